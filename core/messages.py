@@ -1,0 +1,199 @@
+"""Events on the log: each type knows its topic and version; consumers of an unknown newer version fail loudly.
+
+Ids are integers here and text at the API's edge. ``event_id`` is unique: a consumer that must not act twice keeps it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, TypeVar
+
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What every event carries."""
+
+    topic: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+
+    event_id: int
+    at_ms: int  # Unix time at which it became true
+    request_id: str = ""
+
+    def key(self) -> int:
+        """Id that decides the partition: events of one key stay in order."""
+        raise TypeError(f"{type(self).__name__} has no key")
+
+
+class UserCreated(Message, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "user.created"
+    user_id: int
+    username: str
+    display_name: str
+
+    def key(self) -> int:
+        return self.user_id
+
+
+class FollowCreated(Message, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "follow.created"
+    follower_id: int
+    followee_id: int
+
+    def key(self) -> int:
+        return self.follower_id
+
+
+class FollowDeleted(Message, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "follow.deleted"
+    follower_id: int
+    followee_id: int
+
+    def key(self) -> int:
+        return self.follower_id
+
+
+class MediaUploaded(Message, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "media.uploaded"
+    media_id: int
+    owner_id: int
+    object_key: str
+    size_bytes: int
+    content_type: str
+
+    def key(self) -> int:
+        return self.media_id
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
+    """One rendering of an image."""
+
+    name: str  # original, 1080, 640, 150, webp_640 …
+    object_key: str
+    content_type: str
+    width: int
+    height: int
+    size_bytes: int
+
+
+class MediaProcessed(Message, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "media.processed"
+    media_id: int
+    owner_id: int
+    variants: tuple[Variant, ...]
+
+    def key(self) -> int:
+        return self.media_id
+
+
+class MediaFailed(Message, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "media.failed"
+    media_id: int
+    owner_id: int
+    reason: str
+
+    def key(self) -> int:
+        return self.media_id
+
+
+class PostCreated(Message, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "post.created"
+    post_id: int
+    author_id: int
+    media_ids: tuple[int, ...]
+    caption: str
+    hashtags: tuple[str, ...]
+
+    def key(self) -> int:
+        return self.author_id
+
+
+class PostDeleted(Message, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "post.deleted"
+    post_id: int
+    author_id: int
+
+    def key(self) -> int:
+        return self.author_id
+
+
+class LikeCreated(Message, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "like.created"
+    post_id: int
+    user_id: int
+
+    def key(self) -> int:
+        return self.post_id
+
+
+class LikeDeleted(Message, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "like.deleted"
+    post_id: int
+    user_id: int
+
+    def key(self) -> int:
+        return self.post_id
+
+
+class CommentCreated(Message, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "comment.created"
+    comment_id: int
+    post_id: int
+    user_id: int
+    text: str
+
+    def key(self) -> int:
+        return self.post_id
+
+
+class StoryCreated(Message, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "story.created"
+    story_id: int
+    author_id: int
+    media_id: int
+    expires_ms: int
+
+    def key(self) -> int:
+        return self.author_id
+
+
+MESSAGES: Final[tuple[type[Message], ...]] = (
+    UserCreated,
+    FollowCreated,
+    FollowDeleted,
+    MediaUploaded,
+    MediaProcessed,
+    MediaFailed,
+    PostCreated,
+    PostDeleted,
+    LikeCreated,
+    LikeDeleted,
+    CommentCreated,
+    StoryCreated,
+)
+BY_TOPIC: Final[dict[str, type[Message]]] = {message.topic: message for message in MESSAGES}
+TOPICS: Final[tuple[str, ...]] = tuple(BY_TOPIC)
+
+M = TypeVar("M", bound=Message)
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    v: int
+    body: msgspec.Raw
+
+
+def encode(message: Message) -> bytes:
+    """JSON of the event with its version."""
+    return msgspec.json.encode({"v": message.version, "body": message})
+
+
+def decode(topic: str, data: bytes) -> Message:
+    """Read an event of ``topic``; raises ValueError when the version is newer than ours or the body does not fit."""
+    kind = BY_TOPIC[topic]
+    try:
+        envelope = msgspec.json.decode(data, type=_Envelope)
+        if envelope.v > kind.version:
+            raise ValueError(f"{topic}: version {envelope.v} is newer than {kind.version}, which this build reads")
+        return msgspec.json.decode(envelope.body, type=kind)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{topic}: {error}") from error

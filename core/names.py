@@ -1,0 +1,167 @@
+"""Every name that more than one folder uses, once.
+
+A component, store, topic, link or fault kind that is spelled in two places drifts apart; here it is spelled once and
+the services, the model, the load, the drills and the dashboards import it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Component(StrEnum):
+    """A service of ours: one folder under ``services/`` and one page under ``sim/components/``."""
+
+    AUTH = "auth"
+    GRAPH = "graph"
+    UPLOAD = "upload"
+    MEDIA = "media"
+    POSTS = "posts"
+    FANOUT = "fanout"
+    FEED = "feed"
+    ENGAGEMENT = "engagement"
+    STORIES = "stories"
+    SEARCH = "search"
+    DISCOVERY = "discovery"
+    ADS = "ads"
+
+
+class Server(StrEnum):
+    """A real server that we run but did not write; instances are numbered where there are several (``postgres_0``)."""
+
+    GATEWAY = "gateway"  # HAProxy
+    POSTGRES = "postgres"
+    REDIS = "redis"
+    KAFKA = "kafka"
+    OBJECTS = "objects"  # the S3 server
+    EDGE = "edge"  # CDN, nearest to the reader (Varnish)
+    SHIELD = "shield"  # CDN, in front of the object store (Varnish)
+    TOXIPROXY = "toxiproxy"
+    PROMETHEUS = "prometheus"
+    CLAMD = "clamd"
+
+
+#: Servers that a component talks to, so the right-hand side of a link name.
+STORES: Final = (Server.POSTGRES, Server.REDIS, Server.KAFKA, Server.OBJECTS, Server.CLAMD)
+
+#: Which stores each component uses. The stack wires these and no others; the model crosses these links and no others.
+USES: Final[dict[Component, tuple[Server, ...]]] = {
+    Component.AUTH: (Server.POSTGRES, Server.REDIS, Server.KAFKA),
+    Component.GRAPH: (Server.POSTGRES, Server.REDIS, Server.KAFKA),
+    Component.UPLOAD: (Server.POSTGRES, Server.OBJECTS, Server.KAFKA),
+    Component.MEDIA: (Server.POSTGRES, Server.OBJECTS, Server.KAFKA, Server.CLAMD),
+    Component.POSTS: (Server.POSTGRES, Server.REDIS, Server.KAFKA),
+    Component.FANOUT: (Server.POSTGRES, Server.REDIS, Server.KAFKA),
+    Component.FEED: (Server.POSTGRES, Server.REDIS, Server.KAFKA),
+    Component.ENGAGEMENT: (Server.POSTGRES, Server.REDIS, Server.KAFKA),
+    Component.STORIES: (Server.POSTGRES, Server.REDIS, Server.KAFKA),
+    Component.SEARCH: (Server.KAFKA, Server.POSTGRES),
+    Component.DISCOVERY: (Server.REDIS, Server.KAFKA),
+    Component.ADS: (Server.POSTGRES, Server.REDIS),
+}
+
+
+def link(caller: str, callee: str) -> str:
+    """Name the way from ``caller`` to ``callee``; it is also the name of the Toxiproxy proxy on that way."""
+    return f"{caller}_{callee}"
+
+
+#: Every link that a scenario may name. ``feed_postgres`` stands for the ways to all PostgreSQL instances.
+LINKS: Final[tuple[str, ...]] = (
+    *(link(component, store) for component, stores in USES.items() for store in stores),
+    *(link(Server.GATEWAY, component) for component in Component),
+    link("client", Server.OBJECTS),
+    link("client", Server.EDGE),
+    link(Server.EDGE, Server.SHIELD),
+    link(Server.SHIELD, Server.OBJECTS),
+)
+
+
+class FaultKind(StrEnum):
+    """What a fault does. The first group acts on a link by a Toxiproxy toxic, the second on a process."""
+
+    LATENCY = "latency"
+    BANDWIDTH = "bandwidth"
+    TIMEOUT = "timeout"
+    RESET = "reset"
+    DOWN = "down"
+    KILL = "kill"
+    PAUSE = "pause"
+    RESTART = "restart"
+
+
+class Origin(StrEnum):
+    """Where a run's samples come from."""
+
+    MEASURED = "measured"
+    SIMULATED = "simulated"
+
+
+class Outcome(StrEnum):
+    """How one request ended, as its client saw it. Both sides record these words."""
+
+    OK = "ok"
+    DEGRADED = "degraded"  # answered, with less than asked (X-Feed-Degraded)
+    REFUSED = "refused"  # 429 or 503: told to come back later; nothing was done
+    FAILED = "failed"  # any other error answer
+    TIMEOUT = "timeout"  # no answer in time: whether it was done is unknown
+    LOST = "lost"  # connection refused, reset or closed
+
+
+#: Outcomes that count as errors against an expectation such as ``errors: < 1%``.
+ERRORS: Final = frozenset({Outcome.REFUSED, Outcome.FAILED, Outcome.TIMEOUT, Outcome.LOST})
+
+
+class Cache(StrEnum):
+    """A cache whose hits and misses both sides count."""
+
+    TIMELINE = "timeline"
+    POST_CARD = "post_card"
+    AUTHOR_CARD = "author_card"
+    EDGE = "edge"
+    SHIELD = "shield"
+
+
+class Source(StrEnum):
+    """Where a feed item came from."""
+
+    TIMELINE = "timeline"
+    CELEBRITY = "celebrity"
+    RECOMMENDED = "recommended"
+    AD = "ad"
+
+
+class Key:
+    """Redis keys: pattern and, behind it, the one component that writes it (others only read)."""
+
+    TIMELINE: Final = "timeline:{user}"  # fanout; zset post id by created_ms
+    AUTHOR_POSTS: Final = "author_posts:{user}"  # fanout; zset post id by created_ms, what readers of celebrities pull
+    CELEBRITIES: Final = "celebrities"  # fanout; set of authors above the threshold
+    FOLLOWING: Final = "following:{user}"  # graph; set of followed user ids
+    POST_CARD: Final = "card:post:{post}"  # feed; encoded card
+    AUTHOR_CARD: Final = "card:author:{user}"  # feed; encoded card
+    LIKES: Final = "count:likes:{post}"  # engagement; integer
+    COMMENTS: Final = "count:comments:{post}"  # engagement; integer
+    LIKED: Final = "liked:{user}"  # engagement; set of post ids
+    POPULAR: Final = "popular"  # discovery; zset post id by decayed score
+    HOUSE_ADS: Final = "house_ads"  # ads; list of encoded ads
+    STORIES: Final = "stories:{user}"  # stories; zset story card by expires_ms
+    STORIES_SEEN: Final = "stories_seen:{user}"  # stories; zset story id by expires_ms
+    TOPICS_DONE: Final = "done:{group}:{event}"  # any consumer that must not act twice on one event
+
+
+#: Header names that cross a boundary between folders.
+USER_HEADER: Final = "X-User-Id"  # set by the gateway from the verified token, stripped from what clients send
+REQUEST_ID_HEADER: Final = "X-Request-Id"
+DEGRADED_HEADER: Final = "X-Feed-Degraded"
+IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+
+#: Measures: the same metric names in the services, the model's observations, the dashboards and the alert rules.
+REQUEST_SECONDS: Final = "windtunnel_request_seconds"  # histogram by component, operation, outcome
+STAGE_SECONDS: Final = "windtunnel_stage_seconds"  # histogram by component, operation, stage
+CACHE_LOOKUPS_TOTAL: Final = "windtunnel_cache_lookups_total"  # counter by cache, result (hit, miss)
+EVENTS_TOTAL: Final = "windtunnel_events_total"  # counter by component, topic, direction (in, out)
+CONSUMER_LAG_SECONDS: Final = "windtunnel_consumer_lag_seconds"  # histogram by component, topic
+DEGRADED_TOTAL: Final = "windtunnel_degraded_total"  # counter by component, operation, reason
+BREAKER_OPEN: Final = "windtunnel_breaker_open"  # gauge by component, dependency

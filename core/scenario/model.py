@@ -1,0 +1,371 @@
+"""What a scenario may say, as frozen values: the world, the system, the traffic, what breaks, what must hold.
+
+Attribute names carry their unit; in the file the unit is part of the value, so ``ttl_seconds`` is written ``ttl: 24h``.
+Everything has a default but the name: `windtunnel explain FILE` prints the whole.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import field
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from core.names import Component, FaultKind
+from core.scenario.units import Below, Bytes, PerSecond, RateLimit, Ratio, Seconds, Within
+
+_UNITS: Final = re.compile(r"_(seconds|bytes|ratio|per_second)$")
+
+
+def written_name(attribute: str) -> str:
+    """Name of a field in the file: without the unit, which the value carries."""
+    return _UNITS.sub("", attribute)
+
+
+_CONFIG: Final = ConfigDict(extra="forbid", alias_generator=written_name, populate_by_name=True, allow_inf_nan=False)
+
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Follows:
+    """How many people follow whom: the k-th most followed has followers in proportion to k^-exponent."""
+
+    distribution: Literal["zipf"] = "zipf"
+    exponent: Annotated[float, Field(ge=0, le=3)] = 1.15
+    mean: Annotated[float, Field(ge=0)] = 20.0
+    maximum: Count = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Photo:
+    """Pixels of a photo as people take it."""
+
+    width: Annotated[int, Field(ge=64, le=8192)] = 1600
+    height: Annotated[int, Field(ge=64, le=8192)] = 1200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Population:
+    """People, a deterministic function of their number: no side ever stores them."""
+
+    people: Annotated[int, Field(ge=2)] = 1_000
+    follows: Follows = Follows()
+    posters_ratio: Annotated[Ratio, Field(gt=0, le=1)] = 0.2  # share of people who post, the most followed first
+    posts_per_poster: Count = 4
+    stories_per_poster: Annotated[int, Field(ge=0)] = 1
+    photo: Photo = Photo()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Region:
+    """A region and the share of the people it serves."""
+
+    people_ratio: Annotated[Ratio, Field(gt=0, le=1)] = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Cores:
+    """Which processor cores the stack and the load generator are pinned to."""
+
+    stack: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
+    load: tuple[Annotated[int, Field(ge=0)], ...] = (1,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Placement:
+    """Which components share a process, which processes share cores."""
+
+    cores: Cores = Cores()
+    processes: dict[str, tuple[Component, ...]] = field(
+        default_factory=lambda: {
+            "feed": (Component.FEED,),
+            "api": (
+                Component.AUTH,
+                Component.GRAPH,
+                Component.UPLOAD,
+                Component.POSTS,
+                Component.ENGAGEMENT,
+                Component.STORIES,
+                Component.SEARCH,
+            ),
+            "workers": (Component.MEDIA, Component.FANOUT, Component.DISCOVERY, Component.ADS),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Gateway:
+    """The gateway's instances and its limits by operation."""
+
+    instances: Count = 1
+    limits: dict[str, RateLimit] = field(default_factory=lambda: {"feed.read": RateLimit(30, 1.0, "user")})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Mix:
+    """Shares of a page by where items come from; followed slots are shared by timeline and celebrity posts."""
+
+    followed_ratio: Ratio = 0.6
+    recommended_ratio: Ratio = 0.3
+    ads_ratio: Ratio = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Deadlines:
+    """How long the feed waits for each source, and for hydration from Redis, before it goes on without."""
+
+    timeline_seconds: Seconds = 0.08
+    celebrities_seconds: Seconds = 0.08
+    recommended_seconds: Seconds = 0.06
+    ads_seconds: Seconds = 0.03
+    hydrate_seconds: Seconds = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Feed:
+    """The feed's page, mix and deadlines."""
+
+    instances: Count = 1
+    page: Annotated[int, Field(ge=1, le=100)] = 50
+    mix: Mix = Mix()
+    deadlines: Deadlines = Deadlines()
+    card_ttl_seconds: Seconds = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Breaker:
+    """When a dependency's breaker opens, and how long it stays open before one request may try."""
+
+    failures: Count = 5  # in a row
+    open_seconds: Seconds = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Retry:
+    """How a caller tries again: capped exponential back-off with full jitter, within a budget."""
+
+    attempts: Count = 2
+    backoff_seconds: Seconds = 0.02
+    backoff_cap_seconds: Seconds = 1.0
+    budget_ratio: Annotated[Ratio, Field(ge=0, le=1)] = 0.1  # retries per first try
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Fanout:
+    """Authors with fewer followers than the threshold are pushed to timelines; the rest are pulled by readers."""
+
+    threshold: Count = 10_000
+    hysteresis_ratio: Annotated[Ratio, Field(ge=0, lt=1)] = 0.1
+    depth: Count = 1_000  # posts kept in a timeline
+    ttl_seconds: Seconds = 86_400.0
+    batch: Count = 500  # timelines written in one pipeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Shards:
+    """PostgreSQL: logical shards over physical instances."""
+
+    logical: Annotated[int, Field(ge=1, le=4096)] = 16
+    physical: Count = 2
+    replicas: Annotated[int, Field(ge=0, le=5)] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class RedisServer:
+    """Memory of Redis."""
+
+    memory_bytes: Bytes = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class KafkaLog:
+    """Partitions of each topic."""
+
+    partitions: Count = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class CdnTier:
+    """Size of one cache tier."""
+
+    size_bytes: Bytes = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Cdn:
+    """The CDN's tiers in front of the object store."""
+
+    edge: CdnTier = CdnTier()
+    shield: CdnTier = CdnTier(size_bytes=256 * 2**20)
+    ttl_seconds: Seconds = 365 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Media:
+    """The media worker."""
+
+    workers: Count = 1  # photos at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class System:
+    """The system under test: what the stack starts and what the model simulates."""
+
+    regions: dict[str, Region] = field(default_factory=lambda: {"local": Region()})
+    placement: Placement = Placement()
+    gateway: Gateway = Gateway()
+    feed: Feed = Feed()
+    breaker: Breaker = Breaker()
+    retry: Retry = Retry()
+    fanout: Fanout = Fanout()
+    shards: Shards = Shards()
+    redis: RedisServer = RedisServer()
+    kafka: KafkaLog = KafkaLog()
+    cdn: Cdn = Cdn()
+    media: Media = Media()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Author:
+    """Chooses the person whose number of followers is nearest to this."""
+
+    followers: Annotated[int, Field(ge=0)] = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Viral:
+    """A post goes viral: its author posts at ``at``, then extra traffic on that post rises and falls linearly."""
+
+    at_seconds: Seconds
+    author: Author = Author()
+    factor: Annotated[float, Field(gt=1)] = 10.0  # peak rate over the base rate
+    rise_seconds: Seconds = 3.0
+    fall_seconds: Seconds = 20.0
+    mix_ratio: dict[str, Ratio] = field(default_factory=lambda: {"feed.read": 0.7, "like.add": 0.2, "image.read": 0.1})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Traffic:
+    """Open-model arrivals. Times count from the end of the warm-up (t0)."""
+
+    warm_up_seconds: Seconds = 10.0
+    duration_seconds: Annotated[Seconds, Field(gt=0)] = 60.0
+    arrivals: Literal["poisson", "steady"] = "poisson"
+    rate_per_second: Annotated[PerSecond, Field(gt=0)] = 40.0
+    mix_ratio: dict[str, Ratio] = field(
+        default_factory=lambda: {
+            "feed.read": 0.6,
+            "like.add": 0.15,
+            "image.read": 0.13,
+            "story.tray": 0.06,
+            "search.users": 0.04,
+            "media.upload": 0.02,
+        }
+    )
+    viral: Viral | None = None
+    timeout_seconds: Annotated[Seconds, Field(gt=0)] = 5.0  # a client gives up after this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Fault:
+    """One thing that breaks at ``at`` and is mended after ``for``: a toxic on a link, or a deed to a process."""
+
+    at_seconds: Seconds
+    for_seconds: Seconds = 0.0
+    link: str | None = None
+    process: str | None = None
+    latency_seconds: Seconds | None = None
+    jitter_seconds: Seconds = 0.0
+    bandwidth_bytes: Bytes | None = None  # a second
+    timeout_seconds: Seconds | None = None
+    reset: bool = False
+    down: bool = False
+    action: Literal["kill", "pause", "restart"] | None = None
+
+    @property
+    def kind(self) -> FaultKind:
+        """The one kind of this fault; `reader` has made sure that there is exactly one."""
+        return self.kinds()[0]
+
+    def kinds(self) -> tuple[FaultKind, ...]:
+        """Every kind that the fields speak of."""
+        found = []
+        if self.latency_seconds is not None:
+            found.append(FaultKind.LATENCY)
+        if self.bandwidth_bytes is not None:
+            found.append(FaultKind.BANDWIDTH)
+        if self.timeout_seconds is not None:
+            found.append(FaultKind.TIMEOUT)
+        if self.reset:
+            found.append(FaultKind.RESET)
+        if self.down:
+            found.append(FaultKind.DOWN)
+        if self.action is not None:
+            found.append(FaultKind(self.action))
+        return tuple(found)
+
+    @property
+    def target(self) -> str:
+        """The link or process it acts on."""
+        return self.link or self.process or ""
+
+    @property
+    def end_seconds(self) -> float:
+        """When it is mended."""
+        return self.at_seconds + self.for_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Expectation:
+    """What must hold for one operation; judged on both sides in the same way."""
+
+    p50: Below | None = None
+    p95: Below | None = None
+    p99: Below | None = None
+    errors_ratio: Below | None = Field(default=None, alias="errors")
+    lost: Annotated[int, Field(ge=0)] | None = None  # acknowledged and then not found
+    outside: Literal["faults"] | None = None  # leave out the time in which a fault acts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Drill:
+    """A chaos drill: hypothesis, when to abort; method, rollback and verdict follow from faults and expectations."""
+
+    hypothesis: str
+    abort: dict[str, Expectation] = field(default_factory=dict)  # over the last `abort_window`: beyond this, roll back
+    abort_window_seconds: Seconds = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Scenario:
+    """One scenario: both sides are driven by it and by nothing else."""
+
+    scenario: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
+    says: str = ""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    population: Population = Population()
+    system: System = System()
+    traffic: Traffic = Traffic()
+    faults: tuple[Fault, ...] = ()
+    drill: Drill | None = None
+    expect: dict[str, Expectation | Within] = field(default_factory=dict)
+    prices: str = "2026-11"
+
+    @property
+    def name(self) -> str:
+        """The scenario's name."""
+        return self.scenario
+
+    @property
+    def expectations(self) -> dict[str, Expectation]:
+        """Expectations by operation."""
+        return {name: value for name, value in self.expect.items() if isinstance(value, Expectation)}
+
+    @property
+    def recovers_within_seconds(self) -> float | None:
+        """Time after the last fault in which all expectations hold again; None where the scenario asks for none."""
+        value: Any = self.expect.get("recovers")
+        return value.seconds if isinstance(value, Within) else None

@@ -1,0 +1,121 @@
+"""What a process of ours is told when it starts: the one contract between whoever starts it and itself.
+
+`stack` writes one such file per process (addresses as *this* caller must use them, so through a proxy where the link is
+proxied) and passes its path in ``WINDTUNNEL_SETTINGS``; `services.kit.config` reads it. The compose file's containers
+get the same file with other host names.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+SETTINGS_VARIABLE: Final = "WINDTUNNEL_SETTINGS"
+
+
+class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where one component of this process answers HTTP."""
+
+    host: str
+    port: int
+
+
+class Postgres(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Physical instances in order; logical shard ``s`` is schema ``shard_<s>`` on instance ``s % len(dsns)``."""
+
+    dsns: tuple[str, ...]  # libpq connection strings
+    logical_shards: int
+    pool_size_max: int = 6  # connections of this component to each instance
+    timeout_seconds: float = 2.0
+
+
+class Redis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One Redis server."""
+
+    host: str
+    port: int
+    pool_size_max: int = 32
+    timeout_seconds: float = 1.0
+
+
+class Kafka(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The log."""
+
+    bootstrap: str  # host:port
+    partitions: int = 4
+
+
+class Objects(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The S3 server: as this component reaches it, and as clients do (the host in presigned URLs)."""
+
+    endpoint: str  # http://host:port
+    public_endpoint: str
+    access_key: str
+    secret_key: str
+    uploads_bucket: str = "uploads"
+    media_bucket: str = "media"
+    region: str = "us-east-1"
+
+
+class Clamd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The malware scanner."""
+
+    host: str
+    port: int
+
+
+class Stores(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Addresses of the stores that one component uses; None where `core.names.USES` has no such link."""
+
+    postgres: Postgres | None = None
+    redis: Redis | None = None
+    kafka: Kafka | None = None
+    objects: Objects | None = None
+    clamd: Clamd | None = None
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Secrets of this stack: paths of PEM files, and the key that signs cursors."""
+
+    jwt_private_key: str = ""  # only auth has it (ES256)
+    jwt_public_key: str = ""
+    cursor_secret: str = ""
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One component of a process."""
+
+    component: str
+    listen: Listen
+    stores: Stores
+
+
+class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything one process of ours is told."""
+
+    process: str  # name in `windtunnel status`
+    members: tuple[Member, ...]
+    scenario_path: str  # the exact scenario this stack was started for; policies come from its `system`
+    public_url: str  # of the gateway, as clients reach it
+    media_url: str  # of the CDN's edge, as clients reach it
+    keys: Keys
+    data_directory: str  # private to this process
+    worker: int  # index of this process among those that make ids
+    worker_count: int
+    log_level: str = "info"
+    drain_seconds: float = 5.0  # how long a stop waits for requests under way
+    inflight_max: int = 512  # requests at once per component; more are refused with 503
+
+
+def encode(settings: ProcessSettings) -> bytes:
+    """JSON of the settings, for a file."""
+    return msgspec.json.format(msgspec.json.encode(settings), indent=2)
+
+
+def decode(data: bytes) -> ProcessSettings:
+    """Read settings; raises ValueError that names the field."""
+    try:
+        return msgspec.json.decode(data, type=ProcessSettings)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
