@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from core.names import LINKS, Component
 from core.operations import JOURNEYS, OPERATIONS
+from core.scenario import model
 from core.scenario.model import Expectation, Fault, Scenario
 from core.scenario.units import in_file
 
@@ -149,8 +151,7 @@ def _of_pydantic(file: str, lines: Mapping[FieldPath, int], data: Any, error: di
             path = (*path, step)
     kind = error["type"]
     if kind == "unexpected_keyword_argument":
-        siblings = error.get("ctx", {}).get("fields", ())
-        close = difflib.get_close_matches(str(path[-1]) if path else "", [*siblings, *_known_fields()], n=1)
+        close = difflib.get_close_matches(str(path[-1]) if path else "", sorted(_known_fields()), n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         return _problem(
             file, _line_of(lines, path), _dotted(path), "an unknown field", f"expected none of this name{hint}"
@@ -165,19 +166,8 @@ def _of_pydantic(file: str, lines: Mapping[FieldPath, int], data: Any, error: di
 
 
 def _known_fields() -> set[str]:
-    names: set[str] = set()
-
-    def walk(schema: Any) -> None:
-        if isinstance(schema, dict):
-            names.update(schema.get("properties", {}))
-            for value in schema.values():
-                walk(value)
-        elif isinstance(schema, list):
-            for value in schema:
-                walk(value)
-
-    walk(_ADAPTER.json_schema(by_alias=True, mode="serialization"))
-    return names
+    classes = [value for value in vars(model).values() if isinstance(value, type) and dataclasses.is_dataclass(value)]
+    return {model.written_name(each.name) for kind in classes for each in dataclasses.fields(kind)}
 
 
 def _impossible(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
