@@ -1,0 +1,37 @@
+"""Fan-out split: who gets a new post pushed into a timeline now, and who pulls it when reading.
+
+The threshold has hysteresis, so that an author whose follower count wavers around it does not change sides with every
+follow: an author becomes a celebrity at ``threshold`` and stops being one below ``threshold × (1 − hysteresis)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FanoutPlan:
+    """What one new post costs: timelines to write now, readers who will pull."""
+
+    push_count: int
+    pull_count: int
+
+
+def is_celebrity(*, followers: int, was_celebrity: bool, threshold: int, hysteresis_ratio: float) -> bool:
+    """Decide whether an author's posts are pulled by readers."""
+    if threshold < 1:
+        raise ValueError(f"threshold {threshold}: at least 1")
+    lower = threshold * (1.0 - hysteresis_ratio)
+    return followers >= (lower if was_celebrity else threshold)
+
+
+def split(*, followers: int, active_followers: int, celebrity: bool) -> FanoutPlan:
+    """Split a new post's readers; only active followers' timelines are written."""
+    if celebrity:
+        return FanoutPlan(push_count=0, pull_count=followers)
+    return FanoutPlan(push_count=active_followers, pull_count=0)
+
+
+def batches(count: int, size: int) -> int:
+    """Number of pipelined writes of ``size`` timelines that ``count`` timelines need."""
+    return -(-count // size)

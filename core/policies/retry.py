@@ -1,0 +1,49 @@
+"""Retry: capped exponential back-off with full jitter, within a budget, only where trying again is safe.
+
+Full jitter is Brooker's (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015); the budget is a token bucket
+as in Finagle and gRPC (gRFC A6): every first try earns ``budget_ratio`` of a retry, so a dependency that is down sees
+at most that much more load.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+TOKENS_MAX: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """Limits of trying again."""
+
+    attempts: int  # first try included
+    backoff_seconds: float
+    backoff_cap_seconds: float
+    budget_ratio: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryBudget:
+    """What is left of the budget."""
+
+    tokens: float = TOKENS_MAX
+
+    def after_first_try(self, policy: RetryPolicy) -> RetryBudget:
+        """Earn a share of a retry."""
+        return replace(self, tokens=min(TOKENS_MAX, self.tokens + policy.budget_ratio))
+
+    def spend(self) -> RetryBudget:
+        """Pay for one retry."""
+        return replace(self, tokens=self.tokens - 1.0)
+
+
+def may_retry(policy: RetryPolicy, budget: RetryBudget, *, attempt: int, retryable: bool) -> bool:
+    """Decide after the ``attempt``-th try (from 1) failed whether there is another."""
+    return retryable and attempt < policy.attempts and budget.tokens >= 1.0
+
+
+def backoff_seconds(policy: RetryPolicy, *, attempt: int, uniform: float) -> float:
+    """Wait before the next try: uniform in (0, min(cap, base × 2^(attempt−1))); ``uniform`` is in (0, 1)."""
+    ceiling = min(policy.backoff_cap_seconds, policy.backoff_seconds * 2.0 ** (attempt - 1))
+    return uniform * ceiling

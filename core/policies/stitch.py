@@ -1,0 +1,122 @@
+"""Stitching: one page from four sources, in the scenario's proportions, without repeats, no author thrice in a row.
+
+Slots of a source that has too little are given to the followed posts first, then to recommendations: a page is short
+only when everything is used up. Ads never take another source's slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from core.names import Source
+
+RUN_OF_ONE_AUTHOR_MAX: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A post or an ad that could stand in the page; ``rank_key`` sorts within its source, highest first."""
+
+    item_id: int
+    author_id: int
+    source: Source
+    rank_key: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """Slots of one page."""
+
+    followed: int
+    recommended: int
+    ads: int
+
+
+def quota(page: int, *, followed_ratio: float, recommended_ratio: float, ads_ratio: float) -> Quota:
+    """Share out ``page`` slots by largest remainder, so that they add up exactly."""
+    shares = (followed_ratio * page, recommended_ratio * page, ads_ratio * page)
+    whole = [int(share + 1e-9) for share in shares]
+    by_remainder = sorted(range(3), key=lambda index: (-(shares[index] - whole[index]), index))
+    for index in by_remainder[: page - sum(whole)]:
+        whole[index] += 1
+    return Quota(followed=whole[0], recommended=whole[1], ads=whole[2])
+
+
+def stitch(
+    *,
+    followed: Sequence[Candidate],
+    recommended: Sequence[Candidate],
+    ads: Sequence[Candidate],
+    slots: Quota,
+) -> list[Candidate]:
+    """Build one page; each input is sorted by rank, best first.
+
+    Posts are merged by weighted round robin, so a reader sees the mix at every depth of the page; ads stand at even
+    distances and never first.
+    """
+    page = slots.followed + slots.recommended + slots.ads
+    own = _unique(followed, set())
+    taken = {candidate.item_id for candidate in own}
+    other = _unique(recommended, taken)
+    own_count = min(len(own), slots.followed + max(0, slots.recommended - len(other)))
+    other_count = min(len(other), page - min(len(ads), slots.ads) - own_count)
+    own_count = min(len(own), page - min(len(ads), slots.ads) - other_count)
+    posts = _diverse(_interleave(own[:own_count], other[:other_count]))
+    return _with_ads(posts, ads[: slots.ads])
+
+
+def _unique(candidates: Sequence[Candidate], taken: set[int]) -> list[Candidate]:
+    seen = set(taken)
+    kept = []
+    for candidate in candidates:
+        if candidate.item_id not in seen:
+            seen.add(candidate.item_id)
+            kept.append(candidate)
+    return kept
+
+
+def _interleave(first: Sequence[Candidate], second: Sequence[Candidate]) -> list[Candidate]:
+    merged: list[Candidate] = []
+    i = j = 0
+    while i < len(first) or j < len(second):
+        if j == len(second) or (i < len(first) and i * len(second) <= j * len(first)):
+            merged.append(first[i])
+            i += 1
+        else:
+            merged.append(second[j])
+            j += 1
+    return merged
+
+
+def _diverse(posts: list[Candidate]) -> list[Candidate]:
+    """Put off posts that would be a third in a row of one author until another author has stood between."""
+    page: list[Candidate] = []
+    waiting: list[Candidate] = []
+    for post in posts:
+        if _third_in_a_row(page, post):
+            waiting.append(post)
+            continue
+        page.append(post)
+        while waiting and not _third_in_a_row(page, waiting[0]):
+            page.append(waiting.pop(0))
+    return page  # what still waits has no other author left to stand between: it comes on the next page
+
+
+def _third_in_a_row(page: Sequence[Candidate], post: Candidate) -> bool:
+    tail = page[-RUN_OF_ONE_AUTHOR_MAX:]
+    return len(tail) == RUN_OF_ONE_AUTHOR_MAX and all(other.author_id == post.author_id for other in tail)
+
+
+def _with_ads(posts: list[Candidate], ads: Sequence[Candidate]) -> list[Candidate]:
+    if not ads or not posts:
+        return posts
+    distance = max(1, len(posts) // len(ads))
+    page: list[Candidate] = []
+    queue = list(ads)
+    for index, post in enumerate(posts, start=1):
+        page.append(post)
+        if queue and index % distance == 0:
+            page.append(queue.pop(0))
+    return page

@@ -1,0 +1,96 @@
+"""The calibration profile: durations of the real stack's parts, measured apart from any queueing; the model's only input
+besides the scenario.
+
+Demand is CPU time by the operating system's accounting, so it holds no waiting. It depends on the load (cold caches, fewer
+events per wake-up), so it is given at several rates and interpolated over the offered rate of the process.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+import numpy as np
+
+PROFILE_SCHEMA: Final = 1
+
+
+class Demand(msgspec.Struct, frozen=True, kw_only=True):
+    """CPU seconds that one operation costs one process, at several rates."""
+
+    operation: str  # or a background job of `core.operations.BACKGROUND`
+    process: str  # process class: a component's name, or a server's (gateway, redis, postgres, kafka …)
+    rates_per_second: tuple[float, ...]  # of the operation, ascending
+    cpu_seconds: tuple[float, ...]  # per operation at that rate
+    variation: float = 0.5  # coefficient of variation of one execution
+
+    def at(self, rate_per_second: float) -> float:
+        """CPU seconds at a rate, linear between the measured ones and flat outside of them."""
+        return float(np.interp(rate_per_second, self.rates_per_second, self.cpu_seconds))
+
+
+class Wire(msgspec.Struct, frozen=True, kw_only=True):
+    """Time on a link that is neither CPU of the caller nor of the callee (loopback, wake-ups), one round trip."""
+
+    link: str
+    median_seconds: float
+    p99_seconds: float
+
+
+class Delay(msgspec.Struct, frozen=True, kw_only=True):
+    """Waiting inside a server that is not CPU, such as a durable commit's flush, one visit."""
+
+    station: str  # e.g. postgres.commit, kafka.ack, objects.put
+    median_seconds: float
+    p99_seconds: float
+
+
+class Stalls(msgspec.Struct, frozen=True, kw_only=True):
+    """What the host takes from a spinning loop: vacations of every core."""
+
+    per_second: tuple[float, ...]  # stalls a second, by class of length
+    upto_seconds: tuple[float, ...]  # upper bound of each class
+    mean_seconds: tuple[float, ...]
+    lost_ratio: float  # share of time lost
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """A dated measurement of one machine."""
+
+    id: str  # date-time and machine
+    measured: str  # UTC, RFC 3339
+    commit: str
+    machine: dict[str, str | int | float]
+    scenario: str  # name of the scenario that it was measured with
+    demands: tuple[Demand, ...]
+    wires: tuple[Wire, ...]
+    delays: tuple[Delay, ...]
+    stalls: Stalls
+    background_cpu_ratio: dict[str, float] = {}  # share of a core that each process uses with no traffic at all
+    cache_hit_ratio: dict[str, float] = {}
+    batch_sizes: dict[str, float] = {}
+    notes: tuple[str, ...] = ()
+    schema: int = PROFILE_SCHEMA
+
+    def demand(self, operation: str, process: str) -> Demand | None:
+        """What ``operation`` costs ``process``; None where it does not touch it."""
+        for each in self.demands:
+            if each.operation == operation and each.process == process:
+                return each
+        return None
+
+
+def encode(profile: Profile) -> bytes:
+    """JSON, for a file."""
+    return msgspec.json.format(msgspec.json.encode(profile, order="sorted"), indent=2) + b"\n"
+
+
+def decode(data: bytes) -> Profile:
+    """Read a profile; raises ValueError that names the field."""
+    try:
+        profile = msgspec.json.decode(data, type=Profile)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"calibration profile: {error}") from error
+    if profile.schema != PROFILE_SCHEMA:
+        raise ValueError(f"calibration profile: schema {profile.schema}, this build reads {PROFILE_SCHEMA}")
+    return profile

@@ -1,0 +1,255 @@
+"""The run: a folder written once and never edited, the same format for measured and simulated.
+
+::
+
+    scenario.yaml      the exact input
+    run.json           what, when, where, valid or void (`RunRecord`)
+    samples.parquet    a row per request and step
+    usage.parquet      CPU by process and second
+    stages.parquet     time spent in each stage of each operation
+    caches.parquet     hits and misses by cache
+    journal.jsonl      what happened: phases, faults, deaths
+
+``run.json`` is written last: a folder without it is not a run. Everything but its times (``written``) is a function of
+the input on the simulated side, byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.names import Origin, Outcome
+from core.scenario import Scenario, parse
+
+RECORD_FILE: Final = "run.json"
+SCHEMA_VERSION: Final = 1
+
+SAMPLES: Final = pa.schema(
+    [
+        ("request", pa.int64()),  # index in the schedule; < 0 for traffic outside of it
+        ("step", pa.int8()),  # index in the journey
+        ("operation", pa.dictionary(pa.int16(), pa.string())),
+        ("outcome", pa.dictionary(pa.int16(), pa.string())),
+        ("status", pa.int16()),  # HTTP; 0 when there was no answer
+        ("at_seconds", pa.float64()),  # intended start, from t0
+        ("sent_seconds", pa.float64()),  # real start, from t0
+        ("latency_seconds", pa.float64()),  # from the intended start to the last byte
+    ]
+)
+USAGE: Final = pa.schema(
+    [
+        ("process", pa.string()),
+        ("second", pa.int32()),  # from t0
+        ("cpu_seconds", pa.float64()),
+    ]
+)
+STAGES: Final = pa.schema(
+    [
+        ("component", pa.string()),
+        ("operation", pa.string()),
+        ("stage", pa.string()),
+        ("count", pa.int64()),
+        ("total_seconds", pa.float64()),
+    ]
+)
+CACHES: Final = pa.schema([("cache", pa.string()), ("hit_count", pa.int64()), ("miss_count", pa.int64())])
+
+
+class Validity(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a run may be judged."""
+
+    void: bool = False
+    reasons: tuple[str, ...] = ()
+    lag_p99_seconds: float | None = None  # of the generator: real minus intended start
+    scheduled_count: int = 0
+    sent_count: int = 0
+    stall_ratio: float | None = None  # share of time the host took from a spinning loop
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """Times of writing, UTC, RFC 3339: the only part of a simulated run that differs between two of them."""
+
+    started: str
+    finished: str
+    wall_seconds: float
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """``run.json``."""
+
+    origin: Origin
+    scenario: str  # name
+    seed: int
+    commit: str  # of the code, with ``+`` where the work tree differed
+    engine: str = ""  # simpy, numba; empty when measured
+    warm_up_seconds: float
+    duration_seconds: float
+    machine: dict[str, Any] = {}  # cores, memory, cpu model, kernel
+    placement: dict[str, Any] = {}  # process → cores; what was kept awake
+    calibration: str = ""  # id of the profile that gave the durations
+    speed: float = 1.0  # the one scalar: CPU demand of this run over the calibrated one
+    facts: dict[str, Any] = {}  # further figures, by name with unit
+    ledger: dict[str, int] = {}  # acknowledged, found, lost … by operation
+    validity: Validity = Validity()
+    written: Written = Written(started="", finished="", wall_seconds=0.0)
+    schema: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the journal."""
+
+    at_seconds: float  # from t0
+    event: str  # phase, fault_begins, fault_acted, fault_ends, process_died, process_restarted, aborted …
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Columns of the samples; one length."""
+
+    request: npt.NDArray[np.int64]
+    step: npt.NDArray[np.int8]
+    operation: npt.NDArray[np.object_]
+    outcome: npt.NDArray[np.object_]
+    status: npt.NDArray[np.int16]
+    at_seconds: npt.NDArray[np.float64]
+    sent_seconds: npt.NDArray[np.float64]
+    latency_seconds: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.at_seconds)
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> Samples:
+        """The samples for which ``mask`` holds."""
+        return Samples(**{name: getattr(self, name)[mask] for name in SAMPLES.names})
+
+    def judged(self) -> Samples:
+        """Without the warm-up."""
+        return self.where(self.at_seconds >= 0.0)
+
+    def of(self, operation: str) -> Samples:
+        """Of one operation."""
+        return self.where(self.operation == operation)
+
+    def answered(self) -> Samples:
+        """Those that got what they asked for, whole or degraded."""
+        return self.where(np.isin(self.outcome, [Outcome.OK.value, Outcome.DEGRADED.value]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run read back."""
+
+    folder: Path
+    record: RunRecord
+    scenario: Scenario
+    samples: Samples
+    usage: pa.Table
+    stages: pa.Table
+    caches: pa.Table
+    journal: tuple[Event, ...]
+
+
+class NotARunError(ValueError):
+    """The folder holds no complete run; the message says what is missing."""
+
+
+def samples_from_rows(rows: Sequence[tuple[int, int, str, str, int, float, float, float]]) -> Samples:
+    """Build columns from rows in the order of SAMPLES."""
+    columns: list[Sequence[Any]] = [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 8
+    kinds = (np.int64, np.int8, object, object, np.int16, np.float64, np.float64, np.float64)
+    arrays = [np.array(column, dtype=kind) for column, kind in zip(columns, kinds, strict=True)]
+    return Samples(**dict(zip(SAMPLES.names, arrays, strict=True)))
+
+
+def write(
+    folder: Path,
+    *,
+    record: RunRecord,
+    scenario_text: str,
+    samples: Samples,
+    usage: Iterable[tuple[str, int, float]] = (),
+    stages: Iterable[tuple[str, str, str, int, float]] = (),
+    caches: Iterable[tuple[str, int, int]] = (),
+    journal: Iterable[Event] = (),
+) -> None:
+    """Write a run into ``folder``, which must not hold one; raises FileExistsError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / RECORD_FILE).exists():
+        raise FileExistsError(f"{folder} holds a run already; runs are never edited")
+    (folder / "scenario.yaml").write_text(scenario_text, encoding="utf-8")
+    columns = {name: getattr(samples, name) for name in SAMPLES.names}
+    for name in ("operation", "outcome"):
+        columns[name] = pa.array(columns[name], type=pa.string()).dictionary_encode().cast(SAMPLES.field(name).type)
+    _write_table(folder / "samples.parquet", pa.table(columns, schema=SAMPLES))
+    _write_table(folder / "usage.parquet", _table(usage, USAGE))
+    _write_table(folder / "stages.parquet", _table(stages, STAGES))
+    _write_table(folder / "caches.parquet", _table(caches, CACHES))
+    lines = [json.dumps({"at_seconds": e.at_seconds, "event": e.event, **e.values}, sort_keys=True) for e in journal]
+    (folder / "journal.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    data = msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=2)
+    (folder / RECORD_FILE).write_bytes(data + b"\n")
+
+
+def read(folder: Path) -> Run:
+    """Read the run in ``folder``; raises NotARunError."""
+    try:
+        record = read_record(folder)
+        table = pq.read_table(folder / "samples.parquet", schema=SAMPLES)
+        text = (folder / "journal.jsonl").read_text(encoding="utf-8")
+        return Run(
+            folder=folder,
+            record=record,
+            scenario=parse((folder / "scenario.yaml").read_text(encoding="utf-8"), file=str(folder / "scenario.yaml")),
+            samples=_samples(table),
+            usage=pq.read_table(folder / "usage.parquet", schema=USAGE),
+            stages=pq.read_table(folder / "stages.parquet", schema=STAGES),
+            caches=pq.read_table(folder / "caches.parquet", schema=CACHES),
+            journal=tuple(_event(line) for line in text.splitlines()),
+        )
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise NotARunError(f"{folder}: {error}") from error
+
+
+def read_record(folder: Path) -> RunRecord:
+    """Read only ``run.json``; raises NotARunError."""
+    try:
+        return msgspec.json.decode((folder / RECORD_FILE).read_bytes(), type=RunRecord)
+    except (OSError, msgspec.DecodeError) as error:
+        raise NotARunError(f"{folder}: {error}") from error
+
+
+def _samples(table: pa.Table) -> Samples:
+    columns = {}
+    for name in SAMPLES.names:
+        column = table.column(name)
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(pa.string())
+            columns[name] = column.to_numpy(zero_copy_only=False).astype(object)
+        else:
+            columns[name] = column.to_numpy()
+    return Samples(**columns)
+
+
+def _table(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
+
+
+def _write_table(path: Path, table: pa.Table) -> None:
+    pq.write_table(table, path, compression="zstd", write_statistics=False)
+
+
+def _event(line: str) -> Event:
+    values = json.loads(line)
+    return Event(at_seconds=values.pop("at_seconds"), event=values.pop("event"), values=values)
