@@ -1,8 +1,8 @@
-"""The calibration profile: durations of the real stack's parts, measured apart from any queueing; the model's only input
-besides the scenario.
+"""The calibration profile: durations of the real stack's parts, measured apart from any queueing.
 
-Demand is CPU time by the operating system's accounting, so it holds no waiting. It depends on the load (cold caches, fewer
-events per wake-up), so it is given at several rates and interpolated over the offered rate of the process.
+It is the model's only input besides the scenario. Demand is CPU time by the operating system's accounting, so it holds
+no waiting. It depends on the load (cold caches, fewer events per wake-up), so it is given at several rates and
+interpolated over the operation's offered rate.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import numpy as np
 
 PROFILE_SCHEMA: Final = 1
 
+#: Behind an operation's name: its fallback path, taken when a store is out of reach (``feed.read/degraded``).
+DEGRADED: Final = "/degraded"
+
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """CPU seconds that one operation costs one process, at several rates."""
 
-    operation: str  # or a background job of `core.operations.BACKGROUND`
-    process: str  # process class: a component's name, or a server's (gateway, redis, postgres, kafka …)
+    operation: str  # or a background job of `core.operations.BACKGROUND`; with DEGRADED behind it, its fallback path
+    process: str  # a component (whatever process hosts it) or a server (gateway, redis, postgres: all instances, …)
     rates_per_second: tuple[float, ...]  # of the operation, ascending
     cpu_seconds: tuple[float, ...]  # per operation at that rate
     variation: float = 0.5  # coefficient of variation of one execution

@@ -109,7 +109,7 @@ def _arrivals(scenario: Scenario) -> Floats:
     span = traffic.warm_up_seconds + traffic.duration_seconds
     if traffic.arrivals == "steady":
         count = int(span * traffic.rate_per_second)
-        times: Floats = (np.arange(count) + 0.5) / traffic.rate_per_second
+        times = np.asarray((np.arange(count) + 0.5) / traffic.rate_per_second, dtype=np.float64)
     else:
         times = _poisson(scenario.seed, "traffic.arrivals", traffic.rate_per_second, span)
     return np.asarray(times - traffic.warm_up_seconds, dtype=np.float64)
