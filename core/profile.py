@@ -97,3 +97,15 @@ def decode(data: bytes) -> Profile:
     if profile.schema != PROFILE_SCHEMA:
         raise ValueError(f"calibration profile: schema {profile.schema}, this build reads {PROFILE_SCHEMA}")
     return profile
+
+
+def scaled(profile: Profile, factor: float) -> Profile:
+    """The profile of a machine that needs ``factor`` × the CPU time for everything; waits stay as they are."""
+    if not factor > 0:
+        raise ValueError(f"speed factor {factor}: expected more than zero")
+    demands = tuple(
+        msgspec.structs.replace(each, cpu_seconds=tuple(value * factor for value in each.cpu_seconds))
+        for each in profile.demands
+    )
+    background = {name: ratio * factor for name, ratio in profile.background_cpu_ratio.items()}
+    return msgspec.structs.replace(profile, demands=demands, background_cpu_ratio=background)

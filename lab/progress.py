@@ -1,0 +1,69 @@
+"""Progress of long work on stderr: bars on a terminal, whole plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import click
+
+_PLAIN_EVERY_SECONDS = 10.0
+
+
+class Report(Protocol):
+    """Told how far a piece of work has come."""
+
+    def __call__(self, done: float, total: float, note: str = "") -> None: ...
+
+
+@contextmanager
+def task(title: str) -> Iterator[Report]:
+    """Show one piece of work called ``title`` while the block runs."""
+    if sys.stderr.isatty():
+        with _bar(title) as report:
+            yield report
+    else:
+        with _plain(title) as report:
+            yield report
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=28),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
+        handle = progress.add_task(title, total=None, note="")
+
+        def report(done: float, total: float, note: str = "") -> None:
+            progress.update(handle, completed=done, total=total, note=note)
+
+        yield report
+        finished = progress.tasks[0]
+        progress.update(handle, completed=finished.total or 1.0, total=finished.total or 1.0)
+
+
+@contextmanager
+def _plain(title: str) -> Iterator[Report]:
+    started = told = time.monotonic()
+    click.echo(f"{title} …", err=True)
+
+    def report(done: float, total: float, note: str = "") -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= _PLAIN_EVERY_SECONDS:
+            told = now
+            share = f"{done / total:.0%} " if total else ""
+            click.echo(f"{title} … {share}{note}".rstrip(), err=True)
+
+    yield report
+    click.echo(f"{title} done in {time.monotonic() - started:.1f} s", err=True)

@@ -1,0 +1,21 @@
+"""Reads the scenario that a command names, and tells what is wrong with it as one readable error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.scenario import Scenario, ScenarioError, read
+from lab.errors import UserError
+
+
+def load(path: Path) -> tuple[Scenario, str]:
+    """The scenario and its exact text; raises UserError."""
+    try:
+        return read(path), path.read_text(encoding="utf-8")
+    except ScenarioError as error:
+        count = len(error.problems)
+        head = f"{path} cannot be used, {count} field{'s are' if count > 1 else ' is'} wrong:"
+        raise UserError("\n  ".join([head, *(str(problem) for problem in error.problems)])) from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UserError(f"{path}: {reason}; scenarios that come with windtunnel are in scenarios/") from error
