@@ -177,6 +177,10 @@ TOPICS: Final[tuple[str, ...]] = tuple(BY_TOPIC)
 M = TypeVar("M", bound=Message)
 
 
+class NewerVersion(ValueError):
+    """An event of a version that this build cannot read: to be left on the log for one that can."""
+
+
 class _Envelope(msgspec.Struct, frozen=True):
     v: int
     body: msgspec.Raw
@@ -188,12 +192,12 @@ def encode(message: Message) -> bytes:
 
 
 def decode(topic: str, data: bytes) -> Message:
-    """Read an event of ``topic``; raises ValueError when the version is newer than ours or the body does not fit."""
+    """Read an event of ``topic``; raises NewerVersion, or ValueError when the body does not fit."""
     kind = BY_TOPIC[topic]
     try:
         envelope = msgspec.json.decode(data, type=_Envelope)
         if envelope.v > kind.version:
-            raise ValueError(f"{topic}: version {envelope.v} is newer than {kind.version}, which this build reads")
+            raise NewerVersion(f"{topic}: version {envelope.v} is newer than {kind.version}, which this build reads")
         return msgspec.json.decode(envelope.body, type=kind)
     except msgspec.DecodeError as error:
         raise ValueError(f"{topic}: {error}") from error

@@ -1,0 +1,253 @@
+"""The log: a producer that acknowledges only what all replicas have, and consumers that handle at least once, in order.
+
+Both outlive the broker: they start without it, and go on when it is back. A consumer commits after handling; handlers
+must therefore bear to see an event twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from core import messages, settings
+from core.failures import Failure, Unavailable
+from core.messages import Message
+from services.kit.clock import now_ms
+from services.kit.config import MEMBER, required
+from services.kit.logs import REQUEST_ID
+from services.kit.metrics import METRICS, Metrics
+from services.kit.stores import translated
+
+EventHandler = Callable[[Any], Awaitable[None]]
+
+_REQUEST_MS: Final = 4000
+_RECORDS_MAX: Final = 500  # records taken at once
+_TRIES: Final = 4  # of an event whose handler fails in a way that time does not mend
+_BACKOFF_SECONDS: Final = 0.1
+_BACKOFF_CAP_SECONDS: Final = 2.0
+_log = structlog.get_logger("bus")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One encoded event on its way out."""
+
+    topic: str
+    key: bytes
+    payload: bytes
+
+
+def record(message: Message) -> Record:
+    """Encode ``message``."""
+    return Record(topic=message.topic, key=str(message.key()).encode(), payload=messages.encode(message))
+
+
+def pause_seconds(attempt: int) -> float:
+    """Capped exponential back-off with jitter; ``attempt`` counts from 0."""
+    return random.uniform(0.5, 1.0) * min(_BACKOFF_CAP_SECONDS, _BACKOFF_SECONDS * 2.0 ** min(attempt, 16))
+
+
+class Producer:
+    """Sends records; connects when first used, and anew after any failure (an idempotent producer cannot go on)."""
+
+    def __init__(self, told: settings.Kafka, metrics: Metrics):
+        self._told, self._metrics = told, metrics
+        self._producer: AIOKafkaProducer | None = None
+        self._lock = asyncio.Lock()
+
+    async def send(self, records: Sequence[Record]) -> None:
+        """Return once the log holds all of them, in this order per key; raises Unavailable when some may be missing."""
+        try:
+            producer = await self._connected()
+            acknowledgements = [await producer.send(each.topic, each.payload, each.key) for each in records]
+            await asyncio.gather(*acknowledgements)
+        except (KafkaError, OSError) as error:
+            await self.close()
+            raise Unavailable("The log cannot be reached") from error
+        for each in records:
+            self._metrics.event(each.topic, "out")
+
+    async def _connected(self) -> AIOKafkaProducer:
+        async with self._lock:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._told.bootstrap,
+                    acks="all",
+                    enable_idempotence=True,
+                    request_timeout_ms=_REQUEST_MS,
+                    linger_ms=0,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def close(self) -> None:
+        """Disconnect; what was not acknowledged is not known to be sent."""
+        async with self._lock:
+            producer, self._producer = self._producer, None
+            if producer is not None:
+                with suppress(KafkaError, OSError):
+                    await producer.stop()
+
+
+class Consumer:
+    """A member of one consumer group."""
+
+    def __init__(self, told: settings.Kafka, metrics: Metrics, group: str, handlers: Mapping[str, EventHandler]):
+        self._told, self._metrics, self._group, self._handlers = told, metrics, group, dict(handlers)
+        self._kafka: AIOKafkaConsumer | None = None
+        self._lag = {topic: metrics.lag.series(metrics.component, topic) for topic in handlers}
+
+    async def run(self) -> None:
+        """Consume until cancelled."""
+        attempt = 0
+        while True:
+            kafka = AIOKafkaConsumer(
+                *self._handlers,
+                bootstrap_servers=self._told.bootstrap,
+                group_id=self._group,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                request_timeout_ms=40_000,
+                session_timeout_ms=10_000,
+                heartbeat_interval_ms=2_000,
+                # a handler may wait for PostgreSQL to come back for longer than any poll interval
+                max_poll_interval_ms=86_400_000,
+            )
+            try:
+                await kafka.start()
+                self._kafka, attempt = kafka, 0
+                await self._consume(kafka)
+            except (KafkaError, OSError, messages.NewerVersion) as error:
+                attempt += 1
+                _log.warning("consumer_lost", group=self._group, error=str(error), attempt=attempt)
+            finally:
+                self._kafka = None
+                with suppress(KafkaError, OSError):
+                    await kafka.stop()
+            await asyncio.sleep(pause_seconds(attempt))
+
+    async def _consume(self, kafka: AIOKafkaConsumer) -> None:
+        while True:
+            batches = await kafka.getmany(timeout_ms=1000, max_records=_RECORDS_MAX)
+            if not batches:
+                continue
+            # partitions side by side, each in order
+            handled = await asyncio.gather(
+                *(self._handle_all(records) for records in batches.values()), return_exceptions=True
+            )
+            for error in handled:
+                if error is not None:
+                    raise error
+            with suppress(CommitFailedError, IllegalStateError):  # taken from us: the new owner handles them again
+                await kafka.commit({partition: records[-1].offset + 1 for partition, records in batches.items()})
+
+    async def _handle_all(self, records: Sequence[Any]) -> None:
+        for each in records:
+            try:
+                message = messages.decode(each.topic, each.value)
+            except messages.NewerVersion:
+                raise
+            except ValueError as error:
+                self._bury(each, error)
+                continue
+            REQUEST_ID.set(message.request_id)
+            await self._handle(each, message)
+            self._lag[each.topic].observe(max(0, now_ms() - message.at_ms) / 1000)
+            self._metrics.event(each.topic, "in")
+
+    async def _handle(self, each: Any, message: Message) -> None:
+        attempt = 0
+        while True:
+            try:
+                await self._handlers[each.topic](message)
+                return
+            except Exception as error:  # noqa: BLE001 - told below: what time mends is tried again, the rest is buried
+                failure: Failure | None = translated(error)
+                attempt += 1
+                if not (failure is not None and failure.retryable) and attempt >= _TRIES:
+                    self._bury(each, error)
+                    return
+                _log.warning("event_retried", topic=each.topic, attempt=attempt, error=repr(error))
+            await asyncio.sleep(pause_seconds(attempt))
+
+    def _bury(self, each: Any, error: Exception) -> None:
+        _log.error(
+            "dead_letter",
+            group=self._group,
+            topic=each.topic,
+            partition=each.partition,
+            offset=each.offset,
+            payload=each.value.decode(errors="replace"),
+            exc_info=error,
+        )
+
+    async def caught_up(self) -> bool:
+        """Whether everything now on the log has been handled and committed by this member's partitions."""
+        kafka = self._kafka
+        if kafka is None:
+            return False
+        partitions = kafka.assignment()
+        if not partitions:
+            return False
+        ends = await kafka.end_offsets(list(partitions))
+        for partition, end in ends.items():
+            if end and (await kafka.committed(partition) or 0) < end:
+                return False
+        return True
+
+
+CONSUMERS: Final = web.AppKey("CONSUMERS", list[Consumer])
+
+
+def consume(app: web.Application, group: str, handlers: Mapping[type[Message], EventHandler]) -> Consumer:
+    """Handle events from start to stop of the application: ``consume(app, "fanout", {PostCreated: on_post})``."""
+    member = app[MEMBER]
+    told = required(member.stores.kafka, "Kafka", member.component)
+    by_topic = {kind.topic: handler for kind, handler in handlers.items()}
+    consumer = Consumer(told, app[METRICS], group, by_topic)
+    if CONSUMERS not in app:
+        app[CONSUMERS] = []
+    app[CONSUMERS].append(consumer)
+    run_beside(app, consumer.run)
+    return consumer
+
+
+def run_beside(app: web.Application, act: Callable[[], Awaitable[None]]) -> None:
+    """Run ``act`` as a task for as long as the application lives (after what was wired before it has been opened).
+
+    One that ends by an exception is a bug: it is logged whole and started again after a pause.
+    """
+
+    async def forever() -> None:
+        while True:
+            try:
+                await act()
+                return
+            except Exception as error:  # noqa: BLE001 - the top of a task: nobody else would tell
+                _log.error("task_failed", task=getattr(act, "__qualname__", "task"), exc_info=error)
+            await asyncio.sleep(1.0)
+
+    async def beside(_app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(forever())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    app.cleanup_ctx.append(beside)

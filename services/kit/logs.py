@@ -1,0 +1,62 @@
+"""JSON logs: one event with values per line on standard output, with the request's id where there is one."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+#: Id of the request or event that the current task works for; messages made on the way carry it on.
+REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
+
+
+def _with_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    request_id = REQUEST_ID.get()
+    if request_id:
+        event.setdefault("request_id", request_id)
+    return event
+
+
+def _encode(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> bytes:
+    return msgspec.json.encode(event, enc_hook=str)
+
+
+def configure(*, level: str, process: str) -> None:
+    """Set logging up for this process: ours through structlog, libraries' warnings in the same form."""
+
+    def with_process(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["process"] = process
+        return event
+
+    number = getattr(logging, level.upper(), logging.INFO)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            with_process,
+            _with_request_id,
+            structlog.processors.format_exc_info,
+            _encode,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_LibraryFormat())
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+
+
+class _LibraryFormat(logging.Formatter):
+    """Lines of libraries in the form of ours."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        event = {"event": record.getMessage(), "level": record.levelname.lower(), "logger": record.name}
+        if record.exc_info:
+            event["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(event).decode()

@@ -1,0 +1,175 @@
+"""The transactional outbox: an event is a row of the business transaction, and a relay carries it to the log.
+
+So nothing acknowledged is lost while the log is down, and nothing is told that was rolled back. A relay takes all rows
+that it can see, oldest first, and deletes them once the log has them: there is no high-water mark that a transaction
+which commits late could fall behind (commit order is not the order of row ids). One relay at a time works on a
+component's rows of one instance (an advisory lock), so events of one key leave in the order they were written.
+Delivery is at least once: a relay that dies between acknowledgement and delete sends again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import zlib
+from collections.abc import AsyncIterator
+from typing import Final, TypedDict
+
+import structlog
+from aiohttp import web
+
+from core.failures import Failure
+from core.messages import Message
+from services.kit import bus
+from services.kit.bus import Producer, Record
+from services.kit.clock import now_ms
+from services.kit.config import MEMBER, new_id, required
+from services.kit.logs import REQUEST_ID
+from services.kit.metrics import METRICS
+from services.kit.stores.postgres import SHARDS, Connection, Shards, schema
+
+TABLES: Final = """
+CREATE TABLE IF NOT EXISTS {s}.outbox (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    component text NOT NULL,
+    topic text NOT NULL,
+    key bytea NOT NULL,
+    payload bytea NOT NULL
+);
+"""
+_BATCH_MAX: Final = 500  # rows of one shard at a time
+_POLL_SECONDS: Final = 0.5  # how late an event may be that another process wrote
+_log = structlog.get_logger("outbox")
+
+
+class Stamp(TypedDict):
+    """What every event carries, ready to be passed on: ``PostCreated(**stamp(app, shard), post_id=…)``."""
+
+    event_id: int
+    at_ms: int
+    request_id: str
+
+
+def stamp(app: web.Application, shard: int) -> Stamp:
+    """A fresh event id, the time, and the id of the request under way."""
+    return Stamp(event_id=new_id(app, shard), at_ms=now_ms(), request_id=REQUEST_ID.get())
+
+
+class Outbox:
+    """One component's events."""
+
+    def __init__(self, shards: Shards, producer: Producer, *, component: str):
+        self._shards, self._producer, self._component = shards, producer, component
+        self._dirty: list[set[int]] = [set() for _ in range(shards.instances)]
+        self._wake = [asyncio.Event() for _ in range(shards.instances)]
+
+    async def add(self, connection: Connection, shard: int, *events: Message) -> None:
+        """Write events into the transaction that is open on ``connection``; they leave once it has committed."""
+        encoded = [bus.record(event) for event in events]
+        await connection.execute(
+            f"INSERT INTO {schema(shard)}.outbox (component, topic, key, payload)"
+            " SELECT %s, * FROM unnest(%s::text[], %s::bytea[], %s::bytea[])",
+            (
+                self._component,
+                [each.topic for each in encoded],
+                [each.key for each in encoded],
+                [each.payload for each in encoded],
+            ),
+        )
+        connection.after_commit.append(functools.partial(self.signal, shard))
+
+    def signal(self, shard: int) -> None:
+        """Say that ``shard`` holds something new."""
+        index = self._shards.instance_of(shard)
+        self._dirty[index].add(shard)
+        self._wake[index].set()
+
+    async def pending(self) -> int:
+        """How many events of this component still wait, on all shards."""
+
+        async def count(connection: Connection, shard: int) -> int:
+            cursor = await connection.execute(
+                f"SELECT count(*) FROM {schema(shard)}.outbox WHERE component = %s", (self._component,)
+            )
+            row = await cursor.fetchone()
+            return int(row[0]) if row else 0
+
+        return sum((await self._shards.for_each_shard(count)).values())
+
+    async def relay(self, index: int) -> None:
+        """Carry the rows of instance ``index`` until cancelled."""
+        every = self._shards.by_instance()[index]
+        attempt, wake = 0, self._wake[index]
+        while True:
+            dirty, self._dirty[index] = self._dirty[index], set()
+            wake.clear()
+            try:
+                sent = await self._carry(index, sorted(dirty) or every)
+                attempt = 0
+            except Failure as failure:
+                self._dirty[index] |= dirty
+                attempt += 1
+                _log.warning("relay_waits", instance=index, attempt=attempt, error=str(failure))
+                await asyncio.sleep(bus.pause_seconds(attempt))
+                continue
+            if sent is None:  # another relay is at it, and may have looked before our commit: look again soon
+                self._dirty[index] |= dirty
+                await asyncio.sleep(0.05)
+            elif sent < _BATCH_MAX:
+                try:
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await wake.wait()
+                except TimeoutError:
+                    pass
+
+    async def _carry(self, index: int, shards: list[int]) -> int | None:
+        """Send what these shards hold: how many rows, or None when another relay holds the lock."""
+        async with self._shards.on_instance(index) as connection, connection.transaction():
+            cursor = await connection.execute(
+                "SELECT pg_try_advisory_xact_lock(%s, %s)", (zlib.crc32(b"outbox") >> 1, self._lock_key(index))
+            )
+            locked = await cursor.fetchone()
+            if not (locked and locked[0]):
+                return None
+            cursor = await connection.execute(
+                " UNION ALL ".join(
+                    f"SELECT * FROM (SELECT {shard}, id, topic, key, payload FROM {schema(shard)}.outbox"
+                    f" WHERE component = '{self._component}' ORDER BY id LIMIT {_BATCH_MAX}) s{shard}"
+                    for shard in shards
+                )
+            )
+            rows = await cursor.fetchall()
+            if not rows:
+                return 0
+            await self._producer.send([Record(topic=row[2], key=row[3], payload=row[4]) for row in rows])
+            done: dict[int, list[int]] = {}
+            for row in rows:
+                done.setdefault(row[0], []).append(row[1])
+            for shard, ids in done.items():
+                await connection.execute(f"DELETE FROM {schema(shard)}.outbox WHERE id = ANY(%s)", (ids,))
+        return len(rows)
+
+    def _lock_key(self, index: int) -> int:
+        return zlib.crc32(f"{self._component} {index}".encode()) >> 1
+
+
+OUTBOX: Final = web.AppKey("OUTBOX", Outbox)
+
+
+def use(app: web.Application) -> Outbox:
+    """Give the application its outbox and relay; `postgres.use` comes before it."""
+    member = app[MEMBER]
+    shards = app[SHARDS]
+    producer = Producer(required(member.stores.kafka, "Kafka", member.component), app[METRICS])
+    outbox = Outbox(shards, producer, component=member.component)
+    app[OUTBOX] = outbox
+
+    async def opened(_app: web.Application) -> AsyncIterator[None]:
+        await shards.create(TABLES)
+        yield
+        await producer.close()
+
+    app.cleanup_ctx.append(opened)
+    for index in range(shards.instances):
+        bus.run_beside(app, functools.partial(outbox.relay, index))
+    return outbox

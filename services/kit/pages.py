@@ -1,0 +1,85 @@
+"""Pages: typed query parameters, opaque signed cursors, and RFC 8288 links.
+
+A cursor is the last item's position, encoded and signed: clients cannot make one up, nor carry it to another operation.
+It does not expire, so that a page saved yesterday goes on today.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from typing import Annotated, Any, Final, Generic, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from core.failures import Invalid
+from services.kit import body
+from services.kit.config import SETTINGS
+from services.kit.routing import CALL
+
+T = TypeVar("T")
+_SIGNATURE_BYTES: Final = 12
+LIMIT_MAX: Final = 100
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Query of a paged operation; subclass it to take more."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=LIMIT_MAX)] = 50
+    cursor: str | None = None
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """One page; ``next_cursor`` is null on the last."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+def query(request: web.Request, kind: type[T]) -> T:
+    """The query's parameters as ``kind`` (unknown ones are ignored); raises Invalid that names the parameter."""
+    given: dict[str, str] = {}
+    for name, value in request.query.items():
+        if "\0" in value:
+            raise Invalid.field(name, "expected text without the NUL character")
+        given[name] = value
+    try:
+        return msgspec.convert(given, type=kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise body.invalid(str(error)) from error
+
+
+def cursor_of(request: web.Request, text: str | None, kind: type[T]) -> T | None:
+    """Read a cursor that `next_cursor` made for this operation; raises Invalid naming ``cursor``."""
+    if text is None:
+        return None
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        signature, payload = data[:_SIGNATURE_BYTES], data[_SIGNATURE_BYTES:]
+        if hmac.compare_digest(signature, _signature(request, payload)):
+            return msgspec.json.decode(payload, type=kind)
+    except (ValueError, msgspec.DecodeError):
+        pass
+    raise Invalid.field("cursor", "expected a next_cursor of this operation, unchanged")
+
+
+def next_cursor(request: web.Request, position: Any) -> str:
+    """An opaque cursor that holds ``position`` (anything msgspec encodes)."""
+    payload = msgspec.json.encode(position)
+    return base64.urlsafe_b64encode(_signature(request, payload) + payload).rstrip(b"=").decode()
+
+
+def link(request: web.Request, cursor: str | None) -> dict[str, str]:
+    """The ``Link`` header to the next page; empty on the last."""
+    if cursor is None:
+        return {}
+    target = request.rel_url.update_query(cursor=cursor)
+    return {"Link": f'<{target}>; rel="next"'}
+
+
+def _signature(request: web.Request, payload: bytes) -> bytes:
+    secret = request.app[SETTINGS].keys.cursor_secret.encode()
+    scope = request[CALL].operation.name.encode()
+    return hmac.digest(secret, scope + b"\0" + payload, hashlib.sha256)[:_SIGNATURE_BYTES]

@@ -1,0 +1,71 @@
+"""One operating-system process: the components its settings name, in one event loop, each on its own port.
+
+Started by `python -m services`, or by `python -m services.<component>` for that member alone. It stops on SIGTERM:
+no new requests, those under way get ``drain_seconds``, then resources close in reverse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import signal
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from core.failures import Failure
+from core.scenario import ScenarioError
+from core.settings import Member, ProcessSettings
+from services.kit import config, logs
+
+_BACKLOG = 1024
+_log = structlog.get_logger("process")
+
+
+def build(settings: ProcessSettings, member: Member) -> web.Application:
+    """The application of one member, by its service's own `build`."""
+    # by name: the chassis knows no service, and a process imports only the services it runs
+    module = importlib.import_module(f"services.{member.component}.app")
+    app: web.Application = module.build(settings, member)
+    return app
+
+
+async def serve(settings: ProcessSettings, members: tuple[Member, ...]) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        for member in members:
+            runner = web.AppRunner(
+                build(settings, member), access_log=None, shutdown_timeout=settings.drain_seconds, keepalive_timeout=75
+            )
+            stack.push_async_callback(runner.cleanup)
+            await runner.setup()
+            site = web.TCPSite(runner, member.listen.host, member.listen.port, backlog=_BACKLOG, reuse_address=True)
+            await site.start()
+            _log.info("ready", component=member.component, host=member.listen.host, port=member.listen.port)
+        # what was built at start lives for good: keep the collector from walking it in the middle of a request
+        gc.collect()
+        gc.freeze()
+        await stop.wait()
+        _log.info("stopping")
+
+
+def main(component: str | None = None) -> None:
+    """Run this process' members, or the one called ``component``; exits with a sentence when it cannot start."""
+    settings = config.load()
+    logs.configure(level=settings.log_level, process=settings.process)
+    members = tuple(each for each in settings.members if component in (None, each.component))
+    if not members:
+        raise SystemExit(f"{settings.process}: the settings name no member {component or ''}")
+    Path(settings.data_directory).mkdir(parents=True, exist_ok=True)
+    try:
+        uvloop.run(serve(settings, members))
+    except (Failure, ScenarioError, OSError) as error:
+        raise SystemExit(f"{settings.process}: {error}") from error

@@ -1,0 +1,119 @@
+"""Operations as routes: a service declares each once, with what it takes and gives; the document is made from that.
+
+`ROUTES` tables are values, importable without starting anything. A handler is ``async (request) -> web.Response``; what
+it needs of its request it asks here: `viewer`, `path_id`, `stage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Final
+
+from aiohttp import web
+
+from core import ids
+from core.failures import Invalid, NotFound, Unauthenticated
+from core.names import USER_HEADER
+from core.operations import OPERATIONS, Operation
+from services.kit.config import logical_shards
+from services.kit.metrics import Series
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One operation and its handler; ``body``, ``query`` and ``answer`` are msgspec Structs."""
+
+    operation: Operation
+    handler: Handler
+    body: type[Any] | None = None
+    query: type[Any] | None = None
+    answer: type[Any] | None = None
+    says: str = ""
+
+
+def route(
+    name: str,
+    handler: Handler,
+    *,
+    body: type[Any] | None = None,
+    query: type[Any] | None = None,
+    answer: type[Any] | None = None,
+) -> Route:
+    """Declare the operation ``name`` of `core.operations`; its summary is the handler's docstring."""
+    says = (handler.__doc__ or "").strip().partition("\n")[0]
+    return Route(operation=OPERATIONS[name], handler=handler, body=body, query=query, answer=answer, says=says)
+
+
+@dataclass(slots=True)
+class Call:
+    """One request under way."""
+
+    request_id: str
+    operation: Operation
+    stages: dict[str, Series]
+
+
+CALL: Final = web.RequestKey("CALL", Call)
+
+
+class stage:  # noqa: N801 - reads as a statement: `with stage(request, "hydrate"):`
+    """Times one stage of the request's operation; the name must be one of the operation's ``stages``."""
+
+    __slots__ = ("_began", "_series")
+
+    def __init__(self, request: web.Request, name: str):
+        self._series = request[CALL].stages[name]
+
+    def __enter__(self) -> None:
+        self._began = perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._series.observe(perf_counter() - self._began)
+
+
+def viewer(request: web.Request) -> int:
+    """Id of the signed-in user, as the gateway verified it; raises Unauthenticated."""
+    text = request.headers.get(USER_HEADER, "")
+    try:
+        return _own_id(request, text)
+    except ValueError as error:
+        raise Unauthenticated("No valid access token") from error
+
+
+def viewer_or_none(request: web.Request) -> int | None:
+    """`viewer`, or None for a caller who is not signed in."""
+    return viewer(request) if USER_HEADER in request.headers else None
+
+
+def path_id(request: web.Request, name: str) -> int:
+    """The id in the path's ``{name}``; raises Invalid when it is none, NotFound when no shard can hold it."""
+    text = request.match_info[name]
+    try:
+        value = ids.parse(text)
+    except ValueError as error:
+        raise Invalid.field(name, "expected an id: decimal digits") from error
+    if ids.shard_of(value) >= logical_shards(request.app):
+        raise NotFound(f"No {name.removesuffix('_id')} {value}")
+    return value
+
+
+def body_id(request: web.Request, name: str, text: str) -> int:
+    """An id in a body's field ``name``; raises Invalid."""
+    try:
+        return _own_id(request, text)
+    except ValueError as error:
+        raise Invalid.field(name, "expected an id: decimal digits") from error
+
+
+def _own_id(request: web.Request, text: str) -> int:
+    value = ids.parse(text)
+    if ids.shard_of(value) >= logical_shards(request.app):
+        raise ValueError(f"{text!r} is not an id of this system")
+    return value

@@ -1,0 +1,37 @@
+"""Clients of the real servers: bounded pools, time limits, and failures in the house's words."""
+
+from __future__ import annotations
+
+import psycopg
+import psycopg_pool
+import redis.exceptions
+from aiokafka import errors as kafka_errors
+from botocore import exceptions as s3_errors
+
+from core.failures import DeadlineExceeded, Failure, Overloaded, Unavailable
+
+
+def translated(error: BaseException) -> Failure | None:
+    """A store's own exception as a failure that callers know; None for anything that is not the store's fault."""
+    match error:
+        case Failure():
+            return error
+        case psycopg_pool.TooManyRequests():
+            return Overloaded("Too many requests wait for the database", retry_after_seconds=1.0)
+        case psycopg_pool.PoolTimeout() | psycopg_pool.PoolClosed():
+            return Unavailable("The database cannot be reached in time")
+        case psycopg.errors.QueryCanceled():
+            return DeadlineExceeded("The database took too long")
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            return Unavailable("The database cannot be reached")
+        case redis.exceptions.TimeoutError():
+            return DeadlineExceeded("Redis took too long")
+        case redis.exceptions.ConnectionError() | redis.exceptions.BusyLoadingError():
+            return Unavailable("Redis cannot be reached")
+        case kafka_errors.KafkaError():
+            return Unavailable("The log cannot be reached")
+        case s3_errors.HTTPClientError() | s3_errors.ClientError():
+            return Unavailable("The object store cannot be used")
+        case ConnectionError() | OSError():
+            return Unavailable("A part of the system cannot be reached")
+    return None

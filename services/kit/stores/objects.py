@@ -1,0 +1,146 @@
+"""The S3-compatible object store: boto3 in a bounded pool of threads, and presigned URLs made without a round trip."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import boto3
+from aiohttp import web
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from core import settings
+from core.failures import NotFound, Overloaded
+from services.kit.config import MEMBER, required
+from services.kit.stores import translated
+
+R = TypeVar("R")
+_THREADS: Final = 4
+_WAITING_MAX: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What the store knows of an object."""
+
+    size_bytes: int
+    content_type: str
+    etag: str
+
+
+class Objects:
+    """Buckets of this stack; every call raises Unavailable when the store is, NotFound where the object is not."""
+
+    def __init__(self, told: settings.Objects, *, threads: int = _THREADS):
+        self.told = told
+        self._client = _client(told, told.endpoint)
+        self._signer = _client(told, told.public_endpoint)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="objects")
+        self._waiting, self._waiting_max = 0, threads + _WAITING_MAX
+
+    def presigned_put(self, *, bucket: str, key: str, headers: Mapping[str, str], expires_seconds: int) -> str:
+        """URL at which a client may PUT this object once: type and length are signed, other values are refused."""
+        fields = {"Content-Type": "ContentType", "Content-Length": "ContentLength"}
+        values: dict[str, Any] = {fields[name]: value for name, value in headers.items() if name in fields}
+        if "ContentLength" in values:
+            values["ContentLength"] = int(values["ContentLength"])
+        return str(
+            self._signer.generate_presigned_url(
+                "put_object", Params={"Bucket": bucket, "Key": key, **values}, ExpiresIn=expires_seconds
+            )
+        )
+
+    async def head(self, *, bucket: str, key: str) -> Head:
+        """Size and type of an object."""
+        found = await self._run(self._client.head_object, Bucket=bucket, Key=key)
+        return Head(
+            size_bytes=found["ContentLength"], content_type=found.get("ContentType", ""), etag=found.get("ETag", "")
+        )
+
+    async def get(self, *, bucket: str, key: str, bytes_max: int) -> bytes:
+        """The object; raises ValueError when it is larger than ``bytes_max``."""
+
+        def read() -> bytes:
+            found = self._client.get_object(Bucket=bucket, Key=key)
+            with found["Body"] as stream:
+                data: bytes = stream.read(bytes_max + 1)
+            if len(data) > bytes_max:
+                raise ValueError(f"{bucket}/{key} is larger than {bytes_max} bytes")
+            return data
+
+        return await self._run(read)
+
+    async def put(self, *, bucket: str, key: str, body: bytes, content_type: str, cache_control: str = "") -> None:
+        """Write the object; the same key with the same content may be written again."""
+        extra = {"CacheControl": cache_control} if cache_control else {}
+        await self._run(self._client.put_object, Bucket=bucket, Key=key, Body=body, ContentType=content_type, **extra)
+
+    async def delete(self, *, bucket: str, key: str) -> None:
+        """Delete the object; none there is no failure."""
+        await self._run(self._client.delete_object, Bucket=bucket, Key=key)
+
+    async def _run(self, call: Callable[..., R], **arguments: Any) -> R:
+        if self._waiting >= self._waiting_max:
+            raise Overloaded("Too many requests wait for the object store", retry_after_seconds=1.0)
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, functools.partial(call, **arguments))
+        except (ClientError, BotoCoreError) as error:
+            status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode")
+            if status == 404:
+                raise NotFound("No such object") from error
+            failure = translated(error)
+            if failure is None:
+                raise
+            raise failure from error
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._client.close()
+        self._signer.close()
+
+
+def _client(told: settings.Objects, endpoint: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=told.region,
+        aws_access_key_id=told.access_key,
+        aws_secret_access_key=told.secret_key,
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            connect_timeout=2,
+            read_timeout=10,
+            retries={"total_max_attempts": 2, "mode": "standard"},
+            max_pool_connections=8,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+OBJECTS: Final = web.AppKey("OBJECTS", Objects)
+
+
+def use(app: web.Application, *, threads: int = _THREADS) -> Objects:
+    """Give the application its object store."""
+    member = app[MEMBER]
+    objects = Objects(required(member.stores.objects, "the object store", member.component), threads=threads)
+    app[OBJECTS] = objects
+
+    async def opened(_app: web.Application) -> AsyncIterator[None]:
+        yield
+        objects.close()
+
+    app.cleanup_ctx.append(opened)
+    return objects

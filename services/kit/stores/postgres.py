@@ -1,0 +1,194 @@
+"""PostgreSQL: logical shards as schemas over physical instances, through bounded pools.
+
+``shard_<s>`` lives on instance ``s % instances``. Connections are in autocommit; `Shards.transaction` opens a
+transaction and, once it has committed, does what its body asked for by `Connection.after_commit`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import psycopg
+from aiohttp import web
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from core import settings
+from services.kit.config import MEMBER, required
+from services.kit.stores import translated
+
+R = TypeVar("R")
+
+_WAITING_MAX: Final = 256  # requests that wait for a connection of one instance; more are refused
+_START_SECONDS: Final = 20.0
+_PREPARED_MAX: Final = 512  # statement texts differ by schema: eight schemas of twenty statements, and room
+
+
+class Connection(psycopg.AsyncConnection[TupleRow]):
+    """A connection that remembers what to do once its transaction has committed."""
+
+    after_commit: list[Callable[[], None]]
+
+
+@functools.cache
+def schema(shard: int) -> str:
+    """Name of the schema that holds ``shard``; only integers come in, so it is safe in a statement."""
+    if not isinstance(shard, int) or shard < 0:
+        raise ValueError(f"{shard!r} is not a shard")
+    return f"shard_{shard}"
+
+
+class Shards:
+    """All shards of one component."""
+
+    def __init__(self, told: settings.Postgres, *, component: str):
+        self.count = told.logical_shards
+        self.instances = len(told.dsns)
+        milliseconds = round(told.timeout_seconds * 1000)
+        self._pools = tuple(
+            AsyncConnectionPool(
+                conninfo=dsn,
+                connection_class=Connection,
+                kwargs={
+                    "autocommit": True,
+                    "connect_timeout": max(2, round(told.timeout_seconds)),
+                    "application_name": f"windtunnel {component}",
+                    "options": f"-c statement_timeout={milliseconds} -c client_min_messages=warning"
+                    " -c idle_in_transaction_session_timeout=30000",
+                },
+                configure=_configure,
+                min_size=1,
+                max_size=told.pool_size_max,
+                max_waiting=_WAITING_MAX,
+                timeout=told.timeout_seconds,
+                open=False,
+                name=f"{component}-{index}",
+                num_workers=1,
+            )
+            for index, dsn in enumerate(told.dsns)
+        )
+
+    async def open(self) -> None:
+        """Connect to every instance; raises Unavailable when one does not answer in 20 s."""
+        try:
+            await asyncio.gather(*(pool.open(wait=True, timeout=_START_SECONDS) for pool in self._pools))
+        except psycopg.Error as error:
+            await self.close()
+            raise (translated(error) or error) from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await asyncio.gather(*(pool.close(timeout=2.0) for pool in self._pools))
+
+    def instance_of(self, shard: int) -> int:
+        """Index of the instance that holds ``shard``."""
+        if not 0 <= shard < self.count:
+            raise ValueError(f"there is no shard {shard}")
+        return shard % self.instances
+
+    def by_instance(self, shards: Iterable[int] | None = None) -> dict[int, list[int]]:
+        """Shards (all, or those given) by the instance that holds them, so that one round trip serves many."""
+        grouped: dict[int, list[int]] = {}
+        for shard in range(self.count) if shards is None else sorted(set(shards)):
+            grouped.setdefault(self.instance_of(shard), []).append(shard)
+        return grouped
+
+    @asynccontextmanager
+    async def on_instance(self, index: int) -> AsyncIterator[Connection]:
+        """A connection to instance ``index`` in autocommit; raises Unavailable, Overloaded, DeadlineExceeded."""
+        pool = self._pools[index]
+        try:
+            async with pool.connection() as connection:
+                yield connection
+        except psycopg.Error as error:
+            failure = translated(error)
+            if failure is None:
+                raise
+            if isinstance(error, psycopg.OperationalError) and not isinstance(error, psycopg.errors.QueryCanceled):
+                self._recheck(pool)
+            raise failure from error
+
+    def connection(self, shard: int) -> Any:
+        """``async with shards.connection(shard) as connection``: autocommit, to the instance of ``shard``."""
+        return self.on_instance(self.instance_of(shard))
+
+    @asynccontextmanager
+    async def transaction(self, shard: int) -> AsyncIterator[Connection]:
+        """A transaction on the instance of ``shard``: committed at the end, rolled back on any exception."""
+        async with self.on_instance(self.instance_of(shard)) as connection:
+            connection.after_commit = []
+            async with connection.transaction():
+                yield connection
+            for act in connection.after_commit:
+                act()
+
+    async def for_each_shard(
+        self, act: Callable[[Connection, int], Awaitable[R]], shards: Iterable[int] | None = None
+    ) -> dict[int, R]:
+        """Do ``act(connection, shard)`` on all shards or those given: instances side by side, shards in turn."""
+
+        async def on(index: int, mine: list[int]) -> dict[int, R]:
+            async with self.on_instance(index) as connection:
+                return {shard: await act(connection, shard) for shard in mine}
+
+        results = await asyncio.gather(*(on(index, mine) for index, mine in self.by_instance(shards).items()))
+        return {shard: result for part in results for shard, result in part.items()}
+
+    async def create(self, tables: str) -> None:
+        """Run ``tables`` (``CREATE … IF NOT EXISTS`` with ``{s}`` for the schema) for every shard, one batch each.
+
+        Several processes start at once; an advisory lock lets one create while the others wait.
+        """
+
+        async def on(index: int, mine: list[int]) -> None:
+            text = "".join(
+                f"CREATE SCHEMA IF NOT EXISTS {schema(shard)};\n{tables.replace('{s}', schema(shard))};\n"
+                for shard in mine
+            )
+            async with self.on_instance(index) as connection, connection.transaction():
+                await connection.execute("SET LOCAL statement_timeout = 20000")
+                await connection.execute("SELECT pg_advisory_xact_lock(%s)", (zlib.crc32(b"windtunnel tables"),))
+                await connection.execute(text)
+
+        await asyncio.gather(*(on(index, mine) for index, mine in self.by_instance().items()))
+
+    def _recheck(self, pool: AsyncConnectionPool[Connection]) -> None:
+        # after a restart of the server every idle connection is dead: throw them out before requests meet them
+        task = asyncio.get_running_loop().create_task(pool.check())
+        _TASKS.add(task)
+        task.add_done_callback(_TASKS.discard)
+
+
+_TASKS: Final[set[asyncio.Task[None]]] = set()  # the loop holds tasks weakly
+
+
+async def _configure(connection: Connection) -> None:
+    connection.prepared_max = _PREPARED_MAX
+    connection.after_commit = []
+
+
+SHARDS: Final = web.AppKey("SHARDS", Shards)
+
+
+def use(app: web.Application, *, tables: str = "") -> Shards:
+    """Give the application its shards, opened at start after creating ``tables``; use once, in `build`."""
+    member = app[MEMBER]
+    shards = Shards(required(member.stores.postgres, "PostgreSQL", member.component), component=member.component)
+    app[SHARDS] = shards
+
+    async def opened(_app: web.Application) -> AsyncIterator[None]:
+        await shards.open()
+        try:
+            if tables:
+                await shards.create(tables)
+            yield
+        finally:
+            await shards.close()
+
+    app.cleanup_ctx.append(opened)
+    return shards

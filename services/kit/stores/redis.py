@@ -1,0 +1,65 @@
+"""Redis: one bounded client per component.
+
+The pool waits a little for a connection rather than opening more: an unbounded one opens connections in a burst, which
+costs more than the requests and tips the whole into seconds of latency. No command is retried here: after a time-out
+nobody knows whether an increment was done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from aiohttp import web
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from core import settings
+from services.kit.config import MEMBER, required
+from services.kit.stores import translated
+
+REDIS: Final = web.AppKey("REDIS", Redis)
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Turn the client's errors into Unavailable or DeadlineExceeded, for callers that go on without Redis."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        failure = translated(error)
+        if failure is None:
+            raise
+        raise failure from error
+
+
+def client(told: settings.Redis) -> Redis:
+    """A client that answers bytes; use `aclose` when done."""
+    pool: BlockingConnectionPool = BlockingConnectionPool(
+        host=told.host,
+        port=told.port,
+        max_connections=told.pool_size_max,
+        timeout=told.timeout_seconds,
+        socket_timeout=told.timeout_seconds,
+        socket_connect_timeout=told.timeout_seconds,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+    )
+    return Redis.from_pool(pool)
+
+
+def use(app: web.Application) -> Any:
+    """Give the application its Redis client; it connects when first used, so a service starts without Redis."""
+    member = app[MEMBER]
+    redis = client(required(member.stores.redis, "Redis", member.component))
+    app[REDIS] = redis
+
+    async def opened(_app: web.Application) -> AsyncIterator[None]:
+        yield
+        await redis.aclose()
+
+    app.cleanup_ctx.append(opened)
+    return redis
