@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -27,8 +27,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 @functools.cache
-def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)  # type: ignore[call-overload]
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
 
 
 async def read(request: web.Request, kind: type[T]) -> T:
@@ -42,7 +42,7 @@ async def read(request: web.Request, kind: type[T]) -> T:
 def decode(data: bytes, kind: type[T]) -> T:
     """`read` of bytes."""
     try:
-        value = _decoder(kind).decode(data)
+        value: T = _decoder(kind).decode(data)  # type: ignore[arg-type]
     except msgspec.ValidationError as error:
         raise invalid(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -52,7 +52,7 @@ def decode(data: bytes, kind: type[T]) -> T:
     if b"\\u0000" in data and any("\0" in text for text in _texts(msgspec.to_builtins(value))):
         # no store takes it in text; refused here, in one place, rather than as a failure of a store
         raise Invalid.field("body", "expected text without the NUL character")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def invalid(message: str) -> Invalid:

@@ -1,9 +1,9 @@
 """Timelines in Redis: the one module that writes and reads ``timeline:{user}`` and ``author_posts:{user}``.
 
 Each is a sorted set of post ids by ``created_ms`` with a marker at rank 0 that says whether it is whole. Fan-out adds
-to sets that exist and to no others, so a set that has expired is seen as missing and is refilled from PostgreSQL, instead
-of showing the one post that came since. A refill sets the marker first, then reads, then adds: a post that is made
-meanwhile is either in what was read or finds the marker and is added.
+to sets that exist and to no others, so a set that has expired is seen as missing and is refilled from PostgreSQL,
+instead of showing the one post that came since. A refill sets the marker first, then reads, then adds: a post that is
+made meanwhile is either in what was read or finds the marker and is added.
 """
 
 from __future__ import annotations
