@@ -1,0 +1,61 @@
+"""Samples the CPU time of every process of the stack once a second while a run goes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+PERIOD_SECONDS: Final = 1.0
+
+
+class UsageSampler:
+    """A thread that asks ``read`` (process → CPU seconds so far) at every whole second from ``t0_unix`` on.
+
+    `rows` gives what each process used in each second, relative to t0.
+    """
+
+    def __init__(self, read: Callable[[], Mapping[str, float]], *, t0_unix: float):
+        self._read = read
+        self._t0 = t0_unix
+        self._stop = threading.Event()
+        self._points: list[tuple[float, Mapping[str, float]]] = []
+        self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
+
+    def __enter__(self) -> UsageSampler:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(timeout=5.0)
+
+    def rows(self, *, first_second: int, last_second: int) -> list[tuple[str, int, float]]:
+        """(process, second, CPU seconds in it); a restarted process counts from zero again."""
+        found: list[tuple[str, int, float]] = []
+        for (before, earlier), (after, later) in zip(self._points, self._points[1:], strict=False):
+            second = round((before + after) / 2 - self._t0 - 0.5)
+            if not first_second <= second < last_second:
+                continue
+            for name, value in sorted(later.items()):
+                used = value - earlier.get(name, 0.0)
+                found.append((name, second, max(0.0, used if used >= 0 else value)))
+        return found
+
+    def total(self, *, since_seconds: float, until_seconds: float) -> dict[str, float]:
+        """CPU seconds of each process between two times (relative to t0), by the nearest samples."""
+        if len(self._points) < 2:
+            return {}
+        begin = min(self._points, key=lambda point: abs(point[0] - self._t0 - since_seconds))[1]
+        end = min(self._points, key=lambda point: abs(point[0] - self._t0 - until_seconds))[1]
+        return {name: max(0.0, value - begin.get(name, 0.0)) for name, value in end.items()}
+
+    def _run(self) -> None:
+        while True:
+            now = time.time()
+            self._points.append((now, self._read()))
+            wait = self._t0 + (int((now - self._t0) // PERIOD_SECONDS) + 1) * PERIOD_SECONDS - time.time()
+            if self._stop.wait(max(0.05, wait)):
+                self._points.append((time.time(), self._read()))
+                return

@@ -1,0 +1,80 @@
+"""Reads what the services count of themselves: stage times and cache look-ups, as differences between two moments."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from core.names import CACHE_LOOKUPS_TOTAL, STAGE_SECONDS
+
+_TIMEOUT_SECONDS = 2.0
+
+K = TypeVar("K")
+StageKey = tuple[str, str, str]  # component, operation, stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scrape:
+    """Counters of all services at one moment, since they started."""
+
+    stage_count: Mapping[StageKey, float]
+    stage_seconds: Mapping[StageKey, float]
+    lookups: Mapping[tuple[str, str], float]  # (cache, hit or miss)
+    missing: tuple[str, ...]  # addresses that did not answer
+
+    def since(self, earlier: Scrape) -> Scrape:
+        """What was counted between the two; a counter that went back (a restart) counts from zero."""
+        return Scrape(
+            stage_count=_difference(self.stage_count, earlier.stage_count),
+            stage_seconds=_difference(self.stage_seconds, earlier.stage_seconds),
+            lookups=_difference(self.lookups, earlier.lookups),
+            missing=self.missing,
+        )
+
+    def stage_rows(self) -> list[tuple[str, str, str, int, float]]:
+        """Rows for `core.run.write`."""
+        return [
+            (*key, round(count), self.stage_seconds[key]) for key, count in sorted(self.stage_count.items()) if count
+        ]
+
+    def cache_rows(self) -> list[tuple[str, int, int]]:
+        """Rows for `core.run.write`."""
+        caches = sorted({cache for cache, _ in self.lookups})
+        return [
+            (cache, round(self.lookups.get((cache, "hit"), 0)), round(self.lookups.get((cache, "miss"), 0)))
+            for cache in caches
+        ]
+
+
+def scrape(urls: Iterable[str]) -> Scrape:
+    """Ask every address's ``/metrics``; one that does not answer is named in ``missing``."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    count: defaultdict[StageKey, float] = defaultdict(float)
+    seconds: defaultdict[StageKey, float] = defaultdict(float)
+    lookups: defaultdict[tuple[str, str], float] = defaultdict(float)
+    missing = []
+    for url in urls:
+        try:
+            with urllib.request.urlopen(f"{url}/metrics", timeout=_TIMEOUT_SECONDS) as answer:
+                text = answer.read().decode()
+        except OSError:
+            missing.append(url)
+            continue
+        for family in text_string_to_metric_families(text):
+            for name, labels, value, *_ in family.samples:
+                if name in (f"{STAGE_SECONDS}_count", f"{STAGE_SECONDS}_sum"):
+                    key = (labels["component"], labels["operation"], labels["stage"])
+                    (count if name.endswith("_count") else seconds)[key] += value
+                elif name == CACHE_LOOKUPS_TOTAL:
+                    lookups[labels["cache"], labels["result"]] += value
+    return Scrape(stage_count=count, stage_seconds=seconds, lookups=lookups, missing=tuple(missing))
+
+
+def _difference(later: Mapping[K, float], earlier: Mapping[K, float]) -> dict[K, float]:
+    return {
+        key: value - (earlier.get(key, 0.0) if value >= earlier.get(key, 0.0) else 0.0) for key, value in later.items()
+    }
