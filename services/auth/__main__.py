@@ -1,0 +1,5 @@
+"""Runs auth alone: `python -m services.auth`."""
+
+from services.kit.process import main
+
+main("auth")

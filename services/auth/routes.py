@@ -1,0 +1,147 @@
+"""Sign-up and login over HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import jwt
+import msgspec
+from aiohttp import web
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from core.failures import Conflict, FieldError, Invalid, Unauthenticated
+from core.messages import UserCreated
+from services.auth import rules
+from services.auth.store import User, Users
+from services.kit import body, outbox
+from services.kit.answers import answer
+from services.kit.clock import now_ms, rfc3339
+from services.kit.config import SETTINGS, new_id
+from services.kit.passwords import Passwords
+from services.kit.routing import route, stage
+
+USERS: Final = web.AppKey("USERS", Users)
+PASSWORDS: Final = web.AppKey("PASSWORDS", Passwords)
+SIGNING_KEY: Final = web.AppKey("SIGNING_KEY", object)
+
+
+class SignUp(body.Body, frozen=True, kw_only=True):
+    """A new account."""
+
+    username: str
+    password: str
+    display_name: str | None = None
+
+
+class Login(body.Body, frozen=True, kw_only=True):
+    """Credentials."""
+
+    username: str
+    password: str
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One's own account."""
+
+    id: str
+    username: str
+    display_name: str
+    created_at: str
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """An account and a token to act as it: ``Authorization: Bearer <access_token>``."""
+
+    user: Account
+    access_token: str
+    token_type: str
+    expires_in_seconds: int
+
+
+async def sign_up(request: web.Request) -> web.Response:
+    """Create an account and sign in."""
+    with stage(request, "parse"):
+        given = await body.read(request, SignUp)
+        wrong = tuple(
+            rules.wrong_fields(username=given.username, password=given.password, display_name=given.display_name)
+        )
+        if wrong:
+            raise Invalid(f"{wrong[0].field}: {wrong[0].detail}", errors=wrong)
+    users = request.app[USERS]
+    username = rules.canonical(given.username)
+    with stage(request, "hash"):
+        password_hash = await request.app[PASSWORDS].hash(given.password)
+    shard = users.shard_of(username)
+    user = User(
+        id=new_id(request.app, shard),
+        username=username,
+        display_name=(given.display_name or given.username).strip(),
+        password_hash=password_hash,
+        created_ms=now_ms(),
+    )
+    with stage(request, "write"):
+        event = UserCreated(
+            **outbox.stamp(request.app, shard),
+            user_id=user.id,
+            username=user.username,
+            display_name=user.display_name,
+        )
+        if not await users.create(user, event):
+            detail = "this name is taken"
+            raise Conflict(f"username: {detail}", errors=(FieldError(field="username", detail=detail),))
+    with stage(request, "present"):
+        return answer(_session(request, user), status=201)
+
+
+async def login(request: web.Request) -> web.Response:
+    """Sign in by name and password."""
+    with stage(request, "parse"):
+        given = await body.read(request, Login)
+    with stage(request, "load"):
+        user = await request.app[USERS].named(rules.canonical(given.username))
+    with stage(request, "hash"):
+        password = given.password[: rules.PASSWORD_MAX + 1]
+        matches = await request.app[PASSWORDS].matches(user.password_hash if user else None, password)
+    if user is None or not matches:
+        raise Unauthenticated("Wrong name or password")
+    with stage(request, "present"):
+        return answer(_session(request, user))
+
+
+def _session(request: web.Request, user: User) -> Session:
+    key: Any = request.app[SIGNING_KEY]
+    token = jwt.encode(rules.claims(user_id=user.id, now_seconds=int(time.time())), key, algorithm="ES256")
+    account = Account(
+        id=str(user.id),
+        username=user.username,
+        display_name=user.display_name,
+        created_at=rfc3339(user.created_ms),
+    )
+    return Session(user=account, access_token=token, token_type="Bearer", expires_in_seconds=rules.TOKEN_SECONDS)
+
+
+def use_tokens(app: web.Application) -> None:
+    """Read the key that signs tokens; raises OSError or ValueError that tells what is wrong with it."""
+    path = Path(app[SETTINGS].keys.jwt_private_key)
+    app[SIGNING_KEY] = load_pem_private_key(path.read_bytes(), password=None)
+
+
+def use_passwords(app: web.Application) -> None:
+    """Give the application its password threads."""
+    passwords = Passwords()
+    app[PASSWORDS] = passwords
+
+    async def opened(_app: web.Application) -> AsyncIterator[None]:
+        yield
+        passwords.close()
+
+    app.cleanup_ctx.append(opened)
+
+
+ROUTES: Final = (
+    route("auth.signup", sign_up, body=SignUp, answer=Session),
+    route("auth.login", login, body=Login, answer=Session),
+)

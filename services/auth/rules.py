@@ -1,0 +1,38 @@
+"""What a name and a password must be, and what a token says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from core.failures import FieldError
+
+TOKEN_SECONDS: Final = 3600
+ISSUER: Final = "windtunnel"
+PASSWORD_MIN: Final = 8
+PASSWORD_MAX: Final = 256
+DISPLAY_NAME_MAX: Final = 64
+_USERNAME: Final = re.compile(r"[a-z0-9_.]{3,30}")
+
+
+def canonical(username: str) -> str:
+    """A user's name as it is stored and found: in lower case."""
+    return username.lower()
+
+
+def wrong_fields(*, username: str, password: str, display_name: str | None) -> Iterator[FieldError]:
+    """Everything that is wrong with a sign-up."""
+    if not _USERNAME.fullmatch(canonical(username)):
+        yield FieldError(field="username", detail="expected 3 to 30 letters a–z, digits, _ or .")
+    if len(password) < PASSWORD_MIN:
+        yield FieldError(field="password", detail=f"expected at least {PASSWORD_MIN} characters")
+    if len(password) > PASSWORD_MAX:
+        yield FieldError(field="password", detail=f"expected at most {PASSWORD_MAX} characters")
+    if display_name is not None and not 1 <= len(display_name.strip()) <= DISPLAY_NAME_MAX:
+        yield FieldError(field="display_name", detail=f"expected 1 to {DISPLAY_NAME_MAX} characters")
+
+
+def claims(*, user_id: int, now_seconds: int) -> dict[str, Any]:
+    """What the access token of ``user_id`` says (RFC 7519); times are Unix seconds."""
+    return {"iss": ISSUER, "sub": str(user_id), "iat": now_seconds, "exp": now_seconds + TOKEN_SECONDS}

@@ -1,0 +1,1 @@
+"""Who follows whom: both directions stored, counts exact."""

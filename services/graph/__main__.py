@@ -1,0 +1,5 @@
+"""Runs graph alone: `python -m services.graph`."""
+
+from services.kit.process import main
+
+main("graph")
