@@ -1,0 +1,1 @@
+"""Decisions about photos: what is one, and what is made of it; bytes in, bytes out."""

@@ -1,0 +1,1 @@
+"""What the media worker keeps and asks: rows, objects, the scanner."""

@@ -1,0 +1,1 @@
+"""Posts: one to ten photos with a caption, strongly consistent for their author."""
