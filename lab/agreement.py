@@ -1,0 +1,170 @@
+"""How far the model's requests are from the measured ones: percentiles, rates and distances, operation by operation.
+
+Latency counts every request, answered or not, from its intended start to its end: to leave out the ones that failed on
+either side would hide them. The noise is what the two samples' sizes alone would give (order statistics of independent
+samples); how much two measurements of the same thing differ is for `certify` to find by repeating them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from core import stats
+from core.names import ERRORS, Outcome
+from core.run import Samples
+from lab.comparison import Figure, OperationPair, Quantile, Side
+
+#: Percentiles that are compared.
+QUANTILES: Final = (0.5, 0.95, 0.99)
+
+Floats = npt.NDArray[np.float64]
+Windows = tuple[tuple[float, float], ...]
+
+
+def pairs(
+    simulated: Samples | None,
+    measured: Samples | None,
+    *,
+    seconds: float,
+    busy_by_second: Floats | None = None,
+) -> tuple[OperationPair, ...]:
+    """Compare each operation of two sets of judged samples that cover ``seconds``; worst first.
+
+    ``busy_by_second`` is the measured utilisation of the stack's cores in each second from t0.
+    """
+    names: dict[str, None] = {}
+    for side in (measured, simulated):
+        if side is not None:
+            names.update(dict.fromkeys(sorted(str(each) for each in np.unique(side.operation.astype(str)))))
+    found = [
+        _pair(
+            name,
+            simulated.of(name) if simulated is not None else None,
+            measured.of(name) if measured is not None else None,
+            seconds,
+            busy_by_second,
+        )
+        for name in names
+    ]
+    return tuple(sorted(found, key=_badness, reverse=True))
+
+
+def in_windows(samples: Samples, windows: Windows) -> npt.NDArray[np.bool_]:
+    """Mark the requests whose time from intended start to end touches one of ``windows`` (seconds from t0)."""
+    inside = np.zeros(len(samples), dtype=bool)
+    ends = samples.at_seconds + samples.latency_seconds
+    for begins, finishes in windows:
+        inside |= (samples.at_seconds < finishes) & (ends > begins)
+    return inside
+
+
+def seconds_in(windows: Windows, duration_seconds: float) -> float:
+    """How much of the judged time the windows cover; overlaps count once."""
+    covered, reached = 0.0, 0.0
+    for begins, finishes in sorted(windows):
+        begins, finishes = max(begins, reached), min(finishes, duration_seconds)
+        if finishes > begins:
+            covered += finishes - begins
+            reached = finishes
+    return covered
+
+
+def busy_by_second(usage: pa.Table, processes: frozenset[str], cores: int, duration_seconds: float) -> Floats | None:
+    """Utilisation of ``cores`` cores by ``processes`` in each judged second; None where nothing was recorded."""
+    if not usage.num_rows:
+        return None
+    names = np.asarray(usage.column("process").to_pylist(), dtype=object)
+    second = usage.column("second").to_numpy()
+    keep = np.isin(names, sorted(processes)) & (second >= 0) & (second < duration_seconds)
+    if not keep.any():
+        return None
+    busy = np.zeros(max(1, int(np.ceil(duration_seconds))))
+    np.add.at(busy, second[keep], usage.column("cpu_seconds").to_numpy()[keep])
+    return busy / max(1, cores)
+
+
+def _pair(
+    name: str, simulated: Samples | None, measured: Samples | None, seconds: float, busy: Floats | None
+) -> OperationPair:
+    ours = simulated if simulated is not None and len(simulated) else None
+    real = measured if measured is not None and len(measured) else None
+    quantiles = tuple(_quantile(q, ours, real) for q in QUANTILES)
+    pair = OperationPair(
+        operation=name,
+        simulated=_side(simulated, seconds),
+        measured=_side(measured, seconds),
+        utilisation_ratio=_weighted(busy, real if real is not None else ours),
+        quantiles=quantiles,
+    )
+    if ours is None or real is None:
+        return pair
+    mean = float(real.latency_seconds.mean())
+    distance = stats.wasserstein_distance(ours.latency_seconds, real.latency_seconds)
+    return OperationPair(
+        operation=name,
+        simulated=pair.simulated,
+        measured=pair.measured,
+        utilisation_ratio=pair.utilisation_ratio,
+        quantiles=quantiles,
+        throughput_error_ratio=stats.signed_error(len(ours), len(real)),
+        ks=stats.ks_distance(ours.latency_seconds, real.latency_seconds),
+        wasserstein_seconds=distance,
+        wasserstein_ratio=distance / mean if mean > 0 else None,
+    )
+
+
+def _side(samples: Samples | None, seconds: float) -> Side | None:
+    if samples is None:
+        return None
+    count = len(samples)
+    per_second = count / seconds if seconds > 0 else 0.0
+    if not count:
+        return Side(count=0, per_second=0.0)
+    return Side(
+        count=count,
+        per_second=per_second,
+        errors_ratio=float(np.isin(samples.outcome, [each.value for each in ERRORS]).mean()),
+        degraded_ratio=float((samples.outcome == Outcome.DEGRADED.value).mean()),
+    )
+
+
+def _quantile(q: float, simulated: Samples | None, measured: Samples | None) -> Quantile:
+    ours, real = _figure(simulated, q), _figure(measured, q)
+    if ours is None or real is None or real.value <= 0:
+        return Quantile(q=q, simulated=ours, measured=real)
+    half_ours, half_real = (ours.high - ours.low) / 2, (real.high - real.low) / 2
+    # Gauss's propagation for s/m, with half widths for deviations: the noise has the 95 % of the intervals it is from
+    noise = float(np.hypot(half_ours / real.value, ours.value * half_real / real.value**2))
+    return Quantile(
+        q=q,
+        simulated=ours,
+        measured=real,
+        error_ratio=stats.signed_error(ours.value, real.value),
+        noise_ratio=noise,
+    )
+
+
+def _figure(samples: Samples | None, q: float) -> Figure | None:
+    if samples is None or not stats.supported(len(samples), q):
+        return None
+    found = stats.quantile_interval(samples.latency_seconds, q)
+    return Figure(value=found.value, low=found.low, high=found.high)
+
+
+def _weighted(busy: Floats | None, samples: Samples | None) -> float | None:
+    """Mean utilisation as this operation's arrivals saw it."""
+    if busy is None or samples is None:
+        return None
+    second = np.floor(samples.at_seconds).astype(np.int64)
+    seen = second[(second >= 0) & (second < len(busy))]
+    return float(busy[seen].mean()) if len(seen) else None
+
+
+def _badness(pair: OperationPair) -> tuple[int, float, str]:
+    errors = [abs(each.error_ratio) for each in pair.quantiles if each.error_ratio is not None]
+    beyond = {True: 2, False: 1, None: 0}[pair.beyond_noise]
+    return beyond, max(errors, default=0.0), pair.operation

@@ -1,0 +1,23 @@
+"""Charts of a pair of runs: pure functions from samples to Altair charts, one for page, SVG and PNG alike.
+
+Measured lines are solid, simulated ones dashed, and lines are labelled where they end: no legend, no colour alone.
+Importing this package imports Altair (about half a second); commands do so only when they draw.
+"""
+
+from lab.charts.errors import signed_errors
+from lab.charts.latency import by_percentile, distribution, over_time, quantile_quantile
+from lab.charts.theme import CSS, DARK, LIGHT, Palette, png, svg
+
+__all__ = [
+    "CSS",
+    "DARK",
+    "LIGHT",
+    "Palette",
+    "by_percentile",
+    "distribution",
+    "over_time",
+    "png",
+    "quantile_quantile",
+    "signed_errors",
+    "svg",
+]

@@ -1,0 +1,21 @@
+"""`windtunnel down`: stop the stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lab import stacks
+
+
+@click.command("down")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the stack.")
+@click.option("--wipe", is_flag=True, help="Remove all its data, too.")
+def command(data: Path | None, wipe: bool) -> None:
+    """Stop the stack: services finish what they are at, then the servers end."""
+    from stack import control
+
+    folder = stacks.data_folder(data)
+    control.down(folder, wipe=wipe)
+    click.echo(f"down; {'data removed' if wipe else f'data stays in {folder}'}")

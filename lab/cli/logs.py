@@ -1,0 +1,34 @@
+"""`windtunnel logs`: what one process wrote."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from lab import stacks
+from lab.errors import UserError
+
+
+@click.command("logs")
+@click.argument("name")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the stack.")
+@click.option("-n", "--lines", type=click.IntRange(min=1), default=50, help="How many of the last lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on printing until Ctrl-C.")
+def command(name: str, data: Path | None, lines: int, follow: bool) -> None:
+    """Print the end of the log of process NAME (see `windtunnel status` for names)."""
+    folder = stacks.data_folder(data) / "logs"
+    path = folder / f"{name}.log"
+    if path.parent != folder or not path.is_file():
+        known = sorted(each.stem for each in folder.glob("*.log"))
+        raise UserError(f"there is no log of {name}; there are: {', '.join(known) or 'none, no stack ran here'}")
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 400 * lines))
+        click.echo("\n".join(file.read().decode(errors="replace").splitlines()[-lines:]))
+        while follow:
+            text = file.read().decode(errors="replace")
+            if text:
+                click.echo(text, nl=False)
+            else:
+                time.sleep(0.2)

@@ -1,0 +1,145 @@
+"""Figures as people read them: three significant digits and never finer than the noise, ms below a second, signed errors
+with a true minus, and “–” for what was not measured. Inside, everything stays in SI units; this is the edge.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from lab.comparison import Figure, Verdict
+
+MISSING: Final = "–"
+MINUS: Final = "−"
+_NARROW: Final = "\u202f"  # between a figure and its unit, so that they stay on one line
+
+
+def duration(seconds: float | None, *, noise_seconds: float = 0.0) -> str:
+    """``0.2683`` → ``268 ms``; ``noise_seconds`` is the half width below which digits would mean nothing."""
+    if seconds is None:
+        return MISSING
+    scale, unit = _unit(seconds)
+    return f"{_digits(seconds / scale, noise_seconds / scale)} {unit}"
+
+
+def interval(figure: Figure | None) -> str:
+    """``212 [198–231] ms``."""
+    if figure is None:
+        return MISSING
+    scale, unit = _unit(figure.value)
+    noise = (figure.high - figure.low) / 2 / scale
+    value, low, high = (_digits(each / scale, noise) for each in (figure.value, figure.low, figure.high))
+    return f"{value} [{low}–{high}] {unit}"
+
+
+def error(ratio: float | None) -> str:
+    """``-0.214`` → ``−21 %``; always signed. A deviation of more than ten times is told as a factor."""
+    if ratio is None:
+        return MISSING
+    if ratio > 9.995:
+        return f"×{ratio + 1:,.0f}"
+    return signed(ratio * 100, digits=0 if abs(ratio) >= 0.0995 else 1) + " %"
+
+
+def noise(ratio: float | None) -> str:
+    """``0.06`` → ``±6 %``."""
+    if ratio is None:
+        return MISSING
+    if ratio > 9.995:
+        return f"±×{ratio:,.0f}"
+    return f"±{ratio * 100:.{0 if ratio >= 0.0995 else 1}f} %"
+
+
+def signed(value: float, *, digits: int = 0) -> str:
+    """A number with its sign, true minus; zero has none."""
+    text = f"{abs(value):,.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        return text
+    return (MINUS if value < 0 else "+") + text
+
+
+def share(ratio: float | None) -> str:
+    """``0.0213`` → ``2.13 %``."""
+    if ratio is None:
+        return MISSING
+    return f"{_digits(ratio * 100)} %"
+
+
+def rho(ratio: float | None) -> str:
+    """Utilisation: ``0.71``."""
+    return MISSING if ratio is None else f"{ratio:.2f}"
+
+
+def rate(per_second: float | None) -> str:
+    """``120`` → ``120/s``."""
+    return MISSING if per_second is None else f"{_digits(per_second)}/s"
+
+
+def count(value: float | None) -> str:
+    """``4912`` → ``4,912``."""
+    return MISSING if value is None else f"{value:,.0f}"
+
+
+def dollars(value: float | None) -> str:
+    """``1840.2`` → ``$1,840``; three significant digits, cents below ten dollars, more where a cent is too coarse."""
+    if value is None:
+        return MISSING
+    if value == 0:
+        return "$0"
+    if abs(value) < 10:
+        return f"${value:.2f}" if abs(value) >= 0.1 else f"${value:.2g}"
+    return f"${_digits(value)}"
+
+
+def by_unit(value: float | None, unit: str) -> str:
+    """A figure of a verdict: ``unit`` is seconds, ratio or count."""
+    if unit == "seconds":
+        return duration(value)
+    return share(value) if unit == "ratio" else count(value)
+
+
+def limit(verdict: Verdict) -> str:
+    """The limit of an expectation: ``<300 ms``; a count is a most."""
+    text = by_unit(verdict.limit, verdict.unit)
+    return text if verdict.unit == "count" else f"<{text}"
+
+
+def margin(verdict: Verdict) -> str:
+    """Value minus limit on the deciding side: ``+41 ms`` is a miss by 41 ms. Empty where there is no value."""
+    decided = verdict.deciding
+    if decided is None or decided.value is None:
+        return ""
+    over = decided.value - verdict.limit
+    sign = "+" if over > 0 else MINUS
+    return sign + by_unit(abs(over), verdict.unit) if over else "0"
+
+
+def clock(text: str) -> str:
+    """``2026-11-21T07:48:12Z`` → ``2026-11-21 07:48Z``."""
+    return text[:16].replace("T", " ") + "Z" if len(text) >= 16 else text
+
+
+def took(seconds: float) -> str:
+    """``161`` → ``2m41s``."""
+    whole = round(seconds)
+    return f"{whole // 60}m{whole % 60:02d}s" if whole >= 60 else f"{whole}s"
+
+
+def unbroken(text: str) -> str:
+    """The same figure for a page: its unit never falls to the next line."""
+    return text.replace(" ", _NARROW)
+
+
+def _unit(seconds: float) -> tuple[float, str]:
+    return (1.0, "s") if abs(seconds) >= 0.9995 else (1e-3, "ms")
+
+
+def _digits(value: float, noise: float = 0.0) -> str:
+    """Three significant digits, and none below the second digit of the noise (the usual way to state an uncertainty)."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else MISSING
+    decimals = 2 - math.floor(math.log10(abs(float(f"{value:.2e}"))))
+    if noise > 0:
+        decimals = min(decimals, 1 - math.floor(math.log10(noise)))
+    rounded = round(value, decimals)
+    return f"{rounded:,.{max(decimals, 0)}f}".replace("-", MINUS)

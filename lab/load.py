@@ -1,0 +1,81 @@
+"""Runs the load generator's programs: seeding through the public API, and driving the schedule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import child
+from lab.errors import UserError
+from lab.progress import task
+from stack.control import RunningStack
+
+_SEED_SECONDS_MAX = 900.0
+_TAIL_SECONDS = 60.0  # after the last arrival: clients time out well before
+
+Meanwhile = Callable[[], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Only:
+    """A steady run of one operation instead of the scenario's mix."""
+
+    operation: str
+    rate_per_second: float
+    seconds: float
+
+
+def seed(scenario_path: Path, stack: RunningStack, out: Path, *, meanwhile: Meanwhile | None = None) -> None:
+    """Create the scenario's people, follows, photos and posts through the public API; raises UserError."""
+    log = out / "seed.log"
+    with task("seed") as report:
+        ended = child.run(
+            "loadtest.seed",
+            ["--scenario", str(scenario_path), "--gateway", stack.gateway_url, "--out", str(out)],
+            log=log,
+            timeout_seconds=_SEED_SECONDS_MAX,
+            on_line=lambda line: report(line.get("done", 0), line.get("total", 0), str(line.get("phase", ""))),
+            meanwhile=meanwhile,
+        )
+    if ended.exit_code != 0:
+        raise UserError(f"seeding failed (exit {ended.exit_code}):\n{child.last_lines(log)}", exit_code=4)
+
+
+def drive(
+    scenario_path: Path,
+    stack: RunningStack,
+    seeded: Path,
+    out: Path,
+    *,
+    t0_unix: float,
+    duration_seconds: float,
+    cores: Sequence[int],
+    only: Only | None = None,
+    meanwhile: Meanwhile | None = None,
+    on_line: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Drive the schedule (or one operation) and return ``load.json``; raises UserError when the generator failed."""
+    log = out / "drive.log"
+    arguments = ["--scenario", str(scenario_path), "--gateway", stack.gateway_url, "--media", stack.media_url]
+    arguments += ["--seeded", str(seeded), "--out", str(out), "--t0-unix", f"{t0_unix:.6f}"]
+    arguments += ["--cores", ",".join(map(str, cores))] if cores else []
+    if only is not None:
+        arguments += ["--only-operation", only.operation, "--rate", f"{only.rate_per_second:g}"]
+        arguments += ["--seconds", f"{only.seconds:g}"]
+    ended = child.run(
+        "loadtest.drive",
+        arguments,
+        log=log,
+        timeout_seconds=duration_seconds + _TAIL_SECONDS,
+        cores=cores,
+        on_line=on_line,
+        meanwhile=meanwhile,
+    )
+    path = out / "load.json"
+    if not path.exists():
+        raise UserError(f"the load generator failed (exit {ended.exit_code}):\n{child.last_lines(log)}", exit_code=4)
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return result

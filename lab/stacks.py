@@ -1,0 +1,62 @@
+"""Brings a stack up and down for the commands, with progress and readable errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lab.errors import UserError
+from lab.progress import task
+from stack import control
+
+
+def data_folder(told: Path | None, name: str = "default") -> Path:
+    """The folder of a stack: the one that the user named, or the usual one."""
+    return (told or control.default_data(name)).absolute()
+
+
+def start(scenario_path: Path, data: Path, *, attached: bool) -> control.RunningStack:
+    """Start the stack of a scenario; raises UserError."""
+    ready: list[str] = []
+    total = 0
+
+    with task("stack up") as report:
+
+        def progress(event: dict[str, Any]) -> None:
+            nonlocal total
+            if event["event"] == "starting":
+                total += 1
+            elif event["event"] == "ready":
+                ready.append(str(event["name"]))
+            report(len(ready), max(total, 1), str(event.get("name", "")))
+
+        try:
+            return control.up(scenario_path, data, attached=attached, progress=progress)
+        except control.StackFailure as failure:
+            raise UserError(str(failure)) from failure
+
+
+@contextmanager
+def running(scenario_path: Path, data: Path, *, wipe: bool) -> Iterator[control.RunningStack]:
+    """A stack for the length of the block; it dies with this process, however that ends.
+
+    ``wipe`` starts from an empty folder and removes it in the end.
+    """
+    if wipe:
+        _wipe(data)
+    stack = start(scenario_path, data, attached=True)
+    try:
+        yield stack
+    finally:
+        stack.stop(wipe=wipe)
+
+
+def _wipe(data: Path) -> None:
+    try:
+        control.read(data)
+    except control.StackFailure:
+        control.down(data, wipe=True)
+        return
+    raise UserError(f"a stack runs in {data}; stop it with: windtunnel down --data {data}")
