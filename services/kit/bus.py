@@ -106,8 +106,17 @@ class Producer:
 class Consumer:
     """A member of one consumer group."""
 
-    def __init__(self, told: settings.Kafka, metrics: Metrics, group: str, handlers: Mapping[str, EventHandler]):
-        self._told, self._metrics, self._group, self._handlers = told, metrics, group, dict(handlers)
+    def __init__(
+        self,
+        told: settings.Kafka,
+        metrics: Metrics,
+        group: str,
+        handlers: Mapping[str, EventHandler],
+        *,
+        batches: bool = False,
+    ):
+        self._told, self._metrics, self._group = told, metrics, group
+        self._handlers, self._batches = dict(handlers), batches
         self._kafka: AIOKafkaConsumer | None = None
         self._lag = {topic: metrics.lag.series(metrics.component, topic) for topic in handlers}
 
@@ -156,33 +165,42 @@ class Consumer:
                 await kafka.commit({partition: records[-1].offset + 1 for partition, records in batches.items()})
 
     async def _handle_all(self, records: Sequence[Any]) -> None:
+        pairs: list[tuple[Any, Message]] = []
         for each in records:
             try:
-                message = messages.decode(each.topic, each.value)
+                pairs.append((each, messages.decode(each.topic, each.value)))
             except messages.NewerVersion:
                 raise
             except ValueError as error:
                 self._bury(each, error)
-                continue
-            REQUEST_ID.set(message.request_id)
-            await self._handle(each, message)
-            self._lag[each.topic].observe(max(0, now_ms() - message.at_ms) / 1000)
-            self._metrics.event(each.topic, "in")
+        for part in [pairs] if self._batches else [[pair] for pair in pairs]:
+            if part:
+                await self._handle(part)
 
-    async def _handle(self, each: Any, message: Message) -> None:
-        attempt = 0
+    async def _handle(self, part: Sequence[tuple[Any, Message]]) -> None:
+        topic, events = part[0][0].topic, [message for _, message in part]
+        handler, attempt = self._handlers[topic], 0
+        REQUEST_ID.set(events[0].request_id if len(events) == 1 else "")
         while True:
             try:
-                await self._handlers[each.topic](message)
-                return
+                await handler(events if self._batches else events[0])
+                break
             except Exception as error:  # noqa: BLE001 - told below: what time mends is tried again, the rest is buried
                 failure: Failure | None = translated(error)
                 attempt += 1
                 if not (failure is not None and failure.retryable) and attempt >= _TRIES:
-                    self._bury(each, error)
+                    if len(part) > 1:  # one bad event must not bury its neighbours
+                        for pair in part:
+                            await self._handle([pair])
+                        return
+                    self._bury(part[0][0], error)
                     return
-                _log.warning("event_retried", topic=each.topic, attempt=attempt, error=repr(error))
+                _log.warning("event_retried", topic=topic, events=len(part), attempt=attempt, error=repr(error))
             await asyncio.sleep(pause_seconds(attempt))
+        now, lag = now_ms(), self._lag[topic]
+        for event in events:
+            lag.observe(max(0, now - event.at_ms) / 1000)
+        self._metrics.event(topic, "in", len(events))
 
     def _bury(self, each: Any, error: Exception) -> None:
         _log.error(
@@ -215,10 +233,21 @@ CONSUMERS: Final = web.AppKey("CONSUMERS", list[Consumer])
 
 def consume(app: web.Application, group: str, handlers: Mapping[type[Message], EventHandler]) -> Consumer:
     """Handle events from start to stop of the application: ``consume(app, "fanout", {PostCreated: on_post})``."""
+    return _consumer(app, group, handlers, batches=False)
+
+
+def consume_batches(app: web.Application, group: str, handlers: Mapping[type[Message], EventHandler]) -> Consumer:
+    """`consume` with handlers that take a list of events of one partition, in order (up to 500)."""
+    return _consumer(app, group, handlers, batches=True)
+
+
+def _consumer(
+    app: web.Application, group: str, handlers: Mapping[type[Message], EventHandler], *, batches: bool
+) -> Consumer:
     member = app[MEMBER]
     told = required(member.stores.kafka, "Kafka", member.component)
     by_topic = {kind.topic: handler for kind, handler in handlers.items()}
-    consumer = Consumer(told, app[METRICS], group, by_topic)
+    consumer = Consumer(told, app[METRICS], group, by_topic, batches=batches)
     if CONSUMERS not in app:
         app[CONSUMERS] = []
     app[CONSUMERS].append(consumer)

@@ -13,7 +13,7 @@ import asyncio
 import functools
 import zlib
 from collections.abc import AsyncIterator
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict
 
 import structlog
 from aiohttp import web
@@ -40,6 +40,18 @@ CREATE TABLE IF NOT EXISTS {s}.outbox (
 _BATCH_MAX: Final = 500  # rows of one shard at a time
 _POLL_SECONDS: Final = 0.5  # how late an event may be that another process wrote
 _log = structlog.get_logger("outbox")
+
+
+def insert_from(shard: int, source: str) -> str:
+    """SQL for a part of one statement that writes the event (parameters: `Outbox.values`) once per row of ``source``.
+
+    For hot paths that do all in one round trip: ``WITH edge AS (INSERT … RETURNING 1), told AS (<this>) SELECT …``.
+    Call `Outbox.signal` when the statement has committed.
+    """
+    return (
+        f"INSERT INTO {schema(shard)}.outbox (component, topic, key, payload)"
+        f" SELECT %(component)s, %(topic)s, %(key)s, %(payload)s FROM {source}"
+    )
 
 
 class Stamp(TypedDict):
@@ -77,6 +89,11 @@ class Outbox:
             ),
         )
         connection.after_commit.append(functools.partial(self.signal, shard))
+
+    def values(self, event: Message) -> dict[str, Any]:
+        """Named parameters for `insert_from`."""
+        out = bus.record(event)
+        return {"component": self._component, "topic": out.topic, "key": out.key, "payload": out.payload}
 
     def signal(self, shard: int) -> None:
         """Say that ``shard`` holds something new."""

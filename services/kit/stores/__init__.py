@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import psycopg
 import psycopg_pool
-import redis.exceptions
 from aiokafka import errors as kafka_errors
 from botocore import exceptions as s3_errors
+from redis import exceptions as redis_errors
 
 from core.failures import DeadlineExceeded, Failure, Overloaded, Unavailable
 
@@ -24,9 +24,9 @@ def translated(error: BaseException) -> Failure | None:
             return DeadlineExceeded("The database took too long")
         case psycopg.OperationalError() | psycopg.InterfaceError():
             return Unavailable("The database cannot be reached")
-        case redis.exceptions.TimeoutError():
+        case redis_errors.TimeoutError():
             return DeadlineExceeded("Redis took too long")
-        case redis.exceptions.ConnectionError() | redis.exceptions.BusyLoadingError():
+        case redis_errors.ConnectionError() | redis_errors.BusyLoadingError():
             return Unavailable("Redis cannot be reached")
         case kafka_errors.KafkaError():
             return Unavailable("The log cannot be reached")

@@ -1,0 +1,23 @@
+"""Makes sure that both directions of an edge agree, whatever happened between the writing of one and of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import web
+
+from core.messages import FollowCreated, FollowDeleted
+from services.graph.store import Graph
+from services.kit.bus import consume_batches
+
+GROUP: Final = "graph"
+
+
+def use(app: web.Application, graph: Graph) -> None:
+    """Mend from the log for as long as the application lives."""
+
+    async def mend(changed: Sequence[FollowCreated | FollowDeleted]) -> None:
+        await graph.mend({(event.follower_id, event.followee_id) for event in changed})
+
+    consume_batches(app, GROUP, {FollowCreated: mend, FollowDeleted: mend})

@@ -1,0 +1,11 @@
+"""What a follow may be."""
+
+from __future__ import annotations
+
+from core.failures import Invalid
+
+
+def check_follow(*, follower_id: int, followee_id: int) -> None:
+    """Raise Invalid for somebody who follows themselves."""
+    if follower_id == followee_id:
+        raise Invalid.field("user_id", "expected somebody else: nobody follows themselves")
