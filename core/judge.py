@@ -1,0 +1,336 @@
+"""The verdicts: what a scenario expects against what the samples show, the same way for measured and simulated ones.
+
+Latency counts every request from its intended start; one that was not answered counts as slower than the client's
+patience, so that failing fast never looks like being fast. Nothing is judged on too few samples, with one exception: a
+limit can be missed beyond doubt long before it can be held beyond doubt (`beyond_chance`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from core import stats
+from core.names import ERRORS
+from core.run import Samples
+from core.scenario.model import Expectation, Scenario
+
+Floats = npt.NDArray[np.float64]
+Windows = Sequence[tuple[float, float]]  # begin and end in seconds from t0
+
+#: A share is held below its limit only where the limit would show so many errors (rule of three: 95 % sure).
+ERRORS_EXPECTED_MIN: Final = 3.0
+#: Width of the windows by which recovery and depth are seen.
+WINDOW_SECONDS: Final = 1.0
+#: A window with fewer requests says nothing of a percentile.
+WINDOW_COUNT_MIN: Final = 5
+#: A limit is missed beyond doubt where chance alone would look as bad less often than this …
+CHANCE: Final = 0.05
+#: … and a window is bad; less often, because there are many windows.
+WINDOW_CHANCE: Final = 0.01
+RECOVERS: Final = "recovers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One expectation judged. ``margin`` is limit − value, so negative where it is missed; in the unit of both."""
+
+    name: str
+    operation: str  # "" for those that are about the whole
+    measure: str  # p50, p95, p99, errors, lost, recovers
+    unit: str  # seconds, ratio or count
+    limit: float
+    value: float | None
+    held: bool | None  # None: unjudged, see ``reason``
+    count: int = 0  # samples it stands on
+    reason: str = ""
+
+    @property
+    def margin(self) -> float | None:
+        """Limit minus value; None where there is no value."""
+        return None if self.value is None else self.limit - self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """All verdicts of one run, in the order of the scenario, and what its drill report says beside them."""
+
+    verdicts: tuple[Verdict, ...]
+    recovery_seconds: float | None = None  # RTO seen: from the last fault's end; None without faults, or not recovered
+    depth_seconds: float | None = None  # worst p95 of a second while a fault acted
+    depths_seconds: Mapping[str, float] = field(default_factory=dict)  # the same by operation
+    budgets_burnt_ratio: Mapping[str, float] = field(default_factory=dict)  # errors over those allowed, by operation
+    lost_count: int | None = None  # RPO seen: acknowledged and not found; None where nobody looked
+
+    @property
+    def held(self) -> bool | None:
+        """False where any expectation is missed, else None where any is unjudged, else True."""
+        found = [verdict.held for verdict in self.verdicts]
+        if False in found:
+            return False
+        return None if None in found else True
+
+    @property
+    def missed(self) -> tuple[Verdict, ...]:
+        """Expectations that did not hold."""
+        return tuple(verdict for verdict in self.verdicts if verdict.held is False)
+
+
+def judge(
+    scenario: Scenario,
+    samples: Samples,
+    *,
+    ledger: Mapping[str, int] | None,
+    windows: Windows | None = None,
+) -> Judgement:
+    """Judge ``samples`` (warm-up is left out here) by ``scenario.expect``.
+
+    ``ledger`` is `core.run.RunRecord.ledger` with keys such as ``like.add.lost``; None or a missing key leaves ``lost``
+    unjudged. ``windows`` are the times in which faults acted, by default as the scenario plans them.
+    """
+    windows = fault_windows(scenario) if windows is None else windows
+    samples = samples.judged()
+    patience = scenario.traffic.timeout_seconds
+    verdicts: list[Verdict] = []
+    for name, expectation in scenario.expectations.items():
+        found = samples.of(name)
+        inside = in_windows(found, windows)
+        judged = found.where(~inside) if expectation.outside == "faults" else found
+        verdicts += judge_operation(name, expectation, judged, patience_seconds=patience)
+        if expectation.lost is not None:
+            verdicts.append(_lost(name, expectation.lost, ledger))
+    recovery, reason, count = _recovery(scenario, samples, windows)
+    limit = scenario.recovers_within_seconds
+    if limit is not None:
+        verdicts.append(_recovers(limit, recovery, reason, count))
+    depths = _depths(scenario, samples, windows)
+    lost = [value for key, value in (ledger or {}).items() if key.endswith(".lost")]
+    return Judgement(
+        verdicts=tuple(verdicts),
+        recovery_seconds=recovery,
+        depth_seconds=max(depths.values(), default=None),
+        depths_seconds=depths,
+        budgets_burnt_ratio=_budgets(scenario, samples),
+        lost_count=sum(lost) if lost else None,
+    )
+
+
+def fault_windows(scenario: Scenario) -> tuple[tuple[float, float], ...]:
+    """When the scenario's faults act, as planned; a kill without ``for`` is one moment."""
+    return tuple((fault.at_seconds, fault.end_seconds) for fault in scenario.faults)
+
+
+def in_windows(samples: Samples, windows: Windows) -> npt.NDArray[np.bool_]:
+    """Mark the requests whose time from intended start to end touches one of ``windows``."""
+    inside = np.zeros(len(samples), dtype=bool)
+    ends = samples.at_seconds + samples.latency_seconds
+    for begins, finishes in windows:
+        inside |= (samples.at_seconds <= finishes) & (ends >= begins)
+    return inside
+
+
+def judge_operation(
+    name: str, expectation: Expectation, samples: Samples, *, patience_seconds: float
+) -> tuple[Verdict, ...]:
+    """Judge percentiles and errors of one operation's ``samples``, which are taken as they are.
+
+    A percentile needs `core.stats.supported` samples and a share of errors `ERRORS_EXPECTED_MIN` expected ones; with
+    fewer the verdict is None, or False where the excess is beyond chance.
+    """
+    outside = f", outside {expectation.outside}" if expectation.outside else ""
+    seconds = waited_seconds(samples, patience_seconds)
+    failed = _is_error(samples)
+    verdicts: list[Verdict] = []
+    for measure, q, limit in _percentiles(expectation):
+        value = stats.quantile(seconds, q) if len(seconds) else None
+        held: bool | None = value is not None and value < limit
+        reason = ""
+        if not stats.supported(len(seconds), q):
+            doubtless = beyond_chance(int((seconds >= limit).sum()), len(seconds), 1.0 - q)
+            held, reason = (False, "") if doubtless else (None, _too_few(len(seconds)))
+        verdicts.append(
+            Verdict(
+                name=f"{name} {measure}{outside}",
+                operation=name,
+                measure=measure,
+                unit="seconds",
+                limit=limit,
+                value=value,
+                held=held,
+                count=len(seconds),
+                reason=reason,
+            )
+        )
+    if expectation.errors_ratio is not None:
+        limit, count, bad = expectation.errors_ratio.value, len(failed), int(failed.sum())
+        value = bad / count if count else None
+        held, reason = value is not None and value < limit, ""
+        if count * limit < ERRORS_EXPECTED_MIN:
+            held, reason = (False, "") if beyond_chance(bad, count, limit) else (None, _too_few(count))
+        verdicts.append(
+            Verdict(
+                name=f"{name} errors{outside}",
+                operation=name,
+                measure="errors",
+                unit="ratio",
+                limit=limit,
+                value=value,
+                held=held,
+                count=count,
+                reason=reason,
+            )
+        )
+    return tuple(verdicts)
+
+
+def waited_seconds(samples: Samples, patience_seconds: float) -> Floats:
+    """Latency as it is judged: of a request that was not answered at least the client's patience."""
+    return np.where(_is_error(samples), np.maximum(samples.latency_seconds, patience_seconds), samples.latency_seconds)
+
+
+def beyond_chance(bad_count: int, count: int, allowed_ratio: float, chance: float = CHANCE) -> bool:
+    """Say whether so many of ``count`` would be bad with a probability of at most ``chance`` if each were so with
+    ``allowed_ratio`` (tail of the Poisson distribution, which stands for the binomial one; on the safe side)."""
+    if bad_count <= 0 or count <= 0:
+        return False
+    mean = count * allowed_ratio
+    if mean <= 0:
+        return True
+    if mean > 100:  # the tail's terms would underflow; its normal approximation is within a percent here
+        return 0.5 * math.erfc((bad_count - 0.5 - mean) / math.sqrt(2.0 * mean)) <= chance
+    below = sum(math.exp(n * math.log(mean) - mean - math.lgamma(n + 1)) for n in range(bad_count))
+    return 1.0 - below <= chance
+
+
+def _percentiles(expectation: Expectation) -> Iterator[tuple[str, float, float]]:
+    for measure, q, limit in (
+        ("p50", 0.50, expectation.p50),
+        ("p95", 0.95, expectation.p95),
+        ("p99", 0.99, expectation.p99),
+    ):
+        if limit is not None:
+            yield measure, q, limit.value
+
+
+def _is_error(samples: Samples) -> npt.NDArray[np.bool_]:
+    return np.isin(samples.outcome, [outcome.value for outcome in ERRORS])
+
+
+def _too_few(count: int) -> str:
+    return f"too few samples ({count})"
+
+
+def _lost(name: str, limit: int, ledger: Mapping[str, int] | None) -> Verdict:
+    value = None if ledger is None else ledger.get(f"{name}.lost")
+    acknowledged = (ledger or {}).get(f"{name}.acknowledged", 0)
+    held: bool | None = value is not None and value <= limit
+    reason = ""
+    if value is None:
+        held, reason = None, "nobody looked"
+    elif not acknowledged:
+        held, reason = None, "nothing was acknowledged"
+    return Verdict(
+        name=f"{name} lost",
+        operation=name,
+        measure="lost",
+        unit="count",
+        limit=float(limit),
+        value=None if value is None else float(value),
+        held=held,
+        count=acknowledged,
+        reason=reason,
+    )
+
+
+def _recovers(limit: float, recovery: float | None, reason: str, count: int) -> Verdict:
+    held: bool | None = recovery is not None and recovery < limit
+    if recovery is None:
+        held = None if reason != _NOT_RECOVERED else False
+    return Verdict(
+        name=RECOVERS,
+        operation="",
+        measure=RECOVERS,
+        unit="seconds",
+        limit=limit,
+        value=recovery,
+        held=held,
+        count=count,
+        reason=reason,
+    )
+
+
+_NOT_RECOVERED: Final = "not seen to recover by the end"
+
+
+def _recovery(scenario: Scenario, samples: Samples, windows: Windows) -> tuple[float | None, str, int]:
+    """Seconds from the last fault's end to the last bad request of the last bad second, of all operations with limits.
+
+    A second is bad where more requests were slow, or failed, than its limits let happen by chance: under a p95 three
+    slow ones of fifteen are no relapse, four are. Returns (seconds or None, reason, requests looked at).
+    """
+    if not windows:
+        return None, "the scenario has no faults", 0
+    end = max(finishes for _, finishes in windows)
+    slowest, looked_at = 0.0, 0
+    for name, expectation in scenario.expectations.items():
+        found = samples.of(name)
+        after = found.where(found.at_seconds >= end)
+        tests = _tests(expectation, after, scenario.traffic.timeout_seconds)
+        if not len(after) or not tests:
+            continue
+        looked_at += len(after)
+        second = np.floor((after.at_seconds - end) / WINDOW_SECONDS).astype(np.int64)
+        last = int(second.max())
+        for bad, allowed in tests:
+            for window in np.unique(second[bad])[::-1]:
+                here = second == window
+                if here.sum() > 1 and beyond_chance(int((bad & here).sum()), int(here.sum()), allowed, WINDOW_CHANCE):
+                    # nothing after a bad window at the very end shows that it is over
+                    if window == last:
+                        return None, _NOT_RECOVERED, looked_at
+                    slowest = max(slowest, float((after.at_seconds[bad & here] - end).max()))
+                    break
+    if not looked_at:
+        return None, "no requests after the last fault", 0
+    return slowest, "", looked_at
+
+
+def _tests(
+    expectation: Expectation, samples: Samples, patience_seconds: float
+) -> list[tuple[npt.NDArray[np.bool_], float]]:
+    """Each limit as (which requests are against it, share of them that it allows)."""
+    seconds = waited_seconds(samples, patience_seconds)
+    found = [(seconds >= limit, 1.0 - q) for _, q, limit in _percentiles(expectation)]
+    if expectation.errors_ratio is not None:
+        found.append((_is_error(samples), expectation.errors_ratio.value))
+    return found
+
+
+def _depths(scenario: Scenario, samples: Samples, windows: Windows) -> dict[str, float]:
+    depths: dict[str, float] = {}
+    for name in scenario.expectations:
+        found = samples.of(name)
+        seconds = waited_seconds(found, scenario.traffic.timeout_seconds)
+        for begins, finishes in windows:
+            number = np.floor((found.at_seconds - begins) / WINDOW_SECONDS)
+            acting = (found.at_seconds >= begins) & (found.at_seconds < max(finishes, begins + WINDOW_SECONDS))
+            for window in np.unique(number[acting]):
+                here = seconds[acting & (number == window)]
+                if len(here) >= WINDOW_COUNT_MIN:
+                    depths[name] = max(depths.get(name, 0.0), stats.quantile(here, 0.95))
+    return depths
+
+
+def _budgets(scenario: Scenario, samples: Samples) -> dict[str, float]:
+    """Errors over the errors that the limit allows in the whole judged time, faults included."""
+    budgets = {}
+    for name, expectation in scenario.expectations.items():
+        found = samples.of(name)
+        if expectation.errors_ratio is not None and len(found) and expectation.errors_ratio.value > 0:
+            budgets[name] = float(_is_error(found).mean()) / expectation.errors_ratio.value
+    return budgets
