@@ -1,0 +1,109 @@
+# One tier of the CDN. The edge asks the shield, the shield asks the object store; both run this page, which
+# stack/backing/varnish.py fills in (words between @). Media is content-addressed, so what is cached never changes.
+vcl 4.1;
+
+backend upstream {
+    .host = "@HOST@";
+    .port = "@PORT@";
+    .connect_timeout = 1s;
+    .first_byte_timeout = 10s;
+    .between_bytes_timeout = 5s;
+    .max_connections = 200;
+}
+
+acl operators {
+    "127.0.0.0"/8;
+    "10.0.0.0"/8;
+    "172.16.0.0"/12;
+    "192.168.0.0"/16;
+}
+
+sub vcl_recv {
+    if (req.url == "/healthz") {
+        return (synth(200, "OK"));
+    }
+    # what a client adds must neither split the cache nor reach the store
+    set req.url = regsub(req.url, "\?.*$", "");
+    unset req.http.Cookie;
+    unset req.http.Authorization;
+    unset req.http.X-Cache;
+    unset req.http.X-Cache-Tier;
+    if (req.url !~ "^/media/[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$" || req.url ~ "/\.\.?(/|$)") {
+        return (synth(404, "Not found"));
+    }
+    set req.http.Host = "@HOST@:@PORT@";
+    if (req.method == "PURGE") {
+        if (client.ip !~ operators) {
+            return (synth(403, "Not allowed"));
+        }
+        return (purge);
+    }
+    if (req.method != "GET" && req.method != "HEAD") {
+        return (synth(405, "Method not allowed"));
+    }
+    return (hash);
+}
+
+sub vcl_backend_response {
+    unset beresp.http.Set-Cookie;
+    unset beresp.http.Server;
+    unset beresp.http.x-amz-request-id;
+    unset beresp.http.x-amz-id-2;
+    if (beresp.status >= 500) {
+        # stale-if-error: when this was a refresh, keep what we have
+        if (bereq.is_bgfetch) {
+            return (abandon);
+        }
+        set beresp.uncacheable = true;
+        set beresp.ttl = 0s;
+        return (deliver);
+    }
+    if (beresp.status != 200 && beresp.status != 304) {
+        # not there yet, perhaps: media is made after its name is known
+        set beresp.ttl = 1s;
+        set beresp.grace = 0s;
+        return (deliver);
+    }
+    if (beresp.ttl > @TTL@s) {
+        set beresp.ttl = @TTL@s;
+    }
+    set beresp.grace = 24h;
+}
+
+sub vcl_deliver {
+    unset resp.http.Via;
+    unset resp.http.X-Varnish;
+    if (obj.hits > 0) {
+        set resp.http.X-Cache = "HIT";
+        set resp.http.X-Cache-Tier = "@TIER@";
+    } else {
+        set resp.http.X-Cache = "MISS";
+        if (!resp.http.X-Cache-Tier) {
+            set resp.http.X-Cache-Tier = "origin";
+        }
+    }
+    set resp.http.Access-Control-Allow-Origin = "*";
+    set resp.http.X-Content-Type-Options = "nosniff";
+}
+
+sub vcl_synth {
+    if (resp.status == 200) {
+        set resp.http.Content-Type = "text/plain";
+        synthetic("ok");
+        return (deliver);
+    }
+    set resp.http.Content-Type = "application/problem+json";
+    if (resp.status == 405) {
+        set resp.http.Allow = "GET, HEAD";
+    }
+    synthetic({"{"type":"about:blank","status":"} + resp.status + {","title":""} + resp.reason + """"}""");
+    return (deliver);
+}
+
+sub vcl_backend_error {
+    set beresp.http.Content-Type = "application/problem+json";
+    set beresp.http.Retry-After = "1";
+    set beresp.ttl = 0s;
+    synthetic("""{"type":"about:blank","title":"A part of the system is down","status":503,"code":"unavailable"}""");
+    return (deliver);
+}

@@ -1,0 +1,163 @@
+"""Kafka in KRaft mode, one broker: the log that carries every event.
+
+A client of Kafka is told by the broker where to connect next, so a proxied link needs a listener of its own whose
+advertised port is the proxy's; without it the traffic would silently go past the proxy. Heap is at most 384 MB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from core.messages import TOPICS
+from core.names import Server
+from stack.command import Command
+from stack.failure import NotReady, StackFailure
+from stack.install import tools
+from stack.plan import Proxy, Process, StackPlan
+
+_HEAP: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms96m", "-Xmx384m")
+_BOUNDS: Final = ("-XX:MaxMetaspaceSize=128m", "-XX:MaxDirectMemorySize=128m", "-XX:ReservedCodeCacheSize=64m")
+_LOGGING: Final = """
+status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{ISO8601} %-5p %c{1}: %m%n
+rootLogger.level = warn
+rootLogger.appenderRef.console.ref = console
+"""
+_SETTINGS: Final = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAIN
+listeners=PLAIN://{bind}:{port},CONTROLLER://127.0.0.1:{controller}{listeners}
+advertised.listeners=PLAIN://{host}:{port}{advertised}
+listener.security.protocol.map=PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
+log.dirs={logs}
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+num.recovery.threads.per.data.dir=1
+log.cleaner.enable=false
+group.coordinator.threads=1
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+min.insync.replicas=1
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+num.partitions={partitions}
+log.segment.bytes=67108864
+log.retention.bytes=268435456
+log.index.size.max.bytes=1048576
+message.max.bytes=1048588
+socket.request.max.bytes=16777216
+"""
+
+
+def _listener(proxy: Proxy) -> str:
+    return proxy.link.upper().replace("-", "_")
+
+
+def prepare(plan: StackPlan, process: Process) -> Command:
+    """Write the configuration and format the log's folder where it is new."""
+    folder = plan.folder(process.name)
+    logs = folder / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    proxied = tuple(proxy for proxy in plan.proxies if proxy.link.endswith(f"_{Server.KAFKA}"))
+    configuration = folder / "server.properties"
+    configuration.write_text(
+        _SETTINGS.format(
+            bind=plan.bind,
+            host=process.address.host,
+            port=process.address.port,
+            controller=plan.ports["kafka_controller"],
+            listeners="".join(f",{_listener(p)}://{plan.bind}:{p.upstream.port}" for p in proxied),
+            advertised="".join(f",{_listener(p)}://{p.listen}" for p in proxied),
+            protocols="".join(f",{_listener(p)}:PLAINTEXT" for p in proxied),
+            logs=logs,
+            partitions=plan.scenario.system.kafka.partitions,
+        ),
+        encoding="utf-8",
+    )
+    (folder / "log4j2.properties").write_text(_LOGGING, encoding="utf-8")
+    java = (str(tools.find("java")), *_HEAP, *_BOUNDS, f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}")
+    java = (*java, "-Djava.awt.headless=true", "-Xshare:auto", "-cp", f"{tools.jars()}/*")
+    if not (logs / "meta.properties").exists():
+        _format(java, configuration, folder)
+    return Command(
+        argv=(*java, "kafka.Kafka", str(configuration)),
+        cwd=folder,
+        cores=plan.cores,
+        data_bytes=1280 * 2**20,
+        stop_seconds=5.0,
+    )
+
+
+def _format(java: tuple[str, ...], configuration: Path, folder: Path) -> None:
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    argv = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(configuration)]
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise StackFailure(f"Kafka cannot format {folder / 'logs'}: {said[-1] if said else 'no message'}")
+
+
+def ready(_plan: StackPlan, process: Process) -> None:
+    """Raise NotReady until it answers a request for metadata."""
+
+    async def ask() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=str(process.address), request_timeout_ms=2000)
+        try:
+            await admin.start()
+            await admin.list_topics()
+        finally:
+            await admin.close()
+
+    _run(ask)
+
+
+def settle(plan: StackPlan, process: Process) -> None:
+    """Create the topics of `core.messages` that are missing."""
+    partitions = plan.scenario.system.kafka.partitions
+
+    async def create() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=str(process.address), request_timeout_ms=10000)
+        await admin.start()
+        try:
+            missing = sorted(set(TOPICS) - set(await admin.list_topics()))
+            if missing:
+                await admin.create_topics(
+                    [NewTopic(name=name, num_partitions=partitions, replication_factor=1) for name in missing]
+                )
+        except TopicAlreadyExistsError:
+            pass
+        finally:
+            await admin.close()
+
+    _run(create)
+
+
+def _run(job: object) -> None:
+    import logging
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is not up yet is no news
+    try:
+        asyncio.run(job())  # type: ignore[operator]
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise NotReady(str(error) or type(error).__name__) from error

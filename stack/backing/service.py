@@ -1,0 +1,67 @@
+"""A process of ours: told everything by one settings file; ready when every component in it says so."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import sys
+from typing import Final
+
+from core import settings
+from stack.command import Command
+from stack.failure import NotReady
+from stack.keys import write_private
+from stack.plan import Process, StackPlan
+
+_DATA_BYTES: Final = 1536 * 2**20
+_ENVIRONMENT: Final = {
+    # one thread each: the cores are shared, and a pool of threads per library would fight over them
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "VIPS_CONCURRENCY": "1",
+    "MALLOC_ARENA_MAX": "2",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def prepare(plan: StackPlan, process: Process) -> Command:
+    """Write its settings file."""
+    told = process.settings
+    if told is None:
+        raise ValueError(f"{process.name} is not a process of ours")
+    folder = plan.folder(process.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "settings.json"
+    write_private(path, settings.encode(told))
+    return Command(
+        argv=(sys.executable, "-m", "services"),
+        cwd=folder,
+        env={**_ENVIRONMENT, settings.SETTINGS_VARIABLE: str(path)},
+        cores=plan.cores,
+        data_bytes=_DATA_BYTES,
+        stop_signal=signal.SIGTERM,
+        stop_seconds=told.drain_seconds + 0.5,
+    )
+
+
+def ready(_plan: StackPlan, process: Process) -> None:
+    """Raise NotReady until ``/healthz`` of every component answers 200."""
+    if process.settings is None:
+        raise ValueError(f"{process.name} is not a process of ours")
+    for member in process.settings.members:
+        host = process.address.host
+        wire = http.client.HTTPConnection(host, member.listen.port, timeout=2)
+        try:
+            wire.request("GET", "/healthz")
+            answer = wire.getresponse()
+            body = answer.read(300).decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
+            raise NotReady(f"{member.component}: {error}") from error
+        finally:
+            wire.close()
+        if answer.status != 200:
+            raise NotReady(f"{member.component}: {answer.status} {body}")
+
+
+def settle(_plan: StackPlan, _process: Process) -> None:
+    """Nothing: services make their own tables."""

@@ -1,0 +1,56 @@
+"""Toxiproxy: stands on every link that a fault of the scenario names, and on no other, for it costs a hop."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+
+from stack.command import Command
+from stack.failure import NotReady
+from stack.install import tools
+from stack.plan import Process, StackPlan
+
+
+def prepare(plan: StackPlan, process: Process) -> Command:
+    """Nothing to write: it is told its proxies over HTTP when it is ready."""
+    folder = plan.folder(process.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    return Command(
+        argv=(str(tools.find("toxiproxy")), "-host", plan.bind, "-port", str(process.address.port), "-proxy-metrics"),
+        cwd=folder,
+        env={"GOMEMLIMIT": "128MiB", "LOG_LEVEL": "warn"},
+        cores=plan.cores,
+        data_bytes=512 * 2**20,
+    )
+
+
+def ready(_plan: StackPlan, process: Process) -> None:
+    """Raise NotReady until it tells its version."""
+    try:
+        with urllib.request.urlopen(process.address.url + "/version", timeout=1) as answer:
+            answer.read()
+    except (OSError, urllib.error.URLError) as error:
+        raise NotReady(str(error)) from error
+
+
+def settle(plan: StackPlan, process: Process) -> None:
+    """Create the proxies; those that exist already are left as they are. Raises NotReady when one was refused."""
+    wanted = [
+        {"name": proxy.name, "listen": f"{plan.bind}:{proxy.listen.port}", "upstream": str(proxy.upstream)}
+        for proxy in plan.proxies
+    ]
+    request = urllib.request.Request(
+        process.address.url + "/populate",
+        data=json.dumps(wanted).encode(),
+        headers={"Content-Type": "application/json"},
+        method="POST",
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            made = {proxy["name"] for proxy in json.load(answer)["proxies"]}
+    except (OSError, urllib.error.URLError) as error:
+        raise NotReady(str(error)) from error
+    missing = {proxy.name for proxy in plan.proxies} - made
+    if missing:
+        raise NotReady(f"proxies not made: {', '.join(sorted(missing))}")

@@ -1,0 +1,94 @@
+"""Varnish, twice: the CDN's edge and its shield. One page of VCL; they differ in size and in whom they ask."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Final
+
+from core.names import Server
+from stack.backing.folders import make, own
+from stack.command import Command
+from stack.deployment import filled
+from stack.failure import NotReady, StackFailure
+from stack.install import tools
+from stack.plan import Process, StackPlan
+
+_OVERHEAD_BYTES: Final = 512 * 2**20  # threads' stacks and workspaces above the cache
+_PARAMETERS: Final = (
+    "thread_pools=1",
+    "thread_pool_min=8",
+    "thread_pool_max=200",
+    "vsl_space=8M",
+    "http_gzip_support=off",  # images do not shrink
+    "default_ttl=60",
+)
+
+
+def account() -> str:
+    """Whom to run it as: it compiles and runs C, and needs nothing of root's."""
+    return "vcache" if os.geteuid() == 0 else ""
+
+
+def _workdir(data: Path, name: str) -> Path:
+    return data / name / "work"
+
+
+def prepare(plan: StackPlan, process: Process) -> Command:
+    """Write its VCL."""
+    tier = process.server
+    if tier not in (Server.EDGE, Server.SHIELD):
+        raise ValueError(f"{process.name} is no tier of the CDN")
+    folder = make(plan.folder(process.name), account())
+    upstream = plan.shield if tier is Server.EDGE else plan.origin
+    cdn = plan.scenario.system.cdn
+    size = (cdn.edge if tier is Server.EDGE else cdn.shield).size_bytes
+    page = folder / "tier.vcl"
+    words = {"HOST": upstream.host, "PORT": upstream.port, "TTL": int(cdn.ttl_seconds), "TIER": str(tier)}
+    page.write_text(filled("varnish/tier.vcl", words), encoding="utf-8")
+    own(page, account())
+    workdir = make(_workdir(plan.data, process.name), account())
+    argv = [str(tools.find("varnishd")), "-F", "-j", "none", "-n", str(workdir), "-f", str(page), "-T", "none"]
+    argv += ["-a", f"http={plan.bind}:{process.address.port}", "-s", f"cache=malloc,{size}"]
+    argv += ["-s", "Transient=malloc,16M"]
+    for parameter in _PARAMETERS:
+        argv += ["-p", parameter]
+    return Command(
+        argv=tuple(argv),
+        cwd=folder,
+        user=account(),
+        cores=plan.cores,
+        data_bytes=size + _OVERHEAD_BYTES,
+        stop_seconds=3.0,
+    )
+
+
+def ready(_plan: StackPlan, process: Process) -> None:
+    """Raise NotReady until it answers HTTP."""
+    try:
+        with urllib.request.urlopen(process.address.url + "/healthz", timeout=1) as answer:
+            answer.read()
+    except (OSError, urllib.error.URLError) as error:
+        raise NotReady(str(error)) from error
+
+
+def settle(_plan: StackPlan, _process: Process) -> None:
+    """Nothing to make: a cache starts cold."""
+
+
+def counters(data: Path, tier: Server) -> tuple[int, int]:
+    """Hits and misses of the tier (edge or shield) of the stack in ``data`` since it started.
+
+    Raises StackFailure when the tier does not run.
+    """
+    argv = [str(tools.find("varnishstat")), "-n", str(_workdir(data, tier)), "-j", "-t", "2"]
+    argv += ["-f", "MAIN.cache_hit", "-f", "MAIN.cache_miss"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
+    if done.returncode != 0:
+        raise StackFailure(f"{tier} tells no counters: {done.stderr.strip()}", mend="is the stack up?")
+    told = json.loads(done.stdout)["counters"]
+    return int(told["MAIN.cache_hit"]["value"]), int(told["MAIN.cache_miss"]["value"])

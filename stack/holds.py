@@ -1,0 +1,25 @@
+"""Holds: who kills a process on purpose says so, and the supervisor does not start it again until told.
+
+A hold is an empty file in the data folder, so that it is gone with the stack and can be seen by everybody.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def hold(data: Path, name: str) -> None:
+    """From now on leave the process ``name`` dead when it dies."""
+    folder = data / "holds"
+    folder.mkdir(exist_ok=True)
+    (folder / name).touch()
+
+
+def release(data: Path, name: str) -> None:
+    """Start it again (within 0.1 s) if it is dead; nothing to do where it was not held."""
+    (data / "holds" / name).unlink(missing_ok=True)
+
+
+def is_held(data: Path, name: str) -> bool:
+    """Whether somebody holds it."""
+    return (data / "holds" / name).exists()

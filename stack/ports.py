@@ -1,0 +1,54 @@
+"""Free ports for a stack, below the range from which the kernel takes ports for outgoing connections.
+
+A port of that range could be taken by a client between our look and the server's bind; below it only another listener
+can, and the place where the search starts is random, so that two stacks that start at once do not meet.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from stack.failure import StackFailure
+
+_LOWEST: Final = 12_000
+_HIGHEST: Final = 32_000
+
+
+def choose(names: Iterable[str], wanted: Mapping[str, int], *, host: str = "127.0.0.1") -> dict[str, int]:
+    """A port for each name: the wanted one, or a free one. Raises StackFailure when a wanted port is taken."""
+    names = tuple(names)
+    unknown = sorted(set(wanted) - set(names))
+    if unknown:
+        raise StackFailure(f"no part of this stack is called {', '.join(unknown)}", mend=f"one of {', '.join(names)}")
+    chosen = dict(wanted)
+    for name, port in wanted.items():
+        if not _is_free(host, port):
+            raise StackFailure(f"port {port}, wanted for {name}, is taken", mend="choose another, or stop its owner")
+    taken = set(chosen.values())
+    candidate = random.SystemRandom().randrange(_LOWEST, _HIGHEST)
+    for _ in range(_HIGHEST - _LOWEST):
+        missing = next((name for name in names if name not in chosen), None)
+        if missing is None:
+            return chosen
+        if candidate not in taken and _is_free(host, candidate):
+            chosen[missing] = candidate
+            taken.add(candidate)
+        candidate = _LOWEST + (candidate + 1 - _LOWEST) % (_HIGHEST - _LOWEST)
+    if set(names) <= set(chosen):
+        return chosen
+    raise StackFailure(f"no free port between {_LOWEST} and {_HIGHEST}", mend="stop other stacks")
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # a port in TIME_WAIT is free to a server that listens; one with a listener is not
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,126 @@
+"""Starts one process, knows when it ends, and ends it: the only page that touches pids of the stack.
+
+A child is started from the supervisor's main thread only, since the kernel's promise to kill it is bound to the
+thread that made it. Its end is seen through a pidfd, so nobody polls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from stack.command import Command
+from stack.state import ticks_of
+
+_LAUNCH: Final = str(Path(__file__).with_name("launch.py"))
+_PASSED: Final = ("HOME", "USER", "LOGNAME", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS", "VIRTUAL_ENV", "SSL_CERT_FILE")
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(slots=True)
+class Child:
+    """A process that we started."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    started_at: float  # Unix time
+    started_ticks: int
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    exit_code: int | None = None  # negative: the signal that ended it
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.popen.pid
+
+    def how_it_ended(self) -> str:
+        """For people."""
+        if self.exit_code is None:
+            return "still runs"
+        if self.exit_code < 0:
+            return f"killed by {signal.Signals(-self.exit_code).name}"
+        return f"exit code {self.exit_code}"
+
+
+def environment(command: Command) -> dict[str, str]:
+    """The small environment that a process of the stack gets."""
+    passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    return {"PATH": _PATH, "LANG": "C.UTF-8", "TZ": "UTC", **passed, **command.env}
+
+
+def start(name: str, command: Command, log: Path, on_end: Callable[[Child], None]) -> Child:
+    """Start ``command``; ``on_end`` is called in the event loop when it has ended. Call from the main thread."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    told = {
+        "argv": command.argv,
+        "cwd": str(command.cwd),
+        "user": command.user,
+        "cores": command.cores,
+        "data_bytes": command.data_bytes,
+        "idle": False,
+        "parent": os.getpid(),
+    }
+    with log.open("ab") as output:
+        popen = subprocess.Popen(
+            [sys.executable, "-I", "-S", _LAUNCH, json.dumps(told)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment(command),
+            start_new_session=True,
+        )
+    child = Child(name=name, popen=popen, started_at=time.time(), started_ticks=ticks_of(popen.pid))
+    loop = asyncio.get_running_loop()
+    descriptor = os.pidfd_open(popen.pid)
+
+    def ended() -> None:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+        child.exit_code = popen.wait()
+        child.ended.set()
+        on_end(child)
+
+    loop.add_reader(descriptor, ended)
+    return child
+
+
+async def stop(child: Child, command: Command) -> bool:
+    """End it by its own signal, and by SIGKILL when it takes too long; returns whether it went by itself."""
+    if child.exit_code is not None:
+        return True
+    _signal(child, command.stop_signal)
+    try:
+        async with asyncio.timeout(command.stop_seconds):
+            await child.ended.wait()
+    except TimeoutError:
+        _signal(child, signal.SIGKILL)
+        await child.ended.wait()
+        return False
+    return True
+
+
+def _signal(child: Child, number: int) -> None:
+    # Popen reaps only in ended(), in this same thread: the pid cannot be another's yet
+    if child.exit_code is None:
+        os.kill(child.pid, number)
+
+
+def last_lines(log: Path, count: int = 12) -> str:
+    """The end of a log, for an error message."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 16_384))
+            lines = file.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return "\n".join(line[:400] for line in lines[-count:])

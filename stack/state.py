@@ -1,0 +1,101 @@
+"""What is known of a running stack, in one file of its folder (`stack.json`), and what happened to it (`journal.jsonl`).
+
+The supervisor writes both; everybody else reads. A pid alone is not an identity, because the kernel uses it again: each
+is kept with the time at which its process started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from core import settings
+
+FILE: Final = "stack.json"
+JOURNAL: Final = "journal.jsonl"
+
+
+class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
+    """One process as the supervisor last saw it."""
+
+    name: str
+    pid: int  # 0 where it does not run
+    started_ticks: int  # of the kernel, field 22 of /proc/PID/stat
+    state: str  # starting, ready, died, held, given up, stopped
+    port: int
+    log: str
+    restarts: int
+    started_at: float  # Unix time
+
+
+class StackState(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole of `stack.json`."""
+
+    scenario: str
+    scenario_path: str
+    data: str
+    state: str  # starting, running, stopping, stopped, failed
+    supervisor_pid: int
+    supervisor_ticks: int
+    guard_pid: int
+    started_at: float
+    cores: tuple[int, ...]
+    load_cores: tuple[int, ...]
+    gateway_url: str
+    media_url: str
+    objects_url: str
+    toxiproxy_url: str
+    prometheus_url: str
+    kafka: str
+    redis: str
+    postgres: tuple[str, ...]
+    stores: dict[str, settings.Stores]  # by component, as it reaches them
+    keys: settings.Keys
+    proxies: dict[str, tuple[str, ...]]  # names of Toxiproxy's proxies by link
+    components: dict[str, tuple[str, ...]]  # base URLs of each component's instances, past the gateway
+    processes: tuple[ProcessState, ...]
+
+
+def write(data: Path, state: StackState) -> None:
+    """Replace `stack.json`, whole or not at all; only its owner can read it, for it holds secrets."""
+    scratch = data / f".{FILE}.{os.getpid()}"
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(state), indent=2))
+    scratch.replace(data / FILE)
+
+
+def read(data: Path) -> StackState | None:
+    """What the supervisor of ``data`` wrote last; None where there never was one."""
+    try:
+        return msgspec.json.decode((data / FILE).read_bytes(), type=StackState)
+    except FileNotFoundError:
+        return None
+
+
+def note(data: Path, event: str, values: Mapping[str, Any]) -> None:
+    """Add one line to the journal."""
+    line = json.dumps({"at": round(time.time(), 3), "event": event, **values}, ensure_ascii=False)
+    with (data / JOURNAL).open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def ticks_of(pid: int) -> int:
+    """When the process ``pid`` started, in the kernel's ticks since boot; 0 when there is none."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    fields = text.rpartition(")")[2].split()
+    return 0 if fields[0] in ("Z", "X") else int(fields[19])
+
+
+def is_alive(pid: int, ticks: int) -> bool:
+    """Whether the process that was ``pid`` then is still there."""
+    return pid > 0 and ticks > 0 and ticks_of(pid) == ticks

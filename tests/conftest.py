@@ -1,0 +1,112 @@
+"""Real servers for tests: started once for a session that asks for them, on free ports, in a folder of their own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from core import scenario, settings
+from core.names import Component, Server
+from core.scenario import Fault, Scenario
+from stack import control
+
+ROOT = Path(__file__).parent.parent
+SCENARIO = ROOT / "scenarios" / "viral_post_small.yaml"
+#: Links that a test may break, by `Servers.broken`.
+BREAKABLE = (
+    "feed_redis",
+    "feed_postgres",
+    "feed_kafka",
+    "posts_kafka",
+    "engagement_redis",
+    "engagement_kafka",
+    "media_clamd",
+    "media_objects",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servers:
+    """PostgreSQL (2 instances, 16 schemas), Redis, Kafka, S3, clamd and Toxiproxy, running."""
+
+    running: control.RunningStack
+    scenario: Scenario
+    scenario_path: Path
+
+    def stores(self, component: Component) -> settings.Stores:
+        """What `core.settings.Member.stores` of ``component`` must be."""
+        return self.running.stores(component)
+
+    @property
+    def keys(self) -> settings.Keys:
+        """Key files for tokens and the cursors' secret."""
+        return self.running.keys
+
+    @contextmanager
+    def broken(self, link: str) -> Iterator[None]:
+        """Cut the link (one of BREAKABLE) for as long as the block runs: connections are closed and refused."""
+        for proxy in self.running.proxies[link]:
+            self._switch(proxy, enabled=False)
+        try:
+            yield
+        finally:
+            for proxy in self.running.proxies[link]:
+                self._switch(proxy, enabled=True)
+
+    def _switch(self, proxy: str, *, enabled: bool) -> None:
+        request = urllib.request.Request(
+            f"{self.running.toxiproxy_url}/proxies/{proxy}",
+            data=json.dumps({"enabled": enabled}).encode(),
+            headers={"Content-Type": "application/json"},
+            method="PATCH",
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            assert json.load(answer)["enabled"] is enabled
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Iterator[Path]:
+    """A folder that a server with a user of its own can reach, as pytest's own cannot be."""
+    folder = Path(tempfile.mkdtemp(prefix="windtunnel-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def breakable(base: Path, target: Path) -> Scenario:
+    """The scenario at ``base`` with every link of BREAKABLE proxied, written to ``target``."""
+    faults = tuple(Fault(at_seconds=1.0, for_seconds=1.0, link=link, down=True) for link in BREAKABLE)
+    made = replace(scenario.read(base), faults=faults)
+    target.write_text(scenario.explain(made), encoding="utf-8")
+    return scenario.read(target)
+
+
+@pytest.fixture(scope="session")
+def servers(data_folder: Path) -> Iterator[Servers]:
+    """The stores and their proxies, without any service."""
+    path = data_folder / "scenario.yaml"
+    read = breakable(SCENARIO, path)
+    wanted = (Server.POSTGRES, Server.REDIS, Server.KAFKA, Server.OBJECTS, Server.CLAMD, Server.TOXIPROXY)
+    running = control.up(path, data_folder / "servers", attached=True, services=False, servers=wanted)
+    try:
+        yield Servers(running=running, scenario=read, scenario_path=path)
+    finally:
+        running.stop(wipe=True)
+
+
+@pytest.fixture(scope="session")
+def running_stack(data_folder: Path) -> Iterator[control.RunningStack]:
+    """The whole stack of `viral_post_small`, services and gateway included."""
+    running = control.up(SCENARIO, data_folder / "stack", attached=True)
+    try:
+        yield running
+    finally:
+        running.stop(wipe=True)
