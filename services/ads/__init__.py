@@ -1,0 +1,1 @@
+"""House ads: what the feed shows in its ad slots."""

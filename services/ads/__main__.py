@@ -1,0 +1,5 @@
+"""Runs ads alone: `python -m services.ads`."""
+
+from services.kit.process import main
+
+main("ads")

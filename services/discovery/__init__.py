@@ -1,0 +1,1 @@
+"""What is popular now: the feed's recommendations."""

@@ -1,0 +1,5 @@
+"""Runs discovery alone: `python -m services.discovery`."""
+
+from services.kit.process import main
+
+main("discovery")

@@ -1,0 +1,1 @@
+"""Likes, exactly once per person and post, and comments; counts that are exact."""

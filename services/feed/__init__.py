@@ -1,0 +1,1 @@
+"""The home feed: four sources, one page."""

@@ -1,0 +1,5 @@
+"""Runs feed alone: `python -m services.feed`."""
+
+from services.kit.process import main
+
+main("feed")

@@ -1,0 +1,1 @@
+"""Finds people and hashtags, within two seconds of their appearance."""

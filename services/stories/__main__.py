@@ -1,0 +1,5 @@
+"""Runs stories alone: `python -m services.stories`."""
+
+from services.kit.process import main
+
+main("stories")
