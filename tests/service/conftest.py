@@ -1,0 +1,237 @@
+"""Services in this process against real servers, and a client that plays the gateway.
+
+``async with running(...)`` or the fixture `system` (components from the test module's ``COMPONENTS``) gives a `System`:
+`call` routes an operation to its component and says who is signed in, as the gateway does; `drain` waits until every
+event has been carried and handled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from core.names import USER_HEADER, Component
+from core.operations import API, OPERATIONS
+from core.settings import Keys, Listen, Member, ProcessSettings
+from services.kit.bus import CONSUMERS
+from services.kit.outbox import OUTBOX
+from services.kit.process import build
+
+SCENARIO = Path(__file__).resolve().parents[2] / "scenarios" / "viral_post_small.yaml"
+DRAIN_SECONDS = 60.0
+PASSWORD = "correct horse"
+_NAMES = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer, its JSON decoded (None where there is none)."""
+
+    status: int
+    json: Any
+    body: bytes
+    headers: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Someone:
+    """A signed-up user."""
+
+    id: str
+    username: str
+    token: str
+
+
+@dataclass(slots=True, kw_only=True)
+class System:
+    """Running components."""
+
+    settings: ProcessSettings
+    apps: dict[str, web.Application] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
+    session: aiohttp.ClientSession
+
+    async def call(
+        self,
+        operation: str,
+        *,
+        user: Someone | str | None = None,
+        json: Any = None,
+        data: bytes | None = None,
+        query: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        **path: Any,
+    ) -> Answer:
+        """Ask for an operation by name: ``call("graph.follow", user=ann, user_id=ben.id)``."""
+        known = OPERATIONS[operation]
+        url = API + known.path.format(**path)
+        return await self.send(
+            known.component, known.method, url, user=user, json=json, data=data, query=query, headers=headers
+        )
+
+    async def send(
+        self,
+        component: str,
+        method: str,
+        path: str,
+        *,
+        user: Someone | str | None = None,
+        json: Any = None,
+        data: bytes | None = None,
+        query: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Send anything to one component, as the signed-in ``user``."""
+        sent = dict(headers or {})
+        if user is not None:
+            sent[USER_HEADER] = user.id if isinstance(user, Someone) else user
+        if json is not None:
+            data = msgspec.json.encode(json)
+        if data is not None:
+            sent.setdefault("Content-Type", "application/json")
+        async with self.session.request(
+            method, self.urls[component] + path, data=data, params=query, headers=sent, allow_redirects=False
+        ) as response:
+            body = await response.read()
+            decoded = msgspec.json.decode(body) if "json" in response.content_type and body else None
+            return Answer(status=response.status, json=decoded, body=body, headers=response.headers.copy())
+
+    async def person(self, name: str | None = None) -> Someone:
+        """Sign somebody up (component auth must run); names are unique in this database."""
+        username = name or f"p{time.time_ns() // 1000:x}{next(_NAMES)}"
+        answer = await self.call("auth.signup", json={"username": username, "password": PASSWORD})
+        assert answer.status == 201, answer.json
+        user = answer.json["user"]
+        return Someone(id=user["id"], username=user["username"], token=answer.json["access_token"])
+
+    async def drain(self) -> None:
+        """Wait until no outbox holds an event and every consumer has handled all there is, twice in a row."""
+        async with asyncio.timeout(DRAIN_SECONDS):
+            quiet = 0
+            while quiet < 2:
+                quiet = quiet + 1 if await self._quiet() else 0
+                await asyncio.sleep(0.02)
+
+    async def _quiet(self) -> bool:
+        for app in self.apps.values():
+            if OUTBOX in app and await app[OUTBOX].pending():
+                return False
+        for app in self.apps.values():
+            for consumer in app.get(CONSUMERS, []):
+                if not await consumer.caught_up():
+                    return False
+        return True
+
+
+def keys_at(folder: Path) -> Keys:
+    """A fresh key pair and secret in ``folder``."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    encoded = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    (folder / "jwt.key").write_bytes(encoded)
+    (folder / "jwt.pub").write_bytes(public)
+    return Keys(
+        jwt_private_key=str(folder / "jwt.key"),
+        jwt_public_key=str(folder / "jwt.pub"),
+        cursor_secret=os.urandom(16).hex(),
+    )
+
+
+Running = Callable[..., AbstractAsyncContextManager[System]]
+
+
+@pytest.fixture(scope="session")
+def running(servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Running:
+    """``async with running(Component.AUTH, …, stores={"posts": …}) as system``: real stores unless replaced."""
+    folder = tmp_path_factory.mktemp("services")
+    keys = keys_at(folder)
+
+    @asynccontextmanager
+    async def run(
+        *components: Component,
+        stores: dict[str, Any] | None = None,
+        scenario: Path = SCENARIO,
+        inflight_max: int = 512,
+        worker: int = 0,
+        worker_count: int = 4,
+    ) -> AsyncIterator[System]:
+        members = tuple(
+            Member(
+                component=component,
+                listen=Listen(host="127.0.0.1", port=0),
+                stores=(stores or {}).get(component) or servers.stores(component),
+            )
+            for component in components
+        )
+        settings = ProcessSettings(
+            process="test",
+            members=members,
+            scenario_path=str(scenario),
+            public_url="http://127.0.0.1",
+            media_url="http://127.0.0.1",
+            keys=keys,
+            data_directory=str(folder),
+            worker=worker,
+            worker_count=worker_count,
+            inflight_max=inflight_max,
+            drain_seconds=1.0,
+        )
+        async with AsyncExitStack() as stack:
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            system = System(settings=settings, session=session)
+            for member in members:
+                app = build(settings, member)
+                runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+                stack.push_async_callback(runner.cleanup)
+                await runner.setup()
+                site = web.TCPSite(runner, "127.0.0.1", 0)
+                await site.start()
+                port = runner.addresses[0][1]
+                system.apps[member.component] = app
+                system.urls[member.component] = f"http://127.0.0.1:{port}"
+            yield system
+
+    return run
+
+
+def components_of(module: Any) -> Iterable[Component]:
+    """What a test module wants to run."""
+    components: Iterable[Component] = module.COMPONENTS
+    return components
+
+
+@pytest.fixture(scope="module")
+async def system(request: pytest.FixtureRequest, running: Running) -> AsyncIterator[System]:
+    """The module's ``COMPONENTS``, running."""
+    async with running(*components_of(request.module)) as system:
+        yield system
+
+
+@pytest.fixture(scope="module")
+async def ann(system: System) -> Someone:
+    """Somebody."""
+    return await system.person()
+
+
+@pytest.fixture(scope="module")
+async def ben(system: System) -> Someone:
+    """Somebody else."""
+    return await system.person()
