@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -16,14 +17,20 @@ from tests.service.conftest import PASSWORD, System
 COMPONENTS = (Component.AUTH,)
 
 
+def verified(token: str, system: System) -> dict[str, Any]:
+    """Claims of a token whose signature holds against the public key."""
+    public = Path(system.settings.keys.jwt_public_key).read_bytes()
+    claims: dict[str, Any] = jwt.decode(token, public, algorithms=["ES256"], issuer="windtunnel")
+    return claims
+
+
 async def test_a_new_account_can_log_in_and_its_token_says_who_it_is(system: System) -> None:
     signed_up = await system.call("auth.signup", json={"username": "new.account_1", "password": PASSWORD})
     logged_in = await system.call("auth.login", json={"username": "new.account_1", "password": PASSWORD})
 
     assert (signed_up.status, logged_in.status) == (201, 200)
     assert signed_up.json["user"] == logged_in.json["user"]
-    public = Path(system.settings.keys.jwt_public_key).read_bytes()
-    claims = jwt.decode(logged_in.json["access_token"], public, algorithms=["ES256"], issuer="windtunnel")
+    claims = verified(logged_in.json["access_token"], system)
     assert claims["sub"] == signed_up.json["user"]["id"]
     assert claims["exp"] - claims["iat"] == logged_in.json["expires_in_seconds"] <= 3600
 
