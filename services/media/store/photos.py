@@ -1,13 +1,13 @@
-"""The rows of photos: variants are this service's own; of `media`, which upload owns, it moves ``state`` on."""
+"""The rows of photos: variants are this service's own; of ``media``, which upload owns, it moves ``state`` on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from core import ids
-from core.messages import Variant
+from core.messages import MediaFailed, MediaProcessed
+from services.kit.outbox import Outbox
 from services.kit.stores.postgres import Connection, Shards, schema
 
 TABLES: Final = """
@@ -21,56 +21,73 @@ CREATE TABLE IF NOT EXISTS {s}.media_variants (
     height int NOT NULL,
     size_bytes int NOT NULL,
     PRIMARY KEY (media_id, name)
-)
+);
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """A photo whose state is ``processing``."""
+class Job:
+    """A photo that waits to be processed."""
 
     media_id: int
     owner_id: int
+    object_key: str  # in the bucket of uploads
     checksum_sha256: str | None
 
 
-async def unfinished(shards: Shards, media_id: int) -> Work | None:
-    """The photo if it still waits to be processed; None when it is done, refused or gone."""
-    shard = ids.shard_of(media_id)
-    async with shards.connection(shard) as connection:
-        cursor = await connection.execute(
-            f"SELECT id, owner_id, checksum_sha256 FROM {schema(shard)}.media WHERE id = %s AND state = 'processing'",
-            (media_id,),
-        )
-        row = await cursor.fetchone()
-    return None if row is None else Work(media_id=row[0], owner_id=row[1], checksum_sha256=row[2])
+class Photos:
+    """All photos."""
 
+    def __init__(self, shards: Shards, outbox: Outbox):
+        self._shards, self._outbox = shards, outbox
 
-async def succeed(connection: Connection, media_id: int, variants: Sequence[Variant]) -> bool:
-    """Write the variants and the state into the open transaction; False when another worker was first."""
-    if not await _move(connection, media_id, "succeeded", None):
-        return False
-    await connection.execute(
-        f"INSERT INTO {schema(ids.shard_of(media_id))}.media_variants"
-        " (media_id, name, place, object_key, content_type, width, height, size_bytes)"
-        " SELECT %s, * FROM unnest(%s::text[], %s::smallint[], %s::text[], %s::text[], %s::int[], %s::int[], %s::int[])",
-        (
-            media_id,
-            [each.name for each in variants],
-            list(range(len(variants))),
-            [each.object_key for each in variants],
-            [each.content_type for each in variants],
-            [each.width for each in variants],
-            [each.height for each in variants],
-            [each.size_bytes for each in variants],
-        ),
-    )
-    return True
+    async def job(self, media_id: int) -> Job | None:
+        """The photo if it still waits to be processed; None when it is done, refused or gone."""
+        shard = ids.shard_of(media_id)
+        async with self._shards.connection(shard) as connection:
+            cursor = await connection.execute(
+                f"SELECT owner_id, object_key, checksum_sha256 FROM {schema(shard)}.media"
+                " WHERE id = %s AND state = 'processing'",
+                (media_id,),
+            )
+            row = await cursor.fetchone()
+        if row is None:
+            return None
+        return Job(media_id=media_id, owner_id=row[0], object_key=row[1], checksum_sha256=row[2])
 
+    async def succeed(self, event: MediaProcessed) -> bool:
+        """Write the variants, the state and the event at once; False when another worker was first."""
+        shard, variants = ids.shard_of(event.media_id), event.variants
+        async with self._shards.transaction(shard) as connection:
+            if not await _move(connection, event.media_id, "succeeded", None):
+                return False
+            await connection.execute(
+                f"INSERT INTO {schema(shard)}.media_variants"
+                " (media_id, name, place, object_key, content_type, width, height, size_bytes)"
+                " SELECT %s, * FROM unnest(%s::text[], %s::smallint[], %s::text[], %s::text[],"
+                " %s::int[], %s::int[], %s::int[])",
+                (
+                    event.media_id,
+                    [each.name for each in variants],
+                    list(range(len(variants))),
+                    [each.object_key for each in variants],
+                    [each.content_type for each in variants],
+                    [each.width for each in variants],
+                    [each.height for each in variants],
+                    [each.size_bytes for each in variants],
+                ),
+            )
+            await self._outbox.add(connection, shard, event)
+        return True
 
-async def fail(connection: Connection, media_id: int, reason: str) -> bool:
-    """Write the refusal into the open transaction; False when another worker was first."""
-    return await _move(connection, media_id, "failed", reason)
+    async def fail(self, event: MediaFailed) -> bool:
+        """Write the refusal and the event at once; False when another worker was first."""
+        shard = ids.shard_of(event.media_id)
+        async with self._shards.transaction(shard) as connection:
+            if not await _move(connection, event.media_id, "failed", event.reason):
+                return False
+            await self._outbox.add(connection, shard, event)
+        return True
 
 
 async def _move(connection: Connection, media_id: int, state: str, failure: str | None) -> bool:

@@ -1,0 +1,48 @@
+"""What is asked of a photo's process and what it answers, and the decisions around it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from core.messages import Variant
+from services.media.rules.gate import Refusal
+from services.media.rules.render import Rendering
+
+TRIES_MAX: Final = 3  # of a photo whose process dies or takes too long
+BACKOFF_SECONDS: Final = 0.5  # before the second try; doubles
+RENDER_SECONDS_MAX: Final = 30.0
+MEMORY_BYTES_MAX: Final = 1 << 30  # data of one photo's process; the largest photo taken needs about 300 MB
+CACHE_CONTROL: Final = "public, max-age=31536000, immutable"
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How the rendering of one photo ended: variants, or a refusal."""
+
+    renderings: list[Rendering] = []
+    refusal: Refusal | None = None
+    detail: str = ""
+
+
+def object_key(data: bytes, rendering: Rendering) -> str:
+    """Where a variant lies in the bucket of media: named after what it was made from, so it never changes."""
+    return f"{hashlib.sha256(data).hexdigest()[:32]}/{rendering.file_name}"
+
+
+def variant(rendering: Rendering, key: str) -> Variant:
+    """What is told about a rendering that lies at ``key``."""
+    return Variant(
+        name=rendering.name,
+        object_key=key,
+        content_type=rendering.content_type,
+        width=rendering.width,
+        height=rendering.height,
+        size_bytes=len(rendering.body),
+    )
+
+
+def backoff_seconds(attempt: int) -> float:
+    """Pause after the ``attempt``-th try (from 1) of a photo."""
+    return BACKOFF_SECONDS * 2.0 ** (attempt - 1)

@@ -1,0 +1,20 @@
+"""Posts as an application."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from core.settings import Member, ProcessSettings
+from services.kit import idempotency, outbox
+from services.kit.app import application, register
+from services.kit.stores import postgres
+from services.posts import routes, store
+
+
+def build(settings: ProcessSettings, member: Member) -> web.Application:
+    """The application of posts."""
+    app = application(settings, member)
+    shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES)
+    app[routes.POSTS] = store.Posts(shards, outbox.use(app))
+    register(app, routes.ROUTES)
+    return app

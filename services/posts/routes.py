@@ -1,0 +1,197 @@
+"""Posts over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from core import ids
+from core.failures import FieldError, Forbidden, Invalid, NotFound
+from core.messages import PostCreated, PostDeleted
+from services.kit import body, idempotency, outbox, pages
+from services.kit.answers import answer, empty
+from services.kit.clock import rfc3339
+from services.kit.config import SETTINGS, new_id
+from services.kit.pages import Page, PageQuery
+from services.kit.routing import body_id, path_id, route, stage, viewer
+from services.kit.stores.people import Person
+from services.posts import rules
+from services.posts.store import Posts, StoredPhoto, StoredPost
+
+POSTS: Final = web.AppKey("POSTS", Posts)
+
+
+class NewPost(body.Body, frozen=True, kw_only=True):
+    """One to ten photos of one's own, which may still be processing, and what to say about them."""
+
+    media_ids: list[str]
+    caption: str = ""
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
+    """One rendering, at its public address; the address never changes its content."""
+
+    name: str
+    url: str
+    width: int
+    height: int
+    content_type: str
+    size_bytes: int
+
+
+class Photo(msgspec.Struct, frozen=True, kw_only=True):
+    """One photo of a post; it has variants once its state is ``succeeded``."""
+
+    id: str
+    state: str
+    variants: list[Variant]
+
+
+class Post(msgspec.Struct, frozen=True, kw_only=True):
+    """A post as the viewer sees it."""
+
+    id: str
+    author: Person
+    caption: str
+    hashtags: list[str]
+    media: list[Photo]
+    like_count: int
+    comment_count: int
+    viewer_has_liked: bool
+    created_at: str
+
+
+class PostAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One post."""
+
+    post: Post
+
+
+async def create(request: web.Request) -> web.Response:
+    """Publish a post."""
+    with stage(request, "parse"):
+        author_id = viewer(request)
+        given = await body.read(request, NewPost)
+        _refuse(rules.wrong_fields(caption=given.caption, media_ids=given.media_ids))
+        media_ids = [body_id(request, f"media_ids[{at}]", text) for at, text in enumerate(given.media_ids)]
+    posts, shard = request.app[POSTS], ids.shard_of(author_id)
+    async with posts.writing(shard) as connection:
+        with stage(request, "load"):
+            replayed = await idempotency.begin(request, connection, shard)
+            if replayed is not None:
+                return replayed
+            _refuse(rules.wrong_media(media_ids, await posts.media_states(connection, author_id, media_ids)))
+        with stage(request, "write"):
+            post_id = new_id(request.app, shard)
+            await posts.insert(
+                connection,
+                PostCreated(
+                    **outbox.stamp(request.app, shard),
+                    post_id=post_id,
+                    author_id=author_id,
+                    media_ids=tuple(media_ids),
+                    caption=given.caption,
+                    hashtags=rules.hashtags(given.caption),
+                ),
+            )
+            written = await posts.written(connection, post_id)
+        with stage(request, "present"):
+            response = answer(PostAnswer(post=_shown(request, written)), status=201)
+        return await idempotency.finish(request, connection, shard, response)
+
+
+async def read(request: web.Request) -> web.Response:
+    """A post."""
+    with stage(request, "load"):
+        viewer_id, post_id = viewer(request), path_id(request, "post_id")
+        found = await request.app[POSTS].post(post_id, viewer_id=viewer_id)
+        if found is None:
+            raise NotFound(f"No post {post_id}")
+    with stage(request, "present"):
+        return answer(PostAnswer(post=_shown(request, found)))
+
+
+async def delete(request: web.Request) -> web.Response:
+    """Take one's own post down, for good."""
+    with stage(request, "write"):
+        posts, viewer_id, post_id = request.app[POSTS], viewer(request), path_id(request, "post_id")
+        author_id = await posts.author_of(post_id)
+        if author_id is None:
+            raise NotFound(f"No post {post_id}")
+        if author_id != viewer_id:
+            raise Forbidden("Only its author may delete a post")
+        event = PostDeleted(**outbox.stamp(request.app, ids.shard_of(post_id)), post_id=post_id, author_id=author_id)
+        if not await posts.delete(event):
+            raise NotFound(f"No post {post_id}")
+    with stage(request, "present"):
+        return empty()
+
+
+async def of_user(request: web.Request) -> web.Response:
+    """A user's posts, newest first."""
+    with stage(request, "load"):
+        viewer_id, author_id = viewer(request), path_id(request, "user_id")
+        query = pages.query(request, PageQuery)
+        found = await request.app[POSTS].by_author(
+            author_id,
+            viewer_id=viewer_id,
+            before_id=pages.cursor_of(request, query.cursor, int),
+            count=query.limit + 1,  # one more tells whether there is another page
+        )
+        if found is None:
+            raise NotFound(f"No user {author_id}")
+    with stage(request, "present"):
+        page = found[: query.limit]
+        cursor = pages.next_cursor(request, page[-1].post_id) if len(found) > query.limit else None
+        items = [_shown(request, each) for each in page]
+        return answer(Page[Post](items=items, next_cursor=cursor), headers=pages.link(request, cursor))
+
+
+def _shown(request: web.Request, post: StoredPost) -> Post:
+    base = request.app[SETTINGS].media_url
+    return Post(
+        id=str(post.post_id),
+        author=Person(id=str(post.author_id), username=post.username, display_name=post.display_name),
+        caption=post.caption,
+        hashtags=list(post.hashtags),
+        media=[_photo(each, base) for each in post.photos],
+        like_count=post.like_count,
+        comment_count=post.comment_count,
+        viewer_has_liked=post.viewer_has_liked,
+        created_at=rfc3339(ids.created_ms_of(post.post_id)),
+    )
+
+
+def _photo(photo: StoredPhoto, base: str) -> Photo:
+    return Photo(
+        id=str(photo.media_id),
+        state=photo.state,
+        variants=[
+            Variant(
+                name=each.name,
+                url=f"{base}/media/{each.object_key}",
+                width=each.width,
+                height=each.height,
+                content_type=each.content_type,
+                size_bytes=each.size_bytes,
+            )
+            for each in photo.variants
+        ],
+    )
+
+
+def _refuse(wrong: Iterator[FieldError]) -> None:
+    errors = tuple(wrong)
+    if errors:
+        raise Invalid(f"{errors[0].field}: {errors[0].detail}", errors=errors)
+
+
+ROUTES: Final = (
+    route("post.create", create, body=NewPost, answer=PostAnswer),
+    route("post.read", read, answer=PostAnswer),
+    route("post.delete", delete),
+    route("user.posts", of_user, query=PageQuery, answer=Page[Post]),
+)

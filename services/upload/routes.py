@@ -1,0 +1,241 @@
+"""Uploads over HTTP: the photo itself goes straight to the object store, only words about it come here."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from core import ids
+from core.failures import Conflict, FieldError, Invalid, NotFound
+from core.messages import MediaUploaded
+from services.kit import body, outbox
+from services.kit.answers import answer
+from services.kit.clock import now_ms, rfc3339
+from services.kit.config import SETTINGS, new_id
+from services.kit.routing import path_id, route, stage, viewer
+from services.kit.stores.objects import OBJECTS
+from services.upload import rules
+from services.upload.rules import PhotoState
+from services.upload.store import Photo, Photos
+
+PHOTOS: Final = web.AppKey("PHOTOS", Photos)
+VERIFYING: Final = web.AppKey("VERIFYING", asyncio.Semaphore)  # uploads read back whole at once
+VERIFYING_MAX: Final = 2
+
+
+class NewMedia(body.Body, frozen=True, kw_only=True):
+    """A photo that is about to be uploaded; ``checksum_sha256`` in hexadecimal."""
+
+    content_type: str
+    size_bytes: int
+    checksum_sha256: str | None = None
+
+
+class Completed(body.Body, frozen=True, kw_only=True):
+    """What `media.complete` may be told: the checksum of what was put, in hexadecimal."""
+
+    checksum_sha256: str | None = None
+
+
+class MediaState(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a photo has come."""
+
+    id: str
+    state: PhotoState
+
+
+class VariantView(msgspec.Struct, frozen=True, kw_only=True):
+    """One rendering, at its public address; the address never changes its content."""
+
+    name: str
+    url: str
+    width: int
+    height: int
+    content_type: str
+    size_bytes: int
+
+
+class Media(msgspec.Struct, frozen=True, kw_only=True):
+    """A photo; ``failure`` tells why it was refused."""
+
+    id: str
+    state: PhotoState
+    failure: str | None
+    variants: list[VariantView]
+
+
+class UploadTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to put the photo, once, with exactly these headers."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    expires_at: str
+
+
+class Registered(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of `media.create`."""
+
+    media: MediaState
+    upload: UploadTarget
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of `media.complete`."""
+
+    media: MediaState
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of `media.read`."""
+
+    media: Media
+
+
+async def create(request: web.Request) -> web.Response:
+    """Announce a photo and get an address to put it to."""
+    with stage(request, "parse"):
+        owner_id = viewer(request)
+        given = await body.read(request, NewMedia)
+        _refuse(
+            rules.wrong_fields(
+                content_type=given.content_type, size_bytes=given.size_bytes, checksum_sha256=given.checksum_sha256
+            )
+        )
+    with stage(request, "present"):
+        media_id = new_id(request.app, ids.shard_of(owner_id))
+        photo = Photo(
+            media_id=media_id,
+            owner_id=owner_id,
+            state=PhotoState.REGISTERED,
+            content_type=given.content_type,
+            size_bytes=given.size_bytes,
+            checksum_sha256=given.checksum_sha256,
+            object_key=rules.object_key(media_id),
+        )
+        response = answer(_registered(request, photo), status=201)
+    with stage(request, "write"):
+        return await request.app[PHOTOS].register(request, photo, response)
+
+
+async def complete(request: web.Request) -> web.Response:
+    """Say that the photo has been put; it is verified and goes on to be processed."""
+    photos = request.app[PHOTOS]
+    with stage(request, "load"):
+        viewer_id, media_id = viewer(request), path_id(request, "media_id")
+        given = body.decode(await request.read() or b"{}", Completed)
+        if given.checksum_sha256 is not None:
+            _refuse(rules.wrong_checksum(given.checksum_sha256))
+        photo = await photos.photo(media_id)
+        if photo is None or photo.owner_id != viewer_id:
+            raise NotFound(f"No media {media_id}")
+    state = photo.state
+    if state is PhotoState.REGISTERED:
+        checksum = photo.checksum_sha256 or given.checksum_sha256
+        if given.checksum_sha256 not in (None, checksum):
+            raise Invalid.field("checksum_sha256", "expected the one that was announced")
+        with stage(request, "verify"):
+            await _verify(request, photo, checksum)
+        with stage(request, "write"):
+            event = MediaUploaded(
+                **outbox.stamp(request.app, ids.shard_of(media_id)),
+                media_id=media_id,
+                owner_id=photo.owner_id,
+                object_key=photo.object_key,
+                size_bytes=photo.size_bytes,
+                content_type=photo.content_type,
+            )
+            state = PhotoState.PROCESSING
+            if not await photos.complete(event, checksum_sha256=checksum):  # somebody was first: tell what became of it
+                now = await photos.photo(media_id)
+                if now is None:
+                    raise NotFound(f"No media {media_id}")
+                state = now.state
+    with stage(request, "present"):
+        return answer(Accepted(media=MediaState(id=str(media_id), state=state)), status=202)
+
+
+async def read(request: web.Request) -> web.Response:
+    """A photo, how far it has come and where its variants are."""
+    photos = request.app[PHOTOS]
+    with stage(request, "load"):
+        viewer_id, media_id = viewer(request), path_id(request, "media_id")
+        photo = await photos.photo(media_id)
+        if photo is None or not rules.may_see(
+            owner_id=photo.owner_id,
+            viewer_id=viewer_id,
+            is_posted=photo.owner_id != viewer_id and await photos.is_posted(media_id),
+        ):
+            raise NotFound(f"No media {media_id}")
+        variants = await photos.variants(media_id) if photo.state is PhotoState.SUCCEEDED else []
+    with stage(request, "present"):
+        base = request.app[SETTINGS].media_url
+        views = [
+            VariantView(
+                name=each.name,
+                url=f"{base}/media/{each.object_key}",
+                width=each.width,
+                height=each.height,
+                content_type=each.content_type,
+                size_bytes=each.size_bytes,
+            )
+            for each in variants
+        ]
+        return answer(
+            Found(media=Media(id=str(media_id), state=photo.state, failure=photo.failure, variants=views)),
+        )
+
+
+def _registered(request: web.Request, photo: Photo) -> Registered:
+    objects = request.app[OBJECTS]
+    headers = {"Content-Type": photo.content_type, "Content-Length": str(photo.size_bytes)}
+    url = objects.presigned_put(
+        bucket=objects.told.uploads_bucket,
+        key=photo.object_key,
+        headers=headers,
+        expires_seconds=rules.UPLOAD_SECONDS,
+    )
+    return Registered(
+        media=MediaState(id=str(photo.media_id), state=photo.state),
+        upload=UploadTarget(
+            method="PUT", url=url, headers=headers, expires_at=rfc3339(now_ms() + rules.UPLOAD_SECONDS * 1000)
+        ),
+    )
+
+
+async def _verify(request: web.Request, photo: Photo, checksum_sha256: str | None) -> None:
+    """Raise Conflict when nothing was put, Invalid that names what differs from what was announced."""
+    objects = request.app[OBJECTS]
+    bucket = objects.told.uploads_bucket
+    try:
+        head = await objects.head(bucket=bucket, key=photo.object_key)
+    except NotFound as missing:
+        raise Conflict("Nothing has been uploaded yet: put the photo to its address first") from missing
+    if head.size_bytes != photo.size_bytes:
+        detail = f"expected the announced {photo.size_bytes} bytes, {head.size_bytes} were uploaded"
+        raise Invalid.field("size_bytes", detail)
+    if checksum_sha256 is None:
+        return
+    async with request.app[VERIFYING]:  # each holds a whole photo in memory
+        data = await objects.get(bucket=bucket, key=photo.object_key, bytes_max=rules.SIZE_BYTES_MAX)
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+    if digest != checksum_sha256:
+        raise Invalid.field("checksum_sha256", f"what was uploaded has {digest}")
+
+
+def _refuse(wrong: Iterator[FieldError]) -> None:
+    errors = tuple(wrong)
+    if errors:
+        raise Invalid(f"{errors[0].field}: {errors[0].detail}", errors=errors)
+
+
+ROUTES: Final = (
+    route("media.create", create, body=NewMedia, answer=Registered),
+    route("media.complete", complete, body=Completed, answer=Accepted),
+    route("media.read", read, answer=Found),
+)
