@@ -32,6 +32,7 @@ from core.names import Origin, Outcome
 from core.scenario import Scenario, parse
 
 RECORD_FILE: Final = "run.json"
+SAMPLES_FILE: Final = "samples.parquet"
 SCHEMA_VERSION: Final = 1
 
 SAMPLES: Final = pa.schema(
@@ -173,6 +174,19 @@ def samples_from_rows(rows: Sequence[tuple[int, int, str, str, int, float, float
     return Samples(**dict(zip(SAMPLES.names, arrays, strict=True)))
 
 
+def write_samples(path: Path, samples: Samples) -> None:
+    """Write only samples, as a part of a run that is still being made."""
+    columns = {name: getattr(samples, name) for name in SAMPLES.names}
+    for name in ("operation", "outcome"):
+        columns[name] = pa.array(columns[name], type=pa.string()).dictionary_encode().cast(SAMPLES.field(name).type)
+    _write_table(path, pa.table(columns, schema=SAMPLES))
+
+
+def read_samples(path: Path) -> Samples:
+    """Read samples that `write_samples` wrote; raises OSError, or pyarrow's ArrowException."""
+    return _samples(pq.read_table(path, schema=SAMPLES))
+
+
 def write(
     folder: Path,
     *,
@@ -189,10 +203,7 @@ def write(
     if (folder / RECORD_FILE).exists():
         raise FileExistsError(f"{folder} holds a run already; runs are never edited")
     (folder / "scenario.yaml").write_text(scenario_text, encoding="utf-8")
-    columns = {name: getattr(samples, name) for name in SAMPLES.names}
-    for name in ("operation", "outcome"):
-        columns[name] = pa.array(columns[name], type=pa.string()).dictionary_encode().cast(SAMPLES.field(name).type)
-    _write_table(folder / "samples.parquet", pa.table(columns, schema=SAMPLES))
+    write_samples(folder / SAMPLES_FILE, samples)
     _write_table(folder / "usage.parquet", _table(usage, USAGE))
     _write_table(folder / "stages.parquet", _table(stages, STAGES))
     _write_table(folder / "caches.parquet", _table(caches, CACHES))
@@ -206,13 +217,12 @@ def read(folder: Path) -> Run:
     """Read the run in ``folder``; raises NotARunError."""
     try:
         record = read_record(folder)
-        table = pq.read_table(folder / "samples.parquet", schema=SAMPLES)
         text = (folder / "journal.jsonl").read_text(encoding="utf-8")
         return Run(
             folder=folder,
             record=record,
             scenario=parse((folder / "scenario.yaml").read_text(encoding="utf-8"), file=str(folder / "scenario.yaml")),
-            samples=_samples(table),
+            samples=read_samples(folder / SAMPLES_FILE),
             usage=pq.read_table(folder / "usage.parquet", schema=USAGE),
             stages=pq.read_table(folder / "stages.parquet", schema=STAGES),
             caches=pq.read_table(folder / "caches.parquet", schema=CACHES),
