@@ -1,0 +1,40 @@
+"""Engagement as an application."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from core.policies.breaker import BreakerPolicy
+from core.settings import Member, ProcessSettings
+from services.engagement import events, routes, store
+from services.engagement.store.comments import Comments
+from services.engagement.store.counters import Counters
+from services.engagement.store.likes import Likes
+from services.kit import idempotency, outbox
+from services.kit.app import application, register
+from services.kit.config import SCENARIO
+from services.kit.guard import Guard
+from services.kit.metrics import METRICS
+from services.kit.stores import postgres, redis
+from services.kit.stores.reactions import Reactions
+
+_COUNT_SECONDS: Final = 0.1  # how long a like waits for Redis to be told before it is acknowledged all the same
+
+
+def build(settings: ProcessSettings, member: Member) -> web.Application:
+    """The application of engagement."""
+    app = application(settings, member)
+    shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES)
+    told = app[SCENARIO].system.breaker
+    policy = BreakerPolicy(failures=told.failures, open_seconds=told.open_seconds)
+    guard = Guard("counts", policy=policy, deadline_seconds=_COUNT_SECONDS, metrics=app[METRICS])
+    counters = Counters(shards, Reactions(redis.use(app)), guard)
+    sent = outbox.use(app)
+    app[routes.COUNTERS] = counters
+    app[routes.LIKES] = Likes(app, shards, sent, counters)
+    app[routes.COMMENTS] = Comments(shards, sent)
+    events.use(app, counters)
+    register(app, routes.ROUTES)
+    return app

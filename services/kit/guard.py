@@ -1,0 +1,68 @@
+"""A dependency behind a deadline and a breaker, for callers that can go on without it.
+
+A call that misses its deadline is left to end by itself, not cancelled: cancelling a Redis call closes its connection,
+and opening connections in a burst is what tips a slow moment over into seconds. What is left behind is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any, Final, TypeVar
+
+from core.failures import DeadlineExceeded, Failure, Unavailable
+from core.policies.breaker import Breaker, BreakerPolicy, State
+from services.kit.metrics import Metrics
+
+R = TypeVar("R")
+_LEFT_BEHIND_MAX: Final = 64  # calls past their deadline and still under way; more are refused until some end
+
+
+class Guard:
+    """One dependency of one component; ``name`` is its label in the breaker's measure."""
+
+    def __init__(self, name: str, *, policy: BreakerPolicy, deadline_seconds: float, metrics: Metrics):
+        self._name, self._policy, self._deadline_seconds = name, policy, deadline_seconds
+        self._metrics, self._breaker = metrics, Breaker()
+        self._left_behind: set[asyncio.Task[Any]] = set()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a call would be refused now."""
+        return not self._breaker.allows(self._policy, now_seconds=monotonic())
+
+    async def call(self, act: Callable[[], Awaitable[R]]) -> R:
+        """Do ``act``; raises Unavailable at once while the breaker is open, DeadlineExceeded, or what it raises itself."""
+        if self.is_open or len(self._left_behind) >= _LEFT_BEHIND_MAX:
+            raise Unavailable(f"{self._name} is given a rest after failures")
+        self._breaker = self._breaker.admitted(self._policy, now_seconds=monotonic())
+        task: asyncio.Task[R] = asyncio.ensure_future(act())
+        succeeded = False
+        try:
+            done, _ = await asyncio.wait((task,), timeout=self._deadline_seconds)
+            if not done:
+                raise DeadlineExceeded(f"{self._name} took too long")
+            result = task.result()
+            succeeded = True
+            return result
+        finally:
+            if not task.done():
+                self._left_behind.add(task)
+                task.add_done_callback(self._forget)
+            self._tell(succeeded=succeeded)
+
+    def _tell(self, *, succeeded: bool) -> None:
+        before = self._breaker
+        if succeeded and before.state is State.CLOSED and before.failures == 0:
+            return  # nothing changes: the healthy path pays nothing
+        self._breaker = before.after(self._policy, succeeded=succeeded, now_seconds=monotonic())
+        if self._breaker.state is not before.state:
+            self._metrics.breaker(self._name, is_open=self._breaker.state is not State.CLOSED)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._left_behind.discard(task)
+        if not task.cancelled():
+            error = task.exception()  # taken, so that the loop does not complain; its caller has gone
+            if error is not None and not isinstance(error, Failure):
+                raise error
