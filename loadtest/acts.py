@@ -1,0 +1,301 @@
+"""What each act of the schedule says to the system: its requests in order, each made from the answers before it.
+
+An act is a generator: it yields a `Request`, is sent the `Answer`, and returns when it is done or an answer was no
+success. Whoever drives it decides when and how to send; so an act holds no clock and no connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from core import streams
+from core.names import DEGRADED_HEADER, IDEMPOTENCY_HEADER, Outcome
+from core.operations import API, OPERATIONS
+from core.scenario.model import Scenario
+from core.traffic import VIRAL_POST, Schedule
+from loadtest import address, photo
+from loadtest.seeded import Post, Seeded
+
+_JSON: Final = {"Content-Type": "application/json"}
+
+
+class Target(StrEnum):
+    """Whom a request is sent to."""
+
+    GATEWAY = "gateway"
+    MEDIA = "media"
+    OBJECTS = "objects"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request of one operation. ``told`` is what the ledger keeps when it is acknowledged."""
+
+    operation: str
+    method: str
+    path: str
+    target: Target = Target.GATEWAY
+    at: address.Address | None = None  # of the object store, which the answer before named
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    told: dict[str, str | int] | None = None
+    created: tuple[str, ...] = ()  # where the new thing's id stands in the answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back; ``status`` is 0 when nothing did."""
+
+    outcome: Outcome
+    status: int
+    body: bytes = b""
+
+    def json(self) -> Any:
+        """The body; None when it is not JSON."""
+        try:
+            return msgspec.json.decode(self.body)
+        except msgspec.DecodeError:
+            return None
+
+    def at(self, *path: str) -> Any:
+        """The value at a path of object members; None where it is missing."""
+        value = self.json()
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value
+
+
+Act = Generator[Request, Answer, None]
+
+
+def outcome_of(status: int, headers: Any) -> Outcome:
+    """The word for an answer; ``headers`` answers ``in``, whatever the case of the name."""
+    if status in (429, 503):
+        return Outcome.REFUSED
+    if status >= 400 or status < 200:
+        return Outcome.FAILED
+    return Outcome.DEGRADED if DEGRADED_HEADER in headers else Outcome.OK
+
+
+@dataclass(slots=True, kw_only=True)
+class Acts:
+    """Makes the acts of one run. ``nonce`` tells this run's idempotency keys and names from another run's."""
+
+    scenario: Scenario
+    schedule: Schedule
+    seeded: Seeded
+    nonce: str
+    viral_post: Post | None = None  # set once it has been written
+
+    def of(self, number: int) -> Act:
+        """The act of request ``number`` of the schedule."""
+        name = self.schedule.acts[int(self.schedule.act[number])]
+        person, target = int(self.schedule.person[number]), int(self.schedule.target[number])
+        if name == "media.upload":
+            return self._upload(number, person)
+        if name == "story.seen":
+            return _single(self._story_seen(number, person))
+        return _single(self._request(name, number, person, target))
+
+    def viral(self) -> Act:
+        """The viral post: its author posts a photo that is there already."""
+        author = self.schedule.viral_author
+        if author is None:
+            raise ValueError("this schedule has no viral post")
+        return _single(
+            self._post_create(author, self._post_of(author).media_id, "Look at this #viral", "viral", Target.GATEWAY)
+        )
+
+    def viral_written(self, post_id: str) -> None:
+        """Requests about the viral post mean this one from now on."""
+        author = self.schedule.viral_author
+        if author is None:
+            raise ValueError("this schedule has no viral post")
+        self.viral_post = msgspec.structs.replace(self._post_of(author), post_id=post_id)
+
+    def _request(self, name: str, number: int, person: int, target: int) -> Request:
+        method, path = OPERATIONS[name].method, API + OPERATIONS[name].path
+        headers = self._signed_in(person)
+        if "{post_id}" in path or name == "image.read":
+            return self._about_a_post(name, number, person, self._post(target))
+        if "{user_id}" in path:
+            other = target if target != person else (person + 1) % len(self.seeded.people)
+            path = path.replace("{user_id}", self.seeded.people[other].user_id)
+            return Request(operation=name, method=method, path=path, headers=headers)
+        if name == "feed.read":
+            return Request(
+                operation=name, method=method, path=f"{path}?limit={self.scenario.system.feed.page}", headers=headers
+            )
+        if name == "search.users":
+            prefix = self.seeded.people[target].username[:-2]
+            return Request(operation=name, method=method, path=f"{path}?q={prefix}&limit=20", headers=headers)
+        if name == "search.hashtags":
+            return Request(operation=name, method=method, path=f"{path}?q={HASHTAGS[number % len(HASHTAGS)][:3]}",
+                           headers=headers)  # fmt: skip
+        if name in ("auth.signup", "auth.login"):
+            return self._credentials(name, number, person)
+        if name in ("media.create", "media.read", "post.create", "story.create"):
+            return self._by_a_poster(name, number, person)
+        return Request(operation=name, method=method, path=path, headers=headers)
+
+    def _about_a_post(self, name: str, number: int, person: int, post: Post) -> Request:
+        operation = OPERATIONS[name]
+        if name == "image.read":
+            _, path = address.target(post.image_url)
+            return Request(operation=name, method="GET", path=path, target=Target.MEDIA)
+        path = API + operation.path.replace("{post_id}", post.post_id)
+        told = self._told(person, post_id=post.post_id) if name in ("like.add", "like.remove", "comment.add") else None
+        if name == "comment.add":
+            return Request(
+                operation=name,
+                method=operation.method,
+                path=path,
+                headers={**self._signed_in(person), **_JSON, **self._once(f"{number}")},
+                body=msgspec.json.encode({"text": f"Comment {number} of this run"}),
+                told=told,
+                created=("comment", "id"),
+            )
+        return Request(
+            operation=name, method=operation.method, path=path, headers=self._signed_in(person), told=told
+        )
+
+    def _credentials(self, name: str, number: int, person: int) -> Request:
+        username = f"load_{self.nonce}_{number}" if name == "auth.signup" else self.seeded.people[person].username
+        password = self._password(person)
+        return Request(
+            operation=name,
+            method="POST",
+            path=API + OPERATIONS[name].path,
+            headers=_JSON,
+            body=msgspec.json.encode({"username": username[-30:], "password": password}),
+        )
+
+    def _by_a_poster(self, name: str, number: int, person: int) -> Request:
+        post = self._post_of(person)
+        if name == "media.read":
+            return Request(
+                operation=name,
+                method="GET",
+                path=f"{API}/media/{post.media_id}",
+                headers=self._signed_in(post.person),
+            )
+        if name == "post.create":
+            return self._post_create(post.person, post.media_id, f"Again {number} #load", f"{number}", Target.GATEWAY)
+        headers = {**self._signed_in(post.person), **_JSON, **self._once(f"{number}")}
+        if name == "story.create":
+            return Request(
+                operation=name,
+                method="POST",
+                path=f"{API}/stories",
+                headers=headers,
+                body=msgspec.json.encode({"media_id": post.media_id}),
+                told=self._told(post.person),
+                created=("story", "id"),
+            )
+        return self._media_create(post.person, len(self._photo(number)), f"{number}")
+
+    def _upload(self, number: int, person: int) -> Act:
+        """Upload a new photo past the services straight to the object store, and post it."""
+        picture = self._photo(number)
+        answer = yield self._media_create(person, len(picture), f"{number}.0")
+        media_id, url = answer.at("media", "id"), answer.at("upload", "url")
+        if answer.outcome is not Outcome.OK or not isinstance(media_id, str) or not isinstance(url, str):
+            return
+        headers = answer.at("upload", "headers")
+        store, path = address.target(url)
+        answer = yield Request(
+            operation="object.put",
+            method="PUT",
+            path=path,
+            target=Target.OBJECTS,
+            at=store,
+            headers={"Content-Type": "image/jpeg", **(headers if isinstance(headers, dict) else {})},
+            body=picture,
+        )
+        if answer.outcome is not Outcome.OK:
+            return
+        answer = yield Request(
+            operation="media.complete",
+            method="POST",
+            path=f"{API}/media/{media_id}/complete",
+            headers={**self._signed_in(person), **_JSON},
+            body=b"{}",
+            told=self._told(person, media_id=media_id),
+        )
+        if answer.outcome is not Outcome.OK:
+            return
+        yield self._post_create(person, media_id, f"Just now {number} #load", f"{number}.3", Target.GATEWAY)
+
+    def _media_create(self, person: int, size_bytes: int, key: str) -> Request:
+        return Request(
+            operation="media.create",
+            method="POST",
+            path=f"{API}/media",
+            headers={**self._signed_in(person), **_JSON, **self._once(key)},
+            body=msgspec.json.encode({"content_type": "image/jpeg", "size_bytes": size_bytes}),
+        )
+
+    def _post_create(self, person: int, media_id: str, caption: str, key: str, target: Target) -> Request:
+        return Request(
+            operation="post.create",
+            method="POST",
+            path=f"{API}/posts",
+            target=target,
+            headers={**self._signed_in(person), **_JSON, **self._once(key)},
+            body=msgspec.json.encode({"media_ids": [media_id], "caption": caption}),
+            told=self._told(person, media_id=media_id),
+            created=("post", "id"),
+        )
+
+    def _story_seen(self, number: int, person: int) -> Request:
+        stories = self.seeded.stories
+        story = stories[number % len(stories)]
+        return Request(
+            operation="story.seen",
+            method="PUT",
+            path=f"{API}/stories/{story.story_id}/seen",
+            headers=self._signed_in(person),
+        )
+
+    def _photo(self, number: int) -> bytes:
+        photos = self.seeded.photos
+        return photo.with_comment(photos[number % len(photos)], f"{self.nonce}-{number}")
+
+    def _post(self, index: int) -> Post:
+        if index != VIRAL_POST:
+            return self.seeded.posts[index]
+        if self.viral_post is not None:
+            return self.viral_post
+        author = self.schedule.viral_author
+        return self._post_of(author if author is not None else 0)  # not written yet: its author's first post
+
+    def _post_of(self, person: int) -> Post:
+        """The first post of a person; of somebody who posts, for a person who does not."""
+        posters = len(self.seeded.posts) // self.scenario.population.posts_per_poster
+        return self.seeded.posts[person % posters]
+
+    def _password(self, person: int) -> str:
+        # the same function of seed and number as core.population.Population.password, which needs no population here
+        return f"pw-{streams.named(self.scenario.seed, 'population').bits(person, 7):016x}"
+
+    def _signed_in(self, person: int) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.seeded.people[person].token}"}
+
+    def _once(self, key: str) -> dict[str, str]:
+        return {IDEMPOTENCY_HEADER: f"load-{self.nonce}-{key}"}
+
+    def _told(self, person: int, **values: str | int) -> dict[str, str | int]:
+        return {"person": person, "user_id": self.seeded.people[person].user_id, **values}
+
+
+def _single(request: Request) -> Act:
+    yield request
+
+
+#: Words that seeded captions carry and that searches ask for.
+HASHTAGS: Final = ("harbour", "goldenhour", "street", "mountain", "coffee", "garden", "concert", "cycling")

@@ -1,0 +1,125 @@
+"""Which requests one process sends: its share of the schedule that the model walks too. Pure: no clock, no network.
+
+Everything is bounded before anything is sent: rate, time and number of requests, and how many may be under way at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from core import traffic
+from core.operations import JOURNEYS, OPERATIONS, steps_of
+from core.scenario.model import Scenario
+
+RATE_MAX_PER_SECOND: Final = 5_000  # of one process, over any second
+DURATION_MAX_SECONDS: Final = 7_200.0
+REQUESTS_MAX: Final = 2_000_000
+INFLIGHT_MIN: Final = 64
+INFLIGHT_MAX: Final = 4_096
+
+#: Acts that make no sense by themselves: they need what an act before them made.
+ONLY_WITHIN_A_JOURNEY: Final = frozenset({"object.put", "media.complete", "post.delete"})
+
+
+class PlanRefused(ValueError):
+    """Traffic that is out of bounds, or that cannot be made; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The work of process ``worker`` of ``worker_count``: request r is its own when r mod workers is its number."""
+
+    scenario: Scenario
+    schedule: traffic.Schedule
+    numbers: npt.NDArray[np.int64]  # of its own requests, in order of time
+    worker: int
+    worker_count: int
+    inflight_max: int
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def act(self, number: int) -> str:
+        """What request ``number`` is."""
+        return self.schedule.acts[int(self.schedule.act[number])]
+
+    @property
+    def posts_viral(self) -> bool:
+        """Whether this process writes the viral post: the first one does."""
+        return self.worker == 0 and self.schedule.viral_author is not None
+
+
+def of(scenario: Scenario, *, worker: int = 0, worker_count: int = 1) -> Plan:
+    """The share of one process; raises PlanRefused."""
+    if not 0 <= worker < worker_count:
+        raise PlanRefused(f"worker {worker} of {worker_count}: there is no such share")
+    for act in {*scenario.traffic.mix_ratio, *(scenario.traffic.viral.mix_ratio if scenario.traffic.viral else ())}:
+        if act in ONLY_WITHIN_A_JOURNEY:
+            raise PlanRefused(f"{act}: is a part of a journey and cannot be sent alone; expected e.g. media.upload")
+    span = scenario.traffic.warm_up_seconds + scenario.traffic.duration_seconds
+    if span > DURATION_MAX_SECONDS:
+        raise PlanRefused(f"traffic of {span:g} s: at most {DURATION_MAX_SECONDS:g} s")
+    if span * scenario.traffic.rate_per_second > REQUESTS_MAX:
+        raise PlanRefused(f"{span * scenario.traffic.rate_per_second:,.0f} requests: at most {REQUESTS_MAX:,}")
+    schedule = traffic.of(scenario)
+    numbers = np.arange(worker, len(schedule), worker_count, dtype=np.int64)
+    peak = peak_per_second(schedule.at_seconds[numbers])
+    if peak > RATE_MAX_PER_SECOND:
+        raise PlanRefused(f"{peak:,} requests in one second: one process sends at most {RATE_MAX_PER_SECOND:,}")
+    return Plan(
+        scenario=scenario,
+        schedule=schedule,
+        numbers=numbers,
+        worker=worker,
+        worker_count=worker_count,
+        inflight_max=inflight_max(peak, scenario),
+    )
+
+
+def single_operation(
+    scenario: Scenario, operation: str, *, rate_per_second: float, seconds: float, warm_up_seconds: float
+) -> Scenario:
+    """The scenario with traffic of one act at a steady mean rate, for calibration; raises PlanRefused."""
+    known = {*OPERATIONS, *JOURNEYS} - ONLY_WITHIN_A_JOURNEY
+    if operation not in known:
+        raise PlanRefused(f"{operation}: expected one of {', '.join(sorted(known))}")
+    if not (rate_per_second > 0 and seconds > 0 and warm_up_seconds >= 0):
+        raise PlanRefused(f"rate {rate_per_second:g}/s for {seconds:g} s: expected more than zero")
+    alone = dataclasses.replace(
+        scenario.traffic,
+        mix_ratio={operation: 1.0},
+        rate_per_second=rate_per_second,
+        duration_seconds=seconds,
+        warm_up_seconds=warm_up_seconds,
+        viral=None,
+    )
+    return dataclasses.replace(scenario, traffic=alone, faults=(), expect={}, drill=None)
+
+
+def spins(scenario: Scenario) -> bool:
+    """Whether the generator has a core to itself, so that it may spin before an arrival instead of sleeping."""
+    cores = scenario.system.placement.cores
+    return set(cores.load).isdisjoint(cores.stack)
+
+
+def peak_per_second(at_seconds: npt.NDArray[np.float64]) -> int:
+    """The most arrivals in any second of the clock."""
+    if not len(at_seconds):
+        return 0
+    return int(np.bincount(np.floor(at_seconds - at_seconds[0]).astype(np.int64)).max())
+
+
+def inflight_max(peak: int, scenario: Scenario) -> int:
+    """How many requests may be under way at once: what comes by Little's law when none is answered in time.
+
+    Each step of a journey may wait for a whole time-out; so more than this only happens when the generator itself is
+    out of order, and then it refuses and the run is void.
+    """
+    steps = max(len(steps_of(act)) for act in scenario.traffic.mix_ratio)
+    wanted = 1.25 * peak * scenario.traffic.timeout_seconds * steps
+    return int(min(INFLIGHT_MAX, max(INFLIGHT_MIN, wanted)))

@@ -1,0 +1,22 @@
+"""How far a program of ours has come, one JSON line each on stdout: whoever started it draws the bar."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+
+def tell(phase: str, done: int, total: int, **values: Any) -> None:
+    """Write one line; a reader that has gone away is no reason to fail."""
+    try:
+        sys.stdout.write(json.dumps({"phase": phase, "done": done, "total": total, **values}) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return
+
+
+def complain(message: str) -> None:
+    """Write an error for people on stderr."""
+    sys.stderr.write(message.rstrip() + "\n")
+    sys.stderr.flush()
