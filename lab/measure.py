@@ -1,0 +1,264 @@
+"""Measures a scenario on the real stack: up, seed, drive with the scenario's faults, check what was acknowledged, down.
+
+What was seen is written as one run. The run is void, and says why, when it cannot be judged: the generator lagged, the
+host stalled, a fault did not act, or a process died that no fault had killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from chaos import control as chaos
+from chaos import ledger
+from core import run
+from core.names import Origin, Server
+from core.scenario import Scenario
+from lab import load, provenance, stacks
+from lab.errors import UserError
+from lab.progress import task
+from lab.sampler import UsageSampler
+from lab.scrape import Scrape, scrape
+from stack import cores, stalls
+from stack.backing import varnish
+from stack.control import RunningStack, StackFailure
+from stack.usage import usage
+
+LEAD_SECONDS: Final = 5.0  # from starting the generator to its first arrival
+STALL_PROBE_SECONDS: Final = 2.0
+STALL_RATIO_MAX: Final = 0.05  # of a spinning loop's time; the calibrated noise of such machines is 0.006–0.014
+LAG_P99_MAX_SECONDS: Final = 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """What services and CDN tiers had counted at one moment."""
+
+    services: Scrape
+    tiers: dict[str, tuple[int, int]]  # hits and misses
+
+    @classmethod
+    def read(cls, stack: RunningStack) -> Counters:
+        """Ask everybody."""
+        urls = [url for instances in stack.components.values() for url in instances]
+        tiers = {str(tier): varnish.counters(stack.data, tier) for tier in (Server.EDGE, Server.SHIELD)}
+        return cls(services=scrape(urls), tiers=tiers)
+
+    def cache_rows_since(self, earlier: Counters) -> list[tuple[str, int, int]]:
+        """(cache, hits, misses) between two moments."""
+        rows = self.services.since(earlier.services).cache_rows()
+        for tier, (hits, misses) in self.tiers.items():
+            before = earlier.tiers.get(tier, (0, 0))
+            rows.append((tier, max(0, hits - before[0]), max(0, misses - before[1])))
+        return sorted(rows)
+
+
+@dataclass(slots=True)
+class Deaths:
+    """Processes that ended since ``since_unix``, as the supervisor's journal tells."""
+
+    data: Path
+    since_unix: float
+
+    def read(self) -> list[dict[str, Any]]:
+        """Journal lines about processes."""
+        found = []
+        path = self.data / "journal.jsonl"
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            entry = json.loads(line)
+            if entry["at"] >= self.since_unix and entry["event"] in ("died", "restarted", "restart failed", "given up"):
+                found.append(entry)
+        return found
+
+
+def measure(
+    scenario: Scenario,
+    scenario_text: str,
+    folder: Path,
+    *,
+    data: Path,
+    keep_data: bool = False,
+    on_samples: Callable[[dict[str, Any]], str | None] | None = None,
+) -> run.RunRecord:
+    """Measure and write a run into ``folder``; returns its record. Raises UserError; leaves nothing running.
+
+    ``on_samples`` sees the generator's progress lines and may give a reason to abort.
+    """
+    work = folder / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    scenario_path = work / "scenario.yaml"  # the exact input, whatever happens to the file meanwhile
+    scenario_path.write_text(scenario_text, encoding="utf-8")
+    started, clock = provenance.now(), time.monotonic()
+    with stacks.running(scenario_path.absolute(), data, wipe=not keep_data) as stack:
+        gone = _watch(stack)
+        load.seed(scenario_path, stack, work / "seeded", meanwhile=gone)
+        seen = _observe(scenario, scenario_path, stack, work, gone, on_samples)
+        lost = _check(stack, work)
+    record = _record(scenario, stack, seen, lost, started, time.monotonic() - clock)
+    run.write(
+        folder,
+        record=record,
+        scenario_text=scenario_text,
+        samples=run.read_samples(work / "load" / "samples.parquet"),
+        usage=seen.usage,
+        stages=seen.after.services.since(seen.before.services).stage_rows(),
+        caches=seen.after.cache_rows_since(seen.before),
+        journal=seen.journal,
+    )
+    shutil.copy(work / "load" / "latency.hdr.json", folder / "latency.hdr.json")
+    shutil.rmtree(work)
+    return record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was seen while the traffic ran."""
+
+    load: dict[str, Any]
+    usage: list[tuple[str, int, float]]
+    before: Counters
+    after: Counters
+    journal: list[run.Event]
+    stall_ratio: float
+    reasons: list[str]
+
+
+def _watch(stack: RunningStack) -> Callable[[], str | None]:
+    def gone() -> str | None:
+        return None if stack.is_alive else "the stack's supervisor is gone; nothing can be measured"
+
+    return gone
+
+
+def _observe(
+    scenario: Scenario,
+    scenario_path: Path,
+    stack: RunningStack,
+    work: Path,
+    gone: Callable[[], str | None],
+    on_samples: Callable[[dict[str, Any]], str | None] | None,
+) -> Seen:
+    traffic = scenario.traffic
+    load_cores = scenario.system.placement.cores.load
+    span = traffic.warm_up_seconds + traffic.duration_seconds
+    aborted: list[str] = []
+    with cores.keep_awake(stack.cores), task("traffic") as report:
+        stall_ratio = stalls.probe(load_cores[0] if load_cores else None, seconds=STALL_PROBE_SECONDS).lost_ratio
+        before = Counters.read(stack)
+        t0 = time.time() + LEAD_SECONDS + traffic.warm_up_seconds
+        deaths = Deaths(data=stack.data, since_unix=time.time())
+        warden = chaos.start(scenario, stack_data=stack.data, t0_unix=t0)
+
+        def on_line(line: dict[str, Any]) -> None:
+            report(max(0.0, time.time() - t0 + traffic.warm_up_seconds), span, str(line.get("note", "")))
+            if on_samples is not None and not aborted and (reason := on_samples(line)) is not None:
+                aborted.append(reason)
+
+        def meanwhile() -> str | None:
+            report(max(0.0, time.time() - t0 + traffic.warm_up_seconds), span)
+            return gone() or (aborted[0] if aborted else None)
+
+        try:
+            with UsageSampler(lambda: _usage(stack), t0_unix=t0) as sampler:
+                told = load.drive(
+                    scenario_path,
+                    stack,
+                    work / "seeded",
+                    work / "load",
+                    t0_unix=t0,
+                    duration_seconds=LEAD_SECONDS + span,
+                    cores=load_cores,
+                    meanwhile=meanwhile,
+                    on_line=on_line,
+                )
+        finally:
+            faults = warden.stop()
+        after = Counters.read(stack)
+    died = deaths.read()
+    journal = sorted([*faults, *(_event(entry, t0) for entry in died)], key=lambda event: event.at_seconds)
+    return Seen(
+        load=told,
+        usage=sampler.rows(first_second=-int(traffic.warm_up_seconds), last_second=int(traffic.duration_seconds)),
+        before=before,
+        after=after,
+        journal=journal,
+        stall_ratio=stall_ratio,
+        reasons=_reasons(scenario, told, stall_ratio, journal),
+    )
+
+
+def _usage(stack: RunningStack) -> dict[str, float]:
+    try:
+        return usage(stack.refresh())
+    except StackFailure:
+        return {}
+
+
+def _event(entry: dict[str, Any], t0_unix: float) -> run.Event:
+    name = {"died": "process_died", "restarted": "process_restarted"}.get(entry["event"], entry["event"])
+    values = {key: value for key, value in entry.items() if key not in ("at", "event")}
+    return run.Event(at_seconds=round(entry["at"] - t0_unix, 3), event=name.replace(" ", "_"), values=values)
+
+
+def _reasons(scenario: Scenario, told: dict[str, Any], stall_ratio: float, journal: list[run.Event]) -> list[str]:
+    """Why this run cannot be judged; empty when it can."""
+    reasons = [str(reason) for reason in told.get("void_reasons", ())]
+    if stall_ratio > STALL_RATIO_MAX:
+        reasons.append(f"the host took {stall_ratio:.1%} of a spinning loop's time; at most {STALL_RATIO_MAX:.0%}")
+    meant = {fault.process for fault in scenario.faults if fault.process is not None}
+    for event in journal:
+        if event.event == "process_died" and event.values.get("name") not in meant:
+            how = event.values.get("how", "ended")
+            reasons.append(
+                f"{event.values.get('name')} died at {event.at_seconds:.1f} s ({how}); no fault had killed it"
+            )
+    acted = {(event.values.get("index")) for event in journal if event.event == "fault_acted"}
+    for index, fault in enumerate(scenario.faults):
+        if index not in acted:
+            reasons.append(f"no proof that the fault on {fault.target} at {fault.at_seconds:g} s acted")
+    return reasons
+
+
+def _check(stack: RunningStack, work: Path) -> dict[str, int]:
+    path = work / "load" / "acknowledged.jsonl"
+    with task("check ledger"):
+        try:
+            return dict(asyncio.run(ledger.check(path, stack.gateway_url, work / "seeded")))
+        except OSError as error:
+            raise UserError(f"what was acknowledged could not be checked: {error}", exit_code=4) from error
+
+
+def _record(
+    scenario: Scenario, stack: RunningStack, seen: Seen, lost: dict[str, int], started: str, wall_seconds: float
+) -> run.RunRecord:
+    return run.RunRecord(
+        origin=Origin.MEASURED,
+        scenario=scenario.name,
+        seed=scenario.seed,
+        commit=provenance.commit(),
+        warm_up_seconds=scenario.traffic.warm_up_seconds,
+        duration_seconds=scenario.traffic.duration_seconds,
+        machine=dict(provenance.machine()),
+        placement={
+            "stack_cores": list(stack.cores),
+            "load_cores": list(scenario.system.placement.cores.load),
+            "kept_awake_cores": list(stack.cores),
+        },
+        facts={"stack_up_seconds": stack.seconds_to_start, **seen.load.get("facts", {})},
+        ledger=lost,
+        validity=run.Validity(
+            void=bool(seen.reasons),
+            reasons=tuple(seen.reasons),
+            lag_p99_seconds=seen.load.get("lag_p99_seconds"),
+            scheduled_count=int(seen.load.get("scheduled_count", 0)),
+            sent_count=int(seen.load.get("sent_count", 0)),
+            stall_ratio=seen.stall_ratio,
+        ),
+        written=run.Written(started=started, finished=provenance.now(), wall_seconds=round(wall_seconds, 3)),
+    )

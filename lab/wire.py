@@ -1,0 +1,87 @@
+"""Measures what is neither CPU of the caller nor of the callee: crossing loopback, and flushing to disk."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+_ROUNDS = 3_000
+_FLUSHES = 300
+_PAUSE_SECONDS = 0.0005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """Median and p99 of a duration."""
+
+    median_seconds: float
+    p99_seconds: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Spread:
+        """Of samples."""
+        return cls(median_seconds=float(np.quantile(seconds, 0.5)), p99_seconds=float(np.quantile(seconds, 0.99)))
+
+
+def round_trip(cores: Sequence[int]) -> Spread:
+    """A round trip of 64 bytes between two processes on ``cores``, minus the CPU time that both spend on it.
+
+    Pauses between rounds let the peer sleep, so that its wake-up is in the figure, as it is for a server.
+    """
+    context = multiprocessing.get_context("fork")
+    listener = socket.create_server(("127.0.0.1", 0))
+    peer = context.Process(target=_echo, args=(listener, tuple(cores)), daemon=True)
+    peer.start()
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(cores) & before or before)
+    try:
+        with socket.create_connection(listener.getsockname()) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            rounds = [_round(connection) for _ in range(_ROUNDS)]
+    finally:
+        os.sched_setaffinity(0, before)
+        peer.terminate()
+        peer.join(timeout=5.0)
+        listener.close()
+    # the peer does the same work as we do: two system calls a round
+    return Spread.of([max(0.0, wall - 2 * own) for wall, own in rounds])
+
+
+def flush(folder: Path) -> Spread:
+    """Write 8 kB and fdatasync, as a durable commit does, on the disk of ``folder``."""
+    path = folder / "flush.probe"
+    seconds = []
+    with path.open("wb", buffering=0) as file:
+        for _ in range(_FLUSHES):
+            began = time.perf_counter()
+            file.write(b"\0" * 8192)
+            os.fdatasync(file.fileno())
+            seconds.append(time.perf_counter() - began)
+    path.unlink()
+    return Spread.of(seconds)
+
+
+def _round(connection: socket.socket) -> tuple[float, float]:
+    """Wall and own CPU seconds of one round."""
+    time.sleep(_PAUSE_SECONDS)
+    began, cpu = time.perf_counter(), time.thread_time()
+    connection.sendall(b"x" * 64)
+    connection.recv(64)
+    return time.perf_counter() - began, time.thread_time() - cpu
+
+
+def _echo(listener: socket.socket, cores: tuple[int, ...]) -> None:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(cores) & before or before)
+    connection, _ = listener.accept()
+    with connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while data := connection.recv(64):
+            connection.sendall(data)
