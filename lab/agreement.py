@@ -1,19 +1,23 @@
 """How far the model's requests are from the measured ones: percentiles, rates and distances, operation by operation.
 
-Latency counts every request, answered or not, from its intended start to its end: to leave out the ones that failed on
-either side would hide them. The noise is what the two samples' sizes alone would give (order statistics of independent
-samples); how much two measurements of the same thing differ is for `certify` to find by repeating them.
+Latency counts every request from its intended start, and one that was not answered as at least the client's patience
+(`core.judge`): to leave out those that failed on either side would hide them. The noise is what the two samples' sizes
+alone would give (order statistics of independent samples); how much two measurements of the same thing differ is for
+`certify` to find by repeating them.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import re
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core import stats
+from core import judge, stats
 from core.names import ERRORS, Outcome
 from core.run import Samples
 from lab.comparison import Figure, OperationPair, Quantile, Side
@@ -22,7 +26,7 @@ from lab.comparison import Figure, OperationPair, Quantile, Side
 QUANTILES: Final = (0.5, 0.95, 0.99)
 
 Floats = npt.NDArray[np.float64]
-Windows = tuple[tuple[float, float], ...]
+_INSTANCE: Final = re.compile(r"[-_]\d+$")
 
 
 def pairs(
@@ -53,16 +57,12 @@ def pairs(
     return tuple(sorted(found, key=_badness, reverse=True))
 
 
-def in_windows(samples: Samples, windows: Windows) -> npt.NDArray[np.bool_]:
-    """Mark the requests whose time from intended start to end touches one of ``windows`` (seconds from t0)."""
-    inside = np.zeros(len(samples), dtype=bool)
-    ends = samples.at_seconds + samples.latency_seconds
-    for begins, finishes in windows:
-        inside |= (samples.at_seconds < finishes) & (ends > begins)
-    return inside
+def waited(samples: Samples, patience_seconds: float) -> Samples:
+    """The samples with latency as `core.judge` judges it: an unanswered request took at least the client's patience."""
+    return dataclasses.replace(samples, latency_seconds=judge.waited_seconds(samples, patience_seconds))
 
 
-def seconds_in(windows: Windows, duration_seconds: float) -> float:
+def seconds_in(windows: judge.Windows, duration_seconds: float) -> float:
     """How much of the judged time the windows cover; overlaps count once."""
     covered, reached = 0.0, 0.0
     for begins, finishes in sorted(windows):
@@ -73,18 +73,23 @@ def seconds_in(windows: Windows, duration_seconds: float) -> float:
     return covered
 
 
-def busy_by_second(usage: pa.Table, processes: frozenset[str], cores: int, duration_seconds: float) -> Floats | None:
-    """Utilisation of ``cores`` cores by ``processes`` in each judged second; None where nothing was recorded."""
-    if not usage.num_rows:
-        return None
-    names = np.asarray(usage.column("process").to_pylist(), dtype=object)
-    second = usage.column("second").to_numpy()
-    keep = np.isin(names, sorted(processes)) & (second >= 0) & (second < duration_seconds)
-    if not keep.any():
-        return None
-    busy = np.zeros(max(1, int(np.ceil(duration_seconds))))
-    np.add.at(busy, second[keep], usage.column("cpu_seconds").to_numpy()[keep])
-    return busy / max(1, cores)
+def cpu_by_second(usage: pa.Table, duration_seconds: float) -> dict[str, Floats]:
+    """CPU seconds in each judged second, by kind of process: instances (``postgres_0``, ``feed-2``) are added up."""
+    names = usage.column("process").to_pylist()
+    second, used = usage.column("second").to_numpy(), usage.column("cpu_seconds").to_numpy()
+    length = max(1, int(np.ceil(duration_seconds)))
+    found: dict[str, Floats] = {}
+    for name, at, value in zip(names, second, used, strict=True):
+        if 0 <= at < length:
+            kind = _INSTANCE.sub("", name)
+            found.setdefault(kind, np.zeros(length))[at] += value
+    return {kind: found[kind] for kind in sorted(found)}
+
+
+def busy_by_second(cpu: Iterable[Floats], cores: int) -> Floats | None:
+    """Utilisation of ``cores`` cores in each second; None where nothing was recorded."""
+    parts = list(cpu)
+    return np.asarray(np.sum(parts, axis=0) / max(1, cores), dtype=np.float64) if parts else None
 
 
 def _pair(

@@ -1,5 +1,5 @@
-"""Figures as people read them: three significant digits and never finer than the noise, ms below a second, signed errors
-with a true minus, and “–” for what was not measured. Inside, everything stays in SI units; this is the edge.
+"""Figures as people read them: three significant digits and never finer than the noise, ms below a second, signed
+errors with a true minus, and “–” for what was not measured. Inside, everything stays in SI units; this is the edge.
 """
 
 from __future__ import annotations
@@ -99,9 +99,16 @@ def by_unit(value: float | None, unit: str) -> str:
 
 
 def limit(verdict: Verdict) -> str:
-    """The limit of an expectation: ``<300 ms``; a count is a most."""
-    text = by_unit(verdict.limit, verdict.unit)
-    return text if verdict.unit == "count" else f"<{text}"
+    """The limit of an expectation on both sides; a count is a most."""
+    return limit_of(verdict.limit, verdict.unit)
+
+
+def limit_of(value: float, unit: str) -> str:
+    """A limit as it was written: ``<300 ms``, ``<1 %``; it is exact, so it has no digits to fill up."""
+    if unit == "seconds":
+        scale, name = _unit(value)
+        return f"<{value / scale:.6g} {name}"
+    return f"<{value * 100:.6g} %" if unit == "ratio" else count(value)
 
 
 def margin(verdict: Verdict) -> str:
@@ -135,7 +142,7 @@ def _unit(seconds: float) -> tuple[float, str]:
 
 
 def _digits(value: float, noise: float = 0.0) -> str:
-    """Three significant digits, and none below the second digit of the noise (the usual way to state an uncertainty)."""
+    """Three significant digits, and none below the second digit of the noise, as uncertainties are stated."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else MISSING
     decimals = 2 - math.floor(math.log10(abs(float(f"{value:.2e}"))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -94,7 +95,7 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     placed = [min(max(each, low), high) for each in wanted]
     for _ in range(50):
         moved = False
-        for first, second in zip(order, order[1:], strict=False):
+        for first, second in itertools.pairwise(order):
             lack = gap - (placed[second] - placed[first])
             if lack > 1e-9:
                 placed[first] -= lack / 2

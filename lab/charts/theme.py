@@ -7,10 +7,13 @@ carries CSS variables instead of colours, so one drawing serves both.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import altair as alt
+
+from core.names import Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,8 @@ CSS: Final = Palette(
     paper="var(--paper)",
 )
 
+#: Measured is solid, simulated dashed.
+DASH: Final = {Origin.MEASURED: [1, 0], Origin.SIMULATED: [5, 3]}
 FONT: Final = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
 
@@ -77,6 +82,16 @@ def framed(chart: Any, palette: Palette) -> Any:
         .configure_title(color=palette.ink, fontSize=13, anchor="start", fontWeight="bold")
         .configure_text(color=palette.ink, fontSize=11)
     )
+
+
+def rows_of(rows: Sequence[Any]) -> alt.Chart:
+    """A chart of ``rows`` (one dict each), which travel inside of it."""
+    return alt.Chart(alt.InlineData(values=list(rows)))
+
+
+def color_of(palette: Palette, origin: Origin) -> str:
+    """The colour of one side."""
+    return palette.measured if origin is Origin.MEASURED else palette.simulated
 
 
 def svg(chart: Any) -> str:

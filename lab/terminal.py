@@ -1,0 +1,237 @@
+"""What a command prints of a comparison or of one run: misses first, a verdict in a sentence with its numbers.
+
+Lines keep to 80 columns and are whole and plain; the few colours are ANSI codes that `click.echo` takes out when nobody sits at a terminal.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import click
+
+from core import judge
+from core.run import Run
+from lab import agreement, figures
+from lab.comparison import CacheSide, Comparison, Judged, OperationPair, Quantile, SideFacts, Verdict
+
+WIDTH: Final = 80
+_NAME: Final = 32
+_LABEL: Final = 7
+_MARKS: Final = {True: "✓", False: "✗", None: "·"}
+
+
+def render(
+    comparison: Comparison,
+    *,
+    folder: Path | None = None,
+    command: str = "run",
+    show_all: bool = False,
+    took_seconds: float | None = None,
+) -> str:
+    """The result of ``windtunnel run`` as text for `click.echo`; ``folder`` is where the report is."""
+    blocks = [
+        _head(comparison, command, took_seconds),
+        *_expectations(comparison),
+        *_agreement(comparison, show_all=show_all),
+        "",
+        *_facts(comparison),
+        "",
+    ]
+    code = f"exit {comparison.exit_code}"
+    if folder is not None:
+        blocks.append(f"report  {folder / 'report.html'}")
+    follow = f"next    windtunnel dashboard --run {comparison.id}"
+    blocks.append(follow + code.rjust(max(len(code) + 2, WIDTH - len(follow))))
+    return "\n".join(blocks)
+
+
+def summarize(run: Run) -> str:
+    """One run alone: what each operation took, and what the scenario's expectations say of it."""
+    record = run.record
+    samples = agreement.waited(run.samples.judged(), run.scenario.traffic.timeout_seconds)
+    pairs = agreement.pairs(samples, None, seconds=record.duration_seconds)
+    lines = [
+        _ends(
+            f"windtunnel {record.origin.value} {record.scenario}",
+            f"seed {record.seed}   {record.commit}   {figures.took(record.written.wall_seconds)}",
+        )
+    ]
+    if record.validity.void:
+        lines += _wrapped("VOID", "; ".join(record.validity.reasons) or "no reason was recorded")
+    found = judge.judge(run.scenario, run.samples, ledger=record.ledger or None)
+    if found.verdicts:
+        lines += ["", f"{'EXPECTATIONS':<{_NAME + 2}}{'limit':>9}{record.origin.value:>12}   verdict"]
+    for verdict in found.verdicts:
+        value = figures.by_unit(verdict.value, verdict.unit)
+        limit = figures.limit_of(verdict.limit, verdict.unit)
+        word = {True: "held", False: "missed", None: verdict.reason or "not judged"}[verdict.held]
+        lines.append(f"{_MARKS[verdict.held]} {verdict.name:<{_NAME}}{limit:>9}{value:>12}   {word}")
+    lines += ["", f"{'OPERATION':<18}{'n':>8}{'rate':>9}{'p50':>10}{'p95':>10}{'p99':>10}{'errors':>9}"]
+    for pair in sorted(pairs, key=lambda each: each.operation):
+        side = pair.simulated
+        if side is None:
+            continue
+        cells = "".join(
+            f"{figures.duration(each.simulated.value if each.simulated else None):>10}" for each in pair.quantiles
+        )
+        lines.append(
+            f"{pair.operation:<18}{side.count:>8,}{figures.rate(side.per_second):>9}{cells}"
+            f"{figures.share(side.errors_ratio):>9}"
+        )
+    return "\n".join(lines)
+
+
+def _head(comparison: Comparison, command: str, took_seconds: float | None) -> str:
+    side = comparison.measured if comparison.measured.present else comparison.simulated
+    took = figures.took(side.wall_seconds if took_seconds is None else took_seconds)
+    right = f"seed {comparison.seed}   {side.commit}   {figures.clock(side.started)}   {took}"
+    line = _ends(f"windtunnel {command} {comparison.scenario}", right)
+    good = comparison.exit_code == 0
+    mark = "✓" if good else "✗"
+    sentence = textwrap.fill(comparison.sentence, WIDTH - 2, subsequent_indent="  ")
+    return f"{line}\n{_styled(f'{mark} {sentence}', None if good else 'missed')}"
+
+
+def _expectations(comparison: Comparison) -> list[str]:
+    if not comparison.verdicts:
+        return []
+    lines = ["", f"{'EXPECTATIONS':<{_NAME + 2}}{'limit':>8}{'simulated':>11}{'measured':>10}   verdict"]
+    for verdict in comparison.verdicts:
+        decided = verdict.deciding
+        held = decided.held if decided is not None else None
+        name = f"{_MARKS[held]} {verdict.name}"
+        sides = f"{_value(verdict, verdict.simulated):>11}{_value(verdict, verdict.measured):>10}"
+        cells = f"{figures.limit(verdict):>8}{sides}   {_word(verdict, decided)}"
+        line = f"{name:<{_NAME + 2}}{cells}"
+        if len(name) > _NAME + 2:  # a name is never cut: it gets a line of its own
+            line = f"{name}\n{'':<{_NAME + 2}}{cells}"
+        lines.append(_styled(line, "missed" if held is False else None))
+        if decided is not None and held is None and decided.reason:
+            lines.append(_styled(f"    {decided.reason}", "faint"))
+    return lines
+
+
+def _value(verdict: Verdict, side: Judged | None) -> str:
+    return figures.by_unit(side.value, verdict.unit) if side is not None else figures.MISSING
+
+
+def _word(verdict: Verdict, decided: Judged | None) -> str:
+    if decided is None or decided.held is None:
+        return "not judged"
+    return "held" if decided.held else f"missed {figures.margin(verdict)}".rstrip()
+
+
+def _agreement(comparison: Comparison, *, show_all: bool) -> list[str]:
+    if not (comparison.simulated.present and comparison.measured.present):
+        return []
+    rows = [each for each in comparison.operations if each.simulated is not None and each.measured is not None]
+    lines = ["", f"{'AGREEMENT, worst first':<24}{'ρ':>5}{'p50':>9}{'p95':>9}{'p99':>9}{'noise':>9}{'n':>9}"]
+    shown = [each for each in rows if show_all or each.beyond_noise]
+    lines += [_row(each) for each in shown]
+    hidden = [each for each in rows if each not in shown]
+    for count, what in (
+        (sum(1 for each in hidden if each.beyond_noise is False), "within noise"),
+        (sum(1 for each in hidden if each.beyond_noise is None), "with too few requests to judge"),
+    ):
+        if count:
+            more = "more " if shown else ""
+            lines.append(_styled(f"  … {count} {more}{what} (--all)", "faint"))
+    if comparison.speed is not None and comparison.matched:
+        lines.append(f"{'SPEED-MATCHED':<24}  model run again at ×{comparison.speed.ratio:.2f} CPU demand")
+        again = {each.operation: each for each in comparison.matched}
+        lines += [_row(again[each.operation]) for each in shown if each.operation in again]
+    return lines
+
+
+def _row(pair: OperationPair) -> str:
+    worst = max(pair.quantiles, key=lambda each: each.excess, default=Quantile(q=0.5))
+    errors = "".join(f"{figures.error(each.error_ratio):>9}" for each in pair.quantiles)
+    count = figures.count(pair.measured.count if pair.measured else None)
+    mark = "!" if pair.beyond_noise else " "
+    return (
+        f"{mark} {pair.operation:<22}{figures.rho(pair.utilisation_ratio):>5}{errors}"
+        f"{figures.noise(worst.noise_ratio):>9}{count:>9}"
+    )
+
+
+def _facts(comparison: Comparison) -> list[str]:
+    lines: list[str] = []
+    for fault in comparison.faults:
+        acted = f"seen to act ({fault.proof})" if fault.proof else "not proven to act"
+        text = f"{fault.target} {fault.what}, {fault.begins_seconds:.0f}–{fault.ends_seconds:.0f} s, {acted}"
+        lines += _wrapped("FAULT", text + _recovery(comparison))
+    failing = [each for each in comparison.operations if _errors(each)]
+    if failing:
+        lines += _wrapped("ERRORS", "; ".join(_errors(each) for each in failing))
+    known = [each for each in comparison.caches if each.simulated or each.measured]
+    if known:
+        parts = (f"{each.cache} {_hits(each.simulated)} simulated, {_hits(each.measured)} measured" for each in known)
+        lines += _wrapped("HITS", "; ".join(parts))
+    if comparison.cost is not None and comparison.cost.month is not None:
+        month = comparison.cost.month
+        text = f"{figures.dollars(month.simulated)} simulated, {figures.dollars(month.measured)} measured a month"
+        lines += _wrapped("COST", f"{text} (prices {comparison.cost.prices})")
+    elif comparison.cost is not None and comparison.cost.reason:
+        lines += _wrapped("COST", f"not priced: {comparison.cost.reason}")
+    if comparison.speed is not None:
+        lines += _wrapped("SPEED", f"this run used {comparison.speed.ratio:.2f} × the calibrated CPU demand")
+    for side in (comparison.simulated, comparison.measured):
+        if not side.present:
+            lines += _wrapped("NOTE", side.reason)
+    if comparison.measured.present:
+        lines += _wrapped("VALID" if not comparison.measured.void else "VOID", _validity(comparison.measured))
+    return lines
+
+
+def _recovery(comparison: Comparison) -> str:
+    pair = comparison.recovery_seconds
+    if pair is None:
+        return ""
+    real, ours = ("at once" if each == 0 else figures.duration(each) for each in (pair.measured, pair.simulated))
+    return f"; recovery {real}, predicted {ours}"
+
+
+def _errors(pair: OperationPair) -> str:
+    ours = pair.simulated.errors_ratio if pair.simulated else None
+    real = pair.measured.errors_ratio if pair.measured else None
+    if not ours and not real:
+        return ""
+    return f"{pair.operation} {figures.share(ours)} simulated, {figures.share(real)} measured"
+
+
+def _validity(side: SideFacts) -> str:
+    parts = list(side.void_reasons)
+    if side.lag_p99_seconds is not None:
+        parts.append(f"generator lag p99 {figures.duration(side.lag_p99_seconds)}")
+    parts.append(f"sent {side.sent_count:,} of {side.scheduled_count:,}")
+    if side.stall_ratio is not None:
+        parts.append(f"host stalled {figures.share(side.stall_ratio)} of the time")
+    parts += [f"{each} died" for each in side.deaths]
+    return ", ".join(parts)
+
+
+def _hits(side: CacheSide | None) -> str:
+    return figures.share(side.hit_ratio if side is not None else None)
+
+
+def _wrapped(label: str, text: str) -> Iterable[str]:
+    wrapped = textwrap.wrap(text, WIDTH - _LABEL, break_long_words=False, break_on_hyphens=False)
+    return [f"{label if number == 0 else '':<{_LABEL}}{line}" for number, line in enumerate(wrapped)]
+
+
+def _ends(left: str, right: str) -> str:
+    room = WIDTH - len(left) - len(right)
+    return f"{left}{' ' * room}{right}" if room >= 3 else f"{left}\n{right.rjust(WIDTH)}"
+
+
+_STYLES: Final[dict[str, Callable[[str], str]]] = {
+    "missed": lambda text: click.style(text, fg="bright_magenta", bold=True),
+    "faint": lambda text: click.style(text, dim=True),
+}
+
+
+def _styled(text: str, style: str | None) -> str:
+    return _STYLES[style](text) if style else text

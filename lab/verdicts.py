@@ -1,0 +1,135 @@
+"""Verdicts and faults of a pair: both sides judged by `core.judge`, and what the journal says of the faults.
+
+The measured side is judged by the times at which faults really acted, the simulated one by those that the scenario
+plans; a fault of which no proof was journaled is shown as planned, without proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core import judge
+from core.names import FaultKind
+from core.run import Event, Run
+from core.scenario.model import Fault as Planned
+from core.scenario.model import Scenario
+from core.scenario.units import format_seconds, format_size
+from lab.comparison import Fault, Judged, Verdict
+
+
+def pair(simulated: judge.Judgement | None, measured: judge.Judgement | None) -> tuple[Verdict, ...]:
+    """Each expectation on both sides; missed ones first, by how far they are missed, then in the scenario's order."""
+    ours = {each.name: each for each in simulated.verdicts} if simulated is not None else {}
+    real = {each.name: each for each in measured.verdicts} if measured is not None else {}
+    found = []
+    for name in dict.fromkeys([*real, *ours]):
+        known = real.get(name) or ours[name]
+        found.append(
+            Verdict(
+                name=name,
+                unit=known.unit,
+                limit=known.limit,
+                simulated=_judged(ours.get(name)),
+                measured=_judged(real.get(name)),
+            )
+        )
+    return tuple(sorted(found, key=_order))
+
+
+def faults(scenario: Scenario, measured: Run | None) -> tuple[Fault, ...]:
+    """Every fault of the scenario, with the times and the proof that the measured run's journal has."""
+    journal = measured.journal if measured is not None else ()
+    found = []
+    for number, planned in enumerate(scenario.faults):
+        begins = _event(journal, "fault_begins", number, planned)
+        ends = _event(journal, "fault_ends", number, planned)
+        acted = _event(journal, "fault_acted", number, planned)
+        found.append(
+            Fault(
+                target=planned.target,
+                what=describe(planned),
+                begins_seconds=begins.at_seconds if begins else planned.at_seconds,
+                ends_seconds=ends.at_seconds if ends else planned.end_seconds,
+                proof=_proof(acted.values) if acted else "",
+            )
+        )
+    return tuple(found)
+
+
+def describe(fault: Planned) -> str:
+    """``+300ms ± 100ms``, ``down``, ``kill``."""
+    if fault.kind is FaultKind.LATENCY and fault.latency_seconds is not None:
+        jitter = f" ± {_spaced(fault.jitter_seconds)}" if fault.jitter_seconds else ""
+        return f"+{_spaced(fault.latency_seconds)}{jitter}"
+    if fault.kind is FaultKind.BANDWIDTH and fault.bandwidth_bytes is not None:
+        return f"at most {format_size(fault.bandwidth_bytes)}/s"
+    if fault.kind is FaultKind.TIMEOUT and fault.timeout_seconds is not None:
+        return f"silent, closed after {_spaced(fault.timeout_seconds)}"
+    return fault.kind.value
+
+
+def aborted(side: Run) -> str:
+    """Why the run was rolled back before its end; empty where it was not."""
+    for event in side.journal:
+        if event.event == "aborted":
+            return str(event.values.get("reason") or event.values.get("why") or "abort condition reached")
+    return ""
+
+
+def deaths(side: Run) -> tuple[str, ...]:
+    """Processes that died though no fault was to kill them, with the time from t0."""
+    meant = {each.process for each in side.scenario.faults if each.process}
+    found = []
+    for event in side.journal:
+        name = str(event.values.get("process") or event.values.get("name") or "")
+        if event.event == "process_died" and name not in meant:
+            found.append(f"{name} at {event.at_seconds:.1f} s")
+    return tuple(found)
+
+
+def _judged(verdict: judge.Verdict | None) -> Judged | None:
+    if verdict is None:
+        return None
+    return Judged(value=verdict.value, held=verdict.held, count=verdict.count, reason=verdict.reason)
+
+
+def _order(verdict: Verdict) -> tuple[int, float]:
+    decided = verdict.deciding
+    if decided is None or decided.held is None:
+        return 1, 0.0
+    if decided.held:
+        return 2, 0.0
+    over = (decided.value - verdict.limit) / verdict.limit if decided.value is not None and verdict.limit else 1.0
+    return 0, -over
+
+
+def _event(journal: tuple[Event, ...], kind: str, number: int, planned: Planned) -> Event | None:
+    """The journal's event of one fault: by its number where the journal gives one, else by its target."""
+    for event in journal:
+        if event.event != kind:
+            continue
+        told = event.values.get("fault")
+        if isinstance(told, int):
+            if told == number:
+                return event
+        elif planned.target in (event.values.get("target"), event.values.get("link"), event.values.get("process")):
+            return event
+    return None
+
+
+def _proof(values: Mapping[str, Any]) -> str:
+    for key in ("proof", "seen", "says"):
+        if values.get(key):
+            return str(values[key])
+    for key, value in values.items():
+        if key.endswith("_seconds") and isinstance(value, int | float):
+            return f"{key.removesuffix('_seconds').replace('_', ' ')} {_spaced(float(value))}"
+    return "seen to act"
+
+
+def _spaced(seconds: float) -> str:
+    """``300 ms``: a duration for people."""
+    text = format_seconds(seconds)
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    return f"{number} {text[len(number) :]}"
