@@ -13,7 +13,7 @@ CAPTION_MAX: Final = 2200  # characters
 HASHTAGS_MAX: Final = 30  # of one post; more are shown in the caption and lead nowhere
 HASHTAG_CHARACTERS_MAX: Final = 100
 #: Letters, digits and underscores after a # that does not stand within a word; not digits alone.
-_HASHTAG: Final = re.compile(r"(?<![\w#&/])#(\w{1,%d})(?!\w)" % HASHTAG_CHARACTERS_MAX)
+_HASHTAG: Final = re.compile(rf"(?<![\w#&/])#(\w{{1,{HASHTAG_CHARACTERS_MAX}}})(?!\w)")
 _USABLE: Final = frozenset({"processing", "succeeded"})
 
 

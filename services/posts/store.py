@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS {s}.post_media (
 """
 
 #: A post as its readers see it. Of other services' tables it reads, on this shard: users (auth), media (upload),
-#: media_variants (media), like_counts, comment_counts and likes (engagement; the viewer's likes are on the post's shard).
+#: media_variants (media), like_counts, comment_counts and likes (engagement; a like is on its post's shard).
 _READ: Final = """
 SELECT p.id, p.author_id, u.username, u.display_name, p.caption, p.hashtags, p.media_ids,
     coalesce((SELECT c.count FROM {s}.like_counts c WHERE c.post_id = p.id), 0),

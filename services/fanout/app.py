@@ -1,0 +1,33 @@
+"""Fan-out as an application: it answers health and measures, its work comes from the log."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from core.messages import FollowCreated, FollowDeleted, PostCreated, PostDeleted
+from core.settings import Member, ProcessSettings
+from services.fanout import events, store
+from services.kit import bus
+from services.kit.app import application
+from services.kit.config import SCENARIO
+from services.kit.metrics import METRICS
+from services.kit.stores import postgres, redis
+from services.kit.stores.timelines import Timelines
+
+
+def build(settings: ProcessSettings, member: Member) -> web.Application:
+    """The application of fan-out."""
+    app = application(settings, member)
+    told = app[SCENARIO].system.fanout
+    shards, client = postgres.use(app, tables=store.TABLES), redis.use(app)
+    fanout = app[events.FANOUT] = events.Fanout(
+        store.Readers(shards, client),
+        Timelines(client, depth=told.depth, ttl_seconds=told.ttl_seconds, batch=told.batch),
+        settings=told,
+        metrics=app[METRICS],
+    )
+    bus.run_beside(app, fanout.tell_celebrities)
+    bus.consume(app, "fanout", {PostCreated: fanout.on_post, PostDeleted: fanout.on_post_deleted})
+    # a group of its own: a storm of follows must not hold up posts
+    bus.consume_batches(app, "fanout.follows", {FollowCreated: fanout.on_follows, FollowDeleted: fanout.on_follows})
+    return app

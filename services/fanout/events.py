@@ -1,0 +1,186 @@
+"""Posts and follows in, timelines out.
+
+Every handler may be told anything twice, late, or in another order across topics (a post's deletion before its
+creation): each looks at PostgreSQL for how things stand and brings timelines to that, and looks again at the end, so
+whatever changed meanwhile is either seen here or comes with an event of its own. Posts of one author keep their order,
+as they share a partition. Offsets are committed after the work: a crash in the middle does it again.
+
+Only timelines that exist are written. Who has not read for a day has none, costs nothing, and gets theirs made from
+PostgreSQL at the next read: that is the policy for inactive followers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from core.failures import Failure
+from core.messages import FollowCreated, FollowDeleted, PostCreated, PostDeleted
+from core.names import Outcome
+from core.policies import fanout as policy
+from core.scenario.model import Fanout as FanoutSettings
+from services.fanout.rules import BACKFILL_MAX, Turn, turn
+from services.fanout.store import Author, Readers, entry
+from services.kit.metrics import Metrics
+from services.kit.stores.timelines import State, Timelines, author_key, timeline_key
+
+OPERATION: Final = "fanout.deliver"
+LOCKS: Final = 64
+_RECHECKS_MAX: Final = 5
+_TELL_SECONDS: Final = 5.0
+_log = structlog.get_logger("fanout")
+
+
+class Fanout:
+    """Keeps the timelines of one Redis as posts and edges say."""
+
+    def __init__(self, readers: Readers, timelines: Timelines, *, settings: FanoutSettings, metrics: Metrics):
+        self._readers, self._timelines, self._settings, self._metrics = readers, timelines, settings, metrics
+        # an author's change of sides and an author's post must not pass each other
+        self._locks = tuple(asyncio.Lock() for _ in range(LOCKS))
+
+    async def on_post(self, event: PostCreated) -> None:
+        """Put a new post where its readers look for it."""
+        began = perf_counter()
+        async with self._locks[event.author_id % LOCKS]:
+            with self._stage("load"):
+                if not await self._readers.exists(event.post_id):
+                    return  # deleted meanwhile
+                author = await self._settled(await self._readers.author(event.author_id))
+            with self._stage("push"):
+                await self._keep_author_posts(event.author_id, event.post_id)
+                plan = policy.split(
+                    followers=author.followers, active_followers=author.followers, celebrity=author.was_celebrity
+                )
+                delivered = await self._push(event.author_id, event.post_id) if plan.push_count else 0
+        if not await self._readers.exists(event.post_id):
+            await self._remove(event.author_id, event.post_id)
+        series = self._metrics.requests.series(self._metrics.component, OPERATION, Outcome.OK)
+        series.observe(perf_counter() - began)
+        _log.info("delivered", post=event.post_id, timelines=delivered, pull=plan.pull_count)
+
+    async def on_post_deleted(self, event: PostDeleted) -> None:
+        """Take a deleted post out of timelines; its card is gone already, so that no reader sees it."""
+        async with self._locks[event.author_id % LOCKS]:
+            await self._remove(event.author_id, event.post_id)
+
+    async def on_follows(self, events: Sequence[FollowCreated | FollowDeleted]) -> None:
+        """Bring the followers' timelines to what the edges say: a new followee's posts in, an old one's out."""
+        pairs = list(dict.fromkeys((event.follower_id, event.followee_id) for event in events))
+        authors = await self._readers.authors(followee for _, followee in pairs)
+        celebrities = set()
+        for author in authors:
+            if self._turn(author) is not Turn.STAYS:
+                async with self._locks[author.author_id % LOCKS]:
+                    author = await self._settled(await self._readers.author(author.author_id))
+            if author.was_celebrity:
+                celebrities.add(author.author_id)
+        reading = await self._readers.with_timelines(follower for follower, _ in pairs)
+        for follower, followee in pairs:
+            if follower in reading:
+                await self._reconcile(follower, followee, celebrity=followee in celebrities)
+
+    async def tell_celebrities(self) -> None:
+        """Tell Redis of all celebrities whenever it has lost them, until cancelled."""
+        while True:
+            try:
+                told = await self._readers.tell_all_celebrities()
+                if told:
+                    _log.info("celebrities_told", authors=told)
+            except Failure as failure:
+                _log.warning("celebrities_not_told", error=str(failure))
+            # jittered, so that several processes do not ask at the same moment
+            await asyncio.sleep(random.uniform(0.8, 1.2) * _TELL_SECONDS)
+
+    async def _push(self, author_id: int, post_id: int) -> int:
+        delivered = 0
+        async for followers in self._readers.followers(author_id):
+            delivered += await self._timelines.push(map(timeline_key, followers), entry(post_id))
+        return delivered
+
+    async def _keep_author_posts(self, author_id: int, post_id: int) -> None:
+        key = author_key(author_id)
+        if await self._timelines.push([key], entry(post_id)):
+            return
+        if (await self._readers.timeline(key, count=1)).state is not State.WHOLE:
+            await self._fill_author_posts(author_id)
+
+    async def _fill_author_posts(self, author_id: int) -> None:
+        key = author_key(author_id)
+        await self._timelines.begin_fill(key)
+        posts = await self._readers.recent_posts(author_id, count=self._settings.depth)
+        await self._timelines.fill(key, map(entry, posts))
+
+    async def _remove(self, author_id: int, post_id: int) -> None:
+        await self._timelines.remove([author_key(author_id)], post_id)
+        author = await self._readers.author(author_id)
+        if author.was_celebrity:
+            return  # pulled, not pushed; what was pushed before falls out as readers find no card for it
+        async for followers in self._readers.followers(author_id):
+            await self._timelines.remove(map(timeline_key, followers), post_id)
+
+    def _turn(self, author: Author) -> Turn:
+        return turn(
+            followers=author.followers,
+            was_celebrity=author.was_celebrity,
+            threshold=self._settings.threshold,
+            hysteresis_ratio=self._settings.hysteresis_ratio,
+        )
+
+    async def _settled(self, author: Author) -> Author:
+        """The author after a change of sides, where one is due; the durable mark comes last, so a crash repeats it."""
+        match self._turn(author):
+            case Turn.STAYS:
+                if author.was_celebrity:
+                    await self._readers.tell_celebrity(author.author_id, celebrity=True)
+                return author
+            case Turn.RISES:
+                await self._fill_author_posts(author.author_id)
+                await self._readers.tell_celebrity(author.author_id, celebrity=True)
+                await self._readers.mark_celebrity(author.author_id, celebrity=True)
+            case Turn.FALLS:
+                for post_id in reversed(await self._readers.recent_posts(author.author_id, count=BACKFILL_MAX)):
+                    await self._push(author.author_id, post_id)
+                await self._readers.tell_celebrity(author.author_id, celebrity=False)
+                await self._readers.mark_celebrity(author.author_id, celebrity=False)
+        _log.info(
+            "changed_sides", author=author.author_id, followers=author.followers, celebrity=not author.was_celebrity
+        )
+        return Author(author_id=author.author_id, followers=author.followers, was_celebrity=not author.was_celebrity)
+
+    async def _reconcile(self, follower: int, followee: int, *, celebrity: bool) -> None:
+        follows = await self._readers.follows(follower, followee)
+        for _ in range(_RECHECKS_MAX):
+            if not follows:
+                await self._take_out(follower, followee)
+            elif not celebrity:
+                for post_id in reversed(await self._readers.recent_posts(followee, count=BACKFILL_MAX)):
+                    await self._timelines.push([timeline_key(follower)], entry(post_id))
+            before, follows = follows, await self._readers.follows(follower, followee)
+            if follows == before:
+                return
+
+    async def _take_out(self, follower: int, followee: int) -> None:
+        key = timeline_key(follower)
+        timeline = await self._readers.timeline(key, count=self._settings.depth)
+        theirs = await self._readers.posts_among(followee, [each.post_id for each in timeline.entries])
+        for post_id in theirs:
+            await self._timelines.remove([key], post_id)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self._metrics.stages.series(self._metrics.component, OPERATION, name).observe(perf_counter() - began)
+
+
+FANOUT: Final = web.AppKey("FANOUT", Fanout)

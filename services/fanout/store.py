@@ -1,0 +1,179 @@
+"""What fan-out reads of posts and edges, and who is a celebrity: in PostgreSQL for good, in Redis for readers.
+
+Timelines themselves are written through the chassis' one module for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from core import ids
+from core.names import Key
+from services.fanout.rules import FOLLOWERS_PAGE
+from services.kit.stores import timelines
+from services.kit.stores.postgres import Connection, Shards, schema
+from services.kit.stores.redis import reaching
+from services.kit.stores.timelines import Entry, State, Timeline
+
+TABLES: Final = """
+CREATE TABLE IF NOT EXISTS {s}.celebrities (author_id bigint PRIMARY KEY);
+"""
+_ASKED_MAX: Final = 500  # timelines looked at in one round trip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """What decides an author's side."""
+
+    author_id: int
+    followers: int
+    was_celebrity: bool
+
+
+def entry(post_id: int) -> Entry:
+    """A post as timelines hold it; its time is in its id."""
+    return Entry(post_id=post_id, created_ms=ids.created_ms_of(post_id))
+
+
+class Readers:
+    """Authors, their posts, and those who follow them: tables ``posts`` (posts), ``followers``, ``follows`` and
+    ``follow_counts`` (graph) are read; ``celebrities`` is this service's own."""
+
+    def __init__(self, shards: Shards, redis: Redis):
+        self._shards, self._redis = shards, redis
+
+    async def authors(self, author_ids: Iterable[int]) -> list[Author]:
+        """Number of followers and present side of each."""
+        by_shard = _by_shard(author_ids)
+
+        async def read(connection: Connection, shard: int) -> list[Author]:
+            s = schema(shard)
+            cursor = await connection.execute(
+                "SELECT a.id, coalesce(f.followers, 0), c.author_id IS NOT NULL FROM unnest(%s::bigint[]) AS a (id)"
+                f" LEFT JOIN {s}.follow_counts f ON f.user_id = a.id"
+                f" LEFT JOIN {s}.celebrities c ON c.author_id = a.id",
+                (by_shard[shard],),
+            )
+            return [Author(author_id=row[0], followers=row[1], was_celebrity=row[2]) for row in await cursor.fetchall()]
+
+        parts = await self._shards.for_each_shard(read, by_shard)
+        return [author for part in parts.values() for author in part]
+
+    async def author(self, author_id: int) -> Author:
+        """One of `authors`."""
+        return (await self.authors([author_id]))[0]
+
+    async def exists(self, post_id: int) -> bool:
+        """Whether the post is still there."""
+        rows = await self._rows(post_id, "SELECT 1 FROM {s}.posts WHERE id = %s", (post_id,))
+        return bool(rows)
+
+    async def recent_posts(self, author_id: int, *, count: int) -> list[int]:
+        """The author's newest posts, newest first."""
+        rows = await self._rows(
+            author_id, "SELECT id FROM {s}.posts WHERE author_id = %s ORDER BY id DESC LIMIT %s", (author_id, count)
+        )
+        return [row[0] for row in rows]
+
+    async def posts_among(self, author_id: int, post_ids: Sequence[int]) -> list[int]:
+        """Those of ``post_ids`` that the author made."""
+        rows = await self._rows(
+            author_id, "SELECT id FROM {s}.posts WHERE author_id = %s AND id = ANY(%s)", (author_id, list(post_ids))
+        )
+        return [row[0] for row in rows]
+
+    async def follows(self, follower_id: int, followee_id: int) -> bool:
+        """Whether the edge is there now."""
+        rows = await self._rows(
+            follower_id,
+            "SELECT 1 FROM {s}.follows WHERE follower_id = %s AND followee_id = %s AND active",
+            (follower_id, followee_id),
+        )
+        return bool(rows)
+
+    async def followers(self, author_id: int) -> AsyncIterator[list[int]]:
+        """Everybody who follows the author, in pages; somebody who comes meanwhile may or may not be among them."""
+        after = 0
+        while True:
+            rows = await self._rows(
+                author_id,
+                "SELECT follower_id FROM {s}.followers WHERE followee_id = %s AND active AND follower_id > %s"
+                " ORDER BY follower_id LIMIT %s",
+                (author_id, after, FOLLOWERS_PAGE),
+            )
+            if rows:
+                yield [row[0] for row in rows]
+            if len(rows) < FOLLOWERS_PAGE:
+                return
+            after = rows[-1][0]
+
+    async def mark_celebrity(self, author_id: int, *, celebrity: bool) -> None:
+        """Keep the author's side for good."""
+        if celebrity:
+            text = "INSERT INTO {s}.celebrities (author_id) VALUES (%s) ON CONFLICT DO NOTHING"
+        else:
+            text = "DELETE FROM {s}.celebrities WHERE author_id = %s"
+        shard = ids.shard_of(author_id)
+        async with self._shards.connection(shard) as connection:
+            await connection.execute(text.replace("{s}", schema(shard)), (author_id,))
+
+    async def tell_celebrity(self, author_id: int, *, celebrity: bool) -> None:
+        """Tell readers the author's side."""
+        change: Any = self._redis.sadd if celebrity else self._redis.srem
+        with reaching():
+            await change(Key.CELEBRITIES, author_id)
+
+    async def tell_all_celebrities(self) -> int:
+        """Tell readers of every celebrity, where Redis has lost them; returns how many were told."""
+        with reaching():
+            if await self._redis.exists(Key.CELEBRITIES):
+                return 0
+
+        async def read(connection: Connection, shard: int) -> list[int]:
+            cursor = await connection.execute(f"SELECT author_id FROM {schema(shard)}.celebrities")
+            return [row[0] for row in await cursor.fetchall()]
+
+        parts = await self._shards.for_each_shard(read)
+        authors: list[Any] = [author_id for part in parts.values() for author_id in part]
+        if authors:
+            add: Any = self._redis.sadd
+            with reaching():
+                await add(Key.CELEBRITIES, *authors)
+        return len(authors)
+
+    async def with_timelines(self, user_ids: Iterable[int]) -> set[int]:
+        """Those whose timeline is in Redis, whole or being filled; the others' is made when they next read it."""
+        wanted, found = list(set(user_ids)), set()
+        for start in range(0, len(wanted), _ASKED_MAX):
+            part = wanted[start : start + _ASKED_MAX]
+            with reaching():
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    for user_id in part:
+                        timelines.ask(pipe, timelines.timeline_key(user_id), count=1)
+                    results = await pipe.execute()
+            for at, user_id in enumerate(part):
+                if timelines.told(results[2 * at : 2 * at + 2]).state is not State.MISSING:
+                    found.add(user_id)
+        return found
+
+    async def timeline(self, key: str, *, count: int) -> Timeline:
+        """What a set holds now."""
+        return await timelines.read(self._redis, key, count=count)
+
+    async def _rows(self, any_id: int, text: str, values: tuple[Any, ...]) -> list[Any]:
+        shard = ids.shard_of(any_id)
+        async with self._shards.connection(shard) as connection:
+            cursor = await connection.execute(text.replace("{s}", schema(shard)), values)
+            rows: list[Any] = await cursor.fetchall()
+            return rows
+
+
+def _by_shard(user_ids: Iterable[int]) -> dict[int, list[int]]:
+    grouped: dict[int, list[int]] = {}
+    for user_id in set(user_ids):
+        grouped.setdefault(ids.shard_of(user_id), []).append(user_id)
+    return grouped
