@@ -182,11 +182,16 @@ class Graph:
 
         async def write(connection: Connection, shard: int) -> dict[int, int]:
             s = schema(shard)
+            rows = sorted(by_shard[shard])
+            if len(rows) == 1:  # the hot path: arrays cost more to encode than the row
+                given, values = "SELECT %s::bigint, %s::bigint, %s::boolean, %s::int, %s::bigint", list[Any](rows[0])
+            else:
+                given = "SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::boolean[], %s::int[], %s::bigint[])"
+                values = [list(column) for column in zip(*rows, strict=True)]
             # rows are locked in the order of their keys, edges before counts, so two of these cannot deadlock
             cursor = await connection.execute(
                 f"WITH changed AS (INSERT INTO {s}.followers AS f (followee_id, follower_id, active, version, at_ms)"
-                " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::boolean[], %s::int[], %s::bigint[])"
-                " ON CONFLICT (followee_id, follower_id) DO UPDATE SET was_active = f.active,"
+                f" {given} ON CONFLICT (followee_id, follower_id) DO UPDATE SET was_active = f.active,"
                 " active = excluded.active, version = excluded.version, at_ms = excluded.at_ms"
                 " WHERE f.version < excluded.version"
                 " RETURNING followee_id, active::int - was_active::int AS step)"
@@ -194,7 +199,7 @@ class Graph:
                 " SELECT followee_id, sum(step) FROM changed GROUP BY 1 HAVING sum(step) <> 0 ORDER BY 1"
                 " ON CONFLICT (user_id) DO UPDATE SET followers = c.followers + excluded.followers"
                 " RETURNING user_id, followers",
-                [list(column) for column in zip(*sorted(by_shard[shard]), strict=True)],
+                values,
             )
             return {row[0]: row[1] for row in await cursor.fetchall()}
 

@@ -56,6 +56,8 @@ class Distribution(Collector):
         """What a scrape shows."""
         family = HistogramMetricFamily(self._name, self._says, labels=self._labels)
         for labels, series in tuple(self._series.items()):
+            if not any(series.counts):
+                continue
             buckets, seen = [], 0
             for bound, count in zip((*map(str, self._bounds), "+Inf"), series.counts, strict=True):
                 seen += count

@@ -3,7 +3,8 @@
 So nothing acknowledged is lost while the log is down, and nothing is told that was rolled back. A relay takes all rows
 that it can see, oldest first, and deletes them once the log has them: there is no high-water mark that a transaction
 which commits late could fall behind (commit order is not the order of row ids). One relay at a time works on a
-component's rows of one instance (an advisory lock), so events of one key leave in the order they were written.
+component's rows of one instance (an advisory lock on a connection of its own), so events of one key leave in the order
+they were written; when it dies its lock goes with its connection, and another takes over within a second.
 Delivery is at least once: a relay that dies between acknowledgement and delete sends again.
 """
 
@@ -39,6 +40,8 @@ CREATE TABLE IF NOT EXISTS {s}.outbox (
 """
 _BATCH_MAX: Final = 500  # rows of one shard at a time
 _POLL_SECONDS: Final = 0.5  # how late an event may be that another process wrote
+_LINGER_SECONDS: Final = 0.005  # after a batch, so that under load the next one holds many; the first never waits
+_STANDBY_SECONDS: Final = 1.0  # how often a relay that does not lead asks whether it may
 _log = structlog.get_logger("outbox")
 
 
@@ -115,59 +118,70 @@ class Outbox:
 
     async def relay(self, index: int) -> None:
         """Carry the rows of instance ``index`` until cancelled."""
-        every = self._shards.by_instance()[index]
-        attempt, wake = 0, self._wake[index]
+        attempt = 0
+        while True:
+            try:
+                async with self._shards.dedicated(index) as connection:
+                    if await self._lead(connection, index):
+                        attempt = 0
+                        await self._carry_on(connection, index)
+            except Failure as failure:
+                attempt += 1
+                _log.warning("relay_lost", instance=index, attempt=attempt, error=str(failure))
+                await asyncio.sleep(bus.pause_seconds(attempt))
+            else:
+                await asyncio.sleep(_STANDBY_SECONDS)
+
+    async def _lead(self, connection: Connection, index: int) -> bool:
+        """Become the one relay of this component's rows there, for as long as the connection lives."""
+        name = zlib.crc32(f"{self._component} {index}".encode())
+        cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", ((zlib.crc32(b"outbox") << 31) ^ name,))
+        row = await cursor.fetchone()
+        return bool(row and row[0])
+
+    async def _carry_on(self, connection: Connection, index: int) -> None:
+        wake, every = self._wake[index], self._shards.by_instance()[index]
+        texts = {shard: self._text([shard]) for shard in every}
+        text_of_all = self._text(every)
+        attempt = 0
         while True:
             dirty, self._dirty[index] = self._dirty[index], set()
             wake.clear()
-            try:
-                sent = await self._carry(index, sorted(dirty) or every)
+            text = texts[next(iter(dirty))] if len(dirty) == 1 else text_of_all
+            cursor = await connection.execute(text)
+            rows = await cursor.fetchall()
+            if rows:
+                try:
+                    await self._producer.send([Record(topic=row[2], key=row[3], payload=row[4]) for row in rows])
+                except Failure as failure:
+                    self._dirty[index].update(every)
+                    attempt += 1
+                    _log.warning("relay_waits", instance=index, attempt=attempt, error=str(failure))
+                    await asyncio.sleep(bus.pause_seconds(attempt))
+                    continue
                 attempt = 0
-            except Failure as failure:
-                self._dirty[index] |= dirty
-                attempt += 1
-                _log.warning("relay_waits", instance=index, attempt=attempt, error=str(failure))
-                await asyncio.sleep(bus.pause_seconds(attempt))
-                continue
-            if sent is None:  # another relay is at it, and may have looked before our commit: look again soon
-                self._dirty[index] |= dirty
-                await asyncio.sleep(0.05)
-            elif sent < _BATCH_MAX:
+                await self._delete(connection, rows)
+                await asyncio.sleep(_LINGER_SECONDS)
+            if len(rows) < _BATCH_MAX:
                 try:
                     async with asyncio.timeout(_POLL_SECONDS):
                         await wake.wait()
                 except TimeoutError:
                     pass
 
-    async def _carry(self, index: int, shards: list[int]) -> int | None:
-        """Send what these shards hold: how many rows, or None when another relay holds the lock."""
-        async with self._shards.on_instance(index) as connection, connection.transaction():
-            cursor = await connection.execute(
-                "SELECT pg_try_advisory_xact_lock(%s, %s)", (zlib.crc32(b"outbox") >> 1, self._lock_key(index))
-            )
-            locked = await cursor.fetchone()
-            if not (locked and locked[0]):
-                return None
-            cursor = await connection.execute(
-                " UNION ALL ".join(
-                    f"SELECT * FROM (SELECT {shard}, id, topic, key, payload FROM {schema(shard)}.outbox"
-                    f" WHERE component = '{self._component}' ORDER BY id LIMIT {_BATCH_MAX}) s{shard}"
-                    for shard in shards
-                )
-            )
-            rows = await cursor.fetchall()
-            if not rows:
-                return 0
-            await self._producer.send([Record(topic=row[2], key=row[3], payload=row[4]) for row in rows])
-            done: dict[int, list[int]] = {}
-            for row in rows:
-                done.setdefault(row[0], []).append(row[1])
-            for shard, ids in done.items():
-                await connection.execute(f"DELETE FROM {schema(shard)}.outbox WHERE id = ANY(%s)", (ids,))
-        return len(rows)
+    def _text(self, shards: list[int]) -> str:
+        return " UNION ALL ".join(
+            f"SELECT * FROM (SELECT {shard}, id, topic, key, payload FROM {schema(shard)}.outbox"
+            f" WHERE component = '{self._component}' ORDER BY id LIMIT {_BATCH_MAX}) s{shard}"
+            for shard in shards
+        )
 
-    def _lock_key(self, index: int) -> int:
-        return zlib.crc32(f"{self._component} {index}".encode()) >> 1
+    async def _delete(self, connection: Connection, rows: list[tuple[Any, ...]]) -> None:
+        done: dict[int, list[int]] = {}
+        for row in rows:
+            done.setdefault(row[0], []).append(row[1])
+        for shard, row_ids in done.items():
+            await connection.execute(f"DELETE FROM {schema(shard)}.outbox WHERE id = ANY(%s)", (row_ids,))
 
 
 OUTBOX: Final = web.AppKey("OUTBOX", Outbox)

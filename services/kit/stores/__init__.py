@@ -5,7 +5,6 @@ from __future__ import annotations
 import psycopg
 import psycopg_pool
 from aiokafka import errors as kafka_errors
-from botocore import exceptions as s3_errors
 from redis import exceptions as redis_errors
 
 from core.failures import DeadlineExceeded, Failure, Overloaded, Unavailable
@@ -30,8 +29,6 @@ def translated(error: BaseException) -> Failure | None:
             return Unavailable("Redis cannot be reached")
         case kafka_errors.KafkaError():
             return Unavailable("The log cannot be reached")
-        case s3_errors.HTTPClientError() | s3_errors.ClientError():
-            return Unavailable("The object store cannot be used")
         case ConnectionError() | OSError():
             return Unavailable("A part of the system cannot be reached")
     return None

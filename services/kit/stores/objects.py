@@ -15,9 +15,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from core import settings
-from core.failures import NotFound, Overloaded
+from core.failures import NotFound, Overloaded, Unavailable
 from services.kit.config import MEMBER, required
-from services.kit.stores import translated
 
 R = TypeVar("R")
 _THREADS: Final = 4
@@ -95,10 +94,7 @@ class Objects:
             status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode")
             if status == 404:
                 raise NotFound("No such object") from error
-            failure = translated(error)
-            if failure is None:
-                raise
-            raise failure from error
+            raise Unavailable("The object store cannot be used") from error
         finally:
             self._waiting -= 1
 

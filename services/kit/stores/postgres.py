@@ -49,18 +49,19 @@ class Shards:
     def __init__(self, told: settings.Postgres, *, component: str):
         self.count = told.logical_shards
         self.instances = len(told.dsns)
-        milliseconds = round(told.timeout_seconds * 1000)
+        self._dsns = told.dsns
+        self._kwargs: dict[str, Any] = {
+            "autocommit": True,
+            "connect_timeout": max(2, round(told.timeout_seconds)),
+            "application_name": f"windtunnel {component}",
+            "options": f"-c statement_timeout={round(told.timeout_seconds * 1000)} -c client_min_messages=warning"
+            " -c idle_in_transaction_session_timeout=30000",
+        }
         self._pools = tuple(
             AsyncConnectionPool(
                 conninfo=dsn,
                 connection_class=Connection,
-                kwargs={
-                    "autocommit": True,
-                    "connect_timeout": max(2, round(told.timeout_seconds)),
-                    "application_name": f"windtunnel {component}",
-                    "options": f"-c statement_timeout={milliseconds} -c client_min_messages=warning"
-                    " -c idle_in_transaction_session_timeout=30000",
-                },
+                kwargs=self._kwargs,
                 configure=_configure,
                 min_size=1,
                 max_size=told.pool_size_max,
@@ -111,6 +112,22 @@ class Shards:
                 raise
             if isinstance(error, psycopg.OperationalError) and not isinstance(error, psycopg.errors.QueryCanceled):
                 self._recheck(pool)
+            raise failure from error
+
+    @asynccontextmanager
+    async def dedicated(self, index: int) -> AsyncIterator[Connection]:
+        """A connection to instance ``index`` outside of the pool, for work that never ends; raises as `on_instance`."""
+        try:
+            connection = await Connection.connect(self._dsns[index], **self._kwargs)
+            try:
+                await _configure(connection)
+                yield connection
+            finally:
+                await connection.close()
+        except psycopg.Error as error:
+            failure = translated(error)
+            if failure is None:
+                raise
             raise failure from error
 
     def connection(self, shard: int) -> Any:
