@@ -33,7 +33,7 @@ class Guard:
         return not self._breaker.allows(self._policy, now_seconds=monotonic())
 
     async def call(self, act: Callable[[], Awaitable[R]]) -> R:
-        """Do ``act``; raises Unavailable at once while the breaker is open, DeadlineExceeded, or what it raises itself."""
+        """Do ``act``; raises Unavailable at once while the breaker is open, DeadlineExceeded, or its own failure."""
         if self.is_open or len(self._left_behind) >= _LEFT_BEHIND_MAX:
             raise Unavailable(f"{self._name} is given a rest after failures")
         self._breaker = self._breaker.admitted(self._policy, now_seconds=monotonic())
