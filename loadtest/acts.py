@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
-from core import streams
 from core.names import DEGRADED_HEADER, IDEMPOTENCY_HEADER, Outcome
 from core.operations import API, OPERATIONS
+from core.population import Population
 from core.scenario.model import Scenario
 from core.traffic import VIRAL_POST, Schedule
 from loadtest import address, photo
@@ -88,6 +88,7 @@ class Acts:
 
     scenario: Scenario
     schedule: Schedule
+    people: Population
     seeded: Seeded
     nonce: str
     viral_post: Post | None = None  # set once it has been written
@@ -107,9 +108,7 @@ class Acts:
         author = self.schedule.viral_author
         if author is None:
             raise ValueError("this schedule has no viral post")
-        return _single(
-            self._post_create(author, self._post_of(author).media_id, "Look at this #viral", "viral", Target.GATEWAY)
-        )
+        return _single(self._post_create(author, self._post_of(author).media_id, "Look at this #viral", "viral"))
 
     def viral_written(self, post_id: str) -> None:
         """Requests about the viral post mean this one from now on."""
@@ -160,19 +159,17 @@ class Acts:
                 told=told,
                 created=("comment", "id"),
             )
-        return Request(
-            operation=name, method=operation.method, path=path, headers=self._signed_in(person), told=told
-        )
+        return Request(operation=name, method=operation.method, path=path, headers=self._signed_in(person), told=told)
 
     def _credentials(self, name: str, number: int, person: int) -> Request:
         username = f"load_{self.nonce}_{number}" if name == "auth.signup" else self.seeded.people[person].username
-        password = self._password(person)
+        password = self.people.password(person)
         return Request(
             operation=name,
             method="POST",
             path=API + OPERATIONS[name].path,
             headers=_JSON,
-            body=msgspec.json.encode({"username": username[-30:], "password": password}),
+            body=msgspec.json.encode({"username": username, "password": password}),
         )
 
     def _by_a_poster(self, name: str, number: int, person: int) -> Request:
@@ -185,7 +182,7 @@ class Acts:
                 headers=self._signed_in(post.person),
             )
         if name == "post.create":
-            return self._post_create(post.person, post.media_id, f"Again {number} #load", f"{number}", Target.GATEWAY)
+            return self._post_create(post.person, post.media_id, f"Again {number} #load", f"{number}")
         headers = {**self._signed_in(post.person), **_JSON, **self._once(f"{number}")}
         if name == "story.create":
             return Request(
@@ -229,7 +226,7 @@ class Acts:
         )
         if answer.outcome is not Outcome.OK:
             return
-        yield self._post_create(person, media_id, f"Just now {number} #load", f"{number}.3", Target.GATEWAY)
+        yield self._post_create(person, media_id, f"Just now {number} #load", f"{number}.3")
 
     def _media_create(self, person: int, size_bytes: int, key: str) -> Request:
         return Request(
@@ -240,12 +237,11 @@ class Acts:
             body=msgspec.json.encode({"content_type": "image/jpeg", "size_bytes": size_bytes}),
         )
 
-    def _post_create(self, person: int, media_id: str, caption: str, key: str, target: Target) -> Request:
+    def _post_create(self, person: int, media_id: str, caption: str, key: str) -> Request:
         return Request(
             operation="post.create",
             method="POST",
             path=f"{API}/posts",
-            target=target,
             headers={**self._signed_in(person), **_JSON, **self._once(key)},
             body=msgspec.json.encode({"media_ids": [media_id], "caption": caption}),
             told=self._told(person, media_id=media_id),
@@ -278,10 +274,6 @@ class Acts:
         """The first post of a person; of somebody who posts, for a person who does not."""
         posters = len(self.seeded.posts) // self.scenario.population.posts_per_poster
         return self.seeded.posts[person % posters]
-
-    def _password(self, person: int) -> str:
-        # the same function of seed and number as core.population.Population.password, which needs no population here
-        return f"pw-{streams.named(self.scenario.seed, 'population').bits(person, 7):016x}"
 
     def _signed_in(self, person: int) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.seeded.people[person].token}"}

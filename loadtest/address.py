@@ -1,7 +1,7 @@
-"""Addresses that traffic may be sent to: loopback only, so that no mistake in an argument loads somebody else's machine.
+"""Addresses that traffic may be sent to: loopback only, so no mistake in an argument loads somebody else's machine.
 
-Only numeric loopback addresses and ``localhost`` pass; a name would be resolved again at every connection and could lead
-anywhere.
+Only numeric loopback addresses and ``localhost`` pass; a name would be resolved again at every connection and could
+lead anywhere.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 
-class AddressRefused(ValueError):
+class AddressError(ValueError):
     """An address that is not on this machine, or not plain HTTP; the message says which and what is expected."""
 
 
@@ -28,26 +28,26 @@ class Address:
 
 
 def parse(url: str) -> Address:
-    """The address in ``url``; raises AddressRefused unless it is plain HTTP on this machine's loopback."""
+    """The address in ``url``; raises AddressError unless it is plain HTTP on this machine's loopback."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise AddressRefused(f"{url}: {error}; expected a URL such as http://127.0.0.1:8080") from error
+        raise AddressError(f"{url}: {error}; expected a URL such as http://127.0.0.1:8080") from error
     if parts.scheme != "http" or not parts.hostname:
-        raise AddressRefused(f"{url}: expected a URL such as http://127.0.0.1:8080")
+        raise AddressError(f"{url}: expected a URL such as http://127.0.0.1:8080")
     host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
     try:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
     if not loopback:
-        raise AddressRefused(f"{url}: load is sent to this machine only; expected a loopback address such as 127.0.0.1")
+        raise AddressError(f"{url}: load is sent to this machine only; expected a loopback address such as 127.0.0.1")
     return Address(host=host, port=port or 80)
 
 
 def target(url: str) -> tuple[Address, str]:
-    """The address and, behind it, the path with its query; raises AddressRefused as `parse` does."""
+    """The address and, behind it, the path with its query; raises AddressError as `parse` does."""
     parts = urlsplit(url)
     path = parts.path or "/"
     return parse(url), f"{path}?{parts.query}" if parts.query else path

@@ -26,7 +26,7 @@ INFLIGHT_MAX: Final = 4_096
 ONLY_WITHIN_A_JOURNEY: Final = frozenset({"object.put", "media.complete", "post.delete"})
 
 
-class PlanRefused(ValueError):
+class PlanError(ValueError):
     """Traffic that is out of bounds, or that cannot be made; the message says why."""
 
 
@@ -55,22 +55,22 @@ class Plan:
 
 
 def of(scenario: Scenario, *, worker: int = 0, worker_count: int = 1) -> Plan:
-    """The share of one process; raises PlanRefused."""
+    """The share of one process; raises PlanError."""
     if not 0 <= worker < worker_count:
-        raise PlanRefused(f"worker {worker} of {worker_count}: there is no such share")
+        raise PlanError(f"worker {worker} of {worker_count}: there is no such share")
     for act in {*scenario.traffic.mix_ratio, *(scenario.traffic.viral.mix_ratio if scenario.traffic.viral else ())}:
         if act in ONLY_WITHIN_A_JOURNEY:
-            raise PlanRefused(f"{act}: is a part of a journey and cannot be sent alone; expected e.g. media.upload")
+            raise PlanError(f"{act}: is a part of a journey and cannot be sent alone; expected e.g. media.upload")
     span = scenario.traffic.warm_up_seconds + scenario.traffic.duration_seconds
     if span > DURATION_MAX_SECONDS:
-        raise PlanRefused(f"traffic of {span:g} s: at most {DURATION_MAX_SECONDS:g} s")
+        raise PlanError(f"traffic of {span:g} s: at most {DURATION_MAX_SECONDS:g} s")
     if span * scenario.traffic.rate_per_second > REQUESTS_MAX:
-        raise PlanRefused(f"{span * scenario.traffic.rate_per_second:,.0f} requests: at most {REQUESTS_MAX:,}")
+        raise PlanError(f"{span * scenario.traffic.rate_per_second:,.0f} requests: at most {REQUESTS_MAX:,}")
     schedule = traffic.of(scenario)
     numbers = np.arange(worker, len(schedule), worker_count, dtype=np.int64)
     peak = peak_per_second(schedule.at_seconds[numbers])
     if peak > RATE_MAX_PER_SECOND:
-        raise PlanRefused(f"{peak:,} requests in one second: one process sends at most {RATE_MAX_PER_SECOND:,}")
+        raise PlanError(f"{peak:,} requests in one second: one process sends at most {RATE_MAX_PER_SECOND:,}")
     return Plan(
         scenario=scenario,
         schedule=schedule,
@@ -84,12 +84,12 @@ def of(scenario: Scenario, *, worker: int = 0, worker_count: int = 1) -> Plan:
 def single_operation(
     scenario: Scenario, operation: str, *, rate_per_second: float, seconds: float, warm_up_seconds: float
 ) -> Scenario:
-    """The scenario with traffic of one act at a steady mean rate, for calibration; raises PlanRefused."""
+    """The scenario with traffic of one act at a steady mean rate, for calibration; raises PlanError."""
     known = {*OPERATIONS, *JOURNEYS} - ONLY_WITHIN_A_JOURNEY
     if operation not in known:
-        raise PlanRefused(f"{operation}: expected one of {', '.join(sorted(known))}")
+        raise PlanError(f"{operation}: expected one of {', '.join(sorted(known))}")
     if not (rate_per_second > 0 and seconds > 0 and warm_up_seconds >= 0):
-        raise PlanRefused(f"rate {rate_per_second:g}/s for {seconds:g} s: expected more than zero")
+        raise PlanError(f"rate {rate_per_second:g}/s for {seconds:g} s: expected more than zero")
     alone = dataclasses.replace(
         scenario.traffic,
         mix_ratio={operation: 1.0},

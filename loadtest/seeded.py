@@ -76,7 +76,7 @@ class Seeded:
     photos: tuple[bytes, ...]
 
 
-class NotSeeded(ValueError):
+class NotSeededError(ValueError):
     """The folder holds no complete seeding; the message says what is missing."""
 
 
@@ -106,7 +106,7 @@ def write(
 
 
 def read(folder: Path) -> Seeded:
-    """Read a folder; raises NotSeeded."""
+    """Read a folder; raises NotSeededError."""
     try:
         return Seeded(
             summary=msgspec.json.decode((folder / SUMMARY_FILE).read_bytes(), type=Summary),
@@ -116,7 +116,7 @@ def read(folder: Path) -> Seeded:
             photos=tuple(path.read_bytes() for path in sorted((folder / "photos").glob("*.jpg"))),
         )
     except (OSError, msgspec.DecodeError) as error:
-        raise NotSeeded(f"{folder} holds no complete seeding: {error}") from error
+        raise NotSeededError(f"{folder} holds no complete seeding: {error}") from error
 
 
 def _write_lines(path: Path, rows: Iterable[msgspec.Struct]) -> None:

@@ -103,7 +103,7 @@ class Connections:
         return connection
 
 
-class _Response(HTTPSocketResponse):  # type: ignore[misc]
+class _Response(HTTPSocketResponse):
     """Parses an answer; the connection stays its owner's to close or to keep."""
 
     def release(self) -> None:
@@ -111,8 +111,9 @@ class _Response(HTTPSocketResponse):  # type: ignore[misc]
 
     def read(self, length: int | None = None) -> bytes:
         """The whole body; a connection that ends before it leaves ``message_complete`` false."""
+        connection: Any = self._sock
         while not self.message_complete:
-            data = self._sock.recv(self.block_size)
+            data = connection.recv(self.block_size)
             self.feed(data)
             if not data:
                 break

@@ -1,0 +1,135 @@
+"""``python -m loadtest.drive``: sends a scenario's traffic at a seeded stack and writes what its clients saw.
+
+It runs Locust in this process, without its page. Exit codes: 0 sent as scheduled, 2 wrong arguments, 4 void (the
+record says why), 130 and 143 stopped by a signal (the record holds what was sent until then).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import gevent
+from locust.env import Environment  # importing locust patches this process for gevent, before anything else is used
+
+from loadtest import plan, progress
+from loadtest.plan import PlanError
+from loadtest.session import Session, open_session, settle
+from loadtest.sharing import Sharing
+from loadtest.users import Dispatcher
+
+_TELL_EVERY_SECONDS = 0.5
+_CALIBRATION_WARM_UP_SECONDS = 2.0
+_STOP_SECONDS = 1.5
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run; returns the exit code."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    arguments = _parser().parse_args(argv)
+    try:
+        session = _session(arguments)
+        cores = tuple(int(core) for core in arguments.cores.split(",")) if arguments.cores else ()
+        settle(cores)
+        t0_unix_ns = session.t0_unix_ns(arguments.t0_unix)
+        total = len(plan.of(session.scenario))
+    except (ValueError, OSError) as error:
+        progress.complain(f"loadtest.drive: {error}")
+        return 2
+    environment = Environment(user_classes=[Dispatcher])
+    runner = environment.create_local_runner()
+    sharing = Sharing(environment, session, told_t0_unix=t0_unix_ns / 1e9)
+    stopped: list[int] = []
+
+    def stop(number: int) -> None:
+        stopped.append(number)
+        gevent.spawn(sharing.stop, signal.Signals(number).name)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stop, number)
+    progress.tell("drive", 0, total, t0_unix=t0_unix_ns / 1e9)
+    runner.start(1, spawn_rate=1)
+    _wait(sharing, total, stopped)
+    runner.quit()
+    return _conclude(sharing, total, stopped)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m loadtest.drive", description="Send a scenario's traffic.")
+    parser.add_argument("--scenario", type=Path, required=True, help="scenario file")
+    parser.add_argument("--gateway", required=True, help="URL of the gateway, on this machine")
+    parser.add_argument("--media", required=True, help="URL of the CDN's edge, on this machine")
+    parser.add_argument("--seeded", type=Path, required=True, help="folder that loadtest.seed wrote")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the record")
+    parser.add_argument("--t0-unix", type=float, help="wall clock of time 0, in seconds; the warm-up ends then")
+    parser.add_argument("--cores", default="", help="cores to run on, such as 1 or 1,3")
+    parser.add_argument("--no-spin", action="store_true", help="sleep before arrivals, for a core that others need")
+    parser.add_argument("--only-operation", help="send only this act …")
+    parser.add_argument("--rate", type=float, help="… at this mean rate a second …")
+    parser.add_argument("--seconds", type=float, help="… for so long")
+    parser.add_argument("--warm-up", type=float, default=_CALIBRATION_WARM_UP_SECONDS, help="… after a warm-up")
+    return parser
+
+
+def _session(arguments: argparse.Namespace) -> Session:
+    session = open_session(
+        scenario_file=arguments.scenario,
+        gateway=arguments.gateway,
+        media=arguments.media,
+        seeded_folder=arguments.seeded,
+        out=arguments.out,
+        spin=False if arguments.no_spin else None,
+    )
+    if arguments.only_operation is None:
+        return session
+    if arguments.rate is None or arguments.seconds is None:
+        raise PlanError("--only-operation: expected --rate and --seconds with it")
+    alone = plan.single_operation(
+        session.scenario,
+        arguments.only_operation,
+        rate_per_second=arguments.rate,
+        seconds=arguments.seconds,
+        warm_up_seconds=arguments.warm_up,
+    )
+    return dataclasses.replace(session, scenario=alone)
+
+
+def _wait(sharing: Sharing, total: int, stopped: list[int]) -> None:
+    """Tell the progress until the traffic has ended; after a signal wait only so long."""
+    patience = _STOP_SECONDS
+    while not sharing.finished.wait(timeout=_TELL_EVERY_SECONDS if not stopped else 0.1):
+        if stopped:
+            patience -= 0.1
+            if patience <= 0 or sharing.dispatch is None:
+                return
+        elif sharing.dispatch is not None:
+            progress.tell("drive", sharing.dispatch.done_count, total)
+
+
+def _conclude(sharing: Sharing, total: int, stopped: list[int]) -> int:
+    if sharing.failure:
+        progress.complain(f"loadtest.drive: {sharing.failure}")
+        return 2
+    if sharing.load is not None:
+        for reason in sharing.load.reasons:
+            progress.complain(f"void: {reason}")
+        progress.tell(
+            "drive",
+            sharing.load.sent_count,
+            total,
+            void=sharing.load.void,
+            reasons=list(sharing.load.reasons),
+            lag_p99_seconds=sharing.load.lag_p99_seconds,
+        )
+    if stopped:
+        return 128 + stopped[0]
+    return 0 if sharing.load is not None and not sharing.load.void else 4
+
+
+if __name__ == "__main__":
+    sys.exit(main())

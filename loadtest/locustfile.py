@@ -1,0 +1,67 @@
+"""Locust's own command line: ``locust -f loadtest/locustfile.py --scenario FILE --gateway URL --media URL --seeded DIR
+--out DIR``, with its web page, or ``--headless``, or spread by ``--processes N`` or ``--master`` and ``--worker``.
+
+`loadtest.drive` does the same without a page, in one process, and is what the laboratory calls.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from locust import events
+
+from loadtest import progress
+from loadtest.session import open_session, settle
+from loadtest.shape import OneEach
+from loadtest.sharing import Sharing
+from loadtest.users import RUN_ATTRIBUTE, Dispatcher
+
+__all__ = ["Dispatcher", "OneEach"]
+
+
+def add_arguments(parser: Any) -> None:
+    """What a run needs to know."""
+    group = parser.add_argument_group("Windtunnel")
+    group.add_argument("--scenario", required=True, help="scenario file", include_in_web_ui=False)
+    group.add_argument("--gateway", required=True, help="URL of the gateway", include_in_web_ui=False)
+    group.add_argument("--media", required=True, help="URL of the CDN's edge", include_in_web_ui=False)
+    group.add_argument("--seeded", required=True, help="folder of loadtest.seed", include_in_web_ui=False)
+    group.add_argument("--out", required=True, help="folder for the record", include_in_web_ui=False)
+    group.add_argument("--t0-unix", type=float, help="wall clock of time 0, in seconds", include_in_web_ui=False)
+
+
+def prepare(environment: Any, **_: Any) -> None:
+    """Read everything once, before anybody presses a button."""
+    options = environment.parsed_options
+    try:
+        session = open_session(
+            scenario_file=Path(options.scenario),
+            gateway=options.gateway,
+            media=options.media,
+            seeded_folder=Path(options.seeded),
+            out=Path(options.out),
+        )
+    except (ValueError, OSError) as error:
+        progress.complain(str(error))
+        sys.exit(2)
+    settle()
+    Sharing(environment, session, told_t0_unix=options.t0_unix)
+
+
+def conclude(environment: Any, **_: Any) -> None:
+    """The exit code says whether the run may be judged: 0, 2 for traffic that was refused, 4 when it is void."""
+    sharing = getattr(environment, RUN_ATTRIBUTE, None)
+    if sharing is None:
+        return
+    if sharing.failure:
+        progress.complain(sharing.failure)
+        environment.process_exit_code = 2
+    elif sharing.load is not None:
+        environment.process_exit_code = 4 if sharing.load.void else 0
+
+
+events.init_command_line_parser.add_listener(add_arguments)
+events.init.add_listener(prepare)
+events.quitting.add_listener(conclude)

@@ -1,0 +1,199 @@
+"""What one process saw: a row per request and step, what clients were told, and whether the run may be judged.
+
+Rows are kept as tuples while traffic runs (nothing is computed then) and become columns afterwards. Processes of one
+run write the same files each in its own folder; `merge` makes one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+from hdrh.histogram import HdrHistogram
+
+from core import run, stats
+from core.names import Outcome
+
+LAG_P99_MAX_SECONDS: Final = 0.005
+
+LOAD_FILE: Final = "load.json"
+HDR_FILE: Final = "latency.hdr.json"
+ACKNOWLEDGED_FILE: Final = "acknowledged.jsonl"
+_HDR_MAX_MICROSECONDS: Final = 600_000_000
+_HDR_DIGITS: Final = 3
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """``load.json``: how the traffic went as traffic, whatever the system answered."""
+
+    t0_unix: float  # wall clock of time 0, the end of the warm-up
+    t0_unix_ns: int
+    scheduled_count: int
+    sent_count: int  # of those scheduled
+    refused_count: int  # not sent because the generator had no room left
+    late_count: int  # sent later than the limit of lag
+    lag_p50_seconds: float  # real minus intended start, after the warm-up
+    lag_p99_seconds: float
+    lag_max_seconds: float
+    outcomes: dict[str, int]  # of every step sent, the warm-up left out
+    viral_expected: bool = False
+    viral_post_id: str = ""
+    connections_opened: int = 0
+    spun: bool = False
+    stopped: str = ""  # why it ended before its time
+    void: bool = False
+    reasons: tuple[str, ...] = ()
+
+
+Row = tuple[int, int, str, str, int, float, float, float]
+
+
+@dataclass(slots=True, kw_only=True)
+class Recorder:
+    """Collects what one process sees; `core.run.SAMPLES` gives the columns of a row."""
+
+    rows: list[Row] = field(default_factory=list)
+    told: list[dict[str, str | int | float]] = field(default_factory=list)
+    sent_count: int = 0
+    refused_count: int = 0
+
+    def sample(self, row: Row) -> None:
+        """Keep one request or step."""
+        self.rows.append(row)
+
+    def acknowledge(self, operation: str, at_seconds: float, values: dict[str, str | int]) -> None:
+        """Keep what a client was told is done."""
+        self.told.append({"operation": operation, **values, "at_seconds": round(at_seconds, 6)})
+
+
+def load_of(
+    samples: run.Samples,
+    *,
+    t0_unix_ns: int,
+    scheduled_count: int,
+    sent_count: int,
+    refused_count: int,
+    viral_expected: bool = False,
+    viral_post_id: str = "",
+    connections_opened: int = 0,
+    spun: bool = False,
+    stopped: str = "",
+) -> Load:
+    """Sum up; the run is void when the generator lagged, refused, or did not send what was scheduled."""
+    judged = samples.judged()
+    first = judged.where((judged.step == 0) & (judged.request >= 0))
+    lag = first.sent_seconds - first.at_seconds
+    quantiles = [stats.quantile(lag, q) if len(lag) else 0.0 for q in (0.5, 0.99, 1.0)]
+    late = int((lag > LAG_P99_MAX_SECONDS).sum())
+    reasons = []
+    if stopped:
+        reasons.append(f"the traffic was stopped: {stopped}")
+    if quantiles[1] > LAG_P99_MAX_SECONDS:
+        reasons.append(
+            f"the generator lagged: p99 {quantiles[1] * 1e3:.1f} ms, limit {LAG_P99_MAX_SECONDS * 1e3:.0f} ms"
+        )
+    if refused_count:
+        reasons.append(f"the generator had no room for {refused_count:,} requests")
+    if sent_count != scheduled_count:
+        reasons.append(f"sent {sent_count:,} of {scheduled_count:,} scheduled requests")
+    if viral_expected and not viral_post_id and not stopped:
+        reasons.append("the viral post could not be written")
+    names, counts = np.unique(judged.outcome.astype(str), return_counts=True)
+    return Load(
+        t0_unix=t0_unix_ns / 1e9,
+        t0_unix_ns=t0_unix_ns,
+        scheduled_count=scheduled_count,
+        sent_count=sent_count,
+        refused_count=refused_count,
+        late_count=late,
+        lag_p50_seconds=quantiles[0],
+        lag_p99_seconds=quantiles[1],
+        lag_max_seconds=quantiles[2],
+        outcomes={str(name): int(count) for name, count in zip(names, counts, strict=True)},
+        viral_expected=viral_expected,
+        viral_post_id=viral_post_id,
+        connections_opened=connections_opened,
+        spun=spun,
+        stopped=stopped,
+        void=bool(reasons),
+        reasons=tuple(reasons),
+    )
+
+
+def write(folder: Path, *, samples: run.Samples, load: Load, told: Sequence[dict[str, str | int | float]]) -> None:
+    """Write the four files; ``load.json`` last, so a folder that has it is complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / LOAD_FILE).unlink(missing_ok=True)
+    run.write_samples(folder / run.SAMPLES_FILE, samples)
+    (folder / HDR_FILE).write_bytes(msgspec.json.encode(histograms(samples)) + b"\n")
+    (folder / ACKNOWLEDGED_FILE).write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in told))
+    (folder / LOAD_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(load), indent=2) + b"\n")
+
+
+def read_load(folder: Path) -> Load:
+    """Read ``load.json``; raises OSError or msgspec.DecodeError."""
+    return msgspec.json.decode((folder / LOAD_FILE).read_bytes(), type=Load)
+
+
+def merge(folder: Path, parts: Sequence[Path], *, missing: int = 0) -> Load:
+    """Make one output of those of several processes; ``missing`` processes gave none, which makes the run void."""
+    loads = [read_load(part) for part in parts]
+    columns = [run.read_samples(part / run.SAMPLES_FILE) for part in parts]
+    joined = run.Samples(
+        **{name: np.concatenate([getattr(each, name) for each in columns]) for name in run.SAMPLES.names}
+    )
+    order = np.lexsort((joined.step, joined.request, joined.at_seconds))
+    samples = run.Samples(**{name: getattr(joined, name)[order] for name in run.SAMPLES.names})
+    told = [
+        msgspec.json.decode(line, type=dict[str, str | int | float])
+        for part in parts
+        for line in (part / ACKNOWLEDGED_FILE).read_bytes().splitlines()
+    ]
+    stopped = [each.stopped for each in loads if each.stopped]
+    if missing:
+        stopped.append(f"{missing} of its processes ended without a record")
+    load = load_of(
+        samples,
+        t0_unix_ns=loads[0].t0_unix_ns,
+        scheduled_count=sum(each.scheduled_count for each in loads),
+        sent_count=sum(each.sent_count for each in loads),
+        refused_count=sum(each.refused_count for each in loads),
+        viral_expected=any(each.viral_expected for each in loads),
+        viral_post_id=next((each.viral_post_id for each in loads if each.viral_post_id), ""),
+        connections_opened=sum(each.connections_opened for each in loads),
+        spun=all(each.spun for each in loads),
+        stopped="; ".join(stopped),
+    )
+    write(folder, samples=samples, load=load, told=sorted(told, key=lambda line: line["at_seconds"]))
+    return load
+
+
+def histograms(samples: run.Samples) -> dict[str, dict[str, str | int | float]]:
+    """An HdrHistogram (V2, base64, microseconds) for each operation, of what was answered after the warm-up."""
+    judged = samples.judged()
+    result: dict[str, dict[str, str | int | float]] = {}
+    for name in sorted({str(each) for each in judged.operation}):
+        own = judged.of(name)
+        histogram = HdrHistogram(1, _HDR_MAX_MICROSECONDS, _HDR_DIGITS)
+        for latency in own.answered().latency_seconds:
+            histogram.record_value(max(1, min(_HDR_MAX_MICROSECONDS, round(latency * 1e6))))
+        result[name] = {
+            "unit": "microseconds",
+            "count": int(histogram.get_total_count()),
+            "unanswered": len(own) - int(histogram.get_total_count()),
+            "p50": int(histogram.get_value_at_percentile(50.0)),
+            "p95": int(histogram.get_value_at_percentile(95.0)),
+            "p99": int(histogram.get_value_at_percentile(99.0)),
+            "max": int(histogram.get_max_value()),
+            "encoded": histogram.encode().decode("ascii"),
+        }
+    return result
+
+
+def succeeded(outcome: Outcome) -> bool:
+    """Whether a client was told that what it asked for is done."""
+    return outcome in (Outcome.OK, Outcome.DEGRADED)

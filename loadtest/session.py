@@ -1,0 +1,97 @@
+"""Makes one process's traffic out of its arguments: the same for `loadtest.drive` and for Locust's own command line."""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from core import population
+from core.scenario import Scenario, read
+from loadtest import address, plan, seeded
+from loadtest.acts import Acts
+from loadtest.address import Address
+from loadtest.dispatch import Dispatch, Listener
+
+#: Between the start of a process that chooses its own t0 and its first request.
+LEAD_SECONDS: Final = 1.0
+
+
+class SessionError(ValueError):
+    """Arguments that do not fit together; the message says which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What to send, to whom, and where the record goes."""
+
+    scenario: Scenario
+    seeded: seeded.Seeded
+    gateway: Address
+    media: Address
+    out: Path
+    spin: bool
+
+    def t0_unix_ns(self, told_unix_seconds: float | None) -> int:
+        """The wall clock of t0: the one told, or the next that leaves time for the warm-up; raises SessionError."""
+        warm_up = self.scenario.traffic.warm_up_seconds
+        now = time.time_ns()
+        if told_unix_seconds is None:
+            return now + round((warm_up + LEAD_SECONDS) * 1e9)
+        t0 = round(told_unix_seconds * 1e9)
+        if t0 - now < warm_up * 1e9:
+            raise SessionError(
+                f"t0 is in {(t0 - now) / 1e9:.1f} s, and the warm-up before it takes {warm_up:g} s: start sooner"
+            )
+        return t0
+
+    def dispatch(
+        self, *, worker: int, worker_count: int, t0_unix_ns: int, listener: Listener | None = None
+    ) -> Dispatch:
+        """The traffic of one process; raises `loadtest.plan.PlanError`."""
+        share = plan.of(self.scenario, worker=worker, worker_count=worker_count)
+        acts = Acts(
+            scenario=self.scenario,
+            schedule=share.schedule,
+            people=population.of(self.scenario),
+            seeded=self.seeded,
+            nonce=f"{t0_unix_ns // 1_000_000:x}",
+        )
+        return Dispatch(share, acts, gateway=self.gateway, media=self.media, spin=self.spin, listener=listener)
+
+
+def open_session(
+    *, scenario_file: Path, gateway: str, media: str, seeded_folder: Path, out: Path, spin: bool | None = None
+) -> Session:
+    """Read and check everything; raises ValueError (of the scenario, an address, the seeding) or OSError."""
+    scenario = read(scenario_file)
+    people = seeded.read(seeded_folder)
+    summary = people.summary
+    if (summary.seed, summary.people) != (scenario.seed, scenario.population.people):
+        raise SessionError(
+            f"{seeded_folder} was seeded with seed {summary.seed} and {summary.people:,} people, "
+            f"{scenario_file} has seed {scenario.seed} and {scenario.population.people:,}"
+        )
+    return Session(
+        scenario=scenario,
+        seeded=people,
+        gateway=address.parse(gateway),
+        media=address.parse(media),
+        out=out,
+        spin=plan.spins(scenario) if spin is None else spin,
+    )
+
+
+def settle(cores: tuple[int, ...] = ()) -> None:
+    """Make this process fit to keep time: pinned, allowed its connections, collections out of the way."""
+    if cores:
+        os.sched_setaffinity(0, cores)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536) if hard > 0 else 65_536, hard))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

@@ -1,0 +1,26 @@
+"""The shape of a run in Locust's eyes: one dispatcher in each process until every process has sent its share.
+
+The rate is not Locust's business: it is in the schedule.
+"""
+
+from __future__ import annotations
+
+from locust import LoadTestShape
+from locust.runners import MasterRunner
+
+from loadtest.users import RUN_ATTRIBUTE
+
+
+class OneEach(LoadTestShape):
+    """As many users as there are processes; the end when all are done."""
+
+    def tick(self) -> tuple[int, float] | None:
+        """Users and spawn rate now, or None to end the test; Locust asks once a second."""
+        runner = self.runner
+        if runner is None:
+            return None
+        sharing = getattr(runner.environment, RUN_ATTRIBUTE)
+        if sharing.failure or sharing.workers_done:
+            return None
+        processes = runner.worker_count if isinstance(runner, MasterRunner) else 1
+        return processes, float(processes)

@@ -1,0 +1,136 @@
+"""Shares one schedule among the processes of one Locust run: alone, or a master and its workers.
+
+The master tells each worker its number, the number of workers and t0, by Locust's own messages; each sends its share
+and writes its own folder; the master makes one record of them when all are done. All run on this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+import gevent
+from gevent.event import AsyncResult, Event
+from locust.runners import MasterRunner, WorkerRunner
+
+from loadtest import record
+from loadtest.dispatch import Clock, Dispatch
+from loadtest.plan import PlanError
+from loadtest.session import Session, SessionError
+from loadtest.users import RUN_ATTRIBUTE, reports_to
+
+SHARE_MESSAGE: Final = "windtunnel_share"
+DONE_MESSAGE: Final = "windtunnel_done"
+_SHARE_WAIT_SECONDS: Final = 30.0
+_GATHER_WAIT_SECONDS: Final = 15.0
+
+
+class Sharing:
+    """One process's part in a run; it hangs on Locust's environment, where the dispatcher user finds it."""
+
+    def __init__(self, environment: Any, session: Session, *, told_t0_unix: float | None = None) -> None:
+        self._environment = environment
+        self._session = session
+        self._told_t0_unix = told_t0_unix
+        self._share: AsyncResult = AsyncResult()
+        self._workers: set[str] = set()
+        self._done: set[str] = set()
+        self.dispatch: Dispatch | None = None
+        self.finished = Event()
+        self.failure = ""
+        self.load: record.Load | None = None
+        setattr(environment, RUN_ATTRIBUTE, self)
+        environment.events.test_start.add_listener(self._on_test_start)
+        environment.events.test_stop.add_listener(self._on_test_stop)
+        runner = environment.runner
+        if isinstance(runner, WorkerRunner):
+            runner.register_message(SHARE_MESSAGE, self._on_share)
+        elif isinstance(runner, MasterRunner):
+            runner.register_message(DONE_MESSAGE, self._on_done)
+
+    @property
+    def workers_done(self) -> bool:
+        """Whether every process has sent its share."""
+        if isinstance(self._environment.runner, MasterRunner):
+            return bool(self._workers) and self._workers <= self._done
+        return bool(self.finished.is_set())
+
+    def walk(self) -> None:
+        """Send this process's share; called by its dispatcher user."""
+        worker, worker_count, t0_unix_ns = self._share.get(timeout=_SHARE_WAIT_SECONDS)
+        try:
+            self.dispatch = self._session.dispatch(
+                worker=worker,
+                worker_count=worker_count,
+                t0_unix_ns=t0_unix_ns,
+                listener=reports_to(self._environment),
+            )
+            try:
+                self.dispatch.run(Clock.starting(t0_unix_ns))
+            except gevent.GreenletExit:
+                self.dispatch.stop("Locust stopped it", grace_seconds=0.5)
+                raise
+            finally:
+                self.load = self.dispatch.write(self._folder(worker, worker_count))
+        except PlanError as error:
+            self.failure = str(error)
+        finally:
+            self.finished.set()
+            if isinstance(self._environment.runner, WorkerRunner):
+                self._environment.runner.send_message(DONE_MESSAGE, {"failure": self.failure})
+
+    def stop(self, reason: str) -> None:
+        """End this process's traffic within about a second; what was seen is still written."""
+        if self.dispatch is not None:
+            self.dispatch.stop(reason, grace_seconds=0.5)
+
+    def _on_test_start(self, **_: Any) -> None:
+        runner = self._environment.runner
+        self.finished.clear()
+        if isinstance(runner, WorkerRunner):
+            return  # the master tells
+        try:
+            t0_unix_ns = self._session.t0_unix_ns(self._told_t0_unix)
+        except SessionError as error:
+            self.failure = str(error)
+            self.finished.set()
+            return
+        if not isinstance(runner, MasterRunner):
+            self._share = AsyncResult()
+            self._share.set((0, 1, t0_unix_ns))
+            return
+        self._done.clear()
+        clients = sorted(client.id for client in runner.clients.ready)
+        self._workers = set(clients)
+        for worker in range(len(clients)):
+            shutil.rmtree(self._folder(worker, len(clients)), ignore_errors=True)
+        for worker, client in enumerate(clients):
+            share = {"worker": worker, "worker_count": len(clients), "t0_unix_ns": t0_unix_ns}
+            runner.send_message(SHARE_MESSAGE, share, client_id=client)
+
+    def _on_share(self, msg: Any, **_: Any) -> None:
+        self._share = AsyncResult()
+        self._share.set((msg.data["worker"], msg.data["worker_count"], msg.data["t0_unix_ns"]))
+
+    def _on_done(self, msg: Any, **_: Any) -> None:
+        self._done.add(msg.node_id)
+        self.failure = self.failure or msg.data["failure"]
+
+    def _on_test_stop(self, **_: Any) -> None:
+        """The master gathers what its workers have written."""
+        if not isinstance(self._environment.runner, MasterRunner) or not self._workers:
+            return
+        with contextlib.suppress(gevent.Timeout), gevent.Timeout(_GATHER_WAIT_SECONDS):
+            while not self.workers_done:
+                gevent.sleep(0.05)
+        count = len(self._workers)
+        folders = [self._folder(worker, count) for worker in range(count)]
+        written = [folder for folder in folders if (folder / record.LOAD_FILE).exists()]
+        if written:
+            self.load = record.merge(self._session.out, written, missing=count - len(written))
+        self.finished.set()
+
+    def _folder(self, worker: int, worker_count: int) -> Path:
+        return self._session.out if worker_count == 1 else self._session.out / f"worker-{worker}"
