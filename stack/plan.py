@@ -125,7 +125,7 @@ def proxied_links(scenario: Scenario) -> tuple[str, ...]:
 
 
 def processes_of(scenario: Scenario) -> dict[str, tuple[Component, ...]]:
-    """Processes of ours by name: one per placement entry, several (``feed-1``, ``feed-2``) for instances of the feed."""
+    """Processes of ours by name: one per placement entry, ``feed-1``, ``feed-2`` … for instances of the feed."""
     placed: dict[str, tuple[Component, ...]] = {}
     for name, members in scenario.system.placement.processes.items():
         count = scenario.system.feed.instances if Component.FEED in members else 1

@@ -1,4 +1,4 @@
-"""What is known of a running stack, in one file of its folder (`stack.json`), and what happened to it (`journal.jsonl`).
+"""What is known of a running stack (`stack.json` in its folder), and what happened to it (`journal.jsonl`).
 
 The supervisor writes both; everybody else reads. A pid alone is not an identity, because the kernel uses it again: each
 is kept with the time at which its process started.

@@ -1,18 +1,189 @@
-"""HAProxy as the gateway (being written)."""
+"""HAProxy as the gateway: routes and who must be signed in come from `core.operations`, limits from the scenario.
+
+So an operation that exists is reachable, one that is not named there is not, and neither list is kept by hand. Several
+instances share one port (SO_REUSEPORT): when one dies, the kernel gives new connections to the others.
+"""
 
 from __future__ import annotations
 
+import csv
+import http.client
+import io
+import os
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from core.names import Component
+from core.operations import API, OPERATIONS, Operation
+from core.scenario.units import RateLimit
+from stack.backing.folders import make, own
 from stack.command import Command
-from stack.plan import Process, StackPlan
+from stack.deployment import filled
+from stack.failure import NotReady
+from stack.install import tools
+from stack.plan import Address, Process, StackPlan
+
+#: Pages that are no operations: path and the component that serves them to everybody.
+PAGES: Final[dict[str, Component]] = {"/openapi.json": Component.POSTS, "/docs": Component.POSTS}
+_TABLE_ENTRIES_MAX: Final = 100_000
+_DATA_BYTES: Final = 512 * 2**20
+_SERVER: Final = (
+    "default-server check inter 1s fastinter 100ms downinter 200ms fall 2 rise 1 maxconn 512 "
+    "observe layer4 error-limit 1 on-error fastinter on-marked-down shutdown-sessions pool-max-conn 128"
+)
+
+
+def account() -> str:
+    """Whom to run it as: it reads what strangers send."""
+    return "haproxy" if os.geteuid() == 0 else ""
+
+
+def pattern(path: str) -> str:
+    """Regular expression of a path with ``{variables}``: a variable is one segment."""
+    parts = re.split(r"\{[a-z_]+\}", API + path)
+    return "^" + "[^/]+".join(re.escape(part) for part in parts) + "$"
+
+
+def operations_of(components: Iterable[Component]) -> tuple[Operation, ...]:
+    """Operations that these components answer: the ones that go through the gateway."""
+    present = frozenset(components)
+    return tuple(each for each in OPERATIONS.values() if each.component in present)
+
+
+def routes_map(components: Iterable[Component]) -> str:
+    """Lines ``^METHOD:path$ operation|component|1 when it wants a token``."""
+    components = tuple(components)
+    lines = [
+        f"^{each.method}:{pattern(each.path)[1:]} {each.name}|{each.component}|{int(each.signed_in)}"
+        for each in operations_of(components)
+    ]
+    lines += [f"^GET:{pattern(path)[1:]} page|{owner}|0" for path, owner in PAGES.items() if owner in components]
+    return "\n".join(lines) + "\n"
+
+
+def paths_map(components: Iterable[Component]) -> str:
+    """Lines ``^path$ methods`` of every path, for the answer to a wrong method."""
+    methods: dict[str, list[str]] = {}
+    for each in operations_of(components):
+        methods.setdefault(pattern(each.path), []).append(each.method)
+    return "\n".join(f"{path} {','.join(sorted(each))}" for path, each in methods.items()) + "\n"
+
+
+def _table(operation: str) -> str:
+    return "limit_" + operation.replace(".", "_")
+
+
+def limits(told: Mapping[str, RateLimit]) -> str:
+    """Rules that count each limited operation in its own table."""
+    lines: list[str] = []
+    for name, limit in told.items():
+        here = f"if {{ var(txn.operation) -m str {name} }}"
+        table, key = _table(name), "src" if limit.scope == "ip" else "var(txn.user)"
+        lines += [
+            f"http-request track-sc0 {key} table {table} {here}",
+            f"http-request set-var(txn.quota) int({limit.count}) {here}",
+            f"http-request set-var(txn.period) int({max(1, round(limit.per_seconds))}) {here}",
+            f"http-request set-var(txn.used) sc_gpc0_rate(0,{table}) {here}",
+            f"http-request set-var(txn.left) var(txn.quota),sub(txn.used),add(-1) {here}",
+        ]
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def tables(told: Mapping[str, RateLimit]) -> str:
+    """The tables of `limits`, each bounded."""
+    lines: list[str] = []
+    for name, limit in told.items():
+        kind = "ip" if limit.scope == "ip" else "string len 20"
+        period = max(1, round(limit.per_seconds))
+        counted = f"gpc0,gpc0_rate({period}s)"
+        lines += [
+            f"backend {_table(name)}",
+            f"    stick-table type {kind} size {_TABLE_ENTRIES_MAX} expire {period * 2}s store {counted}",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def backends(components: Mapping[Component, tuple[Address, ...]]) -> str:
+    """One backend per component that answers something."""
+    answering = {each.component for each in operations_of(components)} | set(PAGES.values())
+    lines: list[str] = []
+    for component, addresses in components.items():
+        if component not in answering:
+            continue
+        lines += [
+            f"backend {component}",
+            "    balance leastconn",
+            "    option httpchk GET /healthz",
+            "    http-check expect status 200",
+            f"    {_SERVER}",
+            *(f"    server {component}-{index} {address}" for index, address in enumerate(addresses, start=1)),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def configuration(plan: StackPlan, process: Process) -> str:
+    """The whole configuration of one instance."""
+    told = plan.scenario.system.gateway.limits
+    return filled(
+        "haproxy/gateway.cfg",
+        {
+            "BIND": plan.bind,
+            "PORT": process.address.port,
+            "METRICS_PORT": plan.ports[f"{process.name}_metrics"],
+            "FOLDER": plan.folder(process.name),
+            "LIMITS": limits(told),
+            "TABLES": tables(told),
+            "BACKENDS": backends(plan.components),
+        },
+    )
 
 
 def prepare(plan: StackPlan, process: Process) -> Command:
-    raise NotImplementedError
+    """Write configuration, maps and the key that verifies tokens."""
+    folder = make(plan.folder(process.name), account())
+    files = {
+        "haproxy.cfg": configuration(plan, process),
+        "routes.map": routes_map(plan.components),
+        "paths.map": paths_map(plan.components),
+        "jwt.pub": plan.secrets.jwt_public_pem,
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        own(folder / name, account())
+    return Command(
+        argv=(str(tools.find("haproxy")), "-db", "-f", str(folder / "haproxy.cfg")),
+        cwd=folder,
+        user=account(),
+        cores=plan.cores,
+        data_bytes=_DATA_BYTES,
+        stop_seconds=3.0,
+    )
 
 
-def ready(_plan: StackPlan, process: Process) -> None:
-    raise NotImplementedError
+def ready(plan: StackPlan, process: Process) -> None:
+    """Raise NotReady until it answers and has seen every service healthy (where there are services)."""
+    host = process.address.host
+    try:
+        with urllib.request.urlopen(process.address.url + "/healthz", timeout=1) as answer:
+            answer.read()
+        url = Address(host=host, port=plan.ports[f"{process.name}_metrics"]).url
+        with urllib.request.urlopen(url + "/stats;csv", timeout=1) as answer:
+            rows = list(csv.DictReader(io.StringIO(answer.read().decode().removeprefix("# "))))
+    except (OSError, urllib.error.URLError, http.client.HTTPException) as error:
+        raise NotReady(str(error)) from error
+    if not any(each.settings for each in plan.processes):
+        return
+    waiting = [
+        row["svname"] for row in rows if row["type"] == "2" and (row["status"], row["check_status"]) != ("UP", "L7OK")
+    ]
+    if waiting:
+        raise NotReady(f"backends not up: {', '.join(waiting)}")
 
 
-def settle(_plan: StackPlan, process: Process) -> None:
-    raise NotImplementedError
+def settle(_plan: StackPlan, _process: Process) -> None:
+    """Nothing to make."""

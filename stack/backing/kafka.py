@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import subprocess
 import uuid
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
@@ -21,7 +23,7 @@ from core.names import Server
 from stack.command import Command
 from stack.failure import NotReady, StackFailure
 from stack.install import tools
-from stack.plan import Proxy, Process, StackPlan
+from stack.plan import Process, Proxy, StackPlan
 
 _HEAP: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms96m", "-Xmx384m")
 _BOUNDS: Final = ("-XX:MaxMetaspaceSize=128m", "-XX:MaxDirectMemorySize=128m", "-XX:ReservedCodeCacheSize=64m")
@@ -96,8 +98,8 @@ def prepare(plan: StackPlan, process: Process) -> Command:
         encoding="utf-8",
     )
     (folder / "log4j2.properties").write_text(_LOGGING, encoding="utf-8")
-    java = (str(tools.find("java")), *_HEAP, *_BOUNDS, f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}")
-    java = (*java, "-Djava.awt.headless=true", "-Xshare:auto", "-cp", f"{tools.jars()}/*")
+    java: tuple[str, ...] = (str(tools.find("java")), *_HEAP, *_BOUNDS, "-Djava.awt.headless=true")
+    java += (f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}", "-cp", f"{tools.jars()}/*")
     if not (logs / "meta.properties").exists():
         _format(java, configuration, folder)
     return Command(
@@ -153,11 +155,9 @@ def settle(plan: StackPlan, process: Process) -> None:
     _run(create)
 
 
-def _run(job: object) -> None:
-    import logging
-
+def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is not up yet is no news
     try:
-        asyncio.run(job())  # type: ignore[operator]
+        asyncio.run(job())
     except (KafkaError, OSError, TimeoutError) as error:
         raise NotReady(str(error) or type(error).__name__) from error

@@ -24,7 +24,7 @@ def scrape_configuration(plan: StackPlan) -> dict[str, Any]:
         return {"targets": [address], "labels": labels}
 
     services = [
-        target(url.removeprefix("http://"), component=component)
+        target(url.removeprefix("http://"), component=str(component))
         for component, urls in plan.component_urls().items()
         for url in urls
     ]

@@ -1,12 +1,11 @@
 """Where each program is; a program that is missing is an error that says how to get it.
 
-Looked for in PATH, in the folders where Debian keeps servers, and in our cache (what is not packaged by Debian).
+Looked for in PATH, in the folders where Debian keeps servers, and in our cache (what Debian does not package).
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -25,36 +24,43 @@ PACKAGES: Final[dict[str, str]] = {
     "prometheus": "prometheus",
     "java": "openjdk-17-jre-headless",
 }
-#: Programs that we build from Go modules into the cache.
-BUILT: Final = ("toxiproxy", "versitygw")
+#: Programs that we build from Go modules into the cache, and their versions.
+BUILT: Final[dict[str, str]] = {"toxiproxy": "2.12.0", "versitygw": "1.7.0", "docker-compose": "2.40.3"}
+KAFKA_VERSION: Final = "4.3.1"
 _SERVER_FOLDERS: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # often not in the PATH of an ordinary user
-_INSTALL: Final = "run `python -m stack.install`"
+_POSTGRES_FOLDERS: Final = Path("/usr/lib/postgresql")
+_POSTGRES_OLDEST: Final = 15
+_INSTALL: Final = "run `windtunnel install`"
 
 
 def cache() -> Path:
     """Folder of what we download and build: ``WINDTUNNEL_CACHE``, or ``windtunnel`` in the user's cache folder."""
     told = os.environ.get("WINDTUNNEL_CACHE")
     if told:
-        return Path(told)
+        return Path(told).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "windtunnel"
+
+
+def built(program: str) -> Path:
+    """Where a program of BUILT is, or would be."""
+    return cache() / f"{program}-{BUILT[program]}" / program
 
 
 def find(program: str) -> Path:
     """The program; raises StackFailure that says how to install it."""
     found = look_for(program)
-    if found is None:
-        if program in BUILT:
-            raise StackFailure(f"{program} is missing", mend=f"{_INSTALL}, which builds it into {cache()}")
-        raise StackFailure(
-            f"{program} is missing", mend=f"{_INSTALL}, or as root `apt-get install {PACKAGES[program]}`"
-        )
-    return found
+    if found is not None:
+        return found
+    if program in BUILT:
+        raise StackFailure(f"{program} is missing", mend=f"{_INSTALL}, which builds it into {cache()}")
+    package = PACKAGES[program]
+    raise StackFailure(f"{program} is missing", mend=f"{_INSTALL}, or as root: apt-get install {package}")
 
 
 def look_for(program: str) -> Path | None:
     """The program, or None."""
     if program in BUILT:
-        path = cache() / "bin" / program
+        path = built(program)
         return path if os.access(path, os.X_OK) else None
     for folder in _folders(program):
         path = folder / program
@@ -65,25 +71,24 @@ def look_for(program: str) -> Path | None:
 
 def _folders(program: str) -> Iterator[Path]:
     if program in ("postgres", "initdb"):
-        # Debian keeps every major version apart; the newest that is at least 15. PATH may hold an older one.
-        versions = [int(each.name) for each in Path("/usr/lib/postgresql").glob("[0-9]*") if each.name.isdigit()]
+        # Debian keeps every major version apart; the newest wins. PATH may hold an older one.
+        versions = (int(each.name) for each in _POSTGRES_FOLDERS.glob("[0-9]*") if each.name.isdigit())
         for version in sorted(versions, reverse=True):
-            if version >= 15:
-                yield Path(f"/usr/lib/postgresql/{version}/bin")
+            if version >= _POSTGRES_OLDEST:
+                yield _POSTGRES_FOLDERS / str(version) / "bin"
     path = os.environ.get("PATH", os.defpath).split(os.pathsep)
     yield from (Path(folder) for folder in path if folder)
     yield from (Path(folder) for folder in _SERVER_FOLDERS)
 
 
+def jars_folder() -> Path:
+    """Where the log's jars are, or would be; the folder is there only when it is complete."""
+    return cache() / f"kafka-{KAFKA_VERSION}"
+
+
 def jars() -> Path:
     """Folder of the log's jars; raises StackFailure when they are missing."""
-    folder = cache() / "kafka-4.3.1"
-    if not (folder / "complete").exists():
+    folder = jars_folder()
+    if not folder.is_dir():
         raise StackFailure("Kafka is missing", mend=f"{_INSTALL}, which fetches it into {folder}")
     return folder
-
-
-def which(program: str) -> Path | None:
-    """A program in PATH that is not part of the stack (go, mvn, uv)."""
-    found = shutil.which(program)
-    return Path(found) if found else None
