@@ -34,15 +34,19 @@ CREATE TABLE IF NOT EXISTS {s}.post_media (
 #: media_variants (media), like_counts, comment_counts and likes (engagement; a like is on its post's shard).
 _READ: Final = """
 SELECT p.id, p.author_id, u.username, u.display_name, p.caption, p.hashtags, p.media_ids,
-    coalesce((SELECT c.count FROM {s}.like_counts c WHERE c.post_id = p.id), 0),
-    coalesce((SELECT c.count FROM {s}.comment_counts c WHERE c.post_id = p.id), 0),
-    EXISTS (SELECT 1 FROM {s}.likes l WHERE l.post_id = p.id AND l.user_id = %(viewer)s),
     (SELECT array_agg(ARRAY[m.id::text, m.state]) FROM {s}.media m WHERE m.id = ANY(p.media_ids)),
     (SELECT array_agg(ARRAY[v.media_id::text, v.name, v.object_key, v.content_type,
         v.width::text, v.height::text, v.size_bytes::text] ORDER BY v.media_id, v.place)
-        FROM {s}.media_variants v WHERE v.media_id = ANY(p.media_ids))
+        FROM {s}.media_variants v WHERE v.media_id = ANY(p.media_ids)),
+    {reactions}
 FROM {s}.posts p JOIN {s}.users u ON u.id = p.author_id
 """
+_REACTIONS: Final = """
+    coalesce((SELECT c.count FROM {s}.like_counts c WHERE c.post_id = p.id), 0),
+    coalesce((SELECT c.count FROM {s}.comment_counts c WHERE c.post_id = p.id), 0),
+    EXISTS (SELECT 1 FROM {s}.likes l WHERE l.post_id = p.id AND l.user_id = %(viewer)s)
+"""
+_NO_REACTIONS: Final = "0, 0, false"  # of a post that nobody has seen yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +124,7 @@ class Posts:
 
     async def written(self, connection: Connection, post_id: int) -> StoredPost:
         """The post that this transaction has just written."""
-        found = await _read(connection, post_id, "WHERE p.id = %(post)s", viewer=0, post=post_id)
+        found = await _read(connection, post_id, "WHERE p.id = %(post)s", reactions=_NO_REACTIONS, post=post_id)
         return found[0]
 
     async def post(self, post_id: int, *, viewer_id: int) -> StoredPost | None:
@@ -176,16 +180,18 @@ class Posts:
         return True
 
 
-async def _read(connection: Connection, any_id: int, where: str, **values: Any) -> list[StoredPost]:
-    text = _READ.replace("{s}", schema(ids.shard_of(any_id))) + where
+async def _read(
+    connection: Connection, any_id: int, where: str, *, reactions: str = _REACTIONS, **values: Any
+) -> list[StoredPost]:
+    text = (_READ.replace("{reactions}", reactions) + where).replace("{s}", schema(ids.shard_of(any_id)))
     cursor = await connection.execute(text, values)
     return [_post(row) for row in await cursor.fetchall()]
 
 
 def _post(row: Sequence[Any]) -> StoredPost:
-    states = {int(media_id): state for media_id, state in row[10] or ()}
+    states = {int(media_id): state for media_id, state in row[7] or ()}
     variants: dict[int, list[StoredVariant]] = {}
-    for media_id, name, object_key, content_type, width, height, size_bytes in row[11] or ():
+    for media_id, name, object_key, content_type, width, height, size_bytes in row[8] or ():
         variants.setdefault(int(media_id), []).append(
             StoredVariant(
                 name=name,
@@ -208,7 +214,7 @@ def _post(row: Sequence[Any]) -> StoredPost:
             for each in row[6]
             if each in states
         ),
-        like_count=row[7],
-        comment_count=row[8],
-        viewer_has_liked=row[9],
+        like_count=row[9],
+        comment_count=row[10],
+        viewer_has_liked=row[11],
     )

@@ -1,0 +1,266 @@
+"""The media worker: real object store, real scanner, real decoder processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import struct
+import zlib
+from typing import Any
+
+import pytest
+import pyvips
+
+from core.messages import MediaUploaded
+from core.names import Component
+from services.kit import outbox
+from services.kit.stores.objects import OBJECTS
+from services.media.events.uploaded import DARKROOM
+from services.media.events.workshop import BenchLost, Workshop
+from tests.service.conftest import Someone, System
+from tests.service.media.photos import EICAR, announce, jpeg, picture, put, uploaded, with_exif
+
+COMPONENTS = (Component.AUTH, Component.POSTS, Component.MEDIA, Component.UPLOAD)
+
+
+async def all_processed(
+    system: System, user: Someone, photos: list[bytes], *, content_type: str = "image/jpeg"
+) -> list[Any]:
+    """Upload, wait, and read the media."""
+    media_ids = [await uploaded(system, user, data, content_type=content_type) for data in photos]
+    await system.drain()
+    answers = [await system.call("media.read", user=user, media_id=media_id) for media_id in media_ids]
+    assert [answer.status for answer in answers] == [200] * len(photos)
+    return [answer.json["media"] for answer in answers]
+
+
+async def processed(system: System, user: Someone, data: bytes) -> Any:
+    """`all_processed` of one."""
+    return (await all_processed(system, user, [data]))[0]
+
+
+async def stored(system: System, variant: Any) -> bytes:
+    """Bytes of a variant, by the key in its address."""
+    key = variant["url"].partition("/media/")[2]
+    return await system.apps["media"][OBJECTS].get(bucket="media", key=key, bytes_max=1 << 24)
+
+
+async def test_a_photo_is_rendered_in_every_size_with_immutable_addresses(system: System, ann: Someone) -> None:
+    media = await processed(system, ann, jpeg(1600, 1200))
+
+    assert media["state"] == "succeeded"
+    assert media["failure"] is None
+    sizes = {each["name"]: (each["width"], each["height"], each["content_type"]) for each in media["variants"]}
+    assert sizes == {
+        "original": (1600, 1200, "image/jpeg"),
+        "1080": (1080, 810, "image/jpeg"),
+        "640": (640, 480, "image/jpeg"),
+        "webp_640": (640, 480, "image/webp"),
+        "150": (150, 113, "image/jpeg"),
+    }
+    for variant in media["variants"]:
+        data = await stored(system, variant)
+        assert len(data) == variant["size_bytes"]
+        image = pyvips.Image.new_from_buffer(data, "", fail_on="warning")
+        assert (image.width, image.height, image.interpretation) == (variant["width"], variant["height"], "srgb")
+        assert image.avg() > 0
+    objects = system.apps["media"][OBJECTS]
+    key = media["variants"][1]["url"].partition("/media/")[2]
+    head = await asyncio.to_thread(objects._client.head_object, Bucket="media", Key=key)
+    assert head["CacheControl"] == "public, max-age=31536000, immutable"
+    assert head["ContentType"] == "image/jpeg"
+
+
+async def test_nothing_of_exif_gps_or_comments_is_left_in_any_byte(system: System, ann: Someone) -> None:
+    data = with_exif(jpeg(640, 480))
+    found = pyvips.Image.jpegload_buffer(data)
+    assert found.get("exif-ifd3-GPSLatitude")  # the test photo does tell where it was taken
+    for secret in (b"SecretPhone", b"SECRET-CAMERA-OWNER", b"Exif"):
+        assert secret in data
+
+    media = await processed(system, ann, data)
+
+    assert len(media["variants"]) == 5
+    for variant in media["variants"]:
+        served = await stored(system, variant)
+        for secret in (b"SecretPhone", b"SECRET-CAMERA-OWNER", b"Exif", b"EXIF", b"GPS", b"XMP", b"ICCP"):
+            assert secret not in served, (variant["name"], secret)
+        fields = pyvips.Image.new_from_buffer(served, "").get_fields()
+        assert not [field for field in fields if field.startswith(("exif", "xmp", "iptc"))]
+
+
+async def test_the_upload_itself_is_deleted_once_it_is_processed(system: System, ann: Someone) -> None:
+    media_id = await uploaded(system, ann, with_exif(jpeg(64, 64)))
+    await system.drain()
+    listed = await asyncio.to_thread(
+        system.apps["media"][OBJECTS]._client.list_objects_v2, Bucket="uploads", Prefix=f"uploads/{media_id}"
+    )
+    assert listed["KeyCount"] == 0
+
+
+#: What the sensor saw of an upright photo: the inverse of what the orientation asks a viewer to do (EXIF 2.3, 4.6.4).
+TURNED = {
+    1: lambda image: image,
+    2: lambda image: image.fliphor(),
+    3: lambda image: image.rot180(),
+    4: lambda image: image.flipver(),
+    5: lambda image: image.rot90().fliphor(),
+    6: lambda image: image.rot270(),
+    7: lambda image: image.rot270().fliphor(),
+    8: lambda image: image.rot90(),
+}
+
+
+async def test_a_photo_comes_out_upright_however_the_camera_was_held(system: System, ann: Someone) -> None:
+    upright = picture(300, 200)
+    photos = [
+        with_exif(turn(upright).jpegsave_buffer(Q=95, keep="none"), orientation=orientation)
+        for orientation, turn in TURNED.items()
+    ]
+    for orientation, media in zip(TURNED, await all_processed(system, ann, photos), strict=True):
+        for variant in media["variants"]:
+            image = pyvips.Image.new_from_buffer(await stored(system, variant), "")
+            assert image.width > image.height, (orientation, variant["name"])
+            scale = image.width / 300
+            for x, y in ((20, 20), (280, 20), (20, 180), (280, 180)):
+                wanted = upright(x, y)
+                got = image(min(image.width - 1, x * scale), min(image.height - 1, y * scale))
+                assert max(abs(a - b) for a, b in zip(wanted, got, strict=True)) < 25, (orientation, variant["name"])
+
+
+async def test_a_phone_photo_beyond_4096_pixels_is_made_smaller_not_refused(system: System, ann: Someone) -> None:
+    media = await processed(system, ann, jpeg(5000, 2500))
+    assert media["state"] == "succeeded"
+    assert (media["variants"][0]["width"], media["variants"][0]["height"]) == (4096, 2048)
+
+
+async def test_every_kind_of_photo_we_take_is_rendered(system: System, ann: Someone) -> None:
+    base = picture(200, 100)
+    png = [
+        base.bandjoin(128).pngsave_buffer(),  # half transparent
+        base[0].copy(interpretation="b-w").pngsave_buffer(),
+        base.colourspace("rgb16").pngsave_buffer(),
+        picture(1, 1).pngsave_buffer(),
+    ]
+    jpegs = [base.colourspace("cmyk").jpegsave_buffer(), picture(3, 3000).jpegsave_buffer()]
+    found = await all_processed(system, ann, png, content_type="image/png")
+    found += await all_processed(system, ann, jpegs)
+    found += await all_processed(system, ann, [base.webpsave_buffer(lossless=True)], content_type="image/webp")
+    assert [(media["state"], len(media["variants"])) for media in found] == [("succeeded", 5)] * 7
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of some hundred bytes whose header promises width × height pixels."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(50_000)))
+        + chunk(b"IEND", b"")
+    )
+
+
+async def test_a_bad_file_fails_with_its_reason_and_leaves_nothing(system: System, ann: Someone) -> None:
+    good = jpeg(400, 300)
+    bad = {
+        EICAR: "malware_found",
+        b"this is no photo, whatever it says": "not_a_photo",
+        b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"></svg>': "not_a_photo",
+        good[: len(good) // 2]: "damaged",
+        good[:-200]: "damaged",
+        good[:20]: "damaged",
+        b"\xff\xd8\xff" + os.urandom(5000): "damaged",
+        bomb(60_000, 60_000): "too_many_pixels",
+        bomb(10_000, 5_001): "too_many_pixels",
+    }
+    found = await all_processed(system, ann, list(bad))
+    assert [(media["state"], media["failure"]) for media in found] == [("failed", reason) for reason in bad.values()]
+    assert all(media["variants"] == [] for media in found)
+
+
+async def test_an_event_told_twice_makes_nothing_twice(system: System, ann: Someone) -> None:
+    media_id = await uploaded(system, ann, jpeg(321, 240))
+    await system.drain()
+    before = await system.call("media.read", user=ann, media_id=media_id)
+    darkroom = system.apps["media"][DARKROOM]
+
+    again = MediaUploaded(
+        **outbox.stamp(system.apps["media"], 0),
+        media_id=int(media_id),
+        owner_id=int(ann.id),
+        object_key=f"uploads/{media_id}",
+        size_bytes=1,
+        content_type="image/jpeg",
+    )
+    await asyncio.gather(darkroom.on_uploaded(again), darkroom.on_uploaded(again))
+
+    after = await system.call("media.read", user=ann, media_id=media_id)
+    assert after.json == before.json
+    assert after.json["media"]["state"] == "succeeded"
+
+
+async def test_two_workers_on_one_photo_finish_it_once(system: System, ann: Someone) -> None:
+    told = await announce(system, ann, data := jpeg(322, 240))
+    await put(system, told["upload"], data)
+    media_id = told["media"]["id"]
+    async with asyncio.timeout(30):
+        await system.call("media.complete", user=ann, media_id=media_id)
+        event = MediaUploaded(
+            **outbox.stamp(system.apps["media"], 0),
+            media_id=int(media_id),
+            owner_id=int(ann.id),
+            object_key=f"uploads/{media_id}",
+            size_bytes=len(data),
+            content_type="image/jpeg",
+        )
+        await system.apps["media"][DARKROOM].on_uploaded(event)
+        await system.drain()
+    media = (await system.call("media.read", user=ann, media_id=media_id)).json["media"]
+    # the second to come may have found the upload gone; the first one's success stands
+    assert media["state"] == "succeeded"
+    assert len(media["variants"]) == 5
+
+
+async def test_a_bench_that_is_killed_is_replaced_and_its_photo_tried_again() -> None:
+    workshop = Workshop(benches=1)
+    try:
+        first = await workshop.render(jpeg(100, 100))
+        assert len(first.renderings) == 5
+        bench = workshop._free[0]
+        os.kill(bench.pid, signal.SIGKILL)
+        await bench.wait()
+        with pytest.raises(BenchLost):
+            await workshop.render(jpeg(100, 100))
+        assert len((await workshop.render(jpeg(100, 100))).renderings) == 5
+    finally:
+        await workshop.close()
+
+
+async def test_a_bench_that_takes_too_long_is_ended() -> None:
+    workshop = Workshop(benches=1, seconds_max=0.0)
+    try:
+        with pytest.raises(BenchLost):
+            await workshop.render(jpeg(100, 100))
+        assert workshop._free == []
+    finally:
+        await workshop.close()
+
+
+async def test_with_the_scanner_down_a_photo_waits_and_is_never_passed(
+    servers: Any, system: System, ann: Someone
+) -> None:
+    with servers.broken("media_clamd"):
+        media_id = await uploaded(system, ann, jpeg(323, 240))
+        async with asyncio.timeout(30):
+            while await system.apps["upload"][outbox.OUTBOX].pending():  # noqa: ASYNC110 - rows in a database
+                await asyncio.sleep(0.05)
+        media = (await system.call("media.read", user=ann, media_id=media_id)).json["media"]
+        assert media["state"] == "processing"
+    await system.drain()
+    media = (await system.call("media.read", user=ann, media_id=media_id)).json["media"]
+    assert media["state"] == "succeeded"
