@@ -12,24 +12,23 @@ from lab.errors import UserError
     "--group",
     "groups",
     multiple=True,
-    type=click.Choice(["servers", "test", "compose"]),
-    help="test adds a browser, compose a Docker engine; servers are always included.",
+    type=click.Choice(["test", "compose"]),
+    help="test adds a browser, compose a Docker engine; the servers are always included.",
 )
 @click.option("--check", is_flag=True, help="Only say what is missing.")
 def command(groups: tuple[str, ...], check: bool) -> None:
-    """Install the servers that are missing: Debian packages, Go modules, Maven artefacts, pinned; once."""
+    """Install the servers that are missing: Debian packages, Go modules, Maven artefacts; pinned, once."""
     from stack import install
     from stack.failure import StackFailure
 
-    wanted = ("servers", *(group for group in groups if group != "servers"))
+    wanted = ("run", *groups)
     try:
-        missing = install.missing(wanted)
-        if check:
-            click.echo("\n".join(missing) if missing else "nothing is missing")
-            if missing:
-                raise UserError(f"{len(missing)} missing; install with: windtunnel install", exit_code=2)
+        if not check:
+            install.ensure(wanted)
             return
-        if missing:
-            install.install(wanted, tell=lambda line: click.echo(line, err=True))
+        missing = install.missing(wanted)
     except StackFailure as failure:
         raise UserError(str(failure)) from failure
+    if missing:
+        raise UserError(f"missing: {', '.join(missing.names())}; install with: windtunnel install")
+    click.echo("nothing is missing")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import signal
 import sys
 from typing import Any, Final
 
@@ -78,8 +79,14 @@ def windtunnel() -> None:
     """
 
 
+def _interrupt(_number: int, _frame: object) -> None:
+    # being told to end is like Ctrl-C: everything that was started is stopped, and nothing is left behind
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line and turn what can go wrong into one readable line and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         result = windtunnel.main(standalone_mode=False, prog_name="windtunnel")
         sys.exit(result if isinstance(result, int) else 0)

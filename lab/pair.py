@@ -1,0 +1,52 @@
+"""The main job: simulate, measure, simulate once more at the speed that the machine had, compare, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core import run
+from core.scenario import Scenario
+from lab import profiles
+from lab.comparison import Comparison
+from lab.progress import task
+
+SIMULATED, MEASURED = "simulated", "measured"
+
+
+def make(
+    scenario: Scenario,
+    scenario_text: str,
+    folder: Path,
+    *,
+    chosen: profiles.Chosen,
+    data: Path,
+    on_samples: Callable[[dict[str, Any]], str | None] | None = None,
+) -> Comparison:
+    """Run both sides of ``scenario`` into ``folder`` and report; the prediction is written before the measurement."""
+    from lab.measure import measure
+    from lab.simulate import simulate
+
+    with task("simulate") as report:
+        simulate(scenario, scenario_text, chosen.profile, folder / SIMULATED, report=report)
+    measure(scenario, scenario_text, folder / MEASURED, data=data, on_samples=on_samples)
+    return finish(folder, scenario, scenario_text, chosen)
+
+
+def finish(folder: Path, scenario: Scenario, scenario_text: str, chosen: profiles.Chosen) -> Comparison:
+    """Speed-matched simulation, comparison and report of a pair whose two sides are there."""
+    from lab.compare import MATCHED, compare, speed_of
+    from lab.report import write
+    from lab.simulate import simulate
+
+    speed = speed_of(run.read(folder / SIMULATED), run.read(folder / MEASURED))
+    if speed is not None and not (folder / MATCHED / run.RECORD_FILE).exists():
+        with task("match speed") as report:
+            simulate(
+                scenario, scenario_text, chosen.profile, folder / MATCHED, speed=round(speed.ratio, 4), report=report
+            )
+    with task("compare"):
+        comparison = compare(folder)
+        write(folder)
+    return comparison
