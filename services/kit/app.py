@@ -21,7 +21,7 @@ from core.failures import DeadlineExceeded, Failure, Invalid, NotFound, Overload
 from core.names import DEGRADED_HEADER, REQUEST_ID_HEADER, USER_HEADER, Outcome
 from core.operations import API
 from core.settings import Member, ProcessSettings
-from services.kit import answers
+from services.kit import answers, openapi
 from services.kit.config import MEMBER, SCENARIO, SETTINGS, scenario_at
 from services.kit.logs import REQUEST_ID
 from services.kit.metrics import METRICS, Metrics
@@ -62,6 +62,8 @@ def application(settings: ProcessSettings, member: Member) -> web.Application:
     app[ADMISSION] = Admission(settings.inflight_max)
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/metrics", _metrics)
+    if member.component == openapi.SERVED_BY:
+        openapi.use(app)
     return app
 
 

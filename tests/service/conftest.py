@@ -27,6 +27,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from core.names import USER_HEADER, Component
 from core.operations import API, OPERATIONS
 from core.settings import Keys, Listen, Member, ProcessSettings
+from services.kit import openapi
+from services.kit.answers import Problem
 from services.kit.bus import CONSUMERS
 from services.kit.outbox import OUTBOX
 from services.kit.process import build
@@ -79,9 +81,15 @@ class System:
         """Ask for an operation by name: ``call("graph.follow", user=ann, user_id=ben.id)``."""
         known = OPERATIONS[operation]
         url = API + known.path.format(**path)
-        return await self.send(
+        answer = await self.send(
             known.component, known.method, url, user=user, json=json, data=data, query=query, headers=headers
         )
+        if answer.status < 400:
+            assert answer.status == known.status
+            must_be_documented(operation, answer)
+        else:
+            msgspec.json.decode(answer.body, type=Problem)
+        return answer
 
     async def send(
         self,
@@ -108,6 +116,7 @@ class System:
         ) as response:
             body = await response.read()
             decoded = msgspec.json.decode(body) if "json" in response.content_type and body else None
+            assert response.status < 500 or response.status in (503, 504), decoded
             return Answer(status=response.status, json=decoded, body=body, headers=response.headers.copy())
 
     async def person(self, name: str | None = None) -> Someone:
@@ -135,6 +144,16 @@ class System:
                 if not await consumer.caught_up():
                     return False
         return True
+
+
+def must_be_documented(operation: str, answer: Answer) -> None:
+    """Hold a live answer to what its route declares, and so to the OpenAPI document: no field more, none less."""
+    routes = openapi.routes_of(Component(OPERATIONS[operation].component))
+    kind = next(route.answer for route in routes if route.operation.name == operation)
+    if kind is None:
+        assert answer.body == b""
+    else:
+        assert msgspec.to_builtins(msgspec.json.decode(answer.body, type=kind)) == answer.json
 
 
 def keys_at(folder: Path) -> Keys:
