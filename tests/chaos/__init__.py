@@ -1,0 +1,1 @@
+"""Chaos: faults act, are proved, and are mended whatever dies."""
