@@ -1,0 +1,105 @@
+"""Clients: each request of the schedule starts when it is meant to, however slow the system is, and gives up in time.
+
+A journey's steps follow one another: a step is meant to start when the one before has ended, and none follows one that
+went wrong. A client that gives up leaves its work behind.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core.operations import steps_of
+from core.run import Event
+from core.traffic import Schedule
+from sim.content import Content
+from sim.flow import Ending
+from sim.interpreter import Interpreter, Request, Task
+from sim.kernel import Kernel, Steps
+from sim.observe import Observer
+
+#: Steps that a journey may have: the entity of a request's step is number × this + step.
+STEPS_MAX: Final = 16
+
+
+class Clients:
+    """Everybody who asks; ``open`` counts those who are not done."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        interpreter: Interpreter,
+        content: Content,
+        observer: Observer,
+        *,
+        schedule: Schedule,
+        timeout_seconds: float,
+    ):
+        self._kernel, self._interpreter, self._content = kernel, interpreter, content
+        self._observer, self._schedule, self._timeout_seconds = observer, schedule, timeout_seconds
+        self._start_seconds = kernel.now
+        self.open = len(schedule)
+
+    def arrive(self) -> Steps[None]:
+        """Start every request at its time."""
+        times = self._schedule.at_seconds.tolist()
+        for number, at in enumerate(times):
+            if at > self._kernel.now:
+                yield self._kernel.wait(at - self._kernel.now)
+            self._kernel.start(self._visit(number))
+
+    def _visit(self, number: int) -> Steps[None]:
+        schedule = self._schedule
+        act = schedule.acts[int(schedule.act[number])]
+        person, target = int(schedule.person[number]), int(schedule.target[number])
+        for step, operation in enumerate(steps_of(act)):
+            request = Request(
+                entity=number * STEPS_MAX + step,
+                number=number,
+                operation=operation,
+                person=person,
+                author=self._content.author(target, person),
+                second=int(self._kernel.now - self._start_seconds),
+            )
+            ending = yield from self._ask(request, step)
+            if ending is not Ending.OK:
+                break
+        self.open -= 1
+
+    def _ask(self, request: Request, step: int) -> Steps[Ending | None]:
+        kernel, entry = self._kernel, self._interpreter.entry(request.operation)
+        began = kernel.now
+        self._observer.requests.came(began)
+        answered = kernel.event()
+
+        def serve() -> Steps[None]:
+            ending = yield from self._interpreter.run(entry.front, Task(request))
+            if ending is Ending.OK:
+                self._interpreter.behind(entry, request)
+            if not answered.triggered:
+                answered.succeed(ending)
+
+        def give_up() -> None:
+            if not answered.triggered:
+                answered.succeed(None)
+
+        kernel.start(serve())
+        kernel.after(self._timeout_seconds, give_up)
+        ending: Ending | None = yield answered
+        self._observer.ended(
+            number=request.number,
+            step=step,
+            operation=request.operation,
+            ending=ending,
+            degraded=request.degraded,
+            began_seconds=began,
+            now=kernel.now,
+        )
+        return ending
+
+
+def told(schedule: Schedule) -> list[Event]:
+    """What the journal says of the schedule."""
+    if schedule.viral_at_seconds is None:
+        return []
+    values = {"phase": "viral", "author": schedule.viral_author}
+    return [Event(at_seconds=schedule.viral_at_seconds, event="phase", values=values)]

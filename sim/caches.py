@@ -1,0 +1,53 @@
+"""Caches with content: least recently used out first, entries of a bounded age, sizes in bytes."""
+
+from __future__ import annotations
+
+import math
+
+
+class Cache:
+    """LRU with a time to live. Keys are integers; times are the caller's clock."""
+
+    def __init__(self, *, name: str, capacity_bytes: float, ttl_seconds: float = math.inf):
+        self.name, self.capacity_bytes, self.ttl_seconds = name, capacity_bytes, ttl_seconds
+        self.hit_count = 0
+        self.miss_count = 0
+        self.used_bytes = 0
+        self._entries: dict[int, tuple[int, float]] = {}  # key → (bytes, expiry), the least recently used first
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def lookup(self, key: int, *, now: float) -> bool:
+        """Whether ``key`` is there; counts it, and makes it the most recently used."""
+        entry = self._entries.pop(key, None)
+        if entry is not None and now < entry[1]:
+            self._entries[key] = entry
+            self.hit_count += 1
+            return True
+        if entry is not None:
+            self.used_bytes -= entry[0]
+        self.miss_count += 1
+        return False
+
+    def keep(self, key: int, *, size_bytes: int, now: float) -> None:
+        """Store ``key``, evicting what was not used for longest; what is larger than the whole is not kept."""
+        self.drop(key)
+        if size_bytes > self.capacity_bytes:
+            return
+        while self.used_bytes + size_bytes > self.capacity_bytes:
+            oldest = next(iter(self._entries))
+            self.drop(oldest)
+        self._entries[key] = (size_bytes, now + self.ttl_seconds)
+        self.used_bytes += size_bytes
+
+    def drop(self, key: int) -> None:
+        """Forget ``key``."""
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self.used_bytes -= entry[0]
+
+    def clear(self) -> None:
+        """Forget everything, as a restart does."""
+        self._entries.clear()
+        self.used_bytes = 0

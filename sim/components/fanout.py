@@ -1,0 +1,22 @@
+"""Fan-out: a new post goes into its followers' timelines, unless its author is a celebrity whose posts readers pull.
+
+The split is `core.policies.fanout`, the same function as the service's; the work grows with the timelines written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from core.names import Component, Server, link
+from core.scenario import Scenario
+from sim.flow import NOTHING, Call, Decide, OperationFlow, Per, Policy, Use, steps
+
+FANOUT: Final = Component.FANOUT
+
+
+def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
+    """The job behind a new post."""
+    write = Call(link=link(FANOUT, Server.REDIS), inner=Use(process=Server.REDIS, per=Per.PUSH))
+    push = steps(Use(process=FANOUT, share=0.5, per=Per.PUSH), write, Use(process=FANOUT, share=0.5, per=Per.PUSH))
+    return {"fanout.deliver": OperationFlow(front=Decide(policy=Policy.FANOUT, cases=(push, NOTHING)))}

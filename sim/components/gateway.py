@@ -1,0 +1,30 @@
+"""Gateway: every request to a service crosses it; it limits rates, and a service admits only so many at once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core.names import Component, Server, link
+from core.operations import OPERATIONS
+from sim.flow import Admit, Call, Ending, Fail, Flow, Limit, OperationFlow, Rescue, Use, steps
+from sim.program import CLIENT_GATEWAY
+
+#: Requests that one component takes at once (`core.settings.ProcessSettings.inflight_max`).
+INFLIGHT_MAX: Final = 512
+#: Of what HAProxy spends on a request: parsing it, verifying the token, choosing a server; the rest is the answer.
+_REQUEST_SHARE: Final = 0.6
+
+
+def through_gateway(operation: str, inner: Flow, *, behind: Flow, answer_bytes: int = 1_000) -> OperationFlow:
+    """The flow of ``operation``: to the gateway and on to its component, which does ``inner``."""
+    component = OPERATIONS[operation].component
+    assert isinstance(component, Component)  # operations of servers go past the gateway
+    arrive = Rescue(inner=Use(process=Server.GATEWAY, share=_REQUEST_SHARE), otherwise=Fail(ending=Ending.LOST))
+    ask = Call(
+        link=link(Server.GATEWAY, component),
+        inner=Admit(component=component, size=INFLIGHT_MAX, inner=inner),
+        answer_bytes=answer_bytes,
+    )
+    answer = Use(process=Server.GATEWAY, share=1.0 - _REQUEST_SHARE)
+    front = Call(link=CLIENT_GATEWAY, inner=steps(arrive, Limit(), ask, answer), answer_bytes=answer_bytes)
+    return OperationFlow(front=front, behind=behind)

@@ -1,0 +1,33 @@
+"""Media worker: fetches an upload, scans it, renders its variants in a thread, stores them; nobody waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from core.names import Component, Server, link
+from core.scenario import Scenario
+from sim.flow import Call, Flow, Hold, OperationFlow, Use, steps
+from sim.stores import objects, postgres
+
+MEDIA: Final = Component.MEDIA
+
+
+def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
+    """The job behind an upload. As many photos at once as the scenario has workers; rendering leaves the loop free."""
+    scan = Call(link=link(MEDIA, Server.CLAMD), inner=Use(process=Server.CLAMD))
+    work = steps(
+        _own(0.02),
+        objects(MEDIA, share=0.2),
+        scan,
+        Use(process=MEDIA, share=0.92, threaded=True),
+        objects(MEDIA, share=0.8, trips=5.0),
+        postgres(MEDIA, trips=5.0, commits=True),
+        _own(0.06),
+    )
+    held = Hold(pool="media_workers", size=scenario.system.media.workers, inner=work)
+    return {"media.process": OperationFlow(front=held)}
+
+
+def _own(share: float) -> Flow:
+    return Use(process=MEDIA, share=share)

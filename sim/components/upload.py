@@ -1,0 +1,67 @@
+"""Upload: announce a photo, put it straight to the object store, complete it; then the media worker is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from core.names import Component, Server, link
+from core.scenario import Scenario
+from sim.components.gateway import through_gateway
+from sim.flow import (
+    NOTHING,
+    Call,
+    Delay,
+    Emit,
+    Ending,
+    Fail,
+    Flow,
+    OperationFlow,
+    Rescue,
+    Retry,
+    Stage,
+    Use,
+    steps,
+)
+from sim.stores import objects, postgres
+
+UPLOAD: Final = Component.UPLOAD
+
+
+def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
+    """Upload's operations and the client's own PUT to the object store."""
+    create = steps(
+        Stage(name="parse", inner=_own(0.3)),
+        Stage(name="present", inner=_own(0.3)),  # signing the URL is most of it
+        Stage(name="write", inner=steps(_own(0.2), postgres(UPLOAD, trips=5.0, commits=True), _own(0.2))),
+    )
+    complete = steps(
+        Stage(name="load", inner=steps(_own(0.2), postgres(UPLOAD, share=0.3))),
+        Stage(name="verify", inner=steps(_own(0.2), _head(), _own(0.1))),
+        Stage(name="write", inner=steps(_own(0.1), postgres(UPLOAD, share=0.7, trips=4.0, commits=True), _own(0.1))),
+        Stage(name="present", inner=_own(0.1)),
+    )
+    read = steps(
+        _own(0.3), Stage(name="load", inner=postgres(UPLOAD, trips=2.0)), Stage(name="present", inner=_own(0.7))
+    )
+    store = steps(Use(process=Server.OBJECTS), Delay(station="objects.put"))
+    put = Rescue(inner=store, otherwise=Fail(ending=Ending.LOST))
+    return {
+        "media.create": through_gateway("media.create", create, behind=NOTHING),
+        "media.complete": through_gateway(
+            "media.complete", complete, behind=steps(_own(0.2), Emit(job="media.process"))
+        ),
+        "media.read": through_gateway("media.read", read, behind=NOTHING),
+        "object.put": OperationFlow(
+            front=Call(link=link("client", Server.OBJECTS), inner=Stage(name="store", inner=put))
+        ),
+    }
+
+
+def _own(share: float) -> Flow:
+    return Use(process=UPLOAD, share=share)
+
+
+def _head() -> Flow:
+    """HEAD of the object; the client library tries again."""
+    return Rescue(inner=Retry(inner=objects(UPLOAD)), otherwise=Fail(ending=Ending.UNAVAILABLE))

@@ -1,0 +1,116 @@
+"""What requests are about: shards of people, photos and their sizes, whose posts stand on whose page.
+
+All of it is a function of the population, computed when first asked for; nothing here takes simulated time.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from core import ids, streams
+from core import population as population_of
+from core.policies import fanout
+from core.policies.shard import physical_of
+from core.policies.stitch import quota
+from core.scenario import Scenario
+from core.traffic import NO_TARGET, VIRAL_POST
+
+#: Edges of the graph up to which "whom does a person follow?" is tabulated; beyond it a page holds popular posts only.
+EDGES_MAX: Final = 2_000_000
+#: JPEG of quality 85, 640 pixels wide, as the worker renders it: bytes a pixel, in the mean (measured on noise-laden
+#: photos: 0.1–0.3; it matters only against the size of a CDN tier).
+_BYTES_PER_PIXEL: Final = 0.18
+_VARIANT_WIDTH: Final = 640
+POST_CARD_BYTES: Final = 900
+AUTHOR_CARD_BYTES: Final = 150
+
+
+class Content:
+    """Answers about one scenario's people and posts."""
+
+    def __init__(self, scenario: Scenario, *, viral_author: int | None):
+        self.people = population_of.of(scenario)
+        self._scenario = scenario
+        self._viral_author = viral_author
+        self._instances: dict[int, int] = {}
+        self._pages: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        self._followees: list[list[int]] | None = None
+        self._sizes = streams.named(scenario.seed, "model.photo")
+        mix = scenario.system.feed.mix
+        self._quota = quota(
+            scenario.system.feed.page,
+            followed_ratio=mix.followed_ratio,
+            recommended_ratio=mix.recommended_ratio,
+            ads_ratio=mix.ads_ratio,
+        )
+
+    def instance(self, person: int) -> int:
+        """PostgreSQL instance that holds this person's rows."""
+        found = self._instances.get(person)
+        if found is None:
+            shards = self._scenario.system.shards
+            logical = ids.shard_of_name(self.people.username(person), shards.logical)
+            found = self._instances[person] = physical_of(logical, shards.physical)
+        return found
+
+    def author(self, target: int, person: int) -> int:
+        """Whose post or profile an act is about; the person's own where it has no target."""
+        if target == VIRAL_POST and self._viral_author is not None:
+            return self._viral_author
+        return person if target <= NO_TARGET else target % self.people.posters
+
+    def photo_bytes(self, author: int) -> int:
+        """Bytes of the variant that readers load: every post of an author shows the author's one photo."""
+        photo = self._scenario.population.photo
+        pixels = _VARIANT_WIDTH**2 * photo.height / photo.width
+        return round(pixels * _BYTES_PER_PIXEL * (0.6 + 0.8 * self._sizes.uniform(author)))
+
+    def page(self, person: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Posts and authors of the person's feed page: the followed ones' newest, then the most popular posts."""
+        found = self._pages.get(person)
+        if found is None:
+            posters = self.people.posters
+            newest = self._scenario.population.posts_per_poster - 1
+            rows = range(newest, -1, -1)
+            own = [row * posters + author for row in rows for author in self._following(person)]
+            own = own[: self._quota.followed]
+            taken = set(own)
+            popular = (row * posters + author for row in rows for author in range(posters))
+            wanted = self._quota.followed + self._quota.recommended - len(own)
+            other = [post for _, post in zip(range(wanted + len(own)), popular, strict=False) if post not in taken]
+            posts = (*own, *other[:wanted])
+            authors = tuple(dict.fromkeys(post % posters for post in posts))
+            found = self._pages[person] = (posts, authors)
+        return found
+
+    def follows_anyone(self, person: int) -> bool:
+        """Whether fan-out has ever written this person's timeline."""
+        return bool(self._following(person))
+
+    def fanout(self, author: int) -> fanout.FanoutPlan:
+        """What a post of ``author`` costs."""
+        followers = int(self.people.follower_counts[author])
+        settings = self._scenario.system.fanout
+        celebrity = fanout.is_celebrity(
+            followers=followers,
+            was_celebrity=False,
+            threshold=settings.threshold,
+            hysteresis_ratio=settings.hysteresis_ratio,
+        )
+        return fanout.split(followers=followers, active_followers=followers, celebrity=celebrity)
+
+    def mean_push_count(self) -> float:
+        """Timelines written for one post, in the mean over those who post."""
+        return float(np.mean([self.fanout(author).push_count for author in range(self.people.posters)]))
+
+    def _following(self, person: int) -> list[int]:
+        if self._followees is None:
+            table: list[list[int]] = [[] for _ in range(self.people.people)]
+            if self.people.follow_count <= EDGES_MAX:
+                for author in range(self.people.posters):
+                    for follower in self.people.followers(author).tolist():
+                        table[follower].append(author)
+            self._followees = table
+        return self._followees[person]

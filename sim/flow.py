@@ -1,0 +1,257 @@
+"""Flows: an operation as a value, a short tree of steps that its component writes on one page.
+
+A flow holds no code, so that SimPy can run it as processes and a compiled engine as arrays, and it can be drawn and
+priced. What a step needs to know of the request (its person, its photo) it names by an enumerated policy.
+
+A step ends well or with an `Ending` that tells what went wrong; a sequence stops at the first step that ends badly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import TypeAlias
+
+
+class Ending(IntEnum):
+    """How a step ended, best first: of parallel branches the worst counts."""
+
+    OK = 0
+    LIMITED = 1  # 429
+    OVERLOADED = 2  # 503, refused before any work
+    UNAVAILABLE = 3  # 503, something needed is down
+    BROKEN = 4  # 502, it died while it worked on this
+    EXPIRED = 5  # 504, no answer in time
+    LOST = 6  # the client's connection was refused or cut
+    CANCELLED = 7  # nobody wants it any more
+
+
+class Where(StrEnum):
+    """Which of several instances serves a step."""
+
+    ANY = "any"  # round robin by request
+    PERSON = "person"  # the shard of who acts
+    AUTHOR = "author"  # the shard of whose post or profile it is about
+    EACH = "each"  # the instance whose turn it is inside of `Each`
+
+
+class Keys(StrEnum):
+    """What a step looks up in a cache."""
+
+    PHOTO = "photo"  # the photo of the post it is about
+    TIMELINE = "timeline"  # of who acts
+    POSTS = "posts"  # posts of the page of who acts
+    AUTHORS = "authors"  # and their authors
+
+
+class Policy(StrEnum):
+    """Decisions that `core.policies` takes, by the name under which a flow asks for them."""
+
+    FANOUT = "fanout"  # case 0: push to the timelines of the author's followers; case 1: readers pull
+
+
+class Per(StrEnum):
+    """What the demand of a step grows with."""
+
+    VISIT = "visit"
+    PUSH = "push"  # timelines written for this post, over those of the post that calibration saw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequence:
+    """One step after another."""
+
+    steps: tuple[Flow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """Have a process spend CPU: a share of what the operation costs this process in all (`core.profile.Demand`)."""
+
+    process: str  # a component, wherever it is placed, or a server
+    share: float = 1.0
+    degraded: bool = False  # a share of what the operation's fallback path costs beyond the usual one
+    threaded: bool = False  # in a thread of its own, so that the event loop is free meanwhile
+    where: Where = Where.ANY
+    per: Per = Per.VISIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Cross a link, have ``inner`` done on the other side, and come back; ``trips`` counts round trips in series."""
+
+    link: str
+    inner: Flow
+    trips: float = 1.0
+    answer_bytes: int = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Take a place of the caller's pool (of connections, of workers) while ``inner`` is done; wait where all are taken.
+
+    ``pool`` names its owner and what it leads to, such as ``feed_redis``; each instance of both has one of its own.
+    """
+
+    pool: str
+    size: int
+    inner: Flow
+    where: Where = Where.ANY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admit:
+    """Let at most ``size`` requests of ``component`` be under way at once; refuse others with 503."""
+
+    component: str
+    size: int
+    inner: Flow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """The gateway's rate limit of this operation, where the scenario sets one: 429 beyond it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
+    """Wait in a server without CPU, such as for a durable commit (`core.profile.Delay`)."""
+
+    station: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """Ask a cache; what misses is brought by ``miss`` and kept. Requests that miss one key at once wait for one of
+    them where ``coalesce``."""
+
+    cache: str
+    keys: Keys
+    hit: Flow
+    miss: Flow
+    coalesce: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork:
+    """Do all branches at once and go on when the last has ended."""
+
+    branches: tuple[Flow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Each:
+    """Do ``inner`` for every instance of a server at once, each for its part: shares are divided by their number."""
+
+    process: str
+    inner: Flow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """Go on without ``inner`` after ``seconds``. Left to itself it goes on to its end; where the caller ``cancels``,
+    what it has asked of others is still done there, nothing more is asked, its places in pools are free at once."""
+
+    seconds: float
+    inner: Flow
+    cancels: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescue:
+    """Where ``inner`` ends badly, do ``otherwise``."""
+
+    inner: Flow
+    otherwise: Flow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """As `Rescue`, and after some failures in a row do not even try for a while (`core.policies.breaker`)."""
+
+    dependency: str
+    inner: Flow
+    otherwise: Flow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Try again by the scenario's policy where ``inner`` ends badly (`core.policies.retry`)."""
+
+    inner: Flow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decide:
+    """Do the case that a policy chooses."""
+
+    policy: Policy
+    cases: tuple[Flow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emit:
+    """Start background work and do not wait for it."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A part of the operation that is timed apart, under the same name as in the service."""
+
+    name: str
+    inner: Flow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """The answer is degraded from here on."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fail:
+    """End badly."""
+
+    ending: Ending
+
+
+Flow: TypeAlias = (
+    Sequence
+    | Use
+    | Call
+    | Hold
+    | Admit
+    | Limit
+    | Delay
+    | Lookup
+    | Fork
+    | Each
+    | Deadline
+    | Rescue
+    | Breaker
+    | Retry
+    | Decide
+    | Emit
+    | Stage
+    | Mark
+    | Fail
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationFlow:
+    """One operation: what its client waits for, and what it leaves to be done behind the answer."""
+
+    front: Flow
+    behind: Flow = Sequence(steps=())
+
+
+def steps(*flows: Flow) -> Sequence:
+    """One after another."""
+    return Sequence(steps=flows)
+
+
+NOTHING = Sequence(steps=())

@@ -1,0 +1,381 @@
+"""Walks a program as SimPy processes: the readable engine, one generator per kind of instruction.
+
+A `Task` is one thread of control. A deadline that expires cancels the tasks below it: what they have asked of stations
+is still done there, nothing more is asked, and their places in pools are free at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import simpy
+
+from core.policies.breaker import State
+from core.policies.retry import backoff_seconds, may_retry
+from sim.content import Content
+from sim.draws import Draws
+from sim.flow import Ending, Keys, Per, Where
+from sim.kernel import Steps
+from sim.observe import Observer
+from sim.plant import Plant
+from sim.program import Entry, Instruction, Op, Program
+from sim.station import Claim, Pool, Station
+
+#: Draws of a retry start so far behind those of the try before.
+_ATTEMPT: Final = 1 << 56
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """What is asked, shared by all tasks that work on it."""
+
+    entity: int  # tells its random draws from those of every other request and step
+    number: int  # of the request in the schedule: chooses the instance of a service
+    operation: str
+    person: int
+    author: int  # whose post or profile it is about
+    second: int  # of the run in which it was meant to start, from the start of the warm-up
+    degraded: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One thread of control of a request."""
+
+    request: Request
+    attempt: int = 0
+    cancelled: bool = False
+    below: list[Task] = field(default_factory=list)
+    claims: list[tuple[Pool, Claim]] = field(default_factory=list)
+
+    def child(self) -> Task:
+        """A task that ends with this one."""
+        task = Task(self.request, self.attempt, self.cancelled)
+        self.below.append(task)
+        return task
+
+    def cancel(self) -> None:
+        """Ask for nothing more, here and below."""
+        self.cancelled = True
+        for pool, claim in self.claims:
+            pool.give_back(claim)
+        self.claims.clear()
+        for task in self.below:
+            task.cancel()
+
+
+Walk = Steps[Ending]
+
+
+class Interpreter:
+    """Runs a program on a plant."""
+
+    def __init__(self, program: Program, plant: Plant, content: Content, draws: Draws, observer: Observer):
+        self._program, self._plant, self._content = program, plant, content
+        self._draws, self._observer = draws, observer
+        self._kernel = plant.kernel
+        self._fetching: dict[tuple[int, int], simpy.Event] = {}
+        self._push_mean = max(1.0, content.mean_push_count())
+        self._steps: Final[dict[Op, Callable[[Instruction, Task], Walk]]] = {
+            Op.SEQUENCE: self._sequence,
+            Op.USE: self._use,
+            Op.CALL: self._call,
+            Op.HOLD: self._hold,
+            Op.ADMIT: self._admit,
+            Op.LIMIT: self._limit,
+            Op.DELAY: self._delay,
+            Op.LOOKUP: self._lookup,
+            Op.FORK: self._fork,
+            Op.DEADLINE: self._deadline,
+            Op.RESCUE: self._rescue,
+            Op.BREAKER: self._breaker,
+            Op.RETRY: self._retry,
+            Op.DECIDE: self._decide,
+            Op.EMIT: self._emit,
+            Op.STAGE: self._stage,
+            Op.MARK: self._mark,
+            Op.FAIL: self._fail,
+        }
+
+    def calibrate_pushes(self, mean_push_count: float) -> None:
+        """Say for how many timelines the demand of one fan-out was measured."""
+        self._push_mean = max(1.0, mean_push_count)
+
+    def entry(self, operation: str) -> Entry:
+        """Where ``operation`` starts."""
+        return self._program.entries[operation]
+
+    def run(self, at: int, task: Task) -> Walk:
+        """Do the instruction ``at`` and all below it."""
+        instruction = self._program.instructions[at]
+        return self._steps[instruction.op](instruction, task)
+
+    def behind(self, entry: Entry, request: Request) -> None:
+        """Start what an answer leaves to be done."""
+        if self._program.instructions[entry.behind].children:
+            self._kernel.start(self._background(entry.behind, request))
+
+    def _background(self, at: int, request: Request) -> Steps[None]:
+        self._observer.background.came(self._kernel.now)
+        began = self._kernel.now
+        yield from self.run(at, Task(request))
+        self._observer.background.left(self._kernel.now, entered_seconds=began)
+
+    def _sequence(self, step: Instruction, task: Task) -> Walk:
+        for child in step.children:
+            ending = yield from self.run(child, task)
+            if ending:
+                return ending
+            if task.cancelled:
+                return Ending.CANCELLED
+        return Ending.OK
+
+    def _use(self, step: Instruction, task: Task) -> Walk:
+        served = yield self._station(step, task).serve(self._cpu_seconds(step, step.index, step.share, task))
+        if not served:
+            return Ending.BROKEN
+        return Ending.CANCELLED if task.cancelled else Ending.OK
+
+    def _cpu_seconds(self, step: Instruction, row: int, share: float, task: Task) -> float:
+        demand, request = self._program.demands[row], task.request
+        factor = self._draws.demand_factor(demand.sigma, request.entity, step.visit + task.attempt * _ATTEMPT)
+        if step.per is Per.PUSH:
+            factor *= self._content.fanout(request.author).push_count / self._push_mean
+        second = min(max(request.second, 0), len(demand.mean_seconds) - 1)
+        return demand.mean_seconds[second] * share * factor
+
+    def _station(self, step: Instruction, task: Task) -> Station:
+        return self._plant.stations[step.choices[self._turn(step.where, len(step.choices), task.request)]]
+
+    def _turn(self, where: Where, count: int, request: Request) -> int:
+        if count == 1:
+            return 0
+        if where is Where.PERSON:
+            return self._content.instance(request.person)
+        if where is Where.AUTHOR:
+            return self._content.instance(request.author)
+        return request.number % count
+
+    def _call(self, step: Instruction, task: Task) -> Walk:
+        link, request = self._plant.links[step.index], task.request
+        visit = step.visit + task.attempt * _ATTEMPT
+        if link.cut():
+            return Ending.UNAVAILABLE
+        if step.proxy >= 0 and step.choices:
+            proxy = self._plant.stations[step.choices[0]]
+            if not (yield proxy.serve(self._cpu_seconds(step, step.proxy, step.share, task))):
+                return Ending.BROKEN
+        half = 0.0
+        if link.mu != float("-inf"):
+            half = 0.5 * self._draws.wait_seconds(link.mu, link.sigma, request.entity, visit + 1)
+            yield self._kernel.wait(half * (2.0 * step.trips - 1.0))
+        if task.cancelled:
+            return Ending.CANCELLED
+        ending = yield from self.run(step.children[0], task)
+        if link.acting:
+            if link.cut():
+                return Ending.BROKEN
+            held = link.held_back_seconds(
+                now=self._kernel.now,
+                trips=step.trips,
+                answer_bytes=step.size,
+                uniform=self._draws.uniform(request.entity, visit + 2),
+            )
+            if held == float("inf"):
+                yield self._kernel.wait(link.stopped_seconds(now=self._kernel.now))
+                return Ending.BROKEN
+            half += held
+        if half:
+            yield self._kernel.wait(half)
+        return Ending.CANCELLED if task.cancelled else ending
+
+    def _hold(self, step: Instruction, task: Task) -> Walk:
+        pool = self._pool(step, task.request)
+        claim = pool.claim()
+        place = (pool, claim)
+        task.claims.append(place)
+        if not (yield claim.granted):
+            return Ending.CANCELLED
+        ending = yield from self.run(step.children[0], task)
+        if not task.cancelled:
+            task.claims.remove(place)
+            pool.give_back(claim)
+        return ending
+
+    def _pool(self, step: Instruction, request: Request) -> Pool:
+        spec = self._program.pools[step.index]
+        caller = request.number % spec.callers
+        callee = step.size if step.where is Where.EACH else self._turn(step.where, spec.callees, request)
+        return self._plant.pools[step.index][caller * spec.callees + callee]
+
+    def _admit(self, step: Instruction, task: Task) -> Walk:
+        pool = self._pool(step, task.request)
+        if pool.full:
+            return Ending.OVERLOADED
+        claim = pool.claim()
+        yield claim.granted
+        ending = yield from self.run(step.children[0], task)
+        pool.give_back(claim)
+        return ending
+
+    def _limit(self, step: Instruction, task: Task) -> Walk:
+        yield from ()  # takes no time, and is a generator as every kind of step is
+        count, seconds = self._plant.limits[task.request.operation]
+        recent = self._plant.recent.setdefault((task.request.operation, task.request.person), deque())
+        now = self._kernel.now
+        while recent and recent[0] <= now - seconds:
+            recent.popleft()
+        recent.append(now)  # those that are refused count as well, as in HAProxy's http_req_rate
+        return Ending.LIMITED if len(recent) > count else Ending.OK
+
+    def _delay(self, step: Instruction, task: Task) -> Walk:
+        mu, sigma = self._plant.delays[step.index]
+        if mu != float("-inf"):
+            visit = step.visit + task.attempt * _ATTEMPT
+            yield self._kernel.wait(self._draws.wait_seconds(mu, sigma, task.request.entity, visit))
+        return Ending.CANCELLED if task.cancelled else Ending.OK
+
+    def _lookup(self, step: Instruction, task: Task) -> Walk:
+        cache, now = self._plant.caches[step.index], self._kernel.now
+        keys = self._keys(step.keys, task.request)
+        missing = [key for key in keys if not cache.lookup(key, now=now)]
+        if not missing:
+            return (yield from self.run(step.children[0], task))
+        first = (step.index, missing[0])
+        if step.coalesce and first in self._fetching:
+            ending: Ending = yield self._fetching[first]
+            return ending if ending else (yield from self.run(step.children[0], task))
+        fetched = self._kernel.event()
+        self._fetching[first] = fetched
+        ending = yield from self.run(step.children[1], task)
+        if not ending:
+            for key in missing:
+                cache.keep(key, size_bytes=self._bytes(step.keys, key), now=self._kernel.now)
+        if self._fetching.get(first) is fetched:
+            del self._fetching[first]
+        fetched.succeed(ending)
+        return ending
+
+    def _keys(self, keys: str, request: Request) -> tuple[int, ...]:
+        match keys:
+            case Keys.POSTS:
+                return self._content.page(request.person)[0]
+            case Keys.AUTHORS:
+                return self._content.page(request.person)[1]
+            case Keys.TIMELINE:
+                return (request.person,)
+        return (request.author,)
+
+    def _bytes(self, keys: str, key: int) -> int:
+        return self._content.photo_bytes(key) if keys == Keys.PHOTO else 1
+
+    def _fork(self, step: Instruction, task: Task) -> Walk:
+        left, worst = len(step.children), Ending.OK
+        joined = self._kernel.event()
+
+        def branch(at: int) -> Steps[None]:
+            nonlocal left, worst
+            worst = max(worst, (yield from self.run(at, task.child())))
+            left -= 1
+            if not left:
+                joined.succeed()
+
+        for child in step.children:
+            self._kernel.start(branch(child))
+        yield joined
+        return Ending.CANCELLED if task.cancelled else worst
+
+    def _deadline(self, step: Instruction, task: Task) -> Walk:
+        below = task.child()
+        over: simpy.Event = self._kernel.event()
+
+        def inner() -> Steps[None]:
+            ending = yield from self.run(step.children[0], below)
+            if not over.triggered:
+                over.succeed(ending)
+
+        def expire() -> None:
+            if not over.triggered:
+                over.succeed(Ending.EXPIRED)
+                if step.size:
+                    below.cancel()
+
+        self._kernel.start(inner())
+        self._kernel.after(step.seconds, expire)
+        ending: Ending = yield over
+        if below.cancelled or ending is not Ending.EXPIRED:
+            task.below.remove(below)  # what was left to itself stays, to be cancelled with whoever waits for this one
+        return Ending.CANCELLED if task.cancelled else ending
+
+    def _rescue(self, step: Instruction, task: Task) -> Walk:
+        ending = yield from self.run(step.children[0], task)
+        if not ending or task.cancelled:
+            return ending
+        return (yield from self.run(step.children[1], task))
+
+    def _breaker(self, step: Instruction, task: Task) -> Walk:
+        plant, breakers = self._plant, self._plant.breakers[step.index]
+        instance = task.request.number % len(breakers)
+        policy = plant.breaker_policy
+        if breakers[instance].allows(policy, now_seconds=self._kernel.now):
+            breakers[instance] = breakers[instance].admitted(policy, now_seconds=self._kernel.now)
+            ending = yield from self.run(step.children[0], task)
+            was_open = breakers[instance].state is State.OPEN
+            breakers[instance] = breakers[instance].after(policy, succeeded=not ending, now_seconds=self._kernel.now)
+            if breakers[instance].state is State.OPEN and not was_open:
+                plant.breaker_opened[step.index] += 1
+            if not ending or task.cancelled:
+                return ending
+        return (yield from self.run(step.children[1], task))
+
+    def _retry(self, step: Instruction, task: Task) -> Walk:
+        plant, began = self._plant, task.attempt
+        plant.retry_budget = plant.retry_budget.after_first_try(plant.retry_policy)
+        attempt = 1
+        while True:
+            ending = yield from self.run(step.children[0], task)
+            if not ending or task.cancelled:
+                break
+            if not may_retry(plant.retry_policy, plant.retry_budget, attempt=attempt, retryable=True):
+                break
+            plant.retry_budget = plant.retry_budget.spend()
+            uniform = self._draws.uniform(task.request.entity, step.visit + attempt)
+            yield self._kernel.wait(backoff_seconds(plant.retry_policy, attempt=attempt, uniform=uniform))
+            attempt += 1
+            task.attempt += 1
+        task.attempt = began
+        return ending
+
+    def _decide(self, step: Instruction, task: Task) -> Walk:
+        case = 0 if self._content.fanout(task.request.author).push_count else 1
+        return (yield from self.run(step.children[case], task))
+
+    def _emit(self, step: Instruction, task: Task) -> Walk:
+        yield from ()
+        entry = self.entry(self._program.jobs[step.index])
+        self._kernel.start(self._job(entry, task.request))
+        return Ending.OK
+
+    def _job(self, entry: Entry, request: Request) -> Steps[None]:
+        yield from self._background(entry.front, request)
+        yield from self._background(entry.behind, request)
+
+    def _stage(self, step: Instruction, task: Task) -> Walk:
+        began = self._kernel.now
+        ending = yield from self.run(step.children[0], task)
+        self._observer.stage(step.index, self._kernel.now - began)
+        return ending
+
+    def _mark(self, step: Instruction, task: Task) -> Walk:
+        yield from ()
+        if not task.cancelled:
+            task.request.degraded = True
+            self._observer.degraded(step.keys)
+        return Ending.OK
+
+    def _fail(self, step: Instruction, _task: Task) -> Walk:
+        yield from ()
+        return Ending(step.index)

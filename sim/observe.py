@@ -1,0 +1,98 @@
+"""What a run leaves behind: a row per request and step, stage times, look-ups, CPU by second; and the laws, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from core.names import Outcome
+from core.operations import OPERATIONS
+from sim.flow import Ending
+from sim.laws import ModelError, Tally, check_conservation, check_little
+
+Sample = tuple[int, int, str, str, int, float, float, float]
+
+#: How a client sees each ending: its outcome and HTTP status, classified as the load generator does.
+SEEN: Final = {
+    Ending.LIMITED: (Outcome.REFUSED, 429),
+    Ending.OVERLOADED: (Outcome.REFUSED, 503),
+    Ending.UNAVAILABLE: (Outcome.REFUSED, 503),
+    Ending.BROKEN: (Outcome.FAILED, 502),
+    Ending.EXPIRED: (Outcome.FAILED, 504),
+    Ending.LOST: (Outcome.LOST, 0),
+    Ending.CANCELLED: (Outcome.LOST, 0),
+}
+
+
+class Observer:
+    """Collects; nothing that it does takes simulated time. Only what happens from t0 on is counted in totals."""
+
+    def __init__(self, *, start_seconds: float, stages: list[tuple[str, str, str]]):
+        self.samples: list[Sample] = []
+        self.requests = Tally("requests", start_seconds)
+        self.background = Tally("background work", start_seconds)
+        self.counting = start_seconds >= 0.0
+        self.degraded_count: dict[str, int] = {}
+        self._stages = stages
+        self._stage_count = [0] * len(stages)
+        self._stage_seconds = [0.0] * len(stages)
+        self._last_seconds = start_seconds
+
+    def stage(self, index: int, seconds: float) -> None:
+        """One visit of a stage has ended."""
+        if seconds < 0.0:
+            raise ModelError("causality", f"{self._stages[index]} took {seconds} s")
+        if self.counting:
+            self._stage_count[index] += 1
+            self._stage_seconds[index] += seconds
+
+    def degraded(self, reason: str) -> None:
+        """An answer has become less than was asked for."""
+        if self.counting:
+            self.degraded_count[reason] = self.degraded_count.get(reason, 0) + 1
+
+    def ended(
+        self,
+        *,
+        number: int,
+        step: int,
+        operation: str,
+        ending: Ending | None,
+        degraded: bool,
+        began_seconds: float,
+        now: float,
+    ) -> None:
+        """A client's request is over; ``ending`` is None where the client gave up waiting."""
+        if now < self._last_seconds or now < began_seconds:
+            raise ModelError("causality", f"request {number} ended at {now} s, after {max(self._last_seconds, now)} s")
+        self._last_seconds = now
+        self.requests.left(now, entered_seconds=began_seconds)
+        if ending is None:
+            outcome, status = Outcome.TIMEOUT, 0
+        elif ending is Ending.OK:
+            outcome, status = (Outcome.DEGRADED if degraded else Outcome.OK), OPERATIONS[operation].status
+        else:
+            outcome, status = SEEN[ending]
+        self.samples.append(
+            (number, step, operation, outcome.value, status, began_seconds, began_seconds, now - began_seconds)
+        )
+
+    def rows(self) -> list[Sample]:
+        """Samples in the order of the schedule."""
+        return sorted(self.samples, key=lambda row: (row[0], row[1]))
+
+    def stage_rows(self) -> Iterator[tuple[str, str, str, int, float]]:
+        """Rows for `core.run.write`."""
+        for (component, operation, stage), count, seconds in sorted(
+            zip(self._stages, self._stage_count, self._stage_seconds, strict=True)
+        ):
+            if count:
+                yield component, operation, stage, count, seconds
+
+
+def check(tallies: list[Tally], *, now: float) -> None:
+    """Conservation and Little's law at every place; raises ModelError."""
+    for tally in tallies:
+        tally.close(now)
+        check_conservation(tally)
+        check_little(tally, now=now)

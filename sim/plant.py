@@ -1,0 +1,121 @@
+"""The plant of one run: every station, pool, link, cache and breaker that a program's instructions speak of."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+from core.names import Cache as CacheName
+from core.policies.breaker import Breaker, BreakerPolicy
+from core.policies.retry import RetryBudget, RetryPolicy
+from core.profile import Profile
+from core.scenario import Scenario
+from sim.caches import Cache
+from sim.content import AUTHOR_CARD_BYTES, POST_CARD_BYTES, Content
+from sim.draws import lognormal_of
+from sim.host import Host
+from sim.kernel import Kernel
+from sim.layout import Layout
+from sim.link import Link
+from sim.program import Program
+from sim.station import Pool, Station
+
+
+@dataclass(slots=True)
+class Plant:
+    """Everything with a state, indexed as the program indexes it."""
+
+    kernel: Kernel
+    layout: Layout
+    host: Host
+    stations: list[Station]  # by process, then the threads of each process
+    links: list[Link]
+    pools: list[list[Pool]]  # by family; within one, caller × callees + callee
+    caches: list[Cache]
+    breakers: list[list[Breaker]]  # by dependency and instance of the caller
+    breaker_opened: list[int]
+    delays: list[tuple[float, float]]  # (μ, σ) of a lognormal wait
+    breaker_policy: BreakerPolicy
+    retry_policy: RetryPolicy
+    retry_budget: RetryBudget
+    limits: dict[str, tuple[float, float]]  # operation → (count, seconds)
+    recent: dict[tuple[str, int], deque[float]] = field(default_factory=dict)  # arrivals by operation and person
+
+    def link(self, name: str) -> Link | None:
+        """The link called ``name``; None where no operation of this run crosses it."""
+        return next((link for link in self.links if link.name == name), None)
+
+
+def build(kernel: Kernel, program: Program, *, scenario: Scenario, profile: Profile, layout: Layout) -> Plant:
+    """Put the plant together, everything empty and up."""
+    system = scenario.system
+    host = Host(kernel, name="stack", cores=layout.cores, processes=len(layout.processes))
+    stations = [
+        Station(kernel, host, name=process.name, process=index, workers=process.workers)
+        for index, process in enumerate(layout.processes)
+    ]
+    stations += [
+        Station(kernel, host, name=f"{process.name} threads", process=index, workers=max(1, process.threads))
+        for index, process in enumerate(layout.processes)
+    ]
+    wires = {wire.link: lognormal_of(wire.median_seconds, wire.p99_seconds) for wire in profile.wires}
+    waits = {delay.station: lognormal_of(delay.median_seconds, delay.p99_seconds) for delay in profile.delays}
+    proxied = {fault.link for fault in scenario.faults if fault.link}
+    nowhere = (-math.inf, 0.0)
+    loopback = wires.get("loopback", nowhere)  # every link of a stack on one machine
+    return Plant(
+        kernel=kernel,
+        layout=layout,
+        host=host,
+        stations=stations,
+        links=[Link(name, *wires.get(name, loopback), proxied=name in proxied) for name in program.links],
+        pools=[
+            [Pool(kernel, name=spec.name, size=spec.size) for _ in range(spec.callers * spec.callees)]
+            for spec in program.pools
+        ],
+        caches=[_cache(name, scenario) for name in program.caches],
+        breakers=[[Breaker() for _ in range(instances)] for _, instances in program.breakers],
+        breaker_opened=[0] * len(program.breakers),
+        delays=[waits.get(name, nowhere) for name in program.delays],
+        breaker_policy=BreakerPolicy(failures=system.breaker.failures, open_seconds=system.breaker.open_seconds),
+        retry_policy=RetryPolicy(
+            attempts=system.retry.attempts,
+            backoff_seconds=system.retry.backoff_seconds,
+            backoff_cap_seconds=system.retry.backoff_cap_seconds,
+            budget_ratio=system.retry.budget_ratio,
+        ),
+        retry_budget=RetryBudget(),
+        limits={name: (limit.count, limit.per_seconds) for name, limit in system.gateway.limits.items()},
+    )
+
+
+def fill(plant: Plant, content: Content, *, scenario: Scenario) -> None:
+    """What seeding leaves in the feed's caches: a card of every post and author, a timeline of who follows someone."""
+    people, now = content.people, plant.kernel.now
+    posters = range(people.posters)
+    for cache in plant.caches:
+        match cache.name:
+            case CacheName.POST_CARD:
+                for post in range(people.posters * scenario.population.posts_per_poster):
+                    cache.keep(post, size_bytes=POST_CARD_BYTES, now=now)
+            case CacheName.AUTHOR_CARD:
+                for author in posters:
+                    cache.keep(author, size_bytes=AUTHOR_CARD_BYTES, now=now)
+            case CacheName.TIMELINE:
+                for person in range(people.people):
+                    if content.follows_anyone(person):
+                        cache.keep(person, size_bytes=1, now=now)
+
+
+def _cache(name: str, scenario: Scenario) -> Cache:
+    system = scenario.system
+    cdn, redis = system.cdn, system.redis
+    match name:
+        case CacheName.EDGE:
+            return Cache(name=name, capacity_bytes=cdn.edge.size_bytes, ttl_seconds=cdn.ttl_seconds)
+        case CacheName.SHIELD:
+            return Cache(name=name, capacity_bytes=cdn.shield.size_bytes, ttl_seconds=cdn.ttl_seconds)
+        case CacheName.TIMELINE:
+            return Cache(name=name, capacity_bytes=math.inf, ttl_seconds=system.fanout.ttl_seconds)
+    return Cache(name=name, capacity_bytes=redis.memory_bytes, ttl_seconds=system.feed.card_ttl_seconds)

@@ -1,0 +1,178 @@
+"""Simulates one scenario with the durations of a calibration profile: the same columns come out as from a measured run.
+
+Nothing here reads a clock, a random generator or the environment: the result is a function of scenario and profile,
+byte for byte.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from core import traffic
+from core.names import Outcome
+from core.operations import OPERATIONS, steps_of
+from core.profile import Profile
+from core.run import Event, Samples, samples_from_rows
+from core.scenario import Scenario
+from sim import arrivals, disturbances, faults, layout, observe, plant
+from sim.components import all_flows
+from sim.content import Content
+from sim.draws import Draws
+from sim.interpreter import Interpreter
+from sim.kernel import Kernel
+from sim.laws import ModelError
+from sim.observe import Observer
+from sim.plant import Plant
+from sim.program import Program, compile_flows
+
+#: How long after the last arrival a run may go on, in client time limits: a journey's steps may each use one up.
+_TAIL_TIMEOUTS = 6.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One simulated run, as `core.run.write` takes it."""
+
+    samples: Samples
+    usage: tuple[tuple[str, int, float], ...]  # (process, second from t0, CPU seconds)
+    stages: tuple[tuple[str, str, str, int, float], ...]
+    caches: tuple[tuple[str, int, int], ...]
+    journal: tuple[Event, ...]
+    facts: dict[str, Any]
+    ledger: dict[str, int]
+
+
+def simulate(scenario: Scenario, profile: Profile, *, on_progress: Callable[[float], None] | None = None) -> Result:
+    """Run the model; ``on_progress`` is told the share of simulated time that is over.
+
+    Raises `sim.laws.ModelError` where the model breaks a law, which is a bug of it.
+    """
+    return _Run(scenario, profile).whole(on_progress)
+
+
+class _Run:
+    def __init__(self, scenario: Scenario, profile: Profile):
+        self.scenario, self.profile = scenario, profile
+        load = scenario.traffic
+        schedule = traffic.of(scenario)
+        self.content = Content(scenario, viral_author=schedule.viral_author)
+        self.layout = layout.of(scenario)
+        self.program = self._program()
+        self.kernel = Kernel(start_seconds=-load.warm_up_seconds)
+        self.plant: Plant = plant.build(
+            self.kernel, self.program, scenario=scenario, profile=profile, layout=self.layout
+        )
+        plant.fill(self.plant, self.content, scenario=scenario)
+        self.observer = Observer(start_seconds=self.kernel.now, stages=self.program.stages)
+        interpreter = Interpreter(self.program, self.plant, self.content, Draws(scenario.seed), self.observer)
+        interpreter.calibrate_pushes(profile.batch_sizes.get("fanout.deliver", self.content.mean_push_count()))
+        self.clients = arrivals.Clients(
+            self.kernel,
+            interpreter,
+            self.content,
+            self.observer,
+            schedule=schedule,
+            timeout_seconds=load.timeout_seconds,
+        )
+        self.journal: list[Event] = arrivals.told(schedule)
+        self.usage: list[tuple[str, int, float]] = []
+
+    def whole(self, on_progress: Callable[[float], None] | None) -> Result:
+        """From the first arrival to the last answer."""
+        load, kernel = self.scenario.traffic, self.kernel
+        begin, end = kernel.now, load.duration_seconds
+        last = end + _TAIL_TIMEOUTS * load.timeout_seconds
+        kernel.start(self.clients.arrive())
+        disturbances.start(self.plant, scenario=self.scenario, profile=self.profile, until_seconds=last)
+        faults.start(self.plant, scenario=self.scenario, profile=self.profile, journal=self.journal)
+        while kernel.now < end or (self.clients.open and kernel.now < last):
+            second = math.floor(kernel.now + 1e-9)
+            self._second(second, until_seconds=float(second + 1))
+            if on_progress is not None:
+                on_progress(min(1.0, (kernel.now - begin) / (end - begin)))
+        if self.clients.open:
+            raise ModelError("conservation", f"{self.clients.open} requests never ended")
+        self._check()
+        return self._result()
+
+    def _second(self, second: int, *, until_seconds: float) -> None:
+        before = list(self.plant.host.cpu_seconds)
+        if self.kernel.now >= 0.0 and not self.observer.counting:
+            self.observer.counting = True
+            for cache in self.plant.caches:
+                cache.hit_count = cache.miss_count = 0
+        if self.kernel.now < 0.0 < until_seconds:
+            until_seconds = 0.0
+        self.kernel.run(until_seconds=until_seconds)
+        self.plant.host.settle()
+        if second < self.scenario.traffic.duration_seconds:
+            for place, process in enumerate(self.layout.processes):
+                spent = self.plant.host.cpu_seconds[place] - before[place]
+                self.usage.append((process.name, second, spent))
+
+    def _check(self) -> None:
+        pools = [pool.tally for family in self.plant.pools for pool in family]
+        stations = [station.tally for station in self.plant.stations]
+        places = [self.observer.requests, self.observer.background, *stations, *pools]
+        observe.check(places, now=self.kernel.now)
+        self.plant.host.check()
+
+    def _program(self) -> Program:
+        mix = self.scenario.traffic.mix_ratio
+        viral = self.scenario.traffic.viral.mix_ratio if self.scenario.traffic.viral else {}
+        wanted = {step for act in (*mix, *viral) for step in steps_of(act)}
+        return compile_flows(
+            all_flows(self.scenario),
+            scenario=self.scenario,
+            profile=self.profile,
+            layout=self.layout,
+            names=tuple(name for name in OPERATIONS if name in wanted),
+        )
+
+    def _result(self) -> Result:
+        rows = self.observer.rows()
+        return Result(
+            samples=samples_from_rows(rows),
+            usage=tuple(self.usage),
+            stages=tuple(self.observer.stage_rows()),
+            caches=tuple(sorted((cache.name, cache.hit_count, cache.miss_count) for cache in self.plant.caches)),
+            journal=tuple(sorted(self.journal, key=lambda event: event.at_seconds)),
+            facts=self._facts(),
+            ledger=_ledger(rows),
+        )
+
+    def _facts(self) -> dict[str, Any]:
+        host, seconds = self.plant.host, self.scenario.traffic.duration_seconds
+        judged: dict[str, float] = {}
+        for name, second, spent in self.usage:
+            if second >= 0:
+                judged[name] = judged.get(name, 0.0) + spent
+        opened = zip(self.program.breakers, self.plant.breaker_opened, strict=True)
+        facts: dict[str, Any] = {
+            "host_utilisation_ratio": sum(judged.values()) / (seconds * host.cores),
+            "host_stalled_seconds": host.stalled_seconds,
+            "requests_inside_mean_count": self.observer.requests.mean_number(),
+            "background_unfinished_count": self.observer.background.inside,
+            "breaker_opened_count": {name: count for (name, _), count in opened},
+            "degraded_count": dict(sorted(self.observer.degraded_count.items())),
+            "fanout_push_mean_count": self.content.mean_push_count(),
+        }
+        if self.program.notes:
+            facts["assumed"] = list(self.program.notes)
+        return facts
+
+
+def _ledger(rows: list[observe.Sample]) -> dict[str, int]:
+    """Writes that were acknowledged, and how many of them the model lost: none, for it acknowledges what is durable."""
+    written: dict[str, int] = {}
+    for _, _, operation, outcome, *_ in rows:
+        if outcome in (Outcome.OK, Outcome.DEGRADED) and OPERATIONS[operation].method != "GET":
+            written[operation] = written.get(operation, 0) + 1
+    found: dict[str, int] = {}
+    for operation, count in sorted(written.items()):
+        found[f"{operation}.acknowledged"] = count
+        found[f"{operation}.lost"] = 0
+    return found

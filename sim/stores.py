@@ -1,0 +1,59 @@
+"""How components reach stores: the pools, time limits and round trips of the services' clients, as pieces of flows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core import settings
+from core.names import Component, Server, link
+from sim.flow import Call, Deadline, Delay, Each, Ending, Fail, Flow, Hold, Rescue, Use, Where, steps
+
+_POSTGRES: Final = settings.Postgres(dsns=(), logical_shards=1)
+_REDIS: Final = settings.Redis(host="", port=0)
+#: An answer of an object store or a cache of photos.
+PHOTO_BYTES: Final = 60_000
+
+
+def postgres(
+    component: Component,
+    *,
+    share: float = 1.0,
+    trips: float = 1.0,
+    where: Where = Where.PERSON,
+    commits: bool = False,
+    degraded: bool = False,
+) -> Flow:
+    """Statements on one instance, ``trips`` round trips on one connection; a transaction that writes ``commits``.
+
+    A caller that waits for longer than the client's time limit gives up with 503.
+    """
+    work: Flow = Use(process=Server.POSTGRES, share=share, where=where, degraded=degraded)
+    if commits:
+        work = steps(work, Delay(station="postgres.commit"))
+    name = link(component, Server.POSTGRES)
+    call = Call(link=name, inner=work, trips=trips, answer_bytes=2_000)
+    held = Hold(pool=name, size=_POSTGRES.pool_size_max, inner=call, where=where)
+    return _within(_POSTGRES.timeout_seconds, held)
+
+
+def every_postgres(component: Component, *, share: float, trips: float = 1.0, degraded: bool = False) -> Flow:
+    """A read that needs rows of all shards: one statement to each instance, at once."""
+    inner = postgres(component, share=share, trips=trips, where=Where.EACH, degraded=degraded)
+    return Each(process=Server.POSTGRES, inner=inner)
+
+
+def redis(component: Component, *, share: float = 1.0, trips: float = 1.0, answer_bytes: int = 2_000) -> Flow:
+    """Commands in one pipeline."""
+    name = link(component, Server.REDIS)
+    call = Call(link=name, inner=Use(process=Server.REDIS, share=share), trips=trips, answer_bytes=answer_bytes)
+    return _within(_REDIS.timeout_seconds, Hold(pool=name, size=_REDIS.pool_size_max, inner=call))
+
+
+def objects(component: Component, *, share: float = 1.0, trips: float = 1.0) -> Flow:
+    """Requests to the object store."""
+    inner = Use(process=Server.OBJECTS, share=share)
+    return Call(link=link(component, Server.OBJECTS), inner=inner, trips=trips, answer_bytes=PHOTO_BYTES)
+
+
+def _within(seconds: float, inner: Flow) -> Flow:
+    return Rescue(inner=Deadline(seconds=seconds, inner=inner, cancels=True), otherwise=Fail(ending=Ending.UNAVAILABLE))

@@ -1,0 +1,53 @@
+"""A calibration profile with made-up, round durations, so that what a test expects can be worked out by hand."""
+
+from __future__ import annotations
+
+from core.profile import Delay, Demand, Profile, Stalls, Wire
+
+QUIET = Stalls(per_second=(), upto_seconds=(), mean_seconds=(), lost_ratio=0.0)
+STALLS = Stalls(
+    per_second=(4.0, 0.4), upto_seconds=(0.0005, 0.002), mean_seconds=(0.0002, 0.0008), lost_ratio=0.0011
+)
+
+#: Operation → process → CPU milliseconds.
+_MILLISECONDS = {
+    "feed.read": {"gateway": 0.15, "feed": 2.4, "redis": 0.25, "toxiproxy": 0.2},
+    "feed.read/degraded": {"gateway": 0.15, "feed": 4.0, "postgres": 3.0},
+    "like.add": {"gateway": 0.12, "engagement": 0.9, "postgres": 0.5, "redis": 0.05, "kafka": 0.2, "discovery": 0.3},
+    "image.read": {"edge": 0.1, "shield": 0.02, "objects": 0.05},
+    "story.tray": {"gateway": 0.12, "stories": 0.9, "redis": 0.1},
+    "search.users": {"gateway": 0.12, "search": 0.8},
+    "media.create": {"gateway": 0.15, "upload": 1.5, "postgres": 0.6},
+    "object.put": {"objects": 2.0},
+    "media.complete": {"gateway": 0.15, "upload": 3.0, "postgres": 0.8, "objects": 0.5, "kafka": 0.3},
+    "media.process": {"media": 180.0, "objects": 5.0, "postgres": 1.0, "clamd": 2.0, "kafka": 0.3, "feed": 0.5},
+    "post.create": {"gateway": 0.15, "posts": 1.6, "postgres": 1.0, "kafka": 0.3, "feed": 0.3},
+    "fanout.deliver": {"fanout": 2.0},
+}
+
+
+def profile(*, variation: float = 0.4, stalls: Stalls = STALLS, idle: bool = True) -> Profile:
+    """The whole profile."""
+    return Profile(
+        id="synthetic",
+        measured="2026-11-21T00:00:00Z",
+        commit="synthetic",
+        machine={},
+        scenario="viral_post_small",
+        demands=tuple(
+            Demand(
+                operation=operation,
+                process=process,
+                rates_per_second=(10.0, 100.0),
+                cpu_seconds=(milliseconds / 1e3, milliseconds / 1.25e3),
+                variation=variation,
+            )
+            for operation, costs in _MILLISECONDS.items()
+            for process, milliseconds in costs.items()
+        ),
+        wires=(Wire(link="loopback", median_seconds=0.00005, p99_seconds=0.0002),),
+        delays=(Delay(station="postgres.commit", median_seconds=0.0008, p99_seconds=0.003),),
+        stalls=stalls,
+        background_cpu_ratio={"kafka": 0.01, "feed": 0.005, "postgres_0": 0.002} if idle else {},
+        batch_sizes={"fanout.deliver": 50.0},
+    )
