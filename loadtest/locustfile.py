@@ -62,6 +62,7 @@ def conclude(environment: Any, **_: Any) -> None:
         environment.process_exit_code = 4 if sharing.load.void else 0
 
 
-events.init_command_line_parser.add_listener(add_arguments)
-events.init.add_listener(prepare)
-events.quitting.add_listener(conclude)
+_hooks: Any = events  # Locust does not say what its hooks take
+_hooks.init_command_line_parser.add_listener(add_arguments)
+_hooks.init.add_listener(prepare)
+_hooks.quitting.add_listener(conclude)

@@ -61,6 +61,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     photos: int
     posts: int
     stories: int
+    tokens_expire_unix: float  # the first of them
     seconds: dict[str, float]  # wall time by phase
     schema: int = 1
 

@@ -40,6 +40,7 @@ class Session:
         """The wall clock of t0: the one told, or the next that leaves time for the warm-up; raises SessionError."""
         warm_up = self.scenario.traffic.warm_up_seconds
         now = time.time_ns()
+        self._check_tokens(now / 1e9)
         if told_unix_seconds is None:
             return now + round((warm_up + LEAD_SECONDS) * 1e9)
         t0 = round(told_unix_seconds * 1e9)
@@ -48,6 +49,12 @@ class Session:
                 f"t0 is in {(t0 - now) / 1e9:.1f} s, and the warm-up before it takes {warm_up:g} s: start sooner"
             )
         return t0
+
+    def _check_tokens(self, now_unix: float) -> None:
+        traffic = self.scenario.traffic
+        left = self.seeded.summary.tokens_expire_unix - now_unix
+        if left < traffic.warm_up_seconds + traffic.duration_seconds + LEAD_SECONDS:
+            raise SessionError(f"the people's tokens expire in {left:.0f} s, before the traffic ends: seed again")
 
     def dispatch(
         self, *, worker: int, worker_count: int, t0_unix_ns: int, listener: Listener | None = None

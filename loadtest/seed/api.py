@@ -1,0 +1,120 @@
+"""The public API as seeding uses it: bounded connections, patience with an overloaded server, readable refusals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from core.names import IDEMPOTENCY_HEADER
+from core.operations import API
+from core.policies import retry
+from loadtest import address
+
+CONNECTIONS_MAX: Final = 64
+_TIMEOUT_SECONDS: Final = 30.0
+#: Answers that say "later"; each request may be repeated, for it is idempotent or carries a key.
+_LATER: Final = frozenset({429, 502, 503, 504})
+_PATIENCE: Final = retry.RetryPolicy(attempts=8, backoff_seconds=0.1, backoff_cap_seconds=3.0, budget_ratio=1.0)
+
+T = TypeVar("T")
+
+
+class SeedError(Exception):
+    """Seeding cannot go on; the message says at what, and what the system answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One answer of the API."""
+
+    status: int
+    value: Any  # the body, decoded; None when it was empty
+
+
+class Api:
+    """Calls the API behind one gateway. Make it by `connected`."""
+
+    def __init__(self, session: aiohttp.ClientSession, gateway: address.Address) -> None:
+        self._session = session
+        self._gateway = f"http://{gateway}{API}"
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str = "",
+        body: object = None,
+        key: str = "",
+        expected: frozenset[int] = frozenset({200, 201, 202, 204}),
+    ) -> Reply:
+        """One call, repeated while the answer is "later"; raises SeedError when it is not one of ``expected``."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if key:
+            headers[IDEMPOTENCY_HEADER] = key
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = msgspec.json.encode(body)
+        status, raw = await self._send(method, self._gateway + path, headers, data)
+        if status not in expected:
+            raise SeedError(f"{method} {API}{path}: answered {status}: {raw[:300].decode('utf-8', 'replace')}")
+        return Reply(status=status, value=msgspec.json.decode(raw) if raw else None)
+
+    async def put_object(self, url: str, headers: dict[str, str], data: bytes) -> None:
+        """Upload to a presigned URL; raises SeedError, or AddressError for a URL that leaves this machine."""
+        address.parse(url)
+        status, raw = await self._send("PUT", url, {"Content-Type": "image/jpeg", **headers}, data)
+        if status >= 300:
+            raise SeedError(f"PUT to the object store: answered {status}: {raw[:300].decode('utf-8', 'replace')}")
+
+    async def _send(self, method: str, url: str, headers: dict[str, str], data: bytes | None) -> tuple[int, bytes]:
+        last = ""
+        for attempt in range(1, _PATIENCE.attempts + 1):
+            try:
+                # encoded=True: a presigned URL must arrive as it was signed
+                request = self._session.request(
+                    method, URL(url, encoded=True), headers=headers, data=data
+                )
+                async with request as response:
+                    raw = await response.read()
+                if response.status not in _LATER:
+                    return response.status, raw
+                last = f"answered {response.status}: {raw[:200].decode('utf-8', 'replace')}"
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                last = f"{type(error).__name__}: {error}"
+            await asyncio.sleep(retry.backoff_seconds(_PATIENCE, attempt=attempt, uniform=0.999))
+        raise SeedError(f"{method} {url.split('?')[0]}: gave up after {_PATIENCE.attempts} attempts; the last {last}")
+
+
+@asynccontextmanager
+async def connected(gateway: address.Address) -> AsyncIterator[Api]:
+    """The API behind ``gateway``."""
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX, use_dns_cache=True)
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=True) as session:
+        yield Api(session, gateway)
+
+
+async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int) -> None:
+    """Do ``work`` on every item, ``at_once`` of them at a time; the first failure ends all and is raised."""
+    todo = iter(items)
+
+    async def worker() -> None:
+        for item in todo:
+            await work(item)
+
+    tasks = [asyncio.ensure_future(worker()) for _ in range(at_once)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

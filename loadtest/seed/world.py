@@ -1,0 +1,232 @@
+"""What seeding makes, phase by phase; each phase tells its progress and leaves its results for the next.
+
+Follows come before posts, so that every post is fanned out to all who follow its author. Neither follows nor posts are
+made author by author: neighbours in time then belong to different authors, and do not queue for one row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from core import population
+from core.scenario import Scenario
+from core.streams import named
+from loadtest import photo, progress
+from loadtest.acts import HASHTAGS
+from loadtest.seed.api import CONNECTIONS_MAX, Api, SeedError, each
+from loadtest.seeded import Person, Post, Story
+
+PEOPLE_MAX: Final = 200_000
+#: Photos kept for uploads under load.
+UPLOAD_PHOTOS: Final = 8
+_UPLOADS_AT_ONCE: Final = 8  # each holds a photo in memory and a thread while it is drawn
+_TOLD_EVERY: Final = 50
+_SCENES: Final = ("Early light", "After the rain", "Quiet corner", "On the way", "Found this", "Long weekend")
+_MARK: Final = re.compile(r"· seed ([0-9]+)$")
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """The world under construction."""
+
+    scenario: Scenario
+    api: Api
+    people_of: population.Population
+    people: list[Person] = field(default_factory=list)
+    known: set[int] = field(default_factory=set)  # persons who were there before
+    media: dict[int, str] = field(default_factory=dict)  # by poster
+    posts: dict[int, str] = field(default_factory=dict)  # post index → id
+    post_media: dict[int, str] = field(default_factory=dict)
+    images: dict[str, tuple[str, int]] = field(default_factory=dict)  # by media: URL and bytes
+    stories: list[Story] = field(default_factory=list)
+    tokens_expire_unix: float = float("inf")
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def posters(self) -> int:
+        """How many people post."""
+        return self.people_of.posters
+
+    @property
+    def post_count(self) -> int:
+        """How many posts there will be."""
+        return self.posters * self.scenario.population.posts_per_poster
+
+    async def sign_up(self) -> None:
+        """Everybody signs up, or logs in who is there already."""
+        found: dict[int, Person] = {}
+        count = self._counter("people", self.people_of.people)
+
+        async def one(person: int) -> None:
+            username, password = self.people_of.username(person), self.people_of.password(person)
+            body = {"username": username, "password": password, "display_name": self.people_of.display_name(person)}
+            asked = time.time()
+            reply = await self.api.call("POST", "/auth/signup", body=body, expected=frozenset({201, 409}))
+            if reply.status == 409:
+                self.known.add(person)
+                reply = await self.api.call(
+                    "POST", "/auth/login", body={"username": username, "password": password}, expected=frozenset({200})
+                )
+            self.tokens_expire_unix = min(self.tokens_expire_unix, asked + float(reply.value["expires_in_seconds"]))
+            found[person] = Person(
+                person=person,
+                user_id=reply.value["user"]["id"],
+                username=username,
+                token=reply.value["access_token"],
+            )
+            count()
+
+        await each(range(self.people_of.people), one, at_once=CONNECTIONS_MAX)
+        self.people = [found[person] for person in range(self.people_of.people)]
+
+    async def follow(self) -> None:
+        """Everybody follows whom they follow; following twice is following once."""
+        order = named(self.scenario.seed, "seed.follows")
+        edges = sorted(self.people_of.edges(), key=lambda edge: order.bits(edge[0], edge[1]))
+        count = self._counter("follows", len(edges))
+
+        async def one(edge: tuple[int, int]) -> None:
+            follower, followee = self.people[edge[0]], self.people[edge[1]]
+            await self.api.call("PUT", f"/users/{followee.user_id}/follow", token=follower.token)
+            count()
+
+        await each(edges, one, at_once=CONNECTIONS_MAX)
+
+    async def find_posts(self) -> None:
+        """Find again what an earlier seeding has posted."""
+
+        async def one(person: int) -> None:
+            cursor = ""
+            while True:
+                who = self.people[person]
+                path = f"/users/{who.user_id}/posts?limit=100" + (f"&cursor={cursor}" if cursor else "")
+                page = (await self.api.call("GET", path, token=who.token)).value
+                for post in page["items"]:
+                    self._find(person, post)
+                cursor = page.get("next_cursor") or ""
+                if not cursor:
+                    return
+
+        await each(sorted(person for person in self.known if person < self.posters), one, at_once=CONNECTIONS_MAX)
+
+    async def take_photos(self) -> None:
+        """Every poster uploads one photo, straight to the object store."""
+        count = self._counter("photos", self.posters)
+        settings, seed = self.scenario.population.photo, self.scenario.seed
+
+        async def one(person: int) -> None:
+            if person not in self.media:
+                picture = await asyncio.to_thread(photo.taken_by, person, seed=seed, photo=settings)
+                self.media[person] = await self._upload(self.people[person], picture)
+            count()
+
+        await each(range(self.posters), one, at_once=_UPLOADS_AT_ONCE)
+
+    async def post(self) -> None:
+        """Every poster posts their photo, again and again."""
+        count = self._counter("posts", self.post_count)
+
+        async def one(index: int) -> None:
+            if index not in self.posts:
+                person = index % self.posters
+                who, media_id = self.people[person], self.media[person]
+                body = {"media_ids": [media_id], "caption": self.caption(index)}
+                key = f"seed-{self.scenario.seed}-post-{index}-{media_id}"
+                reply = await self.api.call("POST", "/posts", token=who.token, body=body, key=key)
+                self.posts[index] = reply.value["post"]["id"]
+                self.post_media[index] = media_id
+            count()
+
+        await each(range(self.post_count), one, at_once=CONNECTIONS_MAX // 2)
+
+    async def tell_stories(self) -> None:
+        """Every poster tells their stories; a key keeps a second seeding of the same day from telling them twice."""
+        per_poster = self.scenario.population.stories_per_poster
+        pairs = list(itertools.product(range(per_poster), range(self.posters)))
+        count = self._counter("stories", len(pairs))
+
+        async def one(pair: tuple[int, int]) -> None:
+            nth, person = pair
+            key = f"seed-{self.scenario.seed}-story-{nth}-{self.media[person]}"
+            body = {"media_id": self.media[person]}
+            reply = await self.api.call("POST", "/stories", token=self.people[person].token, body=body, key=key)
+            self.stories.append(Story(story_id=reply.value["story"]["id"], person=person))
+            count()
+
+        await each(pairs, one, at_once=CONNECTIONS_MAX // 2)
+        self.stories.sort(key=lambda story: int(story.story_id))
+
+    def caption(self, index: int) -> str:
+        """The text under a seeded post; its end says which one it is."""
+        scene, tag = _SCENES[index % len(_SCENES)], HASHTAGS[index % len(HASHTAGS)]
+        return f"{scene} #{tag} · seed {index}"
+
+    def upload_photos(self) -> list[bytes]:
+        """Photos for uploads under load: of nobody who is seeded."""
+        settings, seed = self.scenario.population.photo, self.scenario.seed
+        first = self.people_of.people
+        return [photo.taken_by(first + each, seed=seed, photo=settings) for each in range(UPLOAD_PHOTOS)]
+
+    def post_rows(self) -> list[Post]:
+        """The posts by index, with what a reader's phone shows of them."""
+        rows = []
+        for index in range(self.post_count):
+            url, size = self.images[self.post_media[index]]
+            rows.append(
+                Post(
+                    post=index,
+                    post_id=self.posts[index],
+                    person=index % self.posters,
+                    media_id=self.post_media[index],
+                    image_url=url,
+                    image_bytes=size,
+                )
+            )
+        return rows
+
+    def _find(self, person: int, post: dict[str, Any]) -> None:
+        mark = _MARK.search(post.get("caption") or "")
+        if mark is None or not post["media"]:
+            return
+        index, media_id = int(mark[1]), post["media"][0]["id"]
+        if index < self.post_count and index % self.posters == person:
+            self.posts[index], self.post_media[index] = post["id"], media_id
+            self.media[person] = media_id
+
+    async def _upload(self, who: Person, picture: bytes) -> str:
+        body = {"content_type": "image/jpeg", "size_bytes": len(picture)}
+        reply = await self.api.call(
+            "POST", "/media", token=who.token, body=body, key=f"seed-{time.time_ns()}-{who.person}"
+        )
+        media_id, upload = str(reply.value["media"]["id"]), reply.value["upload"]
+        await self.api.put_object(upload["url"], upload.get("headers") or {}, picture)
+        await self.api.call("POST", f"/media/{media_id}/complete", token=who.token, body={})
+        return media_id
+
+    def _counter(self, phase: str, total: int) -> Counter:
+        return Counter(phase, total)
+
+
+class Counter:
+    """Counts one phase's work and tells of it now and then."""
+
+    def __init__(self, phase: str, total: int) -> None:
+        self._phase, self._total, self._done = phase, total, 0
+        progress.tell(phase, 0, total)
+
+    def __call__(self) -> None:
+        self._done += 1
+        if self._done % _TOLD_EVERY == 0 or self._done == self._total:
+            progress.tell(self._phase, self._done, self._total)
+
+
+def of(scenario: Scenario, api: Api) -> World:
+    """An empty world of ``scenario``; raises SeedError when it is too large to be made one by one."""
+    if scenario.population.people > PEOPLE_MAX:
+        raise SeedError(f"{scenario.population.people:,} people: seeding makes at most {PEOPLE_MAX:,}")
+    return World(scenario=scenario, api=api, people_of=population.of(scenario))
