@@ -7,6 +7,7 @@ that live through the measurement.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from stack.control import RunningStack
@@ -20,14 +21,25 @@ def usage(running: RunningStack) -> dict[str, float]:
 
 def cpu_seconds(pid: int) -> float:
     """CPU seconds of ``pid``, its threads and its descendants; 0 when it is gone."""
+    return sum(_own_nanoseconds(member) for member in family(pid)) / 1e9
+
+
+def _own_nanoseconds(pid: int) -> int:
     total = 0
-    for member in family(pid):
-        for path in Path(f"/proc/{member}/task").glob("*/schedstat"):
-            try:
-                total += int(path.read_text().split()[0])
-            except (FileNotFoundError, ProcessLookupError, IndexError):
-                continue
-    return total / 1e9
+    for thread in _threads(pid):
+        try:
+            with open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as file:  # noqa: PTH123 - hundreds a second
+                total += int(file.read().split()[0])
+        except (FileNotFoundError, ProcessLookupError, IndexError):
+            continue
+    return total
+
+
+def _threads(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - hundreds a second
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def rss_bytes(pid: int) -> int:

@@ -1,0 +1,194 @@
+"""A stack leaves nothing behind: after an orderly stop, a failed start, or the sudden death of who started it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from core.names import Component, Server
+from stack import control, state, usage
+from tests.conftest import SCENARIO
+
+_SMALL = (Server.POSTGRES, Server.REDIS, Server.TOXIPROXY, Server.EDGE)  # with a process tree each, and quick
+_GONE_SECONDS = 5.0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A data folder of its own; whatever still runs on it in the end is a failure of the test before."""
+    with tempfile.TemporaryDirectory(prefix="windtunnel-test-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name) / "data"
+
+
+def _up(data: Path, *, attached: bool = True, servers: tuple[Server, ...] = _SMALL) -> control.RunningStack:
+    return control.up(SCENARIO, data, attached=attached, services=False, servers=servers)
+
+
+def _everybody(running: control.RunningStack) -> dict[int, int]:
+    """Pids with start times of the guard, the supervisor and all below, grandchildren included."""
+    pids = usage.family(running.state.guard_pid)
+    return {pid: state.ticks_of(pid) for pid in pids}
+
+
+def _eventually(holds: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _alive(known: dict[int, int]) -> list[int]:
+    return [pid for pid, ticks in known.items() if state.is_alive(pid, ticks)]
+
+
+def _users_of(data: Path) -> list[str]:
+    """Processes that were started for this data folder, by their command lines."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "pid"]):
+        line = " ".join(process.info["cmdline"] or ())
+        if str(data) in line and process.pid != os.getpid():
+            found.append(line)
+    return found
+
+
+def test_down_stops_everything_in_order_and_up_finds_the_data_again(folder: Path) -> None:
+    first = _up(folder)
+    known = _everybody(first)
+    assert len(known) > len(first.processes) + 2  # PostgreSQL's and Varnish's own children are among them
+    with psycopg.connect(first.postgres[0]) as connection:
+        connection.execute("CREATE TABLE shard_0.kept (value int)")
+        connection.execute("INSERT INTO shard_0.kept VALUES (7)")
+    first.stop()
+    assert _alive(known) == []
+    assert "database system is shut down" in (folder / "logs" / "postgres_0.log").read_text()
+    second = _up(folder)
+    with psycopg.connect(second.postgres[0]) as connection:
+        assert connection.execute("SELECT value FROM shard_0.kept").fetchone() == (7,)
+    assert second.keys.cursor_secret == first.keys.cursor_secret
+    second.stop(wipe=True)
+    assert not folder.exists()
+    assert _users_of(folder) == []
+
+
+@pytest.mark.parametrize("victim", ["supervisor", "guard"])
+def test_nothing_outlives_a_supervisor_or_guard_that_is_killed(folder: Path, victim: str) -> None:
+    running = _up(folder)
+    known = _everybody(running)
+    with psycopg.connect(running.postgres[0]) as busy:
+        if victim == "supervisor":
+            # a backend at work looks at nothing else; that one lives for long unless the guard ends it
+            busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 10000000000)")
+        os.kill(running.state.supervisor_pid if victim == "supervisor" else running.state.guard_pid, signal.SIGKILL)
+        gone = _eventually(lambda: not _alive(known), _GONE_SECONDS)
+        busy.close()
+    assert gone, [psutil.Process(pid).cmdline() for pid in _alive(known)]
+    assert _users_of(folder) == []
+    running.stop(wipe=True)
+
+
+def test_an_attached_stack_dies_with_its_owner_even_by_sigkill(folder: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from core.names import Server; from stack import control;"
+        f"control.up(Path({str(SCENARIO)!r}), Path({str(folder)!r}), attached=True, services=False,"
+        f" servers=(Server.REDIS, Server.POSTGRES)); print('up', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"up\n"
+        known = _everybody(control.read(folder))
+        owner.kill()
+        assert _eventually(lambda: not _alive(known), _GONE_SECONDS)
+    assert _users_of(folder) == []
+
+
+def test_a_detached_stack_outlives_its_owner_until_down(folder: Path) -> None:
+    program = (
+        "from pathlib import Path; from core.names import Server; from stack import control;"
+        f"control.up(Path({str(SCENARIO)!r}), Path({str(folder)!r}), attached=False, services=False,"
+        f" servers=(Server.REDIS,))"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    running = control.read(folder)
+    host, port = running.redis
+    with socket.create_connection((host, port), timeout=2) as wire:
+        wire.sendall(b"PING\r\n")
+        assert wire.recv(10) == b"+PONG\r\n"
+    rows = control.status(folder)
+    assert [(row.name, row.state, row.port) for row in rows] == [("redis", "ready", port)]
+    assert rows[0].rss_bytes > 0
+    known = _everybody(running)
+    control.down(folder, wipe=True)
+    assert _alive(known) == []
+    with pytest.raises(control.StackFailure, match="no stack lives in"):
+        control.status(folder)
+
+
+def test_a_server_that_dies_is_journaled_and_started_again(folder: Path) -> None:
+    running = _up(folder, servers=(Server.REDIS, Server.TOXIPROXY))
+    try:
+        before = running.processes["toxiproxy"]
+        os.kill(before, signal.SIGKILL)
+
+        def again() -> bool:
+            now = running.refresh()
+            row = next(each for each in now.state.processes if each.name == "toxiproxy")
+            return row.state == "ready" and row.pid not in (0, before)
+
+        assert _eventually(again, 10)
+        events = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+        told = [(event["event"], event.get("name"), event.get("how")) for event in events]
+        assert ("died", "toxiproxy", "killed by SIGKILL") in told
+        assert ("restarted", "toxiproxy", None) in told
+        # its proxies are there again, though it forgot them
+        told = running.stores(Component.FEED).redis
+        assert told is not None
+        assert (told.host, told.port) != running.redis
+        with socket.create_connection((told.host, told.port), timeout=2) as wire:
+            wire.sendall(b"PING\r\n")
+            assert wire.recv(10) == b"+PONG\r\n"
+    finally:
+        running.stop(wipe=True)
+
+
+def test_a_held_server_stays_dead_until_it_is_released(folder: Path) -> None:
+    running = _up(folder, servers=(Server.REDIS,))
+    try:
+        control.hold(folder, "redis")
+        os.kill(running.processes["redis"], signal.SIGKILL)
+        assert _eventually(lambda: running.refresh().state.processes[0].state == "held", 5)
+        control.release(folder, "redis")
+        assert _eventually(lambda: running.refresh().state.processes[0].state == "ready", 10)
+    finally:
+        running.stop(wipe=True)
+
+
+def test_two_stacks_run_side_by_side(folder: Path) -> None:
+    one = _up(folder / "one", servers=(Server.POSTGRES, Server.REDIS))
+    two = _up(folder / "two", servers=(Server.POSTGRES, Server.REDIS))
+    try:
+        assert not set(one.processes.values()) & set(two.processes.values())
+        ports = [[process.port for process in stack.state.processes] for stack in (one, two)]
+        assert not set(ports[0]) & set(ports[1])
+        one.stop()
+        with psycopg.connect(two.postgres[0]) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(one.postgres[0], connect_timeout=2)
+    finally:
+        one.stop(wipe=True)
+        two.stop(wipe=True)
