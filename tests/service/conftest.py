@@ -8,6 +8,7 @@ event has been carried and handled.
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 import os
 import time
@@ -112,7 +113,13 @@ class System:
         if data is not None:
             sent.setdefault("Content-Type", "application/json")
         async with self.session.request(
-            method, self.urls[component] + path, data=data, params=query, headers=sent, allow_redirects=False
+            # as a stream: large bytes make the client warn
+            method,
+            self.urls[component] + path,
+            data=io.BytesIO(data) if data is not None else None,
+            params=query,
+            headers=sent,
+            allow_redirects=False,
         ) as response:
             body = await response.read()
             decoded = msgspec.json.decode(body) if "json" in response.content_type and body else None
@@ -179,7 +186,10 @@ Running = Callable[..., AbstractAsyncContextManager[System]]
 
 @pytest.fixture(scope="session")
 def running(servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Running:
-    """``async with running(Component.AUTH, …, stores={"posts": …}) as system``: real stores unless replaced."""
+    """``async with running(Component.AUTH, …, stores={"posts": …}) as system``: real stores unless replaced.
+
+    ``build_by`` runs an application of the test's own in a component's place.
+    """
     folder = tmp_path_factory.mktemp("services")
     keys = keys_at(folder)
 
@@ -191,6 +201,7 @@ def running(servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Running:
         inflight_max: int = 512,
         worker: int = 0,
         worker_count: int = 4,
+        build_by: Callable[[ProcessSettings, Member], web.Application] = build,
     ) -> AsyncIterator[System]:
         members = tuple(
             Member(
@@ -217,7 +228,7 @@ def running(servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Running:
             session = await stack.enter_async_context(aiohttp.ClientSession())
             system = System(settings=settings, session=session)
             for member in members:
-                app = build(settings, member)
+                app = build_by(settings, member)
                 runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
                 stack.push_async_callback(runner.cleanup)
                 await runner.setup()
