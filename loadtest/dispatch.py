@@ -68,11 +68,13 @@ class Dispatch:
         media: Address,
         spin: bool,
         listener: Listener | None = None,
+        tell_viral: Callable[[str], None] | None = None,
     ) -> None:
         self._plan = plan
         self._acts = acts
         self._spin = spin
         self._listener = listener
+        self._tell_viral = tell_viral
         self._timeout_seconds = plan.scenario.traffic.timeout_seconds
         self._connections: dict[Address, Connections] = {}
         self._of_target = {Target.GATEWAY: gateway, Target.MEDIA: media}
@@ -135,6 +137,10 @@ class Dispatch:
         for each in self._connections.values():
             each.close()
         return load
+
+    def viral_written(self, post_id: str) -> None:
+        """Requests about the viral post mean this one from now on: another process may have written it."""
+        self._acts.viral_written(post_id)
 
     def _wait_until(self, clock: Clock, at_seconds: float) -> None:
         while not self._stopped:
@@ -201,7 +207,9 @@ class Dispatch:
             answer = self._carry_out(clock, self._acts.viral(), VIRAL_REQUEST, at)
             post_id = answer.at("post", "id") if answer is not None and record.succeeded(answer.outcome) else None
             if isinstance(post_id, str):
-                self._acts.viral_written(post_id)
+                self.viral_written(post_id)
+                if self._tell_viral is not None:
+                    self._tell_viral(post_id)
                 return
             at = clock.now() + retry.backoff_seconds(_VIRAL_BACKOFF, attempt=attempt, uniform=1.0)
 

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         session = _session(arguments)
         cores = tuple(int(core) for core in arguments.cores.split(",")) if arguments.cores else ()
-        settle(cores)
+        settle(cores, urgent=session.spin)
         t0_unix_ns = session.t0_unix_ns(arguments.t0_unix)
         total = len(plan.of(session.scenario))
     except (ValueError, OSError) as error:

@@ -23,13 +23,12 @@ __all__ = ["Dispatcher", "OneEach"]
 
 def add_arguments(parser: Any) -> None:
     """What a run needs to know."""
-    group = parser.add_argument_group("Windtunnel")
-    group.add_argument("--scenario", required=True, help="scenario file", include_in_web_ui=False)
-    group.add_argument("--gateway", required=True, help="URL of the gateway", include_in_web_ui=False)
-    group.add_argument("--media", required=True, help="URL of the CDN's edge", include_in_web_ui=False)
-    group.add_argument("--seeded", required=True, help="folder of loadtest.seed", include_in_web_ui=False)
-    group.add_argument("--out", required=True, help="folder for the record", include_in_web_ui=False)
-    group.add_argument("--t0-unix", type=float, help="wall clock of time 0, in seconds", include_in_web_ui=False)
+    parser.add_argument("--scenario", required=True, help="scenario file", include_in_web_ui=False)
+    parser.add_argument("--gateway", required=True, help="URL of the gateway", include_in_web_ui=False)
+    parser.add_argument("--media", required=True, help="URL of the CDN's edge", include_in_web_ui=False)
+    parser.add_argument("--seeded", required=True, help="folder of loadtest.seed", include_in_web_ui=False)
+    parser.add_argument("--out", required=True, help="folder for the record", include_in_web_ui=False)
+    parser.add_argument("--t0-unix", type=float, help="wall clock of time 0, in seconds", include_in_web_ui=False)
 
 
 def prepare(environment: Any, **_: Any) -> None:
@@ -46,7 +45,7 @@ def prepare(environment: Any, **_: Any) -> None:
     except (ValueError, OSError) as error:
         progress.complain(str(error))
         sys.exit(2)
-    settle()
+    settle(urgent=session.spin)
     Sharing(environment, session, told_t0_unix=options.t0_unix)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import resource
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +21,7 @@ from loadtest.dispatch import Dispatch, Listener
 
 #: Between the start of a process that chooses its own t0 and its first request.
 LEAD_SECONDS: Final = 1.0
+_URGENT_NICENESS: Final = -10
 
 
 class SessionError(ValueError):
@@ -57,7 +60,13 @@ class Session:
             raise SessionError(f"the people's tokens expire in {left:.0f} s, before the traffic ends: seed again")
 
     def dispatch(
-        self, *, worker: int, worker_count: int, t0_unix_ns: int, listener: Listener | None = None
+        self,
+        *,
+        worker: int,
+        worker_count: int,
+        t0_unix_ns: int,
+        listener: Listener | None = None,
+        tell_viral: Callable[[str], None] | None = None,
     ) -> Dispatch:
         """The traffic of one process; raises `loadtest.plan.PlanError`."""
         share = plan.of(self.scenario, worker=worker, worker_count=worker_count)
@@ -68,7 +77,15 @@ class Session:
             seeded=self.seeded,
             nonce=f"{t0_unix_ns // 1_000_000:x}",
         )
-        return Dispatch(share, acts, gateway=self.gateway, media=self.media, spin=self.spin, listener=listener)
+        return Dispatch(
+            share,
+            acts,
+            gateway=self.gateway,
+            media=self.media,
+            spin=self.spin,
+            listener=listener,
+            tell_viral=tell_viral,
+        )
 
 
 def open_session(
@@ -93,10 +110,16 @@ def open_session(
     )
 
 
-def settle(cores: tuple[int, ...] = ()) -> None:
-    """Make this process fit to keep time: pinned, allowed its connections, collections out of the way."""
+def settle(cores: tuple[int, ...] = (), *, urgent: bool = False) -> None:
+    """Make this process fit to keep time: pinned, allowed its connections, collections out of the way.
+
+    ``urgent`` puts it before others on its core, where the system lets us: for a core that is its own anyway.
+    """
     if cores:
         os.sched_setaffinity(0, cores)
+    if urgent:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, _URGENT_NICENESS)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536) if hard > 0 else 65_536, hard))
     gc.collect()

@@ -23,6 +23,7 @@ from loadtest.users import RUN_ATTRIBUTE, reports_to
 
 SHARE_MESSAGE: Final = "windtunnel_share"
 DONE_MESSAGE: Final = "windtunnel_done"
+VIRAL_MESSAGE: Final = "windtunnel_viral"
 _SHARE_WAIT_SECONDS: Final = 30.0
 _GATHER_WAIT_SECONDS: Final = 15.0
 
@@ -47,8 +48,10 @@ class Sharing:
         runner = environment.runner
         if isinstance(runner, WorkerRunner):
             runner.register_message(SHARE_MESSAGE, self._on_share)
+            runner.register_message(VIRAL_MESSAGE, self._on_viral)
         elif isinstance(runner, MasterRunner):
             runner.register_message(DONE_MESSAGE, self._on_done)
+            runner.register_message(VIRAL_MESSAGE, self._pass_on_viral)
 
     @property
     def workers_done(self) -> bool:
@@ -66,6 +69,7 @@ class Sharing:
                 worker_count=worker_count,
                 t0_unix_ns=t0_unix_ns,
                 listener=reports_to(self._environment),
+                tell_viral=self._tell_viral if worker_count > 1 else None,
             )
             try:
                 self.dispatch.run(Clock.starting(t0_unix_ns))
@@ -113,6 +117,17 @@ class Sharing:
     def _on_share(self, msg: Any, **_: Any) -> None:
         self._share = AsyncResult()
         self._share.set((msg.data["worker"], msg.data["worker_count"], msg.data["t0_unix_ns"]))
+
+    def _tell_viral(self, post_id: str) -> None:
+        self._environment.runner.send_message(VIRAL_MESSAGE, {"post_id": post_id})
+
+    def _pass_on_viral(self, msg: Any, **_: Any) -> None:
+        for client in self._workers - {msg.node_id}:
+            self._environment.runner.send_message(VIRAL_MESSAGE, msg.data, client_id=client)
+
+    def _on_viral(self, msg: Any, **_: Any) -> None:
+        if self.dispatch is not None:
+            self.dispatch.viral_written(msg.data["post_id"])
 
     def _on_done(self, msg: Any, **_: Any) -> None:
         self._done.add(msg.node_id)

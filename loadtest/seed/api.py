@@ -80,9 +80,7 @@ class Api:
         for attempt in range(1, _PATIENCE.attempts + 1):
             try:
                 # encoded=True: a presigned URL must arrive as it was signed
-                request = self._session.request(
-                    method, URL(url, encoded=True), headers=headers, data=data
-                )
+                request = self._session.request(method, URL(url, encoded=True), headers=headers, data=data)
                 async with request as response:
                     raw = await response.read()
                 if response.status not in _LATER:
