@@ -88,7 +88,7 @@ class Fanout:
                 await self._reconcile(follower, followee, celebrity=followee in celebrities)
 
     async def tell_celebrities(self) -> None:
-        """Tell Redis of all celebrities whenever it has lost them, until cancelled."""
+        """Keep what readers are told of celebrities at what is marked, until cancelled."""
         while True:
             try:
                 told = await self._readers.tell_all_celebrities()
@@ -135,7 +135,11 @@ class Fanout:
         )
 
     async def _settled(self, author: Author) -> Author:
-        """The author after a change of sides, where one is due; the durable mark comes last, so a crash repeats it."""
+        """The author after a change of sides, where one is due.
+
+        Lists are brought up first, then the durable mark, then readers are told: a crash before the mark repeats it
+        all, and one after it is made good by `tell_celebrities`.
+        """
         match self._turn(author):
             case Turn.STAYS:
                 if author.was_celebrity:
@@ -143,13 +147,13 @@ class Fanout:
                 return author
             case Turn.RISES:
                 await self._fill_author_posts(author.author_id)
-                await self._readers.tell_celebrity(author.author_id, celebrity=True)
                 await self._readers.mark_celebrity(author.author_id, celebrity=True)
+                await self._readers.tell_celebrity(author.author_id, celebrity=True)
             case Turn.FALLS:
                 for post_id in reversed(await self._readers.recent_posts(author.author_id, count=BACKFILL_MAX)):
                     await self._push(author.author_id, post_id)
-                await self._readers.tell_celebrity(author.author_id, celebrity=False)
                 await self._readers.mark_celebrity(author.author_id, celebrity=False)
+                await self._readers.tell_celebrity(author.author_id, celebrity=False)
         _log.info(
             "changed_sides", author=author.author_id, followers=author.followers, celebrity=not author.was_celebrity
         )

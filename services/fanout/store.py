@@ -128,22 +128,28 @@ class Readers:
             await change(Key.CELEBRITIES, author_id)
 
     async def tell_all_celebrities(self) -> int:
-        """Tell readers of every celebrity, where Redis has lost them; returns how many were told."""
+        """Bring what readers are told to what PostgreSQL says, where Redis lost it or a crash came between.
+
+        Redis is read first: who is told of was marked before, so one whom PostgreSQL then does not know has fallen.
+        Returns how many changed.
+        """
+        members: Any = self._redis.smembers(Key.CELEBRITIES)
         with reaching():
-            if await self._redis.exists(Key.CELEBRITIES):
-                return 0
-
-        async def read(connection: Connection, shard: int) -> list[int]:
-            cursor = await connection.execute(f"SELECT author_id FROM {schema(shard)}.celebrities")
-            return [row[0] for row in await cursor.fetchall()]
-
-        parts = await self._shards.for_each_shard(read)
-        authors: list[Any] = [author_id for part in parts.values() for author_id in part]
-        if authors:
-            add: Any = self._redis.sadd
-            with reaching():
-                await add(Key.CELEBRITIES, *authors)
-        return len(authors)
+            told = {int(each) for each in await members}
+        marked: set[int] = set()
+        for index, mine in self._shards.by_instance().items():
+            text = " UNION ALL ".join(f"SELECT author_id FROM {schema(shard)}.celebrities" for shard in mine)
+            async with self._shards.on_instance(index) as connection:
+                cursor = await connection.execute(text)
+                marked.update(row[0] for row in await cursor.fetchall())
+        with reaching():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                if lost := marked - told:
+                    pipe.sadd(Key.CELEBRITIES, *map(str, lost))
+                if fallen := told - marked:
+                    pipe.srem(Key.CELEBRITIES, *map(str, fallen))
+                await pipe.execute()
+        return len(lost) + len(fallen)
 
     async def with_timelines(self, user_ids: Iterable[int]) -> set[int]:
         """Those whose timeline is in Redis, whole or being filled; the others' is made when they next read it."""

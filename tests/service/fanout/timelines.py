@@ -1,0 +1,75 @@
+"""Looking at timelines as a reader would find them, and making posts, for the tests of fan-out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from core.names import Key
+from services.kit.stores import timelines
+from services.kit.stores.redis import REDIS
+from services.kit.stores.timelines import Entry, State, Timelines, author_key, timeline_key
+from tests.service.conftest import Someone, System
+
+
+async def until(read: Callable[[], Awaitable[Any]], wanted: Any) -> None:
+    """Wait until ``read()`` gives ``wanted``; cheaper than a drain where something is expected to happen."""
+    found = None
+    try:
+        async with asyncio.timeout(30):
+            while (found := await read()) != wanted:  # noqa: ASYNC110 - what is waited for is in another process
+                await asyncio.sleep(0.02)
+    except TimeoutError as error:
+        raise AssertionError(f"expected {wanted!r}, found {found!r} to the end") from error
+
+
+def redis_of(system: System) -> Any:
+    """Redis, through any component that has it."""
+    return next(app[REDIS] for app in system.apps.values() if REDIS in app)
+
+
+async def reads(system: System, *people: Someone, holding: tuple[Entry, ...] = ()) -> None:
+    """Give people a timeline, as the feed does at their first read."""
+    writer = Timelines(redis_of(system), depth=1000, ttl_seconds=3600)
+    for person in people:
+        key = timeline_key(int(person.id))
+        await writer.begin_fill(key)
+        await writer.fill(key, holding)
+
+
+async def timeline(system: System, person: Someone) -> list[str]:
+    """Post ids in a timeline, newest first."""
+    found = await timelines.read(redis_of(system), timeline_key(int(person.id)), count=1000)
+    return [str(entry.post_id) for entry in found.entries]
+
+
+async def has_timeline(system: System, person: Someone) -> bool:
+    found = await timelines.read(redis_of(system), timeline_key(int(person.id)), count=1)
+    return found.state is not State.MISSING
+
+
+async def author_posts(system: System, person: Someone) -> list[str]:
+    """What readers of a celebrity pull."""
+    found = await timelines.read(redis_of(system), author_key(int(person.id)), count=1000)
+    return [str(entry.post_id) for entry in found.entries]
+
+
+async def post(system: System, author: Someone, media_id: str) -> str:
+    answer = await system.call("post.create", user=author, json={"media_ids": [media_id]})
+    assert answer.status == 201, answer.json
+    return str(answer.json["post"]["id"])
+
+
+async def is_celebrity(system: System, author: Someone) -> bool:
+    return bool(await redis_of(system).sismember(Key.CELEBRITIES, author.id))
+
+
+async def follow(system: System, follower: Someone, followee: Someone) -> None:
+    answer = await system.call("graph.follow", user=follower, user_id=followee.id)
+    assert answer.status == 200, answer.json
+
+
+async def unfollow(system: System, follower: Someone, followee: Someone) -> None:
+    answer = await system.call("graph.unfollow", user=follower, user_id=followee.id)
+    assert answer.status == 200, answer.json
