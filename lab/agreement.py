@@ -54,7 +54,7 @@ def pairs(
         )
         for name in names
     ]
-    return tuple(sorted(found, key=_badness, reverse=True))
+    return tuple(sorted(found, key=lambda each: each.badness, reverse=True))
 
 
 def waited(samples: Samples, patience_seconds: float) -> Samples:
@@ -167,9 +167,3 @@ def _weighted(busy: Floats | None, samples: Samples | None) -> float | None:
     second = np.floor(samples.at_seconds).astype(np.int64)
     seen = second[(second >= 0) & (second < len(busy))]
     return float(busy[seen].mean()) if len(seen) else None
-
-
-def _badness(pair: OperationPair) -> tuple[int, float, str]:
-    errors = [abs(each.error_ratio) for each in pair.quantiles if each.error_ratio is not None]
-    beyond = {True: 2, False: 1, None: 0}[pair.beyond_noise]
-    return beyond, max(errors, default=0.0), pair.operation

@@ -1,12 +1,13 @@
 """Calibrates: measures the durations of the real stack's parts, one operation at a time, and writes a dated profile.
 
 CPU demand is what the operating system accounts to each process while one operation runs steadily at a known rate,
-minus what the process uses with no traffic; so it holds no waiting. Points are taken in random order, because the speed of
-a shared machine drifts. No queueing that was observed enters the profile.
+minus what the process uses with no traffic; so it holds no waiting. Points are taken in random order, because the
+speed of a shared machine drifts. No queueing that was observed enters the profile.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import platform
@@ -20,6 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chaos.toxiproxy import Wire as Toxiproxy
 from core import population, run, streams
 from core.names import Component, Server
 from core.operations import OPERATIONS
@@ -35,7 +37,8 @@ from stack.usage import usage
 
 IDLE_SECONDS: Final = 6.0
 POINT_SECONDS: Final = 6.0
-LEAD_SECONDS: Final = 4.0
+LEAD_SECONDS: Final = 3.0  # from starting the generator to its first arrival
+WARM_UP_SECONDS: Final = 2.0
 STALL_SECONDS: Final = 8.0
 RATES: Final[dict[str, tuple[float, ...]]] = {
     "feed.read": (15.0, 60.0, 150.0),
@@ -85,7 +88,7 @@ def calibrate(
         with stacks.running(path, data, wipe=True) as stack:
             load.seed(path, stack, work / "seeded")
             with cores.keep_awake(stack.cores):
-                lost = stalls.probe(scenario.system.placement.cores.load[0], seconds=STALL_SECONDS)
+                lost = stalls.probe(scenario.system.placement.cores.load[0], STALL_SECONDS)
                 idle = _idle(stack)
                 points = _points(scenario, path, stack, work, idle, point_seconds)
                 crossing = wire.round_trip(stack.cores)
@@ -124,10 +127,16 @@ def _points(
 
 @contextlib.contextmanager
 def _cut(stack: RunningStack) -> Iterator[None]:
-    from chaos import toxiproxy
-
-    with toxiproxy.cut(stack.toxiproxy_url, stack.proxies["feed_redis"]):
+    """The way from the feed to Redis refuses connections for the length of the block."""
+    wire_to = Toxiproxy(stack.toxiproxy_url)
+    names = stack.proxies["feed_redis"]
+    for name in names:
+        asyncio.run(wire_to.switch_off(name))
+    try:
         yield
+    finally:
+        for name in names:
+            asyncio.run(wire_to.switch_on(name))
 
 
 def _renamed(point: Point, operation: str) -> Point:
@@ -153,7 +162,7 @@ def _point(
     out = work / "point"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
-    t0 = time.time() + LEAD_SECONDS
+    t0 = time.time() + LEAD_SECONDS + WARM_UP_SECONDS
     with UsageSampler(lambda: usage(stack), t0_unix=t0) as sampler:
         load.drive(
             path,
@@ -161,7 +170,7 @@ def _point(
             work / "seeded",
             out,
             t0_unix=t0,
-            duration_seconds=LEAD_SECONDS + seconds,
+            duration_seconds=LEAD_SECONDS + WARM_UP_SECONDS + seconds,
             cores=scenario.system.placement.cores.load,
             only=load.Only(operation=name, rate_per_second=rate, seconds=seconds),
         )
@@ -172,7 +181,8 @@ def _point(
     answered = first.answered()
     if len(answered) < 0.9 * len(first) or not len(first):
         raise UserError(f"calibration of {name} at {rate:g}/s: only {len(answered)} of {len(first)} were answered")
-    window = (0.0, time.time() - t0)
+    # from before the warm-up until the work that was left is done: nothing is split between in and out
+    window = (-WARM_UP_SECONDS - 1.0, time.time() - t0)
     used = sampler.total(since_seconds=window[0], until_seconds=window[1])
     spent = {key: max(0.0, value - idle.get(key, 0.0) * (window[1] - window[0])) for key, value in used.items()}
     trimmed = np.sort(answered.latency_seconds)[: max(2, int(0.99 * len(answered)))]

@@ -40,12 +40,14 @@ def run(
     cores: Sequence[int] = (),
     on_line: Callable[[dict[str, Any]], None] | None = None,
     meanwhile: Callable[[], str | None] | None = None,
+    stop_when: Callable[[], bool] | None = None,
 ) -> Ended:
     """Run ``python -m module`` and return when it has ended.
 
-    ``on_line`` gets each JSON line of its stdout; ``meanwhile`` is called about ten times a second and ends the
-    program when it gives a reason. Raises UserError when it took too long or failed to start; whatever happens,
-    it is gone when this returns. Call from the main thread: the kernel binds its promise to kill to the thread.
+    ``on_line`` gets each JSON line of its stdout. About ten times a second ``meanwhile`` is asked, and a reason that
+    it gives ends everything as a UserError; ``stop_when`` asks the program to end early, in good order. Raises
+    UserError when it took too long; whatever happens, it is gone when this returns. Call from the main thread: the
+    kernel binds its promise to kill to the thread.
     """
     told = {
         "argv": [sys.executable, "-m", module, *arguments],
@@ -70,6 +72,7 @@ def run(
     reader.start()
     last: dict[str, Any] = {}
     deadline = time.monotonic() + timeout_seconds
+    asked = False
     try:
         while True:
             try:
@@ -83,6 +86,10 @@ def run(
                 return Ended(exit_code=child.returncode, last=last, log=log)
             if meanwhile is not None and (reason := meanwhile()) is not None:
                 raise UserError(reason, exit_code=4)
+            if stop_when is not None and not asked and stop_when():
+                asked = True
+                child.send_signal(signal.SIGTERM)
+                deadline = min(deadline, time.monotonic() + _STOP_SECONDS)
             if time.monotonic() > deadline:
                 raise UserError(f"{module} did not end within {timeout_seconds:.0f} s; its log is {log}", exit_code=4)
     finally:

@@ -73,7 +73,7 @@ def compare(pair_folder: Path) -> Comparison:
         seed=known.record.seed,
         duration_seconds=seconds,
         exit_code=code,
-        sentence=_sentence(code, sides[0], sides[1], judged, parts[0]),
+        sentence=_sentence(code, sides[0], sides[1], judged, (*parts[1], *parts[2]) or parts[0]),
         simulated=sides[0],
         measured=sides[1],
         verdicts=judged,
@@ -299,6 +299,6 @@ def _sentence(
         return f"{first} by the simulation; {measured.reason}"
     if not simulated.present:
         return f"{first} · {simulated.reason}"
-    can = [each for each in operations if each.beyond_noise is not None]
-    beyond = sum(1 for each in can if each.beyond_noise)
-    return f"{first} · model beyond noise on {beyond} of {len(can)} operations"
+    can = {each.operation for each in operations if each.beyond_noise is not None}
+    beyond = {each.operation for each in operations if each.beyond_noise}
+    return f"{first} · model beyond noise on {len(beyond)} of {len(can)} operations"

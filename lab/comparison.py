@@ -91,9 +91,16 @@ class OperationPair(msgspec.Struct, frozen=True, kw_only=True):
         return any(known) if known else None
 
     @property
-    def worst(self) -> float:
-        """Largest excess over the noise, to sort by."""
-        return max((each.excess for each in self.quantiles), default=-1.0)
+    def worst(self) -> Quantile | None:
+        """The percentile that is farthest beyond its noise; None where none can be judged."""
+        known = [each for each in self.quantiles if each.error_ratio is not None]
+        return max(known, key=lambda each: each.excess, default=None)
+
+    @property
+    def badness(self) -> tuple[int, float]:
+        """To sort by: beyond noise before within it before unjudged, then by the largest error."""
+        errors = [abs(each.error_ratio) for each in self.quantiles if each.error_ratio is not None]
+        return {True: 2, False: 1, None: 0}[self.beyond_noise], max(errors, default=0.0)
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +176,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     million_requests: Pair | None = None
     user: Pair | None = None  # dollars a month
     reason: str = ""  # why a side has no bill
+    notes: tuple[str, ...] = ()  # what the figures stand on
 
 
 class Speed(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,6 +245,16 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     def part(self, name: str) -> tuple[OperationPair, ...]:
         """Operations over one part of the judged time: WHOLE, OUTSIDE_FAULTS or IN_FAULTS."""
         return {WHOLE: self.operations, OUTSIDE_FAULTS: self.outside_faults, IN_FAULTS: self.in_faults}[name]
+
+    @property
+    def rows(self) -> tuple[tuple[str, OperationPair], ...]:
+        """What agreement is judged by, worst first: (name, pair). With faults, the times outside and inside of them
+        apart, for a percentile over both says little of either."""
+        if not self.faults:
+            return tuple((each.operation, each) for each in self.operations)
+        inside = ((f"{each.operation}, in faults", each) for each in self.in_faults if each.worst is not None)
+        both = [*((each.operation, each) for each in self.outside_faults), *inside]
+        return tuple(sorted(both, key=lambda each: each[1].badness, reverse=True))
 
     @property
     def missed(self) -> tuple[Verdict, ...]:

@@ -11,7 +11,6 @@ from lab.comparison import Figure, Verdict
 
 MISSING: Final = "–"
 MINUS: Final = "−"
-_NARROW: Final = "\u202f"  # between a figure and its unit, so that they stay on one line
 
 
 def duration(seconds: float | None, *, noise_seconds: float = 0.0) -> str:
@@ -130,11 +129,6 @@ def took(seconds: float) -> str:
     """``161`` → ``2m41s``."""
     whole = round(seconds)
     return f"{whole // 60}m{whole % 60:02d}s" if whole >= 60 else f"{whole}s"
-
-
-def unbroken(text: str) -> str:
-    """The same figure for a page: its unit never falls to the next line."""
-    return text.replace(" ", _NARROW)
 
 
 def _unit(seconds: float) -> tuple[float, str]:

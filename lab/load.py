@@ -56,6 +56,7 @@ def drive(
     only: Only | None = None,
     meanwhile: Meanwhile | None = None,
     on_line: Callable[[dict[str, Any]], None] | None = None,
+    stop_when: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
     """Drive the schedule (or one operation) and return ``load.json``; raises UserError when the generator failed."""
     log = out / "drive.log"
@@ -73,6 +74,7 @@ def drive(
         cores=cores,
         on_line=on_line,
         meanwhile=meanwhile,
+        stop_when=stop_when,
     )
     path = out / "load.json"
     if not path.exists():

@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from chaos import control as chaos
+from chaos import journal as faults_journal
 from chaos import ledger
+from chaos.abort import AbortCondition
+from chaos.orders import OrdersError
 from core import run
 from core.names import Origin, Server
 from core.scenario import Scenario
@@ -84,11 +87,10 @@ def measure(
     *,
     data: Path,
     keep_data: bool = False,
-    on_samples: Callable[[dict[str, Any]], str | None] | None = None,
 ) -> run.RunRecord:
     """Measure and write a run into ``folder``; returns its record. Raises UserError; leaves nothing running.
 
-    ``on_samples`` sees the generator's progress lines and may give a reason to abort.
+    A drill whose abort condition is met is rolled back and ends early; what was seen until then is the run.
     """
     work = folder / "work"
     work.mkdir(parents=True, exist_ok=True)
@@ -98,7 +100,7 @@ def measure(
     with stacks.running(scenario_path.absolute(), data, wipe=not keep_data) as stack:
         gone = _watch(stack)
         load.seed(scenario_path, stack, work / "seeded", meanwhile=gone)
-        seen = _observe(scenario, scenario_path, stack, work, gone, on_samples)
+        seen = _observe(scenario, scenario_path, stack, work, gone)
         lost = _check(stack, work)
     record = _record(scenario, stack, seen, lost, started, time.monotonic() - clock)
     run.write(
@@ -142,27 +144,28 @@ def _observe(
     stack: RunningStack,
     work: Path,
     gone: Callable[[], str | None],
-    on_samples: Callable[[dict[str, Any]], str | None] | None,
 ) -> Seen:
     traffic = scenario.traffic
     load_cores = scenario.system.placement.cores.load
     span = traffic.warm_up_seconds + traffic.duration_seconds
     aborted: list[str] = []
+    abort = AbortCondition(scenario)
     with cores.keep_awake(stack.cores), task("traffic") as report:
-        stall_ratio = stalls.probe(load_cores[0] if load_cores else None, seconds=STALL_PROBE_SECONDS).lost_ratio
+        stall_ratio = stalls.probe((load_cores or stack.cores)[0], STALL_PROBE_SECONDS).lost_ratio
         before = Counters.read(stack)
         t0 = time.time() + LEAD_SECONDS + traffic.warm_up_seconds
         deaths = Deaths(data=stack.data, since_unix=time.time())
-        warden = chaos.start(scenario, stack_data=stack.data, t0_unix=t0)
+        warden = _warden(scenario, stack, t0)
 
         def on_line(line: dict[str, Any]) -> None:
             report(max(0.0, time.time() - t0 + traffic.warm_up_seconds), span, str(line.get("note", "")))
-            if on_samples is not None and not aborted and (reason := on_samples(line)) is not None:
+            if not aborted and (reason := abort.see_line(line)) is not None:
+                warden.abort(reason)
                 aborted.append(reason)
 
         def meanwhile() -> str | None:
             report(max(0.0, time.time() - t0 + traffic.warm_up_seconds), span)
-            return gone() or (aborted[0] if aborted else None)
+            return gone()
 
         try:
             with UsageSampler(lambda: _usage(stack), t0_unix=t0) as sampler:
@@ -176,6 +179,7 @@ def _observe(
                     cores=load_cores,
                     meanwhile=meanwhile,
                     on_line=on_line,
+                    stop_when=lambda: bool(aborted),
                 )
         finally:
             faults = warden.stop()
@@ -208,7 +212,7 @@ def _event(entry: dict[str, Any], t0_unix: float) -> run.Event:
 
 def _reasons(scenario: Scenario, told: dict[str, Any], stall_ratio: float, journal: list[run.Event]) -> list[str]:
     """Why this run cannot be judged; empty when it can."""
-    reasons = [str(reason) for reason in told.get("void_reasons", ())]
+    reasons = [str(reason) for reason in told.get("reasons", ())]
     if stall_ratio > STALL_RATIO_MAX:
         reasons.append(f"the host took {stall_ratio:.1%} of a spinning loop's time; at most {STALL_RATIO_MAX:.0%}")
     meant = {fault.process for fault in scenario.faults if fault.process is not None}
@@ -218,11 +222,16 @@ def _reasons(scenario: Scenario, told: dict[str, Any], stall_ratio: float, journ
             reasons.append(
                 f"{event.values.get('name')} died at {event.at_seconds:.1f} s ({how}); no fault had killed it"
             )
-    acted = {(event.values.get("index")) for event in journal if event.event == "fault_acted"}
-    for index, fault in enumerate(scenario.faults):
-        if index not in acted:
-            reasons.append(f"no proof that the fault on {fault.target} at {fault.at_seconds:g} s acted")
+    if not any(event.event == faults_journal.ABORTED for event in journal):
+        reasons += faults_journal.void_reasons(scenario, journal)
     return reasons
+
+
+def _warden(scenario: Scenario, stack: RunningStack, t0_unix: float) -> chaos.Warden:
+    try:
+        return chaos.start(scenario, stack_data=stack.data, t0_unix=t0_unix)
+    except (OrdersError, chaos.WardenError) as error:
+        raise UserError(f"the faults cannot be injected: {error}", exit_code=4) from error
 
 
 def _check(stack: RunningStack, work: Path) -> dict[str, int]:
@@ -250,7 +259,10 @@ def _record(
             "load_cores": list(scenario.system.placement.cores.load),
             "kept_awake_cores": list(stack.cores),
         },
-        facts={"stack_up_seconds": stack.seconds_to_start, **seen.load.get("facts", {})},
+        facts={
+            "stack_up_seconds": stack.seconds_to_start,
+            **{name: seen.load[name] for name in ("late_count", "connections_opened") if name in seen.load},
+        },
         ledger=lost,
         validity=run.Validity(
             void=bool(seen.reasons),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from chaos import experiment
+from chaos.experiment import Outcome
 from core import run
 from core.scenario import Scenario
 from lab import profiles
@@ -22,7 +22,6 @@ def make(
     *,
     chosen: profiles.Chosen,
     data: Path,
-    on_samples: Callable[[dict[str, Any]], str | None] | None = None,
 ) -> Comparison:
     """Run both sides of ``scenario`` into ``folder`` and report; the prediction is written before the measurement."""
     from lab.measure import measure
@@ -30,7 +29,7 @@ def make(
 
     with task("simulate") as report:
         simulate(scenario, scenario_text, chosen.profile, folder / SIMULATED, report=report)
-    measure(scenario, scenario_text, folder / MEASURED, data=data, on_samples=on_samples)
+    measure(scenario, scenario_text, folder / MEASURED, data=data)
     return finish(folder, scenario, scenario_text, chosen)
 
 
@@ -50,3 +49,15 @@ def finish(folder: Path, scenario: Scenario, scenario_text: str, chosen: profile
         comparison = compare(folder)
         write(folder)
     return comparison
+
+
+def drill_outcome(folder: Path) -> Outcome:
+    """What the measured side of a pair says of its scenario's hypothesis."""
+    measured = run.read(folder / MEASURED)
+    return experiment.judge(
+        measured.scenario,
+        measured.samples,
+        events=measured.journal,
+        ledger=measured.record.ledger,
+        void_reasons=measured.record.validity.reasons,
+    )

@@ -1,6 +1,7 @@
 """What a command prints of a comparison or of one run: misses first, a verdict in a sentence with its numbers.
 
-Lines keep to 80 columns and are whole and plain; the few colours are ANSI codes that `click.echo` takes out when nobody sits at a terminal.
+Lines keep to 80 columns and are whole and plain; the few colours are ANSI codes that `click.echo` takes out when nobody
+sits at a terminal.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import click
 from core import judge
 from core.run import Run
 from lab import agreement, figures
-from lab.comparison import CacheSide, Comparison, Judged, OperationPair, Quantile, SideFacts, Verdict
+from lab.comparison import CacheSide, Comparison, Judged, OperationPair, SideFacts, Verdict
 
 WIDTH: Final = 80
 _NAME: Final = 32
@@ -127,11 +128,11 @@ def _word(verdict: Verdict, decided: Judged | None) -> str:
 def _agreement(comparison: Comparison, *, show_all: bool) -> list[str]:
     if not (comparison.simulated.present and comparison.measured.present):
         return []
-    rows = [each for each in comparison.operations if each.simulated is not None and each.measured is not None]
-    lines = ["", f"{'AGREEMENT, worst first':<24}{'ρ':>5}{'p50':>9}{'p95':>9}{'p99':>9}{'noise':>9}{'n':>9}"]
-    shown = [each for each in rows if show_all or each.beyond_noise]
-    lines += [_row(each) for each in shown]
-    hidden = [each for each in rows if each not in shown]
+    rows = [(name, each) for name, each in comparison.rows if each.simulated is not None and each.measured is not None]
+    lines = ["", f"{'AGREEMENT, worst first':<26}{'ρ':>5}{'p50':>9}{'p95':>9}{'p99':>9}{'noise':>9}{'n':>9}"]
+    shown = [each for each in rows if show_all or each[1].beyond_noise]
+    lines += [_row(*each) for each in shown]
+    hidden = [pair for name, pair in rows if (name, pair) not in shown]
     for count, what in (
         (sum(1 for each in hidden if each.beyond_noise is False), "within noise"),
         (sum(1 for each in hidden if each.beyond_noise is None), "with too few requests to judge"),
@@ -140,20 +141,20 @@ def _agreement(comparison: Comparison, *, show_all: bool) -> list[str]:
             more = "more " if shown else ""
             lines.append(_styled(f"  … {count} {more}{what} (--all)", "faint"))
     if comparison.speed is not None and comparison.matched:
-        lines.append(f"{'SPEED-MATCHED':<24}  model run again at ×{comparison.speed.ratio:.2f} CPU demand")
-        again = {each.operation: each for each in comparison.matched}
-        lines += [_row(again[each.operation]) for each in shown if each.operation in again]
+        lines.append(f"speed-matched: the model again, at ×{comparison.speed.ratio:.2f} CPU demand, the whole time")
+        worst = {each.operation for _, each in shown}
+        lines += [_row(each.operation, each) for each in comparison.matched if each.operation in worst]
     return lines
 
 
-def _row(pair: OperationPair) -> str:
-    worst = max(pair.quantiles, key=lambda each: each.excess, default=Quantile(q=0.5))
+def _row(name: str, pair: OperationPair) -> str:
+    worst = pair.worst
     errors = "".join(f"{figures.error(each.error_ratio):>9}" for each in pair.quantiles)
     count = figures.count(pair.measured.count if pair.measured else None)
     mark = "!" if pair.beyond_noise else " "
     return (
-        f"{mark} {pair.operation:<22}{figures.rho(pair.utilisation_ratio):>5}{errors}"
-        f"{figures.noise(worst.noise_ratio):>9}{count:>9}"
+        f"{mark} {name:<24}{figures.rho(pair.utilisation_ratio):>5}{errors}"
+        f"{figures.noise(worst.noise_ratio if worst else None):>9}{count:>9}"
     )
 
 
