@@ -17,7 +17,9 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 #: Upper bounds of the classes of length, in seconds; a longer one (never seen yet) counts in the last class.
 BOUNDS_SECONDS: Final = (100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 1.0)
@@ -98,8 +100,7 @@ def probe(core: int, seconds: float) -> Stalls:
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()
         raise OSError(f"cannot look for stalls on core {core}: {said[-1] if said else 'no message'}")
-    told: dict[str, Any] = json.loads(done.stdout)
-    return Stalls(**{name: tuple(value) if isinstance(value, list) else value for name, value in told.items()})
+    return msgspec.json.decode(done.stdout, type=Stalls)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ _PARAMETERS: Final = (
     "thread_pool_min=8",
     "thread_pool_max=200",
     "vsl_space=8M",
+    "thread_stats_rate=1",  # counters are read by runs: no worker keeps any back
     "http_gzip_support=off",  # images do not shrink
     "default_ttl=60",
 )

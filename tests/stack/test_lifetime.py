@@ -155,10 +155,10 @@ def test_a_server_that_dies_is_journaled_and_started_again(folder: Path) -> None
         assert ("died", "toxiproxy", "killed by SIGKILL") in told
         assert ("restarted", "toxiproxy", None) in told
         # its proxies are there again, though it forgot them
-        told = running.stores(Component.FEED).redis
-        assert told is not None
-        assert (told.host, told.port) != running.redis
-        with socket.create_connection((told.host, told.port), timeout=2) as wire:
+        way = running.stores(Component.FEED).redis
+        assert way is not None
+        assert (way.host, way.port) != running.redis
+        with socket.create_connection((way.host, way.port), timeout=2) as wire:
             wire.sendall(b"PING\r\n")
             assert wire.recv(10) == b"+PONG\r\n"
     finally:

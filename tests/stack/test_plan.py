@@ -1,0 +1,165 @@
+"""The plan is a pure function of scenario, ports, secrets and hosts; what it says holds together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core import scenario, settings
+from core.names import LINKS, USES, Component, Server
+from core.scenario import Fault, Scenario
+from stack import ports
+from stack.backing import prometheus
+from stack.failure import StackFailure
+from stack.keys import Secrets
+from stack.plan import StackPlan, plan, port_names
+from tests.conftest import SCENARIO
+
+_SECRETS = Secrets(
+    objects_access_key="a",
+    objects_secret_key="b",
+    postgres_password="c",
+    cursor_secret="d",
+    jwt_private_pem="e",
+    jwt_public_pem="f",
+)
+_DATA = Path("/nowhere")
+
+
+def _with_links(*links: str) -> Scenario:
+    faults = tuple(Fault(at_seconds=1, for_seconds=1, link=link, down=True) for link in links)
+    return replace(scenario.read(SCENARIO), faults=faults)
+
+
+def _planned(read: Scenario, **more: object) -> StackPlan:
+    numbered = {name: 20_000 + index for index, name in enumerate(port_names(read))}
+    return plan(read, SCENARIO, _DATA, numbered, secrets=_SECRETS, **more)  # type: ignore[arg-type]
+
+
+def test_the_same_input_gives_the_same_plan_and_touches_nothing() -> None:
+    read = scenario.read(SCENARIO)
+    assert _planned(read) == _planned(read)
+    assert not _DATA.exists()
+
+
+def test_every_port_is_used_once() -> None:
+    for links in ((), LINKS):
+        planned = _planned(_with_links(*links))
+        listeners = [
+            *(process.address.port for process in planned.processes if process.server),
+            *(member.listen.port for each in planned.processes if each.settings for member in each.settings.members),
+            *(proxy.listen.port for proxy in planned.proxies),
+        ]
+        assert len(listeners) == len(set(listeners))
+        assert set(listeners) <= set(planned.ports.values())
+        assert len(set(planned.ports.values())) == len(planned.ports)
+
+
+def test_chosen_ports_are_free_and_distinct_and_a_wanted_one_is_kept() -> None:
+    names = port_names(_with_links(*LINKS))
+    free = ports.choose(("x",), {})["x"]
+    chosen = ports.choose(names, {"gateway": free})
+    assert set(chosen) == set(names)
+    assert len(set(chosen.values())) == len(names)
+    assert chosen["gateway"] == free
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_proxied_link_goes_through_its_proxies_and_every_other_caller_past_them(link: str) -> None:
+    caller, _, callee = link.partition("_")
+    planned = _planned(_with_links(link))
+    assert {proxy.link for proxy in planned.proxies} == {link}
+    listens = {str(proxy.listen) for proxy in planned.proxies}
+    plain = _planned(_with_links())
+
+    def ways(of: StackPlan) -> dict[str, set[str]]:
+        found = {"client": {str(of.objects), str(of.edge)}, "edge": {str(of.shield)}, "shield": {str(of.origin)}}
+        found["gateway"] = {str(address) for each in of.components.values() for address in each}
+        for component, stores in of.stores.items():
+            found[component] = _addresses(stores)
+        return found
+
+    assert not plain.proxies
+    for who, addresses in ways(planned).items():
+        assert (listens <= addresses) is (who == caller), who
+        assert bool(listens & addresses) is (who == caller), who
+    if callee == Server.POSTGRES:
+        assert [proxy.name for proxy in planned.proxies] == [f"{link}_0", f"{link}_1"]
+
+
+def _addresses(stores: settings.Stores) -> set[str]:
+    found = set()
+    if stores.postgres:
+        for dsn in stores.postgres.dsns:
+            parts = dict(part.split("=") for part in dsn.split())
+            found.add(f"{parts['host']}:{parts['port']}")
+    if stores.redis:
+        found.add(f"{stores.redis.host}:{stores.redis.port}")
+    if stores.kafka:
+        found.add(stores.kafka.bootstrap)
+    if stores.objects:
+        found |= {stores.objects.endpoint.removeprefix("http://")}
+    if stores.clamd:
+        found.add(f"{stores.clamd.host}:{stores.clamd.port}")
+    return found
+
+
+def test_a_component_is_told_of_the_stores_it_uses_and_no_others() -> None:
+    for component, stores in _planned(_with_links()).stores.items():
+        told = {Server(name) for name in ("postgres", "redis", "kafka", "objects", "clamd") if getattr(stores, name)}
+        assert told == set(USES[component])
+
+
+def test_only_the_process_of_auth_gets_the_private_key() -> None:
+    for process in _planned(_with_links()).processes:
+        if process.settings:
+            has_auth = any(member.component == Component.AUTH for member in process.settings.members)
+            assert bool(process.settings.keys.jwt_private_key) is has_auth
+            assert settings.decode(settings.encode(process.settings)) == process.settings
+
+
+def test_instances_of_the_feed_are_processes_of_their_own_that_make_different_ids() -> None:
+    read = _with_links("gateway_feed")
+    read = replace(read, system=replace(read.system, feed=replace(read.system.feed, instances=3)))
+    planned = _planned(read)
+    ours = [process for process in planned.processes if process.settings]
+    assert [process.name for process in ours] == ["feed-1", "feed-2", "feed-3", "api", "workers"]
+    told = [process.settings for process in ours if process.settings]
+    assert [each.worker for each in told] == [0, 1, 2, 3, 4]
+    assert {each.worker_count for each in told} == {5}
+    assert len(planned.components[Component.FEED]) == 3
+    assert [proxy.name for proxy in planned.proxies] == ["gateway_feed_0", "gateway_feed_1", "gateway_feed_2"]
+
+
+def test_several_gateways_share_the_public_port() -> None:
+    read = _with_links()
+    read = replace(read, system=replace(read.system, gateway=replace(read.system.gateway, instances=2)))
+    gateways = [process for process in _planned(read).processes if process.server is Server.GATEWAY]
+    assert [process.name for process in gateways] == ["gateway-1", "gateway-2"]
+    assert len({process.address for process in gateways}) == 1
+
+
+def test_hosts_other_than_loopback_reach_every_address() -> None:
+    names = ("postgres_0", "postgres_1", "redis", "kafka", "objects", "toxiproxy", "clamd", "edge", "shield")
+    planned = _planned(
+        _with_links("feed_redis", "feed_kafka"), hosts={name: f"{name}.stack" for name in names}, bind="0.0.0.0"
+    )
+    assert _addresses(planned.stores[Component.MEDIA]) == {
+        f"{name}.stack:{planned.ports[name]}" for name in ("postgres_0", "postgres_1", "kafka", "objects", "clamd")
+    }
+    assert {proxy.listen.host for proxy in planned.proxies} == {"toxiproxy.stack"}
+    assert {proxy.upstream.host for proxy in planned.proxies} == {"redis.stack", "kafka.stack"}
+
+
+def test_every_component_is_scraped_once() -> None:
+    planned = _planned(_with_links())
+    jobs = prometheus.scrape_configuration(planned)["scrape_configs"]
+    services = next(job for job in jobs if job["job_name"] == "services")["static_configs"]
+    assert sorted(each["labels"]["component"] for each in services) == sorted(Component)
+
+
+def test_no_free_port_for_a_name_nobody_has() -> None:
+    with pytest.raises(StackFailure, match="no part of this stack is called gatway"):
+        ports.choose(("gateway",), {"gatway": 1})
