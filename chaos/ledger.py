@@ -1,0 +1,144 @@
+"""The ledger: what clients were told is done, and how much of it is found afterwards through the public API.
+
+The load generator writes a line for each acknowledged write; `check` asks the running system for every one of them. A
+claim that is not found is asked again for some seconds, because some answers are read from what the log fills.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from chaos.checks import CHECKS, Asked, Found
+
+#: Questions under way at once.
+CONCURRENCY: Final = 8
+#: A claim is lost when it has not been found for so long.
+SETTLE_SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 0.5
+_TIMEOUT_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One thing that a client was told is done. ``ids`` names things: user_id, post_id, comment_id, media_id …"""
+
+    operation: str
+    person: int
+    ids: Mapping[str, str]
+    at_seconds: float  # from t0, when the client was told
+
+
+class LedgerError(OSError):
+    """What was acknowledged could not be checked, so that nothing may be said of it; the message says why."""
+
+
+def read(acknowledged: Path) -> tuple[Claim, ...]:
+    """Read the generator's ``acknowledged.jsonl``; raises LedgerError that names the line."""
+    claims = []
+    try:
+        lines = acknowledged.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise LedgerError(f"{acknowledged}: {error.strerror}") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            values = json.loads(line)
+            claims.append(
+                Claim(
+                    operation=str(values["operation"]),
+                    person=int(values["person"]),
+                    ids={name: str(value) for name, value in values.items() if name.endswith("_id")},
+                    at_seconds=float(values["at_seconds"]),
+                )
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise LedgerError(f"{acknowledged}:{number}: no acknowledgement: {error!r}") from error
+    return tuple(claims)
+
+
+def standing(claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    """Claims that can be checked and must still be true: of likes and their removal by one person of one post only the
+    one that was told last."""
+    last: dict[tuple[str, ...], Claim] = {}
+    for claim in sorted(claims, key=lambda each: each.at_seconds):
+        about = "like" if claim.operation.startswith("like.") else claim.operation
+        last[(about, str(claim.person), *sorted(claim.ids.values()))] = claim
+    return tuple(claim for claim in last.values() if claim.operation in CHECKS)
+
+
+async def check(
+    acknowledged: Path, gateway_url: str, seeded: Path, *, settle_seconds: float = SETTLE_SECONDS
+) -> dict[str, int]:
+    """Ask for everything that was acknowledged, as the person who was told; needs the stack running.
+
+    Returns counts such as ``like.add.acknowledged``, ``like.add.found``, ``like.add.lost``, by operation. Raises
+    LedgerError when the files cannot be read or the system does not answer, for then nothing is known.
+    """
+    claims = standing(read(acknowledged))
+    tokens = _tokens(seeded) if claims else {}
+    counts = {f"{name}.{word}": 0 for name in sorted({c.operation for c in claims}) for word in _WORDS}
+    failures: list[BaseException] = []
+    room = asyncio.Semaphore(CONCURRENCY)
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
+    connector = aiohttp.TCPConnector(limit=CONCURRENCY)
+    async with aiohttp.ClientSession(base_url=gateway_url, timeout=timeout, connector=connector) as client:
+
+        async def settle(claim: Claim) -> None:
+            async with room:
+                found = await _settled(client, claim, tokens, settle_seconds)
+            counts[f"{claim.operation}.acknowledged"] += 1
+            counts[f"{claim.operation}.{'found' if found else 'lost'}"] += 1
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for claim in claims:
+                    group.create_task(settle(claim))
+        except* LedgerError as errors:
+            failures += errors.exceptions
+    if failures:
+        raise LedgerError(str(failures[0]))
+    return counts
+
+
+_WORDS: Final = ("acknowledged", "found", "lost")
+
+
+async def _settled(
+    client: aiohttp.ClientSession, claim: Claim, tokens: Mapping[int, str], settle_seconds: float
+) -> bool:
+    """Ask until the claim is found or has not been for ``settle_seconds``; raises LedgerError without any answer."""
+    if claim.person not in tokens:
+        raise LedgerError(f"person {claim.person} of the ledger was not seeded")
+    asked = Asked(client=client, token=tokens[claim.person], ids=claim.ids)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + settle_seconds
+    while True:
+        try:
+            found = await CHECKS[claim.operation](asked)
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
+            found, trouble = Found.UNKNOWN, repr(error)
+        else:
+            trouble = "an error answer"
+        if found is Found.YES:
+            return True
+        if loop.time() >= deadline:
+            if found is Found.UNKNOWN:
+                raise LedgerError(f"nobody can say whether {claim.operation} of {dict(claim.ids)} was kept: {trouble}")
+            return False
+        await asyncio.sleep(_AGAIN_SECONDS)
+
+
+def _tokens(seeded: Path) -> dict[int, str]:
+    """Person → access token, from what seeding left."""
+    path = seeded / "people.jsonl"
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return {int(row["person"]): str(row["token"]) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LedgerError(f"{path}: {error!r}") from error

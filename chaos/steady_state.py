@@ -1,0 +1,34 @@
+"""The steady state: what holds while nothing is broken; a drill on a system that was not well before shows nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.judge import Verdict, judge_operation
+from core.run import Samples
+from core.scenario import Scenario
+
+
+def before_faults(scenario: Scenario, samples: Samples) -> tuple[Verdict, ...]:
+    """Judge every expectation by the requests that ended before the first fault begins, the warm-up left out."""
+    if not scenario.faults:
+        return ()
+    first = min(fault.at_seconds for fault in scenario.faults)
+    samples = samples.judged()
+    well = samples.where(samples.at_seconds + samples.latency_seconds < first)
+    return tuple(
+        verdict
+        for name, expectation in scenario.expectations.items()
+        for verdict in judge_operation(
+            name, replace(expectation, outside=None), well.of(name), patience_seconds=scenario.traffic.timeout_seconds
+        )
+    )
+
+
+def void_reasons(scenario: Scenario, samples: Samples) -> tuple[str, ...]:
+    """Why the drill may not be judged: what did not hold before anything was broken."""
+    return tuple(
+        f"not well before the fault: {verdict.name} was {verdict.value:.4g}, its limit is {verdict.limit:.4g}"
+        for verdict in before_faults(scenario, samples)
+        if verdict.held is False
+    )
