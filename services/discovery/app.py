@@ -1,0 +1,18 @@
+"""Discovery as an application: it answers no operation, it listens and publishes."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from core.settings import Member, ProcessSettings
+from services.discovery import events
+from services.discovery.store import Popular
+from services.kit.app import application
+from services.kit.stores import redis
+
+
+def build(settings: ProcessSettings, member: Member) -> web.Application:
+    """The application of discovery."""
+    app = application(settings, member)
+    events.use(app, Popular(redis.use(app)))
+    return app

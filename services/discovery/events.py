@@ -1,0 +1,53 @@
+"""Counts what people do, from the log, and writes the popular posts a few times a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from core.failures import Failure
+from core.messages import CommentCreated, LikeCreated, PostCreated, PostDeleted
+from services.discovery.rules import COMMENT_WEIGHT, LIKE_WEIGHT, NEW_POST_WEIGHT, act
+from services.discovery.store import Popular
+from services.kit.bus import consume_batches, run_beside
+
+GROUP: Final = "discovery"
+_EVERY_SECONDS: Final = 0.3
+_log = structlog.get_logger("discovery")
+
+
+def use(app: web.Application, popular: Popular) -> None:
+    """Count and write for as long as the application lives."""
+
+    async def posted(events: Sequence[PostCreated]) -> None:
+        for event in events:
+            popular.add(event.post_id, act(at_ms=event.at_ms, weight=NEW_POST_WEIGHT))
+
+    async def liked(events: Sequence[LikeCreated]) -> None:
+        for event in events:
+            popular.add(event.post_id, act(at_ms=event.at_ms, weight=LIKE_WEIGHT))
+
+    async def commented(events: Sequence[CommentCreated]) -> None:
+        for event in events:
+            popular.add(event.post_id, act(at_ms=event.at_ms, weight=COMMENT_WEIGHT))
+
+    async def deleted(events: Sequence[PostDeleted]) -> None:
+        popular.remove(event.post_id for event in events)
+
+    consume_batches(
+        app, GROUP, {PostCreated: posted, LikeCreated: liked, CommentCreated: commented, PostDeleted: deleted}
+    )
+
+    async def write() -> None:
+        while True:
+            try:
+                await popular.write()
+            except Failure as failure:
+                _log.info("popular_late", error=str(failure))
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    run_beside(app, write)

@@ -1,0 +1,85 @@
+"""Popular posts: scores in this process, and the sorted set in Redis that the feed reads.
+
+The process is the memory and Redis the shop window: a set that Redis has lost is written again whole. What was not yet
+written when the process dies is lost, a fraction of a second of likes, which only moves the order a little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from redis.asyncio import Redis
+
+from core.names import Key
+from services.discovery.rules import POSTS_MAX, kept, together
+from services.kit.stores.redis import reaching
+
+
+class Popular:
+    """Scores of at most `POSTS_MAX` posts, and as many again between two writings."""
+
+    def __init__(self, redis: Redis):
+        self._redis = redis
+        self._scores: dict[int, float] = {}
+        self._changed: set[int] = set()
+        self._gone: set[int] = set()
+        self._loaded = False
+
+    def add(self, post_id: int, score: float) -> None:
+        """Count an act on a post."""
+        if post_id in self._gone:
+            return
+        before = self._scores.get(post_id)
+        self._scores[post_id] = score if before is None else together(before, score)
+        self._changed.add(post_id)
+        if len(self._scores) > 2 * POSTS_MAX:
+            self._trim()
+
+    def remove(self, post_ids: Iterable[int]) -> None:
+        """Posts are gone; an act that comes late does not bring them back before the next writing."""
+        for post_id in post_ids:
+            self._scores.pop(post_id, None)
+            self._changed.discard(post_id)
+            self._gone.add(post_id)
+
+    def _trim(self) -> None:
+        best = kept(self._scores)
+        self._gone |= {post_id for post_id in self._scores if post_id not in best}
+        self._changed &= best.keys()
+        self._scores = dict(best)
+
+    async def write(self) -> None:
+        """Bring Redis up to date; raises Unavailable or DeadlineExceeded, and then the next writing does it all."""
+        with reaching():
+            if not self._loaded:
+                await self._load()
+            reading: Any = self._redis.exists(Key.POPULAR)
+            lost = not await reading
+            self._trim()
+            changed = self._scores.keys() if lost else self._changed
+            if not (changed or self._gone):
+                return
+            writing = {str(post_id): self._scores[post_id] for post_id in changed}
+            gone = set(self._gone)
+            async with self._redis.pipeline(transaction=True) as pipe:
+                if writing:
+                    pipe.zadd(Key.POPULAR, writing)
+                if gone:
+                    pipe.zrem(Key.POPULAR, *(str(post_id) for post_id in gone))
+                # a bound of its own, also against what another process wrote
+                pipe.zremrangebyrank(Key.POPULAR, 0, -(POSTS_MAX + 1))
+                await pipe.execute()
+        self._gone -= gone
+        self._changed -= {int(post_id) for post_id, score in writing.items() if self._scores.get(int(post_id)) == score}
+
+    async def _load(self) -> None:
+        """Take up what an earlier process wrote; what was counted meanwhile is added to it."""
+        reading: Any = self._redis.zrange(Key.POPULAR, 0, -1, withscores=True)
+        rows: Any = await reading
+        for post_id, score in ((int(member), float(score)) for member, score in rows):
+            if post_id in self._gone:
+                continue
+            mine = self._scores.get(post_id)
+            self._scores[post_id] = score if mine is None else together(mine, score)
+        self._loaded = True
