@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import altair as alt
-
 from lab.charts import series
 
+#: A channel of an encoding, as Vega-Lite has it.
+Axis = dict[str, Any]
 #: ms below a second, s above, as everywhere.
 MS_LABEL: Final = "datum.value >= 1000 ? format(datum.value / 1000, '~g') + ' s' : format(datum.value, '~g') + ' ms'"
 TAIL_LABEL: Final = "format(1 - 1 / datum.value, '~p')"
@@ -40,24 +40,41 @@ def ticks(domain: tuple[float, float], *, at_most: int = 9) -> list[float]:
     return inside
 
 
-def ms(field: str, domain: tuple[float, float], *, axis: str = "y", title: str = "latency", few: bool = False) -> Any:
+def ms(field: str, domain: tuple[float, float], *, title: str = "latency", few: bool = False) -> Axis:
     """A logarithmic axis of milliseconds."""
-    shared: dict[str, Any] = {
+    return {
+        "field": field,
+        "type": "quantitative",
         "title": title,
-        "scale": alt.Scale(type="log", domain=list(domain), nice=False, clamp=True),
-        "axis": alt.Axis(values=ticks(domain, at_most=5 if few else 9), labelExpr=MS_LABEL),
+        "scale": {"type": "log", "domain": list(domain), "nice": False, "clamp": True},
+        "axis": {"values": ticks(domain, at_most=5 if few else 9), "labelExpr": MS_LABEL},
     }
-    return alt.Y(f"{field}:Q", **shared) if axis == "y" else alt.X(f"{field}:Q", **shared)
 
 
-def tail(field: str, top: float, *, title: str = "share of requests at most that slow") -> Any:
-    """x = 1/(1 − q), logarithmic: each decade is one more nine."""
-    return alt.X(
-        f"{field}:Q",
-        title=title,
-        scale=alt.Scale(type="log", domain=[1.25, max(top, 4.0)], nice=False, clamp=True),
-        axis=alt.Axis(values=[each for each in _TAIL_TICKS if each <= top * 1.001], labelExpr=TAIL_LABEL),
-    )
+def tail(field: str, top: float, *, labels: bool = True) -> Axis:
+    """x = 1/(1 − q), logarithmic: each decade is one more nine. ``labels`` off where a plot below has them."""
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": "share of requests at most that slow" if labels else None,
+        "scale": {"type": "log", "domain": [1.25, max(top, 4.0)], "nice": False, "clamp": True},
+        "axis": {
+            "values": [each for each in _TAIL_TICKS if each <= top * 1.001],
+            "labelExpr": TAIL_LABEL,
+            "labels": labels,
+            "ticks": labels,
+        },
+    }
+
+
+def linear(field: str, domain: Sequence[float] | None, *, title: str | None, **axis: Any) -> Axis:
+    """A linear axis, by default as wide as its values."""
+    scale: dict[str, Any] = {} if domain is None else {"domain": list(domain), "nice": False, "clamp": True}
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis}
+
+
+#: The upper edge of the plot, for words that belong to no value.
+TOP: Final[Axis] = {"value": 0}
 
 
 def log_spread(values_ms: Sequence[float], domain: tuple[float, float], height: int) -> list[float]:

@@ -10,7 +10,7 @@ import altair as alt
 from core.names import Origin
 from core.run import Samples
 from lab.charts import axes, series
-from lab.charts.theme import DASH, Palette, color_of, framed, rows_of
+from lab.charts.theme import DASH, Palette, color_of, framed, layered, mark
 from lab.comparison import Fault
 
 Sides = Mapping[Origin, Samples]
@@ -24,6 +24,7 @@ def over_time(
     faults: Sequence[Fault] = (),
     limit_seconds: float | None = None,
     limit_name: str = "",
+    viral_at_seconds: float | None = None,
     width: int = 680,
     height: int = 240,
 ) -> Any:
@@ -33,62 +34,66 @@ def over_time(
     values = [row[key] for side in rows.values() for row in side for key in ("p50", "p95")]
     domain = axes.ms_domain([*values, limit_seconds * 1e3 if limit_seconds else None])
     narrow = width < 500
-    x = alt.X(
-        "t:Q",
-        title=None,
-        scale=alt.Scale(domain=[0, duration_seconds], nice=False),
-        axis=alt.Axis(labels=False, ticks=False, tickCount=6),
-    )
+    x = axes.linear("t", (0, duration_seconds), title=None, labels=False, ticks=False, tickCount=6)
     layers = _shades(faults, duration_seconds, palette, labelled=True)
     if limit_seconds:
         layers += _limit(limit_seconds * 1e3, limit_name, palette)
-    ends: list[tuple[Origin, str, float, float]] = []
+    ends: list[tuple[Origin, str, float]] = []
     for origin, side in rows.items():
         for key, stroke in (("p50", 1.2), ("p95", 2.2)):
             line = [{"t": row["t"], "y": row[key]} for row in side]
-            layers.append(
-                rows_of(line)
-                .mark_line(
-                    color=color_of(palette, origin),
-                    strokeWidth=stroke,
-                    strokeDash=DASH[origin],
-                    interpolate="monotone",
-                    invalid="break-paths-show-domains",
-                )
-                .encode(x=x, y=axes.ms("y", domain, title=f"latency, {span:g} s windows", few=narrow))
-            )
-            last = next((point for point in reversed(line) if point["y"]), None)
+            style = {
+                "color": color_of(palette, origin),
+                "strokeWidth": stroke,
+                "strokeDash": DASH[origin],
+                "interpolate": "monotone",
+                "invalid": "break-paths-show-domains",
+            }
+            y = axes.ms("y", domain, title=f"latency, {span:g} s windows", few=narrow)
+            layers.append(mark(line, "line", style=style, x=x, y=y))
+            last = next((point["y"] for point in reversed(line) if point["y"]), None)
             if last is not None:
-                ends.append((origin, key, last["t"], last["y"]))
+                ends.append((origin, key, last))
     layers += _end_labels(ends, domain, duration_seconds, height, palette, narrow=narrow)
-    top = alt.layer(*layers).properties(width=width, height=height)
-    return framed(alt.vconcat(top, _rates(rows, faults, duration_seconds, palette, width), spacing=6), palette)
+    upper = layered(layers, width=width, height=height)
+    lower = _rates(rows, faults, duration_seconds, viral_at_seconds, palette, width)
+    return framed(alt.VConcatChart(vconcat=[upper, lower], spacing=6), palette)
 
 
 def _rates(
     rows: Mapping[Origin, list[series.Row]],
     faults: Sequence[Fault],
     duration_seconds: float,
+    viral_at_seconds: float | None,
     palette: Palette,
     width: int,
-) -> Any:
+) -> alt.LayerChart:
     origin = Origin.MEASURED if Origin.MEASURED in rows else Origin.SIMULATED
     offered = [{"t": row["t"], "rate": row["rate"]} for row in rows.get(origin, [])]
-    x = alt.X("t:Q", title="seconds", scale=alt.Scale(domain=[0, duration_seconds], nice=False))
-    area = (
-        rows_of(offered)
-        .mark_area(color=palette.stated, opacity=0.35, interpolate="monotone")
-        .encode(x=x, y=alt.Y("rate:Q", title="sent/s", axis=alt.Axis(tickCount=2)))
-    )
-    layers = [*_shades(faults, duration_seconds, palette, labelled=False), area]
-    return alt.layer(*layers).properties(width=width, height=44)
+    x = axes.linear("t", (0, duration_seconds), title="seconds", tickCount=6)
+    y = axes.linear("rate", None, title="sent/s", tickCount=2)
+    style = {"color": palette.stated, "opacity": 0.35, "interpolate": "monotone"}
+    layers = [
+        *_shades(faults, duration_seconds, palette, labelled=False),
+        mark(offered, "area", style=style, x=x, y=y),
+    ]
+    if viral_at_seconds is not None:
+        late = viral_at_seconds > duration_seconds * 0.25
+        words = {"align": "right" if late else "left", "baseline": "top", "dx": -4 if late else 4, "dy": 2}
+        moment = [{"t": viral_at_seconds, "name": "a post goes viral"}]
+        layers += [
+            mark(moment, "rule", style={"color": palette.ink, "opacity": 0.6}, x="t"),
+            mark(moment, "text", style={"color": palette.ink, **words}, x="t", y=axes.TOP, text="name"),
+        ]
+    return layered(layers, width=width, height=44)
 
 
-def _shades(faults: Sequence[Fault], duration_seconds: float, palette: Palette, *, labelled: bool) -> list[Any]:
+def _shades(faults: Sequence[Fault], duration_seconds: float, palette: Palette, *, labelled: bool) -> list[alt.Chart]:
     spans = [
         {
             "from": max(0.0, each.begins_seconds),
             "to": min(each.ends_seconds, duration_seconds),
+            "middle": (max(0.0, each.begins_seconds) + min(each.ends_seconds, duration_seconds)) / 2,
             "name": f"{each.target} {each.what}",
         }
         for each in faults
@@ -96,47 +101,37 @@ def _shades(faults: Sequence[Fault], duration_seconds: float, palette: Palette, 
     ]
     if not spans:
         return []
-    base = rows_of(spans)
-    layers = [base.mark_rect(color=palette.ink, opacity=0.1).encode(x="from:Q", x2="to:Q")]
-    layers += [
-        base.mark_rule(color=palette.ink, opacity=0.45, strokeWidth=1).encode(x=f"{edge}:Q") for edge in ("from", "to")
-    ]
-    if labelled:
-        late = spans[0]["from"] > duration_seconds * 0.5  # type: ignore[operator]
-        text = base.mark_text(
-            align="right" if late else "left", baseline="top", dx=-4 if late else 4, dy=2, color=palette.ink
-        )
-        layers.append(text.encode(x="from:Q" if late else "to:Q", y=alt.value(0), text="name:N"))
+    to: axes.Axis = {"field": "to"}
+    layers = [mark(spans, "rect", style={"color": palette.ink, "opacity": 0.1}, x="from", x2=to)]
+    layers += [mark(spans, "rule", style={"color": palette.ink, "opacity": 0.45}, x=edge) for edge in ("from", "to")]
+    if labelled:  # above the plot, where no line runs through it
+        style = {"align": "center", "baseline": "bottom", "dy": -3, "color": palette.ink}
+        layers.append(mark(spans, "text", style=style, x="middle", y=axes.TOP, text="name"))
     return layers
 
 
-def _limit(limit_ms: float, name: str, palette: Palette) -> list[Any]:
-    base = rows_of([{"y": limit_ms, "name": name}])
+def _limit(limit_ms: float, name: str, palette: Palette) -> list[alt.Chart]:
+    row = [{"y": limit_ms, "name": name}]
+    words = {"align": "left", "baseline": "bottom", "dx": 3, "dy": -2, "color": palette.stated}
     return [
-        base.mark_rule(color=palette.stated, strokeWidth=1.4).encode(y="y:Q"),
-        base.mark_text(align="left", baseline="bottom", dx=3, dy=-2, color=palette.stated).encode(
-            x=alt.value(0), y="y:Q", text="name:N"
-        ),
+        mark(row, "rule", style={"color": palette.stated, "strokeWidth": 1.4}, y="y"),
+        mark(row, "text", style=words, x={"value": 0}, y="y", text="name"),
     ]
 
 
 def _end_labels(
-    ends: Sequence[tuple[Origin, str, float, float]],
+    ends: Sequence[tuple[Origin, str, float]],
     domain: tuple[float, float],
     duration_seconds: float,
     height: int,
     palette: Palette,
     *,
     narrow: bool,
-) -> list[Any]:
-    places = axes.log_spread([value for _, _, _, value in ends], domain, height)
+) -> list[alt.Chart]:
     layers = []
-    for place, (origin, key, _, _) in zip(places, ends, strict=True):
+    for place, (origin, key, _) in zip(axes.log_spread([each[2] for each in ends], domain, height), ends, strict=True):
         name = f"{key} {origin.value[:3] if narrow else origin.value}"
-        row = {"t": duration_seconds, "y": place, "name": name}
-        layers.append(
-            rows_of([row])
-            .mark_text(align="left", dx=5, color=color_of(palette, origin), clip=False)
-            .encode(x="t:Q", y="y:Q", text="name:N")
-        )
+        style = {"align": "left", "dx": 5, "color": color_of(palette, origin), "clip": False}
+        row = [{"t": duration_seconds, "y": place, "name": name}]
+        layers.append(mark(row, "text", style=style, x="t", y="y", text="name"))
     return layers

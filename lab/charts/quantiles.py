@@ -11,7 +11,7 @@ import numpy as np
 from core.names import Origin
 from core.run import Samples
 from lab.charts import axes, series
-from lab.charts.theme import DASH, Palette, color_of, framed, rows_of
+from lab.charts.theme import DASH, Palette, color_of, framed, layered, mark
 
 Sides = Mapping[Origin, Samples]
 
@@ -26,66 +26,60 @@ def by_percentile(
     """Latency over 1/(1 − q) as far as both sides have the samples, above the signed error inside the noise band."""
     fewest = min((len(each) for each in sides.values()), default=0)
     curves = {origin: series.quantile_curve(samples, upto_count=fewest) for origin, samples in sides.items()}
+    curves = {origin: curve for origin, curve in curves.items() if len(curve.levels)}
+    if not curves:
+        return framed(_blank(width, height), palette)
     top = max(fewest / 10, 4.0)
     domain = axes.ms_domain([float(v) * 1e3 for curve in curves.values() for v in (*curve.low, *curve.high)])
-    narrow = width < 500
-    x = axes.tail("x", top, title="")
-    layers: list[Any] = []
-    ends: list[tuple[float, Origin]] = []
-    for origin in (Origin.MEASURED, Origin.SIMULATED):
-        curve = curves.get(origin)
-        if curve is None or not len(curve.levels):
-            continue
+    x = axes.tail("x", top, labels=len(curves) < 2)
+    y = axes.ms("y", domain, few=width < 500)
+    layers: list[alt.Chart] = []
+    for origin, curve in curves.items():
         points = [
             {"x": round(1 / (1 - q), 4), "y": round(v * 1e3, 4), "low": round(lo * 1e3, 4), "high": round(hi * 1e3, 4)}
             for q, v, lo, hi in zip(curve.levels, curve.values, curve.low, curve.high, strict=True)
         ]
-        base = rows_of(points)
-        y = axes.ms("y", domain, few=narrow)
+        color = color_of(palette, origin)
         if origin is Origin.MEASURED:
-            band = base.mark_area(color=color_of(palette, origin), opacity=0.16)
-            layers.append(band.encode(x=x, y=axes.ms("low", domain, few=narrow), y2="high:Q"))
-        layers.append(
-            base.mark_line(color=color_of(palette, origin), strokeWidth=2.2, strokeDash=DASH[origin]).encode(x=x, y=y)
-        )
-        ends.append((points[-1]["y"], origin))
-    places = axes.log_spread([each for each, _ in ends], domain, height)
-    for place, (_, origin) in zip(places, ends, strict=True):
-        layers.append(_label(top, place, origin.value, color_of(palette, origin), axes.tail("x", top), domain))
-    upper = alt.layer(*layers).properties(width=width, height=height) if layers else _blank(width, height)
-    if len(ends) < 2:
+            band = {**y, "field": "low"}
+            style = {"color": color, "opacity": 0.16}
+            layers.append(mark(points, "area", style=style, x=x, y=band, y2={"field": "high"}))
+        style = {"color": color, "strokeWidth": 2.2, "strokeDash": DASH[origin]}
+        layers.append(mark(points, "line", style=style, x=x, y=y))
+    places = axes.log_spread([float(curve.values[-1]) * 1e3 for curve in curves.values()], domain, height)
+    for place, origin in zip(places, curves, strict=True):
+        style = {"align": "left", "dx": 6, "color": color_of(palette, origin), "clip": False}
+        row = [{"x": top, "y": place, "name": origin.value}]
+        layers.append(mark(row, "text", style=style, x=x, y=y, text="name"))
+    upper = layered(layers, width=width, height=height)
+    if len(curves) < 2:
         return framed(upper, palette)
-    return framed(alt.vconcat(upper, _error_strip(curves, top, palette, width), spacing=6), palette)
+    return framed(alt.VConcatChart(vconcat=[upper, _error_strip(curves, top, palette, width)], spacing=6), palette)
 
 
 def distribution(sides: Sides, *, palette: Palette, width: int = 330, height: int = 240) -> Any:
     """Empirical distribution of each side: the share of requests that were at most that slow."""
-    points = {origin: series.cumulative(samples) for origin, samples in sides.items()}
+    points = {origin: side for origin, samples in sides.items() if (side := series.cumulative(samples))}
+    if not points:
+        return framed(_blank(width, height), palette)
     domain = axes.ms_domain([x for side in points.values() for x, _ in side])
+    x = axes.ms("x", domain, few=True)
+    y = axes.linear("y", (0, 1), title="share of requests", format="~p")
     layers = []
     for origin, side in points.items():
-        rows = [{"x": x, "y": round(y, 5)} for x, y in side]
-        layers.append(
-            rows_of(rows)
-            .mark_line(
-                color=color_of(palette, origin), strokeWidth=2, strokeDash=DASH[origin], interpolate="step-after"
-            )
-            .encode(
-                x=axes.ms("x", domain, axis="x", title="latency", few=True),
-                y=alt.Y("y:Q", title="share of requests", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="~p")),
-            )
-        )
-    # a curve is named where it crosses a height of its own, so that two near ones do not write over each other
-    for place, (origin, side) in zip((0.72, 0.28), points.items(), strict=False):
-        if side:
-            at = side[int(np.argmin([abs(share - place) for _, share in side]))]
-            left = origin is Origin.SIMULATED
-            layers.append(
-                rows_of([{"x": at[0], "y": at[1], "name": origin.value}])
-                .mark_text(align="left", dx=8, dy=4 if left else 8, color=color_of(palette, origin))
-                .encode(x="x:Q", y="y:Q", text="name:N")
-            )
-    return framed(alt.layer(*layers).properties(width=width, height=height), palette)
+        rows = [{"x": at, "y": round(share, 5)} for at, share in side]
+        color = {"color": color_of(palette, origin)}
+        style = {**color, "strokeWidth": 2, "strokeDash": DASH[origin], "interpolate": "step-after"}
+        layers.append(mark(rows, "line", style=style, x=x, y=y))
+    # each curve is named at half height on its outer side, so that two near ones do not write over each other
+    middles = {o: side[int(np.argmin([abs(share - 0.5) for _, share in side]))] for o, side in points.items()}
+    first = min(middles, key=lambda origin: middles[origin][0])
+    for origin, at in middles.items():
+        left = origin is first and len(middles) > 1
+        style = {"align": "right" if left else "left", "dx": -8 if left else 8, "color": color_of(palette, origin)}
+        row = [{"x": at[0], "y": at[1], "name": origin.value}]
+        layers.append(mark(row, "text", style=style, x=x, y=y, text="name"))
+    return framed(layered(layers, width=width, height=height), palette)
 
 
 def quantile_quantile(sides: Sides, *, palette: Palette, width: int = 330, height: int = 240) -> Any:
@@ -96,62 +90,57 @@ def quantile_quantile(sides: Sides, *, palette: Palette, width: int = 330, heigh
     if not len(measured.levels):
         return framed(_blank(width, height), palette)
     rows = [
-        {"q": f"{q:.1%}", "x": m * 1e3, "y": s * 1e3, "low": low * 1e3, "high": high * 1e3}
-        for q, m, s, low, high in zip(
-            measured.levels, measured.values, simulated.values, measured.low, measured.high, strict=True
-        )
+        {"x": m * 1e3, "y": s * 1e3, "low": low * 1e3, "high": high * 1e3}
+        for s, m, low, high in zip(simulated.values, measured.values, measured.low, measured.high, strict=True)
     ]
+    rows = [{key: round(float(value), 4) for key, value in row.items()} for row in rows]
     domain = axes.ms_domain([row[key] for row in rows for key in ("x", "y")])
-    base = rows_of(rows)
-    x = axes.ms("x", domain, axis="x", title="measured", few=True)
+    x = axes.ms("x", domain, title="measured", few=True)
     y = axes.ms("y", domain, title="simulated", few=True)
-    band = base.mark_area(color=palette.stated, opacity=0.25).encode(
-        x=x, y=axes.ms("low", domain, title="simulated", few=True), y2="high:Q"
+    ends = [{"x": each, "y": each} for each in domain]
+    gray = {"color": palette.stated}
+    line = {"color": palette.simulated, "strokeWidth": 2, "point": {"color": palette.simulated, "size": 14}}
+    layers = [
+        mark(rows, "area", style={**gray, "opacity": 0.25}, x=x, y={**y, "field": "low"}, y2={"field": "high"}),
+        mark(ends, "line", style={**gray, "strokeWidth": 1}, x=x, y=y),
+        mark(rows, "line", style=line, x=x, y=y),
+    ]
+    # under the line and above it in turn, for the names of near quantiles would write over each other
+    places: tuple[tuple[float, dict[str, Any]], ...] = (
+        (0.5, {"align": "left", "dx": 7, "dy": 9}),
+        (0.95, {"align": "left", "dx": 7, "dy": 9}),
+        (0.99, {"align": "right", "dx": -7, "dy": -7}),
     )
-    diagonal = (
-        rows_of([{"x": each, "y": each} for each in domain])
-        .mark_line(color=palette.stated, strokeWidth=1)
-        .encode(x=x, y=y)
-    )
-    dots = base.mark_line(
-        color=palette.simulated, strokeWidth=2, point=alt.OverlayMarkDef(color=palette.simulated, size=14)
-    ).encode(x=x, y=y)
-    named = []
-    for level in (0.5, 0.95, 0.99):
+    for level, place in places:
         if level <= float(measured.levels[-1]) + 1e-9:
-            near = int(np.argmin(np.abs(measured.levels - level)))
-            named.append({**rows[near], "name": f"p{level * 100:g}"})
-    text = rows_of(named).mark_text(align="left", dx=7, dy=9, color=palette.ink)
-    return framed(
-        alt.layer(band, diagonal, dots, text.encode(x=x, y=y, text="name:N")).properties(width=width, height=height),
-        palette,
-    )
+            near = rows[int(np.argmin(np.abs(measured.levels - level)))]
+            named = [{**near, "name": f"p{level * 100:g}"}]
+            layers.append(mark(named, "text", style={"color": palette.ink, **place}, x=x, y=y, text="name"))
+    return framed(layered(layers, width=width, height=height), palette)
 
 
-def _error_strip(curves: Mapping[Origin, series.Curve], top: float, palette: Palette, width: int) -> Any:
+def _error_strip(curves: Mapping[Origin, series.Curve], top: float, palette: Palette, width: int) -> alt.LayerChart:
     ours, real = curves[Origin.SIMULATED], curves[Origin.MEASURED]
     half = np.hypot((ours.high - ours.low) / 2 / real.values, ours.values * (real.high - real.low) / 2 / real.values**2)
     rows = [
         {"x": round(1 / (1 - q), 4), "error": round(s / m - 1, 4), "low": round(-h, 4), "high": round(h, 4)}
         for q, s, m, h in zip(ours.levels, ours.values, real.values, half, strict=True)
     ]
-    base = rows_of(rows)
+    # as wide as the errors need; noise beyond that is cut, for a cliff in the curve makes it as high as the cliff
+    bound = min(max(0.1, 1.3 * max(abs(row["error"]) for row in rows)), 20.0)
     x = axes.tail("x", top)
-    y = alt.Y("error:Q", title="error", axis=alt.Axis(format="+~p", tickCount=3))
-    band = base.mark_area(color=palette.stated, opacity=0.28).encode(x=x, y=alt.Y("low:Q"), y2="high:Q")
-    zero = rows_of([{"error": 0}]).mark_rule(color=palette.stated).encode(y="error:Q")
-    line = base.mark_line(color=palette.simulated, strokeWidth=2, strokeDash=DASH[Origin.SIMULATED])
-    return alt.layer(band, zero, line.encode(x=x, y=y)).properties(width=width, height=80)
+    label = "datum.value == 0 ? '0' : format(datum.value, '+~p')"
+    y = axes.linear("error", (-min(bound, 1.0), bound), title="error", labelExpr=label, tickCount=3)
+    gray = {"color": palette.stated}
+    line = {"color": palette.simulated, "strokeWidth": 2, "strokeDash": DASH[Origin.SIMULATED]}
+    layers = [
+        mark(rows, "area", style={**gray, "opacity": 0.28}, x=x, y={**y, "field": "low"}, y2={"field": "high"}),
+        mark([{"error": 0}], "rule", style=gray, y=y),
+        mark(rows, "line", style=line, x=x, y=y),
+    ]
+    return layered(layers, width=width, height=80)
 
 
-def _label(x: float, y: float, name: str, color: str, x_axis: Any, domain: tuple[float, float]) -> Any:
-    return (
-        rows_of([{"x": x, "y": y, "name": name}])
-        .mark_text(align="left", dx=6, color=color, clip=False)
-        .encode(x=x_axis, y=axes.ms("y", domain), text="name:N")
-    )
-
-
-def _blank(width: int, height: int) -> Any:
-    row = [{"note": "too few requests for a percentile"}]
-    return rows_of(row).mark_text().encode(text="note:N").properties(width=width, height=height)
+def _blank(width: int, height: int) -> alt.LayerChart:
+    words = mark([{"note": "too few requests for a percentile"}], "text", style={}, text="note")
+    return layered([words], width=width, height=height)

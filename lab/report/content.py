@@ -1,0 +1,351 @@
+"""What a report tells, in its order: verdict, timeline, agreement, percentiles, faults, ledger, cost, validity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from core.names import Origin
+from core.run import Run
+from lab import figures
+from lab.comparison import Comparison, Judged, OperationPair, Pair, SideFacts, Verdict
+from lab.report.drawings import latency_sections, overview, timeline
+from lab.report.parts import LISTING_MAX, Listing, Report, Row, Section, Table
+
+_MARKS = {True: "✓", False: "✗", None: "·"}
+_WORDS = {True: "held", False: "missed", None: "not judged"}
+_SIDES = ("simulated", "measured")
+
+
+def content(comparison: Comparison, runs: Mapping[Origin, Run], scenario_text: str) -> Report:
+    """Tell ``comparison``, drawing from the samples of ``runs``."""
+    side = comparison.measured if comparison.measured.present else comparison.simulated
+    sections = [
+        _expectations(comparison),
+        timeline(comparison, runs),
+        _agreement(comparison, runs),
+        *latency_sections(comparison, runs),
+        _faults(comparison),
+        _hits(comparison),
+        _ledger(comparison),
+        _cost(comparison),
+        _validity(comparison),
+        _repeat(comparison, scenario_text),
+    ]
+    calibration = comparison.simulated.calibration
+    caption = [
+        f"run {comparison.id}",
+        f"seed {comparison.seed}",
+        f"commit {side.commit}",
+        figures.clock(side.started),
+        _machine(comparison.measured),
+        f"calibration {calibration}" if calibration else "",
+    ]
+    return Report(
+        title=comparison.scenario,
+        sentence=comparison.sentence,
+        good=comparison.exit_code == 0,
+        caption=" · ".join(each for each in caption if each),
+        says=comparison.says,
+        sections=tuple(each for each in sections if each is not None),
+    )
+
+
+def _expectations(comparison: Comparison) -> Section | None:
+    if not comparison.verdicts:
+        return Section(title="Expectations", sentences=("The scenario expects nothing; nothing was judged.",))
+    rows = []
+    for verdict in comparison.verdicts:
+        decided = verdict.deciding
+        held = decided.held if decided is not None else None
+        word = _WORDS[held]
+        if held is None and decided is not None and decided.reason:
+            word += f": {decided.reason}"
+        rows.append(
+            Row(
+                cells=(
+                    f"{_MARKS[held]} {verdict.name}",
+                    figures.limit(verdict),
+                    _judged(verdict, verdict.simulated),
+                    _judged(verdict, verdict.measured),
+                    figures.margin(verdict) or figures.MISSING,
+                    figures.count(decided.count if decided else None),
+                    word,
+                ),
+                mark="missed" if held is False else "",
+            )
+        )
+    head = ("expectation", "limit", *_SIDES, "margin", "n", "verdict")
+    return Section(
+        title="Expectations",
+        tables=(Table(head=head, rows=tuple(rows), texts=frozenset({0, 6})),),
+        sentences=() if comparison.measured.present else (f"Judged on the simulation: {comparison.measured.reason}.",),
+    )
+
+
+def _judged(verdict: Verdict, side: Judged | None) -> str:
+    return figures.by_unit(side.value, verdict.unit) if side is not None else figures.MISSING
+
+
+def _agreement(comparison: Comparison, runs: Mapping[Origin, Run]) -> Section | None:
+    if len(runs) < 2:
+        missing = comparison.simulated if not comparison.simulated.present else comparison.measured
+        return Section(title="Agreement", sentences=(f"There is nothing to compare: {missing.reason}.",))
+    tables = [_errors_table(comparison.rows, "Ahead: nothing of the judged run enters the prediction.")]
+    if comparison.matched and comparison.speed is not None:
+        caption = (
+            f"Speed-matched, the whole time: the model run again with every CPU demand × {comparison.speed.ratio:.2f}, "
+            "the one scalar taken from the judged run."
+        )
+        tables.append(_errors_table([(each.operation, each) for each in comparison.matched], caption))
+    sentences = [
+        "Error = (simulated − measured) / measured. The noise is that of the sample sizes; a percentile is given where "
+        "at least ten requests lie beyond it."
+    ]
+    if comparison.speed is not None:
+        sentences.append(
+            f"Outside of faults this run used {comparison.speed.ratio:.2f} × the CPU that its requests cost by the "
+            f"calibration: {comparison.speed.measured_cpu_seconds:.1f} s against "
+            f"{comparison.speed.calibrated_cpu_seconds:.1f} s."
+        )
+    tables += [_rates_table(comparison), _percentiles_table(comparison.rows)]
+    return Section(
+        title="Agreement",
+        sentences=tuple(sentences),
+        tables=tuple(tables),
+        figures=overview(comparison),
+    )
+
+
+def _errors_table(rows: Iterable[tuple[str, OperationPair]], caption: str) -> Table:
+    found = []
+    for name, pair in rows:
+        worst = pair.worst
+        cells = (
+            ("! " if pair.beyond_noise else "") + name,
+            figures.rho(pair.utilisation_ratio),
+            *(figures.error(each.error_ratio) for each in pair.quantiles),
+            figures.noise(worst.noise_ratio if worst else None),
+            figures.MISSING if pair.ks is None else f"{pair.ks:.2f}",
+            figures.duration(pair.wasserstein_seconds),
+            figures.count(pair.measured.count if pair.measured else None),
+        )
+        found.append(Row(cells=cells, mark="" if pair.beyond_noise else "faint"))
+    head = ("operation, worst first", "ρ", "p50", "p95", "p99", "noise", "KS", "Wasserstein", "n")
+    return Table(head=head, rows=tuple(found), caption=caption)
+
+
+def _percentiles_table(rows: Iterable[tuple[str, OperationPair]]) -> Table:
+    found = []
+    for name, pair in rows:
+        cells = [name]
+        for each in pair.quantiles:
+            cells += [
+                figures.interval(each.simulated),
+                figures.interval(each.measured),
+                figures.noise(each.noise_ratio),
+            ]
+        found.append(Row(cells=tuple(cells)))
+    head = tuple(word for q in ("p50", "p95", "p99") for word in (f"{q} simulated", "measured", "noise"))
+    caption = "Percentiles with their 95 % intervals, and the noise of each error."
+    return Table(head=("operation", *head), rows=tuple(found), caption=caption, folded=True)
+
+
+def _rates_table(comparison: Comparison) -> Table:
+    rows = []
+    for pair in sorted(comparison.operations, key=lambda each: each.operation):
+        ours, real = pair.simulated, pair.measured
+        rows.append(
+            Row(
+                cells=(
+                    pair.operation,
+                    figures.rate(ours.per_second if ours else None),
+                    figures.rate(real.per_second if real else None),
+                    figures.error(pair.throughput_error_ratio),
+                    figures.share(ours.errors_ratio if ours else None),
+                    figures.share(real.errors_ratio if real else None),
+                    figures.share(ours.degraded_ratio if ours else None),
+                    figures.share(real.degraded_ratio if real else None),
+                )
+            )
+        )
+    head = ("operation", "rate simulated", "measured", "error", "errors simulated", "measured", "degraded simulated")
+    return Table(head=(*head, "measured"), rows=tuple(rows), caption="Throughput, errors and degraded answers.")
+
+
+def _faults(comparison: Comparison) -> Section | None:
+    if not comparison.faults:
+        return None
+    rows = tuple(
+        Row(
+            cells=(
+                f"{each.target} {each.what}",
+                f"{each.begins_seconds:.1f} s",
+                f"{each.ends_seconds:.1f} s",
+                each.proof or "not proven to act",
+            )
+        )
+        for each in comparison.faults
+    )
+    drill = [
+        Row(
+            cells=(
+                name,
+                figures.duration(pair.simulated),
+                figures.duration(pair.measured),
+                figures.error(pair.error_ratio),
+            )
+        )
+        for name, pair in (
+            ("recovery", comparison.recovery_seconds),
+            ("depth: worst p95 of a second", comparison.depth_seconds),
+        )
+        if pair is not None
+    ]
+    tables = [Table(head=("fault", "from", "to", "seen to act"), rows=rows, texts=frozenset({0, 3}))]
+    if drill:
+        tables.append(Table(head=("", *_SIDES, "error"), rows=tuple(drill)))
+    return Section(title="Faults", tables=tuple(tables))
+
+
+def _hits(comparison: Comparison) -> Section | None:
+    if not comparison.caches:
+        return None
+    rows = []
+    for each in comparison.caches:
+        ratios = [side.hit_ratio if side is not None else None for side in (each.simulated, each.measured)]
+        lookups = each.measured or each.simulated
+        points = (ratios[0] - ratios[1]) * 100 if ratios[0] is not None and ratios[1] is not None else None
+        rows.append(
+            Row(
+                cells=(
+                    each.cache,
+                    figures.share(ratios[0]),
+                    figures.share(ratios[1]),
+                    figures.MISSING if points is None else f"{figures.signed(points, digits=1)} points",
+                    figures.count(lookups.hit_count + lookups.miss_count if lookups else None),
+                )
+            )
+        )
+    return Section(
+        title="Hit ratios", tables=(Table(head=("cache", *_SIDES, "difference", "look-ups"), rows=tuple(rows)),)
+    )
+
+
+def _ledger(comparison: Comparison) -> Section | None:
+    ledger = comparison.measured.ledger
+    if not ledger:
+        return None
+    operations = list(dict.fromkeys(key.rpartition(".")[0] for key in ledger))
+    columns = list(dict.fromkeys(key.rpartition(".")[2] for key in ledger))
+    rows = tuple(
+        Row(
+            cells=(name, *(figures.count(ledger.get(f"{name}.{column}")) for column in columns)),
+            mark="missed" if ledger.get(f"{name}.lost") else "",
+        )
+        for name in operations
+    )
+    return Section(
+        title="Ledger",
+        sentences=("What clients were told is done, and what the public API showed of it afterwards.",),
+        tables=(Table(head=("operation", *columns), rows=rows),),
+    )
+
+
+def _cost(comparison: Comparison) -> Section | None:
+    cost = comparison.cost
+    if cost is None:
+        return None
+    if cost.month is None:
+        return Section(title="Cost", sentences=(f"Not priced: {cost.reason}.",))
+    totals = [
+        ("a month", cost.month),
+        ("per million requests", cost.million_requests),
+        ("per user, a month", cost.user),
+    ]
+    items = [(each.name, each) for each in cost.items]
+    return Section(
+        title="Cost",
+        sentences=(f"Both sides priced by the same bill from the price book {cost.prices}.", *cost.notes),
+        tables=(
+            Table(head=("", *_SIDES, "error"), rows=tuple(_priced(*each) for each in totals if each[1] is not None)),
+            Table(head=("a month, by component", *_SIDES, "error"), rows=tuple(_priced(*each) for each in items)),
+        ),
+    )
+
+
+def _priced(name: str, pair: Pair | None) -> Row:
+    if pair is None:
+        return Row(cells=(name, figures.MISSING, figures.MISSING, figures.MISSING))
+    cells = (name, figures.dollars(pair.simulated), figures.dollars(pair.measured), figures.error(pair.error_ratio))
+    return Row(cells=cells)
+
+
+def _validity(comparison: Comparison) -> Section:
+    real = comparison.measured
+    sentences = [f"The {name} run is void: {reason}." for name, reason in _voids(comparison)]
+    sentences += [f"{each} died, and no fault had killed it." for each in real.deaths]
+    sentences += list(comparison.notes)
+    rows = []
+    if real.present:
+        rows = [
+            Row(cells=("generator lag p99", figures.duration(real.lag_p99_seconds))),
+            Row(cells=("requests sent of scheduled", f"{real.sent_count:,} of {real.scheduled_count:,}")),
+            Row(cells=("host stalled", figures.share(real.stall_ratio))),
+        ]
+    ours, theirs = comparison.simulated.utilisation_ratio, real.utilisation_ratio
+    rows.append(Row(cells=("the stack's cores busy, simulated", figures.rho(ours))))
+    rows.append(Row(cells=("the stack's cores busy, measured", figures.rho(theirs))))
+    busy = tuple(
+        Row(cells=(each.name, figures.rho(each.simulated), figures.rho(each.measured), figures.error(each.error_ratio)))
+        for each in comparison.processes
+    )
+    return Section(
+        title="Validity",
+        sentences=tuple(each if each.endswith(".") else f"{each[:1].upper()}{each[1:]}." for each in sentences),
+        tables=(
+            Table(head=("", "value"), rows=tuple(rows)),
+            *((Table(head=("busy share of a core", *_SIDES, "error"), rows=busy),) if busy else ()),
+        ),
+    )
+
+
+def _voids(comparison: Comparison) -> list[tuple[str, str]]:
+    sides = (("simulated", comparison.simulated), ("measured", comparison.measured))
+    return [(name, "; ".join(side.void_reasons) or "no reason was recorded") for name, side in sides if side.void]
+
+
+def _repeat(comparison: Comparison, scenario_text: str) -> Section:
+    side = comparison.measured if comparison.measured.present else comparison.simulated
+    folder = "measured" if comparison.measured.present else "simulated"
+    commit = side.commit.removesuffix("+")
+    steps = [
+        f"git checkout {commit}",
+        f"windtunnel run runs/{comparison.id}/{folder}/scenario.yaml   # seed {comparison.seed}",
+        f"windtunnel report runs/{comparison.id}   # compare these two runs again",
+    ]
+    changed = ("The work tree differed from that commit when this was run.",) if side.commit.endswith("+") else ()
+    listings = [Listing(title="Scenario", text=scenario_text[:LISTING_MAX])]
+    if comparison.measured.errors or comparison.simulated.errors:
+        listings.append(Listing(title="Most frequent errors", text=_error_lines(comparison)))
+    return Section(
+        title="How to repeat",
+        sentences=changed,
+        commands=tuple(steps),
+        listings=tuple(listings),
+    )
+
+
+def _error_lines(comparison: Comparison) -> str:
+    lines = [f"{'side':<10} {'operation':<18} {'outcome':<9} {'status':>6} {'count':>8}"]
+    for name, side in (("measured", comparison.measured), ("simulated", comparison.simulated)):
+        lines += [f"{name:<10} {each[0]:<18} {each[1]:<9} {each[2]:>6} {each[3]:>8,}" for each in side.errors]
+    return "\n".join(lines)
+
+
+def _machine(side: SideFacts) -> str:
+    machine = side.machine
+    if not machine:
+        return ""
+    memory = machine.get("memory_bytes")
+    gib = f", {memory / 2**30:.0f} GiB" if isinstance(memory, int | float) else ""
+    return f"{machine.get('processor', 'unknown processor')}, {machine.get('cores', '?')} cores{gib}"

@@ -1,0 +1,36 @@
+"""Writes the report of a pair folder from its comparison and its two runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core import run
+from core.names import Origin
+from core.run import NotARunError, Run
+from lab.comparison import read_comparison
+from lab.report import markdown, page
+from lab.report.content import content
+
+HTML_FILE = "report.html"
+MARKDOWN_FILE = "report.md"
+
+
+def write(pair_folder: Path) -> Path:
+    """Write ``report.html`` and ``report.md`` into the pair folder; returns the page's path.
+
+    Needs ``comparison.json`` (`lab.compare.compare`); raises NoComparisonError without one.
+    """
+    comparison = read_comparison(pair_folder)
+    runs: dict[Origin, Run] = {}
+    text = ""
+    for origin in (Origin.SIMULATED, Origin.MEASURED):
+        try:
+            runs[origin] = run.read(pair_folder / origin.value)
+        except NotARunError:
+            continue  # the comparison says why this side is missing
+        text = (pair_folder / origin.value / "scenario.yaml").read_text(encoding="utf-8")
+    told = content(comparison, runs, text)
+    path = pair_folder / HTML_FILE
+    path.write_text(page.render(told), encoding="utf-8")
+    (pair_folder / MARKDOWN_FILE).write_text(markdown.render(told), encoding="utf-8")
+    return path
