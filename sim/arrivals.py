@@ -13,9 +13,10 @@ from core.run import Event
 from core.traffic import Schedule
 from sim.content import Content
 from sim.flow import Ending
-from sim.interpreter import Interpreter, Request, Task
+from sim.interpreter import Interpreter
 from sim.kernel import Kernel, Steps
 from sim.observe import Observer
+from sim.task import Request, Task
 
 #: Steps that a journey may have: the entity of a request's step is number × this + step.
 STEPS_MAX: Final = 16

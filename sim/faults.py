@@ -8,7 +8,6 @@ from core.names import Cache, FaultKind, Server
 from core.profile import Profile
 from core.run import Event
 from core.scenario import Fault, Scenario
-from sim.draws import lognormal_of
 from sim.kernel import Steps
 from sim.plant import Plant
 
@@ -47,14 +46,6 @@ def down_seconds(plant: Plant, fault: Fault, place: int, profile: Profile) -> fl
     if member in tuple(Server):
         return noticed + _STARTS_SECONDS.get(Server(member), _SERVER_STARTS_SECONDS)
     return noticed + _SERVICE_STARTS_SECONDS
-
-
-def wire_median_seconds(profile: Profile, name: str) -> float:
-    """Median of a link's wire time; 0 where it was not measured."""
-    for wire in profile.wires:
-        if wire.link == name:
-            return float(lognormal_of(wire.median_seconds, wire.p99_seconds)[0])
-    return 0.0
 
 
 def _told(index: int, fault: Fault) -> dict[str, Any]:

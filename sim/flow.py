@@ -8,6 +8,7 @@ A step ends well or with an `Ending` that tells what went wrong; a sequence stop
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TypeAlias
@@ -255,3 +256,21 @@ def steps(*flows: Flow) -> Sequence:
 
 
 NOTHING = Sequence(steps=())
+
+
+def walk(step: Flow, *, healthy: bool = False) -> Iterator[Flow]:
+    """Every step of a flow; only those on the way on which nothing fails and every look-up hits where ``healthy``."""
+    yield step
+    match step:
+        case Sequence(steps=inner) | Fork(branches=inner) | Decide(cases=inner):
+            children: tuple[Flow, ...] = inner
+        case Lookup(hit=hit, miss=miss):
+            children = (hit,) if healthy else (hit, miss)
+        case Rescue() | Breaker():
+            children = (step.inner,) if healthy else (step.inner, step.otherwise)
+        case Call() | Hold() | Admit() | Each() | Deadline() | Retry() | Stage():
+            children = (step.inner,)
+        case _:
+            children = ()
+    for child in children:
+        yield from walk(child, healthy=healthy)

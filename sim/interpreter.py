@@ -1,14 +1,12 @@
 """Walks a program as SimPy processes: the readable engine, one generator per kind of instruction.
 
-A `Task` is one thread of control. A deadline that expires cancels the tasks below it: what they have asked of stations
-is still done there, nothing more is asked, and their places in pools are free at once.
+A flow is walked by a `sim.task.Task`; forks and deadlines start tasks below it.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 import simpy
@@ -22,49 +20,11 @@ from sim.kernel import Steps
 from sim.observe import Observer
 from sim.plant import Plant
 from sim.program import Entry, Instruction, Op, Program
-from sim.station import Claim, Pool, Station
+from sim.station import Pool, Station
+from sim.task import Request, Task
 
 #: Draws of a retry start so far behind those of the try before.
 _ATTEMPT: Final = 1 << 56
-
-
-@dataclass(slots=True, eq=False)
-class Request:
-    """What is asked, shared by all tasks that work on it."""
-
-    entity: int  # tells its random draws from those of every other request and step
-    number: int  # of the request in the schedule: chooses the instance of a service
-    operation: str
-    person: int
-    author: int  # whose post or profile it is about
-    second: int  # of the run in which it was meant to start, from the start of the warm-up
-    degraded: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class Task:
-    """One thread of control of a request."""
-
-    request: Request
-    attempt: int = 0
-    cancelled: bool = False
-    below: list[Task] = field(default_factory=list)
-    claims: list[tuple[Pool, Claim]] = field(default_factory=list)
-
-    def child(self) -> Task:
-        """A task that ends with this one."""
-        task = Task(self.request, self.attempt, self.cancelled)
-        self.below.append(task)
-        return task
-
-    def cancel(self) -> None:
-        """Ask for nothing more, here and below."""
-        self.cancelled = True
-        for pool, claim in self.claims:
-            pool.give_back(claim)
-        self.claims.clear()
-        for task in self.below:
-            task.cancel()
 
 
 Walk = Steps[Ending]
@@ -278,7 +238,8 @@ class Interpreter:
 
         def branch(at: int) -> Steps[None]:
             nonlocal left, worst
-            worst = max(worst, (yield from self.run(at, task.child())))
+            ending = yield from self.run(at, task.child())
+            worst = max(worst, ending)
             left -= 1
             if not left:
                 joined.succeed()

@@ -76,13 +76,11 @@ class Tally:
         self._changed_seconds = now
 
 
-def check_conservation(tally: Tally) -> None:
-    """All who came have left or are inside; raises ModelError."""
-    if tally.inside < 0 or tally.arrived != tally.ended + tally.inside:
-        raise ModelError(
-            "conservation",
-            f"{tally.name}: {tally.arrived} came, {tally.ended} left, {tally.inside} are inside",
-        )
+def check_conservation(tally: Tally, *, found: int | None = None) -> None:
+    """All who came have left or are inside, where ``found`` were counted one by one; raises ModelError."""
+    inside = tally.inside if found is None else found
+    if inside < 0 or tally.arrived != tally.ended + inside or inside != tally.inside:
+        raise ModelError("conservation", f"{tally.name}: {tally.arrived} came, {tally.ended} left, {inside} are inside")
 
 
 def check_little(tally: Tally, *, now: float) -> None:

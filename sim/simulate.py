@@ -18,6 +18,7 @@ from core.profile import Profile
 from core.run import Event, Samples, samples_from_rows
 from core.scenario import Scenario
 from sim import arrivals, disturbances, faults, layout, observe, plant
+from sim.compiler import compile_flows
 from sim.components import all_flows
 from sim.content import Content
 from sim.draws import Draws
@@ -26,7 +27,8 @@ from sim.kernel import Kernel
 from sim.laws import ModelError
 from sim.observe import Observer
 from sim.plant import Plant
-from sim.program import Program, compile_flows
+from sim.program import Program
+from sim.station import Pool, Station
 
 #: How long after the last arrival a run may go on, in client time limits: a journey's steps may each use one up.
 _TAIL_TIMEOUTS = 6.0
@@ -114,10 +116,12 @@ class _Run:
                 self.usage.append((process.name, second, spent))
 
     def _check(self) -> None:
-        pools = [pool.tally for family in self.plant.pools for pool in family]
-        stations = [station.tally for station in self.plant.stations]
-        places = [self.observer.requests, self.observer.background, *stations, *pools]
-        observe.check(places, now=self.kernel.now)
+        places: list[Station | Pool] = [*self.plant.stations]
+        places += [pool for family in self.plant.pools for pool in family]
+        tallies = [self.observer.requests, self.observer.background, *(place.tally for place in places)]
+        observe.check(tallies, now=self.kernel.now)
+        for place in places:
+            place.check()
         self.plant.host.check()
 
     def _program(self) -> Program:

@@ -14,7 +14,7 @@ import simpy
 
 from sim.host import Host, Job
 from sim.kernel import Kernel
-from sim.laws import ModelError, Tally
+from sim.laws import ModelError, Tally, check_conservation
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +102,10 @@ class Station:
         """Take work again."""
         self._down -= 1
 
+    def check(self) -> None:
+        """Whoever came has left, waits or is served; raises ModelError."""
+        check_conservation(self.tally, found=len(self._waiting) + len(self._serving))
+
     def _begin(self, visit: _Visit) -> None:
         if len(self._serving) >= self.workers:
             raise ModelError("capacity", f"{self.name}: more than {self.workers} jobs in service")
@@ -170,6 +174,10 @@ class Pool:
             following = self._waiting.popleft()
             if not following.over:
                 self._grant(following)
+
+    def check(self) -> None:
+        """Whoever came has left, waits or holds a place; raises ModelError."""
+        check_conservation(self.tally, found=self.taken + sum(not claim.over for claim in self._waiting))
 
     def _grant(self, claim: Claim) -> None:
         claim.held = True

@@ -22,14 +22,18 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
         name: through_gateway(
             name,
             steps(
-                _own(0.30),
+                arrive,
                 Stage(name="write", inner=steps(_written(trips=trips), _own(0.20))),
                 Stage(name="count", inner=steps(_own(0.10), _counted(), _own(0.10))),
                 Stage(name="present", inner=_own(0.10)),
             ),
             behind=_own(0.20),
         )
-        for name, trips in (("like.add", 1.0), ("like.remove", 1.0), ("comment.add", 5.0))
+        for name, trips, arrive in (
+            ("like.add", 1.0, _own(0.30)),
+            ("like.remove", 1.0, _own(0.30)),
+            ("comment.add", 5.0, Stage(name="parse", inner=_own(0.30))),
+        )
     }
     found["comment.list"] = through_gateway(
         "comment.list",

@@ -7,8 +7,9 @@ from typing import Final
 from core.names import Component, Server, link
 from core.operations import OPERATIONS
 from sim.flow import Admit, Call, Ending, Fail, Flow, Limit, OperationFlow, Rescue, Use, steps
-from sim.program import CLIENT_GATEWAY
 
+#: The way from a client to the gateway: no scenario can break it; a profile may give its wire time.
+CLIENT_GATEWAY: Final = link("client", Server.GATEWAY)
 #: Requests that one component takes at once (`core.settings.ProcessSettings.inflight_max`).
 INFLIGHT_MAX: Final = 512
 #: Of what HAProxy spends on a request: parsing it, verifying the token, choosing a server; the rest is the answer.

@@ -5,9 +5,7 @@ from __future__ import annotations
 from core.profile import Delay, Demand, Profile, Stalls, Wire
 
 QUIET = Stalls(per_second=(), upto_seconds=(), mean_seconds=(), lost_ratio=0.0)
-STALLS = Stalls(
-    per_second=(4.0, 0.4), upto_seconds=(0.0005, 0.002), mean_seconds=(0.0002, 0.0008), lost_ratio=0.0011
-)
+STALLS = Stalls(per_second=(4.0, 0.4), upto_seconds=(0.0005, 0.002), mean_seconds=(0.0002, 0.0008), lost_ratio=0.0011)
 
 #: Operation → process → CPU milliseconds.
 _MILLISECONDS = {

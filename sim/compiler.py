@@ -1,0 +1,276 @@
+"""Compiles flows into a program: names become indices, shares of demands become seconds.
+
+What calibration measured of an operation is used up to the last second: a process that its page does not visit does its
+part behind the answer, and a miss path is charged to those that missed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeVar
+
+import numpy as np
+
+from core import traffic
+from core.names import Server
+from core.operations import BACKGROUND, OPERATIONS, steps_of
+from core.profile import DEGRADED, Profile
+from core.scenario import Scenario
+from sim import flow as flows
+from sim.draws import spread_of
+from sim.flow import Flow, OperationFlow, Where, walk
+from sim.layout import Layout
+from sim.program import DRAWS_MAX, DemandRow, Entry, Instruction, Op, PoolSpec, Program
+
+#: A miss path is calibrated only where at least this share of look-ups missed.
+_MISS_RATIO_MIN: Final = 0.01
+T = TypeVar("T")
+
+
+def offered_per_second(scenario: Scenario) -> dict[str, tuple[float, ...]]:
+    """Offered rate of every operation and background job, by second from the start of the warm-up."""
+    load = scenario.traffic
+    seconds = range(max(1, int(np.ceil(load.warm_up_seconds + load.duration_seconds))))
+    middles = [second + 0.5 - load.warm_up_seconds for second in seconds]
+    viral = load.viral
+    extra = [traffic.viral_rate_per_second(viral, load.rate_per_second, at) if viral else 0.0 for at in middles]
+    rates: dict[str, list[float]] = {name: [0.0] * len(middles) for name in (*OPERATIONS, *BACKGROUND)}
+    for act in sorted({*load.mix_ratio, *(viral.mix_ratio if viral else ())}):
+        base = load.rate_per_second * load.mix_ratio.get(act, 0.0)
+        share = viral.mix_ratio.get(act, 0.0) if viral else 0.0
+        for step in steps_of(act):
+            rates[step] = [rate + base + share * more for rate, more in zip(rates[step], extra, strict=True)]
+    rates["media.process"] = rates["media.complete"]
+    rates["fanout.deliver"] = rates["post.create"]
+    return {name: tuple(values) for name, values in rates.items()}
+
+
+def compile_flows(
+    pages: Mapping[str, OperationFlow], *, scenario: Scenario, profile: Profile, layout: Layout, names: tuple[str, ...]
+) -> Program:
+    """Compile the operations ``names`` and the background jobs that they start.
+
+    Raises ValueError that names the operation where a page speaks of a process or link that there is not.
+    """
+    compiler = _Compiler(scenario, profile, layout)
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop(0)
+        if name in compiler.program.entries:
+            continue
+        if name not in pages:
+            raise ValueError(f"{name}: no component's page under sim/components describes it")
+        compiler.operation(name, pages[name])
+        waiting += [job for job in compiler.program.jobs if job not in compiler.program.entries]
+    return compiler.program
+
+
+class _Compiler:
+    def __init__(self, scenario: Scenario, profile: Profile, layout: Layout):
+        self.program = Program()
+        self._scenario, self._profile, self._layout = scenario, profile, layout
+        self._rates = offered_per_second(scenario)
+        self._proxied = {fault.link for fault in scenario.faults if fault.link}
+        self._operation = ""
+        self._first = self._visit = 0
+        self._component = ""
+        self._each: tuple[str, int, int] | None = None  # server, instance, of how many
+        self._scale = 1.0
+        self._proxy_trips = 0.0
+
+    def operation(self, name: str, page: OperationFlow) -> None:
+        """Compile one operation or background job."""
+        self._operation = name
+        self._first = len(self.program.instructions)
+        # by name, so that scenarios which differ in their mix still draw the same numbers for the same step
+        self._visit = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big") << 20
+        self._component = str(BACKGROUND[name] if name in BACKGROUND else OPERATIONS[name].component)
+        whole = flows.steps(page.front, page.behind)
+        uses = {step.process for step in walk(whole) if isinstance(step, flows.Use) and not step.degraded}
+        calls = [step for step in walk(whole, healthy=True) if isinstance(step, flows.Call)]
+        self._proxy_trips = sum(call.trips for call in calls if call.link in self._proxied)
+        self.program.entries[name] = Entry(name=name, front=-1, behind=-1)  # so that it may start itself
+        front = self._add(page.front)
+        behind = self._add(flows.steps(page.behind, *self._unseen(uses | {str(Server.TOXIPROXY)})))
+        self.program.entries[name] = Entry(name=name, front=front, behind=behind)
+
+    def _unseen(self, seen: set[str]) -> Iterator[Flow]:
+        """What the operation was measured to cost processes that its page does not visit: work behind the answer."""
+        for demand in self._profile.demands:
+            if demand.operation == self._operation and demand.process not in seen:
+                if self._layout.named(demand.process):
+                    yield flows.Use(process=demand.process, where=Where.PERSON)
+                else:
+                    self.program.notes.append(f"{self._operation}: no process {demand.process} in this scenario")
+
+    def _add(self, step: Flow) -> int:
+        instructions = self.program.instructions
+        here = len(instructions)
+        visit = self._visit + (here - self._first) * DRAWS_MAX
+        instructions.append(Instruction(op=Op.SEQUENCE, visit=visit))  # holds the place while children are added
+        instructions[here] = self._instruction(step, visit)
+        return here
+
+    def _all(self, steps: tuple[Flow, ...]) -> tuple[int, ...]:
+        return tuple(self._add(step) for step in steps)
+
+    def _instruction(self, step: Flow, visit: int) -> Instruction:
+        program = self.program
+        match step:
+            case flows.Sequence():
+                return Instruction(op=Op.SEQUENCE, visit=visit, children=self._all(step.steps))
+            case flows.Use():
+                return self._use(step, visit)
+            case flows.Call():
+                return self._call(step, visit)
+            case flows.Hold():
+                return self._hold(step, visit)
+            case flows.Admit():
+                callers = max(1, len(self._layout.of(step.component)))
+                spec = PoolSpec(name=f"{step.component} under way", size=step.size, callers=callers, callees=1)
+                row = _row(program.pools, spec)
+                return Instruction(op=Op.ADMIT, visit=visit, index=row, children=(self._add(step.inner),))
+            case flows.Limit():
+                limited = self._operation in self._scenario.system.gateway.limits
+                return Instruction(op=Op.LIMIT if limited else Op.SEQUENCE, visit=visit)
+            case flows.Delay():
+                return Instruction(op=Op.DELAY, visit=visit, index=_row(program.delays, str(step.station)))
+            case flows.Lookup():
+                return self._lookup(step, visit)
+            case flows.Fork():
+                return Instruction(op=Op.FORK, visit=visit, children=self._all(step.branches))
+            case flows.Each():
+                return self._for_each(step, visit)
+            case flows.Deadline():
+                return Instruction(
+                    op=Op.DEADLINE,
+                    visit=visit,
+                    seconds=step.seconds,
+                    size=int(step.cancels),
+                    children=(self._add(step.inner),),
+                )
+            case flows.Rescue():
+                return Instruction(op=Op.RESCUE, visit=visit, children=self._all((step.inner, step.otherwise)))
+            case flows.Breaker():
+                callers = max(1, len(self._layout.of(self._component)))
+                row = _row(program.breakers, (step.dependency, callers))
+                children = self._all((step.inner, step.otherwise))
+                return Instruction(op=Op.BREAKER, visit=visit, index=row, children=children)
+            case flows.Retry():
+                return Instruction(op=Op.RETRY, visit=visit, children=(self._add(step.inner),))
+            case flows.Decide():
+                return Instruction(op=Op.DECIDE, visit=visit, keys=step.policy.value, children=self._all(step.cases))
+            case flows.Emit():
+                return Instruction(op=Op.EMIT, visit=visit, index=_row(program.jobs, step.job))
+            case flows.Stage():
+                row = _row(program.stages, (self._component, self._operation, step.name))
+                return Instruction(op=Op.STAGE, visit=visit, index=row, children=(self._add(step.inner),))
+            case flows.Mark():
+                return Instruction(op=Op.MARK, visit=visit, keys=step.reason)
+            case flows.Fail():
+                return Instruction(op=Op.FAIL, visit=visit, index=int(step.ending))
+
+    def _use(self, step: flows.Use, visit: int) -> Instruction:
+        row = self._demand(step.process, degraded=step.degraded)
+        if row < 0 or not step.share:
+            return Instruction(op=Op.SEQUENCE, visit=visit)
+        choices = self._layout.named(step.process)
+        if not choices:
+            raise ValueError(f"{self._operation}: there is no process {step.process}")
+        share, where = step.share * self._scale, step.where
+        if where is Where.EACH:
+            choices, share, where = self._turn(step.process, choices, share)
+        if step.threaded:
+            choices = tuple(len(self._layout.processes) + process for process in choices)
+        return Instruction(op=Op.USE, visit=visit, index=row, choices=choices, where=where, per=step.per, share=share)
+
+    def _turn(self, process: str, choices: tuple[int, ...], share: float) -> tuple[tuple[int, ...], float, Where]:
+        if self._each is None or self._each[0] != process:
+            raise ValueError(f"{self._operation}: {process} is used for each instance outside of Each")
+        _, turn, count = self._each
+        return (choices[turn],), share / count, Where.ANY
+
+    def _call(self, step: flows.Call, visit: int) -> Instruction:
+        proxy, share = -1, 1.0
+        if step.link in self._proxied:
+            proxy = self._demand(str(Server.TOXIPROXY), degraded=False)
+            share = step.trips / self._proxy_trips if self._proxy_trips else 1.0
+        return Instruction(
+            op=Op.CALL,
+            visit=visit,
+            index=_row(self.program.links, step.link),
+            trips=step.trips,
+            size=step.answer_bytes,
+            proxy=proxy,
+            share=share,
+            choices=self._layout.of(str(Server.TOXIPROXY)),
+            children=(self._add(step.inner),),
+        )
+
+    def _hold(self, step: flows.Hold, visit: int) -> Instruction:
+        caller, _, callee = step.pool.partition("_")
+        callers, callees = max(1, len(self._layout.of(caller))), max(1, len(self._layout.of(callee)))
+        spec = PoolSpec(name=step.pool, size=step.size, callers=callers, callees=callees)
+        turn = self._each[1] if self._each and self._each[0] == callee and step.where is Where.EACH else -1
+        return Instruction(
+            op=Op.HOLD,
+            visit=visit,
+            index=_row(self.program.pools, spec),
+            where=step.where,
+            size=turn,
+            children=(self._add(step.inner),),
+        )
+
+    def _lookup(self, step: flows.Lookup, visit: int) -> Instruction:
+        hit = self._add(step.hit)
+        before = self._scale
+        missed = 1.0 - self._profile.cache_hit_ratio.get(step.cache, 0.0)
+        if missed >= _MISS_RATIO_MIN:  # what was measured per operation was spent by those that missed
+            self._scale = before / missed
+        miss = self._add(step.miss)
+        self._scale = before
+        return Instruction(
+            op=Op.LOOKUP,
+            visit=visit,
+            index=_row(self.program.caches, str(step.cache)),
+            keys=step.keys.value,
+            coalesce=step.coalesce,
+            children=(hit, miss),
+        )
+
+    def _for_each(self, step: flows.Each, visit: int) -> Instruction:
+        count = len(self._layout.of(step.process))
+        children = []
+        for turn in range(count):
+            self._each = (step.process, turn, count)
+            children.append(self._add(step.inner))
+        self._each = None
+        return Instruction(op=Op.FORK, visit=visit, children=tuple(children))
+
+    def _demand(self, process: str, *, degraded: bool) -> int:
+        operation = self._operation
+        usual = self._profile.demand(operation, process)
+        found = self._profile.demand(operation + DEGRADED, process) if degraded else usual
+        if found is None:
+            note = f"{operation}: its fallback path was not calibrated"
+            if degraded and note not in self.program.notes and not self._calibrated(operation + DEGRADED):
+                self.program.notes.append(note)
+            return -1
+        rates = self._rates.get(operation) or (0.0,)
+        means = [found.at(rate) for rate in rates]
+        if degraded and usual is not None:  # what the usual path shares with it is on the page already
+            means = [max(0.0, mean - usual.at(rate)) for mean, rate in zip(means, rates, strict=True)]
+        row = DemandRow(
+            operation=found.operation, process=process, mean_seconds=tuple(means), sigma=spread_of(found.variation)
+        )
+        return _row(self.program.demands, row)
+
+    def _calibrated(self, operation: str) -> bool:
+        return any(demand.operation == operation for demand in self._profile.demands)
+
+
+def _row(table: list[T], value: T) -> int:
+    if value not in table:
+        table.append(value)
+    return table.index(value)

@@ -1,0 +1,46 @@
+"""Requests and tasks: what is asked, and the threads of control that work on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sim.station import Claim, Pool
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """What is asked, shared by all tasks that work on it."""
+
+    entity: int  # tells its random draws from those of every other request and step
+    number: int  # of the request in the schedule: chooses the instance of a service
+    operation: str
+    person: int
+    author: int  # whose post or profile it is about
+    second: int  # of the run in which it was meant to start, from the start of the warm-up
+    degraded: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One thread of control of a request."""
+
+    request: Request
+    attempt: int = 0
+    cancelled: bool = False
+    below: list[Task] = field(default_factory=list)
+    claims: list[tuple[Pool, Claim]] = field(default_factory=list)
+
+    def child(self) -> Task:
+        """A task that ends with this one."""
+        task = Task(self.request, self.attempt, self.cancelled)
+        self.below.append(task)
+        return task
+
+    def cancel(self) -> None:
+        """Ask for nothing more, here and below."""
+        self.cancelled = True
+        for pool, claim in self.claims:
+            pool.give_back(claim)
+        self.claims.clear()
+        for task in self.below:
+            task.cancel()

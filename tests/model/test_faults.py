@@ -1,0 +1,146 @@
+"""Faults act in their time, visibly, and on nobody else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.names import Outcome
+from core.run import Samples
+from core.scenario import Fault
+from sim.link import Link
+from sim.simulate import Result, simulate
+from tests.model.small import scenario
+from tests.model.synthetic import profile
+
+
+def _simulate(*faults: dict[str, Any], **changes: Any) -> Result:
+    return simulate(scenario(faults=list(faults), **{"duration": "12s", **changes}), profile())
+
+
+def _between(samples: Samples, begin: float, end: float) -> Samples:
+    return samples.where((samples.at_seconds >= begin) & (samples.at_seconds < end))
+
+
+def _outcomes(samples: Samples) -> set[str]:
+    return set(samples.outcome.tolist())
+
+
+def test_a_slow_redis_degrades_feed_reads_while_it_is_slow_and_not_before_or_long_after() -> None:
+    result = _simulate({"at": "4s", "for": "4s", "link": "feed_redis", "latency": "300ms", "jitter": "100ms"})
+    reads = result.samples.of("feed.read")
+    assert _outcomes(_between(reads, 0.0, 3.9)) == {Outcome.OK.value}
+    assert _outcomes(_between(reads, 4.0, 7.9)) == {Outcome.DEGRADED.value}
+    assert _outcomes(_between(reads, 9.2, 12.0)) == {Outcome.OK.value}  # the breaker's second is over
+    slowest = _between(reads, 4.0, 8.0).latency_seconds.max()
+    assert 0.1 < slowest < 0.4  # the deadlines of the sources and of hydration, and PostgreSQL after them
+    before, during = _between(reads, 0.0, 4.0).latency_seconds, _between(reads, 4.0, 8.0).latency_seconds
+    assert np.median(during) > 1.3 * np.median(before)
+    assert result.facts["breaker_opened_count"]["feed.timeline"] >= 3
+
+
+def test_a_fault_on_one_link_leaves_the_others_alone() -> None:
+    result = _simulate({"at": "4s", "for": "4s", "link": "feed_redis", "latency": "300ms"})
+    for operation in ("like.add", "image.read", "story.tray", "search.users"):
+        assert _outcomes(result.samples.of(operation)) == {Outcome.OK.value}
+
+
+def test_a_latency_reaches_whoever_has_no_deadline_as_it_is() -> None:
+    result = _simulate(
+        {"at": "4s", "for": "4s", "link": "stories_redis", "latency": "200ms"}, mix={"story.tray": "100%"}
+    )
+    during = _between(result.samples, 4.0, 7.7).latency_seconds
+    assert during.min() > 0.2
+    assert np.median(during) == pytest.approx(0.2, abs=0.01)
+    assert _between(result.samples, 8.0, 12.0).latency_seconds.max() < 0.1
+
+
+@pytest.mark.parametrize("kind", [{"down": True}, {"reset": True}])
+def test_a_link_that_is_cut_fails_at_once(kind: dict[str, bool]) -> None:
+    result = _simulate(
+        {"at": "4s", "for": "4s", "link": "upload_postgres", **kind}, mix={"media.upload": "100%"}, rate="10/s"
+    )
+    during = _between(result.samples.of("media.create"), 4.0, 8.0)
+    assert _outcomes(during) == {Outcome.REFUSED.value}
+    assert set(during.status.tolist()) == {503}
+    assert during.latency_seconds.max() < 0.05
+    assert _outcomes(_between(result.samples, 8.5, 12.0)) == {Outcome.OK.value}
+
+
+def test_answers_that_stop_make_callers_wait_for_their_own_limit() -> None:
+    result = _simulate(
+        {"at": "4s", "for": "5s", "link": "upload_postgres", "timeout": "30s"}, mix={"media.upload": "100%"}, rate="2/s"
+    )
+    during = _between(result.samples.of("media.create"), 4.1, 6.5)
+    assert len(during)
+    assert _outcomes(during) == {Outcome.REFUSED.value}
+    assert during.latency_seconds == pytest.approx(np.full(len(during), 2.0), abs=0.05)
+
+
+def test_a_client_gives_up_in_time_and_leaves_its_work_behind() -> None:
+    result = _simulate(
+        {"at": "4s", "for": "5s", "link": "gateway_stories", "latency": "2s"},
+        mix={"story.tray": "100%"},
+        timeout="500ms",
+    )
+    during = _between(result.samples, 4.1, 8.0)
+    assert _outcomes(during) == {Outcome.TIMEOUT.value}
+    assert during.latency_seconds.tolist() == pytest.approx([0.5] * len(during))
+    tray = {stage: count for _, _, stage, count, _ in result.stages}
+    assert tray["load"] == len(result.samples.judged())  # the service did them all
+
+
+def test_a_narrow_link_takes_as_long_as_the_bytes_need() -> None:
+    result = _simulate(
+        {"at": "4s", "for": "4s", "link": "client_edge", "bandwidth": "600kB"}, mix={"image.read": "100%"}
+    )
+    during = _between(result.samples, 4.0, 7.8).latency_seconds
+    assert np.median(during) == pytest.approx(0.1, abs=0.005)  # 60 kB
+
+
+def test_a_killed_process_fails_its_requests_until_it_is_back() -> None:
+    result = _simulate({"at": "4s", "process": "api", "action": "kill"}, rate="80/s")
+    likes = result.samples.of("like.add")
+    assert _outcomes(_between(likes, 0.0, 3.9)) == {Outcome.OK.value}
+    assert _outcomes(_between(likes, 4.01, 5.9)) <= {Outcome.FAILED.value, Outcome.REFUSED.value}
+    assert _outcomes(_between(likes, 6.1, 12.0)) == {Outcome.OK.value}
+    assert _outcomes(result.samples.of("feed.read")) == {Outcome.OK.value}  # another process
+    begins, ends = result.journal
+    assert (begins.event, ends.event) == ("fault_begins", "fault_ends")
+    assert ends.at_seconds - begins.at_seconds == pytest.approx(2.0)
+
+
+def test_a_dead_gateway_is_a_lost_connection() -> None:
+    result = _simulate({"at": "4s", "process": "gateway", "action": "restart", "for": "1s"})
+    assert Outcome.LOST.value in _outcomes(_between(result.samples.of("feed.read"), 4.0, 5.0))
+    assert _outcomes(result.samples.of("image.read")) == {Outcome.OK.value}  # past the gateway
+
+
+def test_a_paused_process_answers_late_and_loses_nothing() -> None:
+    result = _simulate({"at": "4s", "for": "2s", "process": "api", "action": "pause"}, rate="80/s")
+    likes = result.samples.of("like.add")
+    assert _outcomes(likes) == {Outcome.OK.value}
+    waited = _between(likes, 4.0, 6.0)
+    assert (waited.at_seconds + waited.latency_seconds).min() >= 6.0
+    assert waited.latency_seconds.max() == pytest.approx(2.0, abs=0.15)
+
+
+def test_redis_comes_back_empty_and_is_filled_from_postgres() -> None:
+    result = _simulate({"at": "4s", "process": "redis", "action": "kill"})
+    caches = {name: (hits, misses) for name, hits, misses in result.caches}
+    assert caches["post_card"][1] > 0
+    assert caches["timeline"][1] > 0
+    assert _outcomes(_between(result.samples.of("feed.read"), 7.0, 12.0)) == {Outcome.OK.value}
+
+
+def test_a_toxic_that_is_taken_away_lets_through_what_it_held_back() -> None:
+    fault = Fault(at_seconds=4.0, for_seconds=1.0, link="feed_redis", latency_seconds=0.3, jitter_seconds=0.1)
+    link = Link("feed_redis", acting=[fault])
+
+    def held_back(now: float) -> float:
+        return link.held_back_seconds(now=now, trips=1.0, answer_bytes=1, uniform=0.75)
+
+    assert held_back(4.2) == pytest.approx(0.35)
+    assert held_back(4.9) == pytest.approx(0.1)
