@@ -1,0 +1,160 @@
+"""Stories over HTTP."""
+
+from __future__ import annotations
+
+import functools
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from core import ids
+from core.failures import Failure, NotFound
+from core.messages import StoryCreated
+from services.kit import body, idempotency, outbox
+from services.kit.answers import JSON, empty
+from services.kit.clock import now_ms
+from services.kit.config import SETTINGS, new_id
+from services.kit.guard import Guard
+from services.kit.routing import body_id, path_id, route, stage, viewer
+from services.kit.stores.people import Person
+from services.stories import rules
+from services.stories.rules import Author, Telling
+from services.stories.store.owed import Owed
+from services.stories.store.rows import MEDIA_HOST, Rows, StoryBody
+from services.stories.store.shelf import Shelf
+from services.stories.store.trays import Trays
+
+ROWS: Final = web.AppKey("ROWS", Rows)
+SHELF: Final = web.AppKey("SHELF", Shelf)
+TRAYS: Final = web.AppKey("TRAYS", Trays)
+OWED: Final = web.AppKey("OWED", Owed)
+GUARD: Final = web.AppKey("GUARD", Guard)
+_PLACEHOLDER: Final = f'"url":"{MEDIA_HOST}/'.encode()
+
+
+class NewStory(body.Body, frozen=True, kw_only=True):
+    """A photo of one's own, which may still be processing."""
+
+    media_id: str
+
+
+class Story(StoryBody, frozen=True, kw_only=True):
+    """The story that was made."""
+
+    author: Person
+
+
+class StoryAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One story."""
+
+    story: Story
+
+
+class TrayStory(StoryBody, frozen=True, kw_only=True):
+    """A story, and whether the viewer has seen it."""
+
+    seen: bool
+
+
+class TrayItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One author's stories, oldest first."""
+
+    author: Person
+    unseen: bool
+    stories: list[TrayStory]
+
+
+class TrayAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Those with something unseen first, then the most recent."""
+
+    items: list[TrayItem]
+
+
+async def create(request: web.Request) -> web.Response:
+    """Tell a story: it is there for 24 hours."""
+    with stage(request, "parse"):
+        author_id = viewer(request)
+        media_id = body_id(request, "media_id", (await body.read(request, NewStory)).media_id)
+    shard = ids.shard_of(author_id)
+    rows = request.app[ROWS]
+    with stage(request, "load"):
+        story_id = new_id(request.app, shard)
+        event = StoryCreated(
+            **outbox.stamp(request.app, shard),
+            story_id=story_id,
+            author_id=author_id,
+            media_id=media_id,
+            expires_ms=rules.expires_ms(ids.created_ms_of(story_id)),
+        )
+    with stage(request, "write"):
+        async with rows.transaction(shard) as connection:
+            replayed, story = await rows.tell(request, connection, event)
+            if story is None:
+                assert replayed is not None
+                return replayed
+            author, _, members = story.card.partition(b"\n")
+            made = _answered(request, b'{"story":{%s,"author":%s}}' % (members, author), status=201)
+            response = await idempotency.finish(request, connection, shard, made)
+        with suppress(Failure):  # the story's event makes sure of it
+            await request.app[GUARD].call(functools.partial(request.app[SHELF].add, [story]))
+    with stage(request, "present"):
+        return response
+
+
+async def tray(request: web.Request) -> web.Response:
+    """Stories of those the viewer follows."""
+    viewer_id, now = viewer(request), now_ms()
+    with stage(request, "load"):
+        found = await request.app[TRAYS].read(viewer_id, now_ms=now)
+    with stage(request, "rules"):
+        authors = rules.tray(found.stories, seen=found.seen, now_ms=now)
+    with stage(request, "present"):
+        items = b",".join(_item(author, frozenset(found.seen)) for author in authors)
+        return _answered(request, b'{"items":[%s]}' % items)
+
+
+def _item(author: Author, seen: frozenset[int]) -> bytes:
+    stories = b",".join(_shown(story, seen=story.story_id in seen) for story in author.stories)
+    card, _, _ = author.stories[-1].card.partition(b"\n")
+    return b'{"author":%s,"unseen":%s,"stories":[%s]}' % (card, b"true" if author.unseen else b"false", stories)
+
+
+def _shown(story: Telling, *, seen: bool) -> bytes:
+    _, _, members = story.card.partition(b"\n")
+    return b'{%s,"seen":%s}' % (members, b"true" if seen else b"false")
+
+
+def _answered(request: web.Request, data: bytes, *, status: int = 200) -> web.Response:
+    # quotes within texts are escaped, so nothing but a card's own url can match
+    media_url = request.app[SETTINGS].media_url.rstrip("/")
+    return web.Response(
+        body=data.replace(_PLACEHOLDER, b'"url":"%s/' % media_url.encode()), status=status, content_type=JSON
+    )
+
+
+async def see(request: web.Request) -> web.Response:
+    """Note that the viewer has seen a story."""
+    story_id, viewer_id, now = path_id(request, "story_id"), viewer(request), now_ms()
+    rows = request.app[ROWS]
+    with stage(request, "write"):
+        expires_ms = await rows.expires_ms(story_id)
+        if expires_ms is None or not rules.alive(expires_ms, now_ms=now):
+            raise NotFound(f"No story {story_id}")
+        await rows.see(viewer_id, story_id, story_expires_ms=expires_ms, now_ms=now)
+        try:
+            await request.app[GUARD].call(
+                functools.partial(request.app[SHELF].see, viewer_id, {story_id: expires_ms}, now_ms=now)
+            )
+        except Failure:
+            request.app[OWED].add(viewer_id)
+    with stage(request, "present"):
+        return empty()
+
+
+ROUTES: Final = (
+    route("story.create", create, body=NewStory, answer=StoryAnswer),
+    route("story.tray", tray, answer=TrayAnswer),
+    route("story.seen", see),
+)

@@ -1,0 +1,64 @@
+"""How long a story lives, and in which order a tray shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+LIVES_MS: Final = 24 * 3_600_000
+AUTHORS_MAX: Final = 200  # of one tray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """One story as the tray needs it; ``card`` is its encoded content."""
+
+    story_id: int
+    author_id: int
+    expires_ms: int
+    card: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """One author's part of the tray, oldest story first, as they are watched."""
+
+    author_id: int
+    unseen: bool
+    stories: tuple[Telling, ...]
+
+
+def expires_ms(created_ms: int) -> int:
+    """The first millisecond at which the story is no longer there."""
+    return created_ms + LIVES_MS
+
+
+def alive(story_expires_ms: int, *, now_ms: int) -> bool:
+    """Whether a story may still be shown."""
+    return now_ms < story_expires_ms
+
+
+def tray(stories: Iterable[Telling], *, seen: Collection[int], now_ms: int) -> list[Author]:
+    """Authors with something unseen first, then those with the newest story; at most `AUTHORS_MAX`.
+
+    A story that is told twice (by two caches' writes) is shown once, in its longer form: the one with the pictures.
+    """
+    by_author: dict[int, dict[int, Telling]] = {}
+    for story in stories:
+        if not alive(story.expires_ms, now_ms=now_ms):
+            continue
+        mine = by_author.setdefault(story.author_id, {})
+        known = mine.get(story.story_id)
+        if known is None or len(known.card) < len(story.card):
+            mine[story.story_id] = story
+    authors = [
+        Author(
+            author_id=author_id,
+            unseen=any(story_id not in seen for story_id in mine),
+            stories=tuple(mine[story_id] for story_id in sorted(mine)),
+        )
+        for author_id, mine in by_author.items()
+    ]
+    authors.sort(key=lambda each: (not each.unseen, -each.stories[-1].story_id))
+    return authors[:AUTHORS_MAX]

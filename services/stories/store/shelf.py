@@ -1,0 +1,156 @@
+"""Stories in Redis, so that a tray is one round trip however many are followed.
+
+``stories:{author}`` holds cards by the time they end, ``stories_seen:{viewer}`` what was seen. A marker tells a set
+that is whole from one that Redis has lost. Only additions are ever made (stories end by time, not by deletion), so
+writers and refills may meet in any order; a card with pictures stands beside the one without until that is taken out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from core.names import Key
+from services.kit.stores import following
+from services.kit.stores.following import Following
+from services.kit.stores.redis import reaching
+from services.stories.rules import LIVES_MS, Telling
+
+_MARKER: Final = "~"
+_MARKER_SCORE: Final = -1
+_KEPT_SECONDS: Final = LIVES_MS // 1000 + 60
+_SHOWN_MAX: Final = 100  # stories of one author
+
+#: KEYS: whom the viewer follows ('~' says that the set is whole, see `services.kit.stores.following`), what they have
+#: seen. Answers nil when Redis does not know whom the viewer follows.
+_TRAY: Final = """
+local followed = redis.call('SMEMBERS', KEYS[1])
+local whole = false
+for _, each in ipairs(followed) do if each == '~' then whole = true end end
+if not whole then return nil end
+local missing, stories = {}, {}
+for _, each in ipairs(followed) do
+  if string.match(each, '^%d+$') then
+    local key = 'stories:' .. each
+    local cards = redis.call('ZRANGEBYSCORE', key, '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+    if #cards > 0 then stories[#stories + 1] = each; stories[#stories + 1] = cards end
+    if not redis.call('ZSCORE', key, '~') then missing[#missing + 1] = each end
+  end
+end
+local seen = redis.call('ZSCORE', KEYS[2], '~') and redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf')
+return {missing, stories, seen or false}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelved:
+    """What Redis knows for a tray."""
+
+    stories: list[Telling]
+    missing: list[int]  # followed authors whose stories Redis does not know
+    seen: set[int] | None  # None: not known
+
+
+class Shelf:
+    """Every method raises Unavailable or DeadlineExceeded and may be repeated."""
+
+    def __init__(self, redis: Redis):
+        self._redis = redis
+        self._following = Following(redis)
+        self._tray = redis.register_script(_TRAY)
+
+    async def tray(self, viewer_id: int, *, now_ms: int) -> Shelved | None:
+        """Everything a tray needs, in one round trip; None when Redis does not know whom the viewer follows."""
+        with reaching():
+            told: Any = await self._tray(
+                keys=[following.key(viewer_id), Key.STORIES_SEEN.format(user=viewer_id)], args=[now_ms, _SHOWN_MAX]
+            )
+        if told is None:
+            return None
+        missing, stories, seen = told
+        return Shelved(
+            stories=[
+                _telling(int(stories[index]), card, int(float(score)))
+                for index in range(0, len(stories), 2)
+                for card, score in _pairs(stories[index + 1])
+            ],
+            missing=[int(each) for each in missing],
+            seen=None if seen is None else {int(each) for each in seen},
+        )
+
+    async def add(self, stories: Iterable[Telling], *, whole: Iterable[int] = ()) -> None:
+        """Put stories out; authors in ``whole`` have no others."""
+        by_author: dict[int, dict[Any, int]] = {author_id: {_MARKER: _MARKER_SCORE} for author_id in whole}
+        for story in stories:
+            by_author.setdefault(story.author_id, {})[_member(story)] = story.expires_ms
+        with reaching():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for author_id, members in by_author.items():
+                    key = Key.STORIES.format(user=author_id)
+                    pipe.zadd(key, members)
+                    pipe.expire(key, _KEPT_SECONDS)
+                await pipe.execute()
+
+    async def replace(self, old: Iterable[Telling], new: Iterable[Telling]) -> None:
+        """Put stories out in the place of what was told of them before."""
+        with reaching():
+            async with self._redis.pipeline(transaction=True) as pipe:
+                for story in old:
+                    pipe.zrem(Key.STORIES.format(user=story.author_id), _member(story))
+                for story in new:
+                    pipe.zadd(Key.STORIES.format(user=story.author_id), {_member(story): story.expires_ms})
+                await pipe.execute()
+
+    async def clear(self, author_ids: Sequence[int], *, now_ms: int) -> None:
+        """Take stories off that have ended; nobody reads them, they only need room."""
+        with reaching():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for author_id in author_ids:
+                    pipe.zremrangebyscore(Key.STORIES.format(user=author_id), 0, now_ms)
+                await pipe.execute()
+
+    async def see(self, viewer_id: int, seen: Mapping[int, int], *, now_ms: int, whole: bool = False) -> None:
+        """Note stories seen (and when they end); ``whole`` when these are all."""
+        members: dict[Any, int] = {str(story_id): expires_ms for story_id, expires_ms in seen.items()}
+        if whole:
+            members[_MARKER] = _MARKER_SCORE
+        if not members:
+            return
+        key = Key.STORIES_SEEN.format(user=viewer_id)
+        with reaching():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.zadd(key, members)
+                pipe.zremrangebyscore(key, 0, now_ms)
+                pipe.expire(key, _KEPT_SECONDS)
+                await pipe.execute()
+
+    async def forget_seen(self, viewer_ids: Iterable[int]) -> None:
+        """Drop what viewers have seen: the next tray refills it."""
+        keys = [Key.STORIES_SEEN.format(user=viewer_id) for viewer_id in viewer_ids]
+        if keys:
+            with reaching():
+                await self._redis.delete(*keys)
+
+    async def refill_followees(self, viewer_id: int, followees: Iterable[int]) -> None:
+        """Tell Redis whom the viewer follows; `begin_followees` came before they were read."""
+        await self._following.fill(viewer_id, followees)
+
+    async def begin_followees(self, viewer_id: int) -> None:
+        """Say that a refill of the followees is under way."""
+        await self._following.begin_fill(viewer_id)
+
+
+def _member(story: Telling) -> bytes:
+    return b"%d|%s" % (story.story_id, story.card)
+
+
+def _telling(author_id: int, member: bytes, expires_ms: int) -> Telling:
+    story_id, _, card = member.partition(b"|")
+    return Telling(story_id=int(story_id), author_id=author_id, expires_ms=expires_ms, card=card)
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)
