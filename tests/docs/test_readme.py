@@ -50,7 +50,8 @@ def _lines() -> str:
 def _run(lines: str, folder: Path, stack: RunningStack) -> dict[str, Any]:
     script = re.sub(r"^eval .*$", f"GATEWAY={stack.gateway_url}", lines, count=1, flags=re.MULTILINE)
     script = script.replace(".venv/bin/python", str(ROOT / ".venv/bin/python"))
-    script += '\necho; echo "BEN $BEN_TOKEN"; echo "POST $(curl -sf $API/posts/$POST_ID -H "Authorization: Bearer $BEN_TOKEN")"\n'
+    script += '\necho; echo "BEN $BEN_TOKEN"\n'
+    script += 'echo "POST $(curl -sf $API/posts/$POST_ID -H "Authorization: Bearer $BEN_TOKEN")"\n'
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
@@ -68,9 +69,9 @@ def _in_feed(stack: RunningStack, token: str, post_id: str) -> dict[str, Any]:
         with urllib.request.urlopen(request, timeout=10) as answer:
             items = json.load(answer)["items"]
         for item in items:
-            if item["kind"] == "post" and item["post"]["id"] == post_id:
-                if item["post"]["media"] and item["post"]["media"][0]["state"] == "succeeded":
-                    return dict(item)
+            post = item.get("post", {})
+            if post.get("id") == post_id and post["media"][0]["state"] == "succeeded":
+                return dict(item)
         time.sleep(0.1)
     raise AssertionError(f"post {post_id} was not in the feed, with its pictures, within {FEED_SECONDS_MAX} s")
 
