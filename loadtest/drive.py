@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--t0-unix", type=float, help="wall clock of time 0, in seconds; the warm-up ends then")
     parser.add_argument("--cores", default="", help="cores to run on, such as 1 or 1,3")
     parser.add_argument("--no-spin", action="store_true", help="sleep before arrivals, for a core that others need")
+    parser.add_argument("--inflight", type=int, help="requests under way at once; more are refused, and void the run")
     parser.add_argument("--only-operation", help="send only this act …")
     parser.add_argument("--rate", type=float, help="… at this mean rate a second …")
     parser.add_argument("--seconds", type=float, help="… for so long")
@@ -84,6 +85,7 @@ def _session(arguments: argparse.Namespace) -> Session:
         seeded_folder=arguments.seeded,
         out=arguments.out,
         spin=False if arguments.no_spin else None,
+        inflight_max=arguments.inflight,
     )
     if arguments.only_operation is None:
         return session

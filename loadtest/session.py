@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gc
 import os
 import resource
@@ -38,6 +39,7 @@ class Session:
     media: Address
     out: Path
     spin: bool
+    inflight_max: int | None = None  # None: what the traffic can need
 
     def t0_unix_ns(self, told_unix_seconds: float | None) -> int:
         """The wall clock of t0: the one told, or the next that leaves time for the warm-up; raises SessionError."""
@@ -70,6 +72,8 @@ class Session:
     ) -> Dispatch:
         """The traffic of one process; raises `loadtest.plan.PlanError`."""
         share = plan.of(self.scenario, worker=worker, worker_count=worker_count)
+        if self.inflight_max is not None:
+            share = dataclasses.replace(share, inflight_max=self.inflight_max)
         acts = Acts(
             scenario=self.scenario,
             schedule=share.schedule,
@@ -89,9 +93,18 @@ class Session:
 
 
 def open_session(
-    *, scenario_file: Path, gateway: str, media: str, seeded_folder: Path, out: Path, spin: bool | None = None
+    *,
+    scenario_file: Path,
+    gateway: str,
+    media: str,
+    seeded_folder: Path,
+    out: Path,
+    spin: bool | None = None,
+    inflight_max: int | None = None,
 ) -> Session:
     """Read and check everything; raises ValueError (of the scenario, an address, the seeding) or OSError."""
+    if inflight_max is not None and not 1 <= inflight_max <= plan.INFLIGHT_MAX:
+        raise SessionError(f"{inflight_max} requests under way: expected 1 to {plan.INFLIGHT_MAX:,}")
     scenario = read(scenario_file)
     people = seeded.read(seeded_folder)
     summary = people.summary
@@ -107,6 +120,7 @@ def open_session(
         media=address.parse(media),
         out=out,
         spin=plan.spins(scenario) if spin is None else spin,
+        inflight_max=inflight_max,
     )
 
 

@@ -1,0 +1,140 @@
+"""A double of the API in a process of its own, and the generator's programs run against it as the laboratory does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCENARIO = """
+scenario: small
+seed: 3
+population:
+  people: 60
+  follows: {mean: 6, maximum: 30}
+  posters: 20%
+  posts_per_poster: 2
+  photo: {width: 160, height: 120}
+traffic:
+  warm_up: 500ms
+  duration: 2s
+  rate: 60/s
+  timeout: 1s
+  mix: {feed.read: 50%, like.add: 15%, image.read: 15%, story.tray: 6%, search.users: 6%, media.upload: 8%}
+  viral: {at: 500ms, author: {followers: 10}, factor: 4, rise: 500ms, fall: 500ms}
+"""
+_READY_SECONDS = 20.0
+_END_SECONDS = 60.0
+
+
+def until(condition: Callable[[], Any], *, within_seconds: float = _READY_SECONDS) -> Any:
+    """Ask again and again until ``condition`` gives something true; fails after a bound."""
+    deadline = time.monotonic() + within_seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"waited {within_seconds:g} s in vain"
+        time.sleep(0.005)
+    return found
+
+
+@dataclass(slots=True)
+class Double:
+    """The double, running."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+
+    def seen(self) -> dict[str, int]:
+        with urllib.request.urlopen(f"{self.url}/seen", timeout=10) as answer:
+            return dict(json.load(answer))
+
+    def behave(self, behaviour: dict[str, Any]) -> None:
+        request = urllib.request.Request(f"{self.url}/behave", data=json.dumps(behaviour).encode(), method="POST")
+        urllib.request.urlopen(request, timeout=10).close()
+
+    def freeze(self) -> None:
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.process.pid, signal.SIGCONT)
+
+
+@dataclass(slots=True)
+class Program:
+    """One of the generator's programs, running; its lines come as they are told."""
+
+    process: subprocess.Popen[str]
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    def next_line(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = json.loads(self.process.stdout.readline())
+        self.lines.append(line)
+        return dict(line)
+
+    def end(self) -> tuple[int, str]:
+        """Exit code and what it wrote on stderr."""
+        out, err = self.process.communicate(timeout=_END_SECONDS)
+        self.lines += [json.loads(line) for line in out.splitlines()]
+        return self.process.returncode, err
+
+
+def start(module: str, *arguments: object) -> Program:
+    """Start ``python -m module``."""
+    argv = [sys.executable, "-m", module, *map(str, arguments)]
+    return Program(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+
+
+def run(module: str, *arguments: object) -> tuple[int, str]:
+    """Run ``python -m module`` to its end."""
+    return start(module, *arguments).end()
+
+
+@pytest.fixture
+def double(tmp_path: Path) -> Iterator[Double]:
+    """A fresh double."""
+    port_file = tmp_path / "port"
+    process = subprocess.Popen([sys.executable, "-m", "tests.loadtest.server", str(port_file)])
+    try:
+        until(port_file.exists)
+        yield Double(process, f"http://127.0.0.1:{port_file.read_text()}")
+    finally:
+        process.kill()
+        process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A seeded double and the arguments to drive it with."""
+
+    double: Double
+    scenario: Path
+    seeded: Path
+    out: Path
+
+    def arguments(self, **more: object) -> list[object]:
+        told: dict[str, object] = {
+            "scenario": self.scenario, "gateway": self.double.url, "media": self.double.url, "seeded": self.seeded,
+            "out": self.out,
+        }  # fmt: skip
+        told |= more
+        return [item for name, value in told.items() for item in ("--" + name.replace("_", "-"), value)]
+
+
+@pytest.fixture
+def setting(double: Double, tmp_path: Path) -> Setting:
+    """A double that has been seeded with SCENARIO."""
+    scenario = tmp_path / "small.yaml"
+    scenario.write_text(SCENARIO)
+    code, err = run("loadtest.seed", "--scenario", scenario, "--gateway", double.url, "--out", tmp_path / "seeded")
+    assert code == 0, err
+    return Setting(double, scenario, tmp_path / "seeded", tmp_path / "out")

@@ -1,0 +1,203 @@
+"""Driving: the schedule is sent as it is, and what its clients saw is recorded as they saw it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from core import run as runs
+from core import traffic
+from core.operations import steps_of
+from core.scenario import parse
+from loadtest import record, seeded
+from tests.loadtest.conftest import SCENARIO, Setting, run, start, until
+
+STEADY = SCENARIO.split("traffic:")[0] + (
+    "traffic: {warm_up: 500ms, duration: 4s, rate: 50/s, arrivals: steady, timeout: 5s, mix: {feed.read: 100%}}\n"
+)
+
+
+def samples(setting: Setting) -> runs.Samples:
+    return runs.read_samples(setting.out / runs.SAMPLES_FILE)
+
+
+def wait_for(unix_seconds: float) -> None:
+    until(lambda: time.time() >= unix_seconds)
+
+
+def test_what_is_sent_is_the_schedule_that_the_model_walks(setting: Setting) -> None:
+    code, err = run("loadtest.drive", *setting.arguments())
+    assert code in (0, 4), err
+    schedule, sent = traffic.of(parse(SCENARIO)), samples(setting)
+    first = sent.where((sent.step == 0) & (sent.request >= 0))
+    order = np.argsort(first.request)
+    assert np.array_equal(first.request[order], np.arange(len(schedule)))
+    assert np.array_equal(first.at_seconds[order], schedule.at_seconds)
+    expected = [steps_of(schedule.acts[act])[0] for act in schedule.act]
+    assert first.operation[order].tolist() == expected
+    assert (first.sent_seconds >= first.at_seconds).all()
+    load = record.read_load(setting.out)
+    assert (load.scheduled_count, load.sent_count, load.refused_count) == (len(schedule), len(schedule), 0)
+
+
+def test_a_journeys_next_step_is_meant_to_start_when_the_one_before_ended(setting: Setting) -> None:
+    run("loadtest.drive", *setting.arguments())
+    sent = samples(setting)
+    uploads = sorted({int(each) for each in sent.of("media.create").request})
+    assert uploads
+    for number in uploads:
+        own = sent.where(sent.request == number)
+        own = own.where(np.argsort(own.step) >= 0)
+        by_step = np.argsort(own.step)
+        assert own.operation[by_step].tolist() == list(steps_of("media.upload"))
+        ends = (own.at_seconds + own.latency_seconds)[by_step]
+        assert own.at_seconds[by_step][1:] == pytest.approx(ends[:-1])
+
+
+def test_the_ledger_holds_what_clients_were_told(setting: Setting) -> None:
+    run("loadtest.drive", *setting.arguments())
+    lines = [json.loads(line) for line in (setting.out / record.ACKNOWLEDGED_FILE).read_text().splitlines()]
+    sent = samples(setting)
+    for operation in ("like.add", "post.create", "media.complete"):
+        told = [line for line in lines if line["operation"] == operation]
+        assert len(told) == len(sent.of(operation).answered())
+    people = {person.person: person.user_id for person in seeded.read(setting.seeded).people}
+    assert all(line["user_id"] == people[line["person"]] for line in lines)
+    assert all("post_id" in line for line in lines if line["operation"] in ("like.add", "post.create"))
+    viral = record.read_load(setting.out).viral_post_id
+    assert viral in {line["post_id"] for line in lines if line["operation"] == "post.create"}
+    assert viral in {line["post_id"] for line in lines if line["operation"] == "like.add"}
+
+
+def test_a_server_frozen_for_two_seconds_shows_in_the_percentiles(setting: Setting) -> None:
+    setting.scenario.write_text(STEADY)
+    program = start("loadtest.drive", *setting.arguments())
+    t0 = program.next_line()["t0_unix"]
+    wait_for(t0 + 1.0)
+    setting.double.freeze()
+    try:
+        wait_for(t0 + 3.0)
+    finally:
+        setting.double.thaw()
+    program.end()
+    latencies = samples(setting).judged().latency_seconds
+    # half of the requests met the freeze, at times spread evenly over it: p75 waited for half of its two seconds
+    assert len(latencies) == 200
+    assert np.quantile(latencies, 0.75) > 0.8
+    assert np.quantile(latencies, 0.95) > 1.5
+    told = json.loads((setting.out / record.HDR_FILE).read_text())["feed.read"]
+    assert told["p95"] > 1_500_000
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "outcome", "status"),
+    [
+        ({"degraded": True}, "degraded", 200),
+        ({"status": 429}, "refused", 429),
+        ({"status": 503}, "refused", 503),
+        ({"status": 500}, "failed", 500),
+        ({"drop": True}, "lost", 0),
+        ({"delay_seconds": 3}, "timeout", 0),
+    ],
+)
+def test_each_ending_is_recorded_under_its_name(
+    setting: Setting, behaviour: dict[str, object], outcome: str, status: int
+) -> None:
+    setting.double.behave({"GET /api/v1/feed": behaviour})
+    arguments = setting.arguments(only_operation="feed.read", rate=20, seconds=1, warm_up=0)
+    run("loadtest.drive", *arguments)
+    sent = samples(setting)
+    assert len(sent)
+    assert set(sent.outcome) == {outcome}
+    assert set(sent.status) == {status}
+    counted = setting.double.seen()["GET /api/v1/feed"]
+    looked = len(sent)
+    assert counted >= looked  # and never again for a request that broke: seeding looked at feeds too
+    if outcome == "lost":
+        before = json.loads((setting.seeded / seeded.SUMMARY_FILE).read_text())["seconds"]["fan_out"]
+        assert before > 0
+
+
+def test_a_connection_that_breaks_is_not_tried_again(setting: Setting) -> None:
+    before = setting.double.seen()["GET /api/v1/feed"]
+    setting.double.behave({"GET /api/v1/feed": {"drop": True}})
+    run("loadtest.drive", *setting.arguments(only_operation="feed.read", rate=20, seconds=1, warm_up=0))
+    assert setting.double.seen()["GET /api/v1/feed"] - before == len(samples(setting))
+
+
+def test_a_generator_that_was_held_up_voids_its_run(setting: Setting) -> None:
+    setting.scenario.write_text(STEADY)
+    program = start("loadtest.drive", *setting.arguments())
+    t0 = program.next_line()["t0_unix"]
+    wait_for(t0 + 0.5)
+    os.kill(program.process.pid, signal.SIGSTOP)
+    wait_for(t0 + 1.5)
+    os.kill(program.process.pid, signal.SIGCONT)
+    code, err = program.end()
+    load = record.read_load(setting.out)
+    assert code == 4
+    assert "the generator lagged" in err
+    assert load.void
+    assert load.lag_p99_seconds > 0.5
+    assert load.sent_count == load.scheduled_count  # late, but all of them: an open model drops nothing
+
+
+def test_a_generator_without_room_refuses_and_voids_its_run(setting: Setting) -> None:
+    setting.double.behave({"GET /api/v1/feed": {"delay_seconds": 0.5}})
+    arguments = setting.arguments(only_operation="feed.read", rate=50, seconds=1, warm_up=0, inflight=3)
+    code, err = run("loadtest.drive", *arguments)
+    load = record.read_load(setting.out)
+    assert code == 4
+    assert "the generator had no room for" in err
+    assert load.refused_count > 0
+    assert load.sent_count + load.refused_count == load.scheduled_count
+    assert len(samples(setting)) == load.sent_count
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_traffic_and_what_was_seen_is_kept(setting: Setting, number: int, code: int) -> None:
+    setting.scenario.write_text(STEADY.replace("duration: 4s", "duration: 10m"))
+    program = start("loadtest.drive", *setting.arguments())
+    t0 = program.next_line()["t0_unix"]
+    wait_for(t0 + 0.2)
+    program.process.send_signal(number)
+    assert program.end()[0] == code
+    load = record.read_load(setting.out)
+    assert load.void
+    assert load.stopped == signal.Signals(number).name
+    assert len(samples(setting)) == load.sent_count > 0
+
+
+def test_t0_is_where_the_caller_wants_it(setting: Setting) -> None:
+    told = round(time.time() + 4.0, 3)
+    arguments = setting.arguments(only_operation="feed.read", rate=20, seconds=0.5, warm_up=0.2, t0_unix=f"{told:.3f}")
+    run("loadtest.drive", *arguments)
+    assert record.read_load(setting.out).t0_unix == pytest.approx(told, abs=1e-6)
+
+
+def test_arguments_that_cannot_work_are_refused_in_one_line_before_anything_is_sent(setting: Setting) -> None:
+    before = setting.double.seen()
+    for changed, says in (
+        ({"gateway": "http://198.51.100.1:80"}, "expected a loopback address"),
+        ({"t0_unix": f"{time.time():.3f}"}, "start sooner"),
+        ({"only_operation": "feed.read"}, "expected --rate and --seconds"),
+        ({"only_operation": "feed.read", "rate": 9_000, "seconds": 1}, "at most 5,000"),
+        ({"seeded": setting.out}, "holds no complete seeding"),
+        ({"inflight": 0}, "expected 1 to"),
+    ):
+        code, err = run("loadtest.drive", *setting.arguments(**changed))
+        assert (code, says in err, "Traceback" in err) == (2, True, False), err
+    assert setting.double.seen() == before
+
+
+def test_tokens_that_would_expire_before_the_end_are_refused(setting: Setting) -> None:
+    path = setting.seeded / seeded.SUMMARY_FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"tokens_expire_unix": time.time() + 1.0}))
+    code, err = run("loadtest.drive", *setting.arguments())
+    assert code == 2
+    assert "seed again" in err

@@ -1,0 +1,69 @@
+"""Locust's own ways: spread over processes by its master, shown by its page."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import run as runs
+from core import traffic
+from core.scenario import parse
+from loadtest import record
+from tests.loadtest.conftest import SCENARIO, Setting, until
+
+LOCUSTFILE = Path(__file__).parents[2] / "loadtest" / "locustfile.py"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def locust(setting: Setting, *arguments: str) -> subprocess.Popen[bytes]:
+    argv = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *map(str, setting.arguments()), *arguments]
+    return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_workers_of_a_master_share_the_schedule_and_make_one_record(setting: Setting) -> None:
+    port = str(free_port())
+    process = locust(setting, "--headless", "--processes", "2", "--master-bind-port", port, "--master-port", port)
+    assert process.wait(timeout=60) in (0, 4)
+    schedule, sent = traffic.of(parse(SCENARIO)), runs.read_samples(setting.out / runs.SAMPLES_FILE)
+    numbers = np.sort(sent.where((sent.step == 0) & (sent.request >= 0)).request)
+    assert np.array_equal(numbers, np.arange(len(schedule)))
+    load = record.read_load(setting.out)
+    assert load.sent_count == load.scheduled_count == len(schedule)
+    shares = [record.read_load(setting.out / f"worker-{worker}") for worker in range(2)]
+    assert min(share.sent_count for share in shares) > 0
+    assert {share.viral_post_id for share in shares} == {load.viral_post_id}  # both like the same post
+    assert len({share.t0_unix_ns for share in shares}) == 1
+
+
+def test_locusts_page_shows_the_requests_by_the_operations_names(setting: Setting) -> None:
+    port = free_port()
+    process = locust(setting, "--web-host", "127.0.0.1", "--web-port", str(port), "--autostart", "--autoquit", "2")
+
+    def shown() -> Any:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/stats/requests", timeout=5) as answer:
+                names = {each["name"] for each in json.load(answer)["stats"]}
+        except (urllib.error.URLError, ConnectionError):
+            return None
+        return names if {"feed.read", "image.read", "post.create"} <= names else None
+
+    try:
+        until(shown, within_seconds=40)
+        assert process.wait(timeout=40) in (0, 4)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    assert record.read_load(setting.out).sent_count > 0

@@ -1,0 +1,89 @@
+"""Seeding: the whole world, once, however often it is begun."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pyvips
+
+from core import population
+from core.scenario import parse
+from loadtest import seeded
+from tests.loadtest.conftest import SCENARIO, Double, Setting, run, start
+
+PEOPLE, POSTERS, POSTS = 60, 12, 24
+
+
+def test_seeding_makes_the_scenarios_world_through_the_public_api(setting: Setting) -> None:
+    found, counts = seeded.read(setting.seeded), setting.double.seen()
+    people = population.of(parse(SCENARIO))
+    assert [person.username for person in found.people] == [people.username(each) for each in range(PEOPLE)]
+    assert counts["PUT /api/v1/users/{user_id}/follow"] == people.follow_count
+    assert [post.post for post in found.posts] == list(range(POSTS))
+    assert [post.person for post in found.posts] == [each % POSTERS for each in range(POSTS)]
+    assert counts["PUT /uploads/{media_id}"] == POSTERS  # one photo each, reused
+    assert len({post.media_id for post in found.posts}) == POSTERS
+    assert len(found.stories) == POSTERS
+    assert all(post.image_url.startswith(setting.double.url) for post in found.posts)
+    assert found.summary.tokens_expire_unix > 0
+    assert {pyvips.Image.new_from_buffer(each, "").width for each in found.photos} == {160}
+
+
+def test_seeding_again_finds_everything_and_makes_nothing_twice(setting: Setting) -> None:
+    before, counts = seeded.read(setting.seeded), setting.double.seen()
+    code, err = run(
+        "loadtest.seed", "--scenario", setting.scenario, "--gateway", setting.double.url, "--out", setting.seeded
+    )
+    assert code == 0, err
+    after, again = seeded.read(setting.seeded), setting.double.seen()
+    assert after.posts == before.posts
+    assert after.stories == before.stories
+    for operation in ("POST /api/v1/posts", "POST /api/v1/media"):
+        assert again[operation] == counts[operation]
+
+
+def test_a_seeding_that_broke_off_is_completed_by_the_next(double: Double, tmp_path: Path) -> None:
+    scenario, out = tmp_path / "small.yaml", tmp_path / "seeded"
+    scenario.write_text(SCENARIO)
+    arguments = ("--scenario", scenario, "--gateway", double.url, "--out", out)
+    double.behave({"POST /api/v1/stories": {"status": 500}})
+    code, err = run("loadtest.seed", *arguments)
+    assert code == 4
+    assert "POST /api/v1/stories: answered 500" in err
+    assert not (out / seeded.SUMMARY_FILE).exists()
+    double.behave({})
+    assert run("loadtest.seed", *arguments)[0] == 0
+    assert double.seen()["POST /api/v1/posts"] == POSTS
+    assert len(seeded.read(out).posts) == POSTS
+
+
+def test_a_busy_server_is_asked_again(double: Double, tmp_path: Path) -> None:
+    scenario, out = tmp_path / "small.yaml", tmp_path / "seeded"
+    scenario.write_text(SCENARIO)
+    double.behave({"PUT /api/v1/users/{user_id}/follow": {"status": 503}})
+    program = start("loadtest.seed", "--scenario", scenario, "--gateway", double.url, "--out", out)
+    while program.next_line()["phase"] != "follows":
+        pass
+    double.behave({})
+    code, err = program.end()
+    assert code == 0, err
+
+
+def test_a_stop_signal_ends_seeding(double: Double, tmp_path: Path) -> None:
+    scenario = tmp_path / "small.yaml"
+    scenario.write_text(SCENARIO)
+    double.behave({"POST /api/v1/auth/signup": {"delay_seconds": 20}})
+    program = start("loadtest.seed", "--scenario", scenario, "--gateway", double.url, "--out", tmp_path / "seeded")
+    program.next_line()
+    program.process.send_signal(signal.SIGTERM)
+    assert program.end()[0] == 143
+
+
+def test_wrong_arguments_are_told_in_one_line(tmp_path: Path) -> None:
+    scenario = tmp_path / "small.yaml"
+    scenario.write_text(SCENARIO)
+    code, err = run("loadtest.seed", "--scenario", scenario, "--gateway", "http://192.0.2.1", "--out", tmp_path)
+    assert code == 2
+    assert "expected a loopback address" in err
+    assert "Traceback" not in err
