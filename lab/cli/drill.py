@@ -9,6 +9,7 @@ import click
 
 from lab.cli import options
 from lab.errors import UserError
+from lab.scenarios import load
 
 
 @click.command("drill")
@@ -34,7 +35,7 @@ def command(
     from lab.stacks import data_folder
 
     started = time.monotonic()
-    read, text, chosen = options.load_with_profile(scenario, profile_path)
+    read, _ = load(scenario)
     if not read.faults:
         raise UserError(f"{scenario} has no faults, so there is nothing to drill; windtunnel run runs it")
     planned = experiment.plan(read)
@@ -49,6 +50,7 @@ def command(
             click.echo(f"{title if index == 0 else '':<12}{line}", err=not dry_run)
     if dry_run:
         return 0
+    read, text, chosen = options.load_with_profile(scenario, profile_path)
     folder = options.new_folder(out)
     comparison = pair.make(read, text, folder, chosen=chosen, data=data_folder(data, f"drill-{folder.name}"))
     code = options.tell(comparison, folder, "drill", as_json=as_json, show_all=show_all, started=started)

@@ -1,0 +1,5 @@
+"""`python -m lab.cli` is `windtunnel`."""
+
+from lab.cli.main import main
+
+main()

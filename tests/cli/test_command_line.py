@@ -1,0 +1,139 @@
+"""The command line as people meet it: help, one readable error each, exit codes, and simulations that repeat."""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.profile import encode
+from tests.model import synthetic
+
+ROOT = Path(__file__).parents[2]
+SMALL = """\
+scenario: small
+population: {people: 50, follows: {mean: 5, maximum: 20}}
+system: {fanout: {threshold: 15}}
+traffic: {warm_up: 1s, duration: 6s, rate: 20/s}
+faults:
+  - {at: 2s, for: 2s, link: feed_redis, latency: 300ms, jitter: 100ms}
+"""
+
+
+def windtunnel(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "lab.cli", *words], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Path:
+    path = tmp_path / "profile.json"
+    path.write_bytes(encode(synthetic.profile()))
+    return path
+
+
+def test_help_lists_every_command_and_each_of_them_explains_itself() -> None:
+    from lab.cli.main import COMMANDS
+
+    said = windtunnel("--help")
+    assert said.returncode == 0
+    for name in COMMANDS:
+        assert f"  {name} " in said.stdout
+        assert "Usage: windtunnel" in windtunnel(name, "--help").stdout
+
+
+def test_a_mistyped_command_suggests_the_right_one() -> None:
+    said = windtunnel("simulat")
+    assert said.returncode == 2
+    assert "Did you mean simulate?" in said.stderr
+
+
+def test_a_wrong_field_is_one_error_with_file_line_field_and_what_was_expected(small: Path) -> None:
+    small.write_text(SMALL.replace("rate: 20/s", "rate: fast"), encoding="utf-8")
+    for words in (("run",), ("simulate",), ("explain",), ("up",), ("drill",), ("measure",)):
+        said = windtunnel(*words, str(small))
+        assert said.returncode == 2, said.stderr
+        assert f"{small}:4: traffic.rate: found 'fast'; expected a rate" in said.stderr
+        assert "Traceback" not in said.stderr
+        assert said.stdout == ""
+
+
+def test_a_file_that_is_not_there_is_told() -> None:
+    said = windtunnel("run", "/nowhere/at_all.yaml")
+    assert said.returncode == 2
+    assert "No such file" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_explain_prints_a_scenario_that_means_the_same(small: Path) -> None:
+    from core.scenario import parse, read
+
+    assert parse(windtunnel("explain", str(small)).stdout) == read(small)
+
+
+def test_two_simulations_with_one_seed_are_identical_byte_for_byte_but_for_times_of_writing(
+    small: Path, profile: Path, tmp_path: Path
+) -> None:
+    for name in ("first", "second"):
+        said = windtunnel("simulate", str(small), "--profile", str(profile), "--out", str(tmp_path / name))
+        assert said.returncode == 0, said.stderr
+    first, second = tmp_path / "first", tmp_path / "second"
+    names = sorted(path.name for path in first.iterdir())
+    assert names == sorted(path.name for path in second.iterdir())
+    assert "samples.parquet" in names
+    same = [name for name in names if name != "run.json"]
+    assert filecmp.cmpfiles(first, second, same, shallow=False)[0] == same
+    records = [json.loads((folder / "run.json").read_text(encoding="utf-8")) for folder in (first, second)]
+    for record in records:
+        record.pop("written")
+    assert records[0] == records[1]
+
+
+def test_another_seed_is_another_run(small: Path, profile: Path, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        small.write_text(f"seed: {seed}\n{SMALL}", encoding="utf-8")
+        windtunnel("simulate", str(small), "--profile", str(profile), "--out", str(tmp_path / str(seed)))
+    assert not filecmp.cmp(tmp_path / "1" / "samples.parquet", tmp_path / "2" / "samples.parquet", shallow=False)
+
+
+def test_a_run_is_never_overwritten_unless_asked(small: Path, profile: Path, tmp_path: Path) -> None:
+    words = ("simulate", str(small), "--profile", str(profile), "--out", str(tmp_path / "run"))
+    assert windtunnel(*words).returncode == 0
+    again = windtunnel(*words)
+    assert again.returncode == 2
+    assert "--force" in again.stderr
+    assert windtunnel(*words, "--force").returncode == 0
+
+
+def test_a_broken_profile_says_how_to_make_a_new_one(small: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.json"
+    broken.write_text("{}", encoding="utf-8")
+    said = windtunnel("simulate", str(small), "--profile", str(broken), "--out", str(tmp_path / "run"))
+    assert said.returncode == 2
+    assert "windtunnel calibrate" in said.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_status_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:
+    said = windtunnel("status", "--data", str(tmp_path / "none"))
+    assert said.returncode == 2
+    assert "windtunnel up" in said.stderr
+
+
+def test_a_drill_can_be_read_without_doing_it() -> None:
+    said = windtunnel("drill", "--dry-run", "scenarios/drills/redis_slow.yaml")
+    assert said.returncode == 0, said.stderr
+    for word in ("HYPOTHESIS", "METHOD", "ABORT", "ROLLBACK"):
+        assert word in said.stdout
