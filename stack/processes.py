@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -57,14 +58,19 @@ def environment(command: Command) -> dict[str, str]:
     return {"PATH": _PATH, "LANG": "C.UTF-8", "TZ": "UTC", **passed, **command.env}
 
 
-def start(name: str, command: Command, log: Path, on_end: Callable[[Child], None]) -> Child:
-    """Start ``command``; ``on_end`` is called in the event loop when it has ended. Call from the main thread."""
+def start(
+    name: str, command: Command, log: Path, on_end: Callable[[Child], None], *, cores: tuple[int, ...] = ()
+) -> Child:
+    """Start ``command`` pinned to ``cores`` (empty: not pinned yet); ``on_end`` is called when it has ended.
+
+    Call from the main thread, in the event loop.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     told = {
         "argv": command.argv,
         "cwd": str(command.cwd),
         "user": command.user,
-        "cores": command.cores,
+        "cores": cores,
         "data_bytes": command.data_bytes,
         "idle": False,
         "parent": os.getpid(),
@@ -112,6 +118,22 @@ def _signal(child: Child, number: int) -> None:
     # Popen reaps only in ended(), in this same thread: the pid cannot be another's yet
     if child.exit_code is None:
         os.kill(child.pid, number)
+
+
+def pin(pids: Iterable[int], cores: tuple[int, ...]) -> None:
+    """Pin every thread of ``pids`` to ``cores``, until none is new: threads inherit from theirs."""
+    usable = set(cores) & os.sched_getaffinity(0)
+    if not usable:
+        return
+    done: set[int] = set()
+    while True:
+        fresh = {int(path.name) for pid in pids for path in Path(f"/proc/{pid}/task").glob("[0-9]*")} - done
+        if not fresh:
+            return
+        for thread in fresh:
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(thread, usable)
+        done |= fresh
 
 
 def last_lines(log: Path, count: int = 12) -> str:

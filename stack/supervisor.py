@@ -23,6 +23,7 @@ from stack.backing import service
 from stack.backing.registry import BACKINGS, Backing
 from stack.command import Command
 from stack.failure import NotReady, StackFailure
+from stack.guard import family
 from stack.holds import is_held
 from stack.plan import Process, StackPlan
 from stack.processes import Child
@@ -74,6 +75,7 @@ class Supervisor:
             await self._start_or_stop()
             if not self._stopping.is_set():
                 self._state = "running"
+                await asyncio.to_thread(self._pin)
                 self._write()
                 seconds = round(time.time() - self._started_at, 2)
                 self._note("up", seconds=seconds)
@@ -91,6 +93,11 @@ class Supervisor:
         self._state = "stopped"
         self._write()
         self._note("stopped")
+
+    def _pin(self) -> None:
+        for ward in self._wards.values():
+            if ward.child is not None and ward.command is not None and ward.child.exit_code is None:
+                processes.pin(family(ward.child.pid), ward.command.cores)
 
     async def _start_or_stop(self) -> None:
         starting = asyncio.create_task(self._start_all())
@@ -120,7 +127,9 @@ class Supervisor:
     async def _start(self, ward: Ward, command: Command) -> None:
         """Start it and wait until it is ready; raises StackFailure when it dies first or does not answer in time."""
         plan, process = self._plan, ward.process
-        child = processes.start(process.name, command, plan.log(process.name), self._on_end)
+        # the start of a whole stack may use every core there is; once it is up, each keeps to its own
+        cores = () if self._state == "starting" else command.cores
+        child = processes.start(process.name, command, plan.log(process.name), self._on_end, cores=cores)
         ward.child, ward.state = child, "starting"
         self._write()
         reason, deadline, pause = "", time.monotonic() + _READY_SECONDS, 0.02

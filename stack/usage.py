@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from stack.control import RunningStack
-from stack.guard import children_of
+from stack.guard import family
 
 
 def usage(running: RunningStack) -> dict[str, float]:
@@ -53,13 +53,3 @@ def rss_bytes(pid: int) -> int:
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
     return total
-
-
-def family(pid: int) -> list[int]:
-    """``pid`` and all its descendants."""
-    found, todo = [], [pid]
-    while todo:
-        member = todo.pop()
-        found.append(member)
-        todo += children_of(member)
-    return found

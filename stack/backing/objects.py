@@ -43,6 +43,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
             "ROOT_ACCESS_KEY": plan.secrets.objects_access_key,
             "ROOT_SECRET_KEY": plan.secrets.objects_secret_key,
             "GOMEMLIMIT": "256MiB",
+            "GOMAXPROCS": str(max(1, len(plan.cores))),
         },
         cores=plan.cores,
         data_bytes=1024 * 2**20,

@@ -19,7 +19,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
     return Command(
         argv=(str(tools.find("toxiproxy")), "-host", plan.bind, "-port", str(process.address.port), "-proxy-metrics"),
         cwd=folder,
-        env={"GOMEMLIMIT": "128MiB", "LOG_LEVEL": "warn"},
+        env={"GOMEMLIMIT": "128MiB", "GOMAXPROCS": str(max(1, len(plan.cores))), "LOG_LEVEL": "warn"},
         cores=plan.cores,
         data_bytes=512 * 2**20,
     )

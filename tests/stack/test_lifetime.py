@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from core.names import Component, Server
-from stack import control, state, usage
+from stack import control, guard, state
 from tests.conftest import SCENARIO
 
 _SMALL = (Server.POSTGRES, Server.REDIS, Server.TOXIPROXY, Server.EDGE)  # with a process tree each, and quick
@@ -39,7 +39,7 @@ def _up(data: Path, *, attached: bool = True, servers: tuple[Server, ...] = _SMA
 
 def _everybody(running: control.RunningStack) -> dict[int, int]:
     """Pids with start times of the guard, the supervisor and all below, grandchildren included."""
-    pids = usage.family(running.state.guard_pid)
+    pids = guard.family(running.state.guard_pid)
     return {pid: state.ticks_of(pid) for pid in pids}
 
 

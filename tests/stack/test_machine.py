@@ -27,7 +27,7 @@ def _limit(limits: str, name: str) -> str:
 def test_every_process_is_pinned_bounded_and_not_root_where_it_must_not_be(servers: Servers) -> None:
     allowed = set(servers.running.cores) & os.sched_getaffinity(0)
     for name, pid in servers.running.processes.items():
-        for member in usage.family(pid):
+        for member in guard.family(pid):
             process = psutil.Process(member)
             assert set(process.cpu_affinity()) == allowed, name
             limits = Path(f"/proc/{member}/limits").read_text()
