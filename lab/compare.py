@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core import judge, run, stats
+from core import judge, run
 from core.names import ERRORS, Origin
 from core.run import Run, Samples
 from lab import agreement, billing, verdicts
@@ -193,18 +193,12 @@ def _processes(simulated: Run | None, measured: Run | None) -> tuple[Pair, ...]:
         cpu = agreement.cpu_by_second(side.usage, seconds) if side is not None else {}
         sides.append({name: float(used.sum()) / seconds for name, used in cpu.items()})
     names = sorted(sides[0].keys() | sides[1].keys(), key=lambda each: -sides[1].get(each, sides[0].get(each, 0.0)))
-    return tuple(pair_of(name, sides[0].get(name), sides[1].get(name)) for name in names)
-
-
-def pair_of(name: str, simulated: float | None, measured: float | None) -> Pair:
-    """Two figures with their signed error, where there is one."""
-    error = stats.signed_error(simulated, measured) if simulated is not None and measured else None
-    return Pair(name=name, simulated=simulated, measured=measured, error_ratio=error)
+    return tuple(Pair.of(name, sides[0].get(name), sides[1].get(name)) for name in names)
 
 
 def _judged_pair(name: str, ours: judge.Judgement | None, real: judge.Judgement | None, field: str) -> Pair | None:
     values = [getattr(side, field) if side is not None else None for side in (ours, real)]
-    return pair_of(name, *values) if any(each is not None for each in values) else None
+    return Pair.of(name, *values) if any(each is not None for each in values) else None
 
 
 def _facts(side: Run | None, reason: str, cores: int) -> SideFacts:

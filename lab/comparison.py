@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from core.stats import signed_error
+
 FILE: Final = "comparison.json"
 SCHEMA_VERSION: Final = 1
 
@@ -144,6 +146,12 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     simulated: float | None = None
     measured: float | None = None
     error_ratio: float | None = None
+
+    @classmethod
+    def of(cls, name: str, simulated: float | None, measured: float | None) -> Pair:
+        """Two figures with their signed error, where there is one: none against zero."""
+        error = signed_error(simulated, measured) if simulated is not None and measured else None
+        return cls(name=name, simulated=simulated, measured=measured, error_ratio=error)
 
 
 class CacheSide(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ Importing this package imports Altair (about half a second); commands do so only
 from lab.charts.errors import signed_errors
 from lab.charts.latency import over_time
 from lab.charts.quantiles import by_percentile, distribution, quantile_quantile
-from lab.charts.theme import CSS, DARK, LIGHT, Palette, png, svg
+from lab.charts.theme import png, svg
+from lab.palette import CSS, DARK, LIGHT, Palette
 
 __all__ = [
     "CSS",

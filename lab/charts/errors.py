@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from lab.charts.theme import Palette, framed, layered, mark
+from lab.charts.theme import framed, layered, mark
 from lab.comparison import OperationPair
+from lab.palette import Palette
 
 #: Simulated over measured; written as the error it is.
 _TICKS: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 1.0, 1.25, 2.0, 5.0, 10.0, 20.0, 50.0)

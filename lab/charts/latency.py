@@ -10,8 +10,9 @@ import altair as alt
 from core.names import Origin
 from core.run import Samples
 from lab.charts import axes, series
-from lab.charts.theme import DASH, Palette, color_of, framed, layered, mark
+from lab.charts.theme import DASH, color_of, framed, layered, mark
 from lab.comparison import Fault
+from lab.palette import Palette
 
 Sides = Mapping[Origin, Samples]
 

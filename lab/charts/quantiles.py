@@ -11,7 +11,8 @@ import numpy as np
 from core.names import Origin
 from core.run import Samples
 from lab.charts import axes, series
-from lab.charts.theme import DASH, Palette, color_of, framed, layered, mark
+from lab.charts.theme import DASH, color_of, framed, layered, mark
+from lab.palette import Palette
 
 Sides = Mapping[Origin, Samples]
 

@@ -1,7 +1,6 @@
-"""Colours and frame that every chart shares, and the ways out: inline SVG and PNG.
+"""The frame that every chart shares, and the ways out: inline SVG and PNG.
 
-The colours are told apart under three kinds of colour blindness. In a page that has a light and a dark face the SVG
-carries CSS variables instead of colours, so one drawing serves both.
+In a page that has a light and a dark face the SVG carries CSS variables instead of colours, so one drawing serves both.
 """
 
 from __future__ import annotations
@@ -10,55 +9,12 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import altair as alt
 
 from core.names import Origin
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Palette:
-    """What each thing is drawn in."""
-
-    measured: str
-    simulated: str
-    stated: str  # also noise
-    missed: str
-    ink: str
-    grid: str
-    paper: str
-
-
-LIGHT: Final = Palette(
-    measured="#0072B2",
-    simulated="#C84E00",
-    stated="#7A8794",
-    missed="#99004D",
-    ink="#1F2933",
-    grid="#D9DEE3",
-    paper="#FFFFFF",
-)
-DARK: Final = Palette(
-    measured="#56B4E9",
-    simulated="#E69F00",
-    stated="#C3CCD6",
-    missed="#FF4F93",
-    ink="#E6E8EB",
-    grid="#3A4048",
-    paper="#0E1117",
-)
-#: Names instead of colours; the page that holds the SVG says what they are.
-CSS: Final = Palette(
-    measured="var(--measured)",
-    simulated="var(--simulated)",
-    stated="var(--stated)",
-    missed="var(--missed)",
-    ink="var(--ink)",
-    grid="var(--grid)",
-    paper="var(--paper)",
-)
+from lab.palette import Palette
 
 #: Measured is solid, simulated dashed.
 DASH: Final = {Origin.MEASURED: [1, 0], Origin.SIMULATED: [5, 3]}

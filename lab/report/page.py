@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from lab.charts.theme import DARK, LIGHT, Palette
+from lab.palette import DARK, LIGHT, Palette
 from lab.report.parts import Report
 
 #: A report may be mailed and kept: it is never larger.

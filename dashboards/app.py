@@ -1,0 +1,65 @@
+"""The dashboard: one selector of runs above flat pages; what is shown is in the address, so that it can be passed on.
+
+Streamlit runs this file from top to bottom at every touch. It reads run records only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from dashboards import data, heading
+from dashboards.views import agreement, overview, runs
+
+RUNS_VARIABLE = "WINDTUNNEL_RUNS"
+
+
+def folder() -> Path:
+    """The folder of runs: ``-- --runs DIR``, else the environment's, else ``runs``."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--runs", type=Path)
+    told, _ = parser.parse_known_args(sys.argv[1:])
+    return told.runs or Path(os.environ.get(RUNS_VARIABLE, "runs"))
+
+
+def show() -> None:
+    """Draw the page that the address names."""
+    st.set_page_config(page_title="Windtunnel", page_icon="🌬️", layout="wide")
+    where = folder()
+    known = data.entries(where)
+    chosen: list[
+        data.Entry
+    ] = []  # the selector stands above the page, so it is drawn between making a page and running
+    pages = [
+        st.Page(_page(lambda: overview.show(known, chosen[0])), title="Overview", url_path="overview", default=True),
+        st.Page(_page(lambda: agreement.show(chosen[0])), title="Agreement", url_path="agreement"),
+        st.Page(_page(lambda: runs.show(known)), title="Runs", url_path="runs"),
+    ]
+    page = st.navigation(pages, position="top")
+    if not known:
+        heading.empty(where)
+        return
+    entry = heading.choose(known, where)
+    chosen += [entry] if entry is not None else []
+    if chosen or page is pages[-1]:
+        page.run()
+
+
+def _page(draw: Callable[[], None]) -> Callable[[], None]:
+    """A page that tells in a sentence when a run's files cannot be read: they may vanish while it is drawn."""
+
+    def drawn() -> None:
+        try:
+            draw()
+        except OSError as error:
+            st.error(f"The run's files cannot be read any more: {error.strerror or error}.")
+
+    return drawn
+
+
+show()

@@ -1,0 +1,25 @@
+"""Samples of the runs last looked at: reading them takes a moment, and every touch of a page draws it anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import streamlit as st
+
+from core.names import Origin
+from core.run import Samples
+from dashboards import data
+from dashboards.data import Entry
+
+PARTS_MAX: Final = 12
+
+
+def samples(entry: Entry, *, in_faults: bool | None = None) -> Mapping[Origin, Samples]:
+    """`dashboards.data.samples`, kept until the run is compared again."""
+    return _samples(str(entry.folder), entry.stamp, in_faults, entry)
+
+
+@st.cache_resource(max_entries=PARTS_MAX, show_spinner=False)
+def _samples(folder: str, stamp: int, in_faults: bool | None, _entry: Entry) -> Mapping[Origin, Samples]:
+    return data.samples(_entry, in_faults=in_faults)

@@ -1,0 +1,49 @@
+"""Colours, told apart under three kinds of colour blindness; apart from the drawing, which is slow to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Palette:
+    """What each thing is drawn in."""
+
+    measured: str
+    simulated: str
+    stated: str  # also noise
+    missed: str
+    ink: str
+    grid: str
+    paper: str
+
+
+LIGHT: Final = Palette(
+    measured="#0072B2",
+    simulated="#C84E00",
+    stated="#7A8794",
+    missed="#99004D",
+    ink="#1F2933",
+    grid="#D9DEE3",
+    paper="#FFFFFF",
+)
+DARK: Final = Palette(
+    measured="#56B4E9",
+    simulated="#E69F00",
+    stated="#C3CCD6",
+    missed="#FF4F93",
+    ink="#E6E8EB",
+    grid="#3A4048",
+    paper="#0E1117",
+)
+#: Names instead of colours; the page that holds the SVG says what they are.
+CSS: Final = Palette(
+    measured="var(--measured)",
+    simulated="var(--simulated)",
+    stated="var(--stated)",
+    missed="var(--missed)",
+    ink="var(--ink)",
+    grid="var(--grid)",
+    paper="var(--paper)",
+)
