@@ -51,9 +51,10 @@ class Fanout:
         began = perf_counter()
         async with self._locks[event.author_id % LOCKS]:
             with self._stage("load"):
-                if not await self._readers.exists(event.post_id):
+                found = await self._readers.author_of(event.post_id)
+                if found is None:
                     return  # deleted meanwhile
-                author = await self._settled(await self._readers.author(event.author_id))
+                author = await self._settled(found)
             with self._stage("push"):
                 await self._keep_author_posts(event.author_id, event.post_id)
                 plan = policy.split(

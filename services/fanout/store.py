@@ -67,6 +67,17 @@ class Readers:
         """One of `authors`."""
         return (await self.authors([author_id]))[0]
 
+    async def author_of(self, post_id: int) -> Author | None:
+        """Who made the post; None when it is gone."""
+        rows = await self._rows(
+            post_id,
+            "SELECT p.author_id, coalesce(f.followers, 0), c.author_id IS NOT NULL FROM {s}.posts p"
+            " LEFT JOIN {s}.follow_counts f ON f.user_id = p.author_id"
+            " LEFT JOIN {s}.celebrities c ON c.author_id = p.author_id WHERE p.id = %s",
+            (post_id,),
+        )
+        return Author(author_id=rows[0][0], followers=rows[0][1], was_celebrity=rows[0][2]) if rows else None
+
     async def exists(self, post_id: int) -> bool:
         """Whether the post is still there."""
         rows = await self._rows(post_id, "SELECT 1 FROM {s}.posts WHERE id = %s", (post_id,))

@@ -37,7 +37,7 @@ def _frame(stream: BinaryIO) -> bytes | None:
 def _outcome(data: bytes) -> Outcome:
     try:
         return Outcome(renderings=render(data))
-    except Refused as refused:
+    except Refused as refused:  # anything else ends the process, and the parent tries again with a fresh one
         return Outcome(refusal=refused.refusal, detail=refused.detail)
 
 

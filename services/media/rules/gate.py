@@ -64,11 +64,15 @@ def opened(data: bytes) -> Any:
     try:
         image = load(data, access="sequential", fail_on="error")
     except pyvips.Error as error:
-        raise Refused(Refusal.DAMAGED, _told(error)) from error
+        raise damaged(error) from error
     if image.width * image.height > PIXELS_MAX:
         raise Refused(Refusal.TOO_MANY_PIXELS, f"{image.width} × {image.height}")
     return image
 
 
-def _told(error: pyvips.Error) -> str:
-    return " ".join(str(error.detail or error.message).split())[:200]
+def damaged(error: pyvips.Error) -> Refused:
+    """The refusal that a decoder's error means; raises MemoryError where it was our bound that it met."""
+    told = " ".join(str(error.detail or error.message).split())[:200]
+    if "out of memory" in told:
+        raise MemoryError(told) from error
+    return Refused(Refusal.DAMAGED, told)

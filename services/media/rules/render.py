@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 import pyvips
 
-from services.media.rules.gate import Refusal, Refused, opened
+from services.media.rules.gate import damaged, opened
 
 SIDE_MAX: Final = 4096
 _WHITE: Final = [255.0, 255.0, 255.0]
@@ -60,7 +60,7 @@ class Rendering(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def render(data: bytes) -> list[Rendering]:
-    """Every variant of a photo; raises Refused."""
+    """Every variant of a photo; raises Refused, and MemoryError beyond the process' bound."""
     try:
         image = _upright(opened(data))
         made = []
@@ -69,7 +69,7 @@ def render(data: bytes) -> list[Rendering]:
             made.append(_encoded(image, recipe))
         return made
     except pyvips.Error as error:
-        raise Refused(Refusal.DAMAGED, " ".join(str(error.detail or error.message).split())[:200]) from error
+        raise damaged(error) from error
 
 
 def _upright(image: Any) -> Any:

@@ -6,9 +6,12 @@ import asyncio
 import os
 import signal
 import struct
+import sys
 import zlib
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import pyvips
 
@@ -18,6 +21,7 @@ from services.kit import outbox
 from services.kit.stores.objects import OBJECTS
 from services.media.events.uploaded import DARKROOM
 from services.media.events.workshop import BenchLost, Workshop
+from services.media.rules.gate import damaged
 from tests.service.conftest import Someone, System
 from tests.service.media.photos import EICAR, announce, jpeg, picture, put, uploaded, with_exif
 
@@ -249,6 +253,41 @@ async def test_a_bench_that_takes_too_long_is_ended() -> None:
         assert workshop._free == []
     finally:
         await workshop.close()
+
+
+async def test_a_bench_does_not_outlive_its_parent_however_that_ends() -> None:
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "import asyncio\n"
+        "from services.media.events.workshop import Workshop\n"
+        "from tests.service.media.photos import jpeg\n"
+        "async def main():\n"
+        "    workshop = Workshop(benches=1)\n"
+        "    await workshop.render(jpeg(50, 50))\n"
+        "    print('bench', workshop._free[0].pid, flush=True)\n"
+        "    await asyncio.sleep(3600)\n"
+        "asyncio.run(main())\n",
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[3],
+    )
+    assert parent.stdout is not None
+    async with asyncio.timeout(60):
+        line = b""
+        while not line.startswith(b"bench"):
+            line = await parent.stdout.readline()
+            assert line, "the parent ended"
+        bench = psutil.Process(int(line.split()[1]))
+        parent.kill()
+        await parent.wait()
+        while bench.is_running() and bench.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.02)
+
+
+def test_meeting_our_own_bound_on_memory_is_not_called_the_photos_damage() -> None:
+    with pytest.raises(MemoryError):
+        damaged(pyvips.Error("unable to call resize", "vips: out of memory -- size == 48MB"))
+    assert damaged(pyvips.Error("unable to call x", "premature end of JPEG image")).refusal == "damaged"
 
 
 async def test_with_the_scanner_down_a_photo_waits_and_is_never_passed(
