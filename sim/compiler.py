@@ -138,6 +138,9 @@ class _Compiler:
                 return Instruction(op=Op.DELAY, visit=visit, index=_row(program.delays, str(step.station)))
             case flows.Lookup():
                 return self._lookup(step, visit)
+            case flows.Missed():
+                row = _row(program.caches, str(step.cache))
+                return Instruction(op=Op.MISSED, visit=visit, index=row, keys=step.keys.value)
             case flows.Fork():
                 return Instruction(op=Op.FORK, visit=visit, children=self._all(step.branches))
             case flows.Each():
@@ -163,6 +166,8 @@ class _Compiler:
                 return Instruction(op=Op.DECIDE, visit=visit, keys=step.policy.value, children=self._all(step.cases))
             case flows.Emit():
                 return Instruction(op=Op.EMIT, visit=visit, index=_row(program.jobs, step.job))
+            case flows.Aside():
+                return Instruction(op=Op.ASIDE, visit=visit, children=(self._add(step.inner),))
             case flows.Stage():
                 row = _row(program.stages, (self._component, self._operation, step.name))
                 return Instruction(op=Op.STAGE, visit=visit, index=row, children=(self._add(step.inner),))

@@ -134,6 +134,14 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Missed:
+    """Count look-ups that found nothing because the cache could not be reached."""
+
+    cache: str
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fork:
     """Do all branches at once and go on when the last has ended."""
 
@@ -198,6 +206,13 @@ class Emit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """Do ``inner`` beside everything else and do not wait for it."""
+
+    inner: Flow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """A part of the operation that is timed apart, under the same name as in the service."""
 
@@ -228,6 +243,7 @@ Flow: TypeAlias = (
     | Limit
     | Delay
     | Lookup
+    | Missed
     | Fork
     | Each
     | Deadline
@@ -236,6 +252,7 @@ Flow: TypeAlias = (
     | Retry
     | Decide
     | Emit
+    | Aside
     | Stage
     | Mark
     | Fail
@@ -268,7 +285,7 @@ def walk(step: Flow, *, healthy: bool = False) -> Iterator[Flow]:
             children = (hit,) if healthy else (hit, miss)
         case Rescue() | Breaker():
             children = (step.inner,) if healthy else (step.inner, step.otherwise)
-        case Call() | Hold() | Admit() | Each() | Deadline() | Retry() | Stage():
+        case Call() | Hold() | Admit() | Each() | Deadline() | Retry() | Aside() | Stage():
             children = (step.inner,)
         case _:
             children = ()

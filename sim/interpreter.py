@@ -58,6 +58,8 @@ class Interpreter:
             Op.STAGE: self._stage,
             Op.MARK: self._mark,
             Op.FAIL: self._fail,
+            Op.MISSED: self._missed,
+            Op.ASIDE: self._aside,
         }
 
     def calibrate_pushes(self, mean_push_count: float) -> None:
@@ -219,6 +221,11 @@ class Interpreter:
         fetched.succeed(ending)
         return ending
 
+    def _missed(self, step: Instruction, task: Task) -> Walk:
+        yield from ()
+        self._plant.caches[step.index].miss_count += len(self._keys(step.keys, task.request))
+        return Ending.OK
+
     def _keys(self, keys: str, request: Request) -> tuple[int, ...]:
         match keys:
             case Keys.POSTS:
@@ -318,6 +325,11 @@ class Interpreter:
         yield from ()
         entry = self.entry(self._program.jobs[step.index])
         self._kernel.start(self._job(entry, task.request))
+        return Ending.OK
+
+    def _aside(self, step: Instruction, task: Task) -> Walk:
+        yield from ()
+        self._kernel.start(self._background(step.children[0], task.request))
         return Ending.OK
 
     def _job(self, entry: Entry, request: Request) -> Steps[None]:

@@ -39,6 +39,8 @@ class Op(IntEnum):
     STAGE = 15
     MARK = 16
     FAIL = 17
+    MISSED = 18
+    ASIDE = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Feed: skeleton (which posts, from four sources at once), hydrate (one batch of cards), rules, present.
 
 Timeline and celebrities come from Redis, each behind a deadline and a breaker; recommendations and ads from memory.
-Where Redis does not answer in time the timeline and the cards come from PostgreSQL, and the answer is degraded.
+Where Redis does not answer in time, all that is followed and then the cards come from PostgreSQL, and the answer is
+degraded. A call that is late goes on by itself: cancelling it would close its connection.
 """
 
 from __future__ import annotations
@@ -14,20 +15,24 @@ from core.scenario import Scenario
 from sim.components.gateway import through_gateway
 from sim.flow import (
     NOTHING,
+    Aside,
     Breaker,
     Deadline,
+    Ending,
+    Fail,
     Flow,
     Fork,
     Keys,
     Lookup,
     Mark,
+    Missed,
     OperationFlow,
     Rescue,
     Stage,
     Use,
     steps,
 )
-from sim.stores import every_postgres, redis
+from sim.stores import every_postgres, postgres, redis
 
 FEED: Final = Component.FEED
 #: A page of 50 cards, as Redis answers it and as the client gets it.
@@ -38,32 +43,42 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
     """The feed's operations. Shares of the service's CPU: arrive 10 %, skeleton 20 %, hydrate 35 %, rules 15 %,
     present 20 %, as a profiler sees them on a page of 50; of Redis's CPU: 15 % for each source, 70 % for the cards."""
     limits = scenario.system.feed.deadlines
-    timeline = _or(
-        "feed.timeline",
-        limits.timeline_seconds,
-        steps(redis(FEED, share=0.15), _own(0.02), _timeline()),
-        otherwise=steps(Mark(reason="timeline"), _own(0.02), _fallback(feed=0.35, postgres=0.45)),
+    timeline = Breaker(
+        dependency="feed.timeline",
+        inner=Deadline(seconds=limits.timeline_seconds, inner=steps(redis(FEED, share=0.15), _own(0.02))),
+        otherwise=steps(Missed(cache=Cache.TIMELINE, keys=Keys.TIMELINE), Fail(ending=Ending.UNAVAILABLE)),
     )
-    celebrities = _or(
-        "feed.celebrities",
-        limits.celebrities_seconds,
-        steps(redis(FEED, share=0.15), _own(0.02)),
+    celebrities = Breaker(
+        dependency="feed.celebrities",
+        inner=Deadline(seconds=limits.celebrities_seconds, inner=steps(redis(FEED, share=0.15), _own(0.02))),
         otherwise=Mark(reason="celebrities"),
     )
     in_memory = _own(0.05)  # recommended and ads: refreshed behind everybody's back, which is idle work
-    hydrate = _or(
-        "feed.hydrate",
-        limits.hydrate_seconds,
-        steps(redis(FEED, share=0.70, answer_bytes=_PAGE_BYTES), _own(0.25), _cards()),
-        otherwise=steps(Mark(reason="hydrate"), _own(0.25), _fallback(feed=0.65, postgres=0.55)),
+    sources = Fork(branches=(steps(_own(0.06), timeline), steps(_own(0.05), celebrities), in_memory))
+    # everything followed, celebrities included: whom the reader follows, then their posts on every instance
+    anew = steps(
+        Use(process=FEED, share=0.15, degraded=True),
+        postgres(FEED, share=0.05, degraded=True),
+        every_postgres(FEED, share=0.40, degraded=True),
+        Use(process=FEED, share=0.20, degraded=True),
+    )
+    refill = Aside(inner=anew)  # a timeline that is missed is read once more, to be written back
+    known = Lookup(cache=Cache.TIMELINE, keys=Keys.TIMELINE, hit=NOTHING, miss=steps(anew, refill))
+    skeleton = Rescue(inner=steps(sources, known), otherwise=steps(Mark(reason="timeline"), anew))
+    hydrate = Breaker(
+        dependency="feed.hydrate",
+        inner=Deadline(
+            seconds=limits.hydrate_seconds,
+            inner=steps(redis(FEED, share=0.70, answer_bytes=_PAGE_BYTES), _own(0.25), _cards(Cache.POST_CARD)),
+        ),
+        otherwise=steps(
+            Missed(cache=Cache.POST_CARD, keys=Keys.POSTS), Mark(reason="cache"), _own(0.25), _from_postgres()
+        ),
     )
     read = steps(
         _own(0.10),
-        Stage(
-            name="skeleton",
-            inner=Fork(branches=(steps(_own(0.06), timeline), steps(_own(0.05), celebrities), in_memory)),
-        ),
-        Stage(name="hydrate", inner=steps(_own(0.10), hydrate)),
+        Stage(name="skeleton", inner=skeleton),
+        Stage(name="hydrate", inner=steps(_own(0.10), hydrate, _cards(Cache.AUTHOR_CARD))),
         Stage(name="rules", inner=_own(0.15)),
         Stage(name="present", inner=_own(0.20)),
     )
@@ -74,29 +89,16 @@ def _own(share: float) -> Flow:
     return Use(process=FEED, share=share)
 
 
-def _or(dependency: str, seconds: float, inner: Flow, *, otherwise: Flow) -> Flow:
-    return Breaker(dependency=dependency, inner=Deadline(seconds=seconds, inner=inner), otherwise=otherwise)
-
-
-def _fallback(*, feed: float, postgres: float) -> Flow:
-    """From PostgreSQL; the shares are of what the fallback costs beyond the usual path."""
+def _from_postgres() -> Flow:
+    """Cards, counts and likes of the page; the shares are of what the fallback costs beyond the usual path."""
     return steps(
-        Use(process=FEED, share=feed / 2, degraded=True),
-        every_postgres(FEED, share=postgres, degraded=True),
-        Use(process=FEED, share=feed / 2, degraded=True),
+        Use(process=FEED, share=0.15, degraded=True),
+        every_postgres(FEED, share=0.55, degraded=True),
+        Use(process=FEED, share=0.50, degraded=True),
     )
 
 
-def _timeline() -> Flow:
-    """A timeline that is not in Redis is made again from PostgreSQL."""
-    miss = _fallback(feed=0.35, postgres=0.45)
-    return Lookup(cache=Cache.TIMELINE, keys=Keys.TIMELINE, hit=NOTHING, miss=Rescue(inner=miss, otherwise=NOTHING))
-
-
-def _cards() -> Flow:
+def _cards(cache: Cache) -> Flow:
     """Cards that are not in Redis are read from PostgreSQL, in one batch."""
-    miss = _fallback(feed=0.3, postgres=0.25)
-    return steps(
-        Lookup(cache=Cache.POST_CARD, keys=Keys.POSTS, hit=NOTHING, miss=miss),
-        Lookup(cache=Cache.AUTHOR_CARD, keys=Keys.AUTHORS, hit=NOTHING, miss=miss),
-    )
+    keys = Keys.POSTS if cache is Cache.POST_CARD else Keys.AUTHORS
+    return Lookup(cache=cache, keys=keys, hit=NOTHING, miss=_from_postgres())

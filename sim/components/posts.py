@@ -18,8 +18,8 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     """The posts' operations. `post.create` loads and writes on one connection, in one transaction."""
     create = steps(
         Stage(name="parse", inner=_own(0.2)),
-        Stage(name="load", inner=steps(_own(0.1), postgres(POSTS, share=0.4, trips=3.0))),
-        Stage(name="write", inner=steps(_own(0.2), postgres(POSTS, share=0.6, trips=4.0, commits=True))),
+        Stage(name="load", inner=steps(_own(0.1), postgres(POSTS, share=0.4, trips=4.0))),
+        Stage(name="write", inner=steps(_own(0.2), postgres(POSTS, share=0.6, trips=6.0, commits=True))),
         Stage(name="present", inner=_own(0.3)),
     )
     read = steps(

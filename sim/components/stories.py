@@ -8,15 +8,17 @@ from typing import Final
 from core.names import Component
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
-from sim.flow import NOTHING, Flow, Mark, OperationFlow, Rescue, Stage, Use, steps
+from sim.flow import NOTHING, Breaker, Deadline, Flow, OperationFlow, Stage, Use, steps
 from sim.stores import every_postgres, postgres, redis
 
 STORIES: Final = Component.STORIES
+#: How long a request waits for Redis before it turns to PostgreSQL.
+_SHELF_SECONDS: Final = 0.1
 
 
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     """The stories' operations."""
-    load = Rescue(inner=redis(STORIES), otherwise=steps(Mark(reason="tray"), every_postgres(STORIES, share=1.0)))
+    load = _shelf(share=1.0, otherwise=steps(postgres(STORIES, share=0.3), every_postgres(STORIES, share=0.7)))
     tray = steps(
         _own(0.3),
         Stage(name="load", inner=steps(load, _own(0.3))),
@@ -25,20 +27,25 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     )
     create = steps(
         Stage(name="parse", inner=_own(0.2)),
-        Stage(name="load", inner=postgres(STORIES, share=0.3, trips=2.0)),
-        Stage(name="write", inner=steps(_own(0.3), postgres(STORIES, share=0.7, trips=3.0, commits=True))),
+        Stage(name="load", inner=_own(0.1)),
+        Stage(name="write", inner=steps(_own(0.2), postgres(STORIES, trips=5.0, commits=True), _shelf(share=1.0))),
         Stage(name="present", inner=_own(0.2)),
     )
     seen = steps(
         _own(0.4),
-        Stage(name="write", inner=steps(redis(STORIES), postgres(STORIES, commits=True))),
+        Stage(name="write", inner=steps(postgres(STORIES, trips=2.0, commits=True), _shelf(share=1.0))),
         Stage(name="present", inner=_own(0.6)),
     )
     return {
         "story.tray": through_gateway("story.tray", tray, behind=NOTHING, answer_bytes=10_000),
-        "story.create": through_gateway("story.create", create, behind=steps(_own(0.3), redis(STORIES))),
+        "story.create": through_gateway("story.create", create, behind=_own(0.3)),
         "story.seen": through_gateway("story.seen", seen, behind=NOTHING),
     }
+
+
+def _shelf(*, share: float, otherwise: Flow = NOTHING) -> Flow:
+    inner = Deadline(seconds=_SHELF_SECONDS, inner=redis(STORIES, share=share, answer_bytes=10_000))
+    return Breaker(dependency="stories.shelf", inner=inner, otherwise=otherwise)
 
 
 def _own(share: float) -> Flow:

@@ -49,7 +49,7 @@ def test_a_fault_on_one_link_leaves_the_others_alone() -> None:
 
 def test_a_latency_reaches_whoever_has_no_deadline_as_it_is() -> None:
     result = _simulate(
-        {"at": "4s", "for": "4s", "link": "stories_redis", "latency": "200ms"}, mix={"story.tray": "100%"}
+        {"at": "4s", "for": "4s", "link": "gateway_search", "latency": "200ms"}, mix={"search.users": "100%"}
     )
     during = _between(result.samples, 4.0, 7.7).latency_seconds
     assert during.min() > 0.2
