@@ -100,10 +100,14 @@ def judge(
     windows = journal.acted_windows(scenario, events)
     found = judging.judge(scenario, samples, ledger=ledger, windows=windows)
     aborted = next((str(event.values.get("reason", "")) for event in events if event.event == journal.ABORTED), None)
-    reasons = (
-        *void_reasons,
-        *journal.void_reasons(scenario, events),
-        *steady_state.void_reasons(scenario, samples),
+    reasons = tuple(
+        dict.fromkeys(  # a run's record may tell the journal's reasons already
+            (
+                *void_reasons,
+                *journal.void_reasons(scenario, events),
+                *steady_state.void_reasons(scenario, samples),
+            )
+        )
     )
     if aborted is None and found.held is None:
         reasons = (*reasons, *(f"{each.name}: {each.reason}" for each in found.verdicts if each.held is None))
@@ -117,7 +121,7 @@ def judge(
             for event in events
             if event.event == journal.ACTED
         ),
-        void_reasons=tuple(reasons),
+        void_reasons=reasons,
         aborted=aborted or "",
     )
 
