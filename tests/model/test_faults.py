@@ -144,3 +144,14 @@ def test_a_toxic_that_is_taken_away_lets_through_what_it_held_back() -> None:
 
     assert held_back(4.2) == pytest.approx(0.35)
     assert held_back(4.9) == pytest.approx(0.1)
+
+
+def test_an_overload_is_answered_with_refusals_and_time_outs_and_ends() -> None:
+    result = _simulate(mix={"feed.read": "100%"}, rate="1200/s", duration="3s", timeout="800ms")
+    outcomes = _outcomes(result.samples.judged())
+    assert Outcome.TIMEOUT.value in outcomes
+    assert Outcome.REFUSED.value in outcomes  # 512 under way, and no more
+    assert result.samples.latency_seconds.max() <= 0.8 + 1e-9
+    # the one core is never idle; what is missing in a second is what stalls took
+    busy = sum(seconds for _, second, seconds in result.usage if second == 1)
+    assert busy == pytest.approx(1.0, abs=0.02)
