@@ -1,0 +1,53 @@
+"""What people type, as what is looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from core.failures import Invalid
+
+QUERY_CHARACTERS_MAX: Final = 100
+WORDS_MAX: Final = 5  # of one query; more are ignored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A user who was found; ``score`` is higher the better their names fit."""
+
+    user_id: str
+    username: str
+    display_name: str
+    score: float
+
+
+def checked(text: str) -> str:
+    """The query without the space around it; raises Invalid."""
+    kept = text.strip()
+    if not 1 <= len(kept) <= QUERY_CHARACTERS_MAX:
+        raise Invalid.field("q", f"expected 1 to {QUERY_CHARACTERS_MAX} characters, found {len(kept)}")
+    return kept
+
+
+def typos(word: str) -> int:
+    """How many wrong letters (left out, added, changed, swapped) are borne in a word of this length."""
+    if len(word) < 4:
+        return 0
+    return 1 if len(word) < 8 else 2
+
+
+def hashtag(text: str) -> str:
+    """A hashtag's beginning as it is kept: in lower case, without the #."""
+    return checked(text).lstrip("#").lower()
+
+
+def ranked(hits: Iterable[Hit], *, query: str, limit: int) -> list[Hit]:
+    """Best first: the very name, then names that begin with what was typed, then the score, then the shorter name."""
+    wanted = query.casefold()
+
+    def order(hit: Hit) -> tuple[bool, bool, float, int, str]:
+        name = hit.username.casefold()
+        return (name != wanted, not name.startswith(wanted), -hit.score, len(name), name)
+
+    return sorted(hits, key=order)[:limit]
