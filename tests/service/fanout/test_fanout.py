@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +101,12 @@ async def test_a_deleted_post_leaves_every_timeline(
         await follow(system, fan, author)
     first, second = await post(system, author, photo), await post(system, author, photo)
     for fan in fans[:2]:
-        await until(lambda fan=fan: timeline(system, fan), [second, first])
+        await until(partial(timeline, system, fan), [second, first])
 
     await system.call("post.delete", user=author, post_id=first)
 
     for fan in fans[:2]:
-        await until(lambda fan=fan: timeline(system, fan), [second])
+        await until(partial(timeline, system, fan), [second])
     assert await author_posts(system, author) == [second]
 
 

@@ -8,6 +8,7 @@ import signal
 import struct
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ async def test_the_upload_itself_is_deleted_once_it_is_processed(system: System,
 
 
 #: What the sensor saw of an upright photo: the inverse of what the orientation asks a viewer to do (EXIF 2.3, 4.6.4).
-TURNED = {
+TURNED: dict[int, Callable[[Any], Any]] = {
     1: lambda image: image,
     2: lambda image: image.fliphor(),
     3: lambda image: image.rot180(),

@@ -191,11 +191,12 @@ async def test_bad_pages_and_unknown_things_are_told_by_name(system: System, ann
         assert answer.status == 400, query
         assert answer.json["errors"][0]["field"] == field
     nobody = str(ids.compose(created_ms=ids.EPOCH_MS + 1, shard=2, sequence=0))
-    for operation, path in (
+    paths: tuple[tuple[str, dict[str, Any]], ...] = (
         ("post.read", {"post_id": nobody}),
         ("post.delete", {"post_id": nobody}),
         ("user.posts", {"user_id": nobody}),
-    ):
+    )
+    for operation, path in paths:
         assert (await system.call(operation, user=ann, **path)).status == 404
     assert (await system.call("post.read", user=ann, post_id="1e5")).status == 400
     assert (await system.call("post.read", post_id=nobody)).status == 401
