@@ -95,7 +95,7 @@ def check(servers: tuple[Server, ...]) -> None:
 def take(data: Path, servers: tuple[Server, ...], *, free_bytes_min: int) -> int:
     """Make the data folder ours; returns the descriptor of its lock. Raises StackFailure: taken, full, out of reach."""
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        (data / "logs").mkdir(parents=True, exist_ok=True)
         data.chmod(0o755)
         lock = os.open(data / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except PermissionError as error:

@@ -12,8 +12,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -32,6 +33,8 @@ _READY_SECONDS: Final = 40.0  # a server that does not answer by then has failed
 _RESTARTS_MAX: Final = 5
 _BACKOFF_SECONDS: Final = 1.0  # between two starts of one process
 _LOG_BYTES_MAX: Final = 256 * 2**20  # a log that grew beyond is emptied
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -230,10 +233,12 @@ class Supervisor:
         ward.state = "stopped"
 
     def _note(self, event: str, **values: Any) -> None:
-        state.note(self._plan.data, event, values)
+        with _disk_may_be_full():
+            state.note(self._plan.data, event, values)
 
     def _write(self) -> None:
-        state.write(self._plan.data, self._snapshot())
+        with _disk_may_be_full():
+            state.write(self._plan.data, self._snapshot())
 
     def _snapshot(self) -> state.StackState:
         plan = self._plan
@@ -293,11 +298,22 @@ async def _pause(child: Child, seconds: float) -> None:
         return
 
 
+@contextmanager
+def _disk_may_be_full() -> Iterator[None]:
+    """A stack must not fall over because there is no room to write about it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+
+
 def _prepare(backing: Backing, plan: StackPlan, process: Process) -> Command:
     try:
+        plan.log(process.name).touch()
         return backing.prepare(plan, process)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in _FULL:
             raise StackFailure(
                 f"no space left for {process.name} in {plan.data}", mend="free some, or choose another --data folder"
             ) from error

@@ -18,9 +18,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
-
 from core.messages import TOPICS
 from core.names import Server
 from stack.command import Command
@@ -148,6 +145,7 @@ def _random_id() -> str:
 
 def ready(_plan: StackPlan, process: Process) -> None:
     """Raise NotReady until it answers a request for metadata."""
+    from aiokafka.admin import AIOKafkaAdminClient  # a third of a second, in which the broker starts
 
     async def ask() -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=str(process.address), request_timeout_ms=2000)
@@ -162,6 +160,9 @@ def ready(_plan: StackPlan, process: Process) -> None:
 
 def settle(plan: StackPlan, process: Process) -> None:
     """Create the topics of `core.messages` that are missing."""
+    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+    from aiokafka.errors import TopicAlreadyExistsError
+
     partitions = plan.scenario.system.kafka.partitions
 
     async def create() -> None:
@@ -182,6 +183,8 @@ def settle(plan: StackPlan, process: Process) -> None:
 
 
 def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    from aiokafka.errors import KafkaError
+
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is not up yet is no news
     try:
         asyncio.run(job())

@@ -13,10 +13,6 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Final
 
-import boto3
-import botocore.config
-import botocore.exceptions
-
 from stack.command import Command
 from stack.failure import NotReady
 from stack.install import tools
@@ -61,13 +57,13 @@ def _has_attributes(folder: Path) -> bool:
 
 def ready(plan: StackPlan, process: Process) -> None:
     """Raise NotReady until it lists its buckets."""
+    import botocore.exceptions  # boto3 takes a third of a second, in which the other servers start
+
     try:
         with urllib.request.urlopen(process.address.url + _HEALTH, timeout=1):
             pass
         client(plan, process).list_buckets()
-    except (OSError, urllib.error.URLError, botocore.exceptions.BotoCoreError) as error:
-        raise NotReady(str(error)) from error
-    except botocore.exceptions.ClientError as error:
+    except (OSError, botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         raise NotReady(str(error)) from error
 
 
@@ -94,6 +90,9 @@ def settle(plan: StackPlan, process: Process) -> None:
 
 def client(plan: StackPlan, process: Process) -> Any:
     """An S3 client of the stack's own."""
+    import boto3
+    import botocore.config
+
     return boto3.client(
         "s3",
         endpoint_url=process.address.url,
