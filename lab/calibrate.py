@@ -86,7 +86,8 @@ def calibrate(
     path.write_text(scenario_text, encoding="utf-8")
     try:
         with stacks.running(path, data, wipe=True) as stack:
-            load.seed(path, stack, work / "seeded")
+            with stacks.on_every_core(stack):
+                load.seed(path, stack, work / "seeded")
             with cores.keep_awake(stack.cores):
                 lost = stalls.probe(scenario.system.placement.cores.load[0], STALL_SECONDS)
                 idle = _idle(stack)

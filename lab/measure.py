@@ -99,7 +99,8 @@ def measure(
     started, clock = provenance.now(), time.monotonic()
     with stacks.running(scenario_path.absolute(), data, wipe=not keep_data) as stack:
         gone = _watch(stack)
-        load.seed(scenario_path, stack, work / "seeded", meanwhile=gone)
+        with stacks.on_every_core(stack):
+            load.seed(scenario_path, stack, work / "seeded", meanwhile=gone)
         seen = _observe(scenario, scenario_path, stack, work, gone)
         lost = _check(stack, work)
     record = _record(scenario, stack, seen, lost, started, time.monotonic() - clock)

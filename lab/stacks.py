@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from lab.errors import UserError
 from lab.progress import task
-from stack import control
+from stack import control, processes, usage
 
 
 def data_folder(told: Path | None, name: str = "default") -> Path:
@@ -60,3 +61,15 @@ def _wipe(data: Path) -> None:
         control.down(data, wipe=True)
         return
     raise UserError(f"a stack runs in {data}; stop it with: windtunnel down --data {data}")
+
+
+@contextmanager
+def on_every_core(stack: control.RunningStack) -> Iterator[None]:
+    """Let the stack use all cores for the length of the block, for work that is not measured, such as seeding."""
+    pids = [pid for root in stack.processes.values() for pid in usage.family(root)]
+    processes.pin(pids, tuple(sorted(os.sched_getaffinity(0))))
+    try:
+        yield
+    finally:
+        pids = [pid for root in stack.processes.values() for pid in usage.family(root)]
+        processes.pin(pids, stack.cores)

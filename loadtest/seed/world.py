@@ -24,6 +24,7 @@ from loadtest.seeded import Person, Post, Story
 PEOPLE_MAX: Final = 200_000
 #: Photos kept for uploads under load.
 UPLOAD_PHOTOS: Final = 8
+_SIGN_UPS_AT_ONCE: Final = 8  # each is 20 ms of a core by intent: more only wait for each other, until they time out
 _UPLOADS_AT_ONCE: Final = 8  # each holds a photo in memory and a thread while it is drawn
 _TOLD_EVERY: Final = 50
 _SCENES: Final = ("Early light", "After the rain", "Quiet corner", "On the way", "Found this", "Long weekend")
@@ -81,7 +82,7 @@ class World:
             )
             count()
 
-        await each(range(self.people_of.people), one, at_once=CONNECTIONS_MAX)
+        await each(range(self.people_of.people), one, at_once=_SIGN_UPS_AT_ONCE)
         self.people = [found[person] for person in range(self.people_of.people)]
 
     async def follow(self) -> None:
