@@ -110,7 +110,7 @@ async def sign_up(client: aiohttp.ClientSession) -> Any:
 
 async def create_post(client: aiohttp.ClientSession, token: str) -> tuple[str, str]:
     """A photo uploaded through the presigned URL, and a post of it."""
-    photo = bytes(pyvips.Image.black(320, 240).gaussnoise(320, 240, sigma=30).cast("uchar").jpegsave_buffer())
+    photo = bytes(pyvips.Image.gaussnoise(320, 240, mean=128, sigma=30).cast("uchar").jpegsave_buffer())
     made = await call(client, "POST", "/media", token, content_type="image/jpeg", size_bytes=len(photo))
     upload = made["upload"]
     async with (
