@@ -10,7 +10,7 @@ from typing import Any
 
 from lab.errors import UserError
 from lab.progress import task
-from stack import control, processes, usage
+from stack import control, guard, processes
 
 
 def data_folder(told: Path | None, name: str = "default") -> Path:
@@ -66,10 +66,10 @@ def _wipe(data: Path) -> None:
 @contextmanager
 def on_every_core(stack: control.RunningStack) -> Iterator[None]:
     """Let the stack use all cores for the length of the block, for work that is not measured, such as seeding."""
-    pids = [pid for root in stack.processes.values() for pid in usage.family(root)]
+    pids = [pid for root in stack.processes.values() for pid in guard.family(root)]
     processes.pin(pids, tuple(sorted(os.sched_getaffinity(0))))
     try:
         yield
     finally:
-        pids = [pid for root in stack.processes.values() for pid in usage.family(root)]
+        pids = [pid for root in stack.processes.values() for pid in guard.family(root)]
         processes.pin(pids, stack.cores)
