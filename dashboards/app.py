@@ -17,6 +17,11 @@ from dashboards import data, heading
 from dashboards.views import agreement, overview, runs
 
 RUNS_VARIABLE = "WINDTUNNEL_RUNS"
+#: On a telephone a chart is moved sideways, not cut, and a figure stays with its unit.
+_STYLE = """<style>
+[data-testid="stVegaLiteChart"] { overflow-x: auto; }
+[data-testid="stTable"] td { white-space: nowrap; }
+</style>"""
 
 
 def folder() -> Path:
@@ -32,6 +37,7 @@ def show() -> None:
     st.set_page_config(page_title="Windtunnel", page_icon="🌬️", layout="wide")
     where = folder()
     known = data.entries(where)
+    st.html(_STYLE)
     chosen: list[
         data.Entry
     ] = []  # the selector stands above the page, so it is drawn between making a page and running

@@ -82,6 +82,12 @@ class OperationPair(msgspec.Struct, frozen=True, kw_only=True):
     wasserstein_seconds: float | None = None
     wasserstein_ratio: float | None = None  # over the measured mean
 
+    @property
+    def count(self) -> int:
+        """Requests on the measured side, or on the simulated one where nothing was measured."""
+        side = self.measured or self.simulated
+        return side.count if side is not None else 0
+
     def quantile(self, q: float) -> Quantile | None:
         """The q-quantile, where it was compared."""
         return next((each for each in self.quantiles if abs(each.q - q) < 1e-9), None)

@@ -90,12 +90,12 @@ def _expectations(comparison: Comparison) -> None:
 
 
 def _timeline(entry: Entry, comparison: Comparison) -> None:
-    limit = next((each for each in comparison.verdicts if each.unit == "seconds" and " p" in each.name), None)
-    operation = limit.name.partition(" ")[0] if limit else None
-    if operation is None and comparison.operations:
-        operation = comparison.operations[0].operation
-    if operation is None:
+    if not comparison.operations:
         return
+    limits = {each.name.partition(" ")[0]: each for each in comparison.verdicts if " p" in each.name}
+    wanted = [each for each in comparison.operations if each.operation in limits] or comparison.operations
+    operation = max(wanted, key=lambda each: each.count).operation
+    limit = limits.get(operation)
     sides = {origin: side.of(operation) for origin, side in cached.samples(entry).items()}
     sides = {origin: side for origin, side in sides.items() if len(side)}
     if not sides:

@@ -25,11 +25,11 @@ Sides = Mapping[Origin, Samples]
 
 def timeline(comparison: Comparison, runs: Mapping[Origin, Run]) -> Section:
     """Latency over time of every operation that the scenario expects something of, or else of the busiest."""
-    names = list(dict.fromkeys(_operation(each) for each in comparison.verdicts if each.unit == "seconds"))
+    limited = {_operation(each) for each in comparison.verdicts if each.unit == "seconds"}
+    busiest = sorted(comparison.operations, key=lambda each: -each.count)
+    names = [each.operation for each in busiest if each.operation in limited and each.count]
+    names = names or [each.operation for each in busiest[:1] if each.count]
     sides = _judged(runs)
-    names = [name for name in names if any(len(samples.of(name)) for samples in sides.values())]
-    if not names:
-        names = [max(comparison.operations, key=_count).operation] if comparison.operations else []
     return Section(
         title="Latency over time",
         figures=tuple(_over_time(name, comparison, _of(sides, name)) for name in names),
@@ -194,11 +194,6 @@ def _of(sides: Sides, name: str) -> Sides:
 
 def _operation(verdict: Verdict) -> str:
     return verdict.name.partition(" ")[0]
-
-
-def _count(pair: OperationPair) -> int:
-    side = pair.measured or pair.simulated
-    return side.count if side is not None else 0
 
 
 def _limit_name(limit: Verdict | None) -> str:
