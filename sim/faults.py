@@ -27,10 +27,16 @@ _HELD: Final = {
 
 
 def start(plant: Plant, *, scenario: Scenario, profile: Profile, journal: list[Event]) -> None:
-    """Let every fault of ``scenario`` act in its time; what happens is written to ``journal``."""
+    """Let every fault of ``scenario`` act in its time; what happens is written to ``journal``.
+
+    Raises ValueError where a fault names a process that the scenario does not have.
+    """
     for index, fault in enumerate(scenario.faults):
         if fault.link is not None:
             plant.kernel.start(_toxic(plant, index, fault, journal))
+        elif not plant.layout.named(fault.target):
+            known = ", ".join(process.name for process in plant.layout.processes)
+            raise ValueError(f"faults[{index}].process: found {fault.target}; expected one of {known}")
         else:
             plant.kernel.start(_deed(plant, index, fault, profile, journal))
 

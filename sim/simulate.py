@@ -50,7 +50,8 @@ class Result:
 def simulate(scenario: Scenario, profile: Profile, *, on_progress: Callable[[float], None] | None = None) -> Result:
     """Run the model; ``on_progress`` is told the share of simulated time that is over.
 
-    Raises `sim.laws.ModelError` where the model breaks a law, which is a bug of it.
+    Raises `sim.laws.ModelError` where the model breaks a law, which is a bug of it; ValueError where a fault names a
+    process that the scenario does not have.
     """
     return _Run(scenario, profile).whole(on_progress)
 

@@ -155,3 +155,8 @@ def test_an_overload_is_answered_with_refusals_and_time_outs_and_ends() -> None:
     # the one core is never idle; what is missing in a second is what stalls took
     busy = sum(seconds for _, second, seconds in result.usage if second == 1)
     assert busy == pytest.approx(1.0, abs=0.02)
+
+
+def test_a_fault_on_a_process_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"faults\[0\]\.process: found fed; expected one of gateway, feed"):
+        _simulate({"at": "1s", "for": "1s", "process": "fed", "action": "pause"})
