@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from locust import events
+import pandas  # noqa: F401 - pyarrow imports it for its first column, needed or not: if only when a worker writes its
+from locust import events  # record, the master would hear no heartbeat for that time and give the worker up
 
 from loadtest import progress
 from loadtest.session import open_session, settle
@@ -54,11 +55,12 @@ def conclude(environment: Any, **_: Any) -> None:
     sharing = getattr(environment, RUN_ATTRIBUTE, None)
     if sharing is None:
         return
+    sharing.gather()  # Locust may quit without having told of a stop
     if sharing.failure:
         progress.complain(sharing.failure)
         environment.process_exit_code = 2
-    elif sharing.load is not None:
-        environment.process_exit_code = 4 if sharing.load.void else 0
+    else:
+        environment.process_exit_code = 0 if sharing.load is not None and not sharing.load.void else 4
 
 
 _hooks: Any = events  # Locust does not say what its hooks take

@@ -44,7 +44,7 @@ class Sharing:
         self.load: record.Load | None = None
         setattr(environment, RUN_ATTRIBUTE, self)
         environment.events.test_start.add_listener(self._on_test_start)
-        environment.events.test_stop.add_listener(self._on_test_stop)
+        environment.events.test_stop.add_listener(self.gather)
         runner = environment.runner
         if isinstance(runner, WorkerRunner):
             runner.register_message(SHARE_MESSAGE, self._on_share)
@@ -63,6 +63,7 @@ class Sharing:
     def walk(self) -> None:
         """Send this process's share; called by its dispatcher user."""
         worker, worker_count, t0_unix_ns = self._share.get(timeout=_SHARE_WAIT_SECONDS)
+        self.load = None
         try:
             self.dispatch = self._session.dispatch(
                 worker=worker,
@@ -81,6 +82,8 @@ class Sharing:
         except PlanError as error:
             self.failure = str(error)
         finally:
+            if self.load is None and not self.failure:
+                self.failure = "the generator broke; its log says where"
             self.finished.set()
             if isinstance(self._environment.runner, WorkerRunner):
                 self._environment.runner.send_message(DONE_MESSAGE, {"failure": self.failure})
@@ -133,9 +136,9 @@ class Sharing:
         self._done.add(msg.node_id)
         self.failure = self.failure or msg.data["failure"]
 
-    def _on_test_stop(self, **_: Any) -> None:
-        """The master gathers what its workers have written."""
-        if not isinstance(self._environment.runner, MasterRunner) or not self._workers:
+    def gather(self, **_: Any) -> None:
+        """The master makes one record of what its workers have written, once all are done or a bound is over."""
+        if not isinstance(self._environment.runner, MasterRunner) or not self._workers or self.finished.is_set():
             return
         with contextlib.suppress(gevent.Timeout), gevent.Timeout(_GATHER_WAIT_SECONDS):
             while not self.workers_done:
@@ -143,7 +146,7 @@ class Sharing:
         count = len(self._workers)
         folders = [self._folder(worker, count) for worker in range(count)]
         written = [folder for folder in folders if (folder / record.LOAD_FILE).exists()]
-        if written:
+        if written and not self.finished.is_set():
             self.load = record.merge(self._session.out, written, missing=count - len(written))
         self.finished.set()
 

@@ -25,10 +25,14 @@ class RequestEnded(Exception):  # noqa: N818 - a failure that was seen, in Locus
 class Dispatcher(User):
     """Sends the whole traffic of its process."""
 
+    _walked = False
+
     @task
     def walk(self) -> None:
-        """Send everything once, then be gone."""
-        getattr(self.environment, RUN_ATTRIBUTE).walk()
+        """Send everything once, then be gone; Locust would begin again, also after an exception."""
+        if not self._walked:
+            self._walked = True
+            getattr(self.environment, RUN_ATTRIBUTE).walk()
         raise StopUser
 
 
