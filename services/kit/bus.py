@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError, KafkaError
 
 from core import messages, settings
 from core.failures import Failure, Unavailable
@@ -29,7 +29,8 @@ from services.kit.stores import translated
 
 EventHandler = Callable[[Any], Awaitable[None]]
 
-_REQUEST_MS: Final = 4000
+_SEND_SECONDS: Final = 5.0
+_RECONNECT_MS: Final = 300  # the libraries try to connect this often
 _RECORDS_MAX: Final = 500  # records taken at once
 _TRIES: Final = 4  # of an event whose handler fails in a way that time does not mend
 _BACKOFF_SECONDS: Final = 0.1
@@ -67,10 +68,12 @@ class Producer:
     async def send(self, records: Sequence[Record]) -> None:
         """Return once the log holds all of them, in this order per key; raises Unavailable when some may be missing."""
         try:
-            producer = await self._connected()
-            acknowledgements = [await producer.send(each.topic, each.payload, each.key) for each in records]
-            await asyncio.gather(*acknowledgements)
-        except (KafkaError, OSError) as error:
+            # a batch that was sent once never expires by itself in an idempotent producer: the limit is ours
+            async with asyncio.timeout(_SEND_SECONDS):
+                producer = await self._connected()
+                acknowledgements = [await producer.send(each.topic, each.payload, each.key) for each in records]
+                await asyncio.gather(*acknowledgements)
+        except (KafkaError, OSError, TimeoutError) as error:
             await self.close()
             raise Unavailable("The log cannot be reached") from error
         for each in records:
@@ -83,7 +86,8 @@ class Producer:
                     bootstrap_servers=self._told.bootstrap,
                     acks="all",
                     enable_idempotence=True,
-                    request_timeout_ms=_REQUEST_MS,
+                    request_timeout_ms=round(_SEND_SECONDS * 1000),
+                    retry_backoff_ms=_RECONNECT_MS,
                     linger_ms=0,
                 )
                 try:
@@ -99,6 +103,11 @@ class Producer:
         async with self._lock:
             producer, self._producer = self._producer, None
             if producer is not None:
+                # `stop` waits for what is unsent, for ever when the broker is gone: fail that first
+                sender: asyncio.Task[None] = producer._sender.sender_task
+                sender.cancel()
+                await asyncio.wait((sender,))
+                producer._message_accumulator.fail_all(KafkaConnectionError("given up"))
                 with suppress(KafkaError, OSError):
                     await producer.stop()
 
@@ -130,7 +139,7 @@ class Consumer:
                 group_id=self._group,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
-                request_timeout_ms=40_000,
+                retry_backoff_ms=_RECONNECT_MS,
                 session_timeout_ms=10_000,
                 heartbeat_interval_ms=2_000,
                 # a handler may wait for PostgreSQL to come back for longer than any poll interval
@@ -214,14 +223,18 @@ class Consumer:
         )
 
     async def caught_up(self) -> bool:
-        """Whether everything now on the log has been handled and committed by this member's partitions."""
+        """Whether this group has handled and committed everything now on the log, by whichever member."""
         kafka = self._kafka
         if kafka is None:
             return False
-        partitions = kafka.assignment()
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in self._handlers
+            for number in kafka.partitions_for_topic(topic) or ()
+        ]
         if not partitions:
             return False
-        ends = await kafka.end_offsets(list(partitions))
+        ends = await kafka.end_offsets(partitions)
         for partition, end in ends.items():
             if end and (await kafka.committed(partition) or 0) < end:
                 return False

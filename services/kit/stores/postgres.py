@@ -74,10 +74,10 @@ class Shards:
             for index, dsn in enumerate(told.dsns)
         )
 
-    async def open(self) -> None:
-        """Connect to every instance; raises Unavailable when one does not answer in 20 s."""
+    async def open(self, *, timeout_seconds: float = _START_SECONDS) -> None:
+        """Connect to every instance; raises Unavailable when one does not answer in time."""
         try:
-            await asyncio.gather(*(pool.open(wait=True, timeout=_START_SECONDS) for pool in self._pools))
+            await asyncio.gather(*(pool.open(wait=True, timeout=timeout_seconds) for pool in self._pools))
         except psycopg.Error as error:
             await self.close()
             raise (translated(error) or error) from error

@@ -1,0 +1,248 @@
+"""Events: none lost, none of a transaction that was rolled back, in order per key, whatever the log does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from core import ids, messages
+from core.failures import Unavailable
+from core.messages import CommentCreated, LikeCreated
+from core.names import Component
+from core.settings import Member, ProcessSettings
+from services.kit import bus, outbox
+from services.kit.app import application
+from services.kit.bus import Producer, Record
+from services.kit.metrics import METRICS
+from services.kit.outbox import OUTBOX, insert_from, stamp
+from services.kit.stores import postgres
+from services.kit.stores.postgres import SHARDS
+from tests.service.conftest import Running, System, until
+
+HEARD = web.AppKey("HEARD", dict[int, list[str]])
+TROUBLE = web.AppKey("TROUBLE", dict[str, int])
+_posts = iter(range(10_000))
+
+
+def build(settings: ProcessSettings, member: Member) -> web.Application:
+    """An application that hears what it says."""
+    app = application(settings, member)
+    postgres.use(app)
+    outbox.use(app)
+    heard: dict[int, list[str]] = defaultdict(list)
+    trouble: dict[str, int] = {}
+    app[HEARD], app[TROUBLE] = heard, trouble
+
+    async def hear(event: CommentCreated) -> None:
+        left = trouble.get(event.text, 0)
+        if left:
+            trouble[event.text] = left - 1
+            raise Unavailable if event.text.startswith("later") else ValueError(event.text)
+        heard[event.post_id].append(event.text)
+
+    async def hear_many(events: list[LikeCreated]) -> None:
+        if any(event.user_id == 13 for event in events):
+            raise ValueError("thirteen")
+        for event in events:
+            heard[event.post_id].append(f"like {event.user_id}")
+
+    bus.consume(app, "kit-test", {CommentCreated: hear})
+    bus.consume_batches(app, "kit-test-batches", {LikeCreated: hear_many})
+    return app
+
+
+@pytest.fixture(scope="module")
+async def system(running: Running) -> AsyncIterator[System]:
+    """The application, running."""
+    async with running(Component.ENGAGEMENT, build_by=build) as system:
+        yield system
+
+
+@pytest.fixture
+def post() -> int:
+    """A fresh post's id, on some shard."""
+    number = next(_posts)
+    return ids.compose(created_ms=ids.EPOCH_MS + 11_000_000 + number, shard=number % 16, sequence=0)
+
+
+def comment(app: web.Application, post: int, text: str) -> CommentCreated:
+    return CommentCreated(**stamp(app, ids.shard_of(post)), comment_id=1, post_id=post, user_id=1, text=text)
+
+
+async def say(app: web.Application, post: int, *texts: str) -> None:
+    shard = ids.shard_of(post)
+    async with app[SHARDS].transaction(shard) as connection:
+        await app[OUTBOX].add(connection, shard, *(comment(app, post, text) for text in texts))
+
+
+async def test_what_is_committed_is_heard_in_order_and_what_is_rolled_back_is_not(system: System, post: int) -> None:
+    app = system.apps["engagement"]
+    await say(app, post, "a", "b")
+    with suppress(LookupError):
+        async with app[SHARDS].transaction(ids.shard_of(post)) as connection:
+            await app[OUTBOX].add(connection, ids.shard_of(post), comment(app, post, "never"))
+            raise LookupError
+    await say(app, post, "c")
+
+    await system.drain()
+
+    assert app[HEARD][post] == ["a", "b", "c"]
+
+
+async def test_an_event_can_be_a_part_of_one_statement(system: System, post: int) -> None:
+    app, shard = system.apps["engagement"], ids.shard_of(post)
+    async with app[SHARDS].connection(shard) as connection:
+        await connection.execute(
+            f"WITH done AS (SELECT 1), told AS ({insert_from(shard, 'done')}) SELECT 1",
+            app[OUTBOX].values(comment(app, post, "inline")),
+        )
+    app[OUTBOX].signal(shard)
+
+    await system.drain()
+
+    assert app[HEARD][post] == ["inline"]
+
+
+async def test_while_the_log_is_down_events_are_kept_and_after_it_they_come_in_order(
+    system: System, servers: Any
+) -> None:
+    app = system.apps["engagement"]
+    posts = [ids.compose(created_ms=ids.EPOCH_MS + 12_000_000, shard=shard, sequence=0) for shard in range(16)]
+    with servers.broken("engagement_kafka"):
+        for text in ("one", "two", "three"):
+            for post in posts:
+                await say(app, post, text)
+        assert await app[OUTBOX].pending() == 48
+
+    await system.drain()
+
+    assert [app[HEARD][post] for post in posts] == [["one", "two", "three"]] * 16
+
+
+async def test_a_commit_that_comes_late_is_not_left_behind(system: System, post: int) -> None:
+    app, shard = system.apps["engagement"], ids.shard_of(post)
+    other = ids.compose(created_ms=ids.created_ms_of(post), shard=shard, sequence=9)
+    async with app[SHARDS].transaction(shard) as slow:
+        await app[OUTBOX].add(slow, shard, comment(app, post, "first row, last commit"))
+        await say(app, other, "second row, first commit")
+
+        async def heard() -> bool:
+            return bool(app[HEARD][other])
+
+        await until(heard)
+        assert app[HEARD][post] == []
+
+    await system.drain()
+
+    assert app[HEARD][post] == ["first row, last commit"]
+
+
+async def test_two_relays_neither_lose_nor_double(system: System, running: Running, post: int) -> None:
+    async with running(Component.ENGAGEMENT, build_by=build, worker=1) as second:
+        apps = [system.apps["engagement"], second.apps["engagement"]]
+        for number in range(40):
+            await say(apps[number % 2], post, f"n{number}")
+        await asyncio.gather(system.drain(), second.drain())
+
+    heard = sorted(apps[0][HEARD][post] + apps[1][HEARD][post])
+    assert heard == sorted(f"n{number}" for number in range(40))
+
+
+async def test_another_relay_takes_over_when_one_is_gone(system: System, running: Running, post: int) -> None:
+    async with running(Component.ENGAGEMENT, build_by=build, worker=2) as second:
+        async with running(Component.ENGAGEMENT, build_by=build, worker=3) as third:
+            await say(third.apps["engagement"], post, "third")
+        await say(second.apps["engagement"], post, "second")
+    await say(system.apps["engagement"], post, "first")
+
+    await system.drain()
+
+    heard = [app[HEARD][post] for app in (each.apps["engagement"] for each in (system, second, third))]
+    assert sorted(text for texts in heard for text in texts) == ["first", "second", "third"]
+
+
+async def test_what_time_mends_is_tried_until_it_is_mended(system: System, post: int) -> None:
+    app = system.apps["engagement"]
+    app[TROUBLE]["later"] = 6
+    await say(app, post, "later", "next")
+
+    await system.drain()
+
+    assert app[HEARD][post] == ["later", "next"]
+
+
+async def test_what_time_does_not_mend_is_buried_and_does_not_stop_the_rest(system: System, post: int) -> None:
+    app = system.apps["engagement"]
+    app[TROUBLE]["bad"] = 1000
+    await say(app, post, "bad", "next")
+
+    await system.drain()
+
+    assert app[HEARD][post] == ["next"]
+    assert app[TROUBLE]["bad"] == 1000 - 4
+
+
+async def test_one_bad_event_does_not_bury_the_batch_it_came_in(system: System, post: int) -> None:
+    app, shard = system.apps["engagement"], ids.shard_of(post)
+    async with app[SHARDS].transaction(shard) as connection:
+        likes = [LikeCreated(**stamp(app, shard), post_id=post, user_id=user) for user in (1, 13, 2)]
+        await app[OUTBOX].add(connection, shard, *likes)
+
+    await system.drain()
+
+    assert app[HEARD][post] == ["like 1", "like 2"]
+
+
+async def test_what_cannot_be_read_is_buried(system: System, post: int) -> None:
+    app = system.apps["engagement"]
+    kafka = app[outbox.MEMBER].stores.kafka
+    assert kafka is not None
+    producer = Producer(kafka, app[METRICS])
+    key = str(post).encode()
+    good = bus.record(comment(app, post, "good"))
+    await producer.send(
+        [
+            Record(topic="comment.created", key=key, payload=b"no JSON"),
+            Record(topic="comment.created", key=key, payload=b'{"v": 1, "body": {}}'),
+            good,
+        ]
+    )
+    await producer.close()
+
+    await system.drain()
+
+    assert app[HEARD][post] == ["good"]
+
+
+def test_an_event_of_a_newer_version_is_told_from_a_broken_one() -> None:
+    newer = msgspec.json.encode({"v": 2, "body": {}})
+
+    with pytest.raises(messages.NewerVersion):
+        messages.decode("comment.created", newer)
+
+
+async def test_the_producer_says_so_when_the_log_is_down_and_works_again_after(
+    system: System, servers: Any, post: int
+) -> None:
+    app = system.apps["engagement"]
+    kafka = app[outbox.MEMBER].stores.kafka
+    assert kafka is not None
+    producer = Producer(kafka, app[METRICS])
+    try:
+        await producer.send([bus.record(comment(app, post, "before"))])
+        with servers.broken("engagement_kafka"), pytest.raises(Unavailable):
+            await producer.send([bus.record(comment(app, post, "during"))])
+        await producer.send([bus.record(comment(app, post, "after"))])
+    finally:
+        await producer.close()
+
+    await system.drain()
+
+    assert [text for text in app[HEARD][post] if text != "during"] == ["before", "after"]

@@ -1,0 +1,260 @@
+"""Shards of PostgreSQL and sets in Redis, real ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import pytest
+
+from core import ids, settings
+from core.failures import DeadlineExceeded, Failure, Overloaded, Unavailable
+from core.names import Component
+from services.kit.stores import redis as redis_store
+from services.kit.stores import timelines
+from services.kit.stores.people import people
+from services.kit.stores.postgres import Connection, Shards, schema
+from services.kit.stores.timelines import Entry, State, Timelines
+from tests.service.conftest import until
+
+TABLES = "CREATE TABLE IF NOT EXISTS {s}.kit_things (id bigint PRIMARY KEY, text text NOT NULL);"
+
+
+@pytest.fixture(scope="module")
+async def shards(servers: Any) -> AsyncIterator[Shards]:
+    """The shards, with a table of this test's."""
+    opened = Shards(servers.stores(Component.POSTS).postgres, component="kit-test")
+    await opened.open()
+    await opened.create(TABLES)
+    yield opened
+    await opened.close()
+
+
+async def test_a_shard_is_a_schema_on_the_instance_of_its_number(shards: Shards) -> None:
+    async def where(connection: Connection, shard: int) -> tuple[int, bool]:
+        cursor = await connection.execute(
+            "SELECT current_setting('port')::int, to_regclass(%s) IS NOT NULL", (f"{schema(shard)}.kit_things",)
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        return row[0], row[1]
+
+    found = await shards.for_each_shard(where)
+
+    assert sorted(found) == list(range(16))
+    assert all(exists for _, exists in found.values())
+    assert len({port for port, _ in found.values()}) == 2
+    assert all(found[shard][0] == found[shard % 2][0] for shard in found)
+
+
+async def test_several_processes_may_create_the_tables_at_once(shards: Shards, servers: Any) -> None:
+    others = [Shards(servers.stores(Component.POSTS).postgres, component=f"kit-{number}") for number in range(4)]
+    await asyncio.gather(*(other.open() for other in others))
+    tables = TABLES.replace("kit_things", "kit_created_by_many")
+
+    await asyncio.gather(*(other.create(tables) for other in others))
+
+    await asyncio.gather(*(other.close() for other in others))
+
+
+async def test_a_transaction_is_whole_and_acts_after_commit_only(shards: Shards) -> None:
+    acted: list[str] = []
+    async with shards.transaction(3) as connection:
+        await connection.execute("INSERT INTO shard_3.kit_things VALUES (1, 'kept')")
+        connection.after_commit.append(lambda: acted.append("kept"))
+        assert acted == []
+    with suppress(LookupError):
+        async with shards.transaction(3) as connection:
+            await connection.execute("INSERT INTO shard_3.kit_things VALUES (2, 'gone')")
+            connection.after_commit.append(lambda: acted.append("gone"))
+            raise LookupError
+
+    async with shards.connection(3) as connection:
+        cursor = await connection.execute("SELECT id FROM shard_3.kit_things")
+        assert await cursor.fetchall() == [(1,)]
+    assert acted == ["kept"]
+
+
+async def test_a_slow_statement_is_ended_and_told_as_a_deadline(servers: Any) -> None:
+    told: settings.Postgres = servers.stores(Component.POSTS).postgres
+    quick = Shards(settings.Postgres(dsns=told.dsns, logical_shards=16, timeout_seconds=0.2), component="kit-quick")
+    await quick.open()
+    try:
+        with pytest.raises(DeadlineExceeded):
+            async with quick.connection(0) as connection:
+                await connection.execute("SELECT pg_sleep(20)")
+        async with quick.connection(0) as connection:
+            await connection.execute("SELECT 1")
+    finally:
+        await quick.close()
+
+
+async def test_more_callers_than_connections_wait_in_a_bounded_queue(servers: Any) -> None:
+    told: settings.Postgres = servers.stores(Component.POSTS).postgres
+    small = Shards(
+        settings.Postgres(dsns=told.dsns, logical_shards=16, pool_size_max=1, timeout_seconds=0.3),
+        component="kit-small",
+    )
+    await small.open()
+
+    async def ask() -> str:
+        try:
+            async with small.connection(0) as connection:
+                await connection.execute("SELECT 1")
+        except Failure as failure:
+            return type(failure).__name__
+        return "fine"
+
+    try:
+        async with small.connection(0):
+            told_to = await asyncio.gather(*(ask() for _ in range(400)))
+        assert set(told_to) == {Unavailable.__name__, Overloaded.__name__}
+        assert await ask() == "fine"
+    finally:
+        await small.close()
+
+
+async def test_after_the_server_dropped_every_connection_the_next_callers_are_served(shards: Shards) -> None:
+    async def ask() -> bool:
+        try:
+            async with shards.connection(1) as connection:
+                await connection.execute("SELECT 1")
+        except Unavailable:
+            return False
+        return True
+
+    assert all(await asyncio.gather(*(ask() for _ in range(12))))
+    async with shards.on_instance(1) as connection:
+        with pytest.raises(psycopg.OperationalError):
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'windtunnel kit-test'"
+                " ORDER BY pid = pg_backend_pid()"
+            )
+
+    await until(ask)
+    assert all(await asyncio.gather(*(ask() for _ in range(12))))
+
+
+async def test_a_server_that_is_not_there_is_told_at_once_on_start() -> None:
+    nowhere = Shards(
+        settings.Postgres(dsns=("host=127.0.0.1 port=1 user=nobody",), logical_shards=1, timeout_seconds=0.2),
+        component="kit-nowhere",
+    )
+
+    with pytest.raises(Unavailable):
+        await nowhere.open(timeout_seconds=0.5)
+
+
+async def test_people_come_from_all_shards_in_one_call(shards: Shards) -> None:
+    await shards.create(
+        "CREATE TABLE IF NOT EXISTS {s}.users (id bigint PRIMARY KEY, username text NOT NULL UNIQUE,"
+        " display_name text NOT NULL, password_hash text NOT NULL, created_ms bigint NOT NULL);"
+    )
+    wanted = [ids.compose(created_ms=ids.EPOCH_MS + 77, shard=shard, sequence=shard) for shard in range(16)]
+    for number in wanted:
+        async with shards.connection(ids.shard_of(number)) as connection:
+            await connection.execute(
+                f"INSERT INTO {schema(ids.shard_of(number))}.users VALUES (%s, %s, 'Name', '', 0)"
+                " ON CONFLICT DO NOTHING",
+                (number, f"kit.{number}"),
+            )
+
+    found = await people(shards, [*wanted, *wanted, ids.compose(created_ms=ids.EPOCH_MS, shard=1, sequence=0)])
+
+    assert {number: person.username for number, person in found.items()} == {n: f"kit.{n}" for n in wanted}
+    assert await people(shards, []) == {}
+
+
+@pytest.fixture(scope="module")
+async def redis(servers: Any) -> AsyncIterator[Any]:
+    """Redis."""
+    client = redis_store.client(servers.stores(Component.FANOUT).redis)
+    yield client
+    await client.aclose()
+
+
+_keys = iter(range(1000))
+
+
+@pytest.fixture
+def key() -> str:
+    """A fresh timeline."""
+    return timelines.timeline_key(900_000 + next(_keys))
+
+
+def entries(*numbers: int) -> list[Entry]:
+    return [Entry(post_id=number, created_ms=number * 10) for number in numbers]
+
+
+async def test_a_timeline_is_newest_first_and_pages_by_time(redis: Any, key: str) -> None:
+    lines = Timelines(redis, depth=10, ttl_seconds=60)
+    await lines.begin_fill(key)
+    await lines.fill(key, entries(3, 1, 2))
+
+    whole = await timelines.read(redis, key, count=10)
+    older = await timelines.read(redis, key, count=10, before_ms=20)
+    first = await timelines.read(redis, key, count=1)
+
+    assert (whole.state, [each.post_id for each in whole.entries]) == (State.WHOLE, [3, 2, 1])
+    assert [each.post_id for each in older.entries] == [2, 1]
+    assert [each.post_id for each in first.entries] == [3]
+    assert 0 < await redis.ttl(key) <= 60
+
+
+async def test_an_empty_timeline_is_whole_and_a_missing_one_is_not(redis: Any, key: str) -> None:
+    lines = Timelines(redis, depth=10, ttl_seconds=60)
+    assert (await timelines.read(redis, key, count=5)).state is State.MISSING
+
+    await lines.begin_fill(key)
+    assert (await timelines.read(redis, key, count=5)).state is State.FILLING
+    await lines.fill(key, [])
+
+    empty = await timelines.read(redis, key, count=5)
+    assert (empty.state, empty.entries) == (State.WHOLE, ())
+
+
+async def test_a_push_goes_to_timelines_that_exist_is_told_once_and_trims(redis: Any) -> None:
+    lines = Timelines(redis, depth=3, ttl_seconds=60, batch=2)
+    keys = [timelines.timeline_key(910_000 + number) for number in range(5)]
+    for each in keys[:4]:
+        await lines.fill(each, entries(1, 2, 3))
+
+    delivered = [await lines.push(keys, entries(4)[0]) for _ in range(2)]
+
+    assert delivered == [4, 0]
+    for each in keys[:4]:
+        assert [entry.post_id for entry in (await timelines.read(redis, each, count=9)).entries] == [4, 3, 2]
+        assert (await timelines.read(redis, each, count=9)).state is State.WHOLE
+    assert (await timelines.read(redis, keys[4], count=9)).state is State.MISSING
+
+
+async def test_a_post_that_is_made_during_a_refill_is_not_lost(redis: Any, key: str) -> None:
+    lines = Timelines(redis, depth=10, ttl_seconds=60)
+    await lines.begin_fill(key)
+    read_before_the_post = entries(1, 2)
+
+    await lines.push([key], entries(3)[0])
+    await lines.fill(key, read_before_the_post)
+
+    assert [each.post_id for each in (await timelines.read(redis, key, count=9)).entries] == [3, 2, 1]
+
+
+async def test_a_removed_post_is_gone_from_all_timelines(redis: Any, key: str) -> None:
+    lines = Timelines(redis, depth=10, ttl_seconds=60)
+    await lines.fill(key, entries(1, 2))
+
+    await lines.remove([key, "timeline:nobody"], 1)
+
+    assert [each.post_id for each in (await timelines.read(redis, key, count=9)).entries] == [2]
+
+
+async def test_redis_that_is_not_there_is_told_as_a_failure() -> None:
+    client = redis_store.client(settings.Redis(host="127.0.0.1", port=1, timeout_seconds=0.2))
+    try:
+        with pytest.raises(Unavailable):
+            await timelines.read(client, "timeline:1", count=1)
+    finally:
+        await client.aclose()
