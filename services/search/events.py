@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from core import messages, settings
@@ -45,6 +45,7 @@ class Reader(Consumer):
         attempt = 0
         while True:
             kafka = AIOKafkaConsumer(
+                *(kind.topic for kind in KINDS),
                 bootstrap_servers=self._told.bootstrap,
                 group_id=None,
                 enable_auto_commit=False,
@@ -52,7 +53,7 @@ class Reader(Consumer):
                 fetch_max_wait_ms=200,
             )
             try:
-                await kafka.start()
+                await _started(kafka)
                 await self._begin(kafka)
                 self._kafka, attempt = kafka, 0
                 await self._follow(kafka)
@@ -67,16 +68,7 @@ class Reader(Consumer):
 
     async def _begin(self, kafka: AIOKafkaConsumer) -> None:
         """Stand where the index stands; an index that is ahead of the log belongs to another log and is cleared."""
-        partitions = []
-        for kind in KINDS:
-            found = None
-            while not found:  # the topic may be made only a moment later
-                await kafka.topics()
-                found = kafka.partitions_for_topic(kind.topic)
-                if not found:
-                    await asyncio.sleep(0.2)
-            partitions += [TopicPartition(kind.topic, number) for number in sorted(found)]
-        kafka.assign(partitions)
+        partitions = sorted(kafka.assignment())  # all there are: this reader is in no group
         self._next = await self._index.offsets()
         ends = await kafka.end_offsets(partitions)
         if any(self._next.get(_name(each), 0) > ends[each] for each in partitions):
@@ -125,6 +117,17 @@ class Reader(Consumer):
             return False
         ends: Mapping[Any, int] = await kafka.end_offsets(list(kafka.assignment()))
         return all(self._visible.get(_name(partition), 0) >= end for partition, end in ends.items())
+
+
+async def _started(kafka: AIOKafkaConsumer) -> None:
+    """Start; when cancelled meanwhile, end it first, since the client cannot close what it is still opening."""
+    starting = asyncio.ensure_future(kafka.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with suppress(KafkaError, OSError):
+            await starting
+        raise
 
 
 def _name(partition: Any) -> str:

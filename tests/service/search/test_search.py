@@ -1,0 +1,177 @@
+"""Search, filled from a real log."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from core.names import Component
+from services.kit.process import build
+from services.search.rules import Hit, ranked, typos
+from tests.service.conftest import Someone, System, must_be_documented
+from tests.service.feed.people import photographer
+from tests.service.feed.waiting import until
+
+COMPONENTS = (
+    Component.AUTH,
+    Component.UPLOAD,
+    Component.MEDIA,
+    Component.POSTS,
+    Component.ENGAGEMENT,
+    Component.SEARCH,
+)
+#: What PRODUCT promises, from the answer of the write to the find.
+FRESH_SECONDS = 2.0
+
+
+async def named(system: System, text: str, who: Someone, **query: Any) -> list[str]:
+    answer = await system.call("search.users", user=who, query={"q": text, **query})
+    assert answer.status == 200, answer.json
+    must_be_documented("search.users", answer)
+    return [item["username"] for item in answer.json["items"]]
+
+
+async def tagged(system: System, text: str, who: Someone) -> dict[str, int]:
+    answer = await system.call("search.hashtags", user=who, query={"q": text})
+    assert answer.status == 200, answer.json
+    must_be_documented("search.hashtags", answer)
+    return {item["hashtag"]: item["post_count"] for item in answer.json["items"]}
+
+
+async def caught_up(system: System) -> None:
+    """Wait for what earlier tests of this session left on the log."""
+
+    async def found() -> bool:
+        return latest.username in await named(system, latest.username, latest)
+
+    latest = await system.person()
+    await until(found, within_seconds=20)
+
+
+async def signed_up(system: System, username: str, display_name: str) -> None:
+    answer = await system.call(
+        "auth.signup", json={"username": username, "password": "correct horse", "display_name": display_name}
+    )
+    assert answer.status == 201, answer.json
+
+
+async def test_somebody_new_is_found_within_two_seconds_by_beginning_typo_and_accent(
+    system: System, ann: Someone
+) -> None:
+    await caught_up(system)
+    unique = ann.username[-6:]
+    await signed_up(system, f"zoeyqx.{unique}", "Zoë Quixano")
+    await signed_up(system, f"zoltan{unique}", "Zoltan Other")
+
+    async def found() -> bool:
+        first, second = f"zoeyqx.{unique}", f"zoltan{unique}"
+        return await named(system, first, ann, limit=1) == [first] and await named(system, second, ann) == [second]
+
+    await until(found, within_seconds=FRESH_SECONDS)
+    for text in ("zoeyq", "zoe quix", "ZOË", "quixano", "quixnao", "zoeyqxx"):
+        assert f"zoeyqx.{unique}" in await named(system, text, ann), text
+    assert f"zoltan{unique}" not in await named(system, "zoe", ann)
+    assert await named(system, "...", ann) == []
+
+
+async def test_hashtags_are_found_by_beginning_with_exact_counts_and_go_with_their_posts(
+    system: System, ann: Someone
+) -> None:
+    await caught_up(system)
+    tag = f"sun{ann.username[-6:]}"
+    author, photo = await photographer(system)
+    made = []
+    for caption in (f"#{tag} #{tag}set", f"#{tag}", f"#{tag.upper()} again"):
+        answer = await system.call("post.create", user=author, json={"media_ids": [photo], "caption": caption})
+        assert answer.status == 201, answer.json
+        made.append(answer.json["post"]["id"])
+
+    async def counted() -> bool:
+        return await tagged(system, f"#{tag}", ann) == {tag: 3, f"{tag}set": 1}
+
+    await until(counted, within_seconds=FRESH_SECONDS)
+    assert (await system.call("post.delete", user=author, post_id=made[0])).status == 204
+
+    async def less() -> bool:
+        return await tagged(system, tag[:-1], ann) == {tag: 2}
+
+    await until(less, within_seconds=FRESH_SECONDS)
+
+
+async def test_an_index_that_is_gone_is_filled_again_from_the_log_and_a_kept_one_goes_on(
+    tmp_path_factory: pytest.TempPathFactory, system: System, ann: Someone
+) -> None:
+    # a process of its own, with another folder, as the module's holds the lock of its own
+    folder = tmp_path_factory.mktemp("index")
+    settings = msgspec.structs.replace(system.settings, data_directory=str(folder))
+    member = next(each for each in settings.members if each.component == Component.SEARCH)
+
+    async def session(expect: str) -> None:
+        runner = web.AppRunner(build(settings, member), access_log=None)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            other = replace(system, urls={**system.urls, "search": url})
+
+            async def found() -> bool:
+                return expect in await named(other, expect, ann)
+
+            await until(found, within_seconds=20)
+        finally:
+            await runner.cleanup()
+
+    await session(ann.username)
+    later = await system.person()
+    await session(later.username)
+    await session(ann.username)
+    spoil(folder / "search")
+    await session(ann.username)
+    shutil.rmtree(folder / "search")
+    await session(later.username)
+
+
+def spoil(folder: Path) -> None:
+    for each in folder.iterdir():
+        each.write_bytes(b"not an index")
+
+
+@pytest.mark.parametrize("operation", ["search.users", "search.hashtags"])
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [({}, "q"), ({"q": "  "}, "q"), ({"q": "x" * 101}, "q"), ({"q": "a", "limit": "0"}, "limit"), ({"q": "\0"}, "q")],
+)
+async def test_a_wrong_query_names_its_parameter(
+    system: System, ann: Someone, operation: str, query: Any, field: str
+) -> None:
+    answer = await system.call(operation, user=ann, query=query)
+    assert (answer.status, answer.json["errors"][0]["field"]) == (400, field), answer.json
+    assert (await system.call(operation, query={"q": "a"})).status == 401
+
+
+@pytest.mark.parametrize(
+    "text", ['"', "a AND", "*", "[", "a:b", "(", "#", "é" * 50, "🙂", "\\", "a" * 100, "a b c d e f"]
+)
+async def test_no_query_is_a_failure_of_ours(system: System, ann: Someone, text: str) -> None:
+    for operation in ("search.users", "search.hashtags"):
+        answer = await system.call(operation, user=ann, query={"q": text})
+        assert answer.status == 200, (text, answer.json)
+
+
+def test_the_very_name_comes_first_then_beginnings_then_the_score() -> None:
+    def hit(username: str, score: float) -> Hit:
+        return Hit(user_id="1", username=username, display_name="", score=score)
+
+    found = ranked([hit("joanna", 9), hit("annabel", 1), hit("anna", 1), hit("hanna", 5)], query="Anna", limit=3)
+    assert [each.username for each in found] == ["anna", "annabel", "joanna"]
+
+
+def test_short_words_bear_no_typo() -> None:
+    assert [typos("abc"), typos("abcd"), typos("abcdefgh")] == [0, 1, 2]
