@@ -50,7 +50,7 @@ num.network.threads=2
 num.io.threads=4
 background.threads=2
 num.recovery.threads.per.data.dir=1
-log.cleaner.enable=false
+log.cleaner.dedupe.buffer.size=8388608
 group.coordinator.threads=1
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1
@@ -70,6 +70,11 @@ log.index.size.max.bytes=1048576
 message.max.bytes=1048588
 socket.request.max.bytes=16777216
 """
+
+
+def classes() -> Path:
+    """Where the archive of loaded classes is, if it was made (`stack.install.classes`)."""
+    return tools.jars() / "classes.jsa"
 
 
 def _listener(proxy: Proxy) -> str:
@@ -101,6 +106,8 @@ def prepare(plan: StackPlan, process: Process) -> Command:
     java: tuple[str, ...] = (str(tools.find("java")), *_HEAP, *_BOUNDS, "-Djava.awt.headless=true")
     java += (f"-XX:ActiveProcessorCount={max(1, len(plan.cores))}",)
     java += (f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}", "-cp", f"{tools.jars()}/*")
+    if classes().exists():
+        java = (java[0], f"-XX:SharedArchiveFile={classes()}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off", *java[1:])
     if not (logs / "meta.properties").exists():
         _format(java, configuration, logs)
     return Command(

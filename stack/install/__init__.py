@@ -71,6 +71,12 @@ def ensure(groups: tuple[str, ...] = ("run",)) -> Missing:
                 debian.install(needed.packages)
                 if needed.jars:
                     maven.fetch()
+                    from stack.install import classes  # needs all that a stack needs, and only here
+
+                    try:
+                        classes.keep()
+                    except StackFailure as failure:
+                        steps.say(f"{failure}; Kafka starts without them, only later")
             finally:
                 building.result()
     left = missing(groups)

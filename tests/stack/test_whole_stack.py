@@ -1,0 +1,160 @@
+"""The whole stack, services included: a photo goes all the way round, and whatever is killed comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import pyvips
+
+from core.names import Component, Server
+from core.operations import API
+from stack import control, usage
+from stack.backing import varnish
+
+_PATIENCE_SECONDS = 60.0  # far above what it takes on an idle machine
+
+
+class Client:
+    """One person at the public API."""
+
+    def __init__(self, running: control.RunningStack, name: str):
+        self._base = running.gateway_url + API
+        self._token = ""
+        answer = self.ask("POST", "/auth/signup", {"username": name, "password": "correct horse"})[1]
+        self.id = answer["user"]["id"]
+        self._token = answer["access_token"]
+
+    def ask(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        data = None if body is None else json.dumps(body).encode()
+        headers["Content-Type"] = "application/json"
+        request = urllib.request.Request(self._base + path, method=method, data=data, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read() or b"null")
+
+
+def _until(look: Callable[[], Any], why: str) -> Any:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not (found := look()):
+        assert time.monotonic() < deadline, why
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def alice(running_stack: control.RunningStack) -> Client:
+    return Client(running_stack, "alice")
+
+
+@pytest.fixture(scope="module")
+def bob(running_stack: control.RunningStack, alice: Client) -> Client:
+    made = Client(running_stack, "bob")
+    assert made.ask("PUT", f"/users/{alice.id}/follow")[0] == 200
+    return made
+
+
+def _post(author: Client, key: str) -> tuple[str, bytes]:
+    photo: bytes = pyvips.Image.gaussnoise(1600, 1200).cast("uchar").jpegsave_buffer()
+    asked = {"content_type": "image/jpeg", "size_bytes": len(photo)}
+    made = _created(author, "/media", asked, f"{key}-media")
+    upload = made["upload"]
+    put = urllib.request.Request(upload["url"], method=upload["method"], data=photo, headers=upload["headers"])
+    with urllib.request.urlopen(put, timeout=20) as answer:
+        assert answer.status == 200
+    media = made["media"]["id"]
+    _until(lambda: author.ask("POST", f"/media/{media}/complete", {})[0] == 202, "the upload cannot be completed")
+    asked = {"media_ids": [media], "caption": "from the wind tunnel"}
+    return _created(author, "/posts", asked, f"{key}-post")["post"]["id"], photo
+
+
+def _created(author: Client, path: str, asked: object, key: str) -> Any:
+    """Create as a client does: one that is told 503 asks again, with the same key."""
+
+    def attempt() -> Any:
+        status, made = author.ask("POST", path, asked, **{"Idempotency-Key": key})
+        assert status in (201, 503), made
+        return made if status == 201 else None
+
+    return _until(attempt, f"{path} creates nothing")
+
+
+def _in_feed(reader: Client, post: str) -> Any:
+    items = reader.ask("GET", "/feed")[1].get("items", ())
+    found = [item["post"] for item in items if item["kind"] == "post" and item["post"]["id"] == post]
+    return found[0] if found and found[0]["media"][0].get("variants") else None
+
+
+def test_a_photo_goes_from_the_author_through_every_server_into_a_followers_feed(
+    running_stack: control.RunningStack, alice: Client, bob: Client
+) -> None:
+    post, photo = _post(alice, "first")
+    seen = _until(lambda: _in_feed(bob, post), "the photo is not in the follower's feed")
+    urls = {variant["name"]: variant["url"] for variant in seen["media"][0]["variants"]}
+    assert all(url.startswith(f"{running_stack.media_url}/media/") for url in urls.values())
+    with urllib.request.urlopen(urls["640"], timeout=20) as answer:
+        assert answer.headers["X-Cache-Tier"] == "origin"
+        image = pyvips.Image.new_from_buffer(answer.read(), "")
+    assert (image.width, image.height) == (640, 480)
+    with urllib.request.urlopen(urls["640"], timeout=20) as answer:
+        assert (answer.headers["X-Cache"], answer.headers["X-Cache-Tier"]) == ("HIT", "edge")
+    _until(lambda: varnish.counters(running_stack.data, Server.EDGE)[0] >= 1, "the edge counted no hit")
+    assert bob.ask("PUT", f"/posts/{post}/like")[1] == {"liked": True, "like_count": 1}
+    assert len(photo) > len(image.jpegsave_buffer())
+
+
+def test_every_component_answers_health_and_metrics_past_the_gateway(running_stack: control.RunningStack) -> None:
+    assert set(running_stack.components) == set(Component)
+    for urls in running_stack.components.values():
+        for path in ("/healthz", "/metrics"):
+            with urllib.request.urlopen(urls[0] + path, timeout=10) as answer:
+                assert answer.status == 200
+
+
+def test_prometheus_reaches_everything_it_scrapes(running_stack: control.RunningStack) -> None:
+    def targets() -> Any:
+        with urllib.request.urlopen(f"{running_stack.prometheus_url}/api/v1/targets", timeout=10) as answer:
+            return json.load(answer)["data"]["activeTargets"]
+
+    assert len(targets()) == len(Component) + 3
+    _until(lambda: all(each["health"] == "up" for each in targets()), "a target is down")
+
+
+@pytest.mark.parametrize("victim", ["feed", "workers", "redis", "postgres_1"])
+def test_a_process_that_is_killed_comes_back_and_posts_still_arrive(
+    running_stack: control.RunningStack, alice: Client, bob: Client, victim: str
+) -> None:
+    before = running_stack.refresh().processes[victim]
+    os.kill(before, signal.SIGKILL)
+
+    def ready() -> bool:
+        rows = running_stack.refresh().state.processes
+        return any(row.name == victim and row.state == "ready" and row.pid not in (0, before) for row in rows)
+
+    _until(ready, f"{victim} did not come back")
+    _until(lambda: alice.ask("GET", "/feed")[0] == 200, "the feed does not answer")
+    _until(lambda: alice.ask("GET", f"/users/{bob.id}")[0] == 200, "people cannot be read")
+    post, _ = _post(alice, f"after-{victim}")
+    _until(lambda: _in_feed(bob, post), "a new post is not in the follower's feed")
+    told = [json.loads(line) for line in (running_stack.data / "journal.jsonl").read_text().splitlines()]
+    assert ("died", victim) in [(event["event"], event.get("name")) for event in told]
+
+
+def test_the_accounting_knows_every_process(running_stack: control.RunningStack) -> None:
+    told = usage.usage(running_stack.refresh())
+    assert {"feed", "api", "workers", "gateway", "kafka", "postgres_0", "redis"} <= set(told)
+    rows = {row.name: row for row in control.status(running_stack.data)}
+    assert rows["feed"].restarts >= 1
+    assert all(row.rss_bytes > 0 and row.uptime_seconds > 0 for row in rows.values())
