@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,10 +101,10 @@ def run(module: str, *arguments: object) -> tuple[int, str]:
     return start(module, *arguments).end()
 
 
-@pytest.fixture
-def double(tmp_path: Path) -> Iterator[Double]:
-    """A fresh double."""
-    port_file = tmp_path / "port"
+@contextmanager
+def running(folder: Path) -> Iterator[Double]:
+    """A double of its own, for as long as the block runs."""
+    port_file = folder / "port"
     process = subprocess.Popen([sys.executable, "-m", "tests.loadtest.server", str(port_file)])
     try:
         until(port_file.exists)
@@ -110,6 +112,13 @@ def double(tmp_path: Path) -> Iterator[Double]:
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def double(tmp_path: Path) -> Iterator[Double]:
+    """A fresh double."""
+    with running(tmp_path) as fresh:
+        yield fresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +139,32 @@ class Setting:
         return [item for name, value in told.items() for item in ("--" + name.replace("_", "-"), value)]
 
 
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
+    """A double that has been seeded with SCENARIO, once for all tests that only drive it."""
+    folder = tmp_path_factory.mktemp("world")
+    scenario = folder / "small.yaml"
+    scenario.write_text(SCENARIO)
+    with running(folder) as shared:
+        code, err = run("loadtest.seed", "--scenario", scenario, "--gateway", shared.url, "--out", folder / "seeded")
+        assert code == 0, err
+        yield Setting(shared, scenario, folder / "seeded", folder / "out")
+
+
 @pytest.fixture
-def setting(double: Double, tmp_path: Path) -> Setting:
-    """A double that has been seeded with SCENARIO."""
+def setting(world: Setting, tmp_path: Path) -> Iterator[Setting]:
+    """The seeded double, with a scenario file and folders that a test may change."""
     scenario = tmp_path / "small.yaml"
     scenario.write_text(SCENARIO)
-    code, err = run("loadtest.seed", "--scenario", scenario, "--gateway", double.url, "--out", tmp_path / "seeded")
-    assert code == 0, err
-    return Setting(double, scenario, tmp_path / "seeded", tmp_path / "out")
+    copied = tmp_path / "seeded"
+    shutil.copytree(world.seeded, copied)
+    yield Setting(world.double, scenario, copied, tmp_path / "out")
+    world.double.behave({})
+
+
+@pytest.fixture(scope="session")
+def driven(world: Setting) -> Setting:
+    """The seeded double after the scenario's traffic has been driven at it, for tests that only read the record."""
+    code, err = run("loadtest.drive", *world.arguments())
+    assert code in (0, 4), err  # 4: this machine was too busy to keep time, which is not what these tests hold
+    return world

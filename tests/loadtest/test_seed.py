@@ -10,13 +10,18 @@ import pyvips
 from core import population
 from core.scenario import parse
 from loadtest import seeded
-from tests.loadtest.conftest import SCENARIO, Double, Setting, run, start
+from tests.loadtest.conftest import SCENARIO, Double, run, start
 
 PEOPLE, POSTERS, POSTS = 60, 12, 24
 
 
-def test_seeding_makes_the_scenarios_world_through_the_public_api(setting: Setting) -> None:
-    found, counts = seeded.read(setting.seeded), setting.double.seen()
+def test_seeding_makes_the_scenarios_world_once_however_often_it_is_done(double: Double, tmp_path: Path) -> None:
+    scenario, out = tmp_path / "small.yaml", tmp_path / "seeded"
+    scenario.write_text(SCENARIO)
+    arguments = ("--scenario", scenario, "--gateway", double.url, "--out", out)
+    code, err = run("loadtest.seed", *arguments)
+    assert code == 0, err
+    found, counts = seeded.read(out), double.seen()
     people = population.of(parse(SCENARIO))
     assert [person.username for person in found.people] == [people.username(each) for each in range(PEOPLE)]
     assert counts["PUT /api/v1/users/{user_id}/follow"] == people.follow_count
@@ -25,20 +30,14 @@ def test_seeding_makes_the_scenarios_world_through_the_public_api(setting: Setti
     assert counts["PUT /uploads/{media_id}"] == POSTERS  # one photo each, reused
     assert len({post.media_id for post in found.posts}) == POSTERS
     assert len(found.stories) == POSTERS
-    assert all(post.image_url.startswith(setting.double.url) for post in found.posts)
+    assert all(post.image_url.startswith(double.url) for post in found.posts)
     assert found.summary.tokens_expire_unix > 0
     assert {pyvips.Image.new_from_buffer(each, "").width for each in found.photos} == {160}
 
-
-def test_seeding_again_finds_everything_and_makes_nothing_twice(setting: Setting) -> None:
-    before, counts = seeded.read(setting.seeded), setting.double.seen()
-    code, err = run(
-        "loadtest.seed", "--scenario", setting.scenario, "--gateway", setting.double.url, "--out", setting.seeded
-    )
+    code, err = run("loadtest.seed", *arguments)
     assert code == 0, err
-    after, again = seeded.read(setting.seeded), setting.double.seen()
-    assert after.posts == before.posts
-    assert after.stories == before.stories
+    after, again = seeded.read(out), double.seen()
+    assert (after.posts, after.stories) == (found.posts, found.stories)
     for operation in ("POST /api/v1/posts", "POST /api/v1/media"):
         assert again[operation] == counts[operation]
 
