@@ -113,7 +113,8 @@ async def pause(target: Target) -> tuple[Target, ...]:
     members = family(target)
     for member in members:
         member.send(signal.SIGSTOP)
-    await _until(target, ("T", "t"), "be paused")
+    for member in members:
+        await _until(member, ("T", "t", *_DEAD) if member is not target else ("T", "t"), "be paused")
     return members
 
 

@@ -19,12 +19,12 @@ def main() -> None:
     acted = threading.Event()
     warden = control.start(
         scenario,
-        t0_unix=time.time(),
+        t0_unix=time.time() + 2.0,  # a warden needs a moment to start
         toxiproxy_url=sys.argv[1],
         proxies={"feed_redis": ("feed_redis",)},
         on_event=lambda event: acted.set() if event.event == "fault_acted" else None,
     )
-    acted.wait(20)
+    acted.wait(30)
     sys.stdout.write(f"{warden.pid}\n")
     sys.stdout.flush()
     warden.wait(100)

@@ -57,12 +57,13 @@ async def test_a_fault_on_a_link_acts_and_is_proved_and_mended(rig: Rig, fault: 
     async with broken:
         found = await broken.prove()
     assert found.acted, found.says
-    assert rig.ping_seconds() < 0.15
+    assert rig.toxics() == []
+    assert rig.ping_seconds() < 5  # it answers again; how quickly is nothing to test on a busy machine
 
 
 async def test_no_proof_where_nothing_acts(rig: Rig) -> None:
     kinds = [
-        replace(BROKEN, latency_seconds=0.3),
+        replace(BROKEN, latency_seconds=1.0),
         replace(BROKEN, bandwidth_bytes=100_000),
         replace(BROKEN, timeout_seconds=0.5),
         replace(BROKEN, reset=True),
