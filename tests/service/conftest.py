@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import io
 import itertools
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -21,6 +22,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+import structlog
 from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -187,6 +189,12 @@ def keys_at(folder: Path) -> Keys:
         cursor_secret=os.urandom(16).hex(),
     )
 
+
+# what a failing test shows: our warnings, plain; the default walks every frame's locals and takes seconds
+structlog.configure(
+    processors=[structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)],
+    wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+)
 
 Running = Callable[..., AbstractAsyncContextManager[System]]
 
