@@ -104,13 +104,18 @@ def _session(arguments: argparse.Namespace) -> Session:
 def _wait(sharing: Sharing, total: int, stopped: list[int]) -> None:
     """Tell the progress until the traffic has ended; after a signal wait only so long."""
     patience = _STOP_SECONDS
+    seen = 0
     while not sharing.finished.wait(timeout=_TELL_EVERY_SECONDS if not stopped else 0.1):
         if stopped:
             patience -= 0.1
             if patience <= 0 or sharing.dispatch is None:
                 return
         elif sharing.dispatch is not None:
-            progress.tell("drive", sharing.dispatch.done_count, total)
+            rows = sharing.dispatch.recorder.rows
+            fresh = rows[seen:]
+            seen += len(fresh)
+            # what a drill's abort condition watches: operation, outcome, intended start, latency
+            progress.tell("drive", sharing.dispatch.done_count, total, recent=[(r[2], r[3], r[5], r[7]) for r in fresh])
 
 
 def _conclude(sharing: Sharing, total: int, stopped: list[int]) -> int:
