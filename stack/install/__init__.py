@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from stack.failure import StackFailure
@@ -19,6 +20,8 @@ from stack.install import debian, golang, maven, steps, tools
 
 GROUPS: Final = ("run", "test", "compose")
 _BROWSER: Final = {"chromium": "chromium"}
+_CERTIFICATES: Final = "ca-certificates"
+_CERTIFICATE_FILES: Final = (Path("/etc/ssl/certs/ca-certificates.crt"), Path("/etc/pki/tls/certs/ca-bundle.crt"))
 _ENGINE: Final = {"dockerd": "docker.io", "debootstrap": "debootstrap"}
 
 
@@ -51,6 +54,8 @@ def missing(groups: tuple[str, ...] = ("run",)) -> Missing:
         packages |= {package for program, package in _ENGINE.items() if tools.look_for(program) is None}
         programs |= {"docker-compose"} if tools.look_for("docker-compose") is None else set()
     jars = not tools.jars_folder().is_dir()
+    if (jars or programs) and not any(path.exists() for path in _CERTIFICATE_FILES):
+        packages.add(_CERTIFICATES)
     if jars and shutil.which("mvn") is None:
         packages.add("maven")
     return Missing(packages=tuple(sorted(packages)), programs=tuple(sorted(programs)), jars=jars)
@@ -64,7 +69,9 @@ def ensure(groups: tuple[str, ...] = ("run",)) -> Missing:
     with _alone():
         needed = missing(groups)  # another install may have brought it while we waited
         steps.say(f"missing: {', '.join(needed.names()) or 'nothing any more'}")
-        # Go needs nothing of Debian's, so it is built meanwhile; Kafka needs Maven and Java first
+        if _CERTIFICATES in needed.packages:
+            debian.install([_CERTIFICATES])  # everything below speaks HTTPS
+        # Go needs nothing else of Debian's, so it is built meanwhile; Kafka needs Maven and Java first
         with ThreadPoolExecutor(max_workers=2) as pool:
             building = pool.submit(_build, needed.programs)
             try:
