@@ -38,9 +38,8 @@ def show() -> None:
     where = folder()
     known = data.entries(where)
     st.html(_STYLE)
-    chosen: list[
-        data.Entry
-    ] = []  # the selector stands above the page, so it is drawn between making a page and running
+    # the selector stands above the page, so it is drawn after the pages are made and before one is run
+    chosen: list[data.Entry] = []
     pages = [
         st.Page(_page(lambda: overview.show(known, chosen[0])), title="Overview", url_path="overview", default=True),
         st.Page(_page(lambda: agreement.show(chosen[0])), title="Agreement", url_path="agreement"),

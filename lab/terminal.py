@@ -110,7 +110,7 @@ def _expectations(comparison: Comparison) -> list[str]:
         if len(name) > _NAME + 2:  # a name is never cut: it gets a line of its own
             line = f"{name}\n{'':<{_NAME + 2}}{cells}"
         lines.append(_styled(line, "missed" if held is False else None))
-        if decided is not None and held is None and decided.reason:
+        if decided is not None and decided.reason:
             lines.append(_styled(f"    {decided.reason}", "faint"))
     return lines
 

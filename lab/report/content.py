@@ -58,7 +58,7 @@ def _expectations(comparison: Comparison) -> Section | None:
         decided = verdict.deciding
         held = decided.held if decided is not None else None
         word = _WORDS[held]
-        if held is None and decided is not None and decided.reason:
+        if decided is not None and decided.reason:
             word += f": {decided.reason}"
         rows.append(
             Row(

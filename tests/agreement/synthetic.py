@@ -146,7 +146,9 @@ def write_side(
         scenario_text=text,
         samples=made,
         usage=usage,
-        caches=[("timeline", 1900, 100), ("edge", 300, 60)] if measured else [("timeline", 1800, 200), ("edge", 310, 50)],
+        caches=[("timeline", 1900, 100), ("edge", 300, 60)]
+        if measured
+        else [("timeline", 1800, 200), ("edge", 310, 50)],
         journal=journal,
     )
     return made

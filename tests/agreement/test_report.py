@@ -1,0 +1,77 @@
+"""The report is one offline file that says what the Markdown says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.names import Origin
+from lab.compare import compare
+from lab.report import write
+from lab.report.page import BYTES_MAX
+from tests.agreement import synthetic
+
+
+@pytest.fixture(scope="module")
+def page(pair: Path) -> str:
+    return write(pair).read_text(encoding="utf-8")
+
+
+def test_the_page_is_small_and_fetches_nothing(page: str) -> None:
+    assert len(page.encode()) < BYTES_MAX
+    assert not re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page)
+    assert "<script" not in page
+    assert "default-src 'none'" in page
+
+
+def test_charts_take_their_colours_from_the_page_and_each_has_words(page: str) -> None:
+    assert "var(--measured)" in page
+    assert "var(--simulated)" in page
+    assert "prefers-color-scheme: dark" in page
+    labels = re.findall(r'<div role="img" aria-label="([^"]*)"', page)
+    assert len(labels) >= 5
+    assert all(len(each) > 20 for each in labels)
+
+
+def test_no_two_drawings_share_an_id(page: str) -> None:
+    ids = re.findall(r' id="([^"]*)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r"url\(#([^)]*)\)", page)) <= set(ids)
+
+
+def test_the_markdown_says_the_same_as_the_page(pair: Path, page: str) -> None:
+    text = (pair / "report.md").read_text(encoding="utf-8")
+    titles = re.findall(r"<h2>(.*?)</h2>", page)
+    assert re.findall(r"^## (.*)$", text, flags=re.MULTILINE) == titles
+    assert {"Expectations", "Latency over time", "Agreement", "Cost", "Validity", "How to repeat"} <= set(titles)
+    for word in ("feed.read p95, outside faults", "feed_redis +300 ms ± 100 ms", "round trip 305 ms", "a1b2c3d"):
+        assert word in text
+        assert word in page
+
+
+def test_text_of_a_scenario_is_never_taken_for_markup(tmp_path: Path) -> None:
+    text = synthetic.SCENARIO.read_text(encoding="utf-8").replace(
+        "says: A post", "says: <script>alert(1)</script> A post"
+    )
+    synthetic.write_pair(tmp_path / "pair", text=text)
+    compare(tmp_path / "pair")
+    found = write(tmp_path / "pair").read_text(encoding="utf-8")
+    assert "<script>alert" not in found
+    before_the_scenario = (tmp_path / "pair" / "report.md").read_text(encoding="utf-8").split("```")[0]
+    assert re.search(r"(?<!\\)<script", before_the_scenario) is None
+
+
+def test_a_prediction_alone_gets_a_report_that_says_so(tmp_path: Path) -> None:
+    synthetic.write_side(tmp_path / "pair", Origin.SIMULATED)
+    compare(tmp_path / "pair")
+    found = write(tmp_path / "pair").read_text(encoding="utf-8")
+    assert "no measured run" in found
+    assert "There is nothing to compare" in found
+
+
+def test_a_void_run_gets_a_report_that_says_why(tmp_path: Path) -> None:
+    synthetic.write_pair(tmp_path / "pair", void=["the generator lagged"])
+    compare(tmp_path / "pair")
+    assert "The measured run is void: the generator lagged." in write(tmp_path / "pair").read_text(encoding="utf-8")

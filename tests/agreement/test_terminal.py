@@ -1,0 +1,68 @@
+"""What is printed of a comparison: whole lines of 80 columns, misses first, plain when nobody sits at a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from core import run
+from core.names import Origin
+from lab.compare import compare
+from lab.comparison import Comparison
+from lab.terminal import WIDTH, render, summarize
+from tests.agreement import synthetic
+
+
+def test_every_line_fits_80_columns_and_none_is_cut(comparison: Comparison) -> None:
+    for show_all in (False, True):
+        text = click.unstyle(render(comparison, folder=Path("runs/20261121-074812"), show_all=show_all))
+        assert max(len(line) for line in text.splitlines()) <= WIDTH
+        assert "…" not in text.replace("  … ", "")
+
+
+def test_missed_expectations_come_first_with_how_far_they_are_missed(tmp_path: Path) -> None:
+    synthetic.write_pair(tmp_path / "pair", measured_factor={"feed.read": 60.0})
+    lines = click.unstyle(render(compare(tmp_path / "pair"))).splitlines()
+    head = next(number for number, line in enumerate(lines) if line.startswith("EXPECTATIONS"))
+    assert lines[1].startswith("✗ ")
+    assert lines[head + 1].startswith("✗ feed.read p95")
+    assert "missed +" in lines[head + 1]
+    assert "    not seen to recover by the end" in lines
+    assert lines[-1].endswith("exit 99")
+
+
+def test_operations_within_noise_are_counted_and_shown_on_request(comparison: Comparison) -> None:
+    short, whole = (click.unstyle(render(comparison, show_all=each)) for each in (False, True))
+    assert "! feed.read" in short
+    assert "within noise (--all)" in short
+    assert "search.users" not in short
+    assert "search.users" in whole
+
+
+def test_fault_cost_hits_and_validity_each_have_their_line(comparison: Comparison) -> None:
+    lines = click.unstyle(render(comparison)).splitlines()
+    begins = {line.split(" ", 1)[0] for line in lines if line}
+    assert {"FAULT", "COST", "HITS", "VALID", "SPEED"} <= begins
+
+
+def test_a_void_run_says_so_and_why(tmp_path: Path) -> None:
+    synthetic.write_pair(tmp_path / "pair", void=["the host stalled 9 % of the time"])
+    text = click.unstyle(render(compare(tmp_path / "pair")))
+    assert "void, not judged: the host stalled 9 % of the time" in text
+    assert "\nVOID " in text
+    assert text.endswith("exit 4")
+
+
+def test_a_prediction_alone_is_printed_without_a_measured_figure(tmp_path: Path) -> None:
+    synthetic.write_side(tmp_path / "pair", Origin.SIMULATED)
+    text = click.unstyle(render(compare(tmp_path / "pair")))
+    assert "AGREEMENT" not in text
+    assert "no measured run" in text
+
+
+def test_one_run_is_summed_up_by_operation(pair: Path) -> None:
+    text = click.unstyle(summarize(run.read(pair / "simulated")))
+    assert max(len(line) for line in text.splitlines()) <= WIDTH
+    assert "feed.read" in text
+    assert "feed.read p95, outside faults" in text

@@ -1,0 +1,171 @@
+"""Each page says what is there, and what to do where nothing is; never a stack trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.names import Origin
+from dashboards import launch
+from lab.compare import compare
+from tests.agreement import synthetic
+
+APP = str(Path(launch.__file__).with_name("app.py"))
+SECONDS_MAX = 60
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A held run, a later missed and void one, a prediction alone, one that was not compared, and a broken one."""
+    folder = tmp_path_factory.mktemp("runs")
+    synthetic.write_pair(folder / "20261121-070000", factor={"feed.read": 0.8})
+    synthetic.write_pair(folder / "20261121-080000", void=["the generator lagged 12 ms"])
+    synthetic.write_side(folder / "20261121-090000", Origin.SIMULATED)
+    for name in ("20261121-070000", "20261121-080000", "20261121-090000"):
+        compare(folder / name)
+    synthetic.write_side(folder / "20261120-060000", Origin.SIMULATED)
+    (folder / "20261120-050000" / "simulated").mkdir(parents=True)
+    (folder / "20261120-050000" / "comparison.json").write_text("{", encoding="utf-8")
+    (folder / "notes").mkdir()
+    return folder
+
+
+def _open(runs: Path, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
+    monkeypatch.setenv("WINDTUNNEL_RUNS", str(runs))
+    monkeypatch.setattr("sys.argv", ["app.py"])
+    app = AppTest.from_file(APP, default_timeout=SECONDS_MAX)
+    for key, value in query.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def _text(app: AppTest) -> str:
+    kinds = (
+        app.title,
+        app.header,
+        app.subheader,
+        app.markdown,
+        app.caption,
+        app.error,
+        app.warning,
+        app.info,
+        app.code,
+    )
+    return "\n".join(str(each.value) for kind in kinds for each in kind)
+
+
+def test_with_no_run_at_all_the_page_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in (tmp_path, tmp_path / "missing"):
+        app = _open(folder, monkeypatch)
+        assert not app.exception
+        assert "No run yet" in _text(app)
+        assert "windtunnel run scenarios/viral_post_small.yaml" in _text(app)
+
+
+def test_without_a_run_in_the_address_the_newest_is_shown_and_put_there(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = _open(runs, monkeypatch)
+    assert not app.exception
+    assert app.query_params["run"] == "20261121-090000"
+    assert "no measured run" in _text(app)
+
+
+def test_the_run_in_the_address_is_shown(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = _open(runs, monkeypatch, run="20261121-070000")
+    assert not app.exception
+    assert "expectations held" in _text(app)
+    assert {each.label for each in app.metric} == {
+        "Expectations held",
+        "Worst error of the model",
+        "Headroom",
+        "A month",
+    }
+    assert app.selectbox(key="run").value == "20261121-070000"
+
+
+def test_a_run_that_is_gone_is_said_and_no_other_is_shown(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = _open(runs, monkeypatch, run="19990101-000000")
+    assert not app.exception
+    assert "Run 19990101-000000 is gone" in _text(app)
+    assert not app.metric
+    app.selectbox(key="other").set_value("20261121-070000").run()
+    assert not app.exception
+    assert app.query_params["run"] == "20261121-070000"
+    assert app.metric
+
+
+def test_choosing_a_run_puts_it_into_the_address(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = _open(runs, monkeypatch, run="20261121-070000")
+    app.selectbox(key="run").set_value("20261121-080000").run()
+    assert not app.exception
+    assert app.query_params["run"] == "20261121-080000"
+    assert "This run is void: the generator lagged 12 ms." in _text(app)
+
+
+def test_runs_without_a_readable_comparison_say_why_and_how_to_compare_them(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, why in (("20261120-060000", "it was not compared"), ("20261120-050000", "cannot be read")):
+        app = _open(runs, monkeypatch, run=name)
+        assert not app.exception
+        assert why in _text(app)
+        assert f"windtunnel report {runs / name}" in _text(app)
+
+
+def test_the_agreement_page_lists_the_worst_first_and_shows_one_operation(runs: Path) -> None:
+    page = AppTest.from_function(_agreement, args=(str(runs), "20261121-070000"), default_timeout=SECONDS_MAX).run()
+    assert not page.exception
+    assert page.table[0].value.iloc[0, 0] == "! feed.read"
+    assert page.selectbox(key="op").value == "feed.read"
+    page.selectbox(key="op").set_value("like.add").run()
+    assert not page.exception
+    assert page.query_params["op"] == "like.add"
+
+
+def _agreement(runs: str, name: str) -> None:
+    from pathlib import Path
+
+    from dashboards import data
+    from dashboards.views import agreement
+
+    agreement.show(next(each for each in data.entries(Path(runs)) if each.id == name))
+
+
+def test_agreement_of_a_prediction_alone_says_how_to_get_the_other_side(runs: Path) -> None:
+    page = AppTest.from_function(_agreement, args=(str(runs), "20261121-090000"), default_timeout=SECONDS_MAX).run()
+    assert not page.exception
+    assert "Both sides are needed" in _text(page)
+
+
+def test_the_table_of_runs_has_every_run_newest_first(runs: Path) -> None:
+    page = AppTest.from_function(_table, args=(str(runs),), default_timeout=SECONDS_MAX).run()
+    assert not page.exception
+    frame = page.dataframe[0].value
+    assert list(frame["run"]) == [
+        "20261121-090000",
+        "20261121-080000",
+        "20261121-070000",
+        "20261120-060000",
+        "20261120-050000",
+    ]
+    assert list(frame["verdict"]) == ["held", "void", "held", "not compared", "not compared"]
+
+
+def _table(runs: str) -> None:
+    from pathlib import Path
+
+    from dashboards import data
+    from dashboards.views import runs as page
+
+    page.show(data.entries(Path(runs)))
+
+
+def test_the_command_serves_on_this_machine_only_and_sends_nothing() -> None:
+    words = launch.command(Path("somewhere"), 8501)
+    assert "--server.address=127.0.0.1" in words
+    assert "--browser.gatherUsageStats=false" in words
+    assert "--client.showErrorDetails=none" in words
+    assert words[-2:] == ["--runs", "somewhere"]
