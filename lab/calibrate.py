@@ -114,7 +114,7 @@ def _points(
     todo = [(name, rate, False) for name, rates in RATES.items() for rate in rates]
     todo += [(name, rate, True) for name, rates in DEGRADED_RATES.items() for rate in rates]
     shuffle = streams.named(scenario.seed, "calibration.order")
-    todo.sort(key=lambda each: shuffle.uniform(todo.index(each)))
+    todo = [todo[number] for number in np.argsort(shuffle.uniforms(np.arange(len(todo))))]
     points = []
     with task("calibrate") as report:
         for number, (name, rate, degraded) in enumerate(todo):

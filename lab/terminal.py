@@ -210,7 +210,8 @@ def _validity(side: SideFacts) -> str:
     parts.append(f"sent {side.sent_count:,} of {side.scheduled_count:,}")
     if side.stall_ratio is not None:
         parts.append(f"host stalled {figures.share(side.stall_ratio)} of the time")
-    parts += [f"{each} died" for each in side.deaths]
+    if not side.void:  # else the reasons name them
+        parts += [f"{each} died" for each in side.deaths]
     return ", ".join(parts)
 
 

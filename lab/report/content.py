@@ -283,7 +283,8 @@ def _priced(name: str, pair: Pair | None) -> Row:
 def _validity(comparison: Comparison) -> Section:
     real = comparison.measured
     sentences = [f"The {name} run is void: {reason}." for name, reason in _voids(comparison)]
-    sentences += [f"{each} died, and no fault had killed it." for each in real.deaths]
+    if not real.void:  # else the reasons name them
+        sentences += [f"{each} died, and no fault had killed it." for each in real.deaths]
     sentences += list(comparison.notes)
     rows = []
     if real.present:

@@ -25,6 +25,7 @@ PEOPLE_MAX: Final = 200_000
 #: Photos kept for uploads under load.
 UPLOAD_PHOTOS: Final = 8
 _SIGN_UPS_AT_ONCE: Final = 8  # each is 20 ms of a core by intent: more only wait for each other, until they time out
+_FIRST_READS_AT_ONCE: Final = 8
 _UPLOADS_AT_ONCE: Final = 8  # each holds a photo in memory and a thread while it is drawn
 _TOLD_EVERY: Final = 50
 _SCENES: Final = ("Early light", "After the rain", "Quiet corner", "On the way", "Found this", "Long weekend")
@@ -161,6 +162,16 @@ class World:
 
         await each(pairs, one, at_once=CONNECTIONS_MAX // 2)
         self.stories.sort(key=lambda story: int(story.story_id))
+
+    async def read_feeds(self) -> None:
+        """Everybody reads once: a timeline is made by its first reader, and traffic is to meet people who come back."""
+        count = self._counter("first reads", len(self.people))
+
+        async def one(person: int) -> None:
+            await self.api.call("GET", "/feed", token=self.people[person].token)
+            count()
+
+        await each(range(len(self.people)), one, at_once=_FIRST_READS_AT_ONCE)
 
     def caption(self, index: int) -> str:
         """The text under a seeded post; its end says which one it is."""
