@@ -188,6 +188,7 @@ class _Addresses:
     ports: Mapping[str, int]
     hosts: Mapping[str, str]
     proxied: tuple[str, ...]
+    published: Mapping[str, Address]
 
     def direct(self, name: str) -> Address:
         return Address(host=self.hosts.get(name, LOOPBACK), port=self.ports[name])
@@ -222,6 +223,12 @@ class _Addresses:
             return tuple(proxy.listen for proxy in self.proxies() if proxy.link == name)
         return self.upstreams(name)
 
+    def public(self, server: Server) -> Address:
+        """Where clients reach ``server``: the address at which it is published, else the way itself."""
+        if server in self.published:
+            return self.published[server]
+        return self.direct(server) if server is Server.GATEWAY else self.way("client", server)[0]
+
 
 def plan(
     scenario: Scenario,
@@ -233,15 +240,17 @@ def plan(
     services: bool = True,
     servers: tuple[Server, ...] = tuple(Server),
     hosts: Mapping[str, str] | None = None,
+    published: Mapping[str, Address] | None = None,
     bind: str = LOOPBACK,
 ) -> StackPlan:
     """Plan the stack of ``scenario`` in ``data_directory``; ``ports`` has one for each of `port_names`.
 
     ``servers`` without ``services`` is what a test of a service needs. ``hosts`` maps names to host names where they
-    are not all on loopback.
+    are not all on loopback; ``published`` says where clients reach gateway, edge and objects when that is elsewhere
+    (their URLs, presigned ones too, name it).
     """
     proxied = proxied_links(scenario) if Server.TOXIPROXY in servers else ()
-    ways = _Addresses(scenario, ports, hosts or {}, proxied)
+    ways = _Addresses(scenario, ports, hosts or {}, proxied, published or {})
     stores = {component: _stores(ways, component, secrets) for component in Component}
     dsns = tuple(_dsn(address, secrets) for address in ways.upstreams("stack_postgres"))
     keys = settings.Keys(
@@ -249,8 +258,8 @@ def plan(
         jwt_public_key=str(data_directory / "keys" / "jwt.pub"),
         cursor_secret=secrets.cursor_secret,
     )
-    gateway = ways.direct(Server.GATEWAY)
-    edge = ways.way("client", Server.EDGE)[0]
+    gateway = ways.public(Server.GATEWAY)
+    edge = ways.public(Server.EDGE)
     placed = processes_of(scenario)
     running: list[Process] = [
         process for server in servers for process in _servers(ways, server, servers, services, placed)
@@ -301,7 +310,7 @@ def plan(
         keys=keys,
         postgres_dsns=dsns,
         gateway=gateway,
-        objects=ways.way("client", Server.OBJECTS)[0],
+        objects=ways.public(Server.OBJECTS),
         edge=edge,
         shield=ways.way(Server.EDGE, Server.SHIELD)[0],
         origin=ways.way(Server.SHIELD, Server.OBJECTS)[0],
@@ -357,7 +366,7 @@ def _stores(ways: _Addresses, component: Component, secrets: Secrets) -> setting
     if Server.OBJECTS in uses:
         objects = settings.Objects(
             endpoint=way(Server.OBJECTS)[0].url,
-            public_endpoint=ways.way("client", Server.OBJECTS)[0].url,
+            public_endpoint=ways.public(Server.OBJECTS).url,
             access_key=secrets.objects_access_key,
             secret_key=secrets.objects_secret_key,
             uploads_bucket=UPLOADS_BUCKET,
