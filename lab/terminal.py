@@ -6,6 +6,7 @@ sits at a terminal.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,6 +22,7 @@ from lab.comparison import CacheSide, Comparison, Judged, OperationPair, SideFac
 WIDTH: Final = 80
 _NAME: Final = 32
 _LABEL: Final = 7
+_WITH_UNIT: Final = re.compile(r"(\d) (%|ms\b|s\b)")
 _MARKS: Final = {True: "✓", False: "✗", None: "·"}
 
 
@@ -162,6 +164,7 @@ def _facts(comparison: Comparison) -> list[str]:
     lines: list[str] = []
     for fault in comparison.faults:
         acted = f"seen to act ({fault.proof})" if fault.proof else "not proven to act"
+        acted = acted if comparison.measured.present else "as planned"
         text = f"{fault.target} {fault.what}, {fault.begins_seconds:.0f}–{fault.ends_seconds:.0f} s, {acted}"
         lines += _wrapped("FAULT", text + _recovery(comparison))
     failing = [each for each in comparison.operations if _errors(each)]
@@ -169,8 +172,8 @@ def _facts(comparison: Comparison) -> list[str]:
         lines += _wrapped("ERRORS", "; ".join(_errors(each) for each in failing))
     known = [each for each in comparison.caches if each.simulated or each.measured]
     if known:
-        parts = (f"{each.cache} {_hits(each.simulated)} simulated, {_hits(each.measured)} measured" for each in known)
-        lines += _wrapped("HITS", "; ".join(parts))
+        parts = (f"{each.cache} {_hits(each.simulated)} / {_hits(each.measured)}" for each in known)
+        lines += _wrapped("HITS", f"simulated / measured: {', '.join(parts)}")
     if comparison.cost is not None and comparison.cost.month is not None:
         month = comparison.cost.month
         text = f"{figures.dollars(month.simulated)} simulated, {figures.dollars(month.measured)} measured a month"
@@ -220,8 +223,10 @@ def _hits(side: CacheSide | None) -> str:
 
 
 def _wrapped(label: str, text: str) -> Iterable[str]:
-    wrapped = textwrap.wrap(text, WIDTH - _LABEL, break_long_words=False, break_on_hyphens=False)
-    return [f"{label if number == 0 else '':<{_LABEL}}{line}" for number, line in enumerate(wrapped)]
+    whole = _WITH_UNIT.sub("\\1\u00a0\\2", text)  # a figure keeps its unit beside it
+    wrapped = textwrap.wrap(whole, WIDTH - _LABEL, break_long_words=False, break_on_hyphens=False)
+    lines = [line.replace("\u00a0", " ") for line in wrapped]
+    return [f"{label if number == 0 else '':<{_LABEL}}{line}" for number, line in enumerate(lines)]
 
 
 def _ends(left: str, right: str) -> str:

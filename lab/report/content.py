@@ -181,7 +181,7 @@ def _faults(comparison: Comparison) -> Section | None:
                 f"{each.target} {each.what}",
                 f"{each.begins_seconds:.1f} s",
                 f"{each.ends_seconds:.1f} s",
-                each.proof or "not proven to act",
+                each.proof or ("not proven to act" if comparison.measured.present else "as planned"),
             )
         )
         for each in comparison.faults
