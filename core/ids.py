@@ -1,7 +1,8 @@
-"""Identifiers of 63 bits: 41 of milliseconds, 13 of logical shard, 10 of sequence; so an id alone finds its shard.
+"""Identifiers of 63 bits: 40 of milliseconds, 13 of logical shard, 10 of sequence; so an id alone finds its shard.
 
 The layout is Instagram's (2012), with the shard field as wide as theirs: ids sort by time of creation, which makes
-every cursor and every timeline an ordinary range of ids. 41 bits of milliseconds from EPOCH_MS last until 2094.
+every cursor and every timeline an ordinary range of ids. Theirs has a 41st bit of time, which is the sign in a signed
+64-bit column; without it, milliseconds from EPOCH_MS last until 2059, and every id is a positive bigint.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 EPOCH_MS: Final = 1_735_689_600_000  # 2025-01-01T00:00:00Z
+TIME_BITS: Final = 40
 SHARD_BITS: Final = 13
 SEQUENCE_BITS: Final = 10
 SHARD_COUNT_MAX: Final = 4096
@@ -22,7 +24,7 @@ ID_MAX: Final = (1 << 63) - 1
 def compose(*, created_ms: int, shard: int, sequence: int) -> int:
     """Build an id; ``created_ms`` is Unix time in milliseconds."""
     since = created_ms - EPOCH_MS
-    if not 0 <= since < 1 << 41:
+    if not 0 <= since < 1 << TIME_BITS:
         raise ValueError(f"time {created_ms} ms is outside of what an id can hold")
     if not 0 <= shard <= _SHARD_MASK:
         raise ValueError(f"shard {shard} is outside 0–{_SHARD_MASK}")

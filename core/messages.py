@@ -177,7 +177,7 @@ TOPICS: Final[tuple[str, ...]] = tuple(BY_TOPIC)
 M = TypeVar("M", bound=Message)
 
 
-class NewerVersion(ValueError):
+class NewerVersion(ValueError):  # noqa: N818 - a fact about an event, which its reader acts on
     """An event of a version that this build cannot read: to be left on the log for one that can."""
 
 

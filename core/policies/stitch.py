@@ -63,7 +63,7 @@ def stitch(
     own_count = min(len(own), slots.followed + max(0, slots.recommended - len(other)))
     other_count = min(len(other), page - min(len(ads), slots.ads) - own_count)
     own_count = min(len(own), page - min(len(ads), slots.ads) - other_count)
-    posts = _diverse(_interleave(own[:own_count], other[:other_count]))
+    posts = _diverse(_interleave(own[:own_count], other[:other_count]), spare=(*own[own_count:], *other[other_count:]))
     return _with_ads(posts, ads[: slots.ads])
 
 
@@ -90,10 +90,14 @@ def _interleave(first: Sequence[Candidate], second: Sequence[Candidate]) -> list
     return merged
 
 
-def _diverse(posts: list[Candidate]) -> list[Candidate]:
-    """Put off posts that would be a third in a row of one author until another author has stood between."""
+def _diverse(posts: Sequence[Candidate], *, spare: Sequence[Candidate]) -> list[Candidate]:
+    """Put off posts that would be a third in a row of one author until another author has stood between.
+
+    Where posts would be left over for want of another author, ``spare`` ones stand between them, best first.
+    """
     page: list[Candidate] = []
     waiting: list[Candidate] = []
+    left = list(spare)
     for post in posts:
         if _third_in_a_row(page, post):
             waiting.append(post)
@@ -101,7 +105,15 @@ def _diverse(posts: list[Candidate]) -> list[Candidate]:
         page.append(post)
         while waiting and not _third_in_a_row(page, waiting[0]):
             page.append(waiting.pop(0))
-    return page  # what still waits has no other author left to stand between: it comes on the next page
+    while waiting and len(page) < len(posts):
+        fits = next((post for post in left if not _third_in_a_row(page, post)), None)
+        if fits is None:
+            break
+        left.remove(fits)
+        page.append(fits)
+        while waiting and len(page) < len(posts) and not _third_in_a_row(page, waiting[0]):
+            page.append(waiting.pop(0))
+    return page  # what still waits comes on the next page
 
 
 def _third_in_a_row(page: Sequence[Candidate], post: Candidate) -> bool:

@@ -1,0 +1,1 @@
+"""Properties of `core` that hold for any input, by hypothesis."""

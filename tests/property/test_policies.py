@@ -1,0 +1,286 @@
+"""Policies: what must hold of every decision, whatever the input."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from core.names import Source
+from core.policies import breaker, fanout, retry, shard, stitch
+
+RATIOS = st.floats(0.0, 0.99)
+
+
+# --- fan-out ---------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 10**6), RATIOS, st.integers(0, 2 * 10**6), st.booleans())
+def test_an_author_changes_sides_only_at_the_edge_of_the_side_he_is_on(
+    threshold: int, hysteresis: float, followers: int, was: bool
+) -> None:
+    becomes = fanout.is_celebrity(
+        followers=followers, was_celebrity=was, threshold=threshold, hysteresis_ratio=hysteresis
+    )
+    if followers >= threshold:
+        assert becomes
+    elif followers < threshold * (1 - hysteresis):
+        assert not becomes
+    else:
+        assert becomes is was  # in between nothing changes
+
+
+@given(st.integers(2, 10**6), st.floats(0.01, 0.9), st.lists(st.integers(-1, 1), max_size=200))
+def test_a_follower_count_that_wavers_around_the_threshold_changes_sides_once_at_most(
+    threshold: int, hysteresis: float, steps: list[int]
+) -> None:
+    lowest = threshold * (1 - hysteresis)
+    was, changes, followers = False, 0, threshold - 1
+    for step in steps:
+        followers = max(followers + step, int(lowest) + 1)
+        now = fanout.is_celebrity(
+            followers=followers, was_celebrity=was, threshold=threshold, hysteresis_ratio=hysteresis
+        )
+        changes += now is not was
+        was = now
+    assert changes <= 1
+
+
+@given(st.integers(0, 10**7), st.data(), st.booleans())
+def test_a_posts_readers_are_pushed_to_or_pull_and_never_both(followers: int, data: st.DataObject, big: bool) -> None:
+    active = data.draw(st.integers(0, followers))
+    plan = fanout.split(followers=followers, active_followers=active, celebrity=big)
+    assert (plan.push_count, plan.pull_count) == ((0, followers) if big else (active, 0))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 10**4))
+def test_batches_hold_everybody_and_none_is_empty(count: int, size: int) -> None:
+    number = fanout.batches(count, size)
+    assert number * size >= count
+    assert (number - 1) * size < count or count == 0
+
+
+def test_a_threshold_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        fanout.is_celebrity(followers=1, was_celebrity=False, threshold=0, hysteresis_ratio=0.0)
+
+
+# --- stitching -------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def candidates(draw: st.DrawFn, source: Source, authors: int = 8) -> list[stitch.Candidate]:
+    rows = draw(st.lists(st.tuples(st.integers(1, 60), st.integers(1, authors), st.floats(0, 1)), max_size=40))
+    found = [
+        stitch.Candidate(item_id=item, author_id=author, source=source, rank_key=rank) for item, author, rank in rows
+    ]
+    return sorted(found, key=lambda candidate: -candidate.rank_key)
+
+
+@st.composite
+def ad_candidates(draw: st.DrawFn) -> list[stitch.Candidate]:
+    count = draw(st.integers(0, 8))
+    return [
+        stitch.Candidate(item_id=10_000 + n, author_id=0, source=Source.AD, rank_key=1.0 - n / 10) for n in range(count)
+    ]
+
+
+def _post(item: int, author: int) -> stitch.Candidate:
+    return stitch.Candidate(item_id=item, author_id=author, source=Source.TIMELINE, rank_key=-float(item))
+
+
+def _slots(followed: int, recommended: int) -> stitch.Quota:
+    return stitch.Quota(followed=followed, recommended=recommended, ads=0)
+
+
+QUOTAS = st.builds(stitch.Quota, followed=st.integers(0, 30), recommended=st.integers(0, 20), ads=st.integers(0, 6))
+
+
+@given(candidates(Source.TIMELINE), candidates(Source.RECOMMENDED), ad_candidates(), QUOTAS)
+def test_a_page_repeats_nothing_and_is_never_longer_than_its_slots(
+    followed: list[stitch.Candidate],
+    recommended: list[stitch.Candidate],
+    ads: list[stitch.Candidate],
+    slots: stitch.Quota,
+) -> None:
+    page = stitch.stitch(followed=followed, recommended=recommended, ads=ads, slots=slots)
+    assert len({item.item_id for item in page}) == len(page)
+    assert len(page) <= slots.followed + slots.recommended + slots.ads
+    assert sum(item.source is Source.AD for item in page) <= slots.ads
+    assert set(page) <= {*followed, *recommended, *ads}
+
+
+@given(candidates(Source.TIMELINE, authors=3), candidates(Source.RECOMMENDED, authors=3), ad_candidates(), QUOTAS)
+def test_no_author_stands_three_times_in_a_row_and_no_ad_first(
+    followed: list[stitch.Candidate],
+    recommended: list[stitch.Candidate],
+    ads: list[stitch.Candidate],
+    slots: stitch.Quota,
+) -> None:
+    page = stitch.stitch(followed=followed, recommended=recommended, ads=ads, slots=slots)
+    posts = [item.author_id for item in page if item.source is not Source.AD]
+    assert all(len({*posts[start : start + 3]}) > 1 for start in range(len(posts) - 2))
+    assert not page or page[0].source is not Source.AD
+
+
+@given(candidates(Source.TIMELINE, authors=3), candidates(Source.RECOMMENDED, authors=3), QUOTAS)
+@example(followed=[_post(1, 1), _post(2, 1), _post(3, 1), _post(4, 2)], recommended=[], slots=_slots(3, 0))
+@example(followed=[_post(n, 1) for n in range(9)], recommended=[_post(n, n) for n in range(10, 15)], slots=_slots(6, 0))
+def test_a_page_is_short_only_when_everything_is_used_up_or_all_that_is_left_is_one_authors(
+    followed: list[stitch.Candidate], recommended: list[stitch.Candidate], slots: stitch.Quota
+) -> None:
+    page = stitch.stitch(followed=followed, recommended=recommended, ads=[], slots=slots)
+    if len(page) == slots.followed + slots.recommended + slots.ads:  # the slots of missing ads are for posts
+        return
+    shown = {item.item_id for item in page}
+    left: dict[int, int] = {}
+    for item in (*followed, *recommended):
+        if item.item_id not in shown:
+            left.setdefault(item.item_id, item.author_id)
+    assert len(set(left.values())) <= 1
+    assert not left or {item.author_id for item in page[-2:]} == set(left.values())
+
+
+def items(source: Source, count: int, first: int) -> list[stitch.Candidate]:
+    return [
+        stitch.Candidate(item_id=first + n, author_id=first + n, source=source, rank_key=-float(n))
+        for n in range(count)
+    ]
+
+
+def test_with_enough_of_everything_the_page_has_the_scenarios_proportions_at_every_depth() -> None:
+    slots = stitch.quota(50, followed_ratio=0.6, recommended_ratio=0.3, ads_ratio=0.1)
+    page = stitch.stitch(
+        followed=items(Source.TIMELINE, 90, 0),
+        recommended=items(Source.RECOMMENDED, 90, 1_000),
+        ads=items(Source.AD, 9, 2_000),
+        slots=slots,
+    )
+    assert Counter(item.source for item in page) == {Source.TIMELINE: 30, Source.RECOMMENDED: 15, Source.AD: 5}
+    for depth in range(10, 51, 10):
+        posts = [item for item in page[:depth] if item.source is not Source.AD]
+        assert sum(item.source is Source.TIMELINE for item in posts) == pytest.approx(len(posts) * 2 / 3, abs=1)
+    ads = [index for index, item in enumerate(page) if item.source is Source.AD]
+    assert {second - first for first, second in pairwise(ads)} == {10}
+
+
+def test_within_a_source_the_better_ranked_stands_first() -> None:
+    slots = stitch.quota(30, followed_ratio=0.6, recommended_ratio=0.4, ads_ratio=0.0)
+    page = stitch.stitch(
+        followed=items(Source.TIMELINE, 40, 0), recommended=items(Source.RECOMMENDED, 40, 1_000), ads=[], slots=slots
+    )
+    for source in (Source.TIMELINE, Source.RECOMMENDED):
+        own = [item.item_id for item in page if item.source is source]
+        assert own == sorted(own)
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "expected"), [(50, 5, (40, 5)), (10, 50, (10, 35)), (50, 0, (45, 0)), (0, 50, (0, 45))]
+)
+def test_slots_that_one_source_cannot_fill_go_to_the_other_and_never_to_ads(
+    own: int, other: int, expected: tuple[int, int]
+) -> None:
+    slots = stitch.quota(50, followed_ratio=0.6, recommended_ratio=0.3, ads_ratio=0.1)
+    page = stitch.stitch(
+        followed=items(Source.TIMELINE, own, 0),
+        recommended=items(Source.RECOMMENDED, other, 1_000),
+        ads=items(Source.AD, 20, 2_000),
+        slots=slots,
+    )
+    counts = Counter(item.source for item in page)
+    assert (counts[Source.TIMELINE], counts[Source.RECOMMENDED], counts[Source.AD]) == (*expected, 5)
+
+
+@given(st.integers(1, 100), st.integers(0, 100), st.integers(0, 100))
+def test_a_quota_adds_up_and_is_within_one_of_its_shares(page: int, first: int, second: int) -> None:
+    followed = first / 100
+    recommended = (1 - followed) * second / 100
+    ads = 1 - followed - recommended
+    slots = stitch.quota(page, followed_ratio=followed, recommended_ratio=recommended, ads_ratio=ads)
+    assert slots.followed + slots.recommended + slots.ads == page
+    for slot, share in ((slots.followed, followed), (slots.recommended, recommended), (slots.ads, ads)):
+        assert abs(slot - share * page) < 1 + 1e-6
+
+
+# --- retry -----------------------------------------------------------------------------------------------------------
+
+POLICIES = st.builds(
+    retry.RetryPolicy,
+    attempts=st.integers(1, 10),
+    backoff_seconds=st.floats(0.001, 1.0),
+    backoff_cap_seconds=st.floats(0.001, 10.0),
+    budget_ratio=st.floats(0.0, 1.0),
+)
+
+
+@given(POLICIES, st.integers(1, 60), st.floats(0.001, 0.999))
+def test_a_wait_is_within_its_cap_and_doubles_at_most(policy: retry.RetryPolicy, attempt: int, uniform: float) -> None:
+    wait = retry.backoff_seconds(policy, attempt=attempt, uniform=uniform)
+    assert 0 < wait < policy.backoff_cap_seconds
+    assert wait < policy.backoff_seconds * 2 ** (attempt - 1)
+
+
+@given(POLICIES, st.integers(1, 400))
+def test_retries_stay_within_the_budget_when_everything_fails(policy: retry.RetryPolicy, calls: int) -> None:
+    budget, retries = retry.RetryBudget(tokens=0.0), 0
+    for _ in range(calls):
+        budget, attempt = budget.after_first_try(policy), 1
+        while retry.may_retry(policy, budget, attempt=attempt, retryable=True):
+            budget, attempt, retries = budget.spend(), attempt + 1, retries + 1
+        assert attempt <= policy.attempts
+        assert budget.tokens >= 0
+    assert retries <= policy.budget_ratio * calls + 1e-6
+
+
+@given(POLICIES, st.integers(1, 10))
+def test_what_is_not_safe_to_repeat_is_not_repeated(policy: retry.RetryPolicy, attempt: int) -> None:
+    assert not retry.may_retry(policy, retry.RetryBudget(), attempt=attempt, retryable=False)
+
+
+# --- breaker ---------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 6), st.floats(0.1, 5.0), st.lists(st.tuples(st.booleans(), st.floats(0.0, 2.0)), max_size=80))
+def test_a_breaker_opens_after_so_many_failures_in_a_row_and_lets_one_probe_through(
+    limit: int, open_seconds: float, calls: list[tuple[bool, float]]
+) -> None:
+    policy = breaker.BreakerPolicy(failures=limit, open_seconds=open_seconds)
+    state, now, in_a_row, opened_at = breaker.Breaker(), 0.0, 0, None
+    for succeeded, later in calls:
+        now += later
+        allowed = state.allows(policy, now_seconds=now)
+        assert allowed is (opened_at is None or now - opened_at >= open_seconds)
+        if not allowed:
+            continue
+        state = state.admitted(policy, now_seconds=now)
+        if opened_at is not None:
+            assert state.state is breaker.State.HALF_OPEN
+            assert not state.allows(policy, now_seconds=now)  # the probe alone
+        state = state.after(policy, succeeded=succeeded, now_seconds=now)
+        in_a_row = 0 if succeeded else in_a_row + 1
+        if succeeded:
+            opened_at = None
+            assert state == breaker.Breaker()
+        elif opened_at is not None or in_a_row >= limit:
+            opened_at = now
+            assert state.state is breaker.State.OPEN
+
+
+# --- shards ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 64).flatmap(lambda n: st.tuples(st.just(n), st.integers(n, 4_096))))
+def test_every_instance_has_as_many_shards_as_any_other_but_one(counts: tuple[int, int]) -> None:
+    physical, logical = counts
+    held = Counter(shard.physical_of(each, physical) for each in range(logical))
+    assert len(held) == physical
+    assert max(held.values()) - min(held.values()) <= 1
+
+
+def test_a_schema_is_named_by_its_number_alone() -> None:
+    assert shard.schema_of(7) == "shard_7"
+    with pytest.raises(ValueError, match="invalid literal"):
+        shard.schema_of("7; DROP TABLE users")  # type: ignore[arg-type]
