@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from core.names import Origin
 from core.run import Run
 from lab import figures
-from lab.comparison import Comparison, Judged, OperationPair, Pair, SideFacts, Verdict
+from lab.comparison import Comparison, Judged, Pair, SideFacts, Verdict
+from lab.report import agreement
 from lab.report.drawings import latency_sections, overview, timeline
 from lab.report.parts import LISTING_MAX, Listing, Report, Row, Section, Table
 
@@ -90,13 +91,13 @@ def _agreement(comparison: Comparison, runs: Mapping[Origin, Run]) -> Section | 
     if len(runs) < 2:
         missing = comparison.simulated if not comparison.simulated.present else comparison.measured
         return Section(title="Agreement", sentences=(f"There is nothing to compare: {missing.reason}.",))
-    tables = [_errors_table(comparison.rows, "Ahead: nothing of the judged run enters the prediction.")]
+    tables = [agreement.errors(comparison.rows, "Ahead: nothing of the judged run enters the prediction.")]
     if comparison.matched and comparison.speed is not None:
         caption = (
             f"Speed-matched, the whole time: the model run again with every CPU demand × {comparison.speed.ratio:.2f}, "
             "the one scalar taken from the judged run."
         )
-        tables.append(_errors_table([(each.operation, each) for each in comparison.matched], caption))
+        tables.append(agreement.errors([(each.operation, each) for each in comparison.matched], caption))
     sentences = [
         "Error = (simulated − measured) / measured. The noise is that of the sample sizes; a percentile is given where "
         "at least ten requests lie beyond it."
@@ -107,69 +108,13 @@ def _agreement(comparison: Comparison, runs: Mapping[Origin, Run]) -> Section | 
             f"calibration: {comparison.speed.measured_cpu_seconds:.1f} s against "
             f"{comparison.speed.calibrated_cpu_seconds:.1f} s."
         )
-    tables += [_rates_table(comparison), _percentiles_table(comparison.rows)]
+    tables += [agreement.rates(comparison), agreement.percentiles(comparison.rows)]
     return Section(
         title="Agreement",
         sentences=tuple(sentences),
         tables=tuple(tables),
         figures=overview(comparison),
     )
-
-
-def _errors_table(rows: Iterable[tuple[str, OperationPair]], caption: str) -> Table:
-    found = []
-    for name, pair in rows:
-        worst = pair.worst
-        cells = (
-            ("! " if pair.beyond_noise else "") + name,
-            figures.rho(pair.utilisation_ratio),
-            *(figures.error(each.error_ratio) for each in pair.quantiles),
-            figures.noise(worst.noise_ratio if worst else None),
-            figures.MISSING if pair.ks is None else f"{pair.ks:.2f}",
-            figures.duration(pair.wasserstein_seconds),
-            figures.count(pair.measured.count if pair.measured else None),
-        )
-        found.append(Row(cells=cells, mark="" if pair.beyond_noise else "faint"))
-    head = ("operation, worst first", "ρ", "p50", "p95", "p99", "noise", "KS", "Wasserstein", "n")
-    return Table(head=head, rows=tuple(found), caption=caption)
-
-
-def _percentiles_table(rows: Iterable[tuple[str, OperationPair]]) -> Table:
-    found = []
-    for name, pair in rows:
-        cells = [name]
-        for each in pair.quantiles:
-            cells += [
-                figures.interval(each.simulated),
-                figures.interval(each.measured),
-                figures.noise(each.noise_ratio),
-            ]
-        found.append(Row(cells=tuple(cells)))
-    head = tuple(word for q in ("p50", "p95", "p99") for word in (f"{q} simulated", "measured", "noise"))
-    caption = "Percentiles with their 95 % intervals, and the noise of each error."
-    return Table(head=("operation", *head), rows=tuple(found), caption=caption, folded=True)
-
-
-def _rates_table(comparison: Comparison) -> Table:
-    rows = []
-    for pair in sorted(comparison.operations, key=lambda each: each.operation):
-        ours, real = pair.simulated, pair.measured
-        rows.append(
-            Row(
-                cells=(
-                    pair.operation,
-                    figures.rate(ours.per_second if ours else None),
-                    figures.rate(real.per_second if real else None),
-                    figures.error(pair.throughput_error_ratio),
-                    figures.share(ours.errors_ratio if ours else None),
-                    figures.share(real.errors_ratio if real else None),
-                    figures.share(ours.degraded_ratio if ours else None),
-                    figures.share(real.degraded_ratio if real else None),
-                )
-            )
-        )
-    head = ("operation", "rate simulated", "measured", "error", "errors simulated", "measured", "degraded simulated")
-    return Table(head=(*head, "measured"), rows=tuple(rows), caption="Throughput, errors and degraded answers.")
 
 
 def _faults(comparison: Comparison) -> Section | None:
