@@ -23,8 +23,9 @@ from core.names import Component, Server
 from stack import state
 from stack.failure import StackFailure
 from stack.holds import hold, release
+from stack.status import Row, status
 
-__all__ = ["RunningStack", "StackFailure", "default_data", "down", "hold", "read", "release", "status", "up"]
+__all__ = ["Row", "RunningStack", "StackFailure", "default_data", "down", "hold", "read", "release", "status", "up"]
 
 _DOWN_SECONDS: Final = 16.0
 _UP_SECONDS: Final = 120.0
@@ -127,20 +128,6 @@ class RunningStack:
         if self.lifeline >= 0:
             with suppress(OSError):
                 os.close(self.lifeline)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One line of `windtunnel status`."""
-
-    name: str
-    pid: int
-    state: str
-    port: int
-    rss_bytes: int
-    cpu_seconds: float
-    restarts: int
-    uptime_seconds: float
 
 
 def default_data(name: str) -> Path:
@@ -246,31 +233,6 @@ def read(data: Path) -> RunningStack:
     if seen is None or not state.is_alive(seen.supervisor_pid, seen.supervisor_ticks):
         raise StackFailure(f"no stack runs in {data}", mend="`windtunnel up` starts one")
     return RunningStack(data=data, state=seen)
-
-
-def status(data: Path) -> tuple[Row, ...]:
-    """Every process of the stack in ``data``; raises StackFailure when there never was one."""
-    from stack import usage
-
-    seen = state.read(data)
-    if seen is None:
-        raise StackFailure(f"no stack lives in {data}", mend="`windtunnel up` starts one")
-    rows = []
-    for process in seen.processes:
-        alive = state.is_alive(process.pid, process.started_ticks)
-        rows.append(
-            Row(
-                name=process.name,
-                pid=process.pid if alive else 0,
-                state=process.state if alive or process.state in ("held", "given up", "stopped") else "gone",
-                port=process.port,
-                rss_bytes=usage.rss_bytes(process.pid) if alive else 0,
-                cpu_seconds=usage.cpu_seconds(process.pid) if alive else 0.0,
-                restarts=process.restarts,
-                uptime_seconds=time.time() - process.started_at if alive else 0.0,
-            )
-        )
-    return tuple(rows)
 
 
 def down(data: Path, wipe: bool = False) -> None:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from core.names import Server
@@ -28,6 +27,7 @@ from stack.guard import family
 from stack.holds import is_held
 from stack.plan import Process, StackPlan
 from stack.processes import Child
+from stack.wards import Ward, snapshot
 
 _READY_SECONDS: Final = 40.0  # a server that does not answer by then has failed
 _RESTARTS_MAX: Final = 5
@@ -37,19 +37,6 @@ _LOG_BYTES_MAX: Final = 256 * 2**20  # a log that grew beyond is emptied
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Tell = Callable[[dict[str, Any]], None]
-
-
-@dataclass(slots=True)
-class Ward:
-    """A process and all that the supervisor remembers of it."""
-
-    process: Process
-    backing: Backing
-    command: Command | None = None
-    child: Child | None = None
-    state: str = "waiting"
-    restarts: int = 0
-    up: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Supervisor:
@@ -238,56 +225,7 @@ class Supervisor:
 
     def _write(self) -> None:
         with _disk_may_be_full():
-            state.write(self._plan.data, self._snapshot())
-
-    def _snapshot(self) -> state.StackState:
-        plan = self._plan
-
-        def url(server: Server) -> str:
-            return next((process.address.url for process in plan.processes if process.server is server), "")
-
-        pid = os.getpid()
-        return state.StackState(
-            scenario=plan.scenario.name,
-            scenario_path=plan.scenario_path,
-            data=str(plan.data),
-            state=self._state,
-            supervisor_pid=pid,
-            supervisor_ticks=state.ticks_of(pid),
-            guard_pid=os.getppid(),
-            started_at=self._started_at,
-            cores=plan.cores,
-            load_cores=plan.scenario.system.placement.cores.load,
-            gateway_url=plan.gateway.url,
-            media_url=plan.edge.url,
-            objects_url=plan.objects.url,
-            toxiproxy_url=url(Server.TOXIPROXY),
-            prometheus_url=url(Server.PROMETHEUS),
-            kafka=url(Server.KAFKA).removeprefix("http://"),
-            redis=url(Server.REDIS).removeprefix("http://"),
-            postgres=plan.postgres_dsns,
-            stores={str(component): stores for component, stores in plan.stores.items()},
-            keys=plan.keys,
-            proxies={
-                link: tuple(proxy.name for proxy in plan.proxies if proxy.link == link)
-                for link in dict.fromkeys(proxy.link for proxy in plan.proxies)
-            },
-            components=plan.component_urls(),
-            processes=tuple(self._seen(ward) for ward in self._wards.values()),
-        )
-
-    def _seen(self, ward: Ward) -> state.ProcessState:
-        child = ward.child if ward.child is not None and ward.child.exit_code is None else None
-        return state.ProcessState(
-            name=ward.process.name,
-            pid=child.pid if child else 0,
-            started_ticks=child.started_ticks if child else 0,
-            state=ward.state,
-            port=ward.process.address.port,
-            log=str(self._plan.log(ward.process.name)),
-            restarts=ward.restarts,
-            started_at=child.started_at if child else 0.0,
-        )
+            state.write(self._plan.data, snapshot(self._plan, self._wards.values(), self._state, self._started_at))
 
 
 async def _pause(child: Child, seconds: float) -> None:

@@ -8,13 +8,22 @@ that live through the measurement.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
-from stack.control import RunningStack
 from stack.guard import family
 
 
-def usage(running: RunningStack) -> dict[str, float]:
+class Running(Protocol):
+    """A stack that tells its pids, such as `stack.control.RunningStack`."""
+
+    @property
+    def processes(self) -> Mapping[str, int]:
+        """Pids by name."""
+
+
+def usage(running: Running) -> dict[str, float]:
     """CPU seconds so far of every process of the stack by name, with its threads and descendants."""
     return {name: cpu_seconds(pid) for name, pid in running.processes.items()}
 

@@ -1,0 +1,47 @@
+"""The rows of `windtunnel status`: what the supervisor wrote, beside what the operating system says now."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack import state, usage
+from stack.failure import StackFailure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of `windtunnel status`."""
+
+    name: str
+    pid: int
+    state: str
+    port: int
+    rss_bytes: int
+    cpu_seconds: float
+    restarts: int
+    uptime_seconds: float
+
+
+def status(data: Path) -> tuple[Row, ...]:
+    """Every process of the stack in ``data``; raises StackFailure when there never was one."""
+    seen = state.read(data)
+    if seen is None:
+        raise StackFailure(f"no stack lives in {data}", mend="`windtunnel up` starts one")
+    rows = []
+    for process in seen.processes:
+        alive = state.is_alive(process.pid, process.started_ticks)
+        rows.append(
+            Row(
+                name=process.name,
+                pid=process.pid if alive else 0,
+                state=process.state if alive or process.state in ("held", "given up", "stopped") else "gone",
+                port=process.port,
+                rss_bytes=usage.rss_bytes(process.pid) if alive else 0,
+                cpu_seconds=usage.cpu_seconds(process.pid) if alive else 0.0,
+                restarts=process.restarts,
+                uptime_seconds=time.time() - process.started_at if alive else 0.0,
+            )
+        )
+    return tuple(rows)

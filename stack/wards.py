@@ -1,0 +1,79 @@
+"""What the supervisor remembers of each process, and how that is written down for everybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from core.names import Server
+from stack import state
+from stack.backing.registry import Backing
+from stack.command import Command
+from stack.plan import Process, StackPlan
+from stack.processes import Child
+
+
+@dataclass(slots=True)
+class Ward:
+    """A process and all that the supervisor remembers of it."""
+
+    process: Process
+    backing: Backing
+    command: Command | None = None
+    child: Child | None = None
+    state: str = "waiting"
+    restarts: int = 0
+    up: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def snapshot(plan: StackPlan, wards: Iterable[Ward], now: str, started_at: float) -> state.StackState:
+    """All of it as `stack.json` says it; ``now`` is the stack's state, ``started_at`` is Unix time."""
+
+    def url(server: Server) -> str:
+        return next((process.address.url for process in plan.processes if process.server is server), "")
+
+    pid = os.getpid()
+    return state.StackState(
+        scenario=plan.scenario.name,
+        scenario_path=plan.scenario_path,
+        data=str(plan.data),
+        state=now,
+        supervisor_pid=pid,
+        supervisor_ticks=state.ticks_of(pid),
+        guard_pid=os.getppid(),
+        started_at=started_at,
+        cores=plan.cores,
+        load_cores=plan.scenario.system.placement.cores.load,
+        gateway_url=plan.gateway.url,
+        media_url=plan.edge.url,
+        objects_url=plan.objects.url,
+        toxiproxy_url=url(Server.TOXIPROXY),
+        prometheus_url=url(Server.PROMETHEUS),
+        kafka=url(Server.KAFKA).removeprefix("http://"),
+        redis=url(Server.REDIS).removeprefix("http://"),
+        postgres=plan.postgres_dsns,
+        stores={str(component): stores for component, stores in plan.stores.items()},
+        keys=plan.keys,
+        proxies={
+            link: tuple(proxy.name for proxy in plan.proxies if proxy.link == link)
+            for link in dict.fromkeys(proxy.link for proxy in plan.proxies)
+        },
+        components=plan.component_urls(),
+        processes=tuple(_seen(plan, ward) for ward in wards),
+    )
+
+
+def _seen(plan: StackPlan, ward: Ward) -> state.ProcessState:
+    child = ward.child if ward.child is not None and ward.child.exit_code is None else None
+    return state.ProcessState(
+        name=ward.process.name,
+        pid=child.pid if child else 0,
+        started_ticks=child.started_ticks if child else 0,
+        state=ward.state,
+        port=ward.process.address.port,
+        log=str(plan.log(ward.process.name)),
+        restarts=ward.restarts,
+        started_at=child.started_at if child else 0.0,
+    )
