@@ -37,7 +37,7 @@ from stack.usage import usage
 
 IDLE_SECONDS: Final = 6.0
 POINT_SECONDS: Final = 6.0
-LEAD_SECONDS: Final = 3.0  # from starting the generator to its first arrival
+LEAD_SECONDS: Final = 4.0  # from starting the generator to its first arrival
 WARM_UP_SECONDS: Final = 2.0
 STALL_SECONDS: Final = 8.0
 RATES: Final[dict[str, tuple[float, ...]]] = {
