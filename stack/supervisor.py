@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -71,10 +72,16 @@ class Supervisor:
                 self._note("up", seconds=seconds)
                 self._tell({"event": "up", "seconds": seconds})
                 await self._serve()
-        except* StackFailure as group:
+        except ExceptionGroup as group:
+            failures, bugs = group.split(StackFailure)
+            if bugs is not None:
+                traceback.print_exception(bugs)
             self._state = "failed"
             await self._stop()
-            failure = _first(group)
+            self._write()
+            if failures is None:
+                raise
+            failure = _first(failures)
             self._note("failed", message=str(failure))
             raise failure from None
         self._state = "stopping"
