@@ -46,7 +46,13 @@ class ScenarioError(ValueError):
 
 def read(path: Path) -> Scenario:
     """Read the scenario at ``path``; raises ScenarioError, or OSError when there is no such file."""
-    return parse(path.read_text(encoding="utf-8"), file=str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ScenarioError(
+            (_problem(str(path), 1, "", "bytes that are no text", "expected text in UTF-8"),)
+        ) from error
+    return parse(text, file=str(path))
 
 
 def parse(text: str, *, file: str = "scenario") -> Scenario:
@@ -55,11 +61,25 @@ def parse(text: str, *, file: str = "scenario") -> Scenario:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
             raise ScenarioError((_problem(file, 1, "", "nothing", "expected a scenario"),))
+        strange = next(_strange_keys(node), None)
+        if strange is not None:
+            raise ScenarioError(
+                (_problem(file, strange, "", "a list or mapping as a name", "expected a field's name"),)
+            )
         lines = dict(_lines(node, ()))
         data = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ScenarioError((_problem(file, line, "", str(error.problem), "expected YAML"),)) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ScenarioError(
+            (_problem(file, line, "", f"the character {error.character:#x}", "expected text"),)
+        ) from error
+    except ScenarioError:
+        raise
+    except (ValueError, RecursionError) as error:  # a date that is none, a list that holds itself
+        raise ScenarioError((_problem(file, 1, "", str(error), "expected YAML"),)) from error
     doubled = [_problem(file, line, key, "the field twice", "expected it once") for key, line in _doubled(node)]
     if doubled:
         raise ScenarioError(tuple(doubled))
@@ -101,6 +121,17 @@ def _lines(node: yaml.Node, path: FieldPath) -> Iterator[tuple[FieldPath, int]]:
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             yield from _lines(value, (*path, index))
+
+
+def _strange_keys(node: yaml.Node) -> Iterator[int]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                yield key.start_mark.line + 1
+            yield from _strange_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _strange_keys(value)
 
 
 def _doubled(node: yaml.Node) -> Iterator[tuple[str, int]]:

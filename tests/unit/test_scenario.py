@@ -1,0 +1,219 @@
+"""The scenario reader: every wrong field is told with file, line, field, found and expected, and explain reads back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.scenario import ScenarioError, explain, parse, read, units
+
+ROOT = Path(__file__).parents[2] / "scenarios"
+NAMES = (
+    "scenario", "seed", "population", "system", "traffic", "faults", "drill", "expect", "prices", "people", "follows",
+    "photo", "mix", "rate", "viral", "at", "for", "link", "latency", "down", "feed", "cdn", "edge", "size", "shards",
+    "placement", "cores", "stack", "regions", "gateway", "limits", "hypothesis", "abort", "feed.read", "p95",
+)  # fmt: skip
+FILES = sorted(path for path in ROOT.rglob("*.yaml") if "prices" not in path.parts)
+
+
+def problem(text: str) -> str:
+    """The one problem of a scenario."""
+    with pytest.raises(ScenarioError) as caught:
+        parse(dedent(text), file="x.yaml")
+    assert len(caught.value.problems) == 1, str(caught.value)
+    return str(caught.value.problems[0])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_scenario_of_ours_reads_and_its_explanation_reads_back_to_the_same(path: Path) -> None:
+    scenario = read(path)
+    assert parse(explain(scenario)) == scenario
+
+
+def test_a_name_alone_is_a_scenario_and_its_explanation_shows_the_defaults() -> None:
+    scenario = parse("scenario: tiny")
+    text = explain(scenario)
+    assert parse(text) == scenario
+    for shown in ("ttl: 1d", "mean: 20.0", "threshold: 10000", "warm_up: 10s", "followed: 60%", "size: 64MiB"):
+        assert shown in text
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "field", "found", "expected"),
+    [
+        ("scenario: Bad Name", 1, "scenario", "'Bad Name'", "pattern"),
+        ("says: x", 1, "scenario", "nothing", "this field is required"),
+        ("scenario: x\nsead: 7", 2, "sead", "an unknown field", "did you mean seed?"),
+        ("scenario: x\nseed: -1", 2, "seed", "-1", "greater than or equal to 0"),
+        ("scenario: x\nseed: 1.5", 2, "seed", "1.5", "integer"),
+        ("scenario: x\npopulation: {people: 1}", 2, "population.people", "1", "greater than or equal to 2"),
+        ("scenario: x\npopulation: {posters: 0.2}", 2, "population.posters", "0.2", "a percentage, such as 68%"),
+        ("scenario: x\npopulation:\n  photo: {width: 1}", 3, "population.photo.width", "1", "equal to 64"),
+        ("scenario: x\ntraffic:\n  rate: 24", 3, "traffic.rate", "24", "a rate with its unit, such as 120/s"),
+        ("scenario: x\ntraffic:\n  duration: 60", 3, "traffic.duration", "60", "a duration with its unit"),
+        ("scenario: x\ntraffic:\n  duration: 0s", 3, "traffic.duration", "'0s'", "greater than 0"),
+        ("scenario: x\ntraffic: {arrivals: bursty}", 2, "traffic.arrivals", "'bursty'", "'poisson' or 'steady'"),
+        ("scenario: x\ntraffic:\n  mix: {feed.read: 90%}", 3, "traffic.mix", "{'feed.read': '90%'}", "add up to 90%"),
+        ("scenario: x\ntraffic:\n  mix: {feed.reed: 100%}", 3, "traffic.mix.feed.reed", "'100%'", "mean feed.read?"),
+        ("scenario: x\ntraffic:\n  mix: {object.put: 100%}", 3, "traffic.mix.object.put", "'100%'", "an operation"),
+        ("scenario: x\ntraffic: {viral: {at: 99s}}", 2, "traffic.viral.at", "'99s'", "a time before the end, 60s"),
+        ("scenario: x\ntraffic: {viral: {at: 1s, factor: 1}}", 2, "traffic.viral.factor", "1", "greater than 1"),
+        ("scenario: x\nsystem: {cdn: {edge: {size: 64}}}", 2, "system.cdn.edge.size", "64", "a size with its unit"),
+        ("scenario: x\nsystem: {feed: {mix: {ads: 50%}}}", 2, "system.feed.mix", "{'ads': '50%'}", "add up to 140%"),
+        ("scenario: x\nsystem: {shards: {logical: 2, physical: 3}}", 2, "system.shards.physical", "3", "2 logical"),
+        ("scenario: x\nsystem: {gateway: {limits: {feed.read: fast}}}", 2, "system.gateway.limits.feed.read", "'fast'",
+         "a limit, such as 30/s per user"),
+        ("scenario: x\nsystem: {gateway: {limits: {feed: 3/s per user}}}", 2, "system.gateway.limits.feed",
+         "'3/s per user'", "did you mean feed.read?"),
+        ("scenario: x\nsystem:\n  placement: {processes: {all: [feed]}}", 3, "system.placement.processes",
+         "{'all': ['feed']}", "expected auth in one process, it is in 0"),
+        ("scenario: x\nexpect: {feed.read: {p95: 300ms}}", 2, "expect.feed.read.p95", "'300ms'", "such as < 300ms"),
+        ("scenario: x\nexpect: {feed.reads: {p95: < 300ms}}", 2, "expect.feed.reads", "{'p95': '< 300ms'}",
+         "did you mean feed.read?"),
+        ("scenario: x\nfaults:\n  - {at: 1s, for: 1s, link: feed_redis}", 3, "faults[0]", "{'at'", "one of latency"),
+        ("scenario: x\nfaults:\n  - {at: 1s, for: 1s, down: true}", 3, "faults[0]", "{'at'", "a link or a process"),
+        ("scenario: x\nfaults:\n  - {at: 1s, for: 1s, link: feed_reddis, down: true}", 3, "faults[0].link",
+         "'feed_reddis'", "did you mean feed_redis?"),
+        ("scenario: x\nfaults:\n  - {at: 1s, link: feed_redis, down: true}", 3, "faults[0].for", "nothing",
+         "how long it lasts"),
+        ("scenario: x\nfaults:\n  - {at: 55s, for: 9s, link: feed_redis, down: true}", 3, "faults[0].at", "'55s'",
+         "over by the end of the traffic, 60s"),
+        ("scenario: x\nfaults:\n  - {at: 1s, for: 1s, process: feed, latency: 1ms}", 3, "faults[0]", "{'at'",
+         "an action (kill, pause, restart) with a process"),
+        ("scenario: x\nscenario: y", 2, "scenario", "the field twice", "expected it once"),
+        ("scenario: x\nseed: [", 2, "file", "", "expected YAML"),
+        ("", 1, "file", "nothing", "expected a scenario"),
+        ("- x", 1, "file", "['x']", "expected fields"),
+        ("x", 1, "file", "'x'", "expected fields"),
+    ],
+)  # fmt: skip
+def test_a_wrong_field_is_told_with_its_place_and_what_was_expected(
+    text: str, line: int, field: str, found: str, expected: str
+) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse(text, file="x.yaml")
+    first = caught.value.problems[0]
+    assert (first.file, first.field) == ("x.yaml", field)
+    assert first.line in (line, line + 1) if field == "file" else first.line == line
+    assert found in first.found
+    assert expected in first.expected
+    assert str(first).startswith(f"x.yaml:{first.line}: {field}: found ")
+
+
+def test_everything_wrong_is_told_at_once_in_the_order_of_the_file() -> None:
+    text = "scenario: x\nseed: -1\npopulation: {people: 1}\ntraffic: {rate: 3}\n"
+    with pytest.raises(ScenarioError) as caught:
+        parse(text)
+    assert [each.field for each in caught.value.problems] == ["seed", "population.people", "traffic.rate"]
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_a_long_value_is_shown_cut() -> None:
+    assert "…" in problem(f"""
+        scenario: x
+        prices: {[1] * 100}
+    """)
+
+
+def test_a_missing_file_is_an_os_error() -> None:
+    with pytest.raises(FileNotFoundError):
+        read(Path("/nonexistent.yaml"))
+
+
+@pytest.mark.parametrize("text", ["!!python/object/apply:os.system [echo]", "scenario: !!python/name:os.system x"])
+def test_a_scenario_is_data_and_runs_nothing(text: str) -> None:
+    with pytest.raises(ScenarioError):
+        parse(text)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["10s", "5%", "feed.read", "x"])
+    | st.dates(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES) | st.integers(), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def problems_of(text: str) -> tuple[object, ...]:
+    """What is wrong with a text, if anything; any other exception is the reader's fault."""
+    try:
+        parse(text)
+    except ScenarioError as error:
+        return error.problems or ("an error without a problem",)
+    return ()
+
+
+@given(st.text(max_size=200))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    assert "an error without a problem" not in problems_of(text)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6))
+def test_no_value_in_any_field_breaks_the_reader(fields: dict[str, object]) -> None:
+    assert "an error without a problem" not in problems_of(yaml.safe_dump({"scenario": "x", **fields}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "? [a, b]\n: c",
+        "? {a: b}\n: c",
+        "a: &a [*a]",
+        "seed: 2026-99-99",
+        "\x1f",
+        "1: 2",
+        "~: 2",
+        "scenario: x\n\x00",
+        "*a",
+    ],
+)
+def test_strange_yaml_is_told_like_any_other_mistake(text: str) -> None:
+    assert problems_of(text)
+
+
+def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_bytes(b"scenario: \xff\xfe")
+    with pytest.raises(ScenarioError, match="expected text in UTF-8"):
+        read(tmp_path / "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("80ms", 0.08), ("10s", 10.0), ("24h", 86_400.0), ("1y", 31_536_000.0), ("2 m", 120.0), (0, 0.0)],
+)
+def test_durations_are_seconds(text: object, value: float) -> None:
+    assert units.seconds(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["80", 80, "80 parsecs", "-1s", "1e3s", "", None, True, "ms"])
+def test_what_is_no_duration_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="expected a duration"):
+        units.seconds(text)
+
+
+@given(st.integers(1, 10**9))
+def test_what_is_shown_of_a_duration_reads_back(microseconds: int) -> None:
+    value = microseconds / 1e6
+    assert units.seconds(units.format_seconds(value)) == pytest.approx(value, rel=1e-5)
+
+
+@given(st.integers(1, 2**50))
+def test_what_is_shown_of_a_size_reads_back(size: int) -> None:
+    assert units.size(units.format_size(size)) == size
+
+
+@given(st.integers(0, 10_000))
+def test_what_is_shown_of_a_share_reads_back(hundredths: int) -> None:
+    value = hundredths / 10_000
+    assert units.ratio(units.format_ratio(value)) == pytest.approx(value)

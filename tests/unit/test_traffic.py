@@ -1,0 +1,144 @@
+"""The schedule: the same for the same seed, with the scenario's rates and shares."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core import population, traffic
+from core.operations import JOURNEYS, OPERATIONS
+from core.scenario import Scenario, read
+from core.traffic import ABOUT_A_PERSON, ABOUT_A_POST, NO_TARGET, VIRAL_POST
+
+SMALL = Path(__file__).parents[2] / "scenarios" / "viral_post_small.yaml"
+
+
+@pytest.fixture(scope="module")
+def scenario() -> Scenario:
+    return read(SMALL)
+
+
+@pytest.fixture(scope="module")
+def long(scenario: Scenario) -> Scenario:
+    """The same traffic for long enough that shares and rates show, without a viral post."""
+    return changed(scenario, rate_per_second=200.0, duration_seconds=200.0, viral=None)
+
+
+def changed(scenario: Scenario, **values: object) -> Scenario:
+    return dataclasses.replace(scenario, traffic=dataclasses.replace(scenario.traffic, **values))  # type: ignore[arg-type]
+
+
+def columns(schedule: traffic.Schedule) -> list[list[float]]:
+    return [getattr(schedule, name).tolist() for name in ("at_seconds", "act", "person", "target")]
+
+
+def test_one_seed_gives_one_schedule_and_another_seed_another(scenario: Scenario) -> None:
+    first, again = traffic.of(scenario), traffic.of(dataclasses.replace(scenario))
+    other = traffic.of(dataclasses.replace(scenario, seed=8))
+    assert columns(first) == columns(again)
+    assert columns(first) != columns(other)
+
+
+def test_times_are_sorted_and_cover_warm_up_and_duration(scenario: Scenario) -> None:
+    at = traffic.of(scenario).at_seconds
+    assert (np.diff(at) >= 0).all()
+    assert -scenario.traffic.warm_up_seconds <= at[0] < -9
+    assert 59 < at[-1] < scenario.traffic.duration_seconds
+
+
+def test_the_rate_is_the_scenarios_and_gaps_are_exponential(long: Scenario) -> None:
+    at = traffic.of(long).at_seconds
+    mean = 200.0 * (200.0 + long.traffic.warm_up_seconds)
+    assert len(at) == pytest.approx(mean, abs=5 * mean**0.5)
+    gaps = np.diff(at)
+    assert gaps.std() / gaps.mean() == pytest.approx(1.0, abs=0.03)
+
+
+def test_steady_arrivals_are_equally_spaced(scenario: Scenario) -> None:
+    at = traffic.of(changed(scenario, arrivals="steady", viral=None)).at_seconds
+    assert np.diff(at) == pytest.approx(1 / scenario.traffic.rate_per_second)
+    assert len(at) == 24 * 70
+
+
+def test_acts_have_the_mixs_shares(long: Scenario) -> None:
+    schedule = traffic.of(long)
+    for index, act in enumerate(schedule.acts):
+        share = long.traffic.mix_ratio[act]
+        deviation = (share * (1 - share) / len(schedule)) ** 0.5
+        assert (schedule.act == index).mean() == pytest.approx(share, abs=5 * deviation), act
+
+
+def test_persons_and_targets_fit_their_acts(long: Scenario) -> None:
+    everything = (
+        "feed.read", "like.add", "image.read", "story.tray", "search.users", "media.upload", "story.create",
+        "user.read", "graph.follow", "comment.add", "post.read", "search.hashtags",
+    )  # fmt: skip
+    scenario = changed(long, mix_ratio=dict.fromkeys(everything, 1 / 12))
+    schedule, people = traffic.of(scenario), population.of(scenario)
+    posts = people.posters * scenario.population.posts_per_poster
+    for index, act in enumerate(schedule.acts):
+        own = schedule.act == index
+        persons, targets = schedule.person[own], schedule.target[own]
+        assert own.any()
+        assert persons.min() >= 0
+        assert persons.max() < (people.posters if act in ("media.upload", "story.create") else people.people)
+        if act in ABOUT_A_POST:
+            assert targets.min() >= 0
+            assert targets.max() < posts
+        elif act in ABOUT_A_PERSON:
+            assert targets.min() >= 0
+            assert targets.max() < people.people
+        else:
+            assert set(targets) == {NO_TARGET}
+
+
+def test_posts_of_people_with_more_followers_are_met_more_often(long: Scenario) -> None:
+    schedule, people = traffic.of(long), population.of(long)
+    authors = schedule.target[schedule.target >= 0] % people.posters
+    counts = np.bincount(authors, minlength=people.posters)
+    weights = people.follower_counts[: people.posters] + 1.0
+    assert np.corrcoef(counts, weights)[0, 1] > 0.9
+
+
+def test_the_viral_post_brings_its_extra_traffic_of_its_authors_followers(scenario: Scenario) -> None:
+    schedule, people, viral = traffic.of(scenario), population.of(scenario), scenario.traffic.viral
+    assert viral is not None
+    author = schedule.viral_author
+    assert author == people.nearest(viral.author.followers)
+    assert schedule.viral_at_seconds == viral.at_seconds
+    about = schedule.target == VIRAL_POST
+    assert set(schedule.person[about]) <= set(people.followers(author).tolist())
+    at = schedule.at_seconds[about]
+    assert at.min() >= viral.at_seconds
+    assert at.max() <= viral.at_seconds + viral.rise_seconds + viral.fall_seconds
+    expected = 9 * 24 * (viral.rise_seconds + viral.fall_seconds) / 2  # the area of the triangle
+    plain = len(traffic.of(changed(scenario, viral=None)))
+    assert len(schedule) - plain == pytest.approx(expected, abs=5 * expected**0.5)
+
+
+def test_a_viral_post_leaves_all_other_traffic_as_it_was(scenario: Scenario) -> None:
+    with_it, without = traffic.of(scenario), traffic.of(changed(scenario, viral=None))
+    assert np.isin(without.at_seconds, with_it.at_seconds).all()
+
+
+@pytest.mark.parametrize(
+    ("at", "rate"), [(11.9, 0.0), (12.0, 0.0), (13.5, 108.0), (15.0, 216.0), (22.5, 108.0), (30.0, 0.0), (40.0, 0.0)]
+)
+def test_the_extra_rate_rises_and_falls_in_straight_lines(scenario: Scenario, at: float, rate: float) -> None:
+    assert scenario.traffic.viral is not None
+    assert traffic.viral_rate_per_second(scenario.traffic.viral, 24.0, at) == pytest.approx(rate)
+
+
+def test_a_viral_post_close_to_the_end_stops_with_the_traffic(scenario: Scenario) -> None:
+    assert scenario.traffic.viral is not None
+    late = dataclasses.replace(scenario.traffic.viral, at_seconds=55.0)
+    assert traffic.of(changed(scenario, viral=late)).at_seconds.max() < 60.0
+
+
+def test_acts_are_in_the_order_of_the_operations_page(scenario: Scenario) -> None:
+    page = [*OPERATIONS, *JOURNEYS]
+    acts = traffic.of(scenario).acts
+    assert sorted(acts, key=page.index) == list(acts)
