@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from aiohttp import web
-from redis.asyncio import BlockingConnectionPool, Redis
+from hiredis import pack_command
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -36,9 +37,22 @@ def reaching() -> Iterator[None]:
         raise failure from error
 
 
+class _Connection(Connection):
+    """Packs commands in C: a feed's read has some 250 arguments, and redis-py's own loop over them costs 0.5 ms."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """The command on the wire; a name of several words, such as ``SCRIPT LOAD``, is several arguments there."""
+        name = args[0].encode() if isinstance(args[0], str) else args[0]
+        try:
+            return [pack_command((*name.split(), *args[1:]))]
+        except TypeError:  # a type that only redis-py knows
+            return super().pack_command(*args)
+
+
 def client(told: settings.Redis) -> Redis:
     """A client that answers bytes; use `aclose` when done."""
     pool: BlockingConnectionPool = BlockingConnectionPool(
+        connection_class=_Connection,
         host=told.host,
         port=told.port,
         max_connections=told.pool_size_max,
