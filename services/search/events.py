@@ -28,6 +28,7 @@ from services.search.store import Index
 KINDS: Final[tuple[type[Message], ...]] = (UserCreated, PostCreated, PostDeleted)
 _COMMIT_SECONDS: Final = 0.5  # at most so long is anything taken in and not yet visible
 _RECORDS_MAX: Final = 2_000
+_STOP_SECONDS: Final = 3.0
 _log = structlog.get_logger("search")
 
 
@@ -62,8 +63,9 @@ class Reader(Consumer):
                 _log.warning("log_lost", error=str(error), attempt=attempt)
             finally:
                 self._kafka = None
-                with suppress(KafkaError, OSError):
-                    await kafka.stop()
+                with suppress(KafkaError, OSError, TimeoutError):
+                    async with asyncio.timeout(_STOP_SECONDS):
+                        await kafka.stop()
             await asyncio.sleep(pause_seconds(attempt))
 
     async def _begin(self, kafka: AIOKafkaConsumer) -> None:
