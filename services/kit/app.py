@@ -1,7 +1,7 @@
 """The application every service is built on: admission, deadline, request id, problem details, measures, access log.
 
 One wrapper around each handler does all of it, rather than six middlewares: its cost is paid by every request of the
-hot paths (about 25 µs together).
+hot paths (90 µs of CPU together beside aiohttp's own 110, nearly half of it the log line, on a busy shared core).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from core import messages, settings
 from core.failures import Failure, Unavailable
@@ -29,7 +29,8 @@ from services.kit.stores import translated
 
 EventHandler = Callable[[Any], Awaitable[None]]
 
-_SEND_SECONDS: Final = 5.0
+_REQUEST_SECONDS: Final = 5.0
+_STOP_SECONDS: Final = 1.5
 _RECONNECT_MS: Final = 300  # the libraries try to connect this often
 _RECORDS_MAX: Final = 500  # records taken at once
 _TRIES: Final = 4  # of an event whose handler fails in a way that time does not mend
@@ -58,7 +59,11 @@ def pause_seconds(attempt: int) -> float:
 
 
 class Producer:
-    """Sends records; connects when first used, and anew after any failure (an idempotent producer cannot go on)."""
+    """Sends records; connects when first used, and anew after any failure (an idempotent producer cannot go on).
+
+    While the broker is away a connected producer waits for it, for as long as that takes: nothing sent is given up, so
+    nothing is sent twice, and what waits leaves as soon as the broker is back.
+    """
 
     def __init__(self, told: settings.Kafka, metrics: Metrics):
         self._told, self._metrics = told, metrics
@@ -68,12 +73,10 @@ class Producer:
     async def send(self, records: Sequence[Record]) -> None:
         """Return once the log holds all of them, in this order per key; raises Unavailable when some may be missing."""
         try:
-            # a batch that was sent once never expires by itself in an idempotent producer: the limit is ours
-            async with asyncio.timeout(_SEND_SECONDS):
-                producer = await self._connected()
-                acknowledgements = [await producer.send(each.topic, each.payload, each.key) for each in records]
-                await asyncio.gather(*acknowledgements)
-        except (KafkaError, OSError, TimeoutError) as error:
+            producer = await self._connected()
+            acknowledgements = [await producer.send(each.topic, each.payload, each.key) for each in records]
+            await asyncio.gather(*acknowledgements)
+        except (KafkaError, OSError) as error:
             await self.close()
             raise Unavailable("The log cannot be reached") from error
         for each in records:
@@ -86,7 +89,7 @@ class Producer:
                     bootstrap_servers=self._told.bootstrap,
                     acks="all",
                     enable_idempotence=True,
-                    request_timeout_ms=round(_SEND_SECONDS * 1000),
+                    request_timeout_ms=round(_REQUEST_SECONDS * 1000),
                     retry_backoff_ms=_RECONNECT_MS,
                     linger_ms=0,
                 )
@@ -103,13 +106,7 @@ class Producer:
         async with self._lock:
             producer, self._producer = self._producer, None
             if producer is not None:
-                # `stop` waits for what is unsent, for ever when the broker is gone: fail that first
-                sender: asyncio.Task[None] = producer._sender.sender_task
-                sender.cancel()
-                await asyncio.wait((sender,))
-                producer._message_accumulator.fail_all(KafkaConnectionError("given up"))
-                with suppress(KafkaError, OSError):
-                    await producer.stop()
+                await _stopped(producer, producer.client, producer._sender.sender_task)
 
 
 class Consumer:
@@ -140,6 +137,7 @@ class Consumer:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 retry_backoff_ms=_RECONNECT_MS,
+                fetch_max_wait_ms=1_000,  # the broker answers at once when there is something
                 session_timeout_ms=10_000,
                 heartbeat_interval_ms=2_000,
                 # a handler may wait for PostgreSQL to come back for longer than any poll interval
@@ -154,8 +152,7 @@ class Consumer:
                 _log.warning("consumer_lost", group=self._group, error=str(error), attempt=attempt)
             finally:
                 self._kafka = None
-                with suppress(KafkaError, OSError):
-                    await kafka.stop()
+                await _stopped(kafka, kafka._client)
             await asyncio.sleep(pause_seconds(attempt))
 
     async def _consume(self, kafka: AIOKafkaConsumer) -> None:
@@ -239,6 +236,22 @@ class Consumer:
             if end and (await kafka.committed(partition) or 0) < end:
                 return False
         return True
+
+
+async def _stopped(member: Any, client: Any, sender: asyncio.Task[None] | None = None) -> None:
+    """Say goodbye and disconnect; a broker that does not answer in time is left without a word."""
+    stopping = asyncio.create_task(member.stop())
+    done, _ = await asyncio.wait((stopping,), timeout=_STOP_SECONDS)
+    if not done:
+        if sender is not None:
+            for _ in range(2):  # at the first it waits for what is in flight, at the second it lets go
+                sender.cancel()
+                await asyncio.wait((sender,), timeout=0.1)
+        await client.close()  # what `stop` waits for fails now, and it goes on
+        await asyncio.wait((stopping,), timeout=_STOP_SECONDS)
+    stopping.cancel()
+    with suppress(KafkaError, OSError, asyncio.CancelledError):
+        await stopping
 
 
 CONSUMERS: Final = web.AppKey("CONSUMERS", list[Consumer])

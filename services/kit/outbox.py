@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS {s}.outbox (
 );
 """
 _BATCH_MAX: Final = 500  # rows of one shard at a time
-_POLL_SECONDS: Final = 0.5  # how late an event may be that another process wrote
+_POLL_SECONDS: Final = 2.0  # how late an event may be that another process wrote
 _LINGER_SECONDS: Final = 0.005  # after a batch, so that under load the next one holds many; the first never waits
 _STANDBY_SECONDS: Final = 1.0  # how often a relay that does not lead asks whether it may
 _log = structlog.get_logger("outbox")

@@ -10,7 +10,6 @@ import asyncio
 import gc
 import importlib
 import signal
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import structlog
@@ -40,12 +39,13 @@ async def serve(settings: ProcessSettings, members: tuple[Member, ...]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with AsyncExitStack() as stack:
+    runners: list[web.AppRunner] = []
+    try:
         for member in members:
             runner = web.AppRunner(
                 build(settings, member), access_log=None, shutdown_timeout=settings.drain_seconds, keepalive_timeout=75
             )
-            stack.push_async_callback(runner.cleanup)
+            runners.append(runner)
             await runner.setup()
             site = web.TCPSite(runner, member.listen.host, member.listen.port, backlog=_BACKLOG, reuse_address=True)
             await site.start()
@@ -55,6 +55,9 @@ async def serve(settings: ProcessSettings, members: tuple[Member, ...]) -> None:
         gc.freeze()
         await stop.wait()
         _log.info("stopping")
+    finally:
+        # side by side: each may have to wait for a server that does not answer
+        await asyncio.gather(*(runner.cleanup() for runner in runners))
 
 
 def main(component: str | None = None) -> None:

@@ -196,6 +196,13 @@ structlog.configure(
     wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
 )
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let one library's race pass: aiokafka may open a connection while its client is being closed, and forget it."""
+    says = "Exception ignored in. <function AIOKafkaConnection.__del__"
+    config.addinivalue_line("filterwarnings", f"ignore:{says}:pytest.PytestUnraisableExceptionWarning")
+
+
 Running = Callable[..., AbstractAsyncContextManager[System]]
 
 

@@ -233,21 +233,41 @@ def test_an_event_of_a_newer_version_is_told_from_a_broken_one() -> None:
         messages.decode("comment.created", newer)
 
 
-async def test_the_producer_says_so_when_the_log_is_down_and_works_again_after(
+async def test_a_producer_waits_for_the_log_it_had_and_says_so_when_there_is_none(
     system: System, servers: Any, post: int
 ) -> None:
     app = system.apps["engagement"]
     kafka = app[outbox.MEMBER].stores.kafka
     assert kafka is not None
-    producer = Producer(kafka, app[METRICS])
+    connected, fresh = Producer(kafka, app[METRICS]), Producer(kafka, app[METRICS])
     try:
-        await producer.send([bus.record(comment(app, post, "before"))])
-        with servers.broken("engagement_kafka"), pytest.raises(Unavailable):
-            await producer.send([bus.record(comment(app, post, "during"))])
-        await producer.send([bus.record(comment(app, post, "after"))])
+        await connected.send([bus.record(comment(app, post, "before"))])
+        with servers.broken("engagement_kafka"):
+            waiting = asyncio.ensure_future(connected.send([bus.record(comment(app, post, "during"))]))
+            with pytest.raises(Unavailable):
+                await fresh.send([bus.record(comment(app, post, "never"))])
+            assert not waiting.done()
+        await waiting
+        await fresh.send([bus.record(comment(app, post, "after"))])
     finally:
-        await producer.close()
+        await connected.close()
+        await fresh.close()
 
     await system.drain()
 
-    assert [text for text in heard_by(app, post) if text != "during"] == ["before", "after"]
+    assert heard_by(app, post) == ["before", "during", "after"]
+
+
+async def test_closing_while_the_log_is_gone_does_not_wait_for_it(system: System, servers: Any, post: int) -> None:
+    app = system.apps["engagement"]
+    kafka = app[outbox.MEMBER].stores.kafka
+    assert kafka is not None
+    producer = Producer(kafka, app[METRICS])
+    await producer.send([bus.record(comment(app, post, "before"))])
+    with servers.broken("engagement_kafka"):
+        waiting = asyncio.ensure_future(producer.send([bus.record(comment(app, post, "during"))]))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        async with asyncio.timeout(20):
+            await producer.close()
+    await system.drain()
