@@ -1,0 +1,96 @@
+"""The calibration profile and the settings of a process: read back, and refused with the field's name."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import profile, settings
+from core.profile import Demand, Profile, Stalls
+
+DEMAND = Demand(
+    operation="feed.read", process="feed", rates_per_second=(100.0, 400.0), cpu_seconds=(0.002, 0.001), variation=0.4
+)
+PROFILE = Profile(
+    id="20261121-here", measured="2026-11-21T10:00:00Z", commit="abc", machine={"cores": 2}, scenario="tiny",
+    demands=(DEMAND,), wires=(profile.Wire(link="feed_redis", median_seconds=5e-5, p99_seconds=2e-4),),
+    delays=(profile.Delay(station="postgres.commit", median_seconds=1e-3, p99_seconds=4e-3),),
+    stalls=Stalls(per_second=(4.0,), upto_seconds=(0.001,), mean_seconds=(0.0004,), lost_ratio=0.01),
+    background_cpu_ratio={"kafka": 0.02},
+)  # fmt: skip
+
+
+def test_a_profile_is_read_back() -> None:
+    assert profile.decode(profile.encode(PROFILE)) == PROFILE
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda data: data.replace(b'"stalls"', b'"stales"'), "stalls"),
+        (lambda data: data.replace(b'"schema": 1', b'"schema": 2'), "schema 2, this build reads 1"),
+        (lambda data: data.replace(b'"variation": 0.4', b'"variation": "x"'), r"demands\[0\]\.variation"),
+        (lambda data: data[:50], "calibration profile"),
+    ],
+)
+def test_a_profile_that_does_not_fit_is_refused_with_the_field(change: object, says: str) -> None:
+    assert callable(change)
+    with pytest.raises(ValueError, match=says):
+        profile.decode(change(profile.encode(PROFILE)))
+
+
+@pytest.mark.parametrize(
+    ("rate", "cpu"), [(1.0, 0.002), (100.0, 0.002), (250.0, 0.0015), (400.0, 0.001), (900.0, 0.001)]
+)
+def test_demand_lies_on_straight_lines_between_the_measured_rates_and_is_flat_beyond(rate: float, cpu: float) -> None:
+    assert DEMAND.at(rate) == pytest.approx(cpu)
+
+
+def test_a_demand_is_found_by_operation_and_process() -> None:
+    assert PROFILE.demand("feed.read", "feed") == DEMAND
+    assert PROFILE.demand("feed.read", "redis") is None
+
+
+@given(st.floats(0.1, 10.0))
+def test_a_slower_machine_needs_more_cpu_and_waits_no_longer(factor: float) -> None:
+    slower = profile.scaled(PROFILE, factor)
+    assert slower.demands[0].at(100.0) == pytest.approx(0.002 * factor)
+    assert slower.background_cpu_ratio["kafka"] == pytest.approx(0.02 * factor)
+    assert (slower.wires, slower.delays, slower.stalls) == (PROFILE.wires, PROFILE.delays, PROFILE.stalls)
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, float("nan")])
+def test_a_speed_that_is_none_is_refused(factor: float) -> None:
+    with pytest.raises(ValueError, match="more than zero"):
+        profile.scaled(PROFILE, factor)
+
+
+def process() -> settings.ProcessSettings:
+    stores = settings.Stores(redis=settings.Redis(host="127.0.0.1", port=6379))
+    member = settings.Member(component="feed", listen=settings.Listen(host="127.0.0.1", port=1), stores=stores)
+    return settings.ProcessSettings(
+        process="feed", members=(member,), scenario_path="s.yaml", public_url="http://127.0.0.1", media_url="http://x",
+        keys=settings.Keys(cursor_secret="s"), data_directory="d", worker=0, worker_count=3,
+    )  # fmt: skip
+
+
+def test_settings_are_read_back() -> None:
+    assert settings.decode(settings.encode(process())) == process()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b'"port": 1', b'"port": "x"'), (b'"host"', b'"hots"'), (b'"worker": 0,', b"")]
+)
+def test_settings_that_do_not_fit_are_refused(old: bytes, new: bytes) -> None:
+    data = settings.encode(process())
+    assert old in data
+    with pytest.raises(ValueError, match=r"port|host|hots|worker"):
+        settings.decode(data.replace(old, new))
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        process().worker = 1  # type: ignore[misc]
+    assert msgspec.structs.replace(process(), worker=1).worker == 1
