@@ -148,8 +148,8 @@ def test_a_second_stack_in_the_same_folder_is_refused_and_the_first_lives_on(fol
 
 def test_a_wrong_scenario_is_told_with_file_line_and_field(folder: Path) -> None:
     wrong = folder.parent / "wrong.yaml"
-    wrong.write_text(SCENARIO.read_text().replace("threshold: 300", "treshold: 300"), encoding="utf-8")
-    with pytest.raises(control.StackFailure, match=r"wrong.yaml:\d+: system.fanout.treshold"):
+    wrong.write_text("scenario: wrong\nsystem:\n  fanout: {treshold: 300}\n", encoding="utf-8")
+    with pytest.raises(control.StackFailure, match=r"wrong.yaml:3: system.fanout.treshold"):
         control.up(wrong, folder, attached=True, services=False)
     with pytest.raises(control.StackFailure, match="No such file"):
         control.up(folder.parent / "none.yaml", folder, attached=True, services=False)
