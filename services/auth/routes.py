@@ -124,9 +124,12 @@ def _session(request: web.Request, user: User) -> Session:
 
 
 def use_tokens(app: web.Application) -> None:
-    """Read the key that signs tokens; raises OSError or ValueError that tells what is wrong with it."""
+    """Read the key that signs tokens; raises SystemExit that tells what is wrong with it."""
     path = Path(app[SETTINGS].keys.jwt_private_key)
-    app[SIGNING_KEY] = load_pem_private_key(path.read_bytes(), password=None)
+    try:
+        app[SIGNING_KEY] = load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"auth: the key that signs tokens cannot be read from {path}: {error}") from error
 
 
 def use_passwords(app: web.Application) -> None:

@@ -67,8 +67,8 @@ def main(component: str | None = None) -> None:
     members = tuple(each for each in settings.members if component in (None, each.component))
     if not members:
         raise SystemExit(f"{settings.process}: the settings name no member {component or ''}")
-    Path(settings.data_directory).mkdir(parents=True, exist_ok=True)
     try:
+        Path(settings.data_directory).mkdir(parents=True, exist_ok=True)
         uvloop.run(serve(settings, members))
     except (Failure, ScenarioError, OSError) as error:
         raise SystemExit(f"{settings.process}: {error}") from error
