@@ -169,7 +169,7 @@ def build() -> web.Application:
 
     async def feed(request: web.Request) -> web.Response:
         viewer = double.viewer(request)["id"]
-        limit = int(request.query["limit"])
+        limit = int(request.query.get("limit", "50"))
         items = [
             {"kind": "post", "source": "timeline", "post": post}
             for post in reversed(double.posts.values())
