@@ -37,8 +37,8 @@ from stack.usage import usage
 
 IDLE_SECONDS: Final = 6.0
 POINT_SECONDS: Final = 6.0
-LEAD_SECONDS: Final = 4.0  # from starting the generator to its first arrival
-WARM_UP_SECONDS: Final = 2.0
+START_SECONDS_MAX: Final = 20.0  # of the generator
+WARM_UP_SECONDS: Final = 2.0  # of the generator's single-operation runs
 STALL_SECONDS: Final = 8.0
 RATES: Final[dict[str, tuple[float, ...]]] = {
     "feed.read": (15.0, 60.0, 150.0),
@@ -163,15 +163,15 @@ def _point(
     out = work / "point"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
-    t0 = time.time() + LEAD_SECONDS + WARM_UP_SECONDS
-    with UsageSampler(lambda: usage(stack), t0_unix=t0) as sampler:
-        load.drive(
+    began = time.time()
+    with UsageSampler(lambda: usage(stack), t0_unix=began) as sampler:
+        told = load.drive(
             path,
             stack,
             work / "seeded",
             out,
-            t0_unix=t0,
-            duration_seconds=LEAD_SECONDS + WARM_UP_SECONDS + seconds,
+            t0_unix=None,
+            duration_seconds=START_SECONDS_MAX + seconds,
             cores=scenario.system.placement.cores.load,
             only=load.Only(operation=name, rate_per_second=rate, seconds=seconds),
         )
@@ -183,7 +183,7 @@ def _point(
     if len(answered) < 0.9 * len(first) or not len(first):
         raise UserError(f"calibration of {name} at {rate:g}/s: only {len(answered)} of {len(first)} were answered")
     # from before the warm-up until the work that was left is done: nothing is split between in and out
-    window = (-WARM_UP_SECONDS - 1.0, time.time() - t0)
+    window = (told["t0_unix"] - began - WARM_UP_SECONDS - 0.5, time.time() - began)
     used = sampler.total(since_seconds=window[0], until_seconds=window[1])
     spent = {key: max(0.0, value - idle.get(key, 0.0) * (window[1] - window[0])) for key, value in used.items()}
     trimmed = np.sort(answered.latency_seconds)[: max(2, int(0.99 * len(answered)))]

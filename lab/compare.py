@@ -243,6 +243,8 @@ def _errors(samples: Samples) -> tuple[tuple[str, str, int, int], ...]:
 
 def _notes(simulated: Run | None, measured: Run | None, matched: Run | None) -> tuple[str, ...]:
     notes = []
+    if simulated is not None and not simulated.record.facts.get("calibrated_here", True):
+        notes.append("durations are another machine's: `windtunnel calibrate` measures this one")
     if simulated is not None and measured is not None:
         if simulated.scenario != measured.scenario:
             notes.append("the two sides ran different scenarios: their errors mean little")

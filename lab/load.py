@@ -50,7 +50,7 @@ def drive(
     seeded: Path,
     out: Path,
     *,
-    t0_unix: float,
+    t0_unix: float | None,
     duration_seconds: float,
     cores: Sequence[int],
     only: Only | None = None,
@@ -58,10 +58,14 @@ def drive(
     on_line: Callable[[dict[str, Any]], None] | None = None,
     stop_when: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
-    """Drive the schedule (or one operation) and return ``load.json``; raises UserError when the generator failed."""
+    """Drive the schedule (or one operation) and return ``load.json``; raises UserError when the generator failed.
+
+    Without ``t0_unix`` the generator begins as soon as it is ready, and ``load.json`` says when t0 was.
+    """
     log = out / "drive.log"
     arguments = ["--scenario", str(scenario_path), "--gateway", stack.gateway_url, "--media", stack.media_url]
-    arguments += ["--seeded", str(seeded), "--out", str(out), "--t0-unix", f"{t0_unix:.6f}"]
+    arguments += ["--seeded", str(seeded), "--out", str(out)]
+    arguments += ["--t0-unix", f"{t0_unix:.6f}"] if t0_unix is not None else []
     arguments += ["--cores", ",".join(map(str, cores))] if cores else []
     if only is not None:
         arguments += ["--only-operation", only.operation, "--rate", f"{only.rate_per_second:g}"]

@@ -28,7 +28,7 @@ def make(
     from lab.simulate import simulate
 
     with task("simulate") as report:
-        simulate(scenario, scenario_text, chosen.profile, folder / SIMULATED, report=report)
+        simulate(scenario, scenario_text, chosen.profile, folder / SIMULATED, own_profile=chosen.own, report=report)
     measure(scenario, scenario_text, folder / MEASURED, data=data)
     return finish(folder, scenario, scenario_text, chosen)
 
@@ -43,7 +43,13 @@ def finish(folder: Path, scenario: Scenario, scenario_text: str, chosen: profile
     if speed is not None and not (folder / MATCHED / run.RECORD_FILE).exists():
         with task("match speed") as report:
             simulate(
-                scenario, scenario_text, chosen.profile, folder / MATCHED, speed=round(speed.ratio, 4), report=report
+                scenario,
+                scenario_text,
+                chosen.profile,
+                folder / MATCHED,
+                speed=round(speed.ratio, 4),
+                own_profile=chosen.own,
+                report=report,
             )
     with task("compare"):
         comparison = compare(folder)

@@ -20,9 +20,11 @@ def simulate(
     folder: Path,
     *,
     speed: float = 1.0,
+    own_profile: bool = True,
     report: Report | None = None,
 ) -> run.RunRecord:
     """Simulate and write a run into ``folder``; ``speed`` multiplies every CPU demand (this machine over calibrated).
+    ``own_profile`` is whether the profile was measured on this machine, and is kept in the record.
 
     Raises what `sim.simulate` raises: ModelError when a law of the model is broken, which is a bug.
     """
@@ -44,7 +46,7 @@ def simulate(
         duration_seconds=scenario.traffic.duration_seconds,
         calibration=profile.id,
         speed=speed,
-        facts=dict(result.facts),
+        facts={**result.facts, "calibrated_here": own_profile},
         ledger=dict(result.ledger),
         validity=run.Validity(scheduled_count=len(result.samples), sent_count=len(result.samples)),
         written=run.Written(

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from core.names import LINKS, Component
+from core.names import LINKS, Component, Server
 from core.operations import JOURNEYS, OPERATIONS
 from core.scenario import model
 from core.scenario.model import Expectation, Fault, Scenario
@@ -278,6 +278,16 @@ def _impossible_system(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
             )
 
 
+def _processes(scenario: Scenario) -> tuple[str, ...]:
+    system = scenario.system
+    names: list[str] = [name for name in Server if name is not Server.POSTGRES]
+    names += [f"{Server.POSTGRES}_{index}" for index in range(system.shards.physical)]
+    for name, members in system.placement.processes.items():
+        count = system.feed.instances if Component.FEED in members else 1
+        names += [name] if count == 1 else [f"{name}-{number}" for number in range(1, count + 1)]
+    return tuple(str(name) for name in names)
+
+
 def _impossible_fault(scenario: Scenario, path: FieldPath, fault: Fault) -> Iterator[tuple[FieldPath, str]]:
     if len(fault.kinds()) != 1:
         yield path, "expected one of latency, bandwidth, timeout, reset, down, action"
@@ -289,6 +299,10 @@ def _impossible_fault(scenario: Scenario, path: FieldPath, fault: Fault) -> Iter
         yield path, "expected an action (kill, pause, restart) with a process, and a toxic with a link"
     if fault.link is not None and fault.link not in LINKS:
         yield (*path, "link"), f"expected a link{_near(fault.link, LINKS)}"
+    if fault.process is not None:
+        processes = _processes(scenario)
+        if fault.process not in processes:
+            yield (*path, "process"), f"expected a process{_near(fault.process, processes)}"
     if fault.action != "kill" and fault.for_seconds <= 0:
         yield (*path, "for"), "expected how long it lasts, such as 10s"
     if fault.end_seconds > scenario.traffic.duration_seconds:

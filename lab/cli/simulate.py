@@ -36,7 +36,7 @@ def command(
     from lab.progress import task
 
     with task("simulate") as report:
-        simulate(read, text, chosen.profile, folder, speed=speed, report=report)
+        simulate(read, text, chosen.profile, folder, speed=speed, own_profile=chosen.own, report=report)
     if as_json:
         click.echo(json.dumps(json.loads((folder / run.RECORD_FILE).read_text(encoding="utf-8"))))
     else:
