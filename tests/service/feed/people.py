@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from tests.service.conftest import Someone, System
 from tests.service.fanout.timelines import follow, post
+from tests.service.feed.waiting import until
 from tests.service.media.photos import jpeg, uploaded
 
 
@@ -38,3 +40,13 @@ async def page(system: System, who: Someone, **query: Any) -> Any:
 def shown(answer: Any) -> list[str]:
     """Post ids of a page."""
     return [item["post"]["id"] for item in answer.json["items"] if item["kind"] == "post"]
+
+
+async def arrived(system: System, reader: Someone, post_ids: Iterable[str]) -> None:
+    """Wait until these followed posts are in the reader's feed."""
+    wanted = set(post_ids)
+
+    async def there() -> bool:
+        return wanted <= set(shown(await page(system, reader, mode="chronological", limit=100)))
+
+    await until(there, within_seconds=20)
