@@ -38,14 +38,16 @@ def supported(count: int, q: float) -> bool:
 
 def quantile_interval(samples: npt.ArrayLike, q: float) -> Estimate:
     """The q-quantile with its distribution-free 95 % interval from order statistics (normal approximation of the
-    binomial ranks; David and Nagaraja, Order Statistics, §7.1). Assumes independent samples."""
+    binomial ranks with continuity correction; David and Nagaraja, Order Statistics, §7.1); it always holds the value,
+    also of a handful of samples. Assumes independent samples."""
     values = np.sort(np.asarray(samples, dtype=np.float64))
     n = len(values)
     if n == 0:
         return Estimate(value=float("nan"), low=float("nan"), high=float("nan"))
     half = _Z95 * (n * q * (1.0 - q)) ** 0.5
-    low = int(np.clip(np.floor(n * q - half), 0, n - 1))
-    high = int(np.clip(np.ceil(n * q + half), 0, n - 1))
+    middle = (n - 1) * q  # place of the quantile among the order statistics, from 0
+    low = int(np.clip(min(np.floor(n * q + 0.5 - half) - 1, np.floor(middle)), 0, n - 1))
+    high = int(np.clip(max(np.ceil(n * q + 0.5 + half) - 1, np.ceil(middle)), 0, n - 1))
     return Estimate(value=quantile(values, q), low=float(values[low]), high=float(values[high]))
 
 
