@@ -141,8 +141,8 @@ class Key:
     FOLLOWING: Final = "following:{user}"  # graph; set of followed user ids
     POST_CARD: Final = "card:post:{post}"  # feed; encoded card
     AUTHOR_CARD: Final = "card:author:{user}"  # feed; encoded card
-    LIKES: Final = "count:likes:{post}"  # engagement; integer
-    COMMENTS: Final = "count:comments:{post}"  # engagement; integer
+    LIKES: Final = "count:likes:{post}"  # engagement; count and version, as 3:7
+    COMMENTS: Final = "count:comments:{post}"  # engagement; count and version
     LIKED: Final = "liked:{user}"  # engagement; set of post ids
     POPULAR: Final = "popular"  # discovery; zset post id by decayed score
     HOUSE_ADS: Final = "house_ads"  # ads; list of encoded ads

@@ -82,7 +82,7 @@ class Hydration:
     async def _from_redis(self, viewer_id: int, post_ids: Sequence[int]) -> list[Any]:
         with reaching():
             async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.mget([f"card:post:{post_id}" for post_id in post_ids])
+                pipe.mget([self._cards.key(post_id) for post_id in post_ids])
                 reactions.ask(pipe, post_ids, viewer_id=viewer_id)
                 return await pipe.execute()
 

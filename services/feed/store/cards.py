@@ -18,6 +18,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from core import ids
+from core.names import Key
 from services.kit.clock import rfc3339
 from services.kit.stores.people import Person
 from services.kit.stores.postgres import Connection, Shards, schema
@@ -25,6 +26,7 @@ from services.kit.stores.reactions import Tally
 from services.kit.stores.redis import reaching
 
 TOMBSTONE: Final = b"-"
+_KEY: Final = Key.POST_CARD.partition("{")[0]
 _FORMAT: Final = "1"
 _TOMBSTONE_SECONDS: Final = 86_400
 _UNREADY_SECONDS: Final = 2  # a photo is still being processed: look again soon
@@ -103,7 +105,7 @@ class Cards:
     @staticmethod
     def key(post_id: int) -> str:
         """Key of a post's card."""
-        return f"card:post:{post_id}"
+        return f"{_KEY}{post_id}"
 
     def told(self, value: bytes | None) -> Card | bool:
         """A card from what Redis holds: False for a post that is gone, True for one that must be loaded."""

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from core import ids
 from core.ids import ID_MAX, created_ms_of
+from core.names import Key
 from services.kit.clock import now_ms
 from services.kit.stores import following, timelines
 from services.kit.stores.following import Following
@@ -33,7 +34,7 @@ local answer = {flags}
 if flags[1] == 1 then
   for index = 1, tonumber(ARGV[3]) do
     if flags[index + 1] == 1 then
-      local key = 'author_posts:' .. ARGV[index + 3]
+      local key = '{author_posts}' .. ARGV[index + 3]
       answer[#answer + 1] = ARGV[index + 3]
       answer[#answer + 1] = redis.call('ZSCORE', key, '~')
       answer[#answer + 1] = redis.call('ZREVRANGEBYSCORE', key, ARGV[2], 0, 'LIMIT', 0, ARGV[1])
@@ -41,7 +42,7 @@ if flags[1] == 1 then
   end
 end
 return answer
-"""
+""".replace("{author_posts}", Key.AUTHOR_POSTS.partition("{")[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

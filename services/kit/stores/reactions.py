@@ -19,6 +19,8 @@ from redis.asyncio.client import Pipeline
 from core.names import Key
 from services.kit.stores.redis import reaching
 
+_LIKES: Final = Key.LIKES.partition("{")[0]
+_COMMENTS: Final = Key.COMMENTS.partition("{")[0]
 _WHOLE: Final = "~"
 _COUNT_TTL_SECONDS: Final = 3_600  # what a crash between commit and write-through left behind lives no longer
 _LIKED_TTL_SECONDS: Final = 86_400
@@ -97,9 +99,7 @@ def liked_key(user_id: int) -> str:
 
 def ask(pipe: Pipeline, post_ids: Sequence[int], *, viewer_id: int) -> None:
     """Queue the reading of both counts of each post and of the viewer's likes among them: two commands."""
-    pipe.mget(
-        [f"count:likes:{post_id}" for post_id in post_ids] + [f"count:comments:{post_id}" for post_id in post_ids]
-    )
+    pipe.mget([f"{_LIKES}{post_id}" for post_id in post_ids] + [f"{_COMMENTS}{post_id}" for post_id in post_ids])
     pipe.smismember(liked_key(viewer_id), [_WHOLE, *post_ids])
 
 

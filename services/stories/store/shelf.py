@@ -34,7 +34,7 @@ if not whole then return nil end
 local missing, stories = {}, {}
 for _, each in ipairs(followed) do
   if string.match(each, '^%d+$') then
-    local key = 'stories:' .. each
+    local key = '{stories}' .. each
     local cards = redis.call('ZRANGEBYSCORE', key, '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
     if #cards > 0 then stories[#stories + 1] = each; stories[#stories + 1] = cards end
     if not redis.call('ZSCORE', key, '~') then missing[#missing + 1] = each end
@@ -42,7 +42,7 @@ for _, each in ipairs(followed) do
 end
 local seen = redis.call('ZSCORE', KEYS[2], '~') and redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf')
 return {missing, stories, seen or false}
-"""
+""".replace("{stories}", Key.STORIES.partition("{")[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
