@@ -33,7 +33,7 @@ from lab.progress import task
 from lab.sampler import UsageSampler
 from stack import cores, stalls
 from stack.control import RunningStack
-from stack.usage import usage
+from stack.usage import Accounting
 
 IDLE_SECONDS: Final = 6.0
 POINT_SECONDS: Final = 6.0
@@ -102,9 +102,10 @@ def calibrate(
 
 def _idle(stack: RunningStack) -> dict[str, float]:
     with task("idle"):
-        before, began = usage(stack), time.monotonic()
+        accounting = Accounting()
+        before, began = accounting.read(stack), time.monotonic()
         time.sleep(IDLE_SECONDS)
-        after, seconds = usage(stack), time.monotonic() - began
+        after, seconds = accounting.read(stack), time.monotonic() - began
     return {name: max(0.0, after[name] - before.get(name, 0.0)) / seconds for name in after}
 
 
@@ -164,7 +165,8 @@ def _point(
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     began = time.time()
-    with UsageSampler(lambda: usage(stack), t0_unix=began) as sampler:
+    accounting = Accounting()
+    with UsageSampler(lambda: accounting.read(stack), t0_unix=began) as sampler:
         told = load.drive(
             path,
             stack,
@@ -200,10 +202,11 @@ def _settle(stack: RunningStack, idle: Mapping[str, float]) -> None:
     """Wait until the work that was left for later is done: CPU use is near idle for a second."""
     deadline = time.monotonic() + 60.0
     allowed = sum(idle.values()) * 1.5 + 0.03
-    before = sum(usage(stack).values())
+    accounting = Accounting()
+    before = sum(accounting.read(stack).values())
     while time.monotonic() < deadline:
         time.sleep(1.0)
-        now = sum(usage(stack).values())
+        now = sum(accounting.read(stack).values())
         if now - before < allowed:
             return
         before = now

@@ -31,7 +31,7 @@ from lab.scrape import Scrape, scrape
 from stack import cores, stalls
 from stack.backing import varnish
 from stack.control import RunningStack, StackFailure
-from stack.usage import usage
+from stack.usage import Accounting
 
 LEAD_SECONDS: Final = 5.0  # from starting the generator to its first arrival
 STALL_PROBE_SECONDS: Final = 2.0
@@ -169,7 +169,8 @@ def _observe(
             return gone()
 
         try:
-            with UsageSampler(lambda: _usage(stack), t0_unix=t0) as sampler:
+            accounting = Accounting()
+            with UsageSampler(lambda: _usage(accounting, stack), t0_unix=t0) as sampler:
                 told = load.drive(
                     scenario_path,
                     stack,
@@ -198,9 +199,9 @@ def _observe(
     )
 
 
-def _usage(stack: RunningStack) -> dict[str, float]:
+def _usage(accounting: Accounting, stack: RunningStack) -> dict[str, float]:
     try:
-        return usage(stack.refresh())
+        return accounting.read(stack.refresh())
     except StackFailure:
         return {}
 

@@ -11,9 +11,10 @@ PERIOD_SECONDS: Final = 1.0
 
 
 class UsageSampler:
-    """A thread that asks ``read`` (process → CPU seconds so far) at every whole second from ``t0_unix`` on.
+    """A thread that asks ``read`` at every whole second from ``t0_unix`` on.
 
-    `rows` gives what each process used in each second, relative to t0.
+    ``read`` gives CPU seconds so far by process, never less than before (`stack.usage.Accounting`). `rows`
+    gives what each process used in each second, relative to t0.
     """
 
     def __init__(self, read: Callable[[], Mapping[str, float]], *, t0_unix: float):
@@ -32,15 +33,14 @@ class UsageSampler:
         self._thread.join(timeout=5.0)
 
     def rows(self, *, first_second: int, last_second: int) -> list[tuple[str, int, float]]:
-        """(process, second, CPU seconds in it); a restarted process counts from zero again."""
+        """(process, second, CPU seconds in it)."""
         found: list[tuple[str, int, float]] = []
         for (before, earlier), (after, later) in zip(self._points, self._points[1:], strict=False):
             second = round((before + after) / 2 - self._t0 - 0.5)
             if not first_second <= second < last_second:
                 continue
             for name, value in sorted(later.items()):
-                used = value - earlier.get(name, 0.0)
-                found.append((name, second, max(0.0, used if used >= 0 else value)))
+                found.append((name, second, value - earlier.get(name, value)))
         return found
 
     def total(self, *, since_seconds: float, until_seconds: float) -> dict[str, float]:
@@ -49,7 +49,7 @@ class UsageSampler:
             return {}
         begin = min(self._points, key=lambda point: abs(point[0] - self._t0 - since_seconds))[1]
         end = min(self._points, key=lambda point: abs(point[0] - self._t0 - until_seconds))[1]
-        return {name: max(0.0, value - begin.get(name, 0.0)) for name, value in end.items()}
+        return {name: value - begin.get(name, value) for name, value in end.items()}
 
     def _run(self) -> None:
         while True:

@@ -1,18 +1,20 @@
 """CPU time and memory of the stack's processes, from the operating system's accounting.
 
 `/proc/PID/task/*/schedstat` counts nanoseconds on a core: no waiting is in it, and it is exact where `/proc/PID/stat`
-is in hundredths of a second. It forgets threads and children that have ended, so differences are taken over processes
-that live through the measurement.
+is in hundredths of a second. It forgets threads and children that have ended, and a look at a process's children may
+miss one that is just being made or waited for; so whoever takes differences keeps an `Accounting`, which remembers.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from stack.guard import family
+from stack.state import ticks_of
 
 
 class Running(Protocol):
@@ -28,20 +30,50 @@ def usage(running: Running) -> dict[str, float]:
     return {name: cpu_seconds(pid) for name, pid in running.processes.items()}
 
 
+class Accounting:
+    """CPU seconds that never go back: a thread that is not seen any more keeps what it had used when last seen."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, dict[tuple[int, str], int]] = {}
+        self._gone: dict[str, int] = {}
+        self._members: set[int] = set()
+        self._began_ticks = _now_ticks()
+
+    def read(self, running: Running) -> dict[str, float]:
+        """CPU seconds of every process by name since the machine started; a restarted process goes on counting."""
+        for name, pid in running.processes.items():
+            last = self._last.setdefault(name, {})
+            for member in family(pid):
+                # older than us and not seen before: it was missed, so what it had used until now is not new
+                missed = member not in self._members and ticks_of(member) < self._began_ticks and bool(last)
+                self._members.add(member)
+                for thread, nanoseconds in _nanoseconds_by_thread(member):
+                    key = (member, thread)
+                    if missed:
+                        self._gone[name] = self._gone.get(name, 0) - nanoseconds
+                    if nanoseconds < last.get(key, 0):  # the kernel gave the number to another thread
+                        self._gone[name] = self._gone.get(name, 0) + last[key]
+                    last[key] = nanoseconds
+        return {name: (self._gone.get(name, 0) + sum(last.values())) / 1e9 for name, last in self._last.items()}
+
+
+def _now_ticks() -> int:
+    """This moment in the kernel's ticks since boot, as in field 22 of ``/proc/PID/stat``."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+
+
 def cpu_seconds(pid: int) -> float:
     """CPU seconds of ``pid``, its threads and its descendants; 0 when it is gone."""
-    return sum(_own_nanoseconds(member) for member in family(pid)) / 1e9
+    return sum(used for member in family(pid) for _, used in _nanoseconds_by_thread(member)) / 1e9
 
 
-def _own_nanoseconds(pid: int) -> int:
-    total = 0
+def _nanoseconds_by_thread(pid: int) -> Iterator[tuple[str, int]]:
     for thread in _threads(pid):
         try:
             with open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as file:  # noqa: PTH123 - hundreds a second
-                total += int(file.read().split()[0])
+                yield thread, int(file.read().split()[0])
         except (FileNotFoundError, ProcessLookupError, IndexError):
             continue
-    return total
 
 
 def _threads(pid: int) -> list[str]:

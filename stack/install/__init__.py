@@ -61,8 +61,11 @@ def missing(groups: tuple[str, ...] = ("run",)) -> Missing:
     return Missing(packages=tuple(sorted(packages)), programs=tuple(sorted(programs)), jars=jars)
 
 
-def ensure(groups: tuple[str, ...] = ("run",)) -> Missing:
-    """Install what is missing and return it; raises StackFailure. A second call finds nothing to do."""
+def ensure(groups: tuple[str, ...] = ("run",), *, keep_classes: bool = True) -> Missing:
+    """Install what is missing and return it; raises StackFailure. A second call finds nothing to do.
+
+    ``keep_classes`` also runs Kafka once, which only saves time later and needs more of the stack than the installer.
+    """
     needed = missing(groups)
     if not needed:
         return needed
@@ -78,18 +81,23 @@ def ensure(groups: tuple[str, ...] = ("run",)) -> Missing:
                 debian.install(needed.packages)
                 if needed.jars:
                     maven.fetch()
-                    from stack.install import classes  # needs all that a stack needs, and only here
-
-                    try:
-                        classes.keep()
-                    except StackFailure as failure:
-                        steps.say(f"{failure}; Kafka starts without them, only later")
+                    if keep_classes:
+                        _keep_classes()
             finally:
                 building.result()
     left = missing(groups)
     if left:
         raise StackFailure(f"still missing after the installation: {', '.join(left.names())}")
     return needed
+
+
+def _keep_classes() -> None:
+    from stack.install import classes  # needs all that a stack needs, and only here
+
+    try:
+        classes.keep()
+    except StackFailure as failure:
+        steps.say(f"{failure}; Kafka starts without them, only later")
 
 
 def _build(programs: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import psutil
+import pytest
 
 from stack import cores, guard, stalls, usage
 from stack.state import is_alive, ticks_of
@@ -125,3 +126,35 @@ def test_a_probe_sees_a_stall_that_is_made() -> None:
     assert found.counts[-1] >= 1
     assert 0.1 < found.lost_ratio < 1
     assert len(found.per_second) == len(found.mean_seconds) == len(found.upto_seconds)
+
+
+class _Told:
+    """A stack of one process, whose family can be made to look smaller than it is."""
+
+    def __init__(self, pid: int) -> None:
+        self.processes = {"one": pid}
+
+
+def test_accounting_never_goes_back_and_counts_no_childs_past_as_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    from stack import usage as accounts
+
+    burn = "import time\nwhile time.process_time() < 0.5: pass\nprint(1, flush=True)\ntime.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", burn], stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout is not None
+            child.stdout.readline()
+            whole = [os.getpid(), child.pid]
+            seen = [whole, [os.getpid()], whole]
+            monkeypatch.setattr(accounts, "family", lambda _: seen.pop(0))
+            told = _Told(os.getpid())
+            accounting = accounts.Accounting()
+            first, second, third = (accounting.read(told)["one"] for _ in range(3))
+            assert first >= 0.5
+            assert first <= second <= third < first + 0.4  # a missed child is neither lost nor counted twice
+
+            seen[:] = [[os.getpid()], whole]
+            late = accounts.Accounting()
+            before, after = (late.read(told)["one"] for _ in range(2))
+            assert after - before < 0.4  # the child is older than the accounting: its half second is not new
+        finally:
+            child.kill()
