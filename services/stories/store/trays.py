@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -56,25 +57,30 @@ class Trays:
 
     async def _completed(self, viewer_id: int, shelved: Shelved, *, now_ms: int) -> Tray:
         """Add from PostgreSQL what Redis does not know, and tell it."""
-        stories, seen = list(shelved.stories), shelved.seen
+        told: list[Callable[[], Awaitable[None]]] = []
+        found, known = await asyncio.gather(
+            self._rows.by_authors(shelved.missing, now_ms=now_ms), self._seen(viewer_id, shelved, now_ms=now_ms)
+        )
+        stories = [*shelved.stories, *found]
         if shelved.missing:
-            found = await self._rows.by_authors(shelved.missing, now_ms=now_ms)
-            stories += found
-            await self._tell(functools.partial(self._shelf.add, found, whole=shelved.missing))
+            told.append(functools.partial(self._shelf.add, found, whole=shelved.missing))
+        if shelved.seen is None:
+            told.append(functools.partial(self._shelf.see, viewer_id, known, now_ms=now_ms, whole=True))
         unready = [story for story in stories if _UNREADY in story.card]
         if unready:
             fresh = await self._rows.by_ids({story.story_id for story in unready}, now_ms=now_ms)
             ready = [story for story in fresh if _UNREADY not in story.card]
-            if ready:
-                stories = _with(stories, ready)
-                done = {story.story_id for story in ready}
+            stories = _with(stories, ready)
+            done = {story.story_id for story in ready}
+            if done:
                 old = [story for story in unready if story.story_id in done]
-                await self._tell(functools.partial(self._shelf.replace, old, ready))
-        if seen is None:
-            known = await self._rows.seen(viewer_id, now_ms=now_ms)
-            await self._tell(functools.partial(self._shelf.see, viewer_id, known, now_ms=now_ms, whole=True))
-            seen = set(known)
-        return Tray(stories=stories, seen=seen)
+                told.append(functools.partial(self._shelf.replace, old, ready))
+        if told:
+            await asyncio.gather(*(self._tell(act) for act in told))
+        return Tray(stories=stories, seen=known if shelved.seen is None else shelved.seen)
+
+    async def _seen(self, viewer_id: int, shelved: Shelved, *, now_ms: int) -> dict[int, int]:
+        return {} if shelved.seen is not None else await self._rows.seen(viewer_id, now_ms=now_ms)
 
     async def _tell(self, act: Callable[[], Awaitable[None]]) -> None:
         try:
