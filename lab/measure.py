@@ -33,7 +33,7 @@ from stack.backing import varnish
 from stack.control import RunningStack, StackFailure
 from stack.usage import Accounting
 
-LEAD_SECONDS: Final = 5.0  # from starting the generator to its first arrival
+LEAD_SECONDS: Final = 8.0  # from starting the generator to its first arrival
 STALL_PROBE_SECONDS: Final = 2.0
 STALL_RATIO_MAX: Final = 0.05  # of a spinning loop's time; the calibrated noise of such machines is 0.006–0.014
 LAG_P99_MAX_SECONDS: Final = 0.005

@@ -1,0 +1,102 @@
+"""What is killed while a scenario is measured: a server gives a verdict, the runner leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stack import control, guard, state
+
+ROOT = Path(__file__).parents[2]
+SCENARIO = """\
+scenario: small_kill
+seed: 3
+population:
+  people: 12
+  follows: {mean: 3, maximum: 8}
+  posters: 50%
+  posts_per_poster: 1
+  photo: {width: 320, height: 240}
+system: {fanout: {threshold: 6}}
+traffic:
+  warm_up: 1s
+  duration: 12s
+  rate: 10/s
+  mix: {feed.read: 80%, like.add: 20%}
+faults:
+  - {at: 1s, for: 9s, link: feed_redis, latency: 300ms, jitter: 100ms}
+"""
+START_SECONDS_MAX = 120.0
+GONE_SECONDS_MAX = 5.0
+
+
+@pytest.fixture
+def measuring(data_folder: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, Path]]:
+    scenario, data, out = tmp_path / "small.yaml", data_folder / f"kill-{os.urandom(3).hex()}", tmp_path / "run"
+    scenario.write_text(SCENARIO, encoding="utf-8")
+    words = [sys.executable, "-m", "lab.cli", "measure", str(scenario), "--data", str(data), "--out", str(out)]
+    child = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield child, data, out
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def _until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.1)
+
+
+def _acting(out: Path, child: subprocess.Popen[str]) -> bool:
+    """Whether the traffic is under way, and for a moment already."""
+    assert child.poll() is None, child.communicate()
+    told = out / "work" / "load" / "drive.log"
+    return told.exists() and time.time() - told.stat().st_ctime > 11.0
+
+
+def _everybody(data: Path) -> list[tuple[int, int]]:
+    running = control.read(data)
+    roots = [*running.processes.values(), running.state.supervisor_pid, running.state.guard_pid]
+    return [(pid, state.ticks_of(pid)) for root in roots for pid in guard.family(root)]
+
+
+def test_a_service_killed_during_a_run_makes_it_void_and_says_who_died(
+    measuring: tuple[subprocess.Popen[str], Path, Path],
+) -> None:
+    child, data, out = measuring
+    _until(lambda: _acting(out, child), START_SECONDS_MAX, "the traffic flows")
+    os.kill(control.read(data).processes["feed"], signal.SIGKILL)
+    told, errors = child.communicate(timeout=90)
+    assert child.returncode == 4, f"{told}\n{errors}"
+    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert record["validity"]["void"]
+    assert any("feed died" in reason for reason in record["validity"]["reasons"])
+    assert "feed died" in told
+    assert "Traceback" not in errors
+
+
+def test_a_runner_killed_during_a_run_leaves_no_process_behind(
+    measuring: tuple[subprocess.Popen[str], Path, Path],
+) -> None:
+    child, data, out = measuring
+    _until(lambda: _acting(out, child), START_SECONDS_MAX, "the traffic flows")
+    everybody = [*_everybody(data), *((pid, state.ticks_of(pid)) for pid in guard.family(child.pid))]
+    assert len(everybody) > 15  # the stack, its toxiproxy with it, the generator, the warden, the loop that keeps awake
+    child.kill()
+    child.wait()
+
+    def gone() -> bool:
+        return not [pid for pid, ticks in everybody if state.is_alive(pid, ticks)]
+
+    _until(gone, GONE_SECONDS_MAX, "everything that the runner had started is gone")
