@@ -36,6 +36,8 @@ def ready(_plan: StackPlan, process: Process) -> None:
 
 def settle(plan: StackPlan, process: Process) -> None:
     """Create the proxies; those that exist already are left as they are. Raises NotReady when one was refused."""
+    if not plan.proxies:
+        return
     wanted = [
         {"name": proxy.name, "listen": f"{plan.bind}:{proxy.listen.port}", "upstream": str(proxy.upstream)}
         for proxy in plan.proxies

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import boto3
 import psycopg
@@ -14,7 +15,8 @@ import redis
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from core.messages import TOPICS
-from core.names import Component
+from core.names import Component, Server
+from stack import control
 from tests.conftest import Servers
 
 
@@ -99,3 +101,16 @@ def test_a_broken_link_refuses_and_is_whole_again(servers: Servers) -> None:
         with servers.broken("feed_redis"), pytest.raises(redis.ConnectionError):
             client.ping()
         assert client.ping()
+
+
+def test_a_scenario_without_faults_starts_with_no_proxies(data_folder: Path) -> None:
+    path = data_folder / "calm.yaml"
+    path.write_text("scenario: calm\n", encoding="utf-8")
+    running = control.up(
+        path, data_folder / "calm", attached=True, services=False, servers=(Server.TOXIPROXY, Server.REDIS)
+    )
+    try:
+        assert running.proxies == {}
+        assert set(running.processes) == {"toxiproxy", "redis"}
+    finally:
+        running.stop(wipe=True)
