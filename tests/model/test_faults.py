@@ -158,5 +158,5 @@ def test_an_overload_is_answered_with_refusals_and_time_outs_and_ends() -> None:
 
 
 def test_a_fault_on_a_process_that_there_is_not_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"faults\[0\]\.process: found fed; expected one of gateway, feed"):
+    with pytest.raises(ValueError, match=r"faults\[0\]\.process: found 'fed'; expected a process; did you mean feed"):
         _simulate({"at": "1s", "for": "1s", "process": "fed", "action": "pause"})

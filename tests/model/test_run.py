@@ -167,7 +167,7 @@ def test_the_shipped_scenario_runs_within_its_budget_of_arrivals() -> None:
     asked = read(ROOT / "scenarios" / "viral_post_small.yaml")
     result = simulate(asked, profile())
     judged = result.samples.judged()
-    assert len(result.samples) > 3_000
+    assert len(result.samples) >= len(traffic.of(asked))
     assert np.isin(judged.outcome, [Outcome.OK.value, Outcome.DEGRADED.value]).all()
     assert result.facts["host_utilisation_ratio"] < 0.5
 
