@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from aiohttp import web
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from core import settings
 from services.kit.config import MEMBER, required
@@ -110,7 +110,7 @@ class Shards:
             failure = translated(error)
             if failure is None:
                 raise
-            if isinstance(error, psycopg.OperationalError) and not isinstance(error, psycopg.errors.QueryCanceled):
+            if isinstance(error, psycopg.OperationalError) and not isinstance(error, _SAYS_NOTHING_OF_THE_SERVER):
                 self._recheck(pool)
             raise failure from error
 
@@ -181,6 +181,8 @@ class Shards:
         task.add_done_callback(_TASKS.discard)
 
 
+#: A full pool is no dead server: a check takes idle connections away, so one per refused caller feeds the overload.
+_SAYS_NOTHING_OF_THE_SERVER: Final = (psycopg.errors.QueryCanceled, PoolTimeout, TooManyRequests)
 _TASKS: Final[set[asyncio.Task[None]]] = set()  # the loop holds tasks weakly
 
 
