@@ -101,6 +101,11 @@ class Content:
         )
         return fanout.split(followers=followers, active_followers=followers, celebrity=celebrity)
 
+    def readers(self, author: int) -> int:
+        """How many see a post of ``author``, pushed or pulled."""
+        plan = self.fanout(author)
+        return plan.push_count + plan.pull_count
+
     def mean_push_count(self) -> float:
         """Timelines written for one post, in the mean over those who post."""
         return float(np.mean([self.fanout(author).push_count for author in range(self.people.posters)]))

@@ -25,6 +25,8 @@ from sim.task import Request, Task
 
 #: Draws of a retry start so far behind those of the try before.
 _ATTEMPT: Final = 1 << 56
+#: The job that readers wait for: it counts once for each of them.
+_FANOUT: Final = "fanout.deliver"
 
 
 Walk = Steps[Ending]
@@ -323,8 +325,7 @@ class Interpreter:
 
     def _emit(self, step: Instruction, task: Task) -> Walk:
         yield from ()
-        entry = self.entry(self._program.jobs[step.index])
-        self._kernel.start(self._job(entry, task.request))
+        self._kernel.start(self._job(self._program.jobs[step.index], task.request))
         return Ending.OK
 
     def _aside(self, step: Instruction, task: Task) -> Walk:
@@ -332,8 +333,12 @@ class Interpreter:
         self._kernel.start(self._background(step.children[0], task.request))
         return Ending.OK
 
-    def _job(self, entry: Entry, request: Request) -> Steps[None]:
+    def _job(self, job: str, request: Request) -> Steps[None]:
+        entry, asked = self.entry(job), self._kernel.now
+        weight = float(self._content.readers(request.author)) if job == _FANOUT else 1.0
+        self._observer.job_asked(job, now=asked, weight=weight)
         yield from self._background(entry.front, request)
+        self._observer.job_done(job, now=self._kernel.now, asked_seconds=asked, weight=weight)
         yield from self._background(entry.behind, request)
 
     def _stage(self, step: Instruction, task: Task) -> Walk:

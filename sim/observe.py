@@ -8,6 +8,7 @@ from typing import Final
 from core.names import Outcome
 from core.operations import OPERATIONS
 from sim.flow import Ending
+from sim.jobs import JobDelay, JobTally
 from sim.laws import ModelError, Tally, check_conservation, check_little
 
 Sample = tuple[int, int, str, str, int, float, float, float]
@@ -33,6 +34,7 @@ class Observer:
         self.background = Tally("background work", start_seconds)
         self.counting = start_seconds >= 0.0
         self.degraded_count: dict[str, int] = {}
+        self._jobs: dict[str, JobTally] = {}
         self._stages = stages
         self._stage_count = [0] * len(stages)
         self._stage_seconds = [0.0] * len(stages)
@@ -50,6 +52,16 @@ class Observer:
         """An answer has become less than was asked for."""
         if self.counting:
             self.degraded_count[reason] = self.degraded_count.get(reason, 0) + 1
+
+    def job_asked(self, job: str, *, now: float, weight: float) -> None:
+        """Work that no client waits for is asked for, by so many."""
+        if now >= 0.0:
+            self._jobs.setdefault(job, JobTally(job=job)).asked(now, weight=weight)
+
+    def job_done(self, job: str, *, now: float, asked_seconds: float, weight: float) -> None:
+        """It is done."""
+        if asked_seconds >= 0.0:
+            self._jobs[job].done(now, asked_seconds=asked_seconds, weight=weight)
 
     def ended(
         self,
@@ -80,6 +92,10 @@ class Observer:
     def rows(self) -> list[Sample]:
         """Samples in the order of the schedule."""
         return sorted(self.samples, key=lambda row: (row[0], row[1]))
+
+    def job_delays(self, *, now: float) -> tuple[JobDelay, ...]:
+        """How late each kind of work was, by name."""
+        return tuple(tally.told(now) for _, tally in sorted(self._jobs.items()))
 
     def stage_rows(self) -> Iterator[tuple[str, str, str, int, float]]:
         """Rows for `core.run.write`."""

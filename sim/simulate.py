@@ -23,6 +23,7 @@ from sim.components import all_flows
 from sim.content import Content
 from sim.draws import Draws
 from sim.interpreter import Interpreter
+from sim.jobs import JobDelay
 from sim.kernel import Kernel
 from sim.laws import ModelError
 from sim.observe import Observer
@@ -45,6 +46,7 @@ class Result:
     journal: tuple[Event, ...]
     facts: dict[str, Any]
     ledger: dict[str, int]
+    jobs: tuple[JobDelay, ...] = ()  # how late background work was, by name
 
 
 def simulate(scenario: Scenario, profile: Profile, *, on_progress: Callable[[float], None] | None = None) -> Result:
@@ -147,6 +149,7 @@ class _Run:
             journal=tuple(sorted(self.journal, key=lambda event: event.at_seconds)),
             facts=self._facts(),
             ledger=_ledger(rows),
+            jobs=self.observer.job_delays(now=self.kernel.now),
         )
 
     def _facts(self) -> dict[str, Any]:
