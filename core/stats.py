@@ -44,11 +44,17 @@ def quantile_interval(samples: npt.ArrayLike, q: float) -> Estimate:
     n = len(values)
     if n == 0:
         return Estimate(value=float("nan"), low=float("nan"), high=float("nan"))
-    half = _Z95 * (n * q * (1.0 - q)) ** 0.5
-    middle = (n - 1) * q  # place of the quantile among the order statistics, from 0
-    low = int(np.clip(min(np.floor(n * q + 0.5 - half) - 1, np.floor(middle)), 0, n - 1))
-    high = int(np.clip(max(np.ceil(n * q + 0.5 + half) - 1, np.ceil(middle)), 0, n - 1))
+    low, high = quantile_ranks(n, q)
     return Estimate(value=quantile(values, q), low=float(values[low]), high=float(values[high]))
+
+
+def quantile_ranks(count: int, q: float) -> tuple[int, int]:
+    """Places, from 0, of the two order statistics among ``count`` samples between which `quantile_interval` lies."""
+    half = _Z95 * (count * q * (1.0 - q)) ** 0.5
+    middle = (count - 1) * q  # place of the quantile itself
+    low = int(np.clip(min(np.floor(count * q + 0.5 - half) - 1, np.floor(middle)), 0, count - 1))
+    high = int(np.clip(max(np.ceil(count * q + 0.5 + half) - 1, np.ceil(middle)), 0, count - 1))
+    return low, high
 
 
 def mean_interval(samples: npt.ArrayLike) -> Estimate:
