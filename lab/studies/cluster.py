@@ -1,0 +1,99 @@
+"""Runs a study's simulations on a Dask cluster that somebody else has started (``dask scheduler``, ``dask worker``)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Self
+
+from lab.errors import UserError
+from lab.studies.runners import Done, cannot, died
+from lab.studies.task import Setup, Task, code, work
+
+_CONNECT_SECONDS: Final = 10.0
+#: Without a result for so long it is asked whether there are workers at all …
+_ASK_SECONDS: Final = 5.0
+#: … and so long there may be none.
+_ALONE_SECONDS: Final = 30.0
+#: Tasks sent ahead of each thread, so that none waits for us.
+_AHEAD: Final = 2
+
+
+class Cluster:
+    """On the cluster of the scheduler at ``address``, such as ``tcp://127.0.0.1:8786``."""
+
+    def __init__(self, address: str):
+        self._address = address
+        self._client: Any = None
+
+    def __enter__(self) -> Self:
+        from distributed import Client
+
+        try:
+            self._client = Client(self._address, timeout=_CONNECT_SECONDS, set_as_default=False)
+            self._client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
+        except (OSError, TimeoutError, ValueError) as error:
+            self.__exit__()
+            raise UserError(
+                f"no Dask cluster with workers answers at {self._address}: {error}; start one with: dask scheduler, "
+                f"and dask worker {self._address}"
+            ) from error
+        self._same_code()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._client is not None:
+            self._client.close(timeout=_CONNECT_SECONDS)
+            self._client = None
+
+    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[Done]:
+        """See `lab.studies.runners.Runner`."""
+        waiting = deque(tasks)
+        running: dict[Any, Task] = {}
+        sent: Any = self._client.scatter(shared, broadcast=True) if tasks else None
+        alone_seconds = 0.0
+        try:
+            while waiting or running:
+                while waiting and len(running) < _AHEAD * max(1, self._threads()):
+                    task = waiting.popleft()
+                    # not pure: a key that the cluster remembers as failed is asked for again
+                    running[self._client.submit(work, task, sent, key=f"{task.key}-{id(task)}", pure=False)] = task
+                finished = self._finished(list(running))
+                alone_seconds = 0.0 if finished or self._threads() else alone_seconds + _ASK_SECONDS
+                if alone_seconds >= _ALONE_SECONDS:
+                    raise UserError(f"all workers of {self._address} are gone; what is done is kept", exit_code=3)
+                for future in finished:
+                    task = running.pop(future)
+                    yield task, self._result(future, task)
+        finally:
+            with contextlib.suppress(OSError, TimeoutError):
+                self._client.cancel(list(running))
+
+    def _finished(self, futures: list[Any]) -> list[Any]:
+        from distributed import wait
+
+        with contextlib.suppress(TimeoutError):
+            return list(wait(futures, timeout=_ASK_SECONDS, return_when="FIRST_COMPLETED").done)
+        return []
+
+    def _result(self, future: Any, task: Task) -> Any:
+        from distributed import KilledWorker
+
+        try:
+            return future.result()
+        except KilledWorker as error:
+            raise died(task) from error
+        except ValueError as error:
+            raise cannot(task, error) from error
+
+    def _threads(self) -> int:
+        return sum(self._client.nthreads().values())
+
+    def _same_code(self) -> None:
+        """Workers with other code would give results of another model under our keys."""
+        ours = code()
+        for address, theirs in self._client.run(code).items():
+            if theirs != ours:
+                self.__exit__()
+                raise UserError(f"the worker at {address} runs another version of core and sim; install this one there")

@@ -1,0 +1,28 @@
+"""Does what is missing of a study and gives back all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab.progress import Report
+from lab.studies.results import Results
+from lab.studies.runners import Runner
+from lab.studies.task import Setup, Task
+from sim.studies.readings import Reading
+
+
+def complete(
+    tasks: Sequence[Task], shared: Setup, *, runner: Runner, results: Results, report: Report | None = None
+) -> tuple[Reading, ...]:
+    """The reading of every task, in their order; those that ``results`` knows are not simulated again."""
+    missing = [task for task in {task.key: task for task in tasks}.values() if results.get(task.key) is None]
+    done = len(tasks) - len(missing)
+    if report is not None:
+        report(done, len(tasks), f"{done} of {len(tasks)}")
+    for task, reading in runner.run(missing, shared):
+        results.add(task, reading)
+        done += 1
+        if report is not None:
+            report(done, len(tasks), f"{done} of {len(tasks)}, {task.name}")
+    found = [results.get(task.key) for task in tasks]
+    return tuple(reading for reading in found if reading is not None)

@@ -1,0 +1,150 @@
+"""Where the simulations of a study run: in this process, on processes of this machine, or on a Dask cluster.
+
+Each runner takes tasks and gives back readings as they are finished. Whatever happens, nothing of it is left behind:
+workers of this machine die with us, also when we are killed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import Protocol, Self
+
+from lab.errors import UserError
+from lab.studies.task import Setup, Task, work
+from sim.studies.readings import Reading
+from stack.launch import die_with_parent
+
+Done = tuple[Task, Reading]
+
+
+class Runner(Protocol):
+    """Runs tasks."""
+
+    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[Done]:
+        """Give each task's reading, in the order in which they are finished; raises UserError that names the task
+        whose worker died or whose scenario cannot be simulated."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Inline:
+    """In this process, one after another."""
+
+    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[Done]:
+        """See `Runner`."""
+        for task in tasks:
+            try:
+                reading = work(task, shared)
+            except ValueError as error:
+                raise cannot(task, error) from error
+            yield task, reading
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+
+class Pool:
+    """On processes of this machine. Each is a pool of its own, so that one that dies names its task."""
+
+    def __init__(self, workers: int):
+        self._lanes = [_Lane() for _ in range(workers)]
+
+    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[Done]:
+        """See `Runner`. Call from one thread only: the workers end with it."""
+        waiting, free = deque(tasks), list(self._lanes)
+        running: dict[Future[Reading], tuple[_Lane, Task]] = {}
+        while waiting or running:
+            while waiting and free:
+                lane, task = free.pop(), waiting.popleft()
+                running[lane.submit(task, shared)] = (lane, task)
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                lane, task = running.pop(future)
+                free.append(lane)
+                try:
+                    reading = future.result()
+                except BrokenProcessPool as error:
+                    raise died(task) from error
+                except ValueError as error:
+                    raise cannot(task, error) from error
+                yield task, reading
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for lane in self._lanes:
+            lane.stop()
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One worker process, started when it is first needed."""
+
+    executor: ProcessPoolExecutor | None = None
+    process: BaseProcess | None = None
+
+    def submit(self, task: Task, shared: Setup) -> Future[Reading]:
+        """Have it work on ``task``."""
+        if self.executor is not None:
+            return self.executor.submit(work, task, shared)
+        # spawn: a fork of a process with threads may hang, and a fork server would be a parent that outlives us
+        context = multiprocessing.get_context("spawn")
+        self.executor = ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(os.getpid(),))
+        before = set(multiprocessing.active_children())
+        future = self.executor.submit(work, task, shared)
+        self.process = next(iter(set(multiprocessing.active_children()) - before), None)
+        return future
+
+    def stop(self) -> None:
+        """End the worker at once, whatever it is doing."""
+        if self.process is not None:
+            self.process.kill()
+        if self.executor is not None:
+            self.executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(parent: int) -> None:
+    """What a worker does first: Ctrl-C is its parent's to answer, and it dies with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent(parent)
+
+
+def died(task: Task) -> UserError:
+    """A worker is gone, with the task it was at."""
+    return UserError(
+        f"{task.name}: the worker that simulated it died (killed, or out of memory); what is done is kept, "
+        "and the same command goes on",
+        exit_code=3,
+    )
+
+
+def cannot(task: Task, error: BaseException) -> UserError:
+    """A scenario that parses and cannot be simulated."""
+    return UserError(f"{task.name}: {error}")
+
+
+def choose(scheduler: str | None, workers: int | None) -> Runner:
+    """A cluster where its address is given, else as many processes as asked for or as there are cores."""
+    if scheduler is not None:
+        from lab.studies.cluster import Cluster
+
+        return Cluster(scheduler)
+    count = workers or len(os.sched_getaffinity(0))
+    return Inline() if count == 1 else Pool(count)

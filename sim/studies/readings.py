@@ -1,0 +1,147 @@
+"""What a study reads off one simulated run: each figure a number with a name, its unit last.
+
+``feed.read.p99_seconds``, ``cpu.redis.busy_ratio``, ``cache.edge.hit_ratio``, ``freshness.mean_seconds``,
+``cost.dollars_month``: the subject, a dot, the measure. A figure that the run does not carry (a percentile of too few
+requests) is left out, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from core import judge, run, stats
+from core.names import ERRORS, Origin
+from core.run import Samples
+from core.scenario import Scenario
+from sim.cost import bill, prices
+from sim.cost.prices import PriceBook
+from sim.simulate import Result
+
+QUANTILES: Final = (("p50_seconds", 0.50), ("p95_seconds", 0.95), ("p99_seconds", 0.99))
+COST: Final = "cost.dollars_month"
+FRESHNESS: Final = "freshness.mean_seconds"
+#: The job whose delay is the age of a post when a follower can see it.
+DELIVERY: Final = "fanout.deliver"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Figures by name, and how far each expectation of the scenario is missed: value over limit − 1, so negative where
+    it is held. An expectation that cannot be judged on so short a run is not among them."""
+
+    figures: Mapping[str, float]
+    excesses: Mapping[str, float]
+
+
+def read(scenario: Scenario, result: Result) -> Reading:
+    """Read ``result`` of ``scenario`` over its judged time; raises `sim.cost.prices.PriceError`."""
+    samples = result.samples.judged()
+    figures: dict[str, float] = {}
+    for name in sorted(set(samples.operation.tolist())):
+        figures.update(_operation(name, samples.of(name), scenario))
+    figures.update(_busy(result, scenario))
+    for name, hits, misses in result.caches:
+        if hits + misses:
+            figures[f"cache.{name}.hit_ratio"] = hits / (hits + misses)
+    figures.update(_freshness(result))
+    figures.update(_cost(scenario, result))
+    return Reading(figures=figures, excesses=dict(_excesses(scenario, result)))
+
+
+def subject_of(figure: str) -> str:
+    """What a figure is about: an operation, ``cpu.<process>``, ``cache.<cache>``, ``freshness`` or ``cost``."""
+    return figure.rpartition(".")[0]
+
+
+def measure_of(figure: str) -> str:
+    """What of it is told, with its unit."""
+    return figure.rpartition(".")[2]
+
+
+def _operation(name: str, samples: Samples, scenario: Scenario) -> Iterator[tuple[str, float]]:
+    seconds = judge.waited_seconds(samples, scenario.traffic.timeout_seconds)
+    for measure, q in QUANTILES:
+        if stats.supported(len(seconds), q):
+            yield f"{name}.{measure}", stats.quantile(seconds, q)
+    failed = np.isin(samples.outcome, [outcome.value for outcome in ERRORS])
+    yield f"{name}.errors_ratio", float(failed.mean())
+    yield f"{name}.answered_per_second", len(samples.answered()) / scenario.traffic.duration_seconds
+
+
+def _busy(result: Result, scenario: Scenario) -> Iterator[tuple[str, float]]:
+    """Busy share of a core by process; one that did nothing is left out."""
+    spent: dict[str, float] = {}
+    for process, second, seconds in result.usage:
+        if second >= 0:
+            spent[process] = spent.get(process, 0.0) + seconds
+    for process, seconds in sorted(spent.items()):
+        if seconds > 0:
+            yield f"cpu.{process}.busy_ratio", seconds / scenario.traffic.duration_seconds
+
+
+def _freshness(result: Result) -> Iterator[tuple[str, float]]:
+    for job in result.jobs:
+        if job.job != DELIVERY or job.mean_seconds is None:
+            continue
+        yield FRESHNESS, job.mean_seconds
+        worst = job.quantile_seconds(0.95)
+        if worst is not None and np.isfinite(worst):
+            yield "freshness.p95_seconds", worst
+        yield "freshness.undelivered_ratio", job.undone_ratio or 0.0
+
+
+def _cost(scenario: Scenario, result: Result) -> Iterator[tuple[str, float]]:
+    found = bill.of_run(as_run(scenario, result), _book(scenario.prices))
+    yield COST, found.total_dollars_month
+    if found.dollars_per_million_requests is not None:
+        yield "cost.dollars_per_million_requests", found.dollars_per_million_requests
+
+
+@cache
+def _book(name: str) -> PriceBook:
+    return prices.read(name)
+
+
+def _excesses(scenario: Scenario, result: Result) -> Iterator[tuple[str, float]]:
+    for verdict in judge.judge(scenario, result.samples, ledger=result.ledger or None).verdicts:
+        if verdict.value is not None and verdict.held is not None:
+            yield verdict.name, verdict.value / verdict.limit - 1.0 if verdict.limit > 0 else verdict.value
+        elif verdict.held is False:  # such as a recovery that was not seen
+            yield verdict.name, 1.0
+
+
+def as_run(scenario: Scenario, result: Result) -> run.Run:
+    """The result as a run that was read back, without a folder, for those who read runs."""
+    load = scenario.traffic
+    return run.Run(
+        folder=Path(scenario.name),
+        record=run.RunRecord(
+            origin=Origin.SIMULATED,
+            scenario=scenario.name,
+            seed=scenario.seed,
+            commit="",
+            warm_up_seconds=load.warm_up_seconds,
+            duration_seconds=load.duration_seconds,
+            facts=result.facts,
+            ledger=result.ledger,
+        ),
+        scenario=scenario,
+        samples=result.samples,
+        usage=_table(result.usage, run.USAGE),
+        stages=_table(result.stages, run.STAGES),
+        caches=_table(result.caches, run.CACHES),
+        journal=result.journal,
+    )
+
+
+def _table(rows: tuple[tuple[object, ...], ...], schema: pa.Schema) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema.names)
+    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
