@@ -100,7 +100,8 @@ class _Compiler:
         for demand in self._profile.demands:
             if demand.operation == self._operation and demand.process not in seen:
                 if self._layout.named(demand.process):
-                    yield flows.Use(process=demand.process, where=Where.PERSON)
+                    where = Where.PERSON if demand.process == Server.POSTGRES else Where.ANY
+                    yield flows.Use(process=demand.process, where=where)
                 else:
                     self.program.notes.append(f"{self._operation}: no process {demand.process} in this scenario")
 

@@ -1,7 +1,7 @@
 """What goes on without any request: the host's stalls, and what each process does when it is idle.
 
-Stalls are vacations of all cores. Idle work (timers, polls, collections) comes as short jobs of the processes that do
-it, so it stands in their event loops' way as it does in life.
+Stalls are vacations of all cores of a host, each host's at times of its own. Idle work (timers, polls, collections)
+comes as short jobs of the processes that do it, so it stands in their event loops' way as it does in life.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import Final
 from core import streams
 from core.profile import Profile, Stalls
 from core.scenario import Scenario
+from core.scenario.processes import group_of
 from sim.kernel import Steps
+from sim.layout import Layout
 from sim.plant import Plant
 
 #: CPU of one piece of idle work. The profile tells only how much there is; a timer's callback is of this order.
@@ -21,14 +23,32 @@ IDLE_JOB_SECONDS: Final = 0.0005
 def start(plant: Plant, *, scenario: Scenario, profile: Profile, until_seconds: float) -> None:
     """Let stalls and idle work happen until then."""
     kernel = plant.kernel
-    for index in range(len(profile.stalls.per_second)):
-        kernel.start(_stalls(plant, profile.stalls, index, scenario.seed, until_seconds))
-    for name in sorted(profile.background_cpu_ratio):
-        share = profile.background_cpu_ratio[name]
-        stations = plant.layout.named(name)
-        for place in stations:
-            if share > 0.0:
-                kernel.start(_idle(plant, place, share / len(stations), scenario.seed, until_seconds))
+    for host in range(len(plant.hosts)):
+        for index in range(len(profile.stalls.per_second)):
+            kernel.start(_stalls(plant, host, profile.stalls, index, scenario.seed, until_seconds))
+    for place, share in idle_ratios(plant.layout, profile):
+        kernel.start(_idle(plant, place, share, scenario.seed, until_seconds))
+
+
+def idle_ratios(layout: Layout, profile: Profile) -> list[tuple[int, float]]:
+    """(process, share of a core) of whatever does something without traffic, by name.
+
+    A process that calibration did not have idles as those of its group did, or as its components did.
+    """
+    measured = profile.background_cpu_ratio
+    found = []
+    for place, process in sorted(enumerate(layout.processes), key=lambda each: each[1].name):
+        alike = [measured[process.name]] if process.name in measured else []
+        alike = alike or [ratio for name, ratio in measured.items() if group_of(name) == process.group]
+        share = sum(alike) / len(alike) if alike else sum(measured.get(member, 0.0) for member in process.members)
+        if share > 0.0:
+            found.append((place, share))
+    return found
+
+
+def stalls_stream(seed: int, host: int, index: int) -> streams.Stream:
+    """When the stalls of one class come to one host, and how long each is."""
+    return streams.named(seed, f"model.stalls.{index}" if not host else f"model.stalls.{index}.{host}")
 
 
 def stall_seconds(stalls: Stalls, index: int, uniform: float) -> float:
@@ -40,15 +60,15 @@ def stall_seconds(stalls: Stalls, index: int, uniform: float) -> float:
     return lower + (upper - lower) * float(uniform ** ((upper - lower) / (mean - lower) - 1.0))
 
 
-def _stalls(plant: Plant, stalls: Stalls, index: int, seed: int, until_seconds: float) -> Steps[None]:
+def _stalls(plant: Plant, host: int, stalls: Stalls, index: int, seed: int, until_seconds: float) -> Steps[None]:
     rate = stalls.per_second[index]
-    stream = streams.named(seed, f"model.stalls.{index}")
+    stream = stalls_stream(seed, host, index)
     number = 0
     while rate > 0.0:
         yield plant.kernel.wait(stream.exponential(number) / rate)
         if plant.kernel.now >= until_seconds:
             return
-        plant.host.stall(stall_seconds(stalls, index, stream.uniform(number, 1)))
+        plant.hosts[host].stall(stall_seconds(stalls, index, stream.uniform(number, 1)))
         number += 1
 
 

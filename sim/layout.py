@@ -1,21 +1,32 @@
-"""Which processes there are, what each can do at once, and who answers for a component: the stack's plan, in short.
+"""Which processes there are, what each can do at once, which host it is on, and who answers for a component.
 
 The names are those of `windtunnel status`, so CPU by process can be laid beside the measured.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
-from core.names import Component, Server
-from core.scenario import Scenario
+from core.names import Server
+from core.scenario import Scenario, processes
 
 #: Threads that work at once in a server that has many of them: more than its host has cores, so it never queues inside.
 _THREADS: Final = 256
 _THREADED: Final = (Server.POSTGRES, Server.KAFKA, Server.EDGE, Server.SHIELD, Server.CLAMD)
 #: Go programs run as many goroutines at once as they see cores, the others wait in order.
 _GO: Final = (Server.TOXIPROXY, Server.OBJECTS)
+#: The one host of a scenario that speaks of none.
+STACK: Final = "stack"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A host and its cores."""
+
+    name: str
+    cores: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,17 +34,29 @@ class Process:
     """One process: ``members`` are components or the server itself; ``threads`` work beside its event loop."""
 
     name: str
+    group: str  # what a scenario calls it together with its like
     members: tuple[str, ...]
     workers: int
     threads: int = 0
+    host: int = 0  # index of its machine
+    account: int = 0  # its number among the processes of that machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """All processes of one host with ``cores`` cores, in a fixed order."""
+    """All processes and the machines that they run on, in a fixed order."""
 
     processes: tuple[Process, ...]
-    cores: int
+    hosts: tuple[Machine, ...]
+
+    @property
+    def cores(self) -> int:
+        """Cores of all machines together."""
+        return sum(machine.cores for machine in self.hosts)
+
+    def on(self, host: int) -> tuple[Process, ...]:
+        """Processes of one machine, in the order of their accounts."""
+        return tuple(process for process in self.processes if process.host == host)
 
     def of(self, member: str) -> tuple[int, ...]:
         """Indices of the processes that answer for a component or server; empty where there is none."""
@@ -42,32 +65,73 @@ class Layout:
     def named(self, name: str) -> tuple[int, ...]:
         """Indices of the process called ``name``, or of all instances of the component, server or placement entry."""
         exact = tuple(index for index, process in enumerate(self.processes) if process.name == name)
-        if exact:
-            return exact
-        prefix = tuple(i for i, process in enumerate(self.processes) if process.name.rpartition("-")[0] == name)
-        return prefix or self.of(name)
+        return exact or tuple(i for i, process in enumerate(self.processes) if process.group == name) or self.of(name)
 
 
 def of(scenario: Scenario) -> Layout:
     """The layout of ``scenario``."""
-    cores = len(scenario.system.placement.cores.stack)
-    processes = [
-        Process(name=_numbered(Server.GATEWAY, n, scenario.system.gateway.instances), members=("gateway",), workers=1)
-        for n in range(1, scenario.system.gateway.instances + 1)
-    ]
-    for name, members in scenario.system.placement.processes.items():
-        count = scenario.system.feed.instances if Component.FEED in members else 1
+    machines = _machines(scenario)
+    placed = _placed(scenario, list(_processes(scenario)), machines)
+    counts = [0] * len(machines)
+    numbered = []
+    for process in placed:
+        workers = machines[process.host].cores if process.group in _GO else process.workers
+        numbered.append(replace(process, workers=workers, account=counts[process.host]))
+        counts[process.host] += 1
+    return Layout(processes=tuple(numbered), hosts=machines)
+
+
+def _machines(scenario: Scenario) -> tuple[Machine, ...]:
+    placement = scenario.system.placement
+    if not placement.hosts:
+        return (Machine(name=STACK, cores=len(placement.cores.stack)),)
+    return tuple(
+        Machine(name=name, cores=host.cores)
+        for kind, host in placement.hosts.items()
+        for name in processes.numbered(kind, host.count)
+    )
+
+
+def _processes(scenario: Scenario) -> Iterator[Process]:
+    gateway = str(Server.GATEWAY)
+    for name in processes.gateways(scenario):
+        yield Process(name=name, group=gateway, members=(gateway,), workers=1)
+    groups = {
+        name: group
+        for group in scenario.system.placement.processes
+        for name in processes.numbered(group, processes.instances_of(scenario.system, group))
+    }
+    for name, members in processes.ours(scenario).items():
         told = tuple(str(member) for member in members)
-        names = [_numbered(name, number, count) for number in range(1, count + 1)]
-        processes += [Process(name=each, members=told, workers=1, threads=_THREADS) for each in names]
-    instances = range(scenario.system.shards.physical)
-    processes += [Process(name=f"postgres_{index}", members=("postgres",), workers=_THREADS) for index in instances]
+        yield Process(name=name, group=groups[name], members=told, workers=1, threads=_THREADS)
+    for name in processes.databases(scenario):
+        yield Process(name=name, group=str(Server.POSTGRES), members=(str(Server.POSTGRES),), workers=_THREADS)
     for server in Server:
         if server not in (Server.GATEWAY, Server.POSTGRES):
-            workers = _THREADS if server in _THREADED else cores if server in _GO else 1
-            processes.append(Process(name=str(server), members=(str(server),), workers=workers))
-    return Layout(processes=tuple(processes), cores=cores)
+            workers = _THREADS if server in _THREADED else 1
+            yield Process(name=str(server), group=str(server), members=(str(server),), workers=workers)
 
 
-def _numbered(name: str, number: int, count: int) -> str:
-    return str(name) if count == 1 else f"{name}-{number}"
+def _placed(scenario: Scenario, found: list[Process], machines: tuple[Machine, ...]) -> Iterator[Process]:
+    """Every process on its machine: the one that lists its name, else in turn those that list its group, else the
+    first."""
+    listing = _listing(scenario, machines)
+    turns: dict[str, int] = {}
+    for process in found:
+        named = listing.get(process.name, ()) if process.name != process.group else ()
+        if named:
+            yield replace(process, host=named[0])
+            continue
+        places = listing.get(process.group, (0,))
+        turn = turns[process.group] = turns.get(process.group, -1) + 1
+        yield replace(process, host=places[turn % len(places)])
+
+
+def _listing(scenario: Scenario, machines: tuple[Machine, ...]) -> Mapping[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    names = [machine.name for machine in machines]
+    for kind, host in scenario.system.placement.hosts.items():
+        places = tuple(names.index(name) for name in processes.numbered(kind, host.count))
+        for run in host.runs:
+            found[run] = (*found.get(run, ()), *places)
+    return found

@@ -28,7 +28,7 @@ class Plant:
 
     kernel: Kernel
     layout: Layout
-    host: Host
+    hosts: list[Host]
     stations: list[Station]  # by process, then the threads of each process
     links: list[Link]
     pools: list[list[Pool]]  # by family; within one, caller × callees + callee
@@ -42,6 +42,12 @@ class Plant:
     limits: dict[str, tuple[float, float]]  # operation → (count, seconds)
     recent: dict[tuple[str, int], deque[float]] = field(default_factory=dict)  # arrivals by operation and person
 
+    def cpu_seconds(self) -> list[float]:
+        """CPU time that each process has had until now, in the order of the layout."""
+        for host in self.hosts:
+            host.settle()
+        return [self.hosts[process.host].cpu_seconds[process.account] for process in self.layout.processes]
+
     def link(self, name: str) -> Link | None:
         """The link called ``name``; None where no operation of this run crosses it."""
         return next((link for link in self.links if link.name == name), None)
@@ -50,14 +56,19 @@ class Plant:
 def build(kernel: Kernel, program: Program, *, scenario: Scenario, profile: Profile, layout: Layout) -> Plant:
     """Put the plant together, everything empty and up."""
     system = scenario.system
-    host = Host(kernel, name="stack", cores=layout.cores, processes=len(layout.processes))
+    hosts = [
+        Host(kernel, name=machine.name, cores=machine.cores, processes=len(layout.on(index)))
+        for index, machine in enumerate(layout.hosts)
+    ]
     stations = [
-        Station(kernel, host, name=process.name, process=index, workers=process.workers)
-        for index, process in enumerate(layout.processes)
+        Station(kernel, hosts[each.host], name=each.name, process=each.account, workers=each.workers)
+        for each in layout.processes
     ]
     stations += [
-        Station(kernel, host, name=f"{process.name} threads", process=index, workers=max(1, process.threads))
-        for index, process in enumerate(layout.processes)
+        Station(
+            kernel, hosts[each.host], name=f"{each.name} threads", process=each.account, workers=max(1, each.threads)
+        )
+        for each in layout.processes
     ]
     wires = {wire.link: lognormal_of(wire.median_seconds, wire.p99_seconds) for wire in profile.wires}
     waits = {delay.station: lognormal_of(delay.median_seconds, delay.p99_seconds) for delay in profile.delays}
@@ -67,7 +78,7 @@ def build(kernel: Kernel, program: Program, *, scenario: Scenario, profile: Prof
     return Plant(
         kernel=kernel,
         layout=layout,
-        host=host,
+        hosts=hosts,
         stations=stations,
         links=[Link(name, *wires.get(name, loopback), proxied=name in proxied) for name in program.links],
         pools=[

@@ -104,7 +104,7 @@ class _Run:
         return self._result()
 
     def _second(self, second: int, *, until_seconds: float) -> None:
-        before = list(self.plant.host.cpu_seconds)
+        before = self.plant.cpu_seconds()
         if self.kernel.now >= 0.0 and not self.observer.counting:
             self.observer.counting = True
             for cache in self.plant.caches:
@@ -112,11 +112,9 @@ class _Run:
         if self.kernel.now < 0.0 < until_seconds:
             until_seconds = 0.0
         self.kernel.run(until_seconds=until_seconds)
-        self.plant.host.settle()
         if second < self.scenario.traffic.duration_seconds:
-            for place, process in enumerate(self.layout.processes):
-                spent = self.plant.host.cpu_seconds[place] - before[place]
-                self.usage.append((process.name, second, spent))
+            for process, earlier, now in zip(self.layout.processes, before, self.plant.cpu_seconds(), strict=True):
+                self.usage.append((process.name, second, now - earlier))
 
     def _check(self) -> None:
         places: list[Station | Pool] = [*self.plant.stations]
@@ -125,7 +123,8 @@ class _Run:
         observe.check(tallies, now=self.kernel.now)
         for place in places:
             place.check()
-        self.plant.host.check()
+        for host in self.plant.hosts:
+            host.check()
 
     def _program(self) -> Program:
         mix = self.scenario.traffic.mix_ratio
@@ -153,21 +152,25 @@ class _Run:
         )
 
     def _facts(self) -> dict[str, Any]:
-        host, seconds = self.plant.host, self.scenario.traffic.duration_seconds
-        judged: dict[str, float] = {}
+        hosts, seconds = self.plant.hosts, self.scenario.traffic.duration_seconds
+        places = {process.name: process.host for process in self.layout.processes}
+        judged = [0.0] * len(hosts)
         for name, second, spent in self.usage:
             if second >= 0:
-                judged[name] = judged.get(name, 0.0) + spent
+                judged[places[name]] += spent
         opened = zip(self.program.breakers, self.plant.breaker_opened, strict=True)
         facts: dict[str, Any] = {
-            "host_utilisation_ratio": sum(judged.values()) / (seconds * host.cores),
-            "host_stalled_seconds": host.stalled_seconds,
+            "host_utilisation_ratio": sum(judged) / (seconds * self.layout.cores),
+            "host_stalled_seconds": sum(host.stalled_seconds for host in hosts) / len(hosts),
             "requests_inside_mean_count": self.observer.requests.mean_number(),
             "background_unfinished_count": self.observer.background.inside,
             "breaker_opened_count": {name: count for (name, _), count in opened},
             "degraded_count": dict(sorted(self.observer.degraded_count.items())),
             "fanout_push_mean_count": self.content.mean_push_count(),
         }
+        if len(hosts) > 1:
+            busy = {host.name: spent / (seconds * host.cores) for host, spent in zip(hosts, judged, strict=True)}
+            facts["utilisation_ratio_by_host"] = busy
         if self.program.notes:
             facts["assumed"] = list(self.program.notes)
         return facts

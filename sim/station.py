@@ -25,7 +25,8 @@ class _Visit:
 
 
 class Station:
-    """One process of the system, or the threads of one. Serves at most ``workers`` jobs at a time.
+    """One process of the system, or the threads of one. Serves at most ``workers`` jobs at a time; ``process`` is its
+    account on its host.
 
     ``seized`` holds for the time in which a worker has a job, so the workers' number is never exceeded.
     """
@@ -38,6 +39,11 @@ class Station:
         self._serving: dict[Job, _Visit] = {}
         self._down = 0
         self._paused = 0
+
+    @property
+    def host(self) -> Host:
+        """The host whose cores it works with."""
+        return self._host
 
     @property
     def up(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.names import Component, Server, link
-from core.scenario import Scenario
+from core.scenario import Scenario, processes
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -48,13 +48,8 @@ def proxied_links(scenario: Scenario) -> tuple[str, ...]:
 
 
 def processes_of(scenario: Scenario) -> dict[str, tuple[Component, ...]]:
-    """Processes of ours by name: one per placement entry, ``feed-1``, ``feed-2`` … for instances of the feed."""
-    placed: dict[str, tuple[Component, ...]] = {}
-    for name, members in scenario.system.placement.processes.items():
-        count = scenario.system.feed.instances if Component.FEED in members else 1
-        for number in range(1, count + 1):
-            placed[name if count == 1 else f"{name}-{number}"] = tuple(members)
-    return placed
+    """Processes of ours by name: one per placement entry, ``feed-1``, ``feed-2`` … where it has instances."""
+    return processes.ours(scenario)
 
 
 def instances_of(scenario: Scenario) -> dict[Component, tuple[str, ...]]:
@@ -83,8 +78,7 @@ def port_names(scenario: Scenario) -> tuple[str, ...]:
 
 def gateways_of(scenario: Scenario) -> tuple[str, ...]:
     """Names of the gateway's instances; they listen on one port together (SO_REUSEPORT)."""
-    count = scenario.system.gateway.instances
-    return tuple(Server.GATEWAY if count == 1 else f"{Server.GATEWAY}-{n}" for n in range(1, count + 1))
+    return processes.gateways(scenario)
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -6,30 +6,19 @@ Everything has a default but the name: `windtunnel explain FILE` prints the whol
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from core.names import Component, FaultKind
+from core.names import FaultKind
+from core.scenario.fields import CONFIG, Count
+from core.scenario.placement import Placement
 from core.scenario.units import Below, Bytes, PerSecond, RateLimit, Ratio, Seconds, Within
 
-_UNITS: Final = re.compile(r"_(seconds|bytes|ratio|per_second)$")
 
-
-def written_name(attribute: str) -> str:
-    """Name of a field in the file: without the unit, which the value carries."""
-    return _UNITS.sub("", attribute)
-
-
-_CONFIG: Final = ConfigDict(extra="forbid", alias_generator=written_name, populate_by_name=True, allow_inf_nan=False)
-
-Count = Annotated[int, Field(ge=1)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Follows:
     """How many people follow whom: the k-th most followed has followers in proportion to k^-exponent."""
 
@@ -39,7 +28,7 @@ class Follows:
     maximum: Count = 600
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Photo:
     """Pixels of a photo as people take it."""
 
@@ -47,7 +36,7 @@ class Photo:
     height: Annotated[int, Field(ge=64, le=8192)] = 1200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Population:
     """People, a deterministic function of their number: no side ever stores them."""
 
@@ -59,44 +48,14 @@ class Population:
     photo: Photo = Photo()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Region:
     """A region and the share of the people it serves."""
 
     people_ratio: Annotated[Ratio, Field(gt=0, le=1)] = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
-class Cores:
-    """Which processor cores the stack and the load generator are pinned to."""
-
-    stack: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
-    load: tuple[Annotated[int, Field(ge=0)], ...] = (1,)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
-class Placement:
-    """Which components share a process, which processes share cores."""
-
-    cores: Cores = Cores()
-    processes: dict[str, tuple[Component, ...]] = field(
-        default_factory=lambda: {
-            "feed": (Component.FEED,),
-            "api": (
-                Component.AUTH,
-                Component.GRAPH,
-                Component.UPLOAD,
-                Component.POSTS,
-                Component.ENGAGEMENT,
-                Component.STORIES,
-                Component.SEARCH,
-            ),
-            "workers": (Component.MEDIA, Component.FANOUT, Component.DISCOVERY, Component.ADS),
-        }
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Gateway:
     """The gateway's instances and its limits by operation."""
 
@@ -104,7 +63,7 @@ class Gateway:
     limits: dict[str, RateLimit] = field(default_factory=lambda: {"feed.read": RateLimit(30, 1.0, "user")})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Mix:
     """Shares of a page by where items come from; followed slots are shared by timeline and celebrity posts."""
 
@@ -113,7 +72,7 @@ class Mix:
     ads_ratio: Ratio = 0.1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Deadlines:
     """How long the feed waits for each source, and for hydration from Redis, before it goes on without."""
 
@@ -124,7 +83,7 @@ class Deadlines:
     hydrate_seconds: Seconds = 0.1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Feed:
     """The feed's page, mix and deadlines."""
 
@@ -135,7 +94,7 @@ class Feed:
     card_ttl_seconds: Seconds = 86_400.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Breaker:
     """When a dependency's breaker opens, and how long it stays open before one request may try."""
 
@@ -143,7 +102,7 @@ class Breaker:
     open_seconds: Seconds = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Retry:
     """How a caller tries again: capped exponential back-off with full jitter, within a budget."""
 
@@ -153,7 +112,7 @@ class Retry:
     budget_ratio: Annotated[Ratio, Field(ge=0, le=1)] = 0.1  # retries per first try
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Fanout:
     """Authors with fewer followers than the threshold are pushed to timelines; the rest are pulled by readers."""
 
@@ -164,7 +123,7 @@ class Fanout:
     batch: Count = 500  # timelines written in one pipeline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Shards:
     """PostgreSQL: logical shards over physical instances."""
 
@@ -173,28 +132,28 @@ class Shards:
     replicas: Annotated[int, Field(ge=0, le=5)] = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class RedisServer:
     """Memory of Redis."""
 
     memory_bytes: Bytes = 256 * 2**20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class KafkaLog:
     """Partitions of each topic."""
 
     partitions: Count = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class CdnTier:
     """Size of one cache tier."""
 
     size_bytes: Bytes = 64 * 2**20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Cdn:
     """The CDN's tiers in front of the object store."""
 
@@ -203,14 +162,14 @@ class Cdn:
     ttl_seconds: Seconds = 365 * 86_400.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Media:
     """The media worker."""
 
     workers: Count = 1  # photos at once
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class System:
     """The system under test: what the stack starts and what the model simulates."""
 
@@ -228,14 +187,14 @@ class System:
     media: Media = Media()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Author:
     """Chooses the person whose number of followers is nearest to this."""
 
     followers: Annotated[int, Field(ge=0)] = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Viral:
     """A post goes viral: its author posts at ``at``, then extra traffic on that post rises and falls linearly."""
 
@@ -247,7 +206,7 @@ class Viral:
     mix_ratio: dict[str, Ratio] = field(default_factory=lambda: {"feed.read": 0.7, "like.add": 0.2, "image.read": 0.1})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Traffic:
     """Open-model arrivals. Times count from the end of the warm-up (t0)."""
 
@@ -269,7 +228,7 @@ class Traffic:
     timeout_seconds: Annotated[Seconds, Field(gt=0)] = 5.0  # a client gives up after this
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Fault:
     """One thing that breaks at ``at`` and is mended after ``for``: a toxic on a link, or a deed to a process."""
 
@@ -318,7 +277,7 @@ class Fault:
         return self.at_seconds + self.for_seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Expectation:
     """What must hold for one operation; judged on both sides in the same way."""
 
@@ -330,7 +289,7 @@ class Expectation:
     outside: Literal["faults"] | None = None  # leave out the time in which a fault acts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Drill:
     """A chaos drill: hypothesis, when to abort; method, rollback and verdict follow from faults and expectations."""
 
@@ -339,7 +298,7 @@ class Drill:
     abort_window_seconds: Seconds = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Scenario:
     """One scenario: both sides are driven by it and by nothing else."""
 

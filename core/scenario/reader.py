@@ -7,19 +7,20 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from core.names import LINKS, Component, Server
-from core.operations import JOURNEYS, OPERATIONS
-from core.scenario import model
-from core.scenario.model import Expectation, Fault, Scenario
+from core.scenario import model, placement
+from core.scenario.fields import written_name
+from core.scenario.impossible import FieldPath, impossible
+from core.scenario.model import Scenario
 from core.scenario.units import in_file
 
-FieldPath = tuple[str | int, ...]
 _ADAPTER: TypeAdapter[Scenario] = TypeAdapter(Scenario)
+#: Modules with the classes that a scenario is made of.
+_PARTS: Final = (model, placement)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ def parse(text: str, *, file: str = "scenario") -> Scenario:
         raise ScenarioError(tuple(sorted(found, key=lambda problem: problem.line))) from error
     wrong = [
         _problem(file, _line_of(lines, path), _dotted(path), _shown(_value_at(data, path)), expected)
-        for path, expected in _impossible(scenario)
+        for path, expected in impossible(scenario)
     ]
     if wrong:
         raise ScenarioError(tuple(sorted(wrong, key=lambda problem: problem.line)))
@@ -197,113 +198,6 @@ def _of_pydantic(file: str, lines: Mapping[FieldPath, int], data: Any, error: di
 
 
 def _known_fields() -> set[str]:
-    classes = [value for value in vars(model).values() if isinstance(value, type) and dataclasses.is_dataclass(value)]
-    return {model.written_name(each.name) for kind in classes for each in dataclasses.fields(kind)}
-
-
-def _impossible(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
-    """Fields that are each well formed and cannot be together."""
-    yield from _impossible_traffic(scenario)
-    yield from _impossible_system(scenario)
-    for index, fault in enumerate(scenario.faults):
-        yield from _impossible_fault(scenario, ("faults", index), fault)
-    for name, expectation in scenario.expect.items():
-        if name == "recovers":
-            if isinstance(expectation, Expectation):
-                yield ("expect", name), "expected a time, such as within 5s"
-        elif name not in OPERATIONS:
-            yield ("expect", name), f"expected an operation{_near(name, tuple(OPERATIONS))}, or recovers"
-        elif not isinstance(expectation, Expectation):
-            yield ("expect", name), "expected limits, such as {p95: < 300ms}"
-    if scenario.drill is not None:
-        for name in scenario.drill.abort:
-            if name not in OPERATIONS:
-                yield ("drill", "abort", name), f"expected an operation{_near(name, tuple(OPERATIONS))}"
-
-
-def _near(name: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f", one of {', '.join(known)}"
-
-
-def _impossible_mix(path: FieldPath, mix: Mapping[str, float]) -> Iterator[tuple[FieldPath, str]]:
-    acts = tuple(name for name in OPERATIONS if name not in ("object.put",)) + tuple(JOURNEYS)
-    for name in mix:
-        if name not in acts:
-            yield (*path, name), f"expected an operation{_near(name, acts)}"
-    total = sum(mix.values())
-    if abs(total - 1) > 1e-9:
-        yield path, f"expected shares that add up to 100%, these add up to {total * 100:.6g}%"
-
-
-def _impossible_traffic(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
-    traffic = scenario.traffic
-    yield from _impossible_mix(("traffic", "mix"), traffic.mix_ratio)
-    if traffic.viral is not None:
-        viral = traffic.viral
-        yield from _impossible_mix(("traffic", "viral", "mix"), viral.mix_ratio)
-        if viral.at_seconds >= traffic.duration_seconds:
-            yield ("traffic", "viral", "at"), f"expected a time before the end, {traffic.duration_seconds:g}s"
-        if viral.author.followers >= scenario.population.people:
-            yield ("traffic", "viral", "author", "followers"), "expected fewer followers than there are people"
-
-
-def _impossible_system(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
-    system, people = scenario.system, scenario.population.people
-    if scenario.population.follows.maximum >= people:
-        yield ("population", "follows", "maximum"), f"expected fewer than the {people} people"
-    if scenario.population.follows.mean > scenario.population.follows.maximum:
-        yield ("population", "follows", "mean"), "expected no more than the maximum"
-    shares = sum(region.people_ratio for region in system.regions.values())
-    if abs(shares - 1) > 1e-9:
-        yield (
-            ("system", "regions"),
-            f"expected shares of people that add up to 100%, these add up to {shares * 100:.6g}%",
-        )
-    mix = system.feed.mix
-    total = mix.followed_ratio + mix.recommended_ratio + mix.ads_ratio
-    if abs(total - 1) > 1e-9:
-        yield ("system", "feed", "mix"), f"expected shares that add up to 100%, these add up to {total * 100:.6g}%"
-    if system.shards.physical > system.shards.logical:
-        yield ("system", "shards", "physical"), f"expected no more than the {system.shards.logical} logical shards"
-    for name in system.gateway.limits:
-        if name not in OPERATIONS:
-            yield ("system", "gateway", "limits", name), f"expected an operation{_near(name, tuple(OPERATIONS))}"
-    placed = [component for members in system.placement.processes.values() for component in members]
-    for component in Component:
-        if placed.count(component) != 1:
-            yield (
-                ("system", "placement", "processes"),
-                f"expected {component} in one process, it is in {placed.count(component)}",
-            )
-
-
-def _processes(scenario: Scenario) -> tuple[str, ...]:
-    system = scenario.system
-    names: list[str] = [name for name in Server if name is not Server.POSTGRES]
-    names += [f"{Server.POSTGRES}_{index}" for index in range(system.shards.physical)]
-    for name, members in system.placement.processes.items():
-        count = system.feed.instances if Component.FEED in members else 1
-        names += [name] if count == 1 else [f"{name}-{number}" for number in range(1, count + 1)]
-    return tuple(str(name) for name in names)
-
-
-def _impossible_fault(scenario: Scenario, path: FieldPath, fault: Fault) -> Iterator[tuple[FieldPath, str]]:
-    if len(fault.kinds()) != 1:
-        yield path, "expected one of latency, bandwidth, timeout, reset, down, action"
-        return
-    if (fault.link is None) == (fault.process is None):
-        yield path, "expected either a link or a process"
-        return
-    if (fault.action is None) != (fault.process is None):
-        yield path, "expected an action (kill, pause, restart) with a process, and a toxic with a link"
-    if fault.link is not None and fault.link not in LINKS:
-        yield (*path, "link"), f"expected a link{_near(fault.link, LINKS)}"
-    if fault.process is not None:
-        processes = _processes(scenario)
-        if fault.process not in processes:
-            yield (*path, "process"), f"expected a process{_near(fault.process, processes)}"
-    if fault.action != "kill" and fault.for_seconds <= 0:
-        yield (*path, "for"), "expected how long it lasts, such as 10s"
-    if fault.end_seconds > scenario.traffic.duration_seconds:
-        yield (*path, "at"), f"expected it to be over by the end of the traffic, {scenario.traffic.duration_seconds:g}s"
+    named = [value for part in _PARTS for value in vars(part).values()]
+    classes = [value for value in named if isinstance(value, type) and dataclasses.is_dataclass(value)]
+    return {written_name(each.name) for kind in classes for each in dataclasses.fields(kind)}

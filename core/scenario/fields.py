@@ -1,0 +1,20 @@
+"""How the classes of a scenario are read and written: names without units in the file, no field that is not known."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+
+from pydantic import ConfigDict, Field
+
+_UNITS: Final = re.compile(r"_(seconds|bytes|ratio|per_second)$")
+
+
+def written_name(attribute: str) -> str:
+    """Name of a field in the file: without the unit, which the value carries."""
+    return _UNITS.sub("", attribute)
+
+
+CONFIG: Final = ConfigDict(extra="forbid", alias_generator=written_name, populate_by_name=True, allow_inf_nan=False)
+
+Count = Annotated[int, Field(ge=1)]

@@ -1,0 +1,63 @@
+"""Names of all processes that a scenario speaks of: the stack starts them, the model places them, faults hit them.
+
+A group is what a scenario names as one thing: an entry of ``placement.processes``, or a server. A group of one is
+called as its group is; several are numbered, ours and the gateway from one (``api-1``), PostgreSQL's from nought.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from core.names import Component, Server
+from core.scenario.model import Scenario, System
+
+_NUMBERS: Final = re.compile(r"([_-][0-9]+)+$")
+
+
+def numbered(group: str, count: int) -> tuple[str, ...]:
+    """Names of ``count`` processes of a group."""
+    return (str(group),) if count == 1 else tuple(f"{group}-{number}" for number in range(1, count + 1))
+
+
+def group_of(process: str) -> str:
+    """``postgres_1`` → ``postgres``, ``feed-2`` → ``feed``."""
+    return _NUMBERS.sub("", process)
+
+
+def instances_of(system: System, group: str) -> int:
+    """How many processes an entry of ``placement.processes`` has."""
+    if Component.FEED in system.placement.processes[group]:
+        return system.feed.instances
+    return system.placement.instances.get(group, 1)
+
+
+def ours(scenario: Scenario) -> dict[str, tuple[Component, ...]]:
+    """Processes of ours by name, with the components in them."""
+    system = scenario.system
+    return {
+        name: tuple(members)
+        for group, members in system.placement.processes.items()
+        for name in numbered(group, instances_of(system, group))
+    }
+
+
+def gateways(scenario: Scenario) -> tuple[str, ...]:
+    """Names of the gateway's instances."""
+    return numbered(Server.GATEWAY, scenario.system.gateway.instances)
+
+
+def databases(scenario: Scenario) -> tuple[str, ...]:
+    """Names of PostgreSQL's instances."""
+    return tuple(f"{Server.POSTGRES}_{index}" for index in range(scenario.system.shards.physical))
+
+
+def all_of(scenario: Scenario) -> tuple[str, ...]:
+    """Names of all processes."""
+    others = tuple(str(server) for server in Server if server not in (Server.GATEWAY, Server.POSTGRES))
+    return (*gateways(scenario), *ours(scenario), *databases(scenario), *others)
+
+
+def groups_of(scenario: Scenario) -> tuple[str, ...]:
+    """Names of all groups."""
+    return tuple(dict.fromkeys((*scenario.system.placement.processes, *(str(server) for server in Server))))
