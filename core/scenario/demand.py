@@ -1,0 +1,103 @@
+"""The demand on the whole service: what a planner knows of it before there is a system.
+
+A run's ``traffic`` is a sample on one machine; this is everybody, by the day, in the words of a published design. What
+a design states of its own CPU may stand here too and then goes before the calibrated demand.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import field
+from typing import TYPE_CHECKING, Annotated, Final
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from core.names import Component, Server
+from core.operations import BACKGROUND, JOURNEYS, OPERATIONS
+from core.scenario.fields import CONFIG, Count
+from core.scenario.units import Bytes, Ratio, Seconds
+
+if TYPE_CHECKING:
+    from core.scenario.model import Scenario
+
+#: Between an operation and the process that one of `Demand.cpu_seconds` speaks of.
+AT: Final = "@"
+
+Number = Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class Sizes:
+    """Bytes of one thing each, in the mean; what is left out is taken from the scenario's photo and page."""
+
+    image_bytes: Bytes | None = None  # as a reader loads it
+    original_bytes: Bytes | None = None  # a photo as it is uploaded
+    variants_bytes: Bytes | None = None  # all renditions of one photo or video together
+    video_bytes: Bytes = 20_000_000  # a video as it is uploaded
+    feed_bytes: Bytes | None = None  # one answer to feed.read
+    answer_bytes: Bytes | None = None  # one other answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class Core:
+    """The processor core that CPU seconds were measured on: its work a second is in proportion to ghz × ipc."""
+
+    ghz: Annotated[float, Field(gt=0, le=10)]
+    ipc: Annotated[float, Field(gt=0, le=10)] = 1.0  # instructions a cycle over those of an Intel core of 2017 (m5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class Demand:
+    """People and what they do in a mean day of the present."""
+
+    daily_users: Count
+    users: Count | None = None  # registered; as many as come in a day where none is told
+    per_day: dict[str, Number]  # acts of the whole service in a day, by operation or journey
+    peak_factor: Annotated[float, Field(ge=1, le=100)] = 3.0  # busiest hour over the day's mean
+    images_per_feed: Number | None = None  # images that one feed.read has the CDN send; one for each post of the page
+    videos_ratio: Annotated[Ratio, Field(ge=0, le=1)] = 0.0  # of uploads
+    images: Count | None = None  # different images that readers ask for; a month's uploads where none is told
+    popularity: Annotated[float, Field(ge=0, le=2)] = 0.9  # the k-th most wanted image is asked for in k^-popularity
+    sizes: Sizes = Sizes()
+    cpu_seconds: dict[str, Seconds] = field(default_factory=dict)  # by operation, or operation@process
+    core: Core | None = None  # on which those CPU seconds were measured; the calibrated machine's where none is told
+
+    @property
+    def people(self) -> int:
+        """Registered people."""
+        return self.users or self.daily_users
+
+
+def acts() -> tuple[str, ...]:
+    """What `Demand.per_day` may name."""
+    return tuple(name for name in OPERATIONS if name != "object.put") + tuple(JOURNEYS)
+
+
+def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Fields of the section that are each well formed and cannot be together."""
+    demand = scenario.demand
+    if demand is None:
+        return
+    for name in demand.per_day:
+        if name not in acts():
+            yield ("demand", "per_day", name), f"expected an operation{near(name, acts())}"
+    if not any(demand.per_day.values()):
+        yield ("demand", "per_day"), "expected acts, such as {feed.read: 10_000_000}"
+    if demand.users is not None and demand.users < demand.daily_users:
+        yield ("demand", "users"), f"expected at least the {demand.daily_users} who come in a day"
+    jobs = (*OPERATIONS, *BACKGROUND)
+    processes = tuple(str(each) for each in (*Component, *Server))
+    for name in demand.cpu_seconds:
+        job, at, process = name.partition(AT)
+        if job not in jobs:
+            yield ("demand", "cpu", name), f"expected an operation{near(job, jobs)}"
+        elif at and process not in processes:
+            yield ("demand", "cpu", name), f"expected a component or server behind {AT}{near(process, processes)}"
+
+
+def near(name: str, known: tuple[str, ...]) -> str:
+    """What may have been meant."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f", one of {', '.join(known)}"

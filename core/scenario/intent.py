@@ -1,0 +1,160 @@
+"""What a plan must hold: latency, availability, spares, regions that may be lost, growth, and how sure its inputs are.
+
+`windtunnel plan` turns demand and intent into counts. Nothing here is about one machine or one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import field
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic.dataclasses import dataclass
+
+from core.names import Cache
+from core.operations import JOURNEYS, OPERATIONS, steps_of
+from core.scenario.demand import near
+from core.scenario.fields import CONFIG, Count
+from core.scenario.units import Below, Ratio, Seconds
+
+if TYPE_CHECKING:
+    from core.scenario.model import Scenario
+
+#: Inputs whose uncertainty a scenario may state: each a factor on what stands elsewhere.
+UNCERTAIN: Final = (
+    "demand",  # acts a day
+    "peak",  # busiest hour over the mean
+    "growth",  # a year
+    "cpu",  # CPU seconds of everything
+    "follows",  # people whom one person follows
+    "misses",  # share of look-ups that miss their cache
+    "bytes",  # of every object and answer
+    "round_trip",  # between machines of one region
+    "prices",  # of the book
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class Percentiles:
+    """Upper limits of one operation's latency, from the gateway's door and back to it."""
+
+    p50: Below | None = None
+    p95: Below | None = None
+    p99: Below | None = None
+
+    def limits(self) -> dict[float, float]:
+        """Seconds by quantile level."""
+        told = {0.5: self.p50, 0.95: self.p95, 0.99: self.p99}
+        return {level: below.value for level, below in told.items() if below is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class Failing:
+    """How often something fails, and how long until it is back or replaced."""
+
+    every_seconds: Annotated[Seconds, Field(gt=0)]
+    repair_seconds: Annotated[Seconds, Field(gt=0)]
+
+    @property
+    def down_ratio(self) -> float:
+        """Share of time in which it is down: repair / (every + repair)."""
+        return self.repair_seconds / (self.every_seconds + self.repair_seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class Failures:
+    """What fails. A machine once a year is what large fleets report (J. Dean, 2009: a thousand failures of machines in
+    the first year of a cluster of 1,800); a region's 57 minutes a year are near the 99.99 % that providers promise."""
+
+    node: Failing = Failing(every_seconds=365 * 86_400.0, repair_seconds=3_600.0)
+    region: Failing = Failing(every_seconds=2 * 365 * 86_400.0, repair_seconds=2 * 3_600.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class Range:
+    """An uncertain factor. ``low`` and ``high`` bound it; of a lognormal shape they are its 5 % and 95 % quantiles."""
+
+    low: Annotated[float, Field(ge=0)]
+    mid: Annotated[float, Field(ge=0)]
+    high: Annotated[float, Field(ge=0)]
+    shape: Literal["triangular", "uniform", "lognormal"] = "triangular"
+
+
+def _of_list(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        if len(value) != 3:
+            raise ValueError("expected three numbers, [low, mid, high]")
+        return dict(zip(("low", "mid", "high"), value, strict=True))
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class Intent:
+    """What must hold in the busiest hour at the end of the horizon, with ``lose_regions`` gone and ``spare`` down."""
+
+    slo: dict[str, Percentiles] = field(default_factory=dict)  # by operation or journey
+    availability_ratio: Annotated[Ratio, Field(gt=0, lt=1)] = 0.999
+    spare: Annotated[int, Field(ge=0, le=10)] = 1  # N + k: instances of every kind that may be down
+    lose_regions: Annotated[int, Field(ge=0, le=10)] = 0
+    growth_ratio: Annotated[Ratio, Field(ge=0, le=10)] = 0.0  # a year
+    horizon_seconds: Annotated[Seconds, Field(gt=0, le=10 * 365 * 86_400.0)] = 365 * 86_400.0
+    busy_ratio: Annotated[Ratio, Field(gt=0, lt=1)] = 0.8  # no instance is planned to be busier, whatever the latency
+    round_trip_seconds: Seconds = 0.0005  # between machines of one region, median
+    zones: Annotated[int, Field(ge=1, le=10)] = 3  # of a region, among which instances are spread evenly
+    hits_ratio: dict[str, Ratio] = field(default_factory=dict)  # by cache: what its size is chosen for
+    failures: Failures = Failures()
+    fleet: dict[str, Count] = field(
+        default_factory=dict
+    )  # instances by group in each region that are given, not sought
+    shapes: dict[str, str] = field(default_factory=dict)  # by group or pool: the price that it must be bought at
+    term: Literal["on_demand", "reserved_1y", "reserved_3y", "spot"] = "on_demand"
+    viewers: dict[str, str] = field(default_factory=dict)  # by region: the CDN's price geography, such as eu+il
+    ranges: dict[str, Annotated[Range, BeforeValidator(_of_list)]] = field(default_factory=dict)
+    regret: Annotated[float, Field(ge=1, le=1000)] = 4.0  # a dollar of fleet that is missing, in dollars that idle
+
+    @property
+    def years(self) -> float:
+        """The horizon."""
+        return self.horizon_seconds / (365 * 86_400.0)
+
+
+def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Fields of the section that are each well formed and cannot be together."""
+    intent, demand = scenario.intent, scenario.demand
+    if intent is None:
+        return
+    if demand is None:
+        yield ("intent",), "expected a demand beside it: what the plan is for"
+        return
+    known = (*OPERATIONS, *JOURNEYS)
+    asked = {step for act, count in demand.per_day.items() if count and act in known for step in steps_of(act)}
+    if "feed.read" in asked:
+        asked.add("image.read")
+    for name, limits in intent.slo.items():
+        if name not in known:
+            yield ("intent", "slo", name), f"expected an operation{near(name, known)}"
+            continue
+        if not asked.issuperset(steps_of(name)):
+            yield ("intent", "slo", name), "expected an operation that demand.per_day has"
+        for level in ("p50", "p95", "p99"):
+            limit = getattr(limits, level)
+            if limit is not None and limit.unit != "seconds":
+                yield ("intent", "slo", name, level), "expected a time, such as < 150ms"
+    regions = tuple(scenario.system.regions)
+    if intent.lose_regions >= len(regions):
+        yield ("intent", "lose_regions"), f"expected fewer than the {len(regions)} of system.regions"
+    for name in intent.viewers:
+        if name not in regions:
+            yield ("intent", "viewers", name), f"expected a region{near(name, regions)}"
+    for name in intent.hits_ratio:
+        caches = tuple(str(cache) for cache in Cache)
+        if name not in caches:
+            yield ("intent", "hits", name), f"expected a cache{near(name, caches)}"
+    for name, each in intent.ranges.items():
+        if name not in UNCERTAIN:
+            yield ("intent", "ranges", name), f"expected an input{near(name, UNCERTAIN)}"
+        elif not each.low <= each.mid <= each.high:
+            yield ("intent", "ranges", name), "expected low, mid and high in ascending order"
+        elif not each.low > 0:
+            yield ("intent", "ranges", name, "low"), "expected a factor above zero"
