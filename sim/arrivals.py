@@ -6,8 +6,6 @@ went wrong. A client that gives up leaves its work behind.
 
 from __future__ import annotations
 
-from typing import Final
-
 from core.operations import steps_of
 from core.run import Event
 from core.traffic import Schedule
@@ -16,10 +14,7 @@ from sim.flow import Ending
 from sim.interpreter import Interpreter
 from sim.kernel import Kernel, Steps
 from sim.observe import Observer
-from sim.task import Request, Task
-
-#: Steps that a journey may have: the entity of a request's step is number × this + step.
-STEPS_MAX: Final = 16
+from sim.task import STEPS_MAX, Request, Task
 
 
 class Clients:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 
 class Cache:
@@ -17,6 +18,11 @@ class Cache:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def held(self) -> Iterator[tuple[int, int, float]]:
+        """Key, bytes and expiry of what is stored, the least recently used first."""
+        for key, (size, expiry) in self._entries.items():
+            yield key, size, expiry
 
     def lookup(self, key: int, *, now: float) -> bool:
         """Whether ``key`` is there; counts it, and makes it the most recently used."""

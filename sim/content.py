@@ -15,7 +15,8 @@ from core.policies import fanout
 from core.policies.shard import physical_of
 from core.policies.stitch import quota
 from core.scenario import Scenario
-from core.traffic import NO_TARGET, VIRAL_POST
+from core.traffic import NO_TARGET, VIRAL_POST, Ints
+from sim.flow import Keys
 
 #: Edges of the graph up to which "whom does a person follow?" is tabulated; beyond it a page holds popular posts only.
 EDGES_MAX: Final = 2_000_000
@@ -60,6 +61,21 @@ class Content:
         if target == VIRAL_POST and self._viral_author is not None:
             return self._viral_author
         return person if target <= NO_TARGET else target % self.people.posters
+
+    def authors(self, targets: Ints, persons: Ints) -> Ints:
+        """`author` of many acts at once."""
+        viral = -1 if self._viral_author is None else self._viral_author
+        known = np.where(targets <= NO_TARGET, persons, targets % self.people.posters)
+        return np.where((targets == VIRAL_POST) & (viral >= 0), viral, known)
+
+    def keys_count(self, keys: Keys) -> int:
+        """Keys of this kind that there can be, from 0 on."""
+        match keys:
+            case Keys.POSTS:
+                return self.people.posters * self._scenario.population.posts_per_poster
+            case Keys.AUTHORS:
+                return self.people.posters
+        return self.people.people
 
     def photo_bytes(self, author: int) -> int:
         """Bytes of the variant that readers load: every post of an author shows the author's one photo."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from core.names import Cache, FaultKind, Server
@@ -26,19 +27,66 @@ _HELD: Final = {
 }
 
 
-def start(plant: Plant, *, scenario: Scenario, profile: Profile, journal: list[Event]) -> None:
-    """Let every fault of ``scenario`` act in its time; what happens is written to ``journal``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """One fault as what is done to the plant, for every engine: stations and caches by their place in it.
 
-    Raises ValueError where a fault names a process that the scenario does not have.
+    It ends ``for_seconds`` after its beginning.
     """
+
+    index: int  # of the fault in the scenario
+    fault: Fault
+    at_seconds: float
+    for_seconds: float
+    link: str | None = None  # None also where no operation of this run crosses it
+    stations: tuple[int, ...] = ()
+    caches: tuple[int, ...] = ()
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the journal says of it."""
+        return {"fault": self.index, "kind": self.fault.kind.value, "target": self.fault.target}
+
+
+def deeds(plant: Plant, *, scenario: Scenario, profile: Profile) -> list[Deed]:
+    """What every fault of ``scenario`` does; raises ValueError where one names a process that there is not."""
+    found = []
     for index, fault in enumerate(scenario.faults):
         if fault.link is not None:
-            plant.kernel.start(_toxic(plant, index, fault, journal))
-        elif not plant.layout.named(fault.target):
+            link = fault.link if plant.link(fault.link) is not None else None
+            found.append(
+                Deed(
+                    index=index, fault=fault, at_seconds=fault.at_seconds, for_seconds=fault.for_seconds, link=link
+                )
+            )
+            continue
+        places = plant.layout.named(fault.target)[:1]  # one process: the first instance of what is named
+        if not places:
             known = ", ".join(process.name for process in plant.layout.processes)
             raise ValueError(f"faults[{index}].process: found {fault.target}; expected one of {known}")
+        seconds, caches = fault.for_seconds, _held(plant, places[0])
+        if fault.kind is FaultKind.PAUSE:
+            caches = ()
         else:
-            plant.kernel.start(_deed(plant, index, fault, profile, journal))
+            seconds = max(seconds, down_seconds(plant, fault, places[0], profile))
+        threads = places[0] + len(plant.layout.processes)
+        found.append(
+            Deed(
+                index=index,
+                fault=fault,
+                at_seconds=fault.at_seconds,
+                for_seconds=seconds,
+                stations=(places[0], threads),
+                caches=caches,
+            )
+        )
+    return found
+
+
+def start(plant: Plant, *, scenario: Scenario, profile: Profile, journal: list[Event]) -> None:
+    """Let every fault of ``scenario`` act in its time; what happens is written to ``journal``. Raises as `deeds`."""
+    for deed in deeds(plant, scenario=scenario, profile=profile):
+        plant.kernel.start(_do(plant, deed, journal))
 
 
 def down_seconds(plant: Plant, fault: Fault, place: int, profile: Profile) -> float:
@@ -54,50 +102,32 @@ def down_seconds(plant: Plant, fault: Fault, place: int, profile: Profile) -> fl
     return noticed + _SERVICE_STARTS_SECONDS
 
 
-def _told(index: int, fault: Fault) -> dict[str, Any]:
-    return {"fault": index, "kind": fault.kind.value, "target": fault.target}
-
-
-def _toxic(plant: Plant, index: int, fault: Fault, journal: list[Event]) -> Steps[None]:
-    kernel = plant.kernel
-    link = plant.link(fault.target)
-    yield kernel.wait(fault.at_seconds - kernel.now)
-    journal.append(Event(at_seconds=kernel.now, event="fault_begins", values=_told(index, fault)))
+def _do(plant: Plant, deed: Deed, journal: list[Event]) -> Steps[None]:
+    kernel, stations = plant.kernel, [plant.stations[place] for place in deed.stations]
+    link = plant.link(deed.link) if deed.link is not None else None
+    yield kernel.wait(deed.at_seconds - kernel.now)
+    journal.append(Event(at_seconds=kernel.now, event="fault_begins", values=deed.told))
     if link is not None:
-        link.acting.append(fault)
-    yield kernel.wait(fault.end_seconds - kernel.now)
-    if link is not None:
-        link.acting.remove(fault)
-    journal.append(Event(at_seconds=kernel.now, event="fault_ends", values=_told(index, fault)))
-
-
-def _deed(plant: Plant, index: int, fault: Fault, profile: Profile, journal: list[Event]) -> Steps[None]:
-    kernel = plant.kernel
-    places = plant.layout.named(fault.target)[:1]  # one process: the first instance of what is named
-    yield kernel.wait(fault.at_seconds - kernel.now)
-    journal.append(Event(at_seconds=kernel.now, event="fault_begins", values=_told(index, fault)))
-    stations = [plant.stations[place + offset] for place in places for offset in (0, len(plant.layout.processes))]
-    if fault.kind is FaultKind.PAUSE:
-        for station in stations:
+        link.acting.append(deed.fault)
+    for station in stations:
+        if deed.fault.kind is FaultKind.PAUSE:
             station.pause()
-        yield kernel.wait(fault.for_seconds)
-        for station in stations:
-            station.resume()
-    else:
-        for station in stations:
+        else:
             station.die()
-        _forget(plant, places)
-        down = max([fault.for_seconds, *(down_seconds(plant, fault, place, profile) for place in places)])
-        yield kernel.wait(down)
-        for station in stations:
+    for cache in deed.caches:
+        plant.caches[cache].clear()
+    yield kernel.wait(deed.for_seconds)
+    if link is not None:
+        link.acting.remove(deed.fault)
+    for station in stations:
+        if deed.fault.kind is FaultKind.PAUSE:
+            station.resume()
+        else:
             station.revive()
-    journal.append(Event(at_seconds=kernel.now, event="fault_ends", values=_told(index, fault)))
+    journal.append(Event(at_seconds=kernel.now, event="fault_ends", values=deed.told))
 
 
-def _forget(plant: Plant, places: tuple[int, ...]) -> None:
-    lost = {
-        name for place in places for member in plant.layout.processes[place].members for name in _HELD.get(member, ())
-    }
-    for cache in plant.caches:
-        if cache.name in lost:
-            cache.clear()
+def _held(plant: Plant, process: int) -> tuple[int, ...]:
+    """Caches that are lost with a process."""
+    lost = {name for member in plant.layout.processes[process].members for name in _HELD.get(member, ())}
+    return tuple(place for place, cache in enumerate(plant.caches) if cache.name in lost)

@@ -1,18 +1,31 @@
 """Circuit breaker: after some failures in a row calls are refused at once; later one call may try (half open).
 
-A breaker is a value; a call asks `allows`, and tells `after` how it ended. Time is an argument.
+A breaker is a value; a call asks `allows`, and tells `after` how it ended. Time is an argument. The rules themselves
+are functions of plain numbers, so that the model's compiled engine compiles these very lines.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import IntEnum
 
 
-class State(StrEnum):
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
+class State(IntEnum):
+    CLOSED = 0
+    OPEN = 1
+    HALF_OPEN = 2
+
+
+def allows(state: int, opened_at_seconds: float, open_seconds: float, now_seconds: float) -> bool:
+    """Whether a call may go out now."""
+    if state == State.OPEN:
+        return now_seconds - opened_at_seconds >= open_seconds
+    return state == State.CLOSED
+
+
+def opens(state: int, failures: int, failures_max: int) -> bool:
+    """Whether a call that failed opens it; ``failures`` in a row count this one."""
+    return state == State.HALF_OPEN or failures >= failures_max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +46,7 @@ class Breaker:
 
     def allows(self, policy: BreakerPolicy, *, now_seconds: float) -> bool:
         """Say whether a call may go out now; call `admitted` when it does."""
-        if self.state is State.OPEN:
-            return now_seconds - self.opened_at_seconds >= policy.open_seconds
-        return self.state is State.CLOSED
+        return allows(self.state, self.opened_at_seconds, policy.open_seconds, now_seconds)
 
     def admitted(self, policy: BreakerPolicy, *, now_seconds: float) -> Breaker:
         """State once a call has gone out: an open breaker whose time is over becomes half open, for one probe."""
@@ -48,6 +59,6 @@ class Breaker:
         if succeeded:
             return Breaker()
         failures = self.failures + 1
-        if self.state is State.HALF_OPEN or failures >= policy.failures:
+        if opens(self.state, failures, policy.failures):
             return Breaker(state=State.OPEN, failures=failures, opened_at_seconds=now_seconds)
         return replace(self, failures=failures)

@@ -31,7 +31,7 @@ class RetryBudget:
 
     def after_first_try(self, policy: RetryPolicy) -> RetryBudget:
         """Earn a share of a retry."""
-        return replace(self, tokens=min(TOKENS_MAX, self.tokens + policy.budget_ratio))
+        return replace(self, tokens=earned(self.tokens, policy.budget_ratio))
 
     def spend(self) -> RetryBudget:
         """Pay for one retry."""
@@ -40,10 +40,27 @@ class RetryBudget:
 
 def may_retry(policy: RetryPolicy, budget: RetryBudget, *, attempt: int, retryable: bool) -> bool:
     """Decide after the ``attempt``-th try (from 1) failed whether there is another."""
-    return retryable and attempt < policy.attempts and budget.tokens >= 1.0
+    return retryable and affords(budget.tokens, attempt, policy.attempts)
 
 
 def backoff_seconds(policy: RetryPolicy, *, attempt: int, uniform: float) -> float:
     """Wait before the next try: uniform in (0, min(cap, base × 2^(attempt−1))); ``uniform`` is in (0, 1)."""
-    ceiling = min(policy.backoff_cap_seconds, policy.backoff_seconds * 2.0 ** (attempt - 1))
-    return uniform * ceiling
+    return wait_seconds(policy.backoff_seconds, policy.backoff_cap_seconds, attempt, uniform)
+
+
+# the rules as functions of plain numbers, so that the model's compiled engine compiles these very lines
+
+
+def earned(tokens: float, budget_ratio: float) -> float:
+    """Budget after a first try."""
+    return min(TOKENS_MAX, tokens + budget_ratio)
+
+
+def affords(tokens: float, attempt: int, attempts_max: int) -> bool:
+    """Whether there are tries and budget left after the ``attempt``-th try."""
+    return attempt < attempts_max and tokens >= 1.0
+
+
+def wait_seconds(base_seconds: float, cap_seconds: float, attempt: int, uniform: float) -> float:
+    """Capped exponential back-off with full jitter."""
+    return uniform * min(cap_seconds, base_seconds * 2.0 ** (attempt - 1))
