@@ -1,54 +1,241 @@
-"""One station under Poisson arrivals, driven without flows, so that it can be laid beside a closed form."""
+"""Stations under given arrivals and given work, driven without flows, so that an engine can be laid beside an oracle.
+
+An engine is handed every number (when who comes, where they go, what they need) and answers with times: so two of them
+can be compared customer by customer, and each with closed forms.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from core import streams
 from sim.host import Host
 from sim.kernel import Kernel
 from sim.laws import check_conservation, check_little
-from sim.station import Station
+from sim.output.batches import batch_means
+from sim.station import Claim, Pool, Station
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+#: Turns uniforms into service times.
+Service = Callable[[Floats], Floats]
 
 
-def sojourns(
-    *, seed: int, count: int, rate_per_second: float, workers: int, cores: int, service: Callable[[Floats], Floats]
-) -> Floats:
-    """Time in the station of ``count`` customers; ``service`` turns uniforms into service times. Checks the laws."""
-    numbers = np.arange(count)
-    gaps = streams.named(seed, "test.arrivals").exponentials(numbers) / rate_per_second
-    arrivals = np.cumsum(gaps).tolist()
-    needs = service(streams.named(seed, "test.service").uniforms(numbers)).tolist()
-    kernel = Kernel()
-    host = Host(kernel, name="test", cores=cores, processes=1)
-    station = Station(kernel, host, name="test", process=0, workers=workers)
-    times = [0.0] * count
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A station on a host of its own: first come first served by as many workers; many workers share the cores."""
 
-    def arrive(number: int) -> None:
-        began = arrivals[number]
-
-        def done(_served: bool) -> None:
-            times[number] = kernel.now - began
-
-        station.submit(needs[number], done)
-        if number + 1 < count:
-            kernel.after(arrivals[number + 1] - kernel.now, lambda: arrive(number + 1))
-
-    kernel.after(arrivals[0], lambda: arrive(0))
-    kernel.run(until_seconds=arrivals[-1] + 1_000.0 * float(np.mean(needs)))
-    station.tally.close(kernel.now)
-    check_conservation(station.tally)
-    check_little(station.tally, now=kernel.now)
-    host.check()
-    assert station.tally.ended == count
-    return np.array(times)
+    workers: int = 1
+    cores: int = 1
 
 
-def exponential(mean_seconds: float) -> Callable[[Floats], Floats]:
-    """Service times of this mean."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journeys:
+    """Where customers go: visits ``first[i]`` up to, without, ``first[i + 1]`` are those of customer i, one after the
+    other; ``place`` and ``need_seconds`` are by visit."""
+
+    first: Ints
+    place: Ints
+    need_seconds: Floats
+
+
+class Engine(Protocol):
+    """What runs customers; ``scale`` times as many as SimPy runs in a second or two."""
+
+    scale: int
+
+    def departures(self, arrivals: Floats, journeys: Journeys, places: Sequence[Place]) -> Floats:
+        """When each customer leaves its last place."""
+
+    def joined(self, arrivals: Floats, needs: Floats) -> Floats:
+        """When the last task of each customer is done: a row of ``needs`` for each branch, one worker each."""
+
+    def refused(self, arrivals: Floats, needs: Floats, *, size: int) -> Bools:
+        """Who found all of ``size`` places taken and went away; the others hold one for what they need."""
+
+
+class SimPyEngine:
+    """The readable engine's own stations, pools and hosts. Checks the laws at the end of each run."""
+
+    scale = 1
+
+    def departures(self, arrivals: Floats, journeys: Journeys, places: Sequence[Place]) -> Floats:
+        kernel = Kernel()
+        hosts, stations = _stations(kernel, places)
+        first, place, need = journeys.first.tolist(), journeys.place.tolist(), journeys.need_seconds.tolist()
+        left = [0.0] * len(arrivals)
+
+        def go(number: int, visit: int) -> None:
+            if visit < first[number + 1]:
+                stations[place[visit]].submit(need[visit], lambda _served: go(number, visit + 1))
+            else:
+                left[number] = kernel.now
+
+        _run(kernel, arrivals, lambda number: go(number, first[number]), float(journeys.need_seconds.sum()))
+        _check(kernel, hosts, stations)
+        return np.array(left)
+
+    def joined(self, arrivals: Floats, needs: Floats) -> Floats:
+        kernel = Kernel()
+        hosts, stations = _stations(kernel, [Place()] * len(needs))
+        work = needs.T.tolist()
+        undone, left = [len(needs)] * len(arrivals), [0.0] * len(arrivals)
+
+        def arrive(number: int) -> None:
+            def done(_served: bool) -> None:
+                undone[number] -= 1
+                if not undone[number]:
+                    left[number] = kernel.now
+
+            for station, seconds in zip(stations, work[number], strict=True):
+                station.submit(seconds, done)
+
+        _run(kernel, arrivals, arrive, float(needs.sum()))
+        _check(kernel, hosts, stations)
+        return np.array(left)
+
+    def refused(self, arrivals: Floats, needs: Floats, *, size: int) -> Bools:
+        kernel = Kernel()
+        pool = Pool(kernel, name="test", size=size)
+        work = needs.tolist()
+        away = np.zeros(len(arrivals), dtype=np.bool_)
+
+        def arrive(number: int) -> None:
+            if pool.full:
+                away[number] = True
+                return
+            claim: Claim = pool.claim()
+            kernel.after(work[number], lambda: pool.give_back(claim))
+
+        _run(kernel, arrivals, arrive, float(needs.max()))
+        pool.check()
+        assert pool.tally.ended == len(arrivals) - away.sum()
+        return away
+
+
+#: Every engine is held to every oracle.
+ENGINES: dict[str, Engine] = {"simpy": SimPyEngine()}
+
+
+def alone(needs: Floats) -> Journeys:
+    """Each customer visits place 0 once."""
+    return in_series(needs[np.newaxis])
+
+
+def in_series(needs: Floats) -> Journeys:
+    """Each customer visits places 0, 1, 2, …; a row of ``needs`` for each place."""
+    stages, count = needs.shape
+    return Journeys(
+        first=np.arange(count + 1) * stages,
+        place=np.tile(np.arange(stages), count),
+        need_seconds=needs.T.ravel(),
+    )
+
+
+def at_random(seed: int, begins: Ints, routing: npt.ArrayLike, services: Sequence[Service]) -> Journeys:
+    """Each customer begins at its place and goes on as ``routing`` says, until it leaves."""
+    bounds = np.cumsum(np.asarray(routing, dtype=np.float64), axis=1)
+    who, at, step = np.arange(len(begins)), begins, 0
+    owners, places, needs = [], [], []
+    while len(who):
+        draws = streams.named(seed, "test.service").uniforms(who, step)
+        needs.append(np.choose(at, [service(draws) for service in services]))
+        owners.append(who)
+        places.append(at)
+        going = streams.named(seed, "test.routing").uniforms(who, step)
+        at = (going[:, np.newaxis] >= bounds[at]).sum(axis=1)
+        stays = at < len(services)
+        who, at, step = who[stays], at[stays], step + 1
+    owner = np.concatenate(owners)
+    order = np.argsort(owner, kind="stable")
+    return Journeys(
+        first=np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(begins)))]),
+        place=np.concatenate(places)[order],
+        need_seconds=np.concatenate(needs)[order],
+    )
+
+
+def poisson(seed: int, count: int, rate_per_second: float) -> Floats:
+    """Times of ``count`` Poisson arrivals."""
+    gaps = streams.named(seed, "test.arrivals").exponentials(np.arange(count))
+    return np.asarray(np.cumsum(gaps) / rate_per_second, dtype=np.float64)
+
+
+def needs_of(seed: int, shape: int | tuple[int, int], service: Service) -> Floats:
+    """Service times of that many customers, or of customers (columns) at several places (rows)."""
+    numbers = np.arange(int(np.prod(shape))).reshape(shape)
+    return service(streams.named(seed, "test.service").uniforms(numbers))
+
+
+def exponential(mean_seconds: float) -> Service:
+    """Exponential service times."""
     return lambda uniforms: -mean_seconds * np.log(uniforms)
+
+
+def constant(seconds: float) -> Service:
+    """Equal service times."""
+    return lambda uniforms: np.full_like(uniforms, seconds)
+
+
+def gamma(mean_seconds: float, variation: float) -> Service:
+    """Gamma service times with this coefficient of variation."""
+    from scipy import special
+
+    shape = variation**-2.0
+    return lambda uniforms: special.gammaincinv(shape, uniforms) * mean_seconds / shape
+
+
+def lognormal(mean_seconds: float, variation: float) -> Service:
+    """Lognormal service times with this coefficient of variation."""
+    from scipy import special
+
+    variance = np.log1p(variation**2)
+    return lambda uniforms: mean_seconds * np.exp(np.sqrt(variance) * special.ndtri(uniforms) - 0.5 * variance)
+
+
+def two_kinds(uniforms: Floats) -> Floats:
+    """One job in ten is 5.5 s, the others 0.5 s: mean 1 s, far from exponential."""
+    return np.where(uniforms < 0.1, 5.5, 0.5)
+
+
+def assert_mean(times: Floats, mean_seconds: float, *, warm: int = 2_000) -> None:
+    """The mean of a steady series is within 1 % of the truth, and its 95 % interval holds the truth."""
+    interval = batch_means(times[warm:])
+    assert interval.value == pytest.approx(mean_seconds, rel=0.01)
+    assert interval.low <= mean_seconds <= interval.high
+
+
+def _stations(kernel: Kernel, places: Sequence[Place]) -> tuple[list[Host], list[Station]]:
+    hosts = [Host(kernel, name="test", cores=place.cores, processes=1) for place in places]
+    return hosts, [
+        Station(kernel, host, name="test", process=0, workers=place.workers)
+        for host, place in zip(hosts, places, strict=True)
+    ]
+
+
+def _run(kernel: Kernel, arrivals: Floats, arrive: Callable[[int], None], work_seconds: float) -> None:
+    """Let everybody come, and all that they brought be done."""
+    times = arrivals.tolist()
+
+    def come(number: int) -> None:
+        arrive(number)
+        if number + 1 < len(times):
+            kernel.after(times[number + 1] - kernel.now, lambda: come(number + 1))
+
+    kernel.after(times[0], lambda: come(0))
+    kernel.run(until_seconds=times[-1] + work_seconds + 1.0)
+
+
+def _check(kernel: Kernel, hosts: Sequence[Host], stations: Sequence[Station]) -> None:
+    for host, station in zip(hosts, stations, strict=True):
+        station.tally.close(kernel.now)
+        check_conservation(station.tally, found=0)
+        check_little(station.tally, now=kernel.now)
+        host.check()

@@ -1,55 +1,12 @@
-"""Stations on a host against closed forms: at a fixed seed the mean is within 1 %, and the interval holds the truth."""
+"""Stations, hosts and pools by worked examples; against closed forms: `test_theory_engines`."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from core import stats
-from sim import theory
 from sim.host import Host
 from sim.kernel import Kernel
 from sim.station import Pool, Station
-from tests.model.queues import Floats, exponential, sojourns
-
-_COUNT = 200_000
-_WARM = 2_000
-
-
-def _holds(times: Floats, mean_seconds: float) -> None:
-    steady = times[_WARM:]
-    batches = np.array([batch.mean() for batch in np.array_split(steady, 20)])
-    interval = stats.mean_interval(batches)
-    assert steady.mean() == pytest.approx(mean_seconds, rel=0.01)
-    assert interval.low <= mean_seconds <= interval.high
-
-
-def test_one_worker_is_the_mm1_queue() -> None:
-    times = sojourns(seed=3, count=_COUNT, rate_per_second=0.5, workers=1, cores=1, service=exponential(1.0))
-    _holds(times, theory.mm1_mean_seconds(0.5, 1.0))
-    for q in (0.5, 0.95, 0.99):
-        assert stats.quantile(times[_WARM:], q) == pytest.approx(theory.mm1_quantile_seconds(0.5, 1.0, q), rel=0.02)
-
-
-def test_several_workers_are_the_mmc_queue() -> None:
-    times = sojourns(seed=2, count=_COUNT, rate_per_second=2.1, workers=3, cores=3, service=exponential(1.0))
-    _holds(times, theory.mmc_mean_seconds(2.1, 1.0, 3))
-    for q in (0.5, 0.95, 0.99):
-        assert stats.quantile(times[_WARM:], q) == pytest.approx(theory.mmc_quantile_seconds(2.1, 1.0, 3, q), rel=0.02)
-
-
-def test_equal_services_are_the_md1_queue() -> None:
-    times = sojourns(seed=1, count=_COUNT, rate_per_second=0.6, workers=1, cores=1, service=np.ones_like)
-    _holds(times, theory.md1_mean_seconds(0.6, 1.0))
-
-
-def test_a_core_shared_by_all_is_processor_sharing_whatever_the_distribution() -> None:
-    # one job in ten is 5.5 s, the others 0.5 s: mean 1, far from exponential
-    def two_kinds(uniforms: Floats) -> Floats:
-        return np.where(uniforms < 0.1, 5.5, 0.5)
-
-    times = sojourns(seed=4, count=_COUNT, rate_per_second=0.5, workers=10_000, cores=1, service=two_kinds)
-    _holds(times, theory.mg1_ps_mean_seconds(0.5, 1.0))
 
 
 def test_jobs_share_cores_equally() -> None:
