@@ -13,7 +13,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from core.names import FaultKind
+from core.scenario.demand import Demand
+from core.scenario.design import Design
 from core.scenario.fields import CONFIG, Count
+from core.scenario.intent import Intent
 from core.scenario.placement import Placement
 from core.scenario.units import Below, Bytes, PerSecond, RateLimit, Ratio, Seconds, Within
 
@@ -308,6 +311,9 @@ class Scenario:
     population: Population = Population()
     system: System = System()
     traffic: Traffic = Traffic()
+    demand: Demand | None = None  # on the whole service, for a plan
+    intent: Intent | None = None  # what a plan must hold
+    design: Design | None = None  # published, with the figures that it states, for an audit
     faults: tuple[Fault, ...] = ()
     drill: Drill | None = None
     expect: dict[str, Expectation | Within] = field(default_factory=dict)

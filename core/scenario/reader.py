@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from core.scenario import model, placement
+from core.scenario import design, model, placement
 from core.scenario.fields import written_name
 from core.scenario.impossible import FieldPath, impossible
 from core.scenario.model import Scenario
@@ -20,7 +20,7 @@ from core.scenario.units import in_file
 
 _ADAPTER: TypeAdapter[Scenario] = TypeAdapter(Scenario)
 #: Modules with the classes that a scenario is made of.
-_PARTS: Final = (model, placement)
+_PARTS: Final = (model, placement, design)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +98,11 @@ def parse(text: str, *, file: str = "scenario") -> Scenario:
     if wrong:
         raise ScenarioError(tuple(sorted(wrong, key=lambda problem: problem.line)))
     return scenario
+
+
+def line_of(text: str, path: FieldPath) -> int:
+    """The line of a field in a scenario's text that `parse` has accepted, or of what is around it; its first is 1."""
+    return _line_of(dict(_lines(yaml.compose(text, Loader=yaml.SafeLoader), ())), path)
 
 
 def explain(scenario: Scenario) -> str:

@@ -1,0 +1,54 @@
+"""A published design as its authors state it: what they put in, and the figures that they say come out of it.
+
+Quantities stay the text that stands in the file (``500 M posts/day``, ``$0.02/GB``): how many digits a figure shows is
+part of what it states, and `core` knows no units of money or of things that are counted. `sim.audit` reads them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, Field
+from pydantic.dataclasses import dataclass
+
+from core.scenario.fields import CONFIG
+
+ENTRIES_MAX: Final = 300
+FORMULA_MAX: Final = 300
+
+
+def _written(value: object) -> object:
+    # a number without a unit, such as a peak factor, needs no quotes in the file
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+Quantity = Annotated[str, BeforeValidator(_written), Field(min_length=1, max_length=80)]
+Formula = Annotated[str, BeforeValidator(_written), Field(min_length=1, max_length=FORMULA_MAX)]
+Words = Annotated[str, Field(max_length=400)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class Figure:
+    """One figure that a design states. Without ``value`` the design states none, and ``unit`` says how to show it."""
+
+    value: Quantity | None = None  # as published
+    unit: Quantity | None = None
+    says: Words = ""  # what it is said to be
+    formula: Formula | None = Field(default=None, alias="from")  # of inputs and of other figures
+    covers: bool = False  # a capacity: it must be enough for what the formula gives, more is no mistake
+    because: Words = ""  # why it cannot be checked, where it cannot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class Design:
+    """A published design. ``assumed`` are inputs that it does not state itself; ``counts`` are words for what it counts
+    beyond those that are known (people, posts, requests …)."""
+
+    title: Words
+    source: Words = ""
+    counts: tuple[Name, ...] = ()
+    inputs: dict[Name, Quantity] = Field(default_factory=dict, max_length=ENTRIES_MAX)
+    assumed: dict[Name, Quantity] = Field(default_factory=dict, max_length=ENTRIES_MAX)
+    because: Words = ""  # why figures without a value have none
+    stated: dict[Name, Figure] = Field(default_factory=dict, max_length=ENTRIES_MAX)
