@@ -125,6 +125,11 @@ def clock(text: str) -> str:
     return text[:16].replace("T", " ") + "Z" if len(text) >= 16 else text
 
 
+def rounded(value: float, noise: float = 0.0) -> str:
+    """A plain number in the digits that it deserves; ``noise`` is the half width below which they mean nothing."""
+    return _digits(value, noise)
+
+
 def took(seconds: float) -> str:
     """``161`` → ``2m41s``."""
     whole = round(seconds)

@@ -17,6 +17,7 @@ from lab.errors import UserError
 from lab.scenarios import load
 
 RUNS = Path("runs")
+STUDIES = Path("studies")
 
 
 def pair(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,6 +28,27 @@ def pair(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--data", type=click.Path(path_type=Path), help="Folder of the stack while it runs."),
         click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use."),
         click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder of runs."),
+    ):
+        command = option(command)
+    return command
+
+
+def study(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of commands that simulate many times."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+        click.option("--force", is_flag=True, help="Start again: forget what was simulated before."),
+        click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster to run on, such as tcp://127.0.0.1:8786."),
+        click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one for each core."),
+        click.option(
+            "--engine",
+            type=click.Choice(["auto", "simpy", "compiled"]),
+            default="auto",
+            show_default=True,
+            help="Engine of the model.",
+        ),
+        click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use."),
+        click.option("--out", type=click.Path(path_type=Path), help="Folder of the study; default: studies/…"),
     ):
         command = option(command)
     return command

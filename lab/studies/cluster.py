@@ -28,10 +28,11 @@ class Cluster:
         self._client: Any = None
 
     def __enter__(self) -> Self:
-        from distributed import Client
+        import distributed
 
+        client: Any = distributed.Client
         try:
-            self._client = Client(self._address, timeout=_CONNECT_SECONDS, set_as_default=False)
+            self._client = client(self._address, timeout=_CONNECT_SECONDS, set_as_default=False)
             self._client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
         except (OSError, TimeoutError, ValueError) as error:
             self.__exit__()
@@ -71,8 +72,9 @@ class Cluster:
                 self._client.cancel(list(running))
 
     def _finished(self, futures: list[Any]) -> list[Any]:
-        from distributed import wait
+        import distributed
 
+        wait: Any = distributed.wait
         with contextlib.suppress(TimeoutError):
             return list(wait(futures, timeout=_ASK_SECONDS, return_when="FIRST_COMPLETED").done)
         return []

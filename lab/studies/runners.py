@@ -83,6 +83,9 @@ class Pool:
                     raise died(task) from error
                 except ValueError as error:
                     raise cannot(task, error) from error
+                except Exception as error:
+                    error.add_note(f"while simulating {task.name}")
+                    raise
                 yield task, reading
 
     def __enter__(self) -> Self:

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from core import stats
-from core.stats import Estimate
+from sim.output.paired import paired_difference
 
 #: Chance of one false finding in the whole comparison.
 ALPHA: Final = 0.05
@@ -26,12 +26,14 @@ PAIRS_MIN: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One figure of two settings; ``difference`` is second − first with its own 95 % interval."""
+    """One figure of two settings; ``difference`` is second − first with its own 95 % interval, and ``saved_ratio`` how
+    many times as many independent replications it would have taken (NaN where there is no spread)."""
 
     figure: str
     first: float
     second: float
-    difference: Estimate
+    difference: stats.Estimate
+    saved_ratio: float
     pairs: int
     chance: float  # of a difference as large where there is none (p), this figure alone
     together: float = 1.0  # the same with all figures looked at (Holm's adjusted p)
@@ -40,6 +42,11 @@ class Difference:
     def distinguishable(self) -> bool:
         """Whether the two settings can be told apart by this figure."""
         return self.together < ALPHA
+
+    @property
+    def same(self) -> bool:
+        """Equal in every pair, for certain."""
+        return self.difference.low == self.difference.high == 0.0
 
     @property
     def ratio(self) -> float | None:
@@ -73,14 +80,16 @@ def narrow_enough(differences: Iterable[Difference], relative: float) -> bool:
 
 def _paired(name: str, pairs: Sequence[tuple[float, float]]) -> Difference:
     values = np.asarray(pairs, dtype=np.float64)
-    differences = values[:, 1] - values[:, 0]
+    first, second = values[:, 0], values[:, 1]
+    found = paired_difference(first, second)
     return Difference(
         figure=name,
-        first=float(values[:, 0].mean()),
-        second=float(values[:, 1].mean()),
-        difference=stats.mean_interval(differences),
+        first=float(first.mean()),
+        second=float(second.mean()),
+        difference=stats.Estimate(value=found.mean, low=found.low, high=found.high),
+        saved_ratio=found.variance_ratio,
         pairs=len(pairs),
-        chance=_chance(differences),
+        chance=_chance(second - first),
     )
 
 
@@ -96,14 +105,10 @@ def _chance(differences: stats.Floats) -> float:
 
 
 def _held_together(found: Sequence[Difference]) -> tuple[Difference, ...]:
-    family = sorted((each for each in found if not _same(each)), key=lambda each: each.chance)
+    family = sorted((each for each in found if not each.same), key=lambda each: each.chance)
     adjusted: dict[str, float] = {}
     worst = 0.0
     for rank, each in enumerate(family):
         worst = max(worst, min(1.0, each.chance * (len(family) - rank)))
         adjusted[each.figure] = worst
     return tuple(replace(each, together=adjusted.get(each.figure, 1.0)) for each in found)
-
-
-def _same(each: Difference) -> bool:
-    return each.difference.low == each.difference.high == 0.0

@@ -33,6 +33,7 @@ SURE: Final = 0.95
 #: Readers notice no difference of a fraction of this: freshness enters the product from here.
 NOTICED_SECONDS: Final = 1.0
 _TINY: Final = 1e-12
+WEIGHTS: Final = ("cost", "latency", "freshness")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +91,14 @@ class Optimum:
     spans: tuple[Span, ...]
 
 
-def objectives_of(operation: str, *, weights: Mapping[str, float] | None = None) -> tuple[Objective, ...]:
-    """Cost, p99 of ``operation``, freshness; ``weights`` by these three names."""
-    wanted = {"cost": 1.0, "p99": 1.0, "freshness": 1.0, **(weights or {})}
+def objectives_of(
+    operation: str, *, latency: str = "p99", weights: Mapping[str, float] | None = None
+) -> tuple[Objective, ...]:
+    """Cost, a percentile of ``operation``, freshness; ``weights`` by the names of `WEIGHTS`."""
+    wanted = {**dict.fromkeys(WEIGHTS, 1.0), **(weights or {})}
     return (
         Objective(figure=COST, weight=wanted["cost"]),
-        Objective(figure=f"{operation}.p99_seconds", weight=wanted["p99"]),
+        Objective(figure=f"{operation}.{latency}_seconds", weight=wanted["latency"]),
         Objective(figure=FRESHNESS, weight=wanted["freshness"], floor=NOTICED_SECONDS),
     )
 

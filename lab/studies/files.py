@@ -1,0 +1,38 @@
+"""Files of a study: each is replaced as a whole or not at all, and its bytes are a function of what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pcsv
+import pyarrow.parquet as pq
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a file by a value."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_rows(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as ``<name>.parquet`` and ``<name>.csv``; a column that a row does not have is empty there."""
+    columns = dict.fromkeys(column for row in rows for column in row)
+    table = pa.table({column: pa.array([row.get(column) for row in rows]) for column in columns})
+    for end in ("parquet", "csv"):
+        path = folder / f"{name}.{end}"
+        new = path.with_name(path.name + ".new")
+        if end == "parquet":
+            pq.write_table(table, new, compression="zstd", write_statistics=False)
+        else:
+            pcsv.write_csv(table, new)
+        new.replace(path)

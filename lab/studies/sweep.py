@@ -1,0 +1,206 @@
+"""A sweep: a scenario simulated at every place of a grid, with replications; its record, table and files."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from core.scenario import Scenario
+from core.stats import Estimate
+from lab.progress import Report
+from lab.studies import files, words
+from lab.studies.complete import complete
+from lab.studies.results import Results
+from lab.studies.runners import Runner
+from lab.studies.tables import WIDTH, ends, table
+from lab.studies.task import Setup, tasks
+from sim.studies.grid import Axis, Point
+from sim.studies.readings import Reading
+
+PAGE_FILE: Final = "sweep.html"
+RECORD_FILE: Final = "sweep.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One point of the grid and what its replications showed."""
+
+    point: Point
+    readings: tuple[Reading, ...]
+
+    def estimate(self, figure: str) -> Estimate | None:
+        """A figure with its interval over the replications."""
+        return words.mean(self.readings, figure)
+
+    @property
+    def held(self) -> bool | None:
+        """Whether every expectation holds in the mean of the replications; None where none could be judged."""
+        found: dict[str, list[float]] = {}
+        for reading in self.readings:
+            for name, excess in reading.excesses.items():
+                found.setdefault(name, []).append(excess)
+        return all(float(np.mean(values)) <= 0 for values in found.values()) if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """The whole."""
+
+    scenario: Scenario
+    axes: tuple[Axis, ...]
+    places: tuple[Place, ...]
+    replications: int
+    calibration: str
+    engine: str
+    commit: str
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """Of all places."""
+        return tuple(reading for place in self.places for reading in place.readings)
+
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """Figures to show first."""
+        return words.headline(self.scenario, self.readings)
+
+    @property
+    def sentence(self) -> str:
+        """What came out, in one sentence with its numbers."""
+        parts = [f"{len(self.places)} settings"]
+        for figure in self.headline[:1]:
+            known = [(found.value, place) for place in self.places if (found := place.estimate(figure)) is not None]
+            if len(known) > 1:
+                low, high = min(known, key=lambda each: each[0]), max(known, key=lambda each: each[0])
+                parts.append(
+                    f"{words.name_of(figure)} from {words.value(figure, low[0])} ({low[1].point.name})"
+                    f" to {words.value(figure, high[0])} ({high[1].point.name})"
+                )
+        judged = [place for place in self.places if place.held is not None]
+        if judged:
+            parts.append(f"expectations hold at {sum(place.held is True for place in judged)} of {len(judged)}")
+        return "; ".join(parts) + "."
+
+
+def make(
+    scenario: Scenario,
+    points: Sequence[Point],
+    axes: Sequence[Axis],
+    *,
+    replications: int,
+    shared: Setup,
+    calibration: str,
+    commit: str,
+    runner: Runner,
+    results: Results,
+    report: Report | None = None,
+) -> Sweep:
+    """Simulate what ``results`` does not know yet. Replication r of every setting has one seed."""
+    wanted = [tasks(point.scenario, point.name, range(replications), shared, seed=scenario.seed) for point in points]
+    found = complete([task for each in wanted for task in each], shared, runner=runner, results=results, report=report)
+    places = [
+        Place(point=point, readings=found[index * replications : (index + 1) * replications])
+        for index, point in enumerate(points)
+    ]
+    return Sweep(
+        scenario=scenario,
+        axes=tuple(axes),
+        places=tuple(places),
+        replications=replications,
+        calibration=calibration,
+        engine=shared.engine,
+        commit=commit,
+    )
+
+
+def write(sweep: Sweep, folder: Path) -> None:
+    """Write the record, a row for each simulation, and the page."""
+    from lab.studies.sweep_page import page
+
+    files.write_json(folder / RECORD_FILE, record(sweep))
+    files.write_rows(folder, "sweep", list(rows(sweep)))
+    files.write_text(folder / PAGE_FILE, page(sweep))
+
+
+def rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """A row for each simulation: settings, replication, figures."""
+    found = []
+    names = sorted({figure for reading in sweep.readings for figure in reading.figures})
+    for place in sweep.places:
+        for replication, reading in enumerate(place.readings):
+            row: dict[str, Any] = {**dict(place.point.settings), "replication": replication}
+            row.update({name: reading.figures.get(name) for name in names})
+            found.append(row)
+    return found
+
+
+def record(sweep: Sweep) -> dict[str, Any]:
+    """The sweep as JSON."""
+    names = sorted({figure for reading in sweep.readings for figure in reading.figures})
+    return {
+        "scenario": sweep.scenario.name,
+        "seed": sweep.scenario.seed,
+        "commit": sweep.commit,
+        "engine": sweep.engine,
+        "calibration": sweep.calibration,
+        "replications": sweep.replications,
+        "axes": {axis.field: list(axis.values) for axis in sweep.axes},
+        "sentence": sweep.sentence,
+        "points": [
+            {
+                "settings": dict(place.point.settings),
+                "held": place.held,
+                "figures": {
+                    name: told for name in names if (told := estimate_record(place.estimate(name))) is not None
+                },
+            }
+            for place in sweep.places
+        ],
+    }
+
+
+def estimate_record(found: Estimate | None) -> Mapping[str, float | None] | None:
+    """An estimate as JSON; an interval that is not known is null."""
+    if found is None:
+        return None
+    low, high = (edge if math.isfinite(edge) else None for edge in (found.low, found.high))
+    return {"value": found.value, "low": low, "high": high}
+
+
+def render(sweep: Sweep, folder: Path, *, show: Sequence[str] = (), took: str = "") -> str:
+    """The result for the terminal."""
+    chosen = list(dict.fromkeys([*show, *sweep.headline]))
+    fields = [axis.field.rpartition(".")[2] for axis in sweep.axes]
+    judged = any(place.held is not None for place in sweep.places)
+    head = [*(["", *fields] if judged else fields), *(words.name_of(figure) for figure in chosen)]
+    marks = {True: "✓", False: "✗", None: "·"}
+    body = [
+        [
+            *([marks[place.held]] if judged else []),
+            *(value for _, value in place.point.settings),
+            *(words.interval(figure, place.estimate(figure)) for figure in chosen),
+        ]
+        for place in sweep.places
+    ]
+    lines, missing = table(head, body, texts=len(head) - len(chosen))
+    right = f"seed {sweep.scenario.seed}   {sweep.commit}" + (f"   {took}" if took else "")
+    said = [
+        ends(f"windtunnel sweep {sweep.scenario.name}", right),
+        *textwrap.wrap(sweep.sentence, WIDTH, break_long_words=False, break_on_hyphens=False),
+        "",
+        *lines,
+        "",
+        f"{sweep.replications} replications a setting, intervals of 95 %; durations of {sweep.calibration}"
+        if sweep.replications > 1
+        else f"one replication, so no intervals (--replications 5); durations of {sweep.calibration}",
+    ]
+    if missing:
+        said.append(f"also    {', '.join(missing)}")
+    said += [f"files   {folder / 'sweep.csv'}, sweep.parquet, {RECORD_FILE}", f"page    {folder / PAGE_FILE}"]
+    return "\n".join(said)

@@ -1,0 +1,186 @@
+"""A tuning's page: the front with the limit and the best one starred beside today's, the candidates, the comparison."""
+
+from __future__ import annotations
+
+from lab import charts
+from lab.charts.front import Kind, Marked, Spot, front
+from lab.report import page as pages
+from lab.report.parts import LISTING_MAX, Figure, Listing, Report, Row, Section, Table
+from lab.studies import words
+from lab.studies.tune import Tune, factor
+from lab.studies.tune_told import BEST_FILE, front_numbers
+from sim.studies.optimum import PRODUCT, Candidate
+from sim.studies.readings import COST, FRESHNESS, measure_of
+
+#: Words at so many dots of the front at most.
+_WORDS_MAX = 8
+
+
+def page(tune: Tune) -> str:
+    """The whole as HTML."""
+    return pages.render(content(tune))
+
+
+def content(tune: Tune) -> Report:
+    """What the page tells."""
+    return Report(
+        title=f"{tune.scenario.name}: {', '.join(each.field for each in tune.wish.dimensions)}",
+        sentence=tune.sentence,
+        good=tune.chosen.feasible,
+        caption=f"seed {tune.scenario.seed} · commit {tune.commit} · calibration {tune.calibration} · engine "
+        f"{tune.engine} · {len(tune.trials)} settings tried · {tune.wish.replications} replications a candidate",
+        says=tune.scenario.says,
+        sections=(_front(tune), _candidates(tune), _against(tune), _repeat(tune)),
+    )
+
+
+def _front(tune: Tune) -> Section:
+    places = {each.figure: place for place, each in enumerate(tune.objectives)}
+    latency = next(each.figure for each in tune.objectives if measure_of(each.figure).startswith("p"))
+    on_front = front_numbers(tune)
+    limit = words.limits(tune.scenario).get(latency)
+    spots = []
+    for trial in tune.trials:
+        values = trial.outcome.objectives
+        kind: Kind = "front" if trial.number in on_front else "tried" if trial.outcome.feasible else "missed"
+        told = kind == "front" and FRESHNESS in places and len(on_front) <= _WORDS_MAX
+        fresh = words.value(FRESHNESS, values[places[FRESHNESS]]) if told else ""
+        spots.append(Spot(cost=values[places[COST]], seconds=values[places[latency]], kind=kind, words=fresh))
+    marked = [_marked(tune, tune.today, "today", star=False)]
+    if not tune.stays:
+        marked.append(_marked(tune, tune.chosen, "best", star=True))
+    name = words.name_of(latency)
+
+    def svg(width: int, height: int) -> str:
+        return charts.svg(
+            front(
+                spots,
+                marked,
+                latency=name,
+                limit_seconds=limit,
+                limit_name=f"limit {words.value(latency, limit)}" if limit is not None else "",
+                palette=charts.CSS,
+                width=width,
+                height=height,
+            )
+        )
+
+    missed = sum(each.kind == "missed" for each in spots)
+    caption = (
+        "Large dots are on the front: no setting tried is better in cost, latency and freshness at once"
+        + ("; the words beside them are their freshness" if any(each.words for each in spots) else "")
+        + ". Small dots are beaten, crosses miss an expectation. Bars are 95 % intervals over the replications."
+    )
+    return Section(
+        title="Front",
+        figures=(
+            Figure(
+                caption=caption,
+                alt=f"{tune.sentence} {len(on_front)} of {len(spots)} settings are on the front, {missed} miss an "
+                "expectation.",
+                wide=svg(560, 300),
+                narrow=svg(230, 240),
+                data=_csv(tune),
+            ),
+        ),
+    )
+
+
+def _marked(tune: Tune, candidate: Candidate, name: str, *, star: bool) -> Marked:
+    places = {each.figure: place for place, each in enumerate(tune.objectives)}
+    latency = next(each.figure for each in tune.objectives if measure_of(each.figure).startswith("p"))
+    cost, seconds = candidate.mean(places[COST]), candidate.mean(places[latency])
+    return Marked(
+        name=name,
+        cost=(cost.value, cost.low, cost.high),
+        seconds=(seconds.value, max(seconds.low, 0.0), seconds.high),
+        star=star,
+    )
+
+
+def _csv(tune: Tune) -> str:
+    fields = [each.field for each in tune.wish.dimensions]
+    on_front = set(front_numbers(tune))
+    head = ",".join(["trial", *fields, *(each.figure for each in tune.objectives), "feasible", "front"])
+    lines = [
+        ",".join(
+            [
+                str(each.number),
+                *(value for _, value in each.settings),
+                *(f"{value:.6g}" for value in each.outcome.objectives),
+                str(each.outcome.feasible).lower(),
+                str(each.number in on_front).lower(),
+            ]
+        )
+        for each in tune.trials
+    ]
+    return "\n".join([head, *lines]) + "\n"
+
+
+def _candidates(tune: Tune) -> Section:
+    rows = []
+    for index, (each, ratio) in enumerate(zip(tune.candidates, tune.optimum.chosen_ratio, strict=True)):
+        name = "★ best" if index == tune.optimum.best else "today" if index == 0 else ""
+        rows.append(
+            Row(
+                cells=(
+                    name,
+                    *(value for _, value in each.settings),
+                    f"{ratio * 100:.0f} %",
+                    *(words.interval(one.figure, each.mean(place)) for place, one in enumerate(tune.objectives)),
+                    "held" if each.feasible else "missed",
+                ),
+                mark="" if each.feasible else "missed",
+            )
+        )
+    head = (
+        "",
+        *(each.field for each in tune.wish.dimensions),
+        "would be the best in",
+        *(words.name_of(one.figure) for one in tune.objectives),
+        "expectations",
+    )
+    weights = ", ".join(f"{words.name_of(each.figure)}^{each.weight:g}" for each in tune.objectives if each.weight)
+    return Section(
+        title="Candidates",
+        sentences=(
+            f"The best is the one with the smallest product {weights} among those that hold every expectation; "
+            "freshness enters as 1 s + freshness, because readers notice no fraction of a second.",
+            "The share says how often each would have been chosen had the replications been others (bootstrap); the "
+            "interval of the optimum holds 95 % of these choices, and knows only values that were tried.",
+        ),
+        tables=(Table(head=head, rows=tuple(rows), texts=frozenset({0, len(head) - 1})),),
+    )
+
+
+def _against(tune: Tune) -> Section:
+    if not tune.differences:
+        return Section(title="Against today's", sentences=("Today's setting is the best of those tried.",))
+    rows = tuple(
+        Row(
+            cells=(
+                tune.name if each.figure == PRODUCT else words.name_of(each.figure),
+                factor(each) if each.figure == PRODUCT else words.change(each.figure, each.difference),
+                f"{each.together:.2g}",
+                "distinguishable" if each.distinguishable else "not distinguishable",
+            ),
+            mark="" if each.distinguishable else "faint",
+        )
+        for each in tune.differences
+    )
+    caption = (
+        f"Best minus today's over {tune.wish.replications} pairs of replications that had no part in choosing it, with "
+        "95 % intervals; verdicts by Holm's method over these lines together."
+    )
+    head = ("figure", "difference", "p, Holm", "verdict")
+    return Section(
+        title="Against today's", tables=(Table(head=head, rows=rows, caption=caption, texts=frozenset({0, 3})),)
+    )
+
+
+def _repeat(tune: Tune) -> Section:
+    return Section(
+        title="Confirm on the real stack",
+        commands=(f"windtunnel run {BEST_FILE}   # beside this page",),
+        listings=(Listing(title=BEST_FILE, text=tune.best.text[:LISTING_MAX]),),
+    )

@@ -1,0 +1,138 @@
+"""A tuning as record, as rows and for the terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any, Final
+
+from lab.studies import files, words
+from lab.studies.sweep import estimate_record
+from lab.studies.tables import WIDTH, ends, table
+from lab.studies.tune import Tune, factor, short
+from sim.studies.optimum import PRODUCT
+from sim.studies.pareto import front
+
+RECORD_FILE: Final = "tune.json"
+PAGE_FILE: Final = "tune.html"
+BEST_FILE: Final = "best.yaml"
+
+
+def write(tune: Tune, folder: Path) -> None:
+    """Write the record, a row for each trial, the best scenario and the page."""
+    from lab.studies.tune_page import page
+
+    files.write_json(folder / RECORD_FILE, record(tune))
+    files.write_rows(folder, "trials", rows(tune))
+    said = "".join(f"# {line}\n" for line in textwrap.wrap(tune.sentence, WIDTH - 2))
+    files.write_text(folder / BEST_FILE, f"{said}{tune.best.text}")
+    files.write_text(folder / PAGE_FILE, page(tune))
+
+
+def rows(tune: Tune) -> list[dict[str, Any]]:
+    """A row for each trial of the search."""
+    on_front = set(front_numbers(tune))
+    return [
+        {
+            "trial": each.number,
+            **dict(each.settings),
+            **{one.figure: value for one, value in zip(tune.objectives, each.outcome.objectives, strict=True)},
+            "feasible": each.outcome.feasible,
+            "front": each.number in on_front,
+        }
+        for each in tune.trials
+    ]
+
+
+def front_numbers(tune: Tune) -> tuple[int, ...]:
+    """Trials that hold every expectation and that no other such trial beats in all objectives."""
+    held = [each for each in tune.trials if each.outcome.feasible]
+    return tuple(held[index].number for index in front([each.outcome.objectives for each in held]))
+
+
+def record(tune: Tune) -> dict[str, Any]:
+    """The tuning as JSON."""
+    return {
+        "scenario": tune.scenario.name,
+        "seed": tune.scenario.seed,
+        "commit": tune.commit,
+        "engine": tune.engine,
+        "calibration": tune.calibration,
+        "sentence": tune.sentence,
+        "varied": [each.written() for each in tune.wish.dimensions],
+        "objectives": [{"figure": each.figure, "weight": each.weight} for each in tune.objectives],
+        "trials": len(tune.trials),
+        "front": list(front_numbers(tune)),
+        "replications": tune.wish.replications,
+        "best": dict(tune.chosen.settings),
+        "today": dict(tune.today.settings),
+        "optimum": [
+            {"field": each.field, "best": each.best, "low": each.low, "high": each.high} for each in tune.optimum.spans
+        ],
+        "candidates": [
+            {
+                "settings": dict(each.settings),
+                "feasible": each.feasible,
+                "chosen_ratio": ratio,
+                "figures": {one.figure: estimate_record(each.mean(place)) for place, one in enumerate(tune.objectives)},
+            }
+            for each, ratio in zip(tune.candidates, tune.optimum.chosen_ratio, strict=True)
+        ],
+        "against_today": [
+            {
+                "figure": each.figure,
+                "difference": each.difference.value,
+                "low": each.difference.low,
+                "high": each.difference.high,
+                "p_holm": each.together,
+                "distinguishable": each.distinguishable,
+            }
+            for each in tune.differences
+        ],
+    }
+
+
+def render(tune: Tune, folder: Path, *, command: str, took: str = "") -> str:
+    """The result for the terminal; ``command`` is the scenario's path as it was given."""
+    right = f"seed {tune.scenario.seed}   {tune.commit}" + (f"   {took}" if took else "")
+    said = [ends(f"windtunnel tune {tune.scenario.name}", right), *_wrapped(tune.sentence)]
+    fields = [field.rpartition(".")[2] for field, _ in tune.today.settings]
+    order = sorted(range(len(tune.candidates)), key=lambda index: (-tune.optimum.chosen_ratio[index], index))
+    body = []
+    for index in order:
+        each = tune.candidates[index]
+        mark = "★" if index == tune.optimum.best else "✗" if not each.feasible else " "
+        body.append(
+            [
+                mark,
+                *(value for _, value in each.settings),
+                "today" if index == 0 else "",
+                f"{tune.optimum.chosen_ratio[index]:.0%}".replace("%", " %"),
+                *(words.interval(one.figure, each.mean(place)) for place, one in enumerate(tune.objectives)),
+            ]
+        )
+    head = ["", *fields, "", "best in", *(short(one.figure) for one in tune.objectives)]
+    lines, missing = table(head, body, texts=len(fields) + 2)
+    said += ["", *lines]
+    if missing:
+        said.append(f"also in {folder / RECORD_FILE}: {', '.join(missing)}")
+    if tune.differences:
+        said += ["", f"BEST AGAINST TODAY'S, on {tune.wish.replications} replications that did not choose it"]
+        for change in tune.differences:
+            if change.figure == PRODUCT:
+                name, amount = tune.name, factor(change)
+            else:
+                name, amount = words.name_of(change.figure), words.change(change.figure, change.difference)
+            said.append(f"  {name:<28}{amount:<30}{'' if change.distinguishable else 'not distinguishable'}".rstrip())
+    said += [
+        "",
+        f"{len(tune.trials)} settings tried, {len(front_numbers(tune))} on the front; durations of {tune.calibration}",
+        f"page    {folder / PAGE_FILE}",
+        f"confirm windtunnel run {folder / BEST_FILE}",
+        f"        windtunnel run {command}",
+    ]
+    return "\n".join(said)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
