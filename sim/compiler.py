@@ -21,7 +21,7 @@ from sim import flow as flows
 from sim.draws import spread_of
 from sim.flow import Flow, OperationFlow, Where, walk
 from sim.layout import Layout
-from sim.program import DRAWS_MAX, DemandRow, Entry, Instruction, Op, PoolSpec, Program
+from sim.program import DRAWS_MAX, DemandRow, Entry, Instruction, Op, PoolSpec, Program, Topic
 
 #: A miss path is calibrated only where at least this share of look-ups missed.
 _MISS_RATIO_MIN: Final = 0.01
@@ -63,7 +63,14 @@ def compile_flows(
             raise ValueError(f"{name}: no component's page under sim/components describes it")
         compiler.operation(name, pages[name])
         waiting += [job for job in compiler.program.jobs if job not in compiler.program.entries]
-    return compiler.program
+    program = compiler.program
+    program.topics = [_topic(job, pages[job], scenario=scenario, layout=layout) for job in program.jobs]
+    return program
+
+
+def _topic(job: str, page: OperationFlow, *, scenario: Scenario, layout: Layout) -> Topic:
+    partitions, members = scenario.system.kafka.partitions, layout.of(BACKGROUND[job])
+    return Topic(job=job, partitions=partitions, keyed=page.keyed, members=members)
 
 
 class _Compiler:
@@ -162,7 +169,7 @@ class _Compiler:
                 children = self._all((step.inner, step.otherwise))
                 return Instruction(op=Op.BREAKER, visit=visit, index=row, children=children)
             case flows.Retry():
-                return Instruction(op=Op.RETRY, visit=visit, children=(self._add(step.inner),))
+                return Instruction(op=Op.RETRY, visit=visit, size=int(step.endless), children=(self._add(step.inner),))
             case flows.Decide():
                 return Instruction(op=Op.DECIDE, visit=visit, keys=step.policy.value, children=self._all(step.cases))
             case flows.Emit():

@@ -55,9 +55,7 @@ def deeds(plant: Plant, *, scenario: Scenario, profile: Profile) -> list[Deed]:
         if fault.link is not None:
             link = fault.link if plant.link(fault.link) is not None else None
             found.append(
-                Deed(
-                    index=index, fault=fault, at_seconds=fault.at_seconds, for_seconds=fault.for_seconds, link=link
-                )
+                Deed(index=index, fault=fault, at_seconds=fault.at_seconds, for_seconds=fault.for_seconds, link=link)
             )
             continue
         places = plant.layout.named(fault.target)[:1]  # one process: the first instance of what is named
@@ -114,6 +112,9 @@ def _do(plant: Plant, deed: Deed, journal: list[Event]) -> Steps[None]:
             station.pause()
         else:
             station.die()
+    for log in plant.logs if deed.fault.kind is not FaultKind.PAUSE else ():
+        for process in deed.stations[:1]:
+            log.died(process, goodbye=deed.fault.kind is FaultKind.RESTART)
     for cache in deed.caches:
         plant.caches[cache].clear()
     yield kernel.wait(deed.for_seconds)
@@ -124,6 +125,9 @@ def _do(plant: Plant, deed: Deed, journal: list[Event]) -> Steps[None]:
             station.resume()
         else:
             station.revive()
+    for log in plant.logs:
+        for process in deed.stations[:1]:
+            log.back(process)
     journal.append(Event(at_seconds=kernel.now, event="fault_ends", values=deed.told))
 
 

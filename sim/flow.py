@@ -51,6 +51,13 @@ class Policy(StrEnum):
     FANOUT = "fanout"  # case 0: push to the timelines of the author's followers; case 1: readers pull
 
 
+class Keyed(StrEnum):
+    """Events of which stay in order on the log, because they have one key."""
+
+    AUTHOR = "author"  # of one author
+    REQUEST = "request"  # of nothing: each has a key of its own, as every photo has
+
+
 class Per(StrEnum):
     """What the demand of a step grows with."""
 
@@ -185,9 +192,11 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Try again by the scenario's policy where ``inner`` ends badly (`core.policies.retry`)."""
+    """Try again by the scenario's policy where ``inner`` ends badly (`core.policies.retry`), or, ``endless``, for as
+    long as it takes (`core.policies.patience`)."""
 
     inner: Flow
+    endless: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +209,7 @@ class Decide:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emit:
-    """Start background work and do not wait for it."""
+    """Put an event on the log that starts a background job, and do not wait for it."""
 
     job: str
 
@@ -261,10 +270,14 @@ Flow: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationFlow:
-    """One operation: what its client waits for, and what it leaves to be done behind the answer."""
+    """One operation: what its client waits for, and what it leaves to be done behind the answer.
+
+    Of a background job ``front`` is what a consumer does for one event, before it turns to the next of its partition.
+    """
 
     front: Flow
     behind: Flow = Sequence(steps=())
+    keyed: Keyed = Keyed.REQUEST  # of a background job
 
 
 def steps(*flows: Flow) -> Sequence:

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import simpy
 
 from core.policies.breaker import State
+from core.policies.patience import pause_seconds
 from core.policies.retry import backoff_seconds, may_retry
 from sim.content import Content
 from sim.draws import Draws
 from sim.flow import Ending, Keys, Per, Where
 from sim.kernel import Steps
+from sim.log import Record
 from sim.observe import Observer
 from sim.plant import Plant
-from sim.program import Entry, Instruction, Op, Program
+from sim.program import DRAWS_MAX, Entry, Instruction, Op, Program
 from sim.station import Pool, Station
 from sim.task import Request, Task
 
@@ -63,6 +66,9 @@ class Interpreter:
             Op.MISSED: self._missed,
             Op.ASIDE: self._aside,
         }
+
+        for log in plant.logs:
+            log.handler = partial(self._heard, log.topic.job)
 
     def calibrate_pushes(self, mean_push_count: float) -> None:
         """Say for how many timelines the demand of one fan-out was measured."""
@@ -303,6 +309,8 @@ class Interpreter:
 
     def _retry(self, step: Instruction, task: Task) -> Walk:
         plant, began = self._plant, task.attempt
+        if step.size:
+            return (yield from self._insist(step, task))
         plant.retry_budget = plant.retry_budget.after_first_try(plant.retry_policy)
         attempt = 1
         while True:
@@ -319,13 +327,32 @@ class Interpreter:
         task.attempt = began
         return ending
 
+    def _insist(self, step: Instruction, task: Task) -> Walk:
+        """Try for as long as it takes; cancelled, it ends with the try or the pause that is under way."""
+        began, attempt = task.attempt, 1
+        while True:
+            ending = yield from self.run(step.children[0], task)
+            if not ending or task.cancelled:
+                break
+            # draws of the pauses are the instruction's own, over and over again
+            uniform = self._draws.uniform(task.request.entity, step.visit + 1 + (attempt - 1) % (DRAWS_MAX - 1))
+            yield self._kernel.wait(pause_seconds(attempt, uniform))
+            if task.cancelled:
+                break
+            attempt += 1
+            task.attempt += 1
+        task.attempt = began
+        return Ending.CANCELLED if task.cancelled else ending
+
     def _decide(self, step: Instruction, task: Task) -> Walk:
         case = 0 if self._content.fanout(task.request.author).push_count else 1
         return (yield from self.run(step.children[case], task))
 
     def _emit(self, step: Instruction, task: Task) -> Walk:
         yield from ()
-        self._kernel.start(self._job(self._program.jobs[step.index], task.request))
+        log, job = self._plant.logs[step.index], self._program.jobs[step.index]
+        self._observer.job_asked(job, now=self._kernel.now, weight=self._weight(job, task.request))
+        log.append(task.request)
         return Ending.OK
 
     def _aside(self, step: Instruction, task: Task) -> Walk:
@@ -333,13 +360,22 @@ class Interpreter:
         self._kernel.start(self._background(step.children[0], task.request))
         return Ending.OK
 
-    def _job(self, job: str, request: Request) -> Steps[None]:
-        entry, asked = self.entry(job), self._kernel.now
-        weight = float(self._content.readers(request.author)) if job == _FANOUT else 1.0
-        self._observer.job_asked(job, now=asked, weight=weight)
-        yield from self._background(entry.front, request)
-        self._observer.job_done(job, now=self._kernel.now, asked_seconds=asked, weight=weight)
-        yield from self._background(entry.behind, request)
+    def _heard(self, job: str, record: Record, task: Task) -> Walk:
+        """The work of one event of a job."""
+        entry, began = self.entry(job), self._kernel.now
+        self._observer.background.came(began)
+        ending = yield from self.run(entry.front, task)
+        now = self._kernel.now
+        self._observer.background.left(now, entered_seconds=began)
+        if not task.cancelled and not record.done:
+            weight = self._weight(job, task.request)
+            self._observer.job_done(job, now=now, asked_seconds=record.asked_seconds, weight=weight)
+            self.behind(entry, task.request)
+        return ending
+
+    def _weight(self, job: str, request: Request) -> float:
+        """Who waits for it."""
+        return float(self._content.readers(request.author)) if job == _FANOUT else 1.0
 
     def _stage(self, step: Instruction, task: Task) -> Walk:
         began = self._kernel.now

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from core.names import Cache as CacheName
+from core.names import Server
 from core.policies.breaker import Breaker, BreakerPolicy
 from core.policies.retry import RetryBudget, RetryPolicy
 from core.profile import Profile
@@ -18,6 +19,7 @@ from sim.host import Host
 from sim.kernel import Kernel
 from sim.layout import Layout
 from sim.link import Link
+from sim.log import Log
 from sim.program import Program
 from sim.station import Pool, Station
 
@@ -36,6 +38,7 @@ class Plant:
     breakers: list[list[Breaker]]  # by dependency and instance of the caller
     breaker_opened: list[int]
     delays: list[tuple[float, float]]  # (μ, σ) of a lognormal wait
+    logs: list[Log]  # by job
     breaker_policy: BreakerPolicy
     retry_policy: RetryPolicy
     retry_budget: RetryBudget
@@ -75,6 +78,7 @@ def build(kernel: Kernel, program: Program, *, scenario: Scenario, profile: Prof
     proxied = {fault.link for fault in scenario.faults if fault.link}
     nowhere = (-math.inf, 0.0)
     loopback = wires.get("loopback", nowhere)  # every link of a stack on one machine
+    broker = stations[layout.of(Server.KAFKA)[0]]
     return Plant(
         kernel=kernel,
         layout=layout,
@@ -89,6 +93,10 @@ def build(kernel: Kernel, program: Program, *, scenario: Scenario, profile: Prof
         breakers=[[Breaker() for _ in range(instances)] for _, instances in program.breakers],
         breaker_opened=[0] * len(program.breakers),
         delays=[waits.get(name, nowhere) for name in program.delays],
+        logs=[
+            Log(kernel, topic, members=[stations[place] for place in topic.members], broker=broker)
+            for topic in program.topics
+        ],
         breaker_policy=BreakerPolicy(failures=system.breaker.failures, open_seconds=system.breaker.open_seconds),
         retry_policy=RetryPolicy(
             attempts=system.retry.attempts,

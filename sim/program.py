@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, TypeVar
 
-from sim.flow import Per, Where
+from sim.flow import Keyed, Per, Where
 
 T = TypeVar("T")
 
@@ -92,6 +92,16 @@ class Entry:
     behind: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """The events that start one job: their partitions, and the consumers that share these."""
+
+    job: str
+    partitions: int
+    keyed: Keyed
+    members: tuple[int, ...]  # processes of the consumer group
+
+
 @dataclass(slots=True)
 class Program:
     """The whole table. Rows are only ever added."""
@@ -106,4 +116,5 @@ class Program:
     delays: list[str] = field(default_factory=list)
     stages: list[tuple[str, str, str]] = field(default_factory=list)  # component, operation, stage
     jobs: list[str] = field(default_factory=list)
+    topics: list[Topic] = field(default_factory=list)  # of the job in the same place
     notes: list[str] = field(default_factory=list)  # what had to be assumed for want of a measurement

@@ -26,6 +26,7 @@ from sim.interpreter import Interpreter
 from sim.jobs import JobDelay
 from sim.kernel import Kernel
 from sim.laws import ModelError
+from sim.log import Log, LogAccount
 from sim.observe import Observer
 from sim.plant import Plant
 from sim.program import Program
@@ -117,7 +118,7 @@ class _Run:
                 self.usage.append((process.name, second, now - earlier))
 
     def _check(self) -> None:
-        places: list[Station | Pool] = [*self.plant.stations]
+        places: list[Station | Pool | Log] = [*self.plant.stations, *self.plant.logs]
         places += [pool for family in self.plant.pools for pool in family]
         tallies = [self.observer.requests, self.observer.background, *(place.tally for place in places)]
         observe.check(tallies, now=self.kernel.now)
@@ -167,6 +168,7 @@ class _Run:
             "breaker_opened_count": {name: count for (name, _), count in opened},
             "degraded_count": dict(sorted(self.observer.degraded_count.items())),
             "fanout_push_mean_count": self.content.mean_push_count(),
+            **_log_facts([log.account() for log in self.plant.logs]),
         }
         if len(hosts) > 1:
             busy = {host.name: spent / (seconds * host.cores) for host, spent in zip(hosts, judged, strict=True)}
@@ -174,6 +176,17 @@ class _Run:
         if self.program.notes:
             facts["assumed"] = list(self.program.notes)
         return facts
+
+
+def _log_facts(logs: list[LogAccount]) -> dict[str, Any]:
+    """By job: how long events stood on the log before their work began, how many still do, and were handled twice."""
+    heard = {log.job: log for log in logs if log.lag_count}
+    return {
+        "consumer_lag_mean_seconds": {job: log.lag_seconds / log.lag_count for job, log in heard.items()},
+        "consumer_lag_max_seconds": {job: log.lag_max_seconds for job, log in heard.items()},
+        "log_unhandled_count": {log.job: log.found for log in logs},
+        "log_redelivered_count": {log.job: log.redelivered_count for log in logs},
+    }
 
 
 def _ledger(rows: list[observe.Sample]) -> dict[str, int]:

@@ -50,6 +50,11 @@ class Station:
         """Whether it takes work; a paused process takes it and does not do it."""
         return self._down == 0
 
+    @property
+    def works(self) -> bool:
+        """Whether it makes progress: it is up and not paused."""
+        return self._down == 0 and self._paused == 0
+
     def serve(self, seconds: float) -> simpy.Event:
         """Have ``seconds`` of CPU time done; the event's value says whether it was (False: the process died)."""
         event = self._kernel.event()

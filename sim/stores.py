@@ -6,7 +6,23 @@ from typing import Final
 
 from core import settings
 from core.names import Component, Server, link
-from sim.flow import Call, Deadline, Delay, Each, Ending, Fail, Flow, Hold, Rescue, Use, Where, steps
+from sim.flow import (
+    NOTHING,
+    Call,
+    Deadline,
+    Delay,
+    Each,
+    Emit,
+    Ending,
+    Fail,
+    Flow,
+    Hold,
+    Rescue,
+    Retry,
+    Use,
+    Where,
+    steps,
+)
 
 _POSTGRES: Final = settings.Postgres(dsns=(), logical_shards=1)
 _REDIS: Final = settings.Redis(host="", port=0)
@@ -53,6 +69,20 @@ def objects(component: Component, *, share: float = 1.0, trips: float = 1.0) -> 
     """Requests to the object store."""
     inner = Use(process=Server.OBJECTS, share=share)
     return Call(link=link(component, Server.OBJECTS), inner=inner, trips=trips, answer_bytes=PHOTO_BYTES)
+
+
+def told(component: Component, *, own: Flow, job: str = "") -> Flow:
+    """An event behind an answer: it stands in the outbox until ``own`` work of the service and the log have it, however
+    long that takes; then it starts ``job``, where the model knows who listens."""
+    write = Call(link=link(component, Server.KAFKA), inner=steps(Use(process=Server.KAFKA), Delay(station="kafka.ack")))
+    relayed = Retry(inner=steps(own, write), endless=True)
+    return steps(relayed, Emit(job=job)) if job else relayed
+
+
+def heard(component: Component, work: Flow) -> Flow:
+    """An event's way from the log to its consumer, and the consumer's work, tried again until it is done."""
+    fetched = Call(link=link(component, Server.KAFKA), inner=NOTHING)
+    return Retry(inner=steps(fetched, work), endless=True)
 
 
 def _within(seconds: float, inner: Flow) -> Flow:

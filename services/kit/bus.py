@@ -21,6 +21,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from core import messages, settings
 from core.failures import Failure, Unavailable
 from core.messages import Message
+from core.policies import patience
 from services.kit.clock import now_ms
 from services.kit.config import MEMBER, required
 from services.kit.logs import REQUEST_ID
@@ -34,8 +35,6 @@ _STOP_SECONDS: Final = 1.5
 _RECONNECT_MS: Final = 300  # the libraries try to connect this often
 _RECORDS_MAX: Final = 500  # records taken at once
 _TRIES: Final = 4  # of an event whose handler fails in a way that time does not mend
-_BACKOFF_SECONDS: Final = 0.1
-_BACKOFF_CAP_SECONDS: Final = 2.0
 _log = structlog.get_logger("bus")
 
 
@@ -55,7 +54,7 @@ def record(message: Message) -> Record:
 
 def pause_seconds(attempt: int) -> float:
     """Capped exponential back-off with jitter; ``attempt`` counts from 0."""
-    return random.uniform(0.5, 1.0) * min(_BACKOFF_CAP_SECONDS, _BACKOFF_SECONDS * 2.0 ** min(attempt, 16))
+    return patience.pause_seconds(attempt, random.random())
 
 
 class Producer:

@@ -9,7 +9,7 @@ from core.names import Component
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
 from sim.flow import NOTHING, Flow, OperationFlow, Stage, Use, steps
-from sim.stores import postgres
+from sim.stores import postgres, told
 
 AUTH: Final = Component.AUTH
 
@@ -29,7 +29,7 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
         Stage(name="present", inner=_own(0.04)),
     )
     return {
-        "auth.signup": through_gateway("auth.signup", signup, behind=NOTHING),
+        "auth.signup": through_gateway("auth.signup", signup, behind=told(AUTH, own=NOTHING)),
         "auth.login": through_gateway("auth.login", login, behind=NOTHING),
     }
 

@@ -9,7 +9,7 @@ from core.names import Component
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
 from sim.flow import NOTHING, Breaker, Deadline, Flow, OperationFlow, Stage, Use, Where, steps
-from sim.stores import postgres, redis
+from sim.stores import postgres, redis, told
 
 ENGAGEMENT: Final = Component.ENGAGEMENT
 #: How long an acknowledged write waits for Redis to be told.
@@ -27,7 +27,7 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
                 Stage(name="count", inner=steps(_own(0.10), _counted(), _own(0.10))),
                 Stage(name="present", inner=_own(0.10)),
             ),
-            behind=_own(0.20),
+            behind=told(ENGAGEMENT, own=_own(0.20)),
         )
         for name, trips, arrive in (
             ("like.add", 1.0, _own(0.30)),

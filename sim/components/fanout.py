@@ -1,6 +1,7 @@
 """Fan-out: a new post goes into its followers' timelines, unless its author is a celebrity whose posts readers pull.
 
 The split is `core.policies.fanout`, the same function as the service's; the work grows with the timelines written.
+Posts of one author keep their order: they stand in one partition, which is handled in order.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from typing import Final
 
 from core.names import Component, Server, link
 from core.scenario import Scenario
-from sim.flow import NOTHING, Call, Decide, OperationFlow, Per, Policy, Use, steps
+from sim.flow import NOTHING, Call, Decide, Keyed, OperationFlow, Per, Policy, Use, steps
+from sim.stores import heard
 
 FANOUT: Final = Component.FANOUT
 
@@ -19,4 +21,5 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     """The job behind a new post."""
     write = Call(link=link(FANOUT, Server.REDIS), inner=Use(process=Server.REDIS, per=Per.PUSH))
     push = steps(Use(process=FANOUT, share=0.5, per=Per.PUSH), write, Use(process=FANOUT, share=0.5, per=Per.PUSH))
-    return {"fanout.deliver": OperationFlow(front=Decide(policy=Policy.FANOUT, cases=(push, NOTHING)))}
+    deliver = heard(FANOUT, Decide(policy=Policy.FANOUT, cases=(push, NOTHING)))
+    return {"fanout.deliver": OperationFlow(front=deliver, keyed=Keyed.AUTHOR)}

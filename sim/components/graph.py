@@ -9,7 +9,7 @@ from core.names import Component
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
 from sim.flow import NOTHING, Flow, OperationFlow, Stage, Use, Where, steps
-from sim.stores import postgres, redis
+from sim.stores import postgres, redis, told
 
 GRAPH: Final = Component.GRAPH
 
@@ -28,8 +28,8 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     follow = steps(_own(0.3), Stage(name="load", inner=_own(0.1)), write, Stage(name="present", inner=_own(0.2)))
     unfollow = steps(_own(0.3), write, Stage(name="present", inner=_own(0.3)))
     found = {
-        "graph.follow": through_gateway("graph.follow", follow, behind=_own(0.2)),
-        "graph.unfollow": through_gateway("graph.unfollow", unfollow, behind=_own(0.2)),
+        "graph.follow": through_gateway("graph.follow", follow, behind=told(GRAPH, own=_own(0.2))),
+        "graph.unfollow": through_gateway("graph.unfollow", unfollow, behind=told(GRAPH, own=_own(0.2))),
     }
     for name in ("user.read", "graph.followers", "graph.following"):
         load = Stage(name="load", inner=postgres(GRAPH, trips=2.0, where=Where.AUTHOR))

@@ -7,14 +7,15 @@ from typing import Final
 
 from core.names import Component, Server, link
 from core.scenario import Scenario
-from sim.flow import Call, Flow, Hold, OperationFlow, Use, steps
-from sim.stores import objects, postgres
+from sim.flow import NOTHING, Call, Flow, Hold, OperationFlow, Use, steps
+from sim.stores import heard, objects, postgres, told
 
 MEDIA: Final = Component.MEDIA
 
 
 def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
-    """The job behind an upload. As many photos at once as the scenario has workers; rendering leaves the loop free."""
+    """The job behind an upload. As many photos at once as the scenario has workers, and never more than the log has
+    partitions, for those of one follow each other; rendering leaves the loop free."""
     scan = Call(link=link(MEDIA, Server.CLAMD), inner=Use(process=Server.CLAMD))
     work = steps(
         _own(0.02),
@@ -26,7 +27,7 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
         _own(0.06),
     )
     held = Hold(pool="media_workers", size=scenario.system.media.workers, inner=work)
-    return {"media.process": OperationFlow(front=held)}
+    return {"media.process": OperationFlow(front=heard(MEDIA, held), behind=told(MEDIA, own=NOTHING))}
 
 
 def _own(share: float) -> Flow:

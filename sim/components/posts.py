@@ -8,8 +8,8 @@ from typing import Final
 from core.names import Component
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
-from sim.flow import NOTHING, Emit, Flow, OperationFlow, Stage, Use, Where, steps
-from sim.stores import postgres
+from sim.flow import NOTHING, Flow, OperationFlow, Stage, Use, Where, steps
+from sim.stores import postgres, told
 
 POSTS: Final = Component.POSTS
 
@@ -33,9 +33,9 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
         Stage(name="present", inner=_own(0.3)),
     )
     return {
-        "post.create": through_gateway("post.create", create, behind=steps(_own(0.2), Emit(job="fanout.deliver"))),
+        "post.create": through_gateway("post.create", create, behind=told(POSTS, own=_own(0.2), job="fanout.deliver")),
         "post.read": through_gateway("post.read", read, behind=NOTHING),
-        "post.delete": through_gateway("post.delete", delete, behind=_own(0.3)),
+        "post.delete": through_gateway("post.delete", delete, behind=told(POSTS, own=_own(0.3))),
         "user.posts": through_gateway("user.posts", read, behind=NOTHING, answer_bytes=20_000),
     }
 

@@ -9,7 +9,7 @@ from core.names import Component
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
 from sim.flow import NOTHING, Breaker, Deadline, Flow, OperationFlow, Stage, Use, steps
-from sim.stores import every_postgres, postgres, redis
+from sim.stores import every_postgres, postgres, redis, told
 
 STORIES: Final = Component.STORIES
 #: How long a request waits for Redis before it turns to PostgreSQL.
@@ -38,7 +38,7 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     )
     return {
         "story.tray": through_gateway("story.tray", tray, behind=NOTHING, answer_bytes=10_000),
-        "story.create": through_gateway("story.create", create, behind=_own(0.3)),
+        "story.create": through_gateway("story.create", create, behind=told(STORIES, own=_own(0.3))),
         "story.seen": through_gateway("story.seen", seen, behind=NOTHING),
     }
 

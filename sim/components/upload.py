@@ -12,7 +12,6 @@ from sim.flow import (
     NOTHING,
     Call,
     Delay,
-    Emit,
     Ending,
     Fail,
     Flow,
@@ -23,7 +22,7 @@ from sim.flow import (
     Use,
     steps,
 )
-from sim.stores import objects, postgres
+from sim.stores import objects, postgres, told
 
 UPLOAD: Final = Component.UPLOAD
 
@@ -49,7 +48,7 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     return {
         "media.create": through_gateway("media.create", create, behind=NOTHING),
         "media.complete": through_gateway(
-            "media.complete", complete, behind=steps(_own(0.2), Emit(job="media.process"))
+            "media.complete", complete, behind=told(UPLOAD, own=_own(0.2), job="media.process")
         ),
         "media.read": through_gateway("media.read", read, behind=NOTHING),
         "object.put": OperationFlow(

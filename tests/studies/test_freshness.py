@@ -63,7 +63,8 @@ def test_pushed_posts_are_seen_when_their_timelines_are_written_and_pulled_ones_
     pulled = _fanout(fanout={"threshold": 1})
     assert pushed.mean_seconds is not None
     assert pushed.mean_seconds > 0.0005
-    assert pulled.mean_seconds == 0.0
+    assert pulled.mean_seconds is not None
+    assert pulled.mean_seconds < 0.0002  # the event's way from the log
     assert pulled.quantile_seconds(0.95) == 0.0
     assert pushed.count == pulled.count > 10
     assert pushed.weight == pulled.weight
