@@ -95,13 +95,13 @@ def _paired(name: str, pairs: Sequence[tuple[float, float]]) -> Difference:
 
 def _chance(differences: stats.Floats) -> float:
     """Two-sided p of a mean of zero; differences that are all the same leave no doubt."""
-    from scipy.stats import t
+    from scipy.special import stdtr  # Student's distribution
 
     mean, spread = float(differences.mean()), float(differences.std(ddof=1))
     # what is left of equal differences after rounding is no spread
     if spread <= 1e-12 * max(abs(mean), math.ulp(1.0)):
         return 1.0 if mean == 0.0 else 0.0
-    return float(2.0 * t.sf(abs(mean) / (spread / math.sqrt(len(differences))), len(differences) - 1))
+    return float(2.0 * stdtr(len(differences) - 1, -abs(mean) / (spread / math.sqrt(len(differences)))))
 
 
 def _held_together(found: Sequence[Difference]) -> tuple[Difference, ...]:

@@ -160,9 +160,9 @@ def _steps(whole: Any, field: str) -> Steps:
 def _put(data: Any, path: Steps, value: Any, field: str) -> None:
     """Set a value in the file's data; what the file leaves to defaults on the way is made."""
     here = data
-    for step in path[:-1]:
+    for step, below in itertools.pairwise(path):
         if isinstance(here, dict) and here.get(step) is None:
-            here[step] = {}
+            here[step] = [] if isinstance(below, int) else {}
         here = _into(here, step, field)
     last = path[-1]
     if not (isinstance(here, dict) and isinstance(last, str)):

@@ -1,0 +1,57 @@
+"""A tiny scenario and a profile with round durations, on disk, and the command line to run studies with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.profile import encode
+from lab.studies.task import Setup, setup
+from tests.model import synthetic
+
+ROOT = Path(__file__).parents[2]
+#: Two simulated seconds of fifty people; enough feed reads for a p95, expected of nothing.
+TINY = """\
+scenario: tiny
+seed: 5
+population: {people: 50, follows: {mean: 5, maximum: 40}}
+system: {fanout: {threshold: 15}}
+traffic: {warm_up: 0s, duration: 2s, rate: 150/s, mix: {feed.read: 70%, like.add: 20%, post.create: 10%}}
+"""
+
+
+@pytest.fixture(scope="session")
+def shared() -> Setup:
+    """What the simulations of a study share."""
+    return setup(synthetic.profile())
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """The scenario's file."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Path:
+    """The profile's file."""
+    path = tmp_path / "profile.json"
+    path.write_bytes(encode(synthetic.profile()))
+    return path
+
+
+def windtunnel(*words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run the command line."""
+    return subprocess.run(
+        [sys.executable, "-m", "lab.cli", *map(str, words)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
