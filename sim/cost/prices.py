@@ -22,6 +22,9 @@ GB: Final = 10**9
 #: Where books are kept unless told otherwise.
 FOLDER: Final = Path(__file__).parents[2] / "scenarios" / "prices"
 
+#: Between the name of what is sold and a term that is not on_demand.
+TERM_MARK: Final = "@"
+
 _UNIT: Final = re.compile(r"^USD/(?:([0-9]+(?:e[0-9]+)?)-)?(.+)$")
 _BYTES: Final = {"GiB": GIB, "GB": GB}
 
@@ -50,7 +53,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     unit: str
     provider: str
     region: str
-    term: str  # on_demand or list
+    term: str  # on_demand, reserved_1y, reserved_3y, spot; or list: sold by use
     currency: str
     confidence: str  # read in the source, or recalled
     source: str
@@ -59,6 +62,10 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tiers: tuple[tuple[float | None, float], ...] = ()
     vcpu: float | None = None  # that an instance brings
     memory_gib: float | None = None
+    cores: float | None = None  # fewer than vcpu where two threads share one
+    ghz: float | None = None
+    ipc: float | None = None  # instructions a cycle, over those of an Intel core of 2017 (m5)
+    network_gbps: float | None = None  # lasting
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -123,6 +130,15 @@ class PriceBook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             if price.id == price_id:
                 return price
         raise PriceError(f"book {self.book} has no price {price_id}")
+
+    def at_term(self, price_id: str, term: str) -> Price:
+        """The price of that term, or of what is sold by use and has no terms; raises PriceError, for no other term may
+        stand in for it."""
+        wanted = next((price for price in self.prices if price.id == f"{price_id}{TERM_MARK}{term}"), None)
+        found = wanted or self.price(price_id)
+        if found.term not in (term, "list"):
+            raise PriceError(f"book {self.book} has no {term} price of {price_id}")
+        return found
 
     def dollars(self, price_id: str, quantity: Quantity) -> float:
         """What ``quantity`` costs in a month at that price; raises PriceError."""

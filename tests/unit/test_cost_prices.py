@@ -16,7 +16,7 @@ def book() -> PriceBook:
 
 
 def test_the_book_is_whole_and_dated(book: PriceBook) -> None:
-    assert (book.book, book.built, len(book.prices)) == ("2026-11", "2026-11-21", 39)
+    assert (book.book, book.built, len(book.prices)) == ("2026-11", "2026-11-21", 47)
     for price in book.prices:
         assert price.source, price.id
         assert price.as_of, price.id
