@@ -30,11 +30,10 @@ def departures(arrivals_seconds: npt.ArrayLike, services_seconds: npt.ArrayLike,
         raise ValueError("services are at least 0")
     order = np.argsort(arrivals, kind="stable")
     left = np.empty_like(arrivals)
-    left[order] = (
-        _lindley(arrivals[order], services[order])
-        if servers == 1
-        else _kiefer_wolfowitz(arrivals[order], services[order], servers)
-    )
+    if servers == 1:
+        left[order] = _lindley(arrivals[order], services[order])
+    else:
+        left[order] = _kiefer_wolfowitz(arrivals[order], services[order], servers)
     return left
 
 
@@ -46,8 +45,8 @@ def through(
     services = np.atleast_2d(np.asarray(services_seconds, dtype=np.float64))
     left = np.empty_like(services)
     at = np.asarray(arrivals_seconds, dtype=np.float64)
-    for stage, count in enumerate(servers or [1] * len(services)):
-        at = left[stage] = departures(at, services[stage], count)
+    for stage, (needs, count) in enumerate(zip(services, servers or [1] * len(services), strict=True)):
+        at = left[stage] = departures(at, needs, count)
     return left
 
 

@@ -1,8 +1,8 @@
 """G/G/c from two moments: approximations, for a first answer where no exact form exists, and one bound.
 
 An arrival stream is known by its rate and the squared coefficient of variation (scv) of its gaps, a service by its mean
-and scv. Exact for M/M/c and, in the mean, for M/G/1; within some per cent to some tens elsewhere, and worst where ρ is
-small or a variation far from 1. Never an oracle.
+and scv. Exact for M/M/c and, in the mean, for M/G/1; elsewhere within some per cent where the variations are about 1,
+and within some tens where they are far from it. Never an oracle.
 
 Sources: A. O. Allen, *Probability, Statistics and Queueing Theory* (1990), 5.3; J. F. C. Kingman, *The single server
 queue in heavy traffic* (1961); W. Whitt, *The Queueing Network Analyzer*, Bell System Technical Journal 62 (1983): QNA.
