@@ -20,13 +20,15 @@ def command(target: Path, show_all: bool, as_json: bool, out: Path | None, stric
     TARGET is a scenario with a design, or a folder of them. That a design contradicts itself is what this command is to
     find: it ends with 0 unless --strict asks for 99.
     """
-    from lab import audit_report, audit_terminal
+    from lab import audit_terminal
     from lab.audit import audit_all, record
 
     audits = audit_all(target)
     for path in audits.without:
         click.echo(f"note: {path} has no design and is left out", err=True)
     if out is not None:
+        from lab import audit_report  # what a report can draw is slow to import
+
         audit_report.write(audits, out)
     exit_code = 99 if strict and audits.differs else 0
     if as_json:

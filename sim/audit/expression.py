@@ -104,18 +104,18 @@ def evaluate(term: Term, values: Mapping[str, Quantity], units: Units) -> Quanti
             return min(found) if which == "min" else max(found)
 
 
-def written(term: Term, *, inside: bool = False) -> str:
-    """It as text again."""
+def written(term: Term, *, binds: int = 0) -> str:
+    """It as text again, in parentheses where it stands beside something that binds as much or more."""
     match term:
         case Number(value):
             return f"{value:.15g}"
         case Name(name):
             return name
         case Binary(operator, left, right):
-            # multiplication binds: a sum inside a product needs its parentheses, so does what is divided by
-            loose = operator in "+-"
-            text = f"{written(left, inside=not loose)} {operator} {written(right, inside=not loose or operator == '-')}"
-            return f"({text})" if inside and (loose or operator == "/") else text
+            own = 1 if operator in "+-" else 3
+            after = own + (operator in "-/")  # what is taken away or divided by is one
+            text = f"{written(left, binds=own)} {operator} {written(right, binds=after)}"
+            return f"({text})" if binds > own else text
         case Extreme(which, terms):
             return f"{which}({', '.join(written(each) for each in terms)})"
 
@@ -125,9 +125,10 @@ def variants(term: Term) -> Iterator[Variant]:
     match term:
         case Binary(operator, left, right):
             what = "the factor" if operator in "*/" else "the term"
-            yield Variant(slip=f"{what} {written(right, inside=operator in '*/')} left out", term=left)
+            binds = 2 if operator in "*/" else 0
+            yield Variant(slip=f"{what} {written(right, binds=binds)} left out", term=left)
             if operator in "*+":
-                yield Variant(slip=f"{what} {written(left, inside=operator == '*')} left out", term=right)
+                yield Variant(slip=f"{what} {written(left, binds=binds)} left out", term=right)
             for each in variants(left):
                 yield Variant(slip=each.slip, term=Binary(operator, each.term, right))
             for each in variants(right):

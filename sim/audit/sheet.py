@@ -13,7 +13,7 @@ from sim.audit import amounts, expression
 from sim.audit.amounts import Amount, Unit
 from sim.audit.expression import Term
 from sim.audit.flaws import DesignError, FieldPath, Flaw, UnreadableError
-from sim.audit.units import TIMES, Units
+from sim.audit.units import TIMES, Units, units_of
 
 _RESERVED = frozenset({*TIMES, "min", "max"})
 _Read = TypeVar("_Read")
@@ -52,7 +52,7 @@ class Sheet:
 
 def read(design: Design) -> Sheet:
     """Read a design; raises DesignError with everything that is wrong."""
-    reader = _Reader(Units(design.counts))
+    reader = _Reader(units_of(design.counts))
     given: dict[str, Amount] = {}
     for section, quantities in (("inputs", design.inputs), ("assumed", design.assumed)):
         for name, text in quantities.items():

@@ -7,6 +7,7 @@ units without one, so that ``posts × MB/post`` gives MB and ``reads × follower
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
@@ -83,6 +84,12 @@ class Units:
     def times(self) -> dict[str, Quantity]:
         """One of each time, by name."""
         return {name: self.one(name) for name in TIMES}
+
+
+@functools.lru_cache(maxsize=16)
+def units_of(counts: tuple[str, ...] = ()) -> Units:
+    """The units of a design with these words of its own; made once, for a registry takes a while."""
+    return Units(counts)
 
 
 def _forms(word: str) -> tuple[str, ...]:
