@@ -29,6 +29,26 @@ class Job:
     place: int = -1  # which entry of the host's heap is the valid one; < 0 when it is not on the host
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """CPU time of one host: given by its clock, received by its jobs, and what it could have given."""
+
+    name: str
+    given_seconds: float
+    done_seconds: float
+    possible_seconds: float
+    stalled_seconds: float
+
+    def check(self) -> None:
+        """Work conservation; raises ModelError."""
+        check_work(
+            f"host {self.name}",
+            given_seconds=self.given_seconds,
+            done_seconds=self.done_seconds,
+            possible_seconds=self.possible_seconds,
+        )
+
+
 class Host:
     """Cores of one machine. ``process`` numbers index the accounts of CPU time."""
 
@@ -80,16 +100,21 @@ class Host:
         """Bring the accounts up to now."""
         self._advance()
 
-    def check(self) -> None:
-        """Work conservation up to now; raises ModelError."""
+    def account(self) -> Account:
+        """The accounts up to now."""
         self._advance()
         inside = sum(j.seconds - max(0.0, j.finish - self._virtual) for _, place, j in self._heap if j.place == place)
-        check_work(
-            f"host {self.name}",
+        return Account(
+            name=self.name,
             given_seconds=self.given_seconds,
             done_seconds=self.done_seconds + inside,
             possible_seconds=self.possible_seconds,
+            stalled_seconds=self.stalled_seconds,
         )
+
+    def check(self) -> None:
+        """Work conservation up to now; raises ModelError."""
+        self.account().check()
 
     def _resume(self) -> None:
         self._advance()

@@ -17,13 +17,13 @@ from core.policies.patience import pause_seconds
 from core.policies.retry import backoff_seconds, may_retry
 from sim.content import Content
 from sim.draws import Draws
-from sim.flow import Ending, Keys, Per, Where
+from sim.flow import Ending, Keys, Per
 from sim.kernel import Steps
 from sim.log import Record
 from sim.observe import Observer
 from sim.plant import Plant
 from sim.program import DRAWS_MAX, Entry, Instruction, Op, Program
-from sim.station import Pool, Station
+from sim.routing import Routing
 from sim.task import Request, Task
 
 #: Draws of a retry start so far behind those of the try before.
@@ -38,12 +38,14 @@ Walk = Steps[Ending]
 class Interpreter:
     """Runs a program on a plant."""
 
-    def __init__(self, program: Program, plant: Plant, content: Content, draws: Draws, observer: Observer):
+    def __init__(
+        self, program: Program, plant: Plant, content: Content, draws: Draws, observer: Observer, *, push_mean: float
+    ):
         self._program, self._plant, self._content = program, plant, content
         self._draws, self._observer = draws, observer
-        self._kernel = plant.kernel
+        self._kernel, self._routing = plant.kernel, Routing(program, plant, content)
         self._fetching: dict[tuple[int, int], simpy.Event] = {}
-        self._push_mean = max(1.0, content.mean_push_count())
+        self._push_mean = push_mean
         self._steps: Final[dict[Op, Callable[[Instruction, Task], Walk]]] = {
             Op.SEQUENCE: self._sequence,
             Op.USE: self._use,
@@ -65,14 +67,11 @@ class Interpreter:
             Op.FAIL: self._fail,
             Op.MISSED: self._missed,
             Op.ASIDE: self._aside,
+            Op.COMMITTED: self._committed,
         }
 
         for log in plant.logs:
             log.handler = partial(self._heard, log.topic.job)
-
-    def calibrate_pushes(self, mean_push_count: float) -> None:
-        """Say for how many timelines the demand of one fan-out was measured."""
-        self._push_mean = max(1.0, mean_push_count)
 
     def entry(self, operation: str) -> Entry:
         """Where ``operation`` starts."""
@@ -104,7 +103,8 @@ class Interpreter:
         return Ending.OK
 
     def _use(self, step: Instruction, task: Task) -> Walk:
-        served = yield self._station(step, task).serve(self._cpu_seconds(step, step.index, step.share, task))
+        station = self._routing.station(step, task.request)
+        served = yield station.serve(self._cpu_seconds(step, step.index, step.share, task))
         if not served:
             return Ending.BROKEN
         return Ending.CANCELLED if task.cancelled else Ending.OK
@@ -116,18 +116,6 @@ class Interpreter:
             factor *= self._content.fanout(request.author).push_count / self._push_mean
         second = min(max(request.second, 0), len(demand.mean_seconds) - 1)
         return demand.mean_seconds[second] * share * factor
-
-    def _station(self, step: Instruction, task: Task) -> Station:
-        return self._plant.stations[step.choices[self._turn(step.where, len(step.choices), task.request)]]
-
-    def _turn(self, where: Where, count: int, request: Request) -> int:
-        if count == 1:
-            return 0
-        if where is Where.PERSON:
-            return self._content.instance(request.person)
-        if where is Where.AUTHOR:
-            return self._content.instance(request.author)
-        return request.number % count
 
     def _call(self, step: Instruction, task: Task) -> Walk:
         link, request = self._plant.links[step.index], task.request
@@ -163,7 +151,7 @@ class Interpreter:
         return Ending.CANCELLED if task.cancelled else ending
 
     def _hold(self, step: Instruction, task: Task) -> Walk:
-        pool = self._pool(step, task.request)
+        pool = self._routing.pool(step, task.request)
         claim = pool.claim()
         place = (pool, claim)
         task.claims.append(place)
@@ -175,14 +163,18 @@ class Interpreter:
             pool.give_back(claim)
         return ending
 
-    def _pool(self, step: Instruction, request: Request) -> Pool:
-        spec = self._program.pools[step.index]
-        caller = request.number % spec.callers
-        callee = step.size if step.where is Where.EACH else self._turn(step.where, spec.callees, request)
-        return self._plant.pools[step.index][caller * spec.callees + callee]
+    def _committed(self, step: Instruction, task: Task) -> Walk:
+        yield from ()
+        plant, request = self._plant, task.request
+        if step.size:
+            waiting = plant.unreplicated[self._routing.database(step, request)]
+            waiting[step.keys] = waiting.get(step.keys, 0) + step.size
+        if step.size >= 0:
+            plant.wrote_seconds[request.person] = self._kernel.now
+        return Ending.OK
 
     def _admit(self, step: Instruction, task: Task) -> Walk:
-        pool = self._pool(step, task.request)
+        pool = self._routing.pool(step, task.request)
         if pool.full:
             return Ending.OVERLOADED
         claim = pool.claim()

@@ -6,6 +6,7 @@ checked from two independent accounts of one run, and a difference ends the run.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,10 +39,10 @@ class Tally:
     area: float = 0.0  # customers × seconds
     sojourn_seconds: float = 0.0  # of those who left
     entered_seconds: float = 0.0  # sum of the entry times of those inside
-    _changed_seconds: float = 0.0
+    changed_seconds: float = -math.inf
 
     def __post_init__(self) -> None:
-        self._changed_seconds = self.started_seconds
+        self.changed_seconds = max(self.changed_seconds, self.started_seconds)
 
     def came(self, now: float) -> None:
         """Count one in."""
@@ -66,14 +67,14 @@ class Tally:
 
     def mean_number(self) -> float:
         """Time average of the number inside, over the window."""
-        span = self._changed_seconds - self.started_seconds
+        span = self.changed_seconds - self.started_seconds
         return self.area / span if span > 0 else 0.0
 
     def _integrate(self, now: float) -> None:
-        if now < self._changed_seconds:
-            raise ModelError("causality", f"{self.name}: the clock went from {self._changed_seconds} s to {now} s")
-        self.area += self.inside * (now - self._changed_seconds)
-        self._changed_seconds = now
+        if now < self.changed_seconds:
+            raise ModelError("causality", f"{self.name}: the clock went from {self.changed_seconds} s to {now} s")
+        self.area += self.inside * (now - self.changed_seconds)
+        self.changed_seconds = now
 
 
 def check_conservation(tally: Tally, *, found: int | None = None) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from core.names import Outcome
 from core.operations import OPERATIONS
 from sim.flow import Ending
 from sim.jobs import JobDelay, JobTally
-from sim.laws import ModelError, Tally, check_conservation, check_little
+from sim.laws import ModelError, Tally
 
 Sample = tuple[int, int, str, str, int, float, float, float]
 
@@ -23,6 +22,15 @@ SEEN: Final = {
     Ending.LOST: (Outcome.LOST, 0),
     Ending.CANCELLED: (Outcome.LOST, 0),
 }
+
+
+def seen(operation: str, ending: Ending | None, *, degraded: bool) -> tuple[Outcome, int]:
+    """Outcome and status of a request; ``ending`` is None where the client gave up waiting."""
+    if ending is None:
+        return Outcome.TIMEOUT, 0
+    if ending is Ending.OK:
+        return (Outcome.DEGRADED if degraded else Outcome.OK), OPERATIONS[operation].status
+    return SEEN[ending]
 
 
 class Observer:
@@ -79,12 +87,7 @@ class Observer:
             raise ModelError("causality", f"request {number} ended at {now} s, after {max(self._last_seconds, now)} s")
         self._last_seconds = now
         self.requests.left(now, entered_seconds=began_seconds)
-        if ending is None:
-            outcome, status = Outcome.TIMEOUT, 0
-        elif ending is Ending.OK:
-            outcome, status = (Outcome.DEGRADED if degraded else Outcome.OK), OPERATIONS[operation].status
-        else:
-            outcome, status = SEEN[ending]
+        outcome, status = seen(operation, ending, degraded=degraded)
         self.samples.append(
             (number, step, operation, outcome.value, status, began_seconds, began_seconds, now - began_seconds)
         )
@@ -97,18 +100,6 @@ class Observer:
         """How late each kind of work was, by name."""
         return tuple(tally.told(now) for _, tally in sorted(self._jobs.items()))
 
-    def stage_rows(self) -> Iterator[tuple[str, str, str, int, float]]:
-        """Rows for `core.run.write`."""
-        for (component, operation, stage), count, seconds in sorted(
-            zip(self._stages, self._stage_count, self._stage_seconds, strict=True)
-        ):
-            if count:
-                yield component, operation, stage, count, seconds
-
-
-def check(tallies: list[Tally], *, now: float) -> None:
-    """Conservation and Little's law at every place; raises ModelError."""
-    for tally in tallies:
-        tally.close(now)
-        check_conservation(tally)
-        check_little(tally, now=now)
+    def stages(self) -> list[tuple[int, float]]:
+        """Visits and seconds of every stage of the program."""
+        return list(zip(self._stage_count, self._stage_seconds, strict=True))

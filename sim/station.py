@@ -115,7 +115,11 @@ class Station:
 
     def check(self) -> None:
         """Whoever came has left, waits or is served; raises ModelError."""
-        check_conservation(self.tally, found=len(self._waiting) + len(self._serving))
+        check_conservation(self.tally, found=self.found())
+
+    def found(self) -> int:
+        """Who waits or is served, counted one by one."""
+        return len(self._waiting) + len(self._serving)
 
     def _begin(self, visit: _Visit) -> None:
         if len(self._serving) >= self.workers:
@@ -188,7 +192,11 @@ class Pool:
 
     def check(self) -> None:
         """Whoever came has left, waits or holds a place; raises ModelError."""
-        check_conservation(self.tally, found=self.taken + sum(not claim.over for claim in self._waiting))
+        check_conservation(self.tally, found=self.found())
+
+    def found(self) -> int:
+        """Who waits or holds a place, counted one by one."""
+        return self.taken + sum(not claim.over for claim in self._waiting)
 
     def _grant(self, claim: Claim) -> None:
         claim.held = True

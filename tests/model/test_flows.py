@@ -76,7 +76,7 @@ class Bench:
         self.plant = plant.build(self.kernel, self.program, scenario=asked, profile=told, layout=placed)
         self.observer = Observer(start_seconds=0.0, stages=self.program.stages)
         content = Content(asked, viral_author=None)
-        self.interpreter = Interpreter(self.program, self.plant, content, Draws(1), self.observer)
+        self.interpreter = Interpreter(self.program, self.plant, content, Draws(1), self.observer, push_mean=1.0)
         self.ended: list[tuple[float, Ending]] = []
         self.requests: list[Request] = []
 

@@ -1,0 +1,214 @@
+"""The compiled engine: runs the parts of a run by compiled code, and tells what was seen."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from core.operations import OPERATIONS
+from core.run import Event, Samples
+from sim.compiled import loop, places
+from sim.compiled.records import Broken
+from sim.compiled.tables import Builder
+from sim.flow import Ending
+from sim.host import Account
+from sim.jobs import CLASSES, JobDelay, JobTally
+from sim.laws import ModelError, Tally
+from sim.log import LogAccount
+from sim.observe import seen
+from sim.observed import Observed
+from sim.parts import Parts
+
+_LAWS: Final = {Broken.CAUSALITY: "causality", Broken.CAPACITY: "capacity"}
+
+
+class Engine:
+    """One run, by compiled code."""
+
+    def __init__(self, parts: Parts):
+        self._parts = parts
+        self._builder = Builder(parts)
+        self._world = self._builder.world()
+        builder = self._builder
+        loop.begin(self._world.addresses, builder.stalls_count, builder.idles_count, len(builder.deeds))
+
+    @property
+    def now(self) -> float:
+        """Seconds from t0."""
+        return float(self._world.clock["now"])
+
+    @property
+    def open(self) -> int:
+        """Clients who are not done."""
+        return int(self._world.clock["open"])
+
+    @property
+    def events_count(self) -> int:
+        """Turns of the loop so far."""
+        return int(self._world.clock["events"])
+
+    def run(self, *, until_seconds: float) -> None:
+        """Let everything before ``until_seconds`` happen; raises ModelError when a law is broken."""
+        while True:
+            ended = loop.run(self._world.addresses, until_seconds)
+            if ended == loop.DONE:
+                return
+            if ended == loop.FULL:
+                self._world.grow()
+                continue
+            clock = self._world.clock
+            law = _LAWS[Broken(int(clock["error"]))]
+            raise ModelError(law, f"at {clock['now']} s, place {clock['error_place']} of the compiled engine")
+
+    def count_from_now(self) -> None:
+        """Totals begin: the warm-up is over."""
+        self._world.clock["counting"] = 1
+        for name in ("hit_count", "miss_count"):
+            self._world["CACHES"][name] = 0
+
+    def cpu_seconds(self) -> list[float]:
+        """CPU time that each process has had until now, in the order of the layout."""
+        for host in range(len(self._world["HOSTS"])):
+            places.advance(self._world.addresses, host)
+        for process in range(len(self._world["PROCESSES"])):
+            places.settle(self._world.addresses, process)
+        return [float(value) for value in self._world["PROCESSES"]["cpu"]]
+
+    def observed(self) -> Observed:
+        """Everything that was seen."""
+        world, parts = self._world, self._parts
+        places_of = [*(station.name for station in parts.plant.stations)]
+        places_of += [pool.name for family in parts.plant.pools for pool in family]
+        found = [*(world["STATIONS"]["waiting_count"] + world["STATIONS"]["serving_count"]).tolist()]
+        found += (world["POOLS"]["taken"] + world["POOLS"]["waiting_count"]).tolist()
+        return Observed(
+            now=self.now,
+            samples=self._samples(),
+            stages=list(zip(world["STAGES"]["count"].tolist(), world["STAGES"]["seconds"].tolist(), strict=True))[
+                : len(parts.program.stages)
+            ],
+            degraded_count={
+                reason: count
+                for reason, count in zip(self._builder.reasons, world["REASONS"].tolist(), strict=False)
+                if count
+            },
+            jobs=self._jobs(),
+            journal=self._journal(),
+            requests=self._tally("requests", 0),
+            background=self._tally("background work", 1),
+            places=[
+                (self._tally(name, 2 + row), count)
+                for row, (name, count) in enumerate(zip(places_of, found, strict=False))
+            ],
+            hosts=self._hosts(),
+            caches=[
+                (cache.name, int(row["hit_count"]), int(row["miss_count"]))
+                for cache, row in zip(parts.plant.caches, world["CACHES"], strict=False)
+            ],
+            logs=self._logs(),
+            breaker_opened=world["BREAKER_FAMILIES"]["opened_count"].tolist()[: len(parts.program.breakers)],
+        )
+
+    def _samples(self) -> Samples:
+        found = self._world["SAMPLES"][: int(self._world.clock["samples_count"])]
+        found = found[np.lexsort((found["step"], found["number"]))]
+        operations = self._builder.operations
+        # an outcome for every operation, ending and kind of answer, so that rows are looked up instead of computed
+        endings: list[Ending | None] = [None, *Ending]
+        told = [
+            [[seen(name, ending, degraded=degraded) for degraded in (False, True)] for ending in endings]
+            for name in (each if each in OPERATIONS else next(iter(OPERATIONS)) for each in operations)
+        ]
+        outcomes = np.array([[[o.value for o, _ in pair] for pair in each] for each in told], dtype=object)
+        statuses = np.array([[[status for _, status in pair] for pair in each] for each in told], dtype=np.int16)
+        place = (found["entry"], found["ending"] - loop.GAVE_UP, found["degraded"])
+        return Samples(
+            request=found["number"].copy(),
+            step=found["step"].astype(np.int8),
+            operation=np.array(operations, dtype=object)[found["entry"]],
+            outcome=outcomes[place],
+            status=statuses[place],
+            at_seconds=found["began"].copy(),
+            sent_seconds=found["began"].copy(),
+            latency_seconds=found["latency"].copy(),
+        )
+
+    def _tally(self, name: str, row: int) -> Tally:
+        one = self._world["TALLIES"][row]
+        return Tally(
+            name=name,
+            started_seconds=float(one["started"]),
+            arrived=int(one["arrived"]),
+            ended=int(one["ended"]),
+            inside=int(one["inside"]),
+            area=float(one["area"]),
+            sojourn_seconds=float(one["sojourn"]),
+            entered_seconds=float(one["entered"]),
+            changed_seconds=float(one["changed"]),
+        )
+
+    def _hosts(self) -> list[Account]:
+        world, found = self._world, []
+        for index, (machine, row) in enumerate(zip(self._parts.layout.hosts, world["HOSTS"], strict=True)):
+            places.advance(world.addresses, index)
+            inside = places.unfinished_seconds(world.addresses, index)
+            found.append(
+                Account(
+                    name=machine.name,
+                    given_seconds=float(row["given"]),
+                    done_seconds=float(row["done"]) + inside,
+                    possible_seconds=float(row["possible"]),
+                    stalled_seconds=float(row["stalled"]),
+                )
+            )
+        return found
+
+    def _jobs(self) -> tuple[JobDelay, ...]:
+        classes = self._world["JOB_CLASSES"].reshape(-1, CLASSES)
+        found = [
+            JobTally(
+                job=name,
+                count=int(row["count"]),
+                weight=float(row["weight"]),
+                done_seconds=float(row["done_seconds"]),
+                inside_weight=float(row["inside_weight"]),
+                inside_asked_seconds=float(row["inside_asked_seconds"]),
+                classes=classes[place].tolist(),
+            ).told(self.now)
+            for place, (name, row) in enumerate(zip(self._parts.program.jobs, self._world["JOB_TALLIES"], strict=False))
+            if row["count"]
+        ]
+        return tuple(sorted(found, key=lambda each: each.job))
+
+    def _logs(self) -> tuple[LogAccount, ...]:
+        world, found = self._world, []
+        records, partitions = world["RECORDS"], world["PARTITIONS"]
+        for topic, row in zip(self._parts.program.topics, world["TOPICS"], strict=False):
+            inside = 0
+            for partition in range(int(row["partitions"]), int(row["partitions"] + row["partitions_count"])):
+                record = int(partitions["first"][partition])
+                for _ in range(int(partitions["count"][partition])):
+                    inside += not records["done"][record]
+                    record = int(records["next"][record])
+            found.append(
+                LogAccount(
+                    job=topic.job,
+                    tally=self._tally(f"{topic.job} on the log", int(row["tally"])),
+                    found=inside,
+                    redelivered_count=int(row["redelivered"]),
+                    lag_count=int(row["lag_count"]),
+                    lag_seconds=float(row["lag"]),
+                    lag_max_seconds=float(row["lag_max"]),
+                )
+            )
+        return tuple(found)
+
+    def _journal(self) -> list[Event]:
+        found = []
+        for deed, row in zip(self._builder.deeds, self._world["DEEDS"], strict=False):
+            for event, at in (("fault_begins", float(row["began"])), ("fault_ends", float(row["ended"]))):
+                if not math.isnan(at):
+                    found.append(Event(at_seconds=at, event=event, values=deed.told))
+        return found

@@ -1,0 +1,292 @@
+"""The loop: what happens next, until a time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sim.compiled import agenda, draws, logs, places, stores, tallies, tasks, threads
+from sim.compiled import records as r
+from sim.compiled.jit import World, compiled
+from sim.compiled.records import Broken, Free, Kind
+from sim.compiled.walk import OK, expire
+from sim.disturbances import IDLE_JOB_SECONDS
+
+#: Why `run` returned.
+DONE = 0
+FULL = 1  # a table has too few free rows for the next event
+FAILED = 2  # a law is broken
+
+GAVE_UP = -1
+
+_FREES = len(Free)
+_HEAP = 0
+_LANE = 1
+_HOST = 2
+_FIRST = np.uint64(0)
+_SECOND = np.uint64(1)
+
+PAUSE = stores.TOXIC_KINDS.index("pause")
+RESTART = stores.TOXIC_KINDS.index("restart")
+
+
+@compiled
+def arrive(world: World) -> None:
+    """Start the requests whose time has come, and wait for the next."""
+    clock, arrivals = r.clock(world), r.arrivals(world)
+    while clock[0].arrival < clock[0].arrivals_count:
+        ahead = arrivals[clock[0].arrival].at - clock[0].now
+        if ahead > 0.0:
+            agenda.at(world, clock[0].now + ahead, Kind.ARRIVE, 0, 0)
+            return
+        agenda.urgent(world, Kind.VISIT, clock[0].arrival, 0, 0)
+        clock[0].arrival += 1
+
+
+@compiled
+def _ask(world: World, number: int, step: int) -> None:
+    act = r.acts(world)[r.arrivals(world)[number].act]
+    request = tasks.new_request(world, number, step, r.steps(world)[act.steps + step])
+    tallies.came(world, tallies.REQUESTS)
+    r.requests(world)[request].users += 1
+    agenda.urgent(world, Kind.FRONT, request, 0, 0)
+    turn = r.requests(world)[request].turn
+    agenda.set_timer(world, r.clock(world)[0].timeout_lane, Kind.GIVE_UP, request, turn)
+
+
+@compiled
+def _answer(world: World, request: int, ending: int) -> None:
+    clock, samples, asked = r.clock(world), r.samples(world), r.requests(world)[request]
+    number, step = asked.number, asked.step
+    row = clock[0].samples_count
+    clock[0].samples_count = row + 1
+    samples[row].began = asked.began
+    samples[row].latency = clock[0].now - asked.began
+    samples[row].number = number
+    samples[row].step = step
+    samples[row].entry = asked.entry
+    samples[row].ending = ending
+    samples[row].degraded = asked.degraded
+    if clock[0].now < clock[0].last_ended:
+        clock[0].error = Broken.CAUSALITY
+    clock[0].last_ended = clock[0].now
+    tallies.left(world, tallies.REQUESTS, asked.began)
+    tasks.release(world, request)
+    if ending == OK and step + 1 < r.acts(world)[r.arrivals(world)[number].act].steps_count:
+        _ask(world, number, step + 1)
+    else:
+        clock[0].open -= 1
+
+
+@compiled
+def _give_up(world: World, request: int) -> None:
+    requests = r.requests(world)
+    if not requests[request].answered:
+        requests[request].answered = 1
+        agenda.ready(world, Kind.ANSWER, request, GAVE_UP)
+
+
+@compiled
+def next_stall(world: World, row: int) -> None:
+    """Wait for the next stall of a class."""
+    one = r.stalls(world)[row]
+    seconds = draws.exponential(one.key, np.uint64(one.number), _FIRST) / one.rate
+    agenda.at(world, r.clock(world)[0].now + seconds, Kind.STALL, row, 0)
+
+
+@compiled
+def _stall(world: World, row: int) -> None:
+    stalls = r.stalls(world)
+    if r.clock(world)[0].now >= r.clock(world)[0].until_idle:
+        return
+    one = stalls[row]
+    length = one.mean
+    if one.power != math.inf:
+        uniform = draws.uniform(one.key, np.uint64(one.number), _SECOND)
+        length = one.lower + (one.upper - one.lower) * uniform**one.power
+    places.stall(world, one.host, length)
+    stalls[row].number += 1
+    next_stall(world, row)
+
+
+@compiled
+def next_idle(world: World, row: int) -> None:
+    """Wait for a process's next piece of idle work."""
+    one = r.idles(world)[row]
+    seconds = draws.exponential(one.key, np.uint64(one.number), _FIRST) * IDLE_JOB_SECONDS / one.share
+    agenda.at(world, r.clock(world)[0].now + seconds, Kind.IDLE, row, 0)
+
+
+@compiled
+def _idle(world: World, row: int) -> None:
+    if r.clock(world)[0].now >= r.clock(world)[0].until_idle:
+        return
+    places.submit(world, r.idles(world)[row].station, IDLE_JOB_SECONDS, r.NOBODY)
+    r.idles(world)[row].number += 1
+    next_idle(world, row)
+
+
+@compiled
+def next_deed(world: World, row: int) -> None:
+    """Wait until a fault begins."""
+    now = r.clock(world)[0].now
+    agenda.at(world, now + (r.deeds(world)[row].at - now), Kind.DEED, row, 0)
+
+
+@compiled
+def _deed(world: World, row: int) -> None:
+    deeds, clock = r.deeds(world), r.clock(world)
+    one = deeds[row]
+    deeds[row].began = clock[0].now
+    if one.toxic >= 0:
+        r.toxics(world)[one.toxic].acting = 1
+        r.links(world)[one.link].acting_count += 1
+    for place in range(one.stations, one.stations + one.stations_count):
+        if one.kind == PAUSE:
+            places.pause(world, r.deed_stations(world)[place])
+        else:
+            places.die(world, r.deed_stations(world)[place])
+    if one.kind != PAUSE and one.stations_count:
+        logs.died(world, r.deed_stations(world)[one.stations], one.kind == RESTART)
+    for place in range(one.caches, one.caches + one.caches_count):
+        stores.clear(world, r.deed_caches(world)[place])
+    agenda.at(world, clock[0].now + one.for_seconds, Kind.DEED_ENDS, row, 0)
+
+
+@compiled
+def _deed_ends(world: World, row: int) -> None:
+    deeds = r.deeds(world)
+    one = deeds[row]
+    deeds[row].ended = r.clock(world)[0].now
+    if one.toxic >= 0:
+        r.toxics(world)[one.toxic].acting = 0
+        r.links(world)[one.link].acting_count -= 1
+    for place in range(one.stations, one.stations + one.stations_count):
+        if one.kind == PAUSE:
+            places.resume(world, r.deed_stations(world)[place])
+        else:
+            places.revive(world, r.deed_stations(world)[place])
+    if one.stations_count:
+        logs.back(world, r.deed_stations(world)[one.stations])
+
+
+@compiled
+def _happen(world: World, kind: int, row: int, turn: int) -> None:
+    if kind == Kind.RESUME:
+        threads.run(world, row, turn)
+    elif kind == Kind.ANSWER:
+        _answer(world, row, turn)
+    elif kind == Kind.GIVE_UP:
+        _give_up(world, row)
+    elif kind == Kind.EXPIRE:
+        expire(world, row)
+    elif kind == Kind.ARRIVE:
+        arrive(world)
+    elif kind == Kind.STALL_ENDS:
+        places.stall_ends(world, row)
+    elif kind == Kind.STALL:
+        _stall(world, row)
+    elif kind == Kind.IDLE:
+        _idle(world, row)
+    elif kind == Kind.DEED:
+        _deed(world, row)
+    elif kind == Kind.DEED_ENDS:
+        _deed_ends(world, row)
+    elif kind == Kind.REBALANCE:
+        logs.rebalance(world, row)
+
+
+@compiled
+def _start_urgent(world: World) -> None:
+    clock, queue = r.clock(world), r.urgents(world)
+    place = clock[0].urgent_head & clock[0].urgent_mask
+    kind, row, value, turn = queue[place].kind, queue[place].row, queue[place].value, queue[place].turn
+    clock[0].urgent_head += 1
+    clock[0].urgent_count -= 1
+    if kind == Kind.VISIT:
+        _ask(world, row, 0)
+    else:
+        threads.start(world, kind, row, value, turn)
+
+
+@compiled
+def _has_room(world: World) -> bool:
+    clock, free = r.clock(world)[0], r.frees(world)
+    for table in range(_FREES):
+        if free[table].count < clock.reserve:
+            return False
+    if clock.urgent_mask - clock.urgent_count < clock.reserve:
+        return False
+    hosts = r.hosts(world)
+    for host in range(clock.hosts_count):
+        if hosts[host].heap_count + clock.jobs_max > clock.job_ends_max:
+            return False
+    return clock.heap_count + clock.reserve < clock.events_max
+
+
+@compiled
+def begin(world: World, stalls_count: int, idles_count: int, deeds_count: int) -> None:
+    """Set off everything that goes on by itself."""
+    arrive(world)
+    for row in range(stalls_count):
+        next_stall(world, row)
+    for row in range(idles_count):
+        next_idle(world, row)
+    for row in range(deeds_count):
+        next_deed(world, row)
+
+
+@compiled
+def run(world: World, until: float) -> int:
+    """Let everything before ``until`` happen; says why it stopped."""
+    clock, heap, lanes, timers, hosts = r.clock(world), r.events(world), r.lanes(world), r.timers(world), r.hosts(world)
+    queue = r.readies(world)
+    while True:
+        if clock[0].error:
+            return FAILED
+        if not _has_room(world):
+            return FULL
+        clock[0].events += 1
+        if clock[0].urgent_count:
+            _start_urgent(world)
+            continue
+        time, seq, source, which = math.inf, 0, _HEAP, 0
+        if clock[0].heap_count:
+            time, seq = heap[0].time, heap[0].seq
+        for lane in range(clock[0].lanes_count):
+            while lanes[lane].first >= 0 and not agenda.wanted(world, lanes[lane].first):
+                agenda.drop_timer(world, lane)
+            first = lanes[lane].first
+            if first >= 0 and (timers[first].time < time or (timers[first].time == time and timers[first].seq < seq)):
+                time, seq, source, which = timers[first].time, timers[first].seq, _LANE, lane
+        for host in range(clock[0].hosts_count):
+            if hosts[host].armed and (
+                hosts[host].timer < time or (hosts[host].timer == time and hosts[host].timer_seq < seq)
+            ):
+                time, seq, source, which = hosts[host].timer, hosts[host].timer_seq, _HOST, host
+        if clock[0].ready_count:
+            place = clock[0].ready_head & clock[0].ready_mask
+            if time > clock[0].now or seq > queue[place].seq:
+                clock[0].ready_head += 1
+                clock[0].ready_count -= 1
+                _happen(world, queue[place].kind, queue[place].row, queue[place].value)
+                continue
+        if time >= until:
+            clock[0].now = until
+            return DONE
+        if time < clock[0].now:
+            clock[0].error = Broken.CAUSALITY
+            return FAILED
+        clock[0].now = time
+        if source == _HOST:
+            places.ring(world, which)
+        elif source == _LANE:
+            first = lanes[which].first
+            kind, row = timers[first].kind, timers[first].row
+            agenda.drop_timer(world, which)
+            _happen(world, kind, row, 0)
+        else:
+            kind, row, turn = heap[0].kind, heap[0].row, heap[0].turn
+            agenda.drop_first(world)
+            _happen(world, kind, row, turn)

@@ -1,0 +1,374 @@
+"""Rows of every table that compiled code works on. Tables refer to each other by row number; −1 is nobody."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, Final
+
+import numpy as np
+
+from sim.compiled.jit import table
+
+NOBODY: Final = -1
+
+
+def _kind(**fields: type | str) -> np.dtype[Any]:
+    return np.dtype(list(fields.items()), align=True)
+
+
+# --- what does not change during a run ---------------------------------------------------------------------------------
+
+INSTRUCTION: Final = _kind(
+    visit="u8",
+    share="f8",
+    seconds="f8",
+    trips="f8",
+    size="i8",
+    op="i4",
+    index="i4",
+    where="i4",
+    per="i4",
+    keys="i4",
+    coalesce="i4",
+    proxy="i4",
+    children="i4",  # first of them in the list of children
+    children_count="i4",
+    choices="i4",  # first of them in the list of choices
+    choices_count="i4",
+    lane="i4",  # of a deadline's timer
+)
+NUMBER: Final = np.dtype("i4")  # of children, choices, keys of pages
+MEAN: Final = np.dtype("f8")  # CPU seconds by second of the run, demand after demand
+DEMAND: Final = _kind(sigma="f8", means="i4", seconds_count="i4")
+ENTRY: Final = _kind(
+    limit_seconds="f8", limit_place="i8", limit_heads="i8", front="i4", behind="i4", limit_count="i4"
+)  # fmt: skip
+#: A request of the schedule, worked out before the run.
+ARRIVAL: Final = _kind(
+    at="f8",
+    push_factor="f8",  # timelines written for a post of the author, over those of calibration
+    photo_bytes="i8",
+    person="i8",
+    author="i8",
+    act="i4",
+    person_instance="i4",
+    author_instance="i4",
+    page="i4",  # row of the person's page
+    limit_row="i4",  # of the person among those who ask
+    pushes="i4",  # whether a post of the author is pushed
+    readers="i4",  # who see a post of the author
+    author_partition="i4",
+    number_partition="i4",
+)
+ACT: Final = _kind(steps="i4", steps_count="i4")  # a journey's entries, in the list of steps
+PAGE: Final = _kind(posts="i8", posts_count="i4", authors="i8", authors_count="i4")
+LINK: Final = _kind(mu="f8", sigma="f8", faults="i4", faults_count="i4", acting_count="i4")
+TOXIC: Final = _kind(
+    end="f8", latency="f8", jitter="f8", bandwidth="f8", timeout="f8", kind="i4", acting="i4"
+)  # of links, link after link, in the order in which they begin
+DELAY: Final = _kind(mu="f8", sigma="f8")
+STALL: Final = _kind(rate="f8", lower="f8", upper="f8", mean="f8", power="f8", key="u8", number="i8", host="i4")
+IDLE: Final = _kind(share="f8", key="u8", number="i8", station="i4")
+#: Something that the scenario breaks or mends at a time.
+DEED: Final = _kind(
+    at="f8", for_seconds="f8", began="f8", ended="f8", kind="i4", stations="i4", stations_count="i4",
+    caches="i4", caches_count="i4", toxic="i4", link="i4",
+)  # fmt: skip
+
+# --- what has a state --------------------------------------------------------------------------------------------------
+
+CLOCK: Final = _kind(
+    now="f8", start="f8", last_ended="f8", until_idle="f8", timeout="f8", retry_tokens="f8",
+    seq="i8", heap_count="i8", ready_head="i8", ready_count="i8", ready_mask="i8",
+    urgent_head="i8", urgent_count="i8", urgent_mask="i8", samples_count="i8", arrival="i8", arrivals_count="i8",
+    open="i8", counting="i4", error="i4", error_place="i8", events="i8", lanes_count="i4", hosts_count="i4",
+    timeout_lane="i4", breaker_failures="i4", retry_attempts="i4", reserve="i4", events_max="i8",
+    jobs_max="i8", job_ends_max="i8", topics_count="i4",
+    breaker_open_seconds="f8", retry_ratio="f8", retry_base="f8", retry_cap="f8",
+    demand_key="u8", wait_key="u8", plain_key="u8",
+)  # fmt: skip
+FREE: Final = _kind(first="i4", count="i4")  # free rows of a table, linked by their field ``next``
+EVENT: Final = _kind(time="f8", seq="i8", kind="i4", row="i4", turn="i4")
+LANE: Final = _kind(delay="f8", first="i4", last="i4")  # timers of one delay, which come in the order they were set in
+TIMER: Final = _kind(time="f8", seq="i8", kind="i4", row="i4", turn="i4", next="i4")
+READY: Final = _kind(seq="i8", kind="i4", row="i4", value="i4")
+URGENT: Final = _kind(kind="i4", row="i4", value="i4", turn="i4")
+FRAME: Final = _kind(
+    a="f8", b="f8", low="u8", high="u8", instruction="i4", parent="i4", task="i4", phase="i4",
+    i="i4", j="i4", left="i4", next="i4", turn="i4",
+)  # fmt: skip
+TASK: Final = _kind(
+    request="i4", attempt="i4", cancelled="i4", parent="i4", below="i4", below_last="i4", later="i4", sooner="i4",
+    claim="i4", claim_last="i4", next="i4",
+)  # fmt: skip
+REQUEST: Final = _kind(
+    entity="u8", number="i8", chooser="i8", began="f8", step="i4", entry="i4", second="i4", degraded="i4", answered="i4",
+    users="i4", task="i4", next="i4", turn="i4",
+)  # fmt: skip
+JOB: Final = _kind(
+    seconds="f8", remaining="f8", finish="f8", entered="f8", place="i8", station="i4", frame="i4",
+    next="i4", previous="i4",
+)  # fmt: skip
+STATION: Final = _kind(
+    tally="i4", host="i4", process="i4", workers="i4", serving_count="i4", first="i4", last="i4",
+    waiting="i4", waiting_last="i4", waiting_count="i4", down="i4", paused="i4",
+)  # fmt: skip
+HOST: Final = _kind(
+    virtual="f8", changed="f8", given="f8", done="f8", possible="f8", stalled="f8", timer="f8",
+    timer_seq="i8", entered="i8", heap="i8", heap_count="i8", cores="i4", active="i4", serving="i4", stalls="i4",
+    armed="i4",
+)  # fmt: skip
+JOB_END: Final = _kind(finish="f8", place="i8", job="i4")  # on a host's heap
+PROCESS: Final = _kind(cpu="f8", virtual="f8", busy="i4", host="i4")
+POOL: Final = _kind(size="i4", taken="i4", tally="i4", first="i4", last="i4", waiting_count="i4")
+POOL_FAMILY: Final = _kind(first="i4", callers="i4", callees="i4")
+CLAIM: Final = _kind(
+    entered="f8",
+    pool="i4",
+    task="i4",
+    frame="i4",
+    held="i4",
+    over="i4",
+    later="i4",
+    sooner="i4",
+    next="i4",
+    queued="i4",
+)
+BREAKER: Final = _kind(opened_at="f8", state="i4", failures="i4")
+BREAKER_FAMILY: Final = _kind(opened_count="i8", first="i4", instances="i4")
+CACHE: Final = _kind(
+    capacity="f8", ttl="f8", hit_count="i8", miss_count="i8", used="i8", slots="i8", oldest="i8", newest="i8",
+)  # fmt: skip
+SLOT: Final = _kind(
+    expiry="f8", size="i8", older="i8", newer="i8", held="i4", fetching="i4", waiter="i4", waiter_last="i4"
+)  # one for each key of each cache
+TALLY: Final = _kind(
+    arrived="i8", ended="i8", inside="i8", area="f8", sojourn="f8", entered="f8", changed="f8", started="f8"
+)
+TOPIC: Final = _kind(
+    lag="f8", lag_max="f8", lag_count="i8", redelivered="i8", tally="i4", entry="i4", by_author="i4", broker="i4",
+    partitions="i4", partitions_count="i4", members="i4", members_count="i4",
+)  # fmt: skip
+PARTITION: Final = _kind(topic="i4", owner="i4", first="i4", last="i4", count="i4", taken="i4", holder="i4", task="i4")
+MEMBER: Final = _kind(expelled="f8", station="i4", busy="i4", away="i4", turn="i4")
+RECORD: Final = _kind(asked="f8", request="i4", tries="i4", started="i4", done="i4", next="i4")
+STAGE: Final = _kind(seconds="f8", count="i8")
+JOB_TALLY: Final = _kind(
+    count="i8", weight="f8", done_seconds="f8", inside_weight="f8", inside_asked_seconds="f8", for_readers="i4"
+)
+SAMPLE: Final = _kind(began="f8", latency="f8", number="i8", step="i4", entry="i4", ending="i4", degraded="i4")
+
+
+class Place(IntEnum):
+    """Where each table stands in the world."""
+
+    INSTRUCTIONS = 0
+    CHILDREN = 1
+    CHOICES = 2
+    MEANS = 3
+    DEMANDS = 4
+    ENTRIES = 5
+    ARRIVALS = 6
+    ACTS = 7
+    STEPS = 8
+    PAGES = 9
+    PAGE_POSTS = 10
+    PAGE_AUTHORS = 11
+    LINKS = 12
+    TOXICS = 13
+    DELAYS = 14
+    STALLS = 15
+    IDLES = 16
+    DEEDS = 17
+    DEED_STATIONS = 18
+    DEED_CACHES = 19
+    CLOCK = 20
+    FREES = 21
+    EVENTS = 22
+    LANES = 23
+    TIMERS = 24
+    READIES = 25
+    URGENTS = 26
+    FRAMES = 27
+    TASKS = 28
+    REQUESTS = 29
+    JOBS = 30
+    STATIONS = 31
+    HOSTS = 32
+    JOB_ENDS = 33
+    PROCESSES = 34
+    POOLS = 35
+    POOL_FAMILIES = 36
+    CLAIMS = 37
+    BREAKERS = 38
+    BREAKER_FAMILIES = 39
+    CACHES = 40
+    SLOTS = 41
+    TALLIES = 42
+    STAGES = 43
+    REASONS = 44
+    SAMPLES = 45
+    RECENTS = 46
+    RECENT_HEADS = 47
+    JOB_TALLIES = 48
+    JOB_CLASSES = 49
+    TOPICS = 50
+    PARTITIONS = 51
+    MEMBERS = 52
+    RECORDS = 53
+
+
+#: Dtype of each table.
+KINDS: Final[dict[Place, np.dtype[Any]]] = {
+    Place.INSTRUCTIONS: INSTRUCTION,
+    Place.CHILDREN: NUMBER,
+    Place.CHOICES: NUMBER,
+    Place.MEANS: MEAN,
+    Place.DEMANDS: DEMAND,
+    Place.ENTRIES: ENTRY,
+    Place.ARRIVALS: ARRIVAL,
+    Place.ACTS: ACT,
+    Place.STEPS: NUMBER,
+    Place.PAGES: PAGE,
+    Place.PAGE_POSTS: NUMBER,
+    Place.PAGE_AUTHORS: NUMBER,
+    Place.LINKS: LINK,
+    Place.TOXICS: TOXIC,
+    Place.DELAYS: DELAY,
+    Place.STALLS: STALL,
+    Place.IDLES: IDLE,
+    Place.DEEDS: DEED,
+    Place.DEED_STATIONS: NUMBER,
+    Place.DEED_CACHES: NUMBER,
+    Place.CLOCK: CLOCK,
+    Place.FREES: FREE,
+    Place.EVENTS: EVENT,
+    Place.LANES: LANE,
+    Place.TIMERS: TIMER,
+    Place.READIES: READY,
+    Place.URGENTS: URGENT,
+    Place.FRAMES: FRAME,
+    Place.TASKS: TASK,
+    Place.REQUESTS: REQUEST,
+    Place.JOBS: JOB,
+    Place.STATIONS: STATION,
+    Place.HOSTS: HOST,
+    Place.JOB_ENDS: JOB_END,
+    Place.PROCESSES: PROCESS,
+    Place.POOLS: POOL,
+    Place.POOL_FAMILIES: POOL_FAMILY,
+    Place.CLAIMS: CLAIM,
+    Place.BREAKERS: BREAKER,
+    Place.BREAKER_FAMILIES: BREAKER_FAMILY,
+    Place.CACHES: CACHE,
+    Place.SLOTS: SLOT,
+    Place.TALLIES: TALLY,
+    Place.STAGES: STAGE,
+    Place.REASONS: np.dtype("i8"),  # answers marked degraded, by reason
+    Place.SAMPLES: SAMPLE,
+    Place.RECENTS: np.dtype("f8"),  # arrivals under a rate limit, a ring for each person and operation
+    Place.RECENT_HEADS: np.dtype("i8"),  # how many of them there have been
+    Place.JOB_TALLIES: JOB_TALLY,
+    Place.JOB_CLASSES: np.dtype("f8"),  # weight by class of delay, job after job
+    Place.TOPICS: TOPIC,
+    Place.PARTITIONS: PARTITION,
+    Place.MEMBERS: MEMBER,
+    Place.RECORDS: RECORD,
+}
+
+instructions = table(Place.INSTRUCTIONS, INSTRUCTION)
+children = table(Place.CHILDREN, NUMBER)
+choices = table(Place.CHOICES, NUMBER)
+means = table(Place.MEANS, MEAN)
+demands = table(Place.DEMANDS, DEMAND)
+entries = table(Place.ENTRIES, ENTRY)
+arrivals = table(Place.ARRIVALS, ARRIVAL)
+acts = table(Place.ACTS, ACT)
+steps = table(Place.STEPS, NUMBER)
+pages = table(Place.PAGES, PAGE)
+page_posts = table(Place.PAGE_POSTS, NUMBER)
+page_authors = table(Place.PAGE_AUTHORS, NUMBER)
+links = table(Place.LINKS, LINK)
+toxics = table(Place.TOXICS, TOXIC)
+delays = table(Place.DELAYS, DELAY)
+stalls = table(Place.STALLS, STALL)
+idles = table(Place.IDLES, IDLE)
+deeds = table(Place.DEEDS, DEED)
+deed_stations = table(Place.DEED_STATIONS, NUMBER)
+deed_caches = table(Place.DEED_CACHES, NUMBER)
+clock = table(Place.CLOCK, CLOCK)
+frees = table(Place.FREES, FREE)
+events = table(Place.EVENTS, EVENT)
+lanes = table(Place.LANES, LANE)
+timers = table(Place.TIMERS, TIMER)
+readies = table(Place.READIES, READY)
+urgents = table(Place.URGENTS, URGENT)
+frames = table(Place.FRAMES, FRAME)
+tasks = table(Place.TASKS, TASK)
+requests = table(Place.REQUESTS, REQUEST)
+jobs = table(Place.JOBS, JOB)
+stations = table(Place.STATIONS, STATION)
+hosts = table(Place.HOSTS, HOST)
+job_ends = table(Place.JOB_ENDS, JOB_END)
+processes = table(Place.PROCESSES, PROCESS)
+pools = table(Place.POOLS, POOL)
+pool_families = table(Place.POOL_FAMILIES, POOL_FAMILY)
+claims = table(Place.CLAIMS, CLAIM)
+breakers = table(Place.BREAKERS, BREAKER)
+breaker_families = table(Place.BREAKER_FAMILIES, BREAKER_FAMILY)
+caches = table(Place.CACHES, CACHE)
+slots = table(Place.SLOTS, SLOT)
+tallies = table(Place.TALLIES, TALLY)
+stages = table(Place.STAGES, STAGE)
+reasons = table(Place.REASONS, np.dtype("i8"))
+samples = table(Place.SAMPLES, SAMPLE)
+recents = table(Place.RECENTS, np.dtype("f8"))
+recent_heads = table(Place.RECENT_HEADS, np.dtype("i8"))
+job_tallies = table(Place.JOB_TALLIES, JOB_TALLY)
+job_classes = table(Place.JOB_CLASSES, np.dtype("f8"))
+topics = table(Place.TOPICS, TOPIC)
+partitions = table(Place.PARTITIONS, PARTITION)
+members = table(Place.MEMBERS, MEMBER)
+records = table(Place.RECORDS, RECORD)
+
+
+class Kind(IntEnum):
+    """What an event, a timer, something ready or urgent is about."""
+
+    RESUME = 0  # a frame, with a value
+    ARRIVE = 1  # the next request of the schedule
+    STALL = 2  # the next stall of a class
+    STALL_ENDS = 3
+    IDLE = 4  # the next piece of idle work
+    DEED = 5  # a fault begins
+    DEED_ENDS = 6
+    GIVE_UP = 7  # a client's time is over
+    EXPIRE = 8  # a deadline's
+    ANSWER = 9  # a client gets its answer
+    VISIT = 10  # a client asks for the first step of its act
+    FRONT = 11  # threads start: see `sim.compiled.threads`
+    BACKGROUND = 12
+    HANDLE = 13
+    BRANCH = 14
+    INNER = 15
+    REBALANCE = 16
+
+
+class Free(IntEnum):
+    """Tables with free rows."""
+
+    FRAMES = 0
+    TASKS = 1
+    REQUESTS = 2
+    JOBS = 3
+    CLAIMS = 4
+    TIMERS = 5
+    RECORDS = 6
+
+
+class Broken(IntEnum):
+    """Laws that compiled code finds broken."""
+
+    NONE = 0
+    CAUSALITY = 1
+    CAPACITY = 2

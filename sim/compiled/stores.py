@@ -1,0 +1,222 @@
+"""Caches, breakers, retry budgets, rate limits and toxics in compiled code: everything else that has a state."""
+
+from __future__ import annotations
+
+import math
+
+from core.names import FaultKind
+from core.policies import breaker, patience, retry
+from sim.compiled import records as r
+from sim.compiled.jit import World, compiled
+from sim.compiled.records import NOBODY
+
+# the very rules that the services follow
+allows = compiled(breaker.allows)
+opens = compiled(breaker.opens)
+earned = compiled(retry.earned)
+affords = compiled(retry.affords)
+backoff_seconds = compiled(retry.wait_seconds)
+pause_seconds = compiled(patience.pause_seconds)
+
+_CLOSED = int(breaker.State.CLOSED)
+_OPEN = int(breaker.State.OPEN)
+_HALF_OPEN = int(breaker.State.HALF_OPEN)
+
+#: Fault kinds of links by number, in the order of `core.names.FaultKind`.
+TOXIC_KINDS = tuple(FaultKind)
+LATENCY = TOXIC_KINDS.index(FaultKind.LATENCY)
+BANDWIDTH = TOXIC_KINDS.index(FaultKind.BANDWIDTH)
+TIMEOUT = TOXIC_KINDS.index(FaultKind.TIMEOUT)
+RESET = TOXIC_KINDS.index(FaultKind.RESET)
+DOWN = TOXIC_KINDS.index(FaultKind.DOWN)
+
+
+# --- caches: `sim.caches.Cache`, with a row for every possible key ----------------------------------------------------
+
+
+@compiled
+def _unlink(world: World, cache: int, slot: int) -> None:
+    caches, slots = r.caches(world), r.slots(world)
+    older, newer = slots[slot].older, slots[slot].newer
+    if older < 0:
+        caches[cache].oldest = newer
+    else:
+        slots[older].newer = newer
+    if newer < 0:
+        caches[cache].newest = older
+    else:
+        slots[newer].older = older
+
+
+@compiled
+def _append(world: World, cache: int, slot: int) -> None:
+    caches, slots = r.caches(world), r.slots(world)
+    slots[slot].newer = NOBODY
+    slots[slot].older = caches[cache].newest
+    if caches[cache].newest < 0:
+        caches[cache].oldest = slot
+    else:
+        slots[caches[cache].newest].newer = slot
+    caches[cache].newest = slot
+
+
+@compiled
+def drop(world: World, cache: int, slot: int) -> None:
+    """Forget what stands in a slot."""
+    slots = r.slots(world)
+    if slots[slot].held:
+        _unlink(world, cache, slot)
+        slots[slot].held = 0
+        r.caches(world)[cache].used -= slots[slot].size
+
+
+@compiled
+def lookup(world: World, cache: int, key: int, now: float) -> bool:
+    """Whether a key is there; counts it, and makes it the most recently used."""
+    caches, slots = r.caches(world), r.slots(world)
+    slot = caches[cache].slots + key
+    if slots[slot].held and now < slots[slot].expiry:
+        if caches[cache].newest != slot:
+            _unlink(world, cache, slot)
+            _append(world, cache, slot)
+        caches[cache].hit_count += 1
+        return True
+    drop(world, cache, slot)
+    caches[cache].miss_count += 1
+    return False
+
+
+@compiled
+def keep(world: World, cache: int, key: int, size_bytes: int, now: float) -> None:
+    """Store a key, evicting what was not used for longest; what is larger than the whole is not kept."""
+    caches, slots = r.caches(world), r.slots(world)
+    slot = caches[cache].slots + key
+    drop(world, cache, slot)
+    if size_bytes > caches[cache].capacity:
+        return
+    while caches[cache].used + size_bytes > caches[cache].capacity:
+        drop(world, cache, caches[cache].oldest)
+    slots[slot].held = 1
+    slots[slot].size = size_bytes
+    slots[slot].expiry = now + caches[cache].ttl
+    _append(world, cache, slot)
+    caches[cache].used += size_bytes
+
+
+@compiled
+def clear(world: World, cache: int) -> None:
+    """Forget everything."""
+    caches = r.caches(world)
+    while caches[cache].oldest >= 0:
+        drop(world, cache, caches[cache].oldest)
+
+
+@compiled
+def fill(world: World, cache: int, first: int, last: int, size_bytes: int, now: float) -> None:
+    """Keep the keys from ``first`` to below ``last``, in that order."""
+    for key in range(first, last):
+        keep(world, cache, key, size_bytes, now)
+
+
+@compiled
+def replay(world: World, cache: int, keys: World, size_bytes: int) -> None:
+    """Look up keys one after the other and keep what is missed: a cache alone, for benchmarks and oracles."""
+    for place in range(len(keys)):
+        if not lookup(world, cache, keys[place], 0.0):
+            keep(world, cache, keys[place], size_bytes, 0.0)
+
+
+# --- breakers and budgets ---------------------------------------------------------------------------------------------
+
+
+@compiled
+def try_breaker(world: World, row: int) -> bool:
+    """Whether a call may go out; it is then on its way."""
+    clock, one = r.clock(world)[0], r.breakers(world)
+    if not allows(one[row].state, one[row].opened_at, clock.breaker_open_seconds, clock.now):
+        return False
+    if one[row].state == _OPEN:
+        one[row].state = _HALF_OPEN
+    return True
+
+
+@compiled
+def tell_breaker(world: World, family: int, row: int, succeeded: bool) -> None:
+    """How a call has ended."""
+    clock, one = r.clock(world)[0], r.breakers(world)
+    if succeeded:
+        one[row].state = _CLOSED
+        one[row].failures = 0
+        one[row].opened_at = 0.0
+        return
+    was_open = one[row].state == _OPEN
+    one[row].failures += 1
+    if opens(one[row].state, one[row].failures, clock.breaker_failures):
+        one[row].state = _OPEN
+        one[row].opened_at = clock.now
+        if not was_open:
+            r.breaker_families(world)[family].opened_count += 1
+
+
+# --- rate limits ------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def limited(world: World, entry: int, row: int) -> bool:
+    """Whether the person of ``row`` has asked too often; a ring holds as many arrivals as are allowed."""
+    now, one = r.clock(world)[0].now, r.entries(world)[entry]
+    heads, recents = r.recent_heads(world), r.recents(world)
+    if one.limit_count == 0:
+        return True
+    seen = heads[one.limit_heads + row]
+    heads[one.limit_heads + row] = seen + 1
+    place = one.limit_place + row * one.limit_count + seen % one.limit_count
+    too_often = seen >= one.limit_count and recents[place] > now - one.limit_seconds
+    recents[place] = now
+    return too_often
+
+
+# --- toxics: `sim.link.Link` ------------------------------------------------------------------------------------------
+
+
+@compiled
+def cut(world: World, link: int) -> bool:
+    """Whether a call now finds the connection refused or cut."""
+    one, toxics = r.links(world)[link], r.toxics(world)
+    for row in range(one.faults, one.faults + one.faults_count):
+        if toxics[row].acting and (toxics[row].kind == DOWN or toxics[row].kind == RESET):
+            return True
+    return False
+
+
+@compiled
+def held_back_seconds(world: World, link: int, trips: float, answer_bytes: int, uniform: float) -> float:
+    """How long acting toxics keep the answers of ``trips`` round trips; infinite where they never come."""
+    one, toxics, now = r.links(world)[link], r.toxics(world), r.clock(world)[0].now
+    total = 0.0
+    for row in range(one.faults, one.faults + one.faults_count):
+        toxic = toxics[row]
+        if not toxic.acting:
+            continue
+        left = max(0.0, toxic.end - now)
+        if toxic.kind == LATENCY:
+            total += min(max(0.0, toxic.latency + toxic.jitter * (2.0 * uniform - 1.0)) * trips, left)
+        elif toxic.kind == BANDWIDTH:
+            total += min(answer_bytes / toxic.bandwidth if toxic.bandwidth else left, left)
+        elif toxic.kind == TIMEOUT:
+            return math.inf
+    return total
+
+
+@compiled
+def stopped_seconds(world: World, link: int) -> float:
+    """Until when a call whose answer never comes is left hanging."""
+    one, toxics, now = r.links(world)[link], r.toxics(world), r.clock(world)[0].now
+    least, found = math.inf, False
+    for row in range(one.faults, one.faults + one.faults_count):
+        toxic = toxics[row]
+        if toxic.acting and toxic.kind == TIMEOUT:
+            found = True
+            timeout = toxic.timeout if toxic.timeout > 0.0 else math.inf
+            least = min(least, min(timeout, max(0.0, toxic.end - now)))
+    return least if found else 0.0

@@ -1,0 +1,78 @@
+"""What one run of the model is made of, before anything happens; every engine starts from the same parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core import traffic
+from core.operations import OPERATIONS, steps_of
+from core.profile import Profile
+from core.scenario import Scenario
+from core.traffic import Schedule
+from sim import layout, plant
+from sim.compiler import compile_flows
+from sim.components import all_flows
+from sim.content import Content
+from sim.kernel import Kernel
+from sim.layout import Layout
+from sim.plant import Plant
+from sim.program import Program
+
+#: How long after the last arrival a run may go on, in client time limits: a journey's steps may each use one up.
+_TAIL_TIMEOUTS = 6.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Scenario and profile, worked out."""
+
+    scenario: Scenario
+    profile: Profile
+    schedule: Schedule
+    content: Content
+    layout: Layout
+    program: Program
+    kernel: Kernel
+    plant: Plant
+    push_mean: float  # timelines for which the demand of one fan-out was measured
+
+    @property
+    def last_seconds(self) -> float:
+        """When a run is over whatever happens."""
+        load = self.scenario.traffic
+        return load.duration_seconds + _TAIL_TIMEOUTS * load.timeout_seconds
+
+
+def prepare(scenario: Scenario, profile: Profile) -> Parts:
+    """Work out a scenario; raises ValueError where its pages speak of a process that it does not have."""
+    schedule = traffic.of(scenario)
+    content = Content(scenario, viral_author=schedule.viral_author)
+    placed = layout.of(scenario)
+    program = _program(scenario, profile, placed)
+    kernel = Kernel(start_seconds=-scenario.traffic.warm_up_seconds)
+    built = plant.build(kernel, program, scenario=scenario, profile=profile, layout=placed)
+    plant.fill(built, content, scenario=scenario)
+    return Parts(
+        scenario=scenario,
+        profile=profile,
+        schedule=schedule,
+        content=content,
+        layout=placed,
+        program=program,
+        kernel=kernel,
+        plant=built,
+        push_mean=max(1.0, profile.batch_sizes.get("fanout.deliver", content.mean_push_count())),
+    )
+
+
+def _program(scenario: Scenario, profile: Profile, placed: Layout) -> Program:
+    mix = scenario.traffic.mix_ratio
+    viral = scenario.traffic.viral.mix_ratio if scenario.traffic.viral else {}
+    wanted = {step for act in (*mix, *viral) for step in steps_of(act)}
+    return compile_flows(
+        all_flows(scenario),
+        scenario=scenario,
+        profile=profile,
+        layout=placed,
+        names=tuple(name for name in OPERATIONS if name in wanted),
+    )
