@@ -19,9 +19,10 @@ from core.profile import DEGRADED, Profile
 from core.scenario import Scenario
 from sim import flow as flows
 from sim.draws import spread_of
-from sim.flow import Flow, OperationFlow, Where, walk
+from sim.flow import READS, Flow, OperationFlow, Where, walk
 from sim.layout import Layout
 from sim.program import DRAWS_MAX, DemandRow, Entry, Instruction, Op, PoolSpec, Program, Topic
+from sim.replication import flow_of as replicated
 
 #: A miss path is calibrated only where at least this share of look-ups missed.
 _MISS_RATIO_MIN: Final = 0.01
@@ -144,6 +145,12 @@ class _Compiler:
                 return Instruction(op=Op.LIMIT if limited else Op.SEQUENCE, visit=visit)
             case flows.Delay():
                 return Instruction(op=Op.DELAY, visit=visit, index=_row(program.delays, str(step.station)))
+            case flows.Commit():
+                replication = self._scenario.system.shards.replication
+                nodes = self._layout.nodes(Server.POSTGRES)
+                return self._instruction(replicated(step, nodes=nodes, replication=replication), visit)
+            case flows.Committed():
+                return self._committed(step, visit)
             case flows.Lookup():
                 return self._lookup(step, visit)
             case flows.Missed():
@@ -191,18 +198,43 @@ class _Compiler:
         choices = self._layout.named(step.process)
         if not choices:
             raise ValueError(f"{self._operation}: there is no process {step.process}")
-        share, where = step.share * self._scale, step.where
+        share, where, nodes = step.share * self._scale, step.where, self._layout.nodes(step.process)
         if where is Where.EACH:
             choices, share, where = self._turn(step.process, choices, share)
         if step.threaded:
             choices = tuple(len(self._layout.processes) + process for process in choices)
-        return Instruction(op=Op.USE, visit=visit, index=row, choices=choices, where=where, per=step.per, share=share)
+        return Instruction(
+            op=Op.USE,
+            visit=visit,
+            index=row,
+            choices=choices,
+            where=where,
+            per=step.per,
+            share=share,
+            nodes=nodes,
+            role=self._role(step.role),
+        )
+
+    def _role(self, role: int) -> int:
+        return 0 if role == READS and self._scenario.system.shards.replication.reads == "primary" else role
+
+    def _committed(self, step: flows.Committed, visit: int) -> Instruction:
+        return Instruction(
+            op=Op.COMMITTED,
+            visit=visit,
+            size=step.size,
+            where=step.where,
+            choices=self._layout.named(Server.POSTGRES),
+            nodes=self._layout.nodes(Server.POSTGRES),
+            keys=self._operation,
+        )
 
     def _turn(self, process: str, choices: tuple[int, ...], share: float) -> tuple[tuple[int, ...], float, Where]:
         if self._each is None or self._each[0] != process:
             raise ValueError(f"{self._operation}: {process} is used for each instance outside of Each")
         _, turn, count = self._each
-        return (choices[turn],), share / count, Where.ANY
+        nodes = len(choices) // count
+        return choices[turn * nodes : (turn + 1) * nodes], share / count, Where.ANY
 
     def _call(self, step: flows.Call, visit: int) -> Instruction:
         proxy, share = -1, 1.0
@@ -224,7 +256,8 @@ class _Compiler:
     def _hold(self, step: flows.Hold, visit: int) -> Instruction:
         caller, _, callee = step.pool.partition("_")
         callers, callees = max(1, len(self._layout.of(caller))), max(1, len(self._layout.of(callee)))
-        spec = PoolSpec(name=step.pool, size=step.size, callers=callers, callees=callees)
+        nodes = self._layout.nodes(callee)
+        spec = PoolSpec(name=step.pool, size=step.size, callers=callers, callees=callees * nodes)
         turn = self._each[1] if self._each and self._each[0] == callee and step.where is Where.EACH else -1
         return Instruction(
             op=Op.HOLD,
@@ -232,6 +265,9 @@ class _Compiler:
             index=_row(self.program.pools, spec),
             where=step.where,
             size=turn,
+            choices=self._layout.named(callee) if nodes > 1 else (),
+            nodes=nodes,
+            role=self._role(step.role),
             children=(self._add(step.inner),),
         )
 

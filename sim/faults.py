@@ -9,6 +9,7 @@ from core.names import Cache, FaultKind, Server
 from core.profile import Profile
 from core.run import Event
 from core.scenario import Fault, Scenario
+from sim import failover
 from sim.kernel import Steps
 from sim.plant import Plant
 
@@ -115,6 +116,8 @@ def _do(plant: Plant, deed: Deed, journal: list[Event]) -> Steps[None]:
     for log in plant.logs if deed.fault.kind is not FaultKind.PAUSE else ():
         for process in deed.stations[:1]:
             log.died(process, goodbye=deed.fault.kind is FaultKind.RESTART)
+    for process in deed.stations[:1] if deed.fault.kind is not FaultKind.PAUSE else ():
+        failover.died(plant, process, journal)
     for cache in deed.caches:
         plant.caches[cache].clear()
     yield kernel.wait(deed.for_seconds)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 
 class Ending(IntEnum):
@@ -58,6 +58,11 @@ class Keyed(StrEnum):
     REQUEST = "request"  # of nothing: each has a key of its own, as every photo has
 
 
+#: Which node of a database does a step: the primary, or any that `core.policies.replica.reads_from` chooses.
+PRIMARY: Final = 0
+READS: Final = -1
+
+
 class Per(StrEnum):
     """What the demand of a step grows with."""
 
@@ -82,6 +87,7 @@ class Use:
     threaded: bool = False  # in a thread of its own, so that the event loop is free meanwhile
     where: Where = Where.ANY
     per: Per = Per.VISIT
+    role: int = PRIMARY  # which node of a database does it: the primary, the k-th behind it, or one of `READS`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +111,7 @@ class Hold:
     size: int
     inner: Flow
     where: Where = Where.ANY
+    role: int = PRIMARY  # as of the step inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +133,25 @@ class Delay:
     """Wait in a server without CPU, such as for a durable commit (`core.profile.Delay`)."""
 
     station: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """Make a transaction durable and have replicas replay it; ``share`` is that of the transaction's CPU."""
+
+    where: Where
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """Count commits that the primary has acknowledged and no replica has: ``size`` more, or −1 when one is followed.
+
+    With 0 or 1 the person has written now, and for a while does not read from a replica.
+    """
+
+    where: Where
+    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +277,8 @@ Flow: TypeAlias = (
     | Admit
     | Limit
     | Delay
+    | Commit
+    | Committed
     | Lookup
     | Missed
     | Fork

@@ -38,6 +38,7 @@ class Process:
     members: tuple[str, ...]
     workers: int
     threads: int = 0
+    replica: int = 0  # 0: what it is a replica of, or no such thing; its replicas are numbered from 1 and come next
     host: int = 0  # index of its machine
     account: int = 0  # its number among the processes of that machine
 
@@ -59,11 +60,17 @@ class Layout:
         return tuple(process for process in self.processes if process.host == host)
 
     def of(self, member: str) -> tuple[int, ...]:
-        """Indices of the processes that answer for a component or server; empty where there is none."""
-        return tuple(index for index, process in enumerate(self.processes) if member in process.members)
+        """Indices of the processes that answer for a component or server, replicas left out; empty where none does."""
+        found = (index for index, process in enumerate(self.processes) if member in process.members)
+        return tuple(index for index in found if not self.processes[index].replica)
+
+    def nodes(self, member: str) -> int:
+        """How many of `named` in a row are one instance: itself and its replicas."""
+        return max((self.processes[index].replica for index in self.named(member)), default=0) + 1
 
     def named(self, name: str) -> tuple[int, ...]:
-        """Indices of the process called ``name``, or of all instances of the component, server or placement entry."""
+        """Indices of the process called ``name``, or of all instances of the component, server or placement entry, each
+        with its replicas behind it."""
         exact = tuple(index for index, process in enumerate(self.processes) if process.name == name)
         return exact or tuple(i for i, process in enumerate(self.processes) if process.group == name) or self.of(name)
 
@@ -104,8 +111,10 @@ def _processes(scenario: Scenario) -> Iterator[Process]:
     for name, members in processes.ours(scenario).items():
         told = tuple(str(member) for member in members)
         yield Process(name=name, group=groups[name], members=told, workers=1, threads=_THREADS)
-    for name in processes.databases(scenario):
-        yield Process(name=name, group=str(Server.POSTGRES), members=(str(Server.POSTGRES),), workers=_THREADS)
+    postgres = str(Server.POSTGRES)
+    for database in processes.databases(scenario):
+        for replica, name in enumerate((database, *processes.replicas(scenario, database))):
+            yield Process(name=name, group=postgres, members=(postgres,), workers=_THREADS, replica=replica)
     for server in Server:
         if server not in (Server.GATEWAY, Server.POSTGRES):
             workers = _THREADS if server in _THREADED else 1
@@ -114,7 +123,7 @@ def _processes(scenario: Scenario) -> Iterator[Process]:
 
 def _placed(scenario: Scenario, found: list[Process], machines: tuple[Machine, ...]) -> Iterator[Process]:
     """Every process on its machine: the one that lists its name, else in turn those that list its group, else the
-    first."""
+    first. Replicas are on the machines that come next, so that no two nodes of one database share one."""
     listing = _listing(scenario, machines)
     turns: dict[str, int] = {}
     for process in found:
@@ -123,7 +132,9 @@ def _placed(scenario: Scenario, found: list[Process], machines: tuple[Machine, .
             yield replace(process, host=named[0])
             continue
         places = listing.get(process.group, (0,))
-        turn = turns[process.group] = turns.get(process.group, -1) + 1
+        if not process.replica:
+            turns[process.group] = turns.get(process.group, -1) + 1
+        turn = turns.get(process.group, 0) + process.replica
         yield replace(process, host=places[turn % len(places)])
 
 

@@ -16,7 +16,7 @@ from typing import Final
 from core.policies.partition import owner_of, partition_of
 from sim.flow import Ending, Keyed
 from sim.kernel import Kernel, Steps
-from sim.laws import Tally, check_conservation
+from sim.laws import Tally
 from sim.program import Topic
 from sim.station import Station
 from sim.task import Request, Task
@@ -130,10 +130,6 @@ class Log:
     def found(self) -> int:
         """Events that are not handled, counted one by one."""
         return sum(not record.done for partition in self._partitions for record in partition.records)
-
-    def check(self) -> None:
-        """Whatever came is handled or stands on the log; raises ModelError."""
-        check_conservation(self.tally, found=self.found())
 
     def account(self) -> LogAccount:
         """The figures up to now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 from core.names import Cache as CacheName
@@ -21,6 +21,7 @@ from sim.layout import Layout
 from sim.link import Link
 from sim.log import Log
 from sim.program import Program
+from sim.replication import SHIPPED
 from sim.station import Pool, Station
 
 
@@ -43,7 +44,15 @@ class Plant:
     retry_policy: RetryPolicy
     retry_budget: RetryBudget
     limits: dict[str, tuple[float, float]]  # operation → (count, seconds)
+    primary: list[int]  # by station: of a database's first, which of its nodes is the primary now
+    own_writes_seconds: float  # for so long who has written reads from the primary
+    failover_seconds: float  # from the death of a primary to a replica's serving in its place
     recent: dict[tuple[str, int], deque[float]] = field(default_factory=dict)  # arrivals by operation and person
+    wrote_seconds: dict[int, float] = field(default_factory=dict)  # person → last commit
+    unreplicated: defaultdict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    #: Commits by operation that were acknowledged and then lost with a primary; `unreplicated` are those that could be,
+    #: by their database's first station.
+    lost_count: dict[str, int] = field(default_factory=dict)
 
     def cpu_seconds(self) -> list[float]:
         """CPU time that each process has had until now, in the order of the layout."""
@@ -74,8 +83,10 @@ def build(kernel: Kernel, program: Program, *, scenario: Scenario, profile: Prof
         for each in layout.processes
     ]
     wires = {wire.link: lognormal_of(wire.median_seconds, wire.p99_seconds) for wire in profile.wires}
+    replication = system.shards.replication
     waits = {delay.station: lognormal_of(delay.median_seconds, delay.p99_seconds) for delay in profile.delays}
     proxied = {fault.link for fault in scenario.faults if fault.link}
+    waits.setdefault(SHIPPED, lognormal_of(replication.lag_seconds, replication.lag_p99_seconds))
     nowhere = (-math.inf, 0.0)
     loopback = wires.get("loopback", nowhere)  # every link of a stack on one machine
     broker = stations[layout.of(Server.KAFKA)[0]]
@@ -105,6 +116,9 @@ def build(kernel: Kernel, program: Program, *, scenario: Scenario, profile: Prof
             budget_ratio=system.retry.budget_ratio,
         ),
         retry_budget=RetryBudget(),
+        primary=[0] * len(stations),
+        own_writes_seconds=replication.own_writes_seconds,
+        failover_seconds=replication.detection_seconds + replication.promotion_seconds,
         limits={name: (limit.count, limit.per_seconds) for name, limit in system.gateway.limits.items()},
     )
 

@@ -41,6 +41,7 @@ class Op(IntEnum):
     FAIL = 17
     MISSED = 18
     ASIDE = 19
+    COMMITTED = 20  # size: commits more that no replica has (−1: one less); where it is ≥ 0 the person has written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,10 @@ class Instruction:
     keys: str = ""
     coalesce: bool = False
     proxy: int = -1  # row of demands: what Toxiproxy spends on a round trip of this call
+    nodes: int = 1  # of choices, so many in a row are one database: its primary (at first) and its replicas
+    role: int = (
+        0  # which of them: 0 the primary, k the k-th behind it (`core.policies.replica`), `flow.READS` by policy
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

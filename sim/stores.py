@@ -8,7 +8,10 @@ from core import settings
 from core.names import Component, Server, link
 from sim.flow import (
     NOTHING,
+    PRIMARY,
+    READS,
     Call,
+    Commit,
     Deadline,
     Delay,
     Each,
@@ -38,23 +41,25 @@ def postgres(
     where: Where = Where.PERSON,
     commits: bool = False,
     degraded: bool = False,
+    role: int = PRIMARY,
 ) -> Flow:
-    """Statements on one instance, ``trips`` round trips on one connection; a transaction that writes ``commits``.
+    """Statements on one instance, ``trips`` round trips on one connection; a transaction writes and ``commits``; a read
+    that bears to be a little behind is one of ``role`` `READS`.
 
     A caller that waits for longer than the client's time limit gives up with 503.
     """
-    work: Flow = Use(process=Server.POSTGRES, share=share, where=where, degraded=degraded)
+    work: Flow = Use(process=Server.POSTGRES, share=share, where=where, degraded=degraded, role=role)
     if commits:
-        work = steps(work, Delay(station="postgres.commit"))
+        work = steps(work, Commit(where=where, share=share))
     name = link(component, Server.POSTGRES)
     call = Call(link=name, inner=work, trips=trips, answer_bytes=2_000)
-    held = Hold(pool=name, size=_POSTGRES.pool_size_max, inner=call, where=where)
+    held = Hold(pool=name, size=_POSTGRES.pool_size_max, inner=call, where=where, role=role)
     return _within(_POSTGRES.timeout_seconds, held)
 
 
 def every_postgres(component: Component, *, share: float, trips: float = 1.0, degraded: bool = False) -> Flow:
-    """A read that needs rows of all shards: one statement to each instance, at once."""
-    inner = postgres(component, share=share, trips=trips, where=Where.EACH, degraded=degraded)
+    """A read that needs rows of all shards: one statement to each instance, at once, a replica where there is one."""
+    inner = postgres(component, share=share, trips=trips, where=Where.EACH, degraded=degraded, role=READS)
     return Each(process=Server.POSTGRES, inner=inner)
 
 

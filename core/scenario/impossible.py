@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 
-from core.names import LINKS, Component
+from core.names import LINKS, Component, Server
 from core.operations import JOURNEYS, OPERATIONS
-from core.scenario import processes
+from core.scenario import demand, intent, processes
 from core.scenario.model import Expectation, Fault, Scenario
 
 FieldPath = tuple[str | int, ...]
@@ -17,6 +17,8 @@ def impossible(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
     """Fields that are each well formed and cannot be together."""
     yield from _impossible_traffic(scenario)
     yield from _impossible_system(scenario)
+    yield from demand.impossible(scenario)
+    yield from intent.impossible(scenario)
     for index, fault in enumerate(scenario.faults):
         yield from _impossible_fault(scenario, ("faults", index), fault)
     for name, expectation in scenario.expect.items():
@@ -81,6 +83,16 @@ def _impossible_system(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
     for name in system.gateway.limits:
         if name not in OPERATIONS:
             yield ("system", "gateway", "limits", name), f"expected an operation{_near(name, tuple(OPERATIONS))}"
+    machines = processes.machines_of(scenario, Server.POSTGRES)
+    if system.shards.replicas >= machines:
+        yield (
+            ("system", "shards", "replicas"),
+            f"expected fewer than the hosts that run {Server.POSTGRES}, which are {machines}:"
+            " a replica beside its primary dies with it",
+        )
+    replication = system.shards.replication
+    if replication.lag_p99_seconds < replication.lag_seconds:
+        yield ("system", "shards", "replication", "lag_p99"), "expected no less than the lag, which is the median"
     yield from _impossible_placement(scenario)
 
 

@@ -18,6 +18,7 @@ from core.scenario.design import Design
 from core.scenario.fields import CONFIG, Count
 from core.scenario.intent import Intent
 from core.scenario.placement import Placement
+from core.scenario.shards import Shards
 from core.scenario.units import Below, Bytes, PerSecond, RateLimit, Ratio, Seconds, Within
 
 
@@ -124,15 +125,6 @@ class Fanout:
     depth: Count = 1_000  # posts kept in a timeline
     ttl_seconds: Seconds = 86_400.0
     batch: Count = 500  # timelines written in one pipeline
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class Shards:
-    """PostgreSQL: logical shards over physical instances."""
-
-    logical: Annotated[int, Field(ge=1, le=4096)] = 16
-    physical: Count = 2
-    replicas: Annotated[int, Field(ge=0, le=5)] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)

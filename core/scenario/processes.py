@@ -12,7 +12,7 @@ from typing import Final
 from core.names import Component, Server
 from core.scenario.model import Scenario, System
 
-_NUMBERS: Final = re.compile(r"([_-][0-9]+)+$")
+_NUMBERS: Final = re.compile(r"([_-]([0-9]+|replica))+$")
 
 
 def numbered(group: str, count: int) -> tuple[str, ...]:
@@ -21,7 +21,7 @@ def numbered(group: str, count: int) -> tuple[str, ...]:
 
 
 def group_of(process: str) -> str:
-    """``postgres_1`` → ``postgres``, ``feed-2`` → ``feed``."""
+    """``postgres_1`` → ``postgres``, ``postgres_1_replica_2`` too, ``feed-2`` → ``feed``."""
     return _NUMBERS.sub("", process)
 
 
@@ -52,10 +52,22 @@ def databases(scenario: Scenario) -> tuple[str, ...]:
     return tuple(f"{Server.POSTGRES}_{index}" for index in range(scenario.system.shards.physical))
 
 
+def replicas(scenario: Scenario, database: str) -> tuple[str, ...]:
+    """Names of the replicas of one of PostgreSQL's instances."""
+    return tuple(f"{database}_replica_{number}" for number in range(1, scenario.system.shards.replicas + 1))
+
+
 def all_of(scenario: Scenario) -> tuple[str, ...]:
     """Names of all processes."""
+    following = tuple(name for database in databases(scenario) for name in replicas(scenario, database))
     others = tuple(str(server) for server in Server if server not in (Server.GATEWAY, Server.POSTGRES))
-    return (*gateways(scenario), *ours(scenario), *databases(scenario), *others)
+    return (*gateways(scenario), *ours(scenario), *databases(scenario), *following, *others)
+
+
+def machines_of(scenario: Scenario, group: str) -> int:
+    """On how many machines processes of a group can be."""
+    listing = [host.count for host in scenario.system.placement.hosts.values() if group in host.runs]
+    return sum(listing) or 1
 
 
 def groups_of(scenario: Scenario) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Final
 from core.names import Component
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
-from sim.flow import NOTHING, Flow, OperationFlow, Stage, Use, steps
+from sim.flow import NOTHING, READS, Flow, OperationFlow, Stage, Use, steps
 from sim.stores import postgres, told
 
 AUTH: Final = Component.AUTH
@@ -24,7 +24,7 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     )
     login = steps(
         Stage(name="parse", inner=_own(0.01)),
-        Stage(name="load", inner=postgres(AUTH)),
+        Stage(name="load", inner=postgres(AUTH, role=READS)),
         _hash(),
         Stage(name="present", inner=_own(0.04)),
     )

@@ -8,7 +8,7 @@ from typing import Final
 from core.names import Component
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
-from sim.flow import NOTHING, Breaker, Deadline, Flow, OperationFlow, Stage, Use, Where, steps
+from sim.flow import NOTHING, READS, Breaker, Deadline, Flow, OperationFlow, Stage, Use, Where, steps
 from sim.stores import postgres, redis, told
 
 ENGAGEMENT: Final = Component.ENGAGEMENT
@@ -39,7 +39,7 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
         "comment.list",
         steps(
             _own(0.3),
-            Stage(name="load", inner=postgres(ENGAGEMENT, trips=2.0, where=Where.AUTHOR)),
+            Stage(name="load", inner=postgres(ENGAGEMENT, trips=2.0, where=Where.AUTHOR, role=READS)),
             Stage(name="present", inner=_own(0.7)),
         ),
         behind=NOTHING,

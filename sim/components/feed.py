@@ -15,6 +15,7 @@ from core.scenario import Scenario
 from sim.components.gateway import through_gateway
 from sim.flow import (
     NOTHING,
+    READS,
     Aside,
     Breaker,
     Deadline,
@@ -58,7 +59,7 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
     # everything followed, celebrities included: whom the reader follows, then their posts on every instance
     anew = steps(
         Use(process=FEED, share=0.15, degraded=True),
-        postgres(FEED, share=0.05, degraded=True),
+        postgres(FEED, share=0.05, degraded=True, role=READS),
         every_postgres(FEED, share=0.40, degraded=True),
         Use(process=FEED, share=0.20, degraded=True),
     )

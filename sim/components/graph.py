@@ -8,7 +8,7 @@ from typing import Final
 from core.names import Component
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
-from sim.flow import NOTHING, Flow, OperationFlow, Stage, Use, Where, steps
+from sim.flow import NOTHING, READS, Flow, OperationFlow, Stage, Use, Where, steps
 from sim.stores import postgres, redis, told
 
 GRAPH: Final = Component.GRAPH
@@ -32,7 +32,7 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
         "graph.unfollow": through_gateway("graph.unfollow", unfollow, behind=told(GRAPH, own=_own(0.2))),
     }
     for name in ("user.read", "graph.followers", "graph.following"):
-        load = Stage(name="load", inner=postgres(GRAPH, trips=2.0, where=Where.AUTHOR))
+        load = Stage(name="load", inner=postgres(GRAPH, trips=2.0, where=Where.AUTHOR, role=READS))
         found[name] = through_gateway(
             name, steps(_own(0.3), load, Stage(name="present", inner=_own(0.7))), behind=NOTHING
         )

@@ -8,7 +8,7 @@ from typing import Final
 from core.names import Component
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
-from sim.flow import NOTHING, Flow, OperationFlow, Stage, Use, Where, steps
+from sim.flow import NOTHING, READS, Flow, OperationFlow, Stage, Use, Where, steps
 from sim.stores import postgres, told
 
 POSTS: Final = Component.POSTS
@@ -24,7 +24,7 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     )
     read = steps(
         _own(0.3),
-        Stage(name="load", inner=postgres(POSTS, where=Where.AUTHOR)),
+        Stage(name="load", inner=postgres(POSTS, where=Where.AUTHOR, role=READS)),
         Stage(name="present", inner=_own(0.7)),
     )
     delete = steps(

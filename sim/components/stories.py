@@ -8,7 +8,7 @@ from typing import Final
 from core.names import Component
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
-from sim.flow import NOTHING, Breaker, Deadline, Flow, OperationFlow, Stage, Use, steps
+from sim.flow import NOTHING, READS, Breaker, Deadline, Flow, OperationFlow, Stage, Use, steps
 from sim.stores import every_postgres, postgres, redis, told
 
 STORIES: Final = Component.STORIES
@@ -18,7 +18,9 @@ _SHELF_SECONDS: Final = 0.1
 
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     """The stories' operations."""
-    load = _shelf(share=1.0, otherwise=steps(postgres(STORIES, share=0.3), every_postgres(STORIES, share=0.7)))
+    load = _shelf(
+        share=1.0, otherwise=steps(postgres(STORIES, share=0.3, role=READS), every_postgres(STORIES, share=0.7))
+    )
     tray = steps(
         _own(0.3),
         Stage(name="load", inner=steps(load, _own(0.3))),

@@ -10,6 +10,7 @@ from core.scenario import Scenario
 from sim.components.gateway import through_gateway
 from sim.flow import (
     NOTHING,
+    READS,
     Call,
     Delay,
     Ending,
@@ -41,7 +42,9 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
         Stage(name="present", inner=_own(0.1)),
     )
     read = steps(
-        _own(0.3), Stage(name="load", inner=postgres(UPLOAD, trips=2.0)), Stage(name="present", inner=_own(0.7))
+        _own(0.3),
+        Stage(name="load", inner=postgres(UPLOAD, trips=2.0, role=READS)),
+        Stage(name="present", inner=_own(0.7)),
     )
     store = steps(Use(process=Server.OBJECTS), Delay(station="objects.put"))
     put = Rescue(inner=store, otherwise=Fail(ending=Ending.LOST))

@@ -154,7 +154,7 @@ def _revive(bench: Bench, process: int) -> None:
 
 def _simulate(*faults: dict[str, Any], mix: dict[str, str], rate: str, **changes: Any) -> Result:
     asked = scenario(faults=list(faults), mix=mix, rate=rate, **{"duration": "20s", **changes})
-    return simulate(asked, profile(variation=0.0, stalls=QUIET, idle=False))
+    return simulate(asked, profile(variation=0.0, stalls=QUIET, idle=False), engine="simpy")
 
 
 def test_events_are_handled_at_once_where_nothing_is_in_their_way() -> None:

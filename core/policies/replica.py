@@ -1,0 +1,30 @@
+"""Replicas: which node of a database answers a read, and which one takes a dead primary's place.
+
+Nodes are named by their role: 0 is the primary, 1 … n its replicas in a fixed order. ``up`` has bit k set while the
+node in role k works. Everything is plain numbers, so that the model's compiled engine compiles these very lines.
+"""
+
+from __future__ import annotations
+
+
+def reads_from(*, replicas: int, up: int, turn: int, wrote_seconds_ago: float, own_writes_seconds: float) -> int:
+    """Role of the node that answers a read.
+
+    Replicas take turns. Who has written within ``own_writes_seconds`` reads from the primary, lest the own write be
+    missing; while the primary is down even they take what a replica has. With no replica up all read from the primary.
+    """
+    if up & 1 and wrote_seconds_ago < own_writes_seconds:
+        return 0
+    for offset in range(replicas):
+        role = 1 + (turn + offset) % replicas
+        if up >> role & 1:
+            return role
+    return 0
+
+
+def successor(*, replicas: int, up: int) -> int:
+    """Role of the replica that takes the place of a dead primary: the first that is up; −1 where none is."""
+    for role in range(1, replicas + 1):
+        if up >> role & 1:
+            return role
+    return -1

@@ -1,0 +1,39 @@
+"""PostgreSQL in a scenario: logical shards over physical instances, and the replicas that follow each of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from core.scenario.fields import CONFIG, Count
+from core.scenario.units import Ratio, Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class Replication:
+    """How replicas follow their primary, who reads them, and what becomes of a primary that is dead.
+
+    A commit is acknowledged when the primary has it, or, ``synchronous``, when a replica has applied it as well. A
+    primary that stays dead for detection and promotion is replaced by a replica; what no replica had is lost then.
+    """
+
+    mode: Literal["asynchronous", "synchronous"] = "asynchronous"
+    lag_seconds: Seconds = 0.005  # from a commit to its being applied on a replica, in the median
+    lag_p99_seconds: Seconds = 0.05
+    replay_ratio: Annotated[Ratio, Field(ge=0, le=1)] = 0.3  # CPU of replaying a commit over that of making it
+    reads: Literal["replicas", "primary"] = "replicas"
+    own_writes_seconds: Seconds = 1.0  # who has just written reads from the primary for so long
+    detection_seconds: Seconds = 3.0  # until a dead primary is seen to be dead
+    promotion_seconds: Seconds = 2.0  # until a replica serves in its place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class Shards:
+    """PostgreSQL: logical shards over physical instances, each with ``replicas`` on other hosts."""
+
+    logical: Annotated[int, Field(ge=1, le=4096)] = 16
+    physical: Count = 2
+    replicas: Annotated[int, Field(ge=0, le=5)] = 0
+    replication: Replication = Replication()

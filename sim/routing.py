@@ -1,0 +1,72 @@
+"""Who serves a step: which instance of a service, which shard, which node of a database."""
+
+from __future__ import annotations
+
+import math
+
+from core.policies.replica import reads_from
+from sim.content import Content
+from sim.flow import READS, Where
+from sim.plant import Plant
+from sim.program import Instruction, Program
+from sim.station import Pool, Station
+from sim.task import Request
+
+
+class Routing:
+    """Chooses among the choices of an instruction. What it looks at is the request and who is up."""
+
+    def __init__(self, program: Program, plant: Plant, content: Content):
+        self._program, self._plant, self._content = program, plant, content
+        self._stations, self._pools = plant.stations, plant.pools
+
+    def station(self, step: Instruction, request: Request) -> Station:
+        """Where a step is done."""
+        choices = step.choices
+        if len(choices) == 1:
+            return self._stations[choices[0]]
+        if step.nodes == 1:
+            return self._stations[choices[self._turn(step.where, len(choices), request)]]
+        first = self._turn(step.where, len(choices) // step.nodes, request) * step.nodes
+        return self._stations[choices[first + self._node(step, first, request)]]
+
+    def pool(self, step: Instruction, request: Request) -> Pool:
+        """The pool of the request's instance of the caller, to where the step is done."""
+        spec = self._program.pools[step.index]
+        instances = spec.callees // step.nodes
+        callee = step.size if step.where is Where.EACH else self._turn(step.where, instances, request)
+        if step.nodes > 1:
+            first = callee * step.nodes
+            callee = first + self._node(step, first, request)
+        return self._pools[step.index][request.number % spec.callers * spec.callees + callee]
+
+    def database(self, step: Instruction, request: Request) -> int:
+        """First station of the database that a commit is on."""
+        return step.choices[self._turn(step.where, len(step.choices) // step.nodes, request) * step.nodes]
+
+    def _turn(self, where: Where, count: int, request: Request) -> int:
+        if count == 1:
+            return 0
+        if where is Where.PERSON:
+            return self._content.instance(request.person)
+        if where is Where.AUTHOR:
+            return self._content.instance(request.author)
+        return request.number % count
+
+    def _node(self, step: Instruction, first: int, request: Request) -> int:
+        """Place of the node among those of its database, whose first choice is ``first``."""
+        nodes, plant = step.nodes, self._plant
+        primary, role = plant.primary[step.choices[first]], step.role
+        if role == READS:
+            up = 0
+            for each in range(nodes):
+                station = self._stations[step.choices[first + (primary + each) % nodes]]
+                up |= station.up << each
+            role = reads_from(
+                replicas=nodes - 1,
+                up=up,
+                turn=request.number,
+                wrote_seconds_ago=plant.kernel.now - plant.wrote_seconds.get(request.person, -math.inf),
+                own_writes_seconds=plant.own_writes_seconds,
+            )
+        return (primary + role) % nodes
