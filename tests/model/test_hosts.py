@@ -126,7 +126,7 @@ def test_the_laws_are_checked_on_every_host(monkeypatch: pytest.MonkeyPatch) -> 
     sound = Host._rate
     monkeypatch.setattr(Host, "_rate", lambda self: (0.9 if self.name == "all" else 1.0) * sound(self))
     with pytest.raises(ModelError, match=r"work conservation \(idle with work\): host all"):
-        simulate(scenario(placement={"hosts": SPLIT}), profile())
+        simulate(scenario(placement={"hosts": SPLIT}), profile(), engine="simpy")
 
 
 def test_hosts_and_instances_are_explained_and_read_back() -> None:

@@ -66,7 +66,7 @@ def test_a_run_notices_a_host_that_gives_too_little(monkeypatch: pytest.MonkeyPa
     sound = Host._rate
     monkeypatch.setattr(Host, "_rate", lambda self: 0.9 * sound(self))
     with pytest.raises(ModelError, match="idle with work"):
-        simulate(_plain(), profile())
+        simulate(_plain(), profile(), engine="simpy")
 
 
 def test_a_run_notices_work_that_nobody_did(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_a_run_notices_work_that_nobody_did(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(Host, "_off", generous)
     with pytest.raises(ModelError, match="work conservation"):
-        simulate(_plain(), profile())
+        simulate(_plain(), profile(), engine="simpy")
 
 
 def test_a_run_notices_a_request_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,7 @@ def test_a_run_notices_a_request_that_never_ends(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(Station, "finished", swallows)
     with pytest.raises(ModelError, match="conservation: redis"):
-        simulate(_plain(), profile())
+        simulate(_plain(), profile(), engine="simpy")
 
 
 def test_a_run_notices_a_station_that_forgets_its_customers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_a_run_notices_a_station_that_forgets_its_customers(monkeypatch: pytest.
 
     monkeypatch.setattr(Tally, "left", forgets)
     with pytest.raises(ModelError, match=r"Little's law: redis"):
-        simulate(_plain(), profile())
+        simulate(_plain(), profile(), engine="simpy")
 
 
 def test_the_clock_does_not_run_back() -> None:
