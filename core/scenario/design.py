@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from core.scenario.fields import CONFIG
 
-ENTRIES_MAX: Final = 300
+ENTRIES_MAX: Final = 200
 FORMULA_MAX: Final = 300
 
 

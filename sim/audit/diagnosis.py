@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sim.audit.amounts import Amount
-from sim.audit.expression import Term, evaluate, names, variants
+from sim.audit.expression import Term, evaluate, names, size, variants
 from sim.audit.flaws import UnreadableError
 from sim.audit.units import PREFIXES, Quantity, Units, ratio, same_kind
 
@@ -21,8 +21,9 @@ from sim.audit.units import PREFIXES, Quantity, Units, ratio, same_kind
 NEAR_RATIO: Final = (0.005, 0.015)
 #: Two slips at once can explain much, so they must come nearer.
 NEAR_BOTH_RATIO: Final = 0.005
-#: Ways of leaving something out that are tried, the outermost first.
-VARIANTS_MAX: Final = 50
+#: Ways of leaving something out that are tried, the outermost first; a formula of more terms is not taken apart.
+VARIANTS_MAX: Final = 40
+TERMS_MAX: Final = 40
 _TIMES: Final = (
     ("second", "minute", 60), ("minute", "hour", 60), ("second", "hour", 3600), ("hour", "day", 24),
     ("second", "day", 86_400), ("day", "month", 365 / 12), ("day", "month", 30), ("month", "year", 12),
@@ -50,17 +51,18 @@ def conjecture(stated: Amount, computed: Quantity, term: Term, values: Mapping[s
     near = min(max(abs(ratio(stated.half, stated.value)), NEAR_RATIO[0]), NEAR_RATIO[1])
     left_out = list(_left_out(computed, term, values, units))
     times, sizes = list(_of_time()), list(_of_size(stated))
-    alone = (*left_out, *times, *sizes, *_taken_for(computed, term, values))
+    alone = itertools.chain(left_out, times, sizes, _taken_for(computed, term, values))
     return _best(off, near, alone) or _best(off, NEAR_BOTH_RATIO, _both(left_out, times, sizes))
 
 
-def _best(off: float, near: float, slips: Iterator[Slip] | tuple[Slip, ...]) -> str:
+def _best(off: float, near: float, slips: Iterator[Slip]) -> str:
     """The first of the slips that comes near; they are in the order in which they are believed."""
     return next((each.says for each in slips if abs(off / each.factor - 1) <= near), "")
 
 
 def _left_out(computed: Quantity, term: Term, values: Mapping[str, Quantity], units: Units) -> Iterator[Slip]:
-    for each in itertools.islice(variants(term), VARIANTS_MAX):
+    tried = variants(term) if size(term) <= TERMS_MAX else iter(())
+    for each in itertools.islice(tried, VARIANTS_MAX):
         try:
             other = evaluate(each.term, values, units)
         except UnreadableError:

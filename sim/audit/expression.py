@@ -88,6 +88,17 @@ def names(term: Term) -> frozenset[str]:
             return frozenset[str]().union(*(names(each) for each in terms))
 
 
+def size(term: Term) -> int:
+    """How many numbers and names stand in it."""
+    match term:
+        case Binary(_, left, right):
+            return size(left) + size(right)
+        case Extreme(_, terms):
+            return sum(size(each) for each in terms)
+        case _:
+            return 1
+
+
 def evaluate(term: Term, values: Mapping[str, Quantity], units: Units) -> Quantity:
     """What it gives; raises UnreadableError where quantities do not fit together or something is divided by zero."""
     match term:
