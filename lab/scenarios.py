@@ -8,6 +8,20 @@ from core.scenario import Scenario, ScenarioError, read
 from lab.errors import UserError
 
 
+def load_for_stack(path: Path) -> tuple[Scenario, str]:
+    """As `load`, of a scenario that the real stack can run; raises UserError for one that only the model can."""
+    from stack import unsupported
+
+    scenario, text = load(path)
+    parts = unsupported.parts(scenario)
+    if parts:
+        raise UserError(
+            f"{path} asks for {_listed(parts)}, which the stack cannot start yet; the model can: "
+            f"windtunnel simulate {path}"
+        )
+    return scenario, text
+
+
 def load(path: Path) -> tuple[Scenario, str]:
     """The scenario and its exact text; raises UserError."""
     try:
@@ -19,3 +33,7 @@ def load(path: Path) -> tuple[Scenario, str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UserError(f"{path}: {reason}; scenarios that come with windtunnel are in scenarios/") from error
+
+
+def _listed(parts: tuple[str, ...]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

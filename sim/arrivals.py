@@ -54,6 +54,7 @@ class Clients:
                 operation=operation,
                 person=person,
                 author=self._content.author(target, person),
+                post=self._content.post(target),
                 second=int(self._kernel.now - self._start_seconds),
             )
             ending = yield from self._ask(request, step)

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from core.names import Cache as Name
+from core.names import Key
+from core.policies.shard import node_of_key
+
+_KEYS: Final[Mapping[str, str]] = {
+    Name.TIMELINE: Key.TIMELINE,
+    Name.POST_CARD: Key.POST_CARD,
+    Name.AUTHOR_CARD: Key.AUTHOR_CARD,
+}
 
 
 class Cache:
@@ -57,3 +68,13 @@ class Cache:
         """Forget everything, as a restart does."""
         self._entries.clear()
         self.used_bytes = 0
+
+    def clear_node(self, node: int, nodes: int) -> None:
+        """Forget what one node of a cluster held."""
+        for key in [key for key in self._entries if node_of(self.name, key, nodes) == node]:
+            self.drop(key)
+
+
+def node_of(cache: str, key: int, nodes: int) -> int:
+    """Node of a Redis Cluster that holds one entry of a cache."""
+    return node_of_key(f"{_KEYS[cache].partition('{')[0]}{key}", nodes)

@@ -237,16 +237,18 @@ class _Compiler:
         return choices[turn * nodes : (turn + 1) * nodes], share / count, Where.ANY
 
     def _call(self, step: flows.Call, visit: int) -> Instruction:
-        proxy, share = -1, 1.0
+        proxy, share, parts = -1, 1.0, 1
+        if self._each is not None and step.link.endswith(f"_{self._each[0]}"):
+            parts = self._each[2]
         if step.link in self._proxied:
             proxy = self._demand(str(Server.TOXIPROXY), degraded=False)
-            share = step.trips / self._proxy_trips if self._proxy_trips else 1.0
+            share = (step.trips / self._proxy_trips if self._proxy_trips else 1.0) / parts
         return Instruction(
             op=Op.CALL,
             visit=visit,
             index=_row(self.program.links, step.link),
             trips=step.trips,
-            size=step.answer_bytes,
+            size=step.answer_bytes // parts,
             proxy=proxy,
             share=share,
             choices=self._layout.of(str(Server.TOXIPROXY)),
@@ -290,6 +292,11 @@ class _Compiler:
 
     def _for_each(self, step: flows.Each, visit: int) -> Instruction:
         count = len(self._layout.of(step.process))
+        if count == 1:
+            self._each = (step.process, 0, 1)
+            inner = self._instruction(step.inner, visit)
+            self._each = None
+            return inner
         children = []
         for turn in range(count):
             self._each = (step.process, turn, count)

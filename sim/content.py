@@ -11,11 +11,13 @@ import numpy as np
 
 from core import ids, streams
 from core import population as population_of
+from core.names import Cache, Key
 from core.policies import fanout
-from core.policies.shard import physical_of
+from core.policies.shard import node_of_key, physical_of
 from core.policies.stitch import quota
 from core.scenario import Scenario
 from core.traffic import NO_TARGET, VIRAL_POST, Ints
+from sim.caches import node_of
 from sim.flow import Keys
 
 #: Edges of the graph up to which "whom does a person follow?" is tabulated; beyond it a page holds popular posts only.
@@ -36,6 +38,7 @@ class Content:
         self._scenario = scenario
         self._viral_author = viral_author
         self._instances: dict[int, int] = {}
+        self._nodes: dict[int, int] = {}
         self._pages: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
         self._followees: list[list[int]] | None = None
         self._sizes = streams.named(scenario.seed, "model.photo")
@@ -55,6 +58,21 @@ class Content:
             logical = ids.shard_of_name(self.people.username(person), shards.logical)
             found = self._instances[person] = physical_of(logical, shards.physical)
         return found
+
+    def node(self, person: int) -> int:
+        """Redis node that holds this person's keys."""
+        found = self._nodes.get(person)
+        if found is None:
+            found = self._nodes[person] = node_of(Cache.TIMELINE, person, self._scenario.system.redis.nodes)
+        return found
+
+    def counter_node(self, post: int) -> int:
+        """Redis node that holds the counter of a post, or the first of its keys."""
+        return node_of_key(Key.LIKES.format(post=post), self._scenario.system.redis.nodes)
+
+    def post(self, target: int) -> int:
+        """Number of the post that an act is about; the viral one comes behind all that were there before."""
+        return self.people.posters * self._scenario.population.posts_per_poster if target == VIRAL_POST else target
 
     def author(self, target: int, person: int) -> int:
         """Whose post or profile an act is about; the person's own where it has no target."""

@@ -41,7 +41,9 @@ class Deed:
     for_seconds: float
     link: str | None = None  # None also where no operation of this run crosses it
     stations: tuple[int, ...] = ()
-    caches: tuple[int, ...] = ()
+    caches: tuple[int, ...] = ()  # that are lost …
+    node: int = 0  # … as far as this node of …
+    nodes: int = 1  # … so many held them
 
     @property
     def told(self) -> dict[str, Any]:
@@ -51,7 +53,7 @@ class Deed:
 
 def deeds(plant: Plant, *, scenario: Scenario, profile: Profile) -> list[Deed]:
     """What every fault of ``scenario`` does; raises ValueError where one names a process that there is not."""
-    found = []
+    found, nodes = [], plant.layout.of(Server.REDIS)
     for index, fault in enumerate(scenario.faults):
         if fault.link is not None:
             link = fault.link if plant.link(fault.link) is not None else None
@@ -77,6 +79,8 @@ def deeds(plant: Plant, *, scenario: Scenario, profile: Profile) -> list[Deed]:
                 for_seconds=seconds,
                 stations=(places[0], threads),
                 caches=caches,
+                node=nodes.index(places[0]) if places[0] in nodes else 0,
+                nodes=len(nodes) if places[0] in nodes else 1,
             )
         )
     return found
@@ -119,7 +123,10 @@ def _do(plant: Plant, deed: Deed, journal: list[Event]) -> Steps[None]:
     for process in deed.stations[:1] if deed.fault.kind is not FaultKind.PAUSE else ():
         failover.died(plant, process, journal)
     for cache in deed.caches:
-        plant.caches[cache].clear()
+        if deed.nodes == 1:
+            plant.caches[cache].clear()
+        else:
+            plant.caches[cache].clear_node(deed.node, deed.nodes)
     yield kernel.wait(deed.for_seconds)
     if link is not None:
         link.acting.remove(deed.fault)

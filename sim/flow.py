@@ -33,6 +33,8 @@ class Where(StrEnum):
     ANY = "any"  # round robin by request
     PERSON = "person"  # the shard of who acts
     AUTHOR = "author"  # the shard of whose post or profile it is about
+    OWN_KEYS = "own keys"  # the Redis node with the keys of who acts
+    COUNTER = "counter"  # the Redis node with the counter of the post, or with one of its keys while it is hot
     EACH = "each"  # the instance whose turn it is inside of `Each`
 
 

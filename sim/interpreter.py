@@ -329,7 +329,7 @@ class Interpreter:
             # draws of the pauses are the instruction's own, over and over again
             uniform = self._draws.uniform(task.request.entity, step.visit + 1 + (attempt - 1) % (DRAWS_MAX - 1))
             yield self._kernel.wait(pause_seconds(attempt, uniform))
-            if task.cancelled:
+            if _over(task):
                 break
             attempt += 1
             task.attempt += 1
@@ -385,3 +385,8 @@ class Interpreter:
     def _fail(self, step: Instruction, _task: Task) -> Walk:
         yield from ()
         return Ending(step.index)
+
+
+def _over(task: Task) -> bool:
+    """Whether nobody wants it any more; asked again after a wait."""
+    return task.cancelled

@@ -117,8 +117,10 @@ def _processes(scenario: Scenario) -> Iterator[Process]:
             yield Process(name=name, group=postgres, members=(postgres,), workers=_THREADS, replica=replica)
     for server in Server:
         if server not in (Server.GATEWAY, Server.POSTGRES):
+            names = processes.caches(scenario) if server is Server.REDIS else (str(server),)
             workers = _THREADS if server in _THREADED else 1
-            yield Process(name=str(server), group=str(server), members=(str(server),), workers=workers)
+            for name in names:
+                yield Process(name=name, group=str(server), members=(str(server),), workers=workers)
 
 
 def _placed(scenario: Scenario, found: list[Process], machines: tuple[Machine, ...]) -> Iterator[Process]:

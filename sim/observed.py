@@ -28,6 +28,7 @@ class Observed:
     hosts: list[Account]
     caches: list[tuple[str, int, int]]  # name, hits, misses
     breaker_opened: list[int]  # by the program's breakers
+    hot_keys: tuple[int, int] = (0, 0)  # times that a counter was split, and folded back
     lost_count: dict[str, int] = field(default_factory=dict)  # acknowledged writes that a failover lost, by operation
     logs: tuple[LogAccount, ...] = ()  # by the program's jobs
 

@@ -14,6 +14,7 @@ from core.profile import Profile
 from core.scenario import Scenario
 from sim.caches import Cache
 from sim.content import AUTHOR_CARD_BYTES, POST_CARD_BYTES, Content
+from sim.counters import Counters
 from sim.draws import lognormal_of
 from sim.host import Host
 from sim.kernel import Kernel
@@ -45,6 +46,7 @@ class Plant:
     retry_budget: RetryBudget
     limits: dict[str, tuple[float, float]]  # operation → (count, seconds)
     primary: list[int]  # by station: of a database's first, which of its nodes is the primary now
+    hot_keys: Counters
     own_writes_seconds: float  # for so long who has written reads from the primary
     failover_seconds: float  # from the death of a primary to a replica's serving in its place
     recent: dict[tuple[str, int], deque[float]] = field(default_factory=dict)  # arrivals by operation and person
@@ -117,6 +119,7 @@ def build(kernel: Kernel, program: Program, *, scenario: Scenario, profile: Prof
         ),
         retry_budget=RetryBudget(),
         primary=[0] * len(stations),
+        hot_keys=Counters(hot_per_second=system.redis.hot_per_second, keys_max=system.redis.hot_keys),
         own_writes_seconds=replication.own_writes_seconds,
         failover_seconds=replication.detection_seconds + replication.promotion_seconds,
         limits={name: (limit.count, limit.per_seconds) for name, limit in system.gateway.limits.items()},
@@ -151,4 +154,5 @@ def _cache(name: str, scenario: Scenario) -> Cache:
             return Cache(name=name, capacity_bytes=cdn.shield.size_bytes, ttl_seconds=cdn.ttl_seconds)
         case CacheName.TIMELINE:
             return Cache(name=name, capacity_bytes=math.inf, ttl_seconds=system.fanout.ttl_seconds)
-    return Cache(name=name, capacity_bytes=redis.memory_bytes, ttl_seconds=system.feed.card_ttl_seconds)
+    memory_bytes = redis.memory_bytes * redis.nodes
+    return Cache(name=name, capacity_bytes=memory_bytes, ttl_seconds=system.feed.card_ttl_seconds)

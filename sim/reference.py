@@ -76,6 +76,7 @@ class Engine:
             hosts=[host.account() for host in plant.hosts],
             caches=[(cache.name, cache.hit_count, cache.miss_count) for cache in plant.caches],
             breaker_opened=plant.breaker_opened,
+            hot_keys=(plant.hot_keys.split_count, plant.hot_keys.folded_count),
             lost_count=plant.lost_count,
             logs=tuple(log.account() for log in plant.logs),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from core.policies import hot_key
 from core.policies.replica import reads_from
 from sim.content import Content
 from sim.flow import READS, Where
@@ -25,6 +26,8 @@ class Routing:
         choices = step.choices
         if len(choices) == 1:
             return self._stations[choices[0]]
+        if step.where is Where.COUNTER:
+            self._plant.hot_keys.written(request.post, now=self._plant.kernel.now)
         if step.nodes == 1:
             return self._stations[choices[self._turn(step.where, len(choices), request)]]
         first = self._turn(step.where, len(choices) // step.nodes, request) * step.nodes
@@ -47,11 +50,20 @@ class Routing:
     def _turn(self, where: Where, count: int, request: Request) -> int:
         if count == 1:
             return 0
-        if where is Where.PERSON:
-            return self._content.instance(request.person)
-        if where is Where.AUTHOR:
-            return self._content.instance(request.author)
+        match where:
+            case Where.PERSON:
+                return self._content.instance(request.person)
+            case Where.AUTHOR:
+                return self._content.instance(request.author)
+            case Where.OWN_KEYS:
+                return self._content.node(request.person)
+            case Where.COUNTER:
+                return self._counter(count, request)
         return request.number % count
+
+    def _counter(self, count: int, request: Request) -> int:
+        keys = self._plant.hot_keys.keys_of(request.post)
+        return hot_key.node_of(self._content.counter_node(request.post), request.number % keys, count)
 
     def _node(self, step: Instruction, first: int, request: Request) -> int:
         """Place of the node among those of its database, whose first choice is ``first``."""

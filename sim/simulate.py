@@ -143,6 +143,8 @@ def _facts(parts: Parts, seen: Observed, usage: tuple[tuple[str, int, float], ..
     if len(hosts) > 1:
         busy = {host.name: spent / (seconds * host.cores) for host, spent in zip(hosts, judged, strict=True)}
         facts["utilisation_ratio_by_host"] = busy
+    if parts.scenario.system.redis.nodes > 1:
+        facts["hot_key_split_count"], facts["hot_key_folded_count"] = seen.hot_keys
     if parts.program.notes:
         facts["assumed"] = list(parts.program.notes)
     return facts

@@ -63,11 +63,24 @@ def every_postgres(component: Component, *, share: float, trips: float = 1.0, de
     return Each(process=Server.POSTGRES, inner=inner)
 
 
-def redis(component: Component, *, share: float = 1.0, trips: float = 1.0, answer_bytes: int = 2_000) -> Flow:
-    """Commands in one pipeline."""
+def redis(
+    component: Component,
+    *,
+    share: float = 1.0,
+    trips: float = 1.0,
+    answer_bytes: int = 2_000,
+    where: Where = Where.OWN_KEYS,
+) -> Flow:
+    """Commands in one pipeline, to the node that has the keys."""
     name = link(component, Server.REDIS)
-    call = Call(link=name, inner=Use(process=Server.REDIS, share=share), trips=trips, answer_bytes=answer_bytes)
-    return _within(_REDIS.timeout_seconds, Hold(pool=name, size=_REDIS.pool_size_max, inner=call))
+    work = Use(process=Server.REDIS, share=share, where=where)
+    call = Call(link=name, inner=work, trips=trips, answer_bytes=answer_bytes)
+    return _within(_REDIS.timeout_seconds, Hold(pool=name, size=_REDIS.pool_size_max, inner=call, where=where))
+
+
+def every_redis(component: Component, *, share: float = 1.0, answer_bytes: int = 2_000) -> Flow:
+    """Commands about keys of many people: a pipeline to every node, at once."""
+    return Each(process=Server.REDIS, inner=redis(component, share=share, answer_bytes=answer_bytes, where=Where.EACH))
 
 
 def objects(component: Component, *, share: float = 1.0, trips: float = 1.0) -> Flow:

@@ -20,6 +20,7 @@ class Request:
     operation: str
     person: int
     author: int  # whose post or profile it is about
+    post: int  # that it is about; below 0 where it is about none
     second: int  # of the run in which it was meant to start, from the start of the warm-up
     degraded: bool = False
 

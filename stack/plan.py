@@ -16,6 +16,7 @@ import msgspec
 from core import settings
 from core.names import USES, Component, Server
 from core.scenario import Scenario
+from stack import unsupported
 from stack.addresses import (
     LOOPBACK,
     Address,
@@ -27,6 +28,7 @@ from stack.addresses import (
     processes_of,
     proxied_links,
 )
+from stack.failure import StackFailure
 from stack.keys import Secrets
 
 __all__ = ["Address", "Process", "Proxy", "StackPlan", "plan", "port_names", "processes_of"]
@@ -122,8 +124,13 @@ def plan(
 
     ``servers`` without ``services`` is what a test of a service needs. ``hosts`` maps names to host names where they
     are not all on loopback; ``published`` says where clients reach gateway, edge and objects when that is elsewhere
-    (their URLs, presigned ones too, name it).
+    (their URLs, presigned ones too, name it). Raises StackFailure for a scenario that only the model can run.
     """
+    beyond = unsupported.parts(scenario)
+    if beyond:
+        raise StackFailure(
+            f"the stack cannot start {', '.join(beyond)}", mend="windtunnel simulate runs the model of it"
+        )
     proxied = proxied_links(scenario) if Server.TOXIPROXY in servers else ()
     ways = Addresses(scenario, ports, hosts or {}, proxied, published or {})
     stores = {component: _stores(ways, component, secrets) for component in Component}

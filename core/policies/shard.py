@@ -1,6 +1,12 @@
-"""Shards: which physical instance holds a logical shard."""
+"""Shards: which physical instance holds a logical shard, and which node of a Redis Cluster a key."""
 
 from __future__ import annotations
+
+import binascii
+from typing import Final
+
+#: Slots of a Redis Cluster; each node holds a range of them.
+SLOTS: Final = 16_384
 
 
 def physical_of(logical_shard: int, physical_count: int) -> int:
@@ -11,3 +17,8 @@ def physical_of(logical_shard: int, physical_count: int) -> int:
 def schema_of(logical_shard: int) -> str:
     """PostgreSQL schema of a logical shard."""
     return f"shard_{int(logical_shard)}"
+
+
+def node_of_key(key: str, nodes: int) -> int:
+    """Node of a Redis Cluster that holds ``key``: CRC-16 (XMODEM) of it by slots, slots by even ranges."""
+    return binascii.crc_hqx(key.encode(), 0) % SLOTS * nodes // SLOTS

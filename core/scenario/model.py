@@ -129,9 +129,15 @@ class Fanout:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class RedisServer:
-    """Memory of Redis."""
+    """Redis: one server, or the nodes of a cluster, over which keys are spread by their hash.
 
-    memory_bytes: Bytes = 256 * 2**20
+    A counter that is written more often than ``hot`` is split over up to ``hot_keys`` keys.
+    """
+
+    memory_bytes: Bytes = 256 * 2**20  # of each node
+    nodes: Annotated[int, Field(ge=1, le=1_000)] = 1
+    hot_per_second: Annotated[PerSecond, Field(gt=0)] = 100.0
+    hot_keys: Annotated[int, Field(ge=1, le=100)] = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)

@@ -1,7 +1,7 @@
 """Names of all processes that a scenario speaks of: the stack starts them, the model places them, faults hit them.
 
 A group is what a scenario names as one thing: an entry of ``placement.processes``, or a server. A group of one is
-called as its group is; several are numbered, ours and the gateway from one (``api-1``), PostgreSQL's from nought.
+called as its group is; several are numbered, from one (``api-1``, ``redis-1``), but PostgreSQL's from nought.
 """
 
 from __future__ import annotations
@@ -52,6 +52,11 @@ def databases(scenario: Scenario) -> tuple[str, ...]:
     return tuple(f"{Server.POSTGRES}_{index}" for index in range(scenario.system.shards.physical))
 
 
+def caches(scenario: Scenario) -> tuple[str, ...]:
+    """Names of Redis's nodes."""
+    return numbered(Server.REDIS, scenario.system.redis.nodes)
+
+
 def replicas(scenario: Scenario, database: str) -> tuple[str, ...]:
     """Names of the replicas of one of PostgreSQL's instances."""
     return tuple(f"{database}_replica_{number}" for number in range(1, scenario.system.shards.replicas + 1))
@@ -60,8 +65,9 @@ def replicas(scenario: Scenario, database: str) -> tuple[str, ...]:
 def all_of(scenario: Scenario) -> tuple[str, ...]:
     """Names of all processes."""
     following = tuple(name for database in databases(scenario) for name in replicas(scenario, database))
-    others = tuple(str(server) for server in Server if server not in (Server.GATEWAY, Server.POSTGRES))
-    return (*gateways(scenario), *ours(scenario), *databases(scenario), *following, *others)
+    several = (Server.GATEWAY, Server.POSTGRES, Server.REDIS)
+    others = tuple(str(server) for server in Server if server not in several)
+    return (*gateways(scenario), *ours(scenario), *databases(scenario), *following, *caches(scenario), *others)
 
 
 def machines_of(scenario: Scenario, group: str) -> int:

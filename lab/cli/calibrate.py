@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lab.cli.up import DEFAULT_SCENARIO
-from lab.scenarios import load
+from lab.scenarios import load_for_stack
 
 
 @click.command("calibrate")
@@ -24,7 +24,7 @@ def command(scenario: Path, out: Path | None, data: Path | None, seconds: float)
     from lab.calibrate import calibrate
     from lab.stacks import data_folder
 
-    read, text = load(scenario)
+    read, text = load_for_stack(scenario)
     profile, points = calibrate(read, text, data=data_folder(data, "calibrate"), point_seconds=seconds)
     path = profiles.save(profile, out)
     click.echo(f"{'OPERATION':<22}{'RATE':>8}  CPU ms per operation, by process")

@@ -9,7 +9,7 @@ import click
 
 from lab.cli import options
 from lab.errors import UserError
-from lab.scenarios import load
+from lab.scenarios import load_for_stack
 
 
 @click.command("drill")
@@ -35,7 +35,7 @@ def command(
     from lab.stacks import data_folder
 
     started = time.monotonic()
-    read, _ = load(scenario)
+    read, _ = load_for_stack(scenario)
     if not read.faults:
         raise UserError(f"{scenario} has no faults, so there is nothing to drill; windtunnel run runs it")
     planned = experiment.plan(read)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from lab.cli import options
-from lab.scenarios import load
+from lab.scenarios import load_for_stack
 
 
 @click.command("measure")
@@ -23,7 +23,7 @@ def command(scenario: Path, out: Path | None, data: Path | None, as_json: bool) 
     from lab.stacks import data_folder
     from lab.terminal import summarize
 
-    read, text = load(scenario)
+    read, text = load_for_stack(scenario)
     folder = out or options.new_folder(options.RUNS) / "measured"
     record = measure(read, text, folder, data=data_folder(data, f"measure-{folder.parent.name}"))
     if as_json:

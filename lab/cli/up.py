@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lab import stacks
-from lab.scenarios import load
+from lab.scenarios import load_for_stack
 
 DEFAULT_SCENARIO = Path(__file__).resolve().parents[2] / "scenarios" / "viral_post_small.yaml"
 
@@ -17,7 +17,7 @@ DEFAULT_SCENARIO = Path(__file__).resolve().parents[2] / "scenarios" / "viral_po
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of this stack; two folders are two stacks.")
 def command(scenario: Path, data: Path | None) -> None:
     """Start the stack of SCENARIO in the background and print where it answers."""
-    load(scenario)
+    load_for_stack(scenario)
     stack = stacks.start(scenario.absolute(), stacks.data_folder(data), attached=False)
     click.echo(f"up in {stack.seconds_to_start:.1f} s, {len(stack.processes)} processes, data in {stack.data}")
     click.echo(f"API        {stack.gateway_url}/api/v1")

@@ -56,5 +56,5 @@ def _written(*, trips: float) -> Flow:
 
 
 def _counted() -> Flow:
-    inner = Deadline(seconds=_COUNT_SECONDS, inner=redis(ENGAGEMENT))
+    inner = Deadline(seconds=_COUNT_SECONDS, inner=redis(ENGAGEMENT, where=Where.COUNTER))
     return Breaker(dependency="engagement.counts", inner=inner, otherwise=NOTHING)

@@ -11,7 +11,7 @@ from typing import Final
 
 from core.names import Component, Server, link
 from core.scenario import Scenario
-from sim.flow import NOTHING, Call, Decide, Keyed, OperationFlow, Per, Policy, Use, steps
+from sim.flow import NOTHING, Call, Decide, Each, Keyed, OperationFlow, Per, Policy, Use, Where, steps
 from sim.stores import heard
 
 FANOUT: Final = Component.FANOUT
@@ -19,7 +19,8 @@ FANOUT: Final = Component.FANOUT
 
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     """The job behind a new post."""
-    write = Call(link=link(FANOUT, Server.REDIS), inner=Use(process=Server.REDIS, per=Per.PUSH))
+    node = Use(process=Server.REDIS, where=Where.EACH, per=Per.PUSH)
+    write = Each(process=Server.REDIS, inner=Call(link=link(FANOUT, Server.REDIS), inner=node))
     push = steps(Use(process=FANOUT, share=0.5, per=Per.PUSH), write, Use(process=FANOUT, share=0.5, per=Per.PUSH))
     deliver = heard(FANOUT, Decide(policy=Policy.FANOUT, cases=(push, NOTHING)))
     return {"fanout.deliver": OperationFlow(front=deliver, keyed=Keyed.AUTHOR)}

@@ -33,7 +33,7 @@ from sim.flow import (
     Use,
     steps,
 )
-from sim.stores import every_postgres, postgres, redis
+from sim.stores import every_postgres, every_redis, postgres, redis
 
 FEED: Final = Component.FEED
 #: A page of 50 cards, as Redis answers it and as the client gets it.
@@ -51,7 +51,7 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
     )
     celebrities = Breaker(
         dependency="feed.celebrities",
-        inner=Deadline(seconds=limits.celebrities_seconds, inner=steps(redis(FEED, share=0.15), _own(0.02))),
+        inner=Deadline(seconds=limits.celebrities_seconds, inner=steps(every_redis(FEED, share=0.15), _own(0.02))),
         otherwise=Mark(reason="celebrities"),
     )
     in_memory = _own(0.05)  # recommended and ads: refreshed behind everybody's back, which is idle work
@@ -70,7 +70,7 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
         dependency="feed.hydrate",
         inner=Deadline(
             seconds=limits.hydrate_seconds,
-            inner=steps(redis(FEED, share=0.70, answer_bytes=_PAGE_BYTES), _own(0.25), _cards(Cache.POST_CARD)),
+            inner=steps(every_redis(FEED, share=0.70, answer_bytes=_PAGE_BYTES), _own(0.25), _cards(Cache.POST_CARD)),
         ),
         otherwise=steps(
             Missed(cache=Cache.POST_CARD, keys=Keys.POSTS), Mark(reason="cache"), _own(0.25), _from_postgres()

@@ -9,7 +9,7 @@ from core.names import Component
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
 from sim.flow import NOTHING, READS, Breaker, Deadline, Flow, OperationFlow, Stage, Use, steps
-from sim.stores import every_postgres, postgres, redis, told
+from sim.stores import every_postgres, every_redis, postgres, redis, told
 
 STORIES: Final = Component.STORIES
 #: How long a request waits for Redis before it turns to PostgreSQL.
@@ -19,8 +19,10 @@ _SHELF_SECONDS: Final = 0.1
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     """The stories' operations."""
     load = _shelf(
-        share=1.0, otherwise=steps(postgres(STORIES, share=0.3, role=READS), every_postgres(STORIES, share=0.7))
+        every_redis(STORIES, answer_bytes=10_000),
+        otherwise=steps(postgres(STORIES, share=0.3, role=READS), every_postgres(STORIES, share=0.7)),
     )
+    write = _shelf(redis(STORIES, answer_bytes=10_000))
     tray = steps(
         _own(0.3),
         Stage(name="load", inner=steps(load, _own(0.3))),
@@ -30,12 +32,12 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     create = steps(
         Stage(name="parse", inner=_own(0.2)),
         Stage(name="load", inner=_own(0.1)),
-        Stage(name="write", inner=steps(_own(0.2), postgres(STORIES, trips=5.0, commits=True), _shelf(share=1.0))),
+        Stage(name="write", inner=steps(_own(0.2), postgres(STORIES, trips=5.0, commits=True), write)),
         Stage(name="present", inner=_own(0.2)),
     )
     seen = steps(
         _own(0.4),
-        Stage(name="write", inner=steps(postgres(STORIES, trips=2.0, commits=True), _shelf(share=1.0))),
+        Stage(name="write", inner=steps(postgres(STORIES, trips=2.0, commits=True), write)),
         Stage(name="present", inner=_own(0.6)),
     )
     return {
@@ -45,8 +47,8 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     }
 
 
-def _shelf(*, share: float, otherwise: Flow = NOTHING) -> Flow:
-    inner = Deadline(seconds=_SHELF_SECONDS, inner=redis(STORIES, share=share, answer_bytes=10_000))
+def _shelf(asked: Flow, *, otherwise: Flow = NOTHING) -> Flow:
+    inner = Deadline(seconds=_SHELF_SECONDS, inner=asked)
     return Breaker(dependency="stories.shelf", inner=inner, otherwise=otherwise)
 
 

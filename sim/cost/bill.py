@@ -13,6 +13,7 @@ from typing import Final
 
 from core.names import Server
 from core.run import Run
+from core.scenario.processes import group_of
 from sim.cost import quantities
 from sim.cost.prices import HOURS_PER_MONTH, SECONDS_PER_MONTH, PriceBook, PriceError, Quantity
 from sim.cost.quantities import Quantities
@@ -119,7 +120,7 @@ def _machines(usage: Quantities, book: PriceBook) -> Iterator[tuple[str, Quantit
     """Machines for CPU and memory, as fractions of nodes running all month."""
     busy: dict[str, float] = {}
     for process, cores in usage.cores.items():
-        name = _group(process)
+        name = group_of(process)  # instances of one kind are one line
         if name not in BY_VOLUME and name not in NOT_PRODUCT:
             busy[name] = busy.get(name, 0.0) + cores
     for name, cores in sorted(busy.items()):
@@ -171,12 +172,3 @@ def _brings(book: PriceBook, price_id: str, what: str) -> float:
     if not found:
         raise PriceError(f"book {book.book}: {price_id} does not say its {what}")
     return found
-
-
-def _group(process: str) -> str:
-    """``postgres_1`` → ``postgres``, ``feed-2`` → ``feed``: instances of one kind are one line."""
-    for mark in ("_", "-"):
-        head, _, number = process.rpartition(mark)
-        if head and number.isdigit():
-            return head
-    return process

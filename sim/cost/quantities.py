@@ -51,7 +51,7 @@ class Quantities:
     answered_per_second: Mapping[str, float]  # of these, those that got what they asked for
     edge_miss_ratio: float  # of image reads
     shield_miss_ratio: float  # of what the edge missed
-    redis_memory_bytes: float  # capacity
+    redis_memory_bytes: float  # capacity of all nodes
     sizes: Sizes
     people: int
 
@@ -70,7 +70,7 @@ def of_run(run: Run) -> Quantities:
         answered_per_second=_rates(answered.operation, seconds),
         edge_miss_ratio=misses.get(Cache.EDGE, 1.0),
         shield_miss_ratio=misses.get(Cache.SHIELD, 1.0),
-        redis_memory_bytes=float(run.scenario.system.redis.memory_bytes),
+        redis_memory_bytes=float(run.scenario.system.redis.memory_bytes * run.scenario.system.redis.nodes),
         sizes=sizes_of(run.scenario, run.record.facts),
         people=run.scenario.population.people,
     )

@@ -70,6 +70,18 @@ def test_a_wrong_field_is_one_error_with_file_line_field_and_what_was_expected(s
         assert said.stdout == ""
 
 
+def test_what_only_the_model_can_do_is_refused_by_what_starts_the_stack(small: Path, profile: Path) -> None:
+    small.write_text(SMALL.replace("system: {", "system: {redis: {nodes: 3}, "), encoding="utf-8")
+    for words in (("run",), ("up",), ("drill",), ("measure",), ("calibrate",)):
+        said = windtunnel(*words, str(small))
+        assert said.returncode == 2, said.stderr
+        assert f"{small} asks for 3 nodes of redis, which the stack cannot start yet; the model can" in said.stderr
+        assert len(said.stderr.splitlines()) == 1
+        assert said.stdout == ""
+    out = str(small.parent / "run")
+    assert windtunnel("simulate", str(small), "--profile", str(profile), "--out", out).returncode == 0
+
+
 def test_a_file_that_is_not_there_is_told() -> None:
     said = windtunnel("run", "/nowhere/at_all.yaml")
     assert said.returncode == 2

@@ -83,7 +83,9 @@ class Bench:
     def ask(self, *, at: float = 0.0, person: int = 0) -> None:
         """Do the flow once, from a time on."""
         number = len(self.requests)
-        request = Request(entity=number, number=number, operation=_NAME, person=person, author=person, second=0)
+        request = Request(
+            entity=number, number=number, operation=_NAME, person=person, author=person, post=-1, second=0
+        )
         self.requests.append(request)
 
         def client() -> Steps[None]:

@@ -69,7 +69,7 @@ class Bench:
         """One event at a time."""
         number = round(at * 1_000)
         author = self._authors[partition]
-        request = Request(entity=number, number=number, operation="", person=seconds, author=author, second=0)
+        request = Request(entity=number, number=number, operation="", person=seconds, author=author, post=-1, second=0)
         self.kernel.after(at, lambda: self.log.append(request))
 
     def run(self, seconds: float = 100.0) -> list[tuple[float, int, int]]:

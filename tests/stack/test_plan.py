@@ -133,6 +133,44 @@ def test_instances_of_the_feed_are_processes_of_their_own_that_make_different_id
     assert [proxy.name for proxy in planned.proxies] == ["gateway_feed_0", "gateway_feed_1", "gateway_feed_2"]
 
 
+def test_instances_of_any_process_are_processes_of_their_own() -> None:
+    read = _with_links("gateway_posts")
+    placement = replace(read.system.placement, instances={"api": 2, "workers": 2})
+    planned = _planned(replace(read, system=replace(read.system, placement=placement)))
+    assert [each.name for each in planned.processes if each.settings] == [
+        "feed",
+        "api-1",
+        "api-2",
+        "workers-1",
+        "workers-2",
+    ]
+    assert len(planned.components[Component.POSTS]) == 2
+    assert [proxy.name for proxy in planned.proxies] == ["gateway_posts_0", "gateway_posts_1"]
+
+
+@pytest.mark.parametrize(
+    ("system", "what"),
+    [
+        ("redis: {nodes: 3}", "3 nodes of redis"),
+        ("placement: {hosts: {a: {cores: 1, count: 2}}}", "2 hosts"),
+        ("placement: {hosts: {a: {cores: 4}}}", "a host with other cores than placement.cores.stack"),
+        (
+            "shards: {replicas: 1}, placement: {hosts: {a: {cores: 1, count: 2, runs: [postgres]}}}",
+            "2 hosts, replicas of postgres",
+        ),
+        ("regions: {eu: {people: 40%}, us: {people: 60%}}", "2 regions"),
+    ],
+)
+def test_a_scenario_that_only_the_model_can_run_is_refused(system: str, what: str) -> None:
+    read = scenario.parse(f"scenario: x\nsystem: {{{system}}}")
+    with pytest.raises(StackFailure, match=f"the stack cannot start {what}: windtunnel simulate"):
+        _planned(read)
+
+
+def test_one_host_with_the_cores_of_the_stack_is_what_the_stack_starts() -> None:
+    assert _planned(scenario.parse("scenario: x\nsystem: {placement: {hosts: {a: {cores: 1}}}}")).processes
+
+
 def test_several_gateways_share_the_public_port() -> None:
     read = _with_links()
     read = replace(read, system=replace(read.system, gateway=replace(read.system.gateway, instances=2)))
