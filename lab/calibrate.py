@@ -31,6 +31,7 @@ from lab import load, provenance, stacks, wire
 from lab.errors import UserError
 from lab.progress import task
 from lab.sampler import UsageSampler
+from sim import pulls
 from stack import cores, stalls
 from stack.control import RunningStack
 from stack.usage import Accounting
@@ -249,9 +250,9 @@ def _profile(
     ]
     demands += _upload(by_operation)
     people = population.of(scenario)
-    pushed = [
-        int(count) for count in people.follower_counts[: people.posters] if count < scenario.system.fanout.threshold
-    ]
+    followers = [int(count) for count in people.follower_counts[: people.posters]]
+    pushed = [count for count in followers if count < scenario.system.fanout.threshold]
+    pulled = [count for count in followers if count >= scenario.system.fanout.threshold]
     return Profile(
         id=f"{provenance.new_id()}-{platform.machine()}-{os.cpu_count()}",
         measured=provenance.now(),
@@ -268,7 +269,11 @@ def _profile(
             lost_ratio=lost.lost_ratio,
         ),
         background_cpu_ratio={name: round(share, 6) for name, share in sorted(idle.items())},
-        batch_sizes={"fanout.deliver": statistics.fmean(pushed) if pushed else 0.0},
+        batch_sizes={
+            "fanout.deliver": statistics.fmean(pushed) if pushed else 0.0,
+            pulls.FOLLOWED: sum(pulled) / people.people,
+            pulls.KNOWN: float(len(pulled)),
+        },
         notes=(
             "demands: CPU by /proc/PID/task/*/schedstat, one operation at a time, idle use subtracted",
             "variation: of the latency of the slowest rate, where there is next to no queue, without its top 1 %",

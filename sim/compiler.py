@@ -22,6 +22,7 @@ from sim.draws import spread_of
 from sim.flow import READS, Flow, OperationFlow, Where, walk
 from sim.layout import Layout
 from sim.program import DRAWS_MAX, DemandRow, Entry, Instruction, Op, PoolSpec, Program, Topic
+from sim.pulls import FOLLOWED
 from sim.replication import flow_of as replicated
 
 #: A miss path is calibrated only where at least this share of look-ups missed.
@@ -65,6 +66,8 @@ def compile_flows(
         compiler.operation(name, pages[name])
         waiting += [job for job in compiler.program.jobs if job not in compiler.program.entries]
     program = compiler.program
+    if FOLLOWED not in profile.batch_sizes and "feed.read" in program.entries:
+        program.notes.append("feed.read: readers were calibrated with one celebrity each, for want of a figure")
     program.topics = [_topic(job, pages[job], scenario=scenario, layout=layout) for job in program.jobs]
     return program
 

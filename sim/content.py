@@ -39,6 +39,7 @@ class Content:
         self._viral_author = viral_author
         self._instances: dict[int, int] = {}
         self._nodes: dict[int, int] = {}
+        self._pulls: dict[int, int] = {}
         self._pages: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
         self._followees: list[list[int]] | None = None
         self._sizes = streams.named(scenario.seed, "model.photo")
@@ -49,6 +50,7 @@ class Content:
             recommended_ratio=mix.recommended_ratio,
             ads_ratio=mix.ads_ratio,
         )
+        self._celebrities = frozenset(author for author in range(self.people.posters) if self.fanout(author).pull_count)
 
     def instance(self, person: int) -> int:
         """PostgreSQL instance that holds this person's rows."""
@@ -139,6 +141,23 @@ class Content:
         """How many see a post of ``author``, pushed or pulled."""
         plan = self.fanout(author)
         return plan.push_count + plan.pull_count
+
+    def celebrities(self) -> int:
+        """Authors whose posts readers pull."""
+        return len(self._celebrities)
+
+    def pulls(self, person: int) -> float:
+        """Celebrities whose posts this reader pulls; those of a reader in the mean where the graph is not tabulated."""
+        if self.people.follow_count > EDGES_MAX:
+            return self.mean_pull_count()
+        found = self._pulls.get(person)
+        if found is None:
+            found = self._pulls[person] = sum(author in self._celebrities for author in self._following(person))
+        return found
+
+    def mean_pull_count(self) -> float:
+        """Celebrities whose posts a reader pulls, in the mean over all people."""
+        return float(sum(self.people.follower_counts[author] for author in self._celebrities) / self.people.people)
 
     def mean_push_count(self) -> float:
         """Timelines written for one post, in the mean over those who post."""

@@ -70,6 +70,8 @@ class Per(StrEnum):
 
     VISIT = "visit"
     PUSH = "push"  # timelines written for this post, over those of the post that calibration saw
+    PULL = "pull"  # in the store: celebrities whose posts this reader pulls (`sim.pulls`)
+    MERGE = "merge"  # in the service: the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

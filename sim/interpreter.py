@@ -16,8 +16,9 @@ from core.policies.breaker import State
 from core.policies.patience import pause_seconds
 from core.policies.retry import backoff_seconds, may_retry
 from sim.content import Content
+from sim.demands import ATTEMPT, Demands
 from sim.draws import Draws
-from sim.flow import Ending, Keys, Per
+from sim.flow import Ending, Keys
 from sim.kernel import Steps
 from sim.log import Record
 from sim.observe import Observer
@@ -26,8 +27,6 @@ from sim.program import DRAWS_MAX, Entry, Instruction, Op, Program
 from sim.routing import Routing
 from sim.task import Request, Task
 
-#: Draws of a retry start so far behind those of the try before.
-_ATTEMPT: Final = 1 << 56
 #: The job that readers wait for: it counts once for each of them.
 _FANOUT: Final = "fanout.deliver"
 
@@ -39,13 +38,19 @@ class Interpreter:
     """Runs a program on a plant."""
 
     def __init__(
-        self, program: Program, plant: Plant, content: Content, draws: Draws, observer: Observer, *, push_mean: float
+        self,
+        program: Program,
+        plant: Plant,
+        content: Content,
+        draws: Draws,
+        observer: Observer,
+        *,
+        demands: Demands,
     ):
         self._program, self._plant, self._content = program, plant, content
-        self._draws, self._observer = draws, observer
+        self._draws, self._observer, self._demands = draws, observer, demands
         self._kernel, self._routing = plant.kernel, Routing(program, plant, content)
         self._fetching: dict[tuple[int, int], simpy.Event] = {}
-        self._push_mean = push_mean
         self._steps: Final[dict[Op, Callable[[Instruction, Task], Walk]]] = {
             Op.SEQUENCE: self._sequence,
             Op.USE: self._use,
@@ -104,27 +109,19 @@ class Interpreter:
 
     def _use(self, step: Instruction, task: Task) -> Walk:
         station = self._routing.station(step, task.request)
-        served = yield station.serve(self._cpu_seconds(step, step.index, step.share, task))
-        if not served:
+        seconds = self._demands.seconds(step, step.index, step.share, task.request, task.attempt)
+        if not (yield station.serve(seconds)):
             return Ending.BROKEN
         return Ending.CANCELLED if task.cancelled else Ending.OK
 
-    def _cpu_seconds(self, step: Instruction, row: int, share: float, task: Task) -> float:
-        demand, request = self._program.demands[row], task.request
-        factor = self._draws.demand_factor(demand.sigma, request.entity, step.visit + task.attempt * _ATTEMPT)
-        if step.per is Per.PUSH:
-            factor *= self._content.fanout(request.author).push_count / self._push_mean
-        second = min(max(request.second, 0), len(demand.mean_seconds) - 1)
-        return demand.mean_seconds[second] * share * factor
-
     def _call(self, step: Instruction, task: Task) -> Walk:
         link, request = self._plant.links[step.index], task.request
-        visit = step.visit + task.attempt * _ATTEMPT
+        visit = step.visit + task.attempt * ATTEMPT
         if link.cut():
             return Ending.UNAVAILABLE
         if step.proxy >= 0 and step.choices:
             proxy = self._plant.stations[step.choices[0]]
-            if not (yield proxy.serve(self._cpu_seconds(step, step.proxy, step.share, task))):
+            if not (yield proxy.serve(self._demands.seconds(step, step.proxy, step.share, request, task.attempt))):
                 return Ending.BROKEN
         half = 0.0
         if link.mu != float("-inf"):
@@ -196,7 +193,7 @@ class Interpreter:
     def _delay(self, step: Instruction, task: Task) -> Walk:
         mu, sigma = self._plant.delays[step.index]
         if mu != float("-inf"):
-            visit = step.visit + task.attempt * _ATTEMPT
+            visit = step.visit + task.attempt * ATTEMPT
             yield self._kernel.wait(self._draws.wait_seconds(mu, sigma, task.request.entity, visit))
         return Ending.CANCELLED if task.cancelled else Ending.OK
 

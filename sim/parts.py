@@ -17,6 +17,7 @@ from sim.kernel import Kernel
 from sim.layout import Layout
 from sim.plant import Plant
 from sim.program import Program
+from sim.pulls import Pulls
 
 #: How long after the last arrival a run may go on, in client time limits: a journey's steps may each use one up.
 _TAIL_TIMEOUTS = 6.0
@@ -35,6 +36,7 @@ class Parts:
     kernel: Kernel
     plant: Plant
     push_mean: float  # timelines for which the demand of one fan-out was measured
+    pulls: Pulls  # celebrities with which the demand of a feed read was
 
     @property
     def last_seconds(self) -> float:
@@ -61,6 +63,7 @@ def prepare(scenario: Scenario, profile: Profile) -> Parts:
         program=program,
         kernel=kernel,
         plant=built,
+        pulls=Pulls.of(profile),
         push_mean=max(1.0, profile.batch_sizes.get("fanout.deliver", content.mean_push_count())),
     )
 

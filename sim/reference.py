@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.run import Event, samples_from_rows
 from sim import arrivals, disturbances, faults
+from sim.demands import Demands
 from sim.draws import Draws
 from sim.interpreter import Interpreter
 from sim.observe import Observer
@@ -19,9 +20,9 @@ class Engine:
         self._parts, self._kernel, self._plant = parts, parts.kernel, parts.plant
         scenario = parts.scenario
         self._observer = Observer(start_seconds=self._kernel.now, stages=parts.program.stages)
-        interpreter = Interpreter(
-            parts.program, parts.plant, parts.content, Draws(scenario.seed), self._observer, push_mean=parts.push_mean
-        )
+        draws = Draws(scenario.seed)
+        demands = Demands(parts.program, parts.content, draws, push_mean=parts.push_mean, pulls=parts.pulls)
+        interpreter = Interpreter(parts.program, parts.plant, parts.content, draws, self._observer, demands=demands)
         self._clients = arrivals.Clients(
             self._kernel,
             interpreter,

@@ -138,6 +138,7 @@ def _facts(parts: Parts, seen: Observed, usage: tuple[tuple[str, int, float], ..
         "breaker_opened_count": {name: count for (name, _), count in opened},
         "degraded_count": dict(sorted(seen.degraded_count.items())),
         "fanout_push_mean_count": parts.content.mean_push_count(),
+        "feed_pull_mean_count": parts.content.mean_pull_count(),
         **_log_facts(seen),
     }
     if len(hosts) > 1:

@@ -20,6 +20,7 @@ from sim.flow import (
     Fail,
     Flow,
     Hold,
+    Per,
     Rescue,
     Retry,
     Use,
@@ -70,17 +71,19 @@ def redis(
     trips: float = 1.0,
     answer_bytes: int = 2_000,
     where: Where = Where.OWN_KEYS,
+    per: Per = Per.VISIT,
 ) -> Flow:
     """Commands in one pipeline, to the node that has the keys."""
     name = link(component, Server.REDIS)
-    work = Use(process=Server.REDIS, share=share, where=where)
+    work = Use(process=Server.REDIS, share=share, where=where, per=per)
     call = Call(link=name, inner=work, trips=trips, answer_bytes=answer_bytes)
     return _within(_REDIS.timeout_seconds, Hold(pool=name, size=_REDIS.pool_size_max, inner=call, where=where))
 
 
-def every_redis(component: Component, *, share: float = 1.0, answer_bytes: int = 2_000) -> Flow:
+def every_redis(component: Component, *, share: float = 1.0, answer_bytes: int = 2_000, per: Per = Per.VISIT) -> Flow:
     """Commands about keys of many people: a pipeline to every node, at once."""
-    return Each(process=Server.REDIS, inner=redis(component, share=share, answer_bytes=answer_bytes, where=Where.EACH))
+    inner = redis(component, share=share, answer_bytes=answer_bytes, where=Where.EACH, per=per)
+    return Each(process=Server.REDIS, inner=inner)
 
 
 def objects(component: Component, *, share: float = 1.0, trips: float = 1.0) -> Flow:

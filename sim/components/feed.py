@@ -28,6 +28,7 @@ from sim.flow import (
     Mark,
     Missed,
     OperationFlow,
+    Per,
     Rescue,
     Stage,
     Use,
@@ -49,9 +50,12 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
         inner=Deadline(seconds=limits.timeline_seconds, inner=steps(redis(FEED, share=0.15), _own(0.02))),
         otherwise=steps(Missed(cache=Cache.TIMELINE, keys=Keys.TIMELINE), Fail(ending=Ending.UNAVAILABLE)),
     )
+    # grows with the celebrities that the reader follows, as fan-out's work shrinks with their posts
+    merged = Use(process=FEED, share=0.02, per=Per.MERGE)
+    pulled = steps(every_redis(FEED, share=0.15, per=Per.PULL), merged)
     celebrities = Breaker(
         dependency="feed.celebrities",
-        inner=Deadline(seconds=limits.celebrities_seconds, inner=steps(every_redis(FEED, share=0.15), _own(0.02))),
+        inner=Deadline(seconds=limits.celebrities_seconds, inner=pulled),
         otherwise=Mark(reason="celebrities"),
     )
     in_memory = _own(0.05)  # recommended and ads: refreshed behind everybody's back, which is idle work

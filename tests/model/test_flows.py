@@ -13,6 +13,7 @@ from core.scenario import Scenario
 from sim import layout, plant
 from sim.compiler import compile_flows
 from sim.content import Content
+from sim.demands import Demands
 from sim.draws import Draws
 from sim.flow import (
     NOTHING,
@@ -41,6 +42,7 @@ from sim.flow import (
 from sim.interpreter import Interpreter
 from sim.kernel import Kernel, Steps
 from sim.observe import Observer
+from sim.pulls import Pulls
 from sim.task import Request, Task
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile
@@ -76,7 +78,9 @@ class Bench:
         self.plant = plant.build(self.kernel, self.program, scenario=asked, profile=told, layout=placed)
         self.observer = Observer(start_seconds=0.0, stages=self.program.stages)
         content = Content(asked, viral_author=None)
-        self.interpreter = Interpreter(self.program, self.plant, content, Draws(1), self.observer, push_mean=1.0)
+        draws = Draws(1)
+        demands = Demands(self.program, content, draws, push_mean=1.0, pulls=Pulls())
+        self.interpreter = Interpreter(self.program, self.plant, content, draws, self.observer, demands=demands)
         self.ended: list[tuple[float, Ending]] = []
         self.requests: list[Request] = []
 
