@@ -10,6 +10,7 @@ from core.names import Origin
 from core.profile import Profile, scaled
 from core.scenario import Scenario
 from lab import provenance
+from lab.errors import UserError
 from lab.progress import Report
 
 
@@ -26,16 +27,20 @@ def simulate(
     """Simulate and write a run into ``folder``; ``speed`` multiplies every CPU demand (this machine over calibrated).
     ``own_profile`` is whether the profile was measured on this machine, and is kept in the record.
 
-    Raises what `sim.simulate` raises: ModelError when a law of the model is broken, which is a bug.
+    Raises UserError where a fault cannot act, and ModelError when a law of the model is broken, which is a bug.
     """
+    from sim.faults import FaultError
     from sim.simulate import simulate as simulate_model
 
     started, clock = provenance.now(), time.monotonic()
-    result = simulate_model(
-        scenario,
-        profile if speed == 1.0 else scaled(profile, speed),
-        on_progress=(lambda done: report(done, 1.0)) if report else None,
-    )
+    try:
+        result = simulate_model(
+            scenario,
+            profile if speed == 1.0 else scaled(profile, speed),
+            on_progress=(lambda done: report(done, 1.0)) if report else None,
+        )
+    except FaultError as error:
+        raise UserError(f"{scenario.name}: {error}") from error
     record = run.RunRecord(
         origin=Origin.SIMULATED,
         scenario=scenario.name,

@@ -139,10 +139,13 @@ class _Compiler:
             case flows.Hold():
                 return self._hold(step, visit)
             case flows.Admit():
-                callers = max(1, len(self._layout.of(step.component)))
+                choices = self._layout.of(step.component)
+                callers = max(1, len(choices))
                 spec = PoolSpec(name=f"{step.component} under way", size=step.size, callers=callers, callees=1)
                 row = _row(program.pools, spec)
-                return Instruction(op=Op.ADMIT, visit=visit, index=row, children=(self._add(step.inner),))
+                return Instruction(
+                    op=Op.ADMIT, visit=visit, index=row, choices=choices, children=(self._add(step.inner),)
+                )
             case flows.Limit():
                 limited = self._operation in self._scenario.system.gateway.limits
                 return Instruction(op=Op.LIMIT if limited else Op.SEQUENCE, visit=visit)
@@ -252,6 +255,7 @@ class _Compiler:
             index=_row(self.program.links, step.link),
             trips=step.trips,
             size=step.answer_bytes // parts,
+            sent=step.sent_bytes // parts,
             proxy=proxy,
             share=share,
             choices=self._layout.of(str(Server.TOXIPROXY)),

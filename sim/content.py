@@ -24,7 +24,7 @@ from sim.flow import Keys
 EDGES_MAX: Final = 2_000_000
 #: JPEG of quality 85, 640 pixels wide, as the worker renders it: bytes a pixel, in the mean (measured on noise-laden
 #: photos: 0.1–0.3; it matters only against the size of a CDN tier).
-_BYTES_PER_PIXEL: Final = 0.18
+BYTES_PER_PIXEL: Final = 0.18
 _VARIANT_WIDTH: Final = 640
 POST_CARD_BYTES: Final = 900
 AUTHOR_CARD_BYTES: Final = 150
@@ -101,7 +101,7 @@ class Content:
         """Bytes of the variant that readers load: every post of an author shows the author's one photo."""
         photo = self._scenario.population.photo
         pixels = _VARIANT_WIDTH**2 * photo.height / photo.width
-        return round(pixels * _BYTES_PER_PIXEL * (0.6 + 0.8 * self._sizes.uniform(author)))
+        return round(pixels * BYTES_PER_PIXEL * (0.6 + 0.8 * self._sizes.uniform(author)))
 
     def page(self, person: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Posts and authors of the person's feed page: the followed ones' newest, then the most popular posts."""

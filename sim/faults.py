@@ -39,7 +39,7 @@ class Deed:
     fault: Fault
     at_seconds: float
     for_seconds: float
-    link: str | None = None  # None also where no operation of this run crosses it
+    link: str | None = None
     stations: tuple[int, ...] = ()
     caches: tuple[int, ...] = ()  # that are lost …
     node: int = 0  # … as far as this node of …
@@ -51,20 +51,36 @@ class Deed:
         return {"fault": self.index, "kind": self.fault.kind.value, "target": self.fault.target}
 
 
+class FaultError(ValueError):
+    """A fault that can do nothing in this scenario; the message names its field."""
+
+
 def deeds(plant: Plant, *, scenario: Scenario, profile: Profile) -> list[Deed]:
-    """What every fault of ``scenario`` does; raises ValueError where one names a process that there is not."""
+    """What every fault of ``scenario`` does; raises FaultError where one names a process that there is not, or a link
+    that nothing in its traffic crosses."""
     found, nodes = [], plant.layout.of(Server.REDIS)
     for index, fault in enumerate(scenario.faults):
         if fault.link is not None:
-            link = fault.link if plant.link(fault.link) is not None else None
+            if plant.link(fault.link) is None:
+                crossed = ", ".join(sorted(link.name for link in plant.links))
+                raise FaultError(
+                    f"faults[{index}].link: found {fault.link}, which no operation of this traffic crosses; "
+                    f"it crosses {crossed}"
+                )
             found.append(
-                Deed(index=index, fault=fault, at_seconds=fault.at_seconds, for_seconds=fault.for_seconds, link=link)
+                Deed(
+                    index=index,
+                    fault=fault,
+                    at_seconds=fault.at_seconds,
+                    for_seconds=fault.for_seconds,
+                    link=fault.link,
+                )
             )
             continue
         places = plant.layout.named(fault.target)[:1]  # one process: the first instance of what is named
         if not places:
             known = ", ".join(process.name for process in plant.layout.processes)
-            raise ValueError(f"faults[{index}].process: found {fault.target}; expected one of {known}")
+            raise FaultError(f"faults[{index}].process: found {fault.target}; expected one of {known}")
         seconds, caches = fault.for_seconds, _held(plant, places[0])
         if fault.kind is FaultKind.PAUSE:
             caches = ()

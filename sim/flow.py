@@ -30,7 +30,8 @@ class Ending(IntEnum):
 class Where(StrEnum):
     """Which of several instances serves a step."""
 
-    ANY = "any"  # round robin by request
+    ANY = "any"  # the one that the gateway gave the request to; of others, round robin by request
+    GATEWAY = "gateway"  # the gateway that the client's connection came to
     PERSON = "person"  # the shard of who acts
     AUTHOR = "author"  # the shard of whose post or profile it is about
     OWN_KEYS = "own keys"  # the Redis node with the keys of who acts
@@ -102,6 +103,7 @@ class Call:
     inner: Flow
     trips: float = 1.0
     answer_bytes: int = 1_000
+    sent_bytes: int = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,6 +127,8 @@ class Interpreter:
         if link.mu != float("-inf"):
             half = 0.5 * self._draws.wait_seconds(link.mu, link.sigma, request.entity, visit + 1)
             yield self._kernel.wait(half * (2.0 * step.trips - 1.0))
+        if link.acting and (narrow := link.narrow_seconds(now=self._kernel.now, sent_bytes=step.sent)):
+            yield self._kernel.wait(narrow)
         if task.cancelled:
             return Ending.CANCELLED
         ending = yield from self.run(step.children[0], task)
@@ -171,6 +173,7 @@ class Interpreter:
         return Ending.OK
 
     def _admit(self, step: Instruction, task: Task) -> Walk:
+        self._routing.balance(step, task.request)
         pool = self._routing.pool(step, task.request)
         if pool.full:
             return Ending.OVERLOADED
@@ -187,8 +190,10 @@ class Interpreter:
         now = self._kernel.now
         while recent and recent[0] <= now - seconds:
             recent.popleft()
-        recent.append(now)  # those that are refused count as well, as in HAProxy's http_req_rate
-        return Ending.LIMITED if len(recent) > count else Ending.OK
+        if len(recent) >= count:
+            return Ending.LIMITED
+        recent.append(now)  # what is let through counts, as in the gateway
+        return Ending.OK
 
     def _delay(self, step: Instruction, task: Task) -> Walk:
         mu, sigma = self._plant.delays[step.index]
@@ -283,7 +288,7 @@ class Interpreter:
 
     def _breaker(self, step: Instruction, task: Task) -> Walk:
         plant, breakers = self._plant, self._plant.breakers[step.index]
-        instance = task.request.number % len(breakers)
+        instance = task.request.instance % len(breakers)
         policy = plant.breaker_policy
         if breakers[instance].allows(policy, now_seconds=self._kernel.now):
             breakers[instance] = breakers[instance].admitted(policy, now_seconds=self._kernel.now)

@@ -1,8 +1,8 @@
 """Links: the time on the wire, and what a toxic does to it while a fault acts.
 
-Toxics are Toxiproxy's, on the way back to the caller, where it puts them by default: latency ± jitter (uniform) on
-every answer, bandwidth, answers that stop (timeout), connections that are cut (reset) or refused (down). When a toxic
-is taken away, what it holds back is let through at once.
+Toxics are Toxiproxy's, as `chaos.orders` puts them: on the way back to the caller latency ± jitter (uniform) on every
+answer, answers that stop (timeout), connections that are cut (reset) or refused (down); bandwidth both ways. When a
+toxic is taken away, what it holds back is let through at once.
 """
 
 from __future__ import annotations
@@ -39,11 +39,16 @@ class Link:
                     one = max(0.0, fault.latency_seconds + fault.jitter_seconds * (2.0 * uniform - 1.0))
                     total += min(one * trips, left)
                 case FaultKind.BANDWIDTH:
-                    assert fault.bandwidth_bytes is not None
-                    total += min(answer_bytes / fault.bandwidth_bytes if fault.bandwidth_bytes else left, left)
+                    total += _carried_seconds(fault, answer_bytes, now)
                 case FaultKind.TIMEOUT:
                     return math.inf
         return total
+
+    def narrow_seconds(self, *, now: float, sent_bytes: int) -> float:
+        """How long a narrow link takes to carry what a caller sends: it is narrow both ways."""
+        return sum(
+            _carried_seconds(fault, sent_bytes, now) for fault in self.acting if fault.kind is FaultKind.BANDWIDTH
+        )
 
     def stopped_seconds(self, *, now: float) -> float:
         """Until when a call whose answer never comes is left hanging: the toxic closes it, or it is taken away."""
@@ -53,3 +58,8 @@ class Link:
             if fault.kind is FaultKind.TIMEOUT
         ]
         return min(waits, default=0.0)
+
+
+def _carried_seconds(fault: Fault, count: int, now: float) -> float:
+    left = max(0.0, fault.end_seconds - now)
+    return min(count / fault.bandwidth_bytes, left) if fault.bandwidth_bytes else left

@@ -172,8 +172,8 @@ class Log:
             if not record.started:
                 record.started = True
                 self._lags(self._kernel.now - record.asked_seconds, record)
-            # an instance is chosen by a request's number: the work of this member is done where the member is
-            task = partition.task = Task(replace(record.request, number=member), record.tries)
+            # the work of this member is done where the member is
+            task = partition.task = Task(replace(record.request, instance=member), record.tries)
             record.tries += 1
             yield from self.handler(record, task)
             if task.cancelled:

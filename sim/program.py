@@ -59,6 +59,7 @@ class Instruction:
     seconds: float = 0.0
     trips: float = 1.0
     size: int = 0
+    sent: int = 0  # bytes of what a call sends
     keys: str = ""
     coalesce: bool = False
     proxy: int = -1  # row of demands: what Toxiproxy spends on a round trip of this call

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from core.policies import hot_key
+from core.policies.balance import least_busy
 from core.policies.replica import reads_from
 from sim.content import Content
 from sim.flow import READS, Where
@@ -26,6 +27,8 @@ class Routing:
         choices = step.choices
         if len(choices) == 1:
             return self._stations[choices[0]]
+        if step.where is Where.GATEWAY:
+            return self._stations[choices[self._gateway(step, request)]]
         if step.where is Where.COUNTER:
             self._plant.hot_keys.written(request.post, now=self._plant.kernel.now)
         if step.nodes == 1:
@@ -41,7 +44,14 @@ class Routing:
         if step.nodes > 1:
             first = callee * step.nodes
             callee = first + self._node(step, first, request)
-        return self._pools[step.index][request.number % spec.callers * spec.callees + callee]
+        return self._pools[step.index][request.instance % spec.callers * spec.callees + callee]
+
+    def balance(self, step: Instruction, request: Request) -> None:
+        """Give a request that enters a component to one of its instances."""
+        if len(step.choices) > 1:
+            under_way = [pool.taken for pool in self._pools[step.index]]
+            up = [self._stations[choice].up for choice in step.choices]
+            request.instance = least_busy(under_way, up, request.number)
 
     def database(self, step: Instruction, request: Request) -> int:
         """First station of the database that a commit is on."""
@@ -59,7 +69,17 @@ class Routing:
                 return self._content.node(request.person)
             case Where.COUNTER:
                 return self._counter(count, request)
-        return request.number % count
+        return request.instance % count
+
+    def _gateway(self, step: Instruction, request: Request) -> int:
+        """The kernel gives a connection to a gateway that listens; with that one the request lives and dies."""
+        count = len(step.choices)
+        if request.gateway < 0:
+            turns = ((request.number + offset) % count for offset in range(count))
+            request.gateway = next(
+                (place for place in turns if self._stations[step.choices[place]].up), request.number % count
+            )
+        return request.gateway
 
     def _counter(self, count: int, request: Request) -> int:
         keys = self._plant.hot_keys.keys_of(request.post)

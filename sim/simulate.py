@@ -53,8 +53,8 @@ def simulate(
 ) -> Result:
     """Run the model; ``on_progress`` is told the share of simulated time that is over.
 
-    Raises `sim.laws.ModelError` where the model breaks a law, which is a bug of it; ValueError where a fault names a
-    process that the scenario does not have.
+    Raises `sim.laws.ModelError` where the model breaks a law, which is a bug of it; `sim.faults.FaultError` where a
+    fault names a process that the scenario does not have, or a link that its traffic does not cross.
     """
     parts = prepare(scenario, profile)
     name = chosen(parts, engine)

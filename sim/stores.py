@@ -86,10 +86,11 @@ def every_redis(component: Component, *, share: float = 1.0, answer_bytes: int =
     return Each(process=Server.REDIS, inner=inner)
 
 
-def objects(component: Component, *, share: float = 1.0, trips: float = 1.0) -> Flow:
+def objects(component: Component, *, share: float = 1.0, trips: float = 1.0, sent_bytes: int = 500) -> Flow:
     """Requests to the object store."""
     inner = Use(process=Server.OBJECTS, share=share)
-    return Call(link=link(component, Server.OBJECTS), inner=inner, trips=trips, answer_bytes=PHOTO_BYTES)
+    name = link(component, Server.OBJECTS)
+    return Call(link=name, inner=inner, trips=trips, answer_bytes=PHOTO_BYTES, sent_bytes=sent_bytes)
 
 
 def told(component: Component, *, own: Flow, job: str = "") -> Flow:

@@ -16,13 +16,19 @@ class Request:
     """What is asked, shared by all tasks that work on it."""
 
     entity: int  # tells its random draws from those of every other request and step
-    number: int  # of the request in the schedule: chooses the instance of a service
+    number: int  # of the request in the schedule
     operation: str
     person: int
     author: int  # whose post or profile it is about
     post: int  # that it is about; below 0 where it is about none
     second: int  # of the run in which it was meant to start, from the start of the warm-up
     degraded: bool = False
+    instance: int = -1  # which one of a service works on it, of `count` the one in place `instance % count`
+    gateway: int = -1  # which of the gateway's; below 0 until it has come to one
+
+    def __post_init__(self) -> None:
+        if self.instance < 0:
+            self.instance = self.number
 
 
 @dataclass(slots=True, eq=False)

@@ -1,4 +1,7 @@
-"""Gateway: every request to a service crosses it; it limits rates, and a service admits only so many at once."""
+"""Gateway: every request to a service crosses it; it limits rates and gives each to the instance that is least busy.
+
+A service admits only so many requests at once. One that is dead is passed over where there is another.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Final
 
 from core.names import Component, Server, link
 from core.operations import OPERATIONS
-from sim.flow import Admit, Call, Ending, Fail, Flow, Limit, OperationFlow, Rescue, Use, steps
+from sim.flow import Admit, Call, Ending, Fail, Flow, Limit, OperationFlow, Rescue, Use, Where, steps
 
 #: The way from a client to the gateway: no scenario can break it; a profile may give its wire time.
 CLIENT_GATEWAY: Final = link("client", Server.GATEWAY)
@@ -20,12 +23,18 @@ def through_gateway(operation: str, inner: Flow, *, behind: Flow, answer_bytes: 
     """The flow of ``operation``: to the gateway and on to its component, which does ``inner``."""
     component = OPERATIONS[operation].component
     assert isinstance(component, Component)  # operations of servers go past the gateway
-    arrive = Rescue(inner=Use(process=Server.GATEWAY, share=_REQUEST_SHARE), otherwise=Fail(ending=Ending.LOST))
+    arrive = _own(_REQUEST_SHARE)
     ask = Call(
         link=link(Server.GATEWAY, component),
         inner=Admit(component=component, size=INFLIGHT_MAX, inner=inner),
         answer_bytes=answer_bytes,
     )
-    answer = Use(process=Server.GATEWAY, share=1.0 - _REQUEST_SHARE)
+    answer = _own(1.0 - _REQUEST_SHARE)
     front = Call(link=CLIENT_GATEWAY, inner=steps(arrive, Limit(), ask, answer), answer_bytes=answer_bytes)
     return OperationFlow(front=front, behind=behind)
+
+
+def _own(share: float) -> Flow:
+    """A gateway that dies takes its clients' connections with it."""
+    work = Use(process=Server.GATEWAY, share=share, where=Where.GATEWAY)
+    return Rescue(inner=work, otherwise=Fail(ending=Ending.LOST))

@@ -8,9 +8,11 @@ from typing import Final
 from core.names import Component, Server, link
 from core.scenario import Scenario
 from sim.flow import NOTHING, Call, Flow, Hold, OperationFlow, Use, steps
-from sim.stores import heard, objects, postgres, told
+from sim.stores import PHOTO_BYTES, heard, objects, postgres, told
 
 MEDIA: Final = Component.MEDIA
+#: Renderings of one photo that are stored.
+_VARIANTS: Final = 5
 
 
 def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
@@ -22,7 +24,7 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
         objects(MEDIA, share=0.2),
         scan,
         Use(process=MEDIA, share=0.92, threaded=True),
-        objects(MEDIA, share=0.8, trips=5.0),
+        objects(MEDIA, share=0.8, trips=5.0, sent_bytes=_VARIANTS * PHOTO_BYTES),
         postgres(MEDIA, trips=5.0, commits=True),
         _own(0.06),
     )

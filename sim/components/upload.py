@@ -8,6 +8,7 @@ from typing import Final
 from core.names import Component, Server, link
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
+from sim.content import BYTES_PER_PIXEL
 from sim.flow import (
     NOTHING,
     READS,
@@ -28,7 +29,7 @@ from sim.stores import objects, postgres, told
 UPLOAD: Final = Component.UPLOAD
 
 
-def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
+def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
     """Upload's operations and the client's own PUT to the object store."""
     create = steps(
         Stage(name="parse", inner=_own(0.3)),
@@ -48,6 +49,8 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     )
     store = steps(Use(process=Server.OBJECTS), Delay(station="objects.put"))
     put = Rescue(inner=store, otherwise=Fail(ending=Ending.LOST))
+    photo = scenario.population.photo
+    original_bytes = round(photo.width * photo.height * BYTES_PER_PIXEL)
     return {
         "media.create": through_gateway("media.create", create, behind=NOTHING),
         "media.complete": through_gateway(
@@ -55,7 +58,9 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
         ),
         "media.read": through_gateway("media.read", read, behind=NOTHING),
         "object.put": OperationFlow(
-            front=Call(link=link("client", Server.OBJECTS), inner=Stage(name="store", inner=put))
+            front=Call(
+                link=link("client", Server.OBJECTS), inner=Stage(name="store", inner=put), sent_bytes=original_bytes
+            )
         ),
     }
 

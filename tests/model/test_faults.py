@@ -10,6 +10,8 @@ import pytest
 from core.names import Outcome
 from core.run import Samples
 from core.scenario import Fault
+from sim.faults import FaultError
+from sim.layout import of as layout_of
 from sim.link import Link
 from sim.simulate import Result, simulate
 from tests.model.small import scenario
@@ -98,6 +100,33 @@ def test_a_narrow_link_takes_as_long_as_the_bytes_need() -> None:
     )
     during = _between(result.samples, 4.0, 7.8).latency_seconds
     assert np.median(during) == pytest.approx(0.1, abs=0.005)  # 60 kB
+
+
+def test_a_narrow_link_is_narrow_both_ways() -> None:
+    fault = {"at": "4s", "for": "4s", "link": "client_objects", "bandwidth": "1MB"}
+    result = _simulate(fault, mix={"media.upload": "100%"}, rate="5/s")
+    during = _between(result.samples.of("object.put"), 4.0, 7.5).latency_seconds
+    assert np.median(during) == pytest.approx(1600 * 1200 * 0.18 / 1e6, rel=0.05)  # the photo, on its way there
+
+
+def test_a_fault_on_a_link_that_nothing_crosses_is_refused_by_name() -> None:
+    with pytest.raises(
+        FaultError, match=r"faults\[0\]\.link: found feed_kafka, which no operation .* crosses client_edge"
+    ):
+        _simulate({"at": "4s", "for": "4s", "link": "feed_kafka", "down": True})
+    with pytest.raises(FaultError, match=r"found feed_redis"):
+        _simulate({"at": "4s", "for": "4s", "link": "feed_redis", "down": True}, mix={"search.users": "100%"})
+
+
+@pytest.mark.parametrize("process", [process.name for process in layout_of(scenario()).processes])
+@pytest.mark.parametrize("action", ["kill", "pause"])
+def test_whatever_happens_to_any_process_the_system_recovers(process: str, action: str) -> None:
+    fault = {"at": "1s", "for": "1s", "process": process, "action": action}
+    asked = scenario(faults=[fault], duration="9s", rate="12/s")
+    result = simulate(asked, profile(), engine="simpy")
+    assert _outcomes(_between(result.samples, 7.5, 9.0)) == {Outcome.OK.value}
+    assert result.facts["breaker_opened_count"].keys() >= {"feed.timeline"}
+    assert sum(count for name, count in result.ledger.items() if name.endswith(".lost")) == 0
 
 
 def test_a_killed_process_fails_its_requests_until_it_is_back() -> None:

@@ -81,7 +81,7 @@ class Bench:
         yield self.kernel.wait(float(record.request.person))
         if not task.cancelled:
             partition = self._authors.index(record.request.author)
-            self.handled.append((round(self.kernel.now, 6), partition, task.request.number))
+            self.handled.append((round(self.kernel.now, 6), partition, task.request.instance))
         return Ending.OK
 
 
