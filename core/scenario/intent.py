@@ -96,6 +96,7 @@ class Intent:
     slo: dict[str, Percentiles] = field(default_factory=dict)  # by operation or journey
     availability_ratio: Annotated[Ratio, Field(gt=0, lt=1)] = 0.999
     spare: Annotated[int, Field(ge=0, le=10)] = 1  # N + k: instances of every kind that may be down
+    replicas: Annotated[int, Field(ge=0, le=5)] = 0  # of every PostgreSQL primary, where more than `spare`
     lose_regions: Annotated[int, Field(ge=0, le=10)] = 0
     growth_ratio: Annotated[Ratio, Field(ge=0, le=10)] = 0.0  # a year
     horizon_seconds: Annotated[Seconds, Field(gt=0, le=10 * 365 * 86_400.0)] = 365 * 86_400.0

@@ -85,7 +85,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def dollars(self, quantity: Quantity) -> float:
         """What ``quantity`` costs in a month; raises PriceError when its unit is another."""
-        units = self._units(quantity)
+        units = self.units(quantity)
         if self.rate is not None:
             return units * self.rate
         total, below = 0.0, 0.0
@@ -97,7 +97,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             below = bound
         return total
 
-    def _units(self, quantity: Quantity) -> float:
+    def units(self, quantity: Quantity) -> float:
         match = _UNIT.match(self.unit)
         if match is None:  # refused when it was made
             raise PriceError(f"{self.id}: {self.unit}")

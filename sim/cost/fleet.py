@@ -1,0 +1,163 @@
+"""A planned fleet's bill: whole machines with their spares, disks as provisioned, and all that moves in a month.
+
+Bytes and requests are both paid, transfer between zones at both ends, between regions by the sender, images at the
+CDN's tiers of each viewer geography in that month. Machines are paid at one term; what is sold by use has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sim.cost.bill import (
+    CDN_REQUESTS_PRICE,
+    EGRESS_PRICE,
+    GET_PRICE,
+    PUT_PRICE,
+    STORAGE_PRICE,
+    Bill,
+    Item,
+)
+from sim.cost.prices import HOURS_PER_MONTH, SECONDS_PER_MONTH, PriceBook, Quantity
+
+CDN_BYTES_PRICE: Final = "cdn.cloudfront.egress."
+ORIGIN_PRICE: Final = "cdn.cloudfront.origin_fetch"
+ZONES_PRICE: Final = "egress.crossaz"
+REGIONS_PRICE: Final = "egress.interregion.us-east-1:us-west-2"
+DISK_PRICE: Final = "block.gp3.storage"
+IOPS_PRICE: Final = "block.gp3.iops"
+MANAGED_DISK_PRICE: Final = "pg.rds.gp3"
+LOG_DISK_PRICE: Final = "kafka.msk.storage"
+
+ASSUMPTIONS: Final = (
+    "machines of every region at the book's one region, us-east-1 (managed PostgreSQL: eu-west-1)",
+    "the CDN's fee for a request at its price in the US, for want of others in the book",
+    "transfer between any two regions at the price from us-east-1 to us-west-2",
+    "objects are kept for good, and each region that may be lost has a copy elsewhere",
+    "left out: people's time, support, taxes, monitoring, name service, back-ups",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machines:
+    """Machines of one kind that run all month."""
+
+    component: str
+    price_id: str
+    unit: str  # what they are sold by, such as instance-hour
+    count: float  # a share of whole ones, where components share them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disks:
+    """Volumes of one component, as provisioned; ``iops`` are those beyond what a volume brings."""
+
+    component: str
+    price_id: str
+    bytes_provisioned: float
+    iops: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What one region moves and keeps, as means over the month."""
+
+    geography: str  # of its viewers, as the CDN's prices have it
+    images_per_second: float
+    image_bytes_per_second: float
+    origin_bytes_per_second: float  # what the object store sends to the CDN
+    gets_per_second: float
+    puts_per_second: float
+    stored_bytes: float
+    answers_bytes_per_second: float
+    zones_bytes_per_second: float  # that cross from one zone to another
+    regions_bytes_per_second: float  # that leave for another region
+    requests_per_second: float  # of clients, images among them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Month:
+    """Everything that one month is paid for."""
+
+    machines: tuple[Machines, ...]
+    disks: tuple[Disks, ...]
+    traffic: tuple[Traffic, ...]
+    people: int
+
+
+def bill(month: Month, book: PriceBook, *, term: str) -> Bill:
+    """Price a month; raises PriceError where the book has no price of that term."""
+    items = []
+    for component, quantity, price_id in (*_machines(month), *_disks(month), *_traffic(month)):
+        price = book.at_term(price_id, term)
+        items.append(
+            Item(
+                component=component,
+                quantity=quantity.amount,
+                unit=quantity.unit,
+                price_id=price.id,
+                dollars_month=price.dollars(quantity),
+            )
+        )
+    return Bill(
+        prices=book.book,
+        items=tuple(items),
+        requests_month=sum(each.requests_per_second for each in month.traffic) * SECONDS_PER_MONTH,
+        people=month.people,
+        assumptions=ASSUMPTIONS,
+    )
+
+
+Line = tuple[str, Quantity, str]
+
+
+def _machines(month: Month) -> Iterator[Line]:
+    for each in month.machines:
+        yield each.component, Quantity(amount=each.count * HOURS_PER_MONTH, unit=each.unit), each.price_id
+
+
+def _disks(month: Month) -> Iterator[Line]:
+    for each in month.disks:
+        yield each.component, Quantity(amount=each.bytes_provisioned, unit="B-month"), each.price_id
+        if each.iops:
+            yield each.component, Quantity(amount=each.iops, unit="IOPS-month"), IOPS_PRICE
+
+
+def _traffic(month: Month) -> Iterator[Line]:
+    """Tiers are by month and account, and the CDN's by viewer geography, so regions are added up first."""
+    geographies = dict.fromkeys(each.geography for each in month.traffic)
+    for geography in geographies:
+        sent = sum(each.image_bytes_per_second for each in month.traffic if each.geography == geography)
+        yield "cdn", _bytes(sent), CDN_BYTES_PRICE + geography
+    totals = {
+        name: sum(getattr(each, name) for each in month.traffic)
+        for name in (
+            "images_per_second",
+            "origin_bytes_per_second",
+            "gets_per_second",
+            "puts_per_second",
+            "stored_bytes",
+            "answers_bytes_per_second",
+            "zones_bytes_per_second",
+            "regions_bytes_per_second",
+        )
+    }
+    yield "cdn", _requests(totals["images_per_second"]), CDN_REQUESTS_PRICE
+    yield "cdn", _bytes(totals["origin_bytes_per_second"]), ORIGIN_PRICE
+    yield "objects", Quantity(amount=totals["stored_bytes"], unit="B-month"), STORAGE_PRICE
+    yield "objects", _requests(totals["puts_per_second"]), PUT_PRICE
+    yield "objects", _requests(totals["gets_per_second"]), GET_PRICE
+    yield "egress", _bytes(totals["answers_bytes_per_second"]), EGRESS_PRICE
+    # whoever sends and whoever receives pay, each for all of it
+    crossed = 2.0 * totals["zones_bytes_per_second"] * SECONDS_PER_MONTH
+    yield "between zones", Quantity(amount=crossed, unit="B-each-direction"), ZONES_PRICE
+    yield "between regions", _bytes(totals["regions_bytes_per_second"]), REGIONS_PRICE
+
+
+def _bytes(per_second: float) -> Quantity:
+    return Quantity(amount=per_second * SECONDS_PER_MONTH, unit="B")
+
+
+def _requests(per_second: float) -> Quantity:
+    return Quantity(amount=per_second * SECONDS_PER_MONTH, unit="requests")

@@ -1,0 +1,156 @@
+"""Candidates: every machine that the price book sells for a tier, the cheapest whole fleet, and an excuse for the rest.
+
+A store's nodes are chosen for themselves, at the ceiling of utilisation. The services' machines are chosen by sizing
+the whole fleet on each: a faster core shortens every request, so it may be busier for the same limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.names import Server
+from sim.planner import fleets, shapes, size, tiers
+from sim.planner.brief import Brief, Case, Kind, PlanError
+from sim.planner.loads import Load
+from sim.planner.shapes import Shape
+from sim.planner.size import SERVICES, Region, Shapes, Spares
+from sim.planner.workload import Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excuse:
+    """Why a candidate was not taken."""
+
+    tier: str
+    price_id: str
+    reason: str
+    ratio: float | None = None  # cost with it over cost with what was taken, machines alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What everything is bought as, how many of it, and what else was looked at."""
+
+    shapes: Shapes
+    regions: tuple[Region, ...]
+    excuses: tuple[Excuse, ...]
+
+    @property
+    def dollars_month(self) -> float:
+        """Of all machines."""
+        return sum(region.dollars_month for region in self.regions)
+
+
+def choose(brief: Brief) -> Choice:
+    """The cheapest fleet; raises PlanError where no candidate holds the intent, PriceError where nothing is sold."""
+    excuses: list[Excuse] = []
+    stores = {}
+    for group in brief.of_kind(Kind.STORE):
+        stores[group], refused = _store(brief, group)
+        excuses += refused
+    offered, refused_shapes = _offered(brief, SERVICES)
+    excuses += refused_shapes
+    # the regions differ in size alone, so the largest one tells the shapes apart
+    largest = max(brief.workload.shares, key=lambda name: brief.workload.factor(name, Moment.LOST))
+    sized: dict[str, tuple[Shapes, Region]] = {}
+    errors: list[PlanError] = []
+    for shape in offered:
+        chosen = Shapes(services=shape, stores=stores)
+        try:
+            sized[shape.price_id] = (chosen, size.region(brief, largest, chosen))
+        except PlanError as error:
+            errors.append(error)
+            excuses.append(Excuse(tier=SERVICES, price_id=shape.price_id, reason=str(error)))
+    if not sized:
+        raise errors[0]
+    costs = {name: region.dollars_month for name, (_, region) in sized.items()}
+    best = min(costs, key=lambda name: costs[name])
+    for name in sorted(costs, key=lambda name: costs[name]):
+        if name != best:
+            reason = _dearer(sized[name][0].services, sized[best][0].services, costs[name], costs[best])
+            excuses.append(Excuse(tier=SERVICES, price_id=name, reason=reason, ratio=costs[name] / costs[best]))
+    return Choice(shapes=sized[best][0], regions=fleet(brief, sized[best][0]), excuses=tuple(excuses))
+
+
+def fleet(brief: Brief, chosen: Shapes, spares: Spares | None = None) -> tuple[Region, ...]:
+    """The counts of every region."""
+    return tuple(size.region(brief, name, chosen, spares) for name in brief.workload.shares)
+
+
+def _offered(brief: Brief, group: str) -> tuple[tuple[Shape, ...], list[Excuse]]:
+    """Shapes that may be taken for a group, and those that may not."""
+    found, refused = shapes.of(brief.book, kind=group, term=brief.intent.term, calibrated=brief.demands.core)
+    excuses = [Excuse(tier=group, price_id=each.price_id, reason=each.reason) for each in refused]
+    wanted = brief.intent.shapes.get(group)
+    if wanted is None:
+        return found, excuses
+    taken = tuple(shape for shape in found if shape.price_id == wanted)
+    if not taken:
+        known = ", ".join(shape.price_id for shape in found)
+        raise PlanError(f"intent.shapes.{group}: the book sells no {wanted} for it; expected one of {known}")
+    others = [shape for shape in found if shape.price_id != wanted]
+    excuses += [Excuse(tier=group, price_id=each.price_id, reason=f"the intent wants {wanted}") for each in others]
+    return taken, excuses
+
+
+def _store(brief: Brief, group: str) -> tuple[Shape, list[Excuse]]:
+    offered, excuses = _offered(brief, group)
+    costs = {shape.price_id: _store_dollars(brief, group, shape) for shape in offered}
+    best = min(offered, key=lambda shape: costs[shape.price_id])
+    for shape in sorted(offered, key=lambda each: costs[each.price_id]):
+        if shape is not best:
+            reason = _dearer(shape, best, costs[shape.price_id], costs[best.price_id])
+            excuses.append(
+                Excuse(
+                    tier=group,
+                    price_id=shape.price_id,
+                    reason=reason,
+                    ratio=costs[shape.price_id] / costs[best.price_id],
+                )
+            )
+    return best, excuses
+
+
+def _store_dollars(brief: Brief, group: str, shape: Shape) -> float:
+    """Of a store's nodes in all regions, with its copies, at the ceiling of utilisation."""
+    total = 0.0
+    spares = size.asked(brief)
+    for name in brief.workload.shares:
+        load_of = fleets.load(brief, brief.workload.rates(name, Moment.LOST), Case())
+        volume = tiers.volume(brief, name, Moment.LOST)
+        needs = size.store_needs(
+            brief,
+            name,
+            group,
+            load_of.get(group, Load()),
+            busy=brief.intent.busy_ratio,
+            shape=shape,
+            volume=volume,
+        )
+        nodes = max(1, needs[0].count)
+        if group == Server.KAFKA:
+            total += (max(nodes, tiers.LOG_COPIES) + spares.machines) * shape.dollars_month
+        elif group == Server.REDIS:
+            total += nodes * (1 + spares.nodes) * shape.dollars_month
+        else:
+            copies = 1 + spares.replicas
+            total += nodes * (-(-copies // 2) if shape.standby else copies) * shape.dollars_month
+    return total
+
+
+def _dearer(shape: Shape, best: Shape, cost: float, least: float) -> str:
+    """Why the fleet costs more on it, as far as the shapes tell."""
+    work, best_work = shape.dollars_month / shape.work, best.dollars_month / best.work
+    memory, best_memory = shape.dollars_month / shape.memory_bytes, best.dollars_month / best.memory_bytes
+    if shape.vcpu >= 4 * best.vcpu:
+        why = f"a machine has {shape.vcpu} vCPU, too large a step for so few"
+    elif shape.managed and not best.managed:
+        why = "managed, which is people's time that is not priced here"
+    elif work > best_work * 1.02:
+        why = f"a core's work costs {work / best_work:.2g} × as much ({shape.speed:.2g} of the calibrated core a vCPU)"
+    elif memory > best_memory:
+        why = f"a byte of memory costs {memory / best_memory:.2g} × as much"
+    else:
+        why = "its cores' work and memory cost no less for what binds here"
+    ratio = cost / least if least else float("inf")
+    return f"{ratio:.2f} × the cost: {why}" if ratio > 1.0 else f"no cheaper: {why}"

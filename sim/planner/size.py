@@ -1,0 +1,382 @@
+"""Counts: the least of everything in one region that holds the intent in its worst hour, with the spares down.
+
+Services are processes on a pool of machines and are spread over it, so that when k machines are down what is left of
+every service is enough. A store keeps k more copies of each of its parts (replicas), and the log k more brokers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from core.names import Component, Server
+from core.operations import BACKGROUND, OPERATIONS
+from sim.planner import fleets, targets, tiers
+from sim.planner.brief import Brief, Case, Kind, PlanError
+from sim.planner.demands import OperationDemand
+from sim.planner.fleets import Unit
+from sim.planner.loads import Load
+from sim.planner.shapes import Shape
+from sim.planner.targets import Offer
+from sim.planner.tiers import Need, Volume
+from sim.planner.workload import Moment
+
+SERVICES: Final = "services"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """One group in one region. ``working`` is what the load needs, ``instances`` what is bought, spares and all."""
+
+    name: str
+    kind: Kind
+    needs: tuple[Need, ...]  # the one that binds first
+    working: int  # processes, primaries, nodes or brokers that must work
+    instances: int
+    copies: int  # of each part: 1 for services and the log
+    busy_ratio: float  # that it may have
+    unit: Unit
+    shape: Shape
+    machines: int  # of its own; 0 for services, which share the pool's
+    given: bool  # by the intent's fleet
+
+    @property
+    def binds(self) -> Need:
+        """The resource that asks for most."""
+        return self.needs[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """The machines of the services in one region."""
+
+    needs: tuple[Need, ...]
+    working: int
+    machines: int
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """What one region has."""
+
+    name: str
+    tiers: Mapping[str, Tier]
+    pool: Pool
+    volume: Volume  # in the worst hour
+    partitions: int
+    load_of: Mapping[str, Load]  # in the worst hour, by group
+
+    @property
+    def dollars_month(self) -> float:
+        """Of its machines and nodes."""
+        stores = sum(tier.machines * tier.shape.dollars_month for tier in self.tiers.values())
+        return stores + self.pool.machines * self.pool.shape.dollars_month
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spares:
+    """How many may be down: machines of the pool and brokers; replicas of every primary and of every Redis node."""
+
+    machines: int
+    replicas: int
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shapes:
+    """What everything is bought as."""
+
+    services: Shape
+    stores: Mapping[str, Shape]
+
+
+def asked(brief: Brief) -> Spares:
+    """The intent's N + k."""
+    spare = brief.intent.spare
+    return Spares(machines=spare, replicas=max(spare, brief.intent.replicas), nodes=spare)
+
+
+def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None) -> Region:
+    """The counts of one region with the intent's spares, or those given; raises PlanError where there are none."""
+    spares = spares or asked(brief)
+    rates = brief.workload.rates(name, Moment.LOST)
+    load_of = fleets.load(brief, rates, Case())
+    volume = tiers.volume(brief, name, Moment.LOST)
+    offers = {group: offer(brief, name, group, chosen, volume, spares) for group in counted(brief)}
+    busy = targets.busy(brief, load_of, offers)
+    room = _roomy(brief, rates, load_of, offers, busy)
+    found: dict[str, Tier] = {}
+    for group in brief.of_kind(Kind.SERVICE):
+        found[group] = _service(
+            brief, group, load_of.get(group, Load()), busy[group], chosen.services, room.get(group, {}), spares
+        )
+    pool = _pool(found, chosen.services, volume, spares.machines)
+    for group, tier in found.items():
+        if not tier.given:
+            found[group] = _spread(tier, pool, spares.machines)
+    for group in brief.of_kind(Kind.STORE):
+        found[group] = _store(brief, name, group, load_of.get(group, Load()), busy[group], chosen, volume, spares)
+    _steady(found, load_of)
+    return Region(
+        name=name,
+        tiers=found,
+        pool=pool,
+        volume=volume,
+        partitions=_partitions(brief, found),
+        load_of=load_of,
+    )
+
+
+def unit_of(group: str, shape: Shape) -> Unit:
+    """What one instance of a group works with."""
+    if group in (Server.POSTGRES, Server.KAFKA):
+        return Unit(cores=shape.vcpu, speed=shape.speed)
+    return Unit(cores=1 if fleets.is_shared(group) else 0, speed=shape.speed)
+
+
+def loops_of(shape: Shape) -> int:
+    """Redis processes on one node: a managed one has one, a plain machine one for each of its cores."""
+    return 1 if shape.managed else shape.vcpu
+
+
+def counted(brief: Brief) -> tuple[str, ...]:
+    return (*brief.of_kind(Kind.SERVICE), *brief.of_kind(Kind.STORE))
+
+
+def offer(brief: Brief, region_name: str, group: str, chosen: Shapes, volume: Volume, spares: Spares) -> Offer:
+    shape = chosen.services if brief.kinds[group] is Kind.SERVICE else chosen.stores[group]
+    unit = unit_of(group, shape)
+    given = brief.intent.fleet.get(group)
+    least = 0.0
+    if group == Server.REDIS:
+        held = _memory_bytes(brief, region_name)
+        needs = tiers.redis_needs(
+            shape,
+            cores=0.0,
+            busy=1.0,
+            memory_bytes=held,
+            network_bytes_per_second=volume.network_bytes_per_second.get(group, 0.0),
+        )
+        least = float(needs[0].count * loops_of(shape))
+        price = shape.dollars_month / loops_of(shape) / shape.speed
+    elif brief.kinds[group] is Kind.STORE:
+        price = shape.dollars_month / shape.work
+    else:
+        price = shape.dollars_month / shape.vcpu / shape.speed
+    fixed = None
+    if given is not None:
+        fixed = float(max(1, given - (spares.machines if brief.kinds[group] is Kind.SERVICE else 0)))
+    return Offer(unit=unit, dollars=price, least=least, fixed=fixed)
+
+
+def _memory_bytes(brief: Brief, region_name: str) -> float:
+    share = brief.workload.shares[region_name] * brief.workload.spill(region_name)
+    return brief.contents.redis_bytes * brief.workload.growth_factor * share
+
+
+def disk_bytes(brief: Brief, region_name: str, *, seconds: float) -> float:
+    """Rows in a region's PostgreSQL after so long, those of regions that may be lost with them, one copy."""
+    share = brief.workload.shares[region_name] * brief.workload.spill(region_name)
+    growing = (1.0 + brief.workload.growth_factor) / 2.0
+    return share * (brief.contents.rows_bytes + brief.contents.rows_bytes_per_second * growing * seconds)
+
+
+def _roomy(
+    brief: Brief,
+    rates: Mapping[str, float],
+    load_of: Mapping[str, Load],
+    offers: Mapping[str, Offer],
+    busy: Mapping[str, float],
+) -> dict[str, dict[str, float]]:
+    """Utilisation at which a process has room for no more, by group and by what it has room for.
+
+    What is under way is rate × time (Little 1961), and both the rate and the time of one process follow from how busy
+    it is, so there is one utilisation for whatever number of processes.
+    """
+    levels = np.linspace(0.02, 1.0, 50)
+    whole = targets.at(brief, load_of, offers, {name: levels * each for name, each in busy.items()}, Case())
+    ratio = fleets.misses(brief, Case())
+    found: dict[str, dict[str, float]] = {}
+    for group, members in brief.scenario.system.placement.processes.items():
+        cores = load_of.get(group, Load()).cores
+        if not cores[0]:
+            continue
+        processes = cores / (offers[group].unit.work * levels * busy[group])
+        for what, jobs, room in _held(brief, members):
+            inside = sum(rates.get(name, 0.0) * whole.latency(job, ratio).mean() for name, job in jobs.items())
+            full = room * (busy[group] if what == tiers.PHOTOS else 1.0)
+            fits = np.flatnonzero(np.asarray(inside) / processes <= full)
+            if not len(fits):
+                raise PlanError(f"{group}: one process has no room for its {what}, with {room} at once")
+            found.setdefault(group, {})[what] = float(levels[fits[-1]] * busy[group])
+    return found
+
+
+def _held(brief: Brief, members: tuple[Component, ...]) -> Iterator[tuple[str, dict[str, OperationDemand], int]]:
+    """What processes of these components hold, the operations that it is of, and how many at once."""
+    known = brief.demands.operations
+    asked = {name: job for name, job in known.items() if name in OPERATIONS and job.component in members}
+    if asked:
+        yield tiers.REQUESTS, asked, tiers.INFLIGHT_MAX * len(members)
+    photos = {name: job for name, job in known.items() if BACKGROUND.get(name) is Component.MEDIA}
+    if photos and Component.MEDIA in members:
+        yield tiers.PHOTOS, photos, brief.scenario.system.media.workers
+
+
+def _service(
+    brief: Brief, group: str, load: Load, busy: float, shape: Shape, room: Mapping[str, float], spares: Spares
+) -> Tier:
+    given = brief.intent.fleet.get(group)
+    unit = unit_of(group, shape)
+    needs = tiers.service_needs(cores=float(load.cores[0]), busy=busy, speed=shape.speed, room=room)
+    working = max(1, needs[0].count) if given is None else max(1, given - spares.machines)
+    return Tier(
+        name=group,
+        kind=Kind.SERVICE,
+        needs=needs,
+        working=working,
+        instances=given or working,
+        copies=1,
+        busy_ratio=busy,
+        unit=unit,
+        shape=shape,
+        machines=0,
+        given=given is not None,
+    )
+
+
+def _pool(found: Mapping[str, Tier], shape: Shape, volume: Volume, spare: int) -> Pool:
+    """Machines enough that with the spares down what is left of every service still works."""
+    moved = sum(volume.network_bytes_per_second.get(name, 0.0) for name in found)
+    needs = tiers.pool_needs(
+        shape, processes=sum(tier.working for tier in found.values()), network_bytes_per_second=moved
+    )
+    machines = max(1, needs[0].count) + spare
+    while sum(_instances(tier, machines, spare) for tier in found.values()) > machines * shape.vcpu:
+        machines += max(1, machines // 1000)
+    return Pool(needs=needs, working=max(1, needs[0].count), machines=machines, shape=shape)
+
+
+def _instances(tier: Tier, machines: int, spare: int) -> int:
+    """Least n of which, spread evenly over the machines, ``working`` are left when ``spare`` machines are down."""
+    if tier.given or not spare:
+        return tier.instances
+    count = tier.working
+    while count - spare * -(-count // machines) < tier.working:
+        count = tier.working + spare * -(-count // machines)
+    return count
+
+
+def _spread(tier: Tier, pool: Pool, spare: int) -> Tier:
+    return replace(tier, instances=_instances(tier, pool.machines, spare))
+
+
+def _store(
+    brief: Brief,
+    region_name: str,
+    group: str,
+    load: Load,
+    busy: float,
+    chosen: Shapes,
+    volume: Volume,
+    spares: Spares,
+) -> Tier:
+    shape, unit = chosen.stores[group], unit_of(group, chosen.stores[group])
+    needs = store_needs(brief, region_name, group, load, busy=busy, shape=shape, volume=volume)
+    given = brief.intent.fleet.get(group)
+    nodes = max(1, needs[0].count) if given is None else given
+    copies = 1
+    if group == Server.KAFKA:
+        working, instances, machines = nodes, nodes, nodes
+        if given is None:
+            instances = machines = max(nodes, tiers.LOG_COPIES) + spares.machines
+    elif group == Server.REDIS:
+        copies = 1 + spares.nodes
+        loops = loops_of(shape)
+        working = nodes * loops if given is None else given
+        machines = (nodes if given is None else tiers.ceil(given / loops)) * copies
+        instances = working * copies
+    else:
+        copies = 1 + spares.replicas
+        working, instances = nodes, nodes * copies
+        machines = nodes * (-(-copies // 2) if shape.standby else copies)
+        _shards_fit(brief, region_name, nodes, needs[0])
+    return Tier(
+        name=group,
+        kind=Kind.STORE,
+        needs=needs,
+        working=working,
+        instances=instances,
+        copies=copies,
+        busy_ratio=busy,
+        unit=unit,
+        shape=shape,
+        machines=machines,
+        given=given is not None,
+    )
+
+
+def store_needs(
+    brief: Brief, region_name: str, group: str, load: Load, *, busy: float, shape: Shape, volume: Volume
+) -> tuple[Need, ...]:
+    """What each resource of a store asks for, in nodes."""
+    cores = float(load.cores[0])
+    moved = volume.network_bytes_per_second.get(group, 0.0)
+    factor = brief.workload.factor(region_name, Moment.LOST)
+    if group == Server.REDIS:
+        return tiers.redis_needs(
+            shape,
+            cores=cores,
+            busy=busy,
+            memory_bytes=_memory_bytes(brief, region_name),
+            network_bytes_per_second=moved,
+        )
+    if group == Server.KAFKA:
+        return tiers.kafka_needs(
+            shape, cores=cores, busy=busy, bytes_per_second=brief.contents.events_bytes_per_second * factor
+        )
+    return tiers.postgres_needs(
+        shape,
+        cores=cores,
+        busy=busy,
+        disk_bytes=disk_bytes(brief, region_name, seconds=brief.intent.horizon_seconds),
+        commits_per_second=brief.contents.commits_per_second * factor,
+        network_bytes_per_second=moved,
+    )
+
+
+def _shards_fit(brief: Brief, region_name: str, primaries: int, need: Need) -> None:
+    logical = brief.scenario.system.shards.logical
+    if primaries > logical:
+        raise PlanError(
+            f"no steady state, first saturated: {Server.POSTGRES} in {region_name}; its {need.resource} asks for "
+            f"{primaries:,} primaries ({need.says}), and system.shards.logical: {logical:,} cannot be spread further"
+        )
+
+
+def _steady(found: Mapping[str, Tier], load_of: Mapping[str, Load]) -> None:
+    """Raise PlanError where what is given cannot do the work, naming what gives out first."""
+    busy = {name: float(load_of.get(name, Load()).cores[0]) / tier.unit.work for name, tier in found.items()}
+    ratios = {name: busy[name] / tier.working for name, tier in found.items() if tier.given}
+    full = sorted((name for name, ratio in ratios.items() if ratio >= 1.0), key=lambda name: -ratios[name])
+    if full:
+        order = ", then ".join(f"{name} at {ratios[name]:.0%}" for name in full)
+        first = found[full[0]]
+        raise PlanError(
+            f"no steady state, first saturated: {order}; intent.fleet.{first.name} leaves {first.working:,} working in "
+            f"the worst hour, and more than {busy[first.name]:,.3g} are needed"
+        )
+
+
+def _partitions(brief: Brief, found: Mapping[str, Tier]) -> int:
+    """Partitions of each topic: every process that shares out a topic's work has one at least."""
+    workers = [
+        tier.instances
+        for name, tier in found.items()
+        if {Component.FANOUT, Component.MEDIA} & set(brief.scenario.system.placement.processes.get(name, ()))
+    ]
+    return max(brief.scenario.system.kafka.partitions, *workers)
