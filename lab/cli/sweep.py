@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lab.cli import options
+
+if TYPE_CHECKING:
+    from sim.simulate import EngineName
 
 
 @click.command("sweep")
@@ -31,7 +35,7 @@ def command(
     show: tuple[str, ...],
     out: Path | None,
     profile_path: Path | None,
-    engine: str,
+    engine: EngineName,
     workers: int | None,
     scheduler: str | None,
     force: bool,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lab.cli import options
+
+if TYPE_CHECKING:
+    from sim.simulate import EngineName
 
 
 @click.command("tune")
@@ -45,7 +48,7 @@ def command(
     weights: str,
     out: Path | None,
     profile_path: Path | None,
-    engine: str,
+    engine: EngineName,
     workers: int | None,
     scheduler: str | None,
     force: bool,

@@ -23,8 +23,8 @@ _AHEAD: Final = 2
 class Cluster:
     """On the cluster of the scheduler at ``address``, such as ``tcp://127.0.0.1:8786``."""
 
-    def __init__(self, address: str):
-        self._address = address
+    def __init__(self, address: str, *, connect_seconds: float = _CONNECT_SECONDS):
+        self._address, self._connect_seconds = address, connect_seconds
         self._client: Any = None
 
     def __enter__(self) -> Self:
@@ -32,8 +32,8 @@ class Cluster:
 
         client: Any = distributed.Client
         try:
-            self._client = client(self._address, timeout=_CONNECT_SECONDS, set_as_default=False)
-            self._client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
+            self._client = client(self._address, timeout=self._connect_seconds, set_as_default=False)
+            self._client.wait_for_workers(1, timeout=self._connect_seconds)
         except (OSError, TimeoutError, ValueError) as error:
             self.__exit__()
             raise UserError(
@@ -45,7 +45,7 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         if self._client is not None:
-            self._client.close(timeout=_CONNECT_SECONDS)
+            self._client.close(timeout=self._connect_seconds)
             self._client = None
 
     def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[Done]:
@@ -75,7 +75,7 @@ class Cluster:
         import distributed
 
         wait: Any = distributed.wait
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError), self._client.as_current():
             return list(wait(futures, timeout=_ASK_SECONDS, return_when="FIRST_COMPLETED").done)
         return []
 

@@ -119,12 +119,17 @@ def make(
     )
 
 
-def write(sweep: Sweep, folder: Path) -> None:
-    """Write the record, a row for each simulation, and the page."""
-    from lab.studies.sweep_page import page
-
+def write_data(sweep: Sweep, folder: Path) -> None:
+    """Write the record, and a row for each simulation."""
     files.write_json(folder / RECORD_FILE, record(sweep))
     files.write_rows(folder, "sweep", list(rows(sweep)))
+
+
+def write(sweep: Sweep, folder: Path) -> None:
+    """Write all of it, and the page."""
+    from lab.studies.sweep_page import page
+
+    write_data(sweep, folder)
     files.write_text(folder / PAGE_FILE, page(sweep))
 
 

@@ -7,19 +7,17 @@ lies in `core` and `sim`, whether it was committed or not.
 from __future__ import annotations
 
 import hashlib
-import inspect
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, Final
+from typing import Final
 
 from core.profile import Profile, decode, encode
 from core.scenario import Scenario, explain, parse
-from lab.errors import UserError
 from lab.provenance import ROOT
-from sim.studies.readings import Reading
+from sim.simulate import EngineName, simulate
+from sim.studies.readings import Reading, read
 from sim.studies.replicate import replication_of, seed_of
 
-ENGINES: Final = ("auto", "simpy", "compiled")
 _CODE: Final = ("core", "sim")
 
 
@@ -28,7 +26,7 @@ class Setup:
     """What all simulations of a study share; it travels to the workers."""
 
     profile: bytes
-    engine: str = "auto"
+    engine: EngineName = "auto"
 
     @property
     def digest(self) -> str:
@@ -46,12 +44,8 @@ class Task:
     seed: int
 
 
-def setup(profile: Profile, engine: str = "auto") -> Setup:
-    """Raises UserError for an engine that this build does not have."""
-    if engine not in ENGINES:
-        raise UserError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
-    if engine == "compiled" and not _chooses_engines():
-        raise UserError("this build has the engine simpy only; leave --engine out")
+def setup(profile: Profile, engine: EngineName = "auto") -> Setup:
+    """What all simulations with ``profile`` share."""
     return Setup(profile=encode(profile), engine=engine)
 
 
@@ -71,12 +65,8 @@ def tasks(
 
 def work(task: Task, shared: Setup) -> Reading:
     """Simulate and read; raises what the model raises."""
-    from sim.simulate import simulate
-    from sim.studies.readings import read
-
     scenario = replication_of(_scenario(task.text), 0, seed=task.seed)
-    options: dict[str, Any] = {"engine": shared.engine} if _chooses_engines() else {}
-    return read(scenario, simulate(scenario, _profile(shared.profile), **options))
+    return read(scenario, simulate(scenario, _profile(shared.profile), engine=shared.engine))
 
 
 @cache
@@ -88,12 +78,6 @@ def code() -> str:
             found.update(path.relative_to(ROOT).as_posix().encode())
             found.update(path.read_bytes())
     return found.hexdigest()
-
-
-def _chooses_engines() -> bool:
-    from sim.simulate import simulate
-
-    return "engine" in inspect.signature(simulate).parameters
 
 
 def _digest(*parts: bytes) -> str:

@@ -7,21 +7,21 @@ requests) is left out, never zero.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
-from core import judge, run, stats
-from core.names import ERRORS, Origin
+from core import judge, stats
+from core.names import ERRORS, Cache
 from core.run import Samples
 from core.scenario import Scenario
-from sim.cost import bill, prices
+from sim.cost import bill, prices, quantities
 from sim.cost.prices import PriceBook
+from sim.cost.quantities import Quantities
 from sim.simulate import Result
 
 QUANTILES: Final = (("p50_seconds", 0.50), ("p95_seconds", 0.95), ("p99_seconds", 0.99))
@@ -77,11 +77,7 @@ def _operation(name: str, samples: Samples, scenario: Scenario) -> Iterator[tupl
 
 def _busy(result: Result, scenario: Scenario) -> Iterator[tuple[str, float]]:
     """Busy share of a core by process; one that did nothing is left out."""
-    spent: dict[str, float] = {}
-    for process, second, seconds in result.usage:
-        if second >= 0:
-            spent[process] = spent.get(process, 0.0) + seconds
-    for process, seconds in sorted(spent.items()):
+    for process, seconds in sorted(_spent(result).items()):
         if seconds > 0:
             yield f"cpu.{process}.busy_ratio", seconds / scenario.traffic.duration_seconds
 
@@ -98,7 +94,7 @@ def _freshness(result: Result) -> Iterator[tuple[str, float]]:
 
 
 def _cost(scenario: Scenario, result: Result) -> Iterator[tuple[str, float]]:
-    found = bill.of_run(as_run(scenario, result), _book(scenario.prices))
+    found = bill.bill(used(scenario, result), _book(scenario.prices))
     yield COST, found.total_dollars_month
     if found.dollars_per_million_requests is not None:
         yield "cost.dollars_per_million_requests", found.dollars_per_million_requests
@@ -117,31 +113,32 @@ def _excesses(scenario: Scenario, result: Result) -> Iterator[tuple[str, float]]
             yield verdict.name, 1.0
 
 
-def as_run(scenario: Scenario, result: Result) -> run.Run:
-    """The result as a run that was read back, without a folder, for those who read runs."""
-    load = scenario.traffic
-    return run.Run(
-        folder=Path(scenario.name),
-        record=run.RunRecord(
-            origin=Origin.SIMULATED,
-            scenario=scenario.name,
-            seed=scenario.seed,
-            commit="",
-            warm_up_seconds=load.warm_up_seconds,
-            duration_seconds=load.duration_seconds,
-            facts=result.facts,
-            ledger=result.ledger,
-        ),
-        scenario=scenario,
-        samples=result.samples,
-        usage=_table(result.usage, run.USAGE),
-        stages=_table(result.stages, run.STAGES),
-        caches=_table(result.caches, run.CACHES),
-        journal=result.journal,
+def used(scenario: Scenario, result: Result) -> Quantities:
+    """What `sim.cost.quantities.of_run` makes of the run that would be written, without the writing."""
+    seconds = scenario.traffic.duration_seconds
+    samples = result.samples.judged()
+    misses = {name: miss / (hit + miss) for name, hit, miss in result.caches if hit + miss}
+    return Quantities(
+        cores={process: spent / seconds for process, spent in _spent(result).items()},
+        per_second=_rates(samples, seconds),
+        answered_per_second=_rates(samples.answered(), seconds),
+        edge_miss_ratio=misses.get(Cache.EDGE, 1.0),
+        shield_miss_ratio=misses.get(Cache.SHIELD, 1.0),
+        redis_memory_bytes=float(scenario.system.redis.memory_bytes),
+        sizes=quantities.sizes_of(scenario, result.facts),
+        people=scenario.population.people,
     )
 
 
-def _table(rows: tuple[tuple[object, ...], ...], schema: pa.Schema) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema.names)
-    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
+def _spent(result: Result) -> dict[str, float]:
+    """CPU seconds by process over the judged time."""
+    found: dict[str, float] = {}
+    for process, second, seconds in result.usage:
+        if second >= 0:
+            found[process] = found.get(process, 0.0) + seconds
+    return found
+
+
+def _rates(samples: Samples, seconds: float) -> dict[str, float]:
+    counts = Counter(samples.operation.tolist())
+    return {name: counts[name] / seconds for name in sorted(counts)}

@@ -6,6 +6,8 @@ a function of seed and results, whatever finishes first, and a search that was s
 
 from __future__ import annotations
 
+import itertools
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +62,10 @@ class Ask:
 
 
 def search(ask: Ask, evaluate: Evaluate, *, journal: Path | None = None) -> tuple[Trial, ...]:
-    """Try ``ask.trials`` settings and return them by number. ``journal`` keeps them, and is gone on with."""
+    """Try ``ask.trials`` settings and return them by number; all that there are, once each, where they are no more.
+
+    ``journal`` keeps them, and is gone on with.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -71,13 +76,17 @@ def search(ask: Ask, evaluate: Evaluate, *, journal: Path | None = None) -> tupl
         sampler=_sampler(ask, 0),
         load_if_exists=True,
     )
-    if not study.get_trials(deepcopy=False) and ask.first is not None:
-        _enqueue(study, ask)
+    every = _every(ask)
+    wanted = ask.trials if every is None else len(every)
+    if not study.get_trials(deepcopy=False):
+        first = _inside(ask)
+        for each in dict.fromkeys([*([first] if first else []), *(every or [])]):
+            study.enqueue_trial(dict(each))
     space = {each.field: each.distribution() for each in ask.dimensions}
     while True:
         waiting = _waiting(study, space)
         done = len(_finished(study))
-        room = min(BATCH - done % BATCH, ask.trials - done)
+        room = min(BATCH - done % BATCH, wanted - done)
         if room <= 0:
             return told(study, ask.dimensions)
         study.sampler = _sampler(ask, len(study.get_trials(deepcopy=False)))
@@ -120,11 +129,19 @@ def _sampler(ask: Ask, asked: int) -> Any:
         return optuna.samplers.TPESampler(n_startup_trials=2 * BATCH, seed=seed)
 
 
-def _enqueue(study: Any, ask: Ask) -> None:
+def _inside(ask: Ask) -> tuple[tuple[str, Any], ...] | None:
+    """The parameters of what is to be tried first; None where it lies outside of what is searched."""
     values = dict(ask.first or ())
-    inside = {each.field: each.parameter(values[each.field]) for each in ask.dimensions if each.field in values}
-    if len(inside) == len(ask.dimensions) and None not in inside.values():
-        study.enqueue_trial(inside)
+    found = tuple((each.field, each.parameter(values[each.field])) for each in ask.dimensions if each.field in values)
+    return found if len(found) == len(ask.dimensions) and all(value is not None for _, value in found) else None
+
+
+def _every(ask: Ask) -> list[tuple[tuple[str, Any], ...]] | None:
+    """All settings that there are, where they are no more than are to be tried."""
+    sides = [[(each.field, value) for value in each.values(ask.trials)] for each in ask.dimensions]
+    if not all(sides) or math.prod(map(len, sides)) > ask.trials:
+        return None
+    return list(itertools.product(*sides))
 
 
 def _finished(study: Any) -> list[Any]:

@@ -47,6 +47,16 @@ class Dimension:
             return optuna.IntDistribution(round(low), round(high), log=self.log)
         return optuna.FloatDistribution(low, high, log=self.log)
 
+    def values(self, at_most: int) -> tuple[Any, ...]:
+        """Every value that the search may take; none where there are more than ``at_most``."""
+        if self.range is None:
+            found: Sequence[Any] = self.choices
+        elif self.whole:
+            found = range(round(self.range.low.value), round(self.range.high.value) + 1)
+        else:
+            return ()
+        return tuple(found) if len(found) <= at_most else ()
+
     def parameter(self, value: str) -> Any:
         """The search's value for what a file writes; None where it lies outside."""
         if self.range is None:

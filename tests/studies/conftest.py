@@ -13,14 +13,16 @@ from lab.studies.task import Setup, setup
 from tests.model import synthetic
 
 ROOT = Path(__file__).parents[2]
-#: Two simulated seconds of fifty people; enough feed reads for a p95, expected of nothing.
+#: Two simulated seconds of fifty people: a hundred requests, which SimPy is through with in a tenth of a second.
 TINY = """\
 scenario: tiny
 seed: 5
 population: {people: 50, follows: {mean: 5, maximum: 40}}
 system: {fanout: {threshold: 15}}
-traffic: {warm_up: 0s, duration: 2s, rate: 150/s, mix: {feed.read: 70%, like.add: 20%, post.create: 10%}}
+traffic: {warm_up: 0s, duration: 2s, rate: 50/s, mix: {feed.read: 70%, like.add: 20%, post.create: 10%}}
 """
+#: Enough feed reads for a p95.
+BUSY = TINY.replace("rate: 50/s", "rate: 150/s")
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +57,13 @@ def windtunnel(*words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProc
         timeout=120,
         check=False,
     )
+
+
+def here(*words: str) -> str:
+    """Run a command of the command line in this process, which is faster; what it prints to stdout."""
+    from click.testing import CliRunner
+
+    from lab.cli.main import windtunnel as group
+
+    done = CliRunner().invoke(group, list(words), catch_exceptions=False)
+    return done.stdout

@@ -89,6 +89,14 @@ def test_a_longer_search_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
     assert again.calls == [BATCH]
 
 
+def test_a_space_that_is_no_larger_than_the_search_is_tried_whole_and_once_each() -> None:
+    ask = _ask(dimensions=(dimension("threshold=700,800,900"), dimension("other=1..4")), first=None)
+    found = [each.settings for each in search(ask, Landscape())]
+    assert len(found) == len(set(found)) == 12
+    first = (("threshold", "900"), ("other", "3"))
+    assert search(_ask(dimensions=ask.dimensions, first=first), Landscape())[0].settings == first
+
+
 def test_a_dimension_is_read_in_the_files_units_and_counts_stay_counts() -> None:
     size = dimension("system.cdn.edge.size=16MiB..256MiB:log")
     assert size.text(37) == "37MiB"

@@ -1,0 +1,115 @@
+"""The comparison of two scenario files: the same is the same, a planted change is found with its sign and named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from core.scenario import parse
+from lab.cli.diff import command
+from lab.errors import UserError
+from lab.studies import diff as diffs
+from lab.studies.asked import relative
+from lab.studies.diff_page import page
+from lab.studies.results import Results
+from lab.studies.runners import Inline
+from lab.studies.task import setup
+from tests.model import synthetic
+from tests.studies.conftest import TINY, here
+
+SHARED = setup(synthetic.profile(), "simpy")
+#: A seventh of the reads are likes instead.
+SLOWER = TINY.replace("feed.read: 70%, like.add: 20%", "feed.read: 60%, like.add: 30%")
+
+
+def _diff(folder: Path, first: str, second: str, *, replications: int = 5, until: float | None = None) -> diffs.Diff:
+    with Results(folder) as results, Inline() as runner:
+        return diffs.make(
+            parse(first),
+            parse(second),
+            names=("a", "b"),
+            replications=replications,
+            until=until,
+            shared=SHARED,
+            calibration="synthetic",
+            commit="test",
+            runner=runner,
+            results=results,
+        )
+
+
+def test_a_scenario_is_the_same_as_itself_whatever_its_file_calls_it(tmp_path: Path) -> None:
+    found = _diff(tmp_path, TINY, "# a comment\nsays: the same\n" + TINY.replace("tiny", "other"))
+    assert found.settings == ()
+    assert found.differences
+    assert all(each.same and each.difference.value == 0.0 for each in found.differences)
+    assert "every figure of every replication is equal" in found.sentence
+    assert "EQUAL" in diffs.render(found, tmp_path)
+    assert "DIFFERENT" not in diffs.render(found, tmp_path)
+
+
+def test_a_planted_change_is_found_with_its_sign_and_the_setting_is_named(tmp_path: Path) -> None:
+    found = _diff(tmp_path, TINY, SLOWER, replications=6)
+    by_figure = {each.figure: each for each in found.differences}
+    assert ("traffic.mix.feed.read", "70%", "60%") in found.settings
+    reads, likes = by_figure["feed.read.answered_per_second"], by_figure["like.add.answered_per_second"]
+    assert reads.distinguishable
+    assert reads.difference.value == pytest.approx(-5, rel=0.4)
+    assert likes.distinguishable
+    assert likes.difference.value == pytest.approx(5, rel=0.4)
+    assert by_figure["cpu.feed.busy_ratio"].difference.high < 0
+    assert by_figure["feed.read.errors_ratio"].same
+    said = diffs.render(found, tmp_path)
+    assert "traffic.mix.feed.read: 70% → 60%" in said
+    assert "feed.read answered" in said.partition("DIFFERENT")[2].partition("NOT DISTINGUISHABLE")[0]
+    assert "Holm" in said
+    assert "Holm" in page(found)
+
+
+def test_the_seed_of_the_second_does_not_make_a_difference(tmp_path: Path) -> None:
+    found = _diff(tmp_path, TINY, TINY.replace("seed: 5", "seed: 6"), replications=3)
+    assert all(each.same for each in found.differences)
+    assert any("seed of a" in note for note in found.notes)
+
+
+def test_pairs_are_added_until_the_intervals_are_narrow_or_no_more_are_allowed(tmp_path: Path) -> None:
+    first = TINY.replace("rate: 50/s", "rate: 20/s")
+    changed = first.replace("threshold: 15", "threshold: 3")
+    wide = _diff(tmp_path, first, changed, replications=40, until=0.99)
+    assert wide.replications == diffs.COUNT_MIN
+    assert wide.enough is True
+    never = _diff(tmp_path, first, changed, replications=12, until=1e-9)
+    assert never.replications == 12
+    assert never.enough is False
+    assert any("wider than asked" in note for note in never.notes)
+
+
+@pytest.mark.parametrize("text", ["2", "0%", "200%", "narrow"])
+def test_a_width_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="--until"):
+        relative(text)
+
+
+def test_the_command_compares_two_files_and_keeps_what_it_simulated(tiny: Path, profile: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second.yaml"
+    second.write_text(SLOWER, encoding="utf-8")
+    out = tmp_path / "out"
+    words = ["diff", str(tiny), str(second), "--profile", str(profile), "--out", str(out), "--workers", "1"]
+    words += ["--engine", "simpy", "--replications", "3"]
+    said = here(*words)
+    assert said.startswith("windtunnel diff tiny second ")
+    assert "traffic.mix.feed.read: 70% → 60%" in said
+    assert all(len(line) <= 80 for line in said.splitlines() if str(tmp_path) not in line)
+    told = json.loads(here(*words, "--json"))
+    assert told == json.loads((out / "diff.json").read_text(encoding="utf-8"))
+    assert told["correction"] == "holm"
+    assert {each["figure"] for each in told["figures"]} >= {"cost.dollars_month", "freshness.mean_seconds"}
+
+
+def test_fewer_than_three_pairs_are_refused_on_the_command_line(tiny: Path) -> None:
+    done = CliRunner().invoke(command, [str(tiny), str(tiny), "--replications", "2"])
+    assert done.exit_code == 2
+    assert "3" in done.output

@@ -1,0 +1,247 @@
+"""Studies as they run: the same bytes wherever, what is done is kept, what dies is named and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.scenario import parse
+from lab.errors import UserError
+from lab.studies import sweep as sweeps
+from lab.studies.cluster import Cluster
+from lab.studies.results import RESULTS_FILE, Results
+from lab.studies.runners import Inline, Pool, Runner
+from lab.studies.task import Setup, setup, tasks
+from sim.studies import grid
+from sim.studies.grid import Axis
+from tests.model import synthetic
+from tests.studies.conftest import BUSY, ROOT, TINY, here, windtunnel
+
+AXES = (grid.axis("traffic.rate=20/s,40/s"), grid.axis("system.shards.physical=1,2"))
+FILES = ("sweep.csv", "sweep.parquet", "sweep.json")
+#: Long enough that some of it is left to do when it is stopped.
+LONGER = TINY.replace("duration: 2s", "duration: 6s")
+RATES = "traffic.rate=20/s..40/s:4"
+#: Long enough that it is at work when it is killed.
+LONG = TINY.replace("duration: 2s", "duration: 600s")
+SECONDS_MAX = 60.0
+
+
+class Counting:
+    """Counts what is run."""
+
+    def __init__(self, inner: Runner):
+        self._inner, self.count = inner, 0
+
+    def run(self, wanted: Sequence[object], shared: Setup) -> Iterator[object]:
+        self.count += len(wanted)
+        return self._inner.run(wanted, shared)  # type: ignore[arg-type]
+
+    def __enter__(self) -> Counting:
+        self._inner.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._inner.__exit__(*error)  # type: ignore[arg-type]
+
+
+def _sweep(
+    runner: Runner, folder: Path, shared: Setup, *, axes: tuple[Axis, ...] = AXES, text: str = TINY, force: bool = False
+) -> dict[str, bytes]:
+    with Results(folder, force=force) as results, runner:
+        found = sweeps.make(
+            parse(text),
+            grid.points(text, axes),
+            axes,
+            replications=2,
+            shared=shared,
+            calibration="synthetic",
+            commit="test",
+            runner=runner,
+            results=results,
+        )
+    sweeps.write_data(found, folder)
+    return {name: (folder / name).read_bytes() for name in FILES}
+
+
+def _until(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + SECONDS_MAX
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {SECONDS_MAX:g} s: {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def in_process(tmp_path_factory: pytest.TempPathFactory, shared: Setup) -> dict[str, bytes]:
+    """What the sweep gives in this process."""
+    return _sweep(Inline(), tmp_path_factory.mktemp("inline"), shared)
+
+
+def test_a_pool_gives_the_bytes_that_this_process_gives(
+    in_process: dict[str, bytes], tmp_path: Path, shared: Setup
+) -> None:
+    assert _sweep(Pool(2), tmp_path, shared) == in_process
+    assert not multiprocessing.active_children()
+    rows = (tmp_path / "sweep.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 1 + 4 * 2
+    assert rows[0].startswith('"traffic.rate","system.shards.physical","replication"')
+
+
+def test_a_dask_cluster_gives_the_same_and_one_that_is_not_there_is_told(
+    in_process: dict[str, bytes], tmp_path: Path, shared: Setup
+) -> None:
+    from distributed import LocalCluster
+
+    with LocalCluster(  # type: ignore[no-untyped-call]
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        assert _sweep(Cluster(address), tmp_path, shared) == in_process
+    with pytest.raises(UserError, match=f"no Dask cluster with workers answers at {address}"):
+        _sweep(Cluster(address, connect_seconds=0.5), tmp_path / "gone", shared)
+
+
+def test_a_second_call_does_only_what_is_missing_and_force_starts_again(
+    in_process: dict[str, bytes], tmp_path: Path, shared: Setup
+) -> None:
+    first, again, wider, forced = (Counting(Inline()) for _ in range(4))
+    assert _sweep(first, tmp_path, shared) == in_process
+    assert _sweep(again, tmp_path, shared) == in_process
+    _sweep(wider, tmp_path, shared, axes=(AXES[0], grid.axis("system.shards.physical=1,2,4")))
+    _sweep(forced, tmp_path, shared, axes=(grid.axis("traffic.rate=20/s"),), force=True)
+    assert (first.count, again.count, wider.count, forced.count) == (8, 0, 4, 2)
+
+
+def test_what_a_result_depends_on_makes_it_another(tmp_path: Path, shared: Setup) -> None:
+    base = parse(TINY)
+    other_profile = setup(synthetic.profile(variation=0.1))
+    other_setting = grid.point(TINY, (("traffic.rate", "20/s"),)).scenario
+    keys = [
+        tasks(base, "a", range(1), shared)[0].key,
+        tasks(base, "a", range(1, 2), shared)[0].key,
+        tasks(base, "a", range(1), other_profile)[0].key,
+        tasks(base, "a", range(1), setup(synthetic.profile(), "simpy"))[0].key,
+        tasks(other_setting, "a", range(1), shared)[0].key,
+    ]
+    assert len(set(keys)) == len(keys)
+    assert tasks(parse("# another comment\n" + TINY), "b", range(1), shared)[0].key == keys[0]
+
+
+def test_a_line_that_a_kill_cut_off_is_done_again(in_process: dict[str, bytes], tmp_path: Path, shared: Setup) -> None:
+    _sweep(Inline(), tmp_path, shared)
+    path = tmp_path / RESULTS_FILE
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) - 40])
+    again = Counting(Inline())
+    assert _sweep(again, tmp_path, shared) == in_process
+    assert again.count == 1
+    assert path.read_bytes() == data
+
+
+def test_two_studies_do_not_write_one_file_and_what_is_no_result_is_told(tmp_path: Path) -> None:
+    with Results(tmp_path), pytest.raises(UserError, match="another study"), Results(tmp_path):
+        pass
+    (tmp_path / RESULTS_FILE).write_text('{"key": 1}\n', encoding="utf-8")
+    with pytest.raises(UserError, match=r"results\.jsonl:1.*--force"), Results(tmp_path):
+        pass
+
+
+def test_a_worker_that_dies_names_its_setting_and_the_rest_is_kept(tmp_path: Path, shared: Setup) -> None:
+    killed: list[int] = []
+
+    def kill() -> None:
+        _until(lambda: bool(multiprocessing.active_children()), "a worker")
+        for child in multiprocessing.active_children():
+            killed.append(child.pid or 0)
+            child.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(UserError, match=r"traffic\.rate=30/s \(replication [01]\): the worker .* died") as told:
+        _sweep(Pool(1), tmp_path, shared, text=LONG, axes=(grid.axis("traffic.rate=30/s"),))
+    killer.join()
+    assert told.value.exit_code == 3
+    assert killed
+    assert not multiprocessing.active_children()
+
+
+def test_a_scenario_that_cannot_be_simulated_is_told_with_its_setting(tmp_path: Path, shared: Setup) -> None:
+    text = TINY + "prices: 1999-01\n"
+    with pytest.raises(UserError, match=r"traffic\.rate=30/s \(replication 0\): there is no price book"):
+        _sweep(Inline(), tmp_path, shared, text=text, axes=(grid.axis("traffic.rate=30/s"),))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What the longer sweep gives in one go."""
+    folder = tmp_path_factory.mktemp("whole")
+    return _sweep(Inline(), folder, setup(synthetic.profile(), "simpy"), text=LONGER, axes=(grid.axis(RATES),))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)], ids=["killed", "ctrl-c"])
+def test_a_sweep_that_is_stopped_leaves_no_process_and_goes_on(
+    number: signal.Signals, code: int, tiny: Path, profile: Path, tmp_path: Path, whole: dict[str, bytes]
+) -> None:
+    tiny.write_text(LONGER, encoding="utf-8")
+    out = tmp_path / "out"
+    words = [sys.executable, "-m", "lab.cli", "sweep", str(tiny), "--set", RATES, "--replications", "2"]
+    words += ["--profile", str(profile), "--out", str(out), "--workers", "2", "--engine", "simpy"]
+    child = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        _until(lambda: _lines(out) >= 2 or child.poll() is not None, "two results")
+        mine = psutil.Process(child.pid).children(recursive=True)
+        os.kill(child.pid, number)
+        said = child.communicate(timeout=SECONDS_MAX)
+    finally:
+        child.kill()
+    assert child.returncode == code, said
+    assert len(mine) >= 2
+    assert not psutil.wait_procs(mine, timeout=10)[1]
+    assert "Traceback" not in said[1]
+
+    kept = _lines(out)
+    assert 2 <= kept < 8
+    rest = Counting(Inline())
+    finished = _sweep(rest, out, setup(synthetic.profile(), "simpy"), text=LONGER, axes=(grid.axis(RATES),))
+    assert rest.count == 8 - kept
+    assert finished == whole
+
+
+def test_a_wrong_field_ends_the_command_with_what_was_expected(tiny: Path, tmp_path: Path) -> None:
+    wrong = windtunnel("sweep", tiny, "--set", "system.fanout.treshold=1,2", "--out", tmp_path / "no")
+    assert wrong.returncode == 2
+    assert "system.fanout.treshold" in wrong.stderr
+    assert "did you mean threshold?" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_the_command_shows_a_table_a_page_and_a_record(tiny: Path, profile: Path, tmp_path: Path) -> None:
+    tiny.write_text(BUSY, encoding="utf-8")
+    words = ["sweep", str(tiny), "--set", "system.fanout.threshold=5,15", "--replications", "2", "--workers", "1"]
+    words += ["--engine", "simpy", "--profile", str(profile), "--out", str(tmp_path / "out")]
+    said = here(*words)
+    assert "2 settings; feed.read p95 from" in said
+    assert all(len(line) <= 80 for line in said.splitlines() if str(tmp_path) not in line)
+    page = (tmp_path / "out" / "sweep.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 2 * page.count("<figure>")
+    told = json.loads(here(*words, "--json"))
+    assert [point["settings"] for point in told["points"]] == [
+        {"system.fanout.threshold": "5"},
+        {"system.fanout.threshold": "15"},
+    ]
+
+
+def _lines(folder: Path) -> int:
+    path = folder / RESULTS_FILE
+    return path.read_bytes().count(b"\n") if path.exists() else 0

@@ -1,0 +1,158 @@
+"""Tuning on the real model: it ends, keeps to the limits, goes on where it was, and says how sure it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from core.scenario import parse, read
+from lab.errors import UserError
+from lab.studies import tune as tunes
+from lab.studies import tune_told
+from lab.studies.asked import dimensions_of, weights_of
+from lab.studies.results import Results
+from lab.studies.runners import Inline, Runner
+from lab.studies.task import setup
+from lab.studies.tune_page import page
+from sim.studies import pareto
+from sim.studies.optimum import PRODUCT, objectives_of
+from sim.studies.space import dimension
+from tests.model import synthetic
+from tests.studies.conftest import TINY, here
+from tests.studies.test_runs import Counting
+
+SHARED = setup(synthetic.profile(), "simpy")
+WISH = tunes.Wish(
+    dimensions=(dimension("system.fanout.threshold=3..40:log"), dimension("system.shards.physical=1,2")),
+    objectives=objectives_of("feed.read", latency="p50"),
+    trials=10,
+    search_replications=1,
+    replications=3,
+    few=2,
+)
+
+
+def _tune(folder: Path, *, text: str = TINY, wish: tunes.Wish = WISH, runner: Runner | None = None) -> tunes.Tune:
+    with Results(folder) as results, runner or Inline() as running:
+        return tunes.make(
+            parse(text),
+            text,
+            wish,
+            shared=SHARED,
+            calibration="synthetic",
+            commit="test",
+            runner=running,
+            results=results,
+            folder=folder,
+        )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tune")
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> tunes.Tune:
+    return _tune(folder)
+
+
+def test_a_tuning_tries_today_first_and_looks_again_at_it(found: tunes.Tune) -> None:
+    today = (("system.fanout.threshold", "15"), ("system.shards.physical", "2"))
+    assert len(found.trials) == 10
+    assert found.trials[0].settings == today
+    assert found.today.settings == today
+    assert all(len(each.outcomes) == 3 for each in found.candidates)
+    assert sum(found.optimum.chosen_ratio) == pytest.approx(1.0)
+    assert [span.field for span in found.optimum.spans] == ["system.fanout.threshold", "system.shards.physical"]
+
+
+def test_the_best_is_compared_with_today_on_replications_of_their_own(found: tunes.Tune) -> None:
+    assert not found.stays
+    product = found.product
+    assert product is not None
+    assert product.pairs == 3
+    assert [each.figure for each in found.differences] == [PRODUCT, *(each.figure for each in found.objectives)]
+    # on the replications that chose it the best is better for certain; these are others
+    chosen = [each.objectives for each in found.chosen.outcomes]
+    today = [each.objectives for each in found.today.outcomes]
+    difference = sum(a[0] - b[0] for a, b in zip(chosen, today, strict=True)) / 3
+    assert found.differences[1].difference.value != pytest.approx(difference, rel=1e-9)
+
+
+def test_nothing_on_the_front_is_beaten(found: tunes.Tune) -> None:
+    numbers = tune_told.front_numbers(found)
+    kept = [found.trials[number].outcome.objectives for number in numbers]
+    assert numbers
+    assert not any(pareto.dominates(a, b) for a in kept for b in kept)
+
+
+def test_a_tuning_goes_on_where_it_was_and_gives_the_same(found: tunes.Tune, folder: Path) -> None:
+    again = Counting(Inline())
+    assert _tune(folder, runner=again) == found
+    assert again.count == 0
+
+
+def test_the_record_the_page_and_the_best_scenario_say_the_same(
+    found: tunes.Tune, folder: Path, tmp_path: Path
+) -> None:
+    tune_told.write(found, tmp_path)
+    told = json.loads((tmp_path / "tune.json").read_text(encoding="utf-8"))
+    best = read(tmp_path / "best.yaml")
+    assert told["best"]["system.fanout.threshold"] == str(best.system.fanout.threshold)
+    assert told["sentence"] == found.sentence
+    drawn = page(found)
+    assert "<svg" in drawn
+    assert "windtunnel run best.yaml" in drawn
+    said = tune_told.render(found, tmp_path, command="tiny.yaml")
+    assert f"confirm windtunnel run {tmp_path / 'best.yaml'}" in said
+    assert found.sentence.split(":")[0] in said.replace("\n", " ")
+
+
+def test_a_setting_that_misses_an_expectation_is_not_chosen(tmp_path: Path) -> None:
+    # fifty people read a hundred times a second: a limit of one a minute refuses nearly all of it
+    text = TINY + "expect: {feed.read: {errors: < 5%}}\n"
+    wish = dataclasses.replace(
+        WISH, dimensions=(dimension("system.gateway.limits.feed.read=1/m per user,1000/s per user"),), trials=10
+    )
+    found = _tune(
+        tmp_path,
+        text=text.replace("threshold: 15}", "threshold: 15}, gateway: {limits: {feed.read: 1/m per user}}"),
+        wish=wish,
+    )
+    assert dict(found.chosen.settings)["system.gateway.limits.feed.read"] == "1000/s per user"
+    assert not found.today.feasible
+    assert "holds every expectation, and today's 1/m per user misses feed.read errors" in found.sentence
+
+
+def test_an_objective_that_a_short_run_does_not_carry_is_told(tmp_path: Path) -> None:
+    wish = dataclasses.replace(WISH, objectives=objectives_of("feed.read", latency="p99"))
+    with pytest.raises(UserError, match=r"too few requests for feed\.read p99"):
+        _tune(tmp_path, wish=wish)
+
+
+def test_without_posts_there_is_no_freshness_to_tune(tmp_path: Path) -> None:
+    text = TINY.replace("like.add: 20%, post.create: 10%", "like.add: 30%")
+    found = _tune(tmp_path, text=text, wish=dataclasses.replace(WISH, trials=2, few=1))
+    assert [each.figure for each in found.objectives] == ["cost.dollars_month", "feed.read.p50_seconds"]
+
+
+def test_what_cannot_be_asked_is_refused() -> None:
+    with pytest.raises(UserError, match=r"system\.fanout\.treshold"):
+        dimensions_of(("system.fanout.treshold=1..9",), parse(TINY))
+    with pytest.raises(UserError, match="--weights speed=1"):
+        weights_of("speed=1")
+    assert weights_of("cost=2, freshness=0") == {"cost": 2.0, "freshness": 0.0}
+
+
+def test_the_command_tunes_and_prints_what_confirms_it(tiny: Path, profile: Path, tmp_path: Path) -> None:
+    words = ["tune", str(tiny), "--vary", "system.fanout.threshold=3,15,39", "--trials", "6", "--latency", "p50"]
+    words += ["--replications", "3", "--few", "2", "--engine", "simpy", "--workers", "1"]
+    said = here(*words, "--profile", str(profile), "--out", str(tmp_path / "out"))
+    assert "threshold" in said.splitlines()[1]
+    assert "confirm windtunnel run" in said
+    assert "3 settings tried" in said
+    assert all(len(line) <= 80 for line in said.splitlines() if str(tmp_path) not in line)
