@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from sim.compiled.jit import compiled
+from sim.compiled.jit import Bits, compiled
 
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 _M1: Final = np.uint64(0xBF58476D1CE4E5B9)
@@ -20,7 +20,7 @@ _TO_UNIT: Final = 1.0 / (1 << 53)
 
 
 @compiled
-def mix(value):
+def mix(value: Bits) -> Bits:
     """`core.streams.mix`."""
     value = value + _GOLDEN
     value = (value ^ (value >> _30)) * _M1
@@ -29,20 +29,20 @@ def mix(value):
 
 
 @compiled
-def uniform(key, entity, visit):
+def uniform(key: Bits, entity: Bits, visit: Bits) -> float:
     """`core.streams.Stream.uniform`; all three are unsigned 64-bit integers."""
     bits = mix(mix(key ^ entity) ^ visit)
     return (np.float64(bits >> _11) + 0.5) * _TO_UNIT
 
 
 @compiled
-def exponential(key, entity, visit):
+def exponential(key: Bits, entity: Bits, visit: Bits) -> float:
     """`core.streams.Stream.exponential`."""
     return -math.log(uniform(key, entity, visit))
 
 
 @compiled
-def normal_quantile(p):
+def normal_quantile(p: float) -> float:
     """Quantile of the standard normal distribution: algorithm AS241 (Wichura 1988), as in Python's ``NormalDist``."""
     q = p - 0.5
     if abs(q) <= 0.425:
@@ -77,7 +77,7 @@ def normal_quantile(p):
 
 
 @compiled
-def demand_factor(key, sigma, entity, visit):
+def demand_factor(key: Bits, sigma: float, entity: Bits, visit: Bits) -> float:
     """`sim.draws.Draws.demand_factor`."""
     if sigma == 0.0:
         return 1.0
@@ -85,7 +85,7 @@ def demand_factor(key, sigma, entity, visit):
 
 
 @compiled
-def wait_seconds(key, mu, sigma, entity, visit):
+def wait_seconds(key: Bits, mu: float, sigma: float, entity: Bits, visit: Bits) -> float:
     """`sim.draws.Draws.wait_seconds`."""
     if sigma == 0.0:
         return math.exp(mu)

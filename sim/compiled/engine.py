@@ -9,7 +9,7 @@ import numpy as np
 
 from core.operations import OPERATIONS
 from core.run import Event, Samples
-from sim.compiled import loop, places
+from sim.compiled import accounts, loop
 from sim.compiled.records import Broken
 from sim.compiled.tables import Builder
 from sim.flow import Ending
@@ -32,7 +32,7 @@ class Engine:
         self._builder = Builder(parts)
         self._world = self._builder.world()
         builder = self._builder
-        loop.begin(self._world.addresses, builder.stalls_count, builder.idles_count, len(builder.deeds))
+        loop.begin(self._world.address, builder.stalls_count, builder.idles_count, len(builder.deeds))
 
     @property
     def now(self) -> float:
@@ -52,7 +52,7 @@ class Engine:
     def run(self, *, until_seconds: float) -> None:
         """Let everything before ``until_seconds`` happen; raises ModelError when a law is broken."""
         while True:
-            ended = loop.run(self._world.addresses, until_seconds)
+            ended = loop.run(self._world.address, until_seconds)
             if ended == loop.DONE:
                 return
             if ended == loop.FULL:
@@ -70,10 +70,7 @@ class Engine:
 
     def cpu_seconds(self) -> list[float]:
         """CPU time that each process has had until now, in the order of the layout."""
-        for host in range(len(self._world["HOSTS"])):
-            places.advance(self._world.addresses, host)
-        for process in range(len(self._world["PROCESSES"])):
-            places.settle(self._world.addresses, process)
+        accounts.settle(self._world.address, len(self._world["PROCESSES"]))
         return [float(value) for value in self._world["PROCESSES"]["cpu"]]
 
     def observed(self) -> Observed:
@@ -151,9 +148,9 @@ class Engine:
 
     def _hosts(self) -> list[Account]:
         world, found = self._world, []
+        accounts.settle(world.address, len(world["PROCESSES"]))
         for index, (machine, row) in enumerate(zip(self._parts.layout.hosts, world["HOSTS"], strict=True)):
-            places.advance(world.addresses, index)
-            inside = places.unfinished_seconds(world.addresses, index)
+            inside = accounts.unfinished_seconds(world.address, index)
             found.append(
                 Account(
                     name=machine.name,

@@ -1,25 +1,28 @@
 """How functions are compiled, and how they reach the arrays of the world.
 
-A world is one array of addresses, so that a function takes one argument however many tables it needs, and a table can
-be replaced by a larger one between two calls. `table` gives compiled code a view of one of them; it does not know the
-table's length, so whoever adds rows keeps to the margins that `sim.compiled.world` holds free.
+A world is the address of a list of addresses, one for each table. So a function takes one number however many tables it
+needs, nothing is counted when it is passed on (reference counts of arrays took more than half of the time), and a table
+can be replaced by a larger one between two calls. `table` gives compiled code a view of one of them; it does not know
+the table's length, so whoever adds rows keeps to the margins that `sim.compiled.world` holds free.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
 
 import numba
 import numpy as np
 import numpy.typing as npt
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 F = TypeVar("F", bound=Callable[..., Any])
-#: One address for each table.
-World = npt.NDArray[np.int64]
+#: Address of the addresses of all tables.
+World = int
 #: Rows of one table: ``rows[i].field`` reads and writes in compiled code.
 Rows = Any
 
@@ -27,24 +30,88 @@ Rows = Any
 _MANY: Final = 1 << 40
 
 
+#: An unsigned integer of 64 bits, such as a coordinate of a random draw.
+Bits = int
+
+#: Types of arguments by the annotation as it is written, so that each function is compiled once and for one kind of
+#: whole number only.
+_TYPES: Final = {
+    "World": types.int64,
+    "int": types.int64,
+    "float": types.float64,
+    "bool": types.boolean,
+    "Bits": types.uint64,
+}
+
+
+_Dispatcher = Any
+_parts: list[tuple[_Dispatcher, tuple[Any, ...]]] = []
+
+
+def _signature(function: Callable[..., Any]) -> tuple[Any, ...]:
+    return tuple(_TYPES[str(kind)] for name, kind in function.__annotations__.items() if name != "return")
+
+
 def compiled(function: F) -> F:
-    """Compile ``function`` when it is first called; the code is kept for the next process."""
-    kept: F = numba.njit(cache=True, error_model="numpy")(function)
-    return kept
+    """A function for compiled code alone: Python cannot call it."""
+    part = numba.njit(no_cpython_wrapper=True, error_model="numpy")(function)
+    _parts.append((part, _signature(function)))
+    return cast(F, part)
 
 
-@intrinsic
-def _pointer(_context: Any, _address: Any) -> Any:
-    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+def entry(function: F) -> F:
+    """A function that Python calls. Its code, with that of all that it calls, is kept for the next process."""
+    whole = numba.njit(cache=True, error_model="numpy")(function)
+    signature = _signature(function)
 
-    return types.voidptr(types.int64), generate
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        if not whole.signatures:
+            _compile(whole, signature)
+        return whole(*arguments)
+
+    return cast(F, call)
+
+
+def _compile(whole: _Dispatcher, signature: tuple[Any, ...]) -> None:
+    """Take the code from where it was kept, or compile it: first the parts, each for its one signature."""
+    kept = Path(numba.config.CACHE_DIR) / f"{whole.py_func.__module__}.{whole.py_func.__name__}.ready"
+    if not kept.exists():
+        for part, arguments in _parts:
+            part.compile(arguments)
+            part.disable_compile()
+        _parts.clear()
+    whole.compile(signature)
+    whole.disable_compile()
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.touch()
 
 
 def table(place: int, kind: npt.DTypeLike) -> Callable[[World], Rows]:
-    """A compiled function that gives the rows of the world's table at ``place``."""
+    """A function of compiled code that gives the rows of the world's table at ``place``.
 
-    def rows(world: World) -> Rows:
-        return numba.carray(_pointer(world[place]), (_MANY,), kind)
+    It is written out where it is used instead of being called: it is used everywhere, and a call costs time to compile.
+    """
+    rows = types.Array(numba.from_dtype(np.dtype(kind)), 1, "C")
+    itemsize = np.dtype(kind).itemsize
 
-    return compiled(rows)
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        word = context.get_value_type(types.int64)
+        addresses = builder.inttoptr(arguments[0], word.as_pointer())
+        address = builder.load(builder.gep(addresses, [context.get_constant(types.intp, place)]))
+        array = context.make_array(rows)(context, builder)
+        length, step = (context.get_constant(types.intp, value) for value in (_MANY, itemsize))
+        populate_array(
+            array,
+            data=builder.inttoptr(address, array.data.type),
+            shape=[length],
+            strides=[step],
+            itemsize=step,
+            meminfo=None,
+        )
+        return array._getvalue()
+
+    def of(_context: Any, _world: Any) -> Any:
+        return rows(types.int64), generate
+
+    return cast(Callable[[World], Rows], intrinsic(of))

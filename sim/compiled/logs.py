@@ -10,6 +10,34 @@ from sim.log import RECORDS_MAX, SESSION_SECONDS
 
 
 @compiled
+def _works(world: World, station: int) -> bool:
+    one = r.stations(world)[station]
+    return one.down == 0 and one.paused == 0
+
+
+@compiled
+def _take(world: World, topic: int, member: int) -> None:
+    """Begin a round, where this member is idle and can; partitions in their order."""
+    one, partitions, members = r.topics(world)[topic], r.partitions(world), r.members(world)
+    if member < 0:
+        return
+    who = one.members + member
+    if members[who].busy or members[who].away:
+        return
+    if not (_works(world, members[who].station) and _works(world, one.broker)):
+        return
+    left = RECORDS_MAX
+    for row in range(one.partitions, one.partitions + one.partitions_count):
+        count = min(left, partitions[row].count)
+        if count and partitions[row].owner == member and partitions[row].holder < 0:
+            left -= count
+            partitions[row].taken = count
+            partitions[row].holder = member
+            members[who].busy += 1
+            agenda.urgent(world, Kind.HANDLE, row, member, 0)
+
+
+@compiled
 def append(world: World, topic: int, request: int) -> None:
     """An event happens now; whoever owns its partition takes it at once where it is idle."""
     topics, partitions, records = r.topics(world), r.partitions(world), r.records(world)
@@ -38,31 +66,30 @@ def append(world: World, topic: int, request: int) -> None:
 
 
 @compiled
-def _works(world: World, station: int) -> bool:
-    one = r.stations(world)[station]
-    return one.down == 0 and one.paused == 0
+def _member(world: World, topic: int, station: int) -> int:
+    one, members = r.topics(world)[topic], r.members(world)
+    for member in range(one.members_count):
+        if members[one.members + member].station == station:
+            return member
+    return NOBODY
 
 
 @compiled
-def _take(world: World, topic: int, member: int) -> None:
-    """Begin a round, where this member is idle and can; partitions in their order."""
+def rebalance(world: World, topic: int) -> None:
+    """The partitions are shared out anew among those who are there: round robin (`core.policies.partition`)."""
     one, partitions, members = r.topics(world)[topic], r.partitions(world), r.members(world)
-    if member < 0:
-        return
-    who = one.members + member
-    if members[who].busy or members[who].away:
-        return
-    if not (_works(world, members[who].station) and _works(world, one.broker)):
-        return
-    left = RECORDS_MAX
-    for row in range(one.partitions, one.partitions + one.partitions_count):
-        count = min(left, partitions[row].count)
-        if count and partitions[row].owner == member and partitions[row].holder < 0:
-            left -= count
-            partitions[row].taken = count
-            partitions[row].holder = member
-            members[who].busy += 1
-            agenda.urgent(world, Kind.HANDLE, row, member, 0)
+    present = 0
+    for member in range(one.members_count):
+        who = one.members + member
+        members[who].away = r.stations(world)[members[who].station].down > 0
+        if not members[who].away:
+            members[one.members + present].turn = member
+            present += 1
+    for place in range(one.partitions_count):
+        owner = members[one.members + place % present].turn if present else NOBODY
+        partitions[one.partitions + place].owner = owner
+    for place in range(present):
+        _take(world, topic, members[one.members + place].turn)
 
 
 @compiled
@@ -94,15 +121,6 @@ def died(world: World, station: int, goodbye: bool) -> None:
 
 
 @compiled
-def _member(world: World, topic: int, station: int) -> int:
-    one, members = r.topics(world)[topic], r.members(world)
-    for member in range(one.members_count):
-        if members[one.members + member].station == station:
-            return member
-    return NOBODY
-
-
-@compiled
 def back(world: World, station: int) -> None:
     """A process, a member's or the broker's, works again."""
     topics, members = r.topics(world), r.members(world)
@@ -117,24 +135,6 @@ def back(world: World, station: int) -> None:
 
 
 @compiled
-def rebalance(world: World, topic: int) -> None:
-    """The partitions are shared out anew among those who are there: round robin (`core.policies.partition`)."""
-    one, partitions, members = r.topics(world)[topic], r.partitions(world), r.members(world)
-    present = 0
-    for member in range(one.members_count):
-        who = one.members + member
-        members[who].away = r.stations(world)[members[who].station].down > 0
-        if not members[who].away:
-            members[one.members + present].turn = member
-            present += 1
-    for place in range(one.partitions_count):
-        owner = members[one.members + place % present].turn if present else NOBODY
-        partitions[one.partitions + place].owner = owner
-    for place in range(present):
-        _take(world, topic, members[one.members + place].turn)
-
-
-@compiled
 def lags(world: World, topic: int, row: int) -> None:
     """The work of an event begins for the first time."""
     records, topics = r.records(world), r.topics(world)
@@ -146,6 +146,21 @@ def lags(world: World, topic: int, row: int) -> None:
         topics[topic].lag_count += 1
         topics[topic].lag += seconds
         topics[topic].lag_max = max(topics[topic].lag_max, seconds)
+
+
+@compiled
+def _commit(world: World, partition: int) -> None:
+    partitions, records, free = r.partitions(world), r.records(world), r.frees(world)
+    for _ in range(partitions[partition].taken):
+        row = partitions[partition].first
+        partitions[partition].first = records[row].next
+        partitions[partition].count -= 1
+        tasks.release(world, records[row].request)
+        records[row].next = free[Free.RECORDS].first
+        free[Free.RECORDS].first = row
+        free[Free.RECORDS].count += 1
+    partitions[partition].taken = 0
+    partitions[partition].holder = NOBODY
 
 
 @compiled
@@ -164,18 +179,3 @@ def handled(world: World, partition: int, member: int) -> None:
             _commit(world, row)
     for each in range(one.members_count):
         _take(world, topic, each)
-
-
-@compiled
-def _commit(world: World, partition: int) -> None:
-    partitions, records, free = r.partitions(world), r.records(world), r.frees(world)
-    for _ in range(partitions[partition].taken):
-        row = partitions[partition].first
-        partitions[partition].first = records[row].next
-        partitions[partition].count -= 1
-        tasks.release(world, records[row].request)
-        records[row].next = free[Free.RECORDS].first
-        free[Free.RECORDS].first = row
-        free[Free.RECORDS].count += 1
-    partitions[partition].taken = 0
-    partitions[partition].holder = NOBODY

@@ -8,7 +8,7 @@ import numpy as np
 
 from sim.compiled import agenda, draws, logs, places, stores, tallies, tasks, threads
 from sim.compiled import records as r
-from sim.compiled.jit import World, compiled
+from sim.compiled.jit import World, compiled, entry
 from sim.compiled.records import Broken, Free, Kind
 from sim.compiled.walk import OK, expire
 from sim.disturbances import IDLE_JOB_SECONDS
@@ -225,7 +225,7 @@ def _has_room(world: World) -> bool:
     return clock.heap_count + clock.reserve < clock.events_max
 
 
-@compiled
+@entry
 def begin(world: World, stalls_count: int, idles_count: int, deeds_count: int) -> None:
     """Set off everything that goes on by itself."""
     arrive(world)
@@ -237,7 +237,7 @@ def begin(world: World, stalls_count: int, idles_count: int, deeds_count: int) -
         next_deed(world, row)
 
 
-@compiled
+@entry
 def run(world: World, until: float) -> int:
     """Let everything before ``until`` happen; says why it stopped."""
     clock, heap, lanes, timers, hosts = r.clock(world), r.events(world), r.lanes(world), r.timers(world), r.hosts(world)

@@ -6,8 +6,6 @@ loop looks at.
 
 from __future__ import annotations
 
-import math
-
 from sim.compiled import agenda, tallies
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled
@@ -43,6 +41,34 @@ def settle(world: World, process: int) -> None:
 
 
 @compiled
+def _drop_end(world: World, host: int) -> None:
+    one, ends = r.hosts(world), r.job_ends(world)
+    heap, count = one[host].heap, one[host].heap_count - 1
+    one[host].heap_count = count
+    finish, place, job = ends[heap + count].finish, ends[heap + count].place, ends[heap + count].job
+    hole = 0
+    while True:
+        below = 2 * hole + 1
+        if below >= count:
+            break
+        left, right = ends[heap + below], ends[heap + below + 1]
+        if below + 1 < count and (
+            right.finish < left.finish or (right.finish == left.finish and right.place < left.place)
+        ):
+            below += 1
+        other = ends[heap + below]
+        if finish < other.finish or (finish == other.finish and place < other.place):
+            break
+        ends[heap + hole].finish = other.finish
+        ends[heap + hole].place = other.place
+        ends[heap + hole].job = other.job
+        hole = below
+    ends[heap + hole].finish = finish
+    ends[heap + hole].place = place
+    ends[heap + hole].job = job
+
+
+@compiled
 def _arm(world: World, host: int) -> None:
     """Work out when the host's next job ends."""
     one, ends, jobs, clock = r.hosts(world), r.job_ends(world), r.jobs(world), r.clock(world)
@@ -74,34 +100,6 @@ def _add_end(world: World, host: int, job: int) -> None:
         ends[heap + hole].place = other.place
         ends[heap + hole].job = other.job
         hole = above
-    ends[heap + hole].finish = finish
-    ends[heap + hole].place = place
-    ends[heap + hole].job = job
-
-
-@compiled
-def _drop_end(world: World, host: int) -> None:
-    one, ends = r.hosts(world), r.job_ends(world)
-    heap, count = one[host].heap, one[host].heap_count - 1
-    one[host].heap_count = count
-    finish, place, job = ends[heap + count].finish, ends[heap + count].place, ends[heap + count].job
-    hole = 0
-    while True:
-        below = 2 * hole + 1
-        if below >= count:
-            break
-        left, right = ends[heap + below], ends[heap + below + 1]
-        if below + 1 < count and (
-            right.finish < left.finish or (right.finish == left.finish and right.place < left.place)
-        ):
-            below += 1
-        other = ends[heap + below]
-        if finish < other.finish or (finish == other.finish and place < other.place):
-            break
-        ends[heap + hole].finish = other.finish
-        ends[heap + hole].place = other.place
-        ends[heap + hole].job = other.job
-        hole = below
     ends[heap + hole].finish = finish
     ends[heap + hole].place = place
     ends[heap + hole].job = job
@@ -163,6 +161,25 @@ def stall_ends(world: World, host: int) -> None:
 
 
 @compiled
+def _begin(world: World, station: int, job: int) -> None:
+    stations, jobs, hosts = r.stations(world), r.jobs(world), r.hosts(world)
+    if stations[station].serving_count >= stations[station].workers:
+        r.clock(world)[0].error = Broken.CAPACITY
+        r.clock(world)[0].error_place = station
+    jobs[job].next = NOBODY
+    jobs[job].previous = stations[station].last
+    if stations[station].last < 0:
+        stations[station].first = job
+    else:
+        jobs[stations[station].last].next = job
+    stations[station].last = job
+    stations[station].serving_count += 1
+    host = stations[station].host
+    _enter(world, host, job)
+    hosts[host].serving += 1
+
+
+@compiled
 def submit(world: World, station: int, seconds: float, frame: int) -> None:
     """Have ``seconds`` of CPU time done; the frame is told whether it was. Nobody waits where ``frame`` is NOBODY."""
     stations, jobs = r.stations(world), r.jobs(world)
@@ -189,25 +206,6 @@ def submit(world: World, station: int, seconds: float, frame: int) -> None:
         stations[station].waiting_count += 1
     else:
         _begin(world, station, job)
-
-
-@compiled
-def _begin(world: World, station: int, job: int) -> None:
-    stations, jobs, hosts = r.stations(world), r.jobs(world), r.hosts(world)
-    if stations[station].serving_count >= stations[station].workers:
-        r.clock(world)[0].error = Broken.CAPACITY
-        r.clock(world)[0].error_place = station
-    jobs[job].next = NOBODY
-    jobs[job].previous = stations[station].last
-    if stations[station].last < 0:
-        stations[station].first = job
-    else:
-        jobs[stations[station].last].next = job
-    stations[station].last = job
-    stations[station].serving_count += 1
-    host = stations[station].host
-    _enter(world, host, job)
-    hosts[host].serving += 1
 
 
 @compiled
@@ -320,15 +318,3 @@ def die(world: World, station: int) -> None:
 def revive(world: World, station: int) -> None:
     """Take work again."""
     r.stations(world)[station].down -= 1
-
-
-@compiled
-def unfinished_seconds(world: World, host: int) -> float:
-    """CPU received so far by jobs that are not done."""
-    one, ends, jobs = r.hosts(world), r.job_ends(world), r.jobs(world)
-    total = 0.0
-    for place in range(one[host].heap, one[host].heap + one[host].heap_count):
-        job = ends[place].job
-        if jobs[job].place == ends[place].place:
-            total += jobs[job].seconds - max(0.0, jobs[job].finish - one[host].virtual)
-    return total if math.isfinite(total) else math.nan

@@ -16,6 +16,14 @@ def full(world: World, pool: int) -> bool:
 
 
 @compiled
+def _grant(world: World, pool: int, row: int) -> None:
+    claims = r.claims(world)
+    claims[row].held = 1
+    r.pools(world)[pool].taken += 1
+    agenda.ready(world, Kind.RESUME, claims[row].frame, 1)
+
+
+@compiled
 def claim(world: World, pool: int, frame: int, task: int) -> int:
     """Ask for a place; the frame goes on when it is granted, or when the claim is given back before."""
     pools, claims = r.pools(world), r.claims(world)
@@ -41,14 +49,6 @@ def claim(world: World, pool: int, frame: int, task: int) -> int:
     else:
         _grant(world, pool, row)
     return row
-
-
-@compiled
-def _grant(world: World, pool: int, row: int) -> None:
-    claims = r.claims(world)
-    claims[row].held = 1
-    r.pools(world)[pool].taken += 1
-    agenda.ready(world, Kind.RESUME, claims[row].frame, 1)
 
 
 @compiled

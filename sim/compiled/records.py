@@ -24,24 +24,24 @@ INSTRUCTION: Final = _kind(
     seconds="f8",
     trips="f8",
     size="i8",
-    op="i4",
-    index="i4",
-    where="i4",
-    per="i4",
-    keys="i4",
-    coalesce="i4",
-    proxy="i4",
-    children="i4",  # first of them in the list of children
-    children_count="i4",
-    choices="i4",  # first of them in the list of choices
-    choices_count="i4",
-    lane="i4",  # of a deadline's timer
+    op="i8",
+    index="i8",
+    where="i8",
+    per="i8",
+    keys="i8",
+    coalesce="i8",
+    proxy="i8",
+    children="i8",  # first of them in the list of children
+    children_count="i8",
+    choices="i8",  # first of them in the list of choices
+    choices_count="i8",
+    lane="i8",  # of a deadline's timer
 )
-NUMBER: Final = np.dtype("i4")  # of children, choices, keys of pages
+NUMBER: Final = np.dtype("i8")  # of children, choices, keys of pages
 MEAN: Final = np.dtype("f8")  # CPU seconds by second of the run, demand after demand
-DEMAND: Final = _kind(sigma="f8", means="i4", seconds_count="i4")
+DEMAND: Final = _kind(sigma="f8", means="i8", seconds_count="i8")
 ENTRY: Final = _kind(
-    limit_seconds="f8", limit_place="i8", limit_heads="i8", front="i4", behind="i4", limit_count="i4"
+    limit_seconds="f8", limit_place="i8", limit_heads="i8", front="i8", behind="i8", limit_count="i8"
 )  # fmt: skip
 #: A request of the schedule, worked out before the run.
 ARRIVAL: Final = _kind(
@@ -60,19 +60,19 @@ ARRIVAL: Final = _kind(
     author_partition="i4",
     number_partition="i4",
 )
-ACT: Final = _kind(steps="i4", steps_count="i4")  # a journey's entries, in the list of steps
-PAGE: Final = _kind(posts="i8", posts_count="i4", authors="i8", authors_count="i4")
-LINK: Final = _kind(mu="f8", sigma="f8", faults="i4", faults_count="i4", acting_count="i4")
+ACT: Final = _kind(steps="i8", steps_count="i8")  # a journey's entries, in the list of steps
+PAGE: Final = _kind(posts="i8", posts_count="i8", authors="i8", authors_count="i8")
+LINK: Final = _kind(mu="f8", sigma="f8", faults="i8", faults_count="i8", acting_count="i8")
 TOXIC: Final = _kind(
-    end="f8", latency="f8", jitter="f8", bandwidth="f8", timeout="f8", kind="i4", acting="i4"
+    end="f8", latency="f8", jitter="f8", bandwidth="f8", timeout="f8", kind="i8", acting="i8"
 )  # of links, link after link, in the order in which they begin
 DELAY: Final = _kind(mu="f8", sigma="f8")
-STALL: Final = _kind(rate="f8", lower="f8", upper="f8", mean="f8", power="f8", key="u8", number="i8", host="i4")
-IDLE: Final = _kind(share="f8", key="u8", number="i8", station="i4")
+STALL: Final = _kind(rate="f8", lower="f8", upper="f8", mean="f8", power="f8", key="u8", number="i8", host="i8")
+IDLE: Final = _kind(share="f8", key="u8", number="i8", station="i8")
 #: Something that the scenario breaks or mends at a time.
 DEED: Final = _kind(
-    at="f8", for_seconds="f8", began="f8", ended="f8", kind="i4", stations="i4", stations_count="i4",
-    caches="i4", caches_count="i4", toxic="i4", link="i4",
+    at="f8", for_seconds="f8", began="f8", ended="f8", kind="i8", stations="i8", stations_count="i8",
+    caches="i8", caches_count="i8", toxic="i8", link="i8",
 )  # fmt: skip
 
 # --- what has a state --------------------------------------------------------------------------------------------------
@@ -81,61 +81,61 @@ CLOCK: Final = _kind(
     now="f8", start="f8", last_ended="f8", until_idle="f8", timeout="f8", retry_tokens="f8",
     seq="i8", heap_count="i8", ready_head="i8", ready_count="i8", ready_mask="i8",
     urgent_head="i8", urgent_count="i8", urgent_mask="i8", samples_count="i8", arrival="i8", arrivals_count="i8",
-    open="i8", counting="i4", error="i4", error_place="i8", events="i8", lanes_count="i4", hosts_count="i4",
-    timeout_lane="i4", breaker_failures="i4", retry_attempts="i4", reserve="i4", events_max="i8",
-    jobs_max="i8", job_ends_max="i8", topics_count="i4",
+    open="i8", counting="i8", error="i8", error_place="i8", events="i8", lanes_count="i8", hosts_count="i8",
+    timeout_lane="i8", breaker_failures="i8", retry_attempts="i8", reserve="i8", events_max="i8",
+    jobs_max="i8", job_ends_max="i8", topics_count="i8",
     breaker_open_seconds="f8", retry_ratio="f8", retry_base="f8", retry_cap="f8",
     demand_key="u8", wait_key="u8", plain_key="u8",
 )  # fmt: skip
-FREE: Final = _kind(first="i4", count="i4")  # free rows of a table, linked by their field ``next``
-EVENT: Final = _kind(time="f8", seq="i8", kind="i4", row="i4", turn="i4")
-LANE: Final = _kind(delay="f8", first="i4", last="i4")  # timers of one delay, which come in the order they were set in
-TIMER: Final = _kind(time="f8", seq="i8", kind="i4", row="i4", turn="i4", next="i4")
-READY: Final = _kind(seq="i8", kind="i4", row="i4", value="i4")
-URGENT: Final = _kind(kind="i4", row="i4", value="i4", turn="i4")
+FREE: Final = _kind(first="i8", count="i8")  # free rows of a table, linked by their field ``next``
+EVENT: Final = _kind(time="f8", seq="i8", kind="i8", row="i8", turn="i8")
+LANE: Final = _kind(delay="f8", first="i8", last="i8")  # timers of one delay, which come in the order they were set in
+TIMER: Final = _kind(time="f8", seq="i8", kind="i8", row="i8", turn="i8", next="i8")
+READY: Final = _kind(seq="i8", kind="i8", row="i8", value="i8")
+URGENT: Final = _kind(kind="i8", row="i8", value="i8", turn="i8")
 FRAME: Final = _kind(
-    a="f8", b="f8", low="u8", high="u8", instruction="i4", parent="i4", task="i4", phase="i4",
-    i="i4", j="i4", left="i4", next="i4", turn="i4",
+    a="f8", b="f8", low="u8", high="u8", instruction="i8", parent="i8", task="i8", phase="i8",
+    i="i8", j="i8", left="i8", next="i8", turn="i8",
 )  # fmt: skip
 TASK: Final = _kind(
-    request="i4", attempt="i4", cancelled="i4", parent="i4", below="i4", below_last="i4", later="i4", sooner="i4",
-    claim="i4", claim_last="i4", next="i4",
+    request="i8", attempt="i8", cancelled="i8", parent="i8", below="i8", below_last="i8", later="i8", sooner="i8",
+    claim="i8", claim_last="i8", next="i8",
 )  # fmt: skip
 REQUEST: Final = _kind(
-    entity="u8", number="i8", chooser="i8", began="f8", step="i4", entry="i4", second="i4", degraded="i4", answered="i4",
-    users="i4", task="i4", next="i4", turn="i4",
+    entity="u8", number="i8", chooser="i8", began="f8", step="i8", entry="i8", second="i8", degraded="i8", answered="i8",
+    users="i8", task="i8", next="i8", turn="i8",
 )  # fmt: skip
 JOB: Final = _kind(
-    seconds="f8", remaining="f8", finish="f8", entered="f8", place="i8", station="i4", frame="i4",
-    next="i4", previous="i4",
+    seconds="f8", remaining="f8", finish="f8", entered="f8", place="i8", station="i8", frame="i8",
+    next="i8", previous="i8",
 )  # fmt: skip
 STATION: Final = _kind(
-    tally="i4", host="i4", process="i4", workers="i4", serving_count="i4", first="i4", last="i4",
-    waiting="i4", waiting_last="i4", waiting_count="i4", down="i4", paused="i4",
+    tally="i8", host="i8", process="i8", workers="i8", serving_count="i8", first="i8", last="i8",
+    waiting="i8", waiting_last="i8", waiting_count="i8", down="i8", paused="i8",
 )  # fmt: skip
 HOST: Final = _kind(
     virtual="f8", changed="f8", given="f8", done="f8", possible="f8", stalled="f8", timer="f8",
-    timer_seq="i8", entered="i8", heap="i8", heap_count="i8", cores="i4", active="i4", serving="i4", stalls="i4",
-    armed="i4",
+    timer_seq="i8", entered="i8", heap="i8", heap_count="i8", cores="i8", active="i8", serving="i8", stalls="i8",
+    armed="i8",
 )  # fmt: skip
-JOB_END: Final = _kind(finish="f8", place="i8", job="i4")  # on a host's heap
-PROCESS: Final = _kind(cpu="f8", virtual="f8", busy="i4", host="i4")
-POOL: Final = _kind(size="i4", taken="i4", tally="i4", first="i4", last="i4", waiting_count="i4")
-POOL_FAMILY: Final = _kind(first="i4", callers="i4", callees="i4")
+JOB_END: Final = _kind(finish="f8", place="i8", job="i8")  # on a host's heap
+PROCESS: Final = _kind(cpu="f8", virtual="f8", busy="i8", host="i8")
+POOL: Final = _kind(size="i8", taken="i8", tally="i8", first="i8", last="i8", waiting_count="i8")
+POOL_FAMILY: Final = _kind(first="i8", callers="i8", callees="i8")
 CLAIM: Final = _kind(
     entered="f8",
-    pool="i4",
-    task="i4",
-    frame="i4",
-    held="i4",
-    over="i4",
-    later="i4",
-    sooner="i4",
-    next="i4",
-    queued="i4",
+    pool="i8",
+    task="i8",
+    frame="i8",
+    held="i8",
+    over="i8",
+    later="i8",
+    sooner="i8",
+    next="i8",
+    queued="i8",
 )
-BREAKER: Final = _kind(opened_at="f8", state="i4", failures="i4")
-BREAKER_FAMILY: Final = _kind(opened_count="i8", first="i4", instances="i4")
+BREAKER: Final = _kind(opened_at="f8", state="i8", failures="i8")
+BREAKER_FAMILY: Final = _kind(opened_count="i8", first="i8", instances="i8")
 CACHE: Final = _kind(
     capacity="f8", ttl="f8", hit_count="i8", miss_count="i8", used="i8", slots="i8", oldest="i8", newest="i8",
 )  # fmt: skip
@@ -146,17 +146,17 @@ TALLY: Final = _kind(
     arrived="i8", ended="i8", inside="i8", area="f8", sojourn="f8", entered="f8", changed="f8", started="f8"
 )
 TOPIC: Final = _kind(
-    lag="f8", lag_max="f8", lag_count="i8", redelivered="i8", tally="i4", entry="i4", by_author="i4", broker="i4",
-    partitions="i4", partitions_count="i4", members="i4", members_count="i4",
+    lag="f8", lag_max="f8", lag_count="i8", redelivered="i8", tally="i8", entry="i8", by_author="i8", broker="i8",
+    partitions="i8", partitions_count="i8", members="i8", members_count="i8",
 )  # fmt: skip
-PARTITION: Final = _kind(topic="i4", owner="i4", first="i4", last="i4", count="i4", taken="i4", holder="i4", task="i4")
-MEMBER: Final = _kind(expelled="f8", station="i4", busy="i4", away="i4", turn="i4")
-RECORD: Final = _kind(asked="f8", request="i4", tries="i4", started="i4", done="i4", next="i4")
+PARTITION: Final = _kind(topic="i8", owner="i8", first="i8", last="i8", count="i8", taken="i8", holder="i8", task="i8")
+MEMBER: Final = _kind(expelled="f8", station="i8", busy="i8", away="i8", turn="i8")
+RECORD: Final = _kind(asked="f8", request="i8", tries="i8", started="i8", done="i8", next="i8")
 STAGE: Final = _kind(seconds="f8", count="i8")
 JOB_TALLY: Final = _kind(
-    count="i8", weight="f8", done_seconds="f8", inside_weight="f8", inside_asked_seconds="f8", for_readers="i4"
+    count="i8", weight="f8", done_seconds="f8", inside_weight="f8", inside_asked_seconds="f8", for_readers="i8"
 )
-SAMPLE: Final = _kind(began="f8", latency="f8", number="i8", step="i4", entry="i4", ending="i4", degraded="i4")
+SAMPLE: Final = _kind(began="f8", latency="f8", number="i8", step="i8", entry="i8", ending="i8", degraded="i8")
 
 
 class Place(IntEnum):

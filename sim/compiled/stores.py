@@ -111,21 +111,6 @@ def clear(world: World, cache: int) -> None:
         drop(world, cache, caches[cache].oldest)
 
 
-@compiled
-def fill(world: World, cache: int, first: int, last: int, size_bytes: int, now: float) -> None:
-    """Keep the keys from ``first`` to below ``last``, in that order."""
-    for key in range(first, last):
-        keep(world, cache, key, size_bytes, now)
-
-
-@compiled
-def replay(world: World, cache: int, keys: World, size_bytes: int) -> None:
-    """Look up keys one after the other and keep what is missed: a cache alone, for benchmarks and oracles."""
-    for place in range(len(keys)):
-        if not lookup(world, cache, keys[place], 0.0):
-            keep(world, cache, keys[place], size_bytes, 0.0)
-
-
 # --- breakers and budgets ---------------------------------------------------------------------------------------------
 
 

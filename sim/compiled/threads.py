@@ -37,19 +37,6 @@ def _behind(world: World, entry: int, request: int) -> None:
 
 
 @compiled
-def _handle(world: World, partition: int, member: int) -> int:
-    """A consumer begins with what it took of a partition; returns the first frame, or NOBODY."""
-    partitions = r.partitions(world)
-    bottom = tasks.new_frame(world, _BOTTOM - Kind.HANDLE, NOBODY, NOBODY)
-    frames = r.frames(world)
-    frames[bottom].i = partition
-    frames[bottom].j = member
-    frames[bottom].left = partitions[partition].taken
-    frames[bottom].next = partitions[partition].first
-    return _next_record(world, bottom)
-
-
-@compiled
 def _next_record(world: World, bottom: int) -> int:
     """The work of the next event of a round; ends the round where there is none."""
     frames, partitions, records = r.frames(world), r.partitions(world), r.records(world)
@@ -70,6 +57,19 @@ def _next_record(world: World, bottom: int) -> int:
     tallies.came(world, tallies.BACKGROUND)
     entry = r.topics(world)[topic].entry
     return tasks.new_frame(world, r.entries(world)[entry].front, bottom, task)
+
+
+@compiled
+def _handle(world: World, partition: int, member: int) -> int:
+    """A consumer begins with what it took of a partition; returns the first frame, or NOBODY."""
+    partitions = r.partitions(world)
+    bottom = tasks.new_frame(world, _BOTTOM - Kind.HANDLE, NOBODY, NOBODY)
+    frames = r.frames(world)
+    frames[bottom].i = partition
+    frames[bottom].j = member
+    frames[bottom].left = partitions[partition].taken
+    frames[bottom].next = partitions[partition].first
+    return _next_record(world, bottom)
 
 
 @compiled

@@ -13,7 +13,7 @@ import numpy as np
 
 from sim.compiled import agenda, draws, logs, places, pools, stores, tasks
 from sim.compiled import records as r
-from sim.compiled.jit import World, compiled
+from sim.compiled.jit import Bits, World, compiled
 from sim.compiled.records import NOBODY, Kind
 from sim.flow import Ending, Keys, Per, Policy, Where
 from sim.program import DRAWS_MAX, Op
@@ -50,7 +50,7 @@ _WORD = 64
 
 
 @compiled
-def visit_of(world: World, instruction: int, task: int) -> int:
+def visit_of(world: World, instruction: int, task: int) -> Bits:
     """What tells this try's random draws from those of all others."""
     attempt = np.uint64(r.tasks(world)[task].attempt)
     return r.instructions(world)[instruction].visit + (attempt << _ATTEMPT_BITS)
@@ -87,7 +87,7 @@ def turn_of(world: World, where: int, count: int, request: int) -> int:
 
 
 @compiled
-def cpu_seconds(world: World, frame: int, row: int, visit: int) -> float:
+def cpu_seconds(world: World, frame: int, row: int, visit: Bits) -> float:
     """CPU time that this execution needs."""
     at, task = r.frames(world)[frame].instruction, r.frames(world)[frame].task
     step, demand = r.instructions(world)[at], r.demands(world)[row]
@@ -134,6 +134,15 @@ def _use(world: World, frame: int, value: int):
 
 
 @compiled
+def _arrive(world: World, frame: int):
+    one = r.frames(world)
+    if r.tasks(world)[one[frame].task].cancelled:
+        return END, CANCELLED
+    one[frame].phase = 3
+    return ENTER, _child(world, frame, 0)
+
+
+@compiled
 def _cross(world: World, frame: int):
     """Go over the wire, to the other side."""
     one = r.frames(world)
@@ -148,15 +157,6 @@ def _cross(world: World, frame: int):
         agenda.wait(world, one[frame].a * (2.0 * step.trips - 1.0), frame)
         return WAIT, 0
     return _arrive(world, frame)
-
-
-@compiled
-def _arrive(world: World, frame: int):
-    one = r.frames(world)
-    if r.tasks(world)[one[frame].task].cancelled:
-        return END, CANCELLED
-    one[frame].phase = 3
-    return ENTER, _child(world, frame, 0)
 
 
 @compiled

@@ -30,10 +30,10 @@ _FREES: Final = {
 
 
 class World:
-    """Tables by place. ``addresses`` is what compiled functions take; it holds only while this object lives."""
+    """Tables by place. ``address`` is what compiled functions take; it holds only while this object lives."""
 
     def __init__(self, tables: Mapping[Place, Array], *, reserve: int):
-        self.addresses: jit.World = np.zeros(len(Place), dtype=np.int64)
+        self._addresses = np.zeros(len(Place), dtype=np.int64)
         self._tables: dict[Place, Array] = {}
         for place in Place:
             self._put(place, tables.get(place, np.zeros(1, dtype=KINDS[place])))
@@ -57,6 +57,11 @@ class World:
     def clock(self) -> Any:
         """The one row of scalars."""
         return self._tables[Place.CLOCK][0]
+
+    @property
+    def address(self) -> jit.World:
+        """Where the addresses of all tables stand."""
+        return self._addresses.ctypes.data
 
     def grow(self) -> None:
         """Make every table larger whose reserve is touched."""
@@ -96,7 +101,7 @@ class World:
             raise TypeError(f"{place.name}: rows of {rows.dtype}, expected {KINDS[place]}")
         rows = np.ascontiguousarray(rows) if len(rows) else np.zeros(1, dtype=KINDS[place])
         self._tables[place] = rows
-        self.addresses[place] = rows.ctypes.data
+        self._addresses[place] = rows.ctypes.data
 
     def _add_rows(self, free: Free, place: Place, count: int) -> None:
         old = self._tables[place]
