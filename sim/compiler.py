@@ -10,17 +10,15 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar
 
-import numpy as np
-
-from core import traffic
 from core.names import Server
-from core.operations import BACKGROUND, OPERATIONS, steps_of
+from core.operations import BACKGROUND, OPERATIONS
 from core.profile import DEGRADED, Profile
 from core.scenario import Scenario
 from sim import flow as flows
 from sim.draws import spread_of
 from sim.flow import READS, Flow, OperationFlow, Where, walk
 from sim.layout import Layout
+from sim.offered import offered_per_second
 from sim.program import DRAWS_MAX, DemandRow, Entry, Instruction, Op, PoolSpec, Program, Topic
 from sim.pulls import FOLLOWED
 from sim.replication import flow_of as replicated
@@ -28,24 +26,6 @@ from sim.replication import flow_of as replicated
 #: A miss path is calibrated only where at least this share of look-ups missed.
 _MISS_RATIO_MIN: Final = 0.01
 T = TypeVar("T")
-
-
-def offered_per_second(scenario: Scenario) -> dict[str, tuple[float, ...]]:
-    """Offered rate of every operation and background job, by second from the start of the warm-up."""
-    load = scenario.traffic
-    seconds = range(max(1, int(np.ceil(load.warm_up_seconds + load.duration_seconds))))
-    middles = [second + 0.5 - load.warm_up_seconds for second in seconds]
-    viral = load.viral
-    extra = [traffic.viral_rate_per_second(viral, load.rate_per_second, at) if viral else 0.0 for at in middles]
-    rates: dict[str, list[float]] = {name: [0.0] * len(middles) for name in (*OPERATIONS, *BACKGROUND)}
-    for act in sorted({*load.mix_ratio, *(viral.mix_ratio if viral else ())}):
-        base = load.rate_per_second * load.mix_ratio.get(act, 0.0)
-        share = viral.mix_ratio.get(act, 0.0) if viral else 0.0
-        for step in steps_of(act):
-            rates[step] = [rate + base + share * more for rate, more in zip(rates[step], extra, strict=True)]
-    rates["media.process"] = rates["media.complete"]
-    rates["fanout.deliver"] = rates["post.create"]
-    return {name: tuple(values) for name, values in rates.items()}
 
 
 def compile_flows(

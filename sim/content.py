@@ -52,6 +52,11 @@ class Content:
         )
         self._celebrities = frozenset(author for author in range(self.people.posters) if self.fanout(author).pull_count)
 
+    @property
+    def viral_author(self) -> int | None:
+        """Whose post goes viral."""
+        return self._viral_author
+
     def instance(self, person: int) -> int:
         """PostgreSQL instance that holds this person's rows."""
         found = self._instances.get(person)

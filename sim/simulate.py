@@ -18,7 +18,7 @@ from core.operations import OPERATIONS
 from core.profile import Profile
 from core.run import Event, Samples
 from core.scenario import Scenario
-from sim import arrivals, observed
+from sim import arrivals, observed, saturation
 from sim.jobs import JobDelay
 from sim.laws import ModelError
 from sim.observed import Engine, Observed
@@ -27,6 +27,8 @@ from sim.parts import Parts, prepare
 EngineName = Literal["auto", "simpy", "compiled"]
 #: Requests from which the compiled engine is chosen: below, SimPy is done before compiled code is loaded.
 COMPILED_FROM: Final = 200
+#: Places whose expected utilisation a run tells.
+_BUSIEST: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,10 @@ def _facts(parts: Parts, seen: Observed, usage: tuple[tuple[str, int, float], ..
         "feed_pull_mean_count": parts.content.mean_pull_count(),
         **_log_facts(seen),
     }
+    ranked = saturation.of(parts.program, parts.scenario, parts.profile, placed=parts.layout, content=parts.content)
+    facts["busiest"] = {f"{each.kind} {each.place}": round(each.peak_ratio, 4) for each in ranked[:_BUSIEST]}
+    if (sentence := saturation.verdict(ranked)) is not None:
+        facts["no_steady_state"] = sentence
     if len(hosts) > 1:
         busy = {host.name: spent / (seconds * host.cores) for host, spent in zip(hosts, judged, strict=True)}
         facts["utilisation_ratio_by_host"] = busy

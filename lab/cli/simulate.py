@@ -36,7 +36,9 @@ def command(
     from lab.progress import task
 
     with task("simulate") as report:
-        simulate(read, text, chosen.profile, folder, speed=speed, own_profile=chosen.own, report=report)
+        record = simulate(read, text, chosen.profile, folder, speed=speed, own_profile=chosen.own, report=report)
+    if "no_steady_state" in record.facts:
+        click.echo(f"note: {record.facts['no_steady_state']}", err=True)
     if as_json:
         click.echo(json.dumps(json.loads((folder / run.RECORD_FILE).read_text(encoding="utf-8"))))
     else:
