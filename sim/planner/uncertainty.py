@@ -33,7 +33,7 @@ from sim.planner.workload import Moment
 #: Base samples of Saltelli's scheme: with k inputs (k + 2) × as many worlds are evaluated.
 SAMPLES: Final = 1_024
 #: A client gives up after this, and a queue that grows without end is as late as that.
-_LATEST_SECONDS: Final = 30.0
+LATEST_SECONDS: Final = 30.0
 _SEED: Final = 20_261_121
 #: 95 % quantile of the standard normal distribution.
 _Z95: Final = 1.6448536269514722
@@ -200,7 +200,7 @@ class _World:
         met, slow, fast = np.ones(count), np.ones(count), np.ones(count)
         for limit in self.limits:
             mixture = targets.latency(brief, whole, limit.name, case)
-            values[_name(limit)] = np.minimum(mixture.quantile(limit.level), _LATEST_SECONDS)
+            values[_name(limit)] = np.minimum(mixture.quantile(limit.level), LATEST_SECONDS)
             for factor, kept in ((1.0, met), (1.0 + self._error, slow), (1.0 - self._error, fast)):
                 kept *= mixture.below(limit.seconds / factor) >= limit.level
         need, machines = self._need(load_of, case, of_input, growth)

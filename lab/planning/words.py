@@ -1,0 +1,152 @@
+"""The words of a plan: the sentence that says it, and figures as people read them."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from lab import figures
+from sim.planner.latency import ERROR_RATIO
+from sim.planner.outlook import Percentile
+from sim.planner.plan import Plan
+from sim.planner.uncertainty import LATEST_SECONDS
+from sim.planner.workload import Moment
+
+#: What each moment is called.
+MOMENTS: Final = {Moment.NOW: "now", Moment.PEAK: "peak", Moment.LOST: "worst"}
+_MONEY: Final = ((1e9, "B"), (1e6, "M"))
+_BYTES: Final = ((2**50, "PiB"), (2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"))
+
+
+def money(dollars: float) -> str:
+    """``$9,470``, ``$5.14 M``, ``$368 M``."""
+    sign = figures.MINUS if dollars < 0 else ""
+    for size, letter in _MONEY:
+        if abs(dollars) >= size * 0.9995:
+            return f"{sign}${figures.rounded(abs(dollars) / size)} {letter}"
+    return sign + figures.dollars(abs(dollars))
+
+
+def size(count: float) -> str:
+    """``48.2 TiB``."""
+    for unit, letters in _BYTES:
+        if count >= unit:
+            return f"{figures.rounded(count / unit)} {letters}"
+    return f"{count:,.0f} B"
+
+
+def percent(ratio: float, *, digits: int = 0) -> str:
+    """``75 %``."""
+    return f"{ratio * 100:.{digits}f} %"
+
+
+def nines(ratio: float) -> str:
+    """Availability with as many digits as it has nines and two more: ``99.9998 %``."""
+    if ratio >= 1.0:
+        return "100 %"
+    digits = max(0, math.floor(-math.log10(1.0 - ratio) + 1e-6) - 1)
+    return f"{math.floor(ratio * 10 ** (digits + 2) + 1e-6) / 10**digits:.{digits}f} %"
+
+
+def headroom(ratio: float) -> str:
+    """``+54 %``; none where it is full; beyond tenfold only that."""
+    if not math.isfinite(ratio) or ratio > 9.995:
+        return ">10 ×"
+    if abs(ratio) < 0.005:
+        return "none"
+    return f"{figures.signed(ratio * 100)} %"
+
+
+def latency(seconds: float) -> str:
+    """A latency, or that there is none because the queue grows without end."""
+    return figures.duration(seconds) if math.isfinite(seconds) else "never"
+
+
+def late(seconds: float) -> str:
+    """A latency of some world, where what is later than any client waits has no end."""
+    return "no end" if seconds >= LATEST_SECONDS * 0.9995 else latency(seconds)
+
+
+def bits(bytes_per_second: float) -> str:
+    """``51.3 Tbit/s``."""
+    amount = bytes_per_second * 8.0
+    for unit, letters in ((1e12, "Tbit/s"), (1e9, "Gbit/s"), (1e6, "Mbit/s")):
+        if amount >= unit:
+            return f"{figures.rounded(amount / unit)} {letters}"
+    return f"{figures.rounded(amount / 1e3)} kbit/s"
+
+
+def with_error(seconds: float) -> str:
+    """``150 [135–165] ms``: the closed forms' own error."""
+    if not math.isfinite(seconds):
+        return "never"
+    scale, unit = (1.0, "s") if seconds >= 0.9995 else (1e-3, "ms")
+    value, low, high = (
+        figures.rounded(each / scale, seconds * ERROR_RATIO / scale)
+        for each in (seconds, seconds * (1.0 - ERROR_RATIO), seconds * (1.0 + ERROR_RATIO))
+    )
+    return f"{value} [{low}–{high}] {unit}"
+
+
+def limit_name(each: Percentile) -> str:
+    """``feed.read p95``."""
+    return f"{each.limit.name} p{each.limit.level * 100:g}"
+
+
+def worst(plan: Plan) -> str:
+    """What the worst hour is."""
+    lose, spare = plan.brief.workload.lose_regions, plan.brief.intent.spare
+    parts = ["the busiest hour"]
+    if plan.brief.intent.growth_ratio:
+        parts = [f"the busiest hour in {plan.brief.intent.years:g} y"]
+    if lose:
+        parts.append(f"{lose} region{'s' if lose > 1 else ''} lost")
+    if spare:
+        parts.append(f"{spare} of everything down")
+    return " with ".join([parts[0], " and ".join(parts[1:])]) if len(parts) > 1 else parts[0]
+
+
+def busiest(plan: Plan) -> str:
+    """The service that has most processes: what the sentence counts."""
+    service = max(plan.brief.scenario.system.placement.processes, key=lambda name: (plan.count(name), name == "feed"))
+    return "feed" if "feed" in plan.regions[0].tiers and plan.count("feed") >= plan.count(service) else service
+
+
+def sentence(plan: Plan) -> str:
+    """The plan in one sentence: how many, how fast, how dear, what gives way first, what the money goes into."""
+    told = [f"{plan.machines:,} machines"]
+    feed = "feed" if "feed" in plan.regions[0].tiers else busiest(plan)
+    told[0] += f", {plan.count(feed):,} {feed} processes"
+    tightest = max(plan.outlook.percentiles, key=lambda each: each.burn(Moment.LOST), default=None)
+    if tightest is not None:
+        seconds = tightest.seconds[Moment.LOST]
+        told.append(
+            f"{limit_name(tightest)} {with_error(seconds)} "
+            f"{'of' if tightest.held else 'against'} {figures.limit_of(tightest.limit.seconds, 'seconds')}"
+        )
+    told.append(f"{money(plan.bill.total_dollars_month)} a month")
+    return f"{', '.join(told)}; {bottleneck(plan)}; {dearest(plan)}"
+
+
+def bottleneck(plan: Plan) -> str:
+    """What gives way first, and how far off that is."""
+    first = plan.outlook.bottleneck
+    room = first.headroom[Moment.LOST]
+    if room < 0.005:
+        return f"{first.name} gives way first, its {first.binds} is used up in the worst hour"
+    return f"{first.name} gives way first, its {first.binds} at {headroom(room)} on the worst hour"
+
+
+def dearest(plan: Plan) -> str:
+    """What most of the money goes into."""
+    parts = plan.bill.by_component()
+    name = max(parts, key=lambda each: parts[each])
+    return f"{name} is {percent(parts[name] / plan.bill.total_dollars_month)} of the bill"
+
+
+def certainty(plan: Plan) -> str:
+    """How sure it is, where the intent's ranges say anything."""
+    known = plan.uncertainty
+    if known is None:
+        return ""
+    return f"P(limits hold) {percent(known.met_ratio)}, P(short) {percent(known.short_ratio)}"
