@@ -117,11 +117,16 @@ def _result(parts: Parts, engine: str, seen: Observed, usage: tuple[tuple[str, i
         usage=usage,
         stages=tuple((*names, count, seconds) for names, (count, seconds) in sorted(stages) if count),
         caches=tuple(sorted(seen.caches)),
-        journal=tuple(sorted((*arrivals.told(parts.schedule), *seen.journal), key=lambda event: event.at_seconds)),
+        journal=tuple(sorted((*arrivals.told(parts.schedule), *seen.journal), key=_in_order)),
         facts=_facts(parts, seen, usage),
         ledger=_ledger(seen.samples, seen.lost_count),
         jobs=seen.jobs,
     )
+
+
+def _in_order(event: Event) -> tuple[float, str, int]:
+    """What happened at one time stands in one order, whichever engine tells it."""
+    return event.at_seconds, event.event, event.values.get("fault", -1)
 
 
 def _facts(parts: Parts, seen: Observed, usage: tuple[tuple[str, int, float], ...]) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numba
 
-from core.policies import breaker, patience, retry
+from core.policies import breaker, hot_key, patience, replica, retry
 
 
 def _cache_folder() -> Path:
     ours = sorted(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in (*ours, *(Path(each.__file__) for each in (breaker, patience, retry))):
+    for path in (*ours, *(Path(each.__file__) for each in (breaker, hot_key, patience, replica, retry))):
         digest.update(path.read_bytes())
     kept = Path(os.environ.get("WINDTUNNEL_CACHE") or Path.home() / ".cache" / "windtunnel")
     return kept / "numba" / digest.hexdigest()[:16]

@@ -104,6 +104,12 @@ class Engine:
                 (cache.name, int(row["hit_count"]), int(row["miss_count"]))
                 for cache, row in zip(parts.plant.caches, world["CACHES"], strict=False)
             ],
+            hot_keys=(int(world.clock["splits"]), int(world.clock["folds"])),
+            lost_count={
+                name: count
+                for name, count in zip(self._builder.operations, world["LOST"].tolist(), strict=True)
+                if count
+            },
             logs=self._logs(),
             breaker_opened=world["BREAKER_FAMILIES"]["opened_count"].tolist()[: len(parts.program.breakers)],
         )
@@ -203,7 +209,12 @@ class Engine:
         return tuple(found)
 
     def _journal(self) -> list[Event]:
-        found = []
+        found, names = [], self._parts.layout.processes
+        for row in self._world["PROMOTIONS"]:
+            if row["at"] == row["at"]:
+                told = {"process": names[row["place"]].name, "instead_of": names[row["dead"]].name}
+                values = {**told, "lost": int(row["lost"])}
+                found.append(Event(at_seconds=float(row["at"]), event="replica_promoted", values=values))
         for deed, row in zip(self._builder.deeds, self._world["DEEDS"], strict=False):
             for event, at in (("fault_begins", float(row["began"])), ("fault_ends", float(row["ended"]))):
                 if not math.isnan(at):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sim.compiled import agenda, draws, logs, places, stores, tallies, tasks, threads
+from sim.compiled import agenda, draws, failover, logs, places, stores, tallies, tasks, threads
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled, entry
 from sim.compiled.records import Broken, Free, Kind
@@ -149,8 +149,11 @@ def _deed(world: World, row: int) -> None:
             places.die(world, r.deed_stations(world)[place])
     if one.kind != PAUSE and one.stations_count:
         logs.died(world, r.deed_stations(world)[one.stations], one.kind == RESTART)
+        failover.died(world, row, r.deed_stations(world)[one.stations])
     for place in range(one.caches, one.caches + one.caches_count):
         stores.clear(world, r.deed_caches(world)[place])
+    for place in range(one.keys, one.keys + one.keys_count):
+        stores.drop(world, r.deed_keys(world)[2 * place], r.deed_keys(world)[2 * place + 1])
     agenda.at(world, clock[0].now + one.for_seconds, Kind.DEED_ENDS, row, 0)
 
 
@@ -193,6 +196,8 @@ def _happen(world: World, kind: int, row: int, turn: int) -> None:
         _deed(world, row)
     elif kind == Kind.DEED_ENDS:
         _deed_ends(world, row)
+    elif kind == Kind.PROMOTE:
+        failover.promote(world, row)
     elif kind == Kind.REBALANCE:
         logs.rebalance(world, row)
 

@@ -24,6 +24,9 @@ INSTRUCTION: Final = _kind(
     seconds="f8",
     trips="f8",
     size="i8",
+    sent="i8",
+    nodes="i8",
+    role="i8",
     op="i8",
     index="i8",
     where="i8",
@@ -47,6 +50,8 @@ ENTRY: Final = _kind(
 ARRIVAL: Final = _kind(
     at="f8",
     push_factor="f8",  # timelines written for a post of the author, over those of calibration
+    pull_factor="f8",  # what pulling celebrities' posts costs the store for this person, over what it cost there
+    merge_factor="f8",  # and the service
     photo_bytes="i8",
     person="i8",
     author="i8",
@@ -57,6 +62,9 @@ ARRIVAL: Final = _kind(
     limit_row="i4",  # of the person among those who ask
     pushes="i4",  # whether a post of the author is pushed
     readers="i4",  # who see a post of the author
+    person_node="i4",  # of Redis
+    counter="i4",  # row of the post's counter
+    counter_node="i4",
     author_partition="i4",
     number_partition="i4",
 )
@@ -72,7 +80,7 @@ IDLE: Final = _kind(share="f8", key="u8", number="i8", station="i8")
 #: Something that the scenario breaks or mends at a time.
 DEED: Final = _kind(
     at="f8", for_seconds="f8", began="f8", ended="f8", kind="i8", stations="i8", stations_count="i8",
-    caches="i8", caches_count="i8", toxic="i8", link="i8",
+    caches="i8", caches_count="i8", keys="i8", keys_count="i8", toxic="i8", link="i8",
 )  # fmt: skip
 
 # --- what has a state --------------------------------------------------------------------------------------------------
@@ -84,6 +92,8 @@ CLOCK: Final = _kind(
     open="i8", counting="i8", error="i8", error_place="i8", events="i8", lanes_count="i8", hosts_count="i8",
     timeout_lane="i8", breaker_failures="i8", retry_attempts="i8", reserve="i8", events_max="i8",
     jobs_max="i8", job_ends_max="i8", topics_count="i8",
+    hot_per_second="f8", own_writes="f8", failover="f8", hot_keys_max="i8", splits="i8", folds="i8",
+    operations_count="i8",
     breaker_open_seconds="f8", retry_ratio="f8", retry_base="f8", retry_cap="f8",
     demand_key="u8", wait_key="u8", plain_key="u8",
 )  # fmt: skip
@@ -102,7 +112,7 @@ TASK: Final = _kind(
     claim="i8", claim_last="i8", next="i8",
 )  # fmt: skip
 REQUEST: Final = _kind(
-    entity="u8", number="i8", chooser="i8", began="f8", step="i8", entry="i8", second="i8", degraded="i8", answered="i8",
+    entity="u8", number="i8", instance="i8", gateway="i8", began="f8", step="i8", entry="i8", second="i8", degraded="i8", answered="i8",
     users="i8", task="i8", next="i8", turn="i8",
 )  # fmt: skip
 JOB: Final = _kind(
@@ -122,6 +132,9 @@ JOB_END: Final = _kind(finish="f8", place="i8", job="i8")  # on a host's heap
 PROCESS: Final = _kind(cpu="f8", virtual="f8", busy="i8", host="i8")
 POOL: Final = _kind(size="i8", taken="i8", tally="i8", first="i8", last="i8", waiting_count="i8")
 POOL_FAMILY: Final = _kind(first="i8", callers="i8", callees="i8")
+COUNTER: Final = _kind(rate="f8", written="f8", keys="i8")
+#: A primary that died, until a replica takes its place or it is back: commits that no replica had are in `MISSING`.
+PROMOTION: Final = _kind(first="i8", nodes="i8", dead="i8", place="i8", lost="i8", at="f8")
 CLAIM: Final = _kind(
     entered="f8",
     pool="i8",
@@ -216,6 +229,14 @@ class Place(IntEnum):
     PARTITIONS = 51
     MEMBERS = 52
     RECORDS = 53
+    COUNTERS = 54
+    PRIMARIES = 55
+    WROTE = 56
+    UNREPLICATED = 57
+    PROMOTIONS = 58
+    MISSING = 59
+    LOST = 60
+    DEED_KEYS = 61
 
 
 #: Dtype of each table.
@@ -274,6 +295,14 @@ KINDS: Final[dict[Place, np.dtype[Any]]] = {
     Place.PARTITIONS: PARTITION,
     Place.MEMBERS: MEMBER,
     Place.RECORDS: RECORD,
+    Place.COUNTERS: COUNTER,
+    Place.PRIMARIES: np.dtype("i8"),  # by station: of a database's first, which of its nodes is the primary now
+    Place.WROTE: np.dtype("f8"),  # last commit of each person who asks
+    Place.UNREPLICATED: np.dtype("i8"),  # commits that no replica has, by station and operation
+    Place.PROMOTIONS: PROMOTION,
+    Place.MISSING: np.dtype("i8"),  # the same as it was when a primary died, by deed and operation
+    Place.LOST: np.dtype("i8"),  # of these, what a failover lost, by operation
+    Place.DEED_KEYS: np.dtype("i8"),  # keys that are lost with one node of several
 }
 
 instructions = table(Place.INSTRUCTIONS, INSTRUCTION)
@@ -330,6 +359,14 @@ topics = table(Place.TOPICS, TOPIC)
 partitions = table(Place.PARTITIONS, PARTITION)
 members = table(Place.MEMBERS, MEMBER)
 records = table(Place.RECORDS, RECORD)
+counters = table(Place.COUNTERS, COUNTER)
+primaries = table(Place.PRIMARIES, np.dtype("i8"))
+wrote = table(Place.WROTE, np.dtype("f8"))
+unreplicated = table(Place.UNREPLICATED, np.dtype("i8"))
+promotions = table(Place.PROMOTIONS, PROMOTION)
+missing = table(Place.MISSING, np.dtype("i8"))
+lost = table(Place.LOST, np.dtype("i8"))
+deed_keys = table(Place.DEED_KEYS, np.dtype("i8"))
 
 
 class Kind(IntEnum):
@@ -352,6 +389,7 @@ class Kind(IntEnum):
     BRANCH = 14
     INNER = 15
     REBALANCE = 16
+    PROMOTE = 17
 
 
 class Free(IntEnum):

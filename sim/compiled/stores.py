@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from core.names import FaultKind
-from core.policies import breaker, patience, retry
+from core.policies import breaker, hot_key, patience, retry
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled
 from sim.compiled.records import NOBODY
@@ -17,6 +17,9 @@ earned = compiled(retry.earned)
 affords = compiled(retry.affords)
 backoff_seconds = compiled(retry.wait_seconds)
 pause_seconds = compiled(patience.pause_seconds)
+rate_after = compiled(hot_key.rate_after)
+keys_for = compiled(hot_key.keys_for)
+node_of = compiled(hot_key.node_of)
 
 _CLOSED = int(breaker.State.CLOSED)
 _OPEN = int(breaker.State.OPEN)
@@ -143,22 +146,41 @@ def tell_breaker(world: World, family: int, row: int, succeeded: bool) -> None:
             r.breaker_families(world)[family].opened_count += 1
 
 
+# --- counters of posts: `sim.counters` ----------------------------------------------------------------------------------
+
+
+@compiled
+def written(world: World, row: int) -> None:
+    """One more write of a post's counter."""
+    clock, one = r.clock(world), r.counters(world)
+    if one[row].keys == 0:
+        one[row].keys = 1
+        one[row].written = clock[0].now
+    one[row].rate = rate_after(one[row].rate, clock[0].now - one[row].written)
+    one[row].written = clock[0].now
+    keys = keys_for(one[row].rate, one[row].keys, clock[0].hot_per_second, clock[0].hot_keys_max)
+    clock[0].splits += keys > one[row].keys
+    clock[0].folds += keys < one[row].keys
+    one[row].keys = keys
+
+
 # --- rate limits ------------------------------------------------------------------------------------------------------
 
 
 @compiled
 def limited(world: World, entry: int, row: int) -> bool:
-    """Whether the person of ``row`` has asked too often; a ring holds as many arrivals as are allowed."""
+    """Whether the person of ``row`` has been let through too often; a ring holds as many times as are allowed."""
     now, one = r.clock(world)[0].now, r.entries(world)[entry]
     heads, recents = r.recent_heads(world), r.recents(world)
     if one.limit_count == 0:
         return True
     seen = heads[one.limit_heads + row]
-    heads[one.limit_heads + row] = seen + 1
     place = one.limit_place + row * one.limit_count + seen % one.limit_count
-    too_often = seen >= one.limit_count and recents[place] > now - one.limit_seconds
+    if seen >= one.limit_count and recents[place] > now - one.limit_seconds:
+        return True
+    heads[one.limit_heads + row] = seen + 1
     recents[place] = now
-    return too_often
+    return False
 
 
 # --- toxics: `sim.link.Link` ------------------------------------------------------------------------------------------
@@ -175,6 +197,25 @@ def cut(world: World, link: int) -> bool:
 
 
 @compiled
+def _carried_seconds(world: World, toxic: int, count: int) -> float:
+    """How long a narrow link takes to carry so many bytes."""
+    one = r.toxics(world)[toxic]
+    left = max(0.0, one.end - r.clock(world)[0].now)
+    return min(count / one.bandwidth, left) if one.bandwidth else left
+
+
+@compiled
+def narrow_seconds(world: World, link: int, sent_bytes: int) -> float:
+    """How long a narrow link takes to carry what a caller sends."""
+    one, toxics = r.links(world)[link], r.toxics(world)
+    total = 0.0
+    for row in range(one.faults, one.faults + one.faults_count):
+        if toxics[row].acting and toxics[row].kind == BANDWIDTH:
+            total += _carried_seconds(world, row, sent_bytes)
+    return total
+
+
+@compiled
 def held_back_seconds(world: World, link: int, trips: float, answer_bytes: int, uniform: float) -> float:
     """How long acting toxics keep the answers of ``trips`` round trips; infinite where they never come."""
     one, toxics, now = r.links(world)[link], r.toxics(world), r.clock(world)[0].now
@@ -187,7 +228,7 @@ def held_back_seconds(world: World, link: int, trips: float, answer_bytes: int, 
         if toxic.kind == LATENCY:
             total += min(max(0.0, toxic.latency + toxic.jitter * (2.0 * uniform - 1.0)) * trips, left)
         elif toxic.kind == BANDWIDTH:
-            total += min(answer_bytes / toxic.bandwidth if toxic.bandwidth else left, left)
+            total += _carried_seconds(world, row, answer_bytes)
         elif toxic.kind == TIMEOUT:
             return math.inf
     return total

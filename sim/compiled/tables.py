@@ -9,14 +9,15 @@ from typing import Any, Final
 import numpy as np
 
 from core import streams
-from core.names import Server
+from core.names import FaultKind, Server
 from core.operations import OPERATIONS, steps_of
 from core.policies.partition import owner_of, partition_of
 from sim import disturbances, faults
-from sim.compiled import stores, walk
+from sim.caches import node_of
+from sim.compiled import routing, stores, walk
 from sim.compiled.records import KINDS, NOBODY, Place
 from sim.compiled.world import Array, World
-from sim.flow import Keyed, Keys
+from sim.flow import Keyed, Keys, Per
 from sim.jobs import CLASSES
 from sim.parts import Parts
 from sim.program import Instruction, Op
@@ -72,7 +73,8 @@ class Builder:
             row["op"], row["visit"], row["index"] = step.op, step.visit, step.index
             row["share"], row["seconds"], row["trips"] = step.share, step.seconds, step.trips
             row["size"], row["coalesce"], row["proxy"] = step.size, step.coalesce, step.proxy
-            row["where"] = walk.WHERE_CODES[step.where]
+            row["sent"], row["nodes"], row["role"] = step.sent, step.nodes, step.role
+            row["where"] = routing.WHERE_CODES[step.where]
             row["per"] = walk.PER_CODES[step.per]
             row["keys"] = self._keys(step)
             row["children"], row["children_count"] = len(children), len(step.children)
@@ -105,6 +107,8 @@ class Builder:
                 return self.reasons.index(step.keys)
             case Op.LOOKUP | Op.MISSED:
                 return walk.KEYS_CODES[Keys(step.keys)]
+            case Op.COMMITTED:
+                return self.operations.index(step.keys)
         return 0
 
     # --- the schedule -----------------------------------------------------------------------------------------------
@@ -129,6 +133,8 @@ class Builder:
         found["pushes"][:count] = (pushes > 0)[author_rows]
         found["push_factor"][:count] = (pushes / parts.push_mean)[author_rows]
         found["readers"][:count] = np.array([content.readers(author) for author in known.tolist()])[author_rows]
+        self._people(found[:count], people.tolist(), person_rows)
+        self._counters(found[:count])
         self._partitions_of(found[:count], known, author_rows)
         found["photo_bytes"][:count] = np.array([content.photo_bytes(author) for author in known.tolist()])[author_rows]
         self._tables[Place.ARRIVALS] = found
@@ -144,6 +150,33 @@ class Builder:
         self._numbers(Place.STEPS, steps)
         most = int(acts["steps_count"][schedule.act].sum()) if count else 0
         self._tables[Place.SAMPLES] = rows(Place.SAMPLES, most + 1)
+
+    def _people(self, found: Array, people: list[int], person_rows: Array) -> None:
+        """What depends on who asks: the node with their keys, what they pull."""
+        content, pulls, known = self._parts.content, self._parts.pulls, self._parts.content.celebrities()
+        if self._parts.scenario.system.redis.nodes > 1:
+            found["person_node"] = np.array([content.node(person) for person in people])[person_rows]
+        wanted = {step.per for step in self._parts.program.instructions}
+        for name, per in (("pull_factor", Per.PULL), ("merge_factor", Per.MERGE)):
+            if per in wanted:
+                factors = [pulls.factor(per, followed=content.pulls(person), known=known) for person in people]
+                found[name] = np.array(factors)[person_rows]
+        wrote = rows(Place.WROTE, max(1, len(people)))
+        wrote[:] = -math.inf
+        self._tables[Place.WROTE] = wrote
+
+    def _counters(self, found: Array) -> None:
+        """Counters of posts, where they lie on more than one node."""
+        parts = self._parts
+        if parts.scenario.system.redis.nodes > 1 and len(found):
+            posts, counter_rows = np.unique(
+                np.array([parts.content.post(target) for target in parts.schedule.target.tolist()]), return_inverse=True
+            )
+            found["counter"] = counter_rows
+            found["counter_node"] = np.array([parts.content.counter_node(post) for post in posts.tolist()])[
+                counter_rows
+            ]
+            self._tables[Place.COUNTERS] = rows(Place.COUNTERS, len(posts))
 
     def _partitions_of(self, found: Array, authors: Array, author_rows: Array) -> None:
         """Where events of each request go: all topics have the same number of partitions."""
@@ -185,7 +218,7 @@ class Builder:
             row["front"], row["behind"] = program.entries[name].front, program.entries[name].behind
             limit = self._parts.plant.limits.get(name)
             if limit is not None:
-                row["limit_count"], row["limit_seconds"] = math.floor(limit[0]), limit[1]
+                row["limit_count"], row["limit_seconds"] = math.ceil(limit[0]), limit[1]
                 row["limit_place"], row["limit_heads"] = places, heads
                 places += people * int(row["limit_count"])
                 heads += people
@@ -347,12 +380,46 @@ class Builder:
             row["began"] = row["ended"] = math.nan
             row["kind"] = stores.TOXIC_KINDS.index(deed.fault.kind)
             row["stations"], row["stations_count"] = len(stations), len(deed.stations)
-            row["caches"], row["caches_count"] = len(caches), len(deed.caches)
+            row["caches"], row["caches_count"] = len(caches), len(deed.caches) if deed.nodes == 1 else 0
             stations += deed.stations
-            caches += deed.caches
+            caches += deed.caches if deed.nodes == 1 else ()
+        self._lost_keys(found)
+        self._replicas(found)
         self._tables |= {Place.LINKS: links, Place.TOXICS: toxics, Place.DEEDS: found}
         self._numbers(Place.DEED_STATIONS, stations)
         self._numbers(Place.DEED_CACHES, caches)
+
+    def _lost_keys(self, found: Array) -> None:
+        """Keys that are lost with one node of several, as pairs of cache and slot."""
+        keys: list[int] = []
+        for row, deed in zip(found, self.deeds, strict=False):
+            row["keys"] = len(keys) // 2
+            for cache in deed.caches if deed.nodes > 1 else ():
+                name, first = self._parts.plant.caches[cache].name, int(self._tables[Place.CACHES][cache]["slots"])
+                for key in range(self._keys_counts()[cache]):
+                    if node_of(name, key, deed.nodes) == deed.node:
+                        keys += (cache, first + key)
+            row["keys_count"] = len(keys) // 2 - row["keys"]
+        self._numbers(Place.DEED_KEYS, keys)
+
+    def _replicas(self, found: Array) -> None:
+        """Who takes the place of a process that dies, where it is a database's."""
+        plant, layout, operations = self._parts.plant, self._parts.layout, len(self.operations)
+        promotions = rows(Place.PROMOTIONS, len(found))
+        promotions["at"] = math.nan
+        for row, deed in zip(promotions, self.deeds, strict=False):
+            if deed.stations and deed.fault.kind is not FaultKind.PAUSE:
+                dead = deed.stations[0]
+                first = dead - layout.processes[dead].replica
+                row["first"], row["dead"] = first, dead
+                row["nodes"] = layout.nodes(layout.processes[first].group)
+        self._tables |= {
+            Place.PROMOTIONS: promotions,
+            Place.PRIMARIES: np.array(plant.primary, dtype=np.int64),
+            Place.UNREPLICATED: rows(Place.UNREPLICATED, len(plant.stations) * operations),
+            Place.MISSING: rows(Place.MISSING, len(found) * operations),
+            Place.LOST: rows(Place.LOST, operations),
+        }
 
     @staticmethod
     def _toxic(row: Any, deed: faults.Deed) -> None:
@@ -377,6 +444,9 @@ class Builder:
         row["breaker_open_seconds"] = plant.breaker_policy.open_seconds
         row["retry_attempts"], row["retry_ratio"] = plant.retry_policy.attempts, plant.retry_policy.budget_ratio
         row["retry_base"], row["retry_cap"] = plant.retry_policy.backoff_seconds, plant.retry_policy.backoff_cap_seconds
+        row["operations_count"] = len(self.operations)
+        row["own_writes"], row["failover"] = plant.own_writes_seconds, plant.failover_seconds
+        row["hot_per_second"], row["hot_keys_max"] = plant.hot_keys.hot_per_second, plant.hot_keys.keys_max
         for name in ("demand", "wait", "plain"):
             row[f"{name}_key"] = streams.named(seed, f"model.{name}").key
         self._tables[Place.CLOCK] = clock

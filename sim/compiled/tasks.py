@@ -126,7 +126,8 @@ def new_request(world: World, number: int, step: int, entry: int) -> int:
     row = agenda.take(world, Free.REQUESTS, requests[free].next)
     requests[row].entity = np.uint64(number * STEPS_MAX + step)
     requests[row].number = number
-    requests[row].chooser = number
+    requests[row].instance = number
+    requests[row].gateway = NOBODY
     requests[row].step = step
     requests[row].entry = entry
     requests[row].began = clock[0].now
@@ -139,14 +140,15 @@ def new_request(world: World, number: int, step: int, entry: int) -> int:
 
 
 @compiled
-def new_copy(world: World, original: int, chooser: int) -> int:
-    """A request of its own for what a consumer does; ``chooser`` says which instance it uses."""
+def new_copy(world: World, original: int, instance: int) -> int:
+    """A request of its own for what one instance of a consumer does."""
     requests = r.requests(world)
     free = r.frees(world)[Free.REQUESTS].first
     row = agenda.take(world, Free.REQUESTS, requests[free].next)
     requests[row].entity = requests[original].entity
     requests[row].number = requests[original].number
-    requests[row].chooser = chooser
+    requests[row].instance = instance
+    requests[row].gateway = requests[original].gateway
     requests[row].step = requests[original].step
     requests[row].entry = requests[original].entry
     requests[row].began = requests[original].began

@@ -11,11 +11,11 @@ import math
 
 import numpy as np
 
-from sim.compiled import agenda, draws, logs, places, pools, stores, tasks
+from sim.compiled import agenda, draws, logs, places, pools, routing, stores, tasks
 from sim.compiled import records as r
 from sim.compiled.jit import Bits, World, compiled
 from sim.compiled.records import NOBODY, Kind
-from sim.flow import Ending, Keys, Per, Policy, Where
+from sim.flow import Ending, Keys, Per, Policy
 from sim.program import DRAWS_MAX, Op
 
 WAIT = 0
@@ -31,17 +31,15 @@ EXPIRED = int(Ending.EXPIRED)
 CANCELLED = int(Ending.CANCELLED)
 
 #: Enumerations of flows by number, as the tables hold them.
-WHERE_CODES = {each: number for number, each in enumerate(Where)}
 KEYS_CODES = {each: number for number, each in enumerate(Keys)}
 PER_CODES = {each: number for number, each in enumerate(Per)}
 POLICY_CODES = {each: number for number, each in enumerate(Policy)}
-_PERSON = WHERE_CODES[Where.PERSON]
-_AUTHOR = WHERE_CODES[Where.AUTHOR]
-_EACH = WHERE_CODES[Where.EACH]
 _PHOTO = KEYS_CODES[Keys.PHOTO]
 _TIMELINE = KEYS_CODES[Keys.TIMELINE]
 _POSTS = KEYS_CODES[Keys.POSTS]
 _PUSH = PER_CODES[Per.PUSH]
+_PULL = PER_CODES[Per.PULL]
+_MERGE = PER_CODES[Per.MERGE]
 
 _ATTEMPT_BITS = np.uint64(56)
 _ONE = np.uint64(1)
@@ -74,19 +72,6 @@ def _child(world: World, frame: int, place: int) -> int:
 
 
 @compiled
-def turn_of(world: World, where: int, count: int, request: int) -> int:
-    """Which of several instances serves a step."""
-    if count == 1:
-        return 0
-    asked = r.requests(world)[request]
-    if where == _PERSON:
-        return r.arrivals(world)[asked.number].person_instance
-    if where == _AUTHOR:
-        return r.arrivals(world)[asked.number].author_instance
-    return asked.chooser % count
-
-
-@compiled
 def cpu_seconds(world: World, frame: int, row: int, visit: Bits) -> float:
     """CPU time that this execution needs."""
     at, task = r.frames(world)[frame].instruction, r.frames(world)[frame].task
@@ -95,6 +80,10 @@ def cpu_seconds(world: World, frame: int, row: int, visit: Bits) -> float:
     factor = draws.demand_factor(r.clock(world)[0].demand_key, demand.sigma, request.entity, visit)
     if step.per == _PUSH:
         factor *= r.arrivals(world)[request.number].push_factor
+    elif step.per == _PULL:
+        factor *= r.arrivals(world)[request.number].pull_factor
+    elif step.per == _MERGE:
+        factor *= r.arrivals(world)[request.number].merge_factor
     second = min(max(request.second, 0), demand.seconds_count - 1)
     return r.means(world)[demand.means + second] * step.share * factor
 
@@ -124,9 +113,9 @@ def _use(world: World, frame: int, value: int):
         one[frame].phase = 1
         at = one[frame].instruction
         step = r.instructions(world)[at]
-        turn = turn_of(world, step.where, step.choices_count, request_of(world, frame))
+        station = routing.station(world, at, request_of(world, frame))
         seconds = cpu_seconds(world, frame, step.index, visit_of(world, at, one[frame].task))
-        places.submit(world, r.choices(world)[step.choices + turn], seconds, frame)
+        places.submit(world, station, seconds, frame)
         return WAIT, 0
     if value == 0:
         return END, BROKEN
@@ -143,6 +132,20 @@ def _arrive(world: World, frame: int):
 
 
 @compiled
+def _squeeze(world: World, frame: int):
+    """What is sent goes through a link that may be narrow."""
+    one = r.frames(world)
+    step = r.instructions(world)[one[frame].instruction]
+    if r.links(world)[step.index].acting_count:
+        narrow = stores.narrow_seconds(world, step.index, step.sent)
+        if narrow != 0.0:
+            one[frame].phase = 6
+            agenda.wait(world, narrow, frame)
+            return WAIT, 0
+    return _arrive(world, frame)
+
+
+@compiled
 def _cross(world: World, frame: int):
     """Go over the wire, to the other side."""
     one = r.frames(world)
@@ -156,7 +159,7 @@ def _cross(world: World, frame: int):
         one[frame].phase = 2
         agenda.wait(world, one[frame].a * (2.0 * step.trips - 1.0), frame)
         return WAIT, 0
-    return _arrive(world, frame)
+    return _squeeze(world, frame)
 
 
 @compiled
@@ -204,6 +207,8 @@ def _call(world: World, frame: int, value: int):
             return END, BROKEN
         return _cross(world, frame)
     if phase == 2:
+        return _squeeze(world, frame)
+    if phase == 6:
         return _arrive(world, frame)
     if phase == 3:
         return _return(world, frame, value)
@@ -213,22 +218,14 @@ def _call(world: World, frame: int, value: int):
 
 
 @compiled
-def _pool(world: World, frame: int) -> int:
-    step = r.instructions(world)[r.frames(world)[frame].instruction]
-    family = r.pool_families(world)[step.index]
-    request = request_of(world, frame)
-    caller = r.requests(world)[request].chooser % family.callers
-    callee = step.size if step.where == _EACH else turn_of(world, step.where, family.callees, request)
-    return family.first + caller * family.callees + callee
-
-
-@compiled
 def _hold(world: World, frame: int, value: int):
     one = r.frames(world)
     task = one[frame].task
     if one[frame].phase == 0:
         one[frame].phase = 1
-        one[frame].i = pools.claim(world, _pool(world, frame), frame, task)
+        one[frame].i = pools.claim(
+            world, routing.pool(world, one[frame].instruction, request_of(world, frame)), frame, task
+        )
         pools.keep(world, task, one[frame].i)
         return WAIT, 0
     if one[frame].phase == 1:
@@ -246,7 +243,9 @@ def _hold(world: World, frame: int, value: int):
 def _admit(world: World, frame: int, value: int):
     one = r.frames(world)
     if one[frame].phase == 0:
-        pool = _pool(world, frame)
+        request = request_of(world, frame)
+        routing.balance(world, one[frame].instruction, request)
+        pool = routing.pool(world, one[frame].instruction, request)
         if pools.full(world, pool):
             return END, OVERLOADED
         one[frame].phase = 1
@@ -447,7 +446,7 @@ def _breaker(world: World, frame: int, value: int):
     one = r.frames(world)
     family = r.instructions(world)[one[frame].instruction].index
     told = r.breaker_families(world)[family]
-    row = told.first + r.requests(world)[request_of(world, frame)].chooser % told.instances
+    row = told.first + r.requests(world)[request_of(world, frame)].instance % told.instances
     if one[frame].phase == 0:
         if stores.try_breaker(world, row):
             one[frame].phase = 1
@@ -541,6 +540,18 @@ def _aside(world: World, frame: int):
 
 
 @compiled
+def _committed(world: World, frame: int):
+    at, request = r.frames(world)[frame].instruction, request_of(world, frame)
+    one = r.instructions(world)[at]
+    if one.size:
+        count = r.clock(world)[0].operations_count
+        r.unreplicated(world)[routing.database(world, at, request) * count + one.keys] += one.size
+    if one.size >= 0:
+        r.wrote(world)[r.arrivals(world)[r.requests(world)[request].number].limit_row] = r.clock(world)[0].now
+    return END, OK
+
+
+@compiled
 def step(world: World, frame: int, value: int):
     """Let one frame go on."""
     at = r.frames(world)[frame].instruction
@@ -585,4 +596,6 @@ def step(world: World, frame: int, value: int):
         return _mark(world, frame)
     if op == Op.MISSED:
         return _missed(world, frame)
+    if op == Op.COMMITTED:
+        return _committed(world, frame)
     return END, one.index  # Op.FAIL

@@ -1,0 +1,130 @@
+"""Who serves a step, in compiled code: `sim.routing`."""
+
+from __future__ import annotations
+
+from core.policies import replica
+from sim.compiled import records as r
+from sim.compiled import stores
+from sim.compiled.jit import World, compiled
+from sim.flow import READS, Where
+
+reads_from = compiled(replica.reads_from)
+successor = compiled(replica.successor)
+
+#: Enumeration of flows by number, as the tables hold it.
+WHERE_CODES = {each: number for number, each in enumerate(Where)}
+_GATEWAY = WHERE_CODES[Where.GATEWAY]
+_PERSON = WHERE_CODES[Where.PERSON]
+_AUTHOR = WHERE_CODES[Where.AUTHOR]
+_OWN_KEYS = WHERE_CODES[Where.OWN_KEYS]
+_COUNTER = WHERE_CODES[Where.COUNTER]
+_EACH = WHERE_CODES[Where.EACH]
+
+
+@compiled
+def _is_up(world: World, station: int) -> bool:
+    return r.stations(world)[station].down == 0
+
+
+@compiled
+def _turn(world: World, where: int, count: int, request: int) -> int:
+    if count == 1:
+        return 0
+    asked = r.requests(world)[request]
+    arrivals = r.arrivals(world)
+    if where == _PERSON:
+        return arrivals[asked.number].person_instance
+    if where == _AUTHOR:
+        return arrivals[asked.number].author_instance
+    if where == _OWN_KEYS:
+        return arrivals[asked.number].person_node
+    if where == _COUNTER:
+        keys = max(1, r.counters(world)[arrivals[asked.number].counter].keys)
+        return stores.node_of(arrivals[asked.number].counter_node, asked.number % keys, count)
+    return asked.instance % count
+
+
+@compiled
+def _gateway(world: World, instruction: int, request: int) -> int:
+    requests, step, choices = r.requests(world), r.instructions(world)[instruction], r.choices(world)
+    if requests[request].gateway < 0:
+        count, number = step.choices_count, requests[request].number
+        requests[request].gateway = number % count
+        for offset in range(count):
+            place = (number + offset) % count
+            if _is_up(world, choices[step.choices + place]):
+                requests[request].gateway = place
+                break
+    return requests[request].gateway
+
+
+@compiled
+def _node(world: World, instruction: int, first: int, request: int) -> int:
+    """Place of the node among those of its database, whose first choice is ``first``."""
+    step, choices, asked = r.instructions(world)[instruction], r.choices(world), r.requests(world)[request]
+    nodes, role = step.nodes, step.role
+    primary = r.primaries(world)[choices[step.choices + first]]
+    if role == READS:
+        up = 0
+        for each in range(nodes):
+            up |= int(_is_up(world, choices[step.choices + first + (primary + each) % nodes])) << each
+        clock = r.clock(world)[0]
+        ago = clock.now - r.wrote(world)[r.arrivals(world)[asked.number].limit_row]
+        role = reads_from(nodes - 1, up, asked.number, ago, clock.own_writes)
+    return (primary + role) % nodes
+
+
+@compiled
+def station(world: World, instruction: int, request: int) -> int:
+    """Where a step is done."""
+    step, choices = r.instructions(world)[instruction], r.choices(world)
+    if step.choices_count == 1:
+        return choices[step.choices]
+    if step.where == _GATEWAY:
+        return choices[step.choices + _gateway(world, instruction, request)]
+    if step.where == _COUNTER:
+        stores.written(world, r.arrivals(world)[r.requests(world)[request].number].counter)
+    if step.nodes == 1:
+        return choices[step.choices + _turn(world, step.where, step.choices_count, request)]
+    first = _turn(world, step.where, step.choices_count // step.nodes, request) * step.nodes
+    return choices[step.choices + first + _node(world, instruction, first, request)]
+
+
+@compiled
+def pool(world: World, instruction: int, request: int) -> int:
+    """The pool of the request's instance of the caller, to where the step is done."""
+    step = r.instructions(world)[instruction]
+    family = r.pool_families(world)[step.index]
+    callee = step.size
+    if step.where != _EACH:
+        callee = _turn(world, step.where, family.callees // step.nodes, request)
+    if step.nodes > 1:
+        first = callee * step.nodes
+        callee = first + _node(world, instruction, first, request)
+    return family.first + r.requests(world)[request].instance % family.callers * family.callees + callee
+
+
+@compiled
+def balance(world: World, instruction: int, request: int) -> None:
+    """Give a request that enters a component to one of its instances: `core.policies.balance.least_busy`."""
+    step, choices, pools = r.instructions(world)[instruction], r.choices(world), r.pools(world)
+    count = step.choices_count
+    if count < 2:
+        return
+    requests, first = r.requests(world), r.pool_families(world)[step.index].first
+    turn, best = requests[request].number, -1
+    for offset in range(count):
+        place = (turn + offset) % count
+        if _is_up(world, choices[step.choices + place]) and (
+            best < 0 or pools[first + place].taken < pools[first + best].taken
+        ):
+            best = place
+    requests[request].instance = best if best >= 0 else turn % count
+
+
+@compiled
+def database(world: World, instruction: int, request: int) -> int:
+    """First station of the database that a commit is on."""
+    step = r.instructions(world)[instruction]
+    turn = _turn(world, step.where, step.choices_count // step.nodes, request)
+    return r.choices(world)[step.choices + turn * step.nodes]
