@@ -20,6 +20,7 @@ from lab.studies.results import Results
 from lab.studies.runners import Runner
 from lab.studies.tables import WIDTH, ends, table
 from lab.studies.task import Setup, tasks
+from sim.studies.difference import ALPHA, compare
 from sim.studies.grid import Axis, Point
 from sim.studies.readings import Reading
 
@@ -73,19 +74,28 @@ class Sweep:
     @property
     def sentence(self) -> str:
         """What came out, in one sentence with its numbers."""
-        parts = [f"{len(self.places)} settings"]
-        for figure in self.headline[:1]:
-            known = [(found.value, place) for place in self.places if (found := place.estimate(figure)) is not None]
-            if len(known) > 1:
-                low, high = min(known, key=lambda each: each[0]), max(known, key=lambda each: each[0])
-                parts.append(
-                    f"{words.name_of(figure)} from {words.value(figure, low[0])} ({low[1].point.name})"
-                    f" to {words.value(figure, high[0])} ({high[1].point.name})"
-                )
+        parts = [f"{len(self.places)} settings", *self._extremes()]
         judged = [place for place in self.places if place.held is not None]
         if judged:
             parts.append(f"expectations hold at {sum(place.held is True for place in judged)} of {len(judged)}")
         return "; ".join(parts) + "."
+
+    def _extremes(self) -> list[str]:
+        """The first figure's smallest and largest value, and whether more than noise lies between them."""
+        for figure in self.headline[:1]:
+            known = [(found.value, place) for place in self.places if (found := place.estimate(figure)) is not None]
+            if len(known) < 2:
+                break
+            low, high = min(known, key=lambda each: each[0]), max(known, key=lambda each: each[0])
+            told = (
+                f"{words.name_of(figure)} from {words.value(figure, low[0])} ({low[1].point.name})"
+                f" to {words.value(figure, high[0])} ({high[1].point.name})"
+            )
+            sides = [[reading.figures for reading in place.readings] for place in (low[1], high[1])]
+            pairs = math.comb(len(known), 2)  # any two of them might have been the extremes (Bonferroni)
+            noise = all(each.chance * pairs >= ALPHA for each in compare(*sides, figures=[figure]))
+            return [told + (", not distinguishable" if self.replications > 1 and noise else "")]
+        return []
 
 
 def make(

@@ -1,0 +1,125 @@
+"""The one sentence of a study: its numbers, its interval, and “not distinguishable” where that is the answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.scenario import parse
+from lab.studies.sweep import Place, Sweep
+from lab.studies.tables import WIDTH, table
+from lab.studies.tune import Tune, Wish
+from sim.studies import grid
+from sim.studies.difference import compare
+from sim.studies.optimum import Candidate, choose, objectives_of, scores
+from sim.studies.readings import Reading
+from sim.studies.search import Outcome, Trial
+from sim.studies.space import dimension
+from tests.studies.conftest import TINY
+
+OBJECTIVES = objectives_of("feed.read")
+AXES = (grid.axis("traffic.rate=10/s,20/s,30/s"),)
+
+
+def _sweep(*values: tuple[float, ...]) -> Sweep:
+    points = grid.points(TINY, AXES)
+    places = [
+        Place(
+            point=point,
+            readings=tuple(
+                Reading(figures={"feed.read.p95_seconds": value, "feed.read.answered_per_second": 1.0}, excesses={})
+                for value in row
+            ),
+        )
+        for point, row in zip(points, values, strict=True)
+    ]
+    return Sweep(
+        scenario=parse(TINY),
+        axes=AXES,
+        places=tuple(places),
+        replications=3,
+        calibration="",
+        engine="simpy",
+        commit="",
+    )
+
+
+def test_a_sweep_names_its_extremes_and_says_where_they_are_noise() -> None:
+    rising = _sweep((0.10, 0.11, 0.12), (0.20, 0.21, 0.22), (0.30, 0.312, 0.321)).sentence
+    assert rising == "3 settings; feed.read p95 from 110 ms (traffic.rate=10/s) to 311 ms (traffic.rate=30/s)."
+    noisy = _sweep((0.1, 0.2, 0.3), (0.15, 0.1, 0.4), (0.2, 0.3, 0.1)).sentence
+    assert noisy.endswith("to 217 ms (traffic.rate=20/s), not distinguishable.")
+
+
+def _candidate(threshold: int, p99: float, *, noise: float = 0.002, excess: float = -0.5, seed: int = 1) -> Candidate:
+    random = np.random.default_rng(seed)
+    outcomes = [
+        Outcome(objectives=(100.0, p99 * (1 + noise * random.normal()), 0.1), excesses={"feed.read p99": excess})
+        for _ in range(6)
+    ]
+    return Candidate(settings=(("system.fanout.threshold", str(threshold)),), outcomes=tuple(outcomes))
+
+
+def _tune(*candidates: Candidate, fresh: tuple[Candidate, Candidate] | None = None) -> Tune:
+    found = choose(candidates, OBJECTIVES, seed=1)
+    ours, best = fresh or (candidates[0], candidates[found.best])
+    trials = tuple(
+        Trial(number=number, settings=each.settings, outcome=each.outcomes[0]) for number, each in enumerate(candidates)
+    )
+    return Tune(
+        scenario=parse(TINY),
+        wish=Wish(
+            dimensions=(dimension("system.fanout.threshold=1..100:log"),),
+            objectives=OBJECTIVES,
+            trials=len(trials),
+            search_replications=1,
+            replications=6,
+            few=3,
+        ),
+        objectives=OBJECTIVES,
+        trials=trials,
+        candidates=candidates,
+        optimum=found,
+        best=grid.point(TINY, candidates[found.best].settings),
+        differences=compare(scores(ours, OBJECTIVES), scores(best, OBJECTIVES)) if found.best else (),
+        calibration="",
+        engine="simpy",
+        commit="",
+    )
+
+
+def test_a_better_setting_is_told_with_its_interval_and_the_change() -> None:
+    said = _tune(_candidate(15, 0.2), _candidate(30, 0.1, seed=2), _candidate(60, 0.3, seed=3)).sentence
+    assert said.startswith("threshold 30 [30–30]: cost × p99 × freshness −50")
+    assert "p99 −100" in said
+    assert said.endswith("against today's 15.")
+
+
+def test_a_lucky_setting_is_not_distinguishable_from_todays_on_fresh_replications() -> None:
+    lucky = _candidate(30, 0.0999, seed=2)
+    fresh = (_candidate(15, 0.1, noise=0.2, seed=7), _candidate(30, 0.1, noise=0.2, seed=8))
+    said = _tune(_candidate(15, 0.1), lucky, fresh=fresh).sentence
+    assert said.startswith("threshold 30 [")
+    assert ": not distinguishable from today's 15 (cost × p99 × freshness" in said
+
+
+def test_todays_setting_may_be_the_best() -> None:
+    found = _tune(_candidate(15, 0.1), _candidate(30, 0.2, seed=2))
+    assert found.stays
+    assert found.sentence == "threshold 15 [15–15]: today's setting is the best of 2 tried."
+
+
+def test_an_expectation_that_today_misses_or_that_nothing_holds_comes_first() -> None:
+    rescued = _tune(_candidate(15, 0.1, excess=0.3), _candidate(30, 0.2, seed=2)).sentence
+    assert "holds every expectation, and today's 15 misses feed.read p99" in rescued
+    lost = _tune(_candidate(15, 0.1, excess=0.3), _candidate(30, 0.2, excess=0.1, seed=2)).sentence
+    assert lost == "No setting of 2 tried holds every expectation; the nearest is threshold 30 [30–30]."
+
+
+@pytest.mark.parametrize("columns", [3, 12])
+def test_a_table_is_never_wider_than_the_terminal_and_names_what_it_leaves_out(columns: int) -> None:
+    head = ["setting", *(f"figure {number}" for number in range(columns))]
+    lines, missing = table(head, [["10/s", *("212 [198–231] ms" for _ in range(columns))]])
+    assert all(len(line) <= WIDTH for line in lines)
+    assert len(missing) == max(0, columns - 4)
+    assert not any(name in lines[0].split("  ") for name in missing)
