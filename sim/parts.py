@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core import traffic
@@ -13,6 +14,7 @@ from sim import layout, plant
 from sim.compiler import compile_flows
 from sim.components import all_flows
 from sim.content import Content
+from sim.flow import OperationFlow
 from sim.kernel import Kernel
 from sim.layout import Layout
 from sim.plant import Plant
@@ -45,12 +47,15 @@ class Parts:
         return load.duration_seconds + _TAIL_TIMEOUTS * load.timeout_seconds
 
 
-def prepare(scenario: Scenario, profile: Profile) -> Parts:
-    """Work out a scenario; raises ValueError where its pages speak of a process that it does not have."""
+def prepare(scenario: Scenario, profile: Profile, *, pages: Mapping[str, OperationFlow] | None = None) -> Parts:
+    """Work out a scenario, by the pages of `sim.components` where no other ones are given.
+
+    Raises ValueError where pages speak of a process that the scenario does not have.
+    """
     schedule = traffic.of(scenario)
     content = Content(scenario, viral_author=schedule.viral_author)
     placed = layout.of(scenario)
-    program = _program(scenario, profile, placed)
+    program = _program(scenario, profile, placed, pages or all_flows(scenario))
     kernel = Kernel(start_seconds=-scenario.traffic.warm_up_seconds)
     built = plant.build(kernel, program, scenario=scenario, profile=profile, layout=placed)
     plant.fill(built, content, scenario=scenario)
@@ -68,12 +73,12 @@ def prepare(scenario: Scenario, profile: Profile) -> Parts:
     )
 
 
-def _program(scenario: Scenario, profile: Profile, placed: Layout) -> Program:
+def _program(scenario: Scenario, profile: Profile, placed: Layout, pages: Mapping[str, OperationFlow]) -> Program:
     mix = scenario.traffic.mix_ratio
     viral = scenario.traffic.viral.mix_ratio if scenario.traffic.viral else {}
     wanted = {step for act in (*mix, *viral) for step in steps_of(act)}
     return compile_flows(
-        all_flows(scenario),
+        pages,
         scenario=scenario,
         profile=profile,
         layout=placed,

@@ -21,12 +21,13 @@ from core.scenario import Scenario
 from sim import arrivals, observed, saturation
 from sim.jobs import JobDelay
 from sim.laws import ModelError
+from sim.log import LogAccount
 from sim.observed import Engine, Observed
 from sim.parts import Parts, prepare
 
-EngineName = Literal["auto", "simpy", "compiled"]
+EngineName = Literal["auto", "simpy", "compiled", "feedforward"]
 #: Requests from which the compiled engine is chosen: below, SimPy is done before compiled code is loaded.
-COMPILED_FROM: Final = 200
+COMPILED_FROM: Final = 2_000
 #: Places whose expected utilisation a run tells.
 _BUSIEST: Final = 5
 
@@ -61,17 +62,25 @@ def simulate(
     parts = prepare(scenario, profile)
     name = chosen(parts, engine)
     runner = _engine(name, parts)
-    usage = _run(parts, runner, on_progress)
+    usage = run_second_by_second(parts, runner, on_progress)
     seen = runner.observed()
     observed.check(seen)
     return _result(parts, name, seen, usage)
 
 
 def chosen(parts: Parts, engine: EngineName) -> str:
-    """The engine for a run: the compiled one where it is worth loading."""
+    """The engine for a run: where loading it is worth it, the one for feed-forward networks, else the compiled one."""
+    if len(parts.layout.regions) > 1:
+        if engine == "compiled":
+            raise ValueError("the compiled engine knows one region; simpy knows several")
+        return "simpy"
     if engine != "auto":
         return engine
-    return "compiled" if len(parts.schedule) >= COMPILED_FROM else "simpy"
+    if len(parts.schedule) < COMPILED_FROM:
+        return "simpy"
+    from sim.compiled import feedforward
+
+    return "compiled" if feedforward.why_not(parts) else "feedforward"
 
 
 def _engine(name: str, parts: Parts) -> Engine:
@@ -79,13 +88,17 @@ def _engine(name: str, parts: Parts) -> Engine:
         from sim import reference
 
         return reference.Engine(parts)
+    if name == "feedforward":
+        from sim.compiled import feedforward
+
+        return feedforward.Engine(parts)
     from sim.compiled import engine  # loading it takes a second
 
     return engine.Engine(parts)
 
 
-def _run(
-    parts: Parts, engine: Engine, on_progress: Callable[[float], None] | None
+def run_second_by_second(
+    parts: Parts, engine: Engine, on_progress: Callable[[float], None] | None = None
 ) -> tuple[tuple[str, int, float], ...]:
     """From the first arrival to the last answer, second by second; returns CPU time by process and second."""
     begin, end = engine.now, parts.scenario.traffic.duration_seconds
@@ -116,7 +129,7 @@ def _result(parts: Parts, engine: str, seen: Observed, usage: tuple[tuple[str, i
         samples=seen.samples,
         usage=usage,
         stages=tuple((*names, count, seconds) for names, (count, seconds) in sorted(stages) if count),
-        caches=tuple(sorted(seen.caches)),
+        caches=_caches(seen),
         journal=tuple(sorted((*arrivals.told(parts.schedule), *seen.journal), key=_in_order)),
         facts=_facts(parts, seen, usage),
         ledger=_ledger(seen.samples, seen.lost_count),
@@ -127,6 +140,15 @@ def _result(parts: Parts, engine: str, seen: Observed, usage: tuple[tuple[str, i
 def _in_order(event: Event) -> tuple[float, str, int]:
     """What happened at one time stands in one order, whichever engine tells it."""
     return event.at_seconds, event.event, event.values.get("fault", -1)
+
+
+def _caches(seen: Observed) -> tuple[tuple[str, int, int], ...]:
+    """Hits and misses by cache, those of all regions together."""
+    found: dict[str, tuple[int, int]] = {}
+    for name, hits, misses in seen.caches:
+        before = found.get(name, (0, 0))
+        found[name] = (before[0] + hits, before[1] + misses)
+    return tuple((name, *counts) for name, counts in sorted(found.items()))
 
 
 def _facts(parts: Parts, seen: Observed, usage: tuple[tuple[str, int, float], ...]) -> dict[str, Any]:
@@ -164,12 +186,18 @@ def _facts(parts: Parts, seen: Observed, usage: tuple[tuple[str, int, float], ..
 
 def _log_facts(seen: Observed) -> dict[str, Any]:
     """By job: how long events stood on the log before their work began, how many still do, and were handled twice."""
-    heard = {log.job: log for log in seen.logs if log.lag_count}
+    jobs: dict[str, list[LogAccount]] = {}
+    for log in seen.logs:
+        jobs.setdefault(log.job, []).append(log)
+    counts = {job: sum(log.lag_count for log in logs) for job, logs in jobs.items()}
+    heard = {job: logs for job, logs in jobs.items() if counts[job]}
     return {
-        "consumer_lag_mean_seconds": {job: log.lag_seconds / log.lag_count for job, log in heard.items()},
-        "consumer_lag_max_seconds": {job: log.lag_max_seconds for job, log in heard.items()},
-        "log_unhandled_count": {log.job: log.found for log in seen.logs},
-        "log_redelivered_count": {log.job: log.redelivered_count for log in seen.logs},
+        "consumer_lag_mean_seconds": {
+            job: sum(log.lag_seconds for log in logs) / counts[job] for job, logs in heard.items()
+        },
+        "consumer_lag_max_seconds": {job: max(log.lag_max_seconds for log in logs) for job, logs in heard.items()},
+        "log_unhandled_count": {job: sum(log.found for log in logs) for job, logs in jobs.items()},
+        "log_redelivered_count": {job: sum(log.redelivered_count for log in logs) for job, logs in jobs.items()},
     }
 
 

@@ -59,6 +59,11 @@ def compiled(function: F) -> F:
     return cast(F, part)
 
 
+def over_arrays(signature: str) -> Callable[[F], F]:
+    """A function that Python calls with whole arrays; ``signature`` is numba's."""
+    return cast(Callable[[F], F], numba.njit(signature, cache=True, error_model="numpy"))
+
+
 def entry(function: F) -> F:
     """A function that Python calls. Its code, with that of all that it calls, is kept for the next process."""
     whole = numba.njit(cache=True, error_model="numpy")(function)
