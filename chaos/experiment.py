@@ -182,11 +182,14 @@ def _deed(fault: Fault) -> str:
         FaultKind.KILL: f"{fault.target} is killed",
         FaultKind.PAUSE: f"{fault.target} stands still",
         FaultKind.RESTART: f"{fault.target} is stopped, and started again afterwards",
+        FaultKind.LOST: f"the region {fault.target} is lost",
     }[fault.kind]
     return f"{when}{long}: {what}"
 
 
 def _mending(fault: Fault) -> str:
+    if fault.kind is FaultKind.LOST:
+        return f"the region {fault.target} is back"
     if fault.kind is FaultKind.PAUSE:
         return f"{fault.target} goes on"
     if fault.kind in (FaultKind.KILL, FaultKind.RESTART):

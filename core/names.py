@@ -79,7 +79,8 @@ LINKS: Final[tuple[str, ...]] = (
 
 
 class FaultKind(StrEnum):
-    """What a fault does. The first group acts on a link by a Toxiproxy toxic, the second on a process."""
+    """What a fault does. The first group acts on a link by a Toxiproxy toxic, the second on a process, the last on all
+    of a region."""
 
     LATENCY = "latency"
     BANDWIDTH = "bandwidth"
@@ -89,6 +90,7 @@ class FaultKind(StrEnum):
     KILL = "kill"
     PAUSE = "pause"
     RESTART = "restart"
+    LOST = "lost"
 
 
 class Origin(StrEnum):

@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from core import diurnal, streams
 from core import population as population_of
-from core import streams
+from core.homes import of as homes_of
 from core.operations import JOURNEYS, OPERATIONS
 from core.scenario.model import Scenario, Viral
 
@@ -60,7 +61,7 @@ def of(scenario: Scenario) -> Schedule:
     traffic = scenario.traffic
     acts = tuple(name for name in (*OPERATIONS, *JOURNEYS) if name in _acts_of(scenario))
     base = _arrivals(scenario)
-    parts = [_choose(scenario, people, "base", base, traffic.mix_ratio, acts)]
+    parts = [_choose(scenario, people, "base", base, traffic.mix_ratio, acts, homes=_homes(scenario))]
     author = None
     if traffic.viral is not None:
         author = people.nearest(traffic.viral.author.followers)
@@ -110,6 +111,8 @@ def _arrivals(scenario: Scenario) -> Floats:
     if traffic.arrivals == "steady":
         count = int(span * traffic.rate_per_second)
         times = np.asarray((np.arange(count) + 0.5) / traffic.rate_per_second, dtype=np.float64)
+    elif traffic.arrivals == "diurnal":
+        times = _diurnal_arrivals(scenario)
     else:
         times = _poisson(scenario.seed, "traffic.arrivals", traffic.rate_per_second, span)
     return np.asarray(times - traffic.warm_up_seconds, dtype=np.float64)
@@ -124,6 +127,35 @@ def _viral_arrivals(scenario: Scenario, viral: Viral) -> Floats:
     keep = streams.named(scenario.seed, "traffic.viral.thinning").uniforms(np.arange(len(times)))
     rates = np.array([viral_rate_per_second(viral, base, at) for at in times])
     return times[keep * peak < rates]
+
+
+def _diurnal_arrivals(scenario: Scenario) -> Floats:
+    """Thinning, as of viral arrivals, of a Poisson process at the busiest moment's rate, from the warm-up's start."""
+    load = scenario.traffic
+    peak = load.rate_per_second * load.diurnal.factor
+    times = _poisson(scenario.seed, "traffic.arrivals", peak, load.warm_up_seconds + load.duration_seconds)
+    keep = streams.named(scenario.seed, "traffic.diurnal.thinning").uniforms(np.arange(len(times)))
+    rates = load.rate_per_second * diurnal.weights(scenario, times - load.warm_up_seconds).sum(axis=0)
+    kept: Floats = times[keep * peak < rates]
+    return kept
+
+
+def _homes(scenario: Scenario) -> Ints | None:
+    """Home regions of all people, where it matters for who acts when."""
+    several = len(scenario.system.regions) > 1
+    return homes_of(scenario) if several and scenario.traffic.arrivals == "diurnal" else None
+
+
+def _by_region(scenario: Scenario, times: Floats, drawn: Floats, homes: Ints) -> Ints:
+    """Persons who act: of a region by how much of the traffic is its people's at that time, all of them alike."""
+    shares = diurnal.weights(scenario, times)
+    where = streams.named(scenario.seed, "traffic.base.region").uniforms(np.arange(len(times))) * shares.sum(axis=0)
+    region = np.minimum((np.cumsum(shares, axis=0) <= where).sum(axis=0), len(shares) - 1)
+    person = np.empty(len(times), dtype=np.int64)
+    for place in range(len(shares)):
+        people, mine = np.flatnonzero(homes == place), region == place
+        person[mine] = people[(drawn[mine] * len(people)).astype(np.int64)]
+    return person
 
 
 def _poisson(seed: int, name: str, rate_per_second: float, span_seconds: float) -> Floats:
@@ -141,6 +173,8 @@ def _choose(
     times: Floats,
     mix: dict[str, float],
     acts: tuple[str, ...],
+    *,
+    homes: Ints | None = None,
 ) -> tuple[Floats, Ints, Ints, Ints]:
     numbers = np.arange(len(times))
 
@@ -151,7 +185,10 @@ def _choose(
     edges = np.cumsum([mix[each] for each in names])
     chosen = np.minimum(np.searchsorted(edges, draw("act"), side="right"), len(names) - 1)
     act = np.array([acts.index(each) for each in names], dtype=np.int64)[chosen]
-    person = (draw("person") * people.people).astype(np.int64)
+    if homes is None:
+        person = (draw("person") * people.people).astype(np.int64)
+    else:
+        person = _by_region(scenario, times, draw("person"), homes)
     uploads = np.isin(act, [acts.index(each) for each in acts if each in ("media.upload", "story.create")])
     person = np.where(uploads, person % people.posters, person)
     author_edges = np.cumsum(people.follower_counts[: people.posters] + 1.0)

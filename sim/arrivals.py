@@ -55,6 +55,7 @@ class Clients:
                 person=person,
                 author=self._content.author(target, person),
                 post=self._content.post(target),
+                region=self._interpreter.serving(person),
                 second=int(self._kernel.now - self._start_seconds),
             )
             ending = yield from self._ask(request, step)

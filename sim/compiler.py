@@ -10,13 +10,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar
 
-from core.names import Server
+from core.names import Server, link
 from core.operations import BACKGROUND, OPERATIONS
 from core.profile import DEGRADED, Profile
 from core.scenario import Scenario
 from sim import flow as flows
 from sim.draws import spread_of
-from sim.flow import READS, Flow, OperationFlow, Where, walk
+from sim.flow import READS, Flow, Home, OperationFlow, Where, walk
 from sim.layout import Layout
 from sim.offered import offered_per_second
 from sim.program import DRAWS_MAX, DemandRow, Entry, Instruction, Op, PoolSpec, Program, Topic
@@ -25,6 +25,8 @@ from sim.replication import flow_of as replicated
 
 #: A miss path is calibrated only where at least this share of look-ups missed.
 _MISS_RATIO_MIN: Final = 0.01
+#: How links begin that clients cross.
+_FROM_OUTSIDE: Final = link("client", "")
 T = TypeVar("T")
 
 
@@ -130,11 +132,13 @@ class _Compiler:
                 limited = self._operation in self._scenario.system.gateway.limits
                 return Instruction(op=Op.LIMIT if limited else Op.SEQUENCE, visit=visit)
             case flows.Delay():
-                return Instruction(op=Op.DELAY, visit=visit, index=_row(program.delays, str(step.station)))
+                row = _row(program.delays, str(step.station))
+                return Instruction(op=Op.DELAY, visit=visit, index=row, home=self._home(step.home), hop=step.hop)
             case flows.Commit():
                 replication = self._scenario.system.shards.replication
-                nodes = self._layout.nodes(Server.POSTGRES)
-                return self._instruction(replicated(step, nodes=nodes, replication=replication), visit)
+                nodes, regions = self._layout.nodes(Server.POSTGRES), len(self._layout.regions)
+                flow = replicated(step, nodes=nodes, regions=regions, replication=replication)
+                return self._instruction(flow, visit)
             case flows.Committed():
                 return self._committed(step, visit)
             case flows.Lookup():
@@ -166,7 +170,8 @@ class _Compiler:
             case flows.Decide():
                 return Instruction(op=Op.DECIDE, visit=visit, keys=step.policy.value, children=self._all(step.cases))
             case flows.Emit():
-                return Instruction(op=Op.EMIT, visit=visit, index=_row(program.jobs, step.job))
+                row = _row(program.jobs, step.job)
+                return Instruction(op=Op.EMIT, visit=visit, index=row, size=int(step.everywhere))
             case flows.Aside():
                 return Instruction(op=Op.ASIDE, visit=visit, children=(self._add(step.inner),))
             case flows.Stage():
@@ -199,7 +204,13 @@ class _Compiler:
             share=share,
             nodes=nodes,
             role=self._role(step.role),
+            home=self._home(step.home),
+            hop=step.hop,
         )
+
+    def _home(self, home: Home) -> Home:
+        """Of one region nothing is anywhere else."""
+        return home if len(self._layout.regions) > 1 else Home.HERE
 
     def _role(self, role: int) -> int:
         return 0 if role == READS and self._scenario.system.shards.replication.reads == "primary" else role
@@ -213,6 +224,8 @@ class _Compiler:
             choices=self._layout.named(Server.POSTGRES),
             nodes=self._layout.nodes(Server.POSTGRES),
             keys=self._operation,
+            home=self._home(step.home),
+            hop=step.hop,
         )
 
     def _turn(self, process: str, choices: tuple[int, ...], share: float) -> tuple[tuple[int, ...], float, Where]:
@@ -239,6 +252,7 @@ class _Compiler:
             proxy=proxy,
             share=share,
             choices=self._layout.of(str(Server.TOXIPROXY)),
+            home=self._home(Home.CLIENT if step.link.startswith(_FROM_OUTSIDE) else step.home),
             children=(self._add(step.inner),),
         )
 
@@ -257,6 +271,7 @@ class _Compiler:
             choices=self._layout.named(callee) if nodes > 1 else (),
             nodes=nodes,
             role=self._role(step.role),
+            home=self._home(step.home),
             children=(self._add(step.inner),),
         )
 
@@ -300,7 +315,8 @@ class _Compiler:
             if degraded and note not in self.program.notes and not self._calibrated(operation + DEGRADED):
                 self.program.notes.append(note)
             return -1
-        rates = self._rates.get(operation) or (0.0,)
+        # regions are taken as alike: each has its part of the rate at which an operation's cost is looked up
+        rates = [rate / len(self._layout.regions) for rate in self._rates.get(operation) or (0.0,)]
         means = [found.at(rate) for rate in rates]
         if degraded and usual is not None:  # what the usual path shares with it is on the page already
             means = [max(0.0, mean - usual.at(rate)) for mean, rate in zip(means, rates, strict=True)]

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from core import ids, streams
+from core import homes, ids, streams
 from core import population as population_of
 from core.names import Cache, Key
 from core.policies import fanout
@@ -39,6 +39,8 @@ class Content:
         self._viral_author = viral_author
         self._instances: dict[int, int] = {}
         self._nodes: dict[int, int] = {}
+        self._homes: list[int] | None = None
+        self._shares = [region.people_ratio for region in scenario.system.regions.values()]
         self._pulls: dict[int, int] = {}
         self._pages: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
         self._followees: list[list[int]] | None = None
@@ -65,6 +67,16 @@ class Content:
             logical = ids.shard_of_name(self.people.username(person), shards.logical)
             found = self._instances[person] = physical_of(logical, shards.physical)
         return found
+
+    def home(self, person: int) -> int:
+        """Place of the region where this person lives."""
+        if self._homes is None:
+            self._homes = homes.of(self._scenario).tolist()
+        return self._homes[person]
+
+    def share(self, region: int) -> float:
+        """Share of the people who live in a region."""
+        return self._shares[region]
 
     def node(self, person: int) -> int:
         """Redis node that holds this person's keys."""

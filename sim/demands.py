@@ -34,5 +34,5 @@ class Demands:
     def _size(self, per: Per, request: Request) -> float:
         content = self._content
         if per is Per.PUSH:
-            return content.fanout(request.author).push_count / self._push_mean
+            return content.fanout(request.author).push_count * content.share(request.region) / self._push_mean
         return self._pulls.factor(per, followed=content.pulls(request.person), known=content.celebrities())

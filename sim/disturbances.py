@@ -38,7 +38,8 @@ def idle_ratios(layout: Layout, profile: Profile) -> list[tuple[int, float]]:
     measured = profile.background_cpu_ratio
     found = []
     for place, process in sorted(enumerate(layout.processes), key=lambda each: each[1].name):
-        alike = [measured[process.name]] if process.name in measured else []
+        name = process.name.rpartition("/")[2]  # that of every region's
+        alike = [measured[name]] if name in measured else []
         alike = alike or [ratio for name, ratio in measured.items() if group_of(name) == process.group]
         share = sum(alike) / len(alike) if alike else sum(measured.get(member, 0.0) for member in process.members)
         if share > 0.0:

@@ -1,4 +1,4 @@
-"""The scenario's faults: toxics on links, and processes that are killed, paused or restarted."""
+"""The scenario's faults: toxics on links, processes that are killed, paused or restarted, regions that are lost."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Deed:
     at_seconds: float
     for_seconds: float
     link: str | None = None
+    regions: tuple[int, ...] = (0,)  # whose link it is, or which is lost
     stations: tuple[int, ...] = ()
     caches: tuple[int, ...] = ()  # that are lost …
     node: int = 0  # … as far as this node of …
@@ -74,8 +75,12 @@ def deeds(plant: Plant, *, scenario: Scenario, profile: Profile) -> list[Deed]:
                     at_seconds=fault.at_seconds,
                     for_seconds=fault.for_seconds,
                     link=fault.link,
+                    regions=_regions(plant, fault),
                 )
             )
+            continue
+        if fault.kind is FaultKind.LOST:
+            found.append(_loss(plant, index, fault))
             continue
         places = plant.layout.named(fault.target)[:1]  # one process: the first instance of what is named
         if not places:
@@ -87,19 +92,42 @@ def deeds(plant: Plant, *, scenario: Scenario, profile: Profile) -> list[Deed]:
         else:
             seconds = max(seconds, down_seconds(plant, fault, places[0], profile))
         threads = places[0] + len(plant.layout.processes)
+        place = places[0] % plant.layout.span
         found.append(
             Deed(
                 index=index,
                 fault=fault,
                 at_seconds=fault.at_seconds,
                 for_seconds=seconds,
+                regions=(places[0] // plant.layout.span,),
                 stations=(places[0], threads),
                 caches=caches,
-                node=nodes.index(places[0]) if places[0] in nodes else 0,
-                nodes=len(nodes) if places[0] in nodes else 1,
+                node=nodes.index(place) if place in nodes else 0,
+                nodes=len(nodes) if place in nodes else 1,
             )
         )
     return found
+
+
+def _regions(plant: Plant, fault: Fault) -> tuple[int, ...]:
+    names = plant.layout.regions
+    return tuple(range(len(names))) if fault.region is None else (names.index(fault.region),)
+
+
+def _loss(plant: Plant, index: int, fault: Fault) -> Deed:
+    """Everything of a region at once, its caches too."""
+    (region,) = _regions(plant, fault)
+    span, caches = plant.layout.span, len(plant.caches) // len(plant.layout.regions)
+    own = range(region * span, (region + 1) * span)
+    return Deed(
+        index=index,
+        fault=fault,
+        at_seconds=fault.at_seconds,
+        for_seconds=fault.for_seconds,
+        regions=(region,),
+        stations=(*own, *(place + len(plant.layout.processes) for place in own)),
+        caches=tuple(range(region * caches, (region + 1) * caches)),
+    )
 
 
 def start(plant: Plant, *, scenario: Scenario, profile: Profile, journal: list[Event]) -> None:
@@ -113,7 +141,7 @@ def down_seconds(plant: Plant, fault: Fault, place: int, profile: Profile) -> fl
     process = plant.layout.processes[place]
     noticed = _NOTICED_SECONDS if fault.kind is FaultKind.KILL else 0.0
     for delay in profile.delays:
-        if delay.station in (f"restart.{process.name}", f"restart.{process.members[0]}"):
+        if delay.station in (f"restart.{process.name.rpartition('/')[2]}", f"restart.{process.members[0]}"):
             return noticed + delay.median_seconds
     member = process.members[0]
     if member in tuple(Server):
@@ -123,41 +151,48 @@ def down_seconds(plant: Plant, fault: Fault, place: int, profile: Profile) -> fl
 
 def _do(plant: Plant, deed: Deed, journal: list[Event]) -> Steps[None]:
     kernel, stations = plant.kernel, [plant.stations[place] for place in deed.stations]
-    link = plant.link(deed.link) if deed.link is not None else None
+    links = [plant.link(deed.link, region) for region in deed.regions] if deed.link is not None else []
+    processes = [place for place in deed.stations if place < len(plant.layout.processes)]
     yield kernel.wait(deed.at_seconds - kernel.now)
     journal.append(Event(at_seconds=kernel.now, event="fault_begins", values=deed.told))
-    if link is not None:
+    for link in links:
+        assert link is not None  # `deeds` has seen to it
         link.acting.append(deed.fault)
     for station in stations:
         if deed.fault.kind is FaultKind.PAUSE:
             station.pause()
         else:
             station.die()
-    for log in plant.logs if deed.fault.kind is not FaultKind.PAUSE else ():
-        for process in deed.stations[:1]:
+    for process in processes if deed.fault.kind is not FaultKind.PAUSE else ():
+        for log in plant.logs:
             log.died(process, goodbye=deed.fault.kind is FaultKind.RESTART)
-    for process in deed.stations[:1] if deed.fault.kind is not FaultKind.PAUSE else ():
         failover.died(plant, process, journal)
+    if deed.fault.kind is FaultKind.LOST:
+        failover.lost(plant, deed.regions[0], journal)
     for cache in deed.caches:
         if deed.nodes == 1:
             plant.caches[cache].clear()
         else:
             plant.caches[cache].clear_node(deed.node, deed.nodes)
     yield kernel.wait(deed.for_seconds)
-    if link is not None:
+    for link in links:
+        assert link is not None
         link.acting.remove(deed.fault)
     for station in stations:
         if deed.fault.kind is FaultKind.PAUSE:
             station.resume()
         else:
             station.revive()
-    for log in plant.logs:
-        for process in deed.stations[:1]:
+    for process in processes:
+        for log in plant.logs:
             log.back(process)
+    if deed.fault.kind is FaultKind.LOST:
+        failover.back(plant, deed.regions[0], journal)
     journal.append(Event(at_seconds=kernel.now, event="fault_ends", values=deed.told))
 
 
 def _held(plant: Plant, process: int) -> tuple[int, ...]:
     """Caches that are lost with a process."""
     lost = {name for member in plant.layout.processes[process].members for name in _HELD.get(member, ())}
-    return tuple(place for place, cache in enumerate(plant.caches) if cache.name in lost)
+    count, region = len(plant.caches) // len(plant.layout.regions), process // plant.layout.span
+    return tuple(place for place in range(region * count, (region + 1) * count) if plant.caches[place].name in lost)

@@ -66,6 +66,15 @@ PRIMARY: Final = 0
 READS: Final = -1
 
 
+class Home(IntEnum):
+    """In which region a step is done, or what a call leads to: that of the request, or another's."""
+
+    HERE = 0
+    CLIENT = 1  # from where the client is: a call from outside
+    PERSON = 2  # where the data of who acts is written
+    AUTHOR = 3  # where the data of whose post or profile it is about is written
+
+
 class Per(StrEnum):
     """What the demand of a step grows with."""
 
@@ -93,6 +102,8 @@ class Use:
     where: Where = Where.ANY
     per: Per = Per.VISIT
     role: int = PRIMARY  # which node of a database does it: the primary, the k-th behind it, or one of `READS`
+    home: Home = Home.HERE
+    hop: int = 0  # in the region that is so many places further
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +115,7 @@ class Call:
     trips: float = 1.0
     answer_bytes: int = 1_000
     sent_bytes: int = 500
+    home: Home = Home.HERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +130,7 @@ class Hold:
     inner: Flow
     where: Where = Where.ANY
     role: int = PRIMARY  # as of the step inside
+    home: Home = Home.HERE  # as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +149,12 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay:
-    """Wait in a server without CPU, such as for a durable commit (`core.profile.Delay`)."""
+    """Wait in a server without CPU, such as for a durable commit (`core.profile.Delay`); with a ``hop``, also for the
+    way from ``home`` to the region that is so many places further."""
 
     station: str
+    home: Home = Home.HERE
+    hop: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,18 +162,22 @@ class Commit:
     """Make a transaction durable and have replicas replay it; ``share`` is that of the transaction's CPU."""
 
     where: Where
+    home: Home = Home.HERE
     share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """Count commits that the primary has acknowledged and no replica has: ``size`` more, or −1 when one is followed.
+    """Count commits that the primary has acknowledged and no replica has: ``size`` more, or −1 when one is followed,
+    by a replica in the region that is ``hop`` places further.
 
     With 0 or 1 the person has written now, and for a while does not read from a replica.
     """
 
     where: Where
     size: int
+    home: Home = Home.HERE
+    hop: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,9 +261,11 @@ class Decide:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emit:
-    """Put an event on the log that starts a background job, and do not wait for it."""
+    """Put an event on the log that starts a background job, and do not wait for it; ``everywhere``, on the log of every
+    region, where each does its people's part."""
 
     job: str
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from core.policies.retry import backoff_seconds, may_retry
 from sim.content import Content
 from sim.demands import ATTEMPT, Demands
 from sim.draws import Draws
+from sim.events import Events
 from sim.flow import Ending, Keys
 from sim.kernel import Steps
 from sim.log import Record
@@ -27,10 +28,6 @@ from sim.program import DRAWS_MAX, Entry, Instruction, Op, Program
 from sim.routing import Routing
 from sim.task import Request, Task
 
-#: The job that readers wait for: it counts once for each of them.
-_FANOUT: Final = "fanout.deliver"
-
-
 Walk = Steps[Ending]
 
 
@@ -38,18 +35,12 @@ class Interpreter:
     """Runs a program on a plant."""
 
     def __init__(
-        self,
-        program: Program,
-        plant: Plant,
-        content: Content,
-        draws: Draws,
-        observer: Observer,
-        *,
-        demands: Demands,
+        self, program: Program, plant: Plant, content: Content, draws: Draws, observer: Observer, *, demands: Demands
     ):
         self._program, self._plant, self._content = program, plant, content
         self._draws, self._observer, self._demands = draws, observer, demands
         self._kernel, self._routing = plant.kernel, Routing(program, plant, content)
+        self._events, self._regions = Events(program, plant, content, observer), len(plant.layout.regions)
         self._fetching: dict[tuple[int, int], simpy.Event] = {}
         self._steps: Final[dict[Op, Callable[[Instruction, Task], Walk]]] = {
             Op.SEQUENCE: self._sequence,
@@ -81,6 +72,10 @@ class Interpreter:
     def entry(self, operation: str) -> Entry:
         """Where ``operation`` starts."""
         return self._program.entries[operation]
+
+    def serving(self, person: int) -> int:
+        """The region that serves a person now."""
+        return self._plant.geography.serving[self._content.home(person)] if self._regions > 1 else 0
 
     def run(self, at: int, task: Task) -> Walk:
         """Do the instruction ``at`` and all below it."""
@@ -115,7 +110,8 @@ class Interpreter:
         return Ending.CANCELLED if task.cancelled else Ending.OK
 
     def _call(self, step: Instruction, task: Task) -> Walk:
-        link, request = self._plant.links[step.index], task.request
+        request = task.request
+        link = self._plant.links[step.index + request.region * len(self._program.links)]
         visit = step.visit + task.attempt * ATTEMPT
         if link.cut():
             return Ending.UNAVAILABLE
@@ -126,6 +122,9 @@ class Interpreter:
         half = 0.0
         if link.mu != float("-inf"):
             half = 0.5 * self._draws.wait_seconds(link.mu, link.sigma, request.entity, visit + 1)
+        if step.home:
+            half += self._routing.away_seconds(step, request)
+        if half:
             yield self._kernel.wait(half * (2.0 * step.trips - 1.0))
         if link.acting and (narrow := link.narrow_seconds(now=self._kernel.now, sent_bytes=step.sent)):
             yield self._kernel.wait(narrow)
@@ -165,9 +164,15 @@ class Interpreter:
     def _committed(self, step: Instruction, task: Task) -> Walk:
         yield from ()
         plant, request = self._plant, task.request
-        if step.size:
+        if step.size and step.nodes > 1 and not step.hop:
             waiting = plant.unreplicated[self._routing.database(step, request)]
             waiting[step.keys] = waiting.get(step.keys, 0) + step.size
+        if step.home:
+            region = self._routing.region(step, request)
+            if step.hop:
+                plant.geography.followed((region - step.hop) % self._regions, region, step.keys)
+            elif step.size >= 0:
+                plant.geography.committed(region, step.keys)
         if step.size >= 0:
             plant.wrote_seconds[request.person] = self._kernel.now
         return Ending.OK
@@ -199,16 +204,19 @@ class Interpreter:
         mu, sigma = self._plant.delays[step.index]
         if mu != float("-inf"):
             visit = step.visit + task.attempt * ATTEMPT
-            yield self._kernel.wait(self._draws.wait_seconds(mu, sigma, task.request.entity, visit))
+            seconds = self._draws.wait_seconds(mu, sigma, task.request.entity, visit)
+            if step.hop:
+                seconds += self._routing.away_seconds(step, task.request)
+            yield self._kernel.wait(seconds)
         return Ending.CANCELLED if task.cancelled else Ending.OK
 
     def _lookup(self, step: Instruction, task: Task) -> Walk:
-        cache, now = self._plant.caches[step.index], self._kernel.now
-        keys = self._keys(step.keys, task.request)
+        place, now = self._cache(step, task.request), self._kernel.now
+        cache, keys = self._plant.caches[place], self._keys(step.keys, task.request)
         missing = [key for key in keys if not cache.lookup(key, now=now)]
         if not missing:
             return (yield from self.run(step.children[0], task))
-        first = (step.index, missing[0])
+        first = (place, missing[0])
         if step.coalesce and first in self._fetching:
             ending: Ending = yield self._fetching[first]
             return ending if ending else (yield from self.run(step.children[0], task))
@@ -225,8 +233,12 @@ class Interpreter:
 
     def _missed(self, step: Instruction, task: Task) -> Walk:
         yield from ()
-        self._plant.caches[step.index].miss_count += len(self._keys(step.keys, task.request))
+        cache = self._plant.caches[self._cache(step, task.request)]
+        cache.miss_count += len(self._keys(step.keys, task.request))
         return Ending.OK
+
+    def _cache(self, step: Instruction, request: Request) -> int:
+        return step.index + request.region * len(self._program.caches)
 
     def _keys(self, keys: str, request: Request) -> tuple[int, ...]:
         match keys:
@@ -288,7 +300,8 @@ class Interpreter:
 
     def _breaker(self, step: Instruction, task: Task) -> Walk:
         plant, breakers = self._plant, self._plant.breakers[step.index]
-        instance = task.request.instance % len(breakers)
+        count = self._program.breakers[step.index][1]
+        instance = task.request.region * count + task.request.instance % count
         policy = plant.breaker_policy
         if breakers[instance].allows(policy, now_seconds=self._kernel.now):
             breakers[instance] = breakers[instance].admitted(policy, now_seconds=self._kernel.now)
@@ -344,9 +357,7 @@ class Interpreter:
 
     def _emit(self, step: Instruction, task: Task) -> Walk:
         yield from ()
-        log, job = self._plant.logs[step.index], self._program.jobs[step.index]
-        self._observer.job_asked(job, now=self._kernel.now, weight=self._weight(job, task.request))
-        log.append(task.request)
+        self._events.emit(step, task.request)
         return Ending.OK
 
     def _aside(self, step: Instruction, task: Task) -> Walk:
@@ -359,17 +370,11 @@ class Interpreter:
         entry, began = self.entry(job), self._kernel.now
         self._observer.background.came(began)
         ending = yield from self.run(entry.front, task)
-        now = self._kernel.now
-        self._observer.background.left(now, entered_seconds=began)
+        self._observer.background.left(self._kernel.now, entered_seconds=began)
         if not task.cancelled and not record.done:
-            weight = self._weight(job, task.request)
-            self._observer.job_done(job, now=now, asked_seconds=record.asked_seconds, weight=weight)
+            self._events.done(job, record, task.request)
             self.behind(entry, task.request)
         return ending
-
-    def _weight(self, job: str, request: Request) -> float:
-        """Who waits for it."""
-        return float(self._content.readers(request.author)) if job == _FANOUT else 1.0
 
     def _stage(self, step: Instruction, task: Task) -> Walk:
         began = self._kernel.now

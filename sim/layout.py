@@ -45,10 +45,19 @@ class Process:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """All processes and the machines that they run on, in a fixed order."""
+    """All processes and the machines that they run on, in a fixed order: region after region, each with the same.
+
+    What a program speaks of are the processes of the first region; those of the k-th stand k × `span` behind them.
+    """
 
     processes: tuple[Process, ...]
     hosts: tuple[Machine, ...]
+    regions: tuple[str, ...] = ("local",)
+
+    @property
+    def span(self) -> int:
+        """Processes of one region."""
+        return len(self.processes) // len(self.regions)
 
     @property
     def cores(self) -> int:
@@ -61,7 +70,7 @@ class Layout:
 
     def of(self, member: str) -> tuple[int, ...]:
         """Indices of the processes that answer for a component or server, replicas left out; empty where none does."""
-        found = (index for index, process in enumerate(self.processes) if member in process.members)
+        found = (index for index, process in enumerate(self.processes[: self.span]) if member in process.members)
         return tuple(index for index in found if not self.processes[index].replica)
 
     def nodes(self, member: str) -> int:
@@ -72,20 +81,34 @@ class Layout:
         """Indices of the process called ``name``, or of all instances of the component, server or placement entry, each
         with its replicas behind it."""
         exact = tuple(index for index, process in enumerate(self.processes) if process.name == name)
-        return exact or tuple(i for i, process in enumerate(self.processes) if process.group == name) or self.of(name)
+        alike = tuple(index for index, process in enumerate(self.processes[: self.span]) if process.group == name)
+        return exact or alike or self.of(name)
 
 
 def of(scenario: Scenario) -> Layout:
     """The layout of ``scenario``."""
     machines = _machines(scenario)
-    placed = _placed(scenario, list(_processes(scenario)), machines)
+    placed = tuple(_placed(scenario, list(_processes(scenario)), machines))
     counts = [0] * len(machines)
     numbered = []
     for process in placed:
         workers = machines[process.host].cores if process.group in _GO else process.workers
         numbered.append(replace(process, workers=workers, account=counts[process.host]))
         counts[process.host] += 1
-    return Layout(processes=tuple(numbered), hosts=machines)
+    regions = tuple(scenario.system.regions)
+    return Layout(
+        processes=tuple(
+            replace(each, name=processes.in_region(scenario, region, each.name), host=each.host + place * len(machines))
+            for place, region in enumerate(regions)
+            for each in numbered
+        ),
+        hosts=tuple(
+            replace(machine, name=processes.in_region(scenario, region, machine.name))
+            for region in regions
+            for machine in machines
+        ),
+        regions=regions,
+    )
 
 
 def _machines(scenario: Scenario) -> tuple[Machine, ...]:

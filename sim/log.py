@@ -33,7 +33,8 @@ class Record:
     """One event."""
 
     request: Request
-    asked_seconds: float
+    asked_seconds: float  # when it happened
+    entered_seconds: float  # when the log had it
     tries: int = 0  # so that another try draws other numbers
     started: bool = False
     done: bool = False
@@ -86,11 +87,11 @@ class Log:
         everybody = range(len(members))
         self._partitions = [Partition(owner=owner_of(number, everybody)) for number in range(topic.partitions)]
 
-    def append(self, request: Request) -> None:
-        """An event happens now; whoever owns its partition takes it at once where it is idle."""
+    def append(self, request: Request, *, asked_seconds: float) -> None:
+        """Take an event that happened then; whoever owns its partition begins with it at once where it is idle."""
         self.tally.came(self._kernel.now)
         partition = self._partitions[self.partition_of(request)]
-        partition.records.append(Record(request, self._kernel.now))
+        partition.records.append(Record(request, asked_seconds, self._kernel.now))
         self._take(partition.owner)
 
     def partition_of(self, request: Request) -> int:
@@ -180,7 +181,7 @@ class Log:
                 return  # the member died: what it had taken is others' now
             if not record.done:
                 record.done = True
-                self.tally.left(self._kernel.now, entered_seconds=record.asked_seconds)
+                self.tally.left(self._kernel.now, entered_seconds=record.entered_seconds)
         partition.task = None
         self._busy[member] -= 1
         if not self._busy[member]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from core import traffic
+from core import diurnal, traffic
 from core.operations import BACKGROUND, OPERATIONS, steps_of
 from core.scenario import Scenario
 
@@ -15,12 +15,11 @@ Floats = npt.NDArray[np.float64]
 def parts_per_second(scenario: Scenario) -> dict[str, Floats]:
     """Offered rate of every operation and background job by second from the start of the warm-up, in two rows: what
     everybody asks for, and what the viral post adds."""
-    load = scenario.traffic
-    seconds = range(max(1, int(np.ceil(load.warm_up_seconds + load.duration_seconds))))
-    middles = [second + 0.5 - load.warm_up_seconds for second in seconds]
+    load, middles = scenario.traffic, _middles(scenario)
     viral = load.viral
     extra = [traffic.viral_rate_per_second(viral, load.rate_per_second, at) if viral else 0.0 for at in middles]
-    both = np.array([[load.rate_per_second] * len(middles), extra])
+    usual = load.rate_per_second * diurnal.weights(scenario, middles).sum(axis=0)
+    both = np.array([usual, extra])
     rates = {name: np.zeros_like(both) for name in (*OPERATIONS, *BACKGROUND)}
     for act in sorted({*load.mix_ratio, *(viral.mix_ratio if viral else ())}):
         shares = np.array([load.mix_ratio.get(act, 0.0), viral.mix_ratio.get(act, 0.0) if viral else 0.0])
@@ -34,3 +33,16 @@ def parts_per_second(scenario: Scenario) -> dict[str, Floats]:
 def offered_per_second(scenario: Scenario) -> dict[str, tuple[float, ...]]:
     """Offered rate of every operation and background job, by second from the start of the warm-up."""
     return {name: tuple(both.sum(axis=0).tolist()) for name, both in parts_per_second(scenario).items()}
+
+
+def shares_per_second(scenario: Scenario) -> Floats:
+    """Share of it that each region's people ask for: a row for each region, which add up to 1 in every second."""
+    weights = diurnal.weights(scenario, _middles(scenario))
+    shares: Floats = weights / weights.sum(axis=0)
+    return shares
+
+
+def _middles(scenario: Scenario) -> Floats:
+    load = scenario.traffic
+    seconds = max(1, int(np.ceil(load.warm_up_seconds + load.duration_seconds)))
+    return np.arange(seconds, dtype=np.float64) + 0.5 - load.warm_up_seconds

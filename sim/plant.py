@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core.names import Cache as CacheName
 from core.names import Server
@@ -12,30 +12,37 @@ from core.policies.breaker import Breaker, BreakerPolicy
 from core.policies.retry import RetryBudget, RetryPolicy
 from core.profile import Profile
 from core.scenario import Scenario
+from sim import geography
 from sim.caches import Cache
 from sim.content import AUTHOR_CARD_BYTES, POST_CARD_BYTES, Content
 from sim.counters import Counters
 from sim.draws import lognormal_of
+from sim.geography import Geography
 from sim.host import Host
 from sim.kernel import Kernel
 from sim.layout import Layout
 from sim.link import Link
 from sim.log import Log
-from sim.program import Program
+from sim.program import Program, Topic
 from sim.replication import SHIPPED
 from sim.station import Pool, Station
 
 
 @dataclass(slots=True)
 class Plant:
-    """Everything with a state, indexed as the program indexes it."""
+    """Everything with a state, indexed as the program indexes it.
+
+    Each region has a set of stations, links, pools, caches, breakers and logs of its own, one region's behind the
+    other's: of n in the program, those of region k begin at k × n.
+    """
 
     kernel: Kernel
     layout: Layout
     hosts: list[Host]
+    geography: Geography
     stations: list[Station]  # by process, then the threads of each process
     links: list[Link]
-    pools: list[list[Pool]]  # by family; within one, caller × callees + callee
+    pools: list[list[Pool]]  # by family; within one, caller × callees + callee, counted over all regions
     caches: list[Cache]
     breakers: list[list[Breaker]]  # by dependency and instance of the caller
     breaker_opened: list[int]
@@ -62,9 +69,10 @@ class Plant:
             host.settle()
         return [self.hosts[process.host].cpu_seconds[process.account] for process in self.layout.processes]
 
-    def link(self, name: str) -> Link | None:
-        """The link called ``name``; None where no operation of this run crosses it."""
-        return next((link for link in self.links if link.name == name), None)
+    def link(self, name: str, region: int = 0) -> Link | None:
+        """A region's link called ``name``; None where no operation of this run crosses it."""
+        span = len(self.links) // len(self.layout.regions)
+        return next((link for link in self.links[region * span : (region + 1) * span] if link.name == name), None)
 
 
 def build(kernel: Kernel, program: Program, *, scenario: Scenario, profile: Profile, layout: Layout) -> Plant:
@@ -91,25 +99,28 @@ def build(kernel: Kernel, program: Program, *, scenario: Scenario, profile: Prof
     waits.setdefault(SHIPPED, lognormal_of(replication.lag_seconds, replication.lag_p99_seconds))
     nowhere = (-math.inf, 0.0)
     loopback = wires.get("loopback", nowhere)  # every link of a stack on one machine
-    broker = stations[layout.of(Server.KAFKA)[0]]
+    regions = range(len(layout.regions))
     return Plant(
         kernel=kernel,
         layout=layout,
         hosts=hosts,
+        geography=geography.of(scenario),
         stations=stations,
-        links=[Link(name, *wires.get(name, loopback), proxied=name in proxied) for name in program.links],
+        links=[
+            Link(name, *wires.get(name, loopback), proxied=name in proxied) for _ in regions for name in program.links
+        ],
         pools=[
-            [Pool(kernel, name=spec.name, size=spec.size) for _ in range(spec.callers * spec.callees)]
+            [
+                Pool(kernel, name=spec.name, size=spec.size)
+                for _ in range(spec.callers * spec.callees * len(regions) ** 2)
+            ]
             for spec in program.pools
         ],
-        caches=[_cache(name, scenario) for name in program.caches],
-        breakers=[[Breaker() for _ in range(instances)] for _, instances in program.breakers],
+        caches=[_cache(name, scenario) for _ in regions for name in program.caches],
+        breakers=[[Breaker() for _ in range(instances * len(regions))] for _, instances in program.breakers],
         breaker_opened=[0] * len(program.breakers),
         delays=[waits.get(name, nowhere) for name in program.delays],
-        logs=[
-            Log(kernel, topic, members=[stations[place] for place in topic.members], broker=broker)
-            for topic in program.topics
-        ],
+        logs=[_log(kernel, topic, stations, layout, region) for region in regions for topic in program.topics],
         breaker_policy=BreakerPolicy(failures=system.breaker.failures, open_seconds=system.breaker.open_seconds),
         retry_policy=RetryPolicy(
             attempts=system.retry.attempts,
@@ -130,7 +141,8 @@ def fill(plant: Plant, content: Content, *, scenario: Scenario) -> None:
     """What seeding leaves in the feed's caches: a card of every post and author, a timeline of who follows someone."""
     people, now = content.people, plant.kernel.now
     posters = range(people.posters)
-    for cache in plant.caches:
+    span = len(plant.caches) // len(plant.layout.regions)
+    for place, cache in enumerate(plant.caches):
         match cache.name:
             case CacheName.POST_CARD:
                 for post in range(people.posters * scenario.population.posts_per_poster):
@@ -140,8 +152,15 @@ def fill(plant: Plant, content: Content, *, scenario: Scenario) -> None:
                     cache.keep(author, size_bytes=AUTHOR_CARD_BYTES, now=now)
             case CacheName.TIMELINE:
                 for person in range(people.people):
-                    if content.follows_anyone(person):
+                    if content.home(person) == place // span and content.follows_anyone(person):
                         cache.keep(person, size_bytes=1, now=now)
+
+
+def _log(kernel: Kernel, topic: Topic, stations: list[Station], layout: Layout, region: int) -> Log:
+    shift = region * layout.span
+    here = replace(topic, members=tuple(place + shift for place in topic.members))
+    broker = stations[layout.of(Server.KAFKA)[0] + shift]
+    return Log(kernel, here, members=[stations[place] for place in here.members], broker=broker)
 
 
 def _cache(name: str, scenario: Scenario) -> Cache:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, TypeVar
 
-from sim.flow import Keyed, Per, Where
+from sim.flow import Home, Keyed, Per, Where
 
 T = TypeVar("T")
 
@@ -64,6 +64,8 @@ class Instruction:
     coalesce: bool = False
     proxy: int = -1  # row of demands: what Toxiproxy spends on a round trip of this call
     nodes: int = 1  # of choices, so many in a row are one database: its primary (at first) and its replicas
+    home: Home = Home.HERE  # in which region, or where a call leads to
+    hop: int = 0  # so many regions further
     role: int = (
         0  # which of them: 0 the primary, k the k-th behind it (`core.policies.replica`), `flow.READS` by policy
     )

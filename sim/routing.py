@@ -8,7 +8,7 @@ from core.policies import hot_key
 from core.policies.balance import least_busy
 from core.policies.replica import reads_from
 from sim.content import Content
-from sim.flow import READS, Where
+from sim.flow import READS, Home, Where
 from sim.plant import Plant
 from sim.program import Instruction, Program
 from sim.station import Pool, Station
@@ -21,41 +21,72 @@ class Routing:
     def __init__(self, program: Program, plant: Plant, content: Content):
         self._program, self._plant, self._content = program, plant, content
         self._stations, self._pools = plant.stations, plant.pools
+        self._geography, self._regions, self._span = plant.geography, len(plant.layout.regions), plant.layout.span
 
     def station(self, step: Instruction, request: Request) -> Station:
         """Where a step is done."""
-        choices = step.choices
+        choices, shift = step.choices, 0
+        if self._regions > 1:
+            shift = self.region(step, request) * self._span
         if len(choices) == 1:
-            return self._stations[choices[0]]
+            return self._stations[choices[0] + shift]
         if step.where is Where.GATEWAY:
-            return self._stations[choices[self._gateway(step, request)]]
+            return self._stations[choices[self._gateway(step, request, shift)] + shift]
         if step.where is Where.COUNTER:
-            self._plant.hot_keys.written(request.post, now=self._plant.kernel.now)
+            self._plant.hot_keys.written(self._counted(request), now=self._plant.kernel.now)
         if step.nodes == 1:
-            return self._stations[choices[self._turn(step.where, len(choices), request)]]
+            return self._stations[choices[self._turn(step.where, len(choices), request)] + shift]
         first = self._turn(step.where, len(choices) // step.nodes, request) * step.nodes
-        return self._stations[choices[first + self._node(step, first, request)]]
+        return self._stations[choices[first + self._node(step, first, request, shift)] + shift]
+
+    def region(self, step: Instruction, request: Request) -> int:
+        """The region in which a step is done."""
+        match step.home:
+            case Home.PERSON:
+                region = self._geography.serving[self._content.home(request.person)]
+            case Home.AUTHOR:
+                region = self._geography.serving[self._content.home(request.author)]
+            case _:
+                region = request.region
+        return (region + step.hop) % self._regions
+
+    def away_seconds(self, step: Instruction, request: Request) -> float:
+        """One way of what a step crosses: between a client's home and the region that serves it, or from there to
+        where the data is written, or from there as far as the step hops."""
+        if step.hop:
+            here = (self.region(step, request) - step.hop) % self._regions
+        elif step.home is Home.CLIENT:
+            here = self._content.home(request.person)
+        else:
+            here = request.region
+        return 0.5 * self._geography.rtt_seconds[here][self.region(step, request)]
 
     def pool(self, step: Instruction, request: Request) -> Pool:
         """The pool of the request's instance of the caller, to where the step is done."""
         spec = self._program.pools[step.index]
         instances = spec.callees // step.nodes
         callee = step.size if step.where is Where.EACH else self._turn(step.where, instances, request)
+        here = there = 0
+        if self._regions > 1:
+            here, there = request.region, self.region(step, request)
         if step.nodes > 1:
             first = callee * step.nodes
-            callee = first + self._node(step, first, request)
-        return self._pools[step.index][request.instance % spec.callers * spec.callees + callee]
+            callee = first + self._node(step, first, request, there * self._span)
+        caller = here * spec.callers + request.instance % spec.callers
+        return self._pools[step.index][(caller * self._regions + there) * spec.callees + callee]
 
     def balance(self, step: Instruction, request: Request) -> None:
         """Give a request that enters a component to one of its instances."""
         if len(step.choices) > 1:
-            under_way = [pool.taken for pool in self._pools[step.index]]
-            up = [self._stations[choice].up for choice in step.choices]
-            request.instance = least_busy(under_way, up, request.number)
+            count, shift = len(step.choices), request.region * self._span
+            pools = self._pools[step.index][request.region * (count * self._regions + 1) :: self._regions][:count]
+            up = [self._stations[choice + shift].up for choice in step.choices]
+            request.instance = least_busy([pool.taken for pool in pools], up, request.number)
 
     def database(self, step: Instruction, request: Request) -> int:
         """First station of the database that a commit is on."""
-        return step.choices[self._turn(step.where, len(step.choices) // step.nodes, request) * step.nodes]
+        first = step.choices[self._turn(step.where, len(step.choices) // step.nodes, request) * step.nodes]
+        return first + self.region(step, request) * self._span if self._regions > 1 else first
 
     def _turn(self, where: Where, count: int, request: Request) -> int:
         if count == 1:
@@ -71,28 +102,32 @@ class Routing:
                 return self._counter(count, request)
         return request.instance % count
 
-    def _gateway(self, step: Instruction, request: Request) -> int:
+    def _gateway(self, step: Instruction, request: Request, shift: int) -> int:
         """The kernel gives a connection to a gateway that listens; with that one the request lives and dies."""
         count = len(step.choices)
         if request.gateway < 0:
             turns = ((request.number + offset) % count for offset in range(count))
             request.gateway = next(
-                (place for place in turns if self._stations[step.choices[place]].up), request.number % count
+                (place for place in turns if self._stations[step.choices[place] + shift].up), request.number % count
             )
         return request.gateway
 
     def _counter(self, count: int, request: Request) -> int:
-        keys = self._plant.hot_keys.keys_of(request.post)
+        keys = self._plant.hot_keys.keys_of(self._counted(request))
         return hot_key.node_of(self._content.counter_node(request.post), request.number % keys, count)
 
-    def _node(self, step: Instruction, first: int, request: Request) -> int:
+    def _counted(self, request: Request) -> int:
+        """Which counter: each region has one of its own for a post."""
+        return request.post * self._regions + request.region
+
+    def _node(self, step: Instruction, first: int, request: Request, shift: int) -> int:
         """Place of the node among those of its database, whose first choice is ``first``."""
         nodes, plant = step.nodes, self._plant
-        primary, role = plant.primary[step.choices[first]], step.role
+        primary, role = plant.primary[step.choices[first] + shift], step.role
         if role == READS:
             up = 0
             for each in range(nodes):
-                station = self._stations[step.choices[first + (primary + each) % nodes]]
+                station = self._stations[step.choices[first + (primary + each) % nodes] + shift]
                 up |= station.up << each
             role = reads_from(
                 replicas=nodes - 1,

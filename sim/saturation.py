@@ -18,12 +18,13 @@ from core import population
 from core.operations import OPERATIONS
 from core.profile import DEGRADED, Profile
 from core.scenario import Scenario
+from core.scenario.processes import in_region
 from sim import disturbances, layout
 from sim.content import Content
 from sim.draws import lognormal_of
 from sim.flow import READS, Per, Where
 from sim.layout import Layout
-from sim.offered import Floats, parts_per_second
+from sim.offered import Floats, parts_per_second, shares_per_second
 from sim.program import Instruction, Op, Program
 from sim.pulls import Pulls
 from sim.replication import SHIPPED
@@ -86,23 +87,25 @@ class _Load:
         self._program, self._scenario, self._profile = program, scenario, profile
         self._placed, self._content = placed, content
         self._stations: dict[int, Floats] = {}
-        self._held: dict[tuple[str, int], Floats] = {}  # share of the places of a pool that is taken
-        self._jobs: dict[str, Floats] = {}  # rates
-        self._worked: dict[str, Floats] = {}  # seconds that a job's consumers are at work, a second
+        self._held: dict[tuple[str, int], Floats] = {}  # by region: share of the places of a pool that is taken
+        self._jobs: dict[tuple[str, int], Floats] = {}  # by region: rates
+        self._worked: dict[tuple[str, int], Floats] = {}  # seconds that a job's consumers are at work, a second
         self._wires = {wire.link: _mean_of(wire.median_seconds, wire.p99_seconds) for wire in profile.wires}
         self._waits = {each.station: _mean_of(each.median_seconds, each.p99_seconds) for each in profile.delays}
         replication = scenario.system.shards.replication
         self._waits.setdefault(SHIPPED, _mean_of(replication.lag_seconds, replication.lag_p99_seconds))
         self._pushed, self._timelines = self._pushes()
-        rates = parts_per_second(scenario)
-        self._nothing = np.zeros(rates["feed.read"].shape[1])
-        for name, entry in program.entries.items():
-            if name in OPERATIONS:
-                self._visit(entry.front, rates[name])
-                self._visit(entry.behind, rates[name])
-        for name, rate in self._jobs.items():
-            entry = program.entries[name]
-            self._worked[name] = rate.sum(axis=0) * self._visit(entry.front, rate)
+        rates, shares = parts_per_second(scenario), shares_per_second(scenario)
+        self._nothing, self._region = np.zeros(shares.shape[1]), 0
+        for region, share in enumerate(shares):
+            self._region = region
+            for name, entry in program.entries.items():
+                if name in OPERATIONS:
+                    self._visit(entry.front, rates[name] * share)
+                    self._visit(entry.behind, rates[name] * share)
+        for (name, region), rate in self._jobs.items():
+            entry, self._region = program.entries[name], region
+            self._worked[name, region] = rate.sum(axis=0) * self._visit(entry.front, rate)
             self._visit(entry.behind, rate)
 
     def mean(self, busy: Floats) -> float:
@@ -135,13 +138,16 @@ class _Load:
             (machine.name, "host", busy / (machine.cores * lost))
             for machine, busy in zip(self._placed.hosts, hosts, strict=True)
         ]
-        found += [(name, "pool", taken / size) for (name, size), taken in self._held.items()]
+        found += [(self._named(name, region), "pool", taken) for (name, region), taken in self._held.items()]
+        partitions = {topic.job: topic.partitions for topic in self._program.topics}
         found += [
-            (topic.job, "partition", self._worked[topic.job] / topic.partitions)
-            for topic in self._program.topics
-            if topic.job in self._worked
+            (self._named(job, region), "partition", worked / partitions[job])
+            for (job, region), worked in self._worked.items()
         ]
         return found
+
+    def _named(self, name: str, region: int) -> str:
+        return in_region(self._scenario, self._placed.regions[region], name)
 
     def _visit(self, at: int, rate: Floats) -> Floats:
         """Add what a step brings at this rate; how long it takes where nothing waits, by second."""
@@ -158,8 +164,8 @@ class _Load:
                 spec = self._program.pools[step.index]
                 seconds = self._visit(step.children[0], rate)
                 places = spec.callers * (1 if step.where is Where.EACH else spec.callees // step.nodes)
-                taken = rate.sum(axis=0) * seconds / places
-                key = (spec.name, spec.size)
+                taken = rate.sum(axis=0) * seconds / (places * spec.size)
+                key = (spec.name, self._region)
                 self._held[key] = self._held.get(key, nothing) + taken
                 return seconds
             case Op.DELAY:
@@ -173,8 +179,10 @@ class _Load:
                 push = self._visit(step.children[0], rate * pushed)
                 return pushed * push + (1.0 - pushed) * self._visit(step.children[1], rate * (1.0 - pushed))
             case Op.EMIT:
-                job = self._program.jobs[step.index]
-                self._jobs[job] = self._jobs.get(job, np.zeros_like(rate)) + rate
+                everybody = range(len(self._placed.regions)) if step.size else (self._region,)
+                for region in everybody:
+                    key = (self._program.jobs[step.index], region)
+                    self._jobs[key] = self._jobs.get(key, np.zeros_like(rate)) + rate
                 return nothing
             case Op.ASIDE:
                 self._visit(step.children[0], rate)
@@ -198,7 +206,9 @@ class _Load:
         if demand.operation.endswith(DEGRADED):  # not on the healthy way
             return self._nothing
         seconds = np.asarray(demand.mean_seconds)[: rate.shape[1]] * step.share * self._size(step.per)
+        shift = (self._region + step.hop) % len(self._placed.regions) * self._placed.span
         for choice, share in self._spread(step, choices).items():
+            choice += shift
             self._stations[choice] = (
                 self._stations.get(choice, self._nothing) + (rate * share[:, None]).sum(axis=0) * seconds
             )
@@ -211,7 +221,7 @@ class _Load:
                 return 1.0
             case Per.PUSH:
                 mean = max(1.0, told.get("fanout.deliver", content.mean_push_count()))
-                return self._timelines / mean
+                return self._timelines * content.share(self._region) / mean
         return Pulls.of(self._profile).factor(per, followed=content.mean_pull_count(), known=content.celebrities())
 
     def _pushes(self) -> tuple[float, float]:

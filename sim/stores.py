@@ -20,6 +20,7 @@ from sim.flow import (
     Fail,
     Flow,
     Hold,
+    Home,
     Per,
     Rescue,
     Retry,
@@ -30,6 +31,7 @@ from sim.flow import (
 
 _POSTGRES: Final = settings.Postgres(dsns=(), logical_shards=1)
 _REDIS: Final = settings.Redis(host="", port=0)
+_HOMES: Final = {Where.PERSON: Home.PERSON, Where.AUTHOR: Home.AUTHOR}
 #: An answer of an object store or a cache of photos.
 PHOTO_BYTES: Final = 60_000
 
@@ -49,12 +51,14 @@ def postgres(
 
     A caller that waits for longer than the client's time limit gives up with 503.
     """
-    work: Flow = Use(process=Server.POSTGRES, share=share, where=where, degraded=degraded, role=role)
+    # what must be new is read and written where it is at home; a copy is in every region
+    home = _HOMES.get(where, Home.HERE) if role == PRIMARY else Home.HERE
+    work: Flow = Use(process=Server.POSTGRES, share=share, where=where, degraded=degraded, role=role, home=home)
     if commits:
-        work = steps(work, Commit(where=where, share=share))
+        work = steps(work, Commit(where=where, share=share, home=home))
     name = link(component, Server.POSTGRES)
-    call = Call(link=name, inner=work, trips=trips, answer_bytes=2_000)
-    held = Hold(pool=name, size=_POSTGRES.pool_size_max, inner=call, where=where, role=role)
+    call = Call(link=name, inner=work, trips=trips, answer_bytes=2_000, home=home)
+    held = Hold(pool=name, size=_POSTGRES.pool_size_max, inner=call, where=where, role=role, home=home)
     return _within(_POSTGRES.timeout_seconds, held)
 
 
@@ -93,12 +97,12 @@ def objects(component: Component, *, share: float = 1.0, trips: float = 1.0, sen
     return Call(link=name, inner=inner, trips=trips, answer_bytes=PHOTO_BYTES, sent_bytes=sent_bytes)
 
 
-def told(component: Component, *, own: Flow, job: str = "") -> Flow:
+def told(component: Component, *, own: Flow, job: str = "", everywhere: bool = False) -> Flow:
     """An event behind an answer: it stands in the outbox until ``own`` work of the service and the log have it, however
     long that takes; then it starts ``job``, where the model knows who listens."""
     write = Call(link=link(component, Server.KAFKA), inner=steps(Use(process=Server.KAFKA), Delay(station="kafka.ack")))
     relayed = Retry(inner=steps(own, write), endless=True)
-    return steps(relayed, Emit(job=job)) if job else relayed
+    return steps(relayed, Emit(job=job, everywhere=everywhere)) if job else relayed
 
 
 def heard(component: Component, work: Flow) -> Flow:

@@ -25,6 +25,7 @@ class Request:
     degraded: bool = False
     instance: int = -1  # which one of a service works on it, of `count` the one in place `instance % count`
     gateway: int = -1  # which of the gateway's; below 0 until it has come to one
+    region: int = 0  # that serves it
 
     def __post_init__(self) -> None:
         if self.instance < 0:

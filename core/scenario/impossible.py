@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 
-from core.names import LINKS, Component, Server
+from core.names import LINKS, Component, FaultKind, Server
 from core.operations import JOURNEYS, OPERATIONS
 from core.scenario import demand, intent, processes
 from core.scenario.model import Expectation, Fault, Scenario
+from core.scenario.units import format_seconds
 
 FieldPath = tuple[str | int, ...]
 
@@ -68,6 +69,16 @@ def _impossible_system(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
         yield ("population", "follows", "maximum"), f"expected fewer than the {people} people"
     if scenario.population.follows.mean > scenario.population.follows.maximum:
         yield ("population", "follows", "mean"), "expected no more than the maximum"
+    for name, region in system.regions.items():
+        for other in region.rtt:
+            here = ("system", "regions", name, "rtt", other)
+            if other == name or other not in system.regions:
+                yield (
+                    here,
+                    f"expected another region{_near(other, tuple(each for each in system.regions if each != name))}",
+                )
+            elif system.regions[other].rtt.get(name, region.rtt[other]) != region.rtt[other]:
+                yield here, f"expected what {other} tells, {format_seconds(system.regions[other].rtt[name])}"
     shares = sum(region.people_ratio for region in system.regions.values())
     if abs(shares - 1) > 1e-9:
         yield (
@@ -122,9 +133,18 @@ def _impossible_placement(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]
 
 def _impossible_fault(scenario: Scenario, path: FieldPath, fault: Fault) -> Iterator[tuple[FieldPath, str]]:
     if len(fault.kinds()) != 1:
-        yield path, "expected one of latency, bandwidth, timeout, reset, down, action"
+        yield path, "expected one of latency, bandwidth, timeout, reset, down, action, or a region alone"
         return
-    if (fault.link is None) == (fault.process is None):
+    if fault.region is not None:
+        regions = tuple(scenario.system.regions)
+        if fault.region not in regions:
+            yield (*path, "region"), f"expected a region{_near(fault.region, regions)}"
+        elif len(regions) == 1 and fault.kind is FaultKind.LOST:
+            yield (*path, "region"), "expected another region that stays; it is the only one"
+    if fault.kind is FaultKind.LOST or (fault.region is not None and fault.process is not None):
+        if fault.process is not None:
+            yield path, "expected no region with a process, whose name tells it"
+    elif (fault.link is None) == (fault.process is None):
         yield path, "expected either a link or a process"
         return
     if (fault.action is None) != (fault.process is None):
@@ -132,7 +152,7 @@ def _impossible_fault(scenario: Scenario, path: FieldPath, fault: Fault) -> Iter
     if fault.link is not None and fault.link not in LINKS:
         yield (*path, "link"), f"expected a link{_near(fault.link, LINKS)}"
     if fault.process is not None:
-        known = processes.all_of(scenario)
+        known = processes.everywhere(scenario)
         if fault.process not in known:
             yield (*path, "process"), f"expected a process{_near(fault.process, known)}"
     if fault.action != "kill" and fault.for_seconds <= 0:

@@ -18,6 +18,7 @@ from core.scenario.design import Design
 from core.scenario.fields import CONFIG, Count
 from core.scenario.intent import Intent
 from core.scenario.placement import Placement
+from core.scenario.regions import Geo, Region
 from core.scenario.shards import Shards
 from core.scenario.units import Below, Bytes, PerSecond, RateLimit, Ratio, Seconds, Within
 
@@ -50,13 +51,6 @@ class Population:
     posts_per_poster: Count = 4
     stories_per_poster: Annotated[int, Field(ge=0)] = 1
     photo: Photo = Photo()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class Region:
-    """A region and the share of the people it serves."""
-
-    people_ratio: Annotated[Ratio, Field(gt=0, le=1)] = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -175,6 +169,7 @@ class System:
     """The system under test: what the stack starts and what the model simulates."""
 
     regions: dict[str, Region] = field(default_factory=lambda: {"local": Region()})
+    geo: Geo = Geo()
     placement: Placement = Placement()
     gateway: Gateway = Gateway()
     feed: Feed = Feed()
@@ -208,12 +203,21 @@ class Viral:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class Diurnal:
+    """A day, compressed to the length of the traffic: a sinusoid whose busiest moment has ``factor`` × the mean."""
+
+    factor: Annotated[float, Field(gt=1, le=20)] = 2.0
+    busiest_seconds: Annotated[Seconds, Field(lt=86_400)] = 20 * 3_600.0  # local time of each region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Traffic:
     """Open-model arrivals. Times count from the end of the warm-up (t0)."""
 
     warm_up_seconds: Seconds = 10.0
     duration_seconds: Annotated[Seconds, Field(gt=0)] = 60.0
-    arrivals: Literal["poisson", "steady"] = "poisson"
+    arrivals: Literal["poisson", "steady", "diurnal"] = "poisson"
+    diurnal: Diurnal = Diurnal()  # where arrivals are
     rate_per_second: Annotated[PerSecond, Field(gt=0)] = 40.0
     mix_ratio: dict[str, Ratio] = field(
         default_factory=lambda: {
@@ -231,12 +235,14 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Fault:
-    """One thing that breaks at ``at`` and is mended after ``for``: a toxic on a link, or a deed to a process."""
+    """One thing that breaks at ``at`` and is mended after ``for``: a toxic on a link, a deed to a process, or a region
+    that is lost. A link with a region is that region's."""
 
     at_seconds: Seconds
     for_seconds: Seconds = 0.0
     link: str | None = None
     process: str | None = None
+    region: str | None = None
     latency_seconds: Seconds | None = None
     jitter_seconds: Seconds = 0.0
     bandwidth_bytes: Bytes | None = None  # a second
@@ -265,12 +271,14 @@ class Fault:
             found.append(FaultKind.DOWN)
         if self.action is not None:
             found.append(FaultKind(self.action))
+        if self.region is not None and self.link is None:
+            found.append(FaultKind.LOST)
         return tuple(found)
 
     @property
     def target(self) -> str:
-        """The link or process it acts on."""
-        return self.link or self.process or ""
+        """The link, process or region it acts on."""
+        return self.link or self.process or self.region or ""
 
     @property
     def end_seconds(self) -> float:

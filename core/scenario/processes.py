@@ -1,7 +1,8 @@
 """Names of all processes that a scenario speaks of: the stack starts them, the model places them, faults hit them.
 
 A group is what a scenario names as one thing: an entry of ``placement.processes``, or a server. A group of one is
-called as its group is; several are numbered, from one (``api-1``, ``redis-1``), but PostgreSQL's from nought.
+called as its group is; several are numbered, from one (``api-1``, ``redis-1``), but PostgreSQL's from nought. Where
+there are several regions each has all of them, with its name before theirs (``eu/api-1``).
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ def numbered(group: str, count: int) -> tuple[str, ...]:
 
 
 def group_of(process: str) -> str:
-    """``postgres_1`` → ``postgres``, ``postgres_1_replica_2`` too, ``feed-2`` → ``feed``."""
-    return _NUMBERS.sub("", process)
+    """``postgres_1`` → ``postgres``, ``postgres_1_replica_2`` too, ``eu/feed-2`` → ``feed``."""
+    return _NUMBERS.sub("", process.rpartition("/")[2])
 
 
 def instances_of(system: System, group: str) -> int:
@@ -63,11 +64,21 @@ def replicas(scenario: Scenario, database: str) -> tuple[str, ...]:
 
 
 def all_of(scenario: Scenario) -> tuple[str, ...]:
-    """Names of all processes."""
+    """Names of all processes of one region."""
     following = tuple(name for database in databases(scenario) for name in replicas(scenario, database))
     several = (Server.GATEWAY, Server.POSTGRES, Server.REDIS)
     others = tuple(str(server) for server in Server if server not in several)
     return (*gateways(scenario), *ours(scenario), *databases(scenario), *following, *caches(scenario), *others)
+
+
+def everywhere(scenario: Scenario) -> tuple[str, ...]:
+    """Names of all processes of all regions: where there are several, each with its region's name before it."""
+    return tuple(in_region(scenario, region, name) for region in scenario.system.regions for name in all_of(scenario))
+
+
+def in_region(scenario: Scenario, region: str, name: str) -> str:
+    """Name of a region's process or host."""
+    return f"{region}/{name}" if len(scenario.system.regions) > 1 else name
 
 
 def machines_of(scenario: Scenario, group: str) -> int:

@@ -40,6 +40,13 @@ def seconds(value: object) -> float:
     return _number(match[1]) * _DURATIONS[match[2]]
 
 
+def signed_seconds(value: object) -> float:
+    """Read a duration that may be negative, such as ``-6h``."""
+    if isinstance(value, str) and value.startswith("-"):
+        return -seconds(value[1:])
+    return seconds(value)
+
+
 def size(value: object) -> int:
     """Read a number of bytes such as ``64MiB`` or ``3.5MB``."""
     match = _QUANTITY.match(value) if isinstance(value, str) else None
@@ -78,6 +85,11 @@ def format_seconds(value: float) -> str:
     return f"{_trim(value * 1e3)}ms"
 
 
+def format_signed_seconds(value: float) -> str:
+    """``-21600.0`` → ``-6h``."""
+    return f"-{format_seconds(-value)}" if value < 0 else format_seconds(value)
+
+
 def format_size(value: int) -> str:
     """``67108864`` → ``64MiB``."""
     for unit in ("TiB", "GiB", "MiB", "KiB", "PB", "TB", "GB", "MB", "kB"):
@@ -109,6 +121,7 @@ def _reads(read: Callable[[object], float | int]) -> BeforeValidator:
 
 
 Seconds = Annotated[float, _reads(seconds), PlainSerializer(format_seconds)]
+SignedSeconds = Annotated[float, _reads(signed_seconds), PlainSerializer(format_signed_seconds)]
 Bytes = Annotated[int, _reads(size), PlainSerializer(format_size)]
 Ratio = Annotated[float, _reads(ratio), PlainSerializer(format_ratio)]
 PerSecond = Annotated[float, _reads(rate), PlainSerializer(format_rate)]

@@ -32,8 +32,9 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
         Stage(name="write", inner=postgres(POSTS, trips=5.0, where=Where.AUTHOR, commits=True)),
         Stage(name="present", inner=_own(0.3)),
     )
+    created = told(POSTS, own=_own(0.2), job="fanout.deliver", everywhere=True)
     return {
-        "post.create": through_gateway("post.create", create, behind=told(POSTS, own=_own(0.2), job="fanout.deliver")),
+        "post.create": through_gateway("post.create", create, behind=created),
         "post.read": through_gateway("post.read", read, behind=NOTHING),
         "post.delete": through_gateway("post.delete", delete, behind=told(POSTS, own=_own(0.3))),
         "user.posts": through_gateway("user.posts", read, behind=NOTHING, answer_bytes=20_000),

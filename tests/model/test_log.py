@@ -70,7 +70,7 @@ class Bench:
         number = round(at * 1_000)
         author = self._authors[partition]
         request = Request(entity=number, number=number, operation="", person=seconds, author=author, post=-1, second=0)
-        self.kernel.after(at, lambda: self.log.append(request))
+        self.kernel.after(at, lambda: self.log.append(request, asked_seconds=at))
 
     def run(self, seconds: float = 100.0) -> list[tuple[float, int, int]]:
         """(time, partition, member) of every event that was handled."""
@@ -246,8 +246,8 @@ def test_more_workers_share_the_partitions() -> None:
 def test_a_run_notices_an_event_that_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = Log.append
 
-    def forgets(self: Log, request: Request) -> None:
-        sound(self, request)
+    def forgets(self: Log, request: Request, *, asked_seconds: float) -> None:
+        sound(self, request, asked_seconds=asked_seconds)
         if request.number == 30:
             self.tally.came(self._kernel.now)
 

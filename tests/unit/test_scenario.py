@@ -57,7 +57,7 @@ def test_a_name_alone_is_a_scenario_and_its_explanation_shows_the_defaults() -> 
         ("scenario: x\ntraffic:\n  rate: 24", 3, "traffic.rate", "24", "a rate with its unit, such as 120/s"),
         ("scenario: x\ntraffic:\n  duration: 60", 3, "traffic.duration", "60", "a duration with its unit"),
         ("scenario: x\ntraffic:\n  duration: 0s", 3, "traffic.duration", "'0s'", "greater than 0"),
-        ("scenario: x\ntraffic: {arrivals: bursty}", 2, "traffic.arrivals", "'bursty'", "'poisson' or 'steady'"),
+        ("scenario: x\ntraffic: {arrivals: bursty}", 2, "traffic.arrivals", "'bursty'", "'steady' or 'diurnal'"),
         ("scenario: x\ntraffic:\n  mix: {feed.read: 90%}", 3, "traffic.mix", "{'feed.read': '90%'}", "add up to 90%"),
         ("scenario: x\ntraffic:\n  mix: {feed.reed: 100%}", 3, "traffic.mix.feed.reed", "'100%'", "mean feed.read?"),
         ("scenario: x\ntraffic:\n  mix: {object.put: 100%}", 3, "traffic.mix.object.put", "'100%'", "an operation"),

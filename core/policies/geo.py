@@ -1,0 +1,20 @@
+"""Geo-routing: which region serves the people of a home region, and has the copy of their data that is written.
+
+Home while it is up; where it is lost, the nearest that is not. Regions are places in the scenario's order, ``up`` has
+bit k set while region k is. Plain numbers, so that the model's compiled engine compiles these very lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def serving(home: int, up: int, rtt_seconds: Sequence[float]) -> int:
+    """Place of the region that serves; ``rtt_seconds`` are those from home. Home where every region is lost."""
+    if up >> home & 1:
+        return home
+    best = -1
+    for place in range(len(rtt_seconds)):
+        if up >> place & 1 and (best < 0 or rtt_seconds[place] < rtt_seconds[best]):
+            best = place
+    return best if best >= 0 else home
