@@ -17,7 +17,10 @@ from lab.errors import UserError
 )
 @click.option("--check", is_flag=True, help="Only say what is missing.")
 def command(groups: tuple[str, ...], check: bool) -> None:
-    """Install the servers that are missing: Debian packages, Go modules, Maven artefacts; pinned, once."""
+    """Install the servers that are missing: Debian packages, Go modules, Maven artefacts; pinned, once.
+
+    The model's engine is compiled as well, which takes about half a minute, once.
+    """
     from stack import install
     from stack.failure import StackFailure
 
@@ -25,6 +28,7 @@ def command(groups: tuple[str, ...], check: bool) -> None:
     try:
         if not check:
             install.ensure(wanted)
+            _compile_model()
             return
         missing = install.missing(wanted)
     except StackFailure as failure:
@@ -32,3 +36,11 @@ def command(groups: tuple[str, ...], check: bool) -> None:
     if missing:
         raise UserError(f"missing: {', '.join(missing.names())}; install with: windtunnel install")
     click.echo("nothing is missing")
+
+
+def _compile_model() -> None:
+    from sim import compiled
+
+    if not compiled.is_kept():
+        click.echo("compile the model's engine …", err=True)
+        compiled.compile_now()

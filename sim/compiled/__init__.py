@@ -1,27 +1,58 @@
 """The compiled engine: the same program as SimPy walks, run by numba over arrays; the same sample path, far faster.
 
-Compiled code is kept between runs in a folder whose name is a hash of these sources, because numba by itself notices
-only changes of the one file that it compiles, not of those that it takes functions from.
+Compiled code is kept between processes in a folder whose name is a hash of these sources, because numba by itself
+notices only changes of the one file that it compiles, not of those that it takes functions from. Importing this package
+alone loads no numba.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import tempfile
+from importlib.metadata import version
 from pathlib import Path
-
-import numba
+from typing import Final
 
 from core.policies import breaker, hot_key, patience, replica, retry
+from sim import jobs
+
+#: Modules besides these from which compiled code takes functions.
+_SOURCES: Final = (breaker, hot_key, patience, replica, retry, jobs)
 
 
 def _cache_folder() -> Path:
-    ours = sorted(Path(__file__).parent.glob("*.py"))
-    digest = hashlib.sha256(numba.__version__.encode())
-    for path in (*ours, *(Path(each.__file__) for each in (breaker, hot_key, patience, replica, retry))):
+    digest = hashlib.sha256(version("numba").encode())
+    for path in (*sorted(Path(__file__).parent.glob("*.py")), *(Path(str(each.__file__)) for each in _SOURCES)):
         digest.update(path.read_bytes())
-    kept = Path(os.environ.get("WINDTUNNEL_CACHE") or Path.home() / ".cache" / "windtunnel")
-    return kept / "numba" / digest.hexdigest()[:16]
+    name = digest.hexdigest()[:16]
+    kept = Path(os.environ.get("WINDTUNNEL_CACHE") or Path.home() / ".cache" / "windtunnel") / "numba" / name
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.gettempdir()) / f"windtunnel-numba-{os.getuid()}" / name
+    return kept
 
 
-numba.config.CACHE_DIR = str(_cache_folder())
+FOLDER: Final = _cache_folder()
+os.environ["NUMBA_CACHE_DIR"] = str(FOLDER)  # numba reads it when it is imported; processes that we start do so too
+_READY: Final = FOLDER / "ready"
+#: Versions of the code that are kept.
+_KEPT_MAX: Final = 4
+
+
+def is_kept() -> bool:
+    """Whether the code has been compiled before on this machine."""
+    return _READY.exists()
+
+
+def compile_now() -> None:
+    """Compile everything that a run needs, or take it from where it is kept; about half a minute the first time."""
+    from sim.compiled import engine, feedforward, jit  # noqa: F401  # compiled as they are imported
+
+    jit.compile_entries()
+    _READY.touch()
+    others = sorted((each for each in FOLDER.parent.iterdir() if each.is_dir()), key=lambda each: each.stat().st_mtime)
+    for old in others[:-_KEPT_MAX]:  # of sources that have changed since
+        shutil.rmtree(old, ignore_errors=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import numba
@@ -19,6 +18,8 @@ import numpy.typing as npt
 from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
+
+from sim.compiled import FOLDER
 
 F = TypeVar("F", bound=Callable[..., Any])
 #: Address of the addresses of all tables.
@@ -46,6 +47,7 @@ _TYPES: Final = {
 
 _Dispatcher = Any
 _parts: list[tuple[_Dispatcher, tuple[Any, ...]]] = []
+_entries: list[tuple[_Dispatcher, tuple[Any, ...]]] = []
 
 
 def _signature(function: Callable[..., Any]) -> tuple[Any, ...]:
@@ -68,6 +70,7 @@ def entry(function: F) -> F:
     """A function that Python calls. Its code, with that of all that it calls, is kept for the next process."""
     whole = numba.njit(cache=True, error_model="numpy")(function)
     signature = _signature(function)
+    _entries.append((whole, signature))
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
@@ -78,9 +81,16 @@ def entry(function: F) -> F:
     return cast(F, call)
 
 
+def compile_entries() -> None:
+    """Compile every entry of the modules that are loaded."""
+    for whole, signature in _entries:
+        if not whole.signatures:
+            _compile(whole, signature)
+
+
 def _compile(whole: _Dispatcher, signature: tuple[Any, ...]) -> None:
     """Take the code from where it was kept, or compile it: first the parts, each for its one signature."""
-    kept = Path(numba.config.CACHE_DIR) / f"{whole.py_func.__module__}.{whole.py_func.__name__}.ready"
+    kept = FOLDER / f"{whole.py_func.__module__}.{whole.py_func.__name__}.ready"
     if not kept.exists():
         for part, arguments in _parts:
             part.compile(arguments)
@@ -88,7 +98,6 @@ def _compile(whole: _Dispatcher, signature: tuple[Any, ...]) -> None:
         _parts.clear()
     whole.compile(signature)
     whole.disable_compile()
-    kept.parent.mkdir(parents=True, exist_ok=True)
     kept.touch()
 
 
