@@ -166,6 +166,6 @@ def test_engines_that_draw_other_numbers_are_told_apart() -> None:
 def test_the_cases_cover_every_kind_of_instruction_and_of_fault() -> None:
     scenarios = [_case(name) for name in CASES]
     kinds = {fault.kind for each in scenarios for fault in each.faults}
-    assert kinds == set(FaultKind)
+    assert kinds == set(FaultKind) - {FaultKind.LOST}  # the compiled engine knows one region
     ops = {step.op for each in scenarios for step in prepare(each, profile()).program.instructions}
     assert ops == set(Op)
