@@ -54,13 +54,13 @@ def test_instances_and_hosts_share_it() -> None:
     ],
 )
 def test_a_run_spends_what_was_told(changes: dict[str, Any]) -> None:
-    asked = scenario(mix={**MIX, "feed.read": "45%", "post.create": "5%"}, rate="50/s", duration="40s", **changes)
+    asked = scenario(mix={**MIX, "feed.read": "45%", "post.create": "5%"}, rate="50/s", duration="24s", **changes)
     found = _ranked(asked)
     result = simulate(asked, _told(), engine="simpy")
     spent: dict[str, float] = {}
     for process, second, seconds in result.usage:
         if second >= 0:
-            spent[process] = spent.get(process, 0.0) + seconds / 40.0
+            spent[process] = spent.get(process, 0.0) + seconds / 24.0
     for process in ("gateway", "feed", "api"):
         assert found[f"process {process}"].mean_ratio == pytest.approx(spent[process], rel=0.05), process
     hosts = sum(each.mean_ratio for name, each in found.items() if name.startswith("host"))
