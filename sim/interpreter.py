@@ -116,7 +116,7 @@ class Interpreter:
         if link.cut():
             return Ending.UNAVAILABLE
         if step.proxy >= 0 and step.choices:
-            proxy = self._plant.stations[step.choices[0]]
+            proxy = self._plant.stations[step.choices[0] + request.region * self._plant.layout.span]
             if not (yield proxy.serve(self._demands.seconds(step, step.proxy, step.share, request, task.attempt))):
                 return Ending.BROKEN
         half = 0.0

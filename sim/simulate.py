@@ -70,10 +70,6 @@ def simulate(
 
 def chosen(parts: Parts, engine: EngineName) -> str:
     """The engine for a run: where loading it is worth it, the one for feed-forward networks, else the compiled one."""
-    if len(parts.layout.regions) > 1:
-        if engine == "compiled":
-            raise ValueError("the compiled engine knows one region; simpy knows several")
-        return "simpy"
     if engine != "auto":
         return engine
     if len(parts.schedule) < COMPILED_FROM:

@@ -188,7 +188,7 @@ class Engine:
     def _logs(self) -> tuple[LogAccount, ...]:
         world, found = self._world, []
         records, partitions = world["RECORDS"], world["PARTITIONS"]
-        for topic, row in zip(self._parts.program.topics, world["TOPICS"], strict=False):
+        for topic, row in zip((log.topic for log in self._parts.plant.logs), world["TOPICS"], strict=False):
             inside = 0
             for partition in range(int(row["partitions"]), int(row["partitions"] + row["partitions_count"])):
                 record = int(partitions["first"][partition])
@@ -215,6 +215,11 @@ class Engine:
                 told = {"process": names[row["place"]].name, "instead_of": names[row["dead"]].name}
                 values = {**told, "lost": int(row["lost"])}
                 found.append(Event(at_seconds=float(row["at"]), event="replica_promoted", values=values))
+        regions = self._parts.layout.regions
+        for row in self._world["REROUTES"][: int(self._world.clock["reroutes_count"])]:
+            home, before, now = (regions[int(row[name])] for name in ("home", "before", "now"))
+            values = {"home": home, "from": before, "to": now, "lost": int(row["lost"])}
+            found.append(Event(at_seconds=float(row["at"]), event="region_rerouted", values=values))
         for deed, row in zip(self._builder.deeds, self._world["DEEDS"], strict=False):
             for event, at in (("fault_begins", float(row["began"])), ("fault_ends", float(row["ended"]))):
                 if not math.isnan(at):

@@ -42,6 +42,8 @@ def why_not(parts: Parts) -> str:
     program, layout, traffic = parts.program, parts.layout, parts.scenario.traffic
     if parts.scenario.faults:
         return "faults"
+    if len(layout.regions) > 1:
+        return "several regions"
     if any(rate > 0.0 for rate in parts.profile.stalls.per_second) or idle_ratios(layout, parts.profile):
         return "stalls of the host, or idle work"
     for step in program.instructions:

@@ -32,7 +32,7 @@ _MANY: Final = 1 << 40
 
 
 #: An unsigned integer of 64 bits, such as a coordinate of a random draw.
-Bits = int
+Bits = Any
 
 #: Types of arguments by the annotation as it is written, so that each function is compiled once and for one kind of
 #: whole number only.
@@ -56,7 +56,8 @@ def _signature(function: Callable[..., Any]) -> tuple[Any, ...]:
 
 def compiled(function: F) -> F:
     """A function for compiled code alone: Python cannot call it."""
-    part = numba.njit(no_cpython_wrapper=True, error_model="numpy")(function)
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "error_model": "numpy"}  # the first is left out of its stubs
+    part = numba.njit(**options)(function)
     _parts.append((part, _signature(function)))
     return cast(F, part)
 

@@ -38,18 +38,20 @@ def _take(world: World, topic: int, member: int) -> None:
 
 
 @compiled
-def append(world: World, topic: int, request: int) -> None:
-    """An event happens now; whoever owns its partition takes it at once where it is idle."""
+def append(world: World, job: int, request: int, asked: float) -> None:
+    """Take an event that happened then; whoever owns its partition begins with it at once where it is idle."""
     topics, partitions, records = r.topics(world), r.partitions(world), r.records(world)
     requests = r.requests(world)
+    tallies.job_asked(world, job, request, asked)
+    topic = job + requests[request].region * r.clock(world)[0].jobs_count
     tallies.came(world, topics[topic].tally)
-    tallies.job_asked(world, topic, request)
     arrival = r.arrivals(world)[requests[request].number]
     place = arrival.author_partition if topics[topic].by_author else arrival.number_partition
     free = r.frees(world)[Free.RECORDS].first
     row = agenda.take(world, Free.RECORDS, records[free].next)
     records[row].request = request
-    records[row].asked = r.clock(world)[0].now
+    records[row].asked = asked
+    records[row].entered = r.clock(world)[0].now
     records[row].tries = 0
     records[row].started = 0
     records[row].done = 0
@@ -63,6 +65,29 @@ def append(world: World, topic: int, request: int) -> None:
     partitions[partition].last = row
     partitions[partition].count += 1
     _take(world, topic, partitions[partition].owner)
+
+
+@compiled
+def emit(world: World, job: int, request: int, everywhere: int) -> None:
+    """An event happens now; where it is for everybody, the logs of other regions have it as soon as it is there."""
+    clock, requests = r.clock(world)[0], r.requests(world)
+    append(world, job, request, clock.now)
+    if not everywhere:
+        return
+    here = requests[request].region
+    for region in range(clock.regions):
+        if region != here:
+            there = tasks.new_copy(world, request, requests[request].instance)
+            requests[there].region = region
+            requests[there].asked = clock.now
+            agenda.at(world, clock.now + 0.5 * r.rtts(world)[here * clock.regions + region], Kind.EMIT, there, job)
+
+
+@compiled
+def come(world: World, request: int, job: int) -> None:
+    """An event has come to another region."""
+    append(world, job, request, r.requests(world)[request].asked)
+    tasks.release(world, request)
 
 
 @compiled

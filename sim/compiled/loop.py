@@ -29,6 +29,7 @@ _SECOND = np.uint64(1)
 
 PAUSE = stores.TOXIC_KINDS.index("pause")
 RESTART = stores.TOXIC_KINDS.index("restart")
+LOST = stores.TOXIC_KINDS.index("lost")
 
 
 @compiled
@@ -136,20 +137,27 @@ def next_deed(world: World, row: int) -> None:
 
 @compiled
 def _deed(world: World, row: int) -> None:
-    deeds, clock = r.deeds(world), r.clock(world)
+    deeds, clock, stations = r.deeds(world), r.clock(world), r.deed_stations(world)
     one = deeds[row]
     deeds[row].began = clock[0].now
-    if one.toxic >= 0:
-        r.toxics(world)[one.toxic].acting = 1
-        r.links(world)[one.link].acting_count += 1
+    for place in range(one.toxics, one.toxics + one.toxics_count):
+        toxic = r.deed_toxics(world)[place]
+        r.toxics(world)[toxic].acting = 1
+        r.links(world)[r.toxics(world)[toxic].link].acting_count += 1
     for place in range(one.stations, one.stations + one.stations_count):
         if one.kind == PAUSE:
-            places.pause(world, r.deed_stations(world)[place])
+            places.pause(world, stations[place])
         else:
-            places.die(world, r.deed_stations(world)[place])
-    if one.kind != PAUSE and one.stations_count:
-        logs.died(world, r.deed_stations(world)[one.stations], one.kind == RESTART)
-        failover.died(world, row, r.deed_stations(world)[one.stations])
+            places.die(world, stations[place])
+    if one.kind != PAUSE:
+        promotion = one.promotions
+        for place in range(one.stations, one.stations + one.stations_count):
+            if stations[place] < clock[0].processes_count:
+                logs.died(world, stations[place], one.kind == RESTART)
+                failover.died(world, promotion)
+                promotion += 1
+    if one.kind == LOST:
+        failover.region_lost(world, row)
     for place in range(one.caches, one.caches + one.caches_count):
         stores.clear(world, r.deed_caches(world)[place])
     for place in range(one.keys, one.keys + one.keys_count):
@@ -159,19 +167,23 @@ def _deed(world: World, row: int) -> None:
 
 @compiled
 def _deed_ends(world: World, row: int) -> None:
-    deeds = r.deeds(world)
+    deeds, stations = r.deeds(world), r.deed_stations(world)
     one = deeds[row]
     deeds[row].ended = r.clock(world)[0].now
-    if one.toxic >= 0:
-        r.toxics(world)[one.toxic].acting = 0
-        r.links(world)[one.link].acting_count -= 1
+    for place in range(one.toxics, one.toxics + one.toxics_count):
+        toxic = r.deed_toxics(world)[place]
+        r.toxics(world)[toxic].acting = 0
+        r.links(world)[r.toxics(world)[toxic].link].acting_count -= 1
     for place in range(one.stations, one.stations + one.stations_count):
         if one.kind == PAUSE:
-            places.resume(world, r.deed_stations(world)[place])
+            places.resume(world, stations[place])
         else:
-            places.revive(world, r.deed_stations(world)[place])
-    if one.stations_count:
-        logs.back(world, r.deed_stations(world)[one.stations])
+            places.revive(world, stations[place])
+    for place in range(one.stations, one.stations + one.stations_count):
+        if stations[place] < r.clock(world)[0].processes_count:
+            logs.back(world, stations[place])
+    if one.kind == LOST:
+        failover.region_back(world, row)
 
 
 @compiled
@@ -198,6 +210,10 @@ def _happen(world: World, kind: int, row: int, turn: int) -> None:
         _deed_ends(world, row)
     elif kind == Kind.PROMOTE:
         failover.promote(world, row)
+    elif kind == Kind.REROUTE:
+        failover.reroute(world, row, turn)
+    elif kind == Kind.EMIT:
+        logs.come(world, row, turn)
     elif kind == Kind.REBALANCE:
         logs.rebalance(world, row)
 

@@ -1,4 +1,4 @@
-"""Pools in compiled code: `sim.station.Pool`, row by row. A claim that was given up is passed over when its turn comes."""
+"""Pools in compiled code: `sim.station.Pool`, row by row. A claim that was given up is passed over in its turn."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def _kind(**fields: type | str) -> np.dtype[Any]:
     return np.dtype(list(fields.items()), align=True)
 
 
-# --- what does not change during a run ---------------------------------------------------------------------------------
+# --- what does not change during a run --------------------------------------------------------------------------------
 
 INSTRUCTION: Final = _kind(
     visit="u8",
@@ -27,6 +27,8 @@ INSTRUCTION: Final = _kind(
     sent="i8",
     nodes="i8",
     role="i8",
+    home="i8",
+    hop="i8",
     op="i8",
     index="i8",
     where="i8",
@@ -49,7 +51,7 @@ ENTRY: Final = _kind(
 #: A request of the schedule, worked out before the run.
 ARRIVAL: Final = _kind(
     at="f8",
-    push_factor="f8",  # timelines written for a post of the author, over those of calibration
+    push_count="f8",  # timelines written for a post of the author, in all regions
     pull_factor="f8",  # what pulling celebrities' posts costs the store for this person, over what it cost there
     merge_factor="f8",  # and the service
     photo_bytes="i8",
@@ -62,6 +64,8 @@ ARRIVAL: Final = _kind(
     limit_row="i4",  # of the person among those who ask
     pushes="i4",  # whether a post of the author is pushed
     readers="i4",  # who see a post of the author
+    person_home="i4",  # place of the region
+    author_home="i4",
     person_node="i4",  # of Redis
     counter="i4",  # row of the post's counter
     counter_node="i4",
@@ -72,7 +76,7 @@ ACT: Final = _kind(steps="i8", steps_count="i8")  # a journey's entries, in the 
 PAGE: Final = _kind(posts="i8", posts_count="i8", authors="i8", authors_count="i8")
 LINK: Final = _kind(mu="f8", sigma="f8", faults="i8", faults_count="i8", acting_count="i8")
 TOXIC: Final = _kind(
-    end="f8", latency="f8", jitter="f8", bandwidth="f8", timeout="f8", kind="i8", acting="i8"
+    end="f8", latency="f8", jitter="f8", bandwidth="f8", timeout="f8", kind="i8", acting="i8", link="i8"
 )  # of links, link after link, in the order in which they begin
 DELAY: Final = _kind(mu="f8", sigma="f8")
 STALL: Final = _kind(rate="f8", lower="f8", upper="f8", mean="f8", power="f8", key="u8", number="i8", host="i8")
@@ -80,10 +84,11 @@ IDLE: Final = _kind(share="f8", key="u8", number="i8", station="i8")
 #: Something that the scenario breaks or mends at a time.
 DEED: Final = _kind(
     at="f8", for_seconds="f8", began="f8", ended="f8", kind="i8", stations="i8", stations_count="i8",
-    caches="i8", caches_count="i8", keys="i8", keys_count="i8", toxic="i8", link="i8",
+    caches="i8", caches_count="i8", keys="i8", keys_count="i8", toxics="i8", toxics_count="i8",
+    promotions="i8", promotions_count="i8", region="i8",
 )  # fmt: skip
 
-# --- what has a state --------------------------------------------------------------------------------------------------
+# --- what has a state -------------------------------------------------------------------------------------------------
 
 CLOCK: Final = _kind(
     now="f8", start="f8", last_ended="f8", until_idle="f8", timeout="f8", retry_tokens="f8",
@@ -93,7 +98,8 @@ CLOCK: Final = _kind(
     timeout_lane="i8", breaker_failures="i8", retry_attempts="i8", reserve="i8", events_max="i8",
     jobs_max="i8", job_ends_max="i8", topics_count="i8",
     hot_per_second="f8", own_writes="f8", failover="f8", hot_keys_max="i8", splits="i8", folds="i8",
-    operations_count="i8",
+    operations_count="i8", regions="i8", span="i8", links_count="i8", caches_count="i8", jobs_count="i8",
+    processes_count="i8", regions_up="i8", reroutes_count="i8", push_mean="f8", health_check="f8",
     breaker_open_seconds="f8", retry_ratio="f8", retry_base="f8", retry_cap="f8",
     demand_key="u8", wait_key="u8", plain_key="u8",
 )  # fmt: skip
@@ -112,8 +118,8 @@ TASK: Final = _kind(
     claim="i8", claim_last="i8", next="i8",
 )  # fmt: skip
 REQUEST: Final = _kind(
-    entity="u8", number="i8", instance="i8", gateway="i8", began="f8", step="i8", entry="i8", second="i8", degraded="i8", answered="i8",
-    users="i8", task="i8", next="i8", turn="i8",
+    entity="u8", number="i8", instance="i8", gateway="i8", region="i8", asked="f8", began="f8", step="i8", entry="i8",
+    second="i8", degraded="i8", answered="i8", users="i8", task="i8", next="i8", turn="i8",
 )  # fmt: skip
 JOB: Final = _kind(
     seconds="f8", remaining="f8", finish="f8", entered="f8", place="i8", station="i8", frame="i8",
@@ -160,12 +166,14 @@ TALLY: Final = _kind(
 )
 TOPIC: Final = _kind(
     lag="f8", lag_max="f8", lag_count="i8", redelivered="i8", tally="i8", entry="i8", by_author="i8", broker="i8",
-    partitions="i8", partitions_count="i8", members="i8", members_count="i8",
+    job="i8", partitions="i8", partitions_count="i8", members="i8", members_count="i8",
 )  # fmt: skip
 PARTITION: Final = _kind(topic="i8", owner="i8", first="i8", last="i8", count="i8", taken="i8", holder="i8", task="i8")
 MEMBER: Final = _kind(expelled="f8", station="i8", busy="i8", away="i8", turn="i8")
-RECORD: Final = _kind(asked="f8", request="i8", tries="i8", started="i8", done="i8", next="i8")
+RECORD: Final = _kind(asked="f8", entered="f8", request="i8", tries="i8", started="i8", done="i8", next="i8")
 STAGE: Final = _kind(seconds="f8", count="i8")
+#: A region's people are served by another one.
+REROUTED: Final = _kind(at="f8", home="i8", before="i8", now="i8", lost="i8")
 JOB_TALLY: Final = _kind(
     count="i8", weight="f8", done_seconds="f8", inside_weight="f8", inside_asked_seconds="f8", for_readers="i8"
 )
@@ -237,6 +245,13 @@ class Place(IntEnum):
     MISSING = 59
     LOST = 60
     DEED_KEYS = 61
+    DEED_TOXICS = 62
+    SERVING = 63
+    RTTS = 64
+    SHARES = 65
+    NOT_THERE = 66
+    LACKING = 67
+    REROUTES = 68
 
 
 #: Dtype of each table.
@@ -303,6 +318,13 @@ KINDS: Final[dict[Place, np.dtype[Any]]] = {
     Place.MISSING: np.dtype("i8"),  # the same as it was when a primary died, by deed and operation
     Place.LOST: np.dtype("i8"),  # of these, what a failover lost, by operation
     Place.DEED_KEYS: np.dtype("i8"),  # keys that are lost with one node of several
+    Place.DEED_TOXICS: NUMBER,
+    Place.SERVING: np.dtype("i8"),  # by region: who serves its people
+    Place.RTTS: np.dtype("f8"),  # by region and region
+    Place.SHARES: np.dtype("f8"),  # of the people, by region
+    Place.NOT_THERE: np.dtype("i8"),  # commits of one region that another does not have, by both and operation
+    Place.LACKING: np.dtype("i8"),  # the same of a region as it was when it was lost, by deed, region and operation
+    Place.REROUTES: REROUTED,
 }
 
 instructions = table(Place.INSTRUCTIONS, INSTRUCTION)
@@ -367,6 +389,13 @@ promotions = table(Place.PROMOTIONS, PROMOTION)
 missing = table(Place.MISSING, np.dtype("i8"))
 lost = table(Place.LOST, np.dtype("i8"))
 deed_keys = table(Place.DEED_KEYS, np.dtype("i8"))
+deed_toxics = table(Place.DEED_TOXICS, NUMBER)
+serving = table(Place.SERVING, np.dtype("i8"))
+rtts = table(Place.RTTS, np.dtype("f8"))
+shares = table(Place.SHARES, np.dtype("f8"))
+not_there = table(Place.NOT_THERE, np.dtype("i8"))
+lacking = table(Place.LACKING, np.dtype("i8"))
+reroutes = table(Place.REROUTES, REROUTED)
 
 
 class Kind(IntEnum):
@@ -390,6 +419,8 @@ class Kind(IntEnum):
     INNER = 15
     REBALANCE = 16
     PROMOTE = 17
+    REROUTE = 18
+    EMIT = 19  # an event comes to another region
 
 
 class Free(IntEnum):

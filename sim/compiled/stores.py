@@ -146,7 +146,7 @@ def tell_breaker(world: World, family: int, row: int, succeeded: bool) -> None:
             r.breaker_families(world)[family].opened_count += 1
 
 
-# --- counters of posts: `sim.counters` ----------------------------------------------------------------------------------
+# --- counters of posts: `sim.counters` --------------------------------------------------------------------------------
 
 
 @compiled

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from core import streams
-from core.names import FaultKind, Server
+from core.names import Server
 from core.operations import OPERATIONS, steps_of
 from core.policies.partition import owner_of, partition_of
 from sim import disturbances, faults
@@ -74,6 +74,7 @@ class Builder:
             row["share"], row["seconds"], row["trips"] = step.share, step.seconds, step.trips
             row["size"], row["coalesce"], row["proxy"] = step.size, step.coalesce, step.proxy
             row["sent"], row["nodes"], row["role"] = step.sent, step.nodes, step.role
+            row["home"], row["hop"] = step.home, step.hop
             row["where"] = routing.WHERE_CODES[step.where]
             row["per"] = walk.PER_CODES[step.per]
             row["keys"] = self._keys(step)
@@ -114,7 +115,7 @@ class Builder:
     # --- the schedule -----------------------------------------------------------------------------------------------
 
     def _schedule(self) -> None:
-        parts, schedule, content = self._parts, self._parts.schedule, self._parts.content
+        schedule, content = self._parts.schedule, self._parts.content
         found = rows(Place.ARRIVALS, max(1, len(schedule)))
         count = len(schedule)
         authors = content.authors(schedule.target, schedule.person)
@@ -131,7 +132,9 @@ class Builder:
         plans = [content.fanout(author) for author in known.tolist()]
         pushes = np.array([plan.push_count for plan in plans])
         found["pushes"][:count] = (pushes > 0)[author_rows]
-        found["push_factor"][:count] = (pushes / parts.push_mean)[author_rows]
+        found["push_count"][:count] = pushes[author_rows]
+        homes = np.array([content.home(author) for author in known.tolist()], dtype=np.int32)
+        found["author_home"][:count] = homes[author_rows]
         found["readers"][:count] = np.array([content.readers(author) for author in known.tolist()])[author_rows]
         self._people(found[:count], people.tolist(), person_rows)
         self._counters(found[:count])
@@ -156,6 +159,7 @@ class Builder:
         content, pulls, known = self._parts.content, self._parts.pulls, self._parts.content.celebrities()
         if self._parts.scenario.system.redis.nodes > 1:
             found["person_node"] = np.array([content.node(person) for person in people])[person_rows]
+        found["person_home"] = np.array([content.home(person) for person in people], dtype=np.int32)[person_rows]
         wanted = {step.per for step in self._parts.program.instructions}
         for name, per in (("pull_factor", Per.PULL), ("merge_factor", Per.MERGE)):
             if per in wanted:
@@ -176,7 +180,7 @@ class Builder:
             found["counter_node"] = np.array([parts.content.counter_node(post) for post in posts.tolist()])[
                 counter_rows
             ]
-            self._tables[Place.COUNTERS] = rows(Place.COUNTERS, len(posts))
+            self._tables[Place.COUNTERS] = rows(Place.COUNTERS, len(posts) * len(parts.layout.regions))
 
     def _partitions_of(self, found: Array, authors: Array, author_rows: Array) -> None:
         """Where events of each request go: all topics have the same number of partitions."""
@@ -250,7 +254,7 @@ class Builder:
         total = 0
         for row, (_, instances) in zip(families, program.breakers, strict=False):
             row["first"], row["instances"] = total, instances
-            total += instances
+            total += instances * len(layout.regions)
         self._tables[Place.BREAKER_FAMILIES] = families
         self._tables[Place.BREAKERS] = rows(Place.BREAKERS, max(1, total))
         delays = rows(Place.DELAYS, max(1, len(plant.delays)))
@@ -282,15 +286,18 @@ class Builder:
     def _logs(self, tally: int) -> None:
         """Topics, the partitions of each, the members of each one's group."""
         program, plant = self._parts.program, self._parts.plant
-        topics = rows(Place.TOPICS, max(1, len(program.topics)))
-        partitions = rows(Place.PARTITIONS, max(1, sum(topic.partitions for topic in program.topics)))
+        logs = [log.topic for log in plant.logs]
+        topics = rows(Place.TOPICS, max(1, len(logs)))
+        partitions = rows(Place.PARTITIONS, max(1, sum(topic.partitions for topic in logs)))
         partitions["first"] = partitions["last"] = partitions["holder"] = partitions["task"] = NOBODY
-        members = rows(Place.MEMBERS, max(1, sum(len(topic.members) for topic in program.topics)))
+        members = rows(Place.MEMBERS, max(1, sum(len(topic.members) for topic in logs)))
         members["expelled"] = plant.kernel.now
         first = one = 0
-        for place, (row, topic) in enumerate(zip(topics, program.topics, strict=False)):
-            row["tally"], row["entry"] = tally + place, self.operations.index(topic.job)
-            row["by_author"], row["broker"] = topic.keyed is Keyed.AUTHOR, plant.layout.of(Server.KAFKA)[0]
+        for place, (row, topic) in enumerate(zip(topics, logs, strict=False)):
+            region, job = divmod(place, len(program.topics))
+            row["tally"], row["entry"], row["job"] = tally + place, self.operations.index(topic.job), job
+            row["by_author"] = topic.keyed is Keyed.AUTHOR
+            row["broker"] = plant.layout.of(Server.KAFKA)[0] + region * plant.layout.span
             row["partitions"], row["partitions_count"] = first, topic.partitions
             row["members"], row["members_count"] = one, len(topic.members)
             everybody = range(len(topic.members))
@@ -323,7 +330,8 @@ class Builder:
         found = [1] * len(self._parts.plant.caches)
         for step in self._parts.program.instructions:
             if step.op in (Op.LOOKUP, Op.MISSED):
-                found[step.index] = max(found[step.index], content.keys_count(Keys(step.keys)))
+                for place in range(step.index, len(found), len(self._parts.program.caches)):
+                    found[place] = max(found[place], content.keys_count(Keys(step.keys)))
         return found
 
     def _disturbances(self) -> None:
@@ -353,41 +361,69 @@ class Builder:
         self.idles_count = len(idle)
 
     def _faults(self) -> None:
-        plant, program = self._parts.plant, self._parts.program
-        deeds = self.deeds = faults.deeds(plant, scenario=self._parts.scenario, profile=self._parts.profile)
-        by_link = sorted(
-            (number for number, deed in enumerate(deeds) if deed.link is not None),
-            key=lambda number: (program.links.index(str(deeds[number].link)), deeds[number].at_seconds, number),
-        )
+        plant = self._parts.plant
+        self.deeds = faults.deeds(plant, scenario=self._parts.scenario, profile=self._parts.profile)
         links = rows(Place.LINKS, max(1, len(plant.links)))
         for row, link in zip(links, plant.links, strict=False):
             row["mu"], row["sigma"] = link.mu, link.sigma
-        toxics = rows(Place.TOXICS, max(1, len(by_link)))
-        found = rows(Place.DEEDS, max(1, len(deeds)))
-        found["toxic"] = found["link"] = NOBODY
+        found = rows(Place.DEEDS, max(1, len(self.deeds)))
         stations: list[int] = []
         caches: list[int] = []
-        for place, number in enumerate(by_link):
-            deed = deeds[number]
-            crossed = program.links.index(str(deed.link))
-            if not links[crossed]["faults_count"]:
-                links[crossed]["faults"] = place
-            links[crossed]["faults_count"] += 1
-            found[number]["toxic"], found[number]["link"] = place, crossed
-            self._toxic(toxics[place], deed)
-        for row, deed in zip(found, deeds, strict=False):
+        for row, deed in zip(found, self.deeds, strict=False):
             row["at"], row["for_seconds"] = deed.at_seconds, deed.for_seconds
             row["began"] = row["ended"] = math.nan
-            row["kind"] = stores.TOXIC_KINDS.index(deed.fault.kind)
+            row["kind"], row["region"] = stores.TOXIC_KINDS.index(deed.fault.kind), deed.regions[0]
             row["stations"], row["stations_count"] = len(stations), len(deed.stations)
             row["caches"], row["caches_count"] = len(caches), len(deed.caches) if deed.nodes == 1 else 0
             stations += deed.stations
             caches += deed.caches if deed.nodes == 1 else ()
+        self._toxics(links, found)
         self._lost_keys(found)
         self._replicas(found)
-        self._tables |= {Place.LINKS: links, Place.TOXICS: toxics, Place.DEEDS: found}
+        self._regions(len(found))
+        self._tables |= {Place.LINKS: links, Place.DEEDS: found}
         self._numbers(Place.DEED_STATIONS, stations)
         self._numbers(Place.DEED_CACHES, caches)
+
+    def _toxics(self, links: Array, deeds: Array) -> None:
+        """A toxic for every link that a fault acts on; those of one link together, in the order in which they begin."""
+        names, span = self._parts.program.links, len(self._parts.program.links)
+        acting = sorted(
+            (names.index(deed.link) + region * span, deed.at_seconds, number)
+            for number, deed in enumerate(self.deeds)
+            if deed.link is not None
+            for region in deed.regions
+        )
+        toxics = rows(Place.TOXICS, max(1, len(acting)))
+        by_deed: dict[int, list[int]] = {}
+        for place, (link, _, number) in enumerate(acting):
+            if not links[link]["faults_count"]:
+                links[link]["faults"] = place
+            links[link]["faults_count"] += 1
+            by_deed.setdefault(number, []).append(place)
+            fault, row = self.deeds[number].fault, toxics[place]
+            row["link"], row["kind"], row["end"] = link, stores.TOXIC_KINDS.index(fault.kind), fault.end_seconds
+            row["latency"], row["jitter"] = fault.latency_seconds or 0.0, fault.jitter_seconds
+            row["bandwidth"], row["timeout"] = fault.bandwidth_bytes or 0.0, fault.timeout_seconds or 0.0
+        listed: list[int] = []
+        for number, row in enumerate(deeds[: len(self.deeds)]):
+            row["toxics"], row["toxics_count"] = len(listed), len(by_deed.get(number, ()))
+            listed += by_deed.get(number, ())
+        self._tables[Place.TOXICS] = toxics
+        self._numbers(Place.DEED_TOXICS, listed)
+
+    def _regions(self, deeds: int) -> None:
+        """Who serves whom, and how far regions are from each other."""
+        geography, operations = self._parts.plant.geography, len(self.operations)
+        count = len(geography.names)
+        self._tables |= {
+            Place.SERVING: np.array(geography.serving, dtype=np.int64),
+            Place.RTTS: np.array(geography.rtt_seconds, dtype=np.float64).reshape(-1),
+            Place.SHARES: np.array([self._parts.content.share(region) for region in range(count)]),
+            Place.NOT_THERE: rows(Place.NOT_THERE, count * count * operations),
+            Place.LACKING: rows(Place.LACKING, deeds * count * operations),
+            Place.REROUTES: rows(Place.REROUTES, 2 * deeds * count + 1),
+        }
 
     def _lost_keys(self, found: Array) -> None:
         """Keys that are lost with one node of several, as pairs of cache and slot."""
@@ -403,30 +439,26 @@ class Builder:
         self._numbers(Place.DEED_KEYS, keys)
 
     def _replicas(self, found: Array) -> None:
-        """Who takes the place of a process that dies, where it is a database's."""
+        """Who takes the place of each process that dies, where it is a database's."""
         plant, layout, operations = self._parts.plant, self._parts.layout, len(self.operations)
-        promotions = rows(Place.PROMOTIONS, len(found))
+        dying: list[int] = []
+        for row, deed in zip(found, self.deeds, strict=False):
+            processes = [place for place in deed.stations if place < len(layout.processes)]
+            row["promotions"], row["promotions_count"] = len(dying), len(processes)
+            dying += processes
+        promotions = rows(Place.PROMOTIONS, max(1, len(dying)))
         promotions["at"] = math.nan
-        for row, deed in zip(promotions, self.deeds, strict=False):
-            if deed.stations and deed.fault.kind is not FaultKind.PAUSE:
-                dead = deed.stations[0]
-                first = dead - layout.processes[dead].replica
-                row["first"], row["dead"] = first, dead
-                row["nodes"] = layout.nodes(layout.processes[first].group)
+        for row, dead in zip(promotions, dying, strict=False):
+            first = dead - layout.processes[dead].replica
+            row["first"], row["dead"] = first, dead
+            row["nodes"] = layout.nodes(layout.processes[first].group)
         self._tables |= {
             Place.PROMOTIONS: promotions,
             Place.PRIMARIES: np.array(plant.primary, dtype=np.int64),
             Place.UNREPLICATED: rows(Place.UNREPLICATED, len(plant.stations) * operations),
-            Place.MISSING: rows(Place.MISSING, len(found) * operations),
+            Place.MISSING: rows(Place.MISSING, len(promotions) * operations),
             Place.LOST: rows(Place.LOST, operations),
         }
-
-    @staticmethod
-    def _toxic(row: Any, deed: faults.Deed) -> None:
-        fault = deed.fault
-        row["kind"], row["end"] = stores.TOXIC_KINDS.index(fault.kind), fault.end_seconds
-        row["latency"], row["jitter"] = fault.latency_seconds or 0.0, fault.jitter_seconds
-        row["bandwidth"], row["timeout"] = fault.bandwidth_bytes or 0.0, fault.timeout_seconds or 0.0
 
     def _clock(self, timeout_lane: int) -> None:
         parts, plant = self._parts, self._parts.plant
@@ -437,7 +469,12 @@ class Builder:
         row["retry_tokens"] = plant.retry_budget.tokens
         row["open"] = row["arrivals_count"] = len(parts.schedule)
         row["counting"] = plant.kernel.now >= 0.0
-        row["topics_count"] = len(parts.program.topics)
+        layout, program = parts.layout, parts.program
+        row["topics_count"], row["jobs_count"] = len(plant.logs), len(program.jobs)
+        row["regions"], row["span"], row["processes_count"] = len(layout.regions), layout.span, len(layout.processes)
+        row["links_count"], row["caches_count"] = len(program.links), len(program.caches)
+        row["regions_up"], row["health_check"] = plant.geography.up, plant.geography.health_check_seconds
+        row["push_mean"] = parts.push_mean
         row["lanes_count"], row["hosts_count"] = len(self._lanes), len(plant.hosts)
         row["timeout_lane"] = timeout_lane
         row["breaker_failures"] = plant.breaker_policy.failures

@@ -45,14 +45,15 @@ def left(world: World, row: int, entered_seconds: float) -> None:
 @compiled
 def _weight(world: World, job: int, request: int) -> float:
     if r.job_tallies(world)[job].for_readers:
-        return float(r.arrivals(world)[r.requests(world)[request].number].readers)
+        asked = r.requests(world)[request]
+        return r.arrivals(world)[asked.number].readers * r.shares(world)[asked.region]
     return 1.0
 
 
 @compiled
-def job_asked(world: World, job: int, request: int) -> None:
+def job_asked(world: World, job: int, request: int, now: float) -> None:
     """`sim.jobs.JobTally.asked`, for what is asked from t0 on."""
-    now, one = r.clock(world)[0].now, r.job_tallies(world)
+    one = r.job_tallies(world)
     if now >= 0.0:
         weight = _weight(world, job, request)
         one[job].count += 1

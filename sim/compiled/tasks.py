@@ -128,6 +128,7 @@ def new_request(world: World, number: int, step: int, entry: int) -> int:
     requests[row].number = number
     requests[row].instance = number
     requests[row].gateway = NOBODY
+    requests[row].region = r.serving(world)[r.arrivals(world)[number].person_home]
     requests[row].step = step
     requests[row].entry = entry
     requests[row].began = clock[0].now
@@ -149,6 +150,7 @@ def new_copy(world: World, original: int, instance: int) -> int:
     requests[row].number = requests[original].number
     requests[row].instance = instance
     requests[row].gateway = requests[original].gateway
+    requests[row].region = requests[original].region
     requests[row].step = requests[original].step
     requests[row].entry = requests[original].entry
     requests[row].began = requests[original].began

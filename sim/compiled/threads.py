@@ -84,10 +84,10 @@ def _handled(world: World, bottom: int, request: int) -> int:
         tasks.release(world, request)
         return NOBODY
     if not records[row].done:
-        tallies.job_done(world, topic, request, records[row].asked)
+        tallies.job_done(world, r.topics(world)[topic].job, request, records[row].asked)
         _behind(world, r.topics(world)[topic].entry, request)
         records[row].done = 1
-        tallies.left(world, r.topics(world)[topic].tally, records[row].asked)
+        tallies.left(world, r.topics(world)[topic].tally, records[row].entered)
     tasks.release(world, request)
     frames[bottom].next = records[row].next
     frames[bottom].left -= 1

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from sim.compiled import agenda, draws, logs, places, pools, routing, stores, tasks
+from sim.compiled import agenda, draws, failover, logs, places, pools, routing, stores, tasks
 from sim.compiled import records as r
 from sim.compiled.jit import Bits, World, compiled
 from sim.compiled.records import NOBODY, Kind
@@ -61,6 +61,20 @@ def request_of(world: World, frame: int) -> int:
 
 
 @compiled
+def _link(world: World, frame: int) -> int:
+    """The link that a call crosses: that of the request's region."""
+    step = r.instructions(world)[r.frames(world)[frame].instruction]
+    return step.index + r.requests(world)[request_of(world, frame)].region * r.clock(world)[0].links_count
+
+
+@compiled
+def _cache(world: World, frame: int) -> int:
+    """The cache that a step asks: that of the request's region."""
+    step = r.instructions(world)[r.frames(world)[frame].instruction]
+    return step.index + r.requests(world)[request_of(world, frame)].region * r.clock(world)[0].caches_count
+
+
+@compiled
 def _unless_cancelled(world: World, frame: int, ending: int) -> int:
     return CANCELLED if r.tasks(world)[r.frames(world)[frame].task].cancelled else ending
 
@@ -79,7 +93,8 @@ def cpu_seconds(world: World, frame: int, row: int, visit: Bits) -> float:
     request = r.requests(world)[r.tasks(world)[task].request]
     factor = draws.demand_factor(r.clock(world)[0].demand_key, demand.sigma, request.entity, visit)
     if step.per == _PUSH:
-        factor *= r.arrivals(world)[request.number].push_factor
+        clock = r.clock(world)[0]
+        factor *= r.arrivals(world)[request.number].push_count * r.shares(world)[request.region] / clock.push_mean
     elif step.per == _PULL:
         factor *= r.arrivals(world)[request.number].pull_factor
     elif step.per == _MERGE:
@@ -136,8 +151,9 @@ def _squeeze(world: World, frame: int):
     """What is sent goes through a link that may be narrow."""
     one = r.frames(world)
     step = r.instructions(world)[one[frame].instruction]
-    if r.links(world)[step.index].acting_count:
-        narrow = stores.narrow_seconds(world, step.index, step.sent)
+    link = _link(world, frame)
+    if r.links(world)[link].acting_count:
+        narrow = stores.narrow_seconds(world, link, step.sent)
         if narrow != 0.0:
             one[frame].phase = 6
             agenda.wait(world, narrow, frame)
@@ -149,15 +165,18 @@ def _squeeze(world: World, frame: int):
 def _cross(world: World, frame: int):
     """Go over the wire, to the other side."""
     one = r.frames(world)
-    step = r.instructions(world)[one[frame].instruction]
-    link = r.links(world)[step.index]
-    one[frame].a = 0.0
+    at, request = one[frame].instruction, request_of(world, frame)
+    step, link = r.instructions(world)[at], r.links(world)[_link(world, frame)]
+    half = 0.0
     if link.mu != -math.inf:
-        visit = visit_of(world, one[frame].instruction, one[frame].task)
-        entity = r.requests(world)[request_of(world, frame)].entity
-        one[frame].a = 0.5 * draws.wait_seconds(r.clock(world)[0].wait_key, link.mu, link.sigma, entity, visit + _ONE)
+        visit, entity = visit_of(world, at, one[frame].task), r.requests(world)[request].entity
+        half = 0.5 * draws.wait_seconds(r.clock(world)[0].wait_key, link.mu, link.sigma, entity, visit + _ONE)
+    if step.home:
+        half += routing.away_seconds(world, at, request)
+    one[frame].a = half
+    if half != 0.0:
         one[frame].phase = 2
-        agenda.wait(world, one[frame].a * (2.0 * step.trips - 1.0), frame)
+        agenda.wait(world, half * (2.0 * step.trips - 1.0), frame)
         return WAIT, 0
     return _squeeze(world, frame)
 
@@ -168,16 +187,17 @@ def _return(world: World, frame: int, value: int):
     one = r.frames(world)
     step = r.instructions(world)[one[frame].instruction]
     one[frame].i = value
-    if r.links(world)[step.index].acting_count:
-        if stores.cut(world, step.index):
+    link = _link(world, frame)
+    if r.links(world)[link].acting_count:
+        if stores.cut(world, link):
             return END, BROKEN
         visit = visit_of(world, one[frame].instruction, one[frame].task)
         entity = r.requests(world)[request_of(world, frame)].entity
         uniform = draws.uniform(r.clock(world)[0].plain_key, entity, visit + _TWO)
-        held = stores.held_back_seconds(world, step.index, step.trips, step.size, uniform)
+        held = stores.held_back_seconds(world, link, step.trips, step.size, uniform)
         if held == math.inf:
             one[frame].phase = 5
-            agenda.wait(world, stores.stopped_seconds(world, step.index), frame)
+            agenda.wait(world, stores.stopped_seconds(world, link), frame)
             return WAIT, 0
         one[frame].a += held
     if one[frame].a != 0.0:
@@ -194,13 +214,15 @@ def _call(world: World, frame: int, value: int):
     if phase == 0:
         at = one[frame].instruction
         step = r.instructions(world)[at]
-        if r.links(world)[step.index].acting_count and stores.cut(world, step.index):
+        link = _link(world, frame)
+        if r.links(world)[link].acting_count and stores.cut(world, link):
             return END, UNAVAILABLE
         if step.proxy < 0 or step.choices_count == 0:
             return _cross(world, frame)
         one[frame].phase = 1
         seconds = cpu_seconds(world, frame, step.proxy, visit_of(world, at, one[frame].task))
-        places.submit(world, r.choices(world)[step.choices], seconds, frame)
+        shift = r.requests(world)[request_of(world, frame)].region * r.clock(world)[0].span
+        places.submit(world, r.choices(world)[step.choices] + shift, seconds, frame)
         return WAIT, 0
     if phase == 1:
         if value == 0:
@@ -275,6 +297,8 @@ def _delay(world: World, frame: int):
         visit = visit_of(world, at, one[frame].task)
         entity = r.requests(world)[request_of(world, frame)].entity
         seconds = draws.wait_seconds(r.clock(world)[0].wait_key, delay.mu, delay.sigma, entity, visit)
+        if r.instructions(world)[at].hop:
+            seconds += routing.away_seconds(world, at, request_of(world, frame))
         agenda.wait(world, seconds, frame)
         return WAIT, 0
     return END, _unless_cancelled(world, frame, OK)
@@ -303,11 +327,11 @@ def _key(world: World, keys: int, number: int, place: int) -> int:
 def _look_up(world: World, frame: int):
     one = r.frames(world)
     step, now = r.instructions(world)[one[frame].instruction], r.clock(world)[0].now
-    number = r.requests(world)[request_of(world, frame)].number
+    number, place_of = r.requests(world)[request_of(world, frame)].number, _cache(world, frame)
     low, high, first = np.uint64(0), np.uint64(0), NOBODY
     for place in range(_keys_count(world, step.keys, number)):
         key = _key(world, step.keys, number, place)
-        if not stores.lookup(world, step.index, key, now):
+        if not stores.lookup(world, place_of, key, now):
             if first < 0:
                 first = key
             if place < _WORD:
@@ -317,7 +341,7 @@ def _look_up(world: World, frame: int):
     if first < 0:
         one[frame].phase = 3
         return ENTER, _child(world, frame, 0)
-    cache, slots = r.caches(world)[step.index], r.slots(world)
+    cache, slots = r.caches(world)[place_of], r.slots(world)
     slot = cache.slots + first
     if step.coalesce and slots[slot].fetching:
         one[frame].phase = 2
@@ -339,15 +363,15 @@ def _look_up(world: World, frame: int):
 def _fetched(world: World, frame: int, ending: int):
     one = r.frames(world)
     step, now = r.instructions(world)[one[frame].instruction], r.clock(world)[0].now
-    number = r.requests(world)[request_of(world, frame)].number
+    number, place_of = r.requests(world)[request_of(world, frame)].number, _cache(world, frame)
     if ending == OK:
         for place in range(_keys_count(world, step.keys, number)):
             word = one[frame].low if place < _WORD else one[frame].high
             if (word >> np.uint64(place % _WORD)) & _ONE:
                 key = _key(world, step.keys, number, place)
                 size = r.arrivals(world)[number].photo_bytes if step.keys == _PHOTO else 1
-                stores.keep(world, step.index, key, size, now)
-    cache, slots = r.caches(world)[step.index], r.slots(world)
+                stores.keep(world, place_of, key, size, now)
+    cache, slots = r.caches(world)[place_of], r.slots(world)
     if step.coalesce:
         slot = cache.slots + one[frame].i
         slots[slot].fetching = 0
@@ -379,7 +403,7 @@ def _lookup(world: World, frame: int, value: int):
 def _missed(world: World, frame: int):
     step = r.instructions(world)[r.frames(world)[frame].instruction]
     number = r.requests(world)[request_of(world, frame)].number
-    r.caches(world)[step.index].miss_count += _keys_count(world, step.keys, number)
+    r.caches(world)[_cache(world, frame)].miss_count += _keys_count(world, step.keys, number)
     return END, OK
 
 
@@ -446,7 +470,8 @@ def _breaker(world: World, frame: int, value: int):
     one = r.frames(world)
     family = r.instructions(world)[one[frame].instruction].index
     told = r.breaker_families(world)[family]
-    row = told.first + r.requests(world)[request_of(world, frame)].instance % told.instances
+    asked = r.requests(world)[request_of(world, frame)]
+    row = told.first + asked.region * told.instances + asked.instance % told.instances
     if one[frame].phase == 0:
         if stores.try_breaker(world, row):
             one[frame].phase = 1
@@ -542,12 +567,17 @@ def _aside(world: World, frame: int):
 @compiled
 def _committed(world: World, frame: int):
     at, request = r.frames(world)[frame].instruction, request_of(world, frame)
-    one = r.instructions(world)[at]
-    if one.size:
-        count = r.clock(world)[0].operations_count
-        r.unreplicated(world)[routing.database(world, at, request) * count + one.keys] += one.size
+    one, clock = r.instructions(world)[at], r.clock(world)[0]
+    if one.size and one.nodes > 1 and not one.hop:
+        r.unreplicated(world)[routing.database(world, at, request) * clock.operations_count + one.keys] += one.size
+    if one.home:
+        region = routing.region(world, at, request)
+        if one.hop:
+            failover.followed(world, (region - one.hop) % clock.regions, region, one.keys)
+        elif one.size >= 0:
+            failover.committed(world, region, one.keys, 1)
     if one.size >= 0:
-        r.wrote(world)[r.arrivals(world)[r.requests(world)[request].number].limit_row] = r.clock(world)[0].now
+        r.wrote(world)[r.arrivals(world)[r.requests(world)[request].number].limit_row] = clock.now
     return END, OK
 
 
@@ -588,7 +618,7 @@ def step(world: World, frame: int, value: int):
     if op == Op.DECIDE:
         return _decide(world, frame, value)
     if op == Op.EMIT:
-        logs.append(world, one.index, request_of(world, frame))
+        logs.emit(world, one.index, request_of(world, frame), one.size)
         return END, OK
     if op == Op.ASIDE:
         return _aside(world, frame)

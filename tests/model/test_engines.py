@@ -24,7 +24,12 @@ from tests.model.synthetic import QUIET, profile
 _RUSH: Final = {"rate": "420/s", "duration": "2s", "timeout": "0.4s"}
 _LATENCY: Final = {"at": "1s", "for": "2s", "link": "feed_redis", "latency": "300ms", "jitter": "100ms"}
 #: Hosts on which a database and its replicas stand apart.
-_SPREAD: Final = {"hosts": {"front": {"cores": 2, "runs": ["gateway", "feed", "api"]}, "data": {"cores": 1, "count": 3, "runs": ["postgres"]}}}  # fmt: skip
+_SPREAD: Final = {
+    "hosts": {
+        "front": {"cores": 2, "runs": ["gateway", "feed", "api"]},
+        "data": {"cores": 1, "count": 3, "runs": ["postgres"]},
+    }
+}
 
 
 def _fault(**what: Any) -> dict[str, Any]:
@@ -46,19 +51,43 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     "bandwidth": {"faults": [_fault(link="feed_redis", bandwidth="40KiB")]},
     "timeout of a link": {"faults": [_fault(link="feed_redis", timeout="50ms")]},
     "a link that stays silent": {"faults": [_fault(link="engagement_postgres", timeout="0s")], "timeout": "2s"},
-    "reset": {"faults": [_fault(link="upload_objects", reset=True)], "mix": {"media.upload": "60%", "feed.read": "40%"}},
+    "reset": {
+        "faults": [_fault(link="upload_objects", reset=True)],
+        "mix": {"media.upload": "60%", "feed.read": "40%"},
+    },
     "down": {"faults": [_fault(link="shield_objects", down=True)], "mix": {"image.read": "100%"}, "rate": "200/s"},
-    "two faults at once": {"faults": [_LATENCY, _fault(link="feed_redis", bandwidth="1MiB"), _fault(link="feed_redis", down=True, at="2s", **{"for": "100ms"})]},
+    "two faults at once": {
+        "faults": [
+            _LATENCY,
+            _fault(link="feed_redis", bandwidth="1MiB"),
+            _fault(link="feed_redis", down=True, at="2s", **{"for": "100ms"}),
+        ]
+    },
     "kill a service": {"faults": [_fault(process="feed", action="kill")]},
     "kill redis, breakers open": {"faults": [_fault(process="redis", action="kill")], "rate": "80/s"},
     "pause": {"faults": [_fault(process="api", action="pause")], "rate": "80/s"},
-    "restart a consumer": {"faults": [_fault(process="workers", action="restart")], "mix": {"media.upload": "50%", "feed.read": "50%"}, "rate": "20/s"},
-    "kill a consumer": {"faults": [_fault(process="workers", action="kill")], "mix": {"media.upload": "50%", "feed.read": "50%"}, "rate": "20/s", "duration": "14s"},
-    "kill the log": {"faults": [_fault(process="kafka", action="kill")], "mix": {"media.upload": "40%", "like.add": "60%"}},
+    "restart a consumer": {
+        "faults": [_fault(process="workers", action="restart")],
+        "mix": {"media.upload": "50%", "feed.read": "50%"},
+        "rate": "20/s",
+    },
+    "kill a consumer": {
+        "faults": [_fault(process="workers", action="kill")],
+        "mix": {"media.upload": "50%", "feed.read": "50%"},
+        "rate": "20/s",
+        "duration": "14s",
+    },
+    "kill the log": {
+        "faults": [_fault(process="kafka", action="kill")],
+        "mix": {"media.upload": "40%", "like.add": "60%"},
+    },
     "instances and hosts": {
         "placement": {
             "instances": {"api": 2, "workers": 3},
-            "hosts": {"front": {"cores": 2, "runs": ["gateway", "feed", "api"]}, "back": {"cores": 2, "count": 2, "runs": ["postgres", "redis", "kafka", "workers"]}},
+            "hosts": {
+                "front": {"cores": 2, "runs": ["gateway", "feed", "api"]},
+                "back": {"cores": 2, "count": 2, "runs": ["postgres", "redis", "kafka", "workers"]},
+            },
         },
         "feed": {"instances": 3},
         "gateway": {"instances": 2},
@@ -66,7 +95,11 @@ CASES: Final[dict[str, dict[str, Any]]] = {
         "rate": "150/s",
     },
     "replicas and failover": {
-        "shards": {"physical": 2, "replicas": 2, "replication": {"detection": "0.5s", "promotion": "0.5s", "own_writes": "0.3s"}},
+        "shards": {
+            "physical": 2,
+            "replicas": 2,
+            "replication": {"detection": "0.5s", "promotion": "0.5s", "own_writes": "0.3s"},
+        },
         "placement": _SPREAD,
         "faults": [_fault(process="postgres_0", action="kill", **{"for": "2s"})],
         "mix": {"like.add": "50%", "post.read": "30%", "feed.read": "20%"},
@@ -84,8 +117,37 @@ CASES: Final[dict[str, dict[str, Any]]] = {
         "faults": [_fault(process="redis-2", action="kill")],
         "rate": "60/s",
     },
-    "retries": {"retry": {"attempts": 4, "backoff": "30ms", "budget": "50%"}, "faults": [_fault(link="upload_objects", down=True)], "mix": {"media.upload": "100%"}, "rate": "15/s"},
-    "small caches": {"cdn": {"edge": {"size": "256KiB"}, "shield": {"size": "512KiB"}, "ttl": "1s"}, "redis": {"memory": "64KiB"}, "rate": "80/s"},
+    "retries": {
+        "retry": {"attempts": 4, "backoff": "30ms", "budget": "50%"},
+        "faults": [_fault(link="upload_objects", down=True)],
+        "mix": {"media.upload": "100%"},
+        "rate": "15/s",
+    },
+    "small caches": {
+        "cdn": {"edge": {"size": "256KiB"}, "shield": {"size": "512KiB"}, "ttl": "1s"},
+        "redis": {"memory": "64KiB"},
+        "rate": "80/s",
+    },
+    "regions and a day": {
+        "regions": {
+            "eu": {"people": "50%", "utc_offset": "1h"},
+            "us": {"people": "30%", "utc_offset": "-5h", "rtt": {"eu": "90ms"}},
+            "ap": {"people": "20%", "utc_offset": "9h"},
+        },
+        "mix": {"feed.read": "40%", "like.add": "30%", "media.upload": "15%", "image.read": "10%", "post.read": "5%"},
+        "rate": "80/s",
+    },
+    "a region is lost": {
+        "regions": {"eu": {"people": "60%"}, "us": {"people": "40%"}},
+        "geo": {"health_check": "0.5s", "rtt": "60ms"},
+        "shards": {"physical": 2, "replicas": 1},
+        "placement": _SPREAD,
+        "redis": {"nodes": 2, "hot": "10/s"},
+        "feed": {"instances": 2},
+        "mix": {"feed.read": "40%", "like.add": "40%", "media.upload": "20%"},
+        "faults": [_fault(region="eu"), _LATENCY],
+        "duration": "6s",
+    },
     "everything at once": {
         "rate": "120/s",
         "timeout": "1s",
@@ -95,11 +157,25 @@ CASES: Final[dict[str, dict[str, Any]]] = {
         "feed": {"instances": 2},
         "kafka": {"partitions": 3},
         "fanout": {"threshold": 30},
-        "mix": {"feed.read": "40%", "like.add": "20%", "image.read": "10%", "story.tray": "5%", "search.users": "5%", "media.upload": "5%", "graph.follow": "5%", "auth.login": "5%", "comment.add": "5%"},
+        "mix": {
+            "feed.read": "40%",
+            "like.add": "20%",
+            "image.read": "10%",
+            "story.tray": "5%",
+            "search.users": "5%",
+            "media.upload": "5%",
+            "graph.follow": "5%",
+            "auth.login": "5%",
+            "comment.add": "5%",
+        },
         "viral": {"at": "1s", "author": {"followers": 50}, "factor": 4, "rise": "1s", "fall": "2s"},
-        "faults": [_LATENCY, _fault(process="postgres_0", action="kill", at="2s"), _fault(process="kafka", action="pause", at="3s")],
+        "faults": [
+            _LATENCY,
+            _fault(process="postgres_0", action="kill", at="2s"),
+            _fault(process="kafka", action="pause", at="3s"),
+        ],
     },
-}  # fmt: skip
+}
 
 
 def _case(name: str, *, seed: int = 7) -> Scenario:
@@ -166,6 +242,6 @@ def test_engines_that_draw_other_numbers_are_told_apart() -> None:
 def test_the_cases_cover_every_kind_of_instruction_and_of_fault() -> None:
     scenarios = [_case(name) for name in CASES]
     kinds = {fault.kind for each in scenarios for fault in each.faults}
-    assert kinds == set(FaultKind) - {FaultKind.LOST}  # the compiled engine knows one region
+    assert kinds == set(FaultKind)
     ops = {step.op for each in scenarios for step in prepare(each, profile()).program.instructions}
     assert ops == set(Op)
