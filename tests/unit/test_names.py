@@ -27,7 +27,7 @@ def test_every_component_uses_stores_alone_and_is_behind_the_gateway() -> None:
 
 def test_the_fault_kinds_of_a_scenario_are_those_of_the_names() -> None:
     assert {kind.value for kind in FaultKind} == {
-        "latency", "bandwidth", "timeout", "reset", "down", "kill", "pause", "restart",
+        "latency", "bandwidth", "timeout", "reset", "down", "kill", "pause", "restart", "lost",
     }  # fmt: skip
     assert Outcome.DEGRADED not in names.ERRORS
     assert Outcome.OK not in names.ERRORS
