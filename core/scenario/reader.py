@@ -102,7 +102,8 @@ def parse(text: str, *, file: str = "scenario") -> Scenario:
 
 def line_of(text: str, path: FieldPath) -> int:
     """The line of a field in a scenario's text that `parse` has accepted, or of what is around it; its first is 1."""
-    return _line_of(dict(_lines(yaml.compose(text, Loader=yaml.SafeLoader), ())), path)
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    return _line_of(dict(_lines(node, ())), path) if node is not None else 1
 
 
 def explain(scenario: Scenario) -> str:

@@ -82,7 +82,8 @@ def format_seconds(value: float) -> str:
             return f"{_trim(value / _DURATIONS[unit])}{unit}"
     if value == 0 or value >= 1:
         return f"{_trim(value)}s"
-    return f"{_trim(value * 1e3)}ms"
+    texts = [f"{_trim(value / _DURATIONS[unit])}{unit}" for unit in ("ms", "us")]
+    return next((text for text in texts if seconds(text) == value), texts[0])  # the one that reads back to the same
 
 
 def format_signed_seconds(value: float) -> str:
