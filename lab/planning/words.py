@@ -45,7 +45,8 @@ def nines(ratio: float) -> str:
     if ratio >= 1.0:
         return "100 %"
     digits = max(0, math.floor(-math.log10(1.0 - ratio) + 1e-6) - 1)
-    return f"{math.floor(ratio * 10 ** (digits + 2) + 1e-6) / 10**digits:.{digits}f} %"
+    text = f"{math.floor(ratio * 10 ** (digits + 2) + 1e-6) / 10**digits:.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
 
 
 def headroom(ratio: float) -> str:

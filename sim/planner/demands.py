@@ -57,6 +57,8 @@ class OperationDemand:
         """Seconds of a calibrated core by process, in the mean."""
         found: dict[str, float] = {}
         for probability, path in zip(self.probabilities(miss_ratio), self.paths, strict=True):
+            if not probability:
+                continue
             for leg in (*path.leg.every(), *path.beside.every()):
                 for visit in leg.visits:
                     found[visit.process] = found.get(visit.process, 0.0) + probability * visit.seconds
@@ -77,6 +79,7 @@ class Demands:
     """All operations and background jobs that a workload asks for."""
 
     operations: Mapping[str, OperationDemand]
+    beyond: Mapping[tuple[str, str], Visit]  # by operation and process: what its fallback path costs beyond the usual
     core: Core  # as fast as this one are the seconds
     missing: tuple[str, ...]  # operations whose own work is neither calibrated nor stated
     notes: tuple[str, ...]
@@ -116,8 +119,16 @@ def of(
                 Path(hits=path.hits, misses=path.misses, leg=path.leg, beside=path.beside + unseen) for path in known
             ),
         )
+    fallbacks = [each for each in profile.demands if each.operation.removesuffix(DEGRADED) in names]
     return Demands(
         operations=found,
+        beyond={
+            (name, each.process): visit
+            for each in fallbacks
+            if each.operation.endswith(DEGRADED)
+            and (name := each.operation.removesuffix(DEGRADED))
+            and (visit := costs.fallback(name, each.process)) is not None
+        },
         core=core_of(profile),
         missing=tuple(name for name, each in found.items() if not _works(each)),
         notes=tuple(dict.fromkeys(costs.notes)),
@@ -155,6 +166,10 @@ class _Costs:
         if not seconds:
             return None
         return Visit(process=process, seconds=seconds, variation=variation, threaded=use.threaded)
+
+    def fallback(self, operation: str, process: str) -> Visit | None:
+        """All that the fallback path costs a process beyond the usual one."""
+        return self.visit(operation, flows.Use(process=process, degraded=True), ())
 
     def unseen(self, operation: str, page: flows.OperationFlow) -> Iterator[Visit]:
         """What the operation was measured, or stated, to cost processes that its page does not visit."""

@@ -218,14 +218,17 @@ class Mixture:
         return total
 
     def quantile(self, level: float) -> Floats:
-        """The time that a share ``level`` does not exceed, by bisection."""
+        """The time that a share ``level`` does not exceed, by bisection; infinite where so many have no end."""
         real = [(p, part) for p, part in zip(self.probabilities, self.parts, strict=True) if np.any(p > 0.0)]
         if len(real) == 1:
             return real[0][1].quantile(level)
-        known = np.stack(np.broadcast_arrays(*(part.quantile(level) + 0.0 * p for p, part in real)))
         own = Mixture(probabilities=tuple(p for p, _ in real), parts=tuple(part for _, part in real))
-        never = ~np.isfinite(known).all(axis=0)  # a path without a steady state has none of the others have one
-        high = np.where(never, 1.0, np.max(np.where(np.isfinite(known), known, 0.0), axis=0) * (1.0 + 1e-9) + 1e-12)
+        ending = sum((np.where(part.ends(), p, 0.0) for p, part in real), np.zeros(1))
+        never = ending <= level
+        # where some have no end, the others must reach the level of all by themselves
+        reach = float(np.clip(level / np.min(np.where(never, 1.0, ending)), level, 1.0 - 1e-9))
+        known = np.stack(np.broadcast_arrays(*(part.quantile(reach) + 0.0 * p for p, part in real)))
+        high = np.max(np.where(np.isfinite(known), known, 0.0), axis=0) * (1.0 + 1e-9) + 1e-12
         low = np.zeros_like(high)
         for _ in range(36):
             middle = (low + high) / 2.0

@@ -51,8 +51,11 @@ def fleet(
     counts: Mapping[str, Floats | float],
     units: Mapping[str, Unit],
     case: Case,
+    *,
+    gateways: Floats | float | None = None,
 ) -> Fleet:
-    """The fleet with ``counts`` instances of each group; what is sold by volume never waits."""
+    """The fleet with ``counts`` instances of each group; what is sold by volume never waits. ``gateways`` are those
+    that share the services' instances among them, where they are not those of ``counts``."""
     groups = {}
     for name, kind in brief.kinds.items():
         if kind in (Kind.VOLUME, Kind.APART):
@@ -60,7 +63,13 @@ def fleet(
             groups[name] = Group(station=free, speed=1.0, instances=1.0)
             continue
         groups[name] = group(
-            brief, name, load_of.get(name, Load()), count=counts.get(name, 1.0), unit=units[name], case=case
+            brief,
+            name,
+            load_of.get(name, Load()),
+            count=counts.get(name, 1.0),
+            unit=units[name],
+            case=case,
+            gateways=counts.get("gateway", 1.0) if gateways is None else gateways,
         )
     page = float(brief.scenario.system.feed.page)
     return Fleet(
@@ -74,8 +83,18 @@ def fleet(
     )
 
 
-def group(brief: Brief, name: str, load_of_it: Load, *, count: Floats | float, unit: Unit, case: Case) -> Group:
-    """One group of the fleet, with its idle work and the host's stalls."""
+def group(
+    brief: Brief,
+    name: str,
+    load_of_it: Load,
+    *,
+    count: Floats | float,
+    unit: Unit,
+    case: Case,
+    gateways: Floats | float = 1.0,
+) -> Group:
+    """One group of the fleet, with its idle work and the host's stalls. Every gateway sends to the one with least under
+    way of its own share of a service's instances."""
     share = 1.0 / np.asarray(count, dtype=np.float64)
     scale = case.cpu / unit.speed
     idle = _idle_ratio(brief, name)
@@ -84,7 +103,11 @@ def group(brief: Brief, name: str, load_of_it: Load, *, count: Floats | float, u
         return Group(station=Shared(offered=offered, cores=unit.cores), speed=unit.speed, instances=count)
     arrivals = [Arrivals(route=each.route, per_second=each.per_second * share) for each in load_of_it.arrivals]
     arrivals += _disturbances(brief, idle)
-    station = Loop(arrivals=tuple(arrivals), threaded=load_of_it.threaded_cores * share * scale, scale=scale)
+    mates = np.ones(1)
+    if name in brief.scenario.system.placement.processes:
+        mates = np.maximum(1.0, np.asarray(count, dtype=np.float64) / np.maximum(gateways, 1.0))
+    threaded = load_of_it.threaded_cores * share * scale
+    station = Loop(arrivals=tuple(arrivals), threaded=threaded, scale=scale, mates=mates)
     return Group(station=station, speed=unit.speed, instances=count)
 
 

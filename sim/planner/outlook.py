@@ -141,7 +141,8 @@ def _knee_of(brief: Brief, region: Region, tier: Tier, worst: Fleet, wanted: tup
     levels = _LEVELS
     for _ in range(2):
         counts = load.cores / (tier.unit.work * levels)
-        group = fleets.group(brief, tier.name, load, count=counts, unit=tier.unit, case=Case())
+        gateways = worst.groups[str(Server.GATEWAY)].instances
+        group = fleets.group(brief, tier.name, load, count=counts, unit=tier.unit, case=Case(), gateways=gateways)
         good = targets.holds(brief, worst.with_group(tier.name, group), wanted, Case())
         passed = np.flatnonzero(np.broadcast_to(good, levels.shape) > 0)
         if not len(passed):

@@ -223,6 +223,11 @@ def _notes(known: Brief, regions: tuple[Region, ...], spares: Spares) -> tuple[s
         f"CPU by profile {known.profile.id}, a core of {core.ghz:g} GHz; other cores by clock × instructions a cycle, "
         "which no benchmark of this code has checked"
     )
+    if any(region.tiers[str(Server.GATEWAY)].working > 1 for region in regions):
+        found.append(
+            "every gateway has a share of each service's instances for itself and sends to the one with least under "
+            "way; gateways that all send to all know too little of each other, and waits would be those of chance"
+        )
     found.append("demands beyond the highest calibrated rate are taken as constant: an upper bound where servers batch")
     if spares != size.asked(known):
         found.append(

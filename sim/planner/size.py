@@ -107,6 +107,7 @@ def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None
     load_of = fleets.load(brief, rates, Case())
     volume = tiers.volume(brief, name, Moment.LOST)
     offers = {group: offer(brief, name, group, chosen, volume, spares) for group in counted(brief)}
+    _steady(offers, load_of)
     busy = targets.busy(brief, load_of, offers)
     room = _roomy(brief, rates, load_of, offers, busy)
     found: dict[str, Tier] = {}
@@ -120,7 +121,6 @@ def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None
             found[group] = _spread(tier, pool, spares.machines)
     for group in brief.of_kind(Kind.STORE):
         found[group] = _store(brief, name, group, load_of.get(group, Load()), busy[group], chosen, volume, spares)
-    _steady(found, load_of)
     return Region(
         name=name,
         tiers=found,
@@ -358,17 +358,17 @@ def _shards_fit(brief: Brief, region_name: str, primaries: int, need: Need) -> N
         )
 
 
-def _steady(found: Mapping[str, Tier], load_of: Mapping[str, Load]) -> None:
+def _steady(offers: Mapping[str, Offer], load_of: Mapping[str, Load]) -> None:
     """Raise PlanError where what is given cannot do the work, naming what gives out first."""
-    busy = {name: float(load_of.get(name, Load()).cores[0]) / tier.unit.work for name, tier in found.items()}
-    ratios = {name: busy[name] / tier.working for name, tier in found.items() if tier.given}
-    full = sorted((name for name, ratio in ratios.items() if ratio >= 1.0), key=lambda name: -ratios[name])
+    given = {name: offer.fixed for name, offer in offers.items() if offer.fixed is not None}
+    needed = {name: float(load_of.get(name, Load()).cores[0]) / offers[name].unit.work for name in given}
+    full = sorted((name for name in given if needed[name] >= given[name]), key=lambda name: -needed[name] / given[name])
     if full:
-        order = ", then ".join(f"{name} at {ratios[name]:.0%}" for name in full)
-        first = found[full[0]]
+        order = ", then ".join(f"{name} at {needed[name] / given[name]:.0%}" for name in full)
+        first = full[0]
         raise PlanError(
-            f"no steady state, first saturated: {order}; intent.fleet.{first.name} leaves {first.working:,} working in "
-            f"the worst hour, and more than {busy[first.name]:,.3g} are needed"
+            f"no steady state, first saturated: {order}; intent.fleet.{first} leaves {given[first]:,.0f} working in "
+            f"the worst hour, and more than {needed[first]:,.3g} are needed"
         )
 
 

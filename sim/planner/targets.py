@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from core.names import Server
 from core.operations import steps_of
 from sim.planner import fleets
 from sim.planner.brief import Brief, Case, PlanError
@@ -188,7 +189,10 @@ def at(
     for name, offer in offers.items():
         asked = load_of.get(name, Load()).cores * case.cpu / (offer.unit.work * target[name])
         counts[name] = offer.fixed if offer.fixed is not None else np.maximum(np.maximum(asked, offer.least), 1e-9)
-    return fleets.fleet(brief, load_of, counts, {name: offer.unit for name, offer in offers.items()}, case)
+    # one gateway more than the load asks for: as many as its whole number at the most, and a number that does not jump
+    gateways = counts[str(Server.GATEWAY)] + 1.0
+    units = {name: offer.unit for name, offer in offers.items()}
+    return fleets.fleet(brief, load_of, counts, units, case, gateways=gateways)
 
 
 def _weights(brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer], limit: Limit) -> dict[str, float]:

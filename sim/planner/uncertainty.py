@@ -115,13 +115,14 @@ def of(
     spending: Spending,
     *,
     error_ratio: float,
+    samples: int = SAMPLES,
 ) -> Uncertainty | None:
-    """What the intent's ranges do to a plan; None where it states none."""
+    """What the intent's ranges do to a plan; None where it states none. ``samples`` is a power of two."""
     ranges = dict(brief.intent.ranges)
     if not ranges:
         return None
     world = _World(brief, regions, shapes, spares, spending, error_ratio)
-    unit = _saltelli(len(ranges))
+    unit = _saltelli(len(ranges), samples)
     drawn = _drawn(ranges, unit)
     found = world.evaluate(drawn)
     worlds = _plain(unit.shape[0], len(ranges))  # rows of the scheme that are a sample by themselves
@@ -307,10 +308,10 @@ def inverse(each: Range, uniform: Floats) -> Floats:
     return np.asarray(np.where(uniform < turn, rising, falling), dtype=np.float64)
 
 
-def _saltelli(inputs: int) -> Floats:
+def _saltelli(inputs: int, samples: int) -> Floats:
     from SALib.sample import sobol  # type: ignore[import-untyped]
 
-    found = sobol.sample(_problem(inputs), SAMPLES, calc_second_order=False, seed=_SEED)
+    found = sobol.sample(_problem(inputs), samples, calc_second_order=False, seed=_SEED)
     return np.asarray(found, dtype=np.float64)
 
 

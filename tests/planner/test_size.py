@@ -1,0 +1,235 @@
+"""Counts worked out by hand, the resource that binds, spares, and what more of anything never makes fewer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sim.planner import candidates, shapes, size, targets, tiers
+from sim.planner.brief import Brief, PlanError
+from sim.planner.size import Region, Shapes
+from tests.planner import made
+
+#: Of feed reads and likes a second each in `made.text`'s usual demand.
+RATE = 100.0
+
+
+def chosen(brief: Brief, services: str = "vm.c7g.xlarge", store: str = "vm.c7g.xlarge") -> Shapes:
+    known = {
+        each.price_id: each
+        for each in shapes.of(brief.book, kind="services", term="on_demand", calibrated=brief.demands.core)[0]
+    }
+    return Shapes(services=known[services], stores=dict.fromkeys(("redis", "postgres", "kafka"), known[store]))
+
+
+def region(brief: Brief, **kinds: str) -> Region:
+    return size.region(brief, "us", chosen(brief, **kinds))
+
+
+def planned(**changes: Any) -> Region:
+    return region(made.briefed(**changes))
+
+
+def counts(found: Region) -> dict[str, int]:
+    return {name: tier.instances for name, tier in found.tiers.items()}
+
+
+def test_processes_are_load_over_speed_and_ceiling() -> None:
+    found = planned(per_day={"feed.read": 86_400 * 2_000})
+    # 2,000/s × 3 ms = 6 calibrated cores; a core of 2.6 GHz × 1.5 does the work of 1.5 of them; busy for 80 % at most
+    assert found.load_of["feed"].cores[0] == pytest.approx(6.0, rel=0.01)  # less what nobody pulls
+    assert found.tiers["feed"].working == 5  # 6 / 1.5 / 0.8 = 5
+    assert found.tiers["gateway"].working == 1  # 0.6 / 1.5 / 0.8 = 0.5
+
+
+def test_machines_hold_as_many_processes_as_they_have_cores() -> None:
+    found = planned(per_day={"feed.read": 86_400 * 2_000})
+    processes = sum(tier.working for name, tier in found.tiers.items() if not tier.machines)
+    assert found.pool.working == -(-processes // 4)
+    assert found.pool.needs[0].resource == "CPU"
+
+
+def test_postgres_is_a_primary_of_four_cores() -> None:
+    found = planned(per_day={"like.add": 86_400 * 10_000}, intent={"horizon": "1d"})
+    # 10,000/s × 0.6 ms = 6 calibrated cores, 1.5 × 4 a machine, busy for 80 %: 1.25
+    assert found.load_of["postgres"].cores[0] == pytest.approx(6.0)
+    assert found.tiers["postgres"].working == 2
+    assert found.tiers["postgres"].binds.resource == "disk operations"  # 20,000 of at most 12,800 a volume
+
+
+def test_redis_is_chosen_by_memory_where_its_work_is_little() -> None:
+    found = planned(demand={"daily_users": 20_000_000, "users": 20_000_000})
+    tier = found.tiers["redis"]
+    assert tier.binds.resource == "memory"
+    held = size._memory_bytes(made.briefed(demand={"daily_users": 20_000_000, "users": 20_000_000}), "us")
+    assert tier.machines == -(-held // (tiers.MEMORY_RATIO * 8 * 2**30))
+
+
+def test_a_log_has_its_majority_whatever_its_load() -> None:
+    tier = planned().tiers["kafka"]
+    assert (tier.instances, tier.binds.resource) == (3, "majority")
+    assert planned(intent={"spare": 2}).tiers["kafka"].instances == 5
+
+
+def test_photos_at_once_bind_before_the_cpu_of_their_rendering() -> None:
+    changes: dict[str, Any] = {"per_day": {"media.upload": 86_400 * 20}}
+    tier = planned(**changes).tiers["workers"]
+    assert tier.binds.resource == tiers.PHOTOS
+    more = planned(**changes, system={"media": {"workers": 8}}).tiers["workers"]
+    assert more.binds.resource == "CPU"
+    assert more.working < tier.working
+
+
+def test_with_the_spares_down_enough_of_every_service_is_left() -> None:
+    for spare in (1, 2, 3):
+        found = planned(per_day={"feed.read": 86_400 * 2_000}, intent={"spare": spare})
+        machines = found.pool.machines
+        for tier in found.tiers.values():
+            if not tier.machines:
+                assert tier.instances - spare * -(-tier.instances // machines) >= tier.working, tier.name
+        assert sum(tier.instances for tier in found.tiers.values() if not tier.machines) <= machines * 4
+        assert found.tiers["postgres"].instances == found.tiers["postgres"].working * (1 + spare)
+
+
+def test_a_percentile_makes_the_fleet_wider_than_the_ceiling_does() -> None:
+    per_day = {"feed.read": 86_400.0 * 2_000}
+    loose = planned(per_day=per_day)
+    tight = planned(per_day=per_day, intent={"slo": {"feed.read": {"p99": "< 6.5ms"}}})
+    assert tight.tiers["feed"].working > loose.tiers["feed"].working
+    assert tight.tiers["feed"].busy_ratio < 0.8
+    assert tight.tiers["engagement" if "engagement" in tight.tiers else "api"].busy_ratio == pytest.approx(0.8)
+
+
+def test_what_is_sized_holds_its_limit() -> None:
+    brief = made.briefed(per_day={"feed.read": 86_400 * 2_000}, intent={"slo": {"feed.read": {"p95": "< 5.2ms"}}})
+    found = region(brief)
+    units = {name: tier.unit for name, tier in found.tiers.items()}
+    at = size.fleets.fleet(
+        brief,
+        found.load_of,
+        {name: float(tier.working) for name, tier in found.tiers.items()},
+        units,
+        size.Case(),
+    )
+    assert targets.holds(brief, at, targets.limits(brief), size.Case())[0] == 1.0
+
+
+@lru_cache(maxsize=64)
+def _counts(reads: float, limit_ms: float, spare: int) -> dict[str, int]:
+    found = planned(
+        per_day={"feed.read": 86_400.0 * reads, "like.add": 86_400.0 * reads},
+        intent={"slo": {"feed.read": {"p95": f"< {limit_ms}ms"}}, "spare": spare},
+        system={"shards": {"logical": 4_096}},
+    )
+    return {**counts(found), "machines": found.pool.machines, "dollars": round(found.dollars_month)}
+
+
+RATES = st.floats(min_value=20, max_value=50_000)
+LIMITS = st.floats(min_value=6, max_value=40)
+
+
+@settings(max_examples=10, deadline=None)
+@given(reads=RATES, factor=st.floats(min_value=1.0, max_value=3.0), limit=LIMITS)
+def test_more_demand_never_needs_fewer_of_anything(reads: float, factor: float, limit: float) -> None:
+    few, many = _counts(reads, round(limit, 2), 1), _counts(reads * factor, round(limit, 2), 1)
+    assert all(many[name] >= few[name] for name in few), (few, many)
+
+
+@settings(max_examples=10, deadline=None)
+@given(reads=RATES, limit=LIMITS, less=st.floats(min_value=0.0, max_value=0.9))
+def test_a_stricter_limit_is_never_cheaper(reads: float, limit: float, less: float) -> None:
+    strict = 6 + (limit - 6) * less
+    loose, tight = _counts(reads, round(limit, 2), 1), _counts(reads, round(strict, 2), 1)
+    assert tight["dollars"] >= loose["dollars"]
+
+
+@settings(max_examples=6, deadline=None)
+@given(reads=RATES, spare=st.integers(min_value=0, max_value=3))
+def test_one_more_spare_never_means_fewer(reads: float, spare: int) -> None:
+    some, more = _counts(reads, 20.0, spare), _counts(reads, 20.0, spare + 1)
+    assert all(more[name] >= some[name] for name in some), (some, more)
+
+
+def test_the_cheapest_machine_is_taken_and_the_others_have_an_excuse() -> None:
+    brief = made.briefed(per_day={"feed.read": 86_400 * 2_000})
+    choice = candidates.choose(brief)
+    costs = {}
+    for shape in shapes.of(brief.book, kind="services", term="on_demand", calibrated=brief.demands.core)[0]:
+        whole = Shapes(services=shape, stores=choice.shapes.stores)
+        costs[shape.price_id] = sum(each.dollars_month for each in candidates.fleet(brief, whole))
+    assert choice.shapes.services.price_id == min(costs, key=lambda name: costs[name])
+    excused = {excuse.price_id for excuse in choice.excuses if excuse.tier == "services"}
+    assert excused == set(costs) - {choice.shapes.services.price_id}
+    assert all(excuse.reason for excuse in choice.excuses)
+    assert any("gcp" in excuse.reason for excuse in choice.excuses)
+
+
+def test_a_machine_with_two_threads_a_core_does_less_than_its_clock_says() -> None:
+    brief = made.briefed()
+    known = {
+        each.price_id: each
+        for each in shapes.of(brief.book, kind="services", term="on_demand", calibrated=brief.demands.core)[0]
+    }
+    assert known["vm.c7g.xlarge"].speed == pytest.approx(1.5)  # 2.6 × 1.5 / 2.6, a core for each vCPU
+    # 3.2 × 1.288 / 2.6 for a core, 1.25 of it for the two threads on it
+    assert known["vm.m7i.xlarge"].speed == pytest.approx(3.2 * 1.288 / 2.6 * 1.25 / 2)
+
+
+def test_reserved_machines_are_reserved_all() -> None:
+    brief = made.briefed(intent={"term": "reserved_3y"})
+    choice = candidates.choose(brief)
+    assert {choice.shapes.services.term, *(shape.term for shape in choice.shapes.stores.values())} == {"reserved_3y"}
+    assert any("no reserved_3y price of pg.rds" in excuse.reason for excuse in choice.excuses)
+    usual = candidates.choose(made.briefed())
+    assert choice.dollars_month < 0.5 * usual.dollars_month
+
+
+def test_a_given_fleet_is_taken_as_it_is() -> None:
+    found = planned(intent={"fleet": {"feed": 7}})
+    assert found.tiers["feed"].instances == 7
+    assert found.tiers["feed"].given
+
+
+ON_C7G = {"shapes": {"services": "vm.c7g.xlarge"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"intent": {"slo": {"feed.read": {"p95": "< 2ms"}}}},
+            "intent.slo.feed.read.p95: no number of instances holds it; with no queue anywhere it is",
+        ),
+        (
+            {"per_day": {"feed.read": 86_400 * 2_000}, "intent": {"fleet": {"feed": 2}, **ON_C7G}},
+            "no steady state, first saturated: feed at 199%",
+        ),
+        (
+            {"per_day": {"feed.read": 86_400 * 8_000}, "intent": {"fleet": {"feed": 8, "gateway": 1}, **ON_C7G}},
+            "no steady state, first saturated: feed at 199%, then gateway at 160%",
+        ),
+        (
+            {"per_day": {"like.add": 86_400 * 400_000}, "system": {"shards": {"logical": 16}}},
+            "no steady state, first saturated: postgres in us; its disk asks for",
+        ),
+        ({"per_day": {"comment.add": 1_000}}, "demand.per_day: comment.add was not calibrated"),
+        ({"intent": {"fleet": {"fed": 2}}}, "intent.fleet.fed: expected one of"),
+        ({"intent": {"shapes": {"services": "vm.big"}}}, "intent.shapes.services: the book sells no vm.big"),
+        ({"intent": {"shapes": {"feed": "vm.c7g.xlarge"}}}, "intent.shapes.feed: expected services or one of"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_named(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(PlanError) as error:
+        candidates.choose(made.briefed(**changes))
+    assert told in str(error.value)
+
+
+def test_a_scenario_without_a_demand_is_no_plan() -> None:
+    scenario = replace(made.scenario(), demand=None, intent=None)
+    with pytest.raises(PlanError, match="demand: a plan needs the whole service's"):
+        made.brief(scenario, made.profile(), made.book())
