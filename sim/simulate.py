@@ -74,9 +74,9 @@ def chosen(parts: Parts, engine: EngineName) -> str:
         return engine
     if len(parts.schedule) < COMPILED_FROM:
         return "simpy"
-    from sim.compiled import feedforward
+    from sim.compiled import forward
 
-    return "compiled" if feedforward.why_not(parts) else "feedforward"
+    return "compiled" if forward.why_not(parts) else "feedforward"
 
 
 def _engine(name: str, parts: Parts) -> Engine:

@@ -3,15 +3,15 @@
 Where requests pass stations in one direction only, each on cores of its own, and nothing looks at the state of another
 place (no pools, limits, deadlines, caches, faults), all arrivals at a station are known once the stations before it are
 solved. They are sorted and go through the station's recursion as one array (`sim.compiled.queues`): the same sample
-path as the event engines', an order of magnitude faster than the compiled one. `why_not` says what stands in the way.
+path as the event engines', several times faster than the compiled one. `sim.compiled.forward` says what stands in the
+way.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,8 @@ from core import streams
 from core.operations import OPERATIONS, steps_of
 from core.run import Samples
 from sim.compiled import many, queues
-from sim.disturbances import idle_ratios
-from sim.flow import Ending, Per, Where
+from sim.compiled.forward import host_of, order, why_not
+from sim.flow import Ending, Where
 from sim.host import Account
 from sim.laws import ModelError, Tally
 from sim.observe import seen
@@ -32,98 +32,6 @@ from sim.task import STEPS_MAX
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-#: What needs nothing but the request's own times.
-_PLAIN: Final = (Op.SEQUENCE, Op.USE, Op.CALL, Op.DELAY, Op.FORK, Op.STAGE)
-
-
-def why_not(parts: Parts) -> str:
-    """What keeps a run from being feed-forward; empty where nothing does."""
-    program, layout, traffic = parts.program, parts.layout, parts.scenario.traffic
-    if parts.scenario.faults:
-        return "faults"
-    if len(layout.regions) > 1:
-        return "several regions"
-    if any(rate > 0.0 for rate in parts.profile.stalls.per_second) or idle_ratios(layout, parts.profile):
-        return "stalls of the host, or idle work"
-    for step in program.instructions:
-        if step.op not in _PLAIN:
-            return f"a step of kind {step.op.name.lower()}"
-        if step.op is Op.USE and (
-            step.per is not Per.VISIT or step.where not in (Where.ANY, Where.PERSON, Where.AUTHOR)
-        ):
-            return "demands or places that depend on more than the request"
-        if step.op is Op.USE and step.nodes > 1:
-            return "replicas"
-    if any(len(steps_of(act)) > 1 for act in parts.schedule.acts):
-        return "journeys of several steps"
-    if any(not _is_nothing(parts, entry.behind) for entry in program.entries.values()):
-        return "work behind an answer"
-    for host, machine in enumerate(layout.hosts):
-        used = [parts.plant.stations[place].workers for place in _stations(parts) if _host_of(parts, place) == host]
-        if len(used) > 1 and sum(used) > machine.cores:
-            return f"processes that share the cores of {machine.name}"
-    try:
-        _order(parts)
-    except ValueError as error:
-        return str(error)
-    return "" if traffic.timeout_seconds > 0.0 else "a time limit"
-
-
-def _is_nothing(parts: Parts, at: int) -> bool:
-    step = parts.program.instructions[at]
-    return step.op is Op.SEQUENCE and all(_is_nothing(parts, child) for child in step.children)
-
-
-def _host_of(parts: Parts, station: int) -> int:
-    return parts.layout.processes[station % len(parts.layout.processes)].host
-
-
-def _stations(parts: Parts) -> list[int]:
-    """Stations that some step uses, in their order."""
-    return sorted({place for step in parts.program.instructions if step.op is Op.USE for place in step.choices})
-
-
-def _passes(parts: Parts, at: int) -> Iterator[tuple[list[int], list[int]]]:
-    """For every pair of steps that follow each other on some way below an instruction: stations of both."""
-
-    def walk(at: int, before: list[list[int]]) -> list[list[int]]:
-        """Groups of stations that were used last on the ways up to here; yields into ``found``."""
-        step = parts.program.instructions[at]
-        match step.op:
-            case Op.USE:
-                here = list(step.choices)
-                found.extend((group, here) for group in before)
-                return [here]
-            case Op.FORK:
-                return [group for child in step.children for group in walk(child, before)]
-            case _:
-                for child in step.children:
-                    before = walk(child, before)
-                return before
-
-    found: list[tuple[list[int], list[int]]] = []
-    walk(at, [])
-    yield from found
-
-
-def _order(parts: Parts) -> list[int]:
-    """Stations in an order in which each comes behind those before it; raises ValueError where there is none."""
-    follows: dict[int, set[int]] = {place: set() for place in _stations(parts)}
-    for entry in parts.program.entries.values():
-        for before, here in _passes(parts, entry.front):
-            for place in here:
-                follows[place] |= set(before)
-    ordered: list[int] = []
-    while follows:
-        free = [place for place, before in follows.items() if not before - set(ordered)]
-        if not free:
-            names = ", ".join(parts.plant.stations[place].name for place in follows)
-            raise ValueError(f"requests that come back to {names}")
-        ordered += free
-        for place in free:
-            del follows[place]
-    return ordered
 
 
 @dataclass(slots=True, kw_only=True)
@@ -229,7 +137,7 @@ class Engine:
             rows = np.flatnonzero(schedule.act == act)
             ways.append((self._walk(program.entries[steps_of(name)[0]].front, rows, self._at[rows]), None, rows))
         waiting = [self._next(way, rows) for way, _, rows in ways]
-        for station in _order(self._parts):
+        for station in order(self._parts):
             here = [(visit, visit.station == station) for _, visit, _ in waiting if visit is not None]
             self._serve(station, [(visit, mask) for visit, mask in here if mask.any()])
             # a step is passed when the last of its instances is solved
@@ -360,7 +268,7 @@ class Engine:
         order = np.argsort(at, kind="stable")
         arrivals, needs = np.ascontiguousarray(at[order]), np.ascontiguousarray(need[order])
         ends = np.empty(len(at))
-        workers, cores = parts.plant.stations[station].workers, parts.layout.hosts[_host_of(parts, station)].cores
+        workers, cores = parts.plant.stations[station].workers, parts.layout.hosts[host_of(parts, station)].cores
         busy = self._busy[station % len(parts.layout.processes)]
         if workers <= cores:
             starts = np.empty(len(at))
@@ -423,7 +331,7 @@ class Engine:
         while its core is idle."""
         found = []
         for host, machine in enumerate(self._parts.layout.hosts):
-            places = [place for place in self._solved if _host_of(self._parts, place) == host]
+            places = [place for place in self._solved if host_of(self._parts, place) == host]
             accounts = {place % len(self._parts.layout.processes) for place in places}
             done = sum(self._solved[place].work_seconds for place in places)
             given = float(sum(self._busy[account].sum() for account in accounts))

@@ -8,9 +8,10 @@ import numpy as np
 
 from sim.compiled import agenda, draws, failover, logs, places, stores, tallies, tasks, threads
 from sim.compiled import records as r
+from sim.compiled.branching import expire
 from sim.compiled.jit import World, compiled, entry
+from sim.compiled.moves import OK
 from sim.compiled.records import Broken, Free, Kind
-from sim.compiled.walk import OK, expire
 from sim.disturbances import IDLE_JOB_SECONDS
 
 #: Why `run` returned.

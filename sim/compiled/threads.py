@@ -9,8 +9,9 @@ from __future__ import annotations
 from sim.compiled import agenda, logs, tallies, tasks
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled
+from sim.compiled.moves import ENTER, OK, WAIT
 from sim.compiled.records import NOBODY, Kind
-from sim.compiled.walk import ENTER, OK, WAIT, step
+from sim.compiled.walk import step
 
 #: Bottom frames have this less their kind as instruction, which no instruction's number is.
 _BOTTOM = -10

@@ -10,6 +10,7 @@ import pytest
 from core.profile import Profile
 from sim import observed, reference
 from sim.compiled import engine, feedforward, queues
+from sim.compiled import forward as forward_of
 from sim.laws import ModelError
 from sim.observed import Observed
 from sim.parts import Parts, prepare
@@ -58,7 +59,7 @@ def test_it_is_chosen_by_itself_where_it_may_be_used() -> None:
 def test_it_says_what_stands_in_the_way(change: dict[str, Any], reason: str) -> None:
     calm: Profile = forward.profile()
     parts = prepare(scenario(mix={"feed.read": "100%"}, **change), calm)
-    assert reason in feedforward.why_not(parts)
+    assert reason in forward_of.why_not(parts)
     with pytest.raises(ValueError, match="not feed-forward"):
         feedforward.Engine(parts)
 
@@ -67,13 +68,13 @@ def test_a_request_that_comes_back_is_not_feed_forward() -> None:
     page = forward.pages()["feed.read"]
     again = forward.OperationFlow(front=forward.steps(page.front, forward.Use(process="gateway")))
     parts = prepare(forward.asked(), forward.profile(), pages={"feed.read": again})
-    assert feedforward.why_not(parts).startswith("requests that come back to gateway")
+    assert forward_of.why_not(parts).startswith("requests that come back to gateway")
 
 
 def test_shared_cores_are_not_feed_forward() -> None:
     asked = scenario(mix={"feed.read": "100%"}, shards={"physical": forward.SHARDS})
     parts = prepare(asked, forward.profile(), pages=forward.pages())
-    assert "share the cores of stack" in feedforward.why_not(parts)
+    assert "share the cores of stack" in forward_of.why_not(parts)
 
 
 def test_a_client_who_would_give_up_is_not_passed_over() -> None:

@@ -1,0 +1,157 @@
+"""Rows of a plant: hosts, stations, pools, logs, caches, and what goes on without any request."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from core import streams
+from core.names import Server
+from core.policies.partition import owner_of
+from sim import disturbances
+from sim.compiled import draft_faults
+from sim.compiled.draft import Draft, rows
+from sim.compiled.records import NOBODY, Place
+from sim.compiled.world import Array
+from sim.flow import Keyed
+
+
+def plant(draft: Draft) -> None:
+    plant, program = draft.parts.plant, draft.parts.program
+    hosts = rows(Place.HOSTS, len(plant.hosts))
+    hosts["cores"] = [host.cores for host in plant.hosts]
+    hosts["changed"] = plant.kernel.now
+    draft.tables[Place.HOSTS] = hosts
+    layout = plant.layout
+    processes = rows(Place.PROCESSES, len(layout.processes))
+    processes["host"] = [process.host for process in layout.processes]
+    draft.tables[Place.PROCESSES] = processes
+    stations = rows(Place.STATIONS, len(plant.stations))
+    for index, (row, station) in enumerate(zip(stations, plant.stations, strict=True)):
+        process = index % len(layout.processes)
+        row["tally"], row["process"], row["workers"] = 2 + index, process, station.workers
+        row["host"] = layout.processes[process].host
+    stations["first"] = stations["last"] = stations["waiting"] = stations["waiting_last"] = NOBODY
+    draft.tables[Place.STATIONS] = stations
+    _pools(draft, 2 + len(stations))
+    families = rows(Place.BREAKER_FAMILIES, max(1, len(program.breakers)))
+    total = 0
+    for row, (_, instances) in zip(families, program.breakers, strict=False):
+        row["first"], row["instances"] = total, instances
+        total += instances * len(layout.regions)
+    draft.tables[Place.BREAKER_FAMILIES] = families
+    draft.tables[Place.BREAKERS] = rows(Place.BREAKERS, max(1, total))
+    delays = rows(Place.DELAYS, max(1, len(plant.delays)))
+    for row, (mu, sigma) in zip(delays, plant.delays, strict=False):
+        row["mu"], row["sigma"] = mu, sigma
+    draft.tables[Place.DELAYS] = delays
+    _caches(draft)
+    _disturbances(draft)
+    draft_faults.faults(draft)
+
+
+def _pools(draft: Draft, tallies: int) -> None:
+    plant = draft.parts.plant
+    families = rows(Place.POOL_FAMILIES, max(1, len(plant.pools)))
+    pools = rows(Place.POOLS, max(1, sum(len(family) for family in plant.pools)))
+    pools["first"] = pools["last"] = NOBODY
+    total = 0
+    for row, spec, family in zip(families, draft.parts.program.pools, plant.pools, strict=False):
+        row["first"], row["callers"], row["callees"] = total, spec.callers, spec.callees
+        for pool in family:
+            pools[total]["size"], pools[total]["tally"] = pool.size, tallies + total
+            total += 1
+    draft.tables[Place.POOL_FAMILIES] = families
+    draft.tables[Place.POOLS] = pools
+    found = rows(Place.TALLIES, tallies + total + len(plant.logs))
+    found["changed"] = found["started"] = plant.kernel.now
+    draft.tables[Place.TALLIES] = found
+    _logs(draft, tallies + total)
+
+
+def _logs(draft: Draft, tally: int) -> None:
+    """Topics, the partitions of each, the members of each one's group."""
+    program, plant = draft.parts.program, draft.parts.plant
+    logs = [log.topic for log in plant.logs]
+    topics = rows(Place.TOPICS, max(1, len(logs)))
+    partitions = rows(Place.PARTITIONS, max(1, sum(topic.partitions for topic in logs)))
+    partitions["first"] = partitions["last"] = partitions["holder"] = partitions["task"] = NOBODY
+    members = rows(Place.MEMBERS, max(1, sum(len(topic.members) for topic in logs)))
+    members["expelled"] = plant.kernel.now
+    first = one = 0
+    for place, (row, topic) in enumerate(zip(topics, logs, strict=False)):
+        region, job = divmod(place, len(program.topics))
+        row["tally"], row["entry"], row["job"] = tally + place, draft.operations.index(topic.job), job
+        row["by_author"] = topic.keyed is Keyed.AUTHOR
+        row["broker"] = plant.layout.of(Server.KAFKA)[0] + region * plant.layout.span
+        row["partitions"], row["partitions_count"] = first, topic.partitions
+        row["members"], row["members_count"] = one, len(topic.members)
+        everybody = range(len(topic.members))
+        for number in range(topic.partitions):
+            partitions[first + number]["topic"] = place
+            partitions[first + number]["owner"] = owner_of(number, everybody)
+        members["station"][one : one + len(topic.members)] = topic.members
+        first, one = first + topic.partitions, one + len(topic.members)
+    draft.tables |= {Place.TOPICS: topics, Place.PARTITIONS: partitions, Place.MEMBERS: members}
+
+
+def _caches(draft: Draft) -> None:
+    parts = draft.parts
+    keys = draft.keys_counts()
+    caches = rows(Place.CACHES, max(1, len(parts.plant.caches)))
+    slots = 0
+    for row, cache, count in zip(caches, parts.plant.caches, keys, strict=False):
+        row["capacity"], row["ttl"], row["slots"] = cache.capacity_bytes, cache.ttl_seconds, slots
+        slots += count
+    caches["oldest"] = caches["newest"] = NOBODY
+    draft.tables[Place.CACHES] = caches
+    found = rows(Place.SLOTS, max(1, slots))
+    found["waiter"] = found["waiter_last"] = NOBODY
+    for row, cache in zip(caches, parts.plant.caches, strict=False):
+        _fill(row, found, cache.held())
+    draft.tables[Place.SLOTS] = found
+
+
+def _disturbances(draft: Draft) -> None:
+    parts, told, seed = draft.parts, draft.parts.profile.stalls, draft.parts.scenario.seed
+    classes = [
+        (host, index)
+        for host in range(len(parts.plant.hosts))
+        for index, rate in enumerate(told.per_second)
+        if rate > 0.0
+    ]
+    found = rows(Place.STALLS, max(1, len(classes)))
+    for row, (host, index) in zip(found, classes, strict=False):
+        lower = told.upto_seconds[index - 1] if index else 0.0
+        upper, mean = told.upto_seconds[index], told.mean_seconds[index]
+        row["host"], row["rate"], row["lower"], row["upper"] = host, told.per_second[index], lower, upper
+        row["mean"] = mean
+        row["power"] = (upper - lower) / (mean - lower) - 1.0 if lower < mean < upper else math.inf
+        row["key"] = disturbances.stalls_stream(seed, host, index).key
+    draft.tables[Place.STALLS] = found
+    draft.stalls_count = len(classes)
+    idle = disturbances.idle_ratios(parts.plant.layout, parts.profile)
+    found = rows(Place.IDLES, max(1, len(idle)))
+    for row, (place, share) in zip(found, idle, strict=False):
+        row["share"], row["station"] = share, place
+        row["key"] = streams.named(seed, f"model.idle.{parts.plant.stations[place].name}").key
+    draft.tables[Place.IDLES] = found
+    draft.idles_count = len(idle)
+
+
+def _fill(row: Any, slots: Array, held: Iterable[tuple[int, int, float]]) -> None:
+    """Put a cache's entries (key, bytes, expiry), the least recently used first, into its slots."""
+    entries = list(held)
+    if not entries:
+        return
+    keys = int(row["slots"]) + np.array([key for key, _, _ in entries])
+    slots["held"][keys] = 1
+    slots["size"][keys] = [size for _, size, _ in entries]
+    slots["expiry"][keys] = [expiry for _, _, expiry in entries]
+    slots["older"][keys] = np.concatenate([[NOBODY], keys[:-1]])
+    slots["newer"][keys] = np.concatenate([keys[1:], [NOBODY]])
+    row["oldest"], row["newest"] = keys[0], keys[-1]
+    row["used"] = sum(size for _, size, _ in entries)
