@@ -14,7 +14,7 @@ from core.policies.partition import owner_of
 from sim import disturbances
 from sim.compiled import draft_faults
 from sim.compiled.draft import Draft, rows
-from sim.compiled.records import NOBODY, Place
+from sim.compiled.records import NOBODY, UNASKED, Place
 from sim.compiled.world import Array
 from sim.flow import Keyed
 
@@ -109,7 +109,7 @@ def _caches(draft: Draft) -> None:
     caches["oldest"] = caches["newest"] = NOBODY
     draft.tables[Place.CACHES] = caches
     found = rows(Place.SLOTS, max(1, slots))
-    found["waiter"] = found["waiter_last"] = NOBODY
+    found["expiry"], found["waiter"] = -math.inf, UNASKED
     for row, cache in zip(caches, parts.plant.caches, strict=False):
         _fill(row, found, cache.held())
     draft.tables[Place.SLOTS] = found
@@ -148,7 +148,6 @@ def _fill(row: Any, slots: Array, held: Iterable[tuple[int, int, float]]) -> Non
     if not entries:
         return
     keys = int(row["slots"]) + np.array([key for key, _, _ in entries])
-    slots["held"][keys] = 1
     slots["size"][keys] = [size for _, size, _ in entries]
     slots["expiry"][keys] = [expiry for _, _, expiry in entries]
     slots["older"][keys] = np.concatenate([[NOBODY], keys[:-1]])

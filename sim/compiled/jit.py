@@ -62,6 +62,12 @@ def compiled(function: F) -> F:
     return cast(F, part)
 
 
+def inlined(function: F) -> F:
+    """A function for compiled code alone that is written out where it is used: for what is done millions of times a
+    second, where a call costs more than what is called."""
+    return cast(F, numba.njit(inline="always", error_model="numpy")(function))
+
+
 def over_arrays(signature: str) -> Callable[[F], F]:
     """A function that Python calls with whole arrays; ``signature`` is numba's."""
     return cast(Callable[[F], F], numba.njit(signature, cache=True, error_model="numpy"))

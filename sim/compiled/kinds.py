@@ -153,9 +153,9 @@ BREAKER_FAMILY: Final = _kind(opened_count="i8", first="i8", instances="i8")
 CACHE: Final = _kind(
     capacity="f8", ttl="f8", hit_count="i8", miss_count="i8", used="i8", slots="i8", oldest="i8", newest="i8",
 )  # fmt: skip
-SLOT: Final = _kind(
-    expiry="f8", size="i8", older="i8", newer="i8", held="i4", fetching="i4", waiter="i4", waiter_last="i4"
-)  # one for each key of each cache
+#: One for each key of each cache, two to a line of the processor's own caches. What is not held expired at −∞;
+#: who waits for a key being fetched are frames from ``waiter`` to ``waiter_last``; where nobody fetches it: `UNASKED`.
+SLOT: Final = _kind(expiry="f8", size="i8", older="i4", newer="i4", waiter="i4", waiter_last="i4")
 TALLY: Final = _kind(
     arrived="i8", ended="i8", inside="i8", area="f8", sojourn="f8", entered="f8", changed="f8", started="f8"
 )

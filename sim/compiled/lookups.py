@@ -8,7 +8,7 @@ from sim.compiled import agenda, stores
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled
 from sim.compiled.moves import END, ENTER, OK, WAIT, cache_of, child_of, request_of
-from sim.compiled.records import NOBODY, Kind
+from sim.compiled.records import NOBODY, UNASKED, Kind
 from sim.flow import Keys
 
 #: An enumeration of flows by number, as the tables hold it.
@@ -61,7 +61,7 @@ def _look_up(world: World, frame: int):
         return ENTER, child_of(world, frame, 0)
     cache, slots = r.caches(world)[place_of], r.slots(world)
     slot = cache.slots + first
-    if step.coalesce and slots[slot].fetching:
+    if step.coalesce and slots[slot].waiter != UNASKED:
         one[frame].phase = 2
         one[frame].next = NOBODY
         if slots[slot].waiter < 0:
@@ -73,7 +73,7 @@ def _look_up(world: World, frame: int):
     one[frame].low, one[frame].high, one[frame].i = low, high, first
     one[frame].phase = 1
     if step.coalesce:
-        slots[slot].fetching = 1
+        slots[slot].waiter = NOBODY
     return ENTER, child_of(world, frame, 1)
 
 
@@ -92,9 +92,8 @@ def _fetched(world: World, frame: int, ending: int):
     cache, slots = r.caches(world)[place_of], r.slots(world)
     if step.coalesce:
         slot = cache.slots + one[frame].i
-        slots[slot].fetching = 0
         waiter = slots[slot].waiter
-        slots[slot].waiter = NOBODY
+        slots[slot].waiter = UNASKED
         while waiter >= 0:
             following = one[waiter].next
             agenda.ready(world, Kind.RESUME, waiter, ending)

@@ -11,6 +11,8 @@ from sim.compiled import kinds
 from sim.compiled.jit import table
 
 NOBODY: Final = -1
+#: Waits for a key that is not being fetched.
+UNASKED: Final = -2
 
 
 class Place(IntEnum):

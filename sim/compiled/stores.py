@@ -7,7 +7,7 @@ import math
 from core.names import FaultKind
 from core.policies import breaker, hot_key, patience, retry
 from sim.compiled import records as r
-from sim.compiled.jit import World, compiled
+from sim.compiled.jit import World, compiled, inlined
 from sim.compiled.records import NOBODY
 
 # the very rules that the services follow
@@ -33,13 +33,18 @@ TIMEOUT = TOXIC_KINDS.index(FaultKind.TIMEOUT)
 RESET = TOXIC_KINDS.index(FaultKind.RESET)
 DOWN = TOXIC_KINDS.index(FaultKind.DOWN)
 
+_NOT_HELD = -math.inf
+
 
 # --- caches: `sim.caches.Cache`, with a row for every possible key ----------------------------------------------------
 
 
-@compiled
-def _unlink(world: World, cache: int, slot: int) -> None:
+@inlined
+def drop(world: World, cache: int, slot: int) -> None:
+    """Forget what stands in a slot."""
     caches, slots = r.caches(world), r.slots(world)
+    if slots[slot].expiry == _NOT_HELD:
+        return
     older, newer = slots[slot].older, slots[slot].newer
     if older < 0:
         caches[cache].oldest = newer
@@ -49,47 +54,35 @@ def _unlink(world: World, cache: int, slot: int) -> None:
         caches[cache].newest = older
     else:
         slots[newer].older = older
+    slots[slot].expiry = _NOT_HELD
+    caches[cache].used -= slots[slot].size
 
 
-@compiled
-def _append(world: World, cache: int, slot: int) -> None:
-    caches, slots = r.caches(world), r.slots(world)
-    slots[slot].newer = NOBODY
-    slots[slot].older = caches[cache].newest
-    if caches[cache].newest < 0:
-        caches[cache].oldest = slot
-    else:
-        slots[caches[cache].newest].newer = slot
-    caches[cache].newest = slot
-
-
-@compiled
-def drop(world: World, cache: int, slot: int) -> None:
-    """Forget what stands in a slot."""
-    slots = r.slots(world)
-    if slots[slot].held:
-        _unlink(world, cache, slot)
-        slots[slot].held = 0
-        r.caches(world)[cache].used -= slots[slot].size
-
-
-@compiled
+@inlined
 def lookup(world: World, cache: int, key: int, now: float) -> bool:
     """Whether a key is there; counts it, and makes it the most recently used."""
     caches, slots = r.caches(world), r.slots(world)
-    slot = caches[cache].slots + key
-    if slots[slot].held and now < slots[slot].expiry:
-        if caches[cache].newest != slot:
-            _unlink(world, cache, slot)
-            _append(world, cache, slot)
-        caches[cache].hit_count += 1
-        return True
-    drop(world, cache, slot)
-    caches[cache].miss_count += 1
-    return False
+    slot, newest = caches[cache].slots + key, caches[cache].newest
+    if now >= slots[slot].expiry:
+        drop(world, cache, slot)
+        caches[cache].miss_count += 1
+        return False
+    caches[cache].hit_count += 1
+    if slot != newest:
+        older, newer = slots[slot].older, slots[slot].newer
+        slots[slot].older = newest
+        slots[slot].newer = NOBODY
+        slots[newest].newer = slot
+        caches[cache].newest = slot
+        slots[newer].older = older
+        if older < 0:
+            caches[cache].oldest = newer
+        else:
+            slots[older].newer = newer
+    return True
 
 
-@compiled
+@inlined
 def keep(world: World, cache: int, key: int, size_bytes: int, now: float) -> None:
     """Store a key, evicting what was not used for longest; what is larger than the whole is not kept."""
     caches, slots = r.caches(world), r.slots(world)
@@ -99,10 +92,16 @@ def keep(world: World, cache: int, key: int, size_bytes: int, now: float) -> Non
         return
     while caches[cache].used + size_bytes > caches[cache].capacity:
         drop(world, cache, caches[cache].oldest)
-    slots[slot].held = 1
+    newest = caches[cache].newest
     slots[slot].size = size_bytes
     slots[slot].expiry = now + caches[cache].ttl
-    _append(world, cache, slot)
+    slots[slot].older = newest
+    slots[slot].newer = NOBODY
+    if newest < 0:
+        caches[cache].oldest = slot
+    else:
+        slots[newest].newer = slot
+    caches[cache].newest = slot
     caches[cache].used += size_bytes
 
 
