@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from lab import charts
 from lab.charts.front import Kind, Marked, Spot, front
 from lab.report import page as pages
@@ -9,7 +11,7 @@ from lab.report.parts import LISTING_MAX, Figure, Listing, Report, Row, Section,
 from lab.studies import words
 from lab.studies.tune import Tune, factor
 from lab.studies.tune_told import BEST_FILE, front_numbers
-from sim.studies.optimum import PRODUCT, Candidate
+from sim.studies.optimum import PRODUCT, Candidate, Objective
 from sim.studies.readings import COST, FRESHNESS, measure_of
 
 #: Words at so many dots of the front at most.
@@ -39,12 +41,13 @@ def _front(tune: Tune) -> Section:
     latency = next(each.figure for each in tune.objectives if measure_of(each.figure).startswith("p"))
     on_front = front_numbers(tune)
     limit = words.limits(tune.scenario).get(latency)
+    levels = _levels(tune)
+    named = _named(tune, on_front, places) if FRESHNESS in places else frozenset()
     spots = []
     for trial in tune.trials:
-        values = trial.outcome.objectives
+        values = [value * level for value, level in zip(trial.outcome.objectives, levels, strict=True)]
         kind: Kind = "front" if trial.number in on_front else "tried" if trial.outcome.feasible else "missed"
-        told = kind == "front" and FRESHNESS in places and len(on_front) <= _WORDS_MAX
-        fresh = words.value(FRESHNESS, values[places[FRESHNESS]]) if told else ""
+        fresh = words.value(FRESHNESS, values[places[FRESHNESS]]) if trial.number in named else ""
         spots.append(Spot(cost=values[places[COST]], seconds=values[places[latency]], kind=kind, words=fresh))
     marked = [_marked(tune, tune.today, "today", star=False)]
     if not tune.stays:
@@ -69,7 +72,8 @@ def _front(tune: Tune) -> Section:
     caption = (
         "Large dots are on the front: no setting tried is better in cost, latency and freshness at once"
         + ("; the words beside them are their freshness" if any(each.words for each in spots) else "")
-        + ". Small dots are beaten, crosses miss an expectation. Bars are 95 % intervals over the replications."
+        + ". Small dots are beaten, crosses miss an expectation. A dot is what the search saw, brought to the level at "
+        "which today's setting lies in the mean; bars are 95 % intervals over the replications."
     )
     return Section(
         title="Front",
@@ -84,6 +88,25 @@ def _front(tune: Tune) -> Section:
             ),
         ),
     )
+
+
+def _levels(tune: Tune) -> list[float]:
+    """For each objective today's mean over all replications against those that the search saw: what the search's few
+    seeds do to all settings alike."""
+    found = []
+    for place in range(len(tune.objectives)):
+        seen = [each.objectives[place] for each in tune.today.outcomes[: tune.wish.search_replications]]
+        searched = sum(seen) / len(seen)
+        found.append(tune.today.mean(place).value / searched if searched > 0 else 1.0)
+    return found
+
+
+def _named(tune: Tune, on_front: Sequence[int], places: Mapping[str, int]) -> frozenset[int]:
+    """Trials of the front that get words, evenly from the cheapest to the dearest."""
+    costs = {each.number: each.outcome.objectives[places[COST]] for each in tune.trials}
+    ordered = sorted(on_front, key=lambda number: (costs[number], number))
+    step = max(1, -(-len(ordered) // _WORDS_MAX))
+    return frozenset(ordered[::step])
 
 
 def _marked(tune: Tune, candidate: Candidate, name: str, *, star: bool) -> Marked:
@@ -140,17 +163,22 @@ def _candidates(tune: Tune) -> Section:
         *(words.name_of(one.figure) for one in tune.objectives),
         "expectations",
     )
-    weights = ", ".join(f"{words.name_of(each.figure)}^{each.weight:g}" for each in tune.objectives if each.weight)
+    weights = ", ".join(_powered(each) for each in tune.objectives if each.weight)
     return Section(
         title="Candidates",
         sentences=(
-            f"The best is the one with the smallest product {weights} among those that hold every expectation; "
+            f"The best is the one with the smallest product of {weights} among those that hold every expectation; "
             "freshness enters as 1 s + freshness, because readers notice no fraction of a second.",
             "The share says how often each would have been chosen had the replications been others (bootstrap); the "
             "interval of the optimum holds 95 % of these choices, and knows only values that were tried.",
         ),
         tables=(Table(head=head, rows=tuple(rows), texts=frozenset({0, len(head) - 1})),),
     )
+
+
+def _powered(objective: Objective) -> str:
+    name = words.name_of(objective.figure)
+    return name if objective.weight == 1 else f"{name}^{objective.weight:g}"
 
 
 def _against(tune: Tune) -> Section:

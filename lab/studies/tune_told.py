@@ -104,18 +104,18 @@ def render(tune: Tune, folder: Path, *, command: str, took: str = "") -> str:
         mark = "★" if index == tune.optimum.best else "✗" if not each.feasible else " "
         body.append(
             [
-                mark,
+                f"{mark} today" if index == 0 else mark,
                 *(value for _, value in each.settings),
-                "today" if index == 0 else "",
                 f"{tune.optimum.chosen_ratio[index]:.0%}".replace("%", " %"),
                 *(words.interval(one.figure, each.mean(place)) for place, one in enumerate(tune.objectives)),
             ]
         )
-    head = ["", *fields, "", "best in", *(short(one.figure) for one in tune.objectives)]
-    lines, missing = table(head, body, texts=len(fields) + 2)
+    head = ["", *fields, "best", *(short(one.figure) for one in tune.objectives)]
+    lines, missing = table(head, body, texts=len(fields) + 1)
     said += ["", *lines]
     if missing:
         said.append(f"also in {folder / RECORD_FILE}: {', '.join(missing)}")
+    said.append("best: how often each would be the optimum (bootstrap); intervals of 95 %")
     if tune.differences:
         said += ["", f"BEST AGAINST TODAY'S, on {tune.wish.replications} replications that did not choose it"]
         for change in tune.differences:

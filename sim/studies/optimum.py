@@ -32,6 +32,8 @@ RESAMPLES: Final = 2_000
 SURE: Final = 0.95
 #: Readers notice no difference of a fraction of this: freshness enters the product from here.
 NOTICED_SECONDS: Final = 1.0
+#: Values this share of the tried span apart are looked at separately.
+_APART: Final = 0.08
 _TINY: Final = 1e-12
 WEIGHTS: Final = ("cost", "latency", "freshness")
 
@@ -134,7 +136,11 @@ def score(values: Sequence[float], objectives: Sequence[Objective]) -> float:
 
 def best_few(trials: Sequence[Trial], objectives: Sequence[Objective], count: int) -> tuple[Settings, ...]:
     """The settings that are worth a second look: of those that hold every limit the best by the product, and the ends
-    of the front; where none holds, those that exceed least."""
+    of the front; where none holds, those that exceed least.
+
+    They are spread: of several near each other the best stands for all, because the search's few replications cannot
+    tell them apart, and twice as many replications of one place say nothing of the others.
+    """
     by_settings = {each.settings: each for each in reversed(trials)}
     known = list(by_settings.values())
     held = [each for each in known if each.outcome.feasible]
@@ -144,9 +150,44 @@ def best_few(trials: Sequence[Trial], objectives: Sequence[Objective], count: in
     ends = [held[index] for index in front([each.outcome.objectives for each in held])]
     wanted = [min(ends, key=lambda each: (each.outcome.objectives[k], each.number)) for k in range(len(objectives))]
     held.sort(key=lambda each: (score(each.outcome.objectives, objectives), each.number))
-    first = held[: max(1, count - len(objectives))]
-    ordered = dict.fromkeys(each.settings for each in (*first, *wanted, *held))
+    apart = _spread([each.settings for each in held])
+    first = apart[: max(1, count - len(objectives))]
+    ordered = dict.fromkeys([*first, *(each.settings for each in wanted), *apart])
     return tuple(ordered)[:count]
+
+
+def _spread(settings: Sequence[Settings]) -> list[Settings]:
+    """Those that lie apart from all before them, and then, in their order, those that do not."""
+    spans = [_places([each[index][1] for each in settings]) for index in range(len(settings[0]))]
+    apart: list[Settings] = []
+    near: list[Settings] = []
+    for each in settings:
+        alone = all(
+            any(
+                _distance(spans[index], one[1], other[1]) >= _APART
+                for index, (one, other) in enumerate(zip(each, before, strict=True))
+            )
+            for before in apart
+        )
+        (apart if alone else near).append(each)
+    return apart + near
+
+
+def _places(values: Sequence[str]) -> tuple[float, float] | None:
+    """The logarithms of the smallest and the largest of these; None where they are no numbers above zero."""
+    found = [place(value) for value in values]
+    numbers = [value for value in found if value is not None and value > 0]
+    return (math.log(min(numbers)), math.log(max(numbers))) if len(numbers) == len(found) else None
+
+
+def _distance(span: tuple[float, float] | None, first: str, second: str) -> float:
+    """How far apart two values are, as a share of the span that was tried; all that differs where there is none."""
+    if first == second:
+        return 0.0
+    one, other = place(first), place(second)
+    if span is None or span[0] == span[1] or not one or not other:
+        return 1.0
+    return abs(math.log(one) - math.log(other)) / (span[1] - span[0])
 
 
 def choose(candidates: Sequence[Candidate], objectives: Sequence[Objective], *, seed: int) -> Optimum:

@@ -106,6 +106,21 @@ def test_a_second_look_is_given_to_the_best_and_to_the_ends_of_the_front() -> No
     assert [dict(settings)["x"] for settings in best_few(only_wrong, OBJECTIVES, 1)] == ["8"]
 
 
+def test_of_settings_near_each_other_one_stands_for_all() -> None:
+    trials = [
+        Trial(
+            number=number,
+            settings=(("system.fanout.threshold", str(threshold)),),
+            outcome=Outcome(objectives=(cost, cost), excesses={}),
+        )
+        for number, (threshold, cost) in enumerate(
+            [(100, 1.0), (101, 1.01), (103, 1.02), (99, 1.03), (1_000, 1.1), (5_000, 1.2), (10_000, 9.0)]
+        )
+    ]
+    few = [int(dict(settings)["system.fanout.threshold"]) for settings in best_few(trials, OBJECTIVES, 5)]
+    assert few[:3] == [100, 1_000, 5_000]
+
+
 def test_the_product_is_compared_as_a_factor() -> None:
     ours = scores(_candidate(100, 1.0, noise=0.1), OBJECTIVES)
     dearer = scores(_candidate(100, 1.2, noise=0.1), OBJECTIVES)
