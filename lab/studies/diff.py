@@ -27,6 +27,8 @@ PAGE_FILE: Final = "diff.html"
 COUNT_MIN: Final = 10
 #: More replications at once than are needed for the decision, so that all cores are busy.
 _STEP: Final = 5
+#: So many figures that differ are shown unless all are asked for.
+_SHOWN_MAX: Final = 12
 #: Fields that say what a scenario is called, and change nothing that is simulated.
 _NAMES: Final = frozenset({"scenario", "says"})
 
@@ -53,9 +55,10 @@ class Diff:
 
     @property
     def told(self) -> tuple[Difference, ...]:
-        """The figures by which the two can be told apart, the surest first."""
+        """The figures by which the two can be told apart: the headline's first, then the surest."""
+        order = {figure: place for place, figure in enumerate(self.headline)}
         found = [each for each in self.differences if each.distinguishable]
-        return tuple(sorted(found, key=lambda each: (each.together, each.chance)))
+        return tuple(sorted(found, key=lambda each: (order.get(each.figure, len(order)), each.together, each.chance)))
 
     @property
     def family(self) -> int:
@@ -80,8 +83,7 @@ class Diff:
                 f"{self.names[1]} is not distinguishable from {self.names[0]} by any of {self.family} figures "
                 f"over {self.replications} replications."
             )
-        order = {figure: place for place, figure in enumerate(self.headline)}
-        shown = sorted(self.told, key=lambda each: order.get(each.figure, len(order)))[:3]
+        shown = self.told[:3]
         parts = [f"{words.name_of(each.figure)} {words.change(each.figure, each.difference)}" for each in shown]
         more = len(self.told) - len(shown)
         rest = f"; and {more} more figures" if more > 0 else ""
@@ -209,12 +211,12 @@ def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") 
     headline = dict.fromkeys(diff.headline)
     noise = [each for each in diff.differences if not each.distinguishable and not each.same]
     equal = [each for each in diff.differences if each.same]
-    for title, found, all_shown in (("DIFFERENT", diff.told, True), ("NOT DISTINGUISHABLE", noise, show_all)):
-        shown = [each for each in found if all_shown or each.figure in headline]
-        if found:
-            said += ["", *_figures(title, shown)]
-        if len(shown) < len(found):
-            said.append(f"  … {len(found) - len(shown)} more (--all)")
+    sure = diff.told if show_all else diff.told[:_SHOWN_MAX]
+    shown = noise if show_all else [each for each in noise if each.figure in headline]
+    for title, rows, count in (("DIFFERENT", sure, len(diff.told)), ("NOT DISTINGUISHABLE", shown, len(noise))):
+        said += ["", *_figures(title, rows)] if rows else ["", f"{title}  {count} figures (--all)"] if count else []
+        if 0 < len(rows) < count:
+            said.append(f"  … {count - len(rows)} more (--all)")
     if equal:
         said += ["", f"EQUAL  {len(equal)} figures, in every pair of replications"]
     if not diff.differences:

@@ -12,7 +12,7 @@ from lab.studies import words
 from lab.studies.diff import Diff, word
 
 #: Lines of the chart; the table has all.
-_CHANGES_MAX = 40
+_CHANGES_MAX = 24
 
 
 def page(diff: Diff) -> str:
@@ -42,7 +42,7 @@ def _settings(diff: Diff) -> Section:
 
 
 def _chart(diff: Diff) -> Section:
-    ordered = sorted(diff.differences, key=lambda each: (not each.distinguishable, each.together, each.chance))
+    noise = sorted((each for each in diff.differences if not each.distinguishable), key=lambda each: each.chance)
     changes = [
         Change(
             name=words.name_of(each.figure),
@@ -51,7 +51,7 @@ def _chart(diff: Diff) -> Section:
             high=each.difference.high / each.first,
             told=each.distinguishable,
         )
-        for each in ordered
+        for each in (*diff.told, *noise)
         if each.first > 0 and not each.same and math.isfinite(each.difference.low)
     ][:_CHANGES_MAX]
     told = [f"{each.name} {each.ratio:+.1%}".replace("-", "−") for each in changes if each.told]
