@@ -98,6 +98,10 @@ class Diff:
                 "Intervals are 95 % each, of paired differences under common random numbers. A figure counts as "
                 f"different where Holm's method over all {self.family} figures together says so, at {ALPHA:.0%}."
             )
+        for name, readings in zip(self.names, self.readings, strict=True):
+            unsteady = next((reading.unsteady for reading in readings if reading.unsteady), "")
+            if unsteady:
+                found.append(f"{name}: {unsteady}; its figures depend on how long it is simulated.")
         if self.first.seed != self.second.seed:
             found.append(f"Both are simulated from the seed of {self.names[0]}, {self.first.seed}.")
         if self.enough is False:

@@ -65,6 +65,7 @@ class Results:
             "seed": task.seed,
             "figures": dict(reading.figures),
             "excesses": dict(reading.excesses),
+            "unsteady": reading.unsteady,
         }
         line = json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         if os.write(self._file, line) != len(line):
@@ -80,7 +81,7 @@ class Results:
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
                 record: dict[str, Any] = json.loads(line)
-                reading = Reading(figures=record["figures"], excesses=record["excesses"])
+                reading = Reading(figures=record["figures"], excesses=record["excesses"], unsteady=record["unsteady"])
                 self._known[record["key"]] = reading
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(f"{self._path}:{number}: no result of a study; start again with --force") from error

@@ -48,6 +48,11 @@ class Place:
                 found.setdefault(name, []).append(excess)
         return all(float(np.mean(values)) <= 0 for values in found.values()) if found else None
 
+    @property
+    def unsteady(self) -> str:
+        """What saturates; empty where there is a steady state."""
+        return next((reading.unsteady for reading in self.readings if reading.unsteady), "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
@@ -78,6 +83,10 @@ class Sweep:
         judged = [place for place in self.places if place.held is not None]
         if judged:
             parts.append(f"expectations hold at {sum(place.held is True for place in judged)} of {len(judged)}")
+        first = next((place for place in self.places if place.unsteady), None)
+        if first is not None:
+            count = sum(bool(place.unsteady) for place in self.places)
+            parts.append(f"{first.unsteady} ({first.point.name}; {count} of {len(self.places)} settings)")
         return "; ".join(parts) + "."
 
     def _extremes(self) -> list[str]:
@@ -112,7 +121,7 @@ def make(
     report: Report | None = None,
 ) -> Sweep:
     """Simulate what ``results`` does not know yet. Replication r of every setting has one seed."""
-    wanted = [tasks(point.scenario, point.name, range(replications), shared, seed=scenario.seed) for point in points]
+    wanted = [tasks(point.scenario, point.name, range(replications), shared) for point in points]
     found = complete([task for each in wanted for task in each], shared, runner=runner, results=results, report=report)
     places = [
         Place(point=point, readings=found[index * replications : (index + 1) * replications])
@@ -171,6 +180,7 @@ def record(sweep: Sweep) -> dict[str, Any]:
             {
                 "settings": dict(place.point.settings),
                 "held": place.held,
+                "no_steady_state": place.unsteady or None,
                 "figures": {
                     name: told for name in names if (told := estimate_record(place.estimate(name))) is not None
                 },

@@ -151,7 +151,7 @@ def _table(sweep: Sweep) -> Section:
         cells = (
             *(value for _, value in place.point.settings),
             *(words.interval(figure, place.estimate(figure)) for figure in figures),
-            marks[place.held],
+            place.unsteady or marks[place.held],
         )
         return Row(cells=cells, mark="missed" if place.held is False else "")
 

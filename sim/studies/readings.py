@@ -27,6 +27,7 @@ from sim.simulate import Result
 QUANTILES: Final = (("p50_seconds", 0.50), ("p95_seconds", 0.95), ("p99_seconds", 0.99))
 COST: Final = "cost.dollars_month"
 FRESHNESS: Final = "freshness.mean_seconds"
+STEADY: Final = "steady state"
 #: The job whose delay is the age of a post when a follower can see it.
 DELIVERY: Final = "fanout.deliver"
 
@@ -34,10 +35,15 @@ DELIVERY: Final = "fanout.deliver"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """Figures by name, and how far each expectation of the scenario is missed: value over limit − 1, so negative where
-    it is held. An expectation that cannot be judged on so short a run is not among them."""
+    it is held. An expectation that cannot be judged on so short a run is not among them.
+
+    ``unsteady`` says what saturates where there is no steady state: the figures then depend on the run's length. Under
+    traffic that does not change this counts as an expectation that is missed; a peak may be meant to saturate.
+    """
 
     figures: Mapping[str, float]
     excesses: Mapping[str, float]
+    unsteady: str = ""
 
 
 def read(scenario: Scenario, result: Result) -> Reading:
@@ -52,7 +58,11 @@ def read(scenario: Scenario, result: Result) -> Reading:
             figures[f"cache.{name}.hit_ratio"] = hits / (hits + misses)
     figures.update(_freshness(result))
     figures.update(_cost(scenario, result))
-    return Reading(figures=figures, excesses=dict(_excesses(scenario, result)))
+    excesses = dict(_excesses(scenario, result))
+    unsteady = str(result.facts.get("no_steady_state", ""))
+    if unsteady and scenario.traffic.viral is None:
+        excesses[STEADY] = 1.0
+    return Reading(figures=figures, excesses=excesses, unsteady=unsteady)
 
 
 def subject_of(figure: str) -> str:

@@ -1,4 +1,4 @@
-"""docs/STUDIES.md says what is so: its ranges expand as stated, its error is what is printed, its options exist."""
+"""What docs/STUDIES.md says is so: its ranges expand as stated, its error is what is printed, its options exist."""
 
 from __future__ import annotations
 

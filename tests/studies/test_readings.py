@@ -16,7 +16,7 @@ from sim.simulate import Result, simulate
 from sim.studies import readings
 from sim.studies.replicate import replication_of, seed_of
 from tests.model.synthetic import profile
-from tests.studies.conftest import BUSY
+from tests.studies.conftest import BUSY, TINY
 
 EXPECTS = "expect: {feed.read: {p95: < 1ms}, like.add: {errors: < 50%}}\n"
 
@@ -106,3 +106,12 @@ def test_a_change_always_has_its_sign() -> None:
     assert words.change("a.p99_seconds", Estimate(value=-0.0142, low=-0.017, high=0.0011)) == "−14.2 [−17.0, +1.1] ms"
     assert words.change("cost.dollars_month", Estimate(value=12.0, low=10.0, high=14.0)) == "+$12.0 [+$10.0, +$14.0]"
     assert words.change("cost.dollars_month", Estimate(value=0.0, low=0.0, high=0.0)) == "$0"
+
+
+def test_a_run_without_a_steady_state_says_so_and_holds_no_expectation() -> None:
+    flooded = parse(TINY.replace("rate: 50/s", "rate: 600/s").replace("duration: 2s", "duration: 1s"))
+    found = readings.read(flooded, simulate(flooded, profile(), engine="simpy"))
+    assert found.unsteady.startswith("no steady state, first saturated: ")
+    assert found.excesses[readings.STEADY] > 0
+    calm = readings.read(parse(TINY), simulate(parse(TINY), profile(), engine="simpy"))
+    assert (calm.unsteady, calm.excesses) == ("", {})

@@ -138,6 +138,12 @@ def test_what_a_result_depends_on_makes_it_another(tmp_path: Path, shared: Setup
     assert tasks(parse("# another comment\n" + TINY), "b", range(1), shared)[0].key == keys[0]
 
 
+def test_the_seed_may_be_a_setting(tmp_path: Path, shared: Setup) -> None:
+    _sweep(Inline(), tmp_path, shared, axes=(grid.axis("seed=5,6"),))
+    names = [record["name"] for record in map(json.loads, (tmp_path / RESULTS_FILE).read_text().splitlines())]
+    assert len(names) == len(set(names)) == 4
+
+
 def test_a_line_that_a_kill_cut_off_is_done_again(in_process: dict[str, bytes], tmp_path: Path, shared: Setup) -> None:
     _sweep(Inline(), tmp_path, shared)
     path = tmp_path / RESULTS_FILE

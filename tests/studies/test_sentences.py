@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,14 @@ def test_a_sweep_names_its_extremes_and_says_where_they_are_noise() -> None:
     assert rising == "3 settings; feed.read p95 from 110 ms (traffic.rate=10/s) to 311 ms (traffic.rate=30/s)."
     noisy = _sweep((0.1, 0.2, 0.3), (0.15, 0.1, 0.4), (0.2, 0.3, 0.1)).sentence
     assert noisy.endswith("to 217 ms (traffic.rate=20/s), not distinguishable.")
+
+
+def test_a_sweep_names_what_saturates_first() -> None:
+    whole = _sweep((0.1, 0.1, 0.1), (0.2, 0.2, 0.2), (0.3, 0.3, 0.3))
+    full = Reading(figures=whole.places[2].readings[0].figures, excesses={}, unsteady="no steady state, first …")
+    places = (*whole.places[:2], dataclasses.replace(whole.places[2], readings=(full,) * 3))
+    said = dataclasses.replace(whole, places=places).sentence
+    assert said.endswith("; no steady state, first … (traffic.rate=30/s; 1 of 3 settings).")
 
 
 def _candidate(threshold: int, p99: float, *, noise: float = 0.002, excess: float = -0.5, seed: int = 1) -> Candidate:
