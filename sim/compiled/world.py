@@ -18,7 +18,7 @@ from sim.compiled.records import KINDS, Free, Place
 Array = npt.NDArray[Any]
 
 #: Tables with free rows.
-_FREES: Final = {
+FREES: Final = {
     Free.FRAMES: Place.FRAMES,
     Free.TASKS: Place.TASKS,
     Free.REQUESTS: Place.REQUESTS,
@@ -41,7 +41,7 @@ class World:
         self.clock["reserve"] = reserve
         rows = 4 * reserve
         self._put(Place.FREES, np.zeros(len(Free), dtype=KINDS[Place.FREES]))
-        for free, place in _FREES.items():
+        for free, place in FREES.items():
             self._tables[place] = np.zeros(0, dtype=KINDS[place])
             self["FREES"]["first"][free] = -1
             self._add_rows(free, place, rows)
@@ -65,7 +65,7 @@ class World:
 
     def grow(self) -> None:
         """Make every table larger whose reserve is touched."""
-        for free, place in _FREES.items():
+        for free, place in FREES.items():
             if self["FREES"]["count"][free] < self._reserve:
                 self._add_rows(free, place, len(self._tables[place]))
         if self.clock["heap_count"] + self._reserve >= self.clock["events_max"]:

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from core import streams
-from sim.host import Host
-from sim.kernel import Kernel
-from sim.laws import check_conservation, check_little
 from sim.output.batches import batch_means
-from sim.station import Claim, Pool, Station
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+#: Times are whole numbers of ticks of 60 ns, so that sums of them are exact in floating point for a year: what two ways
+#: of adding up millions of them differ by is no rounding.
+_TICKS_PER_SECOND: Final = float(1 << 24)
 #: Turns uniforms into service times.
 Service = Callable[[Floats], Floats]
 
@@ -47,9 +46,9 @@ class Journeys:
 
 
 class Engine(Protocol):
-    """What runs customers; ``scale`` times as many as SimPy runs in a second or two."""
+    """What runs customers: as many as ``customers`` in a second."""
 
-    scale: int
+    customers: int
 
     def departures(self, arrivals: Floats, journeys: Journeys, places: Sequence[Place]) -> Floats:
         """When each customer leaves its last place."""
@@ -59,69 +58,6 @@ class Engine(Protocol):
 
     def refused(self, arrivals: Floats, needs: Floats, *, size: int) -> Bools:
         """Who found all of ``size`` places taken and went away; the others hold one for what they need."""
-
-
-class SimPyEngine:
-    """The readable engine's own stations, pools and hosts. Checks the laws at the end of each run."""
-
-    scale = 1
-
-    def departures(self, arrivals: Floats, journeys: Journeys, places: Sequence[Place]) -> Floats:
-        kernel = Kernel()
-        hosts, stations = _stations(kernel, places)
-        first, place, need = journeys.first.tolist(), journeys.place.tolist(), journeys.need_seconds.tolist()
-        left = [0.0] * len(arrivals)
-
-        def go(number: int, visit: int) -> None:
-            if visit < first[number + 1]:
-                stations[place[visit]].submit(need[visit], lambda _served: go(number, visit + 1))
-            else:
-                left[number] = kernel.now
-
-        _run(kernel, arrivals, lambda number: go(number, first[number]), float(journeys.need_seconds.sum()))
-        _check(kernel, hosts, stations)
-        return np.array(left)
-
-    def joined(self, arrivals: Floats, needs: Floats) -> Floats:
-        kernel = Kernel()
-        hosts, stations = _stations(kernel, [Place()] * len(needs))
-        work = needs.T.tolist()
-        undone, left = [len(needs)] * len(arrivals), [0.0] * len(arrivals)
-
-        def arrive(number: int) -> None:
-            def done(_served: bool) -> None:
-                undone[number] -= 1
-                if not undone[number]:
-                    left[number] = kernel.now
-
-            for station, seconds in zip(stations, work[number], strict=True):
-                station.submit(seconds, done)
-
-        _run(kernel, arrivals, arrive, float(needs.sum()))
-        _check(kernel, hosts, stations)
-        return np.array(left)
-
-    def refused(self, arrivals: Floats, needs: Floats, *, size: int) -> Bools:
-        kernel = Kernel()
-        pool = Pool(kernel, name="test", size=size)
-        work = needs.tolist()
-        away = np.zeros(len(arrivals), dtype=np.bool_)
-
-        def arrive(number: int) -> None:
-            if pool.full:
-                away[number] = True
-                return
-            claim: Claim = pool.claim()
-            kernel.after(work[number], lambda: pool.give_back(claim))
-
-        _run(kernel, arrivals, arrive, float(needs.max()))
-        pool.check()
-        assert pool.tally.ended == len(arrivals) - away.sum()
-        return away
-
-
-#: Every engine is held to every oracle.
-ENGINES: dict[str, Engine] = {"simpy": SimPyEngine()}
 
 
 def alone(needs: Floats) -> Journeys:
@@ -146,7 +82,7 @@ def at_random(seed: int, begins: Ints, routing: npt.ArrayLike, services: Sequenc
     owners, places, needs = [], [], []
     while len(who):
         draws = streams.named(seed, "test.service").uniforms(who, step)
-        needs.append(np.choose(at, [service(draws) for service in services]))
+        needs.append(_whole_ticks(np.choose(at, [service(draws) for service in services])))
         owners.append(who)
         places.append(at)
         going = streams.named(seed, "test.routing").uniforms(who, step)
@@ -165,13 +101,13 @@ def at_random(seed: int, begins: Ints, routing: npt.ArrayLike, services: Sequenc
 def poisson(seed: int, count: int, rate_per_second: float) -> Floats:
     """Times of ``count`` Poisson arrivals."""
     gaps = streams.named(seed, "test.arrivals").exponentials(np.arange(count))
-    return np.asarray(np.cumsum(gaps) / rate_per_second, dtype=np.float64)
+    return _whole_ticks(np.cumsum(gaps) / rate_per_second)
 
 
 def needs_of(seed: int, shape: int | tuple[int, int], service: Service) -> Floats:
     """Service times of that many customers, or of customers (columns) at several places (rows)."""
     numbers = np.arange(int(np.prod(shape))).reshape(shape)
-    return service(streams.named(seed, "test.service").uniforms(numbers))
+    return _whole_ticks(service(streams.named(seed, "test.service").uniforms(numbers)))
 
 
 def exponential(mean_seconds: float) -> Service:
@@ -205,37 +141,12 @@ def two_kinds(uniforms: Floats) -> Floats:
     return np.where(uniforms < 0.1, 5.5, 0.5)
 
 
+def _whole_ticks(seconds: Floats) -> Floats:
+    return np.asarray(np.rint(seconds * _TICKS_PER_SECOND) / _TICKS_PER_SECOND, dtype=np.float64)
+
+
 def assert_mean(times: Floats, mean_seconds: float, *, warm: int = 2_000) -> None:
     """The mean of a steady series is within 1 % of the truth, and its 95 % interval holds the truth."""
     interval = batch_means(times[warm:])
     assert interval.value == pytest.approx(mean_seconds, rel=0.01)
     assert interval.low <= mean_seconds <= interval.high
-
-
-def _stations(kernel: Kernel, places: Sequence[Place]) -> tuple[list[Host], list[Station]]:
-    hosts = [Host(kernel, name="test", cores=place.cores, processes=1) for place in places]
-    return hosts, [
-        Station(kernel, host, name="test", process=0, workers=place.workers)
-        for host, place in zip(hosts, places, strict=True)
-    ]
-
-
-def _run(kernel: Kernel, arrivals: Floats, arrive: Callable[[int], None], work_seconds: float) -> None:
-    """Let everybody come, and all that they brought be done."""
-    times = arrivals.tolist()
-
-    def come(number: int) -> None:
-        arrive(number)
-        if number + 1 < len(times):
-            kernel.after(times[number + 1] - kernel.now, lambda: come(number + 1))
-
-    kernel.after(times[0], lambda: come(0))
-    kernel.run(until_seconds=times[-1] + work_seconds + 1.0)
-
-
-def _check(kernel: Kernel, hosts: Sequence[Host], stations: Sequence[Station]) -> None:
-    for host, station in zip(hosts, stations, strict=True):
-        station.tally.close(kernel.now)
-        check_conservation(station.tally, found=0)
-        check_little(station.tally, now=kernel.now)
-        host.check()

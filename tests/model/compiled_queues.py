@@ -1,0 +1,178 @@
+"""The compiled engine under given arrivals and given work: the tables of a small world, run by the loop of every run.
+
+Needs are numbers of the tables: where all customers visit the same few places, the factors of their arrivals, else
+shares of instructions that each customer has of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pytest
+
+from sim.compiled import accounts, loop, moves
+from sim.compiled.draft import rows
+from sim.compiled.records import NOBODY
+from sim.compiled.records import Place as Table
+from sim.compiled.world import FREES, Array, World
+from sim.flow import Ending, Per
+from sim.laws import Tally, check_conservation, check_little, check_work
+from sim.program import Op
+from tests.model.queues import Bools, Floats, Ints, Journeys, Place, alone, in_series
+
+#: What an arrival can say of the work that it brings, and the kind of step that asks for it.
+_FACTORS: Final = {Per.PUSH: "push_count", Per.PULL: "pull_factor", Per.MERGE: "merge_factor"}
+#: Later than anything that happens.
+_NEVER: Final = 1e15
+#: Free rows that a world of such short programs needs for one event; few, so that tables grow on the way.
+_RESERVE: Final = 64
+
+
+class CompiledEngine:
+    """The compiled engine's own stations, pools and hosts. Checks the laws at the end of each run."""
+
+    customers = 400_000
+
+    def departures(self, arrivals: Floats, journeys: Journeys, places: Sequence[Place]) -> Floats:
+        return _run(_world(Op.SEQUENCE, arrivals, journeys, places))[0]
+
+    def joined(self, arrivals: Floats, needs: Floats) -> Floats:
+        places = [Place()] * len(needs)
+        return _run(_world(Op.FORK, arrivals, in_series(needs), places))[0]
+
+    def refused(self, arrivals: Floats, needs: Floats, *, size: int) -> Bools:
+        place = Place(workers=size, cores=size)
+        endings = _run(_world(Op.ADMIT, arrivals, alone(needs), [place], admitted=size))[1]
+        assert set(np.unique(endings)) <= {Ending.OK, Ending.OVERLOADED}
+        return np.asarray(endings == Ending.OVERLOADED, dtype=np.bool_)
+
+
+def _world(op: Op, arrivals: Floats, journeys: Journeys, places: Sequence[Place], *, admitted: int = 0) -> World:
+    """Customers whose operation is one step ``op`` over the visits of their journeys."""
+    count = len(arrivals)
+    clock = rows(Table.CLOCK, 1)
+    clock["open"] = clock["arrivals_count"] = count
+    clock["hosts_count"], clock["lanes_count"] = len(places), 1
+    clock["regions"] = clock["push_mean"] = 1
+    lanes = rows(Table.LANES, 1)  # nobody gives up
+    lanes["delay"], lanes["first"], lanes["last"] = _NEVER, NOBODY, NOBODY
+    tables = {
+        Table.CLOCK: clock,
+        Table.LANES: lanes,
+        Table.CHOICES: np.arange(len(places)),
+        Table.MEANS: np.ones(1),
+        Table.SHARES: np.ones(1),
+        Table.SAMPLES: rows(Table.SAMPLES, count + 1),
+    }
+    return World(tables | _program(op, arrivals, journeys) | _plant(places, admitted), reserve=_RESERVE)
+
+
+def _program(op: Op, arrivals: Floats, journeys: Journeys) -> dict[Table, Array]:
+    asked = rows(Table.ARRIVALS, len(arrivals))
+    asked["at"] = arrivals
+    alike = _visits_alike(journeys)
+    if alike:
+        for name, needs in zip(_FACTORS.values(), journeys.need_seconds.reshape(-1, alike).T, strict=False):
+            asked[name] = needs
+        first, places, shares = np.array([0, alike]), journeys.place[:alike], np.ones(alike)
+        per = [moves.PER_CODES[kind] for kind in _FACTORS][:alike]
+    else:
+        asked["act"] = np.arange(len(arrivals))
+        first, places, shares = journeys.first, journeys.place, journeys.need_seconds
+        per = [moves.PER_CODES[Per.VISIT]]
+    tops, visits = len(first) - 1, len(places)
+    steps = rows(Table.INSTRUCTIONS, tops + visits + 1)
+    steps["nodes"], steps["choices_count"] = 1, 1
+    steps["op"][:tops], steps["children"][:tops], steps["children_count"][:tops] = op, first[:-1], np.diff(first)
+    steps["op"][tops:-1], steps["share"][tops:-1], steps["per"][tops:-1] = Op.USE, shares, per
+    steps["choices"][tops:-1] = places
+    steps["op"][-1] = Op.SEQUENCE  # behind every answer: nothing
+    entries, acts, demands = rows(Table.ENTRIES, tops), rows(Table.ACTS, tops), rows(Table.DEMANDS, 1)
+    entries["front"], entries["behind"] = np.arange(tops), tops + visits
+    acts["steps"], acts["steps_count"] = np.arange(tops), 1
+    demands["seconds_count"] = 1
+    return {
+        Table.INSTRUCTIONS: steps,
+        Table.CHILDREN: tops + np.arange(visits),
+        Table.DEMANDS: demands,
+        Table.ENTRIES: entries,
+        Table.ACTS: acts,
+        Table.STEPS: np.arange(tops),
+        Table.ARRIVALS: asked,
+    }
+
+
+def _visits_alike(journeys: Journeys) -> int:
+    """How many places everybody visits, where they are the same and not more than there are factors; else 0."""
+    count = int(journeys.first[1])
+    if not 0 < count <= len(_FACTORS) or (np.diff(journeys.first) != count).any():
+        return 0
+    return count if (journeys.place.reshape(-1, count) == journeys.place[:count]).all() else 0
+
+
+def _plant(places: Sequence[Place], admitted: int) -> dict[Table, Array]:
+    numbers = np.arange(len(places))
+    hosts, processes = rows(Table.HOSTS, len(places)), rows(Table.PROCESSES, len(places))
+    hosts["cores"], processes["host"] = [place.cores for place in places], numbers
+    stations = rows(Table.STATIONS, len(places))
+    stations["host"] = stations["process"] = numbers
+    stations["tally"], stations["workers"] = 2 + numbers, [place.workers for place in places]
+    for name in ("first", "last", "waiting", "waiting_last"):
+        stations[name] = NOBODY
+    pools, families = rows(Table.POOLS, 1), rows(Table.POOL_FAMILIES, 1)
+    pools["first"] = pools["last"] = NOBODY
+    pools["size"], pools["tally"] = admitted, 2 + len(places)
+    families["callers"] = families["callees"] = 1
+    return {
+        Table.HOSTS: hosts,
+        Table.PROCESSES: processes,
+        Table.STATIONS: stations,
+        Table.POOLS: pools,
+        Table.POOL_FAMILIES: families,
+        Table.TALLIES: rows(Table.TALLIES, 3 + len(places)),
+    }
+
+
+def _run(world: World) -> tuple[Floats, Ints]:
+    """Let everybody come and go; tells when each left, and with what ending."""
+    loop.begin(world.address, 0, 0, 0)
+    while (ended := loop.run(world.address, _NEVER)) == loop.FULL:
+        world.grow()
+    assert ended == loop.DONE
+    assert world.clock["open"] == 0
+    _check(world)
+    count = int(world.clock["samples_count"])
+    found, left, endings = world["SAMPLES"][:count], np.empty(count), np.empty(count, dtype=np.int64)
+    left[found["number"]] = found["began"] + found["latency"]
+    endings[found["number"]] = found["ending"]
+    return left, endings
+
+
+def _check(world: World) -> None:
+    """The laws, and that nobody and nothing is left behind."""
+    now = float(world.clock["last_ended"])
+    for number, row in enumerate(world["TALLIES"]):
+        tally = Tally(
+            name=f"tally {number}",
+            started_seconds=0.0,
+            arrived=int(row["arrived"]),
+            ended=int(row["ended"]),
+            inside=int(row["inside"]),
+            area=float(row["area"]),
+            sojourn_seconds=float(row["sojourn"]),
+            entered_seconds=float(row["entered"]),
+            changed_seconds=float(row["changed"]),
+        )
+        check_conservation(tally, found=0)
+        check_little(tally, now=now)
+    accounts.settle(world.address, len(world["PROCESSES"]))
+    for row, process in zip(world["HOSTS"], world["PROCESSES"], strict=True):
+        given = float(row["given"])
+        check_work(
+            "test", given_seconds=given, done_seconds=float(row["done"]), possible_seconds=float(row["possible"])
+        )
+        assert process["cpu"] == pytest.approx(given, rel=1e-9)
+    for free, place in FREES.items():
+        assert world["FREES"]["count"][free] == len(world[place.name]), f"{place.name}: rows that nobody gave back"
