@@ -6,6 +6,8 @@ went wrong. A client that gives up leaves its work behind.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from core.operations import steps_of
 from core.run import Event
 from core.traffic import Schedule
@@ -18,7 +20,7 @@ from sim.task import STEPS_MAX, Request, Task
 
 
 class Clients:
-    """Everybody who asks; ``open`` counts those who are not done."""
+    """Everybody who asks; ``open`` counts those who are not done, of the windows until now."""
 
     def __init__(
         self,
@@ -28,25 +30,31 @@ class Clients:
         observer: Observer,
         *,
         schedule: Schedule,
+        later: Iterator[Schedule],
         timeout_seconds: float,
     ):
         self._kernel, self._interpreter, self._content = kernel, interpreter, content
-        self._observer, self._schedule, self._timeout_seconds = observer, schedule, timeout_seconds
+        self._observer, self._timeout_seconds = observer, timeout_seconds
+        self._first, self._later = schedule, later
         self._start_seconds = kernel.now
         self.open = len(schedule)
 
     def arrive(self) -> Steps[None]:
         """Start every request at its time."""
-        times = self._schedule.at_seconds.tolist()
-        for number, at in enumerate(times):
+        yield from self._arrive(self._first)
+        for schedule in self._later:
+            self.open += len(schedule)
+            yield from self._arrive(schedule)
+
+    def _arrive(self, schedule: Schedule) -> Steps[None]:
+        for place, at in enumerate(schedule.at_seconds.tolist()):
             if at > self._kernel.now:
                 yield self._kernel.wait(at - self._kernel.now)
-            self._kernel.start(self._visit(number))
+            self._kernel.start(self._visit(schedule, place))
 
-    def _visit(self, number: int) -> Steps[None]:
-        schedule = self._schedule
-        act = schedule.acts[int(schedule.act[number])]
-        person, target = int(schedule.person[number]), int(schedule.target[number])
+    def _visit(self, schedule: Schedule, place: int) -> Steps[None]:
+        number, act = schedule.first + place, schedule.acts[int(schedule.act[place])]
+        person, target = int(schedule.person[place]), int(schedule.target[place])
         for step, operation in enumerate(steps_of(act)):
             request = Request(
                 entity=number * STEPS_MAX + step,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from core.names import Cache as Name
 from core.names import Key
@@ -30,10 +33,14 @@ class Cache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def held(self) -> Iterator[tuple[int, int, float]]:
-        """Key, bytes and expiry of what is stored, the least recently used first."""
-        for key, (size, expiry) in self._entries.items():
-            yield key, size, expiry
+    def held(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Keys, bytes and expiries of what is stored, the least recently used first."""
+        count, entries = len(self._entries), self._entries.values()
+        return (
+            np.fromiter(self._entries, dtype=np.int64, count=count),
+            np.fromiter((size for size, _ in entries), dtype=np.int64, count=count),
+            np.fromiter((expiry for _, expiry in entries), dtype=np.float64, count=count),
+        )
 
     def lookup(self, key: int, *, now: float) -> bool:
         """Whether ``key`` is there; counts it, and makes it the most recently used."""
@@ -57,6 +64,14 @@ class Cache:
             self.drop(oldest)
         self._entries[key] = (size_bytes, now + self.ttl_seconds)
         self.used_bytes += size_bytes
+
+    def fill(self, keys: npt.NDArray[np.int64], *, size_bytes: int, now: float) -> None:
+        """`keep` many keys of one size, one after the other, in a cache that is empty."""
+        if size_bytes > self.capacity_bytes:
+            return
+        kept = keys if self.capacity_bytes == math.inf else keys[-int(self.capacity_bytes // size_bytes) :]
+        self._entries = dict.fromkeys(kept.tolist(), (size_bytes, now + self.ttl_seconds))
+        self.used_bytes = size_bytes * len(self._entries)
 
     def drop(self, key: int) -> None:
         """Forget ``key``."""

@@ -12,7 +12,7 @@ import numpy as np
 from core import homes, ids, streams
 from core import population as population_of
 from core.names import Cache, Key
-from core.policies import fanout
+from core.policies import fanout as policy
 from core.policies.shard import node_of_key, physical_of
 from core.policies.stitch import quota
 from core.scenario import Scenario
@@ -20,7 +20,8 @@ from core.traffic import NO_TARGET, VIRAL_POST, Ints
 from sim.caches import node_of
 from sim.flow import Keys
 
-#: Edges of the graph up to which "whom does a person follow?" is tabulated; beyond it a page holds popular posts only.
+#: Edges of the graph up to which "whom does a person follow?" is tabulated; beyond it a page holds popular posts only,
+#: and who follows nobody is drawn.
 EDGES_MAX: Final = 2_000_000
 #: JPEG of quality 85, 640 pixels wide, as the worker renders it: bytes a pixel, in the mean (measured on noise-laden
 #: photos: 0.1–0.3; it matters only against the size of a CDN tier).
@@ -39,11 +40,12 @@ class Content:
         self._viral_author = viral_author
         self._instances: dict[int, int] = {}
         self._nodes: dict[int, int] = {}
-        self._homes: list[int] | None = None
+        self._homes: Ints | None = None
         self._shares = [region.people_ratio for region in scenario.system.regions.values()]
         self._pulls: dict[int, int] = {}
         self._pages: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
-        self._followees: list[list[int]] | None = None
+        self._followees: tuple[Ints, Ints] | None = None
+        self._plans: dict[int, policy.FanoutPlan] = {}
         self._sizes = streams.named(scenario.seed, "model.photo")
         mix = scenario.system.feed.mix
         self._quota = quota(
@@ -52,7 +54,12 @@ class Content:
             recommended_ratio=mix.recommended_ratio,
             ads_ratio=mix.ads_ratio,
         )
-        self._celebrities = frozenset(author for author in range(self.people.posters) if self.fanout(author).pull_count)
+        posters = np.arange(self.people.posters)
+        pushed, pulled = self.splits(posters)
+        self._is_celebrity = pulled > 0
+        self._edges_count = self.people.follow_count
+        self._pull_mean = float(pulled.sum() / self.people.people)
+        self._push_mean = float(pushed.sum() / len(posters))
 
     @property
     def viral_author(self) -> int | None:
@@ -70,9 +77,13 @@ class Content:
 
     def home(self, person: int) -> int:
         """Place of the region where this person lives."""
+        return int(self.homes()[person])
+
+    def homes(self) -> Ints:
+        """`home` of everybody."""
         if self._homes is None:
-            self._homes = homes.of(self._scenario).tolist()
-        return self._homes[person]
+            self._homes = homes.of(self._scenario)
+        return self._homes
 
     def share(self, region: int) -> float:
         """Share of the people who live in a region."""
@@ -92,6 +103,10 @@ class Content:
     def post(self, target: int) -> int:
         """Number of the post that an act is about; the viral one comes behind all that were there before."""
         return self.people.posters * self._scenario.population.posts_per_poster if target == VIRAL_POST else target
+
+    def posts(self, targets: Ints) -> Ints:
+        """`post` of many at once."""
+        return np.where(targets == VIRAL_POST, self.post(VIRAL_POST), targets)
 
     def author(self, target: int, person: int) -> int:
         """Whose post or profile an act is about; the person's own where it has no target."""
@@ -116,12 +131,22 @@ class Content:
 
     def photo_bytes(self, author: int) -> int:
         """Bytes of the variant that readers load: every post of an author shows the author's one photo."""
+        return int(self.photos_bytes(np.array([author]))[0])
+
+    def photos_bytes(self, authors: Ints) -> Ints:
+        """`photo_bytes` of many at once."""
         photo = self._scenario.population.photo
         pixels = _VARIANT_WIDTH**2 * photo.height / photo.width
-        return round(pixels * BYTES_PER_PIXEL * (0.6 + 0.8 * self._sizes.uniform(author)))
+        return np.rint(pixels * BYTES_PER_PIXEL * (0.6 + 0.8 * self._sizes.uniforms(authors))).astype(np.int64)
+
+    @property
+    def tabulated(self) -> bool:
+        """Whether it is known whom each person follows; where not, everybody is shown the same page."""
+        return self._edges_count <= EDGES_MAX
 
     def page(self, person: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Posts and authors of the person's feed page: the followed ones' newest, then the most popular posts."""
+        person = person if self.tabulated else 0
         found = self._pages.get(person)
         if found is None:
             posters = self.people.posters
@@ -138,21 +163,42 @@ class Content:
             found = self._pages[person] = (posts, authors)
         return found
 
-    def follows_anyone(self, person: int) -> bool:
-        """Whether fan-out has ever written this person's timeline."""
-        return bool(self._following(person))
+    def followers(self) -> Ints:
+        """Everybody who follows somebody, so that fan-out has written a timeline for them."""
+        people = self.people.people
+        if self.tabulated:
+            return np.flatnonzero(np.diff(self._table()[0]))
+        shares = self.people.follower_counts[: self.people.posters] / (people - 1)
+        with np.errstate(divide="ignore"):  # an author whom everybody follows
+            nobody = np.exp(np.log1p(-shares).sum())
+        drawn = streams.named(self._scenario.seed, "model.follows").uniforms(np.arange(people))
+        return np.flatnonzero(drawn >= nobody)
 
-    def fanout(self, author: int) -> fanout.FanoutPlan:
+    def fanout(self, author: int) -> policy.FanoutPlan:
         """What a post of ``author`` costs."""
-        followers = int(self.people.follower_counts[author])
-        settings = self._scenario.system.fanout
-        celebrity = fanout.is_celebrity(
-            followers=followers,
-            was_celebrity=False,
-            threshold=settings.threshold,
-            hysteresis_ratio=settings.hysteresis_ratio,
-        )
-        return fanout.split(followers=followers, active_followers=followers, celebrity=celebrity)
+        return self._plan(int(self.people.follower_counts[author]))
+
+    def splits(self, authors: Ints) -> tuple[Ints, Ints]:
+        """`fanout` of many at once: timelines to write, readers who will pull."""
+        counts, place = np.unique(self.people.follower_counts[authors], return_inverse=True)
+        plans = [self._plan(int(count)) for count in counts]
+        pushed = np.array([plan.push_count for plan in plans], dtype=np.int64)
+        pulled = np.array([plan.pull_count for plan in plans], dtype=np.int64)
+        return pushed[place], pulled[place]
+
+    def _plan(self, followers: int) -> policy.FanoutPlan:
+        found = self._plans.get(followers)
+        if found is None:
+            settings = self._scenario.system.fanout
+            celebrity = policy.is_celebrity(
+                followers=followers,
+                was_celebrity=False,
+                threshold=settings.threshold,
+                hysteresis_ratio=settings.hysteresis_ratio,
+            )
+            found = policy.split(followers=followers, active_followers=followers, celebrity=celebrity)
+            self._plans[followers] = found
+        return found
 
     def readers(self, author: int) -> int:
         """How many see a post of ``author``, pushed or pulled."""
@@ -161,31 +207,39 @@ class Content:
 
     def celebrities(self) -> int:
         """Authors whose posts readers pull."""
-        return len(self._celebrities)
+        return int(self._is_celebrity.sum())
 
     def pulls(self, person: int) -> float:
         """Celebrities whose posts this reader pulls; those of a reader in the mean where the graph is not tabulated."""
-        if self.people.follow_count > EDGES_MAX:
+        if not self.tabulated:
             return self.mean_pull_count()
         found = self._pulls.get(person)
         if found is None:
-            found = self._pulls[person] = sum(author in self._celebrities for author in self._following(person))
+            found = self._pulls[person] = int(self._is_celebrity[self._following(person)].sum())
         return found
 
     def mean_pull_count(self) -> float:
         """Celebrities whose posts a reader pulls, in the mean over all people."""
-        return float(sum(self.people.follower_counts[author] for author in self._celebrities) / self.people.people)
+        return self._pull_mean
 
     def mean_push_count(self) -> float:
         """Timelines written for one post, in the mean over those who post."""
-        return float(np.mean([self.fanout(author).push_count for author in range(self.people.posters)]))
+        return self._push_mean
 
     def _following(self, person: int) -> list[int]:
+        if not self.tabulated:
+            return []
+        begins, authors = self._table()
+        followed: list[int] = authors[begins[person] : begins[person + 1]].tolist()
+        return followed
+
+    def _table(self) -> tuple[Ints, Ints]:
+        """Whom everybody follows: those of person p are from the p-th place to the next in the list of authors."""
         if self._followees is None:
-            table: list[list[int]] = [[] for _ in range(self.people.people)]
-            if self.people.follow_count <= EDGES_MAX:
-                for author in range(self.people.posters):
-                    for follower in self.people.followers(author).tolist():
-                        table[follower].append(author)
-            self._followees = table
-        return self._followees[person]
+            posters = range(self.people.posters)
+            lists = [self.people.followers(author) for author in posters]
+            follower = np.concatenate(lists)
+            author = np.repeat(np.arange(len(lists)), [len(each) for each in lists])
+            begins = np.concatenate([[0], np.cumsum(np.bincount(follower, minlength=self.people.people))])
+            self._followees = begins, author[np.argsort(follower, kind="stable")]
+        return self._followees

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from core.names import Outcome
 from core.operations import OPERATIONS
 from sim.flow import Ending
 from sim.jobs import JobDelay, JobTally
 from sim.laws import ModelError, Tally
+from sim.outcomes import OUTCOMES, Answers
 
 Sample = tuple[int, int, str, str, int, float, float, float]
 
@@ -90,6 +93,23 @@ class Observer:
         outcome, status = seen(operation, ending, degraded=degraded)
         self.samples.append(
             (number, step, operation, outcome.value, status, began_seconds, began_seconds, now - began_seconds)
+        )
+
+    def drain(self, operations: tuple[str, ...]) -> Answers:
+        """Samples since it was last asked, which are then forgotten; ``operations`` are all that there are."""
+        found, self.samples = self.samples, []
+        places = {name: place for place, name in enumerate(operations)}
+        columns = list(zip(*found, strict=True)) or [()] * 8
+        number, step, operation, outcome, status, began, _, latency = columns
+        return Answers(
+            operations=operations,
+            number=np.array(number, dtype=np.int64),
+            step=np.array(step, dtype=np.int8),
+            operation=np.array([places[name] for name in operation], dtype=np.int16),
+            outcome=np.array([OUTCOMES.index(Outcome(each)) for each in outcome], dtype=np.int8),
+            status=np.array(status, dtype=np.int16),
+            began_seconds=np.array(began, dtype=np.float64),
+            latency_seconds=np.array(latency, dtype=np.float64),
         )
 
     def rows(self) -> list[Sample]:

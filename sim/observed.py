@@ -10,6 +10,7 @@ from sim.host import Account
 from sim.jobs import JobDelay
 from sim.laws import Tally, check_conservation, check_little
 from sim.log import LogAccount
+from sim.outcomes import Answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +69,10 @@ class Engine(Protocol):
 
     def observed(self) -> Observed:
         """Everything that was seen."""
+
+
+class LongEngine(Engine, Protocol):
+    """What runs the parts of a long run, whose answers are counted while it lasts."""
+
+    def drain(self) -> Answers:
+        """What clients got since it was last asked."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from core import diurnal, traffic
+from core import arrivals, diurnal
 from core.operations import BACKGROUND, OPERATIONS, steps_of
 from core.scenario import Scenario
 
@@ -17,7 +17,7 @@ def parts_per_second(scenario: Scenario) -> dict[str, Floats]:
     everybody asks for, and what the viral post adds."""
     load, middles = scenario.traffic, _middles(scenario)
     viral = load.viral
-    extra = [traffic.viral_rate_per_second(viral, load.rate_per_second, at) if viral else 0.0 for at in middles]
+    extra = [arrivals.viral_rate_per_second(viral, load.rate_per_second, at) if viral else 0.0 for at in middles]
     usual = load.rate_per_second * diurnal.weights(scenario, middles).sum(axis=0)
     both = np.array([usual, extra])
     rates = {name: np.zeros_like(both) for name in (*OPERATIONS, *BACKGROUND)}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from core import traffic
+from core import arrivals, traffic
 from core.operations import OPERATIONS, steps_of
 from core.profile import Profile
 from core.scenario import Scenario
@@ -21,8 +22,12 @@ from sim.plant import Plant
 from sim.program import Program
 from sim.pulls import Pulls
 
+#: Requests up to which a run's schedule and rows are held whole; a longer run is drawn in windows of so many, and keeps
+#: rows of so many at most.
+WHOLE_MAX: Final = 1_000_000
+WINDOW: Final = 200_000
 #: How long after the last arrival a run may go on, in client time limits: a journey's steps may each use one up.
-_TAIL_TIMEOUTS = 6.0
+_TAIL_TIMEOUTS: Final = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +36,9 @@ class Parts:
 
     scenario: Scenario
     profile: Profile
-    schedule: Schedule
+    schedule: Schedule  # of a long run, its first window
+    later: Iterator[Schedule]  # the windows that follow; for one engine, once
+    long: bool
     content: Content
     layout: Layout
     program: Program
@@ -52,7 +59,9 @@ def prepare(scenario: Scenario, profile: Profile, *, pages: Mapping[str, Operati
 
     Raises ValueError where pages speak of a process that the scenario does not have.
     """
-    schedule = traffic.of(scenario)
+    long = arrivals.mean_count(scenario) > WHOLE_MAX
+    windows = traffic.windows(scenario, size=WINDOW if long else None)
+    schedule = next(windows)
     content = Content(scenario, viral_author=schedule.viral_author)
     placed = layout.of(scenario)
     program = _program(scenario, profile, placed, pages or all_flows(scenario))
@@ -63,6 +72,8 @@ def prepare(scenario: Scenario, profile: Profile, *, pages: Mapping[str, Operati
         scenario=scenario,
         profile=profile,
         schedule=schedule,
+        later=windows,
+        long=long,
         content=content,
         layout=placed,
         program=program,

@@ -6,6 +6,8 @@ import math
 from collections import defaultdict, deque
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from core.names import Cache as CacheName
 from core.names import Server
 from core.policies.breaker import Breaker, BreakerPolicy
@@ -140,20 +142,18 @@ def build(kernel: Kernel, program: Program, *, scenario: Scenario, profile: Prof
 def fill(plant: Plant, content: Content, *, scenario: Scenario) -> None:
     """What seeding leaves in the feed's caches: a card of every post and author, a timeline of who follows someone."""
     people, now = content.people, plant.kernel.now
-    posters = range(people.posters)
     span = len(plant.caches) // len(plant.layout.regions)
     for place, cache in enumerate(plant.caches):
         match cache.name:
             case CacheName.POST_CARD:
-                for post in range(people.posters * scenario.population.posts_per_poster):
-                    cache.keep(post, size_bytes=POST_CARD_BYTES, now=now)
+                posts = np.arange(people.posters * scenario.population.posts_per_poster)
+                cache.fill(posts, size_bytes=POST_CARD_BYTES, now=now)
             case CacheName.AUTHOR_CARD:
-                for author in posters:
-                    cache.keep(author, size_bytes=AUTHOR_CARD_BYTES, now=now)
+                cache.fill(np.arange(people.posters), size_bytes=AUTHOR_CARD_BYTES, now=now)
             case CacheName.TIMELINE:
-                for person in range(people.people):
-                    if content.home(person) == place // span and content.follows_anyone(person):
-                        cache.keep(person, size_bytes=1, now=now)
+                followers = content.followers()
+                here = followers[content.homes()[followers] == place // span]
+                cache.fill(here, size_bytes=1, now=now)
 
 
 def _log(kernel: Kernel, topic: Topic, stations: list[Station], layout: Layout, region: int) -> Log:

@@ -9,6 +9,7 @@ from sim.draws import Draws
 from sim.interpreter import Interpreter
 from sim.observe import Observer
 from sim.observed import Observed
+from sim.outcomes import Answers
 from sim.parts import Parts
 from sim.station import Pool, Station
 
@@ -29,6 +30,7 @@ class Engine:
             parts.content,
             self._observer,
             schedule=parts.schedule,
+            later=parts.later,
             timeout_seconds=scenario.traffic.timeout_seconds,
         )
         self._journal: list[Event] = []
@@ -59,6 +61,10 @@ class Engine:
     def cpu_seconds(self) -> list[float]:
         """CPU time that each process has had until now, in the order of the layout."""
         return self._plant.cpu_seconds()
+
+    def drain(self) -> Answers:
+        """What clients got since it was last asked."""
+        return self._observer.drain(tuple(self._parts.program.entries))
 
     def observed(self) -> Observed:
         """Everything that was seen."""

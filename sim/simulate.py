@@ -7,13 +7,11 @@ engine, byte for byte; engines differ by rounding alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-import numpy as np
-
-from core.names import Outcome
+from core.arrivals import mean_count
 from core.operations import OPERATIONS
 from core.profile import Profile
 from core.run import Event, Samples
@@ -22,8 +20,9 @@ from sim import arrivals, observed, saturation
 from sim.jobs import JobDelay
 from sim.laws import ModelError
 from sim.log import LogAccount
-from sim.observed import Engine, Observed
-from sim.parts import Parts, prepare
+from sim.observed import Engine, LongEngine, Observed
+from sim.outcomes import Outcomes, of_samples
+from sim.parts import WHOLE_MAX, Parts, prepare
 
 EngineName = Literal["auto", "simpy", "compiled", "feedforward"]
 #: Requests from which the compiled engine is chosen: below, SimPy is done before compiled code is loaded.
@@ -37,7 +36,8 @@ class Result:
     """One simulated run, as `core.run.write` takes it."""
 
     engine: str
-    samples: Samples
+    samples: Samples  # of a long run, rows of every k-th request
+    outcomes: Outcomes
     usage: tuple[tuple[str, int, float], ...]  # (process, second from t0, CPU seconds)
     stages: tuple[tuple[str, str, str, int, float], ...]
     caches: tuple[tuple[str, int, int], ...]
@@ -61,18 +61,29 @@ def simulate(
     """
     parts = prepare(scenario, profile)
     name = chosen(parts, engine)
+    if parts.long:
+        return _simulate_long(parts, name, on_progress)
     runner = _engine(name, parts)
     usage = run_second_by_second(parts, runner, on_progress)
     seen = runner.observed()
     observed.check(seen)
-    return _result(parts, name, seen, usage)
+    return _result(parts, name, seen, usage, _of_samples(parts, seen.samples))
+
+
+def _simulate_long(parts: Parts, name: str, on_progress: Callable[[float], None] | None) -> Result:
+    """A run whose answers are counted while it lasts; every k-th request keeps its rows."""
+    runner, outcomes = _long_engine(name, parts), _outcomes(parts)
+    usage = run_second_by_second(parts, runner, on_progress, lambda: outcomes.add(runner.drain()))
+    seen = replace(runner.observed(), samples=outcomes.samples())
+    observed.check(seen)
+    return _result(parts, name, seen, usage, outcomes)
 
 
 def chosen(parts: Parts, engine: EngineName) -> str:
     """The engine for a run: where loading it is worth it, the one for feed-forward networks, else the compiled one."""
     if engine != "auto":
         return engine
-    if len(parts.schedule) < COMPILED_FROM:
+    if len(parts.schedule) < COMPILED_FROM and not parts.long:
         return "simpy"
     from sim.compiled import forward
 
@@ -80,21 +91,50 @@ def chosen(parts: Parts, engine: EngineName) -> str:
 
 
 def _engine(name: str, parts: Parts) -> Engine:
-    if name == "simpy":
-        from sim import reference
-
-        return reference.Engine(parts)
     if name == "feedforward":
         from sim.compiled import feedforward
 
         return feedforward.Engine(parts)
+    return _long_engine(name, parts)
+
+
+def _long_engine(name: str, parts: Parts) -> LongEngine:
+    if name == "simpy":
+        from sim import reference
+
+        return reference.Engine(parts)
     from sim.compiled import engine  # loading it takes a second
 
     return engine.Engine(parts)
 
 
+def _outcomes(parts: Parts) -> Outcomes:
+    """Counts of a long run, which keeps rows of at most about `WHOLE_MAX` requests."""
+    load = parts.scenario.traffic
+    return Outcomes(
+        tuple(parts.program.entries),
+        seconds=math.ceil(load.duration_seconds),
+        warm_up_seconds=math.ceil(load.warm_up_seconds),
+        patience_seconds=load.timeout_seconds,
+        every=math.ceil(mean_count(parts.scenario) / WHOLE_MAX),
+    )
+
+
+def _of_samples(parts: Parts, samples: Samples) -> Outcomes:
+    load = parts.scenario.traffic
+    return of_samples(
+        samples,
+        seconds=math.ceil(load.duration_seconds),
+        warm_up_seconds=math.ceil(load.warm_up_seconds),
+        patience_seconds=load.timeout_seconds,
+    )
+
+
 def run_second_by_second(
-    parts: Parts, engine: Engine, on_progress: Callable[[float], None] | None = None
+    parts: Parts,
+    engine: Engine,
+    on_progress: Callable[[float], None] | None = None,
+    on_second: Callable[[], None] | None = None,
 ) -> tuple[tuple[str, int, float], ...]:
     """From the first arrival to the last answer, second by second; returns CPU time by process and second."""
     begin, end = engine.now, parts.scenario.traffic.duration_seconds
@@ -111,6 +151,8 @@ def run_second_by_second(
         if second < end:
             for process, earlier, now in zip(parts.layout.processes, before, engine.cpu_seconds(), strict=True):
                 usage.append((process.name, second, now - earlier))
+        if on_second is not None:
+            on_second()
         if on_progress is not None:
             on_progress(min(1.0, (engine.now - begin) / (end - begin)))
     if engine.open:
@@ -118,17 +160,20 @@ def run_second_by_second(
     return tuple(usage)
 
 
-def _result(parts: Parts, engine: str, seen: Observed, usage: tuple[tuple[str, int, float], ...]) -> Result:
+def _result(
+    parts: Parts, engine: str, seen: Observed, usage: tuple[tuple[str, int, float], ...], outcomes: Outcomes
+) -> Result:
     stages = zip(parts.program.stages, seen.stages, strict=True)
     return Result(
         engine=engine,
         samples=seen.samples,
+        outcomes=outcomes,
         usage=usage,
         stages=tuple((*names, count, seconds) for names, (count, seconds) in sorted(stages) if count),
         caches=_caches(seen),
         journal=tuple(sorted((*arrivals.told(parts.schedule), *seen.journal), key=_in_order)),
-        facts=_facts(parts, seen, usage),
-        ledger=_ledger(seen.samples, seen.lost_count),
+        facts=_facts(parts, seen, usage, outcomes),
+        ledger=_ledger(outcomes.acknowledged(), seen.lost_count),
         jobs=seen.jobs,
     )
 
@@ -147,7 +192,9 @@ def _caches(seen: Observed) -> tuple[tuple[str, int, int], ...]:
     return tuple((name, *counts) for name, counts in sorted(found.items()))
 
 
-def _facts(parts: Parts, seen: Observed, usage: tuple[tuple[str, int, float], ...]) -> dict[str, Any]:
+def _facts(
+    parts: Parts, seen: Observed, usage: tuple[tuple[str, int, float], ...], outcomes: Outcomes
+) -> dict[str, Any]:
     hosts, seconds = parts.layout.hosts, parts.scenario.traffic.duration_seconds
     places = {process.name: process.host for process in parts.layout.processes}
     judged = [0.0] * len(hosts)
@@ -175,6 +222,8 @@ def _facts(parts: Parts, seen: Observed, usage: tuple[tuple[str, int, float], ..
         facts["utilisation_ratio_by_host"] = busy
     if parts.scenario.system.redis.nodes > 1:
         facts["hot_key_split_count"], facts["hot_key_folded_count"] = seen.hot_keys
+    if outcomes.every > 1:
+        facts["rows_kept_ratio"], facts["answers_count"] = 1.0 / outcomes.every, outcomes.count
     if parts.program.notes:
         facts["assumed"] = list(parts.program.notes)
     return facts
@@ -197,13 +246,12 @@ def _log_facts(seen: Observed) -> dict[str, Any]:
     }
 
 
-def _ledger(samples: Samples, lost_count: dict[str, int]) -> dict[str, int]:
+def _ledger(acknowledged: Mapping[str, int], lost_count: Mapping[str, int]) -> dict[str, int]:
     """Writes that were acknowledged, and how many of them were lost: what is durable is acknowledged, so only those
     that a dead primary had and no replica."""
-    acknowledged = np.isin(samples.outcome, [Outcome.OK.value, Outcome.DEGRADED.value])
     found: dict[str, int] = {}
-    for operation in sorted(set(samples.operation[acknowledged])):
+    for operation, count in sorted(acknowledged.items()):
         if OPERATIONS[operation].method != "GET":
-            found[f"{operation}.acknowledged"] = int((samples.operation[acknowledged] == operation).sum())
+            found[f"{operation}.acknowledged"] = count
             found[f"{operation}.lost"] = lost_count.get(operation, 0)
     return found

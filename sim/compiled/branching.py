@@ -132,5 +132,5 @@ def decide(world: World, frame: int, value: int):
     if one[frame].phase:
         return END, value
     one[frame].phase = 1
-    number = r.requests(world)[request_of(world, frame)].number
-    return ENTER, child_of(world, frame, 0 if r.arrivals(world)[number].pushes else 1)
+    arrival = r.requests(world)[request_of(world, frame)].arrival
+    return ENTER, child_of(world, frame, 0 if r.arrivals(world)[arrival].pushes else 1)

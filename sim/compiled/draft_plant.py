@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from core import streams
 from core.names import Server
 from core.policies.partition import owner_of
 from sim import disturbances
+from sim.caches import Cache
 from sim.compiled import draft_faults
 from sim.compiled.draft import Draft, rows
 from sim.compiled.records import NOBODY, UNASKED, Place
@@ -111,7 +111,7 @@ def _caches(draft: Draft) -> None:
     found = rows(Place.SLOTS, max(1, slots))
     found["expiry"], found["waiter"] = -math.inf, UNASKED
     for row, cache in zip(caches, parts.plant.caches, strict=False):
-        _fill(row, found, cache.held())
+        _fill(row, found, cache)
     draft.tables[Place.SLOTS] = found
 
 
@@ -142,15 +142,14 @@ def _disturbances(draft: Draft) -> None:
     draft.idles_count = len(idle)
 
 
-def _fill(row: Any, slots: Array, held: Iterable[tuple[int, int, float]]) -> None:
-    """Put a cache's entries (key, bytes, expiry), the least recently used first, into its slots."""
-    entries = list(held)
-    if not entries:
+def _fill(row: Any, slots: Array, cache: Cache) -> None:
+    """Put what a cache holds, the least recently used first, into its slots."""
+    held, sizes, expiries = cache.held()
+    if not len(held):
         return
-    keys = int(row["slots"]) + np.array([key for key, _, _ in entries])
-    slots["size"][keys] = [size for _, size, _ in entries]
-    slots["expiry"][keys] = [expiry for _, _, expiry in entries]
+    keys = int(row["slots"]) + held
+    slots["size"][keys], slots["expiry"][keys] = sizes, expiries
     slots["older"][keys] = np.concatenate([[NOBODY], keys[:-1]])
     slots["newer"][keys] = np.concatenate([keys[1:], [NOBODY]])
     row["oldest"], row["newest"] = keys[0], keys[-1]
-    row["used"] = sum(size for _, size, _ in entries)
+    row["used"] = sizes.sum()

@@ -8,10 +8,11 @@ from typing import Final
 import numpy as np
 
 from core.operations import OPERATIONS
-from core.run import Event, Samples
+from core.run import Event
 from sim.compiled import accounts, loop
 from sim.compiled.records import Broken
 from sim.compiled.tables import Builder
+from sim.compiled.world import Array
 from sim.flow import Ending
 from sim.host import Account
 from sim.jobs import CLASSES, JobDelay, JobTally
@@ -19,6 +20,7 @@ from sim.laws import ModelError, Tally
 from sim.log import LogAccount
 from sim.observe import seen
 from sim.observed import Observed
+from sim.outcomes import OUTCOMES, Answers, joined
 from sim.parts import Parts
 
 _LAWS: Final = {Broken.CAUSALITY: "causality", Broken.CAPACITY: "capacity"}
@@ -31,6 +33,7 @@ class Engine:
         self._parts = parts
         self._builder = Builder(parts)
         self._world = self._builder.world()
+        self._aside: list[Array] = []
         builder = self._builder
         loop.begin(self._world.address, builder.stalls_count, builder.idles_count, len(builder.deeds))
 
@@ -51,11 +54,14 @@ class Engine:
 
     def run(self, *, until_seconds: float) -> None:
         """Let everything before ``until_seconds`` happen; raises ModelError when a law is broken."""
+        self._builder.arrivals.feed(self._world, until_seconds=until_seconds)
         while True:
             ended = loop.run(self._world.address, until_seconds)
             if ended == loop.DONE:
                 return
             if ended == loop.FULL:
+                if self._parts.long:
+                    self._set_aside()
                 self._world.grow()
                 continue
             clock = self._world.clock
@@ -82,7 +88,7 @@ class Engine:
         found += (world["POOLS"]["taken"] + world["POOLS"]["waiting_count"]).tolist()
         return Observed(
             now=self.now,
-            samples=self._samples(),
+            samples=self.drain().samples(),
             stages=list(zip(world["STAGES"]["count"].tolist(), world["STAGES"]["seconds"].tolist(), strict=True))[
                 : len(parts.program.stages)
             ],
@@ -114,9 +120,20 @@ class Engine:
             breaker_opened=world["BREAKER_FAMILIES"]["opened_count"].tolist()[: len(parts.program.breakers)],
         )
 
-    def _samples(self) -> Samples:
-        found = self._world["SAMPLES"][: int(self._world.clock["samples_count"])]
-        found = found[np.lexsort((found["step"], found["number"]))]
+    def drain(self) -> Answers:
+        """What clients got since it was last asked; in a run that is not long all at once, at its end."""
+        self._set_aside()
+        found, self._aside = self._aside, []
+        return joined([self._answers(rows) for rows in found], self._builder.operations)
+
+    def _set_aside(self) -> None:
+        """Rows of answers are full or wanted: new ones begin at the beginning."""
+        count = int(self._world.clock["samples_count"])
+        if count:
+            self._aside.append(self._world["SAMPLES"][:count].copy())
+            self._world.clock["samples_count"] = 0
+
+    def _answers(self, found: Array) -> Answers:
         operations = self._builder.operations
         # an outcome for every operation, ending and kind of answer, so that rows are looked up instead of computed
         endings: list[Ending | None] = [None, *Ending]
@@ -124,17 +141,17 @@ class Engine:
             [[seen(name, ending, degraded=degraded) for degraded in (False, True)] for ending in endings]
             for name in (each if each in OPERATIONS else next(iter(OPERATIONS)) for each in operations)
         ]
-        outcomes = np.array([[[o.value for o, _ in pair] for pair in each] for each in told], dtype=object)
+        outcomes = np.array([[[OUTCOMES.index(o) for o, _ in pair] for pair in each] for each in told], dtype=np.int8)
         statuses = np.array([[[status for _, status in pair] for pair in each] for each in told], dtype=np.int16)
         place = (found["entry"], found["ending"] - loop.GAVE_UP, found["degraded"])
-        return Samples(
-            request=found["number"].copy(),
+        return Answers(
+            operations=operations,
+            number=found["number"].copy(),
             step=found["step"].astype(np.int8),
-            operation=np.array(operations, dtype=object)[found["entry"]],
+            operation=found["entry"].astype(np.int16),
             outcome=outcomes[place],
             status=statuses[place],
-            at_seconds=found["began"].copy(),
-            sent_seconds=found["began"].copy(),
+            began_seconds=found["began"].copy(),
             latency_seconds=found["latency"].copy(),
         )
 

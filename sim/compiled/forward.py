@@ -18,6 +18,8 @@ _PLAIN: Final = (Op.SEQUENCE, Op.USE, Op.CALL, Op.DELAY, Op.FORK, Op.STAGE)
 def why_not(parts: Parts) -> str:
     """What keeps a run from being feed-forward; empty where nothing does."""
     program, layout, traffic = parts.program, parts.layout, parts.scenario.traffic
+    if parts.long:
+        return "more requests than are held at once"
     if parts.scenario.faults:
         return "faults"
     if len(layout.regions) > 1:

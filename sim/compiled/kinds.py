@@ -43,7 +43,7 @@ DEMAND: Final = _kind(sigma="f8", means="i8", seconds_count="i8")
 ENTRY: Final = _kind(
     limit_seconds="f8", limit_place="i8", limit_heads="i8", front="i8", behind="i8", limit_count="i8"
 )  # fmt: skip
-#: A request of the schedule, worked out before the run.
+#: A request of the schedule, worked out before it comes; it stands at its number & mask in a ring.
 ARRIVAL: Final = _kind(
     at="f8",
     push_count="f8",  # timelines written for a post of the author, in all regions
@@ -93,7 +93,8 @@ CLOCK: Final = _kind(
     timeout_lane="i8", breaker_failures="i8", retry_attempts="i8", reserve="i8", events_max="i8",
     jobs_max="i8", job_ends_max="i8", topics_count="i8",
     hot_per_second="f8", own_writes="f8", failover="f8", hot_keys_max="i8", splits="i8", folds="i8",
-    operations_count="i8", regions="i8", span="i8", links_count="i8", caches_count="i8", jobs_count="i8",
+    operations_count="i8", arrivals_mask="i8", samples_max="i8", recents_each="i8", limits_count="i8",
+    regions="i8", span="i8", links_count="i8", caches_count="i8", jobs_count="i8",
     processes_count="i8", regions_up="i8", reroutes_count="i8", push_mean="f8", health_check="f8",
     breaker_open_seconds="f8", retry_ratio="f8", retry_base="f8", retry_cap="f8",
     demand_key="u8", wait_key="u8", plain_key="u8",
@@ -113,8 +114,8 @@ TASK: Final = _kind(
     claim="i8", claim_last="i8", next="i8",
 )  # fmt: skip
 REQUEST: Final = _kind(
-    entity="u8", number="i8", instance="i8", gateway="i8", region="i8", asked="f8", began="f8", step="i8", entry="i8",
-    second="i8", degraded="i8", answered="i8", users="i8", task="i8", next="i8", turn="i8",
+    entity="u8", number="i8", arrival="i8", instance="i8", gateway="i8", region="i8", asked="f8", began="f8",
+    step="i8", entry="i8", second="i8", degraded="i8", answered="i8", users="i8", task="i8", next="i8", turn="i8",
 )  # fmt: skip
 JOB: Final = _kind(
     seconds="f8", remaining="f8", finish="f8", entered="f8", place="i8", station="i8", frame="i8",

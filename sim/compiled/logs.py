@@ -45,7 +45,7 @@ def append(world: World, job: int, request: int, asked: float) -> None:
     tallies.job_asked(world, job, request, asked)
     topic = job + requests[request].region * r.clock(world)[0].jobs_count
     tallies.came(world, topics[topic].tally)
-    arrival = r.arrivals(world)[requests[request].number]
+    arrival = r.arrivals(world)[requests[request].arrival]
     place = arrival.author_partition if topics[topic].by_author else arrival.number_partition
     free = r.frees(world)[Free.RECORDS].first
     row = agenda.take(world, Free.RECORDS, records[free].next)

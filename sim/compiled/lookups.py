@@ -23,21 +23,21 @@ _WORD = 64
 
 
 @compiled
-def _keys_count(world: World, keys: int, number: int) -> int:
+def _keys_count(world: World, keys: int, arrival: int) -> int:
     if keys in (_PHOTO, _TIMELINE):
         return 1
-    page = r.pages(world)[r.arrivals(world)[number].page]
+    page = r.pages(world)[r.arrivals(world)[arrival].page]
     return page.posts_count if keys == _POSTS else page.authors_count
 
 
 @compiled
-def _key(world: World, keys: int, number: int, place: int) -> int:
-    arrival = r.arrivals(world)[number]
+def _key(world: World, keys: int, arrival: int, place: int) -> int:
+    asked = r.arrivals(world)[arrival]
     if keys == _PHOTO:
-        return arrival.author
+        return asked.author
     if keys == _TIMELINE:
-        return arrival.person
-    page = r.pages(world)[arrival.page]
+        return asked.person
+    page = r.pages(world)[asked.page]
     return r.page_posts(world)[page.posts + place] if keys == _POSTS else r.page_authors(world)[page.authors + place]
 
 
@@ -45,10 +45,10 @@ def _key(world: World, keys: int, number: int, place: int) -> int:
 def _look_up(world: World, frame: int):
     one = r.frames(world)
     step, now = r.instructions(world)[one[frame].instruction], r.clock(world)[0].now
-    number, place_of = r.requests(world)[request_of(world, frame)].number, cache_of(world, frame)
+    arrival, place_of = r.requests(world)[request_of(world, frame)].arrival, cache_of(world, frame)
     low, high, first = np.uint64(0), np.uint64(0), NOBODY
-    for place in range(_keys_count(world, step.keys, number)):
-        key = _key(world, step.keys, number, place)
+    for place in range(_keys_count(world, step.keys, arrival)):
+        key = _key(world, step.keys, arrival, place)
         if not stores.lookup(world, place_of, key, now):
             if first < 0:
                 first = key
@@ -81,13 +81,13 @@ def _look_up(world: World, frame: int):
 def _fetched(world: World, frame: int, ending: int):
     one = r.frames(world)
     step, now = r.instructions(world)[one[frame].instruction], r.clock(world)[0].now
-    number, place_of = r.requests(world)[request_of(world, frame)].number, cache_of(world, frame)
+    arrival, place_of = r.requests(world)[request_of(world, frame)].arrival, cache_of(world, frame)
     if ending == OK:
-        for place in range(_keys_count(world, step.keys, number)):
+        for place in range(_keys_count(world, step.keys, arrival)):
             word = one[frame].low if place < _WORD else one[frame].high
             if (word >> np.uint64(place % _WORD)) & _ONE:
-                key = _key(world, step.keys, number, place)
-                size = r.arrivals(world)[number].photo_bytes if step.keys == _PHOTO else 1
+                key = _key(world, step.keys, arrival, place)
+                size = r.arrivals(world)[arrival].photo_bytes if step.keys == _PHOTO else 1
                 stores.keep(world, place_of, key, size, now)
     cache, slots = r.caches(world)[place_of], r.slots(world)
     if step.coalesce:
@@ -119,6 +119,6 @@ def lookup(world: World, frame: int, value: int):
 @compiled
 def missed(world: World, frame: int):
     step = r.instructions(world)[r.frames(world)[frame].instruction]
-    number = r.requests(world)[request_of(world, frame)].number
-    r.caches(world)[cache_of(world, frame)].miss_count += _keys_count(world, step.keys, number)
+    arrival = r.requests(world)[request_of(world, frame)].arrival
+    r.caches(world)[cache_of(world, frame)].miss_count += _keys_count(world, step.keys, arrival)
     return END, OK

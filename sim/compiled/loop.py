@@ -38,7 +38,7 @@ def arrive(world: World) -> None:
     """Start the requests whose time has come, and wait for the next."""
     clock, arrivals = r.clock(world), r.arrivals(world)
     while clock[0].arrival < clock[0].arrivals_count:
-        ahead = arrivals[clock[0].arrival].at - clock[0].now
+        ahead = arrivals[clock[0].arrival & clock[0].arrivals_mask].at - clock[0].now
         if ahead > 0.0:
             agenda.at(world, clock[0].now + ahead, Kind.ARRIVE, 0, 0)
             return
@@ -48,7 +48,7 @@ def arrive(world: World) -> None:
 
 @compiled
 def _ask(world: World, number: int, step: int) -> None:
-    act = r.acts(world)[r.arrivals(world)[number].act]
+    act = r.acts(world)[r.arrivals(world)[number & r.clock(world)[0].arrivals_mask].act]
     request = tasks.new_request(world, number, step, r.steps(world)[act.steps + step])
     tallies.came(world, tallies.REQUESTS)
     r.requests(world)[request].users += 1
@@ -75,7 +75,7 @@ def _answer(world: World, request: int, ending: int) -> None:
     clock[0].last_ended = clock[0].now
     tallies.left(world, tallies.REQUESTS, asked.began)
     tasks.release(world, request)
-    if ending == OK and step + 1 < r.acts(world)[r.arrivals(world)[number].act].steps_count:
+    if ending == OK and step + 1 < r.acts(world)[r.arrivals(world)[asked.arrival].act].steps_count:
         _ask(world, number, step + 1)
     else:
         clock[0].open -= 1
@@ -239,6 +239,8 @@ def _has_room(world: World) -> bool:
         if free[table].count < clock.reserve:
             return False
     if clock.urgent_mask - clock.urgent_count < clock.reserve:
+        return False
+    if clock.samples_count + clock.reserve > clock.samples_max:
         return False
     hosts = r.hosts(world)
     for host in range(clock.hosts_count):

@@ -57,11 +57,11 @@ def cpu_seconds(world: World, frame: int, row: int, visit: Bits) -> float:
     factor = draws.demand_factor(r.clock(world)[0].demand_key, demand.sigma, request.entity, visit)
     if step.per == _PUSH:
         clock = r.clock(world)[0]
-        factor *= r.arrivals(world)[request.number].push_count * r.shares(world)[request.region] / clock.push_mean
+        factor *= r.arrivals(world)[request.arrival].push_count * r.shares(world)[request.region] / clock.push_mean
     elif step.per == _PULL:
-        factor *= r.arrivals(world)[request.number].pull_factor
+        factor *= r.arrivals(world)[request.arrival].pull_factor
     elif step.per == _MERGE:
-        factor *= r.arrivals(world)[request.number].merge_factor
+        factor *= r.arrivals(world)[request.arrival].merge_factor
     second = min(max(request.second, 0), demand.seconds_count - 1)
     return r.means(world)[demand.means + second] * step.share * factor
 

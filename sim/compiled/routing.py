@@ -35,9 +35,9 @@ def region(world: World, instruction: int, request: int) -> int:
     step, asked = r.instructions(world)[instruction], r.requests(world)[request]
     place = asked.region
     if step.home == Home.PERSON:
-        place = r.serving(world)[r.arrivals(world)[asked.number].person_home]
+        place = r.serving(world)[r.arrivals(world)[asked.arrival].person_home]
     elif step.home == Home.AUTHOR:
-        place = r.serving(world)[r.arrivals(world)[asked.number].author_home]
+        place = r.serving(world)[r.arrivals(world)[asked.arrival].author_home]
     return (place + step.hop) % r.clock(world)[0].regions
 
 
@@ -50,7 +50,7 @@ def away_seconds(world: World, instruction: int, request: int) -> float:
     if step.hop:
         here = (there - step.hop) % count
     elif step.home == Home.CLIENT:
-        here = r.arrivals(world)[asked.number].person_home
+        here = r.arrivals(world)[asked.arrival].person_home
     return 0.5 * r.rtts(world)[here * count + there]
 
 
@@ -58,7 +58,7 @@ def away_seconds(world: World, instruction: int, request: int) -> float:
 def counter(world: World, request: int) -> int:
     """Row of a post's counter: each region has one of its own."""
     asked = r.requests(world)[request]
-    return r.arrivals(world)[asked.number].counter * r.clock(world)[0].regions + asked.region
+    return r.arrivals(world)[asked.arrival].counter * r.clock(world)[0].regions + asked.region
 
 
 @compiled
@@ -68,14 +68,14 @@ def _turn(world: World, where: int, count: int, request: int) -> int:
     asked = r.requests(world)[request]
     arrivals = r.arrivals(world)
     if where == _PERSON:
-        return arrivals[asked.number].person_instance
+        return arrivals[asked.arrival].person_instance
     if where == _AUTHOR:
-        return arrivals[asked.number].author_instance
+        return arrivals[asked.arrival].author_instance
     if where == _OWN_KEYS:
-        return arrivals[asked.number].person_node
+        return arrivals[asked.arrival].person_node
     if where == _COUNTER:
         keys = max(1, r.counters(world)[counter(world, request)].keys)
-        return stores.node_of(arrivals[asked.number].counter_node, asked.number % keys, count)
+        return stores.node_of(arrivals[asked.arrival].counter_node, asked.number % keys, count)
     return asked.instance % count
 
 
@@ -104,7 +104,7 @@ def _node(world: World, instruction: int, first: int, request: int, shift: int) 
         for each in range(nodes):
             up |= int(_is_up(world, choices[step.choices + first + (primary + each) % nodes] + shift)) << each
         clock = r.clock(world)[0]
-        ago = clock.now - r.wrote(world)[r.arrivals(world)[asked.number].limit_row]
+        ago = clock.now - r.wrote(world)[r.arrivals(world)[asked.arrival].limit_row]
         role = reads_from(nodes - 1, up, asked.number, ago, clock.own_writes)
     return (primary + role) % nodes
 

@@ -169,16 +169,17 @@ def written(world: World, row: int) -> None:
 @compiled
 def limited(world: World, entry: int, row: int) -> bool:
     """Whether the person of ``row`` has been let through too often; a ring holds as many times as are allowed."""
-    now, one = r.clock(world)[0].now, r.entries(world)[entry]
+    clock, one = r.clock(world)[0], r.entries(world)[entry]
     heads, recents = r.recent_heads(world), r.recents(world)
     if one.limit_count == 0:
         return True
-    seen = heads[one.limit_heads + row]
-    place = one.limit_place + row * one.limit_count + seen % one.limit_count
-    if seen >= one.limit_count and recents[place] > now - one.limit_seconds:
+    head = row * clock.limits_count + one.limit_heads
+    seen = heads[head]
+    place = row * clock.recents_each + one.limit_place + seen % one.limit_count
+    if seen >= one.limit_count and recents[place] > clock.now - one.limit_seconds:
         return True
-    heads[one.limit_heads + row] = seen + 1
-    recents[place] = now
+    heads[head] = seen + 1
+    recents[place] = clock.now
     return False
 
 

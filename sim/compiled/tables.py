@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from core import streams
-from sim.compiled import draft_plant, draft_program, draft_schedule
+from sim.compiled import draft_plant, draft_program
+from sim.compiled.arrivals import Arrivals
 from sim.compiled.draft import Draft, rows
 from sim.compiled.records import NOBODY, Place
 from sim.compiled.world import World
+from sim.parts import Parts
 
 
 class Builder(Draft):
     """Collects tables; `world` makes the world."""
 
+    def __init__(self, parts: Parts):
+        super().__init__(parts)
+        self.arrivals = Arrivals(parts, self.operations)
+
     def world(self) -> World:
         """The world before the first event."""
         timeout_lane = self.lane(self.parts.scenario.traffic.timeout_seconds)
         draft_program.program(self)
-        draft_schedule.schedule(self)
+        self.tables |= self.arrivals.tables()
         draft_plant.plant(self)
         self._clock(timeout_lane)
         lanes = rows(Place.LANES, len(self.lanes))
@@ -33,7 +39,7 @@ class Builder(Draft):
         row["now"] = row["start"] = row["last_ended"] = plant.kernel.now
         row["until_idle"] = parts.last_seconds
         row["retry_tokens"] = plant.retry_budget.tokens
-        row["open"] = row["arrivals_count"] = len(parts.schedule)
+        self.arrivals.clock(row)
         row["counting"] = plant.kernel.now >= 0.0
         layout, program = parts.layout, parts.program
         row["topics_count"], row["jobs_count"] = len(plant.logs), len(program.jobs)

@@ -46,7 +46,7 @@ def left(world: World, row: int, entered_seconds: float) -> None:
 def _weight(world: World, job: int, request: int) -> float:
     if r.job_tallies(world)[job].for_readers:
         asked = r.requests(world)[request]
-        return r.arrivals(world)[asked.number].readers * r.shares(world)[asked.region]
+        return r.arrivals(world)[asked.arrival].readers * r.shares(world)[asked.region]
     return 1.0
 
 

@@ -126,9 +126,10 @@ def new_request(world: World, number: int, step: int, entry: int) -> int:
     row = agenda.take(world, Free.REQUESTS, requests[free].next)
     requests[row].entity = np.uint64(number * STEPS_MAX + step)
     requests[row].number = number
+    requests[row].arrival = number & clock[0].arrivals_mask
     requests[row].instance = number
     requests[row].gateway = NOBODY
-    requests[row].region = r.serving(world)[r.arrivals(world)[number].person_home]
+    requests[row].region = r.serving(world)[r.arrivals(world)[requests[row].arrival].person_home]
     requests[row].step = step
     requests[row].entry = entry
     requests[row].began = clock[0].now
@@ -148,6 +149,7 @@ def new_copy(world: World, original: int, instance: int) -> int:
     row = agenda.take(world, Free.REQUESTS, requests[free].next)
     requests[row].entity = requests[original].entity
     requests[row].number = requests[original].number
+    requests[row].arrival = requests[original].arrival
     requests[row].instance = instance
     requests[row].gateway = requests[original].gateway
     requests[row].region = requests[original].region

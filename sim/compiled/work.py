@@ -61,7 +61,7 @@ def use(world: World, frame: int, value: int):
 @compiled
 def limit(world: World, frame: int):
     request = r.requests(world)[request_of(world, frame)]
-    row = r.arrivals(world)[request.number].limit_row
+    row = r.arrivals(world)[request.arrival].limit_row
     return END, LIMITED if stores.limited(world, request.entry, row) else OK
 
 
@@ -128,5 +128,5 @@ def committed(world: World, frame: int):
         elif one.size >= 0:
             failover.committed(world, region, one.keys, 1)
     if one.size >= 0:
-        r.wrote(world)[r.arrivals(world)[r.requests(world)[request].number].limit_row] = clock.now
+        r.wrote(world)[r.arrivals(world)[r.requests(world)[request].arrival].limit_row] = clock.now
     return END, OK

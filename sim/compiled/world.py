@@ -75,6 +75,15 @@ class World:
             self._ring(Place.URGENTS, "urgent", 2 * len(self["URGENTS"]))
         self._fit()
 
+    def replace(self, place: Place, rows: Array) -> None:
+        """Another table in the place of one."""
+        self._put(place, rows)
+
+    def extend(self, place: Place, held: int, rows: Array) -> None:
+        """Rows behind the first ``held`` of a table."""
+        if len(rows):
+            self._put(place, np.concatenate([self._tables[place][:held], rows]))
+
     def _fit(self) -> None:
         """Make room for what depends on the number of frames, requests and jobs."""
         # a frame or a request can be ready only once

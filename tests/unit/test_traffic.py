@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import population, traffic
+from core import arrivals, population, traffic
 from core.operations import JOURNEYS, OPERATIONS
 from core.scenario import Scenario, read
 from core.traffic import ABOUT_A_PERSON, ABOUT_A_POST, NO_TARGET, VIRAL_POST
@@ -130,7 +130,7 @@ def test_a_viral_post_leaves_all_other_traffic_as_it_was(scenario: Scenario) -> 
 )
 def test_the_extra_rate_rises_and_falls_in_straight_lines(scenario: Scenario, at: float, rate: float) -> None:
     assert scenario.traffic.viral is not None
-    assert traffic.viral_rate_per_second(scenario.traffic.viral, 24.0, at) == pytest.approx(rate)
+    assert arrivals.viral_rate_per_second(scenario.traffic.viral, 24.0, at) == pytest.approx(rate)
 
 
 def test_a_viral_post_close_to_the_end_stops_with_the_traffic(scenario: Scenario) -> None:

@@ -1,0 +1,101 @@
+"""When requests come: times of a scenario's arrivals, drawn piece by piece, so that no length of a run needs them all.
+
+A time is a function of seed, stream and number. Sums are carried from one piece to the next, so pieces of any size are
+the same times as one piece of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from core import diurnal, streams
+from core.scenario.model import Scenario, Viral
+
+Floats = npt.NDArray[np.float64]
+#: Number of the first of some arrivals, and their times from t0.
+Piece = tuple[int, Floats]
+
+
+def base(scenario: Scenario, size: int) -> Iterator[Piece]:
+    """What everybody asks for, from the warm-up's start to the end, in pieces of about ``size``."""
+    load = scenario.traffic
+    span = load.warm_up_seconds + load.duration_seconds
+    if load.arrivals == "steady":
+        pieces = _steady(load.rate_per_second, span, size)
+    elif load.arrivals == "diurnal":
+        pieces = _diurnal(scenario, span, size)
+    else:
+        pieces = _poisson(scenario.seed, "traffic.arrivals", load.rate_per_second, span, size)
+    for first, times in pieces:
+        yield first, times - load.warm_up_seconds
+
+
+def viral(scenario: Scenario, size: int) -> Iterator[Piece]:
+    """What a viral post adds: thinning (Lewis and Shedler 1979) of a Poisson process at the peak rate."""
+    load, post = scenario.traffic, scenario.traffic.viral
+    if post is None:
+        return
+    peak = (post.factor - 1.0) * load.rate_per_second
+    span = min(post.rise_seconds + post.fall_seconds, load.duration_seconds - post.at_seconds)
+    keep, count = streams.named(scenario.seed, "traffic.viral.thinning"), 0
+    for first, since in _poisson(scenario.seed, "traffic.viral.arrivals", peak, span, size):
+        times = post.at_seconds + since
+        rates = np.array([viral_rate_per_second(post, load.rate_per_second, at) for at in times])
+        kept = times[keep.uniforms(np.arange(first, first + len(times))) * peak < rates]
+        yield count, kept
+        count += len(kept)
+
+
+def viral_rate_per_second(viral: Viral, base_per_second: float, at_seconds: float) -> float:
+    """Extra arrivals a second at a time: up to (factor − 1) × base in ``rise``, back to nothing in ``fall``."""
+    since = at_seconds - viral.at_seconds
+    peak = (viral.factor - 1.0) * base_per_second
+    if since < 0:
+        return 0.0
+    if since < viral.rise_seconds:
+        return peak * since / viral.rise_seconds
+    return max(0.0, peak * (1.0 - (since - viral.rise_seconds) / viral.fall_seconds)) if viral.fall_seconds else 0.0
+
+
+def mean_count(scenario: Scenario) -> float:
+    """How many requests come in the mean."""
+    load, post = scenario.traffic, scenario.traffic.viral
+    usual = load.rate_per_second * (load.warm_up_seconds + load.duration_seconds)
+    if post is None:
+        return usual
+    return usual + (post.factor - 1.0) * load.rate_per_second * (post.rise_seconds + post.fall_seconds) / 2.0
+
+
+def _steady(rate_per_second: float, span_seconds: float, size: int) -> Iterator[Piece]:
+    count = int(span_seconds * rate_per_second)
+    for first in range(0, count, size):
+        yield first, np.asarray((np.arange(first, min(first + size, count)) + 0.5) / rate_per_second, np.float64)
+
+
+def _diurnal(scenario: Scenario, span_seconds: float, size: int) -> Iterator[Piece]:
+    """Thinning, as of viral arrivals, of a Poisson process at the busiest moment's rate, from the warm-up's start."""
+    load = scenario.traffic
+    peak = load.rate_per_second * load.diurnal.factor
+    keep, count = streams.named(scenario.seed, "traffic.diurnal.thinning"), 0
+    for first, times in _poisson(scenario.seed, "traffic.arrivals", peak, span_seconds, size):
+        rates = load.rate_per_second * diurnal.weights(scenario, times - load.warm_up_seconds).sum(axis=0)
+        kept: Floats = times[keep.uniforms(np.arange(first, first + len(times))) * peak < rates]
+        yield count, kept
+        count += len(kept)
+
+
+def _poisson(seed: int, name: str, rate_per_second: float, span_seconds: float, size: int) -> Iterator[Piece]:
+    stream = streams.named(seed, name)
+    mean = rate_per_second * span_seconds
+    size = min(size, int(mean + 10 * mean**0.5 + 20))  # more than ever come
+    first, last = 0, 0.0
+    while last / rate_per_second < span_seconds:
+        gaps = stream.exponentials(np.arange(first, first + size))
+        gaps[0] += last
+        sums = np.cumsum(gaps)
+        times: Floats = sums / rate_per_second
+        yield first, times[times < span_seconds]
+        first, last = first + size, float(sums[-1])

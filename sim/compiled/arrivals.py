@@ -1,0 +1,242 @@
+"""The schedule as rows: what each request is about, worked out before it comes, window after window.
+
+Rows of requests stand in a ring, so that a long run holds those of some windows only; a person or a counter that was
+met once keeps its row. Of a run in one window nothing is ever replaced.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from core.operations import OPERATIONS, steps_of
+from core.policies.partition import partition_of
+from core.traffic import NO_TARGET, Schedule
+from sim.compiled.records import KINDS, NOBODY, Place
+from sim.compiled.world import Array, World
+from sim.flow import Keys, Per
+from sim.parts import Parts
+from sim.program import Op
+
+#: Answers that a long run holds before they are counted; a short one holds all.
+_ANSWERS: Final = 1 << 16
+_MANY: Final = 1 << 62
+
+
+class Arrivals:
+    """Works out the rows of a run's windows; operations by their place in ``operations``."""
+
+    def __init__(self, parts: Parts, operations: tuple[str, ...]):
+        self._parts, self._operations = parts, operations
+        people = parts.content.people
+        self._person_rows = np.full(people.people, NOBODY, dtype=np.int32)
+        self._people_count = 0
+        self._counted = parts.scenario.system.redis.nodes > 1
+        # by what an act is about: a post, a person, the viral post, and nothing, which is −2
+        targets = 3 + max(people.people, people.posters * parts.scenario.population.posts_per_poster)
+        self._counter_rows = np.full(targets if self._counted else 0, NOBODY, dtype=np.int32)
+        self._counters_count = 0
+        self._pages = any(
+            step.op in (Op.LOOKUP, Op.MISSED) and step.keys in (Keys.POSTS, Keys.AUTHORS)
+            for step in parts.program.instructions
+        )
+        self._limits = {name: limit for name, limit in parts.plant.limits.items() if name in operations}
+        self.recents_each = sum(math.ceil(count) for count, _ in self._limits.values())
+        self._later: Iterator[Schedule] = parts.later
+        self._reached_seconds = math.inf
+        self._held: dict[Place, int] = {}  # rows of tables that grow
+
+    # --- before the run ---------------------------------------------------------------------------------------------
+
+    def tables(self) -> dict[Place, Array]:
+        """The first window, and what does not change."""
+        schedule, long = self._parts.schedule, self._parts.long
+        found = self._entries()
+        rows, grown = self._window(schedule)
+        ring = rows
+        if long:
+            ring = np.zeros(_power_of_two(2 * len(rows)), dtype=rows.dtype)
+            ring[: len(rows)] = rows
+            self._reached_seconds = float(schedule.at_seconds[-1])
+        for place, added in grown.items():
+            self._held[place] = len(added)
+        steps: list[int] = []
+        acts = np.zeros(len(schedule.acts), dtype=KINDS[Place.ACTS])
+        for row, act in zip(acts, schedule.acts, strict=True):
+            names = steps_of(act)
+            row["steps"], row["steps_count"] = len(steps), len(names)
+            steps += [self._operations.index(name) for name in names]
+        most = _ANSWERS if long else int(acts["steps_count"][schedule.act].sum()) + 1
+        return {
+            **found,
+            **grown,
+            Place.ARRIVALS: ring,
+            Place.ACTS: acts,
+            Place.STEPS: np.array(steps, dtype=KINDS[Place.STEPS]),
+            Place.SAMPLES: np.zeros(most, dtype=KINDS[Place.SAMPLES]),
+        }
+
+    def clock(self, row: Any) -> None:
+        """What the loop has to know of it."""
+        count = len(self._parts.schedule)
+        row["open"] = row["arrivals_count"] = count
+        row["arrivals_mask"] = _power_of_two(2 * count) - 1 if self._parts.long else -1
+        row["samples_max"] = _ANSWERS if self._parts.long else _MANY
+        row["recents_each"], row["limits_count"] = self.recents_each, len(self._limits)
+
+    def _entries(self) -> dict[Place, Array]:
+        """Operations and their limits: of each person's recent arrivals, those under one limit stand together."""
+        entries = np.zeros(len(self._operations), dtype=KINDS[Place.ENTRIES])
+        program, places, heads = self._parts.program, 0, 0
+        for row, name in zip(entries, self._operations, strict=True):
+            row["front"], row["behind"] = program.entries[name].front, program.entries[name].behind
+            limit = self._limits.get(name)
+            if limit is not None:
+                row["limit_count"], row["limit_seconds"] = math.ceil(limit[0]), limit[1]
+                row["limit_place"], row["limit_heads"] = places, heads
+                places, heads = places + math.ceil(limit[0]), heads + 1
+        return {Place.ENTRIES: entries}
+
+    # --- while it lasts ---------------------------------------------------------------------------------------------
+
+    def feed(self, world: World, *, until_seconds: float) -> None:
+        """See that everything that comes before a time is there, and one that comes later, so that the loop never
+        stands at the end of what it has."""
+        while self._reached_seconds < until_seconds:
+            schedule = next(self._later, None)
+            if schedule is None:
+                self._reached_seconds = math.inf
+                return
+            rows, grown = self._window(schedule)
+            self._make_room(world, schedule.first + len(rows))
+            clock = world.clock
+            numbers = np.arange(schedule.first, schedule.first + len(rows))
+            world["ARRIVALS"][numbers & int(clock["arrivals_mask"])] = rows
+            clock["arrivals_count"] += len(rows)
+            clock["open"] += len(rows)
+            for place, added in grown.items():
+                world.extend(place, self._held[place], added)
+                self._held[place] += len(added)
+            self._reached_seconds = float(schedule.at_seconds[-1])
+
+    def _make_room(self, world: World, end: int) -> None:
+        """Make the ring hold every request that is still under way, up to the one before number ``end``."""
+        clock, requests, ring = world.clock, world["REQUESTS"], world["ARRIVALS"]
+        busy = requests["number"][requests["users"] > 0]
+        oldest = min(int(clock["arrival"]), int(busy.min()) if len(busy) else _MANY)
+        mask = int(clock["arrivals_mask"])
+        if end - oldest <= mask + 1:
+            return
+        larger = np.zeros(_power_of_two(end - oldest), dtype=ring.dtype)
+        numbers = np.arange(oldest, int(clock["arrivals_count"]))
+        larger[numbers & (len(larger) - 1)] = ring[numbers & mask]
+        world.replace(Place.ARRIVALS, larger)
+        clock["arrivals_mask"] = len(larger) - 1
+        requests["arrival"] = requests["number"] & (len(larger) - 1)
+
+    def _window(self, schedule: Schedule) -> tuple[Array, dict[Place, Array]]:
+        """Rows of a window's requests, and rows to be added for people and counters that are new."""
+        parts, content = self._parts, self._parts.content
+        found = np.zeros(len(schedule), dtype=KINDS[Place.ARRIVALS])
+        authors = content.authors(schedule.target, schedule.person)
+        people, person_rows = np.unique(schedule.person, return_inverse=True)
+        known, author_rows = np.unique(authors, return_inverse=True)
+        found["at"], found["act"] = schedule.at_seconds, schedule.act
+        found["person"], found["author"] = schedule.person, authors
+        new = people[self._person_rows[people] < 0]
+        self._person_rows[new] = self._people_count + np.arange(len(new))
+        self._people_count += len(new)
+        found["limit_row"] = self._person_rows[schedule.person]
+        found["person_instance"] = _each(content.instance, people)[person_rows]
+        found["author_instance"] = _each(content.instance, known)[author_rows]
+        pushes, pulls = content.splits(known)
+        found["pushes"], found["push_count"] = (pushes > 0)[author_rows], pushes[author_rows]
+        found["readers"] = (pushes + pulls)[author_rows]
+        found["person_home"], found["author_home"] = content.homes()[schedule.person], content.homes()[authors]
+        found["photo_bytes"] = content.photos_bytes(authors)
+        if parts.scenario.system.redis.nodes > 1:
+            found["person_node"] = _each(content.node, people)[person_rows]
+        self._factors(found, people, person_rows)
+        self._partitions(found, schedule, known, author_rows)
+        grown = self._new_people(new, found)
+        if self._counted:
+            grown[Place.COUNTERS] = self._counters(found, schedule)
+        return found, grown
+
+    def _factors(self, found: Array, people: Array, person_rows: Array) -> None:
+        """What pulling celebrities' posts costs the store and the service for who asks."""
+        content, pulls, known = self._parts.content, self._parts.pulls, self._parts.content.celebrities()
+        wanted = {step.per for step in self._parts.program.instructions}
+        for name, per in (("pull_factor", Per.PULL), ("merge_factor", Per.MERGE)):
+            if per in wanted and not content.tabulated:
+                found[name] = pulls.factor(per, followed=content.mean_pull_count(), known=known)
+            elif per in wanted:
+                factors = [pulls.factor(per, followed=content.pulls(person), known=known) for person in people.tolist()]
+                found[name] = np.array(factors)[person_rows]
+
+    def _partitions(self, found: Array, schedule: Schedule, authors: Array, author_rows: Array) -> None:
+        """Where events of each request go: all topics have the same number of partitions."""
+        if not self._parts.program.topics:
+            return
+        partitions = self._parts.program.topics[0].partitions
+        keys = np.array([partition_of(str(author).encode(), partitions) for author in authors.tolist()])
+        found["author_partition"] = keys[author_rows]
+        starting = [index for index, act in enumerate(schedule.acts) if len(steps_of(act)) > 1 or not _is_read(act)]
+        for place in np.flatnonzero(np.isin(schedule.act, starting)).tolist():
+            found["number_partition"][place] = partition_of(str(schedule.first + place).encode(), partitions)
+
+    def _new_people(self, people: Array, found: Array) -> dict[Place, Array]:
+        """Rows of people who ask for the first time: their page, their last commit, their recent arrivals."""
+        wrote = np.full(len(people), -math.inf, dtype=KINDS[Place.WROTE])
+        grown = {
+            Place.WROTE: wrote,
+            Place.RECENTS: np.zeros(len(people) * self.recents_each, dtype=KINDS[Place.RECENTS]),
+            Place.RECENT_HEADS: np.zeros(len(people) * len(self._limits), dtype=KINDS[Place.RECENT_HEADS]),
+        }
+        content, alike = self._parts.content, not self._parts.content.tabulated
+        found["page"] = 0 if alike else found["limit_row"]
+        posts: list[int] = []
+        authors: list[int] = []
+        shown: list[int] = people.tolist()
+        if alike:  # one page for all
+            shown = [0] if not self._held else []
+        pages = np.zeros(len(shown), dtype=KINDS[Place.PAGES])
+        for row, person in zip(pages, shown if self._pages else [], strict=False):
+            own_posts, own_authors = content.page(person)
+            row["posts"], row["posts_count"] = self._held.get(Place.PAGE_POSTS, 0) + len(posts), len(own_posts)
+            row["authors"] = self._held.get(Place.PAGE_AUTHORS, 0) + len(authors)
+            row["authors_count"] = len(own_authors)
+            posts += own_posts
+            authors += own_authors
+        grown[Place.PAGES] = pages
+        grown[Place.PAGE_POSTS] = np.array(posts, dtype=KINDS[Place.PAGE_POSTS])
+        grown[Place.PAGE_AUTHORS] = np.array(authors, dtype=KINDS[Place.PAGE_AUTHORS])
+        return grown
+
+    def _counters(self, found: Array, schedule: Schedule) -> Array:
+        """Counters of posts, where they lie on more than one node; of the new ones a row for each region."""
+        content, regions = self._parts.content, len(self._parts.layout.regions)
+        posts = content.posts(schedule.target)
+        asked, rows = np.unique(posts, return_inverse=True)
+        new = asked[self._counter_rows[asked - NO_TARGET] < 0]
+        self._counter_rows[new - NO_TARGET] = self._counters_count + np.arange(len(new))
+        self._counters_count += len(new)
+        found["counter"] = self._counter_rows[posts - NO_TARGET]
+        found["counter_node"] = _each(content.counter_node, asked)[rows]
+        return np.zeros(len(new) * regions, dtype=KINDS[Place.COUNTERS])
+
+
+def _each(function: Callable[[int], int], values: Array) -> Array:
+    return np.array([function(value) for value in values.tolist()], dtype=np.int32)
+
+
+def _is_read(act: str) -> bool:
+    """Whether an act only reads, and so puts nothing on the log."""
+    return act in OPERATIONS and OPERATIONS[act].method == "GET"
+
+
+def _power_of_two(count: int) -> int:
+    return 1 << max(0, count - 1).bit_length()
