@@ -113,7 +113,7 @@ def test_the_record_the_page_and_the_best_scenario_say_the_same(
 
 
 def test_a_setting_that_misses_an_expectation_is_not_chosen(tmp_path: Path) -> None:
-    # fifty people read a hundred times a second: a limit of one a minute refuses nearly all of it
+    # fifty people read twenty times a second: a limit of one a minute refuses nearly all of it
     text = TINY + "expect: {feed.read: {errors: < 5%}}\n"
     wish = dataclasses.replace(
         WISH, dimensions=(dimension("system.gateway.limits.feed.read=1/m per user,1000/s per user"),), trials=10
