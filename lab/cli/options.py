@@ -42,7 +42,7 @@ def study(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one for each core."),
         click.option(
             "--engine",
-            type=click.Choice(["auto", "simpy", "compiled"]),
+            type=click.Choice(["auto", "simpy", "compiled", "feedforward"]),
             default="auto",
             show_default=True,
             help="Engine of the model.",

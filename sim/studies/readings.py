@@ -7,7 +7,6 @@ requests) is left out, never zero.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,12 +15,13 @@ from typing import Final
 import numpy as np
 
 from core import judge, stats
-from core.names import ERRORS, Cache
+from core.names import Cache
 from core.run import Samples
 from core.scenario import Scenario
 from sim.cost import bill, prices, quantities
 from sim.cost.prices import PriceBook
 from sim.cost.quantities import Quantities
+from sim.outcomes import Service
 from sim.simulate import Result
 
 QUANTILES: Final = (("p50_seconds", 0.50), ("p95_seconds", 0.95), ("p99_seconds", 0.99))
@@ -48,10 +48,10 @@ class Reading:
 
 def read(scenario: Scenario, result: Result) -> Reading:
     """Read ``result`` of ``scenario`` over its judged time; raises `sim.cost.prices.PriceError`."""
-    samples = result.samples.judged()
+    samples = result.samples.judged() if result.outcomes.every == 1 else None
     figures: dict[str, float] = {}
-    for name in sorted(set(samples.operation.tolist())):
-        figures.update(_operation(name, samples.of(name), scenario))
+    for name, service in sorted(result.outcomes.services().items()):
+        figures.update(_operation(name, service, samples.of(name) if samples is not None else None, scenario))
     figures.update(_busy(result, scenario))
     for name, hits, misses in result.caches:
         if hits + misses:
@@ -75,14 +75,15 @@ def measure_of(figure: str) -> str:
     return figure.rpartition(".")[2]
 
 
-def _operation(name: str, samples: Samples, scenario: Scenario) -> Iterator[tuple[str, float]]:
-    seconds = judge.waited_seconds(samples, scenario.traffic.timeout_seconds)
+def _operation(name: str, service: Service, samples: Samples | None, scenario: Scenario) -> Iterator[tuple[str, float]]:
+    """From all requests; percentiles from ``samples`` where they are whole, else from the histogram."""
+    seconds = judge.waited_seconds(samples, scenario.traffic.timeout_seconds) if samples is not None else None
     for measure, q in QUANTILES:
-        if stats.supported(len(seconds), q):
-            yield f"{name}.{measure}", stats.quantile(seconds, q)
-    failed = np.isin(samples.outcome, [outcome.value for outcome in ERRORS])
-    yield f"{name}.errors_ratio", float(failed.mean())
-    yield f"{name}.answered_per_second", len(samples.answered()) / scenario.traffic.duration_seconds
+        if not stats.supported(service.count, q):
+            continue
+        yield f"{name}.{measure}", stats.quantile(seconds, q) if seconds is not None else service.latency.quantile(q)
+    yield f"{name}.errors_ratio", service.errors_ratio
+    yield f"{name}.answered_per_second", service.answered_count / scenario.traffic.duration_seconds
 
 
 def _busy(result: Result, scenario: Scenario) -> Iterator[tuple[str, float]]:
@@ -126,12 +127,12 @@ def _excesses(scenario: Scenario, result: Result) -> Iterator[tuple[str, float]]
 def used(scenario: Scenario, result: Result) -> Quantities:
     """What `sim.cost.quantities.of_run` makes of the run that would be written, without the writing."""
     seconds = scenario.traffic.duration_seconds
-    samples = result.samples.judged()
+    services = result.outcomes.services()
     misses = {name: miss / (hit + miss) for name, hit, miss in result.caches if hit + miss}
     return Quantities(
         cores={process: spent / seconds for process, spent in _spent(result).items()},
-        per_second=_rates(samples, seconds),
-        answered_per_second=_rates(samples.answered(), seconds),
+        per_second={name: service.count / seconds for name, service in services.items()},
+        answered_per_second={name: each.answered_count / seconds for name, each in services.items()},
         edge_miss_ratio=misses.get(Cache.EDGE, 1.0),
         shield_miss_ratio=misses.get(Cache.SHIELD, 1.0),
         redis_memory_bytes=float(scenario.system.redis.memory_bytes),
@@ -147,8 +148,3 @@ def _spent(result: Result) -> dict[str, float]:
         if second >= 0:
             found[process] = found.get(process, 0.0) + seconds
     return found
-
-
-def _rates(samples: Samples, seconds: float) -> dict[str, float]:
-    counts = Counter(samples.operation.tolist())
-    return {name: counts[name] / seconds for name in sorted(counts)}

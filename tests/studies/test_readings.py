@@ -11,6 +11,8 @@ from core.names import Origin
 from core.scenario import parse
 from core.stats import Estimate
 from lab.studies import words
+from sim import parts
+from sim import simulate as simulation
 from sim.cost import bill, prices
 from sim.simulate import Result, simulate
 from sim.studies import readings
@@ -106,6 +108,22 @@ def test_a_change_always_has_its_sign() -> None:
     assert words.change("a.p99_seconds", Estimate(value=-0.0142, low=-0.017, high=0.0011)) == "−14.2 [−17.0, +1.1] ms"
     assert words.change("cost.dollars_month", Estimate(value=12.0, low=10.0, high=14.0)) == "+$12.0 [+$10.0, +$14.0]"
     assert words.change("cost.dollars_month", Estimate(value=0.0, low=0.0, high=0.0)) == "$0"
+
+
+def test_a_run_that_keeps_few_rows_gives_the_figures_of_all_its_requests(
+    result: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = readings.read(parse(BUSY), result).figures
+    monkeypatch.setattr(simulation, "WHOLE_MAX", 60)
+    monkeypatch.setattr(parts, "WHOLE_MAX", 60)
+    thinned = simulate(parse(BUSY), profile(), engine="simpy")
+    assert thinned.outcomes.every > 1
+    assert len(thinned.samples) < len(result.samples) / 2
+    found = readings.read(parse(BUSY), thinned).figures
+    assert found.keys() == whole.keys()
+    assert found["feed.read.answered_per_second"] == whole["feed.read.answered_per_second"]
+    assert found["cost.dollars_month"] == pytest.approx(whole["cost.dollars_month"])
+    assert found["feed.read.p95_seconds"] == pytest.approx(whole["feed.read.p95_seconds"], rel=0.005)
 
 
 def test_a_run_without_a_steady_state_says_so_and_holds_no_expectation() -> None:
