@@ -65,7 +65,7 @@ def command(
     if names[0] == names[1]:
         names = (f"{names[0]} (first)", f"{names[1]} (second)")
     folder = out or options.STUDIES / f"diff-{ours.name}-{theirs.name}"
-    shared = setup(chosen.profile, engine)
+    shared = setup(chosen.profile, engine, scenario=ours)
     with Results(folder, force=force) as results, choose(scheduler, workers) as runner, task("diff") as report:
         found = diffs.make(
             ours,

@@ -59,7 +59,7 @@ def command(
     axes = axes_of(settings)
     points = points_of(text, axes)
     folder = out or options.STUDIES / f"sweep-{read.name}"
-    shared = setup(chosen.profile, engine)
+    shared = setup(chosen.profile, engine, scenario=read)
     with Results(folder, force=force) as results, choose(scheduler, workers) as runner, task("sweep") as report:
         found = sweeps.make(
             read,

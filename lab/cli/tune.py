@@ -78,7 +78,7 @@ def command(
         **numbers,
     )
     folder = out or options.STUDIES / f"tune-{read.name}"
-    shared = setup(chosen.profile, engine)
+    shared = setup(chosen.profile, engine, scenario=read)
     with Results(folder, force=force) as results, choose(scheduler, workers) as runner, task("tune") as report:
         if force:
             (folder / tunes.JOURNAL_FILE).unlink(missing_ok=True)

@@ -19,6 +19,8 @@ from sim.studies.readings import Reading, read
 from sim.studies.replicate import replication_of, seed_of
 
 _CODE: Final = ("core", "sim")
+#: Requests of one run from which a study takes the compiled engine.
+_COMPILED_FROM: Final = 500.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +46,16 @@ class Task:
     seed: int
 
 
-def setup(profile: Profile, engine: EngineName = "auto") -> Setup:
-    """What all simulations with ``profile`` share."""
+def setup(profile: Profile, engine: EngineName = "auto", *, scenario: Scenario | None = None) -> Setup:
+    """What all simulations with ``profile`` share.
+
+    Where the engine is free to choose, a study of a ``scenario`` that has some requests takes the compiled one: each
+    worker loads it once for many runs.
+    """
+    if engine == "auto" and scenario is not None:
+        load = scenario.traffic
+        if load.rate_per_second * (load.warm_up_seconds + load.duration_seconds) >= _COMPILED_FROM:
+            engine = "compiled"
     return Setup(profile=encode(profile), engine=engine)
 
 
