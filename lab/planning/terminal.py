@@ -176,8 +176,8 @@ def _sure(plan: Plan) -> Iterator[str]:
         return
     low, high = known.met_model
     yield ""
-    yield f"HOW SURE, over {known.worlds:,} worlds of the intent's ranges"
-    error = f"{words.percent(low)} – {words.percent(high)} by the closed forms' error"
+    yield f"HOW SURE, over {known.worlds:,} worlds of the intent's ranges; 5, 50 and 95 %"
+    error = f"{words.percent(low)} – {words.percent(high)} by its own error"
     yield f"  {'P(limits hold)':<28}{words.percent(known.met_ratio):>12}   {error}"
     yield f"  {'P(short)':<28}{words.percent(known.short_ratio):>12}   of this fleet"
     yield from _regret(known)
@@ -204,10 +204,9 @@ def _output(output: Output) -> Iterator[str]:
     moved = ", ".join(
         f"{each.name} {words.percent(max(0.0, each.total))}" for each in output.sobol[:3] if each.total > 0.005
     )
-    yield from _fitted(
-        f"  {name:<28}{middle:>26}   {moved}",
-        f"  {name:<28}{middle:>26}\n  {'':<28}{'moved by ' + moved if moved else ''}",
-    )
+    yield f"  {name:<28}{middle}"
+    if moved:
+        yield f"  {'':<28}moved by {moved}"
 
 
 def _excuses(plan: Plan, *, show_all: bool) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from core.names import Component
 from lab import figures
 from sim.planner.latency import ERROR_RATIO
 from sim.planner.outlook import Percentile
@@ -107,17 +108,12 @@ def worst(plan: Plan) -> str:
     return " with ".join([parts[0], " and ".join(parts[1:])]) if len(parts) > 1 else parts[0]
 
 
-def busiest(plan: Plan) -> str:
-    """The service that has most processes: what the sentence counts."""
-    service = max(plan.brief.scenario.system.placement.processes, key=lambda name: (plan.count(name), name == "feed"))
-    return "feed" if "feed" in plan.regions[0].tiers and plan.count("feed") >= plan.count(service) else service
-
-
 def sentence(plan: Plan) -> str:
     """The plan in one sentence: how many, how fast, how dear, what gives way first, what the money goes into."""
     told = [f"{plan.machines:,} machines"]
-    feed = "feed" if "feed" in plan.regions[0].tiers else busiest(plan)
-    told[0] += f", {plan.count(feed):,} {feed} processes"
+    groups = plan.brief.scenario.system.placement.processes
+    feed = next(name for name, members in groups.items() if Component.FEED in members)
+    told[0] += f", {plan.count(feed):,} {feed} process{'' if plan.count(feed) == 1 else 'es'}"
     tightest = max(plan.outlook.percentiles, key=lambda each: each.burn(Moment.LOST), default=None)
     if tightest is not None:
         seconds = tightest.seconds[Moment.LOST]

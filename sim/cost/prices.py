@@ -26,6 +26,8 @@ FOLDER: Final = Path(__file__).parents[2] / "scenarios" / "prices"
 TERM_MARK: Final = "@"
 
 _UNIT: Final = re.compile(r"^USD/(?:([0-9]+(?:e[0-9]+)?)-)?(.+)$")
+#: The same in C where there is one: a book is long, and a plan reads it first.
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BYTES: Final = {"GiB": GIB, "GB": GB}
 
 
@@ -149,7 +151,7 @@ def read(book: str | Path) -> PriceBook:
     """Read a book by its name (``2026-11``) or its path; raises PriceError."""
     path = book if isinstance(book, Path) else FOLDER / f"{book}.yaml"
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
         return msgspec.convert(_texts(data), type=PriceBook)
     except FileNotFoundError as error:
         known = ", ".join(sorted(each.stem for each in FOLDER.glob("*.yaml")))

@@ -90,7 +90,7 @@ def of(brief: Brief, region: Region) -> Outlook:
     wanted = targets.limits(brief)
     case = Case()
     units = {name: tier.unit for name, tier in region.tiers.items()}
-    seen = {moment: _fleet(brief, region, moment, units, case) for moment in Moment}
+    seen = {moment: fleet_at(brief, region, moment, units, case) for moment in Moment}
     percentiles = tuple(_percentile(brief, limit, seen, case) for limit in wanted)
     knees = {name: _knee_of(brief, region, tier, seen[Moment.LOST], wanted) for name, tier in region.tiers.items()}
     found = [_tier(region.tiers[name], name, seen, knee) for name, knee in knees.items()]
@@ -118,7 +118,8 @@ def left(tier: Tier, moment: Moment) -> float:
     return float(tier.instances)
 
 
-def _fleet(brief: Brief, region: Region, moment: Moment, units: Mapping[str, Unit], case: Case) -> Fleet:
+def fleet_at(brief: Brief, region: Region, moment: Moment, units: Mapping[str, Unit], case: Case) -> Fleet:
+    """The fleet with what works of it at a moment, under that moment's load."""
     load_of = fleets.load(brief, brief.workload.rates(region.name, moment), case)
     counts = {name: left(tier, moment) for name, tier in region.tiers.items()}
     return fleets.fleet(brief, load_of, counts, units, case)
@@ -138,6 +139,9 @@ def _knee_of(brief: Brief, region: Region, tier: Tier, worst: Fleet, wanted: tup
     load = region.load_of.get(tier.name, Load())
     if not load.cores[0] or tier.name not in _visited(brief, wanted):
         return 1.0
+    wanted = tuple(limit for limit in wanted if _at_rest(brief, tier, load, worst, limit))
+    if not wanted:
+        return 1.0  # what is missed even so is not this tier's doing
     levels = _LEVELS
     for _ in range(2):
         counts = load.cores / (tier.unit.work * levels)
@@ -145,14 +149,20 @@ def _knee_of(brief: Brief, region: Region, tier: Tier, worst: Fleet, wanted: tup
         group = fleets.group(brief, tier.name, load, count=counts, unit=tier.unit, case=Case(), gateways=gateways)
         good = targets.holds(brief, worst.with_group(tier.name, group), wanted, Case())
         passed = np.flatnonzero(np.broadcast_to(good, levels.shape) > 0)
-        if not len(passed):
-            return 0.0
         last = int(passed[-1])
         reached = min(1.0, float(group.utilisation[last]))
         if last == len(levels) - 1:
             break
         levels = np.linspace(levels[last], levels[last + 1], _REFINED)
     return reached
+
+
+def _at_rest(brief: Brief, tier: Tier, load: Load, worst: Fleet, limit: Limit) -> bool:
+    """Whether a limit holds with next to nothing to do in one tier."""
+    count = load.cores / (tier.unit.work * _LEVELS[:1])
+    gateways = worst.groups[str(Server.GATEWAY)].instances
+    group = fleets.group(brief, tier.name, load, count=count, unit=tier.unit, case=Case(), gateways=gateways)
+    return bool(targets.holds(brief, worst.with_group(tier.name, group), (limit,), Case())[0])
 
 
 def _visited(brief: Brief, wanted: tuple[Limit, ...]) -> set[str]:
@@ -195,7 +205,7 @@ def _knee(
     found: list[TierOutlook],
 ) -> float:
     factors = _FACTORS
-    full = min((1.0 + each.headroom[Moment.LOST] for each in found), default=np.inf)  # of disks, memory and the rest
+    full = min((1.0 + each.headroom[Moment.LOST] for each in found if each.binds != "CPU"), default=np.inf)
     for _ in range(2):
         good = targets.holds(brief, _grown(brief, region, units, factors), wanted, Case(rate=factors))
         passed = np.flatnonzero(np.broadcast_to(good, factors.shape) > 0)

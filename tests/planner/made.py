@@ -5,6 +5,7 @@ Its core has 2.6 GHz, so a vCPU of a c7g (2.6 GHz, 1.5 instructions a cycle) doe
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -13,7 +14,9 @@ from core.profile import Delay, Demand, Profile, Stalls, Wire
 from core.scenario import Scenario, parse
 from sim.cost import prices
 from sim.cost.prices import PriceBook
+from sim.planner import candidates, shapes
 from sim.planner.brief import Brief, brief
+from sim.planner.size import Region, Shapes
 
 #: Operation → process → CPU milliseconds.
 MILLISECONDS = {
@@ -94,6 +97,7 @@ def scenario(**changes: Any) -> Scenario:
     return parse(text(**changes))
 
 
+@lru_cache(maxsize=1)
 def book() -> PriceBook:
     """The book that the scenarios name."""
     return prices.read("2026-11")
@@ -102,3 +106,15 @@ def book() -> PriceBook:
 def briefed(**changes: Any) -> Brief:
     """Its brief."""
     return brief(scenario(**changes), profile(), book())
+
+
+def bought(known: Brief, services: str = "vm.c7g.xlarge", store: str = "vm.c7g.xlarge") -> Shapes:
+    """These machines for everything, unlike `candidates.choose` without looking at all others."""
+    offered, _ = shapes.of(known.book, kind="services", term=known.intent.term, calibrated=known.demands.core)
+    by_name = {each.price_id: each for each in offered}
+    return Shapes(services=by_name[services], stores=dict.fromkeys(("redis", "postgres", "kafka"), by_name[store]))
+
+
+def fleet(known: Brief) -> tuple[Region, ...]:
+    """The counts of every region on `bought` machines."""
+    return candidates.fleet(known, bought(known))

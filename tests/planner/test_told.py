@@ -1,0 +1,171 @@
+"""What `windtunnel plan` prints, writes and ends with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from core.profile import encode
+from lab.cli.plan import command
+from lab.errors import UserError
+from lab.planning import words
+from tests.planner import made
+
+ROOT = Path(__file__).parents[2]
+TEAM = ROOT / "scenarios" / "plans" / "small_team.yaml"
+(SHIPPED,) = (ROOT / "scenarios" / "calibration").glob("*.json")
+
+
+def run(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(command, [str(each) for each in arguments], standalone_mode=False)
+    if result.exception is not None:
+        raise result.exception
+    return result
+
+
+def written(tmp_path: Path, **changes: Any) -> tuple[Path, Path]:
+    scenario, profile = tmp_path / "made.yaml", tmp_path / "made.json"
+    scenario.write_text(made.text(**changes), encoding="utf-8")
+    profile.write_bytes(encode(made.profile()))
+    return scenario, profile
+
+
+@pytest.fixture(scope="module")
+def team() -> str:
+    return run(TEAM, "--profile", SHIPPED, "--quick", "--all").stdout
+
+
+def test_the_sentence_comes_first_with_its_numbers(team: str) -> None:
+    lines = team.splitlines()
+    assert lines[0].startswith("windtunnel plan small_team")
+    told = " ".join(lines[1:4])
+    assert told.startswith("✓ ")
+    for part in ("machines", "feed processes", "feed.read p", " of <", "a month;", "gives way first", "of the bill"):
+        assert part in told
+
+
+def test_no_line_is_wider_than_a_terminal(team: str) -> None:
+    assert [line for line in team.splitlines() if len(line) > 80] == []
+
+
+def test_every_part_of_the_answer_is_there(team: str) -> None:
+    for part in (
+        "LIMITS", "COUNTS", "FIRST TO GIVE WAY", "CDN", "COST a month", "WHAT A LITTLE MORE COSTS", "NOT TAKEN",
+        "DOWN", "NOTE", "one more nine", "+10% demand", "10 ms off", "per million requests", "per user", "availability",
+    ):  # fmt: skip
+        assert part in team
+    assert team.rstrip().endswith("exit 0")
+
+
+def test_it_says_how_sure_it_is(tmp_path: Path) -> None:
+    scenario, profile = written(
+        tmp_path, intent={"ranges": {"demand": [0.5, 1, 2]}, "slo": {"feed.read": {"p95": "< 1s"}}}
+    )
+    found = run(scenario, "--profile", profile).stdout
+    for part in (
+        "HOW SURE",
+        "P(limits hold)",
+        "P(short)",
+        "least regret",
+        "by its own error",
+        "moved by demand",
+    ):
+        assert part in found
+    assert [line for line in found.splitlines() if len(line) > 80] == []
+
+
+def test_json_is_the_same_plan() -> None:
+    found = json.loads(run(TEAM, "--profile", SHIPPED, "--quick", "--json").stdout)
+    assert found["held"] is True
+    assert found["cost"]["months"] == 12
+    assert found["cost"]["mean"]["dollars_month"] == pytest.approx(
+        sum(item["dollars_month"] for item in found["cost"]["mean"]["items"])
+    )
+    tiers = {tier["tier"]: tier for tier in found["regions"][0]["tiers"]}
+    assert tiers["feed"]["instances"] >= tiers["feed"]["working"] + 1  # its spare
+    assert found["outlook"]["bottleneck"] == found["outlook"]["tiers"][0]["tier"]
+    machines = found["regions"][0]["pool"]["machines"] + sum(tier["machines"] for tier in tiers.values())
+    assert machines == found["machines"]
+
+
+@pytest.mark.parametrize("suffix", [".html", ".md"])
+def test_a_page_says_what_the_terminal_says(tmp_path: Path, suffix: str) -> None:
+    scenario, profile = written(tmp_path, intent={"slo": {"feed.read": {"p95": "< 1s"}}})
+    out = tmp_path / f"plan{suffix}"
+    printed = run(scenario, "--profile", profile, "--quick", "--out", out).stdout
+    page = out.read_text(encoding="utf-8")
+    assert f"report  {out}" in printed
+    for part in ("gives way first", "First to give way", "What a little more costs", "Not taken", "vm.c8a.24xlarge"):
+        assert part in page
+    if suffix == ".html":
+        assert page.count("<svg") >= 2
+        assert len(page.encode()) < 1_000_000
+
+
+def test_a_limit_that_a_given_fleet_misses_ends_with_99(tmp_path: Path) -> None:
+    scenario, profile = written(
+        tmp_path,
+        per_day={"feed.read": 86_400 * 1_000},
+        intent={
+            "fleet": {"feed": 3}, "slo": {"feed.read": {"p95": "< 6ms"}}, "shapes": {"services": "vm.c7g.xlarge"},
+        },
+    )  # fmt: skip
+    found = run(scenario, "--profile", profile, "--quick")
+    assert found.return_value == 99
+    assert "✗ feed.read p95" in found.stdout
+    assert found.stdout.rstrip().endswith("exit 99")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"intent": {"slo": {"feed.read": {"p95": "< 1ms"}}}}, "intent.slo.feed.read.p95: no number of instances"),
+        ({"intent": {"term": "spot"}}, "book 2026-11 has no spot price of a machine"),
+    ],
+)
+def test_what_cannot_be_planned_is_one_readable_error(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+    scenario, profile = written(tmp_path, **changes)
+    with pytest.raises(UserError) as error:
+        run(scenario, "--profile", profile, "--quick")
+    assert error.value.exit_code == 2
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_scenario_that_asks_for_no_plan_is_told_what_to_add() -> None:
+    with pytest.raises(UserError, match="demand: a plan needs the whole service's"):
+        run(ROOT / "scenarios" / "viral_post_small.yaml", "--profile", SHIPPED)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (9.5, "$9.50"),
+        (9_469.0, "$9,470"),
+        (5_140_000.0, "$5.14 M"),
+        (367_900_000.0, "$368 M"),
+        (-1_200.0, "−$1,200"),
+        (2.5e9, "$2.50 B"),
+    ],
+)
+def test_money_has_three_digits(value: float, told: str) -> None:
+    assert words.money(value) == told
+
+
+@pytest.mark.parametrize(
+    ("ratio", "told"),
+    [(0.9999, "99.99 %"), (0.999, "99.9 %"), (0.99, "99 %"), (0.9999972, "99.9997 %"), (1.0, "100 %")],
+)
+def test_nines_are_never_rounded_up(ratio: float, told: str) -> None:
+    assert words.nines(ratio) == told
+
+
+@pytest.mark.parametrize(
+    ("ratio", "told"), [(0.541, "+54 %"), (0.001, "none"), (-0.25, "−25 %"), (12.0, ">10 ×"), (float("inf"), ">10 ×")]
+)
+def test_headroom_is_signed(ratio: float, told: str) -> None:
+    assert words.headroom(ratio) == told

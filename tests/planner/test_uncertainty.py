@@ -1,0 +1,128 @@
+"""Uncertain inputs: drawn as they are stated, told apart from the model's error, and never more sure than they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.scenario.intent import Range
+from sim.planner import size, spending, uncertainty
+from sim.planner.uncertainty import Uncertainty
+from tests.planner import made
+
+PER_DAY = {"feed.read": 86_400 * 5_000, "like.add": 86_400 * 5_000}
+
+
+def of(ranges: dict[str, Any], *, error_ratio: float = 0.12, **changes: Any) -> Uncertainty:
+    intent = {"slo": {"feed.read": {"p95": "< 20ms"}}, "ranges": ranges, **changes.pop("intent", {})}
+    brief = made.briefed(per_day=PER_DAY, intent=intent, system={"shards": {"logical": 4_096}}, **changes)
+    regions = made.fleet(brief)
+    found = uncertainty.of(
+        brief,
+        regions,
+        made.bought(brief),
+        size.asked(brief),
+        spending.over_horizon(brief, regions),
+        error_ratio=error_ratio,
+        samples=64,
+    )
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("shape", "at", "value"),
+    [
+        ("triangular", 0.0, 0.5),
+        ("triangular", 1.0, 2.0),
+        ("triangular", 1 / 3, 1.0),  # the mode is reached at (mid − low) / (high − low)
+        ("uniform", 0.5, 1.25),
+        ("lognormal", 0.05, 0.5),
+        ("lognormal", 0.5, 1.0),
+        ("lognormal", 0.95, 2.0),
+    ],
+)
+def test_a_range_is_drawn_as_it_is_stated(shape: Any, at: float, value: float) -> None:
+    found = uncertainty.inverse(Range(low=0.5, mid=1.0, high=2.0, shape=shape), np.array([at]))
+    assert float(found[0]) == pytest.approx(value)
+
+
+def test_a_triangles_mean_is_a_third_of_its_corners() -> None:
+    uniform = (np.arange(100_000) + 0.5) / 100_000
+    found = uncertainty.inverse(Range(low=0.5, mid=1.0, high=2.0), uniform)
+    assert float(found.mean()) == pytest.approx(3.5 / 3, rel=1e-4)
+
+
+def test_without_ranges_there_is_nothing_to_say() -> None:
+    known = made.briefed()
+    regions = made.fleet(known)
+    spent = spending.over_horizon(known, regions)
+    assert uncertainty.of(known, regions, made.bought(known), size.asked(known), spent, error_ratio=0.12) is None
+
+
+def test_with_ranges_of_no_width_the_plan_is_what_it_is() -> None:
+    found = of({"demand": [1, 1, 1], "cpu": [1, 1, 1]})
+    assert (found.met_ratio, found.short_ratio, found.unreachable_ratio) == (1.0, 0.0, 0.0)
+    assert found.least_regret == pytest.approx(1.0, abs=0.05)
+    bill = next(each for each in found.outputs if each.name == "bill")
+    assert bill.quantiles[0.05] == bill.quantiles[0.95]
+    assert not bill.sobol  # nothing moves it
+
+
+def test_the_middle_of_all_inputs_is_the_plan() -> None:
+    found = of({"demand": [0.5, 1, 2], "cpu": [0.5, 1, 2]})
+    brief = made.briefed(
+        per_day=PER_DAY,
+        intent={"slo": {"feed.read": {"p95": "< 20ms"}}},
+        system={"shards": {"logical": 4_096}},
+    )
+    regions = made.fleet(brief)
+    spent = spending.over_horizon(brief, regions)
+    bill = next(each for each in found.outputs if each.name == "bill")
+    assert bill.middle == pytest.approx(spent.mean.total_dollars_month, rel=0.03)
+
+
+def test_what_moves_the_bill_is_named() -> None:
+    prices = next(each for each in of({"prices": [0.5, 1, 2], "peak": [0.99, 1, 1.01]}).outputs if each.name == "bill")
+    assert prices.sobol[0].name == "prices"
+    assert prices.sobol[0].total > 0.9
+    assert prices.tornado[0].name == "prices"
+    assert prices.tornado[0].high == pytest.approx(2 * prices.middle)
+
+
+def test_dearer_work_makes_it_less_sure_and_more_often_short() -> None:
+    sure, unsure = of({"cpu": [0.9, 1, 1.1]}), of({"cpu": [0.5, 1, 3]})
+    assert unsure.met_ratio < sure.met_ratio
+    assert unsure.short_ratio > 0.3
+    assert unsure.least_regret > sure.least_regret
+
+
+def test_least_regret_is_the_newsvendors_quantile_and_says_how_often_it_is_short() -> None:
+    for regret, short in ((1, 0.5), (4, 0.2), (9, 0.1)):
+        found = of({"demand": [0.5, 1, 3]}, intent={"regret": regret})
+        assert found.regret == regret
+        assert found.least_regret_short == pytest.approx(short, abs=0.02)
+
+
+def test_the_models_error_is_told_apart_from_the_inputs() -> None:
+    ranges = {"cpu": [0.5, 1, 3]}
+    exact, rough = of(ranges, error_ratio=0.0), of(ranges, error_ratio=0.4)
+    assert exact.met_model == (exact.met_ratio, exact.met_ratio)
+    assert rough.met_ratio == exact.met_ratio
+    assert rough.met_model[0] < rough.met_ratio <= rough.met_model[1]
+
+
+def test_a_world_in_which_no_fleet_holds_is_counted() -> None:
+    found = of({"cpu": [0.5, 1, 9]}, intent={"slo": {"feed.read": {"p95": "< 12ms"}}})
+    assert 0.1 < found.unreachable_ratio < 0.9
+    assert found.met_ratio + found.unreachable_ratio <= 1.0
+
+
+def test_more_input_is_more_of_the_bill_and_the_same_seed_the_same_answer() -> None:
+    one, other = of({"demand": [0.5, 1, 2]}), of({"demand": [0.5, 1, 2]})
+    assert one == other
+    bill = next(each for each in one.outputs if each.name == "bill")
+    (bar,) = bill.tornado
+    assert bar.low < bill.middle < bar.high
