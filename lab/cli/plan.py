@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from lab.errors import UserError
 
+TERMS = ("on_demand", "reserved_1y", "reserved_3y", "spot")
+
 
 @click.command("plan")
 @click.argument("scenario", type=click.Path(path_type=Path))
 @click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use.")
+@click.option("--term", type=click.Choice(TERMS), help="How machines are paid; default: as the intent says.")
 @click.option("--quick", is_flag=True, help="Leave out what the intent's ranges would say.")
 @click.option("--all", "show_all", is_flag=True, help="Show every candidate that was not taken and every cause.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write a page with charts: a name ending in .html or .md.")
 def command(
-    scenario: Path, profile_path: Path | None, quick: bool, show_all: bool, as_json: bool, out: Path | None
+    scenario: Path,
+    profile_path: Path | None,
+    term: Any,  # one of TERMS
+    quick: bool,
+    show_all: bool,
+    as_json: bool,
+    out: Path | None,
 ) -> int:
     """Size and price a fleet for the demand and the intent of SCENARIO.
 
     Ends with 99 where a limit or the availability does not hold, as when the intent's fleet is given.
     """
+    from core.scenario.intent import Intent
     from lab.cli.options import load_with_profile
     from lab.planning import terminal
     from lab.planning.record import record
@@ -35,6 +47,8 @@ def command(
 
     started = time.monotonic()
     read, text, chosen = load_with_profile(scenario, profile_path)
+    if term is not None:
+        read = replace(read, intent=replace(read.intent or Intent(), term=term))
     try:
         plan = make(read, chosen.profile, prices.read(read.prices), sure=not quick)
     except (PlanError, PriceError) as error:

@@ -28,7 +28,7 @@ def render(plan: Plan, *, show_all: bool = False, took_seconds: float | None = N
     blocks = [
         _head(plan, took_seconds),
         *_limits(plan),
-        *_counts(plan),
+        *_counts(plan, show_all=show_all),
         *_knees(plan),
         *_delivery(plan),
         *_cost(plan),
@@ -77,7 +77,7 @@ def _limits(plan: Plan) -> Iterator[str]:
     )
 
 
-def _counts(plan: Plan) -> Iterator[str]:
+def _counts(plan: Plan, *, show_all: bool) -> Iterator[str]:
     regions = plan.regions
     shown = regions if len(regions) <= _COLUMNS_MAX else ()
     yield ""
@@ -90,6 +90,8 @@ def _counts(plan: Plan) -> Iterator[str]:
         copies = f" ×{tier.copies} copies" if tier.copies > 1 else ""
         line = f"{name:<{_NAME}}{cells}   {tier.binds.resource}: {tier.binds.says}"
         yield from _fitted(line, f"{name:<{_NAME}}{cells}   {tier.binds.resource}", copies)
+        for need in tier.needs[1:] if show_all else ():
+            yield from _wrapped(" " * _NAME, f"{need.resource} asks for {need.count:,}: {need.says}", hang=_NAME + 2)
     yield from _machines(plan)
 
 

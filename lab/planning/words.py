@@ -108,11 +108,18 @@ def worst(plan: Plan) -> str:
     return " with ".join([parts[0], " and ".join(parts[1:])]) if len(parts) > 1 else parts[0]
 
 
+def counted(plan: Plan) -> str:
+    """The service whose processes the sentence counts: the feed, or where nobody reads it that of the most."""
+    groups = plan.brief.scenario.system.placement.processes
+    if "feed.read" in plan.brief.demands.operations:
+        return next(name for name, members in groups.items() if Component.FEED in members)
+    return max(groups, key=plan.count)
+
+
 def sentence(plan: Plan) -> str:
     """The plan in one sentence: how many, how fast, how dear, what gives way first, what the money goes into."""
     told = [f"{plan.machines:,} machines"]
-    groups = plan.brief.scenario.system.placement.processes
-    feed = next(name for name, members in groups.items() if Component.FEED in members)
+    feed = counted(plan)
     told[0] += f", {plan.count(feed):,} {feed} process{'' if plan.count(feed) == 1 else 'es'}"
     tightest = max(plan.outlook.percentiles, key=lambda each: each.burn(Moment.LOST), default=None)
     if tightest is not None:

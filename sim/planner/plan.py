@@ -259,5 +259,5 @@ def _dates(known: Brief, regions: tuple[Region, ...]) -> str:
     """How old the prices are."""
     ids = {tier.shape.price_id for region in regions for tier in region.tiers.values()}
     ids |= {"cdn.cloudfront.https", "egress.internet", "object.standard.storage"}
-    dates = sorted(known.book.price(each).as_of for each in ids)
+    dates = sorted(known.book.at_term(each, known.intent.term).as_of for each in ids)
     return f"of {dates[0]} to {dates[-1]}, in the book of {known.book.built}"

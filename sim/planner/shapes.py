@@ -30,7 +30,7 @@ _PAIRED: Final = ".multiaz"
 class Shape:
     """One machine or node."""
 
-    price_id: str
+    price_id: str  # without a term, see `PriceBook.at_term`
     unit: str  # what its hours are sold as
     term: str
     vcpu: int
@@ -98,7 +98,7 @@ def shape(price: Price, *, calibrated: Core, price_id: str | None = None) -> Sha
         raise PriceError(f"{price.id} is sold by {price.unit}, not by the machine's hour")
     core = speed(Core(ghz=price.ghz, ipc=price.ipc), over=calibrated)
     return Shape(
-        price_id=price.id,
+        price_id=price_id or price.id,
         unit=f"{lot}-hour",
         term=price.term,
         vcpu=int(vcpu),

@@ -136,6 +136,16 @@ def test_what_cannot_be_planned_is_one_readable_error(tmp_path: Path, changes: d
     assert "\n" not in str(error.value)
 
 
+def test_another_term_is_another_price(tmp_path: Path) -> None:
+    scenario, profile = written(tmp_path)
+    usual, reserved = (
+        json.loads(run(scenario, "--profile", profile, "--quick", "--json", "--term", term).stdout)
+        for term in ("on_demand", "reserved_3y")
+    )
+    assert reserved["term"] == "reserved_3y"
+    assert reserved["cost"]["mean"]["dollars_month"] < usual["cost"]["mean"]["dollars_month"]
+
+
 def test_a_scenario_that_asks_for_no_plan_is_told_what_to_add() -> None:
     with pytest.raises(UserError, match="demand: a plan needs the whole service's"):
         run(ROOT / "scenarios" / "viral_post_small.yaml", "--profile", SHIPPED)
