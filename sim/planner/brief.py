@@ -20,6 +20,7 @@ from sim.planner.contents import Contents, Sizes
 from sim.planner.demands import Demands, Graph
 from sim.planner.distributions import Floats
 from sim.planner.latency import Wires
+from sim.planner.legs import AWAY
 from sim.planner.workload import Workload
 
 
@@ -123,6 +124,7 @@ def brief(scenario: Scenario, profile: Profile, book: PriceBook) -> Brief:
     misses = {str(cache): 1.0 - hit for cache, hit in HITS.items()}
     misses[str(Cache.TIMELINE)] = work.timeline_miss_ratio
     misses |= {name: 1.0 - hit for name, hit in intent.hits_ratio.items()}
+    misses[AWAY] = work.away_ratio
     return Brief(
         scenario=scenario,
         demand=demand,
@@ -133,7 +135,7 @@ def brief(scenario: Scenario, profile: Profile, book: PriceBook) -> Brief:
         demands=costs,
         contents=contents.of(scenario, demand, work),
         sizes=contents.sizes_of(scenario, demand),
-        wires=latency.planned(profile, round_trip_seconds=intent.round_trip_seconds),
+        wires=latency.planned(profile, round_trip_seconds=intent.round_trip_seconds, away_seconds=work.away_seconds),
         group_of=_groups(scenario),
         kinds=kinds,
         miss_ratio=misses,

@@ -11,6 +11,7 @@ from sim.planner import loads
 from sim.planner.brief import SHARED, Brief, Case, Kind
 from sim.planner.distributions import Floats, Mixture
 from sim.planner.latency import Fleet, Group
+from sim.planner.legs import AWAY
 from sim.planner.loads import Load
 from sim.planner.stations import Arrivals, Loop, Piece, Route, Shared
 
@@ -42,7 +43,9 @@ def load(brief: Brief, rates_per_second: Mapping[str, float], case: Case) -> dic
 
 def misses(brief: Brief, case: Case) -> dict[str, Floats]:
     """Share of look-ups that miss, by cache."""
-    return {name: np.minimum(1.0, ratio * case.misses) for name, ratio in brief.miss_ratio.items()}
+    found = {name: np.minimum(1.0, ratio * case.misses) for name, ratio in brief.miss_ratio.items()}
+    found[AWAY] = np.array([brief.miss_ratio[AWAY]])  # where people live is no cache
+    return found
 
 
 def fleet(

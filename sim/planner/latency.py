@@ -18,7 +18,7 @@ from sim.draws import lognormal_of
 from sim.planner import distributions, loads
 from sim.planner.demands import OperationDemand
 from sim.planner.distributions import Cumulants, Floats, Mixture
-from sim.planner.legs import Fork, Leg, Visit
+from sim.planner.legs import AWAY, Fork, Leg, Visit
 from sim.planner.stations import Loop, Shared
 
 #: Percentiles were within this of the simulator's, up to 80 % busy (`tests/planner/test_against_simulator.py`).
@@ -49,11 +49,12 @@ def measured(profile: Profile) -> Wires:
     return Wires(links=links, otherwise=links.get("loopback", distributions.nothing()), delays=_delays(profile))
 
 
-def planned(profile: Profile, *, round_trip_seconds: float, tail: float = 3.0) -> Wires:
-    """The wires of a fleet: ``round_trip_seconds`` is the median between two machines, ``tail`` × that the 99 %
-    quantile; what lies before the gateway's door is not the fleet's."""
+def planned(profile: Profile, *, round_trip_seconds: float, away_seconds: float = 0.0, tail: float = 3.0) -> Wires:
+    """The wires of a fleet: ``round_trip_seconds`` is the median between two machines of a region, ``tail`` × that the
+    99 % quantile; ``away_seconds`` is to another region; what lies before the gateway's door is not the fleet's."""
     between = distributions.lognormal_of(*lognormal_of(round_trip_seconds, tail * round_trip_seconds))
     door = {f"client_{server}": distributions.nothing() for server in ("gateway", "edge", "objects")}
+    door[AWAY] = distributions.lognormal(away_seconds, 0.0)
     return Wires(links=door, otherwise=between, delays=_delays(profile))
 
 
@@ -120,7 +121,8 @@ class Fleet:
         """Time of one leg without the waits at loops of its own visits; ``copies`` instances each do their part."""
         total = distributions.nothing()
         for trip in leg.trips:  # a connection's round trips take what its first one took
-            total = total + self.wires.trip(trip.link).scaled(self.wire_factor).scaled(trip.count)
+            factor = 1.0 if trip.link == AWAY else self.wire_factor
+            total = total + self.wires.trip(trip.link).scaled(factor).scaled(trip.count)
         for delay in leg.delays:
             total = total + self.wires.delays.get(delay, distributions.nothing())
         for visit in leg.visits:

@@ -15,7 +15,7 @@ from itertools import zip_longest
 from typing import Final
 
 from sim import flow as flows
-from sim.flow import Flow, OperationFlow
+from sim.flow import Flow, Home, OperationFlow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,8 @@ class Path:
         return Path(hits=hits, misses=misses, leg=self.leg + other.leg, beside=self.beside + other.beside)
 
 
+#: Named as a cache that misses where an author lives in another region, and as the link to there.
+AWAY: Final = "another region"
 #: The wait for a durable commit, as a profile calls it.
 COMMIT: Final = "postgres.commit"
 
@@ -116,10 +118,14 @@ class _Walker:
                 yield Path(leg=Leg(visits=(visit,))) if visit is not None else Path()
             case flows.Call():
                 trip = Trip(link=step.link, count=step.trips, answer_bytes=step.answer_bytes)
-                for path in self.walk(step.inner, missed):
-                    yield Path(
-                        hits=path.hits, misses=path.misses, leg=Leg(trips=(trip,)) + path.leg, beside=path.beside
-                    )
+                below = list(self.walk(step.inner, missed))
+                if step.home is not Home.AUTHOR:
+                    yield from _product([[Path(leg=Leg(trips=(trip,)))], below])
+                    return
+                # whose post it is lives here or in another region, and there it is written
+                far = Trip(link=AWAY, count=step.trips, answer_bytes=0)
+                yield from _product([[Path(hits=frozenset({AWAY}), leg=Leg(trips=(trip,)))], below])
+                yield from _product([[Path(misses=frozenset({AWAY}), leg=Leg(trips=(trip, far)))], below])
             case flows.Delay():
                 yield Path(leg=Leg(delays=(str(step.station),)))
             case flows.Commit():

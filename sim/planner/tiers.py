@@ -16,6 +16,7 @@ from core.names import USES, Component, Server, link
 from core.operations import OPERATIONS
 from sim.planner.brief import Brief, Kind, PlanError
 from sim.planner.contents import EVENT_READERS, LOG_DAYS
+from sim.planner.legs import AWAY
 from sim.planner.shapes import Shape
 from sim.planner.workload import DAY_SECONDS, Moment
 
@@ -85,6 +86,8 @@ def volume(brief: Brief, region: str, moment: Moment) -> Volume:
         for chance, path in zip(operation.probabilities(brief.miss_ratio), operation.paths, strict=True):
             for leg in (*path.leg.every(), *path.beside.every()):
                 for trip in leg.trips:
+                    if trip.link == AWAY:
+                        continue  # the way, not what goes over it
                     caller, callee = _ends(trip.link, brief)
                     weight = rates.get(name, 0.0) * chance
                     asked, answered = weight * trip.count * REQUEST_BYTES, weight * trip.answer_bytes

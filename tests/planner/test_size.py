@@ -179,6 +179,15 @@ def test_reserved_machines_are_reserved_all() -> None:
     assert choice.dollars_month < 0.5 * usual.dollars_month
 
 
+def test_a_like_of_somebody_far_away_takes_the_way_there() -> None:
+    far = {"us": {"people": "50%", "rtt": {"eu": "90ms"}}, "eu": {"people": "50%"}}
+    slo = {"like.add": {"p50": "< 95ms", "p95": "< 110ms"}}
+    assert planned(system={"regions": far}, intent={"slo": slo}).tiers["api"].working
+    with pytest.raises(PlanError, match=r"with no queue anywhere it is 9\d\.?\d* ms, and < 80 ms is asked"):
+        planned(system={"regions": far}, intent={"slo": {"like.add": {"p95": "< 80ms"}}})
+    assert planned(intent={"slo": {"like.add": {"p95": "< 80ms"}}}).tiers["api"].working
+
+
 def test_a_given_fleet_is_taken_as_it_is() -> None:
     found = planned(intent={"fleet": {"feed": 7}})
     assert found.tiers["feed"].instances == 7

@@ -49,12 +49,26 @@ def test_growth_is_of_the_horizon() -> None:
 REGIONS = {"us": {"people": "50%"}, "eu": {"people": "30%"}, "in": {"people": "20%"}}
 
 
-def test_with_a_region_lost_the_others_share_its_people() -> None:
-    found = of(made.scenario(system={"regions": REGIONS}, intent={"lose_regions": 1}))
-    # the largest of the others is lost: 0.5 / (1 − 0.3), 0.3 / (1 − 0.5), 0.2 / (1 − 0.5)
-    assert found.factor("us", Moment.LOST) == pytest.approx(0.5 / 0.7)
-    assert found.factor("eu", Moment.LOST) == pytest.approx(0.6)
-    assert found.factor("in", Moment.LOST) == pytest.approx(0.4)
+def test_with_a_region_lost_the_nearest_that_is_left_serves_its_people() -> None:
+    near = {
+        "us": {"people": "50%", "rtt": {"eu": "80ms", "in": "200ms"}},
+        "eu": {"people": "30%", "rtt": {"in": "110ms"}},
+        "in": {"people": "20%"},
+    }
+    found = of(made.scenario(system={"regions": near}, intent={"lose_regions": 1}))
+    # us goes to eu, eu to us, in to eu
+    assert found.factor("us", Moment.LOST) == pytest.approx(0.5 + 0.3)
+    assert found.factor("eu", Moment.LOST) == pytest.approx(0.3 + 0.5)
+    assert found.factor("in", Moment.LOST) == pytest.approx(0.2)
+    both = of(made.scenario(system={"regions": near}, intent={"lose_regions": 2}))
+    assert [both.factor(name, Moment.LOST) for name in near] == pytest.approx([1.0, 1.0, 1.0])
+
+
+def test_whoever_likes_may_like_somebody_far_away() -> None:
+    found = of(made.scenario(system={"regions": REGIONS}))
+    assert found.away_ratio == pytest.approx(1 - 0.5**2 - 0.3**2 - 0.2**2)
+    assert found.away_seconds == pytest.approx(0.08)
+    assert of(made.scenario()).away_ratio == 0.0
 
 
 def test_with_nothing_to_lose_the_worst_hour_is_the_peak() -> None:
