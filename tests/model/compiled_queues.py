@@ -56,6 +56,7 @@ def _world(op: Op, arrivals: Floats, journeys: Journeys, places: Sequence[Place]
     clock["open"] = clock["arrivals_count"] = count
     clock["hosts_count"], clock["lanes_count"] = len(places), 1
     clock["regions"] = clock["push_mean"] = 1
+    clock["arrivals_mask"], clock["samples_max"] = -1, count + 2 * _RESERVE
     lanes = rows(Table.LANES, 1)  # nobody gives up
     lanes["delay"], lanes["first"], lanes["last"] = _NEVER, NOBODY, NOBODY
     tables = {
