@@ -94,7 +94,7 @@ class Intent:
     """What must hold in the busiest hour at the end of the horizon, with ``lose_regions`` gone and ``spare`` down."""
 
     slo: dict[str, Percentiles] = field(default_factory=dict)  # by operation or journey
-    availability_ratio: Annotated[Ratio, Field(gt=0, lt=1)] = 0.999
+    availability_ratio: Annotated[Ratio, Field(gt=0, lt=1)] = 99.9 / 100  # as 99.9% reads
     spare: Annotated[int, Field(ge=0, le=10)] = 1  # N + k: instances of every kind that may be down
     replicas: Annotated[int, Field(ge=0, le=5)] = 0  # of every PostgreSQL primary, where more than `spare`
     lose_regions: Annotated[int, Field(ge=0, le=10)] = 0

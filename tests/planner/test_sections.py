@@ -54,6 +54,8 @@ def test_numbers_are_as_they_are_said() -> None:
         ({"intent": {"hits": {"edg": "50%"}}}, "intent.hits.edg", "did you mean edge?"),
         ({"intent": {"viewers": {"eu": "eu+il"}}}, "intent.viewers.eu", "expected a region"),
         ({"intent": {"availability": "100%"}}, "intent.availability", "less than 1"),
+        ({"demand": {"peak_factr": 2}}, "demand.peak_factr", "did you mean peak_factor?"),
+        ({"intent": {"regrets": 2}}, "intent.regrets", "did you mean regret?"),
         ({"intent": {"spare": -1}}, "intent.spare", "greater than or equal to 0"),
         ({"intent": {"horizon": "0s"}}, "intent.horizon", "greater than 0"),
     ],
