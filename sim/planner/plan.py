@@ -20,7 +20,7 @@ from sim.planner import availability, candidates, outlook, size, spending, tiers
 from sim.planner.availability import Availability
 from sim.planner.brief import Brief, Kind, PlanError, brief
 from sim.planner.caches import Caches
-from sim.planner.candidates import Excuse
+from sim.planner.candidates import Choice, Excuse
 from sim.planner.latency import ERROR_RATIO
 from sim.planner.outlook import Outlook
 from sim.planner.size import Region, Shapes, Spares
@@ -90,7 +90,7 @@ def make(scenario: Scenario, profile: Profile, book: PriceBook, *, sure: bool = 
     """
     known = brief(scenario, profile, book)
     choice = candidates.choose(known)
-    spares, regions, expected = _reached(known, choice.shapes, 1.0 - known.intent.availability_ratio)
+    spares, regions, expected = _reached(known, choice.shapes, choice.regions, 1.0 - known.intent.availability_ratio)
     spent = spending.over_horizon(known, regions)
     largest = max(regions, key=lambda each: known.workload.factor(each.name, Moment.LOST))
     return Plan(
@@ -103,7 +103,7 @@ def make(scenario: Scenario, profile: Profile, book: PriceBook, *, sure: bool = 
         outlook=outlook.of(known, largest),
         availability=expected,
         caches=Caches.of(known),
-        margins=_margins(known, choice.shapes, spares, spent) if margins else (),
+        margins=_margins(known, choice, spares, spent) if margins else (),
         uncertainty=uncertainty.of(known, regions, choice.shapes, spares, spent, error_ratio=ERROR_RATIO)
         if sure
         else None,
@@ -111,10 +111,12 @@ def make(scenario: Scenario, profile: Profile, book: PriceBook, *, sure: bool = 
     )
 
 
-def _reached(known: Brief, shapes: Shapes, down_max: float) -> tuple[Spares, tuple[Region, ...], Availability]:
-    """Spares with which nobody is unserved for longer than that, as far as more spares can do it."""
+def _reached(
+    known: Brief, shapes: Shapes, regions: tuple[Region, ...], down_max: float
+) -> tuple[Spares, tuple[Region, ...], Availability]:
+    """Spares with which nobody is unserved for longer than that, as far as more spares can do it, from those of the
+    intent, which ``regions`` have."""
     spares = size.asked(known)
-    regions = candidates.fleet(known, shapes, spares)
     found = availability.of(known, regions)
     while found.down_ratio > down_max and spares.machines < _SPARES_MAX:
         more = _more(spares, found.causes[0].name)
@@ -136,19 +138,19 @@ def _more(spares: Spares, cause: str) -> Spares | None:
     return None
 
 
-def _margins(known: Brief, shapes: Shapes, spares: Spares, spent: Spending) -> tuple[Margin, ...]:
+def _margins(known: Brief, choice: Choice, spares: Spares, spent: Spending) -> tuple[Margin, ...]:
     base = spent.mean.total_dollars_month
 
     def again(change: Callable[[Scenario], Scenario]) -> float:
         other = brief(change(known.scenario), known.profile, known.book)
-        regions = candidates.fleet(other, shapes, spares)
+        regions = candidates.fleet(other, choice.shapes, spares)
         return spending.over_horizon(other, regions).mean.total_dollars_month - base
 
     found = [_margin(f"+{MORE_DEMAND - 1.0:.0%} demand", again, lambda each: _busier(each, MORE_DEMAND))]
     if known.intent.slo:
         name = f"{STRICTER_SECONDS * 1e3:g} ms off every limit"
         found.append(_margin(name, again, lambda each: _stricter(each, STRICTER_SECONDS)))
-    found.append(_one_more_nine(known, shapes, spares, spent))
+    found.append(_one_more_nine(known, choice, spares, spent))
     return tuple(found)
 
 
@@ -161,11 +163,11 @@ def _margin(
         return Margin(name=name, dollars_month=None, says=str(error))
 
 
-def _one_more_nine(known: Brief, shapes: Shapes, spares: Spares, spent: Spending) -> Margin:
+def _one_more_nine(known: Brief, choice: Choice, spares: Spares, spent: Spending) -> Margin:
     """The least change that takes the expected downtime below a tenth of the intent's."""
     wanted = (1.0 - known.intent.availability_ratio) / 10.0
     name = f"one more nine, {100.0 * (1.0 - wanted):.8g} %"
-    more, regions, found = _reached(known, shapes, wanted)
+    more, regions, found = _reached(known, choice.shapes, choice.regions, wanted)
     says = ""
     other = known
     if found.down_ratio > wanted:
@@ -178,7 +180,7 @@ def _one_more_nine(known: Brief, shapes: Shapes, spares: Spares, spent: Spending
             )
         changed = replace(known.scenario, intent=replace(known.intent, lose_regions=lose))
         other = brief(changed, known.profile, known.book)
-        more, regions, found = _reached(other, shapes, wanted)
+        more, regions, found = _reached(other, choice.shapes, candidates.fleet(other, choice.shapes), wanted)
         says = f"with {lose} region{'s' if lose > 1 else ''} to lose"
         if found.down_ratio > wanted:
             return Margin(name=name, dollars_month=None, says=f"{found.causes[0].name} takes more even {says}")

@@ -165,6 +165,8 @@ def _of_limit(
 
 def _least(good: Callable[[Floats], Floats]) -> float | None:
     """The least θ at which all is good: on the grid, then within its cell, then within the cell's."""
+    if good(_GRID[:1])[0] > 0:
+        return 0.0  # as most do
     tried = _GRID
     for _ in range(3):
         passed = good(tried) > 0
