@@ -86,11 +86,12 @@ DEED: Final = _kind(
 # --- what has a state -------------------------------------------------------------------------------------------------
 
 CLOCK: Final = _kind(
-    now="f8", start="f8", last_ended="f8", until_idle="f8", timeout="f8", retry_tokens="f8",
+    now="f8", start="f8", stopped="f8", last_ended="f8", until_idle="f8", timeout="f8", retry_tokens="f8",
     seq="i8", heap_count="i8", ready_head="i8", ready_count="i8", ready_mask="i8",
-    urgent_head="i8", urgent_count="i8", urgent_mask="i8", samples_count="i8", arrival="i8", arrivals_count="i8",
-    open="i8", counting="i8", error="i8", error_place="i8", events="i8", lanes_count="i8", hosts_count="i8",
-    timeout_lane="i8", breaker_failures="i8", retry_attempts="i8", reserve="i8", events_max="i8",
+    urgent_head="i8", urgent_count="i8", urgent_mask="i8", samples_count="i8",
+    arrival="i8", arrivals_count="i8", arriving="i8", open="i8", counting="i8", error="i8", error_place="i8",
+    events="i8", lanes_count="i8", hosts_count="i8",
+    timeout_lane="i8", breaker_failures="i8", retry_attempts="i8", burst="i8", events_max="i8",
     jobs_max="i8", job_ends_max="i8", topics_count="i8",
     hot_per_second="f8", own_writes="f8", failover="f8", hot_keys_max="i8", splits="i8", folds="i8",
     operations_count="i8", arrivals_mask="i8", samples_max="i8", recents_each="i8", limits_count="i8",
@@ -99,7 +100,7 @@ CLOCK: Final = _kind(
     breaker_open_seconds="f8", retry_ratio="f8", retry_base="f8", retry_cap="f8",
     demand_key="u8", wait_key="u8", plain_key="u8",
 )  # fmt: skip
-FREE: Final = _kind(first="i8", count="i8")  # free rows of a table, linked by their field ``next``
+FREE: Final = _kind(first="i8", count="i8", reserve="i8")  # free rows of a table, linked by their field ``next``
 EVENT: Final = _kind(time="f8", seq="i8", kind="i8", row="i8", turn="i8")
 LANE: Final = _kind(delay="f8", first="i8", last="i8")  # timers of one delay, which come in the order they were set in
 TIMER: Final = _kind(time="f8", seq="i8", kind="i8", row="i8", turn="i8", next="i8")
@@ -123,7 +124,7 @@ JOB: Final = _kind(
 )  # fmt: skip
 STATION: Final = _kind(
     tally="i8", host="i8", process="i8", workers="i8", serving_count="i8", first="i8", last="i8",
-    waiting="i8", waiting_last="i8", waiting_count="i8", down="i8", paused="i8",
+    waiting="i8", waiting_last="i8", waiting_count="i8", down="i8", paused="i8", on_host="i8",
 )  # fmt: skip
 HOST: Final = _kind(
     virtual="f8", changed="f8", given="f8", done="f8", possible="f8", stalled="f8", timer="f8",

@@ -37,10 +37,14 @@ LOST = stores.TOXIC_KINDS.index("lost")
 def arrive(world: World) -> None:
     """Start the requests whose time has come, and wait for the next."""
     clock, arrivals = r.clock(world), r.arrivals(world)
+    clock[0].arriving = 0
     while clock[0].arrival < clock[0].arrivals_count:
         ahead = arrivals[clock[0].arrival & clock[0].arrivals_mask].at - clock[0].now
         if ahead > 0.0:
             agenda.at(world, clock[0].now + ahead, Kind.ARRIVE, 0, 0)
+            return
+        if clock[0].urgent_count >= clock[0].urgent_mask:  # more at one time than there is room for
+            clock[0].arriving = 1
             return
         agenda.urgent(world, Kind.VISIT, clock[0].arrival, 0, 0)
         clock[0].arrival += 1
@@ -236,17 +240,17 @@ def _start_urgent(world: World) -> None:
 def _has_room(world: World) -> bool:
     clock, free = r.clock(world)[0], r.frees(world)
     for table in range(_FREES):
-        if free[table].count < clock.reserve:
+        if free[table].count < free[table].reserve:
             return False
-    if clock.urgent_mask - clock.urgent_count < clock.reserve:
+    if clock.urgent_mask - clock.urgent_count < clock.burst:
         return False
-    if clock.samples_count + clock.reserve > clock.samples_max:
+    if clock.samples_count >= clock.samples_max:
         return False
     hosts = r.hosts(world)
     for host in range(clock.hosts_count):
         if hosts[host].heap_count + clock.jobs_max > clock.job_ends_max:
             return False
-    return clock.heap_count + clock.reserve < clock.events_max
+    return clock.heap_count + clock.burst < clock.events_max
 
 
 @entry
@@ -266,12 +270,19 @@ def run(world: World, until: float) -> int:
     """Let everything before ``until`` happen; says why it stopped."""
     clock, heap, lanes, timers, hosts = r.clock(world), r.events(world), r.lanes(world), r.timers(world), r.hosts(world)
     queue = r.readies(world)
+    if clock[0].now < clock[0].stopped:
+        clock[0].error = Broken.CAUSALITY
+    if until <= clock[0].now and not clock[0].error:
+        return DONE
     while True:
         if clock[0].error:
             return FAILED
         if not _has_room(world):
             return FULL
         clock[0].events += 1
+        if clock[0].arriving:
+            arrive(world)
+            continue
         if clock[0].urgent_count:
             _start_urgent(world)
             continue
@@ -297,7 +308,7 @@ def run(world: World, until: float) -> int:
                 _happen(world, queue[place].kind, queue[place].row, queue[place].value)
                 continue
         if time >= until:
-            clock[0].now = until
+            clock[0].now = clock[0].stopped = until
             return DONE
         if time < clock[0].now:
             clock[0].error = Broken.CAUSALITY

@@ -109,8 +109,9 @@ def _add_end(world: World, host: int, job: int) -> None:
 def _enter(world: World, host: int, job: int) -> None:
     """Begin, or go on with, a job."""
     advance(world, host)
-    one, jobs, processes = r.hosts(world), r.jobs(world), r.processes(world)
-    process = r.stations(world)[jobs[job].station].process
+    one, jobs, processes, stations = r.hosts(world), r.jobs(world), r.processes(world), r.stations(world)
+    process = stations[jobs[job].station].process
+    stations[jobs[job].station].on_host += 1
     jobs[job].finish = one[host].virtual + jobs[job].remaining
     jobs[job].place = one[host].entered
     one[host].entered += 1
@@ -123,8 +124,9 @@ def _enter(world: World, host: int, job: int) -> None:
 
 @compiled
 def _off(world: World, host: int, job: int) -> None:
-    one, jobs, processes = r.hosts(world), r.jobs(world), r.processes(world)
-    process = r.stations(world)[jobs[job].station].process
+    one, jobs, processes, stations = r.hosts(world), r.jobs(world), r.processes(world), r.stations(world)
+    process = stations[jobs[job].station].process
+    stations[jobs[job].station].on_host -= 1
     jobs[job].place = NOBODY
     settle(world, process)
     processes[process].busy -= 1
@@ -163,7 +165,7 @@ def stall_ends(world: World, host: int) -> None:
 @compiled
 def _begin(world: World, station: int, job: int) -> None:
     stations, jobs, hosts = r.stations(world), r.jobs(world), r.hosts(world)
-    if stations[station].serving_count >= stations[station].workers:
+    if stations[station].on_host >= stations[station].workers:  # counted by the host, where callers ask the station
         r.clock(world)[0].error = Broken.CAPACITY
         r.clock(world)[0].error_place = station
     jobs[job].next = NOBODY

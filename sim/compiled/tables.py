@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from core import streams
 from sim.compiled import draft_plant, draft_program
 from sim.compiled.arrivals import Arrivals
 from sim.compiled.draft import Draft, rows
 from sim.compiled.records import NOBODY, Place
 from sim.compiled.world import World
+from sim.log import RECORDS_MAX
 from sim.parts import Parts
+from sim.program import Op
+
+#: More than what every event and thread adds by itself.
+_FEW: Final = 16
 
 
 class Builder(Draft):
@@ -29,8 +36,24 @@ class Builder(Draft):
         lanes["delay"] = self.lanes
         lanes["first"] = lanes["last"] = NOBODY
         self.tables[Place.LANES] = lanes
-        # one event can add at most a row for every instruction, for each thread that it starts
-        return World(self.tables, reserve=4 * len(self.parts.program.instructions) + 64)
+        # of a thread each instruction is under way once at most
+        return World(self.tables, frames=len(self.parts.program.instructions) + _FEW, burst=self._burst())
+
+    def _burst(self) -> int:
+        """Threads and later events that one event can set off at most: a fault takes all stations and members,
+        consumers begin with all partitions at once, and get through all that they took at once where work takes no
+        time."""
+        program, plant = self.parts.program, self.parts.plant
+        logs = sum(log.topic.partitions + len(log.topic.members) for log in plant.logs)
+        rounds = max((1 + self._starts(program.entries[job].front) for job in program.jobs), default=0)
+        steps = max(max(self._starts(entry.front), self._starts(entry.behind)) for entry in program.entries.values())
+        return len(plant.stations) + len(self.parts.layout.regions) + logs + RECORDS_MAX * rounds + steps + _FEW
+
+    def _starts(self, at: int) -> int:
+        """How many threads and events an instruction and all below it start."""
+        step = self.parts.program.instructions[at]
+        own = {Op.ASIDE: 1, Op.EMIT: len(self.parts.layout.regions), Op.FORK: len(step.children)}.get(step.op, 0)
+        return own + sum(self._starts(child) for child in step.children)
 
     def _clock(self, timeout_lane: int) -> None:
         parts, plant = self.parts, self.parts.plant

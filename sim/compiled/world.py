@@ -1,7 +1,8 @@
 """The world: every table as a numpy array, and the addresses by which compiled code reaches them.
 
 Tables whose rows come and go hold a reserve of free rows, enough for whatever one event can add; compiled code stops
-when a reserve is touched, and `grow` makes the table larger, so memory follows what is under way at once.
+when a reserve is touched, and `grow` makes the table larger, so memory follows what is under way at once. Compiled code
+does not see the end of a table: a reserve that is too small is memory written to that is somebody else's.
 """
 
 from __future__ import annotations
@@ -27,27 +28,37 @@ FREES: Final = {
     Free.TIMERS: Place.TIMERS,
     Free.RECORDS: Place.RECORDS,
 }
+#: Those of which a thread takes one row and then waits, so that one event adds one.
+_ONE_BY_ONE: Final = (Free.JOBS, Free.CLAIMS, Free.TIMERS)
+_FEW: Final = 16
+#: What waits for its first time from the beginning on: an event each.
+_FROM_THE_START: Final = (Place.STALLS, Place.IDLES, Place.DEEDS)
 
 
 class World:
-    """Tables by place. ``address`` is what compiled functions take; it holds only while this object lives."""
+    """Tables by place. ``address`` is what compiled functions take; it holds only while this object lives.
 
-    def __init__(self, tables: Mapping[Place, Array], *, reserve: int):
+    A thread has at most so many ``frames``; one event sets off at most ``burst`` threads and later events.
+    """
+
+    def __init__(self, tables: Mapping[Place, Array], *, frames: int, burst: int):
         self._addresses = np.zeros(len(Place), dtype=np.int64)
         self._tables: dict[Place, Array] = {}
         for place in Place:
             self._put(place, tables.get(place, np.zeros(1, dtype=KINDS[place])))
-        self._reserve = reserve
-        self.clock["reserve"] = reserve
-        rows = 4 * reserve
+        self._burst = self.clock["burst"] = burst
+        self.clock["stopped"] = self.clock["now"]
         self._put(Place.FREES, np.zeros(len(Free), dtype=KINDS[Place.FREES]))
         for free, place in FREES.items():
             self._tables[place] = np.zeros(0, dtype=KINDS[place])
-            self["FREES"]["first"][free] = -1
-            self._add_rows(free, place, rows)
-        self._put(Place.EVENTS, np.zeros(rows, dtype=KINDS[Place.EVENTS]))
-        self.clock["events_max"] = rows
-        self._ring(Place.URGENTS, "urgent", rows)
+            held = self["FREES"][free]
+            held["first"] = -1
+            held["reserve"] = frames if free is Free.FRAMES else _FEW if free in _ONE_BY_ONE else burst
+            self._add_rows(free, place, 4 * int(held["reserve"]))
+        events = 4 * burst + sum(len(self._tables[place]) for place in _FROM_THE_START)
+        self._put(Place.EVENTS, np.zeros(events, dtype=KINDS[Place.EVENTS]))
+        self.clock["events_max"] = events
+        self._ring(Place.URGENTS, "urgent", 4 * burst)
         self._fit()
 
     def __getitem__(self, name: str) -> Array:
@@ -66,12 +77,12 @@ class World:
     def grow(self) -> None:
         """Make every table larger whose reserve is touched."""
         for free, place in FREES.items():
-            if self["FREES"]["count"][free] < self._reserve:
+            if self["FREES"]["count"][free] < self["FREES"]["reserve"][free]:
                 self._add_rows(free, place, len(self._tables[place]))
-        if self.clock["heap_count"] + self._reserve >= self.clock["events_max"]:
+        if self.clock["heap_count"] + self._burst >= self.clock["events_max"]:
             self._put(Place.EVENTS, np.concatenate([self["EVENTS"], np.zeros_like(self["EVENTS"])]))
             self.clock["events_max"] = len(self["EVENTS"])
-        if self.clock["urgent_mask"] - self.clock["urgent_count"] < self._reserve:
+        if self.clock["urgent_mask"] - self.clock["urgent_count"] < self._burst:
             self._ring(Place.URGENTS, "urgent", 2 * len(self["URGENTS"]))
         self._fit()
 
@@ -87,7 +98,7 @@ class World:
     def _fit(self) -> None:
         """Make room for what depends on the number of frames, requests and jobs."""
         # a frame or a request can be ready only once
-        wanted = len(self["FRAMES"]) + len(self["REQUESTS"]) + self._reserve
+        wanted = len(self["FRAMES"]) + len(self["REQUESTS"])
         if len(self["READIES"]) <= wanted:
             self._ring(Place.READIES, "ready", wanted + 1)
         # a job stands on its host's heap, and leaves a stale entry there each time it is taken off

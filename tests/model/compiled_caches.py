@@ -28,7 +28,7 @@ class Caches:
         caches["oldest"] = caches["newest"] = NOBODY
         slots = rows(Place.SLOTS, self._tiers * objects)
         slots["expiry"], slots["waiter"] = -math.inf, UNASKED
-        self._world = World({Place.CACHES: caches, Place.SLOTS: slots}, reserve=1)
+        self._world = World({Place.CACHES: caches, Place.SLOTS: slots}, frames=1, burst=1)
 
     def ask(self, keys: Ints, *, sizes_bytes: Ints | None = None, at_seconds: Floats | None = None) -> None:
         """Look up every key; sizes and times are by request, 1 and 0 unless said."""

@@ -36,29 +36,38 @@ class CompiledEngine:
     customers = 400_000
 
     def departures(self, arrivals: Floats, journeys: Journeys, places: Sequence[Place]) -> Floats:
-        return _run(_world(Op.SEQUENCE, arrivals, journeys, places))[0]
+        return answers(let_run(world_of(Op.SEQUENCE, arrivals, journeys, places)))[0]
 
     def joined(self, arrivals: Floats, needs: Floats) -> Floats:
         places = [Place()] * len(needs)
-        return _run(_world(Op.FORK, arrivals, in_series(needs), places))[0]
+        return answers(let_run(world_of(Op.FORK, arrivals, in_series(needs), places)))[0]
 
     def refused(self, arrivals: Floats, needs: Floats, *, size: int) -> Bools:
         place = Place(workers=size, cores=size)
-        endings = _run(_world(Op.ADMIT, arrivals, alone(needs), [place], admitted=size))[1]
+        endings = answers(let_run(world_of(Op.ADMIT, arrivals, alone(needs), [place], admitted=size)))[1]
         assert set(np.unique(endings)) <= {Ending.OK, Ending.OVERLOADED}
         return np.asarray(endings == Ending.OVERLOADED, dtype=np.bool_)
 
 
-def _world(op: Op, arrivals: Floats, journeys: Journeys, places: Sequence[Place], *, admitted: int = 0) -> World:
-    """Customers whose operation is one step ``op`` over the visits of their journeys."""
+def world_of(
+    op: Op,
+    arrivals: Floats,
+    journeys: Journeys,
+    places: Sequence[Place],
+    *,
+    admitted: int = 0,
+    timeout_seconds: float = _NEVER,
+    deeds: Array | None = None,
+) -> World:
+    """Customers whose operation is one step ``op`` over the visits of their journeys; ``deeds`` are done to place 0."""
     count = len(arrivals)
     clock = rows(Table.CLOCK, 1)
     clock["open"] = clock["arrivals_count"] = count
     clock["hosts_count"], clock["lanes_count"] = len(places), 1
     clock["regions"] = clock["push_mean"] = 1
-    clock["arrivals_mask"], clock["samples_max"] = -1, count + 2 * _RESERVE
-    lanes = rows(Table.LANES, 1)  # nobody gives up
-    lanes["delay"], lanes["first"], lanes["last"] = _NEVER, NOBODY, NOBODY
+    clock["arrivals_mask"], clock["samples_max"] = -1, count + 1
+    lanes = rows(Table.LANES, 1)
+    lanes["delay"], lanes["first"], lanes["last"] = timeout_seconds, NOBODY, NOBODY
     tables = {
         Table.CLOCK: clock,
         Table.LANES: lanes,
@@ -66,8 +75,11 @@ def _world(op: Op, arrivals: Floats, journeys: Journeys, places: Sequence[Place]
         Table.MEANS: np.ones(1),
         Table.SHARES: np.ones(1),
         Table.SAMPLES: rows(Table.SAMPLES, count + 1),
+        Table.DEED_STATIONS: np.zeros(1, dtype=np.int64),
     }
-    return World(tables | _program(op, arrivals, journeys) | _plant(places, admitted), reserve=_RESERVE)
+    if deeds is not None:
+        tables[Table.DEEDS] = deeds
+    return World(tables | _program(op, arrivals, journeys) | _plant(places, admitted), frames=_RESERVE, burst=_RESERVE)
 
 
 def _program(op: Op, arrivals: Floats, journeys: Journeys) -> dict[Table, Array]:
@@ -136,14 +148,19 @@ def _plant(places: Sequence[Place], admitted: int) -> dict[Table, Array]:
     }
 
 
-def _run(world: World) -> tuple[Floats, Ints]:
-    """Let everybody come and go; tells when each left, and with what ending."""
-    loop.begin(world.address, 0, 0, 0)
+def let_run(world: World, *, deeds_count: int = 0) -> World:
+    """Let everybody come and go, and check what then has to be so."""
+    loop.begin(world.address, 0, 0, deeds_count)
     while (ended := loop.run(world.address, _NEVER)) == loop.FULL:
         world.grow()
     assert ended == loop.DONE
     assert world.clock["open"] == 0
     _check(world)
+    return world
+
+
+def answers(world: World) -> tuple[Floats, Ints]:
+    """When each customer left, and with what ending."""
     count = int(world.clock["samples_count"])
     found, left, endings = world["SAMPLES"][:count], np.empty(count), np.empty(count, dtype=np.int64)
     left[found["number"]] = found["began"] + found["latency"]
