@@ -1,0 +1,85 @@
+"""How much faster compiled code is than SimPy, on one core: processor time, runs interleaved, medians; not asserted.
+
+Compiled code is loaded before, and every pair of runs is checked to be the same run.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import pytest
+
+from core import streams
+from core.scenario import Scenario
+from sim import reference
+from sim.compiled import compile_now, engine, feedforward
+from sim.parts import Parts, prepare
+from sim.simulate import run_second_by_second
+from tests.model import forward
+from tests.model.compiled_caches import Caches
+from tests.model.small import scenario
+from tests.model.synthetic import profile
+from tests.model.test_engines import CASES
+
+ROUNDS: Final = 5
+_OBJECTS: Final = 100_000
+_LOOKUPS: Final = 5_000_000
+
+pytestmark = pytest.mark.bench
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded() -> None:
+    compile_now()
+
+
+def _every_feature() -> Scenario:
+    return scenario(**{**CASES["everything at once"], "duration": "12s", "rate": "240/s"})
+
+
+def _timed(kind: Any, parts: Parts) -> tuple[float, Any]:
+    begun = time.process_time()
+    runner = kind.Engine(parts)
+    run_second_by_second(parts, runner)
+    seen = runner.observed()
+    return time.process_time() - begun, seen
+
+
+def _ratio(fast: Any, parts: Callable[[], Parts]) -> float:
+    _timed(fast, parts())
+    slow_seconds, fast_seconds = [], []
+    for _ in range(ROUNDS):
+        seconds, expected = _timed(reference, parts())
+        slow_seconds.append(seconds)
+        seconds, seen = _timed(fast, parts())
+        fast_seconds.append(seconds)
+        np.testing.assert_allclose(seen.samples.latency_seconds, expected.samples.latency_seconds, rtol=0, atol=1e-9)
+    return statistics.median(slow_seconds) / statistics.median(fast_seconds)
+
+
+def test_events_with_every_feature_on() -> None:
+    ratio = _ratio(engine, lambda: prepare(_every_feature(), profile()))
+    print(f"\nevent ratio: {ratio:.0f}")
+
+
+def test_a_feed_forward_read_of_eight_shards() -> None:
+    ratio = _ratio(feedforward, lambda: forward.parts(rate="250/s", duration="30s"))
+    print(f"\nfeed-forward ratio: {ratio:.0f}")
+
+
+def test_look_ups_of_a_cache_tier() -> None:
+    shares = np.cumsum(np.arange(1, _OBJECTS + 1) ** -1.0)
+    uniforms = streams.named(7, "bench.cache").uniforms(np.arange(_LOOKUPS))
+    keys = np.searchsorted(shares, uniforms * shares[-1]).astype(np.int64)
+    rates = []
+    for _ in range(ROUNDS):
+        caches = Caches([_OBJECTS / 10], objects=_OBJECTS)
+        caches.ask(keys[:1_000])
+        begun = time.process_time()
+        caches.ask(keys)
+        rates.append(_LOOKUPS / (time.process_time() - begun) / 1e6)
+    print(f"\ncache lookups: {statistics.median(rates):.0f} million/s")
