@@ -192,12 +192,12 @@ def test_hundreds_of_hosts_with_stalls_of_their_own_have_room_from_the_start() -
         duration="2s",
         mix={"image.read": "100%"},
         placement={
-            "instances": {"api": 150},
-            "hosts": {"front": {"cores": 1, "count": 150, "runs": ["api"]}},
+            "instances": {"api": 320},
+            "hosts": {"front": {"cores": 1, "count": 320, "runs": ["api"]}},
         },
     )
     parts = prepare(asked, profile())
-    assert len(parts.plant.hosts) == 150
+    assert len(parts.plant.hosts) == 320
     _same(*_both(asked, profile()))
 
 
