@@ -1,4 +1,4 @@
-"""docs/PLANNER.md says of our side what the code says."""
+"""The page docs/PLANNER.md says of our side what the code says."""
 
 from __future__ import annotations
 
