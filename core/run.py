@@ -161,6 +161,11 @@ class Run:
     caches: pa.Table
     journal: tuple[Event, ...]
 
+    @property
+    def rows_kept_ratio(self) -> float:
+        """Share of the requests whose rows are among the samples: all, but of a long simulated run."""
+        return float(self.record.facts.get("rows_kept_ratio", 1.0))
+
 
 class NotARunError(ValueError):
     """The folder holds no complete run; the message says what is missing."""

@@ -35,8 +35,10 @@ def pairs(
     *,
     seconds: float,
     busy_by_second: Floats | None = None,
+    kept_ratio: float = 1.0,
 ) -> tuple[OperationPair, ...]:
-    """Compare each operation of two sets of judged samples that cover ``seconds``; worst first.
+    """Compare each operation of two sets of judged samples that cover ``seconds``; worst first. Of the simulated
+    requests a share ``kept_ratio`` have rows.
 
     ``busy_by_second`` is the measured utilisation of the stack's cores in each second from t0.
     """
@@ -51,6 +53,7 @@ def pairs(
             measured.of(name) if measured is not None else None,
             seconds,
             busy_by_second,
+            kept_ratio,
         )
         for name in names
     ]
@@ -93,14 +96,19 @@ def busy_by_second(cpu: Iterable[Floats], cores: int) -> Floats | None:
 
 
 def _pair(
-    name: str, simulated: Samples | None, measured: Samples | None, seconds: float, busy: Floats | None
+    name: str,
+    simulated: Samples | None,
+    measured: Samples | None,
+    seconds: float,
+    busy: Floats | None,
+    kept_ratio: float,
 ) -> OperationPair:
     ours = simulated if simulated is not None and len(simulated) else None
     real = measured if measured is not None and len(measured) else None
     quantiles = tuple(_quantile(q, ours, real) for q in QUANTILES)
     pair = OperationPair(
         operation=name,
-        simulated=_side(simulated, seconds),
+        simulated=_side(simulated, seconds * kept_ratio),
         measured=_side(measured, seconds),
         utilisation_ratio=_weighted(busy, real if real is not None else ours),
         quantiles=quantiles,
@@ -115,7 +123,7 @@ def _pair(
         measured=pair.measured,
         utilisation_ratio=pair.utilisation_ratio,
         quantiles=quantiles,
-        throughput_error_ratio=stats.signed_error(len(ours), len(real)),
+        throughput_error_ratio=stats.signed_error(len(ours) / kept_ratio, len(real)),
         ks=stats.ks_distance(ours.latency_seconds, real.latency_seconds),
         wasserstein_seconds=distance,
         wasserstein_ratio=distance / mean if mean > 0 else None,

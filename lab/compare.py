@@ -150,7 +150,8 @@ def _parts(
             continue
         ours = _samples(simulated, planned, part)
         real = _samples(measured, windows, part)
-        found.append(agreement.pairs(ours, real, seconds=covered, busy_by_second=busy))
+        kept = simulated.rows_kept_ratio if simulated is not None else 1.0
+        found.append(agreement.pairs(ours, real, seconds=covered, busy_by_second=busy, kept_ratio=kept))
     return tuple(found)
 
 
@@ -171,6 +172,7 @@ def _matched(matched: Run | None, measured: Run | None, busy: agreement.Floats |
         _samples(measured, (), None),
         seconds=measured.record.duration_seconds,
         busy_by_second=busy,
+        kept_ratio=matched.rows_kept_ratio,
     )
 
 

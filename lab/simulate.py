@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core import run
 from core.names import Origin
@@ -13,6 +14,9 @@ from lab import provenance
 from lab.errors import UserError
 from lab.progress import Report
 
+if TYPE_CHECKING:
+    from sim.simulate import EngineName, Result
+
 
 def simulate(
     scenario: Scenario,
@@ -21,15 +25,19 @@ def simulate(
     folder: Path,
     *,
     speed: float = 1.0,
+    engine: EngineName = "auto",
     own_profile: bool = True,
     report: Report | None = None,
 ) -> run.RunRecord:
     """Simulate and write a run into ``folder``; ``speed`` multiplies every CPU demand (this machine over calibrated).
     ``own_profile`` is whether the profile was measured on this machine, and is kept in the record.
 
-    Raises UserError where a fault cannot act, and ModelError when a law of the model is broken, which is a bug.
+    Raises UserError where a fault cannot act, where the scenario is more than one system or the engine cannot take it,
+    and ModelError when a law of the model is broken, which is a bug.
     """
     from sim.faults import FaultError
+    from sim.observed import EngineError
+    from sim.parts import ScaleError
     from sim.simulate import simulate as simulate_model
 
     started, clock = provenance.now(), time.monotonic()
@@ -37,26 +45,51 @@ def simulate(
         result = simulate_model(
             scenario,
             profile if speed == 1.0 else scaled(profile, speed),
+            engine=engine,
             on_progress=(lambda done: report(done, 1.0)) if report else None,
         )
-    except FaultError as error:
+    except (FaultError, ScaleError, EngineError) as error:
         raise UserError(f"{scenario.name}: {error}") from error
+    return write(
+        folder,
+        scenario,
+        scenario_text,
+        result,
+        calibration=profile.id,
+        speed=speed,
+        own_profile=own_profile,
+        written=run.Written(
+            started=started, finished=provenance.now(), wall_seconds=round(time.monotonic() - clock, 3)
+        ),
+    )
+
+
+def write(
+    folder: Path,
+    scenario: Scenario,
+    scenario_text: str,
+    result: Result,
+    *,
+    calibration: str,
+    speed: float,
+    own_profile: bool,
+    written: run.Written,
+) -> run.RunRecord:
+    """Write what was simulated as a run."""
     record = run.RunRecord(
         origin=Origin.SIMULATED,
         scenario=scenario.name,
         seed=scenario.seed,
         commit=provenance.commit(),
-        engine="simpy",
+        engine=result.engine,
         warm_up_seconds=scenario.traffic.warm_up_seconds,
         duration_seconds=scenario.traffic.duration_seconds,
-        calibration=profile.id,
+        calibration=calibration,
         speed=speed,
         facts={**result.facts, "calibrated_here": own_profile},
         ledger=dict(result.ledger),
-        validity=run.Validity(scheduled_count=len(result.samples), sent_count=len(result.samples)),
-        written=run.Written(
-            started=started, finished=provenance.now(), wall_seconds=round(time.monotonic() - clock, 3)
-        ),
+        validity=run.Validity(scheduled_count=result.outcomes.count, sent_count=result.outcomes.count),
+        written=written,
     )
     run.write(
         folder,

@@ -55,13 +55,15 @@ def summarize(run: Run) -> str:
     """One run alone: what each operation took, and what the scenario's expectations say of it."""
     record = run.record
     samples = agreement.waited(run.samples.judged(), run.scenario.traffic.timeout_seconds)
-    pairs = agreement.pairs(samples, None, seconds=record.duration_seconds)
+    pairs = agreement.pairs(samples, None, seconds=record.duration_seconds, kept_ratio=run.rows_kept_ratio)
     lines = [
         _ends(
             f"windtunnel {record.origin.value} {record.scenario}",
             f"seed {record.seed}   {record.commit}   {figures.took(record.written.wall_seconds)}",
         )
     ]
+    if run.rows_kept_ratio < 1.0:
+        lines += _wrapped("ROWS", f"of 1 request in {1 / run.rows_kept_ratio:,.0f}; rates are of all of them")
     if record.validity.void:
         lines += _wrapped("VOID", "; ".join(record.validity.reasons) or "no reason was recorded")
     found = judge.judge(run.scenario, run.samples, ledger=record.ledger or None)

@@ -36,11 +36,12 @@ class Cache:
     def held(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Keys, bytes and expiries of what is stored, the least recently used first."""
         count, entries = len(self._entries), self._entries.values()
-        return (
-            np.fromiter(self._entries, dtype=np.int64, count=count),
-            np.fromiter((size for size, _ in entries), dtype=np.int64, count=count),
-            np.fromiter((expiry for _, expiry in entries), dtype=np.float64, count=count),
-        )
+        keys, alike = np.fromiter(self._entries, dtype=np.int64, count=count), set(entries)
+        if len(alike) == 1:  # as `fill` leaves it
+            size, expiry = alike.pop()
+            return keys, np.full(count, size), np.full(count, expiry)
+        sizes = np.fromiter((size for size, _ in entries), dtype=np.int64, count=count)
+        return keys, sizes, np.fromiter((expiry for _, expiry in entries), dtype=np.float64, count=count)
 
     def lookup(self, key: int, *, now: float) -> bool:
         """Whether ``key`` is there; counts it, and makes it the most recently used."""

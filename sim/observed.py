@@ -47,6 +47,10 @@ def check(seen: Observed) -> None:
         host.check()
 
 
+class EngineError(ValueError):
+    """An engine that was asked for cannot take a run; the message says why."""
+
+
 class Engine(Protocol):
     """What runs the parts of a run."""
 

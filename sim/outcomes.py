@@ -23,6 +23,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 OUTCOMES: Final = tuple(Outcome)
+#: Of a second; so many make one mean of `sim.output.warmup`.
+MOMENTS: Final = 5
 _IS_ERROR: Final = np.array([outcome in ERRORS for outcome in OUTCOMES])
 _ANSWERED: Final = (OUTCOMES.index(Outcome.OK), OUTCOMES.index(Outcome.DEGRADED))
 
@@ -120,8 +122,8 @@ class Outcomes:
         self._latency = [Histogram() for _ in operations]
         self._by_second = np.zeros((len(operations), len(OUTCOMES), max(1, seconds)), dtype=np.int64)
         self._warm_up = warm_up_seconds
-        self._second_count = np.zeros(warm_up_seconds + max(1, seconds), dtype=np.int64)
-        self._second_latency = np.zeros(warm_up_seconds + max(1, seconds))
+        self._moment_count = np.zeros(MOMENTS * (warm_up_seconds + max(1, seconds)), dtype=np.int64)
+        self._moment_latency = np.zeros(len(self._moment_count))
         self._acknowledged = np.zeros(len(operations), dtype=np.int64)
         self._rows: list[Answers] = []
         self.count = 0
@@ -140,9 +142,10 @@ class Outcomes:
             found.latency_seconds,
         )
         second = np.floor(found.began_seconds).astype(np.int64)
-        place = np.clip(second + self._warm_up, 0, len(self._second_count) - 1)
-        self._second_count += np.bincount(place, minlength=len(self._second_count))
-        self._second_latency += np.bincount(place, weights=waited, minlength=len(self._second_count))
+        moment = np.floor((found.began_seconds + self._warm_up) * MOMENTS).astype(np.int64)
+        place = np.clip(moment, 0, len(self._moment_count) - 1)
+        self._moment_count += np.bincount(place, minlength=len(self._moment_count))
+        self._moment_latency += np.bincount(place, weights=waited, minlength=len(self._moment_count))
         judged = found.began_seconds >= 0.0
         seconds = self._by_second.shape[2]
         # a journey that begins in time may end with steps that begin later: they count for the last second
@@ -170,11 +173,10 @@ class Outcomes:
         counts = zip(self._operations, self._acknowledged.tolist(), strict=True)
         return {name: count for name, count in counts if count}
 
-    def means_by_second(self) -> Floats:
-        """Mean latency of what began in each second from the warm-up's start on; seconds without requests are left
-        out."""
-        known = self._second_count > 0
-        return self._second_latency[known] / self._second_count[known]
+    def means(self) -> Floats:
+        """Mean latency of what began in each moment from the warm-up's start on; NaN where nobody came."""
+        with np.errstate(invalid="ignore"):
+            return self._moment_latency / self._moment_count
 
 
 def of_samples(samples: Samples, *, seconds: int, warm_up_seconds: int, patience_seconds: float) -> Outcomes:

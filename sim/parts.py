@@ -11,7 +11,7 @@ from core.operations import OPERATIONS, steps_of
 from core.profile import Profile
 from core.scenario import Scenario
 from core.traffic import Schedule
-from sim import layout, plant
+from sim import layout, plant, stated
 from sim.compiler import compile_flows
 from sim.components import all_flows
 from sim.content import Content
@@ -26,8 +26,17 @@ from sim.pulls import Pulls
 #: rows of so many at most.
 WHOLE_MAX: Final = 1_000_000
 WINDOW: Final = 200_000
+#: People of one system, who are all set up, and their posts; a larger population is split into cells.
+PEOPLE_MAX: Final = 5_000_000
+POSTS_MAX: Final = 4 * PEOPLE_MAX
+#: Of a run, whose rates and CPU are kept by second: a day and an hour.
+SECONDS_MAX: Final = 90_000.0
 #: How long after the last arrival a run may go on, in client time limits: a journey's steps may each use one up.
 _TAIL_TIMEOUTS: Final = 6.0
+
+
+class ScaleError(ValueError):
+    """A scenario that is too large to be simulated as one system; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +44,7 @@ class Parts:
     """Scenario and profile, worked out."""
 
     scenario: Scenario
-    profile: Profile
+    profile: Profile  # with what the scenario states of its own
     schedule: Schedule  # of a long run, its first window
     later: Iterator[Schedule]  # the windows that follow; for one engine, once
     long: bool
@@ -57,14 +66,17 @@ class Parts:
 def prepare(scenario: Scenario, profile: Profile, *, pages: Mapping[str, OperationFlow] | None = None) -> Parts:
     """Work out a scenario, by the pages of `sim.components` where no other ones are given.
 
-    Raises ValueError where pages speak of a process that the scenario does not have.
+    Raises ScaleError where it is more than one system, ValueError where pages speak of a process that the scenario does
+    not have.
     """
+    _check_scale(scenario)
     long = arrivals.mean_count(scenario) > WHOLE_MAX
     windows = traffic.windows(scenario, size=WINDOW if long else None)
     schedule = next(windows)
     content = Content(scenario, viral_author=schedule.viral_author)
-    placed = layout.of(scenario)
-    program = _program(scenario, profile, placed, pages or all_flows(scenario))
+    placed, pages = layout.of(scenario), pages or all_flows(scenario)
+    profile = stated.applied(profile, scenario, pages=pages, content=content)
+    program = _program(scenario, profile, placed, pages)
     kernel = Kernel(start_seconds=-scenario.traffic.warm_up_seconds)
     built = plant.build(kernel, program, scenario=scenario, profile=profile, layout=placed)
     plant.fill(built, content, scenario=scenario)
@@ -82,6 +94,31 @@ def prepare(scenario: Scenario, profile: Profile, *, pages: Mapping[str, Operati
         pulls=Pulls.of(profile),
         push_mean=max(1.0, profile.batch_sizes.get("fanout.deliver", content.mean_push_count())),
     )
+
+
+def check_people(count: int, *, of: int, what: str) -> None:
+    """Raise ScaleError where ``count`` people are more than one system may have; ``of`` so many there are in all."""
+    if count > PEOPLE_MAX:
+        raise ScaleError(
+            f"{count:,} people in one {what}, and a simulation sets up {PEOPLE_MAX:,} at most; split them with "
+            f"`system: {{cells: {-(-of // (PEOPLE_MAX // 5))}}}`, and let `system` be one cell"
+        )
+
+
+def _check_scale(scenario: Scenario) -> None:
+    people, load = scenario.population, scenario.traffic
+    if scenario.system.cells > 1:
+        cells = f"{scenario.system.cells:,} cells"
+        raise ScaleError(f"a fleet of {cells}, which `windtunnel simulate` takes apart; this is about one system")
+    check_people(people.people, of=people.people, what="system")
+    posts = round(people.people * people.posters_ratio) * people.posts_per_poster
+    if posts > POSTS_MAX:
+        raise ScaleError(f"{posts:,} posts, and a simulation sets up {POSTS_MAX:,} at most; lower posts_per_poster")
+    if load.warm_up_seconds + load.duration_seconds > SECONDS_MAX:
+        raise ScaleError(
+            f"a run of {load.warm_up_seconds + load.duration_seconds:,.0f} s, and a simulation keeps account of "
+            f"{SECONDS_MAX:,.0f} at most; simulate the hours that matter, or more --replications"
+        )
 
 
 def _program(scenario: Scenario, profile: Profile, placed: Layout, pages: Mapping[str, OperationFlow]) -> Program:

@@ -14,7 +14,7 @@ from core.policies.breaker import Breaker, BreakerPolicy
 from core.policies.retry import RetryBudget, RetryPolicy
 from core.profile import Profile
 from core.scenario import Scenario
-from sim import geography
+from sim import geography, warmth
 from sim.caches import Cache
 from sim.content import AUTHOR_CARD_BYTES, POST_CARD_BYTES, Content
 from sim.counters import Counters
@@ -140,7 +140,8 @@ def build(kernel: Kernel, program: Program, *, scenario: Scenario, profile: Prof
 
 
 def fill(plant: Plant, content: Content, *, scenario: Scenario) -> None:
-    """What seeding leaves in the feed's caches: a card of every post and author, a timeline of who follows someone."""
+    """What seeding leaves in the feed's caches: a card of every post and author, a timeline of who follows someone; and
+    what a CDN holds that is warm."""
     people, now = content.people, plant.kernel.now
     span = len(plant.caches) // len(plant.layout.regions)
     for place, cache in enumerate(plant.caches):
@@ -154,6 +155,9 @@ def fill(plant: Plant, content: Content, *, scenario: Scenario) -> None:
                 followers = content.followers()
                 here = followers[content.homes()[followers] == place // span]
                 cache.fill(here, size_bytes=1, now=now)
+    for region in range(len(plant.layout.regions)) if scenario.system.cdn.warm else ():
+        tiers = plant.caches[region * span : (region + 1) * span]
+        warmth.warm(tiers, content, scenario=scenario, region=region, now=now)
 
 
 def _log(kernel: Kernel, topic: Topic, stations: list[Station], layout: Layout, region: int) -> Log:

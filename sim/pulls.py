@@ -34,6 +34,11 @@ class Pulls:
         told = profile.batch_sizes
         return cls(followed_mean=told.get(FOLLOWED, 1.0), known=told.get(KNOWN, 1.0))
 
+    @staticmethod
+    def costs(per: Per) -> tuple[float, float]:
+        """What asking costs, and one celebrity known, over one celebrity followed."""
+        return _COSTS[per]
+
     def factor(self, per: Per, *, followed: float, known: float) -> float:
         """CPU of one pull over the calibrated one's mean."""
         asking, each = _COSTS[per]

@@ -57,11 +57,12 @@ def simulate(
     """Run the model; ``on_progress`` is told the share of simulated time that is over.
 
     Raises `sim.laws.ModelError` where the model breaks a law, which is a bug of it; `sim.faults.FaultError` where a
-    fault names a process that the scenario does not have, or a link that its traffic does not cross.
+    fault names a process that the scenario does not have, or a link that its traffic does not cross;
+    `sim.parts.ScaleError` where it is more than one system, `sim.observed.EngineError` where the engine cannot take it.
     """
     parts = prepare(scenario, profile)
     name = chosen(parts, engine)
-    if parts.long:
+    if parts.long and name != "feedforward":
         return _simulate_long(parts, name, on_progress)
     runner = _engine(name, parts)
     usage = run_second_by_second(parts, runner, on_progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from core.names import LINKS, Component, FaultKind, Server
 from core.operations import JOURNEYS, OPERATIONS
@@ -12,6 +13,9 @@ from core.scenario.model import Expectation, Fault, Scenario
 from core.scenario.units import format_seconds
 
 FieldPath = tuple[str | int, ...]
+
+#: With fewer, a cell is a handful of people and not a part of many.
+CELL_PEOPLE_MIN: Final = 50
 
 
 def impossible(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
@@ -65,6 +69,8 @@ def _impossible_traffic(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
 
 def _impossible_system(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
     system, people = scenario.system, scenario.population.people
+    if system.cells > 1 and people < system.cells * CELL_PEOPLE_MIN:
+        yield ("system", "cells"), f"expected {CELL_PEOPLE_MIN} people or more in each cell, they are {people} in all"
     if scenario.population.follows.maximum >= people:
         yield ("population", "follows", "maximum"), f"expected fewer than the {people} people"
     if scenario.population.follows.mean > scenario.population.follows.maximum:

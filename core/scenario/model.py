@@ -155,6 +155,7 @@ class Cdn:
     edge: CdnTier = CdnTier()
     shield: CdnTier = CdnTier(size_bytes=256 * 2**20)
     ttl_seconds: Seconds = 365 * 86_400.0
+    warm: bool = False  # as after running for long, instead of empty as after a start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -166,8 +167,13 @@ class Media:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class System:
-    """The system under test: what the stack starts and what the model simulates."""
+    """The system under test: what the stack starts and what the model simulates.
 
+    Of more than one cell all else here is one of them, while people and traffic are those of all together: people,
+    their data and what serves them are split by a hash of the person, so that each cell has its part of both.
+    """
+
+    cells: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     regions: dict[str, Region] = field(default_factory=lambda: {"local": Region()})
     geo: Geo = Geo()
     placement: Placement = Placement()

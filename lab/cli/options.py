@@ -33,6 +33,15 @@ def pair(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+engine = click.option(
+    "--engine",
+    type=click.Choice(["auto", "simpy", "compiled", "feedforward"]),
+    default="auto",
+    show_default=True,
+    help="Engine of the model.",
+)
+
+
 def study(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of commands that simulate many times."""
     for option in (
@@ -40,13 +49,7 @@ def study(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--force", is_flag=True, help="Start again: forget what was simulated before."),
         click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster to run on, such as tcp://127.0.0.1:8786."),
         click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one for each core."),
-        click.option(
-            "--engine",
-            type=click.Choice(["auto", "simpy", "compiled", "feedforward"]),
-            default="auto",
-            show_default=True,
-            help="Engine of the model.",
-        ),
+        engine,
         click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use."),
         click.option("--out", type=click.Path(path_type=Path), help="Folder of the study; default: studies/…"),
     ):

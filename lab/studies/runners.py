@@ -10,13 +10,13 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Generic, Protocol, Self, TypeVar
 
 from lab.errors import UserError
 from lab.studies.task import Setup, Task, work
@@ -24,6 +24,9 @@ from sim.studies.readings import Reading
 from stack.launch import die_with_parent
 
 Done = tuple[Task, Reading]
+R = TypeVar("R")
+#: What a worker does with a task; found by its name there, so a function of a module.
+Work = Callable[[Task, Setup], R]
 
 
 class Runner(Protocol):
@@ -41,17 +44,20 @@ class Runner(Protocol):
     ) -> None: ...
 
 
-class Inline:
-    """In this process, one after another."""
+class Here(Generic[R]):
+    """In this process, one after another; ``work`` is what is done with each."""
 
-    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[Done]:
+    def __init__(self, work: Work[R]):
+        self._work = work
+
+    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[tuple[Task, R]]:
         """See `Runner`."""
         for task in tasks:
             try:
-                reading = work(task, shared)
+                found = self._work(task, shared)
             except ValueError as error:
                 raise cannot(task, error) from error
-            yield task, reading
+            yield task, found
 
     def __enter__(self) -> Self:
         return self
@@ -60,16 +66,23 @@ class Inline:
         return
 
 
-class Pool:
-    """On processes of this machine. Each is a pool of its own, so that one that dies names its task."""
+class Inline(Here[Reading]):
+    """A study in this process."""
 
-    def __init__(self, workers: int):
-        self._lanes = [_Lane() for _ in range(workers)]
+    def __init__(self) -> None:
+        super().__init__(work)
 
-    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[Done]:
+
+class Workers(Generic[R]):
+    """On processes of this machine. Each is a pool of its own, so that one that dies names its task; ``died`` tells."""
+
+    def __init__(self, workers: int, work: Work[R], *, died: Callable[[Task], UserError]):
+        self._lanes, self._died = [_Lane(work) for _ in range(workers)], died
+
+    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[tuple[Task, R]]:
         """See `Runner`. Call from one thread only: the workers end with it."""
         waiting, free = deque(tasks), list(self._lanes)
-        running: dict[Future[Reading], tuple[_Lane, Task]] = {}
+        running: dict[Future[R], tuple[_Lane[R], Task]] = {}
         while waiting or running:
             while waiting and free:
                 lane, task = free.pop(), waiting.popleft()
@@ -78,15 +91,15 @@ class Pool:
                 lane, task = running.pop(future)
                 free.append(lane)
                 try:
-                    reading = future.result()
+                    found = future.result()
                 except BrokenProcessPool as error:
-                    raise died(task) from error
+                    raise self._died(task) from error
                 except ValueError as error:
                     raise cannot(task, error) from error
                 except Exception as error:
                     error.add_note(f"while simulating {task.name}")
                     raise
-                yield task, reading
+                yield task, found
 
     def __enter__(self) -> Self:
         return self
@@ -96,22 +109,30 @@ class Pool:
             lane.stop()
 
 
+class Pool(Workers[Reading]):
+    """A study on processes of this machine."""
+
+    def __init__(self, workers: int):
+        super().__init__(workers, work, died=died)
+
+
 @dataclass(slots=True)
-class _Lane:
+class _Lane(Generic[R]):
     """One worker process, started when it is first needed."""
 
+    work: Work[R]
     executor: ProcessPoolExecutor | None = None
     process: BaseProcess | None = None
 
-    def submit(self, task: Task, shared: Setup) -> Future[Reading]:
+    def submit(self, task: Task, shared: Setup) -> Future[R]:
         """Have it work on ``task``."""
         if self.executor is not None:
-            return self.executor.submit(work, task, shared)
+            return self.executor.submit(self.work, task, shared)
         # spawn: a fork of a process with threads may hang, and a fork server would be a parent that outlives us
         context = multiprocessing.get_context("spawn")
         self.executor = ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(os.getpid(),))
         before = set(multiprocessing.active_children())
-        future = self.executor.submit(work, task, shared)
+        future = self.executor.submit(self.work, task, shared)
         self.process = next(iter(set(multiprocessing.active_children()) - before), None)
         return future
 
@@ -149,5 +170,10 @@ def choose(scheduler: str | None, workers: int | None) -> Runner:
         from lab.studies.cluster import Cluster
 
         return Cluster(scheduler)
-    count = workers or len(os.sched_getaffinity(0))
+    count = workers or cores()
     return Inline() if count == 1 else Pool(count)
+
+
+def cores() -> int:
+    """Processor cores that we may use."""
+    return len(os.sched_getaffinity(0))

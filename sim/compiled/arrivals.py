@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from core.names import Component
 from core.operations import OPERATIONS, steps_of
 from core.policies.partition import partition_of
 from core.traffic import NO_TARGET, Schedule
@@ -142,31 +143,35 @@ class Arrivals:
         parts, content = self._parts, self._parts.content
         found = np.zeros(len(schedule), dtype=KINDS[Place.ARRIVALS])
         authors = content.authors(schedule.target, schedule.person)
-        people, person_rows = np.unique(schedule.person, return_inverse=True)
-        known, author_rows = np.unique(authors, return_inverse=True)
         found["at"], found["act"] = schedule.at_seconds, schedule.act
         found["person"], found["author"] = schedule.person, authors
+        found["person_home"], found["author_home"] = content.homes()[schedule.person], content.homes()[authors]
+        found["photo_bytes"] = content.photos_bytes(authors)
+        # what goes past our services asks for nobody's rows and keys: most of all requests where images are simulated
+        ours = np.flatnonzero(np.isin(schedule.act, [act for act, name in enumerate(schedule.acts) if _is_ours(name)]))
+        inside = found[ours]
+        people, person_rows = np.unique(inside["person"], return_inverse=True)
+        known, author_rows = np.unique(inside["author"], return_inverse=True)
         new = people[self._person_rows[people] < 0]
         self._person_rows[new] = self._people_count + np.arange(len(new))
         self._people_count += len(new)
-        found["limit_row"] = self._person_rows[schedule.person]
-        found["person_instance"] = _each(content.instance, people)[person_rows]
-        found["author_instance"] = _each(content.instance, known)[author_rows]
+        inside["limit_row"] = self._person_rows[inside["person"]]
+        inside["person_instance"] = _each(content.instance, people)[person_rows]
+        inside["author_instance"] = _each(content.instance, known)[author_rows]
         pushes, pulls = content.splits(known)
-        found["pushes"], found["push_count"] = (pushes > 0)[author_rows], pushes[author_rows]
-        found["readers"] = (pushes + pulls)[author_rows]
-        found["person_home"], found["author_home"] = content.homes()[schedule.person], content.homes()[authors]
-        found["photo_bytes"] = content.photos_bytes(authors)
+        inside["pushes"], inside["push_count"] = (pushes > 0)[author_rows], pushes[author_rows]
+        inside["readers"] = (pushes + pulls)[author_rows]
         if parts.scenario.system.redis.nodes > 1:
-            found["person_node"] = _each(content.node, people)[person_rows]
-        self._factors(found, people, person_rows)
-        self._partitions(found, schedule, known, author_rows)
-        grown = self._new_people(new, found)
+            inside["person_node"] = _each(content.node, people)[person_rows]
+        self._pull_factors(inside, people, person_rows)
+        self._partitions(inside, schedule, known, author_rows, ours)
+        grown = self._new_people(new, inside)
         if self._counted:
-            grown[Place.COUNTERS] = self._counters(found, schedule)
+            grown[Place.COUNTERS] = self._counters(inside, schedule.target[ours])
+        found[ours] = inside
         return found, grown
 
-    def _factors(self, found: Array, people: Array, person_rows: Array) -> None:
+    def _pull_factors(self, found: Array, people: Array, person_rows: Array) -> None:
         """What pulling celebrities' posts costs the store and the service for who asks."""
         content, pulls, known = self._parts.content, self._parts.pulls, self._parts.content.celebrities()
         wanted = {step.per for step in self._parts.program.instructions}
@@ -177,7 +182,7 @@ class Arrivals:
                 factors = [pulls.factor(per, followed=content.pulls(person), known=known) for person in people.tolist()]
                 found[name] = np.array(factors)[person_rows]
 
-    def _partitions(self, found: Array, schedule: Schedule, authors: Array, author_rows: Array) -> None:
+    def _partitions(self, found: Array, schedule: Schedule, authors: Array, author_rows: Array, places: Array) -> None:
         """Where events of each request go: all topics have the same number of partitions."""
         if not self._parts.program.topics:
             return
@@ -185,8 +190,9 @@ class Arrivals:
         keys = np.array([partition_of(str(author).encode(), partitions) for author in authors.tolist()])
         found["author_partition"] = keys[author_rows]
         starting = [index for index, act in enumerate(schedule.acts) if len(steps_of(act)) > 1 or not _is_read(act)]
-        for place in np.flatnonzero(np.isin(schedule.act, starting)).tolist():
-            found["number_partition"][place] = partition_of(str(schedule.first + place).encode(), partitions)
+        for row in np.flatnonzero(np.isin(found["act"], starting)).tolist():
+            number = schedule.first + int(places[row])
+            found["number_partition"][row] = partition_of(str(number).encode(), partitions)
 
     def _new_people(self, people: Array, found: Array) -> dict[Place, Array]:
         """Rows of people who ask for the first time: their page, their last commit, their recent arrivals."""
@@ -216,10 +222,10 @@ class Arrivals:
         grown[Place.PAGE_AUTHORS] = np.array(authors, dtype=KINDS[Place.PAGE_AUTHORS])
         return grown
 
-    def _counters(self, found: Array, schedule: Schedule) -> Array:
+    def _counters(self, found: Array, targets: Array) -> Array:
         """Counters of posts, where they lie on more than one node; of the new ones a row for each region."""
         content, regions = self._parts.content, len(self._parts.layout.regions)
-        posts = content.posts(schedule.target)
+        posts = content.posts(targets)
         asked, rows = np.unique(posts, return_inverse=True)
         new = asked[self._counter_rows[asked - NO_TARGET] < 0]
         self._counter_rows[new - NO_TARGET] = self._counters_count + np.arange(len(new))
@@ -231,6 +237,11 @@ class Arrivals:
 
 def _each(function: Callable[[int], int], values: Array) -> Array:
     return np.array([function(value) for value in values.tolist()], dtype=np.int32)
+
+
+def _is_ours(act: str) -> bool:
+    """Whether an act comes to one of our services."""
+    return any(isinstance(OPERATIONS[name].component, Component) for name in steps_of(act))
 
 
 def _is_read(act: str) -> bool:

@@ -25,7 +25,7 @@ from sim.flow import Ending, Where
 from sim.host import Account
 from sim.laws import ModelError, Tally
 from sim.observe import seen
-from sim.observed import Observed
+from sim.observed import EngineError, Observed
 from sim.parts import Parts
 from sim.program import Instruction, Op
 from sim.task import STEPS_MAX
@@ -64,7 +64,7 @@ class Engine:
     def __init__(self, parts: Parts):
         reason = why_not(parts)
         if reason:
-            raise ValueError(f"not feed-forward: {reason}")
+            raise EngineError(f"not feed-forward: {reason}")
         self._parts = parts
         self._start = parts.kernel.now
         self._now = self._start

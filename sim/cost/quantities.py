@@ -66,8 +66,8 @@ def of_run(run: Run) -> Quantities:
     misses = _miss_ratios(run)
     return Quantities(
         cores=_cores(run, seconds),
-        per_second=_rates(samples.operation, seconds),
-        answered_per_second=_rates(answered.operation, seconds),
+        per_second=_rates(samples.operation, seconds * run.rows_kept_ratio),
+        answered_per_second=_rates(answered.operation, seconds * run.rows_kept_ratio),
         edge_miss_ratio=misses.get(Cache.EDGE, 1.0),
         shield_miss_ratio=misses.get(Cache.SHIELD, 1.0),
         redis_memory_bytes=float(run.scenario.system.redis.memory_bytes * run.scenario.system.redis.nodes),

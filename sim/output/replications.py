@@ -109,6 +109,24 @@ def quantile_interval(histograms: Sequence[Histogram], q: float) -> stats.Estima
     return stats.mean_interval([each.quantile(q) for each in histograms])
 
 
+def pooled_interval(histograms: Sequence[Histogram], q: float) -> stats.Estimate:
+    """`pooled_quantile` with its 95 % t-interval, from what it moves when each replication in turn is left out."""
+    value, spread = pooled_quantile(histograms, q), stats.mean_interval(pseudo_values(histograms, q))
+    half = (spread.high - spread.low) / 2.0
+    return stats.Estimate(value=value, low=value - half, high=value + half)
+
+
+def pseudo_values(histograms: Sequence[Histogram], q: float) -> tuple[float, ...]:
+    """A number for each replication whose mean estimates the pooled q-quantile, for a `StoppingRule`: n times the
+    quantile of all less n − 1 times that of all others (grouped jackknife; M. H. Quenouille 1956, J. W. Tukey 1958).
+
+    For a quantile it holds where a replication has many samples beyond it (J. Shao and C. F. J. Wu, *A general theory
+    for jackknife variance estimation*, 1989)."""
+    count, total = len(histograms), merged(histograms)
+    whole = total.quantile(q)
+    return tuple(count * whole - (count - 1) * Histogram(total.counts - each.counts).quantile(q) for each in histograms)
+
+
 def pooled_quantile(histograms: Sequence[Histogram], q: float) -> float:
     """The q-quantile of all replications' samples together: less biased than the mean of quantiles, without an
     interval."""

@@ -157,6 +157,7 @@ def _scenario(
         ),
         system=replace(
             system,
+            cells=1,
             regions={region.name: replace(system.regions[region.name], people_ratio=1.0)},
             placement=placement,
             gateway=replace(system.gateway, instances=whole[Server.GATEWAY], limits={}),

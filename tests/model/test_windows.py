@@ -14,6 +14,7 @@ from core import traffic
 from core.scenario import Scenario
 from sim import parts
 from sim import simulate as simulation
+from sim.outcomes import MOMENTS
 from sim.simulate import Result, simulate
 from tests.model.small import scenario
 from tests.model.synthetic import profile
@@ -95,12 +96,14 @@ def test_figures_of_a_long_run_come_from_all_requests_and_its_rows_are_every_kth
         assert median == pytest.approx(float(np.quantile(rows.latency_seconds, 0.5)), rel=0.004)
 
 
-def test_means_by_second_leave_out_seconds_in_which_nobody_came() -> None:
+def test_means_by_moment_are_those_of_what_began_then_and_unknown_where_nobody_came() -> None:
     result = simulate(scenario(rate="1/s", duration="30s"), profile(), engine="simpy")
-    seconds = np.floor(result.samples.at_seconds)
-    assert len(np.unique(seconds)) < 31
-    means = [result.samples.latency_seconds[seconds == each].mean() for each in np.unique(seconds)]
-    assert result.outcomes.means_by_second().tolist() == pytest.approx(means)
+    moments = np.floor((result.samples.at_seconds + 1.0) * MOMENTS).astype(int)
+    found = result.outcomes.means()
+    assert len(found) == 31 * MOMENTS
+    assert np.flatnonzero(np.isfinite(found)).tolist() == np.unique(moments).tolist()
+    means = [result.samples.latency_seconds[moments == each].mean() for each in np.unique(moments)]
+    assert found[np.unique(moments)].tolist() == pytest.approx(means)
 
 
 #: Answers, and peak memory in kB, of a run of so many seconds at 1,000/s, in windows or in one piece.

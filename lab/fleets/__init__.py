@@ -1,0 +1,1 @@
+"""Replications and fleets: cells of a system simulated on a pool until their intervals are narrow, and told."""

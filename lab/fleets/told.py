@@ -1,0 +1,274 @@
+"""What a command prints of a fleet, and the record of it: every figure with half of its 95 % interval."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from core.scenario import Scenario
+from core.scenario.units import Below
+from core.stats import Estimate
+from lab import figures
+from lab.fleets.make import Found
+from lab.planning.words import money
+from lab.studies.tables import WIDTH, ends, table
+from sim.fleet.doubled import Moved
+from sim.fleet.whole import QUANTILES, WATCHED, Fleet, OperationFigures
+from sim.output.replications import Verdict
+
+RECORD_FILE: Final = "fleet.json"
+_LABEL: Final = 7
+#: Tiers that are told.
+_BUSIEST: Final = 4
+#: The figures by which the error of the split is told first.
+_SPLIT: Final = ("p50", "p99", "busy")
+_RATES: Final = ((1e6, " M"), (1e3, " k"))
+
+
+def render(found: Found, *, commit: str, took_seconds: float, folder: Path) -> str:
+    """The result for the terminal."""
+    fleet = found.fleet
+    right = f"seed {fleet.scenario.seed}   {commit}   {figures.took(took_seconds)}"
+    said = [ends(f"windtunnel simulate {fleet.scenario.name}", right), *_wrapped("", sentence(found))]
+    said += _expectations(fleet)
+    rows = [_row(each) for each in fleet.operations]
+    said += ["", *table(["OPERATION", "rate/s", *(f"p{q * 100:g} ms" for q in QUANTILES)], rows)[0], ""]
+    busy = (f"{tier} {_percent(ratio)}" for tier, ratio in list(fleet.busy_ratio.items())[:_BUSIEST])
+    said += _wrapped("BUSY", ", ".join(busy))
+    if fleet.hit_ratio:
+        hits = sorted(fleet.hit_ratio.items(), key=lambda each: each[1].value)
+        said += _wrapped("HITS", ", ".join(f"{name} {_percent(ratio)}" for name, ratio in hits))
+    said += _wrapped("ERRORS", ", ".join(f"{each.name} {_errors(each.errors_ratio)}" for each in fleet.operations))
+    said += _wrapped("COST", _cost(fleet))
+    if found.moved:
+        said += _wrapped("SPLIT", _split(found))
+    for note in notes(found):
+        said += _wrapped("NOTE", note)
+    said += ["", f"run     {folder}"]
+    return "\n".join(said)
+
+
+def sentence(found: Found) -> str:
+    """What was found, and how surely."""
+    fleet = found.fleet
+    count = len(fleet.seen)
+    what = f"{count} of {fleet.count:,} cells" if fleet.count > 1 else f"{count} replications"
+    requests = sum(each.answers_count for each in fleet.seen)
+    begin = f"{what}, {requests:,} requests"
+    if count == 1:
+        return f"{begin}; one alone gives no intervals"
+    known = [each.half_width_ratio for each in fleet.operations if each.watched and each.half_width_ratio is not None]
+    if not known:
+        return f"{begin}; none of the operations has requests enough for a p99"
+    widest = f"every p99 that a cell's requests carry ±{max(known) * 100:.2g} % or better"
+    if found.until is None:
+        return f"{begin}; {widest}"
+    mark = "✓" if found.reached else "✗"
+    asked = f"asked for ±{found.until * 100:.3g} %"
+    return f"{mark} {begin}; {widest}, {asked}"
+
+
+def notes(found: Found) -> tuple[str, ...]:
+    """What a reader has to know of the figures."""
+    fleet = found.fleet
+    told = [f"± is half of the 95 % interval, over {'cells' if fleet.count > 1 else 'replications'}"]
+    few = [each for each in fleet.operations if not each.watched]
+    if few and found.until is not None:
+        names = ", ".join(f"{each.name} ({each.least_count:,})" for each in few)
+        told.append(f"not waited for, because one cell has too few requests for its p99: {names}")
+    wide = [name for name, verdict in found.verdicts.items() if verdict is Verdict.SPENT]
+    if wide:
+        told.append(f"wider than asked for, and no more cells were allowed: {', '.join(wide)}")
+    if fleet.unsteady:
+        told.append(f"{fleet.unsteady}; so the figures depend on how long a run is")
+    elif fleet.settled_seconds is None and not _changes(fleet.scenario):
+        told.append("MSER-5 sees no steady state: simulate longer")
+    elif fleet.settled_seconds is not None and fleet.settled_seconds > 0:
+        told.append(f"MSER-5 sees a steady state from {fleet.settled_seconds:g} s on only: lengthen the warm-up")
+    return tuple(told)
+
+
+def _changes(scenario: Scenario) -> bool:
+    """Whether what a scenario asks for changes with time."""
+    load = scenario.traffic
+    return load.arrivals == "diurnal" or load.viral is not None or bool(scenario.faults)
+
+
+def _row(operation: OperationFigures) -> list[str]:
+    quantiles = [_relative(operation.quantiles[q], 1e-3) for q in QUANTILES]
+    return [operation.name, _rate(operation.per_second), *quantiles]
+
+
+def _expectations(fleet: Fleet) -> list[str]:
+    lines = []
+    known = {each.name: each for each in fleet.operations}
+    for name, expectation in fleet.scenario.expectations.items():
+        wanted = {q: getattr(expectation, f"p{q * 100:g}") for q in QUANTILES}
+        limits: list[tuple[str, Below, Estimate | None]] = [
+            (f"{name} p{q * 100:g}", below, known[name].quantiles[q] if name in known else None)
+            for q, below in wanted.items()
+            if below is not None
+        ]
+        if expectation.errors_ratio is not None:
+            limits.append(
+                (f"{name} errors", expectation.errors_ratio, known[name].errors_ratio if name in known else None)
+            )
+        lines += [_judged(*limit) for limit in limits]
+    return ["", *lines] if lines else []
+
+
+def _judged(name: str, below: Below, found: Estimate | None) -> str:
+    limit = figures.limit_of(below.value, below.unit)
+    if found is None:
+        return f"· {name:<28}{limit:>10}   not judged: too few requests"
+    value = f"{_relative(found, 1e-3, ' ms')}" if below.unit == "seconds" else _errors(found)
+    if found.high < below.value:
+        return f"✓ {name:<28}{limit:>10}   {value}   held"
+    if found.low >= below.value:
+        return f"✗ {name:<28}{limit:>10}   {value}   missed"
+    return f"· {name:<28}{limit:>10}   {value}   not sure"
+
+
+def _cost(fleet: Fleet) -> str:
+    if fleet.dollars_month is None:
+        return f"not priced: {fleet.not_priced}"
+    month = fleet.dollars_month
+    return (
+        f"{money(month.value)}{_around(month)} a month, if it were this load all month (prices {fleet.scenario.prices})"
+    )
+
+
+def _split(found: Found) -> str:
+    wanted = [each for each in found.moved if each.figure.rpartition(" ")[2] in _SPLIT]
+    tier = next(iter(found.fleet.busy_ratio))
+    shown = [each for each in wanted if not each.figure.endswith(" busy") or each.figure == f"{tier} busy"]
+    parts = ", ".join(f"{each.figure} {_move(each)}" for each in shown)
+    return f"cells twice as large, {found.moved_count} pairs under common seeds, move {parts}"
+
+
+def _move(moved: Moved) -> str:
+    if not moved.usual:
+        return figures.MISSING
+    change = moved.difference
+    bounds = (change.mean, change.low, change.high)
+    middle, low, high = (figures.signed(each / moved.usual * 100, digits=1) for each in bounds)
+    return f"{middle} [{low}, {high}] %"
+
+
+def _relative(found: Estimate | None, unit: float, letters: str = "") -> str:
+    """``41.6 ±0.7 %``: in digits that the interval allows."""
+    if found is None:
+        return figures.MISSING
+    return f"{figures.rounded(found.value / unit, _width(found) / unit)}{letters}{_around(found)}"
+
+
+def _rate(found: Estimate) -> str:
+    unit, letters = next(((size, name) for size, name in _RATES if found.value >= size * 0.9995), (1.0, ""))
+    return _relative(found, unit, letters)
+
+
+def _percent(found: Estimate) -> str:
+    """``55.4 ±0.2 %``, both of the same whole."""
+    half = _width(found) * 100
+    return f"{figures.rounded(found.value * 100, half)}{f' ±{_digit(half)}' if half else ''} %"
+
+
+def _errors(found: Estimate) -> str:
+    """Where none was seen, below how much they are."""
+    return f"<{_digit(found.high * 100)} %" if found.value == 0.0 else _percent(found)
+
+
+def _around(found: Estimate) -> str:
+    """Half of the interval over the value; of one cell alone there is none, and of what never differs none either."""
+    half = _width(found)
+    return f" ±{_digit(half / abs(found.value) * 100)} %" if half and found.value else ""
+
+
+def _width(found: Estimate) -> float:
+    half = (found.high - found.low) / 2.0
+    return half if math.isfinite(half) else 0.0
+
+
+def _digit(value: float) -> str:
+    """One significant digit, without an exponent."""
+    return f"{value:.{max(0, -math.floor(math.log10(float(f'{value:.0e}'))))}f}"
+
+
+def _wrapped(label: str, text: str) -> Iterable[str]:
+    first, rest = (f"{label:<{_LABEL}}", " " * _LABEL) if label else ("", "  ")
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def record(found: Found, *, commit: str, calibration: str, took_seconds: float) -> dict[str, Any]:
+    """The whole as JSON."""
+    fleet = found.fleet
+    return {
+        "scenario": fleet.scenario.name,
+        "seed": fleet.scenario.seed,
+        "commit": commit,
+        "engine": fleet.seen[0].engine,
+        "calibration": calibration,
+        "wall_seconds": round(took_seconds, 3),
+        "sentence": sentence(found),
+        "cells": fleet.count,
+        "simulated": len(fleet.seen),
+        "seeds": [each.seed for each in fleet.seen],
+        "duration_seconds": fleet.scenario.traffic.duration_seconds,
+        "answers_count": sum(each.answers_count for each in fleet.seen),
+        "until_ratio": found.until,
+        "reached": found.reached,
+        "operations": [_operation(each, found.verdicts) for each in fleet.operations],
+        "busy_ratio": {tier: _estimate(ratio) for tier, ratio in fleet.busy_ratio.items()},
+        "hit_ratio": {cache: _estimate(ratio) for cache, ratio in fleet.hit_ratio.items()},
+        "dollars_month": _estimate(fleet.dollars_month),
+        "prices": fleet.scenario.prices,
+        "not_priced": fleet.not_priced,
+        "no_steady_state": fleet.unsteady,
+        "settled_seconds": fleet.settled_seconds,
+        "split": [_moved(each) for each in found.moved],
+        "notes": list(notes(found)),
+    }
+
+
+def _operation(each: OperationFigures, verdicts: Mapping[str, Verdict | None]) -> dict[str, Any]:
+    verdict = verdicts.get(each.name)
+    return {
+        "operation": each.name,
+        "count": each.count,
+        "least_count": each.least_count,
+        "per_second": _estimate(each.per_second),
+        "answered_per_second": _estimate(each.answered_per_second),
+        "errors_ratio": _estimate(each.errors_ratio),
+        **{f"p{q * 100:g}_seconds": _estimate(each.quantiles[q]) for q in QUANTILES},
+        f"p{WATCHED * 100:g}_half_width_ratio": _finite(each.half_width_ratio),
+        "waited_for": each.watched and bool(verdicts),
+        "narrow": None if verdict is None else verdict is Verdict.NARROW,
+    }
+
+
+def _moved(each: Moved) -> dict[str, Any]:
+    return {
+        "figure": each.figure,
+        "usual": each.usual,
+        "difference": each.difference.mean,
+        "low": _finite(each.difference.low),
+        "high": _finite(each.difference.high),
+        "distinguishable": each.difference.distinguishable,
+    }
+
+
+def _estimate(found: Estimate | None) -> dict[str, float | None] | None:
+    """Without bounds where one cell alone gives none."""
+    if found is None:
+        return None
+    low, high = (found.low, found.high) if math.isfinite(found.high) else (None, None)
+    return {"value": found.value, "low": low, "high": high}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
