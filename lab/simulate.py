@@ -10,7 +10,7 @@ from core import run
 from core.names import Origin
 from core.profile import Profile, scaled
 from core.scenario import Scenario
-from lab import provenance
+from lab import counts, provenance
 from lab.errors import UserError
 from lab.progress import Report
 
@@ -91,6 +91,9 @@ def write(
         validity=run.Validity(scheduled_count=result.outcomes.count, sent_count=result.outcomes.count),
         written=written,
     )
+    if result.outcomes.every > 1:
+        folder.mkdir(parents=True, exist_ok=True)
+        counts.write(folder, result.outcomes.services())
     run.write(
         folder,
         record=record,

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 import click
 
 from core import judge
-from core.run import Run
-from lab import agreement, figures
+from core.run import Run, RunRecord
+from lab import agreement, counts, figures
 from lab.comparison import CacheSide, Comparison, Judged, OperationPair, SideFacts, Verdict
+from sim.outcomes import Service
 
 WIDTH: Final = 80
 _NAME: Final = 32
@@ -63,7 +64,7 @@ def summarize(run: Run) -> str:
         )
     ]
     if run.rows_kept_ratio < 1.0:
-        lines += _wrapped("ROWS", f"of 1 request in {1 / run.rows_kept_ratio:,.0f}; rates are of all of them")
+        lines += _wrapped("ROWS", f"kept of 1 request in {1 / run.rows_kept_ratio:,.0f}; the table is of all of them")
     if record.validity.void:
         lines += _wrapped("VOID", "; ".join(record.validity.reasons) or "no reason was recorded")
     found = judge.judge(run.scenario, run.samples, ledger=record.ledger or None)
@@ -75,18 +76,31 @@ def summarize(run: Run) -> str:
         word = {True: "held", False: "missed", None: verdict.reason or "not judged"}[verdict.held]
         lines.append(f"{_MARKS[verdict.held]} {verdict.name:<{_NAME}}{limit:>9}{value:>12}   {word}")
     lines += ["", f"{'OPERATION':<18}{'n':>8}{'rate':>9}{'p50':>10}{'p95':>10}{'p99':>10}{'errors':>9}"]
+    counted = counts.read(run.folder, duration_seconds=record.duration_seconds)
+    for name, count, per_second, quantiles, errors in (
+        _of_rows(pairs) if counted is None else _of_counts(counted, record)
+    ):
+        cells = "".join(f"{figures.duration(each):>10}" for each in quantiles)
+        lines.append(f"{name:<18}{count:>8,}{figures.rate(per_second):>9}{cells}{figures.share(errors):>9}")
+    return "\n".join(lines)
+
+
+#: Name, requests, a second, p50, p95 and p99, share of errors.
+_Line = tuple[str, int, float, list[float | None], float | None]
+
+
+def _of_rows(pairs: Iterable[OperationPair]) -> Iterable[_Line]:
     for pair in sorted(pairs, key=lambda each: each.operation):
         side = pair.simulated
-        if side is None:
-            continue
-        cells = "".join(
-            f"{figures.duration(each.simulated.value if each.simulated else None):>10}" for each in pair.quantiles
-        )
-        lines.append(
-            f"{pair.operation:<18}{side.count:>8,}{figures.rate(side.per_second):>9}{cells}"
-            f"{figures.share(side.errors_ratio):>9}"
-        )
-    return "\n".join(lines)
+        if side is not None:
+            quantiles = [each.simulated.value if each.simulated else None for each in pair.quantiles]
+            yield pair.operation, side.count, side.per_second, quantiles, side.errors_ratio
+
+
+def _of_counts(counted: Mapping[str, Service], record: RunRecord) -> Iterable[_Line]:
+    for name, service in counted.items():
+        quantiles = [service.quantile_seconds(q) for q in agreement.QUANTILES]
+        yield name, service.count, service.count / record.duration_seconds, quantiles, service.errors_ratio
 
 
 def _head(comparison: Comparison, command: str, took_seconds: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "20261120-050000" / "comparison.json").write_text("{", encoding="utf-8")
     (folder / "notes").mkdir()
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put `__main__` back: streamlit leaves its script there, and a process spawned later would run it."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 def _open(runs: Path, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 
-from core import traffic
-from core.scenario import Scenario
+from core import run, traffic
+from core.scenario import Scenario, explain
+from lab import counts
+from lab import simulate as lab_simulate
+from lab.terminal import summarize
 from sim import parts
 from sim import simulate as simulation
+from sim.cost import quantities
 from sim.outcomes import MOMENTS
 from sim.simulate import Result, simulate
 from tests.model.small import scenario
@@ -94,6 +99,31 @@ def test_figures_of_a_long_run_come_from_all_requests_and_its_rows_are_every_kth
         )
         median = served.quantile_seconds(0.5)
         assert median == pytest.approx(float(np.quantile(rows.latency_seconds, 0.5)), rel=0.004)
+
+
+def test_a_long_run_is_written_with_its_counts_and_told_by_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = scenario(duration="20s", rate="60/s")
+    _long(monkeypatch, window=200, rows=300)
+    long = simulate(asked, profile(), engine="compiled")
+    written = run.Written(started="", finished="", wall_seconds=0.0)
+    how: dict[str, Any] = {"calibration": "p", "speed": 1.0, "own_profile": False, "written": written}
+    record = lab_simulate.write(tmp_path / "run", asked, explain(asked), long, **how)
+    assert record.validity.sent_count == long.outcomes.count
+    back = run.read(tmp_path / "run")
+    assert back.rows_kept_ratio == 0.2
+    services, counted = long.outcomes.services(), counts.read(tmp_path / "run", duration_seconds=20.0)
+    assert counted is not None
+    assert counted.keys() == services.keys()
+    for name, service in services.items():
+        assert counted[name].by_second.tolist() == service.by_second.tolist()
+        assert counted[name].latency.counts.tolist() == service.latency.counts.tolist()
+    row = next(line for line in summarize(back).splitlines() if line.startswith("feed.read"))
+    assert row.split()[1] == f"{services['feed.read'].count:,}"
+    assert "kept of 1 request in 5" in summarize(back)
+    used = quantities.of_run(back).per_second["feed.read"]
+    assert used == pytest.approx(services["feed.read"].count / 20.0, rel=0.15)  # of a fifth of the rows
 
 
 def test_means_by_moment_are_those_of_what_began_then_and_unknown_where_nobody_came() -> None:
