@@ -19,7 +19,7 @@ from lab.errors import UserError
 def command(groups: tuple[str, ...], check: bool) -> None:
     """Install the servers that are missing: Debian packages, Go modules, Maven artefacts; pinned, once.
 
-    The model's engine is compiled as well, which takes about half a minute, once.
+    The model's engine is compiled as well, which takes about a minute, once.
     """
     from stack import install
     from stack.failure import StackFailure

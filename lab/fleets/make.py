@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from core.profile import Profile, scaled
 from core.scenario import Scenario
+from lab import engines
 from lab.errors import UserError
 from lab.fleets.work import CellSetup, work
 from lab.profiles import Chosen
@@ -83,6 +84,7 @@ def simulate(
     )
     if check_cells:
         _splits(scenario)
+    engines.ready(engine, report)
     count = workers or cores()
     with Here(work) if count == 1 else Workers(count, work, died=_died) as runner:
         found = make(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lab import engines
 from lab.progress import Report
 from lab.studies.results import Results
 from lab.studies.runners import Runner
@@ -18,6 +19,8 @@ def complete(
     missing = [task for task in {task.key: task for task in tasks}.values() if results.get(task.key) is None]
     done = len(tasks) - len(missing)
     if report is not None:
+        if missing and shared.engine != "auto":  # a study of short runs may not need it
+            engines.ready(shared.engine, report)
         report(done, len(tasks), f"{done} of {len(tasks)}")
     for task, reading in runner.run(missing, shared):
         results.add(task, reading)

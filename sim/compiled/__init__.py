@@ -1,16 +1,19 @@
 """The compiled engine: the same program as SimPy walks, run by numba over arrays; the same sample path, far faster.
 
 Compiled code is kept between processes in a folder whose name is a hash of these sources, because numba by itself
-notices only changes of the one file that it compiles, not of those that it takes functions from. Importing this package
-alone loads no numba.
+notices only changes of the one file that it compiles, not of those that it takes functions from; and of where they
+are, because numba gives code back only to the files that it came from. Importing this package alone loads no numba.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -23,7 +26,7 @@ _SOURCES: Final = (breaker, hot_key, patience, replica, retry, jobs)
 
 
 def _cache_folder() -> Path:
-    digest = hashlib.sha256(version("numba").encode())
+    digest = hashlib.sha256(f"{version('numba')} {Path(__file__).parent}".encode())
     for path in (*sorted(Path(__file__).parent.glob("*.py")), *(Path(str(each.__file__)) for each in _SOURCES)):
         digest.update(path.read_bytes())
     name = digest.hexdigest()[:16]
@@ -42,13 +45,21 @@ _READY: Final = FOLDER / "ready"
 _KEPT_MAX: Final = 4
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """One process at a time compiles; those that waited find its code."""
+    with (FOLDER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def is_kept() -> bool:
     """Whether the code has been compiled before on this machine."""
     return _READY.exists()
 
 
 def compile_now() -> None:
-    """Compile everything that a run needs, or take it from where it is kept; about half a minute the first time."""
+    """Compile everything that a run needs, or take it from where it is kept; about a minute the first time."""
     from sim.compiled import engine, feedforward, jit  # noqa: F401  # compiled as they are imported
 
     jit.compile_entries()

@@ -21,7 +21,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from sim.compiled import FOLDER
+from sim.compiled import FOLDER, alone
 
 F = TypeVar("F", bound=Callable[..., Any])
 #: Address of the addresses of all tables.
@@ -100,14 +100,15 @@ def compile_entries() -> None:
 def _compile(whole: _Dispatcher, signature: tuple[Any, ...]) -> None:
     """Take the code from where it was kept, or compile it: first the parts, each for its one signature."""
     kept = FOLDER / f"{whole.py_func.__module__}.{whole.py_func.__name__}.ready"
-    if not kept.exists():
-        for part, arguments in _parts:
-            part.compile(arguments)
-            part.disable_compile()
-        _parts.clear()
-    whole.compile(signature)
+    with alone():
+        if not kept.exists():
+            for part, arguments in _parts:
+                part.compile(arguments)
+                part.disable_compile()
+            _parts.clear()
+        whole.compile(signature)
+        kept.touch()
     whole.disable_compile()
-    kept.touch()
 
 
 def table(place: int, kind: npt.DTypeLike) -> Callable[[World], Rows]:
