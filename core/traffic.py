@@ -32,6 +32,8 @@ VIRAL_POST: Final = -1
 #: No target: the act is about the person alone.
 NO_TARGET: Final = -2
 
+#: Acts of those who post; of somebody else in their place where a person does not.
+BY_A_POSTER: Final = frozenset({"media.upload", "media.create", "media.read", "post.create", "story.create"})
 #: Acts that are about one post; their target is a post's index (see `Schedule.post`).
 ABOUT_A_POST: Final = frozenset({"post.read", "like.add", "like.remove", "comment.add", "comment.list", "image.read"})
 #: Acts that are about another person; their target is that person.
@@ -126,9 +128,9 @@ class _Chooser:
         self._scenario, self._people, self._name, self._homes = scenario, people, name, homes
         self._edges = np.cumsum(list(mix.values()))
         self._acts = np.array([acts.index(each) for each in mix], dtype=np.int64)
-        self._uploads, self._about_post, self._about_person = (
+        self._by_posters, self._about_post, self._about_person = (
             [acts.index(each) for each in acts if each in names]
-            for names in (("media.upload", "story.create"), ABOUT_A_POST, ABOUT_A_PERSON)
+            for names in (BY_A_POSTER, ABOUT_A_POST, ABOUT_A_PERSON)
         )
         self._author_edges = np.cumsum(people.follower_counts[: people.posters] + 1.0)
 
@@ -145,7 +147,7 @@ class _Chooser:
             person = (draw("person") * people.people).astype(np.int64)
         else:
             person = self._by_region(self._homes, times, draw("person"), draw("region"))
-        person = np.where(np.isin(act, self._uploads), person % people.posters, person)
+        person = np.where(np.isin(act, self._by_posters), person % people.posters, person)
         author = np.searchsorted(self._author_edges, draw("author") * self._author_edges[-1], side="right")
         nth = (draw("post") * self._scenario.population.posts_per_poster).astype(np.int64)
         post = nth * people.posters + np.minimum(author, people.posters - 1)

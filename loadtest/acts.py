@@ -17,7 +17,7 @@ from core.names import DEGRADED_HEADER, IDEMPOTENCY_HEADER, Outcome
 from core.operations import API, OPERATIONS
 from core.population import Population
 from core.scenario.model import Scenario
-from core.traffic import VIRAL_POST, Schedule
+from core.traffic import BY_A_POSTER, VIRAL_POST, Schedule
 from loadtest import address, photo
 from loadtest.seeded import Post, Seeded
 
@@ -138,7 +138,7 @@ class Acts:
                            headers=headers)  # fmt: skip
         if name in ("auth.signup", "auth.login"):
             return self._credentials(name, number, person)
-        if name in ("media.create", "media.read", "post.create", "story.create"):
+        if name in BY_A_POSTER:
             return self._by_a_poster(name, number, person)
         return Request(operation=name, method=method, path=path, headers=headers)
 
