@@ -28,7 +28,7 @@ from lab.errors import UserError
 from lab.progress import task
 from lab.sampler import UsageSampler
 from lab.scrape import Scrape, scrape
-from stack import cores, stalls
+from stack import autogroup, cores, stalls
 from stack.backing import varnish
 from stack.control import RunningStack, StackFailure
 from stack.usage import Accounting
@@ -260,6 +260,7 @@ def _record(
             "stack_cores": list(stack.cores),
             "load_cores": list(scenario.system.placement.cores.load),
             "kept_awake_cores": list(stack.cores),
+            "autogroup": "on" if autogroup.is_on() else "off",
         },
         facts={
             "stack_up_seconds": stack.seconds_to_start,

@@ -10,7 +10,7 @@ from typing import Any
 
 from lab.errors import UserError
 from lab.progress import task
-from stack import control, guard, processes
+from stack import autogroup, control, guard, processes
 
 
 def data_folder(told: Path | None, name: str = "default") -> Path:
@@ -47,11 +47,12 @@ def running(scenario_path: Path, data: Path, *, wipe: bool) -> Iterator[control.
     """
     if wipe:
         _wipe(data)
-    stack = start(scenario_path, data, attached=True)
-    try:
-        yield stack
-    finally:
-        stack.stop(wipe=wipe)
+    with autogroup.off():
+        stack = start(scenario_path, data, attached=True)
+        try:
+            yield stack
+        finally:
+            stack.stop(wipe=wipe)
 
 
 def _wipe(data: Path) -> None:

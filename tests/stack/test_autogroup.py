@@ -1,0 +1,60 @@
+"""Automatic scheduling groups are off while a block runs, and put back by whatever ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stack import autogroup
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not autogroup.SWITCH.exists(), reason="only root may switch them, where the kernel has them"
+)
+
+
+@pytest.fixture(autouse=True)
+def _on() -> Iterator[None]:
+    before = autogroup.SWITCH.read_text(encoding="ascii")
+    autogroup.SWITCH.write_text("1", encoding="ascii")
+    yield
+    autogroup.SWITCH.write_text(before, encoding="ascii")
+
+
+def test_what_is_started_in_the_block_is_in_no_group_and_the_switch_is_put_back() -> None:
+    with autogroup.off():
+        assert not autogroup.is_on()
+        with autogroup.off():  # it was off already, so this one does not put it back
+            pass
+        assert not autogroup.is_on()
+    assert autogroup.is_on()
+
+
+def test_the_switch_is_put_back_when_the_caller_is_killed() -> None:
+    program = (
+        "import time; from stack import autogroup;"
+        "block = autogroup.off(); block.__enter__(); print('in', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as caller:
+        assert caller.stdout is not None
+        caller.stdout.readline()
+        assert not autogroup.is_on()
+        caller.send_signal(signal.SIGKILL)
+        caller.wait()
+    deadline = time.monotonic() + 5
+    while not autogroup.is_on():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_machine_whose_switch_is_not_ours_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autogroup, "SWITCH", tmp_path / "none")
+    with autogroup.off():
+        assert not autogroup.is_on()
+    assert not (tmp_path / "none").exists()
