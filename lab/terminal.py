@@ -1,4 +1,4 @@
-"""What a command prints of a comparison or of one run: misses first, a verdict in a sentence with its numbers.
+"""What a command prints of a comparison: misses first, a verdict in a sentence with its numbers.
 
 Lines keep to 80 columns and are whole and plain; the few colours are ANSI codes that `click.echo` takes out when nobody
 sits at a terminal.
@@ -6,24 +6,18 @@ sits at a terminal.
 
 from __future__ import annotations
 
-import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import click
 
-from core import judge
-from core.run import Run, RunRecord
-from lab import agreement, counts, figures
+from lab import figures
 from lab.comparison import CacheSide, Comparison, Judged, OperationPair, SideFacts, Verdict
-from sim.outcomes import Service
+from lab.tables import WIDTH, ends, labelled
 
-WIDTH: Final = 80
 _NAME: Final = 32
-_LABEL: Final = 7
-_WITH_UNIT: Final = re.compile(r"(\d) (%|ms\b|s\b)")
 _MARKS: Final = {True: "✓", False: "✗", None: "·"}
 
 
@@ -52,62 +46,11 @@ def render(
     return "\n".join(blocks)
 
 
-def summarize(run: Run) -> str:
-    """One run alone: what each operation took, and what the scenario's expectations say of it."""
-    record = run.record
-    samples = agreement.waited(run.samples.judged(), run.scenario.traffic.timeout_seconds)
-    pairs = agreement.pairs(samples, None, seconds=record.duration_seconds, kept_ratio=run.rows_kept_ratio)
-    lines = [
-        _ends(
-            f"windtunnel {record.origin.value} {record.scenario}",
-            f"seed {record.seed}   {record.commit}   {figures.took(record.written.wall_seconds)}",
-        )
-    ]
-    if run.rows_kept_ratio < 1.0:
-        lines += _wrapped("ROWS", f"kept of 1 request in {1 / run.rows_kept_ratio:,.0f}; the table is of all of them")
-    if record.validity.void:
-        lines += _wrapped("VOID", "; ".join(record.validity.reasons) or "no reason was recorded")
-    found = judge.judge(run.scenario, run.samples, ledger=record.ledger or None)
-    if found.verdicts:
-        lines += ["", f"{'EXPECTATIONS':<{_NAME + 2}}{'limit':>9}{record.origin.value:>12}   verdict"]
-    for verdict in found.verdicts:
-        value = figures.by_unit(verdict.value, verdict.unit)
-        limit = figures.limit_of(verdict.limit, verdict.unit)
-        word = {True: "held", False: "missed", None: verdict.reason or "not judged"}[verdict.held]
-        lines.append(f"{_MARKS[verdict.held]} {verdict.name:<{_NAME}}{limit:>9}{value:>12}   {word}")
-    lines += ["", f"{'OPERATION':<18}{'n':>8}{'rate':>9}{'p50':>10}{'p95':>10}{'p99':>10}{'errors':>9}"]
-    counted = counts.read(run.folder, duration_seconds=record.duration_seconds)
-    for name, count, per_second, quantiles, errors in (
-        _of_rows(pairs) if counted is None else _of_counts(counted, record)
-    ):
-        cells = "".join(f"{figures.duration(each):>10}" for each in quantiles)
-        lines.append(f"{name:<18}{count:>8,}{figures.rate(per_second):>9}{cells}{figures.share(errors):>9}")
-    return "\n".join(lines)
-
-
-#: Name, requests, a second, p50, p95 and p99, share of errors.
-_Line = tuple[str, int, float, list[float | None], float | None]
-
-
-def _of_rows(pairs: Iterable[OperationPair]) -> Iterable[_Line]:
-    for pair in sorted(pairs, key=lambda each: each.operation):
-        side = pair.simulated
-        if side is not None:
-            quantiles = [each.simulated.value if each.simulated else None for each in pair.quantiles]
-            yield pair.operation, side.count, side.per_second, quantiles, side.errors_ratio
-
-
-def _of_counts(counted: Mapping[str, Service], record: RunRecord) -> Iterable[_Line]:
-    for name, service in counted.items():
-        quantiles = [service.quantile_seconds(q) for q in agreement.QUANTILES]
-        yield name, service.count, service.count / record.duration_seconds, quantiles, service.errors_ratio
-
-
 def _head(comparison: Comparison, command: str, took_seconds: float | None) -> str:
     side = comparison.measured if comparison.measured.present else comparison.simulated
     took = figures.took(side.wall_seconds if took_seconds is None else took_seconds)
     right = f"seed {comparison.seed}   {side.commit}   {figures.clock(side.started)}   {took}"
-    line = _ends(f"windtunnel {command} {comparison.scenario}", right)
+    line = ends(f"windtunnel {command} {comparison.scenario}", right)
     good = comparison.exit_code == 0
     mark = "✓" if good else "✗"
     sentence = textwrap.fill(comparison.sentence, WIDTH - 2, subsequent_indent="  ")
@@ -182,27 +125,27 @@ def _facts(comparison: Comparison) -> list[str]:
         acted = f"seen to act ({fault.proof})" if fault.proof else "not proven to act"
         acted = acted if comparison.measured.present else "as planned"
         text = f"{fault.target} {fault.what}, {fault.begins_seconds:.0f}–{fault.ends_seconds:.0f} s, {acted}"
-        lines += _wrapped("FAULT", text + _recovery(comparison))
+        lines += labelled("FAULT", text + _recovery(comparison))
     failing = [each for each in comparison.operations if _errors(each)]
     if failing:
-        lines += _wrapped("ERRORS", "; ".join(_errors(each) for each in failing))
+        lines += labelled("ERRORS", "; ".join(_errors(each) for each in failing))
     known = [each for each in comparison.caches if each.simulated or each.measured]
     if known:
         parts = (f"{each.cache} {_hits(each.simulated)} / {_hits(each.measured)}" for each in known)
-        lines += _wrapped("HITS", f"simulated / measured: {', '.join(parts)}")
+        lines += labelled("HITS", f"simulated / measured: {', '.join(parts)}")
     if comparison.cost is not None and comparison.cost.month is not None:
         month = comparison.cost.month
         text = f"{figures.dollars(month.simulated)} simulated, {figures.dollars(month.measured)} measured a month"
-        lines += _wrapped("COST", f"{text} (prices {comparison.cost.prices})")
+        lines += labelled("COST", f"{text} (prices {comparison.cost.prices})")
     elif comparison.cost is not None and comparison.cost.reason:
-        lines += _wrapped("COST", f"not priced: {comparison.cost.reason}")
+        lines += labelled("COST", f"not priced: {comparison.cost.reason}")
     if comparison.speed is not None:
-        lines += _wrapped("SPEED", f"this run used {comparison.speed.ratio:.2f} × the calibrated CPU demand")
+        lines += labelled("SPEED", f"this run used {comparison.speed.ratio:.2f} × the calibrated CPU demand")
     for side in (comparison.simulated, comparison.measured):
         if not side.present:
-            lines += _wrapped("NOTE", side.reason)
+            lines += labelled("NOTE", side.reason)
     if comparison.measured.present:
-        lines += _wrapped("VALID" if not comparison.measured.void else "VOID", _validity(comparison.measured))
+        lines += labelled("VALID" if not comparison.measured.void else "VOID", _validity(comparison.measured))
     return lines
 
 
@@ -236,18 +179,6 @@ def _validity(side: SideFacts) -> str:
 
 def _hits(side: CacheSide | None) -> str:
     return figures.share(side.hit_ratio if side is not None else None)
-
-
-def _wrapped(label: str, text: str) -> Iterable[str]:
-    whole = _WITH_UNIT.sub("\\1\u00a0\\2", text)  # a figure keeps its unit beside it
-    wrapped = textwrap.wrap(whole, WIDTH - _LABEL, break_long_words=False, break_on_hyphens=False)
-    lines = [line.replace("\u00a0", " ") for line in wrapped]
-    return [f"{label if number == 0 else '':<{_LABEL}}{line}" for number, line in enumerate(lines)]
-
-
-def _ends(left: str, right: str) -> str:
-    room = WIDTH - len(left) - len(right)
-    return f"{left}{' ' * room}{right}" if room >= 3 else f"{left}\n{right.rjust(WIDTH)}"
 
 
 _STYLES: Final[dict[str, Callable[[str], str]]] = {

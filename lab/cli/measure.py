@@ -19,9 +19,9 @@ from lab.scenarios import load_for_stack
 def command(scenario: Path, out: Path | None, data: Path | None, as_json: bool) -> int:
     """Run SCENARIO on the real stack under load and faults, and write a run. Exit code 4 when it is void."""
     from core import run
+    from lab.alone import summarize
     from lab.measure import measure
     from lab.stacks import data_folder
-    from lab.terminal import summarize
 
     read, text = load_for_stack(scenario)
     folder = out or options.new_folder(options.RUNS) / "measured"

@@ -79,9 +79,9 @@ def _one(
     scenario: Scenario, text: str, chosen: Chosen, folder: Path, *, speed: float, engine: EngineName, as_json: bool
 ) -> None:
     from core import run
+    from lab.alone import summarize
     from lab.progress import task
     from lab.simulate import simulate
-    from lab.terminal import summarize
 
     with task("simulate") as report:
         record = simulate(

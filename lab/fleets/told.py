@@ -14,7 +14,7 @@ from core.stats import Estimate
 from lab import figures
 from lab.fleets.make import Found
 from lab.planning.words import money
-from lab.studies.tables import WIDTH, ends, table
+from lab.tables import WIDTH, ends, table
 from sim.fleet.doubled import Moved
 from sim.fleet.whole import QUANTILES, WATCHED, Fleet, OperationFigures
 from sim.output.replications import Verdict

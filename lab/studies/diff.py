@@ -15,8 +15,8 @@ from lab.studies import files, words
 from lab.studies.complete import complete
 from lab.studies.results import Results
 from lab.studies.runners import Runner
-from lab.studies.tables import WIDTH, ends, table
 from lab.studies.task import Setup, tasks
+from lab.tables import WIDTH, ends, table
 from sim.studies.difference import ALPHA, PAIRS_MIN, Difference, compare, narrow_enough
 from sim.studies.grid import differing
 from sim.studies.readings import COST, FRESHNESS, Reading

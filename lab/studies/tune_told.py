@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from lab.studies import files, words
 from lab.studies.sweep import estimate_record
-from lab.studies.tables import WIDTH, ends, table
 from lab.studies.tune import Tune, factor, short
+from lab.tables import WIDTH, ends, table
 from sim.studies.optimum import PRODUCT
 from sim.studies.pareto import front
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from core import run
 from core.names import Origin
 from lab.compare import compare
 from lab.comparison import Comparison
-from lab.terminal import WIDTH, render, summarize
+from lab.terminal import WIDTH, render
 from tests.agreement import synthetic
 
 
@@ -59,10 +58,3 @@ def test_a_prediction_alone_is_printed_without_a_measured_figure(tmp_path: Path)
     text = click.unstyle(render(compare(tmp_path / "pair")))
     assert "AGREEMENT" not in text
     assert "no measured run" in text
-
-
-def test_one_run_is_summed_up_by_operation(pair: Path) -> None:
-    text = click.unstyle(summarize(run.read(pair / "simulated")))
-    assert max(len(line) for line in text.splitlines()) <= WIDTH
-    assert "feed.read" in text
-    assert "feed.read p95, outside faults" in text

@@ -15,7 +15,7 @@ from core import run, traffic
 from core.scenario import Scenario, explain
 from lab import counts
 from lab import simulate as lab_simulate
-from lab.terminal import summarize
+from lab.alone import summarize
 from sim import parts
 from sim import simulate as simulation
 from sim.cost import quantities

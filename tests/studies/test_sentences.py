@@ -9,8 +9,8 @@ import pytest
 
 from core.scenario import parse
 from lab.studies.sweep import Place, Sweep
-from lab.studies.tables import WIDTH, table
 from lab.studies.tune import Tune, Wish
+from lab.tables import WIDTH, table
 from sim.studies import grid
 from sim.studies.difference import compare
 from sim.studies.optimum import Candidate, choose, objectives_of, scores

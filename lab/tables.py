@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 from typing import Final
 
 WIDTH: Final = 80
 _GAP: Final = 2
+_LABEL: Final = 7
+_WITH_UNIT: Final = re.compile(r"(\d) (%|ms\b|s\b)")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> tuple[list[str], list[str]]:
@@ -34,3 +38,11 @@ def ends(left: str, right: str) -> str:
     """Both on one line, as far apart as it is wide."""
     room = WIDTH - len(left) - len(right)
     return f"{left}{' ' * room}{right}" if room >= 3 else f"{left}\n{right.rjust(WIDTH)}"
+
+
+def labelled(label: str, text: str) -> list[str]:
+    """Wrapped text beside its label; a figure keeps its unit."""
+    whole = _WITH_UNIT.sub("\\1\u00a0\\2", text)
+    wrapped = textwrap.wrap(whole, WIDTH - _LABEL, break_long_words=False, break_on_hyphens=False)
+    lines = [line.replace("\u00a0", " ") for line in wrapped]
+    return [f"{label if number == 0 else '':<{_LABEL}}{line}" for number, line in enumerate(lines)]
