@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import field, fields
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from core.names import Cache
-from core.operations import JOURNEYS, OPERATIONS, steps_of
+from core.operations import BACKGROUND, JOURNEYS, OPERATIONS, steps_of
 from core.scenario.demand import near
 from core.scenario.fields import CONFIG, Count
 from core.scenario.units import Below, Ratio, Seconds
@@ -21,18 +21,30 @@ from core.scenario.units import Below, Ratio, Seconds
 if TYPE_CHECKING:
     from core.scenario.model import Scenario
 
-#: Inputs whose uncertainty a scenario may state: each a factor on what stands elsewhere.
+Term = Literal["on_demand", "reserved_1y", "reserved_3y", "spot"]
+#: Whose machines a term, or a shape, is of where no group is named: all of them, the services'.
+DEFAULT: Final = "default"
+SERVICES: Final = "services"
+
+#: Inputs whose uncertainty a scenario may state, each a factor on what stands elsewhere; some may be of one thing only,
+#: whose name follows: ``cpu.feed.read``, ``misses.edge``, ``failures.node``, ``prices.cdn`` (all that begin so).
 UNCERTAIN: Final = (
     "demand",  # acts a day
     "peak",  # busiest hour over the mean
     "growth",  # a year
-    "cpu",  # CPU seconds of everything
+    "cpu",  # CPU seconds of everything, or of one operation
     "follows",  # people whom one person follows
-    "misses",  # share of look-ups that miss their cache
+    "misses",  # share of look-ups that miss their cache, or one of them
     "bytes",  # of every object and answer
+    "images",  # of a feed that are fetched
+    "memory",  # that Redis holds
+    "rows",  # bytes of PostgreSQL
     "round_trip",  # between machines of one region
+    "failures",  # how often something fails
     "prices",  # of the book
 )
+#: Those that may be of one thing.
+_OF_ONE: Final = ("cpu", "misses", "failures", "prices")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -63,12 +75,38 @@ class Failing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class Interrupted:
+    """How often a spot machine is taken back, after what notice, and how long it is then gone until there is another.
+
+    Fewer than 5 % a month (nops.io/blog/aws-spot-facts, whose figures are of its customers at AWS) are 7 in 100,000 an
+    hour; two minutes of notice are AWS's (its user guide, Spot Instance interruption notices); five until another has
+    started are an assumption.
+    """
+
+    per_hour: Annotated[float, Field(ge=0, le=1)] = 7e-5  # of every instance
+    notice_seconds: Annotated[Seconds, Field(ge=0)] = 120.0
+    repair_seconds: Annotated[Seconds, Field(ge=0)] = 300.0
+
+    @property
+    def per_second(self) -> float:
+        """Interruptions of one instance."""
+        return self.per_hour / 3600.0
+
+    @property
+    def down_ratio(self) -> float:
+        """Share of time in which it is gone."""
+        lost = self.per_second * self.repair_seconds
+        return lost / (1.0 + lost)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Failures:
     """What fails. A machine once a year is what large fleets report (J. Dean, 2009: a thousand failures of machines in
     the first year of a cluster of 1,800); a region's 57 minutes a year are near the 99.99 % that providers promise."""
 
     node: Failing = Failing(every_seconds=365 * 86_400.0, repair_seconds=3_600.0)
     region: Failing = Failing(every_seconds=2 * 365 * 86_400.0, repair_seconds=2 * 3_600.0)
+    spot: Interrupted = Interrupted()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -87,6 +125,10 @@ def _of_list(value: Any) -> Any:
             raise ValueError("expected three numbers, [low, mid, high]")
         return dict(zip(("low", "mid", "high"), value, strict=True))
     return value
+
+
+def _of_term(value: Any) -> Any:
+    return {DEFAULT: value} if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -109,7 +151,9 @@ class Intent:
         default_factory=dict
     )  # instances by group in each region that are given, not sought
     shapes: dict[str, str] = field(default_factory=dict)  # by group or pool: the price that it must be bought at
-    term: Literal["on_demand", "reserved_1y", "reserved_3y", "spot"] = "on_demand"
+    term: Annotated[dict[str, Term], BeforeValidator(_of_term)] = field(
+        default_factory=dict
+    )  # how machines are paid, by group; of all others: default, of all others that serve: services
     viewers: dict[str, str] = field(default_factory=dict)  # by region: the CDN's price geography, such as eu+il
     ranges: dict[str, Annotated[Range, BeforeValidator(_of_list)]] = field(default_factory=dict)
     regret: Annotated[float, Field(ge=1, le=1000)] = 4.0  # a dollar of fleet that is missing, in dollars that idle
@@ -118,6 +162,11 @@ class Intent:
     def years(self) -> float:
         """The horizon."""
         return self.horizon_seconds / (365 * 86_400.0)
+
+    def term_of(self, group: str, *, service: bool) -> Term:
+        """How machines of a group are to be paid."""
+        told = (self.term.get(group), self.term.get(SERVICES) if service else None, self.term.get(DEFAULT))
+        return next((each for each in told if each), "on_demand")
 
 
 def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -153,9 +202,25 @@ def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]
         if name not in caches:
             yield ("intent", "hits", name), f"expected a cache{near(name, caches)}"
     for name, each in intent.ranges.items():
-        if name not in UNCERTAIN:
-            yield ("intent", "ranges", name), f"expected an input{near(name, UNCERTAIN)}"
+        wrong = _unknown(name)
+        if wrong:
+            yield ("intent", "ranges", name), wrong
         elif not each.low <= each.mid <= each.high:
             yield ("intent", "ranges", name), "expected low, mid and high in ascending order"
         elif not each.low > 0:
             yield ("intent", "ranges", name, "low"), "expected a factor above zero"
+
+
+def _unknown(name: str) -> str:
+    """What was expected where an uncertain input is none; prices are looked for in the book, by the planner."""
+    kind, dot, one = name.partition(".")
+    if kind not in UNCERTAIN or (dot and kind not in _OF_ONE):
+        return f"expected an input{near(name, UNCERTAIN)}"
+    things = {
+        "cpu": (*OPERATIONS, *BACKGROUND),
+        "misses": tuple(str(cache) for cache in Cache),
+        "failures": tuple(each.name for each in fields(Failures)),
+    }.get(kind)
+    if not dot or things is None or one in things:
+        return ""
+    return f"expected {kind}, or one of its own{near(one, things)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ TERMS = ("on_demand", "reserved_1y", "reserved_3y", "spot")
 @click.command("plan")
 @click.argument("scenario", type=click.Path(path_type=Path))
 @click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use.")
-@click.option("--term", type=click.Choice(TERMS), help="How machines are paid; default: as the intent says.")
+@click.option("--term", type=click.Choice(TERMS), help="How all machines are paid; default: as the intent says.")
 @click.option("--quick", is_flag=True, help="Leave out what the intent's ranges would say.")
 @click.option("--all", "show_all", is_flag=True, help="Show every candidate that was not taken and every cause.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
@@ -36,7 +37,7 @@ def command(
 
     Ends with 99 where a limit or the availability does not hold, as when the intent's fleet is given.
     """
-    from core.scenario.intent import Intent
+    from core.scenario.intent import DEFAULT, Intent
     from lab.cli.options import load_with_profile
     from lab.planning import terminal
     from lab.planning.record import record
@@ -48,9 +49,10 @@ def command(
     started = time.monotonic()
     read, text, chosen = load_with_profile(scenario, profile_path)
     if term is not None:
-        read = replace(read, intent=replace(read.intent or Intent(), term=term))
+        read = replace(read, intent=replace(read.intent or Intent(), term={DEFAULT: term}))
     try:
-        plan = make(read, chosen.profile, prices.read(read.prices), sure=not quick)
+        book = prices.read(read.prices, beside=scenario.parent)
+        plan = make(read, chosen.profile, book, today=datetime.now(UTC).date(), sure=not quick)
     except (PlanError, PriceError) as error:
         raise UserError(f"{scenario}: {error}") from error
     if out is not None:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from lab import charts, figures
 from lab.charts import plans
 from lab.errors import UserError
-from lab.planning import words
+from lab.planning import certainty, tables, words
+from lab.planning.tables import NARROW, WIDE
 from lab.report import markdown, page
 from lab.report.parts import LISTING_MAX, Figure, Listing, Mark, Report, Row, Section, Table
 from sim.planner.latency import ERROR_RATIO
 from sim.planner.outlook import Curve
 from sim.planner.plan import Plan
-from sim.planner.uncertainty import Output
 from sim.planner.workload import Moment
 
 FORMS: Final = {".html": page.render, ".md": markdown.render}
-_WIDE: Final = 540
-_NARROW: Final = 240
 
 
 def write(plan: Plan, path: Path, scenario_text: str) -> None:
@@ -44,8 +39,9 @@ def content(plan: Plan, scenario_text: str) -> Report:
         _counts(plan),
         _knees(plan),
         _cost(plan),
+        _paid(plan),
         _margins(plan),
-        *_sure(plan),
+        *certainty.sections(plan),
         _availability(plan),
         _excuses(plan),
         Section(title="What to know of these figures", sentences=(*plan.notes, *plan.bill.assumptions)),
@@ -56,7 +52,7 @@ def content(plan: Plan, scenario_text: str) -> Report:
         title=f"{brief.scenario.name}: plan",
         sentence=f"{words.sentence(plan)}{f'. {sure}' if sure else ''}",
         good=plan.held,
-        caption=f"prices {plan.bill.prices} · {brief.intent.term.replace('_', ' ')} · calibration {brief.profile.id}",
+        caption=f"prices {plan.bill.prices} · {words.terms(plan)} · calibration {brief.profile.id}",
         says=brief.scenario.says,
         sections=tuple(each for each in sections if each is not None),
     )
@@ -117,9 +113,9 @@ def _curve(plan: Plan, curve: Curve) -> Figure:
     return Figure(
         caption=f"{name} over load in {region}, what works in the worst hour; band: the closed forms' error.",
         alt=f"{name} reaches its limit at {plan.outlook.knee:.2f} times the worst hour's load at the latest.",
-        wide=drawn(_WIDE, 220),
-        narrow=drawn(_NARROW, 200),
-        data=_csv(("load", "seconds"), ((f"{load:.4f}", f"{seconds:.6g}") for load, seconds in points)),
+        wide=drawn(WIDE, 220),
+        narrow=drawn(NARROW, 200),
+        data=tables.text(("load", "seconds"), ((f"{load:.4f}", f"{seconds:.6g}") for load, seconds in points)),
     )
 
 
@@ -137,13 +133,15 @@ def _counts(plan: Plan) -> Section:
         Row(
             cells=(
                 region.name,
-                f"{region.pool.machines:,}",
-                f"{region.pool.working:,}",
-                f"{region.partitions:,}",
-                words.money(region.dollars_month),
+                words.term(pool.term),
+                pool.shape.price_id,
+                f"{pool.machines:,}",
+                f"{pool.working:,}",
+                words.money(pool.machines * pool.shape.dollars_month),
             )
         )
         for region in plan.regions
+        for pool in region.pools
     ]
     cdn = []
     for region in plan.regions:
@@ -167,8 +165,9 @@ def _counts(plan: Plan) -> Section:
         tables=(
             Table(head=head, rows=tuple(rows), texts=texts),
             Table(
-                head=("region", "machines of the services", "of them needed", "partitions a topic", "machines a month"),
+                head=("region", "services' machines are paid", "on", "machines", "of them needed", "a month"),
                 rows=tuple(machines),
+                texts=frozenset({0, 1, 2}),
             ),
             Table(
                 head=("region", "edge sends", "images", "edge holds", "shield holds", "origin sends"),
@@ -225,9 +224,9 @@ def _cost(plan: Plan) -> Section:
     figure = Figure(
         caption="Dollars a month by component, logarithmic.",
         alt=", ".join(f"{name} {words.money(dollars)}" for name, dollars in shown) + ".",
-        wide=drawn(_WIDE - 60),
-        narrow=drawn(_NARROW - 40),
-        data=_csv(("component", "dollars_month"), ((name, f"{dollars:.2f}") for name, dollars in shown)),
+        wide=drawn(WIDE - 60),
+        narrow=drawn(NARROW - 40),
+        data=tables.text(("component", "dollars_month"), ((name, f"{dollars:.2f}") for name, dollars in shown)),
     )
     per_million = bill.dollars_per_million_requests or 0.0
     first, last = (words.money(each.total_dollars_month) for each in (spent.first, spent.last))
@@ -238,6 +237,9 @@ def _cost(plan: Plan) -> Section:
             f"last {last}.",
             f"{words.money(per_million)} per million requests, images among them; "
             f"{figures.dollars(bill.dollars_per_user_month)} per user and month.",
+            f"{words.by_age(plan)} by the age of its prices: they are of {plan.aged.oldest} to {plan.aged.newest}, and "
+            f"each is assumed to have moved by up to {words.percent(plan.aged.moves_year_ratio)} a year since, all to "
+            "the same side.",
         ),
         tables=(
             Table(head=("component", "a month", "share"), rows=tuple(rows)),
@@ -253,6 +255,23 @@ def _cost(plan: Plan) -> Section:
     )
 
 
+def _paid(plan: Plan) -> Section | None:
+    if not plan.paid:
+        return None
+    rows = []
+    for each in plan.paid:
+        dollars = figures.MISSING if each.dollars_month is None else words.money(each.dollars_month)
+        told = ("this plan" if each.planned else "", words.owed(each), words.spared(each, plan), each.says)
+        rows.append(Row(cells=(words.term(each.term), dollars, "; ".join(part for part in told if part))))
+    return Section(
+        title="Paid otherwise",
+        sentences=("The whole planned anew at one term for all machines; stores are never on spot.",),
+        tables=(
+            Table(head=("machines are paid", "the bill a month", "of it"), rows=tuple(rows), texts=frozenset({0, 2})),
+        ),
+    )
+
+
 def _margins(plan: Plan) -> Section | None:
     if not plan.margins:
         return None
@@ -263,79 +282,6 @@ def _margins(plan: Plan) -> Section | None:
     return Section(
         title="What a little more costs",
         tables=(Table(head=("more of", "dollars a month", "how"), rows=tuple(rows), texts=frozenset({0, 2})),),
-    )
-
-
-def _sure(plan: Plan) -> Iterable[Section]:
-    known = plan.uncertainty
-    if known is None:
-        return
-    low, high = known.met_model
-    rows = (
-        Row(cells=("P(limits hold in the worst hour)", words.percent(known.met_ratio, digits=1),
-                   f"±{known.met_error * 100:.1f} % by the number of worlds; {words.percent(low)} to "
-                   f"{words.percent(high)} with every latency by the closed forms' error slower or faster")),
-        Row(cells=("P(short)", words.percent(known.short_ratio, digits=1), "of this fleet")),
-        Row(cells=("P(no fleet holds the limits)", words.percent(known.unreachable_ratio, digits=1), "")),
-        Row(cells=("least regret", f"{known.least_regret:.2f} × this fleet",
-                   f"{words.money(known.least_regret_dollars)} a month of machines, short in "
-                   f"{words.percent(known.least_regret_short)}, if a dollar missing is regretted as {known.regret:g}")),
-    )  # fmt: skip
-    yield Section(
-        title="How sure",
-        sentences=(
-            f"{known.worlds:,} worlds drawn from the intent's ranges. The inputs' uncertainty and the model's error "
-            "are told apart; there is no noise of simulation, for nothing is simulated.",
-        ),
-        tables=(Table(head=("what", "value", "of it"), rows=rows, texts=frozenset({0, 2})),),
-    )
-    for output in known.outputs:
-        yield _output(output)
-
-
-def _output(output: Output) -> Section:
-    name = "Bill a month" if output.name == "bill" else output.name
-    log = output.unit == "seconds"
-
-    def told(value: float) -> str:
-        return words.late(value) if log else words.money(value)
-
-    scale = 1e3 if log else 1.0
-    bars = [(bar.name, bar.low * scale, bar.high * scale) for bar in output.tornado]
-
-    def drawn(width: int) -> str:
-        chart = plans.tornado(bars, middle=output.middle * scale, title=name, log=log, palette=charts.CSS, width=width)
-        return charts.svg(chart)
-
-    quantiles = ", ".join(f"{level * 100:g} %: {told(value)}" for level, value in output.quantiles.items())
-    rows = tuple(
-        Row(
-            cells=(
-                each.name,
-                words.percent(max(0.0, each.first)),
-                f"{words.percent(each.total)} ± {each.total_error * 100:.0f}",
-            )
-        )
-        for each in output.sobol
-    )
-    table = Table(
-        head=("input", "alone", "with all interactions"), rows=rows, caption="Sobol indices: share of variance"
-    )
-    return Section(
-        title=f"What moves {name[0].lower()}{name[1:]}",
-        sentences=(f"Quantiles over the worlds: {quantiles}.",),
-        tables=(table,) if rows else (),
-        figures=(
-            Figure(
-                caption="Each input at its low and its high end, all others in the middle.",
-                alt=", ".join(f"{bar.name} from {told(bar.low)} to {told(bar.high)}" for bar in output.tornado) + ".",
-                wide=drawn(_WIDE - 60),
-                narrow=drawn(_NARROW - 40),
-                data=_csv(
-                    ("input", "low", "high"), ((b.name, f"{b.low:.6g}", f"{b.high:.6g}") for b in output.tornado)
-                ),
-            ),
-        ),
     )
 
 
@@ -369,11 +315,3 @@ def _excuses(plan: Plan) -> Section | None:
     )
     head = ("tier", "candidate", "cost over the one taken", "why not")
     return Section(title="Not taken", tables=(Table(head=head, rows=rows, texts=frozenset({0, 1, 3})),))
-
-
-def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return out.getvalue()

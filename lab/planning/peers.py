@@ -45,8 +45,8 @@ class Answer:
 
 def stateless(profile: Profile, book: PriceBook, path: Path = STATELESS) -> tuple[Answer, Uncertainty]:
     """350,000 requests a second of 50 ms each: the machines of the services, and how sure they are."""
-    found = plan.make(read(path), profile, book, margins=False)
-    pool = found.regions[0].pool
+    found = plan.make(read(path), profile, book, more=False)
+    (pool,) = found.regions[0].pools
     assert found.uncertainty is not None  # the scenario has ranges
     answer = Answer(
         machines=pool.machines,

@@ -24,9 +24,9 @@ def record(plan: Plan) -> dict[str, Any]:
         "machines": plan.machines,
         "profile": brief.profile.id,
         "prices": plan.bill.prices,
-        "term": brief.intent.term,
+        "terms": {name: tier.shape.term for name, tier in plan.regions[0].tiers.items()},
         "spares": asdict(plan.spares),
-        "shapes": {"services": plan.shapes.services.price_id}
+        "shapes": {"services": {term: shape.price_id for term, shape in plan.shapes.services.items()}}
         | {name: shape.price_id for name, shape in plan.shapes.stores.items()},
         "regions": [_region(plan, region) for region in plan.regions],
         "outlook": _outlook(plan.outlook),
@@ -42,6 +42,8 @@ def record(plan: Plan) -> dict[str, Any]:
             "mean": _bill(plan.spending.mean),
             "first": _bill(plan.spending.first),
             "last": _bill(plan.spending.last),
+            "by_age_of_prices": asdict(plan.aged),
+            "paid_otherwise": [asdict(each) for each in plan.paid],
         },
         "margins": [asdict(margin) for margin in plan.margins],
         "uncertainty": asdict(plan.uncertainty) if plan.uncertainty is not None else None,
@@ -56,7 +58,16 @@ def _region(plan: Plan, region: Region) -> dict[str, Any]:
     edge, shield = plan.caches.edge[region.name], plan.caches.shield[region.name]
     return {
         "region": region.name,
-        "pool": {"machines": region.pool.machines, "working": region.pool.working},
+        "pools": [
+            {
+                "term": pool.term,
+                "groups": list(pool.groups),
+                "price_id": pool.shape.price_id,
+                "machines": pool.machines,
+                "working": pool.working,
+            }
+            for pool in region.pools
+        ],
         "partitions": region.partitions,
         "tiers": [
             {
@@ -65,6 +76,8 @@ def _region(plan: Plan, region: Region) -> dict[str, Any]:
                 "working": tier.working,
                 "copies": tier.copies,
                 "machines": tier.machines,
+                "price_id": tier.shape.price_id,
+                "term": tier.shape.term,
                 "busy_max_ratio": tier.busy_ratio,
                 "given": tier.given,
                 "needs": [

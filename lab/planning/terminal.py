@@ -8,8 +8,10 @@ from typing import Final
 
 import click
 
+from core.names import Server
 from lab import figures
 from lab.planning import words
+from sim.planner.availability import MONTH_MINUTES
 from sim.planner.plan import Plan
 from sim.planner.size import Region
 from sim.planner.uncertainty import Output, Uncertainty
@@ -32,6 +34,7 @@ def render(plan: Plan, *, show_all: bool = False, took_seconds: float | None = N
         *_knees(plan),
         *_delivery(plan),
         *_cost(plan),
+        *_paid(plan),
         *_margins(plan),
         *_sure(plan),
         *_excuses(plan, show_all=show_all),
@@ -47,7 +50,7 @@ def render(plan: Plan, *, show_all: bool = False, took_seconds: float | None = N
 def _head(plan: Plan, took_seconds: float | None) -> str:
     left = f"windtunnel plan {plan.brief.scenario.name}"
     took = "" if took_seconds is None else f"   {took_seconds:.1f}s"
-    right = f"prices {plan.bill.prices}   {plan.brief.intent.term.replace('_', ' ')}{took}"
+    right = f"prices {plan.bill.prices}   {words.terms(plan)}{took}"
     room = WIDTH - len(left) - len(right)
     line = f"{left}{' ' * room}{right}" if room >= 2 else f"{left}\n{right.rjust(WIDTH)}"
     told = words.sentence(plan)
@@ -96,14 +99,34 @@ def _counts(plan: Plan, *, show_all: bool) -> Iterator[str]:
 
 
 def _machines(plan: Plan) -> Iterator[str]:
-    pools = sum(region.pool.machines for region in plan.regions)
-    told = [f"services on {pools:,} {plan.shapes.services.price_id}"]
+    largest = _largest(plan)
+    told = []
+    for place, pool in enumerate(largest.pools):
+        count = sum(region.pools[place].machines for region in plan.regions)
+        who = f"{', '.join(pool.groups)} ({words.term(pool.term)})" if len(largest.pools) > 1 else "services"
+        told.append(f"{who} on {count:,} {pool.shape.price_id}")
     for name, shape in plan.shapes.stores.items():
         count = sum(region.tiers[name].machines for region in plan.regions)
-        told.append(f"{name} on {count:,} {shape.price_id}")
-    largest = _largest(plan)
+        told.append(f"{name} on {count:,} {shape.price_id}{_parts(plan, name)}")
     told.append(f"{largest.partitions:,} partitions a topic")
     yield from _wrapped("", "; ".join(told))
+
+
+def _parts(plan: Plan, name: str) -> str:
+    """What a store is cut into, and what it holds."""
+    copies = plan.regions[0].tiers[name].copies
+    parts = sum(region.tiers[name].working for region in plan.regions)
+    if name == Server.POSTGRES:
+        return f" ({_many(parts, 'shard')} × {_many(copies, 'copy')})"
+    if name == Server.REDIS:
+        held = sum(region.held_bytes for region in plan.regions)
+        return f" ({words.size(held)} in {_many(parts, 'process')} × {_many(copies, 'copy')})"
+    return ""
+
+
+def _many(count: int, noun: str) -> str:
+    plural = {"copy": "copies", "process": "processes"}.get(noun, f"{noun}s")
+    return f"{count:,} {noun if count == 1 else plural}"
 
 
 def _knees(plan: Plan) -> Iterator[str]:
@@ -143,6 +166,9 @@ def _cost(plan: Plan) -> Iterator[str]:
     first, last = (words.money(each.total_dollars_month) for each in (spent.first, spent.last))
     head = f"COST a month, mean of {spent.months}"
     yield f"{head:<30}{words.money(bill.total_dollars_month):>12}   first {first}, last {last}"
+    aged = f"{words.percent(plan.aged.moves_year_ratio)} a year assumed, {plan.aged.mean_years:.1f} y old"
+    line = f"  {'by the age of prices':<22}{words.by_age(plan):>18}   {aged}"
+    yield line
     large = [each for each in parts if each[1] >= 0.005 * bill.total_dollars_month]
     for name, dollars in large:
         yield f"  {name:<28}{words.money(dollars):>12}{words.percent(dollars / bill.total_dollars_month):>7}"
@@ -156,6 +182,24 @@ def _cost(plan: Plan) -> Iterator[str]:
         f"{words.money(each or 0.0)} per million requests, images among them; "
         f"{figures.dollars(bill.dollars_per_user_month)} per user and month",
     )
+
+
+def _paid(plan: Plan) -> Iterator[str]:
+    if not plan.paid:
+        return
+    yield ""
+    yield "PAID OTHERWISE, a month"
+    for each in plan.paid:
+        name = words.term(each.term)
+        if each.dollars_month is None:
+            yield from _wrapped("  ", f"{name}: no such bill; {each.says}", hang=4)
+            continue
+        told = ["this plan"] if each.planned else []
+        told += [part for part in (words.owed(each), words.spared(each, plan)) if part]
+        line = f"  {name:<28}{words.money(each.dollars_month):>12}"
+        yield from _fitted(
+            f"{line}   {'; '.join(told)}".rstrip(), "\n".join([line, *_wrapped("      ", "; ".join(told), hang=6)])
+        )
 
 
 def _margins(plan: Plan) -> Iterator[str]:
@@ -181,6 +225,8 @@ def _sure(plan: Plan) -> Iterator[str]:
     yield f"HOW SURE, over {known.worlds:,} worlds of the intent's ranges; 5, 50 and 95 %"
     error = f"{words.percent(low)} – {words.percent(high)} by its own error"
     yield f"  {'P(limits hold)':<28}{words.percent(known.met_ratio):>12}   {error}"
+    if known.available_ratio is not None:
+        yield f"  {'P(availability holds)':<28}{words.percent(known.available_ratio):>12}"
     yield f"  {'P(short)':<28}{words.percent(known.short_ratio):>12}   of this fleet"
     yield from _regret(known)
     for output in known.outputs:
@@ -198,11 +244,8 @@ def _regret(known: Uncertainty) -> Iterator[str]:
 
 
 def _output(output: Output) -> Iterator[str]:
-    def told(value: float) -> str:
-        return words.money(value) if output.unit == "dollars" else words.late(value)
-
-    middle = " – ".join(told(output.quantiles[level]) for level in (0.05, 0.5, 0.95))
-    name = "bill a month" if output.name == "bill" else output.name
+    middle = " – ".join(words.amount(output.quantiles[level], output.unit) for level in (0.05, 0.5, 0.95))
+    name = words.output(output)
     moved = ", ".join(
         f"{each.name} {words.percent(max(0.0, each.total))}" for each in output.sobol[:3] if each.total > 0.005
     )
@@ -225,12 +268,12 @@ def _excuses(plan: Plan, *, show_all: bool) -> Iterator[str]:
 
 def _facts(plan: Plan, *, show_all: bool) -> Iterable[str]:
     causes = plan.availability.causes if show_all else plan.availability.causes[:2]
-    minutes = plan.availability.budget_minutes_month
+    minutes = words.amount(plan.availability.budget_minutes_month, "minutes")
     for place, cause in enumerate(causes):
-        spent = cause.ratio * 43_800.0
+        spent = words.amount(cause.ratio * MONTH_MINUTES, "minutes")
         yield from _wrapped(
             "DOWN" if not place else "",
-            f"{_minutes(spent)} of {_minutes(minutes)} a month: {cause.name} ({cause.says})",
+            f"{spent} of {minutes} a month: {cause.name} ({cause.says})",
         )
     for place, note in enumerate(plan.notes):
         yield from _wrapped("NOTE" if not place else "", note)
@@ -246,10 +289,6 @@ def _count(value: float) -> str:
 
 def _share(ratio: float) -> str:
     return words.percent(ratio, digits=0 if ratio >= 0.0995 else 1) if ratio < 9.995 else f"×{ratio:,.0f}"
-
-
-def _minutes(value: float) -> str:
-    return f"{figures.rounded(value)} min" if value >= 1.0 else f"{figures.rounded(value * 60.0)} s"
 
 
 def _marked(line: str, held: bool) -> str:

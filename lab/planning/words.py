@@ -6,12 +6,16 @@ import math
 from typing import Final
 
 from core.names import Component
+from core.scenario.intent import DEFAULT
 from lab import figures
+from sim.planner.brief import ON_DEMAND, SPOT
 from sim.planner.latency import ERROR_RATIO
 from sim.planner.outlook import Percentile
 from sim.planner.plan import Plan
-from sim.planner.uncertainty import LATEST_SECONDS
+from sim.planner.terms import Paid
+from sim.planner.uncertainty import Output
 from sim.planner.workload import Moment
+from sim.planner.worlds import LATEST_SECONDS
 
 #: What each moment is called.
 MOMENTS: Final = {Moment.NOW: "now", Moment.PEAK: "peak", Moment.LOST: "worst"}
@@ -62,6 +66,20 @@ def headroom(ratio: float) -> str:
 def latency(seconds: float) -> str:
     """A latency, or that there is none because the queue grows without end."""
     return figures.duration(seconds) if math.isfinite(seconds) else "never"
+
+
+def amount(value: float, unit: str) -> str:
+    """One value of an output, in its unit."""
+    if unit == "dollars":
+        return money(value)
+    if unit == "minutes":
+        return f"{figures.rounded(value)} min" if value >= 1.0 else f"{figures.rounded(value * 60.0)} s"
+    return late(value)
+
+
+def output(known: Output) -> str:
+    """What an output is called."""
+    return f"{known.name} a month" if known.unit in ("dollars", "minutes") else known.name
 
 
 def late(seconds: float) -> str:
@@ -146,6 +164,38 @@ def dearest(plan: Plan) -> str:
     parts = plan.bill.by_component()
     name = max(parts, key=lambda each: parts[each])
     return f"{name} is {percent(parts[name] / plan.bill.total_dollars_month)} of the bill"
+
+
+def term(name: str) -> str:
+    """``reserved 3y``, ``feed spot``."""
+    return name.replace("_", " ")
+
+
+def terms(plan: Plan) -> str:
+    """How machines are paid: as the intent has it."""
+    told = plan.brief.intent.term or {DEFAULT: ON_DEMAND}
+    return ", ".join(term(each if group == DEFAULT else f"{group} {each}") for group, each in told.items())
+
+
+def by_age(plan: Plan) -> str:
+    """``$320 M – $425 M``: the bill's ends by the age of its prices."""
+    return f"{money(plan.aged.low_dollars_month)} – {money(plan.aged.high_dollars_month)}"
+
+
+def owed(paid: Paid) -> str:
+    """What a reservation obliges to, however short the horizon."""
+    if not paid.owed_months:
+        return ""
+    return f"{money(paid.machines_dollars_month * paid.owed_months)} of it owed over {paid.owed_months} months"
+
+
+def spared(paid: Paid, plan: Plan) -> str:
+    """Spares that it takes where they are not the plan's."""
+    known = paid.spares
+    if known is None or known == plan.spares:
+        return ""
+    spot = f", {known.spot} spot machines" if paid.term == SPOT else ""
+    return f"{known.machines} machines{spot} and {known.replicas} replicas to spare"
 
 
 def certainty(plan: Plan) -> str:

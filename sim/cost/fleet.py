@@ -1,7 +1,7 @@
 """A planned fleet's bill: whole machines with their spares, disks as provisioned, and all that moves in a month.
 
 Bytes and requests are both paid, transfer between zones at both ends, between regions by the sender, images at the
-CDN's tiers of each viewer geography in that month. Machines are paid at one term; what is sold by use has none.
+CDN's tiers of each viewer geography in that month. Machines are paid at terms; what is sold by use has none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sim.cost.bill import (
     Bill,
     Item,
 )
-from sim.cost.prices import HOURS_PER_MONTH, SECONDS_PER_MONTH, PriceBook, Quantity
+from sim.cost.prices import HOURS_PER_MONTH, LIST, SECONDS_PER_MONTH, TERMS, PriceBook, Quantity
 
 CDN_BYTES_PRICE: Final = "cdn.cloudfront.egress."
 ORIGIN_PRICE: Final = "cdn.cloudfront.origin_fetch"
@@ -47,6 +47,7 @@ class Machines:
     price_id: str
     unit: str  # what they are sold by, such as instance-hour
     count: float  # a share of whole ones, where components share them
+    term: str = TERMS[0]  # how they are paid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +87,11 @@ class Month:
     people: int
 
 
-def bill(month: Month, book: PriceBook, *, term: str) -> Bill:
-    """Price a month; raises PriceError where the book has no price of that term."""
+def bill(month: Month, book: PriceBook) -> Bill:
+    """Price a month; raises PriceError where the book has no price of a machine's term."""
     items = []
-    for component, quantity, price_id in (*_machines(month), *_disks(month), *_traffic(month)):
+    used = ((*line, LIST) for line in (*_disks(month), *_traffic(month)))
+    for component, quantity, price_id, term in (*_machines(month), *used):
         price = book.at_term(price_id, term)
         items.append(
             Item(
@@ -112,9 +114,11 @@ def bill(month: Month, book: PriceBook, *, term: str) -> Bill:
 Line = tuple[str, Quantity, str]
 
 
-def _machines(month: Month) -> Iterator[Line]:
+def _machines(month: Month) -> Iterator[tuple[str, Quantity, str, str]]:
+    """Lines with their terms."""
     for each in month.machines:
-        yield each.component, Quantity(amount=each.count * HOURS_PER_MONTH, unit=each.unit), each.price_id
+        quantity = Quantity(amount=each.count * HOURS_PER_MONTH, unit=each.unit)
+        yield each.component, quantity, each.price_id, each.term
 
 
 def _disks(month: Month) -> Iterator[Line]:

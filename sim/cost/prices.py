@@ -2,13 +2,17 @@
 
 A price that is missing is refused, never zero. A quantity is priced only by a price of its own unit; bytes alone are
 converted, for providers sell both GiB (2^30) and GB (10^9).
+
+A book of one's own ``extends`` another: its prices go before the other's of the same name, and a price of a term
+(``vm.c7g.xlarge@spot``) says no more than its rate, date and source; what the machine brings, the extended book knows.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,11 +28,19 @@ FOLDER: Final = Path(__file__).parents[2] / "scenarios" / "prices"
 
 #: Between the name of what is sold and a term that is not on_demand.
 TERM_MARK: Final = "@"
+#: How machines are paid.
+TERMS: Final = ("on_demand", "reserved_1y", "reserved_3y", "spot")
+#: The term of what is sold by use.
+LIST: Final = "list"
 
 _UNIT: Final = re.compile(r"^USD/(?:([0-9]+(?:e[0-9]+)?)-)?(.+)$")
 #: The same in C where there is one: a book is long, and a plan reads it first.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BYTES: Final = {"GiB": GIB, "GB": GB}
+_DATE: Final = re.compile(r"^(\d{4})-(\d{2})(?:-(\d{2}))?")
+#: What every price says for itself, whatever it extends.
+_OWN: Final = ("rate", "tiers", "as_of", "source", "confidence", "term", "note")
+_SUFFIXES: Final = (".yaml", ".yml")
 
 
 class PriceError(ValueError):
@@ -85,6 +97,11 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             if any(dollars < 0 for _, dollars in self.tiers):
                 raise PriceError(f"{self.id}: expected tiers of at least 0 dollars")
 
+    @property
+    def dated(self) -> date | None:
+        """When it was seen: the first of a month where only that is known, None where nothing is."""
+        return _day(self.as_of)
+
     def dollars(self, quantity: Quantity) -> float:
         """What ``quantity`` costs in a month; raises PriceError when its unit is another."""
         units = self.units(quantity)
@@ -112,19 +129,34 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         raise PriceError(f"{self.id} is sold as {self.unit} and cannot price {quantity.unit}")
 
 
+def _day(text: str) -> date | None:
+    match = _DATE.match(text)
+    return date(int(match[1]), int(match[2]), int(match[3] or 1)) if match else None
+
+
 class PriceBook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A dated book."""
+    """A dated book. ``moves_year_ratio`` is an assumption: how far list prices may move in a year, either way."""
 
     book: str
     built: str
     prices: tuple[Price, ...]
     note: str = ""
+    extends: str = ""  # the name of another, or its path beside this one
+    moves_year_ratio: float = 0.1
 
     def __post_init__(self) -> None:
+        if not 0 <= self.moves_year_ratio < 1:
+            raise PriceError(f"book {self.book}: expected moves_year_ratio from 0 up to 1")
         ids = [price.id for price in self.prices]
         twice = sorted({each for each in ids if ids.count(each) > 1})
         if twice:
             raise PriceError(f"book {self.book}: priced twice: {', '.join(twice)}")
+
+    @property
+    def day(self) -> date:
+        """When it was built, or the day of its newest price where that is not said by a day."""
+        seen = [each for price in self.prices if (each := price.dated) is not None]
+        return _day(self.built) or max(seen, default=date.min)
 
     def price(self, price_id: str) -> Price:
         """The price called ``price_id``; raises PriceError when the book has none."""
@@ -138,7 +170,7 @@ class PriceBook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         stand in for it."""
         wanted = next((price for price in self.prices if price.id == f"{price_id}{TERM_MARK}{term}"), None)
         found = wanted or self.price(price_id)
-        if found.term not in (term, "list"):
+        if found.term not in (term, LIST):
             raise PriceError(f"book {self.book} has no {term} price of {price_id}")
         return found
 
@@ -147,24 +179,61 @@ class PriceBook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return self.price(price_id).dollars(quantity)
 
 
-def read(book: str | Path) -> PriceBook:
-    """Read a book by its name (``2026-11``) or its path; raises PriceError."""
-    path = book if isinstance(book, Path) else FOLDER / f"{book}.yaml"
+def read(book: str | Path, *, beside: Path = Path()) -> PriceBook:
+    """Read a book by its name (``2026-11``) or by its path, from the folder ``beside``; raises PriceError."""
+    path = _path(book, beside)
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
-        return msgspec.convert(_texts(data), type=PriceBook)
+        return msgspec.convert(_whole(path, ()), type=PriceBook)
+    except msgspec.ValidationError as error:
+        raise PriceError(f"{path}: {error}") from error
+
+
+def _path(book: str | Path, beside: Path) -> Path:
+    return beside / book if isinstance(book, Path) or book.endswith(_SUFFIXES) else FOLDER / f"{book}.yaml"
+
+
+def _whole(path: Path, seen: tuple[Path, ...]) -> Any:
+    """A book as plain data, with the prices of the one that it extends."""
+    if path in seen:
+        raise PriceError(f"{path} extends itself")
+    try:
+        data = _texts(yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER))
     except FileNotFoundError as error:
         known = ", ".join(sorted(each.stem for each in FOLDER.glob("*.yaml")))
         raise PriceError(f"there is no price book {path}; there are {known}") from error
-    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+    except (OSError, yaml.YAMLError) as error:
         raise PriceError(f"{path}: {error}") from error
+    if not isinstance(data, Mapping) or not data.get("extends") or not isinstance(data.get("prices"), list):
+        return data
+    extended: Mapping[str, Any] = _whole(_path(str(data["extends"]), path.parent), (*seen, path))
+    theirs = {each["id"]: each for each in extended["prices"]}
+    own = {each["id"]: each for each in _filled(path, data["prices"], theirs)}
+    return {**extended, **data, "prices": [*(theirs | own).values()]}
+
+
+def _filled(path: Path, prices: list[Any], known: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Prices of an extending book, with what the extended one knows of the same thing at another price."""
+    for each in prices:
+        if not isinstance(each, Mapping) or "id" not in each:
+            raise PriceError(f"{path}: expected prices with an id, found {each!r}")
+        missing = [name for name in ("as_of", "source") if not each.get(name)]
+        if missing:
+            raise PriceError(f"{path}: {each['id']} does not say its {' and its '.join(missing)}")
+        thing, _, term = str(each["id"]).partition(TERM_MARK)
+        base = known.get(each["id"]) or known.get(thing) or {}
+        yield {
+            "term": term or base.get("term", TERMS[0]),
+            "confidence": "stated",
+            **{name: value for name, value in base.items() if name not in _OWN},
+            **each,
+        }
 
 
 def _texts(data: Any) -> Any:
     """YAML makes dates and numbers of what is meant as text here."""
     if not isinstance(data, Mapping):
         return data
-    found = {**data, **{name: str(data[name]) for name in ("book", "built") if name in data}}
+    found = {**data, **{name: str(data[name]) for name in ("book", "built", "extends") if name in data}}
     prices = found.get("prices")
     if isinstance(prices, list):
         found["prices"] = [

@@ -13,7 +13,7 @@ from core.names import Cache, Component, Server
 from core.profile import Profile
 from core.scenario import Scenario
 from core.scenario.demand import Demand
-from core.scenario.intent import Intent
+from core.scenario.intent import DEFAULT, SERVICES, Intent
 from sim.cost.prices import PriceBook
 from sim.planner import contents, demands, latency, workload
 from sim.planner.contents import Contents, Sizes
@@ -37,6 +37,8 @@ class Kind(StrEnum):
     APART = "apart"  # serves tests and operators, not users
 
 
+ON_DEMAND: Final = "on_demand"
+SPOT: Final = "spot"
 #: Share of look-ups that hit, where the intent does not say: the edge as good as its alert allows, a shield somewhat
 #: better than the second tier of a large photo cache (Huang et al., *An analysis of Facebook photo caching*, SOSP 2013:
 #: 32 % of what the edge missed), cards that are nearly always there.
@@ -69,11 +71,23 @@ class Brief:
     wires: Wires
     group_of: Mapping[str, str]
     kinds: Mapping[str, Kind]
+    terms: Mapping[str, str]  # how the machines of each group are paid
     miss_ratio: Mapping[str, float]
 
     def of_kind(self, kind: Kind) -> tuple[str, ...]:
         """Groups of one kind, in a fixed order."""
         return tuple(name for name, each in self.kinds.items() if each is kind)
+
+    @property
+    def service_terms(self) -> tuple[str, ...]:
+        """Terms of the services' machines, each of them a pool."""
+        return tuple(dict.fromkeys(self.terms[name] for name in self.of_kind(Kind.SERVICE)))
+
+    @property
+    def kept_off_spot(self) -> tuple[str, ...]:
+        """Stores for which spot machines were asked, and which do not get them."""
+        asked = self.intent.term_of
+        return tuple(name for name in self.of_kind(Kind.STORE) if asked(name, service=False) == SPOT)
 
 
 def _ones() -> Floats:
@@ -88,7 +102,10 @@ class Case:
     cpu: Floats = field(default_factory=_ones)
     misses: Floats = field(default_factory=_ones)
     follows: Floats = field(default_factory=_ones)
+    images: Floats = field(default_factory=_ones)
     round_trip: Floats = field(default_factory=_ones)
+    cpu_of: Mapping[str, Floats] = field(default_factory=dict)  # by operation, beyond that of everything
+    misses_of: Mapping[str, Floats] = field(default_factory=dict)  # by cache, likewise
 
 
 def brief(scenario: Scenario, profile: Profile, book: PriceBook) -> Brief:
@@ -121,6 +138,13 @@ def brief(scenario: Scenario, profile: Profile, book: PriceBook) -> Brief:
     for name in intent.shapes:
         if name != "services" and kinds.get(name) is not Kind.STORE:
             raise PlanError(f"intent.shapes.{name}: expected services or one of {', '.join(_STORES)}")
+    for name in intent.term:
+        if name not in (DEFAULT, SERVICES) and kinds.get(name) not in (Kind.SERVICE, Kind.STORE):
+            raise PlanError(f"intent.term.{name}: expected {DEFAULT}, {SERVICES} or a group that is on machines")
+    for name in intent.ranges:
+        start = name.partition(".")[2]
+        if name.startswith("prices.") and not any(price.id.startswith(start) for price in book.prices):
+            raise PlanError(f"intent.ranges.{name}: book {book.book} has no price that begins so")
     misses = {str(cache): 1.0 - hit for cache, hit in HITS.items()}
     misses[str(Cache.TIMELINE)] = work.timeline_miss_ratio
     misses |= {name: 1.0 - hit for name, hit in intent.hits_ratio.items()}
@@ -138,8 +162,18 @@ def brief(scenario: Scenario, profile: Profile, book: PriceBook) -> Brief:
         wires=latency.planned(profile, round_trip_seconds=intent.round_trip_seconds, away_seconds=work.away_seconds),
         group_of=_groups(scenario),
         kinds=kinds,
+        terms={name: _term(intent, name, kind) for name, kind in kinds.items()},
         miss_ratio=misses,
     )
+
+
+def _term(intent: Intent, group: str, kind: Kind) -> str:
+    """What machines of a group are paid by. A store keeps what an interruption would lose, so it is never on spot."""
+    told = intent.term_of(group, service=kind is Kind.SERVICE)
+    if kind is not Kind.STORE or told != SPOT:
+        return told
+    others = intent.term.get(DEFAULT, ON_DEMAND)
+    return ON_DEMAND if others == SPOT else others
 
 
 def _groups(scenario: Scenario) -> dict[str, str]:

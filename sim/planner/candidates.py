@@ -1,7 +1,8 @@
 """Candidates: every machine that the price book sells for a tier, the cheapest whole fleet, and an excuse for the rest.
 
 A store's nodes are chosen for themselves, at the ceiling of utilisation. The services' machines are chosen by sizing
-the whole fleet on each: a faster core shortens every request, so it may be busier for the same limit.
+the whole fleet on each: a faster core shortens every request, so it may be busier for the same limit. Where services
+are paid at several terms, each term's pool is chosen in turn, twice over, with the others as they then are.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.names import Server
+from core.scenario.intent import SERVICES
 from sim.planner import fleets, shapes, size, tiers
 from sim.planner.brief import Brief, Case, Kind, PlanError
 from sim.planner.loads import Load
 from sim.planner.shapes import Shape
-from sim.planner.size import SERVICES, Region, Shapes, Spares
+from sim.planner.size import Region, Shapes, Spares
 from sim.planner.workload import Moment
 
 
@@ -48,28 +50,46 @@ def choose(brief: Brief) -> Choice:
     for group in brief.of_kind(Kind.STORE):
         stores[group], refused = _store(brief, group)
         excuses += refused
-    offered, refused_shapes = _offered(brief, SERVICES)
-    excuses += refused_shapes
+    offered = {}
+    for term in brief.service_terms:
+        offered[term], refused = _offered(brief, SERVICES, term)
+        excuses += refused
+    # pool by pool, the others on the fastest at first, so that a limit that can be held is held
+    services = {term: max(found, key=lambda shape: shape.speed) for term, found in offered.items()}
+    for _ in range(min(2, len(offered))):
+        told = []
+        for term in offered:
+            services[term], refused = _pool(brief, term, offered[term], Shapes(services=services, stores=stores))
+            told += refused
+    excuses += told
+    chosen = Shapes(services=services, stores=stores)
+    return Choice(shapes=chosen, regions=fleet(brief, chosen), excuses=tuple(excuses))
+
+
+def _pool(brief: Brief, term: str, offered: tuple[Shape, ...], others: Shapes) -> tuple[Shape, list[Excuse]]:
+    """The shape of one pool with which the whole fleet is cheapest, and excuses for the rest."""
     # the regions differ in size alone, so the largest one tells the shapes apart
     largest = max(brief.workload.shares, key=lambda name: brief.workload.factor(name, Moment.LOST))
-    sized: dict[str, tuple[Shapes, Region]] = {}
+    tier = SERVICES if len(others.services) == 1 else f"{SERVICES}, {term.replace('_', ' ')}"
+    costs: dict[str, float] = {}
+    excuses: list[Excuse] = []
     errors: list[PlanError] = []
     for shape in offered:
-        chosen = Shapes(services=shape, stores=stores)
+        chosen = Shapes(services={**others.services, term: shape}, stores=others.stores)
         try:
-            sized[shape.price_id] = (chosen, size.region(brief, largest, chosen))
+            costs[shape.price_id] = size.region(brief, largest, chosen).dollars_month
         except PlanError as error:
             errors.append(error)
-            excuses.append(Excuse(tier=SERVICES, price_id=shape.price_id, reason=str(error)))
-    if not sized:
+            excuses.append(Excuse(tier=tier, price_id=shape.price_id, reason=str(error)))
+    if not costs:
         raise errors[0]
-    costs = {name: region.dollars_month for name, (_, region) in sized.items()}
+    by_name = {shape.price_id: shape for shape in offered}
     best = min(costs, key=lambda name: costs[name])
     for name in sorted(costs, key=lambda name: costs[name]):
         if name != best:
-            reason = _dearer(sized[name][0].services, sized[best][0].services, costs[name], costs[best])
-            excuses.append(Excuse(tier=SERVICES, price_id=name, reason=reason, ratio=costs[name] / costs[best]))
-    return Choice(shapes=sized[best][0], regions=fleet(brief, sized[best][0]), excuses=tuple(excuses))
+            reason = _dearer(by_name[name], by_name[best], costs[name], costs[best])
+            excuses.append(Excuse(tier=tier, price_id=name, reason=reason, ratio=costs[name] / costs[best]))
+    return by_name[best], excuses
 
 
 def fleet(brief: Brief, chosen: Shapes, spares: Spares | None = None) -> tuple[Region, ...]:
@@ -77,9 +97,9 @@ def fleet(brief: Brief, chosen: Shapes, spares: Spares | None = None) -> tuple[R
     return tuple(size.region(brief, name, chosen, spares) for name in brief.workload.shares)
 
 
-def _offered(brief: Brief, group: str) -> tuple[tuple[Shape, ...], list[Excuse]]:
-    """Shapes that may be taken for a group, and those that may not."""
-    found, refused = shapes.of(brief.book, kind=group, term=brief.intent.term, calibrated=brief.demands.core)
+def _offered(brief: Brief, group: str, term: str) -> tuple[tuple[Shape, ...], list[Excuse]]:
+    """Shapes that may be taken for a group at a term, and those that may not."""
+    found, refused = shapes.of(brief.book, kind=group, term=term, calibrated=brief.demands.core)
     excuses = [Excuse(tier=group, price_id=each.price_id, reason=each.reason) for each in refused]
     wanted = brief.intent.shapes.get(group)
     if wanted is None:
@@ -94,7 +114,10 @@ def _offered(brief: Brief, group: str) -> tuple[tuple[Shape, ...], list[Excuse]]
 
 
 def _store(brief: Brief, group: str) -> tuple[Shape, list[Excuse]]:
-    offered, excuses = _offered(brief, group)
+    offered, excuses = _offered(brief, group, brief.terms[group])
+    if group in brief.kept_off_spot:
+        reason = f"it keeps what an interruption would lose; paid {brief.terms[group].replace('_', ' ')} instead"
+        excuses.insert(0, Excuse(tier=group, price_id="any spot machine", reason=reason))
     costs = {shape.price_id: _store_dollars(brief, group, shape) for shape in offered}
     best = min(offered, key=lambda shape: costs[shape.price_id])
     for shape in sorted(offered, key=lambda each: costs[each.price_id]):

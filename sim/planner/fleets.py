@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,16 +34,28 @@ class Unit:
 
 
 def load(brief: Brief, rates_per_second: Mapping[str, float], case: Case) -> dict[str, Load]:
-    """What all instances of each group have to do, in calibrated seconds; the case's CPU factor is not in it."""
+    """What all instances of each group have to do, in calibrated seconds; of the case's CPU factors that of everything
+    is not in it."""
     rates: dict[str, Floats | float] = {name: rate * case.rate for name, rate in rates_per_second.items()}
     if "fanout.deliver" in rates:  # its work grows with the timelines written
         rates["fanout.deliver"] = rates["fanout.deliver"] * case.follows
-    return loads.of(brief.demands.operations.values(), rates, miss_ratio=misses(brief, case), group_of=brief.group_of)
+    if "image.read" in rates:
+        rates["image.read"] = rates["image.read"] * case.images
+    return loads.of(
+        brief.demands.operations.values(),
+        rates,
+        miss_ratio=misses(brief, case),
+        group_of=brief.group_of,
+        cpu_of=case.cpu_of,
+    )
 
 
 def misses(brief: Brief, case: Case) -> dict[str, Floats]:
     """Share of look-ups that miss, by cache."""
-    found = {name: np.minimum(1.0, ratio * case.misses) for name, ratio in brief.miss_ratio.items()}
+    found = {
+        name: np.minimum(1.0, ratio * case.misses * case.misses_of.get(name, np.ones(1)))
+        for name, ratio in brief.miss_ratio.items()
+    }
     found[AWAY] = np.array([brief.miss_ratio[AWAY]])  # where people live is no cache
     return found
 
@@ -81,6 +93,7 @@ def fleet(
         wires=brief.wires,
         wire_factor=case.round_trip,
         cpu_factor=case.cpu,
+        cpu_of=case.cpu_of,
         # a page's cards, and those whom a reader follows, lie on no more nodes than there are of them
         reach={"redis": page, "postgres": max(page, brief.scenario.population.follows.mean)},
     )
@@ -104,7 +117,7 @@ def group(
     if unit.cores:
         offered = load_of_it.cores * share * scale + idle / unit.speed
         return Group(station=Shared(offered=offered, cores=unit.cores), speed=unit.speed, instances=count)
-    arrivals = [Arrivals(route=each.route, per_second=each.per_second * share) for each in load_of_it.arrivals]
+    arrivals = [replace(each, per_second=each.per_second * share) for each in load_of_it.arrivals]
     arrivals += _disturbances(brief, idle)
     mates = np.ones(1)
     if name in brief.scenario.system.placement.processes:

@@ -88,6 +88,8 @@ class Fleet:
     wires: Wires
     wire_factor: Floats | float = 1.0
     cpu_factor: Floats | float = 1.0
+    cpu_of: Mapping[str, Floats] = field(default_factory=dict)  # by operation, beyond that of everything
+    dearer: Floats | float = 1.0  # pieces of the operation that is looked at
     reach: Mapping[str, float] = field(default_factory=dict)  # instances that one request can have anything to ask of
 
     def with_group(self, name: str, group: Group) -> Fleet:
@@ -96,6 +98,10 @@ class Fleet:
 
     def latency(self, operation: OperationDemand, miss_ratio: Mapping[str, Floats]) -> Mixture:
         """Distribution of the operation's latency, from the fleet's door and back."""
+        dearer = self.cpu_of.get(operation.name)
+        if dearer is not None:
+            own = replace(self, cpu_factor=np.asarray(self.cpu_factor) * dearer, cpu_of={}, dearer=dearer)
+            return own.latency(operation, miss_ratio)
         parts, probabilities = [], []
         known: dict[int, Cumulants] = {}  # paths have most of their forks in common
         for path in operation.paths:
@@ -112,7 +118,7 @@ class Fleet:
         for name, route in loads.routes(Leg(visits=leg.visits), group_of=self.group_of, own=own).items():
             station = self.groups[name].station
             if isinstance(station, Loop):
-                total = total + station.wait(route)
+                total = total + station.wait(route, self.dearer)
         return total
 
     def _leg(
@@ -147,7 +153,7 @@ class Fleet:
         for name, route in loads.routes(Leg(visits=leg.visits), group_of=self.group_of, own="").items():
             station = self.groups[name].station
             if isinstance(station, Loop):
-                total = total + station.wait(route)
+                total = total + station.wait(route, self.dearer)
         return total
 
     def _service(self, visit: Visit, part: Floats | float) -> Cumulants:

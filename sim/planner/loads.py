@@ -27,7 +27,7 @@ class Load:
         """Calibrated cores that are busy with it."""
         total = self.threaded_cores
         for each in self.arrivals:
-            total = total + each.per_second * each.route.seconds
+            total = total + each.busy
         return total
 
 
@@ -57,26 +57,31 @@ def of(
     *,
     miss_ratio: MissRatio,
     group_of: Mapping[str, str],
+    cpu_of: Mapping[str, Floats],
 ) -> dict[str, Load]:
-    """Load of each group. Operations that ask the same of a group count as one."""
-    rates: dict[str, dict[Route, Floats]] = {}
+    """Load of each group. Operations that ask the same of a group count as one, but for those dearer by ``cpu_of``."""
+    rates: dict[str, dict[tuple[Route, str], Floats]] = {}
     threaded: dict[str, Floats] = {}
     for operation in operations:
+        dearer, alone = cpu_of.get(operation.name, np.ones(1)), operation.name if operation.name in cpu_of else ""
         for path in operation.paths:
             rate = rates_per_second.get(operation.name, 0.0) * chance(path.misses, path.hits, miss_ratio)
             if not np.any(rate > 0.0):
                 continue
             for group, route in _routes(operation, path.leg, path.beside, group_of):
                 of_group = rates.setdefault(group, {})
-                of_group[route] = of_group.get(route, np.zeros(1)) + rate
+                of_group[route, alone] = of_group.get((route, alone), np.zeros(1)) + rate
             for leg in (*path.leg.every(), *path.beside.every()):
                 for visit in leg.visits:
                     if visit.threaded:
                         group = group_of[visit.process]
-                        threaded[group] = threaded.get(group, np.zeros(1)) + rate * visit.seconds
+                        threaded[group] = threaded.get(group, np.zeros(1)) + rate * visit.seconds * dearer
     return {
         group: Load(
-            arrivals=tuple(Arrivals(route=route, per_second=rate) for route, rate in rates.get(group, {}).items()),
+            arrivals=tuple(
+                Arrivals(route=route, per_second=rate, dearer=cpu_of.get(name, np.ones(1)))
+                for (route, name), rate in rates.get(group, {}).items()
+            ),
             threaded_cores=threaded.get(group, np.zeros(1)),
         )
         for group in {**rates, **threaded}

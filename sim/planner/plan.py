@@ -6,41 +6,30 @@ prices the horizon, looks at every moment, and asks what a little more of everyt
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from datetime import date
 
 from core.names import Server
 from core.profile import Profile
 from core.scenario import Scenario
-from core.scenario.units import Below
+from sim.cost import age
+from sim.cost.age import Aged
 from sim.cost.bill import Bill
-from sim.cost.prices import PriceBook, PriceError
-from sim.planner import availability, candidates, outlook, size, spending, tiers, uncertainty
+from sim.cost.prices import PriceBook
+from sim.planner import candidates, margins, outlook, size, spending, terms, tiers, uncertainty
 from sim.planner.availability import Availability
-from sim.planner.brief import Brief, Kind, PlanError, brief
+from sim.planner.brief import SPOT, Brief, Kind, brief
 from sim.planner.caches import Caches
-from sim.planner.candidates import Choice, Excuse
+from sim.planner.candidates import Excuse
 from sim.planner.latency import ERROR_RATIO
+from sim.planner.margins import Margin
 from sim.planner.outlook import Outlook
 from sim.planner.size import Region, Shapes, Spares
+from sim.planner.spares import reached
 from sim.planner.spending import Spending
+from sim.planner.terms import Paid
 from sim.planner.uncertainty import Uncertainty
 from sim.planner.workload import Moment
-
-#: By how much demand is raised, and limits are moved, to see what that costs.
-MORE_DEMAND: Final = 1.1
-STRICTER_SECONDS: Final = 0.01
-_SPARES_MAX: Final = 512
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Margin:
-    """What a little more of something costs. ``dollars_month`` is None where it cannot be had; ``says`` tells."""
-
-    name: str
-    dollars_month: float | None
-    says: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +46,8 @@ class Plan:
     availability: Availability
     caches: Caches
     margins: tuple[Margin, ...]
+    aged: Aged  # the bill, by the age of its prices
+    paid: tuple[Paid, ...]  # at one term for everything, and at what this plan has
     uncertainty: Uncertainty | None
     notes: tuple[str, ...]
 
@@ -73,25 +64,33 @@ class Plan:
     @property
     def machines(self) -> int:
         """All machines of all regions."""
-        return sum(
-            region.pool.machines + sum(tier.machines for tier in region.tiers.values()) for region in self.regions
-        )
+        return sum(region.machines for region in self.regions)
 
     def count(self, group: str) -> int:
         """Instances of a group in all regions."""
         return sum(region.tiers[group].instances for region in self.regions)
 
 
-def make(scenario: Scenario, profile: Profile, book: PriceBook, *, sure: bool = True, margins: bool = True) -> Plan:
-    """Plan a scenario's demand for its intent. ``sure`` asks what the intent's ranges do to it, ``margins`` what a
-    little more of everything would cost.
+def make(
+    scenario: Scenario,
+    profile: Profile,
+    book: PriceBook,
+    *,
+    today: date | None = None,
+    sure: bool = True,
+    more: bool = True,
+) -> Plan:
+    """Plan a scenario's demand for its intent. ``sure`` asks what the intent's ranges do to it, ``more`` what a little
+    more of everything would cost, and what it would paid otherwise. Prices are as old as they are ``today``, by default
+    on the day of the book.
 
     Raises PlanError where there is no such fleet and PriceError where something is not sold.
     """
     known = brief(scenario, profile, book)
     choice = candidates.choose(known)
-    spares, regions, expected = _reached(known, choice.shapes, choice.regions, 1.0 - known.intent.availability_ratio)
+    spares, regions, expected = reached(known, choice.shapes, choice.regions, 1.0 - known.intent.availability_ratio)
     spent = spending.over_horizon(known, regions)
+    aged = age.of(spent.mean, book, today or book.day)
     largest = max(regions, key=lambda each: known.workload.factor(each.name, Moment.LOST))
     return Plan(
         brief=known,
@@ -103,121 +102,17 @@ def make(scenario: Scenario, profile: Profile, book: PriceBook, *, sure: bool = 
         outlook=outlook.of(known, largest),
         availability=expected,
         caches=Caches.of(known),
-        margins=_margins(known, choice, spares, spent) if margins else (),
-        uncertainty=uncertainty.of(known, regions, choice.shapes, spares, spent, error_ratio=ERROR_RATIO)
+        margins=margins.of(known, choice, spares, spent) if more else (),
+        aged=aged,
+        paid=terms.compare(known, regions, spares, spent) if more else (),
+        uncertainty=uncertainty.of(known, regions, choice.shapes, spares, spent, error_ratio=ERROR_RATIO, aged=aged)
         if sure
         else None,
-        notes=_notes(known, regions, spares),
+        notes=_notes(known, regions, spares, aged),
     )
 
 
-def _reached(
-    known: Brief, shapes: Shapes, regions: tuple[Region, ...], down_max: float
-) -> tuple[Spares, tuple[Region, ...], Availability]:
-    """Spares with which nobody is unserved for longer than that, as far as more spares can do it, from those of the
-    intent, which ``regions`` have."""
-    spares = size.asked(known)
-    found = availability.of(known, regions)
-    while found.down_ratio > down_max and spares.machines < _SPARES_MAX:
-        more = _more(spares, found.causes[0].name)
-        if more is None:
-            break  # no spare mends what is worst
-        wider = candidates.fleet(known, shapes, more)
-        better = availability.of(known, wider)
-        if better.down_ratio >= found.down_ratio * 0.999:
-            break
-        spares, regions, found = more, wider, better
-    return spares, regions, found
-
-
-def _more(spares: Spares, cause: str) -> Spares | None:
-    if cause == availability.MACHINES:
-        return replace(spares, machines=spares.machines + max(1, spares.machines // 4))
-    if cause == availability.SHARD:
-        return replace(spares, replicas=spares.replicas + 1)
-    return None
-
-
-def _margins(known: Brief, choice: Choice, spares: Spares, spent: Spending) -> tuple[Margin, ...]:
-    base = spent.mean.total_dollars_month
-
-    def again(change: Callable[[Scenario], Scenario]) -> float:
-        other = brief(change(known.scenario), known.profile, known.book)
-        regions = candidates.fleet(other, choice.shapes, spares)
-        return spending.over_horizon(other, regions).mean.total_dollars_month - base
-
-    found = [_margin(f"+{MORE_DEMAND - 1.0:.0%} demand", again, lambda each: _busier(each, MORE_DEMAND))]
-    if known.intent.slo:
-        name = f"{STRICTER_SECONDS * 1e3:g} ms off every limit"
-        found.append(_margin(name, again, lambda each: _stricter(each, STRICTER_SECONDS)))
-    found.append(_one_more_nine(known, choice, spares, spent))
-    return tuple(found)
-
-
-def _margin(
-    name: str, again: Callable[[Callable[[Scenario], Scenario]], float], change: Callable[[Scenario], Scenario]
-) -> Margin:
-    try:
-        return Margin(name=name, dollars_month=again(change))
-    except (PlanError, PriceError) as error:
-        return Margin(name=name, dollars_month=None, says=str(error))
-
-
-def _one_more_nine(known: Brief, choice: Choice, spares: Spares, spent: Spending) -> Margin:
-    """The least change that takes the expected downtime below a tenth of the intent's."""
-    wanted = (1.0 - known.intent.availability_ratio) / 10.0
-    name = f"one more nine, {100.0 * (1.0 - wanted):.8g} %"
-    more, regions, found = _reached(known, choice.shapes, choice.regions, wanted)
-    says = ""
-    other = known
-    if found.down_ratio > wanted:
-        lose = known.workload.lose_regions + 1
-        if lose >= len(known.workload.shares):
-            return Margin(
-                name=name,
-                dollars_month=None,
-                says=f"{found.causes[0].name} ({found.causes[0].says}) takes more, and there is no further region",
-            )
-        changed = replace(known.scenario, intent=replace(known.intent, lose_regions=lose))
-        other = brief(changed, known.profile, known.book)
-        more, regions, found = _reached(other, choice.shapes, candidates.fleet(other, choice.shapes), wanted)
-        says = f"with {lose} region{'s' if lose > 1 else ''} to lose"
-        if found.down_ratio > wanted:
-            return Margin(name=name, dollars_month=None, says=f"{found.causes[0].name} takes more even {says}")
-    if more == spares and other is known:
-        return Margin(name=name, dollars_month=0.0, says="the machines of this plan have it already")
-    dollars = spending.over_horizon(other, regions).mean.total_dollars_month - spent.mean.total_dollars_month
-    spoken = says or f"{more.machines} machines and {more.replicas} replicas to spare"
-    return Margin(name=name, dollars_month=dollars, says=spoken)
-
-
-def _busier(scenario: Scenario, factor: float) -> Scenario:
-    demand = scenario.demand
-    assert demand is not None  # there is a brief
-    busier = replace(
-        demand,
-        daily_users=round(demand.daily_users * factor),
-        users=round(demand.people * factor),
-        per_day={name: count * factor for name, count in demand.per_day.items()},
-    )
-    return replace(scenario, demand=busier)
-
-
-def _stricter(scenario: Scenario, seconds: float) -> Scenario:
-    intent = scenario.intent
-    assert intent is not None  # there are limits
-
-    def moved(limit: Below | None) -> Below | None:
-        return None if limit is None else Below(max(1e-6, limit.value - seconds), limit.unit)
-
-    slo = {
-        name: replace(each, p50=moved(each.p50), p95=moved(each.p95), p99=moved(each.p99))
-        for name, each in intent.slo.items()
-    }
-    return replace(scenario, intent=replace(intent, slo=slo))
-
-
-def _notes(known: Brief, regions: tuple[Region, ...], spares: Spares) -> tuple[str, ...]:
+def _notes(known: Brief, regions: tuple[Region, ...], spares: Spares, aged: Aged) -> tuple[str, ...]:
     """What a reader must know to trust the figures as far as they go, and no further."""
     found = list(known.demands.notes)
     core = known.demands.core
@@ -232,10 +127,18 @@ def _notes(known: Brief, regions: tuple[Region, ...], spares: Spares) -> tuple[s
         )
     found.append("demands beyond the highest calibrated rate are taken as constant: an upper bound where servers batch")
     if spares != size.asked(known):
+        spot = f", {spares.spot} spot machines" if SPOT in known.service_terms else ""
         found.append(
-            f"{spares.machines} machines and {spares.replicas} replicas to spare where the intent asks for "
+            f"{spares.machines} machines{spot} and {spares.replicas} replicas to spare where the intent asks for "
             f"{known.intent.spare}: its availability needs them"
         )
+    if SPOT in known.service_terms:
+        found.append(
+            "spot machines are taken to be taken back one by one; a provider that wants many of a kind takes many at "
+            "once, and then there may be no others"
+        )
+    if known.kept_off_spot:
+        found.append(f"{', '.join(known.kept_off_spot)} not on spot: what they keep would be lost")
     for region in regions:
         processes = {name: tier.instances for name, tier in region.tiers.items() if tier.kind is Kind.SERVICE}
         asked = tiers.connections(known, processes=processes)
@@ -248,18 +151,18 @@ def _notes(known: Brief, regions: tuple[Region, ...], spares: Spares) -> tuple[s
             break
     if known.demand.videos_ratio:
         found.append("videos are stored and sent; their transcoding was not calibrated and is not priced")
-    terms = {tier.shape.term for region in regions for tier in region.tiers.values()}
-    found.append(
-        f"machines at {' and '.join(sorted(terms))} prices, everything else at list prices; {_dates(known, regions)}"
-    )
+    found.append(_dates(known, regions, aged))
     if known.sizes.assumed:
         found.append(f"sizes assumed, not stated: {', '.join(known.sizes.assumed)}")
     return tuple(found)
 
 
-def _dates(known: Brief, regions: tuple[Region, ...]) -> str:
-    """How old the prices are."""
-    ids = {tier.shape.price_id for region in regions for tier in region.tiers.values()}
-    ids |= {"cdn.cloudfront.https", "egress.internet", "object.standard.storage"}
-    dates = sorted(known.book.at_term(each, known.intent.term).as_of for each in ids)
-    return f"of {dates[0]} to {dates[-1]}, in the book of {known.book.built}"
+def _dates(known: Brief, regions: tuple[Region, ...], aged: Aged) -> str:
+    """How machines are paid, and how old the prices are."""
+    paid = sorted({tier.shape.term.replace("_", " ") for region in regions for tier in region.tiers.values()})
+    undated = f"; without a date, and taken as the oldest: {', '.join(aged.undated)}" if aged.undated else ""
+    return (
+        f"machines at {' and '.join(paid)} prices, everything else at list prices; of {aged.oldest} to {aged.newest}, "
+        f"in the mean of a dollar {aged.mean_years:.1f} y old; that a price may move {aged.moves_year_ratio:.0%} a "
+        f"year is an assumption of book {known.book.book}{undated}"
+    )

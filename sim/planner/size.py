@@ -1,30 +1,24 @@
 """Counts: the least of everything in one region that holds the intent in its worst hour, with the spares down.
 
 Services are processes on a pool of machines and are spread over it, so that when k machines are down what is left of
-every service is enough. A store keeps k more copies of each of its parts (replicas), and the log k more brokers.
+every service is enough; those paid at another term have a pool of their own. A store keeps k more copies of each of its
+parts (replicas), and the log k more brokers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
-
-import numpy as np
 
 from core.names import Component, Server
-from core.operations import BACKGROUND, OPERATIONS
-from sim.planner import fleets, targets, tiers
-from sim.planner.brief import Brief, Case, Kind, PlanError
-from sim.planner.demands import OperationDemand
+from sim.planner import fleets, rooms, targets, tiers
+from sim.planner.brief import SPOT, Brief, Case, Kind, PlanError
 from sim.planner.fleets import Unit
 from sim.planner.loads import Load
 from sim.planner.shapes import Shape
 from sim.planner.targets import Offer
 from sim.planner.tiers import Need, Volume
 from sim.planner.workload import Moment
-
-SERVICES: Final = "services"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +45,10 @@ class Tier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """The machines of the services in one region."""
+    """The machines of the services of one term in one region."""
 
+    term: str
+    groups: tuple[str, ...]
     needs: tuple[Need, ...]
     working: int
     machines: int
@@ -65,39 +61,55 @@ class Region:
 
     name: str
     tiers: Mapping[str, Tier]
-    pool: Pool
+    pools: tuple[Pool, ...]
     volume: Volume  # in the worst hour
     partitions: int
+    held_bytes: float  # in Redis, once
     load_of: Mapping[str, Load]  # in the worst hour, by group
 
     @property
     def dollars_month(self) -> float:
         """Of its machines and nodes."""
         stores = sum(tier.machines * tier.shape.dollars_month for tier in self.tiers.values())
-        return stores + self.pool.machines * self.pool.shape.dollars_month
+        return stores + sum(pool.machines * pool.shape.dollars_month for pool in self.pools)
+
+    @property
+    def machines(self) -> int:
+        """All of its machines and nodes."""
+        return sum(tier.machines for tier in self.tiers.values()) + sum(pool.machines for pool in self.pools)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spares:
-    """How many may be down: machines of the pool and brokers; replicas of every primary and of every Redis node."""
+    """How many may be down: machines of a pool and brokers, spot machines of a pool; replicas of every primary and of
+    every Redis node."""
 
     machines: int
+    spot: int
     replicas: int
     nodes: int
+
+    def of_term(self, term: str) -> int:
+        """Machines of a pool that is paid so."""
+        return self.spot if term == SPOT else self.machines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shapes:
     """What everything is bought as."""
 
-    services: Shape
+    services: Mapping[str, Shape]  # by term
     stores: Mapping[str, Shape]
+
+    def of(self, brief: Brief, group: str) -> Shape:
+        """What a group's instances run on."""
+        return self.stores[group] if brief.kinds[group] is Kind.STORE else self.services[brief.terms[group]]
 
 
 def asked(brief: Brief) -> Spares:
     """The intent's N + k."""
     spare = brief.intent.spare
-    return Spares(machines=spare, replicas=max(spare, brief.intent.replicas), nodes=spare)
+    return Spares(machines=spare, spot=spare, replicas=max(spare, brief.intent.replicas), nodes=spare)
 
 
 def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None) -> Region:
@@ -109,24 +121,26 @@ def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None
     offers = {group: offer(brief, name, group, chosen, volume, spares) for group in counted(brief)}
     _steady(offers, load_of)
     busy = targets.busy(brief, load_of, offers)
-    room = _roomy(brief, rates, load_of, offers, busy)
+    room = rooms.of(brief, rates, load_of, offers, busy)
     found: dict[str, Tier] = {}
     for group in brief.of_kind(Kind.SERVICE):
         found[group] = _service(
-            brief, group, load_of.get(group, Load()), busy[group], chosen.services, room.get(group, {}), spares
+            brief, group, load_of.get(group, Load()), busy[group], chosen.of(brief, group), room.get(group, {}), spares
         )
-    pool = _pool(found, chosen.services, volume, spares.machines)
-    for group, tier in found.items():
-        if not tier.given:
-            found[group] = _spread(tier, pool, spares.machines)
+    pools = tuple(_pool(brief, found, term, chosen.services[term], volume, spares) for term in brief.service_terms)
+    for pool in pools:
+        for group in pool.groups:
+            if not found[group].given:
+                found[group] = _spread(found[group], pool, spares.of_term(pool.term))
     for group in brief.of_kind(Kind.STORE):
         found[group] = _store(brief, name, group, load_of.get(group, Load()), busy[group], chosen, volume, spares)
     return Region(
         name=name,
         tiers=found,
-        pool=pool,
+        pools=pools,
         volume=volume,
         partitions=_partitions(brief, found),
+        held_bytes=_memory_bytes(brief, name),
         load_of=load_of,
     )
 
@@ -148,7 +162,7 @@ def counted(brief: Brief) -> tuple[str, ...]:
 
 
 def offer(brief: Brief, region_name: str, group: str, chosen: Shapes, volume: Volume, spares: Spares) -> Offer:
-    shape = chosen.services if brief.kinds[group] is Kind.SERVICE else chosen.stores[group]
+    shape = chosen.of(brief, group)
     unit = unit_of(group, shape)
     given = brief.intent.fleet.get(group)
     least = 0.0
@@ -169,7 +183,8 @@ def offer(brief: Brief, region_name: str, group: str, chosen: Shapes, volume: Vo
         price = shape.dollars_month / shape.vcpu / shape.speed
     fixed = None
     if given is not None:
-        fixed = float(max(1, given - (spares.machines if brief.kinds[group] is Kind.SERVICE else 0)))
+        spare = spares.of_term(brief.terms[group]) if brief.kinds[group] is Kind.SERVICE else 0
+        fixed = float(max(1, given - spare))
     return Offer(unit=unit, dollars=price, least=least, fixed=fixed)
 
 
@@ -185,55 +200,13 @@ def disk_bytes(brief: Brief, region_name: str, *, seconds: float) -> float:
     return share * (brief.contents.rows_bytes + brief.contents.rows_bytes_per_second * growing * seconds)
 
 
-def _roomy(
-    brief: Brief,
-    rates: Mapping[str, float],
-    load_of: Mapping[str, Load],
-    offers: Mapping[str, Offer],
-    busy: Mapping[str, float],
-) -> dict[str, dict[str, float]]:
-    """Utilisation at which a process has room for no more, by group and by what it has room for.
-
-    What is under way is rate × time (Little 1961), and both the rate and the time of one process follow from how busy
-    it is, so there is one utilisation for whatever number of processes.
-    """
-    levels = np.linspace(0.02, 1.0, 50)
-    whole = targets.at(brief, load_of, offers, {name: levels * each for name, each in busy.items()}, Case())
-    ratio = fleets.misses(brief, Case())
-    found: dict[str, dict[str, float]] = {}
-    for group, members in brief.scenario.system.placement.processes.items():
-        cores = load_of.get(group, Load()).cores
-        if not cores[0]:
-            continue
-        processes = cores / (offers[group].unit.work * levels * busy[group])
-        for what, jobs, room in _held(brief, members):
-            inside = sum(rates.get(name, 0.0) * whole.latency(job, ratio).mean() for name, job in jobs.items())
-            full = room * (busy[group] if what == tiers.PHOTOS else 1.0)
-            fits = np.flatnonzero(np.asarray(inside) / processes <= full)
-            if not len(fits):
-                raise PlanError(f"{group}: one process has no room for its {what}, with {room} at once")
-            found.setdefault(group, {})[what] = float(levels[fits[-1]] * busy[group])
-    return found
-
-
-def _held(brief: Brief, members: tuple[Component, ...]) -> Iterator[tuple[str, dict[str, OperationDemand], int]]:
-    """What processes of these components hold, the operations that it is of, and how many at once."""
-    known = brief.demands.operations
-    asked = {name: job for name, job in known.items() if name in OPERATIONS and job.component in members}
-    if asked:
-        yield tiers.REQUESTS, asked, tiers.INFLIGHT_MAX * len(members)
-    photos = {name: job for name, job in known.items() if BACKGROUND.get(name) is Component.MEDIA}
-    if photos and Component.MEDIA in members:
-        yield tiers.PHOTOS, photos, brief.scenario.system.media.workers
-
-
 def _service(
     brief: Brief, group: str, load: Load, busy: float, shape: Shape, room: Mapping[str, float], spares: Spares
 ) -> Tier:
     given = brief.intent.fleet.get(group)
     unit = unit_of(group, shape)
     needs = tiers.service_needs(cores=float(load.cores[0]), busy=busy, speed=shape.speed, room=room)
-    working = max(1, needs[0].count) if given is None else max(1, given - spares.machines)
+    working = max(1, needs[0].count) if given is None else max(1, given - spares.of_term(brief.terms[group]))
     return Tier(
         name=group,
         kind=Kind.SERVICE,
@@ -249,16 +222,19 @@ def _service(
     )
 
 
-def _pool(found: Mapping[str, Tier], shape: Shape, volume: Volume, spare: int) -> Pool:
+def _pool(brief: Brief, found: Mapping[str, Tier], term: str, shape: Shape, volume: Volume, spares: Spares) -> Pool:
     """Machines enough that with the spares down what is left of every service still works."""
-    moved = sum(volume.network_bytes_per_second.get(name, 0.0) for name in found)
+    groups = tuple(name for name in found if brief.terms[name] == term)
+    spare = spares.of_term(term)
+    moved = sum(volume.network_bytes_per_second.get(name, 0.0) for name in groups)
     needs = tiers.pool_needs(
-        shape, processes=sum(tier.working for tier in found.values()), network_bytes_per_second=moved
+        shape, processes=sum(found[name].working for name in groups), network_bytes_per_second=moved
     )
     machines = max(1, needs[0].count) + spare
-    while sum(_instances(tier, machines, spare) for tier in found.values()) > machines * shape.vcpu:
+    while sum(_instances(found[name], machines, spare) for name in groups) > machines * shape.vcpu:
         machines += max(1, machines // 1000)
-    return Pool(needs=needs, working=max(1, needs[0].count), machines=machines, shape=shape)
+    working = max(1, needs[0].count)
+    return Pool(term=term, groups=groups, needs=needs, working=working, machines=machines, shape=shape)
 
 
 def _instances(tier: Tier, machines: int, spare: int) -> int:

@@ -13,7 +13,7 @@ from sim.cost.bill import Bill, Item
 from sim.cost.fleet import Disks, Machines, Month, Traffic
 from sim.cost.prices import SECONDS_PER_MONTH
 from sim.planner import size, tiers
-from sim.planner.brief import Brief, Kind
+from sim.planner.brief import Brief
 from sim.planner.contents import LOG_DAYS
 from sim.planner.size import Region
 from sim.planner.workload import DAY_SECONDS, Moment
@@ -37,7 +37,7 @@ def over_horizon(brief: Brief, regions: Iterable[Region]) -> Spending:
     """The bills of the horizon's first and last month and of the mean one; raises PriceError."""
     known = tuple(regions)
     months = max(1, math.ceil(brief.intent.years * MONTHS_PER_YEAR - 1e-9))
-    bills = [fleet.bill(month(brief, known, number), brief.book, term=brief.intent.term) for number in range(months)]
+    bills = [fleet.bill(month(brief, known, number), brief.book) for number in range(months)]
     return Spending(first=bills[0], last=bills[-1], mean=_mean(bills), months=months)
 
 
@@ -68,14 +68,17 @@ def growth_at(brief: Brief, number: int) -> float:
 
 
 def _machines(region: Region) -> Iterable[Machines]:
-    processes = sum(tier.instances for tier in region.tiers.values() if tier.kind is Kind.SERVICE)
+    shared: dict[str, float] = {}
+    for pool in region.pools:
+        processes = sum(region.tiers[name].instances for name in pool.groups)
+        shared |= {name: pool.machines * region.tiers[name].instances / processes for name in pool.groups}
     for tier in region.tiers.values():
-        shared = region.pool.machines * tier.instances / processes if tier.kind is Kind.SERVICE else 0.0
         yield Machines(
             component=tier.name,
             price_id=tier.shape.price_id,
             unit=tier.shape.unit,
-            count=float(tier.machines) or shared,
+            count=shared.get(tier.name, float(tier.machines)),
+            term=tier.shape.term,
         )
 
 

@@ -49,12 +49,13 @@ class Route:
 
 
 @lru_cache(maxsize=65_536)
-def interference_seconds2(route: Route, other: Route) -> float:
-    """Wait of a job of ``route`` for jobs of ``other`` that come once a second, to first order in the rate."""
+def interference_seconds2(route: Route, other: Route) -> tuple[float, float]:
+    """Wait of a job of ``route`` for jobs of ``other`` that come once a second, to first order in the rate: what grows
+    with the square of the other's length, and what grows with both lengths."""
     residual = sum(piece.seconds**2 * (1.0 + piece.variation**2) / 2.0 for piece in other.pieces)
     turns = len(route.pieces)
     if not route.returns:
-        return turns * residual
+        return turns * residual, 0.0
     theirs = [piece.seconds for piece in other.pieces]
     if other.returns:
         ahead = sum(
@@ -64,15 +65,21 @@ def interference_seconds2(route: Route, other: Route) -> float:
     else:
         ahead = 0.0
         behind = sum(piece.seconds * sum(theirs) for piece in route.pieces[:-1])
-    return residual + ahead + behind
+    return residual + ahead, behind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrivals:
-    """Jobs of one route that come to one instance, a second."""
+    """Jobs of one route that come to one instance, a second; their pieces are ``dearer`` times as long as said."""
 
     route: Route
     per_second: Floats
+    dearer: Floats = field(default_factory=lambda: np.ones(1))
+
+    @property
+    def busy(self) -> Floats:
+        """Share of one calibrated loop that they take."""
+        return np.asarray(self.per_second * self.route.seconds * self.dearer, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +97,9 @@ class Loop:
         """Share of time in which its core is busy."""
         return self._own() + self.threaded
 
-    def wait(self, route: Route) -> Cumulants:
-        """All waits of one job together; infinite where there is no steady state."""
+    def wait(self, route: Route, dearer: Floats | float = 1.0) -> Cumulants:
+        """All waits of one job together, whose own pieces are so much longer than said; infinite where there is no
+        steady state."""
         if not route.pieces:
             return nothing()
         slow = self.slowed()
@@ -99,13 +107,14 @@ class Loop:
         idle = np.where(busy < 1.0, 1.0 - busy, np.nan)
         total = np.zeros(1)
         for each in self.arrivals:
-            total = total + each.per_second * interference_seconds2(route, each.route)
+            theirs, both = interference_seconds2(route, each.route)
+            total = total + each.per_second * each.dearer * (theirs * each.dearer + both * dearer)
         mean = total * (slow * self.scale) ** 2 / idle
         if not route.returns:
             turns = len(route.pieces)
             one = _met(mean / turns, np.maximum(busy, 1e-12))
             return Cumulants(mean=one.mean * turns, variance=one.variance * turns, third=one.third * turns)
-        met = 1.0 - (1.0 - busy) * np.exp(-busy * self._overlap(route))
+        met = 1.0 - (1.0 - busy) * np.exp(-busy * self._overlap(route, dearer))
         if np.any(self.mates > 1.0):
             crowded = crowded_ratio(np.minimum(busy, 1.0 - 1e-9), self.mates)
             mean, met = mean * np.sqrt(crowded) / self.mates, met * crowded
@@ -118,17 +127,18 @@ class Loop:
     def _own(self) -> Floats:
         total = np.zeros(1)
         for each in self.arrivals:
-            total = total + each.per_second * each.route.seconds
+            total = total + each.busy
         return total * self.scale
 
-    def _overlap(self, route: Route) -> Floats:
+    def _overlap(self, route: Route, dearer: Floats | float) -> Floats:
         """A job's service before its last piece, in which a newcomer gets before it, over the size of a usual job."""
         work, square = np.zeros(1), np.zeros(1)
         for each in self.arrivals:
-            work = work + each.per_second * each.route.seconds
-            square = square + each.per_second * each.route.seconds**2
+            work = work + each.busy
+            square = square + each.busy * each.route.seconds * each.dearer
         usual = np.where(work > 0.0, square / np.maximum(work, 1e-300), 1.0)
-        return np.asarray((route.seconds - route.pieces[-1].seconds) / np.maximum(usual, 1e-300), dtype=np.float64)
+        before = (route.seconds - route.pieces[-1].seconds) * dearer
+        return np.asarray(before / np.maximum(usual, 1e-300), dtype=np.float64)
 
 
 def _met(mean: Floats, chance: Floats) -> Cumulants:

@@ -16,6 +16,7 @@ from sim.cost import prices
 from sim.cost.prices import PriceBook
 from sim.planner import candidates, shapes
 from sim.planner.brief import Brief, brief
+from sim.planner.shapes import Shape
 from sim.planner.size import Region, Shapes
 
 #: Operation → process → CPU milliseconds.
@@ -110,9 +111,15 @@ def briefed(**changes: Any) -> Brief:
 
 def bought(known: Brief, services: str = "vm.c7g.xlarge", store: str = "vm.c7g.xlarge") -> Shapes:
     """These machines for everything, unlike `candidates.choose` without looking at all others."""
-    offered, _ = shapes.of(known.book, kind="services", term=known.intent.term, calibrated=known.demands.core)
-    by_name = {each.price_id: each for each in offered}
-    return Shapes(services=by_name[services], stores=dict.fromkeys(("redis", "postgres", "kafka"), by_name[store]))
+
+    def sold(term: str, name: str) -> Shape:
+        offered, _ = shapes.of(known.book, kind="services", term=term, calibrated=known.demands.core)
+        return next(each for each in offered if each.price_id == name)
+
+    return Shapes(
+        services={term: sold(term, services) for term in known.service_terms},
+        stores={group: sold(known.terms[group], store) for group in ("redis", "postgres", "kafka")},
+    )
 
 
 def fleet(known: Brief) -> tuple[Region, ...]:

@@ -24,7 +24,7 @@ SECONDS = 8.0
 def planned(reads: float, **intent: Any) -> Plan:
     per_day = {"feed.read": 86_400 * reads, "like.add": 86_400 * reads / 2, "story.tray": 86_400 * reads / 2}
     scenario = made.scenario(per_day=per_day, intent={"horizon": "1d", **ON_C7G, **intent})
-    return plan.make(scenario, made.profile(), made.book(), sure=False, margins=False)
+    return plan.make(scenario, made.profile(), made.book(), sure=False, more=False)
 
 
 ON_C7G = {"shapes": dict.fromkeys(("services", "redis", "postgres", "kafka"), "vm.c7g.xlarge")}

@@ -9,6 +9,7 @@ import pytest
 
 from sim.planner import availability, plan
 from sim.planner.availability import Availability
+from sim.planner.margins import Margin
 from tests.planner import made
 
 REGIONS = {name: {"people": "25%"} for name in ("us", "eu", "in", "jp")}
@@ -82,14 +83,14 @@ def test_spares_are_added_until_the_machines_part_of_it_holds() -> None:
         made.profile(),
         made.book(),
         sure=False,
-        margins=False,
+        more=False,
     )
     assert found.availability.held
     assert found.spares.machines > 1 or found.spares.replicas > 1
     assert any("to spare where the intent asks for 1" in note for note in found.notes)
 
 
-def margin(name: str, **changes: Any) -> plan.Margin:
+def margin(name: str, **changes: Any) -> Margin:
     found = plan.make(made.scenario(**changes), made.profile(), made.book(), sure=False)
     return next(each for each in found.margins if each.name.startswith(name))
 

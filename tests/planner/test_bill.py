@@ -32,8 +32,9 @@ SILENT = Traffic(
 
 
 def billed(book: PriceBook, *traffic: Traffic, machines: Any = (), disks: Any = (), term: str = "on_demand") -> Bill:
-    month = Month(machines=tuple(machines), disks=tuple(disks), traffic=traffic or (SILENT,), people=100)
-    return fleet.bill(month, book, term=term)
+    paid = tuple(replace(each, term=term) for each in machines)
+    month = Month(machines=paid, disks=tuple(disks), traffic=traffic or (SILENT,), people=100)
+    return fleet.bill(month, book)
 
 
 def dollars(bill: Bill, price_id: str) -> float:

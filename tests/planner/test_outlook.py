@@ -19,7 +19,7 @@ PER_DAY = {"feed.read": 86_400 * 1_000, "like.add": 86_400 * 1_000, "media.uploa
 
 
 def planned(**changes: Any) -> Plan:
-    return plan.make(made.scenario(**changes), made.profile(), made.book(), sure=False, margins=False)
+    return plan.make(made.scenario(**changes), made.profile(), made.book(), sure=False, more=False)
 
 
 def given(*, few: dict[str, int], slo: dict[str, Any] | None = None) -> Plan:

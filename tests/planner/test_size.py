@@ -42,8 +42,8 @@ def test_processes_are_load_over_speed_and_ceiling() -> None:
 def test_machines_hold_as_many_processes_as_they_have_cores() -> None:
     found = planned(per_day={"feed.read": 86_400 * 2_000})
     processes = sum(tier.working for name, tier in found.tiers.items() if not tier.machines)
-    assert found.pool.working == -(-processes // 4)
-    assert found.pool.needs[0].resource == "CPU"
+    assert found.pools[0].working == -(-processes // 4)
+    assert found.pools[0].needs[0].resource == "CPU"
 
 
 def test_postgres_is_a_primary_of_four_cores() -> None:
@@ -80,7 +80,7 @@ def test_photos_at_once_bind_before_the_cpu_of_their_rendering() -> None:
 def test_with_the_spares_down_enough_of_every_service_is_left() -> None:
     for spare in (1, 2, 3):
         found = planned(per_day={"feed.read": 86_400 * 2_000}, intent={"spare": spare})
-        machines = found.pool.machines
+        machines = found.pools[0].machines
         for tier in found.tiers.values():
             if not tier.machines:
                 assert tier.instances - spare * -(-tier.instances // machines) >= tier.working, tier.name
@@ -113,7 +113,7 @@ def _counts(reads: float, limit_ms: float, spare: int) -> dict[str, int]:
         intent={"slo": {"feed.read": {"p95": f"< {limit_ms}ms"}}, "spare": spare},
         system={"shards": {"logical": 4_096}},
     )
-    return {**counts(found), "machines": found.pool.machines, "dollars": round(found.dollars_month)}
+    return {**counts(found), "machines": found.pools[0].machines, "dollars": round(found.dollars_month)}
 
 
 RATES = st.floats(min_value=20, max_value=50_000)
@@ -148,11 +148,12 @@ def test_the_cheapest_machine_is_taken_and_the_others_have_an_excuse() -> None:
     choice = candidates.choose(known_brief)
     costs = {}
     for shape in shapes.of(known_brief.book, kind="services", term="on_demand", calibrated=known_brief.demands.core)[0]:
-        whole = Shapes(services=shape, stores=choice.shapes.stores)
+        whole = Shapes(services={"on_demand": shape}, stores=choice.shapes.stores)
         costs[shape.price_id] = sum(each.dollars_month for each in candidates.fleet(known_brief, whole))
-    assert choice.shapes.services.price_id == min(costs, key=lambda name: costs[name])
+    taken = choice.shapes.services["on_demand"].price_id
+    assert taken == min(costs, key=lambda name: costs[name])
     excused = {excuse.price_id for excuse in choice.excuses if excuse.tier == "services"}
-    assert excused == set(costs) - {choice.shapes.services.price_id}
+    assert excused == set(costs) - {taken}
     assert all(excuse.reason for excuse in choice.excuses)
     assert any("gcp" in excuse.reason for excuse in choice.excuses)
 
@@ -173,7 +174,12 @@ def test_a_machine_with_two_threads_a_core_does_less_than_its_clock_says() -> No
 def test_reserved_machines_are_reserved_all() -> None:
     known_brief = made.briefed(intent={"term": "reserved_3y"})
     choice = candidates.choose(known_brief)
-    assert {choice.shapes.services.term, *(shape.term for shape in choice.shapes.stores.values())} == {"reserved_3y"}
+    services = choice.shapes.services
+    assert {
+        *services,
+        *(shape.term for shape in services.values()),
+        *(shape.term for shape in choice.shapes.stores.values()),
+    } == {"reserved_3y"}
     assert any("no reserved_3y price of pg.rds" in excuse.reason for excuse in choice.excuses)
     usual = candidates.choose(made.briefed())
     assert choice.dollars_month < 0.5 * usual.dollars_month

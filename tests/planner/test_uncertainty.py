@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from core.scenario.intent import Range
-from sim.planner import size, spending, uncertainty
+from sim.planner import availability, size, spending, uncertainty
+from sim.planner.brief import PlanError
 from sim.planner.uncertainty import Uncertainty
+from sim.planner.worlds import World
 from tests.planner import made
 
 PER_DAY = {"feed.read": 86_400 * 5_000, "like.add": 86_400 * 5_000}
@@ -126,3 +128,101 @@ def test_more_input_is_more_of_the_bill_and_the_same_seed_the_same_answer() -> N
     bill = next(each for each in one.outputs if each.name == "bill")
     (bar,) = bill.tornado
     assert bar.low < bill.middle < bar.high
+
+
+# Ranges of one thing
+
+
+def moved(found: Uncertainty, output: str) -> dict[str, float]:
+    """How far each input alone moves an output, over its middle."""
+    (told,) = (each for each in found.outputs if each.name == output)
+    return {bar.name: bar.swing / told.middle for bar in told.tornado}
+
+
+def test_one_operations_cpu_is_a_range_of_its_own() -> None:
+    found = of({"cpu.feed.read": [0.9, 1, 1.1], "cpu.like.add": [0.9, 1, 1.1]})
+    late = moved(found, "feed.read p95")
+    assert late["cpu.feed.read"] > 0.2
+    # a like's work is in other processes, but for what both ask of the gateway and of Redis
+    assert 0 < late["cpu.like.add"] < 0.2 * late["cpu.feed.read"]
+
+
+def test_the_cpu_of_every_operation_is_the_cpu_of_everything() -> None:
+    every, each = of({"cpu": [0.5, 1, 2]}), of({"cpu.feed.read": [0.5, 1, 2], "cpu.like.add": [0.5, 1, 2]})
+    assert made.briefed(per_day=PER_DAY).demands.operations.keys() >= {"feed.read", "like.add"}
+    for output in ("feed.read p95", "bill"):
+        (whole,) = (one for one in every.outputs if one.name == output)
+        (parts,) = (one for one in each.outputs if one.name == output)
+        assert parts.middle == pytest.approx(whole.middle)
+    # at the same factor on both, the same world
+    both = worlds_of({"cpu.feed.read": np.array([1.3]), "cpu.like.add": np.array([1.3])})
+    all_of_it = worlds_of({"cpu": np.array([1.3])})
+    assert both["feed.read p95"] == pytest.approx(all_of_it["feed.read p95"], rel=0.02)  # idle work is dearer too
+    assert both["bill"] == pytest.approx(all_of_it["bill"], rel=0.01)
+
+
+def worlds_of(drawn: dict[str, Any], **changes: Any) -> dict[str, float]:
+    intent = {"slo": {"feed.read": {"p95": "< 20ms"}}, **changes.pop("intent", {})}
+    brief = made.briefed(per_day=PER_DAY, intent=intent, system={"shards": {"logical": 4_096}}, **changes)
+    regions = made.fleet(brief)
+    spent = spending.over_horizon(brief, regions)
+    world = World(brief, regions, made.bought(brief), size.asked(brief), spent, 0.12)
+    return {name: float(values[0]) for name, values in world.evaluate(drawn).values.items()}
+
+
+def test_one_caches_misses_are_a_range_of_their_own() -> None:
+    changes: dict[str, Any] = {"demand": {"images_per_feed": 10, "sizes": {"image": "200kB"}}, "intent": {"hits": HITS}}
+    usual, more, gone = (
+        worlds_of({"misses.shield": np.array([factor])}, **changes)["bill"] for factor in (1.0, 2.0, 1e9)
+    )
+    assert usual < more
+    # half of what the shield is asked misses, and no more than all of it can
+    assert gone == pytest.approx(more)
+    late = moved(of({"misses.timeline": [0.5, 1, 3], "misses.edge": [0.5, 1, 3]}, **changes), "feed.read p95")
+    assert late["misses.timeline"] > 0
+    assert late["misses.edge"] == 0
+
+
+HITS = {"timeline": "90%", "post_card": "100%", "author_card": "100%", "edge": "80%", "shield": "50%"}
+
+
+def test_prices_of_one_kind_are_a_range_of_their_own() -> None:
+    usual = worlds_of({"prices.egress": np.array([1.0])})["bill"]
+    dearer = worlds_of({"prices.egress": np.array([2.0])})["bill"]
+    brief = made.briefed(per_day=PER_DAY, system={"shards": {"logical": 4_096}})
+    lines = spending.over_horizon(brief, made.fleet(brief)).mean.items
+    egress = sum(line.dollars_month for line in lines if line.price_id.startswith("egress"))
+    assert dearer - usual == pytest.approx(egress, rel=0.03)
+    with pytest.raises(PlanError, match=r"intent\.ranges\.prices\.egres\.: book 2026-11 has no price that begins so"):
+        made.briefed(intent={"ranges": {"prices.egres.": [1, 1, 1]}})
+
+
+def test_failures_have_ranges_and_then_downtime_has_quantiles() -> None:
+    often = {"failures.region": [0.5, 1, 2], "failures.node": [0.5, 1, 2]}
+    found = of(often, intent={"availability": "99.98%", "spare": 1})
+    (down,) = (each for each in found.outputs if each.name == "downtime")
+    assert down.unit == "minutes"
+    assert down.quantiles[0.05] < down.middle < down.quantiles[0.95]
+    slo = {"feed.read": {"p95": "< 20ms"}}
+    brief = made.briefed(per_day=PER_DAY, system={"shards": {"logical": 4_096}}, intent={"spare": 1, "slo": slo})
+    known = availability.of(brief, made.fleet(brief))
+    assert down.middle == pytest.approx(known.down_ratio * availability.MONTH_MINUTES)
+    assert down.tornado[0].name == "failures.region"
+    assert down.tornado[0].high > 1.3 * down.middle
+    assert found.available_ratio is not None
+    assert 0 < found.available_ratio < 1
+    assert of({"demand": [1, 1, 2]}).available_ratio is None
+
+
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [("round_trip", "feed.read p95"), ("images", "bill"), ("bytes", "bill"), ("rows", "bill"), ("growth", "bill")],
+)
+def test_every_other_input_moves_what_it_should(name: str, output: str) -> None:
+    changes: dict[str, Any] = {"demand": {"images_per_feed": 10}, "intent": {"growth": "40%"}}
+    assert moved(of({name: [0.2, 1, 5]}, **changes), output)[name] > 0.01
+
+
+def test_memory_that_is_short_makes_the_fleet_short() -> None:
+    assert of({"memory": [0.9, 1, 1.1]}).short_ratio == 0.0
+    assert of({"memory": [50, 100, 200]}).short_ratio == 1.0

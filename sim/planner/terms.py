@@ -1,0 +1,70 @@
+"""Terms: what the fleet would cost if machines were paid otherwise, planned anew for each term that the book sells.
+
+Stores stay on demand where the services are on spot. A term that the book has no price of is said, not guessed. What is
+reserved is owed for all of its years, however short the horizon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from core.scenario.intent import DEFAULT, Term
+from sim.cost.prices import PriceError
+from sim.planner import candidates, spending
+from sim.planner.brief import Brief, PlanError, brief
+from sim.planner.size import Region, Spares
+from sim.planner.spares import reached
+from sim.planner.spending import Spending
+
+TERMS: Final[tuple[Term, ...]] = ("on_demand", "reserved_1y", "reserved_3y", "spot")
+#: Months for which a machine is owed.
+OWED_MONTHS: Final[Mapping[str, int]] = {"reserved_1y": 12, "reserved_3y": 36}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """The mean month's bill with machines paid so; no dollars where the book has no such price, and ``says`` which."""
+
+    term: str
+    planned: bool  # as the intent has it
+    dollars_month: float | None
+    machines_dollars_month: float = 0.0  # of it
+    owed_months: int = 0  # 0 where it can be ended at any time
+    spares: Spares | None = None
+    says: str = ""
+
+
+def compare(known: Brief, regions: tuple[Region, ...], spares: Spares, spent: Spending) -> tuple[Paid, ...]:
+    """This plan first, then everything at each other term."""
+    own = known.intent.term or {DEFAULT: TERMS[0]}
+    name = ", ".join(term if group == DEFAULT else f"{group} {term}" for group, term in own.items())
+    found = [_paid(name, regions, spares, spent, planned=True)]
+    return (*found, *(_at(known, term) for term in TERMS if own != {DEFAULT: term}))
+
+
+def _at(known: Brief, term: Term) -> Paid:
+    intent = replace(known.intent, term={DEFAULT: term})
+    try:
+        other = brief(replace(known.scenario, intent=intent), known.profile, known.book)
+        choice = candidates.choose(other)
+        spares, regions, _ = reached(other, choice.shapes, choice.regions, 1.0 - intent.availability_ratio)
+        return _paid(term, regions, spares, spending.over_horizon(other, regions), planned=False)
+    except (PlanError, PriceError) as error:
+        return Paid(term=term, planned=False, dollars_month=None, says=str(error))
+
+
+def _paid(name: str, regions: tuple[Region, ...], spares: Spares, spent: Spending, *, planned: bool) -> Paid:
+    return Paid(
+        term=name,
+        planned=planned,
+        dollars_month=spent.mean.total_dollars_month,
+        machines_dollars_month=sum(region.dollars_month for region in regions),
+        owed_months=max((OWED_MONTHS.get(term, 0) for term in _terms(regions)), default=0),
+        spares=spares,
+    )
+
+
+def _terms(regions: Iterable[Region]) -> set[str]:
+    return {tier.shape.term for region in regions for tier in region.tiers.values()}
