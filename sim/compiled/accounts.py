@@ -17,12 +17,14 @@ def settle(world: World, processes_count: int) -> None:
 
 
 @entry
-def unfinished_seconds(world: World, host: int) -> float:
+def unfinished_seconds(world: World, host: int, stations_count: int) -> float:
     """CPU received so far by jobs that are not done."""
-    one, ends, jobs = r.hosts(world), r.job_ends(world), r.jobs(world)
+    one, stations, jobs = r.hosts(world), r.stations(world), r.jobs(world)
     total = 0.0
-    for place in range(one[host].heap, one[host].heap + one[host].heap_count):
-        job = ends[place].job
-        if jobs[job].place == ends[place].place:
-            total += jobs[job].seconds - max(0.0, jobs[job].finish - one[host].virtual)
+    for station in range(stations_count):
+        job = stations[station].first if stations[station].host == host else r.NOBODY
+        while job >= 0:
+            if jobs[job].place >= 0:
+                total += jobs[job].seconds - max(0.0, jobs[job].finish - one[host].virtual)
+            job = jobs[job].next
     return total

@@ -7,29 +7,46 @@ set, so only a lane's first needs to be looked at, and one that is no longer wan
 
 from __future__ import annotations
 
+import math
+
+from sim.compiled import due
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled
-from sim.compiled.records import Free, Kind
+from sim.compiled.records import NOBODY, Free, Kind
 
 
 @compiled
-def take(world: World, table: int, first_next: int) -> int:
-    """Remove a row from the free ones of ``table``, whose next free one is ``first_next``."""
+def take(world: World, table: int, step: int) -> int:
+    """Remove the first of a table's free rows, whose ``next`` is ``step``: how many rows it is from the one behind it
+    to the next free one, so that rows never used, which are all 0, are a list of free rows already."""
     free = r.frees(world)
-    row = free[table].first
-    free[table].first = first_next
-    free[table].count -= 1
+    row, count = free[table].first, free[table].count - 1
+    free[table].first = row + 1 + step
+    free[table].count = count
+    if count < free[table].reserve:
+        r.clock(world)[0].short = 1
     return row
+
+
+@compiled
+def give_back(world: World, table: int, row: int) -> int:
+    """Make a row free; returns what is to be its ``next``."""
+    free = r.frees(world)
+    step = free[table].first - row - 1
+    free[table].first = row
+    free[table].count += 1
+    return step
 
 
 @compiled
 def at(world: World, time: float, kind: int, row: int, turn: int) -> None:
     """Schedule an event."""
     clock, heap = r.clock(world), r.events(world)
-    hole = clock[0].heap_count
+    hole, seq = clock[0].heap_count, clock[0].seq
     clock[0].heap_count = hole + 1
-    seq = clock[0].seq
     clock[0].seq = seq + 1
+    if hole >= clock[0].heap_limit:
+        clock[0].short = 1
     while hole > 0:
         above = (hole - 1) >> 1
         if heap[above].time < time or (heap[above].time == time and heap[above].seq < seq):
@@ -90,18 +107,21 @@ def wait(world: World, seconds: float, frame: int) -> None:
 @compiled
 def set_timer(world: World, lane: int, kind: int, row: int, turn: int) -> None:
     """Set a timer of the lane's delay for a row; it is ignored when the row has had its turn by then."""
+    tidy(world, lane)
     clock, lanes, timers = r.clock(world), r.lanes(world), r.timers(world)
     free = r.frees(world)[Free.TIMERS].first
     timer = take(world, Free.TIMERS, timers[free].next)
-    timers[timer].time = clock[0].now + lanes[lane].delay
-    timers[timer].seq = clock[0].seq
-    clock[0].seq += 1
+    time, seq = clock[0].now + lanes[lane].delay, clock[0].seq
+    clock[0].seq = seq + 1
+    timers[timer].time = time
+    timers[timer].seq = seq
     timers[timer].kind = kind
     timers[timer].row = row
     timers[timer].turn = turn
-    timers[timer].next = r.NOBODY
+    timers[timer].next = NOBODY
     if lanes[lane].first < 0:
         lanes[lane].first = timer
+        due.put(world, lane, time, seq)
     else:
         timers[lanes[lane].last].next = timer
     lanes[lane].last = timer
@@ -110,16 +130,40 @@ def set_timer(world: World, lane: int, kind: int, row: int, turn: int) -> None:
 @compiled
 def drop_timer(world: World, lane: int) -> None:
     """Remove a lane's first timer."""
-    lanes, timers, free = r.lanes(world), r.timers(world), r.frees(world)
+    lanes, timers = r.lanes(world), r.timers(world)
     timer = lanes[lane].first
     lanes[lane].first = timers[timer].next
-    timers[timer].next = free[Free.TIMERS].first
-    free[Free.TIMERS].first = timer
-    free[Free.TIMERS].count += 1
+    timers[timer].next = give_back(world, Free.TIMERS, timer)
 
 
 @compiled
-def wanted(world: World, timer: int) -> bool:
+def tidy(world: World, lane: int) -> None:
+    """Remove timers from a lane's head until one is wanted. The lane may then be due later than it is said to be."""
+    lanes = r.lanes(world)
+    while lanes[lane].first >= 0 and not _wanted(world, lanes[lane].first):
+        drop_timer(world, lane)
+
+
+@compiled
+def look(world: World, lane: int) -> None:
+    """Tidy a lane, and say when it is due."""
+    tidy(world, lane)
+    first, timers = r.lanes(world)[lane].first, r.timers(world)
+    if first < 0:
+        due.put(world, lane, math.inf, 0)
+    else:
+        due.put(world, lane, timers[first].time, timers[first].seq)
+
+
+@compiled
+def rings(world: World, lane: int, seq: int) -> bool:
+    """Whether a lane's first timer is the one of that number, and still wanted."""
+    first = r.lanes(world)[lane].first
+    return first >= 0 and r.timers(world)[first].seq == seq and _wanted(world, first)
+
+
+@compiled
+def _wanted(world: World, timer: int) -> bool:
     """Whether the row for which a timer was set still waits for it."""
     one = r.timers(world)[timer]
     if one.kind == Kind.GIVE_UP:
@@ -145,8 +189,11 @@ def ready(world: World, kind: int, row: int, value: int) -> None:
 def urgent(world: World, kind: int, row: int, value: int, turn: int) -> None:
     """Start a thread now, before anything else that is scheduled for now."""
     clock, queue = r.clock(world), r.urgents(world)
-    place = (clock[0].urgent_head + clock[0].urgent_count) & clock[0].urgent_mask
-    clock[0].urgent_count += 1
+    count = clock[0].urgent_count
+    place = (clock[0].urgent_head + count) & clock[0].urgent_mask
+    clock[0].urgent_count = count + 1
+    if count >= clock[0].urgent_limit:
+        clock[0].short = 1
     queue[place].kind = kind
     queue[place].row = row
     queue[place].value = value

@@ -7,13 +7,13 @@ import numpy as np
 from sim.compiled import agenda, draws, stores, tasks
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled
-from sim.compiled.moves import CANCELLED, END, ENTER, EXPIRED, OK, WAIT, child_of, request_of, unless_cancelled
+from sim.compiled.moves import CANCELLED, EXPIRED, OK, WAIT, child_of, end, enter, request_of, unless_cancelled
 from sim.compiled.records import Kind
 from sim.program import DRAWS_MAX
 
 
 @compiled
-def fork(world: World, frame: int):
+def fork(world: World, frame: int) -> int:
     one = r.frames(world)
     if one[frame].phase == 0:
         step = r.instructions(world)[one[frame].instruction]
@@ -23,12 +23,12 @@ def fork(world: World, frame: int):
         for place in range(step.children_count):
             agenda.urgent(world, Kind.BRANCH, frame, r.children(world)[step.children + place], 0)
         r.requests(world)[request_of(world, frame)].users += step.children_count
-        return WAIT, 0
-    return END, unless_cancelled(world, frame, one[frame].j)
+        return WAIT
+    return end(unless_cancelled(world, frame, one[frame].j))
 
 
 @compiled
-def deadline(world: World, frame: int, value: int):
+def deadline(world: World, frame: int, value: int) -> int:
     one = r.frames(world)
     task = one[frame].task
     if one[frame].phase == 0:
@@ -39,11 +39,11 @@ def deadline(world: World, frame: int, value: int):
         r.requests(world)[request_of(world, frame)].users += 1
         agenda.urgent(world, Kind.INNER, frame, r.children(world)[step.children], one[frame].turn)
         agenda.set_timer(world, step.lane, Kind.EXPIRE, frame, one[frame].turn)
-        return WAIT, 0
+        return WAIT
     below = one[frame].i
     if r.tasks(world)[below].cancelled or value != EXPIRED:
         tasks.part(world, below)
-    return END, unless_cancelled(world, frame, value)
+    return end(unless_cancelled(world, frame, value))
 
 
 @compiled
@@ -59,19 +59,19 @@ def expire(world: World, frame: int) -> None:
 
 
 @compiled
-def rescue(world: World, frame: int, value: int):
+def rescue(world: World, frame: int, value: int) -> int:
     one = r.frames(world)
     phase = one[frame].phase
     one[frame].phase = phase + 1
     if phase == 0:
-        return ENTER, child_of(world, frame, 0)
+        return enter(child_of(world, frame, 0))
     if phase == 1 and value != OK and not r.tasks(world)[one[frame].task].cancelled:
-        return ENTER, child_of(world, frame, 1)
-    return END, value
+        return enter(child_of(world, frame, 1))
+    return end(value)
 
 
 @compiled
-def breaker(world: World, frame: int, value: int):
+def breaker(world: World, frame: int, value: int) -> int:
     one = r.frames(world)
     family = r.instructions(world)[one[frame].instruction].index
     told = r.breaker_families(world)[family]
@@ -80,19 +80,19 @@ def breaker(world: World, frame: int, value: int):
     if one[frame].phase == 0:
         if stores.try_breaker(world, row):
             one[frame].phase = 1
-            return ENTER, child_of(world, frame, 0)
+            return enter(child_of(world, frame, 0))
     elif one[frame].phase == 1:
         stores.tell_breaker(world, family, row, value == OK)
         if value == OK or r.tasks(world)[one[frame].task].cancelled:
-            return END, value
+            return end(value)
     else:
-        return END, value
+        return end(value)
     one[frame].phase = 2
-    return ENTER, child_of(world, frame, 1)
+    return enter(child_of(world, frame, 1))
 
 
 @compiled
-def retry(world: World, frame: int, value: int):
+def retry(world: World, frame: int, value: int) -> int:
     one, clock, all_tasks = r.frames(world), r.clock(world), r.tasks(world)
     step, task = r.instructions(world)[one[frame].instruction], one[frame].task
     endless = step.size != 0
@@ -102,18 +102,18 @@ def retry(world: World, frame: int, value: int):
         one[frame].i = all_tasks[task].attempt
         one[frame].j = 1  # this try
         one[frame].phase = 1
-        return ENTER, child_of(world, frame, 0)
+        return enter(child_of(world, frame, 0))
     tried, again = one[frame].j, value != OK and not all_tasks[task].cancelled
     if one[frame].phase == 2:  # the pause is over
         if not (endless and all_tasks[task].cancelled):
             one[frame].phase = 1
             one[frame].j += 1
             all_tasks[task].attempt += 1
-            return ENTER, child_of(world, frame, 0)
+            return enter(child_of(world, frame, 0))
         again, value = False, CANCELLED
     if not again or not (endless or stores.affords(clock[0].retry_tokens, tried, clock[0].retry_attempts)):
         all_tasks[task].attempt = one[frame].i
-        return END, unless_cancelled(world, frame, value) if endless else value
+        return end(unless_cancelled(world, frame, value) if endless else value)
     entity = r.requests(world)[request_of(world, frame)].entity
     one[frame].phase = 2
     if endless:
@@ -123,14 +123,14 @@ def retry(world: World, frame: int, value: int):
         clock[0].retry_tokens -= 1.0
         uniform = draws.uniform(clock[0].plain_key, entity, step.visit + np.uint64(tried))
         agenda.wait(world, stores.backoff_seconds(clock[0].retry_base, clock[0].retry_cap, tried, uniform), frame)
-    return WAIT, 0
+    return WAIT
 
 
 @compiled
-def decide(world: World, frame: int, value: int):
+def decide(world: World, frame: int, value: int) -> int:
     one = r.frames(world)
     if one[frame].phase:
-        return END, value
+        return end(value)
     one[frame].phase = 1
     arrival = r.requests(world)[request_of(world, frame)].arrival
-    return ENTER, child_of(world, frame, 0 if r.arrivals(world)[arrival].pushes else 1)
+    return enter(child_of(world, frame, 0 if r.arrivals(world)[arrival].pushes else 1))

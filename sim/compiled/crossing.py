@@ -12,12 +12,12 @@ from sim.compiled.jit import World, compiled
 from sim.compiled.moves import (
     BROKEN,
     CANCELLED,
-    END,
-    ENTER,
     UNAVAILABLE,
     WAIT,
     child_of,
     cpu_seconds,
+    end,
+    enter,
     link_of,
     request_of,
     unless_cancelled,
@@ -30,16 +30,16 @@ _TWO = np.uint64(2)
 
 
 @compiled
-def _arrive(world: World, frame: int):
+def _arrive(world: World, frame: int) -> int:
     one = r.frames(world)
     if r.tasks(world)[one[frame].task].cancelled:
-        return END, CANCELLED
+        return end(CANCELLED)
     one[frame].phase = 3
-    return ENTER, child_of(world, frame, 0)
+    return enter(child_of(world, frame, 0))
 
 
 @compiled
-def _squeeze(world: World, frame: int):
+def _squeeze(world: World, frame: int) -> int:
     """What is sent goes through a link that may be narrow."""
     one = r.frames(world)
     step = r.instructions(world)[one[frame].instruction]
@@ -49,12 +49,12 @@ def _squeeze(world: World, frame: int):
         if narrow != 0.0:
             one[frame].phase = 6
             agenda.wait(world, narrow, frame)
-            return WAIT, 0
+            return WAIT
     return _arrive(world, frame)
 
 
 @compiled
-def _cross(world: World, frame: int):
+def _cross(world: World, frame: int) -> int:
     """Go over the wire, to the other side."""
     one = r.frames(world)
     at, request = one[frame].instruction, request_of(world, frame)
@@ -69,12 +69,12 @@ def _cross(world: World, frame: int):
     if half != 0.0:
         one[frame].phase = 2
         agenda.wait(world, half * (2.0 * step.trips - 1.0), frame)
-        return WAIT, 0
+        return WAIT
     return _squeeze(world, frame)
 
 
 @compiled
-def _return(world: World, frame: int, value: int):
+def _return(world: World, frame: int, value: int) -> int:
     """Come back over the wire, through what acts on the link."""
     one = r.frames(world)
     step = r.instructions(world)[one[frame].instruction]
@@ -82,7 +82,7 @@ def _return(world: World, frame: int, value: int):
     link = link_of(world, frame)
     if r.links(world)[link].acting_count:
         if stores.cut(world, link):
-            return END, BROKEN
+            return end(BROKEN)
         visit = visit_of(world, one[frame].instruction, one[frame].task)
         entity = r.requests(world)[request_of(world, frame)].entity
         uniform = draws.uniform(r.clock(world)[0].plain_key, entity, visit + _TWO)
@@ -90,17 +90,17 @@ def _return(world: World, frame: int, value: int):
         if held == math.inf:
             one[frame].phase = 5
             agenda.wait(world, stores.stopped_seconds(world, link), frame)
-            return WAIT, 0
+            return WAIT
         one[frame].a += held
     if one[frame].a != 0.0:
         one[frame].phase = 4
         agenda.wait(world, one[frame].a, frame)
-        return WAIT, 0
-    return END, unless_cancelled(world, frame, value)
+        return WAIT
+    return end(unless_cancelled(world, frame, value))
 
 
 @compiled
-def call(world: World, frame: int, value: int):
+def call(world: World, frame: int, value: int) -> int:
     one = r.frames(world)
     phase = one[frame].phase
     if phase == 0:
@@ -108,17 +108,17 @@ def call(world: World, frame: int, value: int):
         step = r.instructions(world)[at]
         link = link_of(world, frame)
         if r.links(world)[link].acting_count and stores.cut(world, link):
-            return END, UNAVAILABLE
+            return end(UNAVAILABLE)
         if step.proxy < 0 or step.choices_count == 0:
             return _cross(world, frame)
         one[frame].phase = 1
         seconds = cpu_seconds(world, frame, step.proxy, visit_of(world, at, one[frame].task))
         shift = r.requests(world)[request_of(world, frame)].region * r.clock(world)[0].span
         places.submit(world, r.choices(world)[step.choices] + shift, seconds, frame)
-        return WAIT, 0
+        return WAIT
     if phase == 1:
         if value == 0:
-            return END, BROKEN
+            return end(BROKEN)
         return _cross(world, frame)
     if phase == 2:
         return _squeeze(world, frame)
@@ -127,5 +127,5 @@ def call(world: World, frame: int, value: int):
     if phase == 3:
         return _return(world, frame, value)
     if phase == 4:
-        return END, unless_cancelled(world, frame, one[frame].i)
-    return END, BROKEN
+        return end(unless_cancelled(world, frame, one[frame].i))
+    return end(BROKEN)

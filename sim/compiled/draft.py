@@ -6,7 +6,7 @@ import numpy as np
 
 from sim import faults
 from sim.compiled.records import KINDS, Place
-from sim.compiled.world import Array
+from sim.compiled.world import Array, zeros
 from sim.flow import Keys
 from sim.parts import Parts
 from sim.program import Op
@@ -14,7 +14,7 @@ from sim.program import Op
 
 def rows(place: Place, count: int) -> Array:
     """Empty rows of a table."""
-    return np.zeros(count, dtype=KINDS[place])
+    return zeros(count, KINDS[place])
 
 
 class Draft:

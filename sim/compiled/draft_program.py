@@ -24,7 +24,7 @@ def program(draft: Draft) -> None:
     choices: list[int] = []
     for row, step in zip(found, program.instructions, strict=True):
         row["op"], row["visit"], row["index"] = step.op, step.visit, step.index
-        row["share"], row["seconds"], row["trips"] = step.share, step.seconds, step.trips
+        row["share"], row["trips"] = step.share, step.trips
         row["size"], row["coalesce"], row["proxy"] = step.size, step.coalesce, step.proxy
         row["sent"], row["nodes"], row["role"] = step.sent, step.nodes, step.role
         row["home"], row["hop"] = step.home, step.hop

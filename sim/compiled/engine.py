@@ -173,7 +173,7 @@ class Engine:
         world, found = self._world, []
         accounts.settle(world.address, len(world["PROCESSES"]))
         for index, (machine, row) in enumerate(zip(self._parts.layout.hosts, world["HOSTS"], strict=True)):
-            inside = accounts.unfinished_seconds(world.address, index)
+            inside = accounts.unfinished_seconds(world.address, index, len(world["STATIONS"]))
             found.append(
                 Account(
                     name=machine.name,

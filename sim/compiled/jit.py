@@ -29,8 +29,8 @@ World = int
 #: Rows of one table: ``rows[i].field`` reads and writes in compiled code.
 Rows = Any
 
-#: Length that a view claims to have.
-_MANY: Final = 1 << 40
+#: Length that a view claims to have: nobody asks, and so a negative row, which numba would add it to, costs nothing.
+_LENGTH: Final = 0
 
 
 #: An unsigned integer of 64 bits, such as a coordinate of a random draw.
@@ -123,8 +123,10 @@ def table(place: int, kind: npt.DTypeLike) -> Callable[[World], Rows]:
         word = context.get_value_type(types.int64)
         addresses = builder.inttoptr(arguments[0], word.as_pointer())
         address = builder.load(builder.gep(addresses, [context.get_constant(types.intp, place)]))
+        # tables are replaced between two calls of compiled code only, so what was read once need not be read again
+        address.set_metadata("invariant.load", builder.module.add_metadata([]))
         array = context.make_array(rows)(context, builder)
-        length, step = (context.get_constant(types.intp, value) for value in (_MANY, itemsize))
+        length, step = (context.get_constant(types.intp, value) for value in (_LENGTH, itemsize))
         populate_array(
             array,
             data=builder.inttoptr(address, array.data.type),

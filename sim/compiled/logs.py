@@ -175,15 +175,13 @@ def lags(world: World, topic: int, row: int) -> None:
 
 @compiled
 def _commit(world: World, partition: int) -> None:
-    partitions, records, free = r.partitions(world), r.records(world), r.frees(world)
+    partitions, records = r.partitions(world), r.records(world)
     for _ in range(partitions[partition].taken):
         row = partitions[partition].first
         partitions[partition].first = records[row].next
         partitions[partition].count -= 1
         tasks.release(world, records[row].request)
-        records[row].next = free[Free.RECORDS].first
-        free[Free.RECORDS].first = row
-        free[Free.RECORDS].count += 1
+        records[row].next = agenda.give_back(world, Free.RECORDS, row)
     partitions[partition].taken = 0
     partitions[partition].holder = NOBODY
 

@@ -7,7 +7,7 @@ import numpy as np
 from sim.compiled import agenda, stores
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled
-from sim.compiled.moves import END, ENTER, OK, WAIT, cache_of, child_of, request_of
+from sim.compiled.moves import OK, WAIT, cache_of, child_of, end, enter, request_of
 from sim.compiled.records import NOBODY, UNASKED, Kind
 from sim.flow import Keys
 
@@ -42,7 +42,7 @@ def _key(world: World, keys: int, arrival: int, place: int) -> int:
 
 
 @compiled
-def _look_up(world: World, frame: int):
+def _look_up(world: World, frame: int) -> int:
     one = r.frames(world)
     step, now = r.instructions(world)[one[frame].instruction], r.clock(world)[0].now
     arrival, place_of = r.requests(world)[request_of(world, frame)].arrival, cache_of(world, frame)
@@ -58,7 +58,7 @@ def _look_up(world: World, frame: int):
                 high |= _ONE << np.uint64(place - _WORD)
     if first < 0:
         one[frame].phase = 3
-        return ENTER, child_of(world, frame, 0)
+        return enter(child_of(world, frame, 0))
     cache, slots = r.caches(world)[place_of], r.slots(world)
     slot = cache.slots + first
     if step.coalesce and slots[slot].waiter != UNASKED:
@@ -69,12 +69,12 @@ def _look_up(world: World, frame: int):
         else:
             one[slots[slot].waiter_last].next = frame
         slots[slot].waiter_last = frame
-        return WAIT, 0
+        return WAIT
     one[frame].low, one[frame].high, one[frame].i = low, high, first
     one[frame].phase = 1
     if step.coalesce:
         slots[slot].waiter = NOBODY
-    return ENTER, child_of(world, frame, 1)
+    return enter(child_of(world, frame, 1))
 
 
 @compiled
@@ -98,11 +98,11 @@ def _fetched(world: World, frame: int, ending: int):
             following = one[waiter].next
             agenda.ready(world, Kind.RESUME, waiter, ending)
             waiter = following
-    return END, ending
+    return end(ending)
 
 
 @compiled
-def lookup(world: World, frame: int, value: int):
+def lookup(world: World, frame: int, value: int) -> int:
     phase = r.frames(world)[frame].phase
     if phase == 0:
         return _look_up(world, frame)
@@ -110,15 +110,15 @@ def lookup(world: World, frame: int, value: int):
         return _fetched(world, frame, value)
     if phase == 2:
         if value != OK:
-            return END, value
+            return end(value)
         r.frames(world)[frame].phase = 3
-        return ENTER, child_of(world, frame, 0)
-    return END, value
+        return enter(child_of(world, frame, 0))
+    return end(value)
 
 
 @compiled
-def missed(world: World, frame: int):
+def missed(world: World, frame: int) -> int:
     step = r.instructions(world)[r.frames(world)[frame].instruction]
     arrival = r.requests(world)[request_of(world, frame)].arrival
     r.caches(world)[cache_of(world, frame)].miss_count += _keys_count(world, step.keys, arrival)
-    return END, OK
+    return end(OK)

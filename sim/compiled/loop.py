@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from sim.compiled import agenda, draws, failover, logs, places, stores, tallies, tasks, threads
+from sim.compiled import agenda, draws, due, failover, logs, places, stores, tallies, tasks, threads
 from sim.compiled import records as r
 from sim.compiled.branching import expire
 from sim.compiled.jit import World, compiled, entry
 from sim.compiled.moves import OK
-from sim.compiled.records import Broken, Free, Kind
+from sim.compiled.records import Broken, Kind
 from sim.disturbances import IDLE_JOB_SECONDS
 
 #: Why `run` returned.
@@ -21,10 +21,7 @@ FAILED = 2  # a law is broken
 
 GAVE_UP = -1
 
-_FREES = len(Free)
-_HEAP = 0
-_LANE = 1
-_HOST = 2
+_HEAP = -1
 _FIRST = np.uint64(0)
 _SECOND = np.uint64(1)
 
@@ -67,6 +64,8 @@ def _answer(world: World, request: int, ending: int) -> None:
     number, step = asked.number, asked.step
     row = clock[0].samples_count
     clock[0].samples_count = row + 1
+    if row + 1 >= clock[0].samples_max:
+        clock[0].short = 1
     samples[row].began = asked.began
     samples[row].latency = clock[0].now - asked.began
     samples[row].number = number
@@ -236,23 +235,6 @@ def _start_urgent(world: World) -> None:
         threads.start(world, kind, row, value, turn)
 
 
-@compiled
-def _has_room(world: World) -> bool:
-    clock, free = r.clock(world)[0], r.frees(world)
-    for table in range(_FREES):
-        if free[table].count < free[table].reserve:
-            return False
-    if clock.urgent_mask - clock.urgent_count < clock.burst:
-        return False
-    if clock.samples_count >= clock.samples_max:
-        return False
-    hosts = r.hosts(world)
-    for host in range(clock.hosts_count):
-        if hosts[host].heap_count + clock.jobs_max > clock.job_ends_max:
-            return False
-    return clock.heap_count + clock.burst < clock.events_max
-
-
 @entry
 def begin(world: World, stalls_count: int, idles_count: int, deeds_count: int) -> None:
     """Set off everything that goes on by itself."""
@@ -268,8 +250,7 @@ def begin(world: World, stalls_count: int, idles_count: int, deeds_count: int) -
 @entry
 def run(world: World, until: float) -> int:
     """Let everything before ``until`` happen; says why it stopped."""
-    clock, heap, lanes, timers, hosts = r.clock(world), r.events(world), r.lanes(world), r.timers(world), r.hosts(world)
-    queue = r.readies(world)
+    clock, heap, timers, queue, dues = r.clock(world), r.events(world), r.timers(world), r.readies(world), r.dues(world)
     if clock[0].now < clock[0].stopped:
         clock[0].error = Broken.CAUSALITY
     if until <= clock[0].now and not clock[0].error:
@@ -277,7 +258,7 @@ def run(world: World, until: float) -> int:
     while True:
         if clock[0].error:
             return FAILED
-        if not _has_room(world):
+        if clock[0].short:
             return FULL
         clock[0].events += 1
         if clock[0].arriving:
@@ -286,20 +267,10 @@ def run(world: World, until: float) -> int:
         if clock[0].urgent_count:
             _start_urgent(world)
             continue
-        time, seq, source, which = math.inf, 0, _HEAP, 0
-        if clock[0].heap_count:
-            time, seq = heap[0].time, heap[0].seq
-        for lane in range(clock[0].lanes_count):
-            while lanes[lane].first >= 0 and not agenda.wanted(world, lanes[lane].first):
-                agenda.drop_timer(world, lane)
-            first = lanes[lane].first
-            if first >= 0 and (timers[first].time < time or (timers[first].time == time and timers[first].seq < seq)):
-                time, seq, source, which = timers[first].time, timers[first].seq, _LANE, lane
-        for host in range(clock[0].hosts_count):
-            if hosts[host].armed and (
-                hosts[host].timer < time or (hosts[host].timer == time and hosts[host].timer_seq < seq)
-            ):
-                time, seq, source, which = hosts[host].timer, hosts[host].timer_seq, _HOST, host
+        source = due.soonest(world)
+        time, seq = dues[source].time, dues[source].seq
+        if clock[0].heap_count and (heap[0].time < time or (heap[0].time == time and heap[0].seq < seq)):
+            time, seq, source = heap[0].time, heap[0].seq, _HEAP
         if clock[0].ready_count:
             place = clock[0].ready_head & clock[0].ready_mask
             if time > clock[0].now or seq > queue[place].seq:
@@ -308,20 +279,27 @@ def run(world: World, until: float) -> int:
                 _happen(world, queue[place].kind, queue[place].row, queue[place].value)
                 continue
         if time >= until:
+            for lane in range(clock[0].lanes_count):
+                agenda.tidy(world, lane)
             clock[0].now = clock[0].stopped = until
             return DONE
         if time < clock[0].now:
             clock[0].error = Broken.CAUSALITY
             return FAILED
-        clock[0].now = time
-        if source == _HOST:
-            places.ring(world, which)
-        elif source == _LANE:
-            first = lanes[which].first
-            kind, row = timers[first].kind, timers[first].row
-            agenda.drop_timer(world, which)
-            _happen(world, kind, row, 0)
-        else:
+        if source == _HEAP:
+            clock[0].now = time
             kind, row, turn = heap[0].kind, heap[0].row, heap[0].turn
             agenda.drop_first(world)
             _happen(world, kind, row, turn)
+        elif source >= clock[0].lanes_count:
+            clock[0].now = time
+            places.ring(world, source - clock[0].lanes_count)
+        elif agenda.rings(world, source, seq):
+            clock[0].now = time
+            first = r.lanes(world)[source].first
+            kind, row = timers[first].kind, timers[first].row
+            agenda.drop_timer(world, source)
+            agenda.look(world, source)
+            _happen(world, kind, row, 0)
+        else:  # nobody wants it any more
+            agenda.look(world, source)

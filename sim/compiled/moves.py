@@ -1,8 +1,8 @@
 """What a frame can do next, and what every kind of instruction asks of its frame.
 
 An instruction's function is called when its frame begins (phase 0), when a frame below it has ended, and when what it
-waited for has happened; ``value`` is the ending, or what the event says. It answers what is to be done next: wait,
-enter a child, or end.
+waited for has happened; ``value`` is the ending, or what the event says. It answers what is to be done next: `WAIT`,
+`enter` a child, or `end`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from sim.compiled import records as r
 from sim.compiled.jit import Bits, World, compiled
 from sim.flow import Ending, Per
 
+#: What is to be done next, as one number: a pair would be written to memory and read again at every step.
 WAIT = 0
-ENTER = 1  # the child whose instruction is told
-END = 2  # with the ending that is told
 
 OK = int(Ending.OK)
 LIMITED = int(Ending.LIMITED)
@@ -25,6 +24,19 @@ UNAVAILABLE = int(Ending.UNAVAILABLE)
 BROKEN = int(Ending.BROKEN)
 EXPIRED = int(Ending.EXPIRED)
 CANCELLED = int(Ending.CANCELLED)
+
+
+@compiled
+def end(ending: int) -> int:
+    """The frame is over, with this ending: an odd number."""
+    return 2 * ending + 1
+
+
+@compiled
+def enter(instruction: int) -> int:
+    """A frame below begins with this instruction: an even number."""
+    return 2 * instruction + 2
+
 
 #: An enumeration of flows by number, as the tables hold it.
 PER_CODES = {each: number for number, each in enumerate(Per)}

@@ -1,12 +1,13 @@
 """Hosts and stations in compiled code: `sim.host` and `sim.station`, row by row.
 
-A host has no events of its own: the time at which its next job ends stands in its row, and is one of those that the
-loop looks at.
+A host has no events of its own: the time at which its next job ends is one of those of `sim.compiled.due`.
 """
 
 from __future__ import annotations
 
-from sim.compiled import agenda, tallies
+import math
+
+from sim.compiled import agenda, due, ends, tallies
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled
 from sim.compiled.records import NOBODY, Broken, Free, Kind
@@ -41,68 +42,18 @@ def settle(world: World, process: int) -> None:
 
 
 @compiled
-def _drop_end(world: World, host: int) -> None:
-    one, ends = r.hosts(world), r.job_ends(world)
-    heap, count = one[host].heap, one[host].heap_count - 1
-    one[host].heap_count = count
-    finish, place, job = ends[heap + count].finish, ends[heap + count].place, ends[heap + count].job
-    hole = 0
-    while True:
-        below = 2 * hole + 1
-        if below >= count:
-            break
-        left, right = ends[heap + below], ends[heap + below + 1]
-        if below + 1 < count and (
-            right.finish < left.finish or (right.finish == left.finish and right.place < left.place)
-        ):
-            below += 1
-        other = ends[heap + below]
-        if finish < other.finish or (finish == other.finish and place < other.place):
-            break
-        ends[heap + hole].finish = other.finish
-        ends[heap + hole].place = other.place
-        ends[heap + hole].job = other.job
-        hole = below
-    ends[heap + hole].finish = finish
-    ends[heap + hole].place = place
-    ends[heap + hole].job = job
-
-
-@compiled
 def _arm(world: World, host: int) -> None:
     """Work out when the host's next job ends."""
-    one, ends, jobs, clock = r.hosts(world), r.job_ends(world), r.jobs(world), r.clock(world)
-    heap = one[host].heap
-    while one[host].heap_count and jobs[ends[heap].job].place != ends[heap].place:
-        _drop_end(world, host)
+    one, clock = r.hosts(world), r.clock(world)
+    source = clock[0].lanes_count + host
     if one[host].stalls or not one[host].active:
-        one[host].armed = 0
+        due.put(world, source, math.inf, 0)
         return
+    seq = clock[0].seq
+    clock[0].seq = seq + 1
     rate = min(1.0, one[host].cores / one[host].active)
-    one[host].timer = clock[0].now + max(0.0, ends[heap].finish - one[host].virtual) / rate
-    one[host].timer_seq = clock[0].seq
-    clock[0].seq += 1
-    one[host].armed = 1
-
-
-@compiled
-def _add_end(world: World, host: int, job: int) -> None:
-    one, ends, jobs = r.hosts(world), r.job_ends(world), r.jobs(world)
-    heap, hole = one[host].heap, one[host].heap_count
-    one[host].heap_count = hole + 1
-    finish, place = jobs[job].finish, jobs[job].place
-    while hole > 0:
-        above = (hole - 1) >> 1
-        other = ends[heap + above]
-        if other.finish < finish or (other.finish == finish and other.place < place):
-            break
-        ends[heap + hole].finish = other.finish
-        ends[heap + hole].place = other.place
-        ends[heap + hole].job = other.job
-        hole = above
-    ends[heap + hole].finish = finish
-    ends[heap + hole].place = place
-    ends[heap + hole].job = job
+    left = max(0.0, r.jobs(world)[one[host].top].finish - one[host].virtual)
+    due.put(world, source, clock[0].now + left / rate, seq)
 
 
 @compiled
@@ -112,10 +63,10 @@ def _enter(world: World, host: int, job: int) -> None:
     one, jobs, processes, stations = r.hosts(world), r.jobs(world), r.processes(world), r.stations(world)
     process = stations[jobs[job].station].process
     stations[jobs[job].station].on_host += 1
-    jobs[job].finish = one[host].virtual + jobs[job].remaining
+    jobs[job].finish += one[host].virtual
     jobs[job].place = one[host].entered
     one[host].entered += 1
-    _add_end(world, host, job)
+    ends.add(world, host, job)
     settle(world, process)
     processes[process].busy += 1
     one[host].active += 1
@@ -128,6 +79,7 @@ def _off(world: World, host: int, job: int) -> None:
     process = stations[jobs[job].station].process
     stations[jobs[job].station].on_host -= 1
     jobs[job].place = NOBODY
+    ends.remove(world, host, job)
     settle(world, process)
     processes[process].busy -= 1
     one[host].active -= 1
@@ -138,10 +90,11 @@ def _leave(world: World, host: int, job: int) -> None:
     """Take a job off before it is done; it keeps what it still needs."""
     advance(world, host)
     one, jobs = r.hosts(world), r.jobs(world)
-    jobs[job].remaining = max(0.0, jobs[job].finish - one[host].virtual)
+    left = max(0.0, jobs[job].finish - one[host].virtual)
     _off(world, host, job)
-    one[host].done += jobs[job].seconds - jobs[job].remaining
-    jobs[job].seconds = jobs[job].remaining
+    one[host].done += jobs[job].seconds - left
+    jobs[job].seconds = left
+    jobs[job].finish = left
     _arm(world, host)
 
 
@@ -193,7 +146,7 @@ def submit(world: World, station: int, seconds: float, frame: int) -> None:
     free = r.frees(world)[Free.JOBS].first
     job = agenda.take(world, Free.JOBS, jobs[free].next)
     jobs[job].seconds = seconds
-    jobs[job].remaining = seconds
+    jobs[job].finish = seconds
     jobs[job].entered = r.clock(world)[0].now
     jobs[job].place = NOBODY
     jobs[job].station = station
@@ -211,13 +164,15 @@ def submit(world: World, station: int, seconds: float, frame: int) -> None:
 
 
 @compiled
+def _takes_another(world: World, station: int) -> bool:
+    one = r.stations(world)[station]
+    return one.waiting >= 0 and one.paused == 0 and one.serving_count < one.workers
+
+
+@compiled
 def _next(world: World, station: int) -> None:
     stations, jobs = r.stations(world), r.jobs(world)
-    while (
-        stations[station].waiting >= 0
-        and not stations[station].paused
-        and stations[station].serving_count < stations[station].workers
-    ):
+    while _takes_another(world, station):
         job = stations[station].waiting
         stations[station].waiting = jobs[job].next
         stations[station].waiting_count -= 1
@@ -226,26 +181,22 @@ def _next(world: World, station: int) -> None:
 
 @compiled
 def _end(world: World, station: int, job: int, served: int) -> None:
-    jobs, free = r.jobs(world), r.frees(world)
+    jobs = r.jobs(world)
     tallies.left(world, r.stations(world)[station].tally, jobs[job].entered)
     if jobs[job].frame >= 0:
         agenda.ready(world, Kind.RESUME, jobs[job].frame, served)
-    jobs[job].next = free[Free.JOBS].first
-    free[Free.JOBS].first = job
-    free[Free.JOBS].count += 1
+    jobs[job].next = agenda.give_back(world, Free.JOBS, job)
 
 
 @compiled
 def ring(world: World, host: int) -> None:
     """The host's next job has ended."""
     advance(world, host)
-    one, ends, jobs, stations = r.hosts(world), r.job_ends(world), r.jobs(world), r.stations(world)
-    finish, job = ends[one[host].heap].finish, ends[one[host].heap].job
-    _drop_end(world, host)
-    one[host].virtual = max(one[host].virtual, finish)
+    one, jobs, stations = r.hosts(world), r.jobs(world), r.stations(world)
+    job = one[host].top
+    one[host].virtual = max(one[host].virtual, jobs[job].finish)
     _off(world, host, job)
     one[host].done += jobs[job].seconds
-    _arm(world, host)
     station = jobs[job].station
     earlier, later = jobs[job].previous, jobs[job].next
     if earlier < 0:
@@ -258,7 +209,10 @@ def ring(world: World, host: int) -> None:
         jobs[later].previous = earlier
     stations[station].serving_count -= 1
     one[host].serving -= 1
-    _next(world, station)
+    if _takes_another(world, station):
+        _next(world, station)
+    else:  # else a job that begins arms the host
+        _arm(world, host)
     _end(world, station, job, 1)
 
 

@@ -53,10 +53,7 @@ def claim(world: World, pool: int, frame: int, task: int) -> int:
 
 @compiled
 def _free(world: World, row: int) -> None:
-    claims, free = r.claims(world), r.frees(world)
-    claims[row].next = free[Free.CLAIMS].first
-    free[Free.CLAIMS].first = row
-    free[Free.CLAIMS].count += 1
+    r.claims(world)[row].next = agenda.give_back(world, Free.CLAIMS, row)
 
 
 @compiled

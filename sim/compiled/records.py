@@ -51,7 +51,7 @@ class Place(IntEnum):
     JOBS = 30
     STATIONS = 31
     HOSTS = 32
-    JOB_ENDS = 33
+    DUES = 33
     PROCESSES = 34
     POOLS = 35
     POOL_FAMILIES = 36
@@ -87,6 +87,7 @@ class Place(IntEnum):
     NOT_THERE = 66
     LACKING = 67
     REROUTES = 68
+    NODES = 69
 
 
 #: Dtype of each table.
@@ -124,7 +125,8 @@ KINDS: Final[dict[Place, np.dtype[Any]]] = {
     Place.JOBS: kinds.JOB,
     Place.STATIONS: kinds.STATION,
     Place.HOSTS: kinds.HOST,
-    Place.JOB_ENDS: kinds.JOB_END,
+    Place.DUES: kinds.DUE,
+    Place.NODES: kinds.NODE,
     Place.PROCESSES: kinds.PROCESS,
     Place.POOLS: kinds.POOL,
     Place.POOL_FAMILIES: kinds.POOL_FAMILY,
@@ -195,7 +197,8 @@ requests = table(Place.REQUESTS, kinds.REQUEST)
 jobs = table(Place.JOBS, kinds.JOB)
 stations = table(Place.STATIONS, kinds.STATION)
 hosts = table(Place.HOSTS, kinds.HOST)
-job_ends = table(Place.JOB_ENDS, kinds.JOB_END)
+dues = table(Place.DUES, kinds.DUE)
+nodes = table(Place.NODES, kinds.NODE)
 processes = table(Place.PROCESSES, kinds.PROCESS)
 pools = table(Place.POOLS, kinds.POOL)
 pool_families = table(Place.POOL_FAMILIES, kinds.POOL_FAMILY)

@@ -31,11 +31,9 @@ def new_frame(world: World, instruction: int, parent: int, task: int) -> int:
 @compiled
 def free_frame(world: World, row: int) -> None:
     """A frame that has ended; who still refers to it sees that it has had its turn."""
-    frames, free = r.frames(world), r.frees(world)
+    frames = r.frames(world)
     frames[row].turn += 1
-    frames[row].next = free[Free.FRAMES].first
-    free[Free.FRAMES].first = row
-    free[Free.FRAMES].count += 1
+    frames[row].next = agenda.give_back(world, Free.FRAMES, row)
 
 
 @compiled
@@ -167,18 +165,14 @@ def new_copy(world: World, original: int, instance: int) -> int:
 @compiled
 def release(world: World, row: int) -> None:
     """One user less."""
-    requests, tasks, free = r.requests(world), r.tasks(world), r.frees(world)
+    requests, tasks = r.requests(world), r.tasks(world)
     requests[row].users -= 1
     if requests[row].users:
         return
     task = requests[row].task
     while task >= 0:
         following = tasks[task].next
-        tasks[task].next = free[Free.TASKS].first
-        free[Free.TASKS].first = task
-        free[Free.TASKS].count += 1
+        tasks[task].next = agenda.give_back(world, Free.TASKS, task)
         task = following
     requests[row].turn += 1
-    requests[row].next = free[Free.REQUESTS].first
-    free[Free.REQUESTS].first = row
-    free[Free.REQUESTS].count += 1
+    requests[row].next = agenda.give_back(world, Free.REQUESTS, row)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sim.compiled import agenda, logs, tallies, tasks
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled
-from sim.compiled.moves import ENTER, OK, WAIT
+from sim.compiled.moves import OK, WAIT
 from sim.compiled.records import NOBODY, Kind
 from sim.compiled.walk import step
 
@@ -134,16 +134,16 @@ def run(world: World, frame: int, value: int) -> None:
             frame, value = _ended(world, frame, value), OK
             if frame < 0:
                 return
-        action, told = step(world, frame, value)
-        if action == WAIT:
+        move = step(world, frame, value)
+        if move == WAIT:
             return
-        if action == ENTER:
-            frame = tasks.new_frame(world, told, frame, frames[frame].task)
-            value = OK
-        else:
+        if move & 1:  # it has ended
             above = frames[frame].parent
             tasks.free_frame(world, frame)
-            frame, value = above, told
+            frame, value = above, move >> 1
+        else:
+            frame = tasks.new_frame(world, (move >> 1) - 1, frame, frames[frame].task)
+            value = OK
 
 
 @compiled

@@ -9,13 +9,13 @@ from sim.compiled.crossing import call
 from sim.compiled.holding import admit, hold
 from sim.compiled.jit import World, compiled
 from sim.compiled.lookups import lookup, missed
-from sim.compiled.moves import END, OK, request_of
+from sim.compiled.moves import OK, end, request_of
 from sim.compiled.work import aside, committed, delay, limit, mark, sequence, stage, use
 from sim.program import Op
 
 
 @compiled
-def step(world: World, frame: int, value: int):
+def step(world: World, frame: int, value: int) -> int:
     """Let one frame go on."""
     at = r.frames(world)[frame].instruction
     one = r.instructions(world)[at]
@@ -52,7 +52,7 @@ def step(world: World, frame: int, value: int):
         return decide(world, frame, value)
     if op == Op.EMIT:
         logs.emit(world, one.index, request_of(world, frame), one.size)
-        return END, OK
+        return end(OK)
     if op == Op.ASIDE:
         return aside(world, frame)
     if op == Op.MARK:
@@ -61,4 +61,4 @@ def step(world: World, frame: int, value: int):
         return missed(world, frame)
     if op == Op.COMMITTED:
         return committed(world, frame)
-    return END, one.index  # Op.FAIL
+    return end(one.index)  # Op.FAIL

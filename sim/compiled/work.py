@@ -10,13 +10,13 @@ from sim.compiled.jit import World, compiled
 from sim.compiled.moves import (
     BROKEN,
     CANCELLED,
-    END,
-    ENTER,
     LIMITED,
     OK,
     WAIT,
     child_of,
     cpu_seconds,
+    end,
+    enter,
     request_of,
     unless_cancelled,
     visit_of,
@@ -25,7 +25,7 @@ from sim.compiled.records import Kind
 
 
 @compiled
-def sequence(world: World, frame: int, value: int):
+def sequence(world: World, frame: int, value: int) -> int:
     one = r.frames(world)
     step = r.instructions(world)[one[frame].instruction]
     if one[frame].phase == 0:
@@ -33,17 +33,17 @@ def sequence(world: World, frame: int, value: int):
         one[frame].i = 0
     else:
         if value != OK:
-            return END, value
+            return end(value)
         if r.tasks(world)[one[frame].task].cancelled:
-            return END, CANCELLED
+            return end(CANCELLED)
         one[frame].i += 1
     if one[frame].i == step.children_count:
-        return END, OK
-    return ENTER, r.children(world)[step.children + one[frame].i]
+        return end(OK)
+    return enter(r.children(world)[step.children + one[frame].i])
 
 
 @compiled
-def use(world: World, frame: int, value: int):
+def use(world: World, frame: int, value: int) -> int:
     one = r.frames(world)
     if one[frame].phase == 0:
         one[frame].phase = 1
@@ -52,21 +52,21 @@ def use(world: World, frame: int, value: int):
         station = routing.station(world, at, request_of(world, frame))
         seconds = cpu_seconds(world, frame, step.index, visit_of(world, at, one[frame].task))
         places.submit(world, station, seconds, frame)
-        return WAIT, 0
+        return WAIT
     if value == 0:
-        return END, BROKEN
-    return END, unless_cancelled(world, frame, OK)
+        return end(BROKEN)
+    return end(unless_cancelled(world, frame, OK))
 
 
 @compiled
-def limit(world: World, frame: int):
+def limit(world: World, frame: int) -> int:
     request = r.requests(world)[request_of(world, frame)]
     row = r.arrivals(world)[request.arrival].limit_row
-    return END, LIMITED if stores.limited(world, request.entry, row) else OK
+    return end(LIMITED if stores.limited(world, request.entry, row) else OK)
 
 
 @compiled
-def delay(world: World, frame: int):
+def delay(world: World, frame: int) -> int:
     one = r.frames(world)
     at = one[frame].instruction
     delay = r.delays(world)[r.instructions(world)[at].index]
@@ -78,45 +78,45 @@ def delay(world: World, frame: int):
         if r.instructions(world)[at].hop:
             seconds += routing.away_seconds(world, at, request_of(world, frame))
         agenda.wait(world, seconds, frame)
-        return WAIT, 0
-    return END, unless_cancelled(world, frame, OK)
+        return WAIT
+    return end(unless_cancelled(world, frame, OK))
 
 
 @compiled
-def stage(world: World, frame: int, value: int):
+def stage(world: World, frame: int, value: int) -> int:
     one, clock = r.frames(world), r.clock(world)[0]
     if one[frame].phase == 0:
         one[frame].phase = 1
         one[frame].a = clock.now
-        return ENTER, child_of(world, frame, 0)
+        return enter(child_of(world, frame, 0))
     if clock.counting:
         row = r.instructions(world)[one[frame].instruction].index
         r.stages(world)[row].count += 1
         r.stages(world)[row].seconds += clock.now - one[frame].a
-    return END, value
+    return end(value)
 
 
 @compiled
-def mark(world: World, frame: int):
+def mark(world: World, frame: int) -> int:
     one = r.frames(world)
     task = r.tasks(world)[one[frame].task]
     if not task.cancelled:
         r.requests(world)[task.request].degraded = 1
         if r.clock(world)[0].counting:
             r.reasons(world)[r.instructions(world)[one[frame].instruction].keys] += 1
-    return END, OK
+    return end(OK)
 
 
 @compiled
-def aside(world: World, frame: int):
+def aside(world: World, frame: int) -> int:
     request = request_of(world, frame)
     r.requests(world)[request].users += 1
     agenda.urgent(world, Kind.BACKGROUND, request, child_of(world, frame, 0), 0)
-    return END, OK
+    return end(OK)
 
 
 @compiled
-def committed(world: World, frame: int):
+def committed(world: World, frame: int) -> int:
     at, request = r.frames(world)[frame].instruction, request_of(world, frame)
     one, clock = r.instructions(world)[at], r.clock(world)[0]
     if one.size and one.nodes > 1 and not one.hop:
@@ -129,4 +129,4 @@ def committed(world: World, frame: int):
             failover.committed(world, region, one.keys, 1)
     if one.size >= 0:
         r.wrote(world)[r.arrivals(world)[r.requests(world)[request].arrival].limit_row] = clock.now
-    return END, OK
+    return end(OK)

@@ -7,6 +7,7 @@ does not see the end of a table: a reserve that is too small is memory written t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.compiled import jit
-from sim.compiled.records import KINDS, Free, Place
+from sim.compiled.records import KINDS, NOBODY, Free, Place
 
 Array = npt.NDArray[Any]
 
@@ -31,6 +32,10 @@ FREES: Final = {
 #: Those of which a thread takes one row and then waits, so that one event adds one.
 _ONE_BY_ONE: Final = (Free.JOBS, Free.CLAIMS, Free.TIMERS)
 _FEW: Final = 16
+#: Rows beyond the reserve with which a table begins.
+_BEGINNING: Final = 2_048
+#: Bytes of a line of the processor's caches.
+_LINE: Final = 64
 #: What waits for its first time from the beginning on: an event each.
 _FROM_THE_START: Final = (Place.STALLS, Place.IDLES, Place.DEEDS)
 
@@ -46,20 +51,20 @@ class World:
         self._tables: dict[Place, Array] = {}
         for place in Place:
             self._put(place, tables.get(place, np.zeros(1, dtype=KINDS[place])))
-        self._burst = self.clock["burst"] = burst
+        self._burst = burst
         self.clock["stopped"] = self.clock["now"]
         self._put(Place.FREES, np.zeros(len(Free), dtype=KINDS[Place.FREES]))
         for free, place in FREES.items():
             self._tables[place] = np.zeros(0, dtype=KINDS[place])
-            held = self["FREES"][free]
-            held["first"] = -1
-            held["reserve"] = frames if free is Free.FRAMES else _FEW if free in _ONE_BY_ONE else burst
-            self._add_rows(free, place, 4 * int(held["reserve"]))
-        events = 4 * burst + sum(len(self._tables[place]) for place in _FROM_THE_START)
-        self._put(Place.EVENTS, np.zeros(events, dtype=KINDS[Place.EVENTS]))
-        self.clock["events_max"] = events
-        self._ring(Place.URGENTS, "urgent", 4 * burst)
+            reserve = frames if free is Free.FRAMES else _FEW if free in _ONE_BY_ONE else burst
+            self["FREES"]["reserve"][free] = reserve
+            self._add_rows(free, place, reserve + min(3 * reserve, _BEGINNING))
+        events = 2 * burst + sum(len(self._tables[place]) for place in _FROM_THE_START)
+        self._put(Place.EVENTS, zeros(events, KINDS[Place.EVENTS]))
+        self._ring(Place.URGENTS, "urgent", 2 * burst)
         self._fit()
+        self["HOSTS"]["top"] = NOBODY
+        self._hold_a_tournament()
 
     def __getitem__(self, name: str) -> Array:
         return self._tables[Place[name]]
@@ -77,12 +82,12 @@ class World:
     def grow(self) -> None:
         """Make every table larger whose reserve is touched."""
         for free, place in FREES.items():
-            if self["FREES"]["count"][free] < self["FREES"]["reserve"][free]:
+            # what an event takes and gives back touches the reserve as well, and is at most as much again
+            while self["FREES"]["count"][free] < 2 * self["FREES"]["reserve"][free]:
                 self._add_rows(free, place, len(self._tables[place]))
-        if self.clock["heap_count"] + self._burst >= self.clock["events_max"]:
-            self._put(Place.EVENTS, np.concatenate([self["EVENTS"], np.zeros_like(self["EVENTS"])]))
-            self.clock["events_max"] = len(self["EVENTS"])
-        if self.clock["urgent_mask"] - self.clock["urgent_count"] < self._burst:
+        while self.clock["heap_count"] + self._burst >= len(self["EVENTS"]):
+            self._put(Place.EVENTS, _longer(self["EVENTS"], 2 * len(self["EVENTS"])))
+        while self.clock["urgent_count"] + self._burst >= len(self["URGENTS"]):
             self._ring(Place.URGENTS, "urgent", 2 * len(self["URGENTS"]))
         self._fit()
 
@@ -96,50 +101,65 @@ class World:
             self._put(place, np.concatenate([self._tables[place][:held], rows]))
 
     def _fit(self) -> None:
-        """Make room for what depends on the number of frames, requests and jobs."""
+        """Make room for what depends on the number of frames and requests, and say at what the reserves are touched."""
         # a frame or a request can be ready only once
         wanted = len(self["FRAMES"]) + len(self["REQUESTS"])
         if len(self["READIES"]) <= wanted:
             self._ring(Place.READIES, "ready", wanted + 1)
-        # a job stands on its host's heap, and leaves a stale entry there each time it is taken off
-        hosts, ends, jobs = self["HOSTS"], self["JOB_ENDS"], len(self["JOBS"])
-        each = int(self.clock["job_ends_max"])
-        while each < 2 * jobs + int(hosts["heap_count"].max()):
-            each = max(4 * jobs, 2 * each)
-        self.clock["jobs_max"] = jobs
-        if each > self.clock["job_ends_max"]:
-            larger = np.zeros(each * len(hosts), dtype=ends.dtype)
-            for host in range(len(hosts)):
-                first, count = int(hosts["heap"][host]), int(hosts["heap_count"][host])
-                larger[host * each : host * each + count] = ends[first : first + count]
-                hosts["heap"][host] = host * each
-            self.clock["job_ends_max"] = each
-            self._put(Place.JOB_ENDS, larger)
+        clock = self.clock
+        clock["heap_limit"] = len(self["EVENTS"]) - self._burst - 1
+        clock["urgent_limit"] = len(self["URGENTS"]) - self._burst - 1
+        clock["short"] = 0
+
+    def _hold_a_tournament(self) -> None:
+        """Lanes and hosts before any of them is due."""
+        lanes, hosts = int(self.clock["lanes_count"]), int(self.clock["hosts_count"])
+        places = 1 << max(0, lanes + hosts - 1).bit_length()
+        dues = zeros(places, KINDS[Place.DUES])
+        dues["time"] = math.inf
+        self._put(Place.DUES, dues)
+        nodes = zeros(2 * places, KINDS[Place.NODES])
+        nodes[places:] = np.arange(places)
+        for node in range(places - 1, 0, -1):
+            nodes[node] = nodes[2 * node]
+        self._put(Place.NODES, nodes)
+        self.clock["dues_max"] = places
 
     def _put(self, place: Place, rows: Array) -> None:
         if rows.dtype != KINDS[place]:
             raise TypeError(f"{place.name}: rows of {rows.dtype}, expected {KINDS[place]}")
-        rows = np.ascontiguousarray(rows) if len(rows) else np.zeros(1, dtype=KINDS[place])
+        if not len(rows):
+            rows = zeros(1, KINDS[place])
+        elif not rows.flags.c_contiguous or (rows.itemsize == _LINE and rows.ctypes.data % _LINE):
+            rows = _longer(rows, len(rows))
         self._tables[place] = rows
         self._addresses[place] = rows.ctypes.data
 
     def _add_rows(self, free: Free, place: Place, count: int) -> None:
+        """More rows, all 0: the list of free ones, which ends behind the old ones, goes on with them."""
         old = self._tables[place]
-        known = len(old)
-        rows = np.zeros(known + count, dtype=old.dtype)
-        rows[:known] = old[:known]
-        rows["next"][known:] = np.arange(known + 1, known + count + 1)
-        rows["next"][-1] = self["FREES"]["first"][free]
-        self["FREES"]["first"][free] = known
+        self._put(place, _longer(old, len(old) + count))
         self["FREES"]["count"][free] += count
-        self._put(place, rows)
 
     def _ring(self, place: Place, name: str, rows: int) -> None:
-        size = 1 << int(np.ceil(np.log2(rows)))
+        size = 1 << max(0, rows - 1).bit_length()
         old, clock = self._tables[place], self.clock
         count = int(clock[f"{name}_count"])
         places = (int(clock[f"{name}_head"]) + np.arange(count)) & int(clock[f"{name}_mask"])
-        larger = np.zeros(size, dtype=old.dtype)
+        larger = zeros(size, old.dtype)
         larger[:count] = old[places]
         clock[f"{name}_head"], clock[f"{name}_mask"] = 0, size - 1
         self._put(place, larger)
+
+
+def zeros(count: int, kind: np.dtype[Any]) -> Array:
+    """Empty rows that begin at a line of the processor's caches: a row of a line's length is in one line."""
+    room = np.zeros(count * kind.itemsize + _LINE, dtype=np.uint8)
+    first = -room.ctypes.data % _LINE
+    return room[first : first + count * kind.itemsize].view(kind)
+
+
+def _longer(rows: Array, count: int) -> Array:
+    found = zeros(count, rows.dtype)
+    found[: len(rows)] = rows
+    return found

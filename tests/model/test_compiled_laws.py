@@ -79,8 +79,10 @@ def _set_the_clock_back(world: World) -> None:
 
 
 def _ring_too_early(world: World) -> None:
-    host = _first(world["HOSTS"], "armed")
-    host["timer"] = world.clock["now"] - 0.001
+    lanes = int(world.clock["lanes_count"])
+    first = lanes + int(np.argmin(world["DUES"]["time"][lanes:]))
+    world["DUES"]["time"][first] = world.clock["now"] - 0.001
+    world["NODES"][1] = first
 
 
 def _begin_in_the_future(world: World) -> None:

@@ -35,7 +35,7 @@ from tests.model.synthetic import QUIET, profile
 from tests.model.test_engines import CASES, _case, _same
 
 #: Tables that grow with what is under way.
-_GROWING: Final = [*(place.name for place in FREES.values()), "EVENTS", "URGENTS", "READIES", "JOB_ENDS"]
+_GROWING: Final = [*(place.name for place in FREES.values()), "EVENTS", "URGENTS", "READIES"]
 
 
 def _sizes(world: World) -> dict[str, int]:

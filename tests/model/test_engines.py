@@ -148,6 +148,32 @@ CASES: Final[dict[str, dict[str, Any]]] = {
         "faults": [_fault(region="eu"), _LATENCY],
         "duration": "6s",
     },
+    "a fleet of hosts": {
+        "placement": {
+            "instances": {"api": 60, "workers": 12},
+            "hosts": {
+                "front": {"cores": 1, "count": 4, "runs": ["gateway"]},
+                "feeds": {"cores": 1, "count": 90, "runs": ["feed"]},
+                "services": {"cores": 1, "count": 72, "runs": ["api", "workers"]},
+                "caches": {"cores": 1, "count": 24, "runs": ["redis"]},
+                "data": {"cores": 2, "count": 16, "runs": ["postgres"]},
+                "log": {"cores": 2, "runs": ["kafka"]},
+            },
+        },
+        "gateway": {"instances": 4},
+        "feed": {"instances": 90},
+        "redis": {"nodes": 24, "hot": "20/s"},
+        "shards": {"physical": 8, "replicas": 1},
+        "kafka": {"partitions": 40},
+        "faults": [
+            _LATENCY,
+            _fault(process="feed-31", action="kill"),
+            _fault(process="redis-7", action="pause"),
+            _fault(process="api-3", action="kill", at="2s"),
+        ],
+        "rate": "100/s",
+        "timeout": "1s",
+    },
     "everything at once": {
         "rate": "120/s",
         "timeout": "1s",
@@ -228,8 +254,9 @@ def test_the_same_under_other_seeds(seed: int) -> None:
     _same(*_pair(_case("everything at once", seed=seed), profile()))
 
 
-def test_the_same_without_any_randomness_where_many_things_happen_at_one_time() -> None:
-    asked = _case("two faults at once")
+@pytest.mark.parametrize("name", ["two faults at once", "a fleet of hosts"])
+def test_the_same_without_any_randomness_where_many_things_happen_at_one_time(name: str) -> None:
+    asked = _case(name)
     _same(*_pair(asked, profile(variation=0.0, stalls=QUIET, idle=False)))
 
 
