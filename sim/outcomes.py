@@ -144,15 +144,15 @@ class Outcomes:
         second = np.floor(found.began_seconds).astype(np.int64)
         moment = np.floor((found.began_seconds + self._warm_up) * MOMENTS).astype(np.int64)
         place = np.clip(moment, 0, len(self._moment_count) - 1)
-        self._moment_count += np.bincount(place, minlength=len(self._moment_count))
-        self._moment_latency += np.bincount(place, weights=waited, minlength=len(self._moment_count))
+        np.add.at(self._moment_count, place, 1)  # not over all moments: a run may last for long
+        np.add.at(self._moment_latency, place, waited)
         judged = found.began_seconds >= 0.0
         seconds = self._by_second.shape[2]
         # a journey that begins in time may end with steps that begin later: they count for the last second
         flat = (found.operation.astype(np.int64) * len(OUTCOMES) + found.outcome) * seconds + np.minimum(
             second, seconds - 1
         )
-        self._by_second += np.bincount(flat[judged], minlength=self._by_second.size).reshape(self._by_second.shape)
+        np.add.at(self._by_second.reshape(-1), flat[judged], 1)
         for operation in np.unique(found.operation[judged]).tolist():
             self._latency[operation].add(waited[judged & (found.operation == operation)])
 

@@ -24,8 +24,8 @@ from sim.pulls import Pulls
 
 #: Requests up to which a run's schedule and rows are held whole; a longer run is drawn in windows of so many, and keeps
 #: rows of so many at most.
-WHOLE_MAX: Final = 1_000_000
-WINDOW: Final = 200_000
+WHOLE_MAX: Final = 250_000
+WINDOW: Final = 100_000
 #: People of one system, who are all set up, and their posts; a larger population is split into cells.
 PEOPLE_MAX: Final = 5_000_000
 POSTS_MAX: Final = 4 * PEOPLE_MAX

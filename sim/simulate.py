@@ -23,6 +23,7 @@ from sim.log import LogAccount
 from sim.observed import Engine, LongEngine, Observed
 from sim.outcomes import Outcomes, of_samples
 from sim.parts import WHOLE_MAX, Parts, prepare
+from sim.usage import Usage
 
 EngineName = Literal["auto", "simpy", "compiled", "feedforward"]
 #: Requests from which the compiled engine is chosen: below, SimPy is done before compiled code is loaded.
@@ -38,7 +39,7 @@ class Result:
     engine: str
     samples: Samples  # of a long run, rows of every k-th request
     outcomes: Outcomes
-    usage: tuple[tuple[str, int, float], ...]  # (process, second from t0, CPU seconds)
+    usage: Usage
     stages: tuple[tuple[str, str, str, int, float], ...]
     caches: tuple[tuple[str, int, int], ...]
     journal: tuple[Event, ...]
@@ -136,10 +137,10 @@ def run_second_by_second(
     engine: Engine,
     on_progress: Callable[[float], None] | None = None,
     on_second: Callable[[], None] | None = None,
-) -> tuple[tuple[str, int, float], ...]:
+) -> Usage:
     """From the first arrival to the last answer, second by second; returns CPU time by process and second."""
     begin, end = engine.now, parts.scenario.traffic.duration_seconds
-    usage: list[tuple[str, int, float]] = []
+    usage = Usage(tuple(process.name for process in parts.layout.processes))
     counting = begin >= 0.0
     while engine.now < end or (engine.open and engine.now < parts.last_seconds):
         if engine.now >= 0.0 and not counting:
@@ -150,20 +151,17 @@ def run_second_by_second(
         before = engine.cpu_seconds()
         engine.run(until_seconds=until)
         if second < end:
-            for process, earlier, now in zip(parts.layout.processes, before, engine.cpu_seconds(), strict=True):
-                usage.append((process.name, second, now - earlier))
+            usage.add(second, before, engine.cpu_seconds())
         if on_second is not None:
             on_second()
         if on_progress is not None:
             on_progress(min(1.0, (engine.now - begin) / (end - begin)))
     if engine.open:
         raise ModelError("conservation", f"{engine.open} requests never ended")
-    return tuple(usage)
+    return usage
 
 
-def _result(
-    parts: Parts, engine: str, seen: Observed, usage: tuple[tuple[str, int, float], ...], outcomes: Outcomes
-) -> Result:
+def _result(parts: Parts, engine: str, seen: Observed, usage: Usage, outcomes: Outcomes) -> Result:
     stages = zip(parts.program.stages, seen.stages, strict=True)
     return Result(
         engine=engine,
@@ -193,9 +191,7 @@ def _caches(seen: Observed) -> tuple[tuple[str, int, int], ...]:
     return tuple((name, *counts) for name, counts in sorted(found.items()))
 
 
-def _facts(
-    parts: Parts, seen: Observed, usage: tuple[tuple[str, int, float], ...], outcomes: Outcomes
-) -> dict[str, Any]:
+def _facts(parts: Parts, seen: Observed, usage: Usage, outcomes: Outcomes) -> dict[str, Any]:
     hosts, seconds = parts.layout.hosts, parts.scenario.traffic.duration_seconds
     places = {process.name: process.host for process in parts.layout.processes}
     judged = [0.0] * len(hosts)
