@@ -54,7 +54,7 @@ def summarize(run: Run) -> str:
         limit = figures.limit_of(verdict.limit, verdict.unit)
         word = {True: "held", False: "missed", None: verdict.reason or "not judged"}[verdict.held]
         lines.append(f"{_MARKS[verdict.held]} {verdict.name:<{_NAME}}{limit:>9}{value:>12}   {word}")
-    head = ["OPERATION", "n", "rate", *(f"p{q * 100:g} ms" for q in agreement.QUANTILES), "errors"]
+    head = ["OPERATION", "n", "rate", "errors", *(f"p{q * 100:g} ms" for q in agreement.QUANTILES)]
     lines += ["", *table(head, [_row(each) for each in operations(run)])[0], ""]
     lines += labelled(
         "NOTE",
@@ -112,8 +112,8 @@ def _row(line: Line) -> list[str]:
         line.name,
         figures.count(line.count),
         figures.rate(line.per_second),
-        *(_around(each) for each in line.quantiles),
         figures.share(line.errors_ratio) if line.errors_ratio else f"<{_RULE_OF_THREE / line.count * 100:.2g} %",
+        *(_around(each) for each in line.quantiles),
     ]
 
 
@@ -122,7 +122,7 @@ def _around(found: Estimate | None) -> str:
     if found is None:
         return figures.MISSING
     half = (found.high - found.low) / 2.0
-    if not math.isfinite(half) or not found.value:
+    if not math.isfinite(half) or not half:
         return figures.rounded(found.value * 1e3)
     return f"{figures.rounded(found.value * 1e3, half * 1e3)} {_percent(half / found.value * 100)}"
 

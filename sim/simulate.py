@@ -22,12 +22,14 @@ from sim.laws import ModelError
 from sim.log import LogAccount
 from sim.observed import Engine, LongEngine, Observed
 from sim.outcomes import Outcomes, of_samples
-from sim.parts import WHOLE_MAX, Parts, prepare
+from sim.parts import WHOLE_MAX, Parts, ScaleError, prepare
 from sim.usage import Usage
 
 EngineName = Literal["auto", "simpy", "compiled", "feedforward"]
 #: Requests from which the compiled engine is chosen: below, SimPy is done before compiled code is loaded.
 COMPILED_FROM: Final = 2_000
+#: Requests from which a run that saturates in the mean is refused: fewer are done within some minutes.
+ENDLESS_FROM: Final = 2_000_000
 #: Places whose expected utilisation a run tells.
 _BUSIEST: Final = 5
 
@@ -59,7 +61,8 @@ def simulate(
 
     Raises `sim.laws.ModelError` where the model breaks a law, which is a bug of it; `sim.faults.FaultError` where a
     fault names a process that the scenario does not have, or a link that its traffic does not cross;
-    `sim.parts.ScaleError` where it is more than one system, `sim.observed.EngineError` where the engine cannot take it.
+    `sim.parts.ScaleError` where it is more than one system, or a very long run of one that saturates;
+    `sim.observed.EngineError` where the engine cannot take it.
     """
     parts = prepare(scenario, profile)
     name = chosen(parts, engine)
@@ -74,11 +77,23 @@ def simulate(
 
 def _simulate_long(parts: Parts, name: str, on_progress: Callable[[float], None] | None) -> Result:
     """A run whose answers are counted while it lasts; every k-th request keeps its rows."""
+    _refuse_endless(parts)
     runner, outcomes = _long_engine(name, parts), _outcomes(parts)
     usage = run_second_by_second(parts, runner, on_progress, lambda: outcomes.add(runner.drain()))
     seen = replace(runner.observed(), samples=outcomes.samples())
     observed.check(seen)
     return _result(parts, name, seen, usage, outcomes)
+
+
+def _refuse_endless(parts: Parts) -> None:
+    """A queue that grows all the time is told at once instead of being simulated request by request for hours."""
+    ranked = saturation.of(parts.program, parts.scenario, parts.profile, placed=parts.layout, content=parts.content)
+    count = mean_count(parts.scenario)
+    if count > ENDLESS_FROM and ranked and max(each.mean_ratio for each in ranked) >= 1.0:
+        raise ScaleError(
+            f"{saturation.verdict(ranked)}; {count:,.0f} requests that wait for ever longer are "
+            "not simulated: lower traffic.rate, shorten traffic.duration, or add to what saturates"
+        )
 
 
 def chosen(parts: Parts, engine: EngineName) -> str:

@@ -9,7 +9,7 @@ import pytest
 from core.profile import Profile, scaled
 from core.scenario import Scenario
 from sim import saturation
-from sim.parts import prepare
+from sim.parts import ScaleError, prepare
 from sim.saturation import Utilisation
 from sim.simulate import simulate
 from tests.model.small import MIX, scenario
@@ -94,6 +94,11 @@ def test_an_overload_is_told_before_the_run_and_the_run_ends_all_the_same() -> N
     assert sentence == "no steady state, first saturated: host stack at ρ = 1.25 in the mean"
     assert next(iter(result.facts["busiest"])) == "host stack"
     assert "timeout" in result.samples.outcome.tolist()
+
+
+def test_a_queue_that_grows_for_hours_is_refused_with_what_saturates() -> None:
+    with pytest.raises(ScaleError, match=r"no steady state, first saturated: .* at ρ = .* requests that wait"):
+        simulate(scenario(mix=MIX, rate="90000/s", duration="60s"), _told())
 
 
 def test_a_peak_that_lasts_is_told_and_one_that_passes_is_not() -> None:
