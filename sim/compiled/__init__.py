@@ -21,14 +21,21 @@ from typing import Final
 from core.policies import breaker, hot_key, patience, replica, retry
 from sim import jobs
 
+#: What modules with compiled code have in them, and those from which it takes kinds of rows and what `compiled` means.
+_COMPILES: Final = b"from sim.compiled.jit import"
+_GIVES: Final = ("jit", "kinds")
 #: Modules besides these from which compiled code takes functions.
 _SOURCES: Final = (breaker, hot_key, patience, replica, retry, jobs)
 
 
 def _cache_folder() -> Path:
     digest = hashlib.sha256(f"{version('numba')} {Path(__file__).parent}".encode())
-    for path in (*sorted(Path(__file__).parent.glob("*.py")), *(Path(str(each.__file__)) for each in _SOURCES)):
-        digest.update(path.read_bytes())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        source = path.read_bytes()
+        if _COMPILES in source or path.stem in _GIVES:  # what only Python runs may change
+            digest.update(source)
+    for module in _SOURCES:
+        digest.update(Path(str(module.__file__)).read_bytes())
     name = digest.hexdigest()[:16]
     kept = Path(os.environ.get("WINDTUNNEL_CACHE") or Path.home() / ".cache" / "windtunnel") / "numba" / name
     try:

@@ -14,8 +14,8 @@ import numpy as np
 
 from core.names import Component
 from core.operations import OPERATIONS, steps_of
-from core.policies.partition import partition_of
 from core.traffic import NO_TARGET, Schedule
+from sim.compiled.keys import partitions_of
 from sim.compiled.records import KINDS, NOBODY, Place
 from sim.compiled.world import Array, World
 from sim.flow import Keys, Per
@@ -174,25 +174,26 @@ class Arrivals:
     def _pull_factors(self, found: Array, people: Array, person_rows: Array) -> None:
         """What pulling celebrities' posts costs the store and the service for who asks."""
         content, pulls, known = self._parts.content, self._parts.pulls, self._parts.content.celebrities()
-        wanted = {step.per for step in self._parts.program.instructions}
+        wanted = {step.per for step in self._parts.program.instructions} & {Per.PULL, Per.MERGE}
+        if not wanted:
+            return
+        followed, rows = np.array([content.mean_pull_count()]), np.zeros(len(people), dtype=np.int64)
+        if content.tabulated:
+            followed, rows = np.unique([content.pulls(person) for person in people.tolist()], return_inverse=True)
         for name, per in (("pull_factor", Per.PULL), ("merge_factor", Per.MERGE)):
-            if per in wanted and not content.tabulated:
-                found[name] = pulls.factor(per, followed=content.mean_pull_count(), known=known)
-            elif per in wanted:
-                factors = [pulls.factor(per, followed=content.pulls(person), known=known) for person in people.tolist()]
-                found[name] = np.array(factors)[person_rows]
+            if per in wanted:
+                factors = [pulls.factor(per, followed=each, known=known) for each in followed.tolist()]
+                found[name] = np.array(factors)[rows][person_rows]
 
     def _partitions(self, found: Array, schedule: Schedule, authors: Array, author_rows: Array, places: Array) -> None:
         """Where events of each request go: all topics have the same number of partitions."""
         if not self._parts.program.topics:
             return
         partitions = self._parts.program.topics[0].partitions
-        keys = np.array([partition_of(str(author).encode(), partitions) for author in authors.tolist()])
-        found["author_partition"] = keys[author_rows]
+        found["author_partition"] = partitions_of(authors, partitions)[author_rows]
         starting = [index for index, act in enumerate(schedule.acts) if len(steps_of(act)) > 1 or not _is_read(act)]
-        for row in np.flatnonzero(np.isin(found["act"], starting)).tolist():
-            number = schedule.first + int(places[row])
-            found["number_partition"][row] = partition_of(str(number).encode(), partitions)
+        rows = np.flatnonzero(np.isin(found["act"], starting))
+        found["number_partition"][rows] = partitions_of(schedule.first + places[rows], partitions)
 
     def _new_people(self, people: Array, found: Array) -> dict[Place, Array]:
         """Rows of people who ask for the first time: their page, their last commit, their recent arrivals."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -9,36 +10,32 @@ import numpy as np
 from sim.compiled import lookups, moves, routing
 from sim.compiled.draft import Draft, rows
 from sim.compiled.records import NOBODY, Place
+from sim.compiled.world import Array
 from sim.flow import Keys
 from sim.jobs import CLASSES
 from sim.program import Instruction, Op
 
+#: Fields of instructions that stand in their rows as they are.
+_AS_THEY_ARE: Final = (
+    "op", "visit", "index", "share", "trips", "size", "sent", "coalesce", "proxy", "nodes", "role", "home", "hop",
+)  # fmt: skip
 #: The job that readers wait for.
 _FOR_READERS: Final = "fanout.deliver"
 
 
 def program(draft: Draft) -> None:
     program = draft.parts.program
-    found = rows(Place.INSTRUCTIONS, len(program.instructions))
-    children: list[int] = []
-    choices: list[int] = []
-    for row, step in zip(found, program.instructions, strict=True):
-        row["op"], row["visit"], row["index"] = step.op, step.visit, step.index
-        row["share"], row["trips"] = step.share, step.trips
-        row["size"], row["coalesce"], row["proxy"] = step.size, step.coalesce, step.proxy
-        row["sent"], row["nodes"], row["role"] = step.sent, step.nodes, step.role
-        row["home"], row["hop"] = step.home, step.hop
-        row["where"] = routing.WHERE_CODES[step.where]
-        row["per"] = moves.PER_CODES[step.per]
-        row["keys"] = _keys(draft, step)
-        row["children"], row["children_count"] = len(children), len(step.children)
-        row["choices"], row["choices_count"] = len(choices), len(step.choices)
-        row["lane"] = draft.lane(step.seconds) if step.op is Op.DEADLINE else NOBODY
-        children += step.children
-        choices += step.choices
+    steps = program.instructions
+    found = rows(Place.INSTRUCTIONS, len(steps))
+    for name in _AS_THEY_ARE:
+        _fill(found, name, [getattr(step, name) for step in steps])
+    _fill(found, "where", [routing.WHERE_CODES[step.where] for step in steps])
+    _fill(found, "per", [moves.PER_CODES[step.per] for step in steps])
+    _fill(found, "keys", [_keys(draft, step) for step in steps])
+    _fill(found, "lane", [draft.lane(step.seconds) if step.op is Op.DEADLINE else NOBODY for step in steps])
+    _lists(draft, found, "children", Place.CHILDREN, [step.children for step in steps])
+    _lists(draft, found, "choices", Place.CHOICES, [step.choices for step in steps])
     draft.tables[Place.INSTRUCTIONS] = found
-    draft.numbers(Place.CHILDREN, children)
-    draft.numbers(Place.CHOICES, choices)
     means: list[float] = []
     demands = rows(Place.DEMANDS, len(program.demands))
     for row, demand in zip(demands, program.demands, strict=True):
@@ -52,6 +49,18 @@ def program(draft: Draft) -> None:
     jobs["for_readers"][: len(program.jobs)] = [job == _FOR_READERS for job in program.jobs]
     draft.tables[Place.JOB_TALLIES] = jobs
     draft.tables[Place.JOB_CLASSES] = rows(Place.JOB_CLASSES, max(1, len(program.jobs)) * CLASSES)
+
+
+def _fill(found: Array, name: str, values: Sequence[float]) -> None:
+    """Set one field of all rows: row by row takes ten times as long."""
+    found[name] = np.array(values, dtype=found.dtype[name])
+
+
+def _lists(draft: Draft, found: Array, name: str, place: Place, each: Sequence[Sequence[int]]) -> None:
+    """Set a table of the numbers of all rows, and where those of each begin and how many they are."""
+    counts = np.array([len(numbers) for numbers in each], dtype=np.int64)
+    found[f"{name}_count"], found[name] = counts, np.cumsum(counts) - counts
+    draft.numbers(place, [number for numbers in each for number in numbers])
 
 
 def _keys(draft: Draft, step: Instruction) -> int:

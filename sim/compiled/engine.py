@@ -77,7 +77,8 @@ class Engine:
     def cpu_seconds(self) -> list[float]:
         """CPU time that each process has had until now, in the order of the layout."""
         accounts.settle(self._world.address, len(self._world["PROCESSES"]))
-        return [float(value) for value in self._world["PROCESSES"]["cpu"]]
+        found: list[float] = self._world["PROCESSES"]["cpu"].tolist()
+        return found
 
     def observed(self) -> Observed:
         """Everything that was seen."""

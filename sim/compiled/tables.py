@@ -51,9 +51,16 @@ class Builder(Draft):
 
     def _starts(self, at: int) -> int:
         """How many threads and events an instruction and all below it start."""
-        step = self.parts.program.instructions[at]
-        own = {Op.ASIDE: 1, Op.EMIT: len(self.parts.layout.regions), Op.FORK: len(step.children)}.get(step.op, 0)
-        return own + sum(self._starts(child) for child in step.children)
+        step, found = self.parts.program.instructions[at], 0
+        if step.op is Op.ASIDE:
+            found = 1
+        elif step.op is Op.EMIT:
+            found = len(self.parts.layout.regions)
+        elif step.op is Op.FORK:
+            found = len(step.children)
+        for child in step.children:
+            found += self._starts(child)
+        return found
 
     def _clock(self, timeout_lane: int) -> None:
         parts, plant = self.parts, self.parts.plant
