@@ -75,7 +75,7 @@ async def _seed(scenario: Scenario, gateway: address.Address, out: Path) -> None
         await _timed(new, "processing", lambda: settled.photos_processed(new))
         await _timed(new, "stories", new.tell_stories)
         await _timed(new, "fan_out", lambda: settled.posts_fanned_out(new))
-        await _timed(new, "first_reads", new.read_feeds)
+        await _timed(new, "first_reads", new.read_first)
     photos = await asyncio.to_thread(new.upload_photos)
     summary = seeded.Summary(
         scenario=scenario.name,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from core import population
+from core.operations import OPERATIONS
 from core.scenario import Scenario
 from core.streams import named
 from loadtest import photo, progress
@@ -163,12 +164,14 @@ class World:
         await each(pairs, one, at_once=CONNECTIONS_MAX // 2)
         self.stories.sort(key=lambda story: int(story.story_id))
 
-    async def read_feeds(self) -> None:
-        """Everybody reads once: a timeline is made by its first reader, and traffic is to meet people who come back."""
+    async def read_first(self) -> None:
+        """Everybody reads once: timelines and trays are made by their first reader, and traffic is to meet people who
+        come back."""
         count = self._counter("first reads", len(self.people))
 
         async def one(person: int) -> None:
-            await self.api.call("GET", "/feed", token=self.people[person].token)
+            for name in ("feed.read", "story.tray"):
+                await self.api.call("GET", OPERATIONS[name].path, token=self.people[person].token)
             count()
 
         await each(range(len(self.people)), one, at_once=_FIRST_READS_AT_ONCE)
