@@ -144,6 +144,9 @@ class Intent:
     horizon_seconds: Annotated[Seconds, Field(gt=0, le=10 * 365 * 86_400.0)] = 365 * 86_400.0
     busy_ratio: Annotated[Ratio, Field(gt=0, lt=1)] = 0.8  # no instance is planned to be busier, whatever the latency
     round_trip_seconds: Seconds = 0.0005  # between machines of one region, median
+    gateways_together: Annotated[int, Field(ge=1)] = (
+        1  # that send to the same instances, each knowing only what it has sent; 1: each has instances of its own
+    )
     zones: Annotated[int, Field(ge=1, le=10)] = 3  # of a region, among which instances are spread evenly
     hits_ratio: dict[str, Ratio] = field(default_factory=dict)  # by cache: what its size is chosen for
     failures: Failures = Failures()

@@ -80,11 +80,12 @@ def tornado(
     title: str,
     log: bool,
     palette: Palette,
+    format: str = "$.3~s",
     width: int = 460,
     row: int = 26,
 ) -> Any:
     """One bar for each input, from the figure at its low end to that at its high end, the widest on top; ``log`` for
-    latencies, which are given in milliseconds."""
+    latencies, which are given in milliseconds, and ``format`` for all else."""
     rows = [{"name": name, "from": min(low, high), "to": max(low, high)} for name, low, high in bars]
     order = [name for name, _, _ in bars]
     values = [edge for _, low, high in bars for edge in (low, high)] + [middle]
@@ -92,7 +93,7 @@ def tornado(
     if log:
         x = axes.ms("from", axes.ms_domain(values), title=title, few=width < 400)
     else:
-        x = axes.linear("from", (min(values) * 0.95, max(values) * 1.05), title=title, format="$.3~s", tickCount=5)
+        x = axes.linear("from", (min(values) * 0.95, max(values) * 1.05), title=title, format=format, tickCount=5)
     y = {"field": "name", "type": "nominal", "sort": order, "title": None, "axis": {"ticks": False, "grid": False}}
     bar = {"color": palette.simulated, "opacity": 0.75, "height": 12}
     layers = [

@@ -22,7 +22,7 @@ def sections(plan: Plan) -> Iterator[Section]:
     rows = (
         Row(cells=("P(limits hold in the worst hour)", words.percent(known.met_ratio, digits=1),
                    f"±{known.met_error * 100:.1f} % by the number of worlds; {words.percent(low)} to "
-                   f"{words.percent(high)} with every latency by the closed forms' error slower or faster")),
+                   f"{words.percent(high)} by the model's own error")),
         *([Row(cells=("P(availability holds)", words.percent(known.available_ratio, digits=1), ""))]
           if known.available_ratio is not None else []),
         Row(cells=("P(short)", words.percent(known.short_ratio, digits=1), "of this fleet")),
@@ -54,8 +54,13 @@ def _output(output: Output) -> Section:
     scale = 1e3 if log else 1.0
     bars = [(bar.name, bar.low * scale, bar.high * scale) for bar in output.tornado]
 
+    title = f"{name}, minutes" if output.unit == "minutes" else name
+    form = ".3~s" if output.unit == "minutes" else "$.3~s"
+
     def drawn(width: int) -> str:
-        chart = plans.tornado(bars, middle=output.middle * scale, title=name, log=log, palette=charts.CSS, width=width)
+        chart = plans.tornado(
+            bars, middle=output.middle * scale, title=title, log=log, format=form, palette=charts.CSS, width=width
+        )
         return charts.svg(chart)
 
     quantiles = ", ".join(f"{level * 100:g} %: {told(value)}" for level, value in output.quantiles.items())

@@ -109,8 +109,8 @@ def group(
     case: Case,
     gateways: Floats | float = 1.0,
 ) -> Group:
-    """One group of the fleet, with its idle work and the host's stalls. Every gateway sends to the one with least under
-    way of its own share of a service's instances."""
+    """One group of the fleet, with its idle work and the host's stalls. A gateway sends to that instance of a service
+    which has least under way of what it has sent itself; so many of them have the same instances as the intent says."""
     share = 1.0 / np.asarray(count, dtype=np.float64)
     scale = case.cpu / unit.speed
     idle = _idle_ratio(brief, name)
@@ -119,11 +119,13 @@ def group(
         return Group(station=Shared(offered=offered, cores=unit.cores), speed=unit.speed, instances=count)
     arrivals = [replace(each, per_second=each.per_second * share) for each in load_of_it.arrivals]
     arrivals += _disturbances(brief, idle)
-    mates = np.ones(1)
+    mates = balancers = np.ones(1)
     if name in brief.scenario.system.placement.processes:
-        mates = np.maximum(1.0, np.asarray(count, dtype=np.float64) / np.maximum(gateways, 1.0))
+        whole = np.maximum(1.0, np.asarray(gateways, dtype=np.float64))
+        balancers = np.minimum(whole, float(brief.intent.gateways_together))
+        mates = np.maximum(1.0, np.asarray(count, dtype=np.float64) * balancers / whole)
     threaded = load_of_it.threaded_cores * share * scale
-    station = Loop(arrivals=tuple(arrivals), threaded=threaded, scale=scale, mates=mates)
+    station = Loop(arrivals=tuple(arrivals), threaded=threaded, scale=scale, mates=mates, balancers=balancers)
     return Group(station=station, speed=unit.speed, instances=count)
 
 

@@ -21,8 +21,8 @@ from sim.planner.distributions import Cumulants, Floats, Mixture
 from sim.planner.legs import AWAY, Fork, Leg, Visit
 from sim.planner.stations import Loop, Shared
 
-#: Percentiles were within this of the simulator's, up to 80 % busy (`tests/planner/test_against_simulator.py`).
-ERROR_RATIO: Final = 0.12
+#: 95 % quantiles were within this of the simulator's, up to 80 % busy (`tests/planner/test_against_simulator.py`).
+ERROR_RATIO: Final = 0.17
 #: Paths that are taken less often count as those that are taken: no percentile up to the 99th can tell.
 _RARE: Final = 2e-4
 

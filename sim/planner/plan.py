@@ -121,10 +121,7 @@ def _notes(known: Brief, regions: tuple[Region, ...], spares: Spares, aged: Aged
         "which no benchmark of this code has checked"
     )
     if any(region.tiers[str(Server.GATEWAY)].working > 1 for region in regions):
-        found.append(
-            "every gateway has a share of each service's instances for itself and sends to the one with least under "
-            "way; gateways that all send to all know too little of each other, and waits would be those of chance"
-        )
+        found.append(_balancing(known.intent.gateways_together))
     found.append("demands beyond the highest calibrated rate are taken as constant: an upper bound where servers batch")
     if spares != size.asked(known):
         spot = f", {spares.spot} spot machines" if SPOT in known.service_terms else ""
@@ -155,6 +152,18 @@ def _notes(known: Brief, regions: tuple[Region, ...], spares: Spares, aged: Aged
     if known.sizes.assumed:
         found.append(f"sizes assumed, not stated: {', '.join(known.sizes.assumed)}")
     return tuple(found)
+
+
+def _balancing(together: int) -> str:
+    if together == 1:
+        return (
+            "every gateway has a share of each service's instances for itself and sends to the one with least under "
+            "way; those that share instances know too little of each other (intent.gateways_together)"
+        )
+    return (
+        f"{together:,} gateways share instances, and each sends to the one with least under way of what it has sent "
+        "itself: the more they are, the nearer waits are to those of chance"
+    )
 
 
 def _dates(known: Brief, regions: tuple[Region, ...], aged: Aged) -> str:

@@ -12,9 +12,12 @@ to eight pieces and ρ ≤ 0.9. The wait is nought where a job meets nobody, and
 long elsewhere between its pieces they are nearer to independent visits, and this errs towards the slow side.
 
 **Several loops behind one balancer that sends to the one with least under way** hardly wait: with k of them the wait is
-1/k of one's, times the root of C/ρ, and a job meets somebody in C/ρ times as many cases, C Erlang's probability that
-all are busy. That form was fitted to simulated loops (k up to 50, ρ of 0.5 to 0.95: the 95 % quantile of the time in
-them within 10 %); for k = 1 it is the above.
+C/ρ of one's, C Erlang's probability that all are busy, and where that is often, 1/(k √(C/ρ)) of it, as then the k
+share their queues; a job meets somebody in C/ρ times as many cases. **With g balancers, each of which knows its own
+jobs alone**, a share h of the wait of chance is left beyond that, with h/(1 − h) = (g − 1)^(1 − ρ/4) (1 − ρ)/(1 + ρ):
+nought for one, all of it for many, and less where each has jobs of its own at every loop; it meets somebody as often as
+by chance, but hardly ever many. Both were fitted to simulated loops (k and g up to 50, ρ of 0.2 to 0.9): the mean wait
+within a tenth of the wait of chance, the 95 % quantile of the time in them within 15 %.
 """
 
 from __future__ import annotations
@@ -91,6 +94,7 @@ class Loop:
     threaded: Floats
     scale: Floats
     mates: Floats = field(default_factory=lambda: np.ones(1))  # loops among which a balancer chooses, itself included
+    balancers: Floats = field(default_factory=lambda: np.ones(1))  # each of which knows its own jobs
 
     @property
     def utilisation(self) -> Floats:
@@ -116,9 +120,18 @@ class Loop:
             return Cumulants(mean=one.mean * turns, variance=one.variance * turns, third=one.third * turns)
         met = 1.0 - (1.0 - busy) * np.exp(-busy * self._overlap(route, dearer))
         if np.any(self.mates > 1.0):
-            crowded = crowded_ratio(np.minimum(busy, 1.0 - 1e-9), self.mates)
-            mean, met = mean * np.sqrt(crowded) / self.mates, met * crowded
-        return _met(mean, np.clip(met, 1e-12, 1.0))
+            mean, met = self._balanced(mean, met, np.minimum(busy, 1.0 - 1e-9))
+        return _met(mean, np.maximum(met, 1e-12))
+
+    def _balanced(self, mean: Floats, met: Floats, busy: Floats) -> tuple[Floats, Floats]:
+        """Mean wait and how often there is one where balancers choose, from those of a loop chosen by chance."""
+        crowded = crowded_ratio(busy, self.mates)
+        known = crowded * np.minimum(1.0, 1.0 / (self.mates * np.sqrt(np.maximum(crowded, 1e-300))))
+        blind = blind_ratio(busy, self.balancers)
+        # a wait that is spread over more jobs than chance would have it is nearer to its mean than an exponential one
+        several = np.clip(np.minimum(self.balancers, self.mates) - 1.0, 0.0, 1.0)
+        often = met * (crowded + (1.0 + busy / 4.0 - crowded) * several)
+        return np.asarray(mean * (known + (1.0 - known) * blind)), np.asarray(often)
 
     def slowed(self) -> Floats:
         """How much longer a piece takes because threads share the core: 1 / (1 − their share)."""
@@ -183,6 +196,12 @@ def crowded_ratio(busy: Floats, servers: Floats) -> Floats:
     blocked = np.exp(log) / np.maximum(special.gammaincc(servers + 1.0, offered), 1e-300)
     waits = blocked / np.maximum(1.0 - busy * (1.0 - blocked), 1e-300)
     return np.asarray(np.clip(waits / np.maximum(busy, 1e-12), 0.0, 1.0), dtype=np.float64)
+
+
+def blind_ratio(busy: Floats, balancers: Floats) -> Floats:
+    """Share of the wait of chance that is left because every balancer knows its own jobs alone; a fit, see above."""
+    odds = np.maximum(balancers - 1.0, 0.0) ** (1.0 - busy / 4.0) * (1.0 - busy) / (1.0 + busy)
+    return np.asarray(odds / (1.0 + odds), dtype=np.float64)
 
 
 def erlang_c(offered: Floats, servers: int) -> Floats:

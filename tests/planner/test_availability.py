@@ -118,7 +118,7 @@ def test_one_more_nine_that_is_there_already_costs_nothing() -> None:
 
 def test_ten_per_cent_more_demand_and_ten_milliseconds_less_cost_something() -> None:
     per_day = {"feed.read": 86_400.0 * 20_000}
-    slo = {"feed.read": {"p95": "< 16ms"}}
+    slo = {"feed.read": {"p95": "< 17ms"}}
     found = plan.make(made.scenario(per_day=per_day, intent={"slo": slo}), made.profile(), made.book(), sure=False)
     more = {each.name: each.dollars_month for each in found.margins}
     demand, limits = more["+10% demand"], more["10 ms off every limit"]

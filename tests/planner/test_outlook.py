@@ -130,3 +130,23 @@ def test_the_curve_rises_and_passes_the_limit_at_the_knee() -> None:
     assert list(curve.seconds) == sorted(curve.seconds)
     under = [load for load, seconds in zip(curve.load, curve.seconds, strict=True) if seconds < 0.020]
     assert max(under) == pytest.approx(found.knee, abs=0.03)
+
+
+def test_gateways_that_share_instances_are_later_than_those_with_instances_of_their_own() -> None:
+    late = []
+    for together in (1, 2, 4, 1_000):
+        found = planned(
+            per_day={"feed.read": 86_400 * 20_000},
+            intent={"slo": {"feed.read": {"p95": "< 60ms"}}, "gateways_together": together, "horizon": "1d"},
+        )
+        (each,) = found.outlook.percentiles
+        late.append(each.seconds[Moment.LOST])
+        assert any(("for itself" if together == 1 else "share instances") in note for note in found.notes)
+    assert late == sorted(late)
+    assert late[-1] > 1.2 * late[0]
+
+
+def test_a_curve_never_falls_where_hardly_anybody_waits() -> None:
+    found = planned(per_day={"feed.read": 86_400 * 20_000}, intent={"slo": {"feed.read": {"p95": "< 60ms"}}})
+    (curve,) = found.outlook.curves
+    assert list(curve.seconds) == sorted(curve.seconds)

@@ -16,12 +16,13 @@ from tests.planner import loops
 FEED = (0.10, 0.16, 0.04, 0.10, 0.25, 0.15, 0.20)
 
 
-def loop(route: Route, per_second: float, *, mates: float = 1.0, threaded: float = 0.0) -> Loop:
+def loop(route: Route, per_second: float, *, mates: float = 1.0, balancers: float = 1.0, threaded: float = 0.0) -> Loop:
     return Loop(
         arrivals=(Arrivals(route=route, per_second=np.array([per_second])),),
         threaded=np.array([threaded]),
         scale=np.ones(1),
         mates=np.array([mates]),
+        balancers=np.array([balancers]),
     )
 
 
@@ -80,6 +81,40 @@ def test_loops_behind_a_balancer_are_as_late_as_simulated_ones(mates: int, rho: 
     form, seen = time_in(loop(job, rho, mates=mates), job), loops.times(FEED, rho=rho, loops=mates)
     assert float(form.quantile(0.95)[0]) == pytest.approx(float(np.quantile(seen, 0.95)), rel=0.15)
     assert float(form.mean[0]) < float(time_in(loop(job, rho), job).mean[0])
+
+
+@pytest.mark.parametrize("shares", [FEED, (1.0,), (0.5, 0.5)], ids=["feed", "one", "two"])
+@pytest.mark.parametrize(
+    ("mates", "balancers", "rho"), [(4, 2, 0.5), (8, 3, 0.7), (16, 4, 0.8), (16, 16, 0.6), (6, 24, 0.8), (24, 2, 0.3)]
+)
+def test_balancers_that_know_their_own_jobs_alone_are_as_late_as_simulated_ones(
+    shares: Sequence[float], mates: int, balancers: int, rho: float
+) -> None:
+    job = route(shares)
+    form = time_in(loop(job, rho, mates=mates, balancers=balancers), job)
+    seen = loops.times(shares, rho=rho, loops=mates, balancers=balancers, jobs=24_000)
+    assert float(form.mean[0]) == pytest.approx(float(seen.mean()), rel=0.1)
+    for level in (0.5, 0.95):
+        assert float(form.quantile(level)[0]) == pytest.approx(float(np.quantile(seen, level)), rel=0.15), level
+
+
+@pytest.mark.parametrize("rho", [0.05, 0.2, 0.5, 0.8])
+def test_the_more_balancers_the_nearer_to_chance(rho: float) -> None:
+    job = route(FEED)
+    waits = [float(loop(job, rho, mates=20, balancers=g).wait(job).mean[0]) for g in (1, 1.5, 2, 8, 100, 1e6)]
+    assert waits == sorted(waits)
+    chance = float(loop(job, rho).wait(job).mean[0])
+    assert waits[-1] == pytest.approx(chance, rel=0.01)
+    assert waits[0] < 0.1 * chance
+
+
+def test_a_balancer_with_hardly_anything_to_do_leaves_no_wait_at_all() -> None:
+    job = route(FEED)
+    idle = distributions.nothing()
+    for piece in job.pieces:
+        idle = idle + distributions.lognormal(piece.seconds, piece.variation)
+    late = time_in(loop(job, 0.05, mates=20), job)
+    assert float(late.quantile(0.95)[0]) == pytest.approx(float(idle.quantile(0.95)[0]), rel=1e-3)
 
 
 def test_more_loops_behind_a_balancer_never_wait_longer() -> None:
