@@ -78,12 +78,12 @@ def _output(output: Output) -> Section:
         head=("input", "alone", "with all interactions"), rows=rows, caption="Sobol indices: share of variance"
     )
     return Section(
-        title=f"What moves {name}",
+        title=f"What moves {'' if log else 'the '}{name}",
         sentences=(f"Quantiles over the worlds: {quantiles}.",),
         tables=(table,) if rows else (),
         figures=(
             Figure(
-                caption="Each input at its low and its high end, all others in the middle.",
+                caption=f"{words.output(output)}: each input at its low and its high end, all others in the middle.",
                 alt=", ".join(f"{bar.name} from {told(bar.low)} to {told(bar.high)}" for bar in output.tornado) + ".",
                 wide=drawn(WIDE - 60),
                 narrow=drawn(NARROW - 40),

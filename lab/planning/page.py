@@ -12,6 +12,7 @@ from lab.planning import certainty, tables, words
 from lab.planning.tables import NARROW, WIDE
 from lab.report import markdown, page
 from lab.report.parts import LISTING_MAX, Figure, Listing, Mark, Report, Row, Section, Table
+from sim.planner.availability import MONTH_MINUTES
 from sim.planner.latency import ERROR_RATIO
 from sim.planner.outlook import Curve
 from sim.planner.plan import Plan
@@ -125,9 +126,14 @@ def _counts(plan: Plan) -> Section:
     rows = []
     for name, tier in largest.tiers.items():
         counts = [f"{region.tiers[name].instances:,}" for region in plan.regions]
-        needs = "; ".join(f"{need.resource} {need.count:,} ({need.says})" for need in tier.needs)
-        rows.append(Row(cells=(name, *counts, f"{tier.working:,}", str(tier.copies), tier.shape.price_id, needs)))
-    head = ("tier", *names, "working", "copies", "on", "what each resource asks for, the one that binds first")
+        binds = f"{tier.binds.resource}: {tier.binds.says}"
+        rows.append(Row(cells=(name, *counts, f"{tier.working:,}", str(tier.copies), tier.shape.price_id, binds)))
+    needs = [
+        Row(cells=(name, need.resource, f"{need.count:,}", need.says))
+        for name, tier in largest.tiers.items()
+        for need in tier.needs
+    ]
+    head = ("tier", *names, "working", "copies", "on", "binds")
     texts = frozenset({0, len(head) - 2, len(head) - 1})
     machines = [
         Row(
@@ -161,9 +167,19 @@ def _counts(plan: Plan) -> Section:
         )
     return Section(
         title="Counts",
-        sentences=("Working: what the largest region needs in the worst hour; the rest is spare.",),
+        sentences=(
+            f"{words.sentence_case(words.machines(plan))}.",
+            "Working: what the largest region needs in the worst hour; the rest is spare.",
+        ),
         tables=(
             Table(head=head, rows=tuple(rows), texts=texts),
+            Table(
+                head=("tier", "resource", "asks for", "of what"),
+                rows=tuple(needs),
+                texts=frozenset({0, 1, 3}),
+                caption="what each resource asks for in the largest region",
+                folded=True,
+            ),
             Table(
                 head=("region", "services' machines are paid", "on", "machines", "of them needed", "a month"),
                 rows=tuple(machines),
@@ -287,7 +303,10 @@ def _margins(plan: Plan) -> Section | None:
 
 def _availability(plan: Plan) -> Section:
     known = plan.availability
-    rows = tuple(Row(cells=(cause.name, f"{cause.ratio * 43_800 * 60:,.3g} s", cause.says)) for cause in known.causes)
+    rows = tuple(
+        Row(cells=(cause.name, words.amount(cause.ratio * MONTH_MINUTES, "minutes"), cause.says))
+        for cause in known.causes
+    )
     return Section(
         title="Availability and its budget",
         sentences=(

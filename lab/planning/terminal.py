@@ -8,7 +8,6 @@ from typing import Final
 
 import click
 
-from core.names import Server
 from lab import figures
 from lab.planning import words
 from sim.planner.availability import MONTH_MINUTES
@@ -95,38 +94,7 @@ def _counts(plan: Plan, *, show_all: bool) -> Iterator[str]:
         yield from _fitted(line, f"{name:<{_NAME}}{cells}   {tier.binds.resource}", copies)
         for need in tier.needs[1:] if show_all else ():
             yield from _wrapped(" " * _NAME, f"{need.resource} asks for {need.count:,}: {need.says}", hang=_NAME + 2)
-    yield from _machines(plan)
-
-
-def _machines(plan: Plan) -> Iterator[str]:
-    largest = _largest(plan)
-    told = []
-    for place, pool in enumerate(largest.pools):
-        count = sum(region.pools[place].machines for region in plan.regions)
-        who = f"{', '.join(pool.groups)} ({words.term(pool.term)})" if len(largest.pools) > 1 else "services"
-        told.append(f"{who} on {count:,} {pool.shape.price_id}")
-    for name, shape in plan.shapes.stores.items():
-        count = sum(region.tiers[name].machines for region in plan.regions)
-        told.append(f"{name} on {count:,} {shape.price_id}{_parts(plan, name)}")
-    told.append(f"{largest.partitions:,} partitions a topic")
-    yield from _wrapped("", "; ".join(told))
-
-
-def _parts(plan: Plan, name: str) -> str:
-    """What a store is cut into, and what it holds."""
-    copies = plan.regions[0].tiers[name].copies
-    parts = sum(region.tiers[name].working for region in plan.regions)
-    if name == Server.POSTGRES:
-        return f" ({_many(parts, 'shard')} × {_many(copies, 'copy')})"
-    if name == Server.REDIS:
-        held = sum(region.held_bytes for region in plan.regions)
-        return f" ({words.size(held)} in {_many(parts, 'process')} × {_many(copies, 'copy')})"
-    return ""
-
-
-def _many(count: int, noun: str) -> str:
-    plural = {"copy": "copies", "process": "processes"}.get(noun, f"{noun}s")
-    return f"{count:,} {noun if count == 1 else plural}"
+    yield from _wrapped("", words.machines(plan))
 
 
 def _knees(plan: Plan) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from core.names import Component
+from core.names import Component, Server
 from core.scenario.intent import DEFAULT
 from lab import figures
 from sim.planner.brief import ON_DEMAND, SPOT
@@ -73,7 +73,10 @@ def amount(value: float, unit: str) -> str:
     if unit == "dollars":
         return money(value)
     if unit == "minutes":
-        return f"{figures.rounded(value)} min" if value >= 1.0 else f"{figures.rounded(value * 60.0)} s"
+        seconds = value * 60.0
+        if seconds < 0.001:
+            return "<1 ms"
+        return f"{figures.rounded(value)} min" if value >= 1.0 else f"{figures.rounded(seconds)} s"
     return late(value)
 
 
@@ -204,3 +207,40 @@ def certainty(plan: Plan) -> str:
     if known is None:
         return ""
     return f"P(limits hold) {percent(known.met_ratio)}, P(short) {percent(known.short_ratio)}"
+
+
+def machines(plan: Plan) -> str:
+    """What everything runs on, and what stores are cut into."""
+    largest = next(region for region in plan.regions if region.name == plan.outlook.region)
+    told = []
+    for place, pool in enumerate(largest.pools):
+        count = sum(region.pools[place].machines for region in plan.regions)
+        who = f"{', '.join(pool.groups)} ({term(pool.term)})" if len(largest.pools) > 1 else "services"
+        told.append(f"{who} on {count:,} {pool.shape.price_id}")
+    for name, shape in plan.shapes.stores.items():
+        count = sum(region.tiers[name].machines for region in plan.regions)
+        told.append(f"{name} on {count:,} {shape.price_id}{_parts(plan, name)}")
+    told.append(f"{largest.partitions:,} partitions a topic")
+    return "; ".join(told)
+
+
+def _parts(plan: Plan, name: str) -> str:
+    """What a store is cut into, and what it holds."""
+    copies = plan.regions[0].tiers[name].copies
+    parts = sum(region.tiers[name].working for region in plan.regions)
+    if name == Server.POSTGRES:
+        return f" ({_many(parts, 'shard')} × {_many(copies, 'copy')})"
+    if name == Server.REDIS:
+        held = sum(region.held_bytes for region in plan.regions)
+        return f" ({size(held)} in {_many(parts, 'process')} × {_many(copies, 'copy')})"
+    return ""
+
+
+def _many(count: int, noun: str) -> str:
+    plural = {"copy": "copies", "process": "processes"}.get(noun, f"{noun}s")
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
+def sentence_case(text: str) -> str:
+    """The same with a capital at its beginning; all else as it is, for names of machines and units are in it."""
+    return text[:1].upper() + text[1:]

@@ -51,7 +51,8 @@ def _margin(
     name: str, again: Callable[[Callable[[Scenario], Scenario]], float], change: Callable[[Scenario], Scenario]
 ) -> Margin:
     try:
-        return Margin(name=name, dollars_month=again(change))
+        dollars = again(change)
+        return Margin(name=name, dollars_month=dollars, says="" if dollars else "no count has to change for it")
     except (PlanError, PriceError) as error:
         return Margin(name=name, dollars_month=None, says=str(error))
 
