@@ -29,7 +29,7 @@ SERVICES: Final = "services"
 #: Inputs whose uncertainty a scenario may state, each a factor on what stands elsewhere; some may be of one thing only,
 #: whose name follows: ``cpu.feed.read``, ``misses.edge``, ``failures.node``, ``prices.cdn`` (all that begin so).
 UNCERTAIN: Final = (
-    "demand",  # acts a day
+    "demand",  # acts a day, or those of one kind
     "peak",  # busiest hour over the mean
     "growth",  # a year
     "cpu",  # CPU seconds of everything, or of one operation
@@ -44,7 +44,7 @@ UNCERTAIN: Final = (
     "prices",  # of the book
 )
 #: Those that may be of one thing.
-_OF_ONE: Final = ("cpu", "misses", "failures", "prices")
+_OF_ONE: Final = ("demand", "cpu", "misses", "failures", "prices")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -205,7 +205,7 @@ def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]
         if name not in caches:
             yield ("intent", "hits", name), f"expected a cache{near(name, caches)}"
     for name, each in intent.ranges.items():
-        wrong = _unknown(name)
+        wrong = _unknown(name, tuple(demand.per_day))
         if wrong:
             yield ("intent", "ranges", name), wrong
         elif not each.low <= each.mid <= each.high:
@@ -214,12 +214,13 @@ def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]
             yield ("intent", "ranges", name, "low"), "expected a factor above zero"
 
 
-def _unknown(name: str) -> str:
+def _unknown(name: str, acts: tuple[str, ...]) -> str:
     """What was expected where an uncertain input is none; prices are looked for in the book, by the planner."""
     kind, dot, one = name.partition(".")
     if kind not in UNCERTAIN or (dot and kind not in _OF_ONE):
         return f"expected an input{near(name, UNCERTAIN)}"
     things = {
+        "demand": acts,
         "cpu": (*OPERATIONS, *BACKGROUND),
         "misses": tuple(str(cache) for cache in Cache),
         "failures": tuple(each.name for each in fields(Failures)),

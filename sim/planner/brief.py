@@ -104,7 +104,8 @@ class Case:
     follows: Floats = field(default_factory=_ones)
     images: Floats = field(default_factory=_ones)
     round_trip: Floats = field(default_factory=_ones)
-    cpu_of: Mapping[str, Floats] = field(default_factory=dict)  # by operation, beyond that of everything
+    rate_of: Mapping[str, Floats] = field(default_factory=dict)  # by operation, beyond that of everything
+    cpu_of: Mapping[str, Floats] = field(default_factory=dict)  # likewise
     misses_of: Mapping[str, Floats] = field(default_factory=dict)  # by cache, likewise
 
 

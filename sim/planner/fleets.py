@@ -36,7 +36,9 @@ class Unit:
 def load(brief: Brief, rates_per_second: Mapping[str, float], case: Case) -> dict[str, Load]:
     """What all instances of each group have to do, in calibrated seconds; of the case's CPU factors that of everything
     is not in it."""
-    rates: dict[str, Floats | float] = {name: rate * case.rate for name, rate in rates_per_second.items()}
+    rates: dict[str, Floats | float] = {
+        name: rate * case.rate * case.rate_of.get(name, 1.0) for name, rate in rates_per_second.items()
+    }
     if "fanout.deliver" in rates:  # its work grows with the timelines written
         rates["fanout.deliver"] = rates["fanout.deliver"] * case.follows
     if "image.read" in rates:

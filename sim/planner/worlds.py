@@ -13,7 +13,7 @@ import numpy as np
 
 from core.names import Cache, Server
 from sim.cost.prices import Price, PriceBook, Quantity
-from sim.planner import availability, fleets, outlook, size, targets, tiers
+from sim.planner import acts, availability, fleets, outlook, size, targets, tiers
 from sim.planner.availability import Often
 from sim.planner.brief import Brief, Case, Kind
 from sim.planner.distributions import Floats
@@ -83,6 +83,11 @@ class World:
             group: size.offer(brief, self.region.name, group, shapes, self.region.volume, spares)
             for group in size.counted(brief)
         }
+        self._acts = {
+            one: acts.of(brief, one, here=self.region, regions=regions, shapes=shapes, spares=spares, spent=spending)
+            for kind, _, one in (name.partition(".") for name in brief.intent.ranges)
+            if kind == "demand" and one
+        }
         self._families = targets.families(brief, self.region.load_of, self._offers)
 
     def evaluate(self, drawn: Mapping[str, Floats]) -> Found:
@@ -91,6 +96,7 @@ class World:
         inputs = _Inputs(drawn)
         growth = self._growth(inputs.of("growth"))
         case = Case(
+            rate_of=self._rates(inputs),
             rate=inputs.of("demand") * growth * inputs.of("peak"),
             cpu=inputs.of("cpu"),
             misses=inputs.of("misses"),
@@ -124,6 +130,17 @@ class World:
             need=need,
         )
 
+    def _grown(self, inputs: _Inputs, shares: list[tuple[str, float]]) -> Floats:
+        """By what something grows of which each act with a range of its own has a share."""
+        return acts.grown([(share, inputs.of(f"demand.{act}")) for act, share in shares])
+
+    def _rates(self, inputs: _Inputs) -> dict[str, Floats]:
+        """Factors by operation, where an act has a range of its own."""
+        names = self.brief.workload.per_second if self._acts else ()
+        return {
+            name: self._grown(inputs, [(act, each.rates[name]) for act, each in self._acts.items()]) for name in names
+        }
+
     def _growth(self, factor: Floats) -> Floats:
         intent = self.brief.intent
         return np.asarray(
@@ -154,7 +171,9 @@ class World:
             loops = size.loops_of(tier.shape) if name == Server.REDIS else 1
             for each in tier.needs:
                 if each.resource in grows:
-                    asked = np.maximum(asked, each.exact * loops * grows[each.resource])
+                    shares = [(act, known.needs[name, each.resource]) for act, known in self._acts.items()]
+                    factor = grows[each.resource] * self._grown(inputs, shares)
+                    asked = np.maximum(asked, each.exact * loops * factor)
                 elif each.resource in (tiers.REQUESTS, tiers.PHOTOS):
                     asked = np.maximum(asked, each.exact * cores / planned)
             need = np.maximum(need, asked / tier.working)
@@ -186,11 +205,12 @@ class World:
         # of the mean month, half-way to the end of the horizon
         factors |= {"rate": inputs.of("demand") * np.sqrt(growth), "misses": past_both[0] * past_both[1]}
         total = np.zeros(1)
-        for item in self.spending.mean.items:
+        for place, item in enumerate(self.spending.mean.items):
             names = next((names for start, names in _LINES.items() if item.price_id.startswith(start)), None)
             if names is None:
                 continue  # a machine
-            quantity = np.full(growth.shape, item.quantity)
+            own = self._grown(inputs, [(act, known.lines[place]) for act, known in self._acts.items()])
+            quantity = item.quantity * own * np.ones(growth.shape)
             for name in names:
                 quantity = quantity * factors[name]
             dollars = _dollars(self.brief.book, item.price_id, item.unit, quantity)

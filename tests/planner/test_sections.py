@@ -52,6 +52,11 @@ def test_numbers_are_as_they_are_said() -> None:
         ({"intent": {"ranges": {"demand": [0, 1, 2]}}}, "intent.ranges.demand.low", "above zero"),
         ({"intent": {"ranges": {"demnd": [1, 1, 1]}}}, "intent.ranges.demnd", "did you mean demand?"),
         ({"intent": {"ranges": {"cpu.feed.red": [1, 1, 1]}}}, "intent.ranges.cpu.feed.red", "did you mean feed.read?"),
+        (
+            {"intent": {"ranges": {"demand.story.tray": [1, 1, 1]}}},
+            "intent.ranges.demand.story.tray",
+            "one of feed.read",
+        ),
         ({"intent": {"ranges": {"misses.edg": [1, 1, 1]}}}, "intent.ranges.misses.edg", "did you mean edge?"),
         ({"intent": {"ranges": {"failures.nod": [1, 1, 1]}}}, "intent.ranges.failures.nod", "did you mean node?"),
         ({"intent": {"ranges": {"peak.feed": [1, 1, 1]}}}, "intent.ranges.peak.feed", "expected an input"),

@@ -226,3 +226,21 @@ def test_every_other_input_moves_what_it_should(name: str, output: str) -> None:
 def test_memory_that_is_short_makes_the_fleet_short() -> None:
     assert of({"memory": [0.9, 1, 1.1]}).short_ratio == 0.0
     assert of({"memory": [50, 100, 200]}).short_ratio == 1.0
+
+
+def test_the_demand_of_one_act_is_a_range_of_its_own() -> None:
+    found = of({"demand.feed.read": [0.5, 1, 1.05], "demand.like.add": [0.5, 1, 1.05]})
+    late, bill = moved(found, "feed.read p95"), moved(found, "bill")
+    assert late["demand.feed.read"] > 2 * late["demand.like.add"] > 0
+    assert bill["demand.feed.read"] > 0.01
+    assert bill["demand.like.add"] > 0.01
+
+
+def test_the_demand_of_every_act_is_that_of_everything() -> None:
+    ranges = {"demand.feed.read": [0.5, 1, 2], "demand.like.add": [0.5, 1, 2]}
+    drawn = {name: np.array([1.1]) for name in ranges}
+    parts = worlds_of(drawn, intent={"ranges": ranges, "hits": made.ALL_HIT})
+    whole = worlds_of({"demand": np.array([1.1])}, intent={"hits": made.ALL_HIT})
+    assert parts["feed.read p95"] == pytest.approx(whole["feed.read p95"])
+    # rows of the people are there already, and grow with the demand of everything, which is of more people
+    assert parts["bill"] == pytest.approx(whole["bill"], rel=0.02)
