@@ -30,10 +30,10 @@ def plant(draft: Draft) -> None:
     processes["host"] = [process.host for process in layout.processes]
     draft.tables[Place.PROCESSES] = processes
     stations = rows(Place.STATIONS, len(plant.stations))
-    for index, (row, station) in enumerate(zip(stations, plant.stations, strict=True)):
-        process = index % len(layout.processes)
-        row["tally"], row["process"], row["workers"] = 2 + index, process, station.workers
-        row["host"] = layout.processes[process].host
+    numbers = np.arange(len(stations))
+    stations["tally"], stations["process"] = 2 + numbers, numbers % len(layout.processes)
+    stations["workers"] = [station.workers for station in plant.stations]
+    stations["host"] = processes["host"][stations["process"]]
     stations["first"] = stations["last"] = stations["waiting"] = stations["waiting_last"] = NOBODY
     draft.tables[Place.STATIONS] = stations
     _pools(draft, 2 + len(stations))
@@ -61,9 +61,9 @@ def _pools(draft: Draft, tallies: int) -> None:
     total = 0
     for row, spec, family in zip(families, draft.parts.program.pools, plant.pools, strict=False):
         row["first"], row["callers"], row["callees"] = total, spec.callers, spec.callees
-        for pool in family:
-            pools[total]["size"], pools[total]["tally"] = pool.size, tallies + total
-            total += 1
+        total += len(family)
+    pools["size"][:total] = [pool.size for family in plant.pools for pool in family]
+    pools["tally"][:total] = tallies + np.arange(total)
     draft.tables[Place.POOL_FAMILIES] = families
     draft.tables[Place.POOLS] = pools
     found = rows(Place.TALLIES, tallies + total + len(plant.logs))
@@ -117,22 +117,20 @@ def _caches(draft: Draft) -> None:
 
 def _disturbances(draft: Draft) -> None:
     parts, told, seed = draft.parts, draft.parts.profile.stalls, draft.parts.scenario.seed
-    classes = [
-        (host, index)
-        for host in range(len(parts.plant.hosts))
-        for index, rate in enumerate(told.per_second)
-        if rate > 0.0
-    ]
-    found = rows(Place.STALLS, max(1, len(classes)))
-    for row, (host, index) in zip(found, classes, strict=False):
+    classes = [index for index, rate in enumerate(told.per_second) if rate > 0.0]
+    hosts = range(len(parts.plant.hosts))
+    draft.stalls_count = len(hosts) * len(classes)
+    found = rows(Place.STALLS, max(1, draft.stalls_count))
+    for place, index in enumerate(classes):  # host after host, of each all classes
         lower = told.upto_seconds[index - 1] if index else 0.0
         upper, mean = told.upto_seconds[index], told.mean_seconds[index]
-        row["host"], row["rate"], row["lower"], row["upper"] = host, told.per_second[index], lower, upper
-        row["mean"] = mean
-        row["power"] = (upper - lower) / (mean - lower) - 1.0 if lower < mean < upper else math.inf
-        row["key"] = disturbances.stalls_stream(seed, host, index).key
+        each = found[place :: len(classes)]
+        each["host"], each["rate"], each["lower"], each["upper"] = hosts, told.per_second[index], lower, upper
+        each["mean"] = mean
+        each["power"] = (upper - lower) / (mean - lower) - 1.0 if lower < mean < upper else math.inf
+        keys = [disturbances.stalls_stream(seed, host, index).key for host in hosts]
+        each["key"] = np.array(keys, dtype=np.uint64)
     draft.tables[Place.STALLS] = found
-    draft.stalls_count = len(classes)
     idle = disturbances.idle_ratios(parts.plant.layout, parts.profile)
     found = rows(Place.IDLES, max(1, len(idle)))
     for row, (place, share) in zip(found, idle, strict=False):

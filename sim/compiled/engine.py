@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -87,6 +87,7 @@ class Engine:
         places_of += [pool.name for family in parts.plant.pools for pool in family]
         found = [*(world["STATIONS"]["waiting_count"] + world["STATIONS"]["serving_count"]).tolist()]
         found += (world["POOLS"]["taken"] + world["POOLS"]["waiting_count"]).tolist()
+        tallies = world["TALLIES"].tolist()
         return Observed(
             now=self.now,
             samples=self.drain().samples(),
@@ -100,11 +101,10 @@ class Engine:
             },
             jobs=self._jobs(),
             journal=self._journal(),
-            requests=self._tally("requests", 0),
-            background=self._tally("background work", 1),
+            requests=_tally("requests", tallies[0]),
+            background=_tally("background work", tallies[1]),
             places=[
-                (self._tally(name, 2 + row), count)
-                for row, (name, count) in enumerate(zip(places_of, found, strict=False))
+                (_tally(name, told), count) for name, told, count in zip(places_of, tallies[2:], found, strict=False)
             ],
             hosts=self._hosts(),
             caches=[
@@ -156,20 +156,6 @@ class Engine:
             latency_seconds=found["latency"].copy(),
         )
 
-    def _tally(self, name: str, row: int) -> Tally:
-        one = self._world["TALLIES"][row]
-        return Tally(
-            name=name,
-            started_seconds=float(one["started"]),
-            arrived=int(one["arrived"]),
-            ended=int(one["ended"]),
-            inside=int(one["inside"]),
-            area=float(one["area"]),
-            sojourn_seconds=float(one["sojourn"]),
-            entered_seconds=float(one["entered"]),
-            changed_seconds=float(one["changed"]),
-        )
-
     def _hosts(self) -> list[Account]:
         world, found = self._world, []
         accounts.settle(world.address, len(world["PROCESSES"]))
@@ -216,7 +202,7 @@ class Engine:
             found.append(
                 LogAccount(
                     job=topic.job,
-                    tally=self._tally(f"{topic.job} on the log", int(row["tally"])),
+                    tally=_tally(f"{topic.job} on the log", world["TALLIES"][row["tally"]].item()),
                     found=inside,
                     redelivered_count=int(row["redelivered"]),
                     lag_count=int(row["lag_count"]),
@@ -243,3 +229,19 @@ class Engine:
                 if not math.isnan(at):
                     found.append(Event(at_seconds=at, event=event, values=deed.told))
         return found
+
+
+def _tally(name: str, row: tuple[Any, ...]) -> Tally:
+    """A row of tallies, as it is in `sim.compiled.kinds`."""
+    arrived, ended, inside, area, sojourn, entered, changed, started = row
+    return Tally(
+        name=name,
+        started_seconds=started,
+        arrived=arrived,
+        ended=ended,
+        inside=inside,
+        area=area,
+        sojourn_seconds=sojourn,
+        entered_seconds=entered,
+        changed_seconds=changed,
+    )
