@@ -189,7 +189,7 @@ def owed(paid: Paid) -> str:
     """What a reservation obliges to, however short the horizon."""
     if not paid.owed_months:
         return ""
-    return f"{money(paid.machines_dollars_month * paid.owed_months)} of it owed over {paid.owed_months} months"
+    return f"{money(paid.owed_dollars)} owed in {paid.owed_months} months"
 
 
 def spared(paid: Paid, plan: Plan) -> str:

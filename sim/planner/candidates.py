@@ -7,7 +7,7 @@ are paid at several terms, each term's pool is chosen in turn, twice over, with 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.names import Server
 from core.scenario.intent import SERVICES
@@ -53,7 +53,7 @@ def choose(brief: Brief) -> Choice:
     offered = {}
     for term in brief.service_terms:
         offered[term], refused = _offered(brief, SERVICES, term)
-        excuses += refused
+        excuses += [replace(each, tier=_pool_name(brief, term)) for each in refused]
     # pool by pool, the others on the fastest at first, so that a limit that can be held is held
     services = {term: max(found, key=lambda shape: shape.speed) for term, found in offered.items()}
     for _ in range(min(2, len(offered))):
@@ -70,7 +70,7 @@ def _pool(brief: Brief, term: str, offered: tuple[Shape, ...], others: Shapes) -
     """The shape of one pool with which the whole fleet is cheapest, and excuses for the rest."""
     # the regions differ in size alone, so the largest one tells the shapes apart
     largest = max(brief.workload.shares, key=lambda name: brief.workload.factor(name, Moment.LOST))
-    tier = SERVICES if len(others.services) == 1 else f"{SERVICES}, {term.replace('_', ' ')}"
+    tier = _pool_name(brief, term)
     costs: dict[str, float] = {}
     excuses: list[Excuse] = []
     errors: list[PlanError] = []
@@ -90,6 +90,11 @@ def _pool(brief: Brief, term: str, offered: tuple[Shape, ...], others: Shapes) -
             reason = _dearer(by_name[name], by_name[best], costs[name], costs[best])
             excuses.append(Excuse(tier=tier, price_id=name, reason=reason, ratio=costs[name] / costs[best]))
     return by_name[best], excuses
+
+
+def _pool_name(brief: Brief, term: str) -> str:
+    """``services``, and where there are several pools how this one is paid."""
+    return SERVICES if len(brief.service_terms) == 1 else f"{SERVICES}, {term.replace('_', ' ')}"
 
 
 def fleet(brief: Brief, chosen: Shapes, spares: Spares | None = None) -> tuple[Region, ...]:

@@ -6,7 +6,7 @@ reserved is owed for all of its years, however short the horizon.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -30,8 +30,8 @@ class Paid:
     term: str
     planned: bool  # as the intent has it
     dollars_month: float | None
-    machines_dollars_month: float = 0.0  # of it
-    owed_months: int = 0  # 0 where it can be ended at any time
+    owed_dollars: float = 0.0  # for reserved machines, over all of their months
+    owed_months: int = 0  # the longest of those; 0 where it can be ended at any time
     spares: Spares | None = None
     says: str = ""
 
@@ -60,11 +60,17 @@ def _paid(name: str, regions: tuple[Region, ...], spares: Spares, spent: Spendin
         term=name,
         planned=planned,
         dollars_month=spent.mean.total_dollars_month,
-        machines_dollars_month=sum(region.dollars_month for region in regions),
-        owed_months=max((OWED_MONTHS.get(term, 0) for term in _terms(regions)), default=0),
+        owed_dollars=sum(dollars * OWED_MONTHS.get(term, 0) for term, dollars in _machines(regions)),
+        owed_months=max((OWED_MONTHS.get(term, 0) for term, _ in _machines(regions)), default=0),
         spares=spares,
     )
 
 
-def _terms(regions: Iterable[Region]) -> set[str]:
-    return {tier.shape.term for region in regions for tier in region.tiers.values()}
+def _machines(regions: Iterable[Region]) -> Iterator[tuple[str, float]]:
+    """(term, dollars a month) of the machines of every pool and store."""
+    for region in regions:
+        for pool in region.pools:
+            yield pool.term, pool.machines * pool.shape.dollars_month
+        for tier in region.tiers.values():
+            if tier.machines:
+                yield tier.shape.term, tier.machines * tier.shape.dollars_month

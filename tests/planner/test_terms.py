@@ -126,7 +126,9 @@ def test_each_pool_is_on_the_machine_that_is_cheapest_at_its_term() -> None:
     both = PriceBook(book="made", built=book.built, prices=(*book.prices, cheap))
     found = planned({"feed": "spot"}, book=both)
     assert found.shapes.services["spot"].price_id == "vm.c7g.xlarge"
-    assert any(excuse.tier == "services, spot" and excuse.price_id == "vm.m7g.xlarge" for excuse in found.excuses)
+    refused = {excuse.price_id: excuse.reason for excuse in found.excuses if excuse.tier == "services, spot"}
+    assert "× the cost" in refused["vm.m7g.xlarge"]
+    assert "no spot price" in refused["vm.r7g.xlarge"]
 
 
 def test_the_bill_is_told_at_every_term_that_the_book_sells() -> None:
@@ -149,6 +151,11 @@ def test_a_plan_of_several_terms_is_the_first_of_those_compared() -> None:
     found = planned({"default": "reserved_3y", "feed": "spot"}, more=True)
     assert [each.term for each in found.paid][:2] == ["reserved_3y, feed spot", "on_demand"]
     assert len(found.paid) == 5
+    (region,) = found.regions
+    reserved = region.dollars_month - sum(
+        pool.machines * pool.shape.dollars_month for pool in region.pools if pool.term == "spot"
+    )
+    assert found.paid[0].owed_dollars == pytest.approx(36 * reserved)  # spot is owed for no month but this one
 
 
 def test_a_term_of_no_group_and_no_such_term_are_refused() -> None:

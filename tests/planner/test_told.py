@@ -55,7 +55,7 @@ def test_no_line_is_wider_than_a_terminal(team: str) -> None:
 def test_every_part_of_the_answer_is_there(team: str) -> None:
     for part in (
         "LIMITS", "COUNTS", "FIRST TO GIVE WAY", "CDN", "COST a month", "WHAT A LITTLE MORE COSTS", "NOT TAKEN",
-        "PAID OTHERWISE", "by the age of prices", "owed over 36 months", "DOWN", "NOTE", "one more nine", "+10% demand",
+        "PAID OTHERWISE", "by the age of prices", "owed in 36 months", "DOWN", "NOTE", "one more nine", "+10% demand",
         "10 ms off", "per million requests", "per user", "availability",
     ):  # fmt: skip
         assert part in team
