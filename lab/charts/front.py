@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import altair as alt
 
 from lab.charts import axes
 from lab.charts.theme import framed, layered, mark
 from lab.palette import Palette
+
+#: Shares of the chart's width and height that words need.
+_APART: Final = (0.1, 0.06)
 
 Kind = Literal["tried", "front", "missed"]
 
@@ -58,6 +62,9 @@ def front(
     layers: list[alt.Chart] = []
     if limit_seconds is not None:
         layers += _limit(limit_seconds * 1e3, limit_name, (low - air, high + 2 * air), domain, x, y, palette)
+    room = _Room(low - air, high + 2 * air, domain)
+    for each in marked:
+        room.take(each.cost[0], each.seconds[0] * 1e3)
     looks: dict[Kind, dict[str, Any]] = {
         "tried": {"shape": "circle", "size": 18, "filled": True, "color": palette.stated, "opacity": 0.7},
         "missed": {"shape": "cross", "size": 34, "filled": True, "color": palette.missed, "opacity": 0.8, "angle": 45},
@@ -65,7 +72,11 @@ def front(
     }
     for kind, style in looks.items():
         rows = [
-            {"x": round(each.cost, 4), "y": round(each.seconds * 1e3, 4), "words": each.words}
+            {
+                "x": round(each.cost, 4),
+                "y": round(each.seconds * 1e3, 4),
+                "words": each.words if each.words and room.take(each.cost, each.seconds * 1e3) else "",
+            }
             for each in spots
             if each.kind == kind
         ]
@@ -77,6 +88,22 @@ def front(
     for each in marked:
         layers += _marked(each, x, y, palette)
     return framed(layered(layers, width=width, height=height), palette)
+
+
+class _Room:
+    """Where words stand already, so that no others are written over them."""
+
+    def __init__(self, low: float, high: float, domain: tuple[float, float]):
+        self._width, self._height = high - low, math.log(domain[1] / domain[0])
+        self._taken: list[tuple[float, float]] = []
+
+    def take(self, cost: float, ms: float) -> bool:
+        """Whether there was room here; now there is none."""
+        x, y = cost / self._width, math.log(ms) / self._height
+        free = all(abs(x - other) > _APART[0] or abs(y - beside) > _APART[1] for other, beside in self._taken)
+        if free:
+            self._taken.append((x, y))
+        return free
 
 
 def _limit(

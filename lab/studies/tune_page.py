@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from lab import charts
 from lab.charts.front import Kind, Marked, Spot, front
 from lab.report import page as pages
@@ -13,9 +11,6 @@ from lab.studies.tune import Tune, factor
 from lab.studies.tune_told import BEST_FILE, front_numbers
 from sim.studies.optimum import PRODUCT, Candidate, Objective
 from sim.studies.readings import COST, FRESHNESS, measure_of
-
-#: Words at so many dots of the front at most.
-_WORDS_MAX = 8
 
 
 def page(tune: Tune) -> str:
@@ -42,12 +37,11 @@ def _front(tune: Tune) -> Section:
     on_front = front_numbers(tune)
     limit = words.limits(tune.scenario).get(latency)
     levels = _levels(tune)
-    named = _named(tune, on_front, places) if FRESHNESS in places else frozenset()
     spots = []
     for trial in tune.trials:
         values = [value * level for value, level in zip(trial.outcome.objectives, levels, strict=True)]
         kind: Kind = "front" if trial.number in on_front else "tried" if trial.outcome.feasible else "missed"
-        fresh = words.value(FRESHNESS, values[places[FRESHNESS]]) if trial.number in named else ""
+        fresh = words.value(FRESHNESS, values[places[FRESHNESS]]) if kind == "front" and FRESHNESS in places else ""
         spots.append(Spot(cost=values[places[COST]], seconds=values[places[latency]], kind=kind, words=fresh))
     marked = [_marked(tune, tune.today, "today", star=False)]
     if not tune.stays:
@@ -99,14 +93,6 @@ def _levels(tune: Tune) -> list[float]:
         searched = sum(seen) / len(seen)
         found.append(tune.today.mean(place).value / searched if searched > 0 else 1.0)
     return found
-
-
-def _named(tune: Tune, on_front: Sequence[int], places: Mapping[str, int]) -> frozenset[int]:
-    """Trials of the front that get words, evenly from the cheapest to the dearest."""
-    costs = {each.number: each.outcome.objectives[places[COST]] for each in tune.trials}
-    ordered = sorted(on_front, key=lambda number: (costs[number], number))
-    step = max(1, -(-len(ordered) // _WORDS_MAX))
-    return frozenset(ordered[::step])
 
 
 def _marked(tune: Tune, candidate: Candidate, name: str, *, star: bool) -> Marked:
