@@ -21,7 +21,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from sim.compiled import FOLDER, alone, linking
+from sim.compiled import FOLDER, alone
 
 F = TypeVar("F", bound=Callable[..., Any])
 #: Address of the addresses of all tables.
@@ -58,7 +58,7 @@ def _signature(function: Callable[..., Any]) -> tuple[Any, ...]:
 
 def compiled(function: F) -> F:
     """A function for compiled code alone: Python cannot call it."""
-    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "error_model": "numpy"}  # the first is left out of its stubs
     part = numba.njit(**options)(function)
     _parts.append((part, _signature(function)))
     return cast(F, part)
@@ -102,10 +102,9 @@ def _compile(whole: _Dispatcher, signature: tuple[Any, ...]) -> None:
     kept = FOLDER / f"{whole.py_func.__module__}.{whole.py_func.__name__}.ready"
     with alone():
         if not kept.exists():
-            with linking.parts():
-                for part, arguments in _parts:
-                    part.compile(arguments)
-                    part.disable_compile()
+            for part, arguments in _parts:
+                part.compile(arguments)
+                part.disable_compile()
             _parts.clear()
         whole.compile(signature)
         kept.touch()
