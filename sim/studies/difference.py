@@ -22,6 +22,8 @@ from sim.output.paired import paired_difference
 ALPHA: Final = 0.05
 #: Fewer pairs say nothing of their own spread.
 PAIRS_MIN: Final = 3
+#: Two values this share of themselves apart are one: sums of the same amounts in another order differ by rounding.
+ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class Difference:
 
     @property
     def same(self) -> bool:
-        """Equal in every pair, for certain."""
+        """Equal in every pair but for rounding, so for certain."""
         return self.difference.low == self.difference.high == 0.0
 
     @property
@@ -59,8 +61,8 @@ def compare(
 ) -> tuple[Difference, ...]:
     """Compare the figures of two settings, replication by replication; the r-th of both has one seed.
 
-    A figure that fewer than `PAIRS_MIN` pairs have is left out. One that is equal in every pair is equal for certain
-    and takes no part in Holm's family.
+    A figure that fewer than `PAIRS_MIN` pairs have is left out. One that is equal in every pair but for rounding (see
+    `ROUNDING`) is equal for certain and takes no part in Holm's family.
     """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} replications cannot be paired")
@@ -81,6 +83,8 @@ def narrow_enough(differences: Iterable[Difference], relative: float) -> bool:
 def _paired(name: str, pairs: Sequence[tuple[float, float]]) -> Difference:
     values = np.asarray(pairs, dtype=np.float64)
     first, second = values[:, 0], values[:, 1]
+    if bool((np.abs(second - first) <= ROUNDING * np.maximum(np.abs(first), np.abs(second))).all()):
+        second = first
     found = paired_difference(first, second)
     return Difference(
         figure=name,

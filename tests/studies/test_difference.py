@@ -28,6 +28,20 @@ def test_a_scenario_differs_from_itself_by_exactly_nothing(random: np.random.Gen
         assert not each.distinguishable
 
 
+def test_what_rounding_leaves_is_equal_and_no_member_of_holms_family(random: np.random.Generator) -> None:
+    # the busy share of a process whose same amounts of work were added up in another order
+    first = [{"busy": 0.0426 + 0.001 * random.normal(), "moved": 1.0} for _ in range(5)]
+    second = [{"busy": math.nextafter(f["busy"], 1.0), "moved": 1.0 + 1e-6 * (1 + random.random())} for f in first]
+    found = {each.figure: each for each in compare(first, second)}
+    assert found["busy"].same
+    assert found["busy"].second == found["busy"].first
+    assert not found["moved"].same
+    assert found["moved"].together == found["moved"].chance  # alone in the family
+    # one pair that differs by more is enough to differ
+    (apart,) = compare(first, [*second[:-1], {"busy": first[-1]["busy"] * (1 + 1e-7)}], figures=["busy"])
+    assert not apart.same
+
+
 def test_what_both_share_is_no_noise_and_a_planted_change_is_found_with_its_sign(random: np.random.Generator) -> None:
     common = [random.normal() * 5 for _ in range(10)]
     first = [{"up": 10 + c + random.normal() * 0.1, "down": 10 + c + random.normal() * 0.1} for c in common]
