@@ -98,6 +98,8 @@ class Diff:
                 "Intervals are 95 % each, of paired differences under common random numbers. A figure counts as "
                 f"different where Holm's method over all {self.family} figures together says so, at {ALPHA:.0%}."
             )
+        if any(each.figure.endswith("_ratio") and not each.same for each in self.differences):
+            found.append("Differences of shares are in percentage points (pp).")
         for name, readings in zip(self.names, self.readings, strict=True):
             unsteady = next((reading.unsteady for reading in readings if reading.unsteady), "")
             if unsteady:

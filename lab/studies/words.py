@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from core import stats
@@ -66,8 +66,10 @@ def interval(figure: str, found: Estimate | None) -> str:
 
 
 def change(figure: str, found: Estimate) -> str:
-    """A signed difference with its interval: ``+14 [+11, +17] ms``."""
+    """A signed difference with its interval: ``+14 [+11, +17] ms``; shares differ by points, ``+0.08 pp``."""
     form = _form(figure, max(abs(found.value), abs(found.low), abs(found.high)))
+    if form.behind == " %":
+        form = replace(form, behind=" pp")
     if not (math.isfinite(found.low) and math.isfinite(found.high)):
         return f"{_signed(found.value * form.scale, 0.0, form.before)}{form.behind}"
     noise = (found.high - found.low) / 2 * form.scale

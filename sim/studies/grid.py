@@ -8,6 +8,7 @@ Shares that have to add up keep doing so: what is not set shares the rest in its
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import yaml
 
 from core.scenario import Scenario, ScenarioError, explain, parse
 from core.scenario.units import ratio
-from sim.studies.values import ValueTextError, plain, spread
+from sim.studies.values import VALUES_MAX, ValueTextError, plain, spread
 
 _INDEX: Final = re.compile(r"^(.*)\[(\d+)\]$")
 #: Mappings of shares that add up to 100 %.
@@ -67,13 +68,17 @@ def axis(text: str) -> Axis:
 def points(text: str, axes: Sequence[Axis]) -> tuple[Point, ...]:
     """Every combination of the axes' values in the scenario written in ``text``, the last axis fastest.
 
-    Raises GridError for a field named twice or one that the scenario cannot have, and ScenarioError where ``text``
-    itself is wrong.
+    Raises GridError for a field named twice, one that the scenario cannot have or more than `VALUES_MAX` combinations
+    (before any is made), and ScenarioError where ``text`` itself is wrong.
     """
     names = [each.field for each in axes]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise GridError(f"{twice[0]}: expected each field once")
+    count = math.prod(len(each.values) for each in axes)
+    if count > VALUES_MAX:
+        asked = " × ".join(f"{len(each.values):,} of {each.field}" for each in axes)
+        raise GridError(f"{asked} are {count:,} settings: expected at most {VALUES_MAX:,}")
     base = parse(text)
     combined = itertools.product(*([(each.field, value) for value in each.values] for each in axes))
     return tuple(point(text, settings, base=base) for settings in combined)

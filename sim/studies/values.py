@@ -15,6 +15,8 @@ _NUMBER: Final = re.compile(r"^\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*(\D.*)?$")
 _RANGE: Final = re.compile(r"^(?P<low>[^.]*(?:\.\d[^.]*)?)\.\.(?P<high>[^:]+)(?::(?P<how>.*))?$")
 #: Digits of values within a range: more would be noise in a file.
 _DIGITS: Final = 6
+#: More values than this is a slip of the keyboard: nobody waits for so many simulations.
+VALUES_MAX: Final = 10_000
 
 
 class ValueTextError(ValueError):
@@ -101,10 +103,12 @@ def spread(text: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(values))
     log = found.how.endswith("log")
     count = found.how.removesuffix("log").strip()
-    if not count.isdigit() or int(count) < 2:
+    if not count.isdigit() or int(count[:9]) < 2:
         raise ValueTextError(
             f"{text!r}: expected how many values, such as {found.low.text()}..{found.high.text()}:5 (or :5log)"
         )
+    if len(count) > len(str(VALUES_MAX)) or int(count) > VALUES_MAX:
+        raise ValueTextError(f"{text!r}: expected at most {VALUES_MAX:,} values")
     if log and found.low.value <= 0:
         raise ValueTextError(f"{text!r}: expected a lower end above zero for equal factors")
     return found.spread(int(count), log=log)

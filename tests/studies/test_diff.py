@@ -12,6 +12,7 @@ from core.scenario import parse
 from lab.cli.diff import command
 from lab.errors import UserError
 from lab.studies import diff as diffs
+from lab.studies import words
 from lab.studies.asked import relative
 from lab.studies.diff_page import page
 from lab.studies.results import Results
@@ -67,6 +68,16 @@ def test_a_planted_change_is_found_with_its_sign_and_the_setting_is_named(tmp_pa
     assert "feed.read answered" in said.partition("DIFFERENT")[2].partition("NOT DISTINGUISHABLE")[0]
     assert "Holm" in said
     assert "Holm" in page(found)
+
+
+def test_shares_differ_by_percentage_points(tmp_path: Path) -> None:
+    found = _diff(tmp_path, TINY, SLOWER, replications=6)
+    busy = next(each for each in found.differences if each.figure == "cpu.feed.busy_ratio")
+    told = words.change(busy.figure, busy.difference)
+    assert told.endswith("] pp")
+    assert told in diffs.render(found, tmp_path, show_all=True)
+    assert told in page(found)
+    assert "percentage points (pp)" in " ".join(found.notes)
 
 
 def test_the_seed_of_the_second_does_not_make_a_difference(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ def test_values_and_ranges_are_read_in_the_files_units(text: str, values: tuple[
         ("traffic.rate=10/s..20/s:1", "how many values"),
         ("traffic.rate=fast..slow:3", "numbers at both ends"),
         ("system.fanout.threshold=0..9:3log", "above zero"),
+        ("traffic.rate=1/s..1000/s:100000000", "at most 10,000 values"),
+        ("traffic.rate=1/s..1000/s:" + "9" * 5_000 + "log", "at most 10,000 values"),
     ],
 )
 def test_an_axis_that_cannot_be_says_what_was_expected(text: str, said: str) -> None:
@@ -80,6 +82,13 @@ def test_a_grid_is_every_combination_with_the_last_axis_fastest() -> None:
     assert found[3].scenario.traffic.rate_per_second == 20.0
     assert found[3].scenario.system.shards.physical == 2
     assert all(parse(point.text) == point.scenario for point in found)
+
+
+def test_a_grid_of_too_many_settings_is_refused_before_any_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    axes = tuple(grid.axis(f"{field}=1..200:200") for field in ("system.fanout.threshold", "system.shards.physical"))
+    monkeypatch.setattr(grid, "parse", lambda text: pytest.fail("built"))
+    with pytest.raises(GridError, match=r"200 of .*threshold × 200 of .*physical are 40,000 settings: .*10,000"):
+        grid.points(TINY, axes)
 
 
 def test_a_field_is_named_once() -> None:
