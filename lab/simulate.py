@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import run
+from core.arrivals import mean_count
 from core.names import Origin
 from core.profile import Profile, scaled
 from core.scenario import Scenario
-from lab import counts, provenance
+from lab import counts, engines, provenance
 from lab.errors import UserError
 from lab.progress import Report
 
@@ -38,8 +39,11 @@ def simulate(
     from sim.faults import FaultError
     from sim.observed import EngineError
     from sim.parts import ScaleError
+    from sim.simulate import COMPILED_FROM
     from sim.simulate import simulate as simulate_model
 
+    if report is not None and mean_count(scenario) >= COMPILED_FROM:
+        engines.ready(engine, report)
     started, clock = provenance.now(), time.monotonic()
     try:
         result = simulate_model(

@@ -18,3 +18,5 @@ def written_name(attribute: str) -> str:
 CONFIG: Final = ConfigDict(extra="forbid", alias_generator=written_name, populate_by_name=True, allow_inf_nan=False)
 
 Count = Annotated[int, Field(ge=1)]
+#: Instances or machines of one kind in one system; a larger fleet is split into cells.
+Instances = Annotated[int, Field(ge=1, le=5_000)]

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from core.names import FaultKind
 from core.scenario.demand import Demand
 from core.scenario.design import Design
-from core.scenario.fields import CONFIG, Count
+from core.scenario.fields import CONFIG, Count, Instances
 from core.scenario.intent import Intent
 from core.scenario.placement import Placement
 from core.scenario.regions import Geo, Region
@@ -48,7 +48,7 @@ class Population:
     people: Annotated[int, Field(ge=2)] = 1_000
     follows: Follows = Follows()
     posters_ratio: Annotated[Ratio, Field(gt=0, le=1)] = 0.2  # share of people who post, the most followed first
-    posts_per_poster: Count = 4
+    posts_per_poster: Annotated[int, Field(ge=1, le=100_000)] = 4
     stories_per_poster: Annotated[int, Field(ge=0)] = 1
     photo: Photo = Photo()
 
@@ -57,7 +57,7 @@ class Population:
 class Gateway:
     """The gateway's instances and its limits by operation."""
 
-    instances: Count = 1
+    instances: Instances = 1
     limits: dict[str, RateLimit] = field(default_factory=lambda: {"feed.read": RateLimit(30, 1.0, "user")})
 
 
@@ -85,7 +85,7 @@ class Deadlines:
 class Feed:
     """The feed's page, mix and deadlines."""
 
-    instances: Count = 1
+    instances: Instances = 1
     page: Annotated[int, Field(ge=1, le=100)] = 50
     mix: Mix = Mix()
     deadlines: Deadlines = Deadlines()
@@ -104,7 +104,7 @@ class Breaker:
 class Retry:
     """How a caller tries again: capped exponential back-off with full jitter, within a budget."""
 
-    attempts: Count = 2
+    attempts: Annotated[int, Field(ge=1, le=100)] = 2
     backoff_seconds: Seconds = 0.02
     backoff_cap_seconds: Seconds = 1.0
     budget_ratio: Annotated[Ratio, Field(ge=0, le=1)] = 0.1  # retries per first try
@@ -138,7 +138,7 @@ class RedisServer:
 class KafkaLog:
     """Partitions of each topic."""
 
-    partitions: Count = 4
+    partitions: Annotated[int, Field(ge=1, le=100_000)] = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -162,7 +162,7 @@ class Cdn:
 class Media:
     """The media worker."""
 
-    workers: Count = 1  # photos at once
+    workers: Annotated[int, Field(ge=1, le=1_000)] = 1  # photos at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)

@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from core.names import Component
-from core.scenario.fields import CONFIG, Count
+from core.scenario.fields import CONFIG, Count, Instances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -30,7 +30,7 @@ class Host:
 
     cores: Count
     runs: tuple[str, ...] = ()
-    count: Count = 1
+    count: Instances = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -53,6 +53,6 @@ class Placement:
             "workers": (Component.MEDIA, Component.FANOUT, Component.DISCOVERY, Component.ADS),
         }
     )
-    instances: dict[str, Count] = field(default_factory=dict)  # of entries of `processes`; one where none is told
+    instances: dict[str, Instances] = field(default_factory=dict)  # of entries of `processes`; one where none is told
     #: Machines by name; what none of them lists runs on the first. Without any, all share one with ``cores.stack``.
     hosts: dict[str, Host] = field(default_factory=dict)

@@ -175,10 +175,11 @@ class Below(_Text):
         text = value.strip() if isinstance(value, str) else ""
         if text.startswith("<"):
             text = text[1:].strip()
-            if text.endswith("%"):
-                return cls(ratio(text), "ratio")
-            return cls(seconds(text), "seconds")
-        raise ValueError("expected an upper limit, such as < 300ms or < 1%")
+            unit = "ratio" if text.endswith("%") else "seconds"
+            limit = ratio(text) if unit == "ratio" else seconds(text)
+            if limit > 0:
+                return cls(limit, unit)
+        raise ValueError("expected an upper limit above 0, such as < 300ms or < 1%")
 
     def __str__(self) -> str:
         return f"< {format_seconds(self.value) if self.unit == 'seconds' else format_ratio(self.value)}"

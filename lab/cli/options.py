@@ -38,7 +38,8 @@ engine = click.option(
     type=click.Choice(["auto", "simpy", "compiled", "feedforward"]),
     default="auto",
     show_default=True,
-    help="Engine of the model.",
+    help="Engine of the model: auto takes SimPy for few requests, else compiled code; they give the same figures. "
+    "feedforward takes only networks in which no request comes back to a place (docs/MODEL.md).",
 )
 
 

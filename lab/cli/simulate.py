@@ -48,6 +48,13 @@ def command(
 
     Of a scenario with cells so many are simulated that every p99 is known to ± 2 %, and the fleet is told; the first
     cell is the run. So it is for one system where --replications or --until ask for it.
+
+    Ends with 0 also where the model misses an expectation: a prediction is no failure. `windtunnel run` judges.
+
+    \b
+    windtunnel simulate scenarios/viral_post_small.yaml
+    windtunnel simulate scenarios/viral_post_small.yaml --until 10% --out runs/mine
+    windtunnel simulate scenarios/reference/design_a_peak.yaml
     """
     from lab.provenance import new_id
     from lab.scenarios import load
@@ -156,8 +163,11 @@ def _choose(path: Path | None) -> Chosen:
 def _clear(folder: Path, *, force: bool) -> None:
     from core import run
 
-    if not (folder / run.RECORD_FILE).exists():
-        return
-    if not force:
-        raise UserError(f"{folder} holds a run already; choose another --out, or --force to replace it")
-    shutil.rmtree(folder)
+    if (folder / run.RECORD_FILE).exists():
+        if not force:
+            raise UserError(f"{folder} holds a run already; choose another --out, or --force to replace it")
+        shutil.rmtree(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {folder}: {error.strerror or error}") from error

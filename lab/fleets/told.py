@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from core import judge
 from core.scenario import Scenario
-from core.scenario.units import Below
 from core.stats import Estimate
 from lab import figures
 from lab.fleets.make import Found
 from lab.planning.words import money
 from lab.tables import WIDTH, ends, table
 from sim.fleet.doubled import Moved
-from sim.fleet.whole import QUANTILES, WATCHED, Fleet, OperationFigures
+from sim.fleet.whole import QUANTILES, WATCHED, Fleet, OperationFigures, over, share, watched
 from sim.output.replications import Verdict
 
 RECORD_FILE: Final = "fleet.json"
@@ -51,6 +51,15 @@ def render(found: Found, *, commit: str, took_seconds: float, folder: Path) -> s
     return "\n".join(said)
 
 
+def _each(fleet: Fleet) -> str:
+    return "cell" if fleet.count > 1 else "replication"
+
+
+def _watched(found: Found) -> list[OperationFigures]:
+    """Operations whose p99 decides, or would decide, whether there are enough cells."""
+    return [each for each in found.fleet.operations if watched(found.fleet, each)]
+
+
 def sentence(found: Found) -> str:
     """What was found, and how surely."""
     fleet = found.fleet
@@ -60,10 +69,10 @@ def sentence(found: Found) -> str:
     begin = f"{what}, {requests:,} requests"
     if count == 1:
         return f"{begin}; one alone gives no intervals"
-    known = [each.half_width_ratio for each in fleet.operations if each.watched and each.half_width_ratio is not None]
+    known = [each.half_width_ratio for each in _watched(found) if each.half_width_ratio is not None]
     if not known:
-        return f"{begin}; none of the operations has requests enough for a p99"
-    widest = f"every p99 that a cell's requests carry ±{max(known) * 100:.2g} % or better"
+        return f"{begin}; too few for any p99"
+    widest = f"every p99 that its requests carry is ±{max(known) * 100:.2g} % or better"
     if found.until is None:
         return f"{begin}; {widest}"
     mark = "✓" if found.reached else "✗"
@@ -74,14 +83,14 @@ def sentence(found: Found) -> str:
 def notes(found: Found) -> tuple[str, ...]:
     """What a reader has to know of the figures."""
     fleet = found.fleet
-    told = [f"± is half of the 95 % interval, over {'cells' if fleet.count > 1 else 'replications'}"]
-    few = [each for each in fleet.operations if not each.watched]
+    told = [f"± is half of the 95 % interval, over {_each(fleet)}s"]
+    few = [each for each in fleet.operations if each not in _watched(found)]
     if few and found.until is not None:
         names = ", ".join(f"{each.name} ({each.least_count:,})" for each in few)
-        told.append(f"not waited for, because one cell has too few requests for its p99: {names}")
+        told.append(f"not waited for, because one {_each(fleet)} has too few requests for its p99: {names}")
     wide = [name for name, verdict in found.verdicts.items() if verdict is Verdict.SPENT]
     if wide:
-        told.append(f"wider than asked for, and no more cells were allowed: {', '.join(wide)}")
+        told.append(f"wider than asked for, and no more {_each(fleet)}s were allowed: {', '.join(wide)}")
     if fleet.unsteady:
         told.append(f"{fleet.unsteady}; so the figures depend on how long a run is")
     elif fleet.settled_seconds is None and not _changes(fleet.scenario):
@@ -102,34 +111,52 @@ def _row(operation: OperationFigures) -> list[str]:
     return [operation.name, _rate(operation.per_second), *quantiles]
 
 
+def expectations(fleet: Fleet) -> list[tuple[judge.Verdict, Estimate | None, str]]:
+    """Each expectation with its figure of the whole fleet, where there is one, and what is said of it.
+
+    A percentile or a share is that of all requests together; where requests in faults are left out, the mean of what
+    each cell found. Of what has no mean, such as acknowledged writes that were lost, it is said in how many it held.
+    """
+    found = []
+    for each in zip(*(seen.verdicts for seen in fleet.seen), strict=True):
+        figure = _figure(each, fleet)
+        reason = next((verdict.reason for verdict in each if verdict.held is None), "")
+        held = sum(verdict.held is True for verdict in each)
+        if figure is None:
+            said = f"not judged: {reason}" if reason else f"held in {held} of {len(each)}"
+        else:
+            limit = each[0].limit
+            said = "held" if figure.high < limit else "missed" if figure.low >= limit else "not sure"
+        found.append((each[0], figure, said))
+    return found
+
+
+def _figure(each: Sequence[judge.Verdict], fleet: Fleet) -> Estimate | None:
+    first = each[0]
+    expected = fleet.scenario.expectations.get(first.operation)
+    known = next((operation for operation in fleet.operations if operation.name == first.operation), None)
+    if expected is None or known is None or first.measure == "lost":
+        return None
+    if expected.outside and fleet.scenario.faults:
+        values = [verdict.value for verdict in each if verdict.held is not None and verdict.value is not None]
+        if len(values) < len(each):
+            return None
+        return share(values, sum(verdict.count for verdict in each)) if first.measure == "errors" else over(values)
+    if first.measure == "errors":
+        return known.errors_ratio
+    return known.quantiles[float(first.measure.removeprefix("p")) / 100]
+
+
 def _expectations(fleet: Fleet) -> list[str]:
     lines = []
-    known = {each.name: each for each in fleet.operations}
-    for name, expectation in fleet.scenario.expectations.items():
-        wanted = {q: getattr(expectation, f"p{q * 100:g}") for q in QUANTILES}
-        limits: list[tuple[str, Below, Estimate | None]] = [
-            (f"{name} p{q * 100:g}", below, known[name].quantiles[q] if name in known else None)
-            for q, below in wanted.items()
-            if below is not None
-        ]
-        if expectation.errors_ratio is not None:
-            limits.append(
-                (f"{name} errors", expectation.errors_ratio, known[name].errors_ratio if name in known else None)
-            )
-        lines += [_judged(*limit) for limit in limits]
+    for first, figure, said in expectations(fleet):
+        value = ""
+        if figure is not None:
+            value = f"{_relative(figure, 1e-3, ' ms') if first.unit == 'seconds' else _errors(figure)}   "
+        everywhere = said == f"held in {len(fleet.seen)} of {len(fleet.seen)}"
+        mark = "✓" if said == "held" or everywhere else "✗" if said.startswith(("missed", "held in")) else "·"
+        lines.append(f"{mark} {first.name:<32}{figures.limit_of(first.limit, first.unit):>9}   {value}{said}")
     return ["", *lines] if lines else []
-
-
-def _judged(name: str, below: Below, found: Estimate | None) -> str:
-    limit = figures.limit_of(below.value, below.unit)
-    if found is None:
-        return f"· {name:<28}{limit:>10}   not judged: too few requests"
-    value = f"{_relative(found, 1e-3, ' ms')}" if below.unit == "seconds" else _errors(found)
-    if found.high < below.value:
-        return f"✓ {name:<28}{limit:>10}   {value}   held"
-    if found.low >= below.value:
-        return f"✗ {name:<28}{limit:>10}   {value}   missed"
-    return f"· {name:<28}{limit:>10}   {value}   not sure"
 
 
 def _cost(fleet: Fleet) -> str:
@@ -223,6 +250,10 @@ def record(found: Found, *, commit: str, calibration: str, took_seconds: float) 
         "until_ratio": found.until,
         "reached": found.reached,
         "operations": [_operation(each, found.verdicts) for each in fleet.operations],
+        "expectations": [
+            {"name": first.name, "limit": first.limit, "unit": first.unit, "found": _estimate(figure), "said": said}
+            for first, figure, said in expectations(fleet)
+        ],
         "busy_ratio": {tier: _estimate(ratio) for tier, ratio in fleet.busy_ratio.items()},
         "hit_ratio": {cache: _estimate(ratio) for cache, ratio in fleet.hit_ratio.items()},
         "dollars_month": _estimate(fleet.dollars_month),
@@ -246,7 +277,7 @@ def _operation(each: OperationFigures, verdicts: Mapping[str, Verdict | None]) -
         "errors_ratio": _estimate(each.errors_ratio),
         **{f"p{q * 100:g}_seconds": _estimate(each.quantiles[q]) for q in QUANTILES},
         f"p{WATCHED * 100:g}_half_width_ratio": _finite(each.half_width_ratio),
-        "waited_for": each.watched and bool(verdicts),
+        "waited_for": verdict is not None,
         "narrow": None if verdict is None else verdict is Verdict.NARROW,
     }
 

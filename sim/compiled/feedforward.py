@@ -64,7 +64,7 @@ class Engine:
     def __init__(self, parts: Parts):
         reason = why_not(parts)
         if reason:
-            raise EngineError(f"not feed-forward: {reason}")
+            raise EngineError(f"not feed-forward: {reason}; --engine compiled takes any scenario")
         self._parts = parts
         self._start = parts.kernel.now
         self._now = self._start

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core import judge
 from core.names import Component
 from core.scenario import Scenario
 from core.scenario.processes import group_of
@@ -33,6 +34,7 @@ class Seen:
     means: Floats  # mean latency by `MOMENTS` of a second, from the warm-up's start on
     unsteady: str  # what saturates; empty where there is a steady state
     answers_count: int
+    verdicts: tuple[judge.Verdict, ...]  # of this cell by itself, in the order of the scenario
 
 
 def seen(scenario: Scenario, result: Result) -> Seen:
@@ -47,6 +49,7 @@ def seen(scenario: Scenario, result: Result) -> Seen:
         means=result.outcomes.means(),
         unsteady=str(result.facts.get("no_steady_state", "")),
         answers_count=result.outcomes.count,
+        verdicts=judge.judge(scenario, result.samples, ledger=result.ledger).verdicts,
     )
 
 

@@ -46,7 +46,7 @@ class OperationFigures:
     quantiles: Mapping[float, Estimate | None]  # seconds; None where too few requests carry it
 
     @property
-    def watched(self) -> bool:
+    def carried(self) -> bool:
         """Whether a cell's own requests carry the percentile by which it is seen that there are enough cells."""
         return stats.supported(self.least_count, WATCHED)
 
@@ -80,7 +80,7 @@ class Fleet:
 def whole(scenario: Scenario, count: int, seen: Sequence[Seen]) -> Fleet:
     """Tell a fleet of ``count`` cells of those that were seen."""
     names = sorted({name for each in seen for name in each.services})
-    tiers = {tier: _over([each.busy_ratio[tier] for each in seen]) for tier in seen[0].busy_ratio}
+    tiers = {tier: over([each.busy_ratio[tier] for each in seen]) for tier in seen[0].busy_ratio}
     caches = sorted({name for each in seen for name in each.look_ups})
     dollars, why_not = _dollars(scenario, count, seen)
     return Fleet(
@@ -96,11 +96,19 @@ def whole(scenario: Scenario, count: int, seen: Sequence[Seen]) -> Fleet:
     )
 
 
+def watched(fleet: Fleet, operation: OperationFigures) -> bool:
+    """Whether an operation's percentile says that there are enough cells: one that a cell's own requests carry, or,
+    where no operation has so many, one that those of all cells do."""
+    if any(each.carried for each in fleet.operations):
+        return operation.carried
+    return operation.least_count > 0 and operation.quantiles[WATCHED] is not None
+
+
 def verdicts(fleet: Fleet, rule: StoppingRule) -> dict[str, Verdict | None]:
     """What the rule says of each operation's percentile; None where it is not watched."""
     return {
         each.name: rule.verdict(pseudo_values([seen.services[each.name].latency for seen in fleet.seen], WATCHED))
-        if each.watched
+        if watched(fleet, each)
         else None
         for each in fleet.operations
     }
@@ -116,31 +124,37 @@ def _operation(name: str, scenario: Scenario, count: int, seen: Sequence[Seen]) 
     return OperationFigures(
         name=name,
         count=total,
-        per_second=_over([service.count / seconds * count for service in services] + [0.0] * missing),
-        answered_per_second=_over([service.answered_count / seconds * count for service in services] + [0.0] * missing),
-        errors_ratio=_share([service.errors_ratio for service in services], total),
+        per_second=over([service.count / seconds * count for service in services] + [0.0] * missing),
+        answered_per_second=over([service.answered_count / seconds * count for service in services] + [0.0] * missing),
+        errors_ratio=share([service.errors_ratio for service in services], total),
         least_count=least,
-        quantiles={q: pooled_interval(latencies, q) if stats.supported(total, q) else None for q in QUANTILES},
+        quantiles={
+            q: _positive(pooled_interval(latencies, q)) if stats.supported(total, q) else None for q in QUANTILES
+        },
     )
 
 
-def _over(values: Sequence[float]) -> Estimate:
-    """Mean over cells; an interval does not go below zero, as no figure does."""
-    found = stats.mean_interval(values)
+def _positive(found: Estimate) -> Estimate:
+    """An interval does not go below zero, as no figure does."""
     return replace(found, low=max(0.0, found.low))
 
 
-def _share(ratios: Sequence[float], total: int) -> Estimate:
+def over(values: Sequence[float]) -> Estimate:
+    """Mean over cells."""
+    return _positive(stats.mean_interval(values))
+
+
+def share(ratios: Sequence[float], total: int) -> Estimate:
     """Mean of a share over cells; where none was seen at all, at most three of as many."""
     if not any(ratios):
         return Estimate(value=0.0, low=0.0, high=min(1.0, _RULE_OF_THREE / total))
-    found = _over(ratios)
+    found = over(ratios)
     return replace(found, high=min(1.0, found.high))
 
 
 def _hits(name: str, seen: Sequence[Seen]) -> Estimate:
     pairs = [each.look_ups[name] for each in seen if name in each.look_ups]
-    found = _over([hits / (hits + misses) for hits, misses in pairs])
+    found = over([hits / (hits + misses) for hits, misses in pairs])
     return replace(found, high=min(1.0, found.high))
 
 
@@ -148,7 +162,7 @@ def _dollars(scenario: Scenario, count: int, seen: Sequence[Seen]) -> tuple[Esti
     try:
         book = prices.read(scenario.prices)
         bills = [bill.bill(fleet_of(each.quantities, scenario, count), book) for each in seen]
-        return _over([each.total_dollars_month for each in bills]), ""
+        return over([each.total_dollars_month for each in bills]), ""
     except prices.PriceError as error:
         return None, str(error)
 

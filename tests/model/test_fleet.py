@@ -25,7 +25,7 @@ from sim.content import Content
 from sim.fleet.cell import cell_of
 from sim.fleet.doubled import doubled, moved
 from sim.fleet.seen import Seen, seen
-from sim.fleet.whole import Fleet, whole
+from sim.fleet.whole import Fleet, watched, whole
 from sim.flow import Per
 from sim.outcomes import MOMENTS
 from sim.output.histogram import Histogram, merged
@@ -221,7 +221,7 @@ def test_cells_are_simulated_until_the_interval_is_narrow_and_no_longer() -> Non
     (image, like) = sorted(found.fleet.operations, key=lambda each: each.name)
     assert image.half_width_ratio is not None
     assert image.half_width_ratio <= 0.25
-    assert not like.watched
+    assert not watched(found.fleet, like)
     assert like.quantiles[0.5] is not None
     assert any("not waited for" in note and "like.add" in note for note in told.notes(found))
 
