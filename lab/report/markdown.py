@@ -7,8 +7,7 @@ from lab.report.parts import Report, Section, Table
 
 def render(report: Report) -> str:
     """The whole as Markdown (CommonMark with tables)."""
-    mark = "✓" if report.good else "✗"
-    lines = [f"# {_plain(report.title)}", "", f"**{mark} {_plain(report.sentence)}**", ""]
+    lines = [f"# {_plain(report.title)}", "", f"**{report.mark}{_plain(report.sentence)}**", ""]
     if report.says:
         lines += [f"> {_plain(report.says)}", ""]
     lines += [_plain(report.caption), ""]

@@ -64,11 +64,17 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The whole: a verdict in a sentence, facts about the run, and sections."""
+    """The whole: a verdict in a sentence, facts about the run, and sections; ``good`` is None where the sentence is no
+    verdict."""
 
     title: str
     sentence: str
-    good: bool
+    good: bool | None
     caption: str
     says: str
     sections: tuple[Section, ...]
+
+    @property
+    def mark(self) -> str:
+        """``✓ `` or ``✗ `` before the sentence; nothing where it is no verdict."""
+        return {True: "✓ ", False: "✗ ", None: ""}[self.good]

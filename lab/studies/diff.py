@@ -89,6 +89,14 @@ class Diff:
         rest = f"; and {more} more figures" if more > 0 else ""
         return f"{self.names[1]} against {self.names[0]}: {', '.join(parts)}{rest}."
 
+    def values(self, each: Difference) -> tuple[str, str]:
+        """A figure of the first and of the second."""
+        first, second = (
+            words.value(each.figure, amount, patience_seconds=side.traffic.timeout_seconds)
+            for side, amount in ((self.first, each.first), (self.second, each.second))
+        )
+        return first, second
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader has to know of how this was judged."""
@@ -104,6 +112,8 @@ class Diff:
             unsteady = next((reading.unsteady for reading in readings if reading.unsteady), "")
             if unsteady:
                 found.append(f"{name}: {unsteady}; its figures depend on how long it is simulated.")
+        if any(text.startswith(">") for each in self.differences for text in self.values(each)):
+            found += dict.fromkeys(words.time_limit(side) for side in (self.first, self.second))
         if self.first.seed != self.second.seed:
             found.append(f"Both are simulated from the seed of {self.names[0]}, {self.first.seed}.")
         if self.enough is False:
@@ -220,7 +230,9 @@ def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") 
     sure = diff.told if show_all else diff.told[:_SHOWN_MAX]
     shown = noise if show_all else [each for each in noise if each.figure in headline]
     for title, rows, count in (("DIFFERENT", sure, len(diff.told)), ("NOT DISTINGUISHABLE", shown, len(noise))):
-        said += ["", *_figures(title, rows)] if rows else ["", f"{title}  {count} figures (--all)"] if count else []
+        said += (
+            ["", *_figures(diff, title, rows)] if rows else ["", f"{title}  {count} figures (--all)"] if count else []
+        )
         if 0 < len(rows) < count:
             said.append(f"  … {count - len(rows)} more (--all)")
     if equal:
@@ -235,12 +247,11 @@ def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") 
     return "\n".join(said)
 
 
-def _figures(title: str, found: Sequence[Difference]) -> list[str]:
+def _figures(diff: Diff, title: str, found: Sequence[Difference]) -> list[str]:
     body = [
         [
             f"  {words.name_of(each.figure)}",
-            words.value(each.figure, each.first),
-            words.value(each.figure, each.second),
+            *diff.values(each),
             words.change(each.figure, each.difference),
         ]
         for each in found

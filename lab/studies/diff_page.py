@@ -25,7 +25,7 @@ def content(diff: Diff) -> Report:
     return Report(
         title=f"{diff.names[0]} and {diff.names[1]}",
         sentence=diff.sentence,
-        good=True,
+        good=None,
         caption=f"seed {diff.first.seed} · commit {diff.commit} · calibration {diff.calibration} · "
         f"engine {diff.engine} · {diff.replications} pairs of replications",
         says=diff.second.says,
@@ -74,8 +74,7 @@ def _table(diff: Diff) -> Section:
         Row(
             cells=(
                 words.name_of(each.figure),
-                words.value(each.figure, each.first),
-                words.value(each.figure, each.second),
+                *diff.values(each),
                 words.change(each.figure, each.difference),
                 f"{each.together:.2g}",
                 word(each),

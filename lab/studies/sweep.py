@@ -40,6 +40,16 @@ class Place:
         return words.mean(self.readings, figure)
 
     @property
+    def patience_seconds(self) -> float:
+        """How long a client waits there."""
+        return self.point.scenario.traffic.timeout_seconds
+
+    def beyond(self, figure: str) -> bool:
+        """Whether a latency is the client's time limit."""
+        found = self.estimate(figure)
+        return found is not None and words.beyond(figure, found.value, self.patience_seconds)
+
+    @property
     def held(self) -> bool | None:
         """Whether every expectation holds in the mean of the replications; None where none could be judged."""
         found: dict[str, list[float]] = {}
@@ -77,6 +87,24 @@ class Sweep:
         return words.headline(self.scenario, self.readings)
 
     @property
+    def good(self) -> bool | None:
+        """Whether every setting holds its expectations; None where some do or none has any. Without a steady state
+        none does."""
+        held = [place.held is not False and not place.unsteady for place in self.places]
+        if not any(held):
+            return False
+        return True if all(held) and any(place.held for place in self.places) else None
+
+    def told(self, figure: str, place: Place) -> str:
+        """A figure at a place, with its interval."""
+        return words.interval(figure, place.estimate(figure), patience_seconds=place.patience_seconds)
+
+    @property
+    def limited(self) -> bool:
+        """Whether a headline latency is somewhere the client's time limit."""
+        return any(place.beyond(figure) for figure in self.headline for place in self.places)
+
+    @property
     def sentence(self) -> str:
         """What came out, in one sentence with its numbers."""
         parts = [f"{len(self.places)} settings", *self._extremes()]
@@ -96,9 +124,17 @@ class Sweep:
             if len(known) < 2:
                 break
             low, high = min(known, key=lambda each: each[0]), max(known, key=lambda each: each[0])
+            least, most = (
+                words.value(figure, value, patience_seconds=place.patience_seconds) for value, place in (low, high)
+            )
+            limited = sum(place.beyond(figure) for _, place in known) if high[1].beyond(figure) else 0
+            if limited:
+                most += ", the client's time limit"
+            if low[0] == high[0]:
+                return [f"{words.name_of(figure)} {most}{',' if limited else ''} at every setting"]
+            others = f", and {limited - 1} more" if limited > 1 else ""
             told = (
-                f"{words.name_of(figure)} from {words.value(figure, low[0])} ({low[1].point.name})"
-                f" to {words.value(figure, high[0])} ({high[1].point.name})"
+                f"{words.name_of(figure)} from {least} ({low[1].point.name}) to {most} ({high[1].point.name}{others})"
             )
             sides = [[reading.figures for reading in place.readings] for place in (low[1], high[1])]
             pairs = math.comb(len(known), 2)  # any two of them might have been the extremes (Bonferroni)
@@ -209,7 +245,7 @@ def render(sweep: Sweep, folder: Path, *, show: Sequence[str] = (), took: str = 
         [
             *([marks[place.held]] if judged else []),
             *(value for _, value in place.point.settings),
-            *(words.interval(figure, place.estimate(figure)) for figure in chosen),
+            *(sweep.told(figure, place) for figure in chosen),
         ]
         for place in sweep.places
     ]
@@ -225,6 +261,8 @@ def render(sweep: Sweep, folder: Path, *, show: Sequence[str] = (), took: str = 
         if sweep.replications > 1
         else f"one replication, so no intervals (--replications 5); durations of {sweep.calibration}",
     ]
+    if sweep.limited:
+        said.append(words.time_limit(sweep.scenario))
     if missing:
         said.append(f"also    {', '.join(missing)}")
     said += [f"files   {folder / 'sweep.csv'}, sweep.parquet, {RECORD_FILE}", f"page    {folder / PAGE_FILE}"]

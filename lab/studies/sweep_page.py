@@ -26,11 +26,10 @@ def page(sweep: Sweep) -> str:
 
 def content(sweep: Sweep) -> Report:
     """What the page tells."""
-    held = [place.held for place in sweep.places]
     return Report(
         title=f"{sweep.scenario.name}: sweep of {', '.join(axis.field for axis in sweep.axes)}",
         sentence=sweep.sentence,
-        good=True not in (each is False for each in held) or True in held,
+        good=sweep.good,
         caption=f"seed {sweep.scenario.seed} · commit {sweep.commit} · calibration {sweep.calibration} · "
         f"engine {sweep.engine} · {sweep.replications} replications a setting",
         says=sweep.scenario.says,
@@ -47,7 +46,7 @@ def _chart(sweep: Sweep, figure: str) -> Section:
     drawn = _lines(sweep, figure)
     limit = words.limits(sweep.scenario).get(figure)
     rows = [
-        f"{place.point.name}: {words.interval(figure, place.estimate(figure))}"
+        f"{place.point.name}: {sweep.told(figure, place)}"
         for place in sweep.places
         if place.estimate(figure) is not None
     ]
@@ -150,7 +149,7 @@ def _table(sweep: Sweep) -> Section:
     def row(place: Place) -> Row:
         cells = (
             *(value for _, value in place.point.settings),
-            *(words.interval(figure, place.estimate(figure)) for figure in figures),
+            *(sweep.told(figure, place) for figure in figures),
             place.unsteady or marks[place.held],
         )
         return Row(cells=cells, mark="missed" if place.held is False else "")
@@ -161,6 +160,8 @@ def _table(sweep: Sweep) -> Section:
         "expectations",
     )
     caption = "Means over the replications with their 95 % intervals; every figure of every simulation is in sweep.csv."
+    if sweep.limited:
+        caption += f" {words.time_limit(sweep.scenario)}"
     table = Table(head=head, rows=tuple(map(row, sweep.places)), caption=caption, texts=frozenset({len(head) - 1}))
     return Section(title="Settings", tables=(table,))
 

@@ -43,18 +43,31 @@ def name_of(figure: str) -> str:
     return f"{subject.replace('cpu.', '').replace('cache.', '')} {_MEASURES.get(measure, measure)}"
 
 
-def value(figure: str, amount: float | None, *, noise: float = 0.0) -> str:
-    """One value, in digits that the half width ``noise`` of its interval allows."""
+def beyond(figure: str, amount: float | None, patience_seconds: float | None) -> bool:
+    """Whether a latency is the client's time limit: so many requests were not answered that it is only known to be
+    longer."""
+    if amount is None or patience_seconds is None or subject_of(figure) == "freshness":
+        return False
+    return measure_of(figure).endswith("_seconds") and amount >= patience_seconds * (1 - 1e-6)
+
+
+def value(figure: str, amount: float | None, *, noise: float = 0.0, patience_seconds: float | None = None) -> str:
+    """One value, in digits that the half width ``noise`` of its interval allows; ``>5.00 s`` for a latency at the
+    client's time limit ``patience_seconds``."""
     if amount is None or not math.isfinite(amount):
         return figures.MISSING
+    if beyond(figure, amount, patience_seconds):
+        return f">{value(figure, patience_seconds)}"
     form = _form(figure, amount)
     return f"{form.before}{figures.rounded(amount * form.scale, noise * form.scale)}{form.behind}"
 
 
-def interval(figure: str, found: Estimate | None) -> str:
-    """``212 [198–231] ms``; the value alone where there is no interval."""
+def interval(figure: str, found: Estimate | None, *, patience_seconds: float | None = None) -> str:
+    """``212 [198–231] ms``; the value alone where there is no interval or where it is the client's time limit."""
     if found is None:
         return figures.MISSING
+    if beyond(figure, found.value, patience_seconds):
+        return value(figure, found.value, patience_seconds=patience_seconds)
     if not (math.isfinite(found.low) and math.isfinite(found.high)):
         return value(figure, found.value)
     form = _form(figure, found.value)
@@ -105,6 +118,12 @@ def mean(readings: Iterable[Reading], figure: str) -> Estimate | None:
         return None
     found = stats.mean_interval(values)
     return Estimate(value=found.value, low=max(found.low, 0.0), high=found.high) if len(values) > 1 else found
+
+
+def time_limit(scenario: Scenario) -> str:
+    """What ``>5.00 s`` means."""
+    limit = value("p99_seconds", scenario.traffic.timeout_seconds)
+    return f">{limit} is the client's time limit: requests that were not answered count as slower."
 
 
 def watched(scenario: Scenario, readings: Sequence[Reading]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import pytest
 
 from core.scenario import parse
 from lab.studies.sweep import Place, Sweep
+from lab.studies.sweep_page import content
 from lab.studies.tune import Tune, Wish
 from lab.tables import WIDTH, table
 from sim.studies import grid
@@ -51,6 +52,37 @@ def test_a_sweep_names_its_extremes_and_says_where_they_are_noise() -> None:
     assert rising == "3 settings; feed.read p95 from 110 ms (traffic.rate=10/s) to 311 ms (traffic.rate=30/s)."
     noisy = _sweep((0.1, 0.2, 0.3), (0.15, 0.1, 0.4), (0.2, 0.3, 0.1)).sentence
     assert noisy.endswith("to 217 ms (traffic.rate=20/s), not distinguishable.")
+
+
+def test_a_sweep_tells_the_clients_time_limit_as_such_and_names_no_setting_twice() -> None:
+    full = _sweep((5.0, 5.0, 5.0), (5.0, 5.0, 5.0), (5.0, 5.0, 5.0))
+    assert full.sentence == "3 settings; feed.read p95 >5.00 s, the client's time limit, at every setting."
+    assert [full.told("feed.read.p95_seconds", place) for place in full.places] == [">5.00 s"] * 3
+    some = _sweep((0.10, 0.11, 0.12), (5.0, 5.0, 5.0), (5.0, 5.0, 5.0))
+    assert "from 110 ms (traffic.rate=10/s) to >5.00 s, the client's time limit (traffic.rate=20/s, and 1 more)" in (
+        some.sentence
+    )
+    assert not _sweep((0.1, 0.1, 0.1), (0.2, 0.2, 0.2), (4.9, 4.9, 4.9)).limited
+    assert _sweep((0.1,) * 3, (0.1,) * 3, (0.1,) * 3).sentence == "3 settings; feed.read p95 100 ms at every setting."
+
+
+def test_a_sweep_is_no_success_where_a_setting_saturates_or_none_was_judged() -> None:
+    plain = _sweep((0.1, 0.1, 0.1), (0.2, 0.2, 0.2), (0.3, 0.3, 0.3))
+
+    def marked(*changes: dict[str, object]) -> str:
+        places = [
+            dataclasses.replace(place, readings=tuple(dataclasses.replace(each, **change) for each in place.readings))
+            for place, change in zip(plain.places, changes, strict=True)
+        ]
+        return content(dataclasses.replace(plain, places=tuple(places))).mark
+
+    held: dict[str, object] = {"excesses": {"feed.read p95": -0.5}}
+    missed: dict[str, object] = {"excesses": {"feed.read p95": 0.5}}
+    full: dict[str, object] = {**held, "unsteady": "no steady state"}
+    assert content(plain).mark == ""
+    assert marked(held, held, held) == "✓ "
+    assert marked(held, held, full) == marked(held, missed, full) == ""
+    assert marked(missed, full, full) == "✗ "
 
 
 def test_a_sweep_names_what_saturates_first() -> None:
