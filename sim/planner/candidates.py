@@ -1,7 +1,8 @@
 """Candidates: every machine that the price book sells for a tier, the cheapest whole fleet, and an excuse for the rest.
 
 A store's nodes are chosen for themselves, at the ceiling of utilisation. The services' machines are chosen by sizing
-the whole fleet on each: a faster core shortens every request, so it may be busier for the same limit. Where services
+the whole fleet on each: a faster core shortens every request, so it may be busier for the same limit; where counts are
+given, those on which the limits hold go before cheaper ones. Where services
 are paid at several terms, each term's pool is chosen in turn, twice over, with the others as they then are.
 """
 
@@ -72,22 +73,29 @@ def _pool(brief: Brief, term: str, offered: tuple[Shape, ...], others: Shapes) -
     largest = max(brief.workload.shares, key=lambda name: brief.workload.factor(name, Moment.LOST))
     tier = _pool_name(brief, term)
     costs: dict[str, float] = {}
+    missed: set[str] = set()
     excuses: list[Excuse] = []
     errors: list[PlanError] = []
     for shape in offered:
         chosen = Shapes(services={**others.services, term: shape}, stores=others.stores)
         try:
-            costs[shape.price_id] = size.region(brief, largest, chosen).dollars_month
+            sized = size.region(brief, largest, chosen)
+            costs[shape.price_id] = sized.dollars_month
+            if brief.intent.fleet and not size.holds(brief, sized):
+                missed.add(shape.price_id)
         except PlanError as error:
             errors.append(error)
             excuses.append(Excuse(tier=tier, price_id=shape.price_id, reason=str(error)))
     if not costs:
         raise errors[0]
     by_name = {shape.price_id: shape for shape in offered}
-    best = min(costs, key=lambda name: costs[name])
+    # with counts that are given a machine may be too slow for a limit, however cheap it is
+    best = min(costs, key=lambda name: (name in missed, costs[name]))
     for name in sorted(costs, key=lambda name: costs[name]):
         if name != best:
             reason = _dearer(by_name[name], by_name[best], costs[name], costs[best])
+            if name in missed and best not in missed:
+                reason = "too slow: with the intent's fleet a limit is missed on it"
             excuses.append(Excuse(tier=tier, price_id=name, reason=reason, ratio=costs[name] / costs[best]))
     return by_name[best], excuses
 

@@ -145,6 +145,14 @@ def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None
     )
 
 
+def holds(brief: Brief, found: Region) -> bool:
+    """Whether every limit holds in a region's worst hour."""
+    counts = {name: float(tier.working) for name, tier in found.tiers.items()}
+    units = {name: tier.unit for name, tier in found.tiers.items()}
+    whole = fleets.fleet(brief, found.load_of, counts, units, Case())
+    return bool(targets.holds(brief, whole, targets.limits(brief), Case())[0])
+
+
 def unit_of(group: str, shape: Shape) -> Unit:
     """What one instance of a group works with."""
     if group in (Server.POSTGRES, Server.KAFKA):
@@ -185,7 +193,8 @@ def offer(brief: Brief, region_name: str, group: str, chosen: Shapes, volume: Vo
     if given is not None:
         spare = spares.of_term(brief.terms[group]) if brief.kinds[group] is Kind.SERVICE else 0
         fixed = float(max(1, given - spare))
-    return Offer(unit=unit, dollars=price, least=least, fixed=fixed)
+    step = loops_of(shape) if group == Server.REDIS else 1
+    return Offer(unit=unit, dollars=price, least=least, fixed=fixed, step=step)
 
 
 def _memory_bytes(brief: Brief, region_name: str) -> float:

@@ -5,13 +5,13 @@ Kleinrock's capacity assignment, *Queueing Systems* II, 1976, 5.7): 1/u = 1/busy
 the work that the constrained operation brings to a tier, c what a core's work costs there and L the tier's load. θ is
 the least at which the percentile holds with all tiers that busy, and a tier is as busy as the hardest limit lets it. As
 κ stays when all demand grows alike, and a tier's target only falls with θ, more demand or a stricter limit never asks
-for fewer of anything.
+for fewer of anything. With few instances, θ is the least at which whole numbers of them hold it (`_of_whole`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -33,6 +33,9 @@ _CELL: Final = 33
 _LEAST: Final = -3.0
 _MOST: Final = 3.0
 _HALVINGS: Final = 10
+#: Up to so many instances of what a limit's operation visits, whole numbers are looked at.
+_WHOLE_MAX: Final = 60
+_EPSILON: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,7 @@ class Offer:
     dollars: float
     least: float = 0.0
     fixed: float | None = None
+    step: int = 1  # units that are bought together
 
 
 def busy(brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer]) -> dict[str, float]:
@@ -151,8 +155,11 @@ def _of_limit(
         return np.asarray(np.broadcast_to(holds(brief, whole, (limit,), Case()), theta.shape))
 
     found = _least(good)
+    given = any(offer.fixed is not None for offer in offers.values())
+    if found or (found is None and given):
+        found = _of_whole(brief, load_of, offers, family, found)
     if found is None:
-        if all(offer.fixed is None for offer in offers.values()):
+        if not given:
             whole = at(brief, load_of, offers, family.targets(_GRID), Case())
             best = latency(brief, whole, limit.name, Case()).quantile(limit.level)
             raise PlanError(
@@ -163,11 +170,71 @@ def _of_limit(
     return {name: float(each[0]) for name, each in family.targets(np.array([found])).items()}
 
 
-def _least(good: Callable[[Floats], Floats]) -> float | None:
+def _of_whole(
+    brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer], family: Family, most: float | None
+) -> float | None:
+    """The least θ at which the limit holds in whole numbers, for this load and every lighter one.
+
+    A few instances are rounded up to many more than they are asked for, and what is idle in one tier makes up for
+    another. That they hold it at every lighter load too is what keeps counts from falling as demand grows, where one
+    tier's next instance would let all others have fewer. At ``most`` the limit holds whatever is rounded;
+    None where what is given lets no number of the others hold it.
+    """
+    upper = float(_GRID[-1]) if most is None else most
+    surely = np.inf if most is None else most
+
+    def good(theta: Floats) -> Floats:
+        target = family.targets(theta)
+        exact = {
+            name: np.maximum(load_of.get(name, Load()).cores / (offer.unit.work * target[name]), offer.least)
+            for name, offer in offers.items()
+            if offer.fixed is None
+        }
+        steps = {name: np.ceil(each / offers[name].step - _EPSILON) for name, each in exact.items()}
+        watched = [name for name in steps if family.weights[name]]
+        total = sum((steps[name] for name in watched), np.zeros(len(theta)))
+        few = np.flatnonzero(total <= _WHOLE_MAX)
+        if not len(few):
+            return np.asarray(theta >= surely, dtype=np.float64)
+        # just before a tier takes one more it is as busy as it may be: nowhere else is a limit missed first
+        at_theta, share = [], []
+        for place in few:
+            edges = {1.0}
+            for name in watched:
+                one = float(exact[name][place]) / offers[name].step
+                edges |= {number / one for number in range(1, int(steps[name][place])) if number < one}
+            at_theta += [place] * len(edges)
+            share += sorted(edges)
+        rows, lighter = np.array(at_theta), np.array(share)
+        counts: dict[str, Floats | float] = {
+            name: offers[name].step * np.maximum(1.0, np.ceil(each[rows] * lighter / offers[name].step - _EPSILON))
+            for name, each in exact.items()
+        }
+        counts |= {name: offer.fixed for name, offer in offers.items() if offer.fixed is not None}
+        units = {name: offer.unit for name, offer in offers.items()}
+        lighter_of = {
+            name: replace(
+                load,
+                arrivals=tuple(replace(each, per_second=each.per_second * lighter) for each in load.arrivals),
+                threaded_cores=load.threaded_cores * lighter,
+            )
+            for name, load in load_of.items()
+        }
+        whole = fleets.fleet(brief, lighter_of, counts, units, Case())
+        held = np.broadcast_to(holds(brief, whole, (family.limit,), Case()), rows.shape)
+        passed = np.asarray(theta >= surely, dtype=np.float64)
+        for place in few:
+            passed[place] = max(passed[place], float(np.all(held[rows == place] > 0)))
+        return passed
+
+    found = _least(good, np.concatenate(([0.0], np.geomspace(upper / 1e3, upper, 31))))
+    return most if found is None else found
+
+
+def _least(good: Callable[[Floats], Floats], tried: Floats = _GRID) -> float | None:
     """The least θ at which all is good: on the grid, then within its cell, then within the cell's."""
-    if good(_GRID[:1])[0] > 0:
+    if good(tried[:1])[0] > 0:
         return 0.0  # as most do
-    tried = _GRID
     for _ in range(3):
         passed = good(tried) > 0
         if not passed.any():

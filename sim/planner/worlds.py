@@ -117,7 +117,7 @@ class World:
             values[named(limit)] = np.minimum(mixture.quantile(limit.level), LATEST_SECONDS)
             for factor, kept in ((1.0, met), (1.0 + self._error, slow), (1.0 - self._error, fast)):
                 kept *= mixture.below(limit.seconds / factor) >= limit.level
-        need, machines = self._need(load_of, case, inputs, growth)
+        need, machines = self._need(load_of, case, inputs, growth, met > 0)
         values[BILL] = machines + self._volumes(case, inputs, growth)
         if any(name.startswith("failures") for name in drawn):
             values[DOWN] = self._down(inputs)
@@ -152,8 +152,11 @@ class World:
         often = {name: inputs.of("failures") * inputs.of(f"failures.{name}") for name in ("node", "region", "spot")}
         return availability.down(self.brief, self._regions, Often(**often)) * availability.MONTH_MINUTES
 
-    def _need(self, load_of: Mapping[str, Load], case: Case, inputs: _Inputs, growth: Floats) -> tuple[Floats, Floats]:
-        """(factor by which the fleet would have to grow, dollars a month of the machines that are needed)."""
+    def _need(
+        self, load_of: Mapping[str, Load], case: Case, inputs: _Inputs, growth: Floats, met: np.typing.NDArray[np.bool_]
+    ) -> tuple[Floats, Floats]:
+        """(factor by which the fleet would have to grow, dollars a month of the machines that are needed). Where the
+        limits are ``met``, the planned counts are enough for them."""
         busy = targets.many(self.brief, load_of, self._offers, self._families, case)
         stored = inputs.of("demand") * growth
         grows = {
@@ -168,6 +171,8 @@ class World:
             cores = load_of.get(name, Load()).cores * case.cpu
             planned = self.region.load_of.get(name, Load()).cores
             asked = cores / (tier.unit.work * busy[name])
+            enough = np.maximum(cores / (tier.unit.work * self.brief.intent.busy_ratio), float(tier.working))
+            asked = np.where(met, np.fmin(asked, enough), asked)
             loops = size.loops_of(tier.shape) if name == Server.REDIS else 1
             for each in tier.needs:
                 if each.resource in grows:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.profile import Profile
+from core.scenario import parse
 from sim.planner import candidates, fleets, shapes, size, targets, tiers
 from sim.planner.brief import Brief, Case, PlanError, brief
 from sim.planner.size import Region, Shapes
 from tests.planner import made
 
+TEAM = Path(__file__).parents[2] / "scenarios" / "plans" / "small_team.yaml"
 #: Of feed reads and likes a second each in `made.text`'s usual demand.
 RATE = 100.0
 
@@ -206,6 +211,30 @@ def test_a_given_fleet_is_taken_as_it_is() -> None:
     found = planned(intent={"fleet": {"feed": 7}})
     assert found.tiers["feed"].instances == 7
     assert found.tiers["feed"].given
+
+
+def test_few_instances_are_chosen_in_whole_numbers(shipped: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen feed processes were once bought where three would do: what is rounded up is idle, and helps."""
+    data = yaml.safe_load(TEAM.read_text(encoding="utf-8"))
+    data["intent"]["slo"] = {"feed.read": {"p99": "< 10ms"}}
+    known = brief(parse(yaml.safe_dump(data)), shipped, made.book())
+    found = region(known)
+    assert size.holds(known, found)
+    monkeypatch.setattr(targets, "_WHOLE_MAX", -1)
+    rounded = region(known)
+    assert found.tiers["feed"].working * 2 <= rounded.tiers["feed"].working
+    assert found.dollars_month < rounded.dollars_month
+
+
+def test_with_a_given_count_a_machine_on_which_limits_hold_goes_before_a_cheaper_one() -> None:
+    intent = {"slo": {"feed.read": {"p95": "< 6.5ms"}}}
+    for count in (1, 2, 3, 4, 5):
+        known = made.briefed(per_day={"feed.read": 86_400 * 100}, intent={**intent, "fleet": {"feed": count}})
+        choice = candidates.choose(known)
+        offered, _ = shapes.of(known.book, kind="services", term="on_demand", calibrated=known.demands.core)
+        for shape in offered:
+            other = size.region(known, "us", Shapes(services={"on_demand": shape}, stores=choice.shapes.stores))
+            assert size.holds(known, choice.regions[0]) or not size.holds(known, other), (count, shape.price_id)
 
 
 ON_C7G = {"shapes": {"services": "vm.c7g.xlarge"}}
