@@ -64,7 +64,7 @@ def command(
     from lab.progress import task
     from lab.studies import tune as tunes
     from lab.studies import tune_told
-    from lab.studies.asked import dimensions_of, weights_of
+    from lab.studies.asked import dimensions_of, operation_of, weights_of
     from lab.studies.results import Results
     from lab.studies.runners import choose
     from lab.studies.task import setup
@@ -74,7 +74,7 @@ def command(
     read, text, chosen = options.load_with_profile(scenario, profile_path)
     wish = tunes.Wish(
         dimensions=dimensions_of(vary, read),
-        objectives=objectives_of(operation, latency=latency, weights=weights_of(weights)),
+        objectives=objectives_of(operation_of(operation), latency=latency, weights=weights_of(weights)),
         **numbers,
     )
     folder = out or options.STUDIES / f"tune-{read.name}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from core.operations import OPERATIONS
 from core.scenario import Scenario, units
 from lab.errors import UserError
 from sim.studies import grid, space
@@ -52,6 +54,15 @@ def weights_of(text: str) -> dict[str, float]:
             )
         found[name] = weight
     return found
+
+
+def operation_of(text: str) -> str:
+    """The name of an operation; raises UserError."""
+    if text not in OPERATIONS:
+        close = difflib.get_close_matches(text, OPERATIONS, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(OPERATIONS)}"
+        raise UserError(f"--operation {text}: unknown operation; {hint}")
+    return text
 
 
 def relative(text: str | None) -> float | None:

@@ -136,7 +136,12 @@ def _candidates(tune: Tune) -> Section:
                     name,
                     *(value for _, value in each.settings),
                     f"{ratio * 100:.0f} %",
-                    *(words.interval(one.figure, each.mean(place)) for place, one in enumerate(tune.objectives)),
+                    *(
+                        words.interval(
+                            one.figure, each.mean(place), patience_seconds=tune.scenario.traffic.timeout_seconds
+                        )
+                        for place, one in enumerate(tune.objectives)
+                    ),
                     "held" if each.feasible else "missed",
                 ),
                 mark="" if each.feasible else "missed",

@@ -96,26 +96,7 @@ def render(tune: Tune, folder: Path, *, command: str, took: str = "") -> str:
     """The result for the terminal; ``command`` is the scenario's path as it was given."""
     right = f"seed {tune.scenario.seed}   {tune.commit}" + (f"   {took}" if took else "")
     said = [ends(f"windtunnel tune {tune.scenario.name}", right), *_wrapped(tune.sentence)]
-    fields = [field.rpartition(".")[2] for field, _ in tune.today.settings]
-    order = sorted(range(len(tune.candidates)), key=lambda index: (-tune.optimum.chosen_ratio[index], index))
-    body = []
-    for index in order:
-        each = tune.candidates[index]
-        mark = "★" if index == tune.optimum.best else "✗" if not each.feasible else " "
-        body.append(
-            [
-                f"{mark} today" if index == 0 else mark,
-                *(value for _, value in each.settings),
-                f"{tune.optimum.chosen_ratio[index]:.0%}".replace("%", " %"),
-                *(words.interval(one.figure, each.mean(place)) for place, one in enumerate(tune.objectives)),
-            ]
-        )
-    head = ["", *fields, "best", *(short(one.figure) for one in tune.objectives)]
-    lines, missing = table(head, body, texts=len(fields) + 1)
-    said += ["", *lines]
-    if missing:
-        said.append(f"also in {folder / RECORD_FILE}: {', '.join(missing)}")
-    said.append("best: how often each would be the optimum (bootstrap); intervals of 95 %")
+    said += ["", *_candidates(tune, folder)]
     if tune.differences:
         said += ["", f"BEST AGAINST TODAY'S, on {tune.wish.replications} replications that did not choose it"]
         for change in tune.differences:
@@ -132,6 +113,43 @@ def render(tune: Tune, folder: Path, *, command: str, took: str = "") -> str:
         f"        windtunnel run {command}",
     ]
     return "\n".join(said)
+
+
+def _candidates(tune: Tune, folder: Path) -> list[str]:
+    """A line for each candidate. Every objective is shown: where there is no room, first the fields' names become
+    letters, then the intervals are left to the page."""
+    fields = [field for field, _ in tune.today.settings]
+    names = [field.rpartition(".")[2] for field in fields]
+    letters = [chr(ord("a") + place % 26) for place in range(len(fields))]
+    objectives = [short(one.figure) for one in tune.objectives]
+    order = sorted(range(len(tune.candidates)), key=lambda index: (-tune.optimum.chosen_ratio[index], index))
+    for heads, whole in ((names, True), (letters, True), (names, False), (letters, False)):
+        body = [_candidate(tune, index, whole=whole) for index in order]
+        lines, missing = table(["", *heads, *objectives, "best"], body, texts=len(fields) + 1)
+        if not set(missing) & set(objectives):
+            break
+    if heads == letters:
+        lines += _wrapped(", ".join(f"{letter}: {field}" for letter, field in zip(letters, fields, strict=True)))
+    if missing:
+        lines.append(f"also in {folder / RECORD_FILE}: {', '.join(missing)}")
+    if any(">" in cell for row in body for cell in row):
+        lines += _wrapped(words.time_limit(tune.scenario))
+    best = [] if "best" in missing else ["best: how often each would be the optimum (bootstrap)"]
+    intervals = "intervals of 95 %" if whole else "intervals are on the page"
+    return [*lines, "; ".join([*best, intervals])]
+
+
+def _candidate(tune: Tune, index: int, *, whole: bool) -> list[str]:
+    each = tune.candidates[index]
+    mark = "★" if index == tune.optimum.best else "✗" if not each.feasible else " "
+    patience = tune.scenario.traffic.timeout_seconds
+    found = [(one.figure, each.mean(place)) for place, one in enumerate(tune.objectives)]
+    if whole:
+        told = [words.interval(figure, mean, patience_seconds=patience) for figure, mean in found]
+    else:
+        told = [words.value(figure, mean.value, patience_seconds=patience) for figure, mean in found]
+    share = f"{tune.optimum.chosen_ratio[index]:.0%}".replace("%", " %")
+    return [f"{mark} today" if index == 0 else mark, *(value for _, value in each.settings), *told, share]
 
 
 def _wrapped(text: str) -> list[str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -55,8 +55,9 @@ class Candidate:
     outcomes: tuple[Outcome, ...]
 
     def mean(self, objective: int) -> stats.Estimate:
-        """One objective over the replications, with its 95 % interval."""
-        return stats.mean_interval([each.objectives[objective] for each in self.outcomes])
+        """One objective over the replications, with its 95 % interval, which ends at zero: none can be less."""
+        found = stats.mean_interval([each.objectives[objective] for each in self.outcomes])
+        return replace(found, low=max(found.low, 0.0)) if math.isfinite(found.low) else found
 
     @property
     def excesses(self) -> Mapping[str, float]:

@@ -92,7 +92,7 @@ def dimension(text: str) -> Dimension:
     if found.how not in ("", "log"):
         raise GridError(f"{field}: expected nothing or log behind the colon, found {found.how!r}")
     if found.how == "log" and found.low.value <= 0:
-        raise GridError(f"{field}: expected a lower end above zero for equal factors")
+        raise GridError(f"{field}: {values!r}: expected both ends above zero for equal factors (log)")
     return Dimension(field=field, range=found, log=found.how == "log")
 
 

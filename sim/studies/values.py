@@ -83,6 +83,11 @@ def span(text: str) -> Range | None:
     if match is None:
         return None
     low, high = number(match["low"]), number(match["high"])
+    if any(match[end].strip().startswith("-") for end in ("low", "high")):
+        least = (
+            "above zero for equal factors (log)" if (match["how"] or "").strip().endswith("log") else "of at least 0"
+        )
+        raise ValueTextError(f"{text!r}: expected both ends {least}")
     if low is None or high is None:
         raise ValueTextError(f"{text!r}: expected numbers at both ends, such as 10/s..100/s or 1_000..20_000")
     if low.unit != high.unit:

@@ -12,7 +12,7 @@ from core.scenario import parse, read
 from lab.errors import UserError
 from lab.studies import tune as tunes
 from lab.studies import tune_told
-from lab.studies.asked import dimensions_of, weights_of
+from lab.studies.asked import dimensions_of, operation_of, weights_of
 from lab.studies.results import Results
 from lab.studies.runners import Inline, Runner
 from lab.studies.task import setup
@@ -140,9 +140,54 @@ def test_without_posts_there_is_no_freshness_to_tune(tmp_path: Path) -> None:
     assert [each.figure for each in found.objectives] == ["cost.dollars_month", "feed.read.p50_seconds"]
 
 
+def _wider(found: tunes.Tune, *, fields: int, noise: float) -> tunes.Tune:
+    """The same with more fields varied, and with figures that take up more room."""
+    candidates = tuple(
+        dataclasses.replace(
+            each,
+            settings=tuple((f"system.part.a_long_name_{place}", f"{place + 1}24MiB") for place in range(fields)),
+            outcomes=tuple(
+                dataclasses.replace(one, objectives=tuple(v * (1 + noise * turn) for v in one.objectives))
+                for turn, one in enumerate(each.outcomes)
+            ),
+        )
+        for each in found.candidates
+    )
+    return dataclasses.replace(found, candidates=candidates)
+
+
+@pytest.mark.parametrize("fields", [1, 2, 3, 4])
+def test_the_terminal_always_shows_every_objective(found: tunes.Tune, tmp_path: Path, fields: int) -> None:
+    wide = _wider(found, fields=fields, noise=0.01)
+    said = tune_told.render(wide, tmp_path, command="tiny.yaml").splitlines()
+    head = next(line for line in said if line.startswith("   ") and "cost p50 freshness" in " ".join(line.split()))
+    assert len(head) <= 80
+    rows = said[said.index(head) + 1 :][: len(wide.candidates)]
+    assert all(row.count("ms") == 2 or " s" in row for row in rows)
+    letters = "a: system.part.a_long_name_0" in "\n".join(said)
+    assert letters or fields < 4  # four names of fields leave no room
+
+
+def test_an_interval_of_what_cannot_be_negative_ends_at_zero(found: tunes.Tune) -> None:
+    wild = _wider(found, fields=1, noise=5.0)
+    assert any(each.mean(place).low == 0.0 for each in wild.candidates for place in range(3))
+    assert not any(each.mean(place).low < 0.0 for each in wild.candidates for place in range(3))
+    assert "[−" not in page(wild).partition("Candidates")[2].partition("Against")[0]
+
+
 def test_what_cannot_be_asked_is_refused() -> None:
     with pytest.raises(UserError, match=r"system\.fanout\.treshold"):
         dimensions_of(("system.fanout.treshold=1..9",), parse(TINY))
+    with pytest.raises(UserError, match=r"unknown operation; there are .*feed\.read"):
+        operation_of("nope.x")
+    with pytest.raises(UserError, match=r"unknown operation; did you mean feed\.read"):
+        operation_of("feed.reed")
+    with pytest.raises(UserError, match=r"system\.fanout\.threshold: '-5\.\.10:log': .*above zero .*log"):
+        dimensions_of(("system.fanout.threshold=-5..10:log",), parse(TINY))
+    with pytest.raises(UserError, match=r"above zero .*log"):
+        dimensions_of(("system.fanout.threshold=0..10:log",), parse(TINY))
+    with pytest.raises(UserError, match="both ends of at least 0"):
+        dimensions_of(("system.fanout.threshold=-5..10",), parse(TINY))
     with pytest.raises(UserError, match="--weights speed=1"):
         weights_of("speed=1")
     assert weights_of("cost=2, freshness=0") == {"cost": 2.0, "freshness": 0.0}
