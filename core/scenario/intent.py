@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import field, fields
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from core.names import Cache
@@ -119,6 +119,20 @@ class Range:
     shape: Literal["triangular", "uniform", "lognormal"] = "triangular"
 
 
+def _told(fits: Callable[[float], bool], bounds: str) -> AfterValidator:
+    """Bounds that are told in the unit of the field."""
+
+    def check(value: float) -> float:
+        if not fits(value):
+            raise ValueError(f"expected one {bounds}")
+        return value
+
+    return AfterValidator(check)
+
+
+_SHARE: Final = _told(lambda each: 0 < each < 1, "above 0% and below 100%")
+
+
 def _of_list(value: Any) -> Any:
     if isinstance(value, list | tuple):
         if len(value) != 3:
@@ -136,13 +150,15 @@ class Intent:
     """What must hold in the busiest hour at the end of the horizon, with ``lose_regions`` gone and ``spare`` down."""
 
     slo: dict[str, Percentiles] = field(default_factory=dict)  # by operation or journey
-    availability_ratio: Annotated[Ratio, Field(gt=0, lt=1)] = 99.9 / 100  # as 99.9% reads
+    availability_ratio: Annotated[Ratio, _SHARE] = 99.9 / 100  # as 99.9% reads
     spare: Annotated[int, Field(ge=0, le=10)] = 1  # N + k: instances of every kind that may be down
-    replicas: Annotated[int, Field(ge=0, le=5)] = 0  # of every PostgreSQL primary, where more than `spare`
+    replicas: Annotated[int, Field(ge=0, le=5)] | None = None  # of every PostgreSQL primary, where more than `spare`
     lose_regions: Annotated[int, Field(ge=0, le=10)] = 0
-    growth_ratio: Annotated[Ratio, Field(ge=0, le=10)] = 0.0  # a year
-    horizon_seconds: Annotated[Seconds, Field(gt=0, le=10 * 365 * 86_400.0)] = 365 * 86_400.0
-    busy_ratio: Annotated[Ratio, Field(gt=0, lt=1)] = 0.8  # no instance is planned to be busier, whatever the latency
+    growth_ratio: Annotated[Ratio, _told(lambda each: 0 <= each <= 10, "from 0% to 1000%")] = 0.0  # a year
+    horizon_seconds: Annotated[
+        Seconds, _told(lambda each: 0 < each <= 10 * 365 * 86_400.0, "above 0s, of up to 10y")
+    ] = 365 * 86_400.0
+    busy_ratio: Annotated[Ratio, _SHARE] = 0.8  # no instance is planned to be busier, whatever the latency
     round_trip_seconds: Seconds = 0.0005  # between machines of one region, median
     gateways_together: Annotated[int, Field(ge=1)] = (
         1  # that send to the same instances, each knowing only what it has sent; 1: each has instances of its own
@@ -211,7 +227,7 @@ def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]
         elif not each.low <= each.mid <= each.high:
             yield ("intent", "ranges", name), "expected low, mid and high in ascending order"
         elif not each.low > 0:
-            yield ("intent", "ranges", name, "low"), "expected a factor above zero"
+            yield ("intent", "ranges", name), "expected factors above zero: 1 is what stands elsewhere"
 
 
 def _unknown(name: str, acts: tuple[str, ...]) -> str:

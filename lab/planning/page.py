@@ -79,7 +79,10 @@ def _limits(plan: Plan) -> Section:
     rows.append(Row(cells=cells, mark=_mark(known.held)))
     return Section(
         title="Limits",
-        sentences=(f"The worst hour is {words.worst(plan)}. In brackets: the closed forms' own error.",),
+        sentences=(
+            f"The worst hour is {words.worst(plan)}. In brackets: the closed forms' own error.",
+            *([f"{words.sentence_case(words.nothing_left(plan))}."] if plan.nothing_left else []),
+        ),
         tables=(Table(head=("limit of", "limit", "now", "peak", "worst hour", "budget spent"), rows=tuple(rows)),),
         figures=tuple(_curve(plan, curve) for curve in plan.outlook.curves),
     )

@@ -74,6 +74,9 @@ def _limits(plan: Plan) -> Iterator[str]:
     name = f"{_MARKS[known.held]} availability"
     asked = words.nines(known.asked_ratio)
     yield _marked(f"{name:<26}{asked:>10}{'':>20}{words.nines(known.ratio):>10}{_share(known.burn):>10}", known.held)
+    if plan.nothing_left:
+        for line in textwrap.wrap(f"{_MARKS[False]} {words.nothing_left(plan)}", WIDTH, subsequent_indent="  "):
+            yield _marked(line, held=False)
     yield from _wrapped(
         "", f"worst: {words.worst(plan)}. Budget: share of it that is spent, of machines and regions alone."
     )

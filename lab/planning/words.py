@@ -41,7 +41,9 @@ def size(count: float) -> str:
 
 
 def percent(ratio: float, *, digits: int = 0) -> str:
-    """``75 %``."""
+    """``75 %``; of what is not there, none."""
+    if not math.isfinite(ratio):
+        return "none"
     return f"{ratio * 100:.{digits}f} %"
 
 
@@ -58,7 +60,7 @@ def headroom(ratio: float) -> str:
     """``+54 %``; none where it is full; beyond tenfold only that."""
     if not math.isfinite(ratio) or ratio > 9.995:
         return ">10 ×"
-    if abs(ratio) < 0.005:
+    if abs(ratio) < 0.005 or ratio <= -0.995:
         return "none"
     return f"{figures.signed(ratio * 100)} %"
 
@@ -150,16 +152,26 @@ def sentence(plan: Plan) -> str:
             f"{'of' if tightest.held else 'against'} {figures.limit_of(tightest.limit.seconds, 'seconds')}"
         )
     told.append(f"{money(plan.bill.total_dollars_month)} a month")
-    return f"{', '.join(told)}; {bottleneck(plan)}; {dearest(plan)}"
+    missing = f"; {nothing_left(plan)}" if plan.nothing_left else ""
+    return f"{', '.join(told)}{missing}; {bottleneck(plan)}; {dearest(plan)}"
 
 
 def bottleneck(plan: Plan) -> str:
     """What gives way first, and how far off that is."""
     first = plan.outlook.bottleneck
+    if first.name in plan.nothing_left:
+        return f"{first.name} gives way first, nothing of it is left in the worst hour"
     room = first.headroom[Moment.LOST]
     if room < 0.005:
         return f"{first.name} gives way first, its {first.binds} is used up in the worst hour"
     return f"{first.name} gives way first, its {first.binds} at {headroom(room)} on the worst hour"
+
+
+def nothing_left(plan: Plan) -> str:
+    """Why nobody is served with the spares down, where so few are given; empty where something is left."""
+    given, spare = plan.brief.intent.fleet, plan.brief.intent.spare
+    told = " and ".join(f"{name} (intent.fleet.{name}: {given[name]})" for name in plan.nothing_left)
+    return f"with {spare} down nothing is left to serve of {told}" if told else ""
 
 
 def dearest(plan: Plan) -> str:

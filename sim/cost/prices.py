@@ -37,7 +37,9 @@ _UNIT: Final = re.compile(r"^USD/(?:([0-9]+(?:e[0-9]+)?)-)?(.+)$")
 #: The same in C where there is one: a book is long, and a plan reads it first.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BYTES: Final = {"GiB": GIB, "GB": GB}
-_DATE: Final = re.compile(r"^(\d{4})-(\d{2})(?:-(\d{2}))?")
+_DATE: Final = re.compile(r"^(\d{4})-(\d{2})(?:-(\d{2}))?(?: package)?$")
+#: What a price says that does not know when it was seen; it counts as the oldest.
+_UNDATED: Final = "undated"
 #: What every price says for itself, whatever it extends.
 _OWN: Final = ("rate", "tiers", "as_of", "source", "confidence", "term", "note")
 _SUFFIXES: Final = (".yaml", ".yml")
@@ -89,6 +91,13 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise PriceError(f"{self.id}: expected either a rate or tiers")
         if self.rate is not None and self.rate < 0:
             raise PriceError(f"{self.id}: expected a rate of at least 0, found {self.rate}")
+        if self.rate == 0 and self.unit.endswith("-hour") and self.vcpu:
+            raise PriceError(f"{self.id}: a machine has a rate above 0; nothing is free, and free machines are no plan")
+        if self.as_of != _UNDATED and (not _DATE.match(self.as_of) or not _is_day(self.as_of)):
+            raise PriceError(
+                f"{self.id}: as_of: expected an ISO date such as 2026-11-20 or 2026-11, or {_UNDATED}, found "
+                f"{self.as_of!r}"
+            )
         if self.tiers:
             bounds = [bound for bound, _ in self.tiers]
             numbers = [bound for bound in bounds[:-1] if bound is not None]
@@ -127,6 +136,13 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         if size in _BYTES and quantity.unit == f"B{dash}{rest}":
             return quantity.amount / _BYTES[size] / lot
         raise PriceError(f"{self.id} is sold as {self.unit} and cannot price {quantity.unit}")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return _day(text) is not None
+    except ValueError:
+        return False
 
 
 def _day(text: str) -> date | None:

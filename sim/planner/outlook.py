@@ -7,7 +7,7 @@ which that ends if its load alone grows. Headroom is what is between a load and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,7 +91,8 @@ def of(brief: Brief, region: Region) -> Outlook:
     case = Case()
     units = {name: tier.unit for name, tier in region.tiers.items()}
     seen = {moment: fleet_at(brief, region, moment, units, case) for moment in Moment}
-    percentiles = tuple(_percentile(brief, limit, seen, case) for limit in wanted)
+    gone = {name for name, tier in region.tiers.items() if tier.nothing_left}
+    percentiles = tuple(_percentile(brief, limit, seen, case, gone) for limit in wanted)
     knees = {name: _knee_of(brief, region, tier, seen[Moment.LOST], wanted) for name, tier in region.tiers.items()}
     found = [_tier(region.tiers[name], name, seen, knee) for name, knee in knees.items()]
     # of those that give way together, as counts are whole numbers, the dearest first
@@ -125,13 +126,15 @@ def fleet_at(brief: Brief, region: Region, moment: Moment, units: Mapping[str, U
     return fleets.fleet(brief, load_of, counts, units, case)
 
 
-def _percentile(brief: Brief, limit: Limit, seen: Mapping[Moment, Fleet], case: Case) -> Percentile:
+def _percentile(
+    brief: Brief, limit: Limit, seen: Mapping[Moment, Fleet], case: Case, gone: Collection[str]
+) -> Percentile:
     mixtures = {moment: targets.latency(brief, whole, limit.name, case) for moment, whole in seen.items()}
-    return Percentile(
-        limit=limit,
-        seconds={moment: float(each.quantile(limit.level)[0]) for moment, each in mixtures.items()},
-        beyond_ratio={moment: float(1.0 - each.below(limit.seconds)[0]) for moment, each in mixtures.items()},
-    )
+    seconds = {moment: float(each.quantile(limit.level)[0]) for moment, each in mixtures.items()}
+    beyond = {moment: float(1.0 - each.below(limit.seconds)[0]) for moment, each in mixtures.items()}
+    if _visited(brief, (limit,)).intersection(gone):
+        seconds[Moment.LOST], beyond[Moment.LOST] = np.inf, 1.0
+    return Percentile(limit=limit, seconds=seconds, beyond_ratio=beyond)
 
 
 def _knee_of(brief: Brief, region: Region, tier: Tier, worst: Fleet, wanted: tuple[Limit, ...]) -> float:
@@ -174,6 +177,8 @@ def _visited(brief: Brief, wanted: tuple[Limit, ...]) -> set[str]:
 
 def _tier(tier: Tier, name: str, seen: Mapping[Moment, Fleet], knee: float) -> TierOutlook:
     busy = {moment: float(np.ravel(whole.groups[name].utilisation)[0]) for moment, whole in seen.items()}
+    if tier.nothing_left:
+        busy[Moment.LOST] = np.inf
     headroom = {moment: knee / each - 1.0 if each > 0.0 else np.inf for moment, each in busy.items()}
     binds = "CPU"
     # what is no CPU is held whether or not all of it is up, and grows with the worst hour's load
@@ -181,7 +186,7 @@ def _tier(tier: Tier, name: str, seen: Mapping[Moment, Fleet], knee: float) -> T
         if need.resource in ("CPU", "majority") or not need.exact:
             continue
         nodes = tier.working / size.loops_of(tier.shape) if name == Server.REDIS else float(tier.working)
-        free = nodes / need.exact - 1.0
+        free = -1.0 if tier.nothing_left else nodes / need.exact - 1.0
         if free < headroom[Moment.LOST]:
             binds = need.resource
             headroom = {
@@ -204,6 +209,8 @@ def _knee(
     wanted: tuple[Limit, ...],
     found: list[TierOutlook],
 ) -> float:
+    if any(tier.nothing_left for tier in region.tiers.values()):
+        return 0.0
     factors = _FACTORS
     full = min((1.0 + each.headroom[Moment.LOST] for each in found if each.binds != "CPU"), default=np.inf)
     for _ in range(2):

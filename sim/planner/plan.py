@@ -58,8 +58,13 @@ class Plan:
 
     @property
     def held(self) -> bool:
-        """Whether every percentile and the availability hold."""
-        return self.availability.held and all(each.held for each in self.outlook.percentiles)
+        """Whether every percentile and the availability hold, and something of everything is left to serve."""
+        return self.availability.held and not self.nothing_left and all(each.held for each in self.outlook.percentiles)
+
+    @property
+    def nothing_left(self) -> tuple[str, ...]:
+        """Groups of which no instance works when the spares are down, for so few are given."""
+        return tuple(name for name, tier in self.regions[0].tiers.items() if tier.nothing_left)
 
     @property
     def machines(self) -> int:
@@ -123,6 +128,17 @@ def _notes(known: Brief, regions: tuple[Region, ...], spares: Spares, aged: Aged
     if any(region.tiers[str(Server.GATEWAY)].working > 1 for region in regions):
         found.append(_balancing(known.intent.gateways_together))
     found.append("demands beyond the highest calibrated rate are taken as constant: an upper bound where servers batch")
+    replicas = known.intent.replicas
+    if replicas is not None and replicas < known.intent.spare:
+        found.append(
+            f"intent.replicas: {replicas} is not what is planned: of every primary one may be down as of everything "
+            f"else (intent.spare: {known.intent.spare}), and then a replica of it has to serve; intent.spare: 0 lets "
+            "it go"
+        )
+    elif replicas is not None and spares.replicas > replicas:
+        found.append(
+            f"intent.replicas: {replicas} is not what is planned: the availability asked for needs {spares.replicas}"
+        )
     if spares != size.asked(known):
         spot = f", {spares.spot} spot machines" if SPOT in known.service_terms else ""
         found.append(

@@ -36,6 +36,7 @@ class Tier:
     shape: Shape
     machines: int  # of its own; 0 for services, which share the pool's
     given: bool  # by the intent's fleet
+    nothing_left: bool = False  # with the spares down, for so few are given
 
     @property
     def binds(self) -> Need:
@@ -109,7 +110,7 @@ class Shapes:
 def asked(brief: Brief) -> Spares:
     """The intent's N + k."""
     spare = brief.intent.spare
-    return Spares(machines=spare, spot=spare, replicas=max(spare, brief.intent.replicas), nodes=spare)
+    return Spares(machines=spare, spot=spare, replicas=max(spare, brief.intent.replicas or 0), nodes=spare)
 
 
 def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None) -> Region:
@@ -147,6 +148,8 @@ def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None
 
 def holds(brief: Brief, found: Region) -> bool:
     """Whether every limit holds in a region's worst hour."""
+    if any(tier.nothing_left for tier in found.tiers.values()):
+        return False
     counts = {name: float(tier.working) for name, tier in found.tiers.items()}
     units = {name: tier.unit for name, tier in found.tiers.items()}
     whole = fleets.fleet(brief, found.load_of, counts, units, Case())
@@ -215,7 +218,8 @@ def _service(
     given = brief.intent.fleet.get(group)
     unit = unit_of(group, shape)
     needs = tiers.service_needs(cores=float(load.cores[0]), busy=busy, speed=shape.speed, room=room)
-    working = max(1, needs[0].count) if given is None else max(1, given - spares.of_term(brief.terms[group]))
+    spare = spares.of_term(brief.terms[group])
+    working = max(1, needs[0].count) if given is None else max(1, given - spare)
     return Tier(
         name=group,
         kind=Kind.SERVICE,
@@ -228,6 +232,7 @@ def _service(
         shape=shape,
         machines=0,
         given=given is not None,
+        nothing_left=given is not None and given <= spare,
     )
 
 
@@ -302,6 +307,7 @@ def _store(
         shape=shape,
         machines=machines,
         given=given is not None,
+        nothing_left=group == Server.KAFKA and given is not None and given <= spares.machines,
     )
 
 

@@ -117,6 +117,9 @@ class World:
             values[named(limit)] = np.minimum(mixture.quantile(limit.level), LATEST_SECONDS)
             for factor, kept in ((1.0, met), (1.0 + self._error, slow), (1.0 - self._error, fast)):
                 kept *= mixture.below(limit.seconds / factor) >= limit.level
+        if any(tier.nothing_left for tier in region.tiers.values()):
+            for kept in (met, slow, fast):
+                kept[:] = 0.0
         need, machines = self._need(load_of, case, inputs, growth, met > 0)
         values[BILL] = machines + self._volumes(case, inputs, growth)
         if any(name.startswith("failures") for name in drawn):

@@ -143,3 +143,15 @@ def test_a_book_that_extends_itself_is_refused(tmp_path: Path) -> None:
 def test_a_book_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(PriceError, match=r"there is no price book .*mine\.yaml; there are 2026-11"):
         prices.read("mine.yaml", beside=tmp_path)
+
+
+@pytest.mark.parametrize("day", ["20 Nov", "2026-13-01", "2026-02-30", "11/20/2026", "2026"])
+def test_a_date_is_an_iso_date(tmp_path: Path, day: str) -> None:
+    text = OWN.replace("rate: 0.05, as_of: 2026-12-01", f'rate: 0.05, as_of: "{day}"')
+    with pytest.raises(PriceError, match=rf"vm\.c7g\.xlarge@spot: as_of: expected an ISO date .* found '{day}'"):
+        prices.read("mine.yaml", beside=written(tmp_path, text))
+
+
+def test_a_machine_for_nothing_is_refused_and_named(tmp_path: Path) -> None:
+    with pytest.raises(PriceError, match=r"vm\.c7g\.xlarge@spot: a machine has a rate above 0"):
+        prices.read("mine.yaml", beside=written(tmp_path, OWN.replace("rate: 0.05", "rate: 0")))

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from core.profile import encode
+from core.scenario import ScenarioError
 from lab.cli.plan import command
 from lab.errors import UserError
 from lab.planning import words
@@ -181,3 +182,37 @@ def test_nines_are_never_rounded_up(ratio: float, told: str) -> None:
 )
 def test_headroom_is_signed(ratio: float, told: str) -> None:
     assert words.headroom(ratio) == told
+
+
+def test_a_fleet_of_which_nothing_is_left_with_the_spares_down_misses(tmp_path: Path) -> None:
+    for count, code in ((1, 99), (2, 0)):
+        scenario, profile = written(
+            tmp_path,
+            intent={"spare": 1, "fleet": {"feed": count}, "slo": {"feed.read": {"p95": "< 1s"}}, "availability": "99%"},
+        )
+        result = run(scenario, "--profile", profile, "--quick")
+        assert result.return_value == code
+        missed = "with 1 down nothing is left to serve of feed (intent.fleet.feed: 1)"
+        assert (missed in " ".join(result.stdout.split())) == (count == 1)
+
+
+def test_fewer_replicas_than_spares_are_not_planned_and_it_says_why(tmp_path: Path) -> None:
+    for replicas, told in ((0, True), (1, False), (2, False)):
+        scenario, profile = written(tmp_path, intent={"spare": 1, "replicas": replicas, "availability": "99%"})
+        found = " ".join(run(scenario, "--profile", profile, "--quick").stdout.split())
+        assert ("intent.replicas: 0 is not what is planned" in found) == told
+
+
+@pytest.mark.parametrize(
+    ("intent", "told"),
+    [
+        ({"growth": "100000%"}, "'100000%'; expected one from 0% to 1000%"),
+        ({"horizon": "1000y"}, "'1000y'; expected one above 0s, of up to 10y"),
+        ({"busy": "100%"}, "'100%'; expected one above 0% and below 100%"),
+        ({"ranges": {"demand": [0, 0, 0]}}, "[0, 0, 0]; expected factors above zero"),
+    ],
+)
+def test_what_is_out_of_bounds_is_told_in_the_unit_of_the_field(intent: dict[str, Any], told: str) -> None:
+    with pytest.raises(ScenarioError) as error:
+        made.scenario(intent=intent)
+    assert told in str(error.value)
