@@ -72,7 +72,7 @@ def sentence(found: Found) -> str:
     known = [each.half_width_ratio for each in _watched(found) if each.half_width_ratio is not None]
     if not known:
         return f"{begin}; too few for any p99"
-    widest = f"every p99 that its requests carry is ±{max(known) * 100:.2g} % or better"
+    widest = f"the widest p99 that counts is ±{max(known) * 100:.2g} %"
     if found.until is None:
         return f"{begin}; {widest}"
     mark = "✓" if found.reached else "✗"
