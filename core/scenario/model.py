@@ -48,7 +48,7 @@ class Population:
     people: Annotated[int, Field(ge=2)] = 1_000
     follows: Follows = Follows()
     posters_ratio: Annotated[Ratio, Field(gt=0, le=1)] = 0.2  # share of people who post, the most followed first
-    posts_per_poster: Annotated[int, Field(ge=1, le=100_000)] = 4
+    posts_per_poster: Annotated[int, Field(ge=1, le=1_000_000)] = 4
     stories_per_poster: Annotated[int, Field(ge=0)] = 1
     photo: Photo = Photo()
 
