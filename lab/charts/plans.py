@@ -14,6 +14,8 @@ from lab.palette import Palette
 _DASH: Final = [5, 3]
 #: A curve runs on to so many times its limit, and is cut there.
 _BEYOND: Final = 4.0
+#: Labels nearer to each other than this are printed as one.
+_NEAR_PIXELS: Final = 40
 
 
 def load_curve(
@@ -24,6 +26,7 @@ def load_curve(
     limit_name: str,
     loads: Mapping[str, float],
     knee: float,
+    knee_name: str = "knee",
     error_ratio: float,
     palette: Palette,
     width: int = 560,
@@ -54,21 +57,37 @@ def load_curve(
         mark(rows, "area", style=band, x=x, y={**y, "field": "low"}, y2={"field": "high"}),
         mark(limit, "rule", style={"color": palette.stated, "strokeWidth": 1.4}, y=y),
         mark(limit, "text", style=words, x={"value": 0}, y=y, text="name"),
-        *_uprights(loads, knee, x, palette),
+        *_uprights(loads, (knee, knee_name), x, palette, few=_NEAR_PIXELS / width * most),
         mark(rows, "line", style=line, x=x, y=y),
     ]
     return framed(layered(layers, width=width, height=height), palette)
 
 
-def _uprights(loads: Mapping[str, float], knee: float, x: axes.Axis, palette: Palette) -> list[alt.Chart]:
-    moments = [{"load": load, "name": name} for name, load in loads.items()]
-    turn = [{"load": knee, "name": "knee"}]
+def together(loads: Mapping[str, float], few: float) -> list[tuple[float, str]]:
+    """(where, name) of labels: those that would be printed over each other have one, between them."""
+    groups: list[list[tuple[float, str]]] = []
+    for name, load in sorted(loads.items(), key=lambda each: each[1]):
+        if groups and load - groups[-1][-1][0] < few:
+            groups[-1].append((load, name))
+        else:
+            groups.append([(load, name)])
+    return [(sum(load for load, _ in each) / len(each), ", ".join(name for _, name in each)) for each in groups]
+
+
+def _uprights(
+    loads: Mapping[str, float], knee: tuple[float, str], x: axes.Axis, palette: Palette, *, few: float
+) -> list[alt.Chart]:
+    moments = [{"load": load} for load in loads.values()]
+    names = [{"load": load, "name": name} for load, name in together(loads, few)]
+    turn = [{"load": knee[0], "name": knee[1]}]
+    # to the side on which there is room
+    beside = {"align": "right", "dx": -3} if knee[0] > x["scale"]["domain"][1] * 0.75 else {"align": "left", "dx": 3}
     above = {"align": "center", "baseline": "bottom", "dy": -3}
     return [
         mark(moments, "rule", style={"color": palette.ink, "opacity": 0.45}, x=x),
-        mark(moments, "text", style={**above, "color": palette.ink}, x=x, y=axes.TOP, text="name"),
+        mark(names, "text", style={**above, "color": palette.ink}, x=x, y=axes.TOP, text="name"),
         mark(turn, "rule", style={"color": palette.missed, "strokeWidth": 1.4}, x=x),
-        mark(turn, "text", style={"align": "left", "baseline": "top", "dx": 3, "dy": 2, "color": palette.missed},
+        mark(turn, "text", style={**beside, "baseline": "top", "dy": 2, "color": palette.missed},
              x=x, y=axes.TOP, text="name"),
     ]  # fmt: skip
 

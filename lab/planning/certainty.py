@@ -25,7 +25,7 @@ def sections(plan: Plan) -> Iterator[Section]:
                    f"{words.percent(high)} by the model's own error")),
         *([Row(cells=("P(availability holds)", words.percent(known.available_ratio, digits=1), ""))]
           if known.available_ratio is not None else []),
-        Row(cells=("P(short)", words.percent(known.short_ratio, digits=1), "of this fleet")),
+        Row(cells=("P(short)", words.percent(known.short_ratio, digits=1), f"of this fleet: {words.SHORT}")),
         Row(cells=("P(no fleet holds the limits)", words.percent(known.unreachable_ratio, digits=1), "")),
         Row(cells=("least regret", f"{known.least_regret:.2f} × this fleet",
                    f"{words.money(known.least_regret_dollars)} a month of machines, short in "

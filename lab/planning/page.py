@@ -97,6 +97,8 @@ def _curve(plan: Plan, curve: Curve) -> Figure:
     worst = brief.workload.factor(region, Moment.LOST)
     loads = {words.MOMENTS[moment]: brief.workload.factor(region, moment) / worst for moment in Moment}
     name = f"{curve.limit.name} p{curve.limit.level * 100:g}"
+    full = words.full_at_knee(plan)
+    whose = "" if full is None else f" The knee is that of {full.name}, which has no {full.binds} left there."
     points = list(zip(curve.load, curve.seconds, strict=True))
 
     def drawn(width: int, height: int) -> str:
@@ -107,6 +109,7 @@ def _curve(plan: Plan, curve: Curve) -> Figure:
             limit_name=figures.limit_of(curve.limit.seconds, "seconds"),
             loads=loads,
             knee=plan.outlook.knee,
+            knee_name="knee" if full is None else f"knee of {full.name}",
             error_ratio=ERROR_RATIO,
             palette=charts.CSS,
             width=width,
@@ -115,8 +118,8 @@ def _curve(plan: Plan, curve: Curve) -> Figure:
         return charts.svg(chart)
 
     return Figure(
-        caption=f"{name} over load in {region}, what works in the worst hour; band: the closed forms' error.",
-        alt=f"{name} reaches its limit at {plan.outlook.knee:.2f} times the worst hour's load at the latest.",
+        caption=f"{name} over load in {region}, what works in the worst hour; band: the closed forms' error.{whose}",
+        alt=f"{name} over load; the fleet's knee is at {plan.outlook.knee:.2f} times the worst hour's load.{whose}",
         wide=drawn(WIDE, 220),
         narrow=drawn(NARROW, 200),
         data=tables.text(("load", "seconds"), ((f"{load:.4f}", f"{seconds:.6g}") for load, seconds in points)),
@@ -215,7 +218,7 @@ def _knees(plan: Plan) -> Section:
         title="First to give way",
         sentences=(
             f"{words.bottleneck(plan).capitalize()}.",
-            f"The whole fleet of {plan.outlook.region} takes {plan.outlook.knee:.2f} times the worst hour's load.",
+            f"{words.knee(plan)}.",
         ),
         tables=(Table(head=head, rows=tuple(rows), texts=frozenset({0, 1})),),
     )

@@ -112,8 +112,8 @@ def _knees(plan: Plan) -> Iterator[str]:
         yield from _fitted(f"{name:<20}{cells}", f"{name}\n{'':<20}{cells}")
     yield from _wrapped(
         "",
-        f"The whole fleet of {plan.outlook.region} takes {plan.outlook.knee:.2f} × the worst hour's load. Busy: share "
-        "of its cores; knee: where a limit is missed or nothing is left, if this load alone grows.",
+        f"{words.knee(plan)}. Busy: share of its cores; knee: where a limit is missed or nothing is left, if this load "
+        "alone grows.",
     )
 
 
@@ -202,6 +202,7 @@ def _sure(plan: Plan) -> Iterator[str]:
     yield from _regret(known)
     for output in known.outputs:
         yield from _output(output)
+    yield from _wrapped("", f"Short: {words.SHORT}.")
 
 
 def _regret(known: Uncertainty) -> Iterator[str]:

@@ -10,7 +10,7 @@ from core.scenario.intent import DEFAULT
 from lab import figures
 from sim.planner.brief import ON_DEMAND, SPOT
 from sim.planner.latency import ERROR_RATIO
-from sim.planner.outlook import Percentile
+from sim.planner.outlook import Percentile, TierOutlook
 from sim.planner.plan import Plan
 from sim.planner.terms import Paid
 from sim.planner.uncertainty import Output
@@ -172,6 +172,24 @@ def nothing_left(plan: Plan) -> str:
     given, spare = plan.brief.intent.fleet, plan.brief.intent.spare
     told = " and ".join(f"{name} (intent.fleet.{name}: {given[name]})" for name in plan.nothing_left)
     return f"with {spare} down nothing is left to serve of {told}" if told else ""
+
+
+def full_at_knee(plan: Plan) -> TierOutlook | None:
+    """The tier that is full of something else than work at the fleet's knee; None where a limit is missed."""
+    knee = plan.outlook.knee * (1.0 + 1e-9)
+    full = [each for each in plan.outlook.tiers if each.binds != "CPU" and 1.0 + each.headroom[Moment.LOST] <= knee]
+    return min(full, key=lambda each: each.headroom[Moment.LOST], default=None)
+
+
+def knee(plan: Plan) -> str:
+    """What the whole fleet takes, and what ends it where that is no limit."""
+    told = f"The whole fleet of {plan.outlook.region} takes {plan.outlook.knee:.2f} × the worst hour's load"
+    full = full_at_knee(plan)
+    return f"{told}, where {full.name} has no {full.binds} left" if full is not None else told
+
+
+#: What a fleet is in some worlds although limits hold there.
+SHORT: Final = "a limit is missed, a tier is busier than intent.busy, or its memory, disk or places are full"
 
 
 def dearest(plan: Plan) -> str:

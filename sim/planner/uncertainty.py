@@ -5,7 +5,7 @@ once, on the planned fleet (do the limits hold, is anything full?) and on the fl
 This is uncertainty of the inputs alone; the error of the closed forms is told apart (`latency.ERROR_RATIO`), and so is
 the age of prices (`sim.cost.age`), which is in no world and has a bar of its own in the bill's tornado.
 
-A fleet is *short* in a world in which it misses a limit, or a tier is busier than it was planned to be, or something is
+A fleet is *short* in a world in which it misses a limit, or a tier is busier than the intent's `busy`, or something is
 full. A world's *need* is the factor by which the planned fleet would have to grow for it. If a dollar of missing fleet
 is regretted as w dollars that idle, regret is least at the w/(1 + w) quantile of the need (the newsvendor's answer),
 and that fleet is short in 1/(1 + w) of all worlds.

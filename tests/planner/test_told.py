@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from core.profile import encode
 from core.scenario import ScenarioError
+from lab.charts import plans
 from lab.cli.plan import command
 from lab.errors import UserError
 from lab.planning import words
@@ -75,6 +76,7 @@ def test_it_says_how_sure_it_is(tmp_path: Path) -> None:
         "least regret",
         "by its own error",
         "moved by demand",
+        "Short: a limit is missed, a tier is busier than intent.busy",
     ):
         assert part in found
     assert [line for line in found.splitlines() if len(line) > 80] == []
@@ -194,6 +196,22 @@ def test_a_fleet_of_which_nothing_is_left_with_the_spares_down_misses(tmp_path: 
         assert result.return_value == code
         missed = "with 1 down nothing is left to serve of feed (intent.fleet.feed: 1)"
         assert (missed in " ".join(result.stdout.split())) == (count == 1)
+
+
+def test_labels_of_a_chart_that_would_lie_on_each_other_are_one() -> None:
+    assert plans.together({"now": 0.3, "peak": 1.0, "worst": 1.0}, 0.1) == [(0.3, "now"), (1.0, "peak, worst")]
+    assert [name for _, name in plans.together({"now": 0.3, "peak": 0.8, "worst": 1.0}, 0.1)] == [
+        "now",
+        "peak",
+        "worst",
+    ]
+
+
+def test_a_knee_that_is_another_tiers_says_so(team: str, tmp_path: Path) -> None:
+    assert "× the worst hour's load, where workers has no media workers left." in " ".join(team.split())
+    out = tmp_path / "plan.md"
+    run(TEAM, "--profile", SHIPPED, "--quick", "--out", out)
+    assert "The knee is that of workers, which has no media workers left there." in out.read_text(encoding="utf-8")
 
 
 def test_fewer_replicas_than_spares_are_not_planned_and_it_says_why(tmp_path: Path) -> None:
