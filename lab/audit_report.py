@@ -12,7 +12,7 @@ from lab.report.parts import Report, Row, Section, Table
 from sim.audit import Finding, Verdict
 
 FORMS = {".html": page.render, ".md": markdown.render}
-_HEAD = ("figure", "what it is", "from", "stated", "recomputed", "off by", "verdict")
+_HEAD = ("figure", "verdict", "stated", "recomputed", "off by", "what it is", "from")
 
 
 def write(audits: Audits, path: Path) -> None:
@@ -53,7 +53,7 @@ def _section(audited: Audited) -> Section:
     return Section(
         title=f"{audited.scenario}: {audited.title}",
         sentences=(*source, f"{counts[:1].upper()}{counts[1:]}."),
-        tables=(Table(head=_HEAD, rows=tuple(_row(each) for each in audited.findings), texts=frozenset({0, 1, 2, 6})),),
+        tables=(Table(head=_HEAD, rows=tuple(_row(each) for each in audited.findings), texts=frozenset({0, 1, 5, 6})),),
     )
 
 
@@ -61,11 +61,11 @@ def _row(finding: Finding) -> Row:
     off = audit_figures.off(finding) if finding.verdict is not Verdict.UNCHECKED else ""
     cells = (
         finding.name,
-        finding.says,
-        finding.formula,
+        f"{finding.verdict}: {audit_figures.why(finding)}",
         audit_figures.stated(finding),
         audit_figures.amount(finding.recomputed, finding),
         off,
-        f"{finding.verdict}: {audit_figures.why(finding)}",
+        finding.says,
+        finding.formula,
     )
     return Row(cells=cells, mark="missed" if finding.own_slip else "")

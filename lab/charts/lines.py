@@ -39,7 +39,7 @@ class Line:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
     """How a figure is drawn: its title, its unit at each tick, the factor to that unit; ``log`` for latencies, whose
-    factor makes milliseconds of them."""
+    factor makes milliseconds of them (where one is zero the axis is linear, for a logarithmic one has no zero)."""
 
     title: str
     unit: str = ""
@@ -62,9 +62,10 @@ def lines(
 ) -> Any:
     """The first `LINES_MAX` of the lines, each named at its end; ``limit`` as a line of its own."""
     shown = [each for each in drawn if each.spots][:LINES_MAX]
+    log = scale.log and all(spot.value > 0 for each in shown for spot in each.spots)
     factor = scale.factor
     bounds = [edge * factor for each in shown for spot in each.spots for edge in (spot.value, spot.low, spot.high)]
-    y, domain = _y(scale, [*bounds, *([limit * factor] if limit is not None else [])], few=height < 200)
+    y, domain = _y(scale, log, [*bounds, *([limit * factor] if limit is not None else [])], few=height < 200)
     x = _x(shown, x_title, x_unit, log=x_log)
     layers: list[alt.Chart] = []
     if limit is not None:
@@ -84,8 +85,8 @@ def lines(
         dash = {"strokeDash": DASH[Origin.SIMULATED], "strokeWidth": 2, "opacity": strong}
         layers.append(mark(rows, "line", style={**color, **dash}, x=x, y=y))
         layers.append(mark(rows, "point", style={**color, "filled": True, "size": 26, "opacity": strong}, x=x, y=y))
-    if len(shown) > 1:
-        layers += _names(shown, scale, domain, x, y, palette, height)
+    if any(each.name for each in shown):
+        layers += _names(shown, factor, log, domain, x, y, palette, height)
     return framed(layered(layers, width=width, height=height), palette)
 
 
@@ -94,13 +95,13 @@ def _row(spot: Spot, factor: float, domain: tuple[float, float]) -> dict[str, An
     return {"x": spot.x, "y": round(spot.value * factor, 6), "low": round(low, 6), "high": round(high, 6)}
 
 
-def _y(scale: Scale, values: Sequence[float], *, few: bool) -> tuple[axes.Axis, tuple[float, float]]:
-    if scale.log:
+def _y(scale: Scale, log: bool, values: Sequence[float], *, few: bool) -> tuple[axes.Axis, tuple[float, float]]:
+    if log:
         domain = axes.ms_domain(values)
         return axes.ms("y", domain, title=scale.title, few=few), domain
     top = max([each for each in values if each == each], default=1.0)
     domain = (0.0, top * 1.08 if top > 0 else 1.0)
-    label = f"format(datum.value, '~s') + '{scale.unit}'"
+    label = axes.MS_LABEL if scale.log else f"format(datum.value, '~s') + '{scale.unit}'"
     return axes.linear("y", domain, title=scale.title, labelExpr=label, tickCount=5), domain
 
 
@@ -123,15 +124,16 @@ def _x(shown: Sequence[Line], title: str, unit: str, *, log: bool) -> axes.Axis:
 
 def _names(
     shown: Sequence[Line],
-    scale: Scale,
+    factor: float,
+    log: bool,
     domain: tuple[float, float],
     x: axes.Axis,
     y: axes.Axis,
     palette: Palette,
     height: int,
 ) -> list[alt.Chart]:
-    ends = [each.spots[-1].value * scale.factor for each in shown]
-    if scale.log:
+    ends = [each.spots[-1].value * factor for each in shown]
+    if log:
         places = axes.log_spread(ends, domain, height)
     else:
         gap = (domain[1] - domain[0]) * _LABEL_PIXELS / height

@@ -74,14 +74,14 @@ def _table(diff: Diff) -> Section:
         Row(
             cells=(
                 words.name_of(each.figure),
+                word(each),
                 *diff.values(each),
                 words.change(each.figure, each.difference),
                 f"{each.together:.2g}",
-                word(each),
             ),
             mark="" if each.distinguishable else "faint",
         )
         for each in sorted(diff.differences, key=lambda each: (not each.distinguishable, each.figure))
     )
-    head = ("figure", *diff.names, "difference, 95 %", "p, Holm", "verdict")
-    return Section(title="Figures", tables=(Table(head=head, rows=rows, texts=frozenset({0, 5})),))
+    head = ("figure", "verdict", *diff.names, "difference, 95 %", "p, Holm")
+    return Section(title="Figures", tables=(Table(head=head, rows=rows, texts=frozenset({0, 1})),))

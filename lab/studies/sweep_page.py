@@ -15,6 +15,8 @@ from lab.studies.sweep import Place, Sweep
 from sim.studies.readings import measure_of
 from sim.studies.values import number
 
+#: Settings that a caption names.
+_NAMED_MAX: Final = 3
 _WIDE: Final = 500
 _NARROW: Final = 230
 
@@ -52,8 +54,12 @@ def _chart(sweep: Sweep, figure: str) -> Section:
     ]
     told = "; ".join(rows[:12]) + ("; …" if len(rows) > 12 else ".")
     left = len(drawn) - LINES_MAX
+    absent = [place.point.name for place in sweep.places if place.estimate(figure) is None]
     caption = f"{name} over {sweep.axes[0].field}; bands are 95 % intervals over {sweep.replications} replications"
     caption += f"; {left} more combinations are in the table." if left > 0 else "."
+    if absent:
+        more = f" and {len(absent) - _NAMED_MAX} more" if len(absent) > _NAMED_MAX else ""
+        caption += f" Not drawn, because too few requests carry it: {'; '.join(absent[:_NAMED_MAX])}{more}."
 
     def svg(width: int, height: int) -> str:
         return charts.svg(
@@ -149,20 +155,20 @@ def _table(sweep: Sweep) -> Section:
     def row(place: Place) -> Row:
         cells = (
             *(value for _, value in place.point.settings),
-            *(sweep.told(figure, place) for figure in figures),
             place.unsteady or marks[place.held],
+            *(sweep.told(figure, place) for figure in figures),
         )
         return Row(cells=cells, mark="missed" if place.held is False else "")
 
     head = (
         *(axis.field for axis in sweep.axes),
-        *(words.name_of(figure) for figure in figures),
         "expectations",
+        *(words.name_of(figure) for figure in figures),
     )
     caption = "Means over the replications with their 95 % intervals; every figure of every simulation is in sweep.csv."
     if sweep.limited:
         caption += f" {words.time_limit(sweep.scenario)}"
-    table = Table(head=head, rows=tuple(map(row, sweep.places)), caption=caption, texts=frozenset({len(head) - 1}))
+    table = Table(head=head, rows=tuple(map(row, sweep.places)), caption=caption, texts=frozenset({len(sweep.axes)}))
     return Section(title="Settings", tables=(table,))
 
 

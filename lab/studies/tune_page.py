@@ -129,12 +129,21 @@ def _csv(tune: Tune) -> str:
 def _candidates(tune: Tune) -> Section:
     rows = []
     for index, (each, ratio) in enumerate(zip(tune.candidates, tune.optimum.chosen_ratio, strict=True)):
-        name = "★ best" if index == tune.optimum.best else "today" if index == 0 else ""
+        name = (
+            "★\u00a0today"
+            if tune.stays and index == 0
+            else "★\u00a0best"
+            if index == tune.optimum.best
+            else "today"
+            if index == 0
+            else ""
+        )
         rows.append(
             Row(
                 cells=(
                     name,
                     *(value for _, value in each.settings),
+                    "held" if each.feasible else "missed",
                     f"{ratio * 100:.0f} %",
                     *(
                         words.interval(
@@ -142,7 +151,6 @@ def _candidates(tune: Tune) -> Section:
                         )
                         for place, one in enumerate(tune.objectives)
                     ),
-                    "held" if each.feasible else "missed",
                 ),
                 mark="" if each.feasible else "missed",
             )
@@ -150,9 +158,9 @@ def _candidates(tune: Tune) -> Section:
     head = (
         "",
         *(each.field for each in tune.wish.dimensions),
+        "expectations",
         "would be the best in",
         *(words.name_of(one.figure) for one in tune.objectives),
-        "expectations",
     )
     weights = ", ".join(_powered(each) for each in tune.objectives if each.weight)
     return Section(
@@ -163,7 +171,7 @@ def _candidates(tune: Tune) -> Section:
             "The share says how often each would have been chosen had the replications been others (bootstrap); the "
             "interval of the optimum holds 95 % of these choices, and knows only values that were tried.",
         ),
-        tables=(Table(head=head, rows=tuple(rows), texts=frozenset({0, len(head) - 1})),),
+        tables=(Table(head=head, rows=tuple(rows), texts=frozenset({0, 1 + len(tune.wish.dimensions)})),),
     )
 
 
@@ -179,9 +187,9 @@ def _against(tune: Tune) -> Section:
         Row(
             cells=(
                 tune.name if each.figure == PRODUCT else words.name_of(each.figure),
+                "distinguishable" if each.distinguishable else "not distinguishable",
                 factor(each) if each.figure == PRODUCT else words.change(each.figure, each.difference),
                 f"{each.together:.2g}",
-                "distinguishable" if each.distinguishable else "not distinguishable",
             ),
             mark="" if each.distinguishable else "faint",
         )
@@ -191,9 +199,9 @@ def _against(tune: Tune) -> Section:
         f"Best minus today's over {tune.wish.replications} pairs of replications that had no part in choosing it, with "
         "95 % intervals; verdicts by Holm's method over these lines together."
     )
-    head = ("figure", "difference", "p, Holm", "verdict")
+    head = ("figure", "verdict", "difference", "p, Holm")
     return Section(
-        title="Against today's", tables=(Table(head=head, rows=rows, caption=caption, texts=frozenset({0, 3})),)
+        title="Against today's", tables=(Table(head=head, rows=rows, caption=caption, texts=frozenset({0, 1})),)
     )
 
 

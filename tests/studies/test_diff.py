@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from lab.errors import UserError
 from lab.studies import diff as diffs
 from lab.studies import words
 from lab.studies.asked import relative
-from lab.studies.diff_page import page
+from lab.studies.diff_page import content, page
 from lab.studies.results import Results
 from lab.studies.runners import Inline
 from lab.studies.task import setup
@@ -70,13 +71,30 @@ def test_a_planted_change_is_found_with_its_sign_and_the_setting_is_named(tmp_pa
     assert "Holm" in page(found)
 
 
+def test_the_tables_of_a_page_fit_it_and_the_verdict_comes_early(tmp_path: Path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    found = _diff(tmp_path, TINY, SLOWER, replications=3)
+    (tmp_path / "diff.html").write_text(page(found), encoding="utf-8")
+    assert content(found).sections[-1].tables[0].head[:2] == ("figure", "verdict")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for width, cut in ((1280, False), (420, True)):
+            tab = browser.new_page(viewport={"width": width, "height": 900})
+            tab.goto((tmp_path / "diff.html").as_uri())
+            assert tab.evaluate("document.documentElement.scrollWidth") == width
+            wider = "[...document.querySelectorAll('.scroll')].some(each => each.scrollWidth > each.clientWidth)"
+            assert tab.evaluate(wider) in (False, cut)  # a narrow one scrolls within itself
+        browser.close()
+
+
 def test_shares_differ_by_percentage_points(tmp_path: Path) -> None:
     found = _diff(tmp_path, TINY, SLOWER, replications=6)
     busy = next(each for each in found.differences if each.figure == "cpu.feed.busy_ratio")
     told = words.change(busy.figure, busy.difference)
     assert told.endswith("] pp")
     assert told in diffs.render(found, tmp_path, show_all=True)
-    assert told in page(found)
+    first, _, interval = told.partition(" ")
+    assert f"{first} <span>{interval}</span>" in page(found)  # the interval is not broken
     assert "percentage points (pp)" in " ".join(found.notes)
 
 

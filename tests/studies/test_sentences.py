@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from core.scenario import parse
+from lab.report.parts import Section
 from lab.studies.sweep import Place, Sweep
 from lab.studies.sweep_page import content
 from lab.studies.tune import Tune, Wish
@@ -64,6 +65,37 @@ def test_a_sweep_tells_the_clients_time_limit_as_such_and_names_no_setting_twice
     )
     assert not _sweep((0.1, 0.1, 0.1), (0.2, 0.2, 0.2), (4.9, 4.9, 4.9)).limited
     assert _sweep((0.1,) * 3, (0.1,) * 3, (0.1,) * 3).sentence == "3 settings; feed.read p95 100 ms at every setting."
+
+
+def _drawn(*values: tuple[float | None, float | None], figure: str = "freshness.mean_seconds") -> Section:
+    """The chart of a figure over two rates, a line for each of two thresholds."""
+    axes = (grid.axis("traffic.rate=10/s,20/s"), grid.axis("system.fanout.threshold=5,9"))
+    flat = [value for pair in values for value in pair]
+    places = [
+        Place(point=point, readings=(Reading(figures={} if value is None else {figure: value}, excesses={}),))
+        for point, value in zip(grid.points(TINY, axes), flat, strict=True)
+    ]
+    sweep = dataclasses.replace(_sweep((1.0,) * 3, (1.0,) * 3, (1.0,) * 3), axes=axes, places=tuple(places))
+    return next(each for each in content(sweep).sections if each.title == "freshness mean")
+
+
+def test_a_line_that_is_alone_keeps_its_name_and_the_missing_one_is_told() -> None:
+    (chart,) = _drawn((0.1, None), (0.2, None)).figures
+    assert "threshold 5</text>" in chart.wide
+    assert "threshold 9</text>" not in chart.wide
+    assert "too few requests carry it: traffic.rate=10/s, system.fanout.threshold=9; traffic.rate=20/s" in chart.caption
+    (whole,) = _drawn((0.1, 0.2), (0.2, 0.3)).figures
+    assert "threshold 9</text>" in whole.wide
+    assert "Not drawn" not in whole.caption
+
+
+def test_a_freshness_of_zero_is_drawn_at_zero() -> None:
+    for values in (((0.03, 0.0), (0.02, 0.0)), ((0.0, 0.0), (0.0, 0.0))):
+        (chart,) = _drawn(*values).figures
+        assert ">0 ms</text>" in chart.wide
+        assert ">0 ms</text>" in chart.narrow
+    (positive,) = _drawn((0.03, 0.04), (0.02, 0.01)).figures
+    assert ">0 ms</text>" not in positive.wide
 
 
 def test_a_sweep_is_no_success_where_a_setting_saturates_or_none_was_judged() -> None:
