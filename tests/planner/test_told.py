@@ -102,7 +102,7 @@ def test_a_page_says_what_the_terminal_says(tmp_path: Path, suffix: str) -> None
     scenario, profile = written(tmp_path, intent={"slo": {"feed.read": {"p95": "< 1s"}}})
     out = tmp_path / f"plan{suffix}"
     printed = run(scenario, "--profile", profile, "--quick", "--out", out).stdout
-    page = out.read_text(encoding="utf-8")
+    page = out.read_text(encoding="utf-8").replace("<wbr>", "")  # where a name may be broken
     assert f"report  {out}" in printed
     for part in ("gives way first", "First to give way", "What a little more costs", "Not taken", "vm.c8a.24xlarge"):
         assert part in page
