@@ -66,7 +66,8 @@ def command(
         names = (f"{names[0]} (first)", f"{names[1]} (second)")
     folder = out or options.STUDIES / f"diff-{ours.name}-{theirs.name}"
     shared = setup(chosen.profile, engine, scenario=ours)
-    with Results(folder, force=force) as results, choose(scheduler, workers) as runner, task("diff") as report:
+    kept = Results(folder, force=force, kind="diff")
+    with kept as results, choose(scheduler, workers) as runner, task("diff") as report:
         found = diffs.make(
             ours,
             theirs,

@@ -60,7 +60,8 @@ def command(
     points = points_of(text, axes)
     folder = out or options.STUDIES / f"sweep-{read.name}"
     shared = setup(chosen.profile, engine, scenario=read)
-    with Results(folder, force=force) as results, choose(scheduler, workers) as runner, task("sweep") as report:
+    kept = Results(folder, force=force, kind="sweep")
+    with kept as results, choose(scheduler, workers) as runner, task("sweep") as report:
         found = sweeps.make(
             read,
             points,

@@ -79,7 +79,8 @@ def command(
     )
     folder = out or options.STUDIES / f"tune-{read.name}"
     shared = setup(chosen.profile, engine, scenario=read)
-    with Results(folder, force=force) as results, choose(scheduler, workers) as runner, task("tune") as report:
+    kept = Results(folder, force=force, kind="tune")
+    with kept as results, choose(scheduler, workers) as runner, task("tune") as report:
         if force:
             (folder / tunes.JOURNAL_FILE).unlink(missing_ok=True)
         found = tunes.make(

@@ -29,9 +29,11 @@ class Cluster:
 
     def __enter__(self) -> Self:
         import distributed
+        from distributed.comm.addressing import get_address_host_port
 
         client: Any = distributed.Client
         try:
+            get_address_host_port(self._address)  # a client of no address can only be ended by its deadline
             self._client = client(self._address, timeout=self._connect_seconds, set_as_default=False)
             self._client.wait_for_workers(1, timeout=self._connect_seconds)
         except (OSError, TimeoutError, ValueError) as error:

@@ -18,12 +18,19 @@ from lab.studies.task import Task
 from sim.studies.readings import Reading
 
 RESULTS_FILE: Final = "results.jsonl"
+#: Records by the kind of study that writes them.
+RECORD_FILES: Final = {"sweep": "sweep.json", "diff": "diff.json", "tune": "tune.json"}
+#: What a study leaves from its beginning, by its kind.
+_BEGUN: Final = {"search.journal": "tune"}
 
 
 class Results:
-    """The file in ``folder``; one process at a time."""
+    """The file in ``folder``; one process at a time. A folder that holds a study of another ``kind`` is refused, also
+    with ``force``: its files would lie beside ours."""
 
-    def __init__(self, folder: Path, *, force: bool = False):
+    def __init__(self, folder: Path, *, force: bool = False, kind: str = ""):
+        if kind:
+            _refuse_others(folder, kind)
         self._path = folder / RESULTS_FILE
         self._force = force
         self._known: dict[str, Reading] = {}
@@ -85,3 +92,10 @@ class Results:
                 self._known[record["key"]] = reading
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(f"{self._path}:{number}: no result of a study; start again with --force") from error
+
+
+def _refuse_others(folder: Path, kind: str) -> None:
+    known = {name: other for other, name in RECORD_FILES.items()} | _BEGUN
+    for name, other in known.items():
+        if other != kind and (folder / name).exists():
+            raise UserError(f"{folder} holds a {other} ({name}), and this is a {kind}; choose another --out")

@@ -163,6 +163,43 @@ def test_two_studies_do_not_write_one_file_and_what_is_no_result_is_told(tmp_pat
         pass
 
 
+@pytest.mark.parametrize(("held", "kind"), [("tune", "sweep"), ("sweep", "tune"), ("tune", "diff"), ("diff", "sweep")])
+def test_a_folder_of_another_study_is_refused_with_what_it_holds(held: str, kind: str, tmp_path: Path) -> None:
+    (tmp_path / f"{held}.json").write_text("{}", encoding="utf-8")
+    for force in (False, True):
+        with pytest.raises(UserError, match=rf"holds a {held} \({held}\.json\), and this is a {kind}; .*--out"):
+            Results(tmp_path, kind=kind, force=force)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{held}.json"]
+    with Results(tmp_path, kind=held):
+        pass
+
+
+def test_each_command_refuses_the_folder_of_another(tiny: Path, profile: Path, tmp_path: Path) -> None:
+    commands = {
+        "sweep": ["sweep", str(tiny), "--set", "traffic.rate=20/s"],
+        "diff": ["diff", str(tiny), str(tiny)],
+        "tune": ["tune", str(tiny)],
+    }
+    for kind, words in commands.items():
+        folder = tmp_path / kind
+        folder.mkdir()
+        held = "diff" if kind != "diff" else "tune"
+        (folder / f"{held}.json").write_text("{}", encoding="utf-8")
+        done = windtunnel(*words, "--profile", profile, "--out", folder)
+        assert done.returncode == 2
+        assert f"holds a {held}" in done.stderr
+        assert len(list(folder.iterdir())) == 1
+
+
+def test_a_client_that_does_not_connect_is_closed_without_a_word(tiny: Path, profile: Path, tmp_path: Path) -> None:
+    words = ["sweep", tiny, "--set", "traffic.rate=20/s", "--profile", profile, "--out", tmp_path / "out"]
+    done = windtunnel(*words, "--scheduler", "nonsense")
+    assert done.returncode == 2
+    assert "no Dask cluster" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
 def test_a_worker_that_dies_names_its_setting_and_the_rest_is_kept(tmp_path: Path, shared: Setup) -> None:
     killed: list[int] = []
 
