@@ -19,6 +19,11 @@ def command(target: Path, show_all: bool, as_json: bool, out: Path | None, stric
 
     TARGET is a scenario with a design, or a folder of them. That a design contradicts itself is what this command is to
     find: it ends with 0 unless --strict asks for 99.
+
+    \b
+    Examples:
+      windtunnel audit
+      windtunnel audit scenarios/reference --all --out audit.html
     """
     from lab import audit_terminal
     from lab.audit import audit_all, record
@@ -30,6 +35,7 @@ def command(target: Path, show_all: bool, as_json: bool, out: Path | None, stric
         from lab import audit_report  # what a report can draw is slow to import
 
         audit_report.write(audits, out)
+        click.echo(f"wrote {out}", err=True)
     exit_code = 99 if strict and audits.differs else 0
     if as_json:
         click.echo(json.dumps(record(audits)))

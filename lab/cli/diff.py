@@ -47,6 +47,11 @@ def command(
     """Compare the scenarios FIRST and SECOND: both are simulated under the same seeds, pair by pair.
 
     Every figure gets its difference with a 95 % interval; "not distinguishable" is an answer.
+
+    \b
+    Examples:
+      windtunnel diff before.yaml after.yaml
+      windtunnel diff before.yaml after.yaml --until 2% --all
     """
     from lab import figures, provenance
     from lab.progress import task

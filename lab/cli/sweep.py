@@ -45,6 +45,14 @@ def command(
 
     A field is named as the scenario file names it, with values in its units. What is done is kept, so the same command
     goes on where it was stopped; --force starts again.
+
+    \b
+    Examples:
+      windtunnel sweep scenarios/viral_post_small.yaml \\
+          --set traffic.rate=10/s..100/s:10 --replications 5
+      windtunnel sweep scenarios/viral_post_small.yaml \\
+          --set system.fanout.threshold=10..1_000:3log \\
+          --set system.shards.physical=1,2
     """
     from lab import figures, provenance
     from lab.progress import task

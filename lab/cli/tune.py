@@ -59,6 +59,12 @@ def command(
 
     Says how sure the answer is, and whether it can be told from today's setting. What is done is kept, so the same
     command goes on where it was stopped.
+
+    \b
+    Examples:
+      windtunnel tune scenarios/tuning/threshold.yaml
+      windtunnel tune scenarios/tuning/threshold.yaml --latency p95 \\
+          --vary system.fanout.threshold=10..5_000:log --weights cost=2
     """
     from lab import figures, provenance
     from lab.progress import task

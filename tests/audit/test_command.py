@@ -70,6 +70,7 @@ def test_strict_ends_with_99_and_writes_the_report_all_the_same(tmp_path: Path) 
     page = tmp_path / "audit.html"
     said = windtunnel(str(REFERENCE), "--strict", "--out", str(page))
     assert said.returncode == 99, said.stderr
+    assert f"wrote {page}" in said.stderr
     assert "✗ storage_day" in said.stdout
     assert "TB written for PB" in page.read_text(encoding="utf-8")
 
@@ -83,6 +84,11 @@ def test_the_table_keeps_to_80_columns_and_tells_the_worst_first(show_all: bool)
     assert design_a.index("storage_day") < design_a.index("engagement_peak") < design_a.index("↳ storage_year")
     assert ("✓ post_rate" in plain) == show_all
     assert ("(--all)" in plain) != show_all
+
+
+def test_the_help_shows_examples() -> None:
+    said = windtunnel("--help").stdout
+    assert said.count("  windtunnel audit") >= 2
 
 
 def test_a_design_that_adds_up_is_told_so(tmp_path: Path) -> None:

@@ -174,6 +174,13 @@ def test_a_folder_of_another_study_is_refused_with_what_it_holds(held: str, kind
         pass
 
 
+@pytest.mark.parametrize("kind", ["sweep", "diff", "tune"])
+def test_the_help_shows_two_examples_as_they_are_written(kind: str) -> None:
+    examples = here(kind, "--help").partition("Examples:\n")[2].partition("\n\n")[0].splitlines()
+    assert sum(line.strip().startswith(f"windtunnel {kind} ") for line in examples) == 2
+    assert all(len(line) <= 80 for line in examples)
+
+
 def test_each_command_refuses_the_folder_of_another(tiny: Path, profile: Path, tmp_path: Path) -> None:
     commands = {
         "sweep": ["sweep", str(tiny), "--set", "traffic.rate=20/s"],
