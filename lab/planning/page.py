@@ -97,8 +97,9 @@ def _curve(plan: Plan, curve: Curve) -> Figure:
     worst = brief.workload.factor(region, Moment.LOST)
     loads = {words.MOMENTS[moment]: brief.workload.factor(region, moment) / worst for moment in Moment}
     name = f"{curve.limit.name} p{curve.limit.level * 100:g}"
-    full = words.full_at_knee(plan)
-    whose = "" if full is None else f" The knee is that of {full.name}, which has no {full.binds} left there."
+    owner, why = words.whose_knee(plan)
+    own = owner == words.limit_name(curve)
+    whose = "" if own else f" The knee is that of {owner}, {why} there."
     points = list(zip(curve.load, curve.seconds, strict=True))
 
     def drawn(width: int, height: int) -> str:
@@ -109,7 +110,7 @@ def _curve(plan: Plan, curve: Curve) -> Figure:
             limit_name=figures.limit_of(curve.limit.seconds, "seconds"),
             loads=loads,
             knee=plan.outlook.knee,
-            knee_name="knee" if full is None else f"knee of {full.name}",
+            knee_name="knee" if own else f"knee of {owner}",
             error_ratio=ERROR_RATIO,
             palette=charts.CSS,
             width=width,

@@ -10,7 +10,7 @@ from core.scenario.intent import DEFAULT
 from lab import figures
 from sim.planner.brief import ON_DEMAND, SPOT
 from sim.planner.latency import ERROR_RATIO
-from sim.planner.outlook import Percentile, TierOutlook
+from sim.planner.outlook import Curve, Percentile, TierOutlook
 from sim.planner.plan import Plan
 from sim.planner.terms import Paid
 from sim.planner.uncertainty import Output
@@ -113,7 +113,7 @@ def with_error(seconds: float) -> str:
     return f"{value} [{low}–{high}] {unit}"
 
 
-def limit_name(each: Percentile) -> str:
+def limit_name(each: Percentile | Curve) -> str:
     """``feed.read p95``."""
     return f"{each.limit.name} p{each.limit.level * 100:g}"
 
@@ -179,6 +179,20 @@ def full_at_knee(plan: Plan) -> TierOutlook | None:
     knee = plan.outlook.knee * (1.0 + 1e-9)
     full = [each for each in plan.outlook.tiers if each.binds != "CPU" and 1.0 + each.headroom[Moment.LOST] <= knee]
     return min(full, key=lambda each: each.headroom[Moment.LOST], default=None)
+
+
+def whose_knee(plan: Plan) -> tuple[str, str]:
+    """(the tier or the limit, what becomes of it) at the knee of the whole fleet."""
+    full = full_at_knee(plan)
+    if full is not None:
+        return full.name, f"which has no {full.binds} left"
+
+    def spent(curve: Curve) -> float:
+        at = sum(load <= plan.outlook.knee for load in curve.load)
+        return curve.seconds[min(at, len(curve.seconds) - 1)] / curve.limit.seconds
+
+    first = max((curve for curve in plan.outlook.curves if curve.seconds), key=spent, default=None)
+    return (limit_name(first), "which is missed") if first is not None else ("", "")
 
 
 def knee(plan: Plan) -> str:

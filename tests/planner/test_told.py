@@ -214,6 +214,18 @@ def test_a_knee_that_is_another_tiers_says_so(team: str, tmp_path: Path) -> None
     assert "The knee is that of workers, which has no media workers left there." in out.read_text(encoding="utf-8")
 
 
+def test_a_knee_that_is_another_limits_says_so(tmp_path: Path) -> None:
+    slo = {"feed.read": {"p95": "< 20ms"}, "like.add": {"p95": "< 900ms"}}
+    scenario, profile = written(tmp_path, intent={"slo": slo})
+    out = tmp_path / "plan.md"
+    run(scenario, "--profile", profile, "--quick", "--out", out)
+    page = out.read_text(encoding="utf-8")
+    told = "The knee is that of feed.read p95, which is missed there."
+    captions = [line for line in page.splitlines() if "what works in the worst hour; band" in line]
+    assert {"like.add p95 over load" in line for line in captions} == {True, False}
+    assert all((told in line) == ("like.add p95 over load" in line) for line in captions)
+
+
 def test_fewer_replicas_than_spares_are_not_planned_and_it_says_why(tmp_path: Path) -> None:
     for replicas, told in ((0, True), (1, False), (2, False)):
         scenario, profile = written(tmp_path, intent={"spare": 1, "replicas": replicas, "availability": "99%"})
