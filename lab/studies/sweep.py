@@ -131,7 +131,10 @@ class Sweep:
             if limited:
                 most += ", the client's time limit"
             if low[0] == high[0]:
-                return [f"{words.name_of(figure)} {most}{',' if limited else ''} at every setting"]
+                where = (
+                    "every setting" if len(known) == len(self.places) else f"the {len(known)} settings that carry it"
+                )
+                return [f"{words.name_of(figure)} {most}{',' if limited else ''} at {where}"]
             others = f", and {limited - 1} more" if limited > 1 else ""
             told = (
                 f"{words.name_of(figure)} from {least} ({low[1].point.name}) to {most} ({high[1].point.name}{others})"

@@ -55,7 +55,11 @@ def _chart(sweep: Sweep, figure: str) -> Section:
     told = "; ".join(rows[:12]) + ("; …" if len(rows) > 12 else ".")
     left = len(drawn) - LINES_MAX
     absent = [place.point.name for place in sweep.places if place.estimate(figure) is None]
-    caption = f"{name} over {sweep.axes[0].field}; bands are 95 % intervals over {sweep.replications} replications"
+    caption = f"{name} over {sweep.axes[0].field}; " + (
+        f"bands are 95 % intervals over {sweep.replications} replications"
+        if sweep.replications > 1
+        else "one replication, so no intervals"
+    )
     caption += f"; {left} more combinations are in the table." if left > 0 else "."
     if absent:
         more = f" and {len(absent) - _NAMED_MAX} more" if len(absent) > _NAMED_MAX else ""

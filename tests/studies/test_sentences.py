@@ -63,6 +63,9 @@ def test_a_sweep_tells_the_clients_time_limit_as_such_and_names_no_setting_twice
     assert "from 110 ms (traffic.rate=10/s) to >5.00 s, the client's time limit (traffic.rate=20/s, and 1 more)" in (
         some.sentence
     )
+    bare = dataclasses.replace(full.places[0], readings=(Reading(figures={}, excesses={}),))
+    part = dataclasses.replace(full, places=(bare, *full.places[1:]))
+    assert part.sentence.endswith("time limit, at the 2 settings that carry it.")
     assert not _sweep((0.1, 0.1, 0.1), (0.2, 0.2, 0.2), (4.9, 4.9, 4.9)).limited
     assert _sweep((0.1,) * 3, (0.1,) * 3, (0.1,) * 3).sentence == "3 settings; feed.read p95 100 ms at every setting."
 
