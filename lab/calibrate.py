@@ -318,7 +318,8 @@ def _profile(
         },
         notes=(
             "demands: CPU by /proc/PID/task/*/schedstat, one operation at a time, idle use subtracted",
-            f"variation: of latency at the slowest rate with {POINT_REQUESTS} requests, without its top 1 %",
+            f"variation: of the latency at the slowest rate with {POINT_REQUESTS} requests, where there is next to no queue, "
+            "without its top 1 %",
             "media.complete, object.put, media.process: shares of the journey media.upload; see lab/calibrate.py",
         ),
     )
