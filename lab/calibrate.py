@@ -318,15 +318,13 @@ def _profile(
         },
         notes=(
             "demands: CPU by /proc/PID/task/*/schedstat, one operation at a time, idle use subtracted",
-            f"variation: of the latency at the slowest rate with {POINT_REQUESTS} requests, where there is next to no queue, "
-            "without its top 1 %",
+            "variation: of the latency of the slowest rate, where there is next to no queue, without its top 1 %",
             "media.complete, object.put, media.process: shares of the journey media.upload; see lab/calibrate.py",
         ),
     )
 
 
 def _demands(operation: str, points: list[Point]) -> Iterator[Demand]:
-    enough = next((point for point in points if point.count >= POINT_REQUESTS), points[0])
     for process in sorted({name for point in points for name in point.cpu_seconds}):
         values = tuple(point.cpu_seconds.get(process, 0.0) for point in points)
         if max(values) > 1e-6:
@@ -335,7 +333,7 @@ def _demands(operation: str, points: list[Point]) -> Iterator[Demand]:
                 process=process,
                 rates_per_second=tuple(point.rate_per_second for point in points),
                 cpu_seconds=values,
-                variation=enough.variation,
+                variation=points[0].variation,
             )
 
 
