@@ -48,7 +48,7 @@ def test_the_markdown_says_the_same_as_the_page(pair: Path, page: str) -> None:
     assert {"Expectations", "Latency over time", "Agreement", "Cost", "Validity", "How to repeat"} <= set(titles)
     for word in ("feed.read p95, outside faults", "feed_redis +300 ms ± 100 ms", "round trip 305 ms", "a1b2c3d"):
         assert word in text
-        assert word in page
+        assert word in page.replace("<wbr>", "")  # where a long name may be broken
 
 
 def test_text_of_a_scenario_is_never_taken_for_markup(tmp_path: Path) -> None:
