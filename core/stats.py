@@ -91,6 +91,12 @@ def mean_interval(samples: npt.ArrayLike) -> Estimate:
     return Estimate(value=mean, low=mean - half, high=mean + half)
 
 
+def unseen_ratio_max(count: int) -> float:
+    """Upper bound of a share of which nothing was seen among ``count``, at 95 % (rule of three: Hanley and
+    Lippman-Hand, *If nothing goes wrong, is everything all right?*, 1983)."""
+    return min(1.0, 3.0 / count)
+
+
 def signed_error(simulated: float, measured: float) -> float:
     """(simulated − measured) / measured; NaN where the measured is zero or missing."""
     return (simulated - measured) / measured if measured else float("nan")

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from core import judge, stats
-from core.names import ERRORS
+from core.names import ERRORS, Origin
 from core.run import Run, Samples
 from core.stats import Estimate
 from lab import agreement, counts, figures
@@ -18,8 +18,6 @@ from sim.outcomes import Service
 
 _NAME: Final = 32
 _MARKS: Final = {True: "✓", False: "✗", None: "·"}
-#: Upper bound of a share of which nothing was seen among n, over 1/n (rule of three: 95 % sure).
-_RULE_OF_THREE: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +56,8 @@ def summarize(run: Run) -> str:
     lines += ["", *table(head, [_row(each) for each in operations(run)])[0], ""]
     lines += labelled(
         "NOTE",
-        "± is half of the 95 % interval, from tenths of this one run; a peak that comes once is in one of them. "
-        "How much runs differ: --replications 20",
+        "± is half of the 95 % interval, from tenths of this one run; a peak that comes once is in one of them."
+        + (" How much runs differ: --replications 20" if record.origin is Origin.SIMULATED else ""),
     )
     return "\n".join(lines)
 
@@ -112,7 +110,7 @@ def _row(line: Line) -> list[str]:
         line.name,
         figures.count(line.count),
         figures.rate(line.per_second),
-        figures.share(line.errors_ratio) if line.errors_ratio else f"<{_RULE_OF_THREE / line.count * 100:.2g} %",
+        figures.share(line.errors_ratio) if line.errors_ratio else f"<{stats.unseen_ratio_max(line.count) * 100:.2g} %",
         *(_around(each) for each in line.quantiles),
     ]
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import platform
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -133,32 +134,25 @@ def _points(
             report(number, len(todo), f"{name} at {rate:g}/s{' degraded' if degraded else ''}")
             seconds = max(point_seconds, 8.0) if name == "media.upload" else point_seconds
             expected = Outcome.DEGRADED if degraded else Outcome.OK
+            measured = functools.partial(
+                _point, scenario, path, stack, work, idle, name, seconds=seconds, expected=expected
+            )
             with _cut(stack) if degraded else contextlib.nullcontext():
-                point = _carried(scenario, path, stack, work, idle, name, rate, seconds, expected)
+                point = _carried(measured, rate, calm=lambda: _settle(stack, idle))
             points.append(_renamed(point, name + DEGRADED) if degraded else point)
     return points
 
 
-def _carried(
-    scenario: Scenario,
-    path: Path,
-    stack: RunningStack,
-    work: Path,
-    idle: Mapping[str, float],
-    name: str,
-    rate: float,
-    seconds: float,
-    expected: Outcome,
-) -> Point:
+def _carried(measured: Callable[[float], Point], rate: float, *, calm: Callable[[], None]) -> Point:
     """A point at this rate, or at a lower one where this is more than the machine carries: what an overloaded system
     does instead of answering is no demand of the operation."""
     for left in reversed(range(TRIES)):
         try:
-            return _point(scenario, path, stack, work, idle, name, rate, seconds, expected)
+            return measured(rate)
         except _OverloadError as error:
             if not left:
                 raise UserError(f"calibration of {error}; is something else running on this machine?") from error
-            _settle(stack, idle)
+            calm()
             rate *= SLOWER
     raise AssertionError("unreachable")
 

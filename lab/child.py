@@ -20,8 +20,6 @@ from lab.errors import UserError
 from stack import launch
 
 _STOP_SECONDS = 3.0
-#: The load generator does not wait for the runner's own bookkeeping on the same core, where root may say so.
-_NICE = -10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +38,7 @@ def run(
     log: Path,
     timeout_seconds: float,
     cores: Sequence[int] = (),
+    nice: int = 0,
     on_line: Callable[[dict[str, Any]], None] | None = None,
     meanwhile: Callable[[], str | None] | None = None,
     stop_when: Callable[[], bool] | None = None,
@@ -49,7 +48,7 @@ def run(
     ``on_line`` gets each JSON line of its stdout. About ten times a second ``meanwhile`` is asked, and a reason that
     it gives ends everything as a UserError; ``stop_when`` asks the program to end early, in good order. Raises
     UserError when it took too long; whatever happens, it is gone when this returns. Call from the main thread: the
-    kernel binds its promise to kill to the thread.
+    kernel binds its promise to kill to the thread. A ``nice`` below 0 puts it before others, where we are root.
     """
     told = {
         "argv": [sys.executable, "-m", module, *arguments],
@@ -58,7 +57,7 @@ def run(
         "cores": list(cores),
         "data_bytes": 0,
         "idle": False,
-        "nice": _NICE,
+        "nice": nice,
         "parent": os.getpid(),
     }
     log.parent.mkdir(parents=True, exist_ok=True)

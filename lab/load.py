@@ -14,6 +14,7 @@ from lab.progress import task
 from stack.control import RunningStack
 
 _SEED_SECONDS_MAX = 900.0
+_NICE = -10  # of the generator: it does not wait for the runner's own bookkeeping on the same core
 _TAIL_SECONDS = 60.0  # after the last arrival: clients time out well before
 
 Meanwhile = Callable[[], str | None]
@@ -76,6 +77,7 @@ def drive(
         log=log,
         timeout_seconds=duration_seconds + _TAIL_SECONDS,
         cores=cores,
+        nice=_NICE,
         on_line=on_line,
         meanwhile=meanwhile,
         stop_when=stop_when,

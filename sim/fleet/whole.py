@@ -27,8 +27,6 @@ from sim.planner import contents
 QUANTILES: Final = (0.5, 0.95, 0.99)
 #: The percentile whose interval says whether there are enough cells.
 WATCHED: Final = 0.99
-#: Upper bound of a share of which nothing was seen among n, over 1/n (rule of three: 95 % sure).
-_RULE_OF_THREE: Final = 3.0
 #: Standard errors beyond which two means differ.
 _DOUBT: Final = 3.0
 
@@ -147,7 +145,7 @@ def over(values: Sequence[float]) -> Estimate:
 def share(ratios: Sequence[float], total: int) -> Estimate:
     """Mean of a share over cells; where none was seen at all, at most three of as many."""
     if not any(ratios):
-        return Estimate(value=0.0, low=0.0, high=min(1.0, _RULE_OF_THREE / total))
+        return Estimate(value=0.0, low=0.0, high=stats.unseen_ratio_max(total))
     found = over(ratios)
     return replace(found, high=min(1.0, found.high))
 

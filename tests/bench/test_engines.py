@@ -19,6 +19,7 @@ from sim import reference
 from sim.compiled import compile_now, engine, feedforward
 from sim.parts import Parts, prepare
 from sim.simulate import run_second_by_second
+from sim.theory.caches import lru
 from tests.model import forward
 from tests.model.compiled_caches import Caches
 from tests.model.small import scenario
@@ -82,4 +83,6 @@ def test_look_ups_of_a_cache_tier() -> None:
         begun = time.process_time()
         caches.ask(keys)
         rates.append(_LOOKUPS / (time.process_time() - begun) / 1e6)
+        (told,) = caches.hit_ratios()
+        assert told == pytest.approx(lru(np.arange(1, _OBJECTS + 1) ** -1.0, _OBJECTS / 10).hit_ratio, abs=0.005)
     print(f"\ncache lookups: {statistics.median(rates):.0f} million/s")

@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from core.profile import encode
-from tests.model import synthetic
-
 ROOT = Path(__file__).parents[2]
 SMALL = """\
 scenario: small
@@ -34,13 +31,6 @@ def windtunnel(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
 def small(tmp_path: Path) -> Path:
     path = tmp_path / "small.yaml"
     path.write_text(SMALL, encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def profile(tmp_path: Path) -> Path:
-    path = tmp_path / "profile.json"
-    path.write_bytes(encode(synthetic.profile()))
     return path
 
 

@@ -15,13 +15,11 @@ import pytest
 from click.testing import CliRunner
 
 from core import run
-from core.profile import encode
 from core.scenario import parse
 from lab.cli.main import windtunnel as group
 from lab.compare import compare
 from lab.errors import UserError
 from tests.cli.test_command_line import ROOT
-from tests.model import synthetic
 
 FLEET = """\
 scenario: tiny_fleet
@@ -38,13 +36,6 @@ def fleet(tmp_path: Path) -> Path:
     """A fleet of four cells with a hundred people each."""
     path = tmp_path / "fleet.yaml"
     path.write_text(FLEET, encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def profile(tmp_path: Path) -> Path:
-    path = tmp_path / "profile.json"
-    path.write_bytes(encode(synthetic.profile()))
     return path
 
 

@@ -127,7 +127,9 @@ SPOILED: Final[dict[Callable[[World], None], tuple[str, str]]] = {
 
 
 def test_a_crowd_keeps_every_law() -> None:
-    simulate(_crowd(), profile(), engine="compiled")
+    result = simulate(_crowd(), profile(), engine="compiled")  # raises where a law is broken
+    assert result.engine == "compiled"
+    assert result.outcomes.count == len(result.samples) > 0
 
 
 @pytest.mark.parametrize("spoil", SPOILED, ids=lambda spoil: spoil.__name__.strip("_"))
