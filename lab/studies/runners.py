@@ -13,7 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
@@ -132,8 +134,9 @@ class _Lane(Generic[R]):
         context = multiprocessing.get_context("spawn")
         self.executor = ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(os.getpid(),))
         before = set(multiprocessing.active_children())
-        future = self.executor.submit(self.work, task, shared)
-        self.process = next(iter(set(multiprocessing.active_children()) - before), None)
+        with _ctrl_c_waits():
+            future = self.executor.submit(self.work, task, shared)
+            self.process = next(iter(set(multiprocessing.active_children()) - before), None)
         return future
 
     def stop(self) -> None:
@@ -142,6 +145,24 @@ class _Lane(Generic[R]):
             self.process.kill()
         if self.executor is not None:
             self.executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Ctrl-C is answered after a worker's start, not amid it: a worker that has been given half of what it needs, and
+    one that is interrupted before `_begin`, would print a traceback each. A worker inherits the block; here a handler
+    is needed too, for a signal goes to whichever thread does not block it. Call from the main thread."""
+    resource_tracker.ensure_running()  # the first start of a worker would do it, and lift the block
+    asked: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if asked:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _begin(parent: int) -> None:
