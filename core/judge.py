@@ -19,6 +19,7 @@ from core import stats
 from core.names import ERRORS
 from core.run import Samples
 from core.scenario.model import Expectation, Scenario
+from core.stats import Estimate
 
 Floats = npt.NDArray[np.float64]
 Windows = Sequence[tuple[float, float]]  # begin and end in seconds from t0
@@ -49,6 +50,7 @@ class Verdict:
     held: bool | None  # None: unjudged, see ``reason``
     count: int = 0  # samples it stands on
     reason: str = ""
+    interval: Estimate | None = None  # around ``value``, of a percentile or a share of errors of a whole run
 
     @property
     def margin(self) -> float | None:
@@ -101,7 +103,9 @@ def judge(
         found = samples.of(name)
         inside = in_windows(found, windows)
         judged = found.where(~inside) if expectation.outside == "faults" else found
-        verdicts += judge_operation(name, expectation, judged, patience_seconds=patience)
+        verdicts += judge_operation(
+            name, expectation, judged, patience_seconds=patience, seconds=scenario.traffic.duration_seconds
+        )
         if expectation.lost is not None:
             verdicts.append(_lost(name, expectation.lost, ledger))
     recovery, reason, count = _recovery(scenario, samples, windows)
@@ -135,24 +139,30 @@ def in_windows(samples: Samples, windows: Windows) -> npt.NDArray[np.bool_]:
 
 
 def judge_operation(
-    name: str, expectation: Expectation, samples: Samples, *, patience_seconds: float
+    name: str,
+    expectation: Expectation,
+    samples: Samples,
+    *,
+    patience_seconds: float,
+    seconds: float | None = None,
 ) -> tuple[Verdict, ...]:
-    """Judge percentiles and errors of one operation's ``samples``, which are taken as they are.
+    """Judge percentiles and errors of one operation's ``samples``, which are taken as they are. Where they are of a run
+    of ``seconds`` from t0, each value has its interval.
 
     A percentile needs `core.stats.supported` samples and a share of errors `ERRORS_EXPECTED_MIN` expected ones; with
     fewer the verdict is None, or False where the excess is beyond chance.
     """
     outside = f", outside {expectation.outside}" if expectation.outside else ""
-    seconds = waited_seconds(samples, patience_seconds)
-    failed = _is_error(samples)
+    waited = waited_seconds(samples, patience_seconds)
+    at_seconds, failed = samples.at_seconds, _is_error(samples)
     verdicts: list[Verdict] = []
     for measure, q, limit in _percentiles(expectation):
-        value = stats.quantile(seconds, q) if len(seconds) else None
+        value = stats.quantile(waited, q) if len(waited) else None
         held: bool | None = value is not None and value < limit
         reason = ""
-        if not stats.supported(len(seconds), q):
-            doubtless = beyond_chance(int((seconds >= limit).sum()), len(seconds), 1.0 - q)
-            held, reason = (False, "") if doubtless else (None, _too_few(len(seconds)))
+        if not stats.supported(len(waited), q):
+            doubtless = beyond_chance(int((waited >= limit).sum()), len(waited), 1.0 - q)
+            held, reason = (False, "") if doubtless else (None, _too_few(len(waited)))
         verdicts.append(
             Verdict(
                 name=f"{name} {measure}{outside}",
@@ -162,8 +172,11 @@ def judge_operation(
                 limit=limit,
                 value=value,
                 held=held,
-                count=len(seconds),
+                count=len(waited),
                 reason=reason,
+                interval=_known(stats.blocked_quantile(waited, at_seconds, q, seconds=seconds))
+                if seconds is not None and stats.supported(len(waited), q)
+                else None,
             )
         )
     if expectation.errors_ratio is not None:
@@ -183,9 +196,16 @@ def judge_operation(
                 held=held,
                 count=count,
                 reason=reason,
+                interval=_known(stats.blocked_share(failed, at_seconds, seconds=seconds))
+                if seconds is not None and count
+                else None,
             )
         )
     return tuple(verdicts)
+
+
+def _known(found: Estimate) -> Estimate | None:
+    return found if math.isfinite(found.high - found.low) else None
 
 
 def waited_seconds(samples: Samples, patience_seconds: float) -> Floats:

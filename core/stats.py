@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float64]
 
 #: A quantile is printed only where at least so many samples lie beyond it.
 BEYOND_MIN: Final = 10
-#: Pieces of time of which `blocked_quantile` leaves out each in turn.
+#: Pieces of time of which the intervals of one run leave out each in turn.
 BLOCKS: Final = 10
 _Z95: Final = 1.959963984540054
 
@@ -68,13 +68,53 @@ def blocked_quantile(samples: npt.ArrayLike, at_seconds: npt.ArrayLike, q: float
     and of a peak that comes once nothing is known from one run. Infinite where fewer than two pieces hold a sample.
     """
     values = np.asarray(samples, dtype=np.float64)
-    block = np.clip(np.asarray(at_seconds, dtype=np.float64) / seconds * BLOCKS, 0, BLOCKS - 1).astype(np.int64)
-    whole = quantile(values, q)
+    block = _blocks(at_seconds, seconds)
     there = np.unique(block)
-    if len(there) < 2:
+    return _jackknifed(quantile(values, q), [quantile(values[block != each], q) for each in there])
+
+
+def blocked_share(chosen: npt.ArrayLike, at_seconds: npt.ArrayLike, *, seconds: float) -> Estimate:
+    """The share of requests that are ``chosen``, with its interval as in `blocked_quantile`."""
+    block = _blocks(at_seconds, seconds)
+    hits = np.bincount(block, weights=np.asarray(chosen, dtype=np.float64), minlength=BLOCKS)
+    return share_of_pieces(hits, np.bincount(block, minlength=BLOCKS))
+
+
+def share_of_pieces(hits: npt.ArrayLike, counts: npt.ArrayLike) -> Estimate:
+    """As `blocked_share`: ``hits`` are those chosen of the ``counts`` requests in each of the pieces of time. Where
+    none is, or every one, the interval is what the rule of three leaves open; NaN of no requests."""
+    chosen, of = np.asarray(hits, dtype=np.float64), np.asarray(counts, dtype=np.float64)
+    total = float(of.sum())
+    if not total:
+        return Estimate(value=float("nan"), low=float("nan"), high=float("nan"))
+    value, unseen = float(chosen.sum()) / total, unseen_ratio_max(int(total))
+    if value in (0.0, 1.0):
+        return Estimate(value=value, low=max(0.0, value - unseen), high=min(1.0, value + unseen))
+    there = (of > 0) & (of < total)
+    found = _jackknifed(value, ((chosen.sum() - chosen[there]) / (total - of[there])).tolist())
+    return Estimate(value=value, low=max(0.0, found.low), high=min(1.0, found.high))
+
+
+def visits_rate(visits: npt.ArrayLike, *, seconds: float) -> Estimate:
+    """Requests per second with a 95 % interval, of the number of the visit to which each belongs. Visits are a Poisson
+    process, whatever its course, so requests are a compound one, whose variance is the sum of the squares of each
+    visit's requests (Ross, *Introduction to Probability Models*, 5.4.2)."""
+    counts = np.unique(np.asarray(visits), return_counts=True)[1].astype(np.float64)
+    value, half = float(counts.sum()) / seconds, _Z95 * float((counts**2).sum()) ** 0.5 / seconds
+    return Estimate(value=value, low=max(0.0, value - half), high=value + half)
+
+
+def _blocks(at_seconds: npt.ArrayLike, seconds: float) -> npt.NDArray[np.int64]:
+    place = np.asarray(at_seconds, dtype=np.float64) / seconds * BLOCKS
+    return np.clip(place, 0, BLOCKS - 1).astype(np.int64)
+
+
+def _jackknifed(whole: float, without: Sequence[float]) -> Estimate:
+    """A figure with its interval, from what it is ``without`` each piece."""
+    n = len(without)
+    if n < 2:
         return Estimate(value=whole, low=-float("inf"), high=float("inf"))
-    pseudo = [len(there) * whole - (len(there) - 1) * quantile(values[block != each], q) for each in there]
-    spread = mean_interval(pseudo)
+    spread = mean_interval([n * whole - (n - 1) * each for each in without])
     half = (spread.high - spread.low) / 2.0
     return Estimate(value=whole, low=whole - half, high=whole + half)
 

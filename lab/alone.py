@@ -26,9 +26,9 @@ class Line:
 
     name: str
     count: int
-    per_second: float
+    per_second: Estimate
     quantiles: tuple[Estimate | None, ...]  # seconds
-    errors_ratio: float
+    errors_ratio: Estimate
 
 
 def summarize(run: Run) -> str:
@@ -46,13 +46,13 @@ def summarize(run: Run) -> str:
         lines += labelled("VOID", "; ".join(record.validity.reasons) or "no reason was recorded")
     found = judge.judge(run.scenario, run.samples, ledger=record.ledger or None)
     if found.verdicts:
-        lines += ["", f"{'EXPECTATIONS':<{_NAME + 2}}{'limit':>9}{record.origin.value:>12}   verdict"]
+        lines += ["", f"{'EXPECTATIONS':<{_NAME + 2}}{'limit':>9}{record.origin.value:>15}   verdict"]
     for verdict in found.verdicts:
-        value = figures.by_unit(verdict.value, verdict.unit)
+        value = figures.found(verdict.value, verdict.interval, verdict.unit)
         limit = figures.limit_of(verdict.limit, verdict.unit)
         word = {True: "held", False: "missed", None: verdict.reason or "not judged"}[verdict.held]
-        lines.append(f"{_MARKS[verdict.held]} {verdict.name:<{_NAME}}{limit:>9}{value:>12}   {word}")
-    head = ["OPERATION", "n", "rate", "errors", *(f"p{q * 100:g} ms" for q in agreement.QUANTILES)]
+        lines.append(f"{_MARKS[verdict.held]} {verdict.name:<{_NAME}}{limit:>9}{value:>15}   {word}")
+    head = ["OPERATION", "n", "rate/s", "errors", *(f"p{q * 100:g} ms" for q in agreement.QUANTILES)]
     lines += ["", *table(head, [_row(each) for each in operations(run)])[0], ""]
     lines += labelled(
         "NOTE",
@@ -68,62 +68,56 @@ def operations(run: Run) -> list[Line]:
     samples = agreement.waited(run.samples.judged(), run.scenario.traffic.timeout_seconds)
     counted = counts.read(run.folder, duration_seconds=seconds)
     rows = {name: samples.of(name) for name in sorted({str(each) for each in np.unique(samples.operation)})}
+    kept = {name: _of_rows(name, found, seconds) for name, found in rows.items()}
     if counted is None:
-        return [_of_rows(name, rows[name], seconds) for name in rows]
-    return [_of_counts(name, counted[name], rows.get(name), seconds) for name in sorted(counted)]
+        return list(kept.values())
+    return [_of_counts(name, counted[name], kept.get(name), seconds, run.rows_kept_ratio) for name in sorted(counted)]
 
 
 def _of_rows(name: str, rows: Samples, seconds: float) -> Line:
     return Line(
         name=name,
         count=len(rows),
-        per_second=len(rows) / seconds,
+        per_second=stats.visits_rate(rows.request, seconds=seconds),
         quantiles=tuple(
             stats.blocked_quantile(rows.latency_seconds, rows.at_seconds, q, seconds=seconds)
             if stats.supported(len(rows), q)
             else None
             for q in agreement.QUANTILES
         ),
-        errors_ratio=float(np.isin(rows.outcome, [each.value for each in ERRORS]).mean()),
+        errors_ratio=stats.blocked_share(
+            np.isin(rows.outcome, [each.value for each in ERRORS]), rows.at_seconds, seconds=seconds
+        ),
     )
 
 
-def _of_counts(name: str, service: Service, rows: Samples | None, seconds: float) -> Line:
-    """Of a run that kept some of its rows: figures of all requests, intervals as wide as those rows tell."""
-    kept = None if rows is None else _of_rows(name, rows, seconds)
-    quantiles: list[Estimate | None] = []
-    for place, q in enumerate(agreement.QUANTILES):
-        value, about = service.quantile_seconds(q), None if kept is None else kept.quantiles[place]
-        half = math.inf if about is None else (about.high - about.low) / 2.0
-        quantiles.append(None if value is None else Estimate(value=value, low=value - half, high=value + half))
+def _of_counts(name: str, service: Service, kept: Line | None, seconds: float, kept_ratio: float) -> Line:
+    """Of a run that kept some of its rows: figures of all requests. The rows tell how wide the intervals of percentiles
+    are, and of the rate by how much a visit's requests differ; a sum of 1 / ``kept_ratio`` times as many varies by the
+    root of that more."""
     return Line(
         name=name,
         count=service.count,
-        per_second=service.count / seconds,
-        quantiles=tuple(quantiles),
-        errors_ratio=service.errors_ratio,
+        per_second=_within(service.count / seconds, None if kept is None else kept.per_second, kept_ratio**-0.5),
+        quantiles=tuple(
+            None if value is None else _within(value, None if kept is None else kept.quantiles[place])
+            for place, value in enumerate(service.quantile_seconds(q) for q in agreement.QUANTILES)
+        ),
+        errors_ratio=service.errors(),
     )
+
+
+def _within(value: float, about: Estimate | None, scale: float = 1.0) -> Estimate:
+    """The value with an interval ``scale`` times as wide as that of ``about``."""
+    half = math.inf if about is None else (about.high - about.low) / 2.0 * scale
+    return Estimate(value=value, low=value - half, high=value + half)
 
 
 def _row(line: Line) -> list[str]:
     return [
         line.name,
         figures.count(line.count),
-        figures.rate(line.per_second),
-        figures.share(line.errors_ratio) if line.errors_ratio else f"<{stats.unseen_ratio_max(line.count) * 100:.2g} %",
-        *(_around(each) for each in line.quantiles),
+        figures.around(line.per_second),
+        figures.errors(line.errors_ratio),
+        *(figures.around(each, 1e-3) for each in line.quantiles),
     ]
-
-
-def _around(found: Estimate | None) -> str:
-    """``9.1 ±18 %``, in milliseconds."""
-    if found is None:
-        return figures.MISSING
-    half = (found.high - found.low) / 2.0
-    if not math.isfinite(half) or not half:
-        return figures.rounded(found.value * 1e3)
-    return f"{figures.rounded(found.value * 1e3, half * 1e3)} {_percent(half / found.value * 100)}"
-
-
-def _percent(value: float) -> str:
-    return f"±{value:.{0 if value >= 0.95 else 1}f} %"

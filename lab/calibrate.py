@@ -28,7 +28,7 @@ from core.names import Component, Outcome, Server
 from core.operations import OPERATIONS
 from core.profile import DEGRADED, Delay, Demand, Profile, Stalls, Wire
 from core.scenario import Scenario
-from lab import load, provenance, stacks, wire
+from lab import client, load, provenance, stacks, wire
 from lab.errors import UserError
 from lab.progress import task
 from lab.sampler import UsageSampler
@@ -104,9 +104,12 @@ def calibrate(
                 lost = stalls.probe(scenario.system.placement.cores.load[0], STALL_SECONDS)
                 idle = _idle(stack)
                 points = _points(scenario, path, stack, work, idle, point_seconds)
+                with task("client"):
+                    clients = client.wires(scenario, path, stack, work)
                 crossing = wire.round_trip(stack.cores)
                 flush = wire.flush(data)
-            profile = _profile(scenario, points, idle, lost, crossing, flush)
+            loopback = Wire(link="loopback", median_seconds=crossing.median_seconds, p99_seconds=crossing.p99_seconds)
+            profile = _profile(scenario, points, idle, lost, (loopback, *clients), flush)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return profile, tuple(points)
@@ -270,7 +273,7 @@ def _profile(
     points: list[Point],
     idle: Mapping[str, float],
     lost: Any,
-    crossing: wire.Spread,
+    wires: tuple[Wire, ...],
     flush: wire.Spread,
 ) -> Profile:
     by_operation: dict[str, list[Point]] = {}
@@ -293,7 +296,7 @@ def _profile(
         machine=provenance.machine(),
         scenario=scenario.name,
         demands=tuple(demands),
-        wires=(Wire(link="loopback", median_seconds=crossing.median_seconds, p99_seconds=crossing.p99_seconds),),
+        wires=wires,
         delays=(Delay(station="postgres.commit", median_seconds=flush.median_seconds, p99_seconds=flush.p99_seconds),),
         stalls=Stalls(
             per_second=lost.per_second,
@@ -310,6 +313,7 @@ def _profile(
         notes=(
             "demands: CPU by /proc/PID/task/*/schedstat, one operation at a time, idle use subtracted",
             "variation: of the latency of the slowest rate, where there is next to no queue, without its top 1 %",
+            "wires of clients: the generator's own time, from the intended start, is in them; see lab/client.py",
             "media.complete, object.put, media.process: shares of the journey media.upload; see lab/calibrate.py",
         ),
     )

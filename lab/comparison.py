@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from core.stats import signed_error
+from core.stats import Estimate, signed_error
 
 FILE: Final = "comparison.json"
 SCHEMA_VERSION: Final = 1
@@ -118,6 +118,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     held: bool | None = None
     count: int = 0
     reason: str = ""
+    interval: Estimate | None = None  # 95 %, from pieces of this run (`core.stats.blocked_quantile`)
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from lab.comparison import Figure, Verdict
+from core.stats import Estimate
+from lab.comparison import Figure, Judged, Verdict
 
 MISSING: Final = "–"
 MINUS: Final = "−"
@@ -90,6 +91,45 @@ def dollars(value: float | None) -> str:
     return f"${_digits(value)}"
 
 
+def around(found: Estimate | None, unit: float = 1.0, letters: str = "") -> str:
+    """``41.6 ms ±0.7 %``: in digits that the interval allows; ``letters`` follow the value."""
+    if found is None:
+        return MISSING
+    return f"{_digits(found.value / unit, _width(found) / unit)}{letters}{half(found)}"
+
+
+def half(found: Estimate) -> str:
+    """`` ±0.7 %``: half of the interval over the value; empty where there is none, or the figure never differs."""
+    width = _width(found)
+    return f" ±{_one_digit(width / abs(found.value) * 100)} %" if width and found.value else ""
+
+
+def share_around(found: Estimate) -> str:
+    """``55.4 ±0.2 %``, both of the same whole."""
+    width = _width(found) * 100
+    return f"{_digits(found.value * 100, width)}{f' ±{_one_digit(width)}' if width else ''} %"
+
+
+def errors(found: Estimate) -> str:
+    """A share; where none was seen, below how much it is."""
+    return f"<{_one_digit(found.high * 100)} %" if found.value == 0.0 else share_around(found)
+
+
+def judged(side: Judged | None, unit: str) -> str:
+    """What one side of an expectation found, with its interval."""
+    return found(side.value, side.interval, unit) if side is not None else MISSING
+
+
+def found(value: float | None, interval: Estimate | None, unit: str) -> str:
+    """A figure of a verdict with its interval, where it has one."""
+    if value is None or interval is None:
+        return by_unit(value, unit)
+    if unit == "ratio":
+        return errors(interval)
+    scale, letters = _unit(value)
+    return around(interval, scale, f" {letters}")
+
+
 def by_unit(value: float | None, unit: str) -> str:
     """A figure of a verdict: ``unit`` is seconds, ratio or count."""
     if unit == "seconds":
@@ -134,6 +174,18 @@ def took(seconds: float) -> str:
     """``161`` → ``2m41s``."""
     whole = round(seconds)
     return f"{whole // 60}m{whole % 60:02d}s" if whole >= 60 else f"{whole}s"
+
+
+def _width(found: Estimate) -> float:
+    width = (found.high - found.low) / 2.0
+    return width if math.isfinite(width) else 0.0
+
+
+def _one_digit(value: float) -> str:
+    """One significant digit, without an exponent; a whole number keeps all of its."""
+    if value <= 0:
+        return "0"
+    return f"{value:.{max(0, -math.floor(math.log10(float(f'{value:.0e}'))))}f}"
 
 
 def _unit(seconds: float) -> tuple[float, str]:

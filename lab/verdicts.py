@@ -91,7 +91,13 @@ def deaths(side: Run) -> tuple[str, ...]:
 def _judged(verdict: judge.Verdict | None) -> Judged | None:
     if verdict is None:
         return None
-    return Judged(value=verdict.value, held=verdict.held, count=verdict.count, reason=verdict.reason)
+    return Judged(
+        value=verdict.value,
+        held=verdict.held,
+        count=verdict.count,
+        reason=verdict.reason,
+        interval=verdict.interval,
+    )
 
 
 def _order(verdict: Verdict) -> tuple[int, float]:

@@ -101,6 +101,15 @@ class Service:
         """Share of errors; NaN of nothing."""
         return int(self.by_second[_IS_ERROR].sum()) / self.count if self.count else float("nan")
 
+    def errors(self) -> stats.Estimate:
+        """Share of errors with its interval within this run (`core.stats.share_of_pieces`)."""
+        seconds = self.by_second.shape[1]
+        begins = np.unique(np.arange(stats.BLOCKS) * seconds // stats.BLOCKS)
+        return stats.share_of_pieces(
+            np.add.reduceat(self.by_second[_IS_ERROR].sum(axis=0), begins),
+            np.add.reduceat(self.by_second.sum(axis=0), begins),
+        )
+
     def quantile_seconds(self, q: float) -> float | None:
         """The q-quantile; None where too few requests carry it."""
         return self.latency.quantile(q) if stats.supported(self.count, q) else None

@@ -76,8 +76,8 @@ def _expectations(comparison: Comparison) -> None:
             {
                 "expectation": each.name,
                 "limit": figures.limit(each),
-                "simulated": figures.by_unit(each.simulated.value, each.unit) if each.simulated else figures.MISSING,
-                "measured": figures.by_unit(each.measured.value, each.unit) if each.measured else figures.MISSING,
+                "simulated": figures.judged(each.simulated, each.unit),
+                "measured": figures.judged(each.measured, each.unit),
                 "verdict": _MARKS[each.deciding.held if each.deciding else None]
                 + (f" {figures.margin(each)}" if each in comparison.missed else "")
                 + (f" ({each.deciding.reason})" if each.deciding and each.deciding.reason else ""),

@@ -18,7 +18,7 @@ from lab.scenarios import load_for_stack
 def command(scenario: Path, out: Path | None, data: Path | None, seconds: float) -> None:
     """Measure CPU demand per operation and process on a stack of SCENARIO, and write a dated profile.
 
-    Takes about seven minutes. `windtunnel run` and `simulate` use the newest profile of this user.
+    Takes about eight minutes. `windtunnel run` and `simulate` use the newest profile of this user.
     """
     from lab import profiles
     from lab.calibrate import calibrate

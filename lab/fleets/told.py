@@ -36,12 +36,13 @@ def render(found: Found, *, commit: str, took_seconds: float, folder: Path) -> s
     said += _expectations(fleet)
     rows = [_row(each) for each in fleet.operations]
     said += ["", *table(["OPERATION", "rate/s", *(f"p{q * 100:g} ms" for q in QUANTILES)], rows)[0], ""]
-    busy = (f"{tier} {_percent(ratio)}" for tier, ratio in list(fleet.busy_ratio.items())[:_BUSIEST])
+    busy = (f"{tier} {figures.share_around(ratio)}" for tier, ratio in list(fleet.busy_ratio.items())[:_BUSIEST])
     said += _wrapped("BUSY", ", ".join(busy))
     if fleet.hit_ratio:
         hits = sorted(fleet.hit_ratio.items(), key=lambda each: each[1].value)
-        said += _wrapped("HITS", ", ".join(f"{name} {_percent(ratio)}" for name, ratio in hits))
-    said += _wrapped("ERRORS", ", ".join(f"{each.name} {_errors(each.errors_ratio)}" for each in fleet.operations))
+        said += _wrapped("HITS", ", ".join(f"{name} {figures.share_around(ratio)}" for name, ratio in hits))
+    shares = (f"{each.name} {figures.errors(each.errors_ratio)}" for each in fleet.operations)
+    said += _wrapped("ERRORS", ", ".join(shares))
     said += _wrapped("COST", _cost(fleet))
     if found.moved:
         said += _wrapped("SPLIT", _split(found))
@@ -107,7 +108,7 @@ def _changes(scenario: Scenario) -> bool:
 
 
 def _row(operation: OperationFigures) -> list[str]:
-    quantiles = [_relative(operation.quantiles[q], 1e-3) for q in QUANTILES]
+    quantiles = [figures.around(operation.quantiles[q], 1e-3) for q in QUANTILES]
     return [operation.name, _rate(operation.per_second), *quantiles]
 
 
@@ -150,9 +151,7 @@ def _figure(each: Sequence[judge.Verdict], fleet: Fleet) -> Estimate | None:
 def _expectations(fleet: Fleet) -> list[str]:
     lines = []
     for first, figure, said in expectations(fleet):
-        value = ""
-        if figure is not None:
-            value = f"{_relative(figure, 1e-3, ' ms') if first.unit == 'seconds' else _errors(figure)}   "
+        value = f"{figures.found(figure.value, figure, first.unit)}   " if figure is not None else ""
         everywhere = said == f"held in {len(fleet.seen)} of {len(fleet.seen)}"
         mark = "✓" if said == "held" or everywhere else "✗" if said.startswith(("missed", "held in")) else "·"
         lines.append(f"{mark} {first.name:<32}{figures.limit_of(first.limit, first.unit):>9}   {value}{said}")
@@ -163,9 +162,8 @@ def _cost(fleet: Fleet) -> str:
     if fleet.dollars_month is None:
         return f"not priced: {fleet.not_priced}"
     month = fleet.dollars_month
-    return (
-        f"{money(month.value)}{_around(month)} a month, if it were this load all month (prices {fleet.scenario.prices})"
-    )
+    value = f"{money(month.value)}{figures.half(month)}"
+    return f"{value} a month, if it were this load all month (prices {fleet.scenario.prices})"
 
 
 def _split(found: Found) -> str:
@@ -185,43 +183,9 @@ def _move(moved: Moved) -> str:
     return f"{middle} [{low}, {high}] %"
 
 
-def _relative(found: Estimate | None, unit: float, letters: str = "") -> str:
-    """``41.6 ±0.7 %``: in digits that the interval allows."""
-    if found is None:
-        return figures.MISSING
-    return f"{figures.rounded(found.value / unit, _width(found) / unit)}{letters}{_around(found)}"
-
-
 def _rate(found: Estimate) -> str:
     unit, letters = next(((size, name) for size, name in _RATES if found.value >= size * 0.9995), (1.0, ""))
-    return _relative(found, unit, letters)
-
-
-def _percent(found: Estimate) -> str:
-    """``55.4 ±0.2 %``, both of the same whole."""
-    half = _width(found) * 100
-    return f"{figures.rounded(found.value * 100, half)}{f' ±{_digit(half)}' if half else ''} %"
-
-
-def _errors(found: Estimate) -> str:
-    """Where none was seen, below how much they are."""
-    return f"<{_digit(found.high * 100)} %" if found.value == 0.0 else _percent(found)
-
-
-def _around(found: Estimate) -> str:
-    """Half of the interval over the value; of one cell alone there is none, and of what never differs none either."""
-    half = _width(found)
-    return f" ±{_digit(half / abs(found.value) * 100)} %" if half and found.value else ""
-
-
-def _width(found: Estimate) -> float:
-    half = (found.high - found.low) / 2.0
-    return half if math.isfinite(half) else 0.0
-
-
-def _digit(value: float) -> str:
-    """One significant digit, without an exponent."""
-    return f"{value:.{max(0, -math.floor(math.log10(float(f'{value:.0e}'))))}f}"
+    return figures.around(found, unit, letters)
 
 
 def _wrapped(label: str, text: str) -> Iterable[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from core.names import Origin
 from core.run import Run
 from lab import figures
-from lab.comparison import Comparison, Judged, Pair, SideFacts, Verdict
+from lab.comparison import Comparison, Pair, SideFacts
 from lab.report import agreement
 from lab.report.drawings import latency_sections, overview, timeline
 from lab.report.parts import LISTING_MAX, Listing, Report, Row, Section, Table
@@ -66,8 +66,8 @@ def _expectations(comparison: Comparison) -> Section | None:
                 cells=(
                     f"{_MARKS[held]} {verdict.name}",
                     figures.limit(verdict),
-                    _judged(verdict, verdict.simulated),
-                    _judged(verdict, verdict.measured),
+                    figures.judged(verdict.simulated, verdict.unit),
+                    figures.judged(verdict.measured, verdict.unit),
                     figures.margin(verdict) or figures.MISSING,
                     figures.count(decided.count if decided else None),
                     word,
@@ -81,10 +81,6 @@ def _expectations(comparison: Comparison) -> Section | None:
         tables=(Table(head=head, rows=tuple(rows), texts=frozenset({0, 6})),),
         sentences=() if comparison.measured.present else (f"Judged on the simulation: {comparison.measured.reason}.",),
     )
-
-
-def _judged(verdict: Verdict, side: Judged | None) -> str:
-    return figures.by_unit(side.value, verdict.unit) if side is not None else figures.MISSING
 
 
 def _agreement(comparison: Comparison, runs: Mapping[Origin, Run]) -> Section | None:

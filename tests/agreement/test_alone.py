@@ -25,13 +25,15 @@ def test_every_operation_stands_there_with_an_interval_and_what_was_never_seen_b
     text = click.unstyle(summarize(side))
     assert max(len(line) for line in text.splitlines()) <= WIDTH
     lines = {line.split()[0]: line for line in text.splitlines() if line}
-    assert "feed.read p95, outside faults" in text
+    judged = next(line for line in text.splitlines() if "feed.read p95, outside faults" in line)
+    assert judged.count("±") == 1
     for each in operations(side):
         assert each.name in lines
         carried = [found for found in each.quantiles if found is not None]
-        assert lines[each.name].count("±") == len([found for found in carried if found.low < found.high])
-        assert all(found.low <= found.value <= found.high for found in carried)
-        assert ("<" in lines[each.name]) == (each.errors_ratio == 0)
+        figures = [*carried, each.per_second, *([each.errors_ratio] if each.errors_ratio.value else [])]
+        assert lines[each.name].count("±") == len([found for found in figures if found.low < found.high])
+        assert all(found.low <= found.value <= found.high for found in figures)
+        assert ("<" in lines[each.name]) == (each.errors_ratio.value == 0)
 
 
 def _waiting(seed: int, *, busy: float, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -65,3 +67,28 @@ def test_what_happens_in_one_piece_of_time_alone_has_no_interval() -> None:
     assert found.value == 2.0
     assert found.low == -np.inf
     assert found.high == np.inf
+
+
+def test_a_rate_is_as_sure_as_its_visits_are_many_whatever_the_course_of_the_day() -> None:
+    draw = np.random.default_rng(5)
+    held = alone = 0
+    for _ in range(300):
+        minutes = draw.poisson([40, 40, 400, 40])  # a peak that comes once is no doubt about the mean
+        visits = np.repeat(np.arange(minutes.sum()), draw.geometric(0.25, minutes.sum()))  # four requests each
+        found = stats.visits_rate(visits, seconds=240.0)
+        held += found.low <= 520 * 4 / 240 <= found.high
+        alone += abs(found.value - 520 * 4 / 240) <= 1.96 * len(visits) ** 0.5 / 240
+    assert held >= 275
+    assert alone <= 200
+
+
+def test_a_share_is_known_between_pieces_of_time_and_of_what_was_never_seen_there_is_a_bound() -> None:
+    at = np.arange(1_000) / 10.0
+    found = stats.blocked_share(np.arange(1_000) % 50 == 0, at, seconds=100.0)
+    assert found.value == found.low == found.high == pytest.approx(0.02)  # each piece has as many
+    found = stats.blocked_share(at < 5.0, at, seconds=100.0)
+    assert found.value == pytest.approx(0.05)
+    assert (found.low, found.high) == (0.0, pytest.approx(0.05 + 2.262 * 0.05, rel=0.01))  # all in one of ten pieces
+    assert stats.blocked_share(at < 0, at, seconds=100.0) == stats.Estimate(value=0.0, low=0.0, high=0.003)
+    assert stats.blocked_share(at >= 0, at, seconds=100.0) == stats.Estimate(value=1.0, low=0.997, high=1.0)
+    assert np.isnan(stats.blocked_share([], [], seconds=1.0).value)

@@ -11,11 +11,11 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from core import run, traffic
+from core import run, stats, traffic
 from core.scenario import Scenario, explain
 from lab import counts
 from lab import simulate as lab_simulate
-from lab.alone import summarize
+from lab.alone import operations, summarize
 from sim import parts
 from sim import simulate as simulation
 from sim.cost import quantities
@@ -105,6 +105,7 @@ def test_a_long_run_is_written_with_its_counts_and_told_by_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked = scenario(duration="20s", rate="60/s")
+    whole = simulate(asked, profile(), engine="compiled").samples.judged()
     _long(monkeypatch, window=200, rows=300)
     long = simulate(asked, profile(), engine="compiled")
     written = run.Written(started="", finished="", wall_seconds=0.0)
@@ -122,6 +123,10 @@ def test_a_long_run_is_written_with_its_counts_and_told_by_them(
     row = next(line for line in summarize(back).splitlines() if line.startswith("feed.read"))
     assert row.split()[1] == f"{services['feed.read'].count:,}"
     assert "kept of 1 request in 5" in summarize(back)
+    told = {line.name: line.per_second for line in operations(back)}
+    for name, found in told.items():
+        sure = stats.visits_rate(whole.of(name).request, seconds=20.0)
+        assert found.high - found.low == pytest.approx(sure.high - sure.low, rel=0.25)
     used = quantities.of_run(back).per_second["feed.read"]
     assert used == pytest.approx(services["feed.read"].count / 20.0, rel=0.15)  # of a fifth of the rows
 
