@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -64,17 +64,19 @@ class Schedule:
         return len(self.at_seconds)
 
 
-def of(scenario: Scenario) -> Schedule:
-    """Draw the whole schedule of ``scenario``."""
-    return next(windows(scenario))
+def of(scenario: Scenario, *, seed: int | None = None) -> Schedule:
+    """Draw the whole schedule of ``scenario``; with a ``seed`` of its own, another one of the same people."""
+    return next(windows(scenario, seed=seed))
 
 
-def windows(scenario: Scenario, *, size: int | None = None) -> Iterator[Schedule]:
+def windows(scenario: Scenario, *, size: int | None = None, seed: int | None = None) -> Iterator[Schedule]:
     """The same schedule window by window, each of about ``size`` requests, or all in one; there is one at least."""
     size = size or _ALL
-    people, load = population_of.of(scenario), scenario.traffic
+    people, load, homes = population_of.of(scenario), scenario.traffic, _homes(scenario)
+    if seed is not None:
+        scenario = replace(scenario, seed=seed)
     acts = tuple(name for name in (*OPERATIONS, *JOURNEYS) if name in _acts_of(scenario))
-    usual = _Chooser(scenario, people, "base", load.mix_ratio, acts, homes=_homes(scenario))
+    usual = _Chooser(scenario, people, "base", load.mix_ratio, acts, homes=homes)
     viral = _Viral(scenario, people, acts, size) if load.viral is not None else None
     pieces = (piece for piece in arrivals.base(scenario, size) if len(piece[1]))
     first = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 import os
 import platform
 import shutil
@@ -103,9 +104,9 @@ def calibrate(
             with cores.keep_awake(stack.cores):
                 lost = stalls.probe(scenario.system.placement.cores.load[0], STALL_SECONDS)
                 idle = _idle(stack)
-                points = _points(scenario, path, stack, work, idle, point_seconds)
                 with task("client"):
                     clients = client.wires(scenario, path, stack, work)
+                points = _points(scenario, path, stack, work, idle, point_seconds)
                 crossing = wire.round_trip(stack.cores)
                 flush = wire.flush(data)
             loopback = Wire(link="loopback", median_seconds=crossing.median_seconds, p99_seconds=crossing.p99_seconds)
@@ -131,14 +132,14 @@ def _points(
     todo += [(name, rate, True) for name, rates in DEGRADED_RATES.items() for rate in rates]
     shuffle = streams.named(scenario.seed, "calibration.order")
     todo = [todo[number] for number in np.argsort(shuffle.uniforms(np.arange(len(todo))))]
-    points = []
+    points, draws = list[Point](), itertools.count(scenario.seed + 1)
     with task("calibrate") as report:
         for number, (name, rate, degraded) in enumerate(todo):
             report(number, len(todo), f"{name} at {rate:g}/s{' degraded' if degraded else ''}")
             seconds = max(point_seconds, 8.0) if name == "media.upload" else point_seconds
             expected = Outcome.DEGRADED if degraded else Outcome.OK
             measured = functools.partial(
-                _point, scenario, path, stack, work, idle, name, seconds=seconds, expected=expected
+                _point, scenario, path, stack, work, idle, draws, name, seconds=seconds, expected=expected
             )
             with _cut(stack) if degraded else contextlib.nullcontext():
                 point = _carried(measured, rate, calm=lambda: _settle(stack, idle))
@@ -190,6 +191,7 @@ def _point(
     stack: RunningStack,
     work: Path,
     idle: Mapping[str, float],
+    draws: Iterator[int],
     name: str,
     rate: float,
     seconds: float,
@@ -209,7 +211,7 @@ def _point(
             t0_unix=None,
             duration_seconds=START_SECONDS_MAX + seconds,
             cores=scenario.system.placement.cores.load,
-            only=load.Only(operation=name, rate_per_second=rate, seconds=seconds),
+            only=load.Only(operation=name, rate_per_second=rate, seconds=seconds, draw=next(draws)),
         )
         if name in LEAVES_WORK_TO:
             _settle(stack, idle)

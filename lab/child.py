@@ -38,7 +38,6 @@ def run(
     log: Path,
     timeout_seconds: float,
     cores: Sequence[int] = (),
-    nice: int = 0,
     on_line: Callable[[dict[str, Any]], None] | None = None,
     meanwhile: Callable[[], str | None] | None = None,
     stop_when: Callable[[], bool] | None = None,
@@ -48,7 +47,7 @@ def run(
     ``on_line`` gets each JSON line of its stdout. About ten times a second ``meanwhile`` is asked, and a reason that
     it gives ends everything as a UserError; ``stop_when`` asks the program to end early, in good order. Raises
     UserError when it took too long; whatever happens, it is gone when this returns. Call from the main thread: the
-    kernel binds its promise to kill to the thread. A ``nice`` below 0 puts it before others, where we are root.
+    kernel binds its promise to kill to the thread.
     """
     told = {
         "argv": [sys.executable, "-m", module, *arguments],
@@ -57,7 +56,6 @@ def run(
         "cores": list(cores),
         "data_bytes": 0,
         "idle": False,
-        "nice": nice,
         "parent": os.getpid(),
     }
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -261,6 +261,7 @@ def _record(
             "load_cores": list(scenario.system.placement.cores.load),
             "kept_awake_cores": list(stack.cores),
             "autogroup": "on" if autogroup.is_on() else "off",
+            "generator": "real-time" if seen.load.get("real_time") else "fair",
         },
         facts={
             "stack_up_seconds": stack.seconds_to_start,

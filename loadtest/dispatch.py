@@ -7,6 +7,7 @@ counts from the intended start: what a slow server or a slow generator adds, a u
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -131,6 +132,7 @@ class Dispatch:
             viral_post_id=self._acts.viral_post.post_id if self._acts.viral_post else "",
             connections_opened=sum(each.opened_count for each in self._connections.values()),
             spun=self._spin,
+            real_time=os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO,
             stopped=self._stopped,
         )
         record.write(folder, samples=samples, load=load, told=self.recorder.told)

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         cores = tuple(int(core) for core in arguments.cores.split(",")) if arguments.cores else ()
         settle(cores, urgent=session.spin)
         t0_unix_ns = session.t0_unix_ns(arguments.t0_unix)
-        total = len(plan.of(session.scenario))
+        total = len(plan.of(session.scenario, seed=session.seed))
     except (ValueError, OSError) as error:
         progress.complain(f"loadtest.drive: {error}")
         return 2
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, help="… at this mean rate a second …")
     parser.add_argument("--seconds", type=float, help="… for so long")
     parser.add_argument("--warm-up", type=float, default=_CALIBRATION_WARM_UP_SECONDS, help="… after a warm-up")
+    parser.add_argument("--draw", type=int, help="… to people and posts by this seed instead of the scenario's")
     return parser
 
 
@@ -98,7 +99,7 @@ def _session(arguments: argparse.Namespace) -> Session:
         seconds=arguments.seconds,
         warm_up_seconds=arguments.warm_up,
     )
-    return dataclasses.replace(session, scenario=alone)
+    return dataclasses.replace(session, scenario=alone, seed=arguments.draw)
 
 
 def _wait(sharing: Sharing, total: int, stopped: list[int]) -> None:

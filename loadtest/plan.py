@@ -54,8 +54,8 @@ class Plan:
         return self.worker == 0 and self.schedule.viral_author is not None
 
 
-def of(scenario: Scenario, *, worker: int = 0, worker_count: int = 1) -> Plan:
-    """The share of one process; raises PlanError."""
+def of(scenario: Scenario, *, worker: int = 0, worker_count: int = 1, seed: int | None = None) -> Plan:
+    """The share of one process, of the schedule with ``seed`` (None: the scenario's); raises PlanError."""
     if not 0 <= worker < worker_count:
         raise PlanError(f"worker {worker} of {worker_count}: there is no such share")
     for act in {*scenario.traffic.mix_ratio, *(scenario.traffic.viral.mix_ratio if scenario.traffic.viral else ())}:
@@ -66,7 +66,7 @@ def of(scenario: Scenario, *, worker: int = 0, worker_count: int = 1) -> Plan:
         raise PlanError(f"traffic of {span:g} s: at most {DURATION_MAX_SECONDS:g} s")
     if span * scenario.traffic.rate_per_second > REQUESTS_MAX:
         raise PlanError(f"{span * scenario.traffic.rate_per_second:,.0f} requests: at most {REQUESTS_MAX:,}")
-    schedule = traffic.of(scenario)
+    schedule = traffic.of(scenario, seed=seed)
     numbers = np.arange(worker, len(schedule), worker_count, dtype=np.int64)
     peak = peak_per_second(schedule.at_seconds[numbers])
     if peak > RATE_MAX_PER_SECOND:

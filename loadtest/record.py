@@ -44,6 +44,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     viral_post_id: str = ""
     connections_opened: int = 0
     spun: bool = False
+    real_time: bool = False  # whether nobody kept it waiting for its core
     stopped: str = ""  # why it ended before its time
     void: bool = False
     reasons: tuple[str, ...] = ()
@@ -81,6 +82,7 @@ def load_of(
     viral_post_id: str = "",
     connections_opened: int = 0,
     spun: bool = False,
+    real_time: bool = False,
     stopped: str = "",
 ) -> Load:
     """Sum up; the run is void when the generator lagged, refused, or did not send what was scheduled."""
@@ -118,6 +120,7 @@ def load_of(
         viral_post_id=viral_post_id,
         connections_opened=connections_opened,
         spun=spun,
+        real_time=real_time,
         stopped=stopped,
         void=bool(reasons),
         reasons=tuple(reasons),
@@ -166,6 +169,7 @@ def merge(folder: Path, parts: Sequence[Path], *, missing: int = 0) -> Load:
         viral_post_id=next((each.viral_post_id for each in loads if each.viral_post_id), ""),
         connections_opened=sum(each.connections_opened for each in loads),
         spun=all(each.spun for each in loads),
+        real_time=all(each.real_time for each in loads),
         stopped="; ".join(stopped),
     )
     write(folder, samples=samples, load=load, told=sorted(told, key=lambda line: line["at_seconds"]))

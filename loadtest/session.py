@@ -23,6 +23,8 @@ from loadtest.dispatch import Dispatch, Listener
 #: Between the start of a process that chooses its own t0 and its first request.
 LEAD_SECONDS: Final = 1.0
 _URGENT_NICENESS: Final = -10
+#: Microseconds in a second that real-time tasks may take of a core at most; -1 where nothing bounds them.
+_REAL_TIME_BOUND: Final = Path("/proc/sys/kernel/sched_rt_runtime_us")
 
 
 class SessionError(ValueError):
@@ -40,6 +42,7 @@ class Session:
     out: Path
     spin: bool
     inflight_max: int | None = None  # None: what the traffic can need
+    seed: int | None = None  # of the schedule; None: the scenario's
 
     def t0_unix_ns(self, told_unix_seconds: float | None) -> int:
         """The wall clock of t0: the one told, or the next that leaves time for the warm-up; raises SessionError."""
@@ -71,7 +74,7 @@ class Session:
         tell_viral: Callable[[str], None] | None = None,
     ) -> Dispatch:
         """The traffic of one process; raises `loadtest.plan.PlanError`."""
-        share = plan.of(self.scenario, worker=worker, worker_count=worker_count)
+        share = plan.of(self.scenario, worker=worker, worker_count=worker_count, seed=self.seed)
         if self.inflight_max is not None:
             share = dataclasses.replace(share, inflight_max=self.inflight_max)
         acts = Acts(
@@ -127,15 +130,29 @@ def open_session(
 def settle(cores: tuple[int, ...] = (), *, urgent: bool = False) -> None:
     """Make this process fit to keep time: pinned, allowed its connections, collections out of the way.
 
-    ``urgent`` puts it before others on its core, where the system lets us: for a core that is its own anyway.
+    ``urgent`` puts it before others on its core, where the system lets us: for a core that is its own but for the
+    runner's bookkeeping.
     """
     if cores:
         os.sched_setaffinity(0, cores)
     if urgent:
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, _URGENT_NICENESS)
+        _go_first()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536) if hard > 0 else 65_536, hard))
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def _go_first() -> None:
+    """Real-time where the kernel leaves others a twentieth of the core, else the best niceness that we may have.
+
+    Niceness alone does not help who wakes up: the kernel lets whoever runs finish its slice of 3 ms. Beside a process
+    that works 30 ms out of 150 the generator's lag was 4.2 ms at its p99 with niceness and 0.5 ms in real time.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        if int(_REAL_TIME_BOUND.read_text(encoding="ascii")) >= 0:
+            os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+            return
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _URGENT_NICENESS)

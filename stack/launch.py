@@ -37,8 +37,6 @@ def main() -> None:
             os.sched_setaffinity(0, usable)
     if told["idle"]:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    if told.get("nice") and os.geteuid() == 0:  # before the change of user, which would not be allowed to
-        os.setpriority(os.PRIO_PROCESS, 0, told["nice"])
     if told["data_bytes"]:
         resource.setrlimit(resource.RLIMIT_DATA, (told["data_bytes"], told["data_bytes"]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

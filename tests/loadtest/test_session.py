@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -88,3 +91,24 @@ def test_tokens_that_would_expire_before_the_end_are_refused(told: dict[str, Any
     path.write_bytes(path.read_bytes().replace(str(summary.tokens_expire_unix).encode(), str(time.time() + 1).encode()))
     with pytest.raises(SessionError, match="seed again"):
         opened(told).t0_unix_ns(None)
+
+
+SETTLED = """
+import os, subprocess, sys
+from loadtest.session import settle
+settle((0,), urgent=True)
+child = subprocess.run([sys.executable, "-c", "import os; print(os.sched_getscheduler(0))"], stdout=subprocess.PIPE)
+print(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK, os.getpriority(os.PRIO_PROCESS, 0), int(child.stdout))
+"""
+
+
+def test_the_generator_is_not_kept_waiting_for_its_core_and_what_it_starts_is_as_all_others() -> None:
+    done = subprocess.run([sys.executable, "-c", SETTLED], stdout=subprocess.PIPE, text=True, check=True)
+    scheduler, niceness, inherited = map(int, done.stdout.split())
+    assert inherited == os.SCHED_OTHER
+    bounded = int(Path("/proc/sys/kernel/sched_rt_runtime_us").read_text()) >= 0
+    if os.geteuid() == 0 and bounded:
+        assert scheduler == os.SCHED_FIFO
+    else:  # in a container the kernel may refuse; then it is no worse off than others
+        assert scheduler == os.SCHED_OTHER
+        assert niceness <= 0
