@@ -129,6 +129,7 @@ class Seen:
     after: Counters
     journal: list[run.Event]
     stall_ratio: float
+    grouped: bool  # by the kernel's automatic groups; they are back on when the stack is gone
     reasons: list[str]
 
 
@@ -195,6 +196,7 @@ def _observe(
         after=after,
         journal=journal,
         stall_ratio=stall_ratio,
+        grouped=autogroup.is_on(),
         reasons=_reasons(scenario, told, stall_ratio, journal),
     )
 
@@ -260,7 +262,7 @@ def _record(
             "stack_cores": list(stack.cores),
             "load_cores": list(scenario.system.placement.cores.load),
             "kept_awake_cores": list(stack.cores),
-            "autogroup": "on" if autogroup.is_on() else "off",
+            "autogroup": "on" if seen.grouped else "off",
             "generator": "real-time" if seen.load.get("real_time") else "fair",
         },
         facts={
