@@ -52,7 +52,7 @@ def test_the_shipped_calibration_is_used_up_too(shipped: Profile) -> None:
             if each.operation == name and each.process != "toxiproxy" and not only_where_something_fails:
                 assert spent.get(each.process, 0.0) == pytest.approx(each.cpu_seconds[-1]), (name, each.process)
                 compared += 1
-    assert compared > 50
+    assert compared > 40
 
 
 def test_a_miss_costs_what_the_fallback_path_costs_beyond_the_usual() -> None:

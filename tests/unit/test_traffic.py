@@ -43,6 +43,16 @@ def test_one_seed_gives_one_schedule_and_another_seed_another(scenario: Scenario
     assert columns(first) != columns(other)
 
 
+def test_another_draw_is_of_the_same_people_who_like_what_they_did_not_like_before(scenario: Scenario) -> None:
+    likes = changed(scenario, mix_ratio={"like.add": 1.0}, rate_per_second=20.0, viral=None)
+    first, second = (traffic.of(likes, seed=seed) for seed in (None, 8))
+    pairs = [set(zip(each.person.tolist(), each.target.tolist(), strict=True)) for each in (first, second)]
+    assert len(pairs[0] & pairs[1]) < 0.05 * len(pairs[1])
+    posters = population.of(likes).posters
+    liked = [np.bincount(each.target % posters, minlength=posters) for each in (first, second)]
+    assert np.corrcoef(liked[0], liked[1])[0, 1] > 0.8  # the same authors are popular
+
+
 def test_times_are_sorted_and_cover_warm_up_and_duration(scenario: Scenario) -> None:
     at = traffic.of(scenario).at_seconds
     assert (np.diff(at) >= 0).all()
