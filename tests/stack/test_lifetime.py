@@ -150,10 +150,14 @@ def test_a_server_that_dies_is_journaled_and_started_again(folder: Path) -> None
             return row.state == "ready" and row.pid not in (0, before)
 
         assert _eventually(again, 10)
-        events = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
-        told = [(event["event"], event.get("name"), event.get("how")) for event in events]
-        assert ("died", "toxiproxy", "killed by SIGKILL") in told
-        assert ("restarted", "toxiproxy", None) in told
+
+        def told() -> list[tuple[str, str | None, str | None]]:
+            events = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+            return [(event["event"], event.get("name"), event.get("how")) for event in events]
+
+        # the state is written first, then the journal
+        assert _eventually(lambda: ("restarted", "toxiproxy", None) in told(), 5)
+        assert ("died", "toxiproxy", "killed by SIGKILL") in told()
         # its proxies are there again, though it forgot them
         way = running.stores(Component.FEED).redis
         assert way is not None
