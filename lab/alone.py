@@ -56,7 +56,8 @@ def summarize(run: Run) -> str:
     lines += ["", *table(head, [_row(each) for each in operations(run)])[0], ""]
     lines += labelled(
         "NOTE",
-        "± is half of the 95 % interval, from tenths of this one run; a peak that comes once is in one of them."
+        "± is half of the 95 % interval, from tenths of this one run (a rate's from its visits); a peak that comes "
+        "once is in one of them."
         + (" How much runs differ: --replications 20" if record.origin is Origin.SIMULATED else ""),
     )
     return "\n".join(lines)

@@ -132,14 +132,14 @@ def _points(
     todo += [(name, rate, True) for name, rates in DEGRADED_RATES.items() for rate in rates]
     shuffle = streams.named(scenario.seed, "calibration.order")
     todo = [todo[number] for number in np.argsort(shuffle.uniforms(np.arange(len(todo))))]
-    points, draws = list[Point](), itertools.count(scenario.seed + 1)
+    points, seeds = list[Point](), itertools.count(scenario.seed + 1)
     with task("calibrate") as report:
         for number, (name, rate, degraded) in enumerate(todo):
             report(number, len(todo), f"{name} at {rate:g}/s{' degraded' if degraded else ''}")
             seconds = max(point_seconds, 8.0) if name == "media.upload" else point_seconds
             expected = Outcome.DEGRADED if degraded else Outcome.OK
             measured = functools.partial(
-                _point, scenario, path, stack, work, idle, draws, name, seconds=seconds, expected=expected
+                _point, scenario, path, stack, work, idle, seeds, name, seconds=seconds, expected=expected
             )
             with _cut(stack) if degraded else contextlib.nullcontext():
                 point = _carried(measured, rate, calm=lambda: _settle(stack, idle))
@@ -191,7 +191,7 @@ def _point(
     stack: RunningStack,
     work: Path,
     idle: Mapping[str, float],
-    draws: Iterator[int],
+    seeds: Iterator[int],
     name: str,
     rate: float,
     seconds: float,
@@ -211,7 +211,7 @@ def _point(
             t0_unix=None,
             duration_seconds=START_SECONDS_MAX + seconds,
             cores=scenario.system.placement.cores.load,
-            only=load.Only(operation=name, rate_per_second=rate, seconds=seconds, draw=next(draws)),
+            only=load.Only(operation=name, rate_per_second=rate, seconds=seconds, seed=next(seeds)),
         )
         if name in LEAVES_WORK_TO:
             _settle(stack, idle)

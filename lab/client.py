@@ -68,7 +68,7 @@ def _wire(name: str, scenario: Scenario, path: Path, stack: RunningStack, work: 
             t0_unix=None,
             duration_seconds=_START_SECONDS_MAX + seconds,
             cores=scenario.system.placement.cores.load,
-            only=load.Only(operation=READS[name], rate_per_second=RATE_PER_SECOND, seconds=seconds, draw=scenario.seed),
+            only=load.Only(operation=READS[name], rate_per_second=RATE_PER_SECOND, seconds=seconds, seed=scenario.seed),
         )
         taken = peer.taken_seconds()
     samples = run.read_samples(out / "samples.parquet").judged()

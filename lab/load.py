@@ -21,13 +21,13 @@ Meanwhile = Callable[[], str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Only:
-    """A steady run of one operation instead of the scenario's mix. Two with one ``draw`` say the same things to the
+    """A steady run of one operation instead of the scenario's mix. Two with one ``seed`` say the same things to the
     same people: the second time a like is no news, and costs less."""
 
     operation: str
     rate_per_second: float
     seconds: float
-    draw: int
+    seed: int
 
 
 def seed(scenario_path: Path, stack: RunningStack, out: Path, *, meanwhile: Meanwhile | None = None) -> None:
@@ -71,7 +71,7 @@ def drive(
     arguments += ["--cores", ",".join(map(str, cores))] if cores else []
     if only is not None:
         arguments += ["--only-operation", only.operation, "--rate", f"{only.rate_per_second:g}"]
-        arguments += ["--seconds", f"{only.seconds:g}", "--draw", str(only.draw)]
+        arguments += ["--seconds", f"{only.seconds:g}", "--seed", str(only.seed)]
     ended = child.run(
         "loadtest.drive",
         arguments,

@@ -74,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, help="… at this mean rate a second …")
     parser.add_argument("--seconds", type=float, help="… for so long")
     parser.add_argument("--warm-up", type=float, default=_CALIBRATION_WARM_UP_SECONDS, help="… after a warm-up")
-    parser.add_argument("--draw", type=int, help="… to people and posts by this seed instead of the scenario's")
+    parser.add_argument(
+        "--seed", type=int, help="… by this seed instead of the scenario's: other acts of the same people"
+    )
     return parser
 
 
@@ -99,7 +101,7 @@ def _session(arguments: argparse.Namespace) -> Session:
         seconds=arguments.seconds,
         warm_up_seconds=arguments.warm_up,
     )
-    return dataclasses.replace(session, scenario=alone, seed=arguments.draw)
+    return dataclasses.replace(session, scenario=alone, seed=arguments.seed)
 
 
 def _wait(sharing: Sharing, total: int, stopped: list[int]) -> None:

@@ -19,9 +19,9 @@ def test_no_two_points_do_the_same_acts_again_not_even_a_second_try(monkeypatch:
     asked: list[tuple[str, float, int]] = []
 
     def point(*given: Any, seconds: float, expected: object) -> calibrate.Point:
-        draws = next(each for each in given if isinstance(each, itertools.count))
+        seeds = next(each for each in given if isinstance(each, itertools.count))
         name, rate = given[-2:]
-        asked.append((name, rate, next(draws)))
+        asked.append((name, rate, next(seeds)))
         if name == "post.create" and rate == 30.0:  # more than this machine carries
             raise calibrate._OverloadError("post.create")
         return calibrate.Point(operation=name, rate_per_second=rate, cpu_seconds={}, variation=0.5, count=1)
@@ -30,8 +30,8 @@ def test_no_two_points_do_the_same_acts_again_not_even_a_second_try(monkeypatch:
     monkeypatch.setattr(calibrate, "_settle", lambda *_: None)
     monkeypatch.setattr(calibrate, "_cut", lambda _: contextlib.nullcontext())
     found = calibrate._points(read(SMALL), SMALL, None, SMALL, {}, 6.0)  # type: ignore[arg-type]
-    draws = [draw for _, _, draw in asked]
-    assert len(set(draws)) == len(draws) == len(found) + 1
-    assert read(SMALL).seed not in draws  # the run's own
+    seeds = [seed for _, _, seed in asked]
+    assert len(set(seeds)) == len(seeds) == len(found) + 1
+    assert read(SMALL).seed not in seeds  # the run's own
     assert ("post.create", 20.0) in {(name, rate) for name, rate, _ in asked}
     assert {each.operation for each in found} == {*calibrate.RATES, "feed.read/degraded"}
