@@ -43,14 +43,22 @@ class Server(StrEnum):
 
 
 #: Servers that a component talks to, so the right-hand side of a link name.
-STORES: Final = (Server.POSTGRES, Server.REDIS, Server.KAFKA, Server.OBJECTS, Server.CLAMD)
+STORES: Final = (
+    Server.POSTGRES,
+    Server.REDIS,
+    Server.KAFKA,
+    Server.OBJECTS,
+    Server.CLAMD,
+    Server.SHIELD,  # the CDN's tiers keep copies, which are purged
+    Server.EDGE,
+)
 
 #: Which stores each component uses. The stack wires these and no others; the model crosses these links and no others.
 USES: Final[dict[Component, tuple[Server, ...]]] = {
     Component.AUTH: (Server.POSTGRES, Server.REDIS, Server.KAFKA),
     Component.GRAPH: (Server.POSTGRES, Server.REDIS, Server.KAFKA),
     Component.UPLOAD: (Server.POSTGRES, Server.OBJECTS, Server.KAFKA),
-    Component.MEDIA: (Server.POSTGRES, Server.OBJECTS, Server.KAFKA, Server.CLAMD),
+    Component.MEDIA: (Server.POSTGRES, Server.OBJECTS, Server.KAFKA, Server.CLAMD, Server.SHIELD, Server.EDGE),
     Component.POSTS: (Server.POSTGRES, Server.REDIS, Server.KAFKA),
     Component.FANOUT: (Server.POSTGRES, Server.REDIS, Server.KAFKA),
     Component.FEED: (Server.POSTGRES, Server.REDIS, Server.KAFKA),

@@ -65,6 +65,14 @@ class Clamd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     port: int
 
 
+class Cdn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The tiers of the CDN, for purging: where each one is, and what proves that it is the stack that asks."""
+
+    shield: str  # http://host:port
+    edge: str
+    purge_key: str
+
+
 class Stores(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Addresses of the stores that one component uses; None where `core.names.USES` has no such link."""
 
@@ -73,14 +81,16 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kafka: Kafka | None = None
     objects: Objects | None = None
     clamd: Clamd | None = None
+    cdn: Cdn | None = None
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Secrets of this stack: paths of PEM files, and the key that signs cursors."""
+    """Secrets of this stack: paths of PEM files, the key that signs cursors, the key that names media."""
 
     jwt_private_key: str = ""  # only auth has it (ES256)
     jwt_public_key: str = ""
     cursor_secret: str = ""
+    media_secret: str = ""  # only media has it: whoever knows it can compute the addresses of photos
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from pathlib import Path
@@ -20,6 +21,20 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     cursor_secret: str
     jwt_private_pem: str
     jwt_public_pem: str
+
+    @property
+    def media_secret(self) -> str:
+        """Key that the addresses of photos are computed with."""
+        return self._derived(b"media")
+
+    @property
+    def purge_key(self) -> str:
+        """What a request must carry to purge a tier of the CDN."""
+        return self._derived(b"purge")
+
+    def _derived(self, purpose: bytes) -> str:
+        # derived, not stored: a folder that an older build made has it too
+        return hashlib.blake2b(purpose, key=self.cursor_secret.encode()[:64], digest_size=32).hexdigest()
 
 
 def load_or_make(folder: Path) -> Secrets:

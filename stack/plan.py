@@ -69,7 +69,7 @@ class StackPlan:
     proxies: tuple[Proxy, ...]
     components: Mapping[Component, tuple[Address, ...]]  # as the gateway reaches them, so through proxies where proxied
     stores: Mapping[Component, settings.Stores]
-    keys: settings.Keys  # as auth gets them
+    keys: settings.Keys  # all of them; a process gets those that its members need
     postgres_dsns: tuple[str, ...]  # direct
     gateway: Address
     objects: Address  # as clients reach it
@@ -139,6 +139,7 @@ def plan(
         jwt_private_key=str(data_directory / "keys" / "jwt.pem"),
         jwt_public_key=str(data_directory / "keys" / "jwt.pub"),
         cursor_secret=secrets.cursor_secret,
+        media_secret=secrets.media_secret,
     )
     gateway = ways.public(Server.GATEWAY)
     edge = ways.public(Server.EDGE)
@@ -171,7 +172,7 @@ def plan(
                 scenario_path=str(scenario_path),
                 public_url=gateway.url,
                 media_url=edge.url,
-                keys=keys if Component.AUTH in members else msgspec.structs.replace(keys, jwt_private_key=""),
+                keys=_keys_for(members, keys),
                 data_directory=str(data_directory / name),
                 worker=worker,
                 worker_count=len(placed),
@@ -223,6 +224,14 @@ def _servers(
     return (Process(name=str(server), address=ways.direct(server), server=server, after=after),)
 
 
+def _keys_for(members: tuple[Component, ...], keys: settings.Keys) -> settings.Keys:
+    return msgspec.structs.replace(
+        keys,
+        jwt_private_key=keys.jwt_private_key if Component.AUTH in members else "",
+        media_secret=keys.media_secret if Component.MEDIA in members else "",
+    )
+
+
 def _dsn(address: Address, secrets: Secrets) -> str:
     return (
         f"host={address.host} port={address.port} dbname={POSTGRES_DATABASE} user={POSTGRES_USER} "
@@ -237,7 +246,7 @@ def _stores(ways: Addresses, component: Component, secrets: Secrets) -> settings
     def way(server: Server) -> tuple[Address, ...]:
         return ways.way(component, server)
 
-    postgres = redis = kafka = objects = clamd = None
+    postgres = redis = kafka = objects = clamd = cdn = None
     if Server.POSTGRES in uses:
         dsns = tuple(_dsn(address, secrets) for address in way(Server.POSTGRES))
         postgres = settings.Postgres(dsns=dsns, logical_shards=system.shards.logical)
@@ -256,4 +265,6 @@ def _stores(ways: Addresses, component: Component, secrets: Secrets) -> settings
         )
     if Server.CLAMD in uses:
         clamd = settings.Clamd(host=way(Server.CLAMD)[0].host, port=way(Server.CLAMD)[0].port)
-    return settings.Stores(postgres=postgres, redis=redis, kafka=kafka, objects=objects, clamd=clamd)
+    if Server.EDGE in uses:
+        cdn = settings.Cdn(shield=way(Server.SHIELD)[0].url, edge=way(Server.EDGE)[0].url, purge_key=secrets.purge_key)
+    return settings.Stores(postgres=postgres, redis=redis, kafka=kafka, objects=objects, clamd=clamd, cdn=cdn)

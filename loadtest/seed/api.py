@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 import aiohttp
@@ -72,7 +73,7 @@ class Api:
         """Upload to a presigned URL; raises SeedError, or AddressError for a URL that leaves this machine."""
         address.parse(url)
         status, raw = await self._send("PUT", url, {"Content-Type": "image/jpeg", **headers}, data)
-        if status >= 300:
+        if status >= 300 and status != HTTPStatus.PRECONDITION_FAILED:  # an earlier attempt put it: it works once
             raise SeedError(f"PUT to the object store: answered {status}: {raw[:300].decode('utf-8', 'replace')}")
 
     async def _send(self, method: str, url: str, headers: dict[str, str], data: bytes | None) -> tuple[int, bytes]:

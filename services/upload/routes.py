@@ -70,7 +70,11 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UploadTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to put the photo, once, with exactly these headers."""
+    """Where to put the photo, once, with exactly these headers.
+
+    The address takes one PUT. It answers 412 to another, also to the repetition of a PUT whose answer was lost: then
+    the photo is there.
+    """
 
     method: str
     url: str
@@ -193,7 +197,11 @@ async def read(request: web.Request) -> web.Response:
 
 def _registered(request: web.Request, photo: Photo) -> Registered:
     objects = request.app[OBJECTS]
-    headers = {"Content-Type": photo.content_type, "Content-Length": str(photo.size_bytes)}
+    headers = {
+        "Content-Type": photo.content_type,
+        "Content-Length": str(photo.size_bytes),
+        "If-None-Match": "*",  # the store takes it only where nothing lies yet
+    }
     url = objects.presigned_put(
         bucket=objects.told.uploads_bucket,
         key=photo.object_key,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Final
 
+from core import ids
 from core.failures import FieldError
 
 CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
 SIZE_BYTES_MAX: Final = 20_000_000
 UPLOAD_SECONDS: Final = 900  # how long a presigned address is good for
+SLOW_SECONDS: Final = 300  # and how long a PUT may take that began just before
 ABANDONED_SECONDS: Final = 3600.0  # what is not completed by then is swept; well after its address has expired
 _CHECKSUM: Final = re.compile(r"^[0-9a-f]{64}$")
 
@@ -41,9 +43,20 @@ def wrong_checksum(checksum_sha256: str) -> Iterator[FieldError]:
         yield FieldError(field="checksum_sha256", detail="expected 64 hexadecimal digits in lower case")
 
 
+FOLDER: Final = "uploads/"
+_KEY: Final = re.compile(rf"{FOLDER}([0-9]{{1,19}})", re.ASCII)
+
+
 def object_key(media_id: int) -> str:
     """Where an upload is put, in the bucket of uploads."""
-    return f"uploads/{media_id}"
+    return f"{FOLDER}{media_id}"
+
+
+def over(keys: Iterable[str], *, now_ms: int) -> dict[int, str]:
+    """Those of the keys in the upload area, by media id, whose address has expired: nobody can put there any more."""
+    before_ms = now_ms - (UPLOAD_SECONDS + SLOW_SECONDS) * 1000
+    found = {int(match[1]): key for key in keys if (match := _KEY.fullmatch(key))}
+    return {media_id: key for media_id, key in found.items() if ids.created_ms_of(media_id) < before_ms}
 
 
 def may_see(*, owner_id: int, viewer_id: int, is_posted: bool) -> bool:

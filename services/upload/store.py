@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,6 +94,22 @@ class Photos:
             object_key=row[6],
             failure=row[7],
         )
+
+    async def waiting(self, media_ids: Iterable[int]) -> set[int]:
+        """Those of the uploads that are not processed yet, so that their objects must stay."""
+        by_shard: dict[int, list[int]] = {}
+        for media_id in media_ids:
+            by_shard.setdefault(ids.shard_of(media_id), []).append(media_id)
+
+        async def read(connection: Connection, shard: int) -> list[int]:
+            cursor = await connection.execute(
+                f"SELECT id FROM {schema(shard)}.media WHERE id = ANY(%s) AND state IN ('registered', 'processing')",
+                (by_shard[shard],),
+            )
+            return [row[0] for row in await cursor.fetchall()]
+
+        found = await self._shards.for_each_shard(read, by_shard)
+        return {media_id for part in found.values() for media_id in part}
 
     async def variants(self, media_id: int) -> list[Variant]:
         """What the media worker, which owns this table, has made of a photo, the largest first."""

@@ -16,6 +16,7 @@ from stack.command import Command
 from stack.deployment import filled
 from stack.failure import NotReady, StackFailure
 from stack.install import tools
+from stack.keys import write_private
 from stack.plan import Process, StackPlan
 
 _OVERHEAD_BYTES: Final = 512 * 2**20  # threads' stacks and workspaces above the cache
@@ -49,8 +50,14 @@ def prepare(plan: StackPlan, process: Process) -> Command:
     cdn = plan.scenario.system.cdn
     size = (cdn.edge if tier is Server.EDGE else cdn.shield).size_bytes
     page = folder / "tier.vcl"
-    words = {"HOST": upstream.host, "PORT": upstream.port, "TTL": int(cdn.ttl_seconds), "TIER": str(tier)}
-    page.write_text(filled("varnish/tier.vcl", words), encoding="utf-8")
+    words = {
+        "HOST": upstream.host,
+        "PORT": upstream.port,
+        "TTL": int(cdn.ttl_seconds),
+        "TIER": str(tier),
+        "PURGE_KEY": plan.secrets.purge_key,
+    }
+    write_private(page, filled("varnish/tier.vcl", words).encode())
     own(page, account())
     workdir = make(_workdir(plan.data, process.name), account())
     argv = [str(tools.find("varnishd")), "-F", "-j", "none", "-n", str(workdir), "-f", str(page), "-T", "none"]

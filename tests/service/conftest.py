@@ -187,6 +187,7 @@ def keys_at(folder: Path) -> Keys:
         jwt_private_key=str(folder / "jwt.key"),
         jwt_public_key=str(folder / "jwt.pub"),
         cursor_secret=os.urandom(16).hex(),
+        media_secret=os.urandom(32).hex(),
     )
 
 

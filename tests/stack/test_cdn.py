@@ -94,9 +94,25 @@ def test_what_the_edge_lost_the_shield_still_has(cdn: Servers, store: Any) -> No
     _put(store, "cd/640.jpg", b"photo")
     url = f"{cdn.running.media_url}/media/cd/640.jpg"
     _ask(url)
-    assert _ask(url, "PURGE")[0] == 200
+    assert _ask(url, "PURGE", **_purge_key(cdn))[0] == 200
     _, _, headers = _ask(url)
     assert (headers["X-Cache"], headers["X-Cache-Tier"]) == ("MISS", "shield")
+
+
+def _purge_key(cdn: Servers) -> dict[str, str]:
+    told = cdn.stores(Component.MEDIA).cdn
+    assert told is not None
+    return {"X-Purge-Key": told.purge_key}
+
+
+def test_nobody_but_the_stack_can_purge(cdn: Servers, store: Any) -> None:
+    _put(store, "kl/640.jpg", b"photo")
+    url = f"{cdn.running.media_url}/media/kl/640.jpg"
+    _ask(url)
+    for key in ({}, {"X-Purge-Key": ""}, {"X-Purge-Key": "guess"}):
+        status, _, headers = _ask(url, "PURGE", **key)
+        assert (status, headers["Allow"]) == (405, "GET, HEAD")
+    assert _ask(url)[2]["X-Cache"] == "HIT"
 
 
 def test_a_cut_link_to_the_store_does_not_hurt_what_is_cached(cdn: Servers, store: Any) -> None:

@@ -103,20 +103,24 @@ def _addresses(stores: settings.Stores) -> set[str]:
         found |= {stores.objects.endpoint.removeprefix("http://")}
     if stores.clamd:
         found.add(f"{stores.clamd.host}:{stores.clamd.port}")
+    if stores.cdn:
+        found |= {stores.cdn.shield.removeprefix("http://"), stores.cdn.edge.removeprefix("http://")}
     return found
 
 
 def test_a_component_is_told_of_the_stores_it_uses_and_no_others() -> None:
     for component, stores in _planned(_with_links()).stores.items():
         told = {Server(name) for name in ("postgres", "redis", "kafka", "objects", "clamd") if getattr(stores, name)}
-        assert told == set(USES[component])
+        assert told | ({Server.SHIELD, Server.EDGE} if stores.cdn else set()) == set(USES[component])
 
 
-def test_only_the_process_of_auth_gets_the_private_key() -> None:
+def test_only_the_process_of_auth_gets_the_private_key_and_only_medias_the_key_of_addresses() -> None:
     for process in _planned(_with_links()).processes:
         if process.settings:
             has_auth = any(member.component == Component.AUTH for member in process.settings.members)
             assert bool(process.settings.keys.jwt_private_key) is has_auth
+            has_media = any(member.component == Component.MEDIA for member in process.settings.members)
+            assert bool(process.settings.keys.media_secret) is has_media
             assert settings.decode(settings.encode(process.settings)) == process.settings
 
 
@@ -185,7 +189,8 @@ def test_hosts_other_than_loopback_reach_every_address() -> None:
         _with_links("feed_redis", "feed_kafka"), hosts={name: f"{name}.stack" for name in names}, bind="0.0.0.0"
     )
     assert _addresses(planned.stores[Component.MEDIA]) == {
-        f"{name}.stack:{planned.ports[name]}" for name in ("postgres_0", "postgres_1", "kafka", "objects", "clamd")
+        f"{name}.stack:{planned.ports[name]}"
+        for name in ("postgres_0", "postgres_1", "kafka", "objects", "clamd", "shield", "edge")
     }
     assert {proxy.listen.host for proxy in planned.proxies} == {"toxiproxy.stack"}
     assert {proxy.upstream.host for proxy in planned.proxies} == {"redis.stack", "kafka.stack"}

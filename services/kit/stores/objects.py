@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -21,6 +21,7 @@ from services.kit.config import MEMBER, required
 R = TypeVar("R")
 _THREADS: Final = 4
 _WAITING_MAX: Final = 64
+LISTED_MAX: Final = 1_000  # keys in one answer of the store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +44,11 @@ class Objects:
         self._waiting, self._waiting_max = 0, threads + _WAITING_MAX
 
     def presigned_put(self, *, bucket: str, key: str, headers: Mapping[str, str], expires_seconds: int) -> str:
-        """URL at which a client may PUT this object once: type and length are signed, other values are refused."""
-        fields = {"Content-Type": "ContentType", "Content-Length": "ContentLength"}
+        """URL at which a client may PUT this object: all of ``headers`` are signed, other values are refused.
+
+        With ``If-None-Match: *`` it works once: while there is an object, even an empty one, the store answers 412.
+        """
+        fields = {"Content-Type": "ContentType", "Content-Length": "ContentLength", "If-None-Match": "IfNoneMatch"}
         values: dict[str, Any] = {fields[name]: value for name, value in headers.items() if name in fields}
         if "ContentLength" in values:
             values["ContentLength"] = int(values["ContentLength"])
@@ -82,6 +86,31 @@ class Objects:
     async def delete(self, *, bucket: str, key: str) -> None:
         """Delete the object; none there is no failure."""
         await self._run(self._client.delete_object, Bucket=bucket, Key=key)
+
+    async def delete_all(self, *, bucket: str, keys: Sequence[str]) -> None:
+        """Delete these objects, at most `LISTED_MAX`, in one request; those that are not there are no failure."""
+        if not keys:
+            return
+        deletes = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        answer = await self._run(self._client.delete_objects, Bucket=bucket, Delete=deletes)
+        if answer.get("Errors"):
+            raise Unavailable(f"The object store did not delete {len(answer['Errors'])} of {len(keys)} objects")
+
+    async def delete_folder(self, *, bucket: str, folder: str) -> int:
+        """Delete all objects whose keys begin with ``folder/``; returns how many there were."""
+        deleted = 0
+        while keys := await self.keys(bucket=bucket, prefix=f"{folder}/"):
+            await self.delete_all(bucket=bucket, keys=keys)
+            deleted += len(keys)
+        return deleted
+
+    async def keys(self, *, bucket: str, prefix: str, after: str = "", count_max: int = LISTED_MAX) -> Sequence[str]:
+        """Keys that begin with ``prefix`` and come behind ``after``, in order, at most ``count_max``."""
+        extra = {"StartAfter": after} if after else {}
+        found = await self._run(
+            self._client.list_objects_v2, Bucket=bucket, Prefix=prefix, MaxKeys=min(count_max, LISTED_MAX), **extra
+        )
+        return [each["Key"] for each in found.get("Contents", ())]
 
     async def _run(self, call: Callable[..., R], **arguments: Any) -> R:
         if self._waiting >= self._waiting_max:

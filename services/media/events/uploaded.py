@@ -23,6 +23,7 @@ from core.failures import NotFound
 from core.messages import MediaFailed, MediaProcessed, MediaUploaded, Variant
 from core.names import Outcome as Ending
 from services.kit import outbox
+from services.kit.config import SETTINGS
 from services.kit.metrics import METRICS
 from services.kit.stores.objects import OBJECTS, Objects
 from services.media.events.workshop import BenchLost, Workshop
@@ -42,11 +43,12 @@ class Darkroom:
     def __init__(self, app: web.Application, photos: Photos, *, scanner: Scanner, workshop: Workshop, photos_max: int):
         self._app, self._photos, self._scanner, self._workshop = app, photos, scanner, workshop
         self._objects: Objects = app[OBJECTS]
+        self._secret = app[SETTINGS].keys.media_secret
         # taken before a photo is fetched, so that those who wait hold no photo in memory
         self._places = asyncio.Semaphore(photos_max)
 
     async def on_uploaded(self, event: MediaUploaded) -> None:
-        """Process the photo and then delete the upload, which may hold what its owner did not mean to tell."""
+        """Process the photo and then take the upload away, which may hold what its owner did not mean to tell."""
         job = await self._photos.job(event.media_id)
         if job is not None:
             async with self._places:
@@ -54,7 +56,13 @@ class Darkroom:
                 ending = await self._process(job)
                 metrics = self._app[METRICS]
                 metrics.requests.series(metrics.component, OPERATION, ending).observe(perf_counter() - began)
-        await self._objects.delete(bucket=self._objects.told.uploads_bucket, key=event.object_key)
+        # an empty object stands in its place: while it does, the store refuses another PUT to the same address
+        await self._objects.put(
+            bucket=self._objects.told.uploads_bucket,
+            key=event.object_key,
+            body=b"",
+            content_type="application/octet-stream",
+        )
 
     async def _process(self, job: Job) -> Ending:
         stamp = outbox.stamp(self._app, ids.shard_of(job.media_id))
@@ -82,7 +90,8 @@ class Darkroom:
         with self._stage("render"):
             renderings = await self._rendered(job, data)
         with self._stage("store"):
-            return await asyncio.gather(*(self._stored(data, each) for each in renderings))
+            at = await asyncio.to_thread(work.address, job.media_id, data, secret=self._secret)
+            return await asyncio.gather(*(self._stored(at, each) for each in renderings))
 
     async def _fetched(self, job: Job) -> bytes:
         try:
@@ -114,8 +123,8 @@ class Darkroom:
             return outcome.renderings
         raise Refused(Refusal.NOT_PROCESSED, f"{work.TRIES_MAX} tries")
 
-    async def _stored(self, data: bytes, rendering: Rendering) -> Variant:
-        key = work.object_key(data, rendering)
+    async def _stored(self, at: str, rendering: Rendering) -> Variant:
+        key = work.object_key(at, rendering)
         await self._objects.put(
             bucket=self._objects.told.media_bucket,
             key=key,

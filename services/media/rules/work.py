@@ -26,9 +26,21 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-def object_key(data: bytes, rendering: Rendering) -> str:
-    """Where a variant lies in the bucket of media: named after what it was made from, so it never changes."""
-    return f"{hashlib.sha256(data).hexdigest()[:32]}/{rendering.file_name}"
+def folder(media_id: int, *, secret: str) -> str:
+    """Where the variants of a photo lie in the bucket of media. Nobody can compute it from the photo or its id."""
+    return hashlib.blake2b(b"%d" % media_id, key=bytes.fromhex(secret), digest_size=16).hexdigest()
+
+
+def address(media_id: int, data: bytes, *, secret: str) -> str:
+    """What the keys of all variants of this photo begin with; with other bytes it is another, so no key ever changes
+    its content."""
+    content = hashlib.blake2b(data, key=bytes.fromhex(secret), digest_size=8).hexdigest()
+    return f"{folder(media_id, secret=secret)}/{content}"
+
+
+def object_key(at: str, rendering: Rendering) -> str:
+    """Key of a variant of the photo at the `address` ``at``, in the bucket of media."""
+    return f"{at}-{rendering.file_name}"
 
 
 def variant(rendering: Rendering, key: str) -> Variant:

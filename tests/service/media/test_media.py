@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import signal
 import struct
@@ -95,13 +96,27 @@ async def test_nothing_of_exif_gps_or_comments_is_left_in_any_byte(system: Syste
         assert not [field for field in fields if field.startswith(("exif", "xmp", "iptc"))]
 
 
-async def test_the_upload_itself_is_deleted_once_it_is_processed(system: System, ann: Someone) -> None:
+async def test_nothing_of_the_upload_itself_is_kept_once_it_is_processed(system: System, ann: Someone) -> None:
     media_id = await uploaded(system, ann, with_exif(jpeg(64, 64)))
     await system.drain()
-    listed = await asyncio.to_thread(
-        system.apps["media"][OBJECTS]._client.list_objects_v2, Bucket="uploads", Prefix=f"uploads/{media_id}"
-    )
-    assert listed["KeyCount"] == 0
+    head = await system.apps["media"][OBJECTS].head(bucket="uploads", key=f"uploads/{media_id}")
+    assert head.size_bytes == 0
+
+
+async def test_no_address_of_a_photo_can_be_computed_from_it(system: System, ann: Someone) -> None:
+    data = jpeg(65, 64)
+    twice = await all_processed(system, ann, [data, data])
+    keys = [each["url"].partition("/media/")[2] for media in twice for each in media["variants"]]
+    assert len(set(keys)) == 10  # the same bytes, twice: nothing is shared
+    digests = {
+        hashlib.new(name, data).hexdigest()[:length]
+        for name in ("md5", "sha1", "sha256", "sha512", "blake2b", "blake2s")
+        for length in (16, 32, 128)
+    }
+    digests |= {hashlib.blake2b(data, digest_size=size).hexdigest() for size in (8, 16, 32)}
+    assert not [key for key in keys if any(digest in key for digest in digests)]
+    assert not [key for media in twice for key in keys if media["id"] in key]
+    assert all(len(key.partition("/")[0]) == 32 for key in keys)
 
 
 #: What the sensor saw of an upright photo: the inverse of what the orientation asks a viewer to do (EXIF 2.3, 4.6.4).

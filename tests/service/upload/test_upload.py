@@ -8,6 +8,7 @@ import pytest
 
 from core import ids
 from core.names import Component
+from services.kit.clock import now_ms
 from services.kit.outbox import OUTBOX
 from services.kit.stores.objects import OBJECTS
 from services.kit.stores.postgres import SHARDS, schema
@@ -42,6 +43,46 @@ async def test_the_address_takes_only_the_announced_length_and_type(system: Syst
 
     assert await put(system, longer, b"x" * 1001) == 403
     assert await put(system, other, b"x" * 1000) == 403
+
+
+async def test_an_address_takes_one_photo_and_none_after_it(system: System, ann: Someone) -> None:
+    first, second = jpeg(210, 100), jpeg(211, 100)
+    second += b"\0" * (len(first) - len(second))
+    told = await announce(system, ann, first)
+    media_id, key = told["media"]["id"], f"uploads/{told['media']['id']}"
+    objects = system.apps["upload"][OBJECTS]
+    without = {name: value for name, value in told["upload"]["headers"].items() if name.lower() != "if-none-match"}
+
+    assert await put(system, {**told["upload"], "headers": without}, first) == 403
+    assert await put(system, told["upload"], first) == 200
+    assert await put(system, told["upload"], second[: len(first)]) == 412
+    assert await objects.get(bucket="uploads", key=key, bytes_max=1 << 20) == first
+    await system.call("media.complete", user=ann, media_id=media_id)
+    await system.drain()  # processed: what was put is gone, and the address is spent
+    assert await put(system, told["upload"], first) == 412
+    assert (await objects.head(bucket="uploads", key=key)).size_bytes == 0
+
+
+async def test_the_upload_area_is_swept_of_everything_but_what_waits(system: System, ann: Someone) -> None:
+    objects, sweeper = system.apps["upload"][OBJECTS], system.apps["upload"][SWEEPER]
+    processed, waiting = await announce(system, ann, jpeg(212, 100)), await announce(system, ann, jpeg(213, 100))
+    keys = [f"uploads/{told['media']['id']}" for told in (processed, waiting)]
+    await put(system, processed["upload"], jpeg(212, 100))
+    await put(system, waiting["upload"], jpeg(213, 100))
+    await system.call("media.complete", user=ann, media_id=processed["media"]["id"])
+    await system.drain()
+    nobodys = f"uploads/{int(processed['media']['id']) - 1024}"
+    for key in (keys[0], nobodys):  # as by a PUT that ended late
+        await objects.put(bucket="uploads", key=key, body=b"late", content_type="image/jpeg")
+
+    async def there() -> list[bool]:
+        listed = await objects.keys(bucket="uploads", prefix="uploads/")
+        return [key in listed for key in (*keys, nobodys)]
+
+    await sweeper.sweep_left()
+    assert await there() == [True, True, True]  # their addresses have not expired
+    assert await sweeper.sweep_left(at_ms=now_ms() + 3_600_000) >= 2
+    assert await there() == [False, True, False]
 
 
 async def test_completing_before_the_upload_is_a_conflict(system: System, ann: Someone) -> None:
