@@ -1,4 +1,7 @@
-"""Events on the log: each type knows its topic and version; consumers of an unknown newer version fail loudly.
+"""Events on the log: each type knows its topic and version; what a consumer cannot read goes to ``dead.letter``.
+
+Consumers are upgraded before producers: an event of a version that a consumer does not know is given up like any other
+that it cannot read, so that the partition goes on, and the dead letter keeps it whole for a build that can.
 
 Ids are integers here and text at the API's edge. ``event_id`` is unique: a consumer that must not act twice keeps it.
 """
@@ -157,6 +160,32 @@ class StoryCreated(Message, frozen=True, kw_only=True):
         return self.author_id
 
 
+#: Bytes of an event that its dead letter keeps; all events of ours are far smaller.
+DEAD_PAYLOAD_BYTES_MAX: Final = 262_144
+DEAD_ERROR_CHARACTERS_MAX: Final = 1_000
+
+
+class DeadLetter(Message, frozen=True, kw_only=True, rename={"source": "topic", "event_key": "key"}):
+    """An event that a consumer group gave up, so that the rest of its partition goes on: what it was, where, and why.
+
+    ``event_id`` and ``request_id`` are the event's own where it could be read, else 0 and empty.
+    """
+
+    topic: ClassVar[str] = "dead.letter"
+    group: str
+    source: str  # topic
+    partition: int
+    offset: int
+    event_key: str
+    payload: bytes  # the first DEAD_PAYLOAD_BYTES_MAX
+    payload_size_bytes: int  # of the whole
+    error: str
+    tries: int
+
+    def key(self) -> int:
+        return self.event_id
+
+
 MESSAGES: Final[tuple[type[Message], ...]] = (
     UserCreated,
     FollowCreated,
@@ -170,6 +199,7 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     LikeDeleted,
     CommentCreated,
     StoryCreated,
+    DeadLetter,
 )
 BY_TOPIC: Final[dict[str, type[Message]]] = {message.topic: message for message in MESSAGES}
 TOPICS: Final[tuple[str, ...]] = tuple(BY_TOPIC)
@@ -178,7 +208,7 @@ M = TypeVar("M", bound=Message)
 
 
 class NewerVersion(ValueError):  # noqa: N818 - a fact about an event, which its reader acts on
-    """An event of a version that this build cannot read: to be left on the log for one that can."""
+    """An event of a version that this build cannot read; its dead letter waits for one that can."""
 
 
 class _Envelope(msgspec.Struct, frozen=True):

@@ -172,6 +172,7 @@ REQUEST_SECONDS: Final = "windtunnel_request_seconds"  # histogram by component,
 STAGE_SECONDS: Final = "windtunnel_stage_seconds"  # histogram by component, operation, stage
 CACHE_LOOKUPS_TOTAL: Final = "windtunnel_cache_lookups_total"  # counter by cache, result (hit, miss)
 EVENTS_TOTAL: Final = "windtunnel_events_total"  # counter by component, topic, direction (in, out)
+DEAD_LETTERS_TOTAL: Final = "windtunnel_dead_letters_total"  # counter by component, group, topic: events given up
 CONSUMER_LAG_SECONDS: Final = "windtunnel_consumer_lag_seconds"  # histogram by component, topic
 DEGRADED_TOTAL: Final = "windtunnel_degraded_total"  # counter by component, operation, reason
 BREAKER_OPEN: Final = "windtunnel_breaker_open"  # gauge by component, dependency

@@ -20,7 +20,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from core import messages, settings
 from core.failures import Failure, Unavailable
-from core.messages import Message
+from core.messages import DEAD_ERROR_CHARACTERS_MAX, DEAD_PAYLOAD_BYTES_MAX, DeadLetter, Message
 from core.policies import patience
 from services.kit.clock import now_ms
 from services.kit.config import MEMBER, required
@@ -34,8 +34,19 @@ _REQUEST_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 1.5
 _RECONNECT_MS: Final = 300  # the libraries try to connect this often
 _RECORDS_MAX: Final = 500  # records taken at once
-_TRIES: Final = 4  # of an event whose handler fails in a way that time does not mend
+TRIES: Final = 3  # of an event whose handler fails in a way that time does not mend
 _log = structlog.get_logger("bus")
+
+
+class Poison(Exception):  # noqa: N818 - a verdict on an event, which its handler reaches
+    """Raised by a handler that knows that no further try of this event can succeed: it is given up at once.
+
+    ``tries`` says how often the handler has tried, where it counts by itself.
+    """
+
+    def __init__(self, reason: str, *, tries: int = 1):
+        super().__init__(reason)
+        self.tries = tries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +134,17 @@ class Consumer:
         self._told, self._metrics, self._group = told, metrics, group
         self._handlers, self._batches = dict(handlers), batches
         self._kafka: AIOKafkaConsumer | None = None
+        self._letters = Producer(told, metrics)
         self._lag = {topic: metrics.lag.series(metrics.component, topic) for topic in handlers}
 
     async def run(self) -> None:
         """Consume until cancelled."""
+        try:
+            await self._run()
+        finally:
+            await self._letters.close()
+
+    async def _run(self) -> None:
         attempt = 0
         while True:
             kafka = AIOKafkaConsumer(
@@ -146,7 +164,7 @@ class Consumer:
                 await kafka.start()
                 self._kafka, attempt = kafka, 0
                 await self._consume(kafka)
-            except (KafkaError, OSError, messages.NewerVersion) as error:
+            except (KafkaError, OSError) as error:
                 attempt += 1
                 _log.warning("consumer_lost", group=self._group, error=str(error), attempt=attempt)
             finally:
@@ -174,10 +192,8 @@ class Consumer:
         for each in records:
             try:
                 pairs.append((each, messages.decode(each.topic, each.value)))
-            except messages.NewerVersion:
-                raise
             except ValueError as error:
-                self._bury(each, error)
+                await self._bury(each, None, error)
         for part in [pairs] if self._batches else [[pair] for pair in pairs]:
             if part:
                 await self._handle(part)
@@ -193,12 +209,13 @@ class Consumer:
             except Exception as error:  # noqa: BLE001 - told below: what time mends is tried again, the rest is buried
                 failure: Failure | None = translated(error)
                 attempt += 1
-                if not (failure is not None and failure.retryable) and attempt >= _TRIES:
+                poison = isinstance(error, Poison)
+                if poison or (not (failure is not None and failure.retryable) and attempt >= TRIES):
                     if len(part) > 1:  # one bad event must not bury its neighbours
                         for pair in part:
                             await self._handle([pair])
                         return
-                    self._bury(part[0][0], error)
+                    await self._bury(*part[0], error, tries=error.tries if isinstance(error, Poison) else attempt)
                     return
                 _log.warning("event_retried", topic=topic, events=len(part), attempt=attempt, error=repr(error))
             await asyncio.sleep(pause_seconds(attempt))
@@ -207,15 +224,31 @@ class Consumer:
             lag.observe(max(0, now - event.at_ms) / 1000)
         self._metrics.event(topic, "in", len(events))
 
-    def _bury(self, each: Any, error: Exception) -> None:
+    async def _bury(self, each: Any, event: Message | None, error: BaseException | str, *, tries: int = 1) -> None:
+        """Write a dead letter; the event counts as handled once the log has it, for as long as that takes."""
+        letter = _letter(self._group, each, event, error if isinstance(error, str) else repr(error), tries=tries)
+        attempt = 0
+        while True:
+            try:
+                await self._letters.send(
+                    [Record(topic=letter.topic, key=each.key or b"", payload=messages.encode(letter))]
+                )
+                break
+            except Unavailable as failure:
+                attempt += 1
+                _log.warning("dead_letter_waits", group=self._group, attempt=attempt, error=str(failure))
+            await asyncio.sleep(pause_seconds(attempt))
+        self._metrics.dead_letter(self._group, each.topic)
         _log.error(
             "dead_letter",
             group=self._group,
             topic=each.topic,
             partition=each.partition,
             offset=each.offset,
-            payload=each.value.decode(errors="replace"),
-            exc_info=error,
+            event_id=letter.event_id,
+            tries=tries,
+            error=letter.error,
+            exc_info=error if isinstance(error, BaseException) else None,
         )
 
     async def caught_up(self) -> bool:
@@ -235,6 +268,23 @@ class Consumer:
             if end and (await kafka.committed(partition) or 0) < end:
                 return False
         return True
+
+
+def _letter(group: str, each: Any, event: Message | None, error: str, *, tries: int) -> DeadLetter:
+    return DeadLetter(
+        event_id=0 if event is None else event.event_id,
+        at_ms=now_ms(),
+        request_id="" if event is None else event.request_id,
+        group=group,
+        source=each.topic,
+        partition=each.partition,
+        offset=each.offset,
+        event_key=(each.key or b"").decode(errors="replace"),
+        payload=each.value[:DEAD_PAYLOAD_BYTES_MAX],
+        payload_size_bytes=len(each.value),
+        error=error[:DEAD_ERROR_CHARACTERS_MAX],
+        tries=tries,
+    )
 
 
 async def _stopped(member: Any, client: Any, sender: asyncio.Task[None] | None = None) -> None:

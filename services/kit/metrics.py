@@ -106,6 +106,12 @@ class Metrics:
             ("component", "topic", "direction"),
             registry=self.registry,
         )
+        self._dead_letters = Counter(
+            names.DEAD_LETTERS_TOTAL,
+            "Events that a consumer group gave up.",
+            ("component", "group", "topic"),
+            registry=self.registry,
+        )
         self._degraded = Counter(
             names.DEGRADED_TOTAL,
             "Answers that lacked something.",
@@ -124,6 +130,10 @@ class Metrics:
     def event(self, topic: str, direction: str, count: int = 1) -> None:
         """Count events of ``topic``; ``direction`` is ``in`` or ``out``."""
         self._events.labels(self.component, topic, direction).inc(count)
+
+    def dead_letter(self, group: str, topic: str) -> None:
+        """Count an event that ``group`` gave up."""
+        self._dead_letters.labels(self.component, group, topic).inc()
 
     def degraded(self, operation: str, reason: str) -> None:
         """Count an answer that lacked something."""

@@ -41,8 +41,7 @@ class Reader(Consumer):
         self._next: dict[str, int] = {}  # by topic:partition, what was taken in
         self._visible: dict[str, int] = {}  # and what was committed
 
-    async def run(self) -> None:
-        """Read until cancelled."""
+    async def _run(self) -> None:
         attempt = 0
         while True:
             kafka = AIOKafkaConsumer(
@@ -58,7 +57,7 @@ class Reader(Consumer):
                 await self._begin(kafka)
                 self._kafka, attempt = kafka, 0
                 await self._follow(kafka)
-            except (KafkaError, OSError, messages.NewerVersion) as error:
+            except (KafkaError, OSError) as error:
                 attempt += 1
                 _log.warning("log_lost", error=str(error), attempt=attempt)
             finally:
@@ -99,12 +98,8 @@ class Reader(Consumer):
         for each in records:
             try:
                 events.append(messages.decode(each.topic, each.value))
-            except messages.NewerVersion:
-                raise
             except ValueError as error:
-                _log.error(
-                    "dead_letter", topic=each.topic, partition=each.partition, offset=each.offset, error=str(error)
-                )
+                await self._bury(each, None, error)
         await self._index.apply(events)
         self._next[_name(partition)] = records[-1].offset + 1
         lag, now = self._lag[partition.topic], now_ms()

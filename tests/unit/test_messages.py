@@ -32,9 +32,12 @@ def test_every_kind_has_a_topic_of_its_own_and_is_kept_in_order_by_one_of_its_id
     kind: type[Message], data: st.DataObject
 ) -> None:
     message = data.draw(of(kind))
+    assert BY_TOPIC[kind.topic] is kind
+    if isinstance(message, messages.DeadLetter):  # it stands with the event that it is about
+        assert message.key() == message.event_id
+        return
     ids = {name: value for name, value in msgspec.structs.asdict(message).items() if name.endswith("_id")}
     del ids["event_id"], ids["request_id"]
-    assert BY_TOPIC[kind.topic] is kind
     assert message.key() in ids.values()
 
 
@@ -42,7 +45,7 @@ def post() -> PostCreated:
     return PostCreated(event_id=1, at_ms=2, post_id=3, author_id=4, media_ids=(5,), caption="é #x", hashtags=("x",))
 
 
-def test_an_event_of_a_newer_version_is_left_for_a_build_that_can_read_it() -> None:
+def test_an_event_of_a_newer_version_says_so() -> None:
     newer = messages.encode(post()).replace(b'"v":1', b'"v":2')
     with pytest.raises(messages.NewerVersion, match=r"post\.created: version 2 is newer than 1"):
         messages.decode("post.created", newer)
@@ -64,3 +67,25 @@ def test_a_field_that_a_later_build_added_does_no_harm() -> None:
 def test_events_of_one_author_stay_in_order_and_likes_of_one_post() -> None:
     assert post().key() == 4
     assert messages.LikeCreated(event_id=1, at_ms=2, post_id=3, user_id=4).key() == 3
+
+
+def test_a_dead_letter_says_in_plain_json_what_was_given_up_and_why() -> None:
+    letter = messages.DeadLetter(
+        event_id=1,
+        at_ms=2,
+        group="fanout",
+        source="post.created",
+        partition=3,
+        offset=4,
+        event_key="9",
+        payload=messages.encode(post()),
+        payload_size_bytes=5,
+        error="ValueError: no",
+        tries=3,
+    )
+    body = msgspec.json.decode(messages.encode(letter))["body"]
+    assert (body["group"], body["topic"], body["partition"], body["offset"]) == ("fanout", "post.created", 3, 4)
+    assert (body["key"], body["error"], body["tries"], body["at_ms"]) == ("9", "ValueError: no", 3, 2)
+    decoded = messages.decode("dead.letter", messages.encode(letter))
+    assert isinstance(decoded, messages.DeadLetter)
+    assert messages.decode(decoded.source, decoded.payload) == post()

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 from aiohttp import web
+from aiokafka import AIOKafkaConsumer
 
 from core import ids, messages
 from core.failures import Unavailable
-from core.messages import CommentCreated, LikeCreated
+from core.messages import CommentCreated, DeadLetter, LikeCreated
 from core.names import Component
 from core.settings import Member, ProcessSettings
 from services.kit import bus, outbox
@@ -48,6 +49,8 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
         left = trouble.get(event.text, 0)
         if left:
             trouble[event.text] = left - 1
+            if event.text == "poison":
+                raise bus.Poison(event.text)
             raise Unavailable if event.text.startswith("later") else ValueError(event.text)
         heard[event.post_id].append(event.text)
 
@@ -89,6 +92,27 @@ async def say(app: web.Application, post: int, *texts: str) -> None:
     shard = ids.shard_of(post)
     async with app[SHARDS].transaction(shard) as connection:
         await app[OUTBOX].add(connection, shard, *(comment(app, post, text) for text in texts))
+
+
+async def letters(app: web.Application, post: int) -> list[DeadLetter]:
+    """Dead letters of events about ``post``, in order."""
+    kafka = app[outbox.MEMBER].stores.kafka
+    assert kafka is not None
+    consumer = AIOKafkaConsumer(DeadLetter.topic, bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    found: list[DeadLetter] = []
+    try:
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=100)).values():
+                for each in records:
+                    letter = messages.decode(each.topic, each.value)
+                    assert isinstance(letter, DeadLetter)
+                    if letter.event_key == str(post):
+                        found.append(letter)
+    finally:
+        await consumer.stop()
+    return found
 
 
 async def test_what_is_committed_is_heard_in_order_and_what_is_rolled_back_is_not(system: System, post: int) -> None:
@@ -195,7 +219,14 @@ async def test_what_time_does_not_mend_is_buried_and_does_not_stop_the_rest(syst
     await system.drain()
 
     assert heard_by(app, post) == ["next"]
-    assert app[TROUBLE]["bad"] < 1000
+    assert app[TROUBLE]["bad"] == 1000 - bus.TRIES
+    (letter,) = await letters(app, post)
+    assert (letter.group, letter.source, letter.event_key) == ("kit-test", "comment.created", str(post))
+    assert (letter.error, letter.tries) == ("ValueError('bad')", bus.TRIES)
+    given_up = messages.decode(letter.source, letter.payload)
+    assert isinstance(given_up, CommentCreated)
+    assert (given_up.text, given_up.event_id) == ("bad", letter.event_id)
+    assert 'windtunnel_dead_letters_total{component="engagement",group="kit-test"' in app[METRICS].page().decode()
 
 
 async def test_one_bad_event_does_not_bury_the_batch_it_came_in(system: System, post: int) -> None:
@@ -209,6 +240,19 @@ async def test_one_bad_event_does_not_bury_the_batch_it_came_in(system: System, 
     assert heard_by(app, post) == ["like 1", "like 2"]
 
 
+async def test_what_a_handler_knows_to_be_poison_is_tried_once(system: System, post: int) -> None:
+    app = system.apps["engagement"]
+    app[TROUBLE]["poison"] = 1000
+    await say(app, post, "poison", "next")
+
+    await system.drain()
+
+    assert heard_by(app, post) == ["next"]
+    assert app[TROUBLE]["poison"] == 999
+    (letter,) = await letters(app, post)
+    assert (letter.error, letter.tries) == ("Poison('poison')", 1)
+
+
 async def test_what_cannot_be_read_is_buried(system: System, post: int) -> None:
     app = system.apps["engagement"]
     kafka = app[outbox.MEMBER].stores.kafka
@@ -220,6 +264,7 @@ async def test_what_cannot_be_read_is_buried(system: System, post: int) -> None:
         [
             Record(topic="comment.created", key=key, payload=b"no JSON"),
             Record(topic="comment.created", key=key, payload=b'{"v": 1, "body": {}}'),
+            Record(topic="comment.created", key=key, payload=b'{"v": 99, "body": {}}'),
             good,
         ]
     )
@@ -228,9 +273,13 @@ async def test_what_cannot_be_read_is_buried(system: System, post: int) -> None:
     await system.drain()
 
     assert heard_by(app, post) == ["good"]
+    dead = await letters(app, post)
+    assert [letter.payload for letter in dead] == [b"no JSON", b'{"v": 1, "body": {}}', b'{"v": 99, "body": {}}']
+    assert {(letter.group, letter.source, letter.event_id) for letter in dead} == {("kit-test", "comment.created", 0)}
+    assert "version 99 is newer" in dead[2].error  # visible, and whole for a build that can read it
 
 
-def test_an_event_of_a_newer_version_is_told_from_a_broken_one() -> None:
+def test_an_event_of_a_newer_version_differs_from_a_broken_one() -> None:
     newer = msgspec.json.encode({"v": 2, "body": {}})
 
     with pytest.raises(messages.NewerVersion):
