@@ -44,7 +44,7 @@ format: setup ## put the code into the house's format
 
 test: setup ## all tests, on real servers
 	@$(BIN)/windtunnel install --group test
-	@$(BIN)/pytest -m "not bench and not compose" $(ARGS)
+	@deploy/test.sh $(ARGS)
 
 test-compose: setup ## docker-compose.yml for real: up, a photo in a feed, down (needs a Docker engine)
 	@$(BIN)/pytest -m compose tests/compose $(ARGS)
