@@ -62,6 +62,10 @@ class Counters:
         return sorted(rows)
 
 
+#: Events of the supervisor's journal that belong into a run.
+_ABOUT_PROCESSES: Final = ("died", "restarted", "restart failed", "unresponsive")
+
+
 @dataclass(slots=True)
 class Deaths:
     """Processes that ended since ``since_unix``, as the supervisor's journal tells."""
@@ -75,7 +79,7 @@ class Deaths:
         path = self.data / "journal.jsonl"
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
             entry = json.loads(line)
-            if entry["at"] >= self.since_unix and entry["event"] in ("died", "restarted", "restart failed", "given up"):
+            if entry["at"] >= self.since_unix and entry["event"] in _ABOUT_PROCESSES:
                 found.append(entry)
         return found
 

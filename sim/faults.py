@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.names import Cache, FaultKind, Server
+from core.policies import restarts
 from core.profile import Profile
 from core.run import Event
 from core.scenario import Fault, Scenario
@@ -13,8 +14,6 @@ from sim import failover
 from sim.kernel import Steps
 from sim.plant import Plant
 
-#: The supervisor looks once a second for what died.
-_NOTICED_SECONDS: Final = 0.5
 #: From start to first answer, for want of a measured ``restart.<process>`` delay in the profile: PostgreSQL's and
 #: Redis's by their logs, Kafka's from its readiness, our processes' by their imports.
 _STARTS_SECONDS: Final = {Server.KAFKA: 4.0, Server.POSTGRES: 1.0, Server.REDIS: 0.3}
@@ -60,6 +59,7 @@ def deeds(plant: Plant, *, scenario: Scenario, profile: Profile) -> list[Deed]:
     """What every fault of ``scenario`` does; raises FaultError where one names a process that there is not, or a link
     that nothing in its traffic crosses."""
     found, nodes = [], plant.layout.of(Server.REDIS)
+    deaths: dict[int, tuple[int, float]] = {}  # by place: how many in a row, and when it was back
     for index, fault in enumerate(scenario.faults):
         if fault.link is not None:
             if plant.link(fault.link) is None:
@@ -90,7 +90,10 @@ def deeds(plant: Plant, *, scenario: Scenario, profile: Profile) -> list[Deed]:
         if fault.kind is FaultKind.PAUSE:
             caches = ()
         else:
-            seconds = max(seconds, down_seconds(plant, fault, places[0], profile))
+            count, back_at = deaths.get(places[0], (0, 0.0))
+            count = restarts.deaths_in_a_row(count, max(0.0, fault.at_seconds - back_at))
+            seconds = max(seconds, down_seconds(plant, fault, places[0], profile, deaths=count))
+            deaths[places[0]] = (count, fault.at_seconds + seconds)
         threads = places[0] + len(plant.layout.processes)
         place = places[0] % plant.layout.span
         found.append(
@@ -136,17 +139,17 @@ def start(plant: Plant, *, scenario: Scenario, profile: Profile, journal: list[E
         plant.kernel.start(_do(plant, deed, journal))
 
 
-def down_seconds(plant: Plant, fault: Fault, place: int, profile: Profile) -> float:
-    """How long a killed or restarted process answers nobody."""
+def down_seconds(plant: Plant, fault: Fault, place: int, profile: Profile, *, deaths: int = 1) -> float:
+    """How long a killed or restarted process answers nobody, at its ``deaths``-th death in a row."""
     process = plant.layout.processes[place]
-    noticed = _NOTICED_SECONDS if fault.kind is FaultKind.KILL else 0.0
+    pause = restarts.pause_seconds(deaths)
     for delay in profile.delays:
         if delay.station in (f"restart.{process.name.rpartition('/')[2]}", f"restart.{process.members[0]}"):
-            return noticed + delay.median_seconds
+            return pause + delay.median_seconds
     member = process.members[0]
     if member in tuple(Server):
-        return noticed + _STARTS_SECONDS.get(Server(member), _SERVER_STARTS_SECONDS)
-    return noticed + _SERVICE_STARTS_SECONDS
+        return pause + _STARTS_SECONDS.get(Server(member), _SERVER_STARTS_SECONDS)
+    return pause + _SERVICE_STARTS_SECONDS
 
 
 def _do(plant: Plant, deed: Deed, journal: list[Event]) -> Steps[None]:

@@ -24,6 +24,7 @@ from stack.state import ticks_of
 
 _LAUNCH: Final = str(Path(__file__).with_name("launch.py"))
 _PASSED: Final = ("HOME", "USER", "LOGNAME", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS", "VIRTUAL_ENV", "SSL_CERT_FILE")
+_MARK: Final = "---"  # begins a line of the supervisor's in the log of another process
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -136,13 +137,25 @@ def pin(pids: Iterable[int], cores: tuple[int, ...]) -> None:
         done |= fresh
 
 
-def last_lines(log: Path, count: int = 12) -> str:
-    """The end of a log, for an error message."""
+def last_words(log: Path) -> str:
+    """The last line that the process itself wrote to its log."""
+    return next((line for line in reversed(last_lines(log, 4)) if line.strip() and not line.startswith(_MARK)), "")
+
+
+def mark(log: Path, text: str) -> None:
+    """Add a line about the process to its log."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{_MARK} {now} supervisor: {text}\n")
+
+
+def last_lines(log: Path, count: int = 12) -> list[str]:
+    """The end of a log."""
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - 16_384))
             lines = file.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
-        return ""
-    return "\n".join(line[:400] for line in lines[-count:])
+        return []
+    return [line[:400] for line in lines[-count:]]

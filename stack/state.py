@@ -27,11 +27,14 @@ class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     pid: int  # 0 where it does not run
     started_ticks: int  # of the kernel, field 22 of /proc/PID/stat
-    state: str  # starting, ready, died, held, given up, stopped
+    state: str  # waiting, starting, ready, died, backing off, held, stopped
     port: int
     log: str
     restarts: int
     started_at: float  # Unix time
+    end: str = ""  # how it ended last when nobody had asked it to
+    end_said: str = ""  # the last line of its log then
+    end_at: float = 0.0  # Unix time
 
 
 class StackState(msgspec.Struct, frozen=True, kw_only=True):

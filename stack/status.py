@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from stack import state, usage
 from stack.failure import StackFailure
+
+#: States in which a process does not run, and is known not to.
+_DEAD: Final = frozenset({"waiting", "died", "backing off", "held", "stopped"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +26,14 @@ class Row:
     cpu_seconds: float
     restarts: int
     uptime_seconds: float
+    end: str  # how it ended last when nobody had asked it to; empty: it never did
+    end_said: str  # the last line of its log then
+    end_at: float  # Unix time
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it does its work."""
+        return self.state == "ready"
 
 
 def status(data: Path) -> tuple[Row, ...]:
@@ -36,12 +48,15 @@ def status(data: Path) -> tuple[Row, ...]:
             Row(
                 name=process.name,
                 pid=process.pid if alive else 0,
-                state=process.state if alive or process.state in ("held", "given up", "stopped") else "gone",
+                state=process.state if alive or process.state in _DEAD else "gone",
                 port=process.port,
                 rss_bytes=usage.rss_bytes(process.pid) if alive else 0,
                 cpu_seconds=usage.cpu_seconds(process.pid) if alive else 0.0,
                 restarts=process.restarts,
                 uptime_seconds=time.time() - process.started_at if alive else 0.0,
+                end=process.end,
+                end_said=process.end_said,
+                end_at=process.end_at,
             )
         )
     return tuple(rows)

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from core.names import Server
+from core.policies import restarts
 from stack import processes, state
 from stack.backing import service
 from stack.backing.registry import BACKINGS, Backing
@@ -28,11 +29,9 @@ from stack.guard import family
 from stack.holds import is_held
 from stack.plan import Process, StackPlan
 from stack.processes import Child
-from stack.wards import Ward, snapshot
+from stack.wards import LIVE, Ward, snapshot
 
 _READY_SECONDS: Final = 40.0  # a server that does not answer by then has failed
-_RESTARTS_MAX: Final = 5
-_BACKOFF_SECONDS: Final = 1.0  # between two starts of one process
 _LOG_BYTES_MAX: Final = 256 * 2**20  # a log that grew beyond is emptied
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -133,51 +132,50 @@ class Supervisor:
         for step in (ward.backing.ready, ward.backing.settle):
             while True:
                 if child.exit_code is not None:
-                    raise StackFailure(
-                        f"{process.name} ended while it was starting ({child.how_it_ended()})",
-                        mend=f"the end of its log {plan.log(process.name)} says:\n"
-                        + processes.last_lines(plan.log(process.name)),
-                    )
+                    raise self._failure(process, f"ended while it was starting ({child.how_it_ended()})")
                 try:
                     await asyncio.to_thread(step, plan, process)
                     break
                 except NotReady as error:
                     reason = str(error)
                 if time.monotonic() > deadline:
-                    raise StackFailure(
-                        f"{process.name} was not ready within {_READY_SECONDS:g} s ({reason})",
-                        mend=f"the end of its log {plan.log(process.name)} says:\n"
-                        + processes.last_lines(plan.log(process.name)),
-                    )
+                    raise self._failure(process, f"was not ready within {_READY_SECONDS:g} s ({reason})")
                 await _pause(child, pause)
                 pause = min(pause * 1.3, 0.2)
-        ward.state = "ready"
-        ward.up.set()
+        ward.ready()
         self._write()
+
+    def _failure(self, process: Process, what: str) -> StackFailure:
+        log = self._plan.log(process.name)
+        end = "\n".join(processes.last_lines(log))
+        return StackFailure(f"{process.name} {what}", mend=f"the end of its log {log} says:\n{end}")
 
     def _on_end(self, child: Child) -> None:
         ward = self._wards[child.name]
         if ward.child is not child or self._state in ("stopping", "stopped", "failed"):
             return
-        self._note("died", name=child.name, pid=child.pid, how=child.how_it_ended(), exit_code=child.exit_code)
-        if ward.state == "ready":
-            task = asyncio.create_task(self._restart(ward, child))
+        was_ready = ward.state in LIVE
+        ward.died(child.how_it_ended(), processes.last_words(self._plan.log(child.name)))
+        self._note("died", name=child.name, pid=child.pid, how=ward.end, exit_code=child.exit_code, said=ward.end_said)
+        self._mark(ward, f"pid {child.pid} ended: {ward.end}")
+        if was_ready:
+            task = asyncio.create_task(self._restart(ward))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        ward.state = "died"
         self._write()
 
-    async def _restart(self, ward: Ward, ended: Child) -> None:
-        """Start it again: at once if it had run for a while, else once per second; give up after the fifth time."""
+    async def _restart(self, ward: Ward) -> None:
+        """Start it again until it is ready, for as long as that takes; `core.policies.restarts` says when."""
         name, command = ward.process.name, ward.command
         if command is None:
             raise ValueError(f"{name} was never started")
-        while ward.restarts < _RESTARTS_MAX:
-            await asyncio.sleep(max(0.0, ended.started_at + _BACKOFF_SECONDS - time.time()))
+        while True:
+            pause = restarts.pause_seconds(ward.deaths)
+            if pause:
+                self._enter(ward, "backing off")
+                await asyncio.sleep(pause)
             while is_held(self._plan.data, name):
-                if ward.state != "held":
-                    ward.state = "held"
-                    self._write()
+                self._enter(ward, "held")
                 await asyncio.sleep(0.05)
             ward.restarts += 1
             try:
@@ -186,15 +184,23 @@ class Supervisor:
                 self._note("restart failed", name=name, message=failure.what)
                 if ward.child is None:
                     return
-                await processes.stop(ward.child, command)
-                ended = ward.child
+                if ward.child.exit_code is None:
+                    await processes.stop(ward.child, command)  # its end is noted, and counted, as any other
                 continue
             pid = ward.child.pid if ward.child else 0
             self._note("restarted", name=name, pid=pid, restarts=ward.restarts)
+            self._mark(ward, f"started again as pid {pid}, restart {ward.restarts}")
             return
-        ward.state = "given up"
-        self._note("given up", name=name, restarts=ward.restarts)
-        self._write()
+
+    def _enter(self, ward: Ward, now: str) -> None:
+        if ward.state != now:
+            ward.state = now
+            self._write()
+
+    def _mark(self, ward: Ward, text: str) -> None:
+        """A line of ours in the process's own log: who reads the one need not look for the other."""
+        with _disk_may_be_full():
+            processes.mark(self._plan.log(ward.process.name), text)
 
     async def _serve(self) -> None:
         while not self._stopping.is_set():

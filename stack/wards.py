@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from core.names import Server
+from core.policies import restarts
 from stack import state
 from stack.backing.registry import Backing
 from stack.command import Command
 from stack.plan import Process, StackPlan
 from stack.processes import Child
+
+#: States of a process that runs and was ready at least once.
+LIVE: Final = frozenset({"ready"})
+_SAID_MAX: Final = 300  # characters of a log's last line that are kept beside a death
 
 
 @dataclass(slots=True)
@@ -25,7 +32,24 @@ class Ward:
     child: Child | None = None
     state: str = "waiting"
     restarts: int = 0
+    deaths: int = 0  # in a row, as `core.policies.restarts` counts them
+    ready_at: float = 0.0  # monotonic; 0 where it has not been ready since it was started
+    end: str = ""  # how it ended last
+    end_said: str = ""  # the last line of its log then
+    end_at: float = 0.0  # Unix time
     up: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ready(self) -> None:
+        """It answers."""
+        self.state, self.ready_at = "ready", time.monotonic()
+        self.up.set()
+
+    def died(self, how: str, said: str) -> None:
+        """It ended unasked."""
+        served = time.monotonic() - self.ready_at if self.ready_at else 0.0
+        self.deaths = restarts.deaths_in_a_row(self.deaths, served)
+        self.state, self.ready_at = "died", 0.0
+        self.end, self.end_said, self.end_at = how, said[:_SAID_MAX], time.time()
 
 
 def snapshot(plan: StackPlan, wards: Iterable[Ward], now: str, started_at: float) -> state.StackState:
@@ -75,5 +99,8 @@ def _seen(plan: StackPlan, ward: Ward) -> state.ProcessState:
         port=ward.process.address.port,
         log=str(plan.log(ward.process.name)),
         restarts=ward.restarts,
+        end=ward.end,
+        end_said=ward.end_said,
+        end_at=ward.end_at,
         started_at=child.started_at if child else 0.0,
     )

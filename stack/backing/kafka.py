@@ -27,6 +27,9 @@ from stack.plan import Process, Proxy, StackPlan
 
 _HEAP: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms96m", "-Xmx384m")
 _BOUNDS: Final = ("-XX:MaxMetaspaceSize=128m", "-XX:MaxDirectMemorySize=128m", "-XX:ReservedCodeCacheSize=64m")
+#: A broker that was killed may register again only when its old session has ended, 9 s by default: the longest part of
+#: its restart by far. One whose session ends because it was slow is back with its next heartbeat.
+_SESSION_MS: Final = 1_000
 _LOGGING: Final = """
 status = error
 appender.console.type = Console
@@ -40,6 +43,8 @@ _SETTINGS: Final = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
+broker.session.timeout.ms={session}
+broker.heartbeat.interval.ms={heartbeat}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAIN
 listeners=PLAIN://{bind}:{port},CONTROLLER://127.0.0.1:{controller}{listeners}
@@ -94,6 +99,8 @@ def prepare(plan: StackPlan, process: Process) -> Command:
             host=process.address.host,
             port=process.address.port,
             controller=plan.ports["kafka_controller"],
+            session=_SESSION_MS,
+            heartbeat=_SESSION_MS // 4,
             listeners="".join(f",{_listener(p)}://{plan.bind}:{p.upstream.port}" for p in proxied),
             advertised="".join(f",{_listener(p)}://{p.listen}" for p in proxied),
             protocols="".join(f",{_listener(p)}:PLAINTEXT" for p in proxied),

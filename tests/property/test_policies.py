@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.names import Source
-from core.policies import breaker, fanout, retry, shard, stitch
+from core.policies import breaker, fanout, restarts, retry, shard, stitch
 
 RATIOS = st.floats(0.0, 0.99)
 
@@ -284,3 +284,25 @@ def test_a_schema_is_named_by_its_number_alone() -> None:
     assert shard.schema_of(7) == "shard_7"
     with pytest.raises(ValueError, match="invalid literal"):
         shard.schema_of("7; DROP TABLE users")  # type: ignore[arg-type]
+
+
+# --- restarts --------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(0.0, 1e6), min_size=1, max_size=100))
+def test_a_process_is_started_again_after_every_death_and_a_steady_one_at_once(ready_seconds: list[float]) -> None:
+    deaths, pauses = 0, []
+    for seconds in ready_seconds:
+        deaths = restarts.deaths_in_a_row(deaths, seconds)
+        pauses.append(restarts.pause_seconds(deaths))
+        if seconds >= restarts.STEADY_SECONDS:
+            assert pauses[-1] == 0.0
+    assert len(pauses) == len(ready_seconds)
+    assert pauses[0] == 0.0
+    assert all(0.0 <= pause <= restarts.PAUSE_CAP_SECONDS for pause in pauses)
+
+
+def test_a_process_that_dies_over_and_over_waits_longer_each_time_up_to_the_cap() -> None:
+    pauses = [restarts.pause_seconds(deaths) for deaths in range(1, 1000)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == restarts.PAUSE_CAP_SECONDS

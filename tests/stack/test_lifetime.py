@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from core.names import Component, Server
+from lab.cli import status
 from stack import control, guard, state
 from tests.conftest import SCENARIO
 
@@ -167,6 +168,35 @@ def test_a_server_that_dies_is_journaled_and_started_again(folder: Path) -> None
             assert wire.recv(10) == b"+PONG\r\n"
     finally:
         running.stop(wipe=True)
+
+
+def test_a_server_that_dies_over_and_over_is_started_again_every_time_and_status_says_so(folder: Path) -> None:
+    running = _up(folder, servers=(Server.REDIS,))
+    try:
+        assert _status(folder) == 0
+        for count in range(1, 8):
+            before = running.refresh().state.processes[0]
+            os.kill(before.pid, signal.SIGKILL)
+            if count == 4:  # waits for two seconds now
+                assert _eventually(lambda: running.refresh().state.processes[0].state == "backing off", 5)
+                assert _status(folder) == 99
+
+            def again(count: int = count) -> bool:
+                row = running.refresh().state.processes[0]
+                return row.state == "ready" and row.restarts == count
+
+            assert _eventually(again, 20), count
+        row = control.status(folder)[0]
+        assert (row.state, row.restarts, row.end) == ("ready", 7, "killed by SIGKILL")
+        assert _status(folder) == 0
+        assert "ended: killed by SIGKILL" in (folder / "logs" / "redis.log").read_text()
+    finally:
+        running.stop(wipe=True)
+
+
+def _status(data: Path) -> int:
+    code: int = status.command.main(["--data", str(data)], standalone_mode=False)
+    return code
 
 
 def test_a_held_server_stays_dead_until_it_is_released(folder: Path) -> None:
