@@ -7,7 +7,7 @@ Services raise these; the chassis turns them into RFC 9457 problem details; the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +35,16 @@ class Failure(Exception):  # noqa: N818 - the house calls what is seen a failure
         self.errors = errors
         self.retry_after_seconds = retry_after_seconds
 
+    @classmethod
+    def field(cls, field: str, detail: str) -> Self:
+        """A failure for which one field of the input is the reason."""
+        return cls(f"{field}: {detail}", errors=(FieldError(field=field, detail=detail),))
+
 
 class Invalid(Failure):
     """The input is wrong; ``errors`` names the fields."""
 
     code, title, status = "invalid", "The request is not valid", 400
-
-    @classmethod
-    def field(cls, field: str, detail: str) -> Invalid:
-        """An input with one wrong field."""
-        return cls(f"{field}: {detail}", errors=(FieldError(field=field, detail=detail),))
 
 
 class Unauthenticated(Failure):
@@ -69,6 +69,12 @@ class Conflict(Failure):
     """The state of the thing forbids it."""
 
     code, title, status = "conflict", "Conflicts with the present state", 409
+
+
+class KeyReused(Failure):
+    """An Idempotency-Key that was used before, with another request."""
+
+    code, title, status = "idempotency_key_reused", "This key was used with another request", 422
 
 
 class TooLarge(Failure):
@@ -107,6 +113,7 @@ KINDS: tuple[type[Failure], ...] = (
     Forbidden,
     NotFound,
     Conflict,
+    KeyReused,
     TooLarge,
     Limited,
     Overloaded,

@@ -163,6 +163,7 @@ class Key:
 
 #: Header names that cross a boundary between folders.
 USER_HEADER: Final = "X-User-Id"  # set by the gateway from the verified token, stripped from what clients send
+CLIENT_HEADER: Final = "X-Client-Address"  # set by the gateway to the address it is connected to, whatever clients send
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 DEGRADED_HEADER: Final = "X-Feed-Degraded"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"

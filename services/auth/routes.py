@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from core import tokens
 from core.failures import Conflict, FieldError, Invalid, Unauthenticated
 from core.messages import UserCreated
 from services.auth import rules
@@ -113,14 +114,14 @@ async def login(request: web.Request) -> web.Response:
 
 def _session(request: web.Request, user: User) -> Session:
     key: Any = request.app[SIGNING_KEY]
-    token = jwt.encode(rules.claims(user_id=user.id, now_seconds=int(time.time())), key, algorithm="ES256")
+    token = jwt.encode(tokens.claims(user_id=user.id, now_seconds=int(time.time())), key, algorithm="ES256")
     account = Account(
         id=str(user.id),
         username=user.username,
         display_name=user.display_name,
         created_at=rfc3339(user.created_ms),
     )
-    return Session(user=account, access_token=token, token_type="Bearer", expires_in_seconds=rules.TOKEN_SECONDS)
+    return Session(user=account, access_token=token, token_type="Bearer", expires_in_seconds=tokens.TOKEN_SECONDS)
 
 
 def use_tokens(app: web.Application) -> None:

@@ -1,15 +1,13 @@
-"""What a name and a password must be, and what a token says."""
+"""What a name and a password must be."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from core.failures import FieldError
 
-TOKEN_SECONDS: Final = 3600
-ISSUER: Final = "windtunnel"
 PASSWORD_MIN: Final = 8
 PASSWORD_MAX: Final = 256
 DISPLAY_NAME_MAX: Final = 64
@@ -31,8 +29,3 @@ def wrong_fields(*, username: str, password: str, display_name: str | None) -> I
         yield FieldError(field="password", detail=f"expected at most {PASSWORD_MAX} characters")
     if display_name is not None and not 1 <= len(display_name.strip()) <= DISPLAY_NAME_MAX:
         yield FieldError(field="display_name", detail=f"expected 1 to {DISPLAY_NAME_MAX} characters")
-
-
-def claims(*, user_id: int, now_seconds: int) -> dict[str, Any]:
-    """What the access token of ``user_id`` says (RFC 7519); times are Unix seconds."""
-    return {"iss": ISSUER, "sub": str(user_id), "iat": now_seconds, "exp": now_seconds + TOKEN_SECONDS}

@@ -112,7 +112,7 @@ def _parameters(route: Route, schema_of: dict[Any, Any], components: dict[str, A
             "in": "header",
             "required": False,
             "description": "Repeats of a request with the same key get the first answer for 24 hours;"
-            " 409 when the body differs.",
+            " 422 when the body or the path differs, 409 while the first is under way.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 255},
         }
 

@@ -1,7 +1,8 @@
 """Pages: typed query parameters, opaque signed cursors, and RFC 8288 links.
 
-A cursor is the last item's position, encoded and signed: clients cannot make one up, nor carry it to another operation.
-It does not expire, so that a page saved yesterday goes on today.
+A cursor is the last item's position, encoded and signed for one list: clients cannot make one up, nor carry it to
+another operation, to the same list of another post or user, or to another viewer. It does not expire, so that a page
+saved yesterday goes on today.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 from aiohttp import web
 
 from core.failures import Invalid
+from core.names import USER_HEADER
 from services.kit import body
 from services.kit.config import SETTINGS
 from services.kit.routing import CALL
@@ -52,17 +54,17 @@ def query(request: web.Request, kind: type[T]) -> T:
 
 
 def cursor_of(request: web.Request, text: str | None, kind: type[T]) -> T | None:
-    """Read a cursor that `next_cursor` made for this operation; raises Invalid naming ``cursor``."""
+    """Read a cursor that `next_cursor` made for this list; raises Invalid naming ``cursor``."""
     if text is None:
         return None
     try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         signature, payload = data[:_SIGNATURE_BYTES], data[_SIGNATURE_BYTES:]
         if hmac.compare_digest(signature, _signature(request, payload)):
             return msgspec.json.decode(payload, type=kind)
     except (ValueError, msgspec.DecodeError):
         pass
-    raise Invalid.field("cursor", "expected a next_cursor of this operation, unchanged")
+    raise Invalid.field("cursor", "expected a next_cursor of this list, unchanged")
 
 
 def next_cursor(request: web.Request, position: Any) -> str:
@@ -81,5 +83,10 @@ def link(request: web.Request, cursor: str | None) -> dict[str, str]:
 
 def _signature(request: web.Request, payload: bytes) -> bytes:
     secret = request.app[SETTINGS].keys.cursor_secret.encode()
-    scope = request[CALL].operation.name.encode()
-    return hmac.digest(secret, scope + b"\0" + payload, hashlib.sha256)[:_SIGNATURE_BYTES]
+    # what the list is of: its operation, the ids in its path in the path's order, and who reads it
+    scope = [
+        request[CALL].operation.name,
+        *request.match_info.values(),
+        request.headers.get(USER_HEADER, ""),
+    ]
+    return hmac.digest(secret, msgspec.json.encode(scope) + payload, hashlib.sha256)[:_SIGNATURE_BYTES]

@@ -13,7 +13,7 @@ from aiohttp import web
 from core import ids
 from core.failures import Conflict, FieldError, Invalid, NotFound
 from core.messages import MediaUploaded
-from services.kit import body, outbox
+from services.kit import body, idempotency, outbox
 from services.kit.answers import answer
 from services.kit.clock import now_ms, rfc3339
 from services.kit.config import SETTINGS, new_id
@@ -83,10 +83,10 @@ class UploadTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer of `media.create`."""
+    """Answer of `media.create`; no ``upload`` when a repeat of the request finds that the photo has been completed."""
 
     media: MediaState
-    upload: UploadTarget
+    upload: UploadTarget | None
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +124,12 @@ async def create(request: web.Request) -> web.Response:
         )
         response = answer(_registered(request, photo), status=201)
     with stage(request, "write"):
-        return await request.app[PHOTOS].register(request, photo, response)
+        response, first = await request.app[PHOTOS].register(request, photo, response, id_in=_media_id)
+    if first is not None:
+        # as it is now: the first answer's address may have expired, or the photo may have been put
+        with stage(request, "present"):
+            return answer(_registered(request, first), status=201, headers=idempotency.REPLAYED)
+    return response
 
 
 async def complete(request: web.Request) -> web.Response:
@@ -195,8 +200,16 @@ async def read(request: web.Request) -> web.Response:
         )
 
 
+def _media_id(response: web.Response) -> int:
+    assert isinstance(response.body, bytes)
+    return int(msgspec.json.decode(response.body, type=Registered).media.id)
+
+
 def _registered(request: web.Request, photo: Photo) -> Registered:
     objects = request.app[OBJECTS]
+    state = MediaState(id=str(photo.media_id), state=photo.state)
+    if photo.state is not PhotoState.REGISTERED:
+        return Registered(media=state, upload=None)
     headers = {
         "Content-Type": photo.content_type,
         "Content-Length": str(photo.size_bytes),
@@ -209,7 +222,7 @@ def _registered(request: web.Request, photo: Photo) -> Registered:
         expires_seconds=rules.UPLOAD_SECONDS,
     )
     return Registered(
-        media=MediaState(id=str(photo.media_id), state=photo.state),
+        media=state,
         upload=UploadTarget(
             method="PUT", url=url, headers=headers, expires_at=rfc3339(now_ms() + rules.UPLOAD_SECONDS * 1000)
         ),

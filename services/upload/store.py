@@ -51,13 +51,20 @@ class Photos:
     def __init__(self, shards: Shards, outbox: Outbox):
         self._shards, self._outbox = shards, outbox
 
-    async def register(self, request: web.Request, photo: Photo, response: web.Response) -> web.Response:
-        """Write a new upload; returns ``response``, or the first answer when the request's key was used before."""
+    async def register(
+        self, request: web.Request, photo: Photo, response: web.Response, *, id_in: Callable[[web.Response], int]
+    ) -> tuple[web.Response, Photo | None]:
+        """Write a new upload; returns ``response``, or the first answer and its upload when the key was used before.
+
+        ``id_in`` finds the upload's id in an answer. An upload that was swept is no more: a new one takes its place.
+        """
         shard = ids.shard_of(photo.media_id)
         async with self._shards.transaction(shard) as connection:
             replayed = await idempotency.begin(request, connection, shard)
             if replayed is not None:
-                return replayed
+                first = await _photo(connection, shard, id_in(replayed))
+                if first is not None:
+                    return replayed, first
             await connection.execute(
                 f"INSERT INTO {schema(shard)}.media"
                 " (id, owner_id, state, content_type, size_bytes, checksum_sha256, object_key)"
@@ -72,28 +79,13 @@ class Photos:
                     photo.object_key,
                 ),
             )
-            return await idempotency.finish(request, connection, shard, response)
+            return await idempotency.finish(request, connection, shard, response), None
 
     async def photo(self, media_id: int) -> Photo | None:
         """The upload, or None."""
         shard = ids.shard_of(media_id)
         async with self._shards.connection(shard) as connection:
-            cursor = await connection.execute(
-                f"SELECT {_COLUMNS} FROM {schema(shard)}.media WHERE id = %s", (media_id,)
-            )
-            row = await cursor.fetchone()
-        if row is None:
-            return None
-        return Photo(
-            media_id=row[0],
-            owner_id=row[1],
-            state=PhotoState(row[2]),
-            content_type=row[3],
-            size_bytes=row[4],
-            checksum_sha256=row[5],
-            object_key=row[6],
-            failure=row[7],
-        )
+            return await _photo(connection, shard, media_id)
 
     async def waiting(self, media_ids: Iterable[int]) -> set[int]:
         """Those of the uploads that are not processed yet, so that their objects must stay."""
@@ -179,3 +171,20 @@ async def _delete_registered(connection: Connection, shard: int, oldest: int, co
         (oldest, count_max),
     )
     return [row[0] for row in await cursor.fetchall()]
+
+
+async def _photo(connection: Connection, shard: int, media_id: int) -> Photo | None:
+    cursor = await connection.execute(f"SELECT {_COLUMNS} FROM {schema(shard)}.media WHERE id = %s", (media_id,))
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    return Photo(
+        media_id=row[0],
+        owner_id=row[1],
+        state=PhotoState(row[2]),
+        content_type=row[3],
+        size_bytes=row[4],
+        checksum_sha256=row[5],
+        object_key=row[6],
+        failure=row[7],
+    )

@@ -18,21 +18,23 @@ _COUNT_SECONDS: Final = 0.1
 
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     """Engagement's operations. A like is one statement in autocommit; a fifth of the CPU goes into its event, later."""
+    parse = Stage(name="parse", inner=_own(0.30))
     found = {
         name: through_gateway(
             name,
             steps(
                 arrive,
-                Stage(name="write", inner=steps(_written(trips=trips), _own(0.20))),
+                Stage(name="write", inner=steps(*written, _own(0.20))),
                 Stage(name="count", inner=steps(_own(0.10), _counted(), _own(0.10))),
                 Stage(name="present", inner=_own(0.10)),
             ),
             behind=told(ENGAGEMENT, own=_own(0.20)),
         )
-        for name, trips, arrive in (
-            ("like.add", 1.0, _own(0.30)),
-            ("like.remove", 1.0, _own(0.30)),
-            ("comment.add", 5.0, Stage(name="parse", inner=_own(0.30))),
+        for name, written, arrive in (
+            ("like.add", (_written(trips=1.0),), _own(0.30)),
+            ("like.remove", (_written(trips=1.0),), _own(0.30)),
+            # a comment's key is claimed on its author's shard before it is written on the post's
+            ("comment.add", (_claimed(share=0.2), _written(trips=5.0, share=0.8)), parse),
         )
     }
     found["comment.list"] = through_gateway(
@@ -51,8 +53,12 @@ def _own(share: float) -> Flow:
     return Use(process=ENGAGEMENT, share=share)
 
 
-def _written(*, trips: float) -> Flow:
-    return postgres(ENGAGEMENT, trips=trips, where=Where.AUTHOR, commits=True)
+def _claimed(*, share: float) -> Flow:
+    return postgres(ENGAGEMENT, share=share, where=Where.PERSON, commits=True)
+
+
+def _written(*, trips: float, share: float = 1.0) -> Flow:
+    return postgres(ENGAGEMENT, trips=trips, share=share, where=Where.AUTHOR, commits=True)
 
 
 def _counted() -> Flow:

@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from core import tokens
 from core.names import Component
 from core.operations import API, OPERATIONS, Operation
 from core.scenario.units import RateLimit
@@ -140,6 +141,9 @@ def configuration(plan: StackPlan, process: Process) -> str:
             "PORT": process.address.port,
             "METRICS_PORT": plan.ports[f"{process.name}_metrics"],
             "FOLDER": plan.folder(process.name),
+            "ISSUER": tokens.ISSUER,
+            "TOKEN_SECONDS": tokens.TOKEN_SECONDS,
+            "CLOCK_SECONDS": tokens.CLOCK_SECONDS,
             "LIMITS": limits(told),
             "TABLES": tables(told),
             "BACKENDS": backends(plan.components),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +17,7 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from multidict import CIMultiDict
 from yarl import URL
 
 from core import scenario
@@ -27,6 +29,7 @@ from stack.backing import gateway
 from tests.conftest import SCENARIO
 
 _LIMIT = 5
+_SUBJECTS = itertools.count(2_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,81 @@ async def test_every_bad_token_is_refused(behind: Behind, client: aiohttp.Client
             assert answer.status == 401, why
             assert answer.headers["WWW-Authenticate"] == "Bearer"
             await _problem(answer, 401, "unauthenticated")
+
+
+ODD = ("as text", "with a fraction", "negative", "nothing", "huge", "false", "a list", "milliseconds")
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize("how", ODD)
+async def test_a_token_whose_times_are_not_whole_seconds_of_today_is_refused(
+    behind: Behind, client: aiohttp.ClientSession, claim: str, how: str
+) -> None:
+    now = int(time.time())
+    right = now + 600 if claim == "exp" else now
+    odd = dict(zip(ODD, (str(right), right + 0.5, -right, 0, 10**30, False, [right], right * 1000), strict=True))[how]
+    assert await _status(client, behind, {claim: right}) == 200
+    assert await _status(client, behind, {claim: odd}) == 401
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("issued tomorrow", {"iat": 86_400, "exp": 86_400 + 600}),
+        ("begins tomorrow", {"nbf": 86_400}),
+        ("never issued", {"iat": None}),
+        ("lasts for longer than any token of ours", {"exp": 3_601}),
+        ("begins today, issued long ago", {"iat": -86_400}),
+    ],
+)
+async def test_a_token_of_another_time_is_refused(
+    behind: Behind, client: aiohttp.ClientSession, why: str, said: dict[str, int | None]
+) -> None:
+    now = int(time.time())
+    claims = {name: None if offset is None else now + offset for name, offset in said.items()}
+    assert await _status(client, behind, claims) == 401, why
+
+
+async def test_a_token_may_say_more_and_a_clock_may_be_a_little_ahead(
+    behind: Behind, client: aiohttp.ClientSession
+) -> None:
+    now = int(time.time())
+    assert await _status(client, behind, {"iat": now + 30, "nbf": now + 30, "jti": '"exp":1,', "scope": "all"}) == 200
+
+
+async def test_a_token_with_a_claim_twice_or_a_subject_that_is_a_number_is_refused(
+    behind: Behind, client: aiohttp.ClientSession
+) -> None:
+    now = int(time.time())
+    plain = f'{{"iss":"windtunnel","sub":"42","iat":{now},"exp":{now + 600}}}'
+    spaced = plain.replace(":", " : ").replace(",", " , ").replace("}", " }")
+    for payload, status in (
+        (plain, 200),
+        (spaced, 200),
+        (plain.replace('"exp"', f'"exp":{now + 500},"exp"'), 401),
+        (plain.replace('"exp"', f'"more":{{"exp":{now + 9000}}},"exp"'), 401),
+        (plain.replace('"42"', "42"), 401),
+    ):
+        token = jwt.PyJWS().encode(payload.encode(), behind.private_key, algorithm="ES256")
+        async with client.get(f"{behind.url}{API}/feed", headers={"Authorization": f"Bearer {token}"}) as answer:
+            assert answer.status == status, payload
+
+
+async def _status(client: aiohttp.ClientSession, behind: Behind, claims: dict[str, Any]) -> int:
+    # each is somebody else, so that no limit by user answers instead
+    subject = str(next(_SUBJECTS))
+    async with client.get(f"{behind.url}{API}/feed", headers=behind.token(**{"sub": subject, **claims})) as answer:
+        return answer.status
+
+
+async def test_a_service_is_given_the_address_of_the_connection_whatever_the_client_claims(
+    behind: Behind, client: aiohttp.ClientSession
+) -> None:
+    claimed = [("X-Client-Address", "8.8.8.8"), ("x-client-address", "9.9.9.9"), ("X-Forwarded-For", "7.7.7.7")]
+    headers = CIMultiDict([*claimed, *behind.token(sub=str(next(_SUBJECTS))).items()])
+    async with client.get(f"{behind.url}{API}/feed", headers=headers) as answer:
+        seen = (await answer.json())["headers"]
+    assert seen["x-client-address"] == "127.0.0.1"
 
 
 async def test_unknown_paths_and_methods_end_at_the_gateway(behind: Behind, client: aiohttp.ClientSession) -> None:

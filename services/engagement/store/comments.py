@@ -38,8 +38,15 @@ class Comments:
     ) -> tuple[web.Response, Tally | None]:
         """Write the comment; returns ``response`` and the new count, or the first answer when the key was used before.
 
-        The request's key is kept on the post's shard, in the same transaction. Raises NotFound for a post that is not.
+        The request's key is claimed on its caller's shard, and kept with the answer on the post's shard, in the same
+        transaction. Raises NotFound for a post that is not, KeyReused for a key of another comment.
         """
+        async with idempotency.claimed(request, self._shards):
+            return await self._add(request, event, response)
+
+    async def _add(
+        self, request: web.Request, event: CommentCreated, response: web.Response
+    ) -> tuple[web.Response, Tally | None]:
         shard = ids.shard_of(event.post_id)
         s = schema(shard)
         async with self._shards.transaction(shard) as connection:

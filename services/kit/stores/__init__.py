@@ -19,7 +19,7 @@ def translated(error: BaseException) -> Failure | None:
             return Overloaded("Too many requests wait for the database", retry_after_seconds=1.0)
         case psycopg_pool.PoolTimeout() | psycopg_pool.PoolClosed():
             return Unavailable("The database cannot be reached in time")
-        case psycopg.errors.QueryCanceled():
+        case psycopg.errors.QueryCanceled() | psycopg.errors.LockNotAvailable():
             return DeadlineExceeded("The database took too long")
         case psycopg.OperationalError() | psycopg.InterfaceError():
             return Unavailable("The database cannot be reached")

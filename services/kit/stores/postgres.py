@@ -182,7 +182,12 @@ class Shards:
 
 
 #: A full pool is no dead server: a check takes idle connections away, so one per refused caller feeds the overload.
-_SAYS_NOTHING_OF_THE_SERVER: Final = (psycopg.errors.QueryCanceled, PoolTimeout, TooManyRequests)
+_SAYS_NOTHING_OF_THE_SERVER: Final = (
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.LockNotAvailable,
+    PoolTimeout,
+    TooManyRequests,
+)
 _TASKS: Final[set[asyncio.Task[None]]] = set()  # the loop holds tasks weakly
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from core import ids
 from core.messages import LikeCreated, LikeDeleted
 from core.names import Component, Key
 from services.engagement.routes import COUNTERS
@@ -191,7 +193,82 @@ async def test_one_key_makes_one_comment(system: System, ann: Someone, post_id: 
         json={"text": "twice"},
         headers={"Idempotency-Key": f"once {post_id}"},
     )
-    assert other.status == 409
+    assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
+    assert other.json["errors"][0]["field"] == "Idempotency-Key"
+
+
+async def on_shard(system: System, shard: int) -> Someone:
+    """Somebody new whose account is on this shard."""
+    names = (f"shard.{time.time_ns() // 1000:x}.{number}" for number in itertools.count())
+    return await system.person(next(name for name in names if ids.shard_of_name(name, 16) == shard))
+
+
+async def test_a_key_of_one_comment_is_refused_for_another_post_whatever_its_shard(system: System) -> None:
+    writer = await on_shard(system, 3)
+    posts = []
+    for shard in (3, 4, 5, 5):  # the writer's own shard, others on both instances, and one of them twice
+        author = await on_shard(system, shard)
+        posts.append(await post(system, author, await uploaded(system, author, jpeg(64, 64))))
+
+    for first in posts:
+        headers = {"Idempotency-Key": f"first on {first}"}
+        statuses = {}
+        for post_id in [first, *posts]:
+            answer = await system.call("comment.add", user=writer, post_id=post_id, json={"text": "a"}, headers=headers)
+            statuses[post_id] = answer.status
+        assert statuses == {post_id: 201 if post_id == first else 422 for post_id in posts}
+    for post_id in posts:
+        assert (await read_post(system, writer, post_id))["comment_count"] == 1
+
+
+async def test_a_refused_comment_frees_its_key_and_a_repeat_of_it_too(system: System, ann: Someone) -> None:
+    headers = {"Idempotency-Key": "refused first"}
+    for shard in range(4):
+        gone = str(ids.compose(created_ms=ids.EPOCH_MS + 1, shard=shard, sequence=0))
+        for _ in range(2):
+            missing = await system.call("comment.add", user=ann, post_id=gone, json={"text": "a"}, headers=headers)
+            assert missing.status == 404
+    author = await system.person()
+    post_id = await post(system, author, await uploaded(system, author, jpeg(64, 64)))
+    added = await system.call("comment.add", user=ann, post_id=post_id, json={"text": "a"}, headers=headers)
+    assert added.status == 201
+
+
+async def test_of_two_comments_with_one_key_at_once_one_is_written(system: System, ann: Someone) -> None:
+    posts = []
+    for shard in (6, 7, 8, 9):
+        author = await on_shard(system, shard)
+        posts.append(await post(system, author, await uploaded(system, author, jpeg(64, 64))))
+    answers = await asyncio.gather(
+        *(
+            system.call(
+                "comment.add", user=ann, post_id=post_id, json={"text": "a"}, headers={"Idempotency-Key": "race"}
+            )
+            for post_id in posts * 3
+        )
+    )
+    won = [post_id for post_id, answer in zip(posts * 3, answers, strict=True) if answer.status == 201]
+    assert len(won) == 3
+    assert len(set(won)) == 1
+    assert sorted({answer.status for answer in answers}) == [201, 422]
+    counts = [(await read_post(system, ann, post_id))["comment_count"] for post_id in posts]
+    assert sorted(counts) == [0, 0, 0, 1]
+
+
+async def test_comments_of_one_post_are_not_continued_by_those_of_another(
+    system: System, ann: Someone, ben: Someone, photo: str
+) -> None:
+    first, second = await post(system, ann, photo), await post(system, ann, photo)
+    for post_id in (first, first, second, second):
+        await comment(system, ann, post_id, "hi")
+    cursor = (await system.call("comment.list", user=ann, post_id=first, query={"limit": 1})).json["next_cursor"]
+
+    async def status(who: Someone, post_id: str) -> int:
+        return (await system.call("comment.list", user=who, post_id=post_id, query={"cursor": cursor})).status
+
+    assert await status(ann, first) == 200
+    assert await status(ann, second) == 400
+    assert await status(ben, first) == 400
 
 
 @pytest.mark.parametrize(

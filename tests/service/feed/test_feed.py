@@ -251,6 +251,8 @@ async def test_a_cursor_is_of_one_mode_and_cannot_be_changed(system: System) -> 
     assert (other.status, other.json["errors"][0]["field"]) == (400, "mode")
     broken = await system.call("feed.read", user=reader, query={"cursor": cursor[:-2] + "AA"})
     assert (broken.status, broken.json["errors"][0]["field"]) == (400, "cursor")
+    somebody_else = await system.call("feed.read", user=author, query={"cursor": cursor})
+    assert (somebody_else.status, somebody_else.json["errors"][0]["field"]) == (400, "cursor")
     assert (await system.call("feed.read", query={"limit": 5})).status == 401
 
 

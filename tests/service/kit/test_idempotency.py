@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -15,7 +17,7 @@ from core.settings import Member, ProcessSettings
 from services.kit import body, idempotency
 from services.kit.answers import answer
 from services.kit.app import application, register
-from services.kit.config import new_id
+from services.kit.config import SETTINGS, new_id
 from services.kit.routing import route, viewer
 from services.kit.stores import postgres
 from services.kit.stores.postgres import SHARDS, schema
@@ -46,7 +48,13 @@ async def create(request: web.Request) -> web.Response:
         if given.text.startswith("fails once") and not request.app[FAILED]:
             request.app[FAILED].append(True)
             raise Unavailable
-        return await idempotency.finish(request, connection, shard, answer({"id": str(note_id)}, status=201))
+        url = f"{request.app[SETTINGS].media_url}/media/a"
+        said = {
+            "id": str(note_id),
+            "url": url,
+            "text": f'"url":"{url}"',
+        }  # an address within a text is the writer's own
+        return await idempotency.finish(request, connection, shard, answer(said, status=201))
 
 
 FAILED = web.AppKey("FAILED", list[bool])
@@ -113,11 +121,54 @@ async def test_of_many_repeats_at_once_one_writes_and_all_get_its_answer(system:
     assert await notes(system, user, "crowd") == 1
 
 
-async def test_the_same_key_with_another_body_is_a_conflict(system: System, user: str) -> None:
+async def test_the_same_key_with_another_body_is_refused(system: System, user: str) -> None:
     await write(system, user, "one", "key")
 
-    assert (await write(system, user, "two", "key"))[0] == 409
+    assert (await write(system, user, "two", "key"))[0] == 422
     assert await notes(system, user, "two") == 0
+
+
+async def test_a_repeat_does_not_wait_for_long_for_a_first_request_that_is_under_way(system: System, user: str) -> None:
+    shard = ids.shard_of(int(user))
+    async with system.apps["engagement"][SHARDS].transaction(shard) as connection:
+        await connection.execute(
+            f"INSERT INTO {schema(shard)}.idempotency (user_id, operation, key, fingerprint)"
+            " VALUES (%s, 'comment.add', 'key', '')",
+            (int(user),),
+        )
+        answered = await system.send(
+            "engagement", "POST", PATH, user=user, json={"text": "a"}, headers={"Idempotency-Key": "key"}
+        )
+        await connection.execute(f"DELETE FROM {schema(shard)}.idempotency WHERE user_id = %s", (int(user),))
+
+    assert (answered.status, answered.json["code"], answered.headers["Retry-After"]) == (409, "conflict", "1")
+    assert (await write(system, user, "afterwards", "key"))[0] == 201
+
+
+async def test_a_kept_answer_shows_photos_where_they_are_served_now(system: System, user: str) -> None:
+    settings = system.settings
+    elsewhere = msgspec.structs.replace(settings, media_url="http://elsewhere:1")
+    member = settings.members[0]
+
+    async def asked(told: ProcessSettings) -> bytes:
+        runner = web.AppRunner(build(told, member), access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            port = runner.addresses[0][1]
+            there = replace(system, urls={**system.urls, "engagement": f"http://127.0.0.1:{port}"})
+            answered = await there.send(
+                "engagement", "POST", PATH, user=user, json={"text": "shows"}, headers={"Idempotency-Key": "photo"}
+            )
+            assert answered.status == 201
+            return answered.body
+        finally:
+            await runner.cleanup()
+
+    first = await asked(settings)
+    second = await asked(elsewhere)
+    assert f'"url":"{settings.media_url}/media/a"'.encode() in first
+    assert second == first.replace(settings.media_url.encode(), b"http://elsewhere:1", 1)
 
 
 async def test_a_failure_keeps_no_answer_and_the_repeat_writes(system: System, user: str) -> None:

@@ -129,7 +129,7 @@ async def test_one_key_makes_one_post_however_often_and_fast_it_is_sent(
         json={"media_ids": [photo], "caption": "other"},
         headers={"Idempotency-Key": "the one"},
     )
-    assert other.status == 409
+    assert other.status == 422
 
 
 async def test_only_the_author_deletes_and_then_it_is_gone(
@@ -177,6 +177,21 @@ async def test_pages_of_a_profile_neither_repeat_nor_skip_while_posts_arrive(sys
 
     assert seen == made[::-1]
     assert sizes == [3, 3, 1]
+
+
+async def test_a_cursor_of_one_profile_is_refused_by_another(system: System, ben: Someone) -> None:
+    cursors = {}
+    for _ in range(2):
+        author = await system.person()
+        media_id = await uploaded(system, author, jpeg(70, 70))
+        for _ in range(2):
+            await posted(system, author, media_id)
+        page = await system.call("user.posts", user=ben, user_id=author.id, query={"limit": 1})
+        cursors[author.id] = page.json["next_cursor"]
+    for author_id in cursors:
+        for origin, cursor in cursors.items():
+            answer = await system.call("user.posts", user=ben, user_id=author_id, query={"cursor": cursor})
+            assert answer.status == (200 if origin == author_id else 400)
 
 
 async def test_bad_pages_and_unknown_things_are_told_by_name(system: System, ann: Someone, photo: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from services.kit.stores.objects import OBJECTS
 from services.kit.stores.postgres import SHARDS, schema
 from services.upload.events import SWEEPER, Sweeper
 from services.upload.routes import PHOTOS
-from tests.service.conftest import Someone, System
+from tests.service.conftest import Someone, System, until
 from tests.service.media.photos import announce, jpeg, put
 
 COMPONENTS = (Component.AUTH, Component.POSTS, Component.MEDIA, Component.UPLOAD)
@@ -162,8 +163,53 @@ async def test_an_idempotency_key_gives_the_first_answer_again(system: System, a
     first = await system.call("media.create", user=ann, json=body, headers=headers)
     again = await system.call("media.create", user=ann, json=body, headers=headers)
     other = await system.call("media.create", user=ann, json={**body, "size_bytes": 11}, headers=headers)
-    assert (first.status, again.status, other.status) == (201, 201, 409)
-    assert again.json == first.json
+    assert (first.status, again.status, other.status) == (201, 201, 422)
+    assert again.json["media"] == first.json["media"]
+
+
+async def test_a_repeat_gets_an_address_that_is_good_from_now_on(system: System) -> None:
+    who = await system.person()
+    data = jpeg(64, 48)
+    body = {"content_type": "image/jpeg", "size_bytes": len(data)}
+    headers = {"Idempotency-Key": "photo-1"}
+    first = (await system.call("media.create", user=who, json=body, headers=headers)).json
+
+    async def repeated() -> Any:
+        answer = await system.call("media.create", user=who, json=body, headers=headers)
+        assert (answer.status, answer.headers["Idempotency-Replayed"]) == (201, "true")
+        return answer.json
+
+    async def later() -> bool:  # addresses are signed to the second
+        return bool((await repeated())["upload"]["url"] != first["upload"]["url"])
+
+    await until(later)
+    again = await repeated()
+    assert again["media"] == first["media"]
+    assert again["upload"]["expires_at"] > first["upload"]["expires_at"]
+    await put(system, again["upload"], data)
+    media_id = first["media"]["id"]
+    assert (await system.call("media.complete", user=who, media_id=media_id)).status == 202
+    completed = await repeated()
+    assert (completed["media"]["id"], completed["upload"]) == (media_id, None)
+    assert completed["media"]["state"] in ("processing", "succeeded")
+
+
+async def test_a_repeat_of_an_upload_that_was_swept_registers_another(system: System) -> None:
+    who = await system.person()
+    body = {"content_type": "image/jpeg", "size_bytes": 10}
+    headers = {"Idempotency-Key": "swept"}
+
+    async def create() -> str:
+        answer = await system.call("media.create", user=who, json=body, headers=headers)
+        return str(answer.json["media"]["id"])
+
+    first = await create()
+    shard = ids.shard_of(int(first))
+    async with system.apps["upload"][SHARDS].connection(shard) as connection:
+        await connection.execute(f"DELETE FROM {schema(shard)}.media WHERE id = %s", (int(first),))
+    second = await create()
+    assert second != first
+    assert await create() == second
 
 
 async def test_a_photo_is_its_owners_alone_until_it_is_posted(system: System, ann: Someone, ben: Someone) -> None:
