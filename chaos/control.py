@@ -63,6 +63,11 @@ class Warden:
         """Of the warden's process."""
         return self._process.pid
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it runs, or has ended as it should."""
+        return self._stopped or self._process.poll() in (None, *_MENDED)
+
     def events(self) -> tuple[Event, ...]:
         """The journal so far, sorted by time."""
         with self._changed:

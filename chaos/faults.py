@@ -2,52 +2,99 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from chaos import processes, proof
+from chaos.links import Links
 from chaos.orders import LinkOrder, ProcessOrder
 from chaos.processes import Target
-from chaos.proof import Proof, Seen
-from chaos.toxiproxy import Wire, WireGoneError
+from chaos.proof import ANSWER, SILENT, Proof, Seen
+from chaos.toxiproxy import Place, Wire, WireGoneError
+from core.faults import is_hidden
 from core.names import FaultKind
+
+_AGAIN_SECONDS: Final = 0.02
+#: Of a link that could never be looked at while it was well.
+UNSEEN: Final = Seen(end=SILENT, seconds=0.0)
 
 
 class LinkFault:
-    """Toxics on every proxy of a link, or all of its proxies switched off. Raises WireError."""
+    """Toxics on every proxy of a link, or all of its proxies switched off. Raises WireError.
 
-    def __init__(self, order: LinkOrder, wire: Wire):
+    Faults on one link share ``links``: each is proven by the change that it makes beside the others.
+    """
+
+    def __init__(self, order: LinkOrder, wire: Wire, links: Links | None = None):
         self._order = order
         self._wire = wire
-        self._well: dict[str, Seen] = {}
-        self._addresses: dict[str, tuple[str, int]] = {}
+        self._links = links if links is not None else Links()
+        self._places: dict[str, Place] = {}
+        self.says = ""  # what the last probe that proved nothing saw
 
     async def prepare(self) -> None:
-        """Look at the link while it is well; to be called shortly before the fault."""
+        """Look at the link while it is well; to be called early, and again shortly before the fault."""
         for name in self._order.proxies:
-            self._addresses[name] = await self._wire.listens(name)
-            self._well[name] = await proof.before(self._order, self._addresses[name])
+            place = await self._place(name)
+            link = self._links.of(name)
+            change = link.change
+            if link.acting or link.is_changing:
+                continue  # what was seen before it was broken stands
+            well = await proof.before(self._order, place.listens)
+            if link.change == change:
+                link.see_well(self._order, well)
 
     async def __aenter__(self) -> Self:
         try:
             for name in self._order.proxies:
-                if self._order.kind is FaultKind.DOWN:
-                    await self._wire.switch_off(name)
-                for toxic in self._order.toxics:
-                    await self._wire.add(name, toxic)
+                with self._links.of(name).changing(begins=self._order):
+                    if self._order.kind is FaultKind.DOWN:
+                        await self._wire.switch_off(name)
+                    for toxic in self._order.toxics:
+                        await self._wire.add(name, toxic)
         except BaseException:
             await self._mend()
             raise
         return self
 
     async def prove(self) -> Proof:
-        """Probe each proxy through its own connection; the proof of the weakest counts."""
-        proofs = [
-            await proof.prove(self._order, self._addresses[name], self._well[name]) for name in self._order.proxies
-        ]
-        return next((each for each in proofs if not each.acted), proofs[0])
+        """Probe each proxy through its own connection until all are seen to be broken; one whose server does not answer
+        by itself is not waited for when another is. Never returns where none is: the caller bounds it, and `says`
+        tells what was seen."""
+        acted: dict[str, Proof] = {}
+        dead: set[str] = set()
+        tried: dict[tuple[str, int], int] = {}
+        while True:
+            for name in self._order.proxies:
+                if name in acted:
+                    continue
+                link = self._links.of(name)
+                change, others = link.change, link.others(self._order)
+                count = tried.get((name, change), 0)
+                if link.is_changing or is_hidden(self._order, others) or count >= proof.tries(self._order, others):
+                    continue
+                place = await self._place(name)
+                seen, beside = await proof.probe(self._order, place.listens, place.behind, others)
+                if link.change != change:
+                    continue  # nobody knows what it went through
+                tried[name, change] = count + 1
+                dead = dead | {name} if beside.end != ANSWER else dead - {name}
+                found = proof.judge(self._order, link.well(self._order) or UNSEEN, seen, beside, others)
+                if found.acted:
+                    acted[name] = found
+                else:
+                    self.says = found.says
+            if acted and acted.keys() | dead >= set(self._order.proxies):
+                return next(iter(acted.values()))
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _place(self, name: str) -> Place:
+        if name not in self._places:
+            self._places[name] = await self._wire.place(name)
+        return self._places[name]
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -57,10 +104,11 @@ class LinkFault:
     async def _mend(self) -> None:
         with suppress(WireGoneError):  # no server, no toxic
             for name in self._order.proxies:
-                if self._order.kind is FaultKind.DOWN:
-                    await self._wire.switch_on(name)
-                for toxic in self._order.toxics:
-                    await self._wire.remove(name, toxic.name)
+                with self._links.of(name).changing(ends=self._order):
+                    if self._order.kind is FaultKind.DOWN:
+                        await self._wire.switch_on(name)
+                    for toxic in self._order.toxics:
+                        await self._wire.remove(name, toxic.name)
 
 
 class ProcessFault:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from core import faults
 from core.names import FaultKind
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def toxics_of(number: int, fault: Fault) -> tuple[Toxic, ...]:
         attributes = {"latency": _milliseconds(fault.latency_seconds), "jitter": _milliseconds(fault.jitter_seconds)}
         return (_toxic(number, "latency", "downstream", attributes),)
     if kind is FaultKind.BANDWIDTH:
-        rate = {"rate": max(1, round((fault.bandwidth_bytes or 0) / 1000))}
+        rate = {"rate": faults.carried_bytes(fault) // 1000}
         return tuple(_toxic(number, "bandwidth", stream, rate) for stream in ("upstream", "downstream"))
     if kind is FaultKind.TIMEOUT:
         return (_toxic(number, "timeout", "downstream", {"timeout": _milliseconds(fault.timeout_seconds)}),)
@@ -130,7 +131,7 @@ def _order(
             begins_seconds=fault.at_seconds,
             ends_seconds=fault.end_seconds,
             proxies=names,
-            speaks=_protocol(fault.link),
+            speaks=faults.protocol(fault.link),
             toxics=toxics_of(number, fault),
             latency_seconds=fault.latency_seconds or 0.0,
             jitter_seconds=fault.jitter_seconds,
@@ -151,11 +152,6 @@ def _order(
         stack_file=f"{stack_data}/stack.json" if stack_data else "",
         hold=f"{stack_data}/holds/{name}" if held else "",
     )
-
-
-def _protocol(link: str) -> str:
-    caller, _, callee = link.partition("_")
-    return callee if callee in ("redis", "postgres", "kafka", "clamd") and caller != "gateway" else "http"
 
 
 def _toxic(number: int, kind: str, stream: str, attributes: dict[str, int]) -> Toxic:

@@ -9,26 +9,33 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from chaos.orders import LinkOrder
+from core import faults
+from core.faults import QUESTION_BYTES_MAX
 from core.names import FaultKind
 
 #: A probe waits no longer than this for an answer that a fault may swallow.
 SILENCE_SECONDS: Final = 1.0
-#: A narrow link is proved by a question that needs so long to go through, and by half of that.
-BANDWIDTH_SECONDS: Final = 0.3
-_BANDWIDTH_SECONDS_MIN: Final = 0.02
-_TRIES: Final = 3
+#: Probes of a stretch in which nothing changes; more where jitter decides what one of them sees.
+TRIES: Final = 3
+TRIES_AMONG_JITTER: Final = 12
+
+_HTTP_PADDING_BYTES: Final = 6_000  # of one request's header
+_READ_BYTES: Final = 65_536
 
 ANSWER, CLOSED, REFUSED, SILENT = "answer", "closed", "refused", "silent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What one probe saw: how it ended (ANSWER, CLOSED, REFUSED, SILENT) and after how many seconds."""
+    """What one probe saw: how it ended (_HTTP_PADDING_BYTES: Final = 6_000  # of one request's header
+    _READ_BYTES: Final = 65_536
+
+    ANSWER, CLOSED, REFUSED, SILENT) and after how many seconds."""
 
     end: str
     seconds: float
@@ -48,8 +55,9 @@ class Proof:
     needed_seconds: float | None = None
 
 
-async def ask(host: str, port: int, question: bytes, *, timeout_seconds: float) -> Seen:
-    """Connect, send ``question`` and wait for the first byte of the answer, all within ``timeout_seconds``."""
+async def ask(host: str, port: int, question: bytes, *, timeout_seconds: float, whole: bool = False) -> Seen:
+    """Connect, send ``question`` and wait for the first byte of the answer, or for all of it, within
+    ``timeout_seconds``."""
     begin = time.perf_counter()
     writer: asyncio.StreamWriter | None = None
     try:
@@ -58,6 +66,8 @@ async def ask(host: str, port: int, question: bytes, *, timeout_seconds: float) 
             writer.write(question)
             await writer.drain()
             end = ANSWER if await reader.read(1) else CLOSED
+            while whole and await reader.read(_READ_BYTES):
+                pass
     except ConnectionRefusedError:
         end = REFUSED
     except OSError as error:
@@ -76,43 +86,50 @@ def question(speaks: str, size_bytes: int = 0) -> bytes:
 
 async def before(order: LinkOrder, address: tuple[str, int]) -> Seen:
     """The link while it is well: the quickest of a few tries."""
-    asked = _asked(order)
-    tries = [await ask(*address, asked, timeout_seconds=SILENCE_SECONDS) for _ in range(_TRIES)]
+    tries = [await _asked(order, address, SILENCE_SECONDS) for _ in range(TRIES)]
     return min(tries, key=lambda seen: (seen.end != ANSWER, seen.seconds))
 
 
-async def prove(order: LinkOrder, address: tuple[str, int], well: Seen) -> Proof:
-    """Probe the link while the fault acts, a few times if need be, and judge what is seen."""
-    needed = needed_seconds(order)
-    wait_seconds = max(SILENCE_SECONDS, 4 * (order.latency_seconds + order.jitter_seconds), 4 * needed)
-    proof = Proof(acted=False, says="not probed")
-    for _ in range(_TRIES):
-        seen = await ask(*address, _asked(order), timeout_seconds=wait_seconds)
-        proof = judge(order, well, seen)
-        if proof.acted:
-            break
-    return proof
+async def probe(
+    order: LinkOrder, address: tuple[str, int], behind: tuple[str, int], others: Sequence[LinkOrder] = ()
+) -> tuple[Seen, Seen]:
+    """Ask through the link and, at the same time, past it: what the server itself does is no proof of the link."""
+    longest = faults.longest_seconds((order, *others), faults.question_bytes(order, order.speaks))
+    wait_seconds = max(SILENCE_SECONDS, 4 * longest)
+    return await asyncio.gather(_asked(order, address, wait_seconds), _asked(order, behind, wait_seconds))
 
 
-def judge(order: LinkOrder, well: Seen, seen: Seen) -> Proof:
-    """Compare a probe during the fault with one before it. Pure."""
-    needed = needed_seconds(order)
+def tries(order: LinkOrder, others: Sequence[LinkOrder] = ()) -> int:
+    """How often a fault is looked for in a stretch in which nothing changes."""
+    varies = any(other.jitter_seconds for other in others) or 2 * order.jitter_seconds > order.latency_seconds
+    return TRIES_AMONG_JITTER if varies else TRIES
+
+
+def judge(order: LinkOrder, well: Seen, seen: Seen, beside: Seen, others: Sequence[LinkOrder] = ()) -> Proof:
+    """Compare a probe during the fault with one before it and one past the link, while ``others`` act on it. Pure."""
+    needed = needed_seconds(order, others)
+    own = faults.own_seconds(order, others, order.speaks)
     if well.end != ANSWER:
         return Proof(acted=False, says=f"no proof: {order.target} did not answer before the fault ({well})")
+    if beside.end != ANSWER:
+        return Proof(acted=False, says=f"no proof: what is behind {order.target} does not answer either ({beside})")
+    if faults.is_hidden(order, others):
+        return Proof(acted=False, says=f"no proof: another fault on {order.target} hides it")
     if order.kind is FaultKind.DOWN:
         acted = seen.end == REFUSED
     elif order.kind is FaultKind.RESET:
         acted = seen.end in (CLOSED, REFUSED)
     elif order.kind is FaultKind.TIMEOUT:
         acted = seen.end in (SILENT, CLOSED)
-    elif needed <= 0:
+    elif own < faults.PROVABLE_SECONDS:
         return Proof(acted=False, says=f"no proof: this {order.kind} is too mild to be told from none")
     else:
         # silence is slower than slow; a closed connection proves another fault than this one
-        acted = seen.end in (ANSWER, SILENT) and seen.seconds >= needed > well.seconds
+        acted = seen.end in (ANSWER, SILENT) and seen.seconds >= needed and max(well.seconds, beside.seconds) < own
     says = f"{well} before, {seen} while it acts"
     if needed > 0:
-        says += f", at least {needed * 1000:.0f} ms needed"
+        beside_it = f" beside {len(others)} more" if others else ""
+        says += f", at least {needed * 1000:.0f} ms needed{beside_it}"
     return Proof(
         acted=acted,
         says=says if acted else f"no proof: {says}",
@@ -122,41 +139,39 @@ def judge(order: LinkOrder, well: Seen, seen: Seen) -> Proof:
     )
 
 
-def needed_seconds(order: LinkOrder) -> float:
-    """How long the answer must take to prove it: latency less its jitter, or half of what the question's bytes take;
-    0 where time is not the proof, or too little of it."""
-    if order.kind is FaultKind.LATENCY:
-        # Toxiproxy draws from latency ± jitter in whole milliseconds
-        return max(order.latency_seconds / 2, order.latency_seconds - order.jitter_seconds) - 0.001
-    if order.kind is FaultKind.BANDWIDTH:
-        half = len(_asked(order)) / order.bandwidth_bytes / 2
-        return half if half >= _BANDWIDTH_SECONDS_MIN else 0.0
-    return 0.0
+def needed_seconds(order: LinkOrder, others: Sequence[LinkOrder] = ()) -> float:
+    """How long the answer must take to prove it: longer than ``others`` can make it by what is the fault's own; 0 where
+    time is not the proof."""
+    if order.kind not in (FaultKind.LATENCY, FaultKind.BANDWIDTH):
+        return 0.0
+    longest = faults.longest_seconds(others, faults.question_bytes(order, order.speaks))
+    return longest + faults.own_seconds(order, others, order.speaks)
 
 
-def _asked(order: LinkOrder) -> bytes:
-    if order.kind is FaultKind.BANDWIDTH:
-        return question(order.speaks, round(order.bandwidth_bytes * BANDWIDTH_SECONDS))
-    return question(order.speaks)
+async def _asked(order: LinkOrder, address: tuple[str, int], timeout_seconds: float) -> Seen:
+    size = faults.question_bytes(order, order.speaks)
+    # a server answers the first of many HTTP requests while the others are still on their way
+    whole = size > 0 and order.speaks == "http"
+    return await ask(*address, question(order.speaks, size), timeout_seconds=timeout_seconds, whole=whole)
 
 
 def _redis(size_bytes: int) -> bytes:
     if not size_bytes:
         return b"*1\r\n$4\r\nPING\r\n"
-    size = min(size_bytes, 512 * 1024)
+    size = min(size_bytes, QUESTION_BYTES_MAX["redis"])
     return b"*2\r\n$4\r\nECHO\r\n$%d\r\n%b\r\n" % (size, b"x" * size)
 
 
 def _postgres(size_bytes: int) -> bytes:
     if not size_bytes:
         return struct.pack("!ii", 8, 80877103)  # SSLRequest: answered by one letter before any login
-    pad = b"x" * min(size_bytes, 9_000)  # MAX_STARTUP_PACKET_LENGTH is 10,000
+    pad = b"x" * min(size_bytes, QUESTION_BYTES_MAX["postgres"])
     body = struct.pack("!i", 196608) + b"user\0probe\0application_name\0" + pad + b"\0\0"
     return struct.pack("!i", len(body) + 4) + body
 
 
 def _kafka(size_bytes: int) -> bytes:
-    client = b"probe" + b"x" * min(size_bytes, 30_000)
+    client = b"probe" + b"x" * min(size_bytes, QUESTION_BYTES_MAX["kafka"])
     body = struct.pack("!hhih", 18, 0, 1, len(client)) + client  # ApiVersions v0
     return struct.pack("!i", len(body)) + body
 
@@ -164,13 +179,18 @@ def _kafka(size_bytes: int) -> bytes:
 def _clamd(size_bytes: int) -> bytes:
     if not size_bytes:
         return b"zPING\0"
-    pad = b"x" * min(size_bytes, 256 * 1024)
+    pad = b"x" * min(size_bytes, QUESTION_BYTES_MAX["clamd"])
     return b"zINSTREAM\0" + struct.pack("!i", len(pad)) + pad + struct.pack("!i", 0)
 
 
 def _http(size_bytes: int) -> bytes:
-    pad = b"X-Padding: %b\r\n" % (b"x" * min(size_bytes, 6_000)) if size_bytes else b""
-    return b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n%bConnection: close\r\n\r\n" % pad
+    last = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n%bConnection: close\r\n\r\n"
+    if not size_bytes:
+        return last % b""
+    pad = b"X-Padding: %b\r\n" % (b"x" * min(size_bytes, _HTTP_PADDING_BYTES))
+    one = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n%b\r\n" % pad
+    count = min(size_bytes, QUESTION_BYTES_MAX["http"]) // _HTTP_PADDING_BYTES
+    return one * max(0, count - 1) + last % pad
 
 
 _QUESTIONS: Final[dict[str, Callable[[int], bytes]]] = {

@@ -12,7 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -34,6 +34,13 @@ class WireGoneError(WireError):
     """Nobody answers at Toxiproxy's address: with it, its toxics are gone."""
 
 
+class Place(NamedTuple):
+    """Host and port of a proxy, and of the server behind it."""
+
+    listens: tuple[str, int]
+    behind: tuple[str, int]
+
+
 class Wire:
     """One Toxiproxy server. Raises WireError from everything, WireGoneError when the server is not there."""
 
@@ -52,11 +59,10 @@ class Wire:
         self._server.update_api_consumer(*address)
         self._switched_off: Counter[str] = Counter()
 
-    async def listens(self, name: str) -> tuple[str, int]:
-        """Host and port at which the proxy ``name`` listens."""
+    async def place(self, name: str) -> Place:
+        """Where the proxy ``name`` listens, and what is behind it."""
         proxy = await self._call(lambda: self._proxy(name))
-        host, _, port = proxy.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return Place(listens=_address(proxy.listen), behind=_address(proxy.upstream))
 
     async def add(self, proxy: str, toxic: Toxic) -> None:
         """Put ``toxic`` on ``proxy`` and read back that it is there as told."""
@@ -167,3 +173,8 @@ class Wire:
             raise WireError(f"Toxiproxy at {host}:{port}: {error!r}") from error
         except exceptions.ProxyExists as error:  # its 409: a toxic of this name is there
             raise WireError(f"Toxiproxy at {host}:{port}: exists already: {error!r}") from error
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)

@@ -14,18 +14,22 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 
 from chaos import journal
 from chaos.faults import LinkFault, ProcessFault
+from chaos.links import Links
 from chaos.orders import LinkOrder, Order, Orders
 from chaos.processes import ProcessError
 from chaos.toxiproxy import Wire, WireError, WireGoneError
 
 #: A fault's target is looked at this long before it acts.
 PREPARE_SECONDS: Final = 0.7
+#: … and for so long even where that makes it late.
+PREPARE_SECONDS_MIN: Final = 0.2
 #: A fault that would begin later than this after its time is not the one that was asked for.
 LATE_SECONDS_MAX: Final = 0.5
 #: Proof of a fault that takes no time, such as a kill, may take so long.
@@ -41,6 +45,7 @@ class Warden:
     def __init__(self, orders: Orders, wire: Wire | None):
         self._orders = orders
         self._wire = wire
+        self._links = Links()
         # anchored once: a step of the wall clock must not move the faults
         self._zero = time.monotonic() + (orders.t0_unix - time.time())
 
@@ -76,8 +81,10 @@ class Warden:
         about: dict[str, Any] = {"fault": order.number, "target": order.target, "kind": order.kind.value}
         try:
             fault = self._fault(order)
+            if isinstance(fault, LinkFault):  # early: by the time of this fault others may act on its link
+                await self._prepare(fault, order)
             await self._until(order.begins_seconds - PREPARE_SECONDS)
-            await fault.prepare()
+            await self._prepare(fault, order)
             await self._until(order.begins_seconds)
             if self.now_seconds > order.begins_seconds + LATE_SECONDS_MAX:
                 self.tell(
@@ -102,8 +109,14 @@ class Warden:
         if isinstance(order, LinkOrder):
             if self._wire is None:
                 raise WireError("no address of Toxiproxy was given")
-            return LinkFault(order, self._wire)
+            return LinkFault(order, self._wire, self._links)
         return ProcessFault(order)
+
+    async def _prepare(self, fault: LinkFault | ProcessFault, order: Order) -> None:
+        """Look at the target, but never so long that the fault would be late."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(PREPARE_SECONDS_MIN, order.begins_seconds - self.now_seconds)):
+                await fault.prepare()
 
     async def _prove(self, fault: LinkFault | ProcessFault, order: Order, about: dict[str, Any]) -> None:
         deadline = max(order.ends_seconds, order.begins_seconds + PROVE_SECONDS_MIN)
@@ -111,7 +124,8 @@ class Warden:
             async with asyncio.timeout(max(0.0, deadline - self.now_seconds)):
                 found = await fault.prove()
         except TimeoutError:
-            self.tell(journal.UNPROVEN, **about, says="no probe ended while it acted")
+            seen = fault.says if isinstance(fault, LinkFault) else ""
+            self.tell(journal.UNPROVEN, **about, says=seen or "no probe ended while it acted alone")
             return
         self.tell(
             journal.ACTED if found.acted else journal.UNPROVEN,

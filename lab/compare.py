@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from chaos import experiment
+from chaos.experiment import Outcome
 from core import judge, run
 from core.names import ERRORS, Origin
 from core.run import Run, Samples
@@ -66,6 +68,12 @@ def compare(pair_folder: Path) -> Comparison:
         _facts(measured, why_not_measured, cores),
     )
     code = _exit_code(sides[0], sides[1], judged)
+    sentence = _sentence(code, sides[0], sides[1], judged, (*parts[1], *parts[2]) or parts[0])
+    if measured is not None and scenario.drill is not None:
+        # a drill has a verdict of its own, which is stricter: the system must have been well before
+        outcome = drill_outcome(measured)
+        if outcome.exit_code != code:
+            code, sentence = outcome.exit_code, outcome.sentence
     found = Comparison(
         id=pair_folder.name,
         scenario=scenario.name,
@@ -73,7 +81,7 @@ def compare(pair_folder: Path) -> Comparison:
         seed=known.record.seed,
         duration_seconds=seconds,
         exit_code=code,
-        sentence=_sentence(code, sides[0], sides[1], judged, (*parts[1], *parts[2]) or parts[0]),
+        sentence=sentence,
         simulated=sides[0],
         measured=sides[1],
         verdicts=judged,
@@ -93,6 +101,17 @@ def compare(pair_folder: Path) -> Comparison:
     )
     write_comparison(pair_folder, found)
     return found
+
+
+def drill_outcome(measured: Run) -> Outcome:
+    """What the measured side says of its scenario's hypothesis."""
+    return experiment.judge(
+        measured.scenario,
+        measured.samples,
+        events=measured.journal,
+        ledger=measured.record.ledger,
+        void_reasons=measured.record.validity.reasons,
+    )
 
 
 def speed_of(simulated: Run, measured: Run) -> Speed | None:
@@ -258,10 +277,10 @@ def _notes(simulated: Run | None, measured: Run | None, matched: Run | None) -> 
 
 def _exit_code(simulated: SideFacts, measured: SideFacts, judged: tuple[Verdict, ...]) -> int:
     deciding = measured if measured.present else simulated
+    if deciding.aborted:  # first: that is what happened, and why there is less than a whole run
+        return ABORTED
     if deciding.void:
         return VOID
-    if deciding.aborted:
-        return ABORTED
     found = [each.deciding.held for each in judged if each.deciding is not None]
     if False in found:
         return MISSED

@@ -11,6 +11,7 @@ from typing import Any
 from lab import child
 from lab.errors import UserError
 from lab.progress import task
+from loadtest import record, spool
 from stack.control import RunningStack
 
 _SEED_SECONDS_MAX = 900.0
@@ -82,8 +83,18 @@ def drive(
         meanwhile=meanwhile,
         stop_when=stop_when,
     )
-    path = out / "load.json"
-    if not path.exists():
+    if not (out / record.LOAD_FILE).exists():
         raise UserError(f"the load generator failed (exit {ended.exit_code}):\n{child.last_lines(log)}", exit_code=4)
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return _read(out)
+
+
+def recorded(out: Path) -> dict[str, Any] | None:
+    """``load.json`` of a generator that did not end as it should: what it had recorded is the record; None without."""
+    if not (out / record.LOAD_FILE).exists() and spool.recover(out) is None:
+        return None
+    return _read(out)
+
+
+def _read(out: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((out / record.LOAD_FILE).read_text(encoding="utf-8"))
     return result

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +38,7 @@ from stack.usage import Accounting
 LEAD_SECONDS: Final = 8.0  # from starting the generator to its first arrival
 STALL_PROBE_SECONDS: Final = 2.0
 STALL_RATIO_MAX: Final = 0.05  # of a spinning loop's time; the calibrated noise of such machines is 0.006–0.014
-LAG_P99_MAX_SECONDS: Final = 0.005
+CHECK_SECONDS_MAX: Final = 300.0  # of looking for all that was acknowledged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +50,12 @@ class Counters:
 
     @classmethod
     def read(cls, stack: RunningStack) -> Counters:
-        """Ask everybody."""
+        """Ask everybody; whoever does not answer has counted nothing."""
         urls = [url for instances in stack.components.values() for url in instances]
-        tiers = {str(tier): varnish.counters(stack.data, tier) for tier in (Server.EDGE, Server.SHIELD)}
+        tiers = {}
+        for tier in (Server.EDGE, Server.SHIELD):
+            with suppress(StackFailure, OSError, ValueError, subprocess.SubprocessError):
+                tiers[str(tier)] = varnish.counters(stack.data, tier)
         return cls(services=scrape(urls), tiers=tiers)
 
     def cache_rows_since(self, earlier: Counters) -> list[tuple[str, int, int]]:
@@ -92,22 +97,38 @@ def measure(
     data: Path,
     keep_data: bool = False,
 ) -> run.RunRecord:
-    """Measure and write a run into ``folder``; returns its record. Raises UserError; leaves nothing running.
+    """Measure and write a run into ``folder``; returns its record. Raises UserError where nothing was recorded; leaves
+    nothing running.
 
-    A drill whose abort condition is met is rolled back and ends early; what was seen until then is the run.
+    Whatever ends the traffic before its time (a drill's abort condition, a stack that hangs, a generator or warden that
+    dies, Ctrl-C), what was seen until then is the run; it is void unless the drill itself ended it. Ctrl-C is raised
+    again when the run is written.
     """
     work = folder / "work"
     work.mkdir(parents=True, exist_ok=True)
     scenario_path = work / "scenario.yaml"  # the exact input, whatever happens to the file meanwhile
     scenario_path.write_text(scenario_text, encoding="utf-8")
     started, clock = provenance.now(), time.monotonic()
-    with stacks.running(scenario_path.absolute(), data, wipe=not keep_data) as stack:
-        gone = _watch(stack)
-        with stacks.on_every_core(stack):
-            load.seed(scenario_path, stack, work / "seeded", meanwhile=gone)
-        seen = _observe(scenario, scenario_path, stack, work, gone)
-        lost = _check(stack, work)
-    record = _record(scenario, stack, seen, lost, started, time.monotonic() - clock)
+    try:
+        with stacks.running(scenario_path.absolute(), data, wipe=not keep_data) as stack:
+            gone = _watch(stack)
+            with stacks.on_every_core(stack):
+                load.seed(scenario_path, stack, work / "seeded", meanwhile=gone)
+            seen = _observe(scenario, scenario_path, stack, work, gone)
+            lost = {} if seen.interrupted else _check(stack, work, seen.reasons)
+            record = _record(scenario, stack, seen, lost, started, time.monotonic() - clock)
+            # before the stack ends: whatever that meets, the run is there
+            _write(folder, work, record, scenario_text, seen)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    if seen.interrupted:
+        raise KeyboardInterrupt
+    return record
+
+
+def _write(folder: Path, work: Path, record: run.RunRecord, scenario_text: str, seen: Seen) -> None:
+    with suppress(OSError):
+        shutil.copy(work / "load" / "latency.hdr.json", folder / "latency.hdr.json")
     run.write(
         folder,
         record=record,
@@ -118,9 +139,6 @@ def measure(
         caches=seen.after.cache_rows_since(seen.before),
         journal=seen.journal,
     )
-    shutil.copy(work / "load" / "latency.hdr.json", folder / "latency.hdr.json")
-    shutil.rmtree(work)
-    return record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +153,7 @@ class Seen:
     stall_ratio: float
     grouped: bool  # by the kernel's automatic groups; they are back on when the stack is gone
     reasons: list[str]
+    interrupted: bool = False
 
 
 def _watch(stack: RunningStack) -> Callable[[], str | None]:
@@ -171,8 +190,12 @@ def _observe(
 
         def meanwhile() -> str | None:
             report(max(0.0, time.time() - t0 + traffic.warm_up_seconds), span)
-            return gone()
+            if (reason := gone()) is not None:
+                return reason
+            # its faults would act until the end of the run
+            return None if warden.is_well else "the process that injects the faults died"
 
+        trouble, interrupted, told = "", False, None
         try:
             accounting = Accounting()
             with UsageSampler(lambda: _usage(accounting, stack), t0_unix=t0) as sampler:
@@ -188,9 +211,19 @@ def _observe(
                     on_line=on_line,
                     stop_when=lambda: bool(aborted),
                 )
+        except UserError as error:
+            trouble = str(error)
+            told = load.recorded(work / "load")
+            if told is None:
+                raise
+        except KeyboardInterrupt:
+            interrupted, trouble = True, "the run was interrupted"
+            told = load.recorded(work / "load")
+            if told is None:
+                raise
         finally:
             faults = warden.stop()
-        after = Counters.read(stack)
+        after = before if interrupted else Counters.read(stack)
     died = deaths.read()
     journal = sorted([*faults, *(_event(entry, t0) for entry in died)], key=lambda event: event.at_seconds)
     return Seen(
@@ -201,7 +234,8 @@ def _observe(
         journal=journal,
         stall_ratio=stall_ratio,
         grouped=autogroup.is_on(),
-        reasons=_reasons(scenario, told, stall_ratio, journal),
+        reasons=([trouble] if trouble else []) + _reasons(scenario, told, stall_ratio, journal),
+        interrupted=interrupted,
     )
 
 
@@ -220,7 +254,9 @@ def _event(entry: dict[str, Any], t0_unix: float) -> run.Event:
 
 def _reasons(scenario: Scenario, told: dict[str, Any], stall_ratio: float, journal: list[run.Event]) -> list[str]:
     """Why this run cannot be judged; empty when it can."""
-    reasons = [str(reason) for reason in told.get("reasons", ())]
+    aborted = any(event.event == faults_journal.ABORTED for event in journal)
+    # an abort stops the generator, which says so: that is no fault of the run
+    reasons = [] if aborted else [str(reason) for reason in told.get("reasons", ())]
     if stall_ratio > STALL_RATIO_MAX:
         reasons.append(f"the host took {stall_ratio:.1%} of a spinning loop's time; at most {STALL_RATIO_MAX:.0%}")
     meant = {fault.process for fault in scenario.faults if fault.process is not None}
@@ -230,7 +266,7 @@ def _reasons(scenario: Scenario, told: dict[str, Any], stall_ratio: float, journ
             reasons.append(
                 f"{event.values.get('name')} died at {event.at_seconds:.1f} s ({how}); no fault had killed it"
             )
-    if not any(event.event == faults_journal.ABORTED for event in journal):
+    if not aborted:
         reasons += faults_journal.void_reasons(scenario, journal)
     return reasons
 
@@ -242,13 +278,22 @@ def _warden(scenario: Scenario, stack: RunningStack, t0_unix: float) -> chaos.Wa
         raise UserError(f"the faults cannot be injected: {error}", exit_code=4) from error
 
 
-def _check(stack: RunningStack, work: Path) -> dict[str, int]:
+def _check(stack: RunningStack, work: Path, reasons: list[str]) -> dict[str, int]:
+    """Look for what was acknowledged; of a stack that cannot say it nothing is known, which is added to ``reasons``."""
     path = work / "load" / "acknowledged.jsonl"
+
+    async def bounded() -> Mapping[str, int]:
+        async with asyncio.timeout(CHECK_SECONDS_MAX):
+            return await ledger.check(path, stack.gateway_url, work / "seeded")
+
     with task("check ledger"):
         try:
-            return dict(asyncio.run(ledger.check(path, stack.gateway_url, work / "seeded")))
+            return dict(asyncio.run(bounded()))
+        except TimeoutError:
+            reasons.append(f"what was acknowledged could not be checked within {CHECK_SECONDS_MAX:.0f} s")
         except OSError as error:
-            raise UserError(f"what was acknowledged could not be checked: {error}", exit_code=4) from error
+            reasons.append(f"what was acknowledged could not be checked: {error}")
+    return {}
 
 
 def _record(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chaos import experiment
+import msgspec
+
 from chaos.experiment import Outcome
 from core import run
 from core.scenario import Scenario
@@ -59,11 +60,17 @@ def finish(folder: Path, scenario: Scenario, scenario_text: str, chosen: profile
 
 def drill_outcome(folder: Path) -> Outcome:
     """What the measured side of a pair says of its scenario's hypothesis."""
-    measured = run.read(folder / MEASURED)
-    return experiment.judge(
-        measured.scenario,
-        measured.samples,
-        events=measured.journal,
-        ledger=measured.record.ledger,
-        void_reasons=measured.record.validity.reasons,
-    )
+    from lab import compare
+
+    return compare.drill_outcome(run.read(folder / MEASURED))
+
+
+def tell_outcome(folder: Path, comparison: Comparison, outcome: Outcome) -> Comparison:
+    """Let the comparison and its report end with the drill's verdict: there is one exit code, wherever it is read."""
+    from lab.comparison import write_comparison
+    from lab.report import write
+
+    told = msgspec.structs.replace(comparison, exit_code=outcome.exit_code, sentence=outcome.sentence)
+    write_comparison(folder, told)
+    write(folder)
+    return told

@@ -24,6 +24,7 @@ from loadtest import record
 from loadtest.acts import Act, Acts, Answer, Request, Target
 from loadtest.address import Address
 from loadtest.plan import Plan
+from loadtest.spool import EVERY_SECONDS, Head, Spool
 from loadtest.wire import Connections
 
 #: Wake up so long before an arrival, because timers are coarse, and spin from there on.
@@ -70,6 +71,7 @@ class Dispatch:
         spin: bool,
         listener: Listener | None = None,
         tell_viral: Callable[[str], None] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._plan = plan
         self._acts = acts
@@ -81,6 +83,8 @@ class Dispatch:
         self._of_target = {Target.GATEWAY: gateway, Target.MEDIA: media}
         self._under_way = Pool(plan.inflight_max)
         self._stopped = ""
+        self._folder = folder
+        self._spool: Spool | None = None
         self.recorder = record.Recorder()
         self.clock: Clock | None = None
 
@@ -97,6 +101,7 @@ class Dispatch:
     def run(self, clock: Clock) -> None:
         """Send everything; return when the last answer is in or given up."""
         self.clock = clock
+        self._start_spool(clock)
         viral = gevent.spawn(self._write_viral_post, clock) if self._plan.posts_viral else None
         at_seconds = self._plan.schedule.at_seconds
         for number in self._plan.numbers.tolist():
@@ -136,6 +141,8 @@ class Dispatch:
             stopped=self._stopped,
         )
         record.write(folder, samples=samples, load=load, told=self.recorder.told)
+        if self._spool is not None:
+            self._spool.close(remove=True)
         for each in self._connections.values():
             each.close()
         return load
@@ -143,6 +150,24 @@ class Dispatch:
     def viral_written(self, post_id: str) -> None:
         """Requests about the viral post mean this one from now on: another process may have written it."""
         self._acts.viral_written(post_id)
+
+    def _start_spool(self, clock: Clock) -> None:
+        """What is seen is kept on disk from now on, as far as a folder was given."""
+        if self._folder is None:
+            return
+        head = Head(
+            pid=os.getpid(),
+            t0_unix_ns=clock.t0_unix_ns,
+            scheduled_count=len(self._plan),
+            viral_expected=self._plan.posts_viral,
+        )
+        self._spool = Spool(self._folder, head)
+        gevent.spawn(self._keep, self._spool)
+
+    def _keep(self, spool: Spool) -> None:
+        while not spool.is_closed:
+            gevent.sleep(EVERY_SECONDS)
+            spool.keep(self.recorder, viral_post_id=self._acts.viral_post.post_id if self._acts.viral_post else "")
 
     def _wait_until(self, clock: Clock, at_seconds: float) -> None:
         while not self._stopped:

@@ -143,7 +143,8 @@ def read_load(folder: Path) -> Load:
 
 
 def merge(folder: Path, parts: Sequence[Path], *, missing: int = 0) -> Load:
-    """Make one output of those of several processes; ``missing`` processes gave none, which makes the run void."""
+    """Make one output of those of several processes; ``missing`` processes ended before their time, which makes
+    the run void."""
     loads = [read_load(part) for part in parts]
     columns = [run.read_samples(part / run.SAMPLES_FILE) for part in parts]
     joined = run.Samples(
@@ -158,7 +159,7 @@ def merge(folder: Path, parts: Sequence[Path], *, missing: int = 0) -> Load:
     ]
     stopped = [each.stopped for each in loads if each.stopped]
     if missing:
-        stopped.append(f"{missing} of its processes ended without a record")
+        stopped.append(f"{missing} of its processes ended before their time; what they had recorded is kept")
     load = load_of(
         samples,
         t0_unix_ns=loads[0].t0_unix_ns,

@@ -72,8 +72,9 @@ class Session:
         t0_unix_ns: int,
         listener: Listener | None = None,
         tell_viral: Callable[[str], None] | None = None,
+        folder: Path | None = None,
     ) -> Dispatch:
-        """The traffic of one process; raises `loadtest.plan.PlanError`."""
+        """The traffic of one process, which keeps in ``folder`` what it sees; raises `loadtest.plan.PlanError`."""
         share = plan.of(self.scenario, worker=worker, worker_count=worker_count, seed=self.seed)
         if self.inflight_max is not None:
             share = dataclasses.replace(share, inflight_max=self.inflight_max)
@@ -92,6 +93,7 @@ class Session:
             spin=self.spin,
             listener=listener,
             tell_viral=tell_viral,
+            folder=folder,
         )
 
 

@@ -6,7 +6,6 @@ The rate is not Locust's business: it is in the schedule.
 from __future__ import annotations
 
 from locust import LoadTestShape
-from locust.runners import MasterRunner
 
 from loadtest.users import RUN_ATTRIBUTE
 
@@ -22,5 +21,6 @@ class OneEach(LoadTestShape):
         sharing = getattr(runner.environment, RUN_ATTRIBUTE)
         if sharing.failure or sharing.workers_done:
             return None
-        processes = runner.worker_count if isinstance(runner, MasterRunner) else 1
+        # never fewer because one was lost: Locust would start users elsewhere in its stead
+        processes = sharing.process_count
         return processes, float(processes)

@@ -2,20 +2,25 @@
 
 The master tells each worker its number, the number of workers and t0, by Locust's own messages; each sends its share
 and writes its own folder; the master makes one record of them when all are done. All run on this machine.
+
+A worker that is lost (killed, or silent for some seconds) ends the run: the others stop, nobody takes over its share,
+which would send requests twice, and what all of them had recorded is the record, which is void.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any, Final
 
 import gevent
 from gevent.event import AsyncResult, Event
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
-from loadtest import record
+from loadtest import record, spool
 from loadtest.dispatch import Clock, Dispatch
 from loadtest.plan import PlanError
 from loadtest.session import Session, SessionError
@@ -24,8 +29,10 @@ from loadtest.users import RUN_ATTRIBUTE, reports_to
 SHARE_MESSAGE: Final = "windtunnel_share"
 DONE_MESSAGE: Final = "windtunnel_done"
 VIRAL_MESSAGE: Final = "windtunnel_viral"
+STOP_MESSAGE: Final = "windtunnel_stop"
 _SHARE_WAIT_SECONDS: Final = 30.0
 _GATHER_WAIT_SECONDS: Final = 15.0
+_LOST: Final = "another of its processes was lost"
 
 
 class Sharing:
@@ -36,7 +43,8 @@ class Sharing:
         self._session = session
         self._told_t0_unix = told_t0_unix
         self._share: AsyncResult = AsyncResult()
-        self._workers: set[str] = set()
+        self._walked: object = None
+        self._workers: dict[str, int] = {}
         self._done: set[str] = set()
         self.dispatch: Dispatch | None = None
         self.finished = Event()
@@ -49,20 +57,45 @@ class Sharing:
         if isinstance(runner, WorkerRunner):
             runner.register_message(SHARE_MESSAGE, self._on_share)
             runner.register_message(VIRAL_MESSAGE, self._on_viral)
+            runner.register_message(STOP_MESSAGE, self._on_stop)
         elif isinstance(runner, MasterRunner):
             runner.register_message(DONE_MESSAGE, self._on_done)
             runner.register_message(VIRAL_MESSAGE, self._pass_on_viral)
 
     @property
+    def process_count(self) -> int:
+        """Processes that share the traffic; of a master those that were there when it began, lost ones too."""
+        runner = self._environment.runner
+        if not isinstance(runner, MasterRunner):
+            return 1
+        return len(self._workers) or int(runner.worker_count)
+
+    @property
     def workers_done(self) -> bool:
-        """Whether every process has sent its share."""
+        """Whether there is nothing to wait for: every process has sent its share, or one was lost."""
         if isinstance(self._environment.runner, MasterRunner):
-            return bool(self._workers) and self._workers <= self._done
+            return bool(self._workers) and (self._workers.keys() <= self._done or bool(self.lost()))
         return bool(self.finished.is_set())
 
+    def lost(self) -> tuple[str, ...]:
+        """Workers of a master that are silent and had not sent their share."""
+        clients = self._environment.runner.clients
+        return tuple(
+            worker
+            for worker in self._workers
+            if worker not in self._done and (worker not in clients or clients[worker].state == STATE_MISSING)
+        )
+
     def walk(self) -> None:
-        """Send this process's share; called by its dispatcher user."""
-        worker, worker_count, t0_unix_ns = self._share.get(timeout=_SHARE_WAIT_SECONDS)
+        """Send this process's share, once; called by its dispatcher user, of which Locust may start another."""
+        try:
+            share = self._share.get(timeout=_SHARE_WAIT_SECONDS)
+        except gevent.Timeout:
+            return  # this process came late, and the traffic was shared without it
+        if share is self._walked:
+            return
+        self._walked = share
+        worker, worker_count, t0_unix_ns = share
         self.load = None
         try:
             self.dispatch = self._session.dispatch(
@@ -71,6 +104,7 @@ class Sharing:
                 t0_unix_ns=t0_unix_ns,
                 listener=reports_to(self._environment),
                 tell_viral=self._tell_viral if worker_count > 1 else None,
+                folder=self._folder(worker, worker_count),
             )
             try:
                 self.dispatch.run(Clock.starting(t0_unix_ns))
@@ -110,7 +144,7 @@ class Sharing:
             return
         self._done.clear()
         clients = sorted(client.id for client in runner.clients.ready)
-        self._workers = set(clients)
+        self._workers = {client: worker for worker, client in enumerate(clients)}
         for worker in range(len(clients)):
             shutil.rmtree(self._folder(worker, len(clients)), ignore_errors=True)
         for worker, client in enumerate(clients):
@@ -125,12 +159,15 @@ class Sharing:
         self._environment.runner.send_message(VIRAL_MESSAGE, {"post_id": post_id})
 
     def _pass_on_viral(self, msg: Any, **_: Any) -> None:
-        for client in self._workers - {msg.node_id}:
+        for client in self._workers.keys() - {msg.node_id}:
             self._environment.runner.send_message(VIRAL_MESSAGE, msg.data, client_id=client)
 
     def _on_viral(self, msg: Any, **_: Any) -> None:
         if self.dispatch is not None:
             self.dispatch.viral_written(msg.data["post_id"])
+
+    def _on_stop(self, msg: Any, **_: Any) -> None:
+        self.stop(msg.data["reason"])
 
     def _on_done(self, msg: Any, **_: Any) -> None:
         self._done.add(msg.node_id)
@@ -140,15 +177,35 @@ class Sharing:
         """The master makes one record of what its workers have written, once all are done or a bound is over."""
         if not isinstance(self._environment.runner, MasterRunner) or not self._workers or self.finished.is_set():
             return
+        count, lost = len(self._workers), self.lost()
+        for worker in lost:
+            self._end_lost(self._folder(self._workers[worker], count))
+        if lost:
+            for client in self._workers.keys() - set(lost):
+                self._environment.runner.send_message(STOP_MESSAGE, {"reason": _LOST}, client_id=client)
         with contextlib.suppress(gevent.Timeout), gevent.Timeout(_GATHER_WAIT_SECONDS):
-            while not self.workers_done:
+            while not self._workers.keys() - set(lost) <= self._done:
                 gevent.sleep(0.05)
-        count = len(self._workers)
         folders = [self._folder(worker, count) for worker in range(count)]
+        missing = 0
+        for folder in folders:
+            if not (folder / record.LOAD_FILE).exists():
+                missing += 1
+                spool.recover(folder)
         written = [folder for folder in folders if (folder / record.LOAD_FILE).exists()]
         if written and not self.finished.is_set():
-            self.load = record.merge(self._session.out, written, missing=count - len(written))
+            self.load = record.merge(self._session.out, written, missing=missing)
         self.finished.set()
+
+    def _end_lost(self, folder: Path) -> None:
+        """A worker that is only silent would send on when it wakes up, and its parent would wait for it for ever."""
+        head = spool.read_head(folder)
+        if head is None:
+            return
+        with contextlib.suppress(OSError):
+            stat = Path(f"/proc/{head.pid}/stat").read_text(encoding="utf-8", errors="replace")
+            if int(stat.rpartition(")")[2].split()[1]) == os.getpid():  # still our own child
+                os.kill(head.pid, signal.SIGKILL)
 
     def _folder(self, worker: int, worker_count: int) -> Path:
         return self._session.out if worker_count == 1 else self._session.out / f"worker-{worker}"

@@ -8,7 +8,7 @@ from typing import Final
 
 from core.names import LINKS, Component, FaultKind, Server
 from core.operations import JOURNEYS, OPERATIONS
-from core.scenario import demand, intent, processes
+from core.scenario import demand, intent, overlaps, processes
 from core.scenario.model import Expectation, Fault, Scenario
 from core.scenario.units import format_seconds
 
@@ -24,8 +24,13 @@ def impossible(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
     yield from _impossible_system(scenario)
     yield from demand.impossible(scenario)
     yield from intent.impossible(scenario)
-    for index, fault in enumerate(scenario.faults):
-        yield from _impossible_fault(scenario, ("faults", index), fault)
+    wrong = [
+        each
+        for index, fault in enumerate(scenario.faults)
+        for each in _impossible_fault(scenario, ("faults", index), fault)
+    ]
+    # faults that are no faults hide nothing
+    yield from wrong or overlaps.impossible(scenario)
     for name, expectation in scenario.expect.items():
         if name == "recovers":
             if isinstance(expectation, Expectation):
@@ -163,5 +168,11 @@ def _impossible_fault(scenario: Scenario, path: FieldPath, fault: Fault) -> Iter
             yield (*path, "process"), f"expected a process{_near(fault.process, known)}"
     if fault.action != "kill" and fault.for_seconds <= 0:
         yield (*path, "for"), "expected how long it lasts, such as 10s"
+    times = (("latency", fault.latency_seconds), ("jitter", fault.jitter_seconds), ("timeout", fault.timeout_seconds))
+    for name, seconds in times:
+        if seconds is not None and abs(seconds * 1000 - round(seconds * 1000)) > 1e-6:
+            yield (*path, name), "expected whole milliseconds, as Toxiproxy takes them"
+    if fault.bandwidth_bytes is not None and fault.bandwidth_bytes < 1_000:
+        yield (*path, "bandwidth"), "expected at least 1kB a second, the least that Toxiproxy takes"
     if fault.end_seconds > scenario.traffic.duration_seconds:
         yield (*path, "at"), f"expected it to be over by the end of the traffic, {scenario.traffic.duration_seconds:g}s"

@@ -53,7 +53,9 @@ def command(
     read, text, chosen = options.load_with_profile(scenario, profile_path)
     folder = options.new_folder(out)
     comparison = pair.make(read, text, folder, chosen=chosen, data=data_folder(data, f"drill-{folder.name}"))
-    code = options.tell(comparison, folder, "drill", as_json=as_json, show_all=show_all, started=started)
     outcome = pair.drill_outcome(folder)
+    if outcome.exit_code != comparison.exit_code:  # of a scenario that says nothing of a drill
+        comparison = pair.tell_outcome(folder, comparison, outcome)
+    code = options.tell(comparison, folder, "drill", as_json=as_json, show_all=show_all, started=started)
     click.echo(f"DRILL  {outcome.word.value}: {outcome.sentence}", err=as_json)
-    return outcome.exit_code or code
+    return code

@@ -17,8 +17,10 @@ from lab.scenarios import load_for_stack
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the stack while it runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON.")
 def command(scenario: Path, out: Path | None, data: Path | None, as_json: bool) -> int:
-    """Run SCENARIO on the real stack under load and faults, and write a run. Exit code 4 when it is void."""
+    """Run SCENARIO on the real stack under load and faults, and write a run. Exit code 3 when
+    its drill was aborted, 4 when it is void."""
     from core import run
+    from lab import verdicts
     from lab.alone import summarize
     from lab.measure import measure
     from lab.stacks import data_folder
@@ -31,4 +33,6 @@ def command(scenario: Path, out: Path | None, data: Path | None, as_json: bool) 
     else:
         click.echo(summarize(run.read(folder)))
         click.echo(f"run     {folder}")
+    if verdicts.aborted(run.read(folder)):
+        return 3
     return 4 if record.validity.void else 0

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from core.faults import carried_bytes
 from sim import faults as faults_of
 from sim.caches import node_of
 from sim.compiled import stores
@@ -59,7 +60,8 @@ def _toxics(draft: Draft, links: Array, deeds: Array) -> None:
         fault, row = draft.deeds[number].fault, toxics[place]
         row["link"], row["kind"], row["end"] = link, stores.TOXIC_KINDS.index(fault.kind), fault.end_seconds
         row["latency"], row["jitter"] = fault.latency_seconds or 0.0, fault.jitter_seconds
-        row["bandwidth"], row["timeout"] = fault.bandwidth_bytes or 0.0, fault.timeout_seconds or 0.0
+        row["bandwidth"] = carried_bytes(fault) if fault.bandwidth_bytes else 0.0
+        row["timeout"] = fault.timeout_seconds or 0.0
     listed: list[int] = []
     for number, row in enumerate(deeds[: len(draft.deeds)]):
         row["toxics"], row["toxics_count"] = len(listed), len(by_deed.get(number, ()))

@@ -9,6 +9,7 @@ from core.policies import breaker, hot_key, patience, retry
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled, inlined
 from sim.compiled.records import NOBODY
+from sim.link import PIECE_BYTES_MAX, PIECE_SECONDS
 
 # the very rules that the services follow
 allows = compiled(breaker.allows)
@@ -197,41 +198,52 @@ def cut(world: World, link: int) -> bool:
 
 
 @compiled
-def _carried_seconds(world: World, toxic: int, count: int) -> float:
-    """How long a narrow link takes to carry so many bytes."""
-    one = r.toxics(world)[toxic]
-    left = max(0.0, one.end - r.clock(world)[0].now)
-    return min(count / one.bandwidth, left) if one.bandwidth else left
-
-
-@compiled
 def narrow_seconds(world: World, link: int, sent_bytes: int) -> float:
-    """How long a narrow link takes to carry what a caller sends."""
-    one, toxics = r.links(world)[link], r.toxics(world)
-    total = 0.0
+    """How long narrow links take to carry what a caller sends."""
+    one, toxics, now = r.links(world)[link], r.toxics(world), r.clock(world)[0].now
+    passed = 0.0
+    carried, narrowest, apart, piece = 0.0, 0.0, 0.0, min(float(sent_bytes), PIECE_BYTES_MAX)
     for row in range(one.faults, one.faults + one.faults_count):
-        if toxics[row].acting and toxics[row].kind == BANDWIDTH:
-            total += _carried_seconds(world, row, sent_bytes)
-    return total
+        toxic = toxics[row]
+        if toxic.acting and toxic.kind == BANDWIDTH:
+            rate = toxic.bandwidth
+            apart += piece / max(rate, narrowest) if narrowest != 0.0 else 0.0
+            narrowest = min(rate, narrowest) if narrowest != 0.0 else rate
+            piece = min(piece, rate * PIECE_SECONDS)
+            wait = sent_bytes / narrowest + apart - carried
+            carried = sent_bytes / narrowest + apart
+            passed = max(passed, min(passed + wait, max(0.0, toxic.end - now)))
+    return passed
 
 
 @compiled
 def held_back_seconds(world: World, link: int, trips: float, answer_bytes: int, uniform: float) -> float:
     """How long acting toxics keep the answers of ``trips`` round trips; infinite where they never come."""
     one, toxics, now = r.links(world)[link], r.toxics(world), r.clock(world)[0].now
-    total = 0.0
+    passed, stamp = 0.0, 0.0
+    carried, narrowest, apart, piece = 0.0, 0.0, 0.0, min(float(answer_bytes), PIECE_BYTES_MAX)
     for row in range(one.faults, one.faults + one.faults_count):
         toxic = toxics[row]
         if not toxic.acting:
             continue
-        left = max(0.0, toxic.end - now)
+        left = max(0.0, toxic.end - now) / trips
         if toxic.kind == LATENCY:
-            total += min(max(0.0, toxic.latency + toxic.jitter * (2.0 * uniform - 1.0)) * trips, left)
+            delay = toxic.latency + toxic.jitter * (2.0 * uniform - 1.0)
+            uniform = uniform * 1024.0 - math.floor(uniform * 1024.0)
+            wait = delay - (passed - stamp)
+            stamp += wait
+            passed = max(passed, min(passed + wait, left))
         elif toxic.kind == BANDWIDTH:
-            total += _carried_seconds(world, row, answer_bytes)
+            rate = toxic.bandwidth
+            apart += piece / max(rate, narrowest) if narrowest != 0.0 else 0.0
+            narrowest = min(rate, narrowest) if narrowest != 0.0 else rate
+            piece = min(piece, rate * PIECE_SECONDS)
+            wait = (answer_bytes / narrowest + apart - carried) / trips
+            carried = answer_bytes / narrowest + apart
+            passed = max(passed, min(passed + wait, left))
         elif toxic.kind == TIMEOUT:
             return math.inf
-    return total
+    return passed * trips
 
 
 @compiled

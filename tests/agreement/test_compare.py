@@ -11,7 +11,7 @@ import pytest
 
 from core import run, stats
 from core.names import Origin
-from lab.compare import NothingToCompareError, compare, speed_of
+from lab.compare import NothingToCompareError, compare, drill_outcome, speed_of
 from lab.comparison import (
     ABORTED,
     HELD,
@@ -25,6 +25,7 @@ from lab.comparison import (
     OperationPair,
     read_comparison,
 )
+from lab.terminal import render
 from tests.agreement import synthetic
 
 
@@ -202,6 +203,27 @@ def test_an_aborted_drill_ends_with_3(tmp_path: Path) -> None:
     found = compare(folder)
     assert found.exit_code == ABORTED
     assert "errors above 50 %" in found.sentence
+
+
+def test_an_aborted_drill_has_one_exit_code_though_its_traffic_was_cut_short(tmp_path: Path) -> None:
+    folder = tmp_path / "pair"
+    synthetic.write_side(folder, Origin.SIMULATED)
+    stop = run.Event(at_seconds=44.0, event="aborted", values={"reason": "errors above 50 %"})
+    synthetic.write_side(folder, Origin.MEASURED, journal=[stop], void=["the traffic was stopped: SIGTERM"])
+    found, outcome = compare(folder), drill_outcome(run.read(folder / "measured"))
+    assert found.measured.void
+    assert (found.exit_code, outcome.exit_code) == (ABORTED, ABORTED)
+    assert found.sentence == "aborted: errors above 50 %"
+    assert render(found, folder=folder).endswith("exit 3")
+
+
+def test_a_drill_that_was_not_well_before_its_fault_ends_with_the_drills_own_verdict(tmp_path: Path) -> None:
+    text = synthetic.SCENARIO.read_text(encoding="utf-8") + "drill: {hypothesis: it holds}\n"
+    folder = synthetic.write_pair(tmp_path / "pair", text=text, measured_factor={"feed.read": 60.0})
+    found, outcome = compare(folder), drill_outcome(run.read(folder / "measured"))
+    assert outcome.exit_code == VOID
+    assert "not well before the fault" in outcome.sentence
+    assert (found.exit_code, found.sentence) == (outcome.exit_code, outcome.sentence)
 
 
 def test_a_process_that_died_by_itself_is_named(tmp_path: Path) -> None:

@@ -21,16 +21,16 @@ from core.scenario import Fault, parse
 from tests.chaos.conftest import LINK, Rig, until
 
 
-def order(fault: Fault) -> LinkOrder:
+def order(fault: Fault, number: int = 0) -> LinkOrder:
     return LinkOrder(
-        number=0,
+        number=number,
         target=LINK,
         kind=fault.kind,
         begins_seconds=fault.at_seconds,
         ends_seconds=fault.end_seconds,
         proxies=(LINK,),
         speaks="redis",
-        toxics=toxics_of(0, fault),
+        toxics=toxics_of(number, fault),
         latency_seconds=fault.latency_seconds or 0.0,
         jitter_seconds=fault.jitter_seconds,
         bandwidth_bytes=fault.bandwidth_bytes or 0,
@@ -73,20 +73,32 @@ async def test_no_proof_where_nothing_acts(rig: Rig) -> None:
         told = order(fault)
         address = ("127.0.0.1", rig.proxy_port)
         well = await proof.before(told, address)
-        found = await proof.prove(told, address, well)
+        seen, beside = await proof.probe(told, address, ("127.0.0.1", rig.redis_port))
+        found = proof.judge(told, well, seen, beside)
         assert not found.acted, fault.kind
         assert found.says.startswith("no proof"), fault.kind
 
 
 def test_no_proof_where_the_link_was_as_slow_before() -> None:
     slow = proof.Seen(end=proof.ANSWER, seconds=0.4)
-    assert not proof.judge(order(replace(BROKEN, latency_seconds=0.3)), slow, slow).acted
+    quick = proof.Seen(end=proof.ANSWER, seconds=0.001)
+    assert not proof.judge(order(replace(BROKEN, latency_seconds=0.3)), slow, slow, quick).acted
+
+
+def test_no_proof_where_the_server_itself_is_as_slow_or_silent() -> None:
+    told = order(replace(BROKEN, latency_seconds=0.3))
+    quick, slow = proof.Seen(end=proof.ANSWER, seconds=0.001), proof.Seen(end=proof.ANSWER, seconds=0.4)
+    assert proof.judge(told, quick, slow, quick).acted
+    assert not proof.judge(told, quick, slow, slow).acted
+    for end in (proof.SILENT, proof.CLOSED, proof.REFUSED):
+        found = proof.judge(told, quick, slow, proof.Seen(end=end, seconds=0.4))
+        assert (found.acted, "does not answer either" in found.says) == (False, True), end
 
 
 def test_a_fault_too_mild_to_be_seen_says_so() -> None:
     mild = order(replace(BROKEN, bandwidth_bytes=500_000_000))
     well = proof.Seen(end=proof.ANSWER, seconds=0.001)
-    assert "too mild" in proof.judge(mild, well, well).says
+    assert "too mild" in proof.judge(mild, well, well, well).says
 
 
 async def test_a_misspelt_attribute_is_noticed_though_the_server_accepts_it(rig: Rig) -> None:
@@ -102,15 +114,12 @@ async def test_an_unknown_type_or_proxy_is_an_error(rig: Rig) -> None:
     with pytest.raises(WireError):
         await wire.add(LINK, Toxic(name="windtunnel_0_x", type="latenzy", stream="downstream", attributes={}))
     with pytest.raises(WireError, match="no proxy"):
-        await wire.listens("feed_nowhere")
+        await wire.place("feed_nowhere")
 
 
 async def test_two_faults_that_cut_one_link_mend_it_when_both_are_over(rig: Rig) -> None:
     wire = Wire(rig.url)
-    first, second = (
-        LinkFault(order(replace(BROKEN, down=True)), wire),
-        LinkFault(order(replace(BROKEN, down=True)), wire),
-    )
+    first, second = (LinkFault(order(replace(BROKEN, down=True), number), wire) for number in range(2))
     async with first:
         async with second:
             assert not rig.is_on()
@@ -229,7 +238,7 @@ faults:
   - {at: 1s, for: 1s, link: feed_redis, latency: 300ms, jitter: 100ms}
   - {at: 2s, for: 1s, link: feed_postgres, down: true}
   - {at: 3s, for: 1s, process: feed, action: kill}
-  - {at: 4s, process: feed, action: kill}
+  - {at: 10s, process: feed, action: kill}
 """
 
 

@@ -14,7 +14,7 @@ from core import run as runs
 from core import traffic
 from core.operations import steps_of
 from core.scenario import parse
-from loadtest import record, seeded
+from loadtest import record, seeded, spool
 from tests.loadtest.conftest import SCENARIO, Setting, run, start, until
 
 STEADY = SCENARIO.split("traffic:")[0] + (
@@ -157,6 +157,29 @@ def test_a_signal_ends_the_traffic_and_what_was_seen_is_kept(setting: Setting, n
     assert load.void
     assert load.stopped == signal.Signals(number).name
     assert len(samples(setting)) == load.sent_count > 0
+
+
+def test_of_a_generator_that_was_killed_everything_but_its_last_moment_is_kept(setting: Setting) -> None:
+    setting.scenario.write_text(STEADY.replace("duration: 4s", "duration: 10m").replace("feed.read", "like.add"))
+    program = start("loadtest.drive", *setting.arguments())
+    t0 = program.next_line()["t0_unix"]
+    wait_for(t0 + 1.5)
+    program.process.kill()
+    program.end()
+    assert not (setting.out / record.LOAD_FILE).exists()
+    with (setting.out / spool.FILE).open("ab") as file:
+        file.write(b'{"sent_count": 9')  # killed while it wrote
+    load = spool.recover(setting.out)
+    assert load is not None
+    assert load.void
+    assert load.stopped == spool.KILLED
+    assert record.read_load(setting.out) == load
+    kept = samples(setting)
+    assert len(kept) > 10
+    assert len(kept) <= load.sent_count <= load.scheduled_count
+    told = (setting.out / record.ACKNOWLEDGED_FILE).read_text().splitlines()
+    assert len(told) == len(kept.answered())
+    assert spool.recover(setting.out) is None  # there is nothing left to recover
 
 
 def test_a_wrong_argument_is_told_in_one_line_before_anything_is_sent(setting: Setting) -> None:

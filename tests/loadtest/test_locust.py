@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from core import run as runs
 from core import traffic
 from core.scenario import parse
-from loadtest import record
+from loadtest import record, spool
 from tests.loadtest.conftest import SCENARIO, Setting, until
 
 LOCUSTFILE = Path(__file__).parents[2] / "loadtest" / "locustfile.py"
@@ -45,6 +48,46 @@ def test_workers_of_a_master_share_the_schedule_and_make_one_record(setting: Set
     assert min(share.sent_count for share in shares) > 0
     assert {share.viral_post_id for share in shares} == {load.viral_post_id}  # both like the same post
     assert len({share.t0_unix_ns for share in shares}) == 1
+
+
+LONG = SCENARIO.split("traffic:")[0] + (
+    "traffic: {warm_up: 500ms, duration: 5m, rate: 60/s, arrivals: steady, timeout: 2s, mix: {feed.read: 100%}}\n"
+)
+
+
+def spooled(folder: Path) -> int:
+    """The process that keeps what it sees in a folder, once it has seen something; else 0."""
+    head = spool.read_head(folder)
+    return head.pid if head is not None and (folder / spool.FILE).read_bytes().count(b"\n") > 2 else 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_is_lost_ends_the_run_as_void_and_nothing_recorded_is_lost_or_sent_twice(
+    setting: Setting, number: int
+) -> None:
+    setting.scenario.write_text(LONG)
+    port = str(free_port())
+    before = setting.double.seen().get("GET /api/v1/feed", 0)
+    process = locust(setting, "--headless", "--processes", "2", "--master-bind-port", port, "--master-port", port)
+    victim = setting.out / "worker-1"
+    try:
+        pid = until(lambda: spooled(victim) if spooled(setting.out / "worker-0") else 0, within_seconds=60)
+        os.kill(pid, number)
+        assert process.wait(timeout=60) == 4  # long before its five minutes are over
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    load, sent = record.read_load(setting.out), runs.read_samples(setting.out / runs.SAMPLES_FILE)
+    assert load.void
+    assert "1 of its processes ended before their time" in load.stopped
+    shares = [runs.read_samples(setting.out / f"worker-{worker}" / runs.SAMPLES_FILE) for worker in range(2)]
+    assert min(len(share) for share in shares) > 0
+    assert len(sent) == sum(len(share) for share in shares)
+    assert len(np.unique(sent.request)) == len(sent)
+    assert [set(np.unique(share.request % 2)) for share in shares] == [{0}, {1}]  # nobody took over a share
+    # what was under way when the worker was lost has no record; nothing has more than one
+    assert len(sent) <= setting.double.seen()["GET /api/v1/feed"] - before
 
 
 def test_locusts_page_shows_the_requests_by_the_operations_names(setting: Setting) -> None:

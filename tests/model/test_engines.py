@@ -58,10 +58,12 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     "down": {"faults": [_fault(link="shield_objects", down=True)], "mix": {"image.read": "100%"}, "rate": "200/s"},
     "two faults at once": {
         "faults": [
-            _LATENCY,
-            _fault(link="feed_redis", bandwidth="1MiB"),
-            _fault(link="feed_redis", down=True, at="2s", **{"for": "100ms"}),
-        ]
+            _fault(link="feed_redis", latency="300ms", jitter="20ms", at="1s", **{"for": "4s"}),
+            _fault(link="feed_redis", latency="100ms", jitter="10ms", at="1s", **{"for": "3s"}),
+            _fault(link="feed_redis", bandwidth="200kB", at="1s", **{"for": "3s"}),
+            _fault(link="feed_redis", down=True, at="3s", **{"for": "100ms"}),
+        ],
+        "duration": "6s",
     },
     "kill a service": {"faults": [_fault(process="feed", action="kill")]},
     "kill redis, breakers open": {"faults": [_fault(process="redis", action="kill")], "rate": "80/s"},

@@ -13,7 +13,7 @@ from core.scenario import Fault
 from sim.faults import FaultError
 from sim.layout import of as layout_of
 from sim.link import Link
-from sim.simulate import Result, simulate
+from sim.simulate import EngineName, Result, simulate
 from tests.model.small import scenario
 from tests.model.synthetic import profile
 
@@ -173,6 +173,22 @@ def test_a_toxic_that_is_taken_away_lets_through_what_it_held_back() -> None:
 
     assert held_back(4.2) == pytest.approx(0.35)
     assert held_back(4.9) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("engine", ["simpy", "compiled"])
+def test_latencies_that_overlap_on_a_link_add_up_and_each_ends_at_its_own_time(engine: EngineName) -> None:
+    faults = [
+        {"at": f"{at}s", "for": "4s", "link": "gateway_search", "latency": "200ms", "jitter": "50ms"} for at in (3, 5)
+    ]
+    asked = scenario(faults=faults, duration="12s", rate="80/s", mix={"search.users": "100%"})
+    samples = simulate(asked, profile(), engine=engine).samples
+    for begin, end, expected in ((0.0, 3.0, 0.0), (3.0, 5.0, 0.2), (5.0, 6.5, 0.4), (7.0, 8.7, 0.2), (9.1, 12.0, 0.0)):
+        seen = _between(samples, begin, end).latency_seconds
+        assert len(seen)
+        assert np.median(seen) == pytest.approx(expected, abs=0.03), (begin, end)
+    # two jitters of 50 ms are seldom both at their end: their sum is a triangle, not as wide as one of 100 ms
+    both = _between(samples, 5.0, 6.5).latency_seconds
+    assert both.std() == pytest.approx(0.05 * np.sqrt(2 / 3), rel=0.25)
 
 
 def test_an_overload_is_answered_with_refusals_and_time_outs_and_ends() -> None:

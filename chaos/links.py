@@ -1,0 +1,65 @@
+"""What acts on each proxy now, as far as one warden did it, and how the proxy answered while it was well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chaos.orders import LinkOrder
+from chaos.proof import ANSWER, Seen
+from core.faults import question_bytes
+
+
+class Link:
+    """One proxy. Whatever is seen while ``change`` moves is seen of two states and proves neither."""
+
+    def __init__(self) -> None:
+        self.change = 0
+        self.acting: dict[int, LinkOrder] = {}
+        self._changing = 0
+        self._well: dict[int, Seen] = {}
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether a toxic is being put on or taken away at this moment."""
+        return self._changing > 0
+
+    def others(self, order: LinkOrder) -> tuple[LinkOrder, ...]:
+        """What acts beside ``order``."""
+        return tuple(other for number, other in self.acting.items() if number != order.number)
+
+    def well(self, order: LinkOrder) -> Seen | None:
+        """How the proxy answered the question that ``order`` is proven by, while nothing acted."""
+        return self._well.get(question_bytes(order, order.speaks))
+
+    def see_well(self, order: LinkOrder, seen: Seen) -> None:
+        """Keep what was seen while nothing acted; an answer is not forgotten for none."""
+        size = question_bytes(order, order.speaks)
+        if seen.end == ANSWER or size not in self._well:
+            self._well[size] = seen
+
+    @contextmanager
+    def changing(self, *, begins: LinkOrder | None = None, ends: LinkOrder | None = None) -> Iterator[None]:
+        """For as long as a fault is put on, or taken away."""
+        self.change += 1
+        self._changing += 1
+        if begins is not None:
+            self.acting[begins.number] = begins
+        try:
+            yield
+        finally:
+            self._changing -= 1
+            self.change += 1
+            if ends is not None:
+                self.acting.pop(ends.number, None)
+
+
+class Links:
+    """All proxies by name."""
+
+    def __init__(self) -> None:
+        self._links: dict[str, Link] = {}
+
+    def of(self, proxy: str) -> Link:
+        """One proxy."""
+        return self._links.setdefault(proxy, Link())

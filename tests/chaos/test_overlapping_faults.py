@@ -1,0 +1,184 @@
+"""Faults that act on one link at the same time: each is proven by the change it makes; the model adds them up alike."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from chaos import journal, proof
+from chaos.faults import LinkFault
+from chaos.links import Links
+from chaos.toxiproxy import Wire
+from core.scenario import Fault, parse
+from sim.link import Link
+from tests.chaos.conftest import Rig
+from tests.chaos.test_faults import BROKEN, order
+from tests.chaos.test_warden import events_of, scenario, start
+
+LATENCY = replace(BROKEN, for_seconds=60.0, latency_seconds=0.3)
+NARROW = replace(BROKEN, for_seconds=60.0, bandwidth_bytes=100_000)
+
+
+async def _prepared(rig: Rig, *faults: Fault) -> list[LinkFault]:
+    wire, links = Wire(rig.url), Links()
+    made = [LinkFault(order(fault, number), wire, links) for number, fault in enumerate(faults)]
+    for fault in made:
+        await fault.prepare()
+    return made
+
+
+@asynccontextmanager
+async def _acting(rig: Rig, *faults: Fault) -> AsyncIterator[list[LinkFault]]:
+    made = await _prepared(rig, *faults)
+    async with AsyncExitStack() as stack:
+        for fault in made:
+            await stack.enter_async_context(fault)
+        yield made
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        (LATENCY, LATENCY),
+        (replace(LATENCY, jitter_seconds=0.05), replace(LATENCY, latency_seconds=0.5, jitter_seconds=0.05)),
+        (NARROW, LATENCY),
+        (LATENCY, NARROW),
+    ],
+    ids=["two latencies", "two latencies with jitter", "narrow and slow", "slow and narrow"],
+)
+async def test_each_of_two_faults_on_one_link_is_proven_beside_the_other(rig: Rig, faults: tuple[Fault, Fault]) -> None:
+    async with _acting(rig, *faults) as made:
+        for fault in made:
+            found = await fault.prove()
+            assert found.acted
+            assert found.needed_seconds is not None
+    assert rig.toxics() == []
+
+
+async def test_a_second_fault_is_not_proven_by_what_the_first_one_does(rig: Rig) -> None:
+    first, second = (order(LATENCY, number) for number in range(2))
+    async with _acting(rig, LATENCY):
+        well = proof.Seen(end=proof.ANSWER, seconds=0.001)
+        seen, beside = await proof.probe(second, ("127.0.0.1", rig.proxy_port), ("127.0.0.1", rig.redis_port), (first,))
+    assert seen.seconds >= 0.3
+    assert proof.judge(first, well, seen, beside).acted
+    assert not proof.judge(second, well, seen, beside, (first,)).acted
+
+
+def test_two_latencies_that_overlap_act_at_their_times_and_are_proven(rig: Rig) -> None:
+    drill = scenario(
+        "{at: 1s, for: 6s, link: feed_redis, latency: 300ms}",
+        "{at: 3s, for: 6s, link: feed_redis, latency: 300ms}",
+        "{at: 10s, for: 2s, link: feed_redis, down: true}",
+    )
+    with start(rig, drill) as warden:
+        assert warden.wait(40)
+        events = warden.stop()
+    assert journal.void_reasons(drill, events) == ()
+    for number, fault in enumerate(drill.faults):
+        mine = events_of(events, number)
+        assert mine[journal.BEGINS].at_seconds == pytest.approx(fault.at_seconds, abs=0.5)
+        assert mine[journal.ENDS].at_seconds == pytest.approx(fault.end_seconds, abs=0.9)
+    assert rig.toxics() == []
+
+
+def _echo_seconds(rig: Rig, size_bytes: int) -> float:
+    """How long Redis takes to say so many bytes back through the proxy, over a connection that stands already."""
+    body = b"*2\r\n$4\r\nECHO\r\n$%d\r\n%b\r\n" % (size_bytes, b"x" * size_bytes)
+    with socket.create_connection(("127.0.0.1", rig.proxy_port), timeout=20) as connection:
+        begin = time.perf_counter()
+        connection.sendall(body)
+        left = size_bytes + len(b"$%d\r\n" % size_bytes) + 2
+        while left:
+            left -= len(connection.recv(min(left, 65_536)))
+        return time.perf_counter() - begin
+
+
+CHAINS = {
+    "two latencies add up": (LATENCY, LATENCY),
+    "a delay that comes after a narrow link has begun in it": (NARROW, LATENCY),
+    "a narrow link that comes after a delay begins after it": (LATENCY, NARROW),
+    "the narrower of two decides": (replace(NARROW, bandwidth_bytes=50_000), NARROW),
+    "the narrower of two decides, last too": (NARROW, replace(NARROW, bandwidth_bytes=50_000)),
+}
+
+
+@pytest.mark.parametrize("faults", CHAINS.values(), ids=CHAINS.keys())
+async def test_the_model_adds_up_faults_on_a_link_as_toxiproxy_does(rig: Rig, faults: tuple[Fault, Fault]) -> None:
+    size = 30_000
+    link = Link("feed_redis", acting=[replace(fault, at_seconds=0.0) for fault in faults])
+    predicted = link.narrow_seconds(now=0.0, sent_bytes=size)
+    predicted += link.held_back_seconds(now=predicted, trips=1.0, answer_bytes=size, uniform=0.5)
+    async with _acting(rig, *faults):
+        quickest = min(_echo_seconds(rig, size) for _ in range(3))
+    # never quicker than a tenth less; on a busy machine later by what the machine takes
+    assert 0.9 * predicted <= quickest <= 1.2 * predicted + 0.2
+
+
+WRONG = {
+    "a latency under a link that is down": (
+        ["{at: 1s, for: 9s, link: feed_redis, down: true}", "{at: 2s, for: 5s, link: feed_redis, latency: 300ms}"],
+        r"faults\[1\]: .*; expected a time in which it can be seen to act; faults\[0\] hides it",
+    ),
+    "two that switch one link off at the same time": (
+        ["{at: 1s, for: 9s, link: feed_redis, down: true}", "{at: 1s, for: 9s, link: feed_redis, down: true}"],
+        r"faults\[1\]: ",
+    ),
+    "a wide link within a narrow one": (
+        [
+            "{at: 1s, for: 9s, link: feed_redis, bandwidth: 20kB}",
+            "{at: 2s, for: 5s, link: feed_redis, bandwidth: 100kB}",
+        ],
+        r"faults\[1\]: ",
+    ),
+    "a latency within another's jitter": (
+        [
+            "{at: 1s, for: 9s, link: feed_redis, latency: 400ms, jitter: 200ms}",
+            "{at: 2s, for: 5s, link: feed_redis, latency: 50ms}",
+        ],
+        r"faults\[1\]: ",
+    ),
+    "a link whose server is dead": (
+        ["{at: 1s, for: 9s, process: redis, action: kill}", "{at: 2s, for: 5s, link: feed_redis, latency: 300ms}"],
+        r"faults\[1\]: ",
+    ),
+    "a process that has ended": (
+        ["{at: 1s, for: 9s, process: redis, action: kill}", "{at: 2s, for: 5s, process: redis, action: pause}"],
+        r"faults\[1\]\.at: .*expected a time from 15s on: faults\[0\] has ended redis",
+    ),
+    "a latency too small to be seen": (
+        ["{at: 1s, for: 9s, link: feed_redis, latency: 3ms}"],
+        r"faults\[0\]\.latency: .*expected at least 11ms",
+    ),
+    "a part of a millisecond": (
+        ["{at: 1s, for: 9s, link: feed_redis, latency: 20500us}"],
+        r"faults\[0\]\.latency: .*expected whole milliseconds",
+    ),
+    "a link too wide to be seen to be narrow": (
+        ["{at: 1s, for: 9s, link: feed_postgres, bandwidth: 10MB}"],
+        r"faults\[0\]\.bandwidth: .*expected at most 450kB",
+    ),
+}
+
+
+@pytest.mark.parametrize(("faults", "reason"), WRONG.values(), ids=WRONG.keys())
+def test_a_fault_that_no_run_could_show_to_act_is_refused_before_either_side_runs(
+    faults: list[str], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parse(f"scenario: hidden\ntraffic: {{duration: 60s}}\nfaults: [{', '.join(faults)}]\n")
+
+
+def test_a_fault_that_another_hides_for_a_while_only_is_accepted() -> None:
+    read = parse(
+        "scenario: partly\ntraffic: {duration: 60s}\nfaults:\n"
+        "- {at: 1s, for: 20s, link: feed_redis, latency: 300ms}\n"
+        "- {at: 5s, for: 2s, link: feed_redis, down: true}\n"
+        "- {at: 8s, for: 2s, process: redis, action: pause}\n"
+    )
+    assert len(read.faults) == 3
