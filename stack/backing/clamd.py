@@ -9,11 +9,13 @@ import os
 import socket
 from typing import Final
 
+from stack import probe
 from stack.backing.folders import make, own
 from stack.command import Command
 from stack.failure import NotReady
 from stack.install import tools
 from stack.plan import Process, StackPlan
+from stack.probe import Probe
 
 _EICAR: Final = "44d88612fea8a8f36de82e1278abb02f:68:Eicar-Test\n"
 _SETTINGS: Final = """
@@ -68,6 +70,11 @@ def ready(_plan: StackPlan, process: Process) -> None:
         raise NotReady(str(error)) from error
     if not answer.startswith(b"PONG"):
         raise NotReady(answer.decode(errors="replace").strip())
+
+
+def question(_plan: StackPlan, process: Process) -> Probe:
+    """What shows that it still works."""
+    return probe.clamd(process.address)
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:
