@@ -47,7 +47,7 @@ class Watch:
 
     pid: int
     probe: Probe
-    finding: Finding = Finding.WELL
+    asked_count: int = 0
     _asking: asyncio.Task[bool] | None = None
     _asked_at: float = 0.0  # the first question that is not answered
     _next_at: float = 0.0
@@ -66,8 +66,7 @@ class Watch:
         else:
             self._frozen_looks = self._frozen_looks + 1 if self._is_idle(now) else 0
         self._silent_looks = self._silent_looks + 1 if silent_seconds >= OVERDUE_SECONDS else 0
-        self.finding = self._judged(silent_seconds)
-        return self.finding
+        return self._judged(silent_seconds)
 
     def _judged(self, silent_seconds: float) -> Finding:
         if self._frozen_looks * LOOK_SECONDS >= FROZEN_SECONDS:
@@ -90,6 +89,7 @@ class Watch:
                 self._next_at = now  # refused or cut off: the next question belongs to the same silence
         if self._asking is None and now >= self._next_at:
             self._asked_at = self._asked_at or now
+            self.asked_count += 1
             self._asking = asyncio.get_running_loop().create_task(self.probe.answered())
         return now - self._asked_at if self._asked_at else 0.0
 
