@@ -123,15 +123,6 @@ class Outcome(StrEnum):
 ERRORS: Final = frozenset({Outcome.REFUSED, Outcome.FAILED, Outcome.TIMEOUT, Outcome.LOST})
 
 
-class PhotoState(StrEnum):
-    """How far a photo has come."""
-
-    REGISTERED = "registered"  # its owner may put it
-    PROCESSING = "processing"  # it has arrived
-    SUCCEEDED = "succeeded"  # its variants can be fetched
-    FAILED = "failed"  # it was refused, for the reason given
-
-
 class Cache(StrEnum):
     """A cache whose hits and misses both sides count."""
 
@@ -185,4 +176,8 @@ EVENTS_TOTAL: Final = "windtunnel_events_total"  # counter by component, topic, 
 DEAD_LETTERS_TOTAL: Final = "windtunnel_dead_letters_total"  # counter by component, group, topic: events given up
 CONSUMER_LAG_SECONDS: Final = "windtunnel_consumer_lag_seconds"  # histogram by component, topic
 DEGRADED_TOTAL: Final = "windtunnel_degraded_total"  # counter by component, operation, reason
+PHOTOS_WAITING_COUNT: Final = "windtunnel_photos_waiting_count"  # gauge by component
+PHOTOS_OLDEST_SECONDS: Final = "windtunnel_photos_oldest_seconds"  # gauge by component
+PHOTO_TRIES_TOTAL: Final = "windtunnel_photo_tries_total"  # counter by component, lane
+PHOTOS_REFUSED_TOTAL: Final = "windtunnel_photos_refused_total"  # counter by component, reason
 BREAKER_OPEN: Final = "windtunnel_breaker_open"  # gauge by component, dependency

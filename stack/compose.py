@@ -18,6 +18,7 @@ from typing import Any, Final
 import yaml
 
 from core.names import Component, Server
+from core.policies import photo
 from core.scenario import Scenario, ScenarioError, read
 from stack import container
 from stack.failure import StackFailure
@@ -39,7 +40,6 @@ _HEADER: Final = """\
 _MIB: Final = 2**20
 _INTERPRETER_BYTES: Final = 128 * _MIB  # of stack.container itself, in every container
 _SERVICE_BYTES: Final = 1024 * _MIB
-_DECODING_BYTES: Final = 1024 * _MIB  # photos, several at once, on top
 #: Memory of each server; caches come on top from the scenario.
 _SERVER_BYTES: Final[dict[Server, int]] = {
     Server.GATEWAY: 256 * _MIB,
@@ -51,7 +51,7 @@ _SERVER_BYTES: Final[dict[Server, int]] = {
     Server.SHIELD: 256 * _MIB,
     Server.TOXIPROXY: 256 * _MIB,
     Server.PROMETHEUS: 512 * _MIB,
-    Server.CLAMD: 384 * _MIB,
+    Server.CLAMD: photo.SCANNER_BYTES_MAX,
 }
 _NETWORK: Final = "${WINDTUNNEL_NETWORK:-10.213.77}"
 _FIRST_ADDRESS: Final = 10
@@ -169,13 +169,19 @@ def _memory_bytes(scenario: Scenario, process: Process) -> int:
     if process.server is None:
         members = process.settings.members if process.settings else ()
         decodes = any(member.component == Component.MEDIA for member in members)
-        return _INTERPRETER_BYTES + _SERVICE_BYTES + (_DECODING_BYTES if decodes else 0)
+        return _INTERPRETER_BYTES + _SERVICE_BYTES + (_decoding_bytes(scenario) if decodes else 0)
     cached = {
         Server.REDIS: scenario.system.redis.memory_bytes,
         Server.EDGE: scenario.system.cdn.edge.size_bytes,
         Server.SHIELD: scenario.system.cdn.shield.size_bytes,
     }
     return _INTERPRETER_BYTES + _SERVER_BYTES[process.server] + cached.get(process.server, 0)
+
+
+def _decoding_bytes(scenario: Scenario) -> int:
+    """Memory of all decoders at work."""
+    light, heavy = (photo.MEMORY_BYTES_MAX[lane] for lane in (photo.Lane.LIGHT, photo.Lane.HEAVY))
+    return scenario.system.media.workers * light + photo.HEAVY_WORKERS * heavy
 
 
 def _mebibytes(count: int) -> str:

@@ -1,19 +1,26 @@
-"""The media worker as an application: it answers health and measures, its work comes from the log."""
+"""The media worker as an application: it answers health and measures, its work is what PostgreSQL owes."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
 from core.messages import MediaUploaded
+from core.policies import photo
+from core.policies.photo import Lane
 from core.settings import Member, ProcessSettings
 from services.kit import bus, outbox
 from services.kit.app import application
 from services.kit.config import SCENARIO, required
+from services.kit.metrics import METRICS
 from services.kit.stores import objects, postgres
-from services.media.events.uploaded import DARKROOM, Darkroom
+from services.media.events.measures import Measures
+from services.media.events.uploaded import GROUP, Darkroom
+from services.media.events.workers import WORKERS, Workers
 from services.media.events.workshop import Workshop
+from services.media.rules import work
 from services.media.store import photos
 from services.media.store.scanner import Scanner
 
@@ -21,22 +28,33 @@ from services.media.store.scanner import Scanner
 def build(settings: ProcessSettings, member: Member) -> web.Application:
     """The application of the media worker."""
     app = application(settings, member)
-    workers = app[SCENARIO].system.media.workers
-    rows = photos.Photos(postgres.use(app, tables=photos.TABLES), outbox.use(app))
+    light = app[SCENARIO].system.media.workers
+    rows = photos.Photos(
+        postgres.use(app, tables=photos.TABLES),
+        outbox.use(app),
+        holder=f"{settings.process}/{settings.worker}",
+        lease_seconds=work.LEASE_SECONDS,
+    )
     objects.use(app)
-    workshop = Workshop(benches=workers)
-    darkroom = app[DARKROOM] = Darkroom(
+    measures = Measures(app[METRICS])
+    workshops = {
+        Lane.LIGHT: Workshop(lane=Lane.LIGHT, benches=light),
+        Lane.HEAVY: Workshop(lane=Lane.HEAVY, benches=photo.HEAVY_WORKERS),
+    }
+    darkroom = Darkroom(
         app,
         rows,
         scanner=Scanner(required(member.stores.clamd, "clamd", member.component)),
-        workshop=workshop,
-        photos_max=workers,
+        workshops=workshops,
+        measures=measures,
     )
+    workers = app[WORKERS] = Workers(rows, darkroom, measures, light=light)
 
     async def opened(_app: web.Application) -> AsyncIterator[None]:
         yield
-        await workshop.close()
+        await asyncio.gather(*(workshop.close() for workshop in workshops.values()))
 
     app.cleanup_ctx.append(opened)
-    bus.consume(app, "media", {MediaUploaded: darkroom.on_uploaded})
+    workers.run_beside(app)
+    bus.consume(app, GROUP, {MediaUploaded: workers.on_uploaded})
     return app

@@ -1,35 +1,49 @@
-"""ClamAV's daemon: scans every upload. Its database here holds one signature, the EICAR test file's.
+"""ClamAV's daemon: scans every photo. Its database here holds the EICAR test file, as a whole and inside of another.
 
 The full database is a gigabyte in memory and changes by the day; that belongs to a deployment, not to a bench.
+
+It gets whole photos, and none that the gate of the media worker refused. Fuzzy hashes of images are off: they decode a
+photo in this process, without a bound on its memory, and no signature of ours asks for them. What exceeds a limit is
+reported, so that nothing passes that was not looked through.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import Final
 
-from stack import probe
+from core.policies import photo
 from stack.backing.folders import make, own
 from stack.command import Command
 from stack.failure import NotReady
 from stack.install import tools
 from stack.plan import Process, StackPlan
-from stack.probe import Probe
 
-_EICAR: Final = "44d88612fea8a8f36de82e1278abb02f:68:Eicar-Test\n"
+#: As a hash of the file, and as its bytes anywhere in a file of any type: a photo may carry it behind its pixels.
+_EICAR: Final = {
+    "test.hdb": "44d88612fea8a8f36de82e1278abb02f:68:Eicar-Test\n",
+    "test.ndb": "Eicar-Test:0:*:58354f2150254041505b345c505a58353428505e2937434329377d2445494341522d5354414e444152442d"
+    "414e544956495255532d544553542d46494c452124482b482a\n",
+}
+_THREADS: Final = photo.SCANS_AT_ONCE_MAX + 2  # and PING
+_STREAM_BYTES_MAX: Final = photo.BYTES_MAX + 2**20  # a photo that upload takes, and no limit met by its last byte
 _SETTINGS: Final = """
 TCPSocket {port}
 TCPAddr {bind}
 DatabaseDirectory {database}
 Foreground yes
 LogTime yes
-MaxThreads 4
-MaxQueue 16
+MaxThreads {threads}
+MaxQueue {queue}
 MaxConnectionQueueLength 32
-StreamMaxLength 64M
-MaxScanSize 64M
-MaxFileSize 64M
+StreamMaxLength {stream_bytes}
+MaxScanSize {scan_bytes}
+MaxFileSize {stream_bytes}
+MaxScanTime {milliseconds}
+ScanImageFuzzyHash no
+AlertExceedsMax yes
 TemporaryDirectory {folder}
 SelfCheck 0
 ConcurrentDatabaseReload no
@@ -41,14 +55,30 @@ def account() -> str:
     return "clamav" if os.geteuid() == 0 else ""
 
 
+def settings(*, port: int, bind: str, folder: Path, database: Path) -> str:
+    """Its configuration, with limits that fit a photo's (`core.policies.photo`)."""
+    return _SETTINGS.format(
+        port=port,
+        bind=bind,
+        database=database,
+        folder=folder,
+        threads=_THREADS,
+        queue=2 * _THREADS,
+        stream_bytes=_STREAM_BYTES_MAX,
+        scan_bytes=2 * _STREAM_BYTES_MAX,
+        milliseconds=round(photo.SCAN_SECONDS_MAX * 1000),
+    )
+
+
 def prepare(plan: StackPlan, process: Process) -> Command:
     """Write the database of signatures and the configuration."""
     folder = make(plan.folder(process.name), account())
     database = make(folder / "database", account())
-    (database / "test.hdb").write_text(_EICAR, encoding="ascii")
+    for name, signatures in _EICAR.items():
+        (database / name).write_text(signatures, encoding="ascii")
     configuration = folder / "clamd.conf"
     configuration.write_text(
-        _SETTINGS.format(port=process.address.port, bind=plan.bind, database=database, folder=folder), encoding="utf-8"
+        settings(port=process.address.port, bind=plan.bind, folder=folder, database=database), encoding="utf-8"
     )
     own(configuration, account())
     return Command(
@@ -56,7 +86,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
         cwd=folder,
         user=account(),
         cores=plan.cores,
-        data_bytes=512 * 2**20,
+        data_bytes=photo.SCANNER_BYTES_MAX,
     )
 
 
@@ -70,11 +100,6 @@ def ready(_plan: StackPlan, process: Process) -> None:
         raise NotReady(str(error)) from error
     if not answer.startswith(b"PONG"):
         raise NotReady(answer.decode(errors="replace").strip())
-
-
-def question(_plan: StackPlan, process: Process) -> Probe:
-    """What shows that it still works."""
-    return probe.clamd(process.address)
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:

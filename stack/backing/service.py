@@ -8,14 +8,12 @@ import sys
 from typing import Final
 
 from core import settings
-from stack import probe
 from stack.command import Command
 from stack.failure import NotReady
 from stack.keys import write_private
 from stack.plan import Process, StackPlan
-from stack.probe import Probe
 
-_DATA_BYTES: Final = 1536 * 2**20
+DATA_BYTES: Final = 1536 * 2**20
 _ENVIRONMENT: Final = {
     # one thread each: the cores are shared, and a pool of threads per library would fight over them
     "OMP_NUM_THREADS": "1",
@@ -40,7 +38,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
         cwd=folder,
         env={**_ENVIRONMENT, settings.SETTINGS_VARIABLE: str(path)},
         cores=plan.cores,
-        data_bytes=_DATA_BYTES,
+        data_bytes=DATA_BYTES,
         stop_signal=signal.SIGTERM,
         stop_seconds=told.drain_seconds + 0.5,
     )
@@ -63,11 +61,6 @@ def ready(_plan: StackPlan, process: Process) -> None:
             wire.close()
         if answer.status != 200:
             raise NotReady(f"{member.component}: {answer.status} {body}")
-
-
-def question(_plan: StackPlan, process: Process) -> Probe:
-    """Ask its first component: all of them share one event loop."""
-    return probe.http(process.address, "/healthz")
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:

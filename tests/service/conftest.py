@@ -35,6 +35,7 @@ from services.kit.answers import Problem
 from services.kit.bus import CONSUMERS
 from services.kit.outbox import OUTBOX
 from services.kit.process import build
+from services.media.events.workers import WORKERS
 
 SCENARIO = Path(__file__).resolve().parents[2] / "scenarios" / "viral_post_small.yaml"
 DRAIN_SECONDS = 60.0
@@ -147,6 +148,8 @@ class System:
     async def _quiet(self) -> bool:
         for app in self.apps.values():
             if OUTBOX in app and await app[OUTBOX].pending():
+                return False
+            if WORKERS in app and not await app[WORKERS].idle():
                 return False
         for app in self.apps.values():
             for consumer in app.get(CONSUMERS, []):

@@ -1,13 +1,15 @@
 """The process that a photo is decoded in: reads photos from its input, writes what it made of them to its output.
 
-Decoders are where hostile files do harm, so they run here: with a bound on memory, with no connection to anything, and
-under a parent that ends this process when it takes too long. Frames are eight bytes of length and then the bytes. It
-imports nothing of the service but its rules, and so starts in a fifth of a second.
+Decoders are where hostile files do harm, so they run here: with a bound on memory and on the processor time of each
+photo, which the kernel holds, with no connection to anything, and under a parent that ends this process when it hangs.
+Frames are eight bytes of length and then the bytes. It imports nothing of the service but its rules, and so starts in a
+fifth of a second.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import resource
 import signal
@@ -17,12 +19,18 @@ from typing import BinaryIO, Final
 import msgspec
 import pyvips
 
-from services.media.rules.gate import Refused
+from core.policies import photo
+from core.policies.photo import Lane
+from services.media.rules.gate import Checked
+from services.media.rules.refusal import Refused
 from services.media.rules.render import render
-from services.media.rules.work import MEMORY_BYTES_MAX, Outcome
+from services.media.rules.work import Outcome
 
 LENGTH_BYTES: Final = 8
 _PR_SET_PDEATHSIG: Final = 1
+#: The cores are for other work first: slow photos take what is left.
+_NICENESS: Final = {Lane.LIGHT: 0, Lane.HEAVY: 10}
+_DECODE: Final = msgspec.msgpack.Decoder(Checked).decode
 
 
 def _frame(stream: BinaryIO) -> bytes | None:
@@ -36,33 +44,49 @@ def _frame(stream: BinaryIO) -> bytes | None:
 
 def _outcome(data: bytes) -> Outcome:
     try:
-        return Outcome(renderings=render(data))
-    except Refused as refused:  # anything else ends the process, and the parent tries again with a fresh one
+        return Outcome(renderings=render(_DECODE(data)))
+    except Refused as refused:  # anything else ends the process, and the parent decides what becomes of the photo
         return Outcome(refusal=refused.refusal, detail=refused.detail)
 
 
-def _confine(parent: int) -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    most = MEMORY_BYTES_MAX if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES_MAX, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def _confine(lane: Lane, parent: int) -> None:
+    _limit(resource.RLIMIT_DATA, photo.MEMORY_BYTES_MAX[lane])
+    _limit(resource.RLIMIT_CORE, 0)
+    os.nice(_NICENESS[lane])
     # a decoder that hangs would not see its input close when the parent is killed
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(1)
 
 
+def _limit(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def _start_clock(lane: Lane) -> None:
+    """Have the kernel end this process by SIGXCPU when the photo that comes now takes too long."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + photo.CPU_SECONDS_MAX[lane])
+
+
 def main() -> None:
     """Work until the input ends."""
-    _confine(int(sys.argv[1]))
+    lane = Lane(sys.argv[1])
+    _confine(lane, int(sys.argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     pyvips.cache_set_max(0)  # no photo comes twice
+    libc = ctypes.CDLL(None)
     photos, results = sys.stdin.buffer, sys.stdout.buffer
     while (data := _frame(photos)) is not None:
+        _start_clock(lane)
         encoded = msgspec.msgpack.encode(_outcome(data))
+        del data
         results.write(len(encoded).to_bytes(LENGTH_BYTES, "big"))
         results.write(encoded)
         results.flush()
+        del encoded
+        libc.malloc_trim(0)  # what one photo needed is not taken from the next one's bound
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""What happens to an uploaded photo: fetched, scanned, rendered, stored, told.
+"""What happens to one uploaded photo: fetched, checked, scanned, rendered, stored, told.
 
-A refusal is a decision about the photo and is final. A process that dies or takes too long over it is tried
-`TRIES_MAX` times, and then the photo has failed. A store or scanner that is down is neither: the event waits on the log
-until it is back. Everything may be done twice: the state moves only from ``processing``, the variants' addresses are a
-function of the photo.
+A refusal is a decision about the photo and is final; so is a decoder or scanner that takes too long over it. One that
+dies over it is tried `TRIES_MAX` times in all, whatever is restarted meanwhile, and then the photo is given up: it has
+failed, with a dead letter. A store or scanner that is down is neither: the photo waits until it is back. Everything may
+be done twice: the state moves only from ``processing``, the variants' addresses are a function of the photo.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Final
@@ -18,61 +18,91 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from core import ids
+from core import ids, messages
 from core.failures import NotFound
-from core.messages import MediaFailed, MediaProcessed, MediaUploaded, Variant
+from core.messages import DeadLetter, MediaFailed, MediaProcessed, MediaUploaded, Variant
 from core.names import Outcome as Ending
+from core.policies import photo
+from core.policies.photo import Lane
 from services.kit import outbox
 from services.kit.config import SETTINGS
 from services.kit.metrics import METRICS
 from services.kit.stores.objects import OBJECTS, Objects
-from services.media.events.workshop import BenchLost, Workshop
+from services.media.events.measures import Measures
+from services.media.events.workshop import BenchLost, BenchSlow, Workshop
 from services.media.rules import work
-from services.media.rules.gate import SIZE_BYTES_MAX, Refusal, Refused
+from services.media.rules.gate import Checked, checked
+from services.media.rules.refusal import Refusal, Refused
 from services.media.rules.render import Rendering
 from services.media.store.photos import Job, Photos
-from services.media.store.scanner import Scanner
+from services.media.store.scanner import Scanner, ScannerLost, ScannerSlow
 
+GROUP: Final = "media"
 OPERATION: Final = "media.process"
 _log = structlog.get_logger("media")
 
 
-class Darkroom:
-    """Works on photos, at most ``photos_max`` at once."""
+class TooHeavy(Exception):  # noqa: N818 - a decision, not an error
+    """The photo belongs on the heavy lane."""
 
-    def __init__(self, app: web.Application, photos: Photos, *, scanner: Scanner, workshop: Workshop, photos_max: int):
-        self._app, self._photos, self._scanner, self._workshop = app, photos, scanner, workshop
+
+class GivenUp(Exception):  # noqa: N818 - a decision, not an error
+    """A decoder, the scanner or this worker died over the photo as often as it may be tried."""
+
+
+class Darkroom:
+    """Works on photos that are leased."""
+
+    def __init__(
+        self,
+        app: web.Application,
+        photos: Photos,
+        *,
+        scanner: Scanner,
+        workshops: Mapping[Lane, Workshop],
+        measures: Measures,
+    ):
+        self._app, self._photos, self._scanner, self._workshops = app, photos, scanner, workshops
+        self._measures = measures
         self._objects: Objects = app[OBJECTS]
         self._secret = app[SETTINGS].keys.media_secret
-        # taken before a photo is fetched, so that those who wait hold no photo in memory
-        self._places = asyncio.Semaphore(photos_max)
 
-    async def on_uploaded(self, event: MediaUploaded) -> None:
-        """Process the photo and then take the upload away, which may hold what its owner did not mean to tell."""
-        job = await self._photos.job(event.media_id)
-        if job is not None:
-            async with self._places:
-                began = perf_counter()
-                ending = await self._process(job)
-                metrics = self._app[METRICS]
-                metrics.requests.series(metrics.component, OPERATION, ending).observe(perf_counter() - began)
+    async def process(self, job: Job, lane: Lane) -> None:
+        """Process the photo and then take the upload away, which may hold what its owner did not mean to tell.
+
+        Raises TooHeavy, and the failures of stores and scanner while they are down.
+        """
+        began = perf_counter()
+        ending = await self._ending(job, lane)
         # an empty object stands in its place: while it does, the store refuses another PUT to the same address
         await self._objects.put(
             bucket=self._objects.told.uploads_bucket,
-            key=event.object_key,
+            key=job.object_key,
             body=b"",
             content_type="application/octet-stream",
         )
+        metrics = self._app[METRICS]
+        metrics.requests.series(metrics.component, OPERATION, ending).observe(perf_counter() - began)
 
-    async def _process(self, job: Job) -> Ending:
+    async def _ending(self, job: Job, lane: Lane) -> Ending:
         stamp = outbox.stamp(self._app, ids.shard_of(job.media_id))
+        failed = MediaFailed(**stamp, media_id=job.media_id, owner_id=job.owner_id, reason=Refusal.NOT_PROCESSED)
         try:
-            variants = await self._variants(job)
+            if job.tries > photo.TRIES_MAX:
+                raise GivenUp("the worker ended before it was done")
+            variants = await self._variants(job, lane)
         except Refused as refused:
             _log.warning("photo_refused", media=job.media_id, reason=refused.refusal, detail=refused.detail)
+            self._measures.refused(refused.refusal)
             await self._photos.fail(
                 MediaFailed(**stamp, media_id=job.media_id, owner_id=job.owner_id, reason=refused.refusal)
             )
+            return Ending.FAILED
+        except GivenUp as given_up:
+            _log.error("dead_letter", group=GROUP, media=job.media_id, error=str(given_up))
+            self._measures.refused(Refusal.NOT_PROCESSED)
+            self._app[METRICS].dead_letter(GROUP, MediaUploaded.topic)
+            await self._photos.fail(failed, self._letter(job, str(given_up)))
             return Ending.FAILED
         with self._stage("write"):
             await self._photos.succeed(
@@ -80,15 +110,19 @@ class Darkroom:
             )
         return Ending.OK
 
-    async def _variants(self, job: Job) -> list[Variant]:
+    async def _variants(self, job: Job, lane: Lane) -> list[Variant]:
+        if lane is Lane.LIGHT and job.lane is Lane.HEAVY:
+            raise TooHeavy
         with self._stage("fetch"):
             data = await self._fetched(job)
+        with self._stage("check"):
+            found = await asyncio.to_thread(checked, data)
+        if lane is Lane.LIGHT and found.lane is Lane.HEAVY:
+            raise TooHeavy
         with self._stage("scan"):
-            signature = await self._scanner.signature_in(data)
-        if signature is not None:
-            raise Refused(Refusal.MALWARE, signature)
+            await self._scan(job, data)
         with self._stage("render"):
-            renderings = await self._rendered(job, data)
+            renderings = await self._rendered(job, found, lane)
         with self._stage("store"):
             at = await asyncio.to_thread(work.address, job.media_id, data, secret=self._secret)
             return await asyncio.gather(*(self._stored(at, each) for each in renderings))
@@ -96,7 +130,7 @@ class Darkroom:
     async def _fetched(self, job: Job) -> bytes:
         try:
             data = await self._objects.get(
-                bucket=self._objects.told.uploads_bucket, key=job.object_key, bytes_max=SIZE_BYTES_MAX
+                bucket=self._objects.told.uploads_bucket, key=job.object_key, bytes_max=photo.BYTES_MAX
             )
         except NotFound as missing:
             raise Refused(Refusal.MISSING) from missing
@@ -109,19 +143,68 @@ class Darkroom:
                 raise Refused(Refusal.CHANGED)
         return data
 
-    async def _rendered(self, job: Job, data: bytes) -> list[Rendering]:
-        for attempt in range(1, work.TRIES_MAX + 1):
+    async def _scan(self, job: Job, data: bytes) -> None:
+        # a scanner that dies takes all scans with it: who was there when one died is scanned alone from then on
+        alone = job.tries > 1
+        while True:
             try:
-                outcome = await self._workshop.render(data)
+                signature = await self._scanner.signature_in(data, alone=alone)
+                break
+            except ScannerSlow as slow:
+                raise Refused(Refusal.TOO_SLOW, str(slow)) from slow
+            except ScannerLost as lost:
+                alone = True
+                await self._try_again(job, str(lost))
+        if signature is not None:
+            raise Refused(Refusal.MALWARE, signature)
+
+    async def _rendered(self, job: Job, found: Checked, lane: Lane) -> list[Rendering]:
+        while True:
+            try:
+                outcome = await self._workshops[lane].render(found)
+                break
+            except BenchSlow as slow:
+                if lane is Lane.LIGHT:  # more time, where nobody waits for it
+                    raise TooHeavy from slow
+                raise Refused(Refusal.TOO_SLOW, str(slow)) from slow
             except BenchLost as lost:
-                _log.warning("bench_lost", media=job.media_id, attempt=attempt, error=str(lost))
-                if attempt < work.TRIES_MAX:
-                    await asyncio.sleep(work.backoff_seconds(attempt))
-                continue
-            if outcome.refusal is not None:
-                raise Refused(outcome.refusal, outcome.detail)
-            return outcome.renderings
-        raise Refused(Refusal.NOT_PROCESSED, f"{work.TRIES_MAX} tries")
+                await self._try_again(job, str(lost))
+        if outcome.refusal is not None:
+            raise Refused(outcome.refusal, outcome.detail)
+        return outcome.renderings
+
+    async def _try_again(self, job: Job, error: str) -> None:
+        """Count the next try, before it begins, and pause; raises GivenUp after the last."""
+        tries = await self._photos.again(job.media_id)
+        _log.warning("photo_tried", media=job.media_id, tries=tries - 1, error=error)
+        if tries > photo.TRIES_MAX:
+            raise GivenUp(error)
+        await asyncio.sleep(work.backoff_seconds(tries - 1))
+
+    def _letter(self, job: Job, error: str) -> DeadLetter:
+        """The photo as the event that asked for it; it stood in PostgreSQL, so at no place of the log."""
+        stamp = outbox.stamp(self._app, ids.shard_of(job.media_id))
+        event = MediaUploaded(
+            **stamp,
+            media_id=job.media_id,
+            owner_id=job.owner_id,
+            object_key=job.object_key,
+            size_bytes=job.size_bytes,
+            content_type=job.content_type,
+        )
+        payload = messages.encode(event)
+        return DeadLetter(
+            **stamp,
+            group=GROUP,
+            source=event.topic,
+            partition=-1,
+            offset=-1,
+            event_key=str(event.key()),
+            payload=payload[: messages.DEAD_PAYLOAD_BYTES_MAX],
+            payload_size_bytes=len(payload),
+            error=error[: messages.DEAD_ERROR_CHARACTERS_MAX],
+            tries=photo.TRIES_MAX,
+        )
 
     async def _stored(self, at: str, rendering: Rendering) -> Variant:
         key = work.object_key(at, rendering)
@@ -142,6 +225,3 @@ class Darkroom:
             yield
         finally:
             metrics.stages.series(metrics.component, OPERATION, name).observe(perf_counter() - began)
-
-
-DARKROOM: Final = web.AppKey("DARKROOM", Darkroom)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from contextlib import suppress
 from typing import Final
@@ -11,30 +12,38 @@ from typing import Final
 import msgspec
 import structlog
 
+from core.policies.photo import Lane
 from services.media.events.bench import LENGTH_BYTES
+from services.media.rules.gate import Checked
 from services.media.rules.work import RENDER_SECONDS_MAX, Outcome
 
 _BENCH: Final = "services.media.events.bench"
 _REAP_SECONDS: Final = 5.0
+_DYING_SECONDS: Final = 1.0  # between the end of its output and its own
 _log = structlog.get_logger("media")
 _DECODE: Final = msgspec.msgpack.Decoder(Outcome).decode
 
 
 class BenchLost(Exception):  # noqa: N818 - seen and handled: the photo is tried again
-    """The process that worked on a photo died or took too long."""
+    """The process that worked on a photo died."""
+
+
+class BenchSlow(BenchLost):
+    """It took too long, and was ended."""
 
 
 class Workshop:
-    """At most ``benches`` photos at once; a bench starts with its first photo."""
+    """At most ``benches`` photos of one lane at once; a bench starts with its first photo."""
 
-    def __init__(self, *, benches: int, seconds_max: float = RENDER_SECONDS_MAX):
-        self._seconds_max = seconds_max
+    def __init__(self, *, benches: int, lane: Lane = Lane.LIGHT, seconds_max: float = RENDER_SECONDS_MAX):
+        self._lane, self._seconds_max = lane, seconds_max
         self._free: list[asyncio.subprocess.Process] = []
         self._working: set[asyncio.subprocess.Process] = set()
         self._places = asyncio.Semaphore(benches)
 
-    async def render(self, data: bytes) -> Outcome:
+    async def render(self, photo: Checked) -> Outcome:
         """Work on one photo, waiting for a free bench; raises BenchLost."""
+        data = msgspec.msgpack.encode(photo)
         async with self._places:
             bench = self._free.pop() if self._free else await self._started()
             self._working.add(bench)
@@ -42,8 +51,11 @@ class Workshop:
                 async with asyncio.timeout(self._seconds_max):
                     outcome = await _exchange(bench, data)
             except (OSError, EOFError, TimeoutError, msgspec.DecodeError) as error:
-                await _end(bench)
-                raise BenchLost(f"{type(error).__name__}, exit code {bench.returncode}") from error
+                # one that its limit ended has ended by itself
+                await _end(bench, reap_first=not isinstance(error, TimeoutError))
+                slow = isinstance(error, TimeoutError) or bench.returncode == -signal.SIGXCPU
+                kind = BenchSlow if slow else BenchLost
+                raise kind(f"{type(error).__name__}, exit code {bench.returncode}") from error
             except BaseException:  # cancelled in the middle of a photo: the next one must not get its answer
                 await _end(bench)
                 raise
@@ -63,6 +75,7 @@ class Workshop:
             "-P",
             "-m",
             _BENCH,
+            self._lane,
             str(os.getpid()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -84,7 +97,11 @@ async def _exchange(bench: asyncio.subprocess.Process, data: bytes) -> Outcome:
     return _DECODE(await results.readexactly(length))
 
 
-async def _end(bench: asyncio.subprocess.Process) -> None:
+async def _end(bench: asyncio.subprocess.Process, *, reap_first: bool = False) -> None:
+    if reap_first:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DYING_SECONDS):
+                await bench.wait()
     with suppress(ProcessLookupError):
         bench.kill()
     with suppress(TimeoutError):

@@ -1,78 +1,115 @@
-"""The gate: what is taken for a photo before any of it is decoded.
+"""The gate: what is taken for a photo before a scanner or a decoder sees it.
 
-The order is: size, the scanner's word, magic bytes, the header by the one loader that its magic bytes allow. A file
-whose header promises more pixels than `PIXELS_MAX` is refused unread: that is what a decompression bomb looks like. A
-photo that is merely large is not refused; `render` makes it smaller.
+The order is: size, magic bytes, headers by the one reader that the magic bytes allow, pixels, and what decoding would
+take in memory and time by the headers alone. A file whose headers promise more than the limits is refused unread: that
+is what a decompression bomb looks like. A photo that is merely large is not refused; `render` makes it smaller.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
-import pyvips
+from core.policies import photo
+from core.policies.photo import Lane
+from services.media.rules import jpeg, png, webp
+from services.media.rules.refusal import Refusal, Refused
 
-SIZE_BYTES_MAX: Final = 20_000_000
-PIXELS_MAX: Final = 50_000_000
-
-
-class Refusal(StrEnum):
-    """Why a photo failed, as its owner is told."""
-
-    MALWARE = "malware_found"
-    TOO_LARGE = "too_many_bytes"
-    NOT_A_PHOTO = "not_a_photo"  # no JPEG, PNG or WebP, whatever its name says
-    TOO_MANY_PIXELS = "too_many_pixels"
-    DAMAGED = "damaged"  # truncated or corrupt
-    MISSING = "missing"  # its bytes are gone
-    CHANGED = "changed"  # its bytes are not those that were verified
-    NOT_PROCESSED = "not_processed"  # tried several times
+# Upper bounds of what `render` takes, from photos and from files made to take long (pyvips-binary 8.18.7, one thread)
+_RENDER_BYTES: Final = 200 * 2**20  # beside the decoder: libraries, 4096 × 4096 pixels and the variants from it
+_WEBP_PIXEL_BYTES: Final = 16
+_ROWS: Final = 640  # of a PNG, in memory at once
+_PIXEL_SECONDS: Final = {"jpeg": 8e-9, "png": 5e-9, "webp": 40e-9}
+_SAMPLE_SECONDS: Final = 1e-9  # of one scan of a progressive JPEG
+_INFLATED_SECONDS: Final = 4e-9  # a byte
 
 
-class Refused(Exception):  # noqa: N818 - a decision about the photo, not an error of ours
-    """The photo is refused, for good."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A photo that may be scanned and decoded."""
 
-    def __init__(self, refusal: Refusal, detail: str = ""):
-        super().__init__(refusal, detail)
-        self.refusal, self.detail = refusal, detail
+    kind: str  # jpeg, png, webp
+    width: int
+    height: int
+    memory_bytes: int  # estimates for one decoder
+    decode_seconds: float
+    clean: bytes  # what a decoder may see
+
+    @property
+    def lane(self) -> Lane:
+        """Where it is worked on."""
+        return next(lane for lane in Lane if self._fits(lane))
+
+    def _fits(self, lane: Lane) -> bool:
+        return (
+            self.memory_bytes <= photo.MEMORY_BYTES_MAX[lane] and self.decode_seconds <= photo.DECODE_SECONDS_MAX[lane]
+        )
 
 
 def format_of(data: bytes) -> str | None:
     """``jpeg``, ``png`` or ``webp`` by the magic bytes; None for anything else."""
     if data[:3] == b"\xff\xd8\xff":
         return "jpeg"
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
+    if data[:8] == png.MAGIC:
         return "png"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
     return None
 
 
-def opened(data: bytes) -> Any:
-    """The photo with its header read and nothing decoded (a pyvips image, sequential); raises Refused."""
-    if len(data) > SIZE_BYTES_MAX:
+def checked(data: bytes) -> Checked:
+    """Let a photo through; raises Refused."""
+    if len(data) > photo.BYTES_MAX:
         raise Refused(Refusal.TOO_LARGE, f"{len(data)} bytes")
     kind = format_of(data)
     if kind is None:
         raise Refused(Refusal.NOT_A_PHOTO)
-    # the loader is named: libvips' own sniffing would let any format in that it was built with
-    load = {
-        "jpeg": pyvips.Image.jpegload_buffer,
-        "png": pyvips.Image.pngload_buffer,
-        "webp": pyvips.Image.webpload_buffer,
-    }[kind]
-    try:
-        image = load(data, access="sequential", fail_on="error")
-    except pyvips.Error as error:
-        raise damaged(error) from error
-    if image.width * image.height > PIXELS_MAX:
-        raise Refused(Refusal.TOO_MANY_PIXELS, f"{image.width} × {image.height}")
-    return image
+    found = {"jpeg": _jpeg, "png": _png, "webp": _webp}[kind](data)
+    size = f"{found.width} × {found.height}"
+    if max(found.width, found.height) > photo.SIDE_PIXELS_MAX or found.width * found.height > photo.PIXELS_MAX[kind]:
+        raise Refused(Refusal.TOO_MANY_PIXELS, size)
+    if found.memory_bytes > photo.MEMORY_BYTES_MAX[Lane.HEAVY]:
+        raise Refused(Refusal.TOO_MANY_PIXELS, f"{size}, {found.memory_bytes} bytes of memory")
+    if found.decode_seconds > photo.DECODE_SECONDS_MAX[Lane.HEAVY]:
+        raise Refused(Refusal.TOO_COMPLEX, f"{size}, {found.decode_seconds:.0f} s")
+    return found
 
 
-def damaged(error: pyvips.Error) -> Refused:
-    """The refusal that a decoder's error means; raises MemoryError where it was our bound that it met."""
-    told = " ".join(str(error.detail or error.message).split())[:200]
-    if "out of memory" in told:
-        raise MemoryError(told) from error
-    return Refused(Refusal.DAMAGED, told)
+def _jpeg(data: bytes) -> Checked:
+    read = jpeg.read(data)
+    return Checked(
+        kind="jpeg",
+        width=read.width,
+        height=read.height,
+        memory_bytes=_RENDER_BYTES + read.coefficient_bytes,
+        decode_seconds=read.width * read.height * _PIXEL_SECONDS["jpeg"]
+        + (read.scanned_samples * _SAMPLE_SECONDS if read.coefficient_bytes else 0.0),
+        clean=read.clean,
+    )
+
+
+def _png(data: bytes) -> Checked:
+    read = png.read(data)
+    rows = read.height if read.interlaced else min(read.height, _ROWS)
+    return Checked(
+        kind="png",
+        width=read.width,
+        height=read.height,
+        memory_bytes=_RENDER_BYTES + read.inflated_bytes * rows // read.height,
+        decode_seconds=read.width * read.height * _PIXEL_SECONDS["png"]
+        + read.inflated_bytes * _INFLATED_SECONDS * (2 if read.interlaced else 1),
+        clean=read.clean,
+    )
+
+
+def _webp(data: bytes) -> Checked:
+    read = webp.read(data)
+    pixels = read.width * read.height
+    return Checked(
+        kind="webp",
+        width=read.width,
+        height=read.height,
+        memory_bytes=_RENDER_BYTES + pixels * _WEBP_PIXEL_BYTES,
+        decode_seconds=pixels * _PIXEL_SECONDS["webp"],
+        clean=read.clean,
+    )

@@ -3,6 +3,9 @@
 Re-encoding is what takes out EXIF, GPS, comments and whatever else a file carries beside its pixels (``keep="none"``):
 no byte of an upload is ever served. A variant called ``1080`` fits into a square of 1080 pixels; a photo that is
 smaller is not blown up. What is larger than 4096 pixels a side is made smaller first, by policy.
+
+A photo is decoded strictly, for libjpeg fills what is missing with grey and only warns of it. What it may warn of in a
+whole photo is named in `_HARMLESS`.
 """
 
 from __future__ import annotations
@@ -13,9 +16,12 @@ from typing import Any, Final
 import msgspec
 import pyvips
 
-from services.media.rules.gate import damaged, opened
+from services.media.rules.gate import Checked
+from services.media.rules.refusal import Refusal, Refused
 
 SIDE_MAX: Final = 4096
+#: Bytes left over behind a scan, and scans in an odd order: nothing is missing.
+_HARMLESS: Final = ("extraneous bytes before marker", "Inconsistent progression sequence")
 _WHITE: Final = [255.0, 255.0, 255.0]
 
 
@@ -59,10 +65,10 @@ class Rendering(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-def render(data: bytes) -> list[Rendering]:
+def render(photo: Checked) -> list[Rendering]:
     """Every variant of a photo; raises Refused, and MemoryError beyond the process' bound."""
     try:
-        image = _upright(opened(data))
+        image = _decoded(photo)
         made = []
         for recipe in RECIPES:
             image = _fitted(image, recipe.side)
@@ -72,8 +78,55 @@ def render(data: bytes) -> list[Rendering]:
         raise damaged(error) from error
 
 
-def _upright(image: Any) -> Any:
-    """The photo in memory: decoded once, at most SIDE_MAX a side, turned as its camera was held, opaque, in sRGB."""
+def _decoded(photo: Checked) -> Any:
+    """The photo, upright, in memory; raises Refused where the decoder warned that something is missing."""
+    pyvips.vips_lib.vips_error_clear()
+    try:
+        image = _small(_opened(photo, fail_on="warning"))
+    except pyvips.Error as error:
+        if not _harmless(_detail(error)):
+            raise
+        image = _small(_opened(photo, fail_on="error"))
+    else:
+        # libvips looks for warnings before each row, and so never after the last
+        told = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer()).decode(errors="replace").strip()
+        if told and not _harmless(told):
+            raise Refused(Refusal.DAMAGED, told[:200])
+    return image.autorot()  # of the whole photo in memory, which a sequential decode cannot give
+
+
+def _harmless(told: str) -> bool:
+    return any(each in told for each in _HARMLESS)
+
+
+def damaged(error: pyvips.Error) -> Refused:
+    """The refusal that a decoder's error means; raises MemoryError where it was our bound that it met."""
+    told = _detail(error)
+    if "out of memory" in told:
+        raise MemoryError(told) from error
+    return Refused(Refusal.DAMAGED, told)
+
+
+def _detail(error: pyvips.Error) -> str:
+    return " ".join(str(error.detail or error.message).split())[:200]
+
+
+def _opened(photo: Checked, *, fail_on: str) -> Any:
+    """The photo with its header read and nothing decoded (a pyvips image, sequential)."""
+    # the loader is named: libvips' own sniffing would let any format in that it was built with
+    match photo.kind:
+        case "jpeg":
+            # large ones are made smaller while they are decoded, by no more than the policy asks for
+            shrink = next(by for by in (8, 4, 2, 1) if by == 1 or max(photo.width, photo.height) >= by * SIDE_MAX)
+            return pyvips.Image.jpegload_buffer(photo.clean, access="sequential", fail_on=fail_on, shrink=shrink)
+        case "png":
+            return pyvips.Image.pngload_buffer(photo.clean, access="sequential", fail_on=fail_on)
+        case _:
+            return pyvips.Image.webpload_buffer(photo.clean, access="sequential", fail_on=fail_on)
+
+
+def _small(image: Any) -> Any:
+    """The photo in memory: decoded once, at most SIDE_MAX a side, opaque, in sRGB."""
     if image.get_typeof("icc-profile-data"):
         image = image.icc_transform("srgb", embedded=True, intent="perceptual", depth=8)
     elif image.interpretation != "srgb":
@@ -85,8 +138,7 @@ def _upright(image: Any) -> Any:
     scale = SIDE_MAX / max(image.width, image.height)
     if scale < 1:
         image = image.resize(scale)
-    # decoded here, once; turning needs the whole photo, which a sequential decode cannot give
-    return image.copy_memory().autorot()
+    return image.copy_memory()  # decoded here, once
 
 
 def _fitted(image: Any, side: int) -> Any:

@@ -8,13 +8,12 @@ from typing import Final
 import msgspec
 
 from core.messages import Variant
-from services.media.rules.gate import Refusal
+from services.media.rules.refusal import Refusal
 from services.media.rules.render import Rendering
 
-TRIES_MAX: Final = 3  # of a photo whose process dies or takes too long
-BACKOFF_SECONDS: Final = 0.5  # before the second try; doubles
-RENDER_SECONDS_MAX: Final = 30.0
-MEMORY_BYTES_MAX: Final = 1 << 30  # data of one photo's process; the largest photo taken needs about 300 MB
+BACKOFF_SECONDS: Final = 0.5  # before the second try of a photo whose decoder died; doubles
+RENDER_SECONDS_MAX: Final = 60.0  # by the clock, of a decoder that hangs; one that works is ended by its processor time
+LEASE_SECONDS: Final = 120.0  # of a photo in work: longer than fetching, scanning, decoding and storing may take
 CACHE_CONTROL: Final = "public, max-age=31536000, immutable"
 
 

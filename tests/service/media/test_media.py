@@ -21,9 +21,10 @@ from core.messages import MediaUploaded
 from core.names import Component
 from services.kit import outbox
 from services.kit.stores.objects import OBJECTS
-from services.media.events.uploaded import DARKROOM
+from services.media.events.workers import WORKERS
 from services.media.events.workshop import BenchLost, Workshop
-from services.media.rules.gate import damaged
+from services.media.rules.gate import checked
+from services.media.rules.render import damaged
 from tests.service.conftest import Someone, System
 from tests.service.media.photos import EICAR, announce, jpeg, picture, put, uploaded, with_exif
 
@@ -188,7 +189,8 @@ def bomb(width: int, height: int) -> bytes:
 async def test_a_bad_file_fails_with_its_reason_and_leaves_nothing(system: System, ann: Someone) -> None:
     good = jpeg(400, 300)
     bad = {
-        EICAR: "malware_found",
+        EICAR: "not_a_photo",  # what is no photo is not even scanned
+        good + EICAR: "malware_found",
         b"this is no photo, whatever it says": "not_a_photo",
         b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"></svg>': "not_a_photo",
         good[: len(good) // 2]: "damaged",
@@ -196,7 +198,8 @@ async def test_a_bad_file_fails_with_its_reason_and_leaves_nothing(system: Syste
         good[:20]: "damaged",
         b"\xff\xd8\xff" + os.urandom(5000): "damaged",
         bomb(60_000, 60_000): "too_many_pixels",
-        bomb(10_000, 5_001): "too_many_pixels",
+        bomb(8_001, 8_001): "too_many_pixels",
+        bomb(10_000_000, 1): "too_many_pixels",
     }
     found = await all_processed(system, ann, list(bad))
     assert [(media["state"], media["failure"]) for media in found] == [("failed", reason) for reason in bad.values()]
@@ -207,7 +210,7 @@ async def test_an_event_told_twice_makes_nothing_twice(system: System, ann: Some
     media_id = await uploaded(system, ann, jpeg(321, 240))
     await system.drain()
     before = await system.call("media.read", user=ann, media_id=media_id)
-    darkroom = system.apps["media"][DARKROOM]
+    workers = system.apps["media"][WORKERS]
 
     again = MediaUploaded(
         **outbox.stamp(system.apps["media"], 0),
@@ -217,7 +220,8 @@ async def test_an_event_told_twice_makes_nothing_twice(system: System, ann: Some
         size_bytes=1,
         content_type="image/jpeg",
     )
-    await asyncio.gather(darkroom.on_uploaded(again), darkroom.on_uploaded(again))
+    await asyncio.gather(workers.on_uploaded(again), workers.on_uploaded(again))
+    await system.drain()
 
     after = await system.call("media.read", user=ann, media_id=media_id)
     assert after.json == before.json
@@ -238,7 +242,7 @@ async def test_two_workers_on_one_photo_finish_it_once(system: System, ann: Some
             size_bytes=len(data),
             content_type="image/jpeg",
         )
-        await system.apps["media"][DARKROOM].on_uploaded(event)
+        await system.apps["media"][WORKERS].on_uploaded(event)
         await system.drain()
     media = (await system.call("media.read", user=ann, media_id=media_id)).json["media"]
     # the second to come may have found the upload gone; the first one's success stands
@@ -249,14 +253,14 @@ async def test_two_workers_on_one_photo_finish_it_once(system: System, ann: Some
 async def test_a_bench_that_is_killed_is_replaced_and_its_photo_tried_again() -> None:
     workshop = Workshop(benches=1)
     try:
-        first = await workshop.render(jpeg(100, 100))
+        first = await workshop.render(checked(jpeg(100, 100)))
         assert len(first.renderings) == 5
         bench = workshop._free[0]
         os.kill(bench.pid, signal.SIGKILL)
         await bench.wait()
         with pytest.raises(BenchLost):
-            await workshop.render(jpeg(100, 100))
-        assert len((await workshop.render(jpeg(100, 100))).renderings) == 5
+            await workshop.render(checked(jpeg(100, 100)))
+        assert len((await workshop.render(checked(jpeg(100, 100)))).renderings) == 5
     finally:
         await workshop.close()
 
@@ -265,7 +269,7 @@ async def test_a_bench_that_takes_too_long_is_ended() -> None:
     workshop = Workshop(benches=1, seconds_max=0.0)
     try:
         with pytest.raises(BenchLost):
-            await workshop.render(jpeg(100, 100))
+            await workshop.render(checked(jpeg(100, 100)))
         assert workshop._free == []
     finally:
         await workshop.close()
@@ -277,10 +281,11 @@ async def test_a_bench_does_not_outlive_its_parent_however_that_ends() -> None:
         "-c",
         "import asyncio\n"
         "from services.media.events.workshop import Workshop\n"
+        "from services.media.rules.gate import checked\n"
         "from tests.service.media.photos import jpeg\n"
         "async def main():\n"
         "    workshop = Workshop(benches=1)\n"
-        "    await workshop.render(jpeg(50, 50))\n"
+        "    await workshop.render(checked(jpeg(50, 50)))\n"
         "    print('bench', workshop._free[0].pid, flush=True)\n"
         "    await asyncio.sleep(3600)\n"
         "asyncio.run(main())\n",

@@ -1,0 +1,41 @@
+"""Limits of one photo, for everybody who holds it: upload, the media worker and its decoders, the scanner, containers.
+
+They fit each other (`tests/unit/test_photo_limits.py` computes it): what upload takes the scanner can read, what the
+gate lets through a decoder's memory holds, and what takes long is worked on apart from what does not.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+BYTES_MAX: Final = 20_000_000
+
+#: Most pixels by format. A baseline JPEG is decoded row by row, and a phone writes 200 megapixels (16,320 × 12,240); a
+#: WebP is decoded as a whole, at up to 16 bytes a pixel.
+PIXELS_MAX: Final = {"jpeg": 200_000_000, "png": 64_000_000, "webp": 51_000_000}
+SIDE_PIXELS_MAX: Final = 65_535  # as in JPEG; longer rows cost a decoder hundreds of megabytes
+
+TRIES_MAX: Final = 3  # of a photo on which a decoder, the scanner or the worker died
+
+
+class Lane(StrEnum):
+    """Where a photo is worked on, so that a slow one makes only slow ones wait."""
+
+    LIGHT = "light"  # `system.media.workers` at once
+    HEAVY = "heavy"  # `HEAVY_WORKERS` at once, and only when the cores have nothing better to do
+
+
+HEAVY_WORKERS: Final = 1
+
+#: Longest decode by the gate's estimate (`services.media.rules.gate`), in processor seconds of the machine that it was
+#: measured on.
+DECODE_SECONDS_MAX: Final = {Lane.LIGHT: 1.0, Lane.HEAVY: 4.0}
+#: Processor time after which a decoder is ended: the estimate, encoding, and room for a slower machine.
+CPU_SECONDS_MAX: Final = {Lane.LIGHT: 4, Lane.HEAVY: 20}
+#: Memory of one decoder.
+MEMORY_BYTES_MAX: Final = {Lane.LIGHT: 512 * 2**20, Lane.HEAVY: 1024 * 2**20}
+
+SCANS_AT_ONCE_MAX: Final = 4
+SCAN_SECONDS_MAX: Final = 10.0  # of one photo, in the scanner
+SCANNER_BYTES_MAX: Final = 512 * 2**20  # memory of the scanner with the bench's database of one signature

@@ -1,0 +1,58 @@
+"""What the media worker measures of photos, beside what every component measures of its operations."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Final
+
+from prometheus_client import Counter, Gauge
+
+from core import names
+from core.policies.photo import Lane
+from services.kit.metrics import Metrics
+from services.media.rules.refusal import Refusal
+from services.media.store.photos import Owed
+
+_SEEN_MAX: Final = 100_000
+
+
+class Measures:
+    """Counters and gauges of photos."""
+
+    def __init__(self, metrics: Metrics):
+        component, registry = metrics.component, metrics.registry
+        self._waiting = Gauge(
+            names.PHOTOS_WAITING_COUNT,
+            "Photos that have arrived and are not processed, of all instances.",
+            ("component",),
+            registry=registry,
+        ).labels(component)
+        self._oldest = Gauge(
+            names.PHOTOS_OLDEST_SECONDS,
+            "For how long the first of them has been seen waiting.",
+            ("component",),
+            registry=registry,
+        ).labels(component)
+        self._tries = Counter(
+            names.PHOTO_TRIES_TOTAL, "Times that work on a photo began.", ("component", "lane"), registry=registry
+        )
+        self._refused = Counter(
+            names.PHOTOS_REFUSED_TOTAL, "Photos that failed.", ("component", "reason"), registry=registry
+        )
+        self._component = component
+        self._since: dict[int, float] = {}
+
+    def tried(self, lane: Lane) -> None:
+        """Count a try."""
+        self._tries.labels(self._component, lane).inc()
+
+    def refused(self, reason: Refusal) -> None:
+        """Count a photo that failed."""
+        self._refused.labels(self._component, reason).inc()
+
+    def backlog(self, *, count: int, owed: list[Owed]) -> None:
+        """Show how many photos wait, and for how long the first of those that were seen has."""
+        now = monotonic()
+        self._since = {each.media_id: self._since.get(each.media_id, now) for each in owed[:_SEEN_MAX]}
+        self._waiting.set(count)
+        self._oldest.set(max((now - since for since in self._since.values()), default=0.0))

@@ -1,0 +1,66 @@
+"""Photos that wait for a worker of one lane, fair between owners; what does not fit stays in PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from dataclasses import dataclass
+
+from services.media.rules.turns import next_owner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """A photo that a worker has taken."""
+
+    media_id: int
+    owner_id: int
+
+
+class Queue:
+    """At most ``waiting_max`` photos, ``owner_max`` of one owner."""
+
+    def __init__(self, *, waiting_max: int, owner_max: int):
+        self._waiting_max, self._owner_max = waiting_max, owner_max
+        self._waiting: dict[int, deque[int]] = {}  # by owner, in the order of their turns
+        self._running: Counter[int] = Counter()  # photos in work, by owner
+        self._known: set[int] = set()  # photos that wait or are in work
+        self._waiting_count = 0
+        self._some = asyncio.Event()
+
+    def __len__(self) -> int:
+        return self._waiting_count
+
+    def offer(self, *, media_id: int, owner_id: int) -> bool:
+        """Let a photo wait; False where there is no room."""
+        if media_id in self._known:
+            return True
+        mine = self._waiting.get(owner_id, ())
+        if self._waiting_count >= self._waiting_max or len(mine) >= self._owner_max:
+            return False
+        self._waiting.setdefault(owner_id, deque()).append(media_id)
+        self._known.add(media_id)
+        self._waiting_count += 1
+        self._some.set()
+        return True
+
+    async def take(self) -> Turn:
+        """The next photo, once there is one; `done` ends it."""
+        while not self._waiting:
+            self._some.clear()
+            await self._some.wait()
+        owner_id = next_owner(self._waiting, self._running)
+        mine = self._waiting.pop(owner_id)
+        turn = Turn(media_id=mine.popleft(), owner_id=owner_id)
+        if mine:
+            self._waiting[owner_id] = mine  # behind everybody else
+        self._waiting_count -= 1
+        self._running[owner_id] += 1
+        return turn
+
+    def done(self, turn: Turn) -> None:
+        """Say that nobody works on the photo any more."""
+        self._known.discard(turn.media_id)
+        self._running[turn.owner_id] -= 1
+        if self._running[turn.owner_id] <= 0:
+            del self._running[turn.owner_id]

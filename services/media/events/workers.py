@@ -1,0 +1,164 @@
+"""Which photo is worked on when: the event wakes a worker, PostgreSQL says what is owed.
+
+No consumer waits for a photo: an event only puts it into the queue of a lane. A sweep finds what nobody works on:
+photos whose event was lost, whose worker died, which were put off or found no room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from core.failures import Failure
+from core.messages import MediaUploaded
+from core.policies import photo
+from core.policies.photo import Lane
+from services.kit import bus
+from services.kit.stores import translated
+from services.media.events.measures import Measures
+from services.media.events.queue import Queue, Turn
+from services.media.events.uploaded import Darkroom, TooHeavy
+from services.media.store.photos import Photos
+
+SWEEP_SECONDS: Final = 5.0  # between two looks at PostgreSQL
+SOON_SECONDS: Final = 1.0  # while it is known to hold what is not in the queue
+_WAITING_MAX: Final = 1_024  # in the queue of a lane
+_OWNER_MAX: Final = 8  # and of one owner; the rest waits in PostgreSQL
+_SHARD_MAX: Final = 64  # found on a shard at a time
+_PUT_OFF_SECONDS: Final = 2.0
+_STOP_SECONDS: Final = 1.0
+_log = structlog.get_logger("media")
+
+
+class Workers:
+    """The workers of both lanes in this process, and the sweep."""
+
+    def __init__(self, photos: Photos, darkroom: Darkroom, measures: Measures, *, light: int):
+        self._photos, self._darkroom, self._measures = photos, darkroom, measures
+        self._queues = {lane: Queue(waiting_max=_WAITING_MAX, owner_max=_OWNER_MAX) for lane in Lane}
+        self.counts = {Lane.LIGHT: light, Lane.HEAVY: photo.HEAVY_WORKERS}
+        self._places = asyncio.Semaphore(sum(self.counts.values()))
+        self._emptying = asyncio.Lock()
+        self._owing = True  # PostgreSQL may hold what is not in the queue
+        self._look = asyncio.Event()
+
+    def run_beside(self, app: web.Application) -> None:
+        """Work from start to stop of the application."""
+        bus.run_beside(app, self._sweep_on)
+        for lane, count in self.counts.items():
+            for _ in range(count):
+                bus.run_beside(app, functools.partial(self._work_on, lane))
+
+    async def on_uploaded(self, event: MediaUploaded) -> None:
+        """Queue the photo."""
+        self._offer(Lane.LIGHT, media_id=event.media_id, owner_id=event.owner_id)
+
+    async def idle(self) -> bool:
+        """Whether no photo waits to be processed, in this process or any other."""
+        count, _ = await self._photos.owed(owner_max=1, count_max=1)
+        return count == 0
+
+    async def sweep(self) -> None:
+        """Queue what PostgreSQL owes and nobody works on."""
+        self._owing = False
+        count, owed = await self._photos.owed(owner_max=_OWNER_MAX, count_max=_SHARD_MAX)
+        self._owing |= count > len(owed)
+        for each in owed:
+            if each.leased:
+                self._owing = True  # by somebody who may die
+            else:
+                self._offer(each.lane, media_id=each.media_id, owner_id=each.owner_id)
+        self._measures.backlog(count=count, owed=owed)
+
+    def _offer(self, lane: Lane, *, media_id: int, owner_id: int) -> None:
+        if not self._queues[lane].offer(media_id=media_id, owner_id=owner_id):
+            self._owing = True
+
+    async def _sweep_on(self) -> None:
+        attempt, given_back = 0, False
+        while True:
+            try:
+                if not given_back:
+                    await self._photos.give_back()
+                    await self._photos.forget()
+                    given_back = True
+                await self.sweep()
+                attempt = 0
+            except Failure as failure:
+                attempt += 1
+                _log.warning("sweep_put_off", error=str(failure), attempt=attempt)
+            seconds = SOON_SECONDS if self._owing or attempt else SWEEP_SECONDS
+            self._look.clear()
+            with suppress(TimeoutError):
+                # jittered, so that several processes do not look at the same moment
+                async with asyncio.timeout(seconds * random.uniform(0.75, 1.25)):
+                    await self._look.wait()
+
+    async def _work_on(self, lane: Lane) -> None:
+        queue, attempt = self._queues[lane], 0
+        while True:
+            turn = await queue.take()
+            try:
+                await self._work(turn, lane)
+                attempt = 0
+            except Failure as failure:
+                attempt += 1
+                _log.warning("photo_put_off", media=turn.media_id, error=str(failure), attempt=attempt)
+            finally:
+                queue.done(turn)
+            if self._owing and not len(queue):
+                self._look.set()
+            if attempt:
+                await asyncio.sleep(bus.pause_seconds(attempt))
+
+    async def _work(self, turn: Turn, lane: Lane) -> None:
+        job = await self._photos.begin(turn.media_id)
+        if job is None:
+            return
+        self._measures.tried(lane)
+        try:
+            # one whose earlier try ended this process is worked on alone, so that no other dies with it again
+            async with self._place(alone=job.tries > 1):
+                await self._darkroom.process(job, lane)
+        except TooHeavy:
+            await self._photos.put_off(job.media_id, lane=Lane.HEAVY, seconds=0.0)
+            self._offer(Lane.HEAVY, media_id=job.media_id, owner_id=job.owner_id)
+        except asyncio.CancelledError:  # a stop says nothing about the photo
+            with suppress(Failure, TimeoutError):
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await self._photos.put_off(job.media_id, lane=job.lane, seconds=0.0)
+            raise
+        except Exception as error:
+            self._owing = True
+            failure = translated(error)
+            with suppress(Failure):  # its lease ends by itself
+                await self._photos.put_off(
+                    job.media_id, lane=job.lane, seconds=_PUT_OFF_SECONDS, counts=failure is None
+                )
+            if failure is None:
+                _log.error("photo_broke_the_worker", media=job.media_id, exc_info=error)
+                return
+            raise failure from error
+
+    @asynccontextmanager
+    async def _place(self, *, alone: bool) -> AsyncIterator[None]:
+        taken = 0
+        try:
+            async with self._emptying:  # in turn, so that two who want all do not each hold half
+                for _ in range(sum(self.counts.values()) if alone else 1):
+                    await self._places.acquire()
+                    taken += 1
+            yield
+        finally:
+            for _ in range(taken):
+                self._places.release()
+
+
+WORKERS: Final = web.AppKey("WORKERS", Workers)
