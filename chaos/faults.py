@@ -114,7 +114,7 @@ class LinkFault:
 class ProcessFault:
     """A process killed, paused, or stopped and started again. Raises ProcessError.
 
-    Starting again is its supervisor's work: a hold keeps it from that until the fault is over.
+    Its supervisor starts again what died or is frozen: a hold keeps it from that until the fault is over.
     """
 
     def __init__(self, order: ProcessOrder):
@@ -173,9 +173,9 @@ class ProcessFault:
 
 def mend_process(order: ProcessOrder) -> None:
     """Undo what a warden that was killed may have left of ``order``: a process that is stopped, or a hold."""
-    if order.hold:
-        processes.release(Path(order.hold))
     if order.kind is FaultKind.PAUSE:
         with suppress(processes.ProcessError):
             pid = processes.pid_of(Path(order.stack_file), order.target) if order.stack_file else order.pid
             processes.resume(processes.family(Target.of(order.target, pid)))
+    if order.hold:
+        processes.release(Path(order.hold))

@@ -47,7 +47,7 @@ class LinkOrder(msgspec.Struct, frozen=True, kw_only=True, tag="link"):
 
 
 class ProcessOrder(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
-    """Kill, pause or restart a process. ``hold`` is a file whose presence keeps its supervisor from starting it."""
+    """Kill, pause or restart a process. ``hold`` is a file whose presence keeps its supervisor away from it."""
 
     number: int
     target: str
@@ -141,7 +141,7 @@ def _order(
     if name not in processes:
         raise OrdersError(f"faults[{number}]: no process {name} runs; there are {', '.join(sorted(processes))}")
     # a kill without a time is left to the supervisor, which starts it again as it would after any death
-    held = bool(stack_data) and fault.kind in (FaultKind.KILL, FaultKind.RESTART) and fault.for_seconds > 0
+    held = bool(stack_data) and fault.for_seconds > 0
     return ProcessOrder(
         number=number,
         target=name,

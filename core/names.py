@@ -123,6 +123,15 @@ class Outcome(StrEnum):
 ERRORS: Final = frozenset({Outcome.REFUSED, Outcome.FAILED, Outcome.TIMEOUT, Outcome.LOST})
 
 
+class PhotoState(StrEnum):
+    """How far a photo has come."""
+
+    REGISTERED = "registered"  # its owner may put it
+    PROCESSING = "processing"  # it has arrived
+    SUCCEEDED = "succeeded"  # its variants can be fetched
+    FAILED = "failed"  # it was refused, for the reason given
+
+
 class Cache(StrEnum):
     """A cache whose hits and misses both sides count."""
 

@@ -27,7 +27,7 @@ class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     pid: int  # 0 where it does not run
     started_ticks: int  # of the kernel, field 22 of /proc/PID/stat
-    state: str  # waiting, starting, ready, died, backing off, held, stopped
+    state: str  # waiting, starting, ready, unresponsive, paused, died, backing off, held, stopped
     port: int
     log: str
     restarts: int

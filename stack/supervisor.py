@@ -13,15 +13,15 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from core.names import Server
 from core.policies import restarts
-from stack import processes, state
-from stack.backing import service
+from stack import processes, state, watch
+from stack.backing import gateway, service
 from stack.backing.registry import BACKINGS, Backing
 from stack.command import Command
 from stack.failure import NotReady, StackFailure
@@ -30,10 +30,16 @@ from stack.holds import is_held
 from stack.plan import Process, StackPlan
 from stack.processes import Child
 from stack.wards import LIVE, Ward, snapshot
+from stack.watch import Finding
 
 _READY_SECONDS: Final = 40.0  # a server that does not answer by then has failed
 _LOG_BYTES_MAX: Final = 256 * 2**20  # a log that grew beyond is emptied
 
+_WHY: Final = {
+    Finding.FROZEN: "does not answer and does nothing",
+    Finding.SILENT: f"has not answered for {watch.BUSY_SECONDS:g} s",
+    Finding.GONE: "does not answer",
+}
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Tell = Callable[[dict[str, Any]], None]
@@ -70,6 +76,7 @@ class Supervisor:
                 seconds = round(time.time() - self._started_at, 2)
                 self._note("up", seconds=seconds)
                 self._tell({"event": "up", "seconds": seconds})
+                self._beside(self._watch())
                 await self._serve()
         except ExceptionGroup as group:
             failures, bugs = group.split(StackFailure)
@@ -159,9 +166,7 @@ class Supervisor:
         self._note("died", name=child.name, pid=child.pid, how=ward.end, exit_code=child.exit_code, said=ward.end_said)
         self._mark(ward, f"pid {child.pid} ended: {ward.end}")
         if was_ready:
-            task = asyncio.create_task(self._restart(ward))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._beside(self._restart(ward))
         self._write()
 
     async def _restart(self, ward: Ward) -> None:
@@ -192,6 +197,46 @@ class Supervisor:
             self._mark(ward, f"started again as pid {pid}, restart {ward.restarts}")
             return
 
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(watch.LOOK_SECONDS)
+            for ward in self._wards.values():
+                self._look(ward)
+
+    def _look(self, ward: Ward) -> None:
+        """See whether a process that runs still works, and do something about one that does not."""
+        name, child = ward.process.name, ward.child
+        if child is None or child.exit_code is not None or ward.state not in LIVE or ward.doom:
+            ward.unwatch()
+            return
+        if is_held(self._plan.data, name):  # whoever holds it does with it what it wants
+            ward.unwatch()
+            self._enter(ward, "paused" if watch.stopped(child.pid) else "ready")
+            return
+        if ward.watch is None:
+            ward.watch = watch.Watch(child.pid, ward.backing.question(self._plan, ward.process))
+        finding = ward.watch.look(time.monotonic())
+        if finding is Finding.WELL:
+            if ward.state == "unresponsive":
+                self._note("answers again", name=name, pid=child.pid)
+            self._enter(ward, "ready")
+        elif finding is not Finding.BUSY and ward.state != "unresponsive":
+            self._enter(ward, "unresponsive")
+            self._note("unresponsive", name=name, pid=child.pid, how=_WHY[finding])
+            self._mark(ward, f"pid {child.pid} {_WHY[finding]}")
+            if ward.process.settings is not None:
+                self._beside(gateway.take_out(self._plan, ward.process))
+        if finding is Finding.GONE:
+            ward.doom = "did not answer and was killed by the supervisor"
+            for pid in family(child.pid):  # what is frozen below it would hold on to its memory and ports
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def _enter(self, ward: Ward, now: str) -> None:
         if ward.state != now:
             ward.state = now
@@ -199,6 +244,8 @@ class Supervisor:
 
     def _mark(self, ward: Ward, text: str) -> None:
         """A line of ours in the process's own log: who reads the one need not look for the other."""
+        if self._state == "starting":
+            return  # a start that fails is shown with the end of this log
         with _disk_may_be_full():
             processes.mark(self._plan.log(ward.process.name), text)
 
@@ -221,6 +268,8 @@ class Supervisor:
         """Services first, so that they drain while their stores answer; then all servers at once."""
         for task in tuple(self._tasks):
             task.cancel()
+        for ward in self._wards.values():
+            ward.unwatch()
         for ours in (True, False):
             group = [ward for ward in self._wards.values() if (ward.process.server is None) is ours]
             gateways = [ward for ward in group if ward.process.server is Server.GATEWAY]

@@ -16,9 +16,10 @@ from stack.backing.registry import Backing
 from stack.command import Command
 from stack.plan import Process, StackPlan
 from stack.processes import Child
+from stack.watch import Watch
 
 #: States of a process that runs and was ready at least once.
-LIVE: Final = frozenset({"ready"})
+LIVE: Final = frozenset({"ready", "paused", "unresponsive"})
 _SAID_MAX: Final = 300  # characters of a log's last line that are kept beside a death
 
 
@@ -37,6 +38,8 @@ class Ward:
     end: str = ""  # how it ended last
     end_said: str = ""  # the last line of its log then
     end_at: float = 0.0  # Unix time
+    doom: str = ""  # why we end it ourselves
+    watch: Watch | None = None
     up: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ready(self) -> None:
@@ -44,12 +47,20 @@ class Ward:
         self.state, self.ready_at = "ready", time.monotonic()
         self.up.set()
 
+    def unwatch(self) -> None:
+        """Look at it no longer."""
+        if self.watch is not None:
+            self.watch.close()
+            self.watch = None
+
     def died(self, how: str, said: str) -> None:
         """It ended unasked."""
+        self.unwatch()
         served = time.monotonic() - self.ready_at if self.ready_at else 0.0
         self.deaths = restarts.deaths_in_a_row(self.deaths, served)
         self.state, self.ready_at = "died", 0.0
-        self.end, self.end_said, self.end_at = how, said[:_SAID_MAX], time.time()
+        self.end, self.end_said, self.end_at = self.doom or how, said[:_SAID_MAX], time.time()
+        self.doom = ""
 
 
 def snapshot(plan: StackPlan, wards: Iterable[Ward], now: str, started_at: float) -> state.StackState:

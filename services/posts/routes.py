@@ -11,11 +11,13 @@ from aiohttp import web
 from core import ids
 from core.failures import FieldError, Forbidden, Invalid, NotFound
 from core.messages import PostCreated, PostDeleted
+from core.names import PhotoState
 from services.kit import body, idempotency, outbox, pages
 from services.kit.answers import answer, empty
 from services.kit.clock import rfc3339
 from services.kit.config import SETTINGS, new_id
 from services.kit.pages import Page, PageQuery
+from services.kit.photos import Photo, Variant, address
 from services.kit.routing import body_id, path_id, route, stage, viewer
 from services.kit.stores.people import Person
 from services.posts import rules
@@ -29,25 +31,6 @@ class NewPost(body.Body, frozen=True, kw_only=True):
 
     media_ids: list[str]
     caption: str = ""
-
-
-class Variant(msgspec.Struct, frozen=True, kw_only=True):
-    """One rendering, at its public address; the address never changes its content."""
-
-    name: str
-    url: str
-    width: int
-    height: int
-    content_type: str
-    size_bytes: int
-
-
-class Photo(msgspec.Struct, frozen=True, kw_only=True):
-    """One photo of a post; it has variants once its state is ``succeeded``."""
-
-    id: str
-    state: str
-    variants: list[Variant]
 
 
 class Post(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,11 +151,11 @@ def _shown(request: web.Request, post: StoredPost) -> Post:
 def _photo(photo: StoredPhoto, base: str) -> Photo:
     return Photo(
         id=str(photo.media_id),
-        state=photo.state,
+        state=PhotoState(photo.state),
         variants=[
             Variant(
                 name=each.name,
-                url=f"{base}/media/{each.object_key}",
+                url=address(base, each.object_key),
                 width=each.width,
                 height=each.height,
                 content_type=each.content_type,

@@ -13,15 +13,16 @@ from aiohttp import web
 from core import ids
 from core.failures import Conflict, FieldError, Invalid, NotFound
 from core.messages import MediaUploaded
+from core.names import PhotoState
 from services.kit import body, idempotency, outbox
 from services.kit.answers import answer
 from services.kit.clock import now_ms, rfc3339
 from services.kit.config import SETTINGS, new_id
+from services.kit.photos import Photo, Variant, address
 from services.kit.routing import path_id, route, stage, viewer
 from services.kit.stores.objects import OBJECTS
 from services.upload import rules
-from services.upload.rules import PhotoState
-from services.upload.store import Photo, Photos
+from services.upload.store import Photos, Upload
 
 PHOTOS: Final = web.AppKey("PHOTOS", Photos)
 VERIFYING: Final = web.AppKey("VERIFYING", asyncio.Semaphore)  # uploads read back whole at once
@@ -49,24 +50,10 @@ class MediaState(msgspec.Struct, frozen=True, kw_only=True):
     state: PhotoState
 
 
-class VariantView(msgspec.Struct, frozen=True, kw_only=True):
-    """One rendering, at its public address; the address never changes its content."""
+class Media(Photo, frozen=True, kw_only=True):
+    """A photo; ``failure`` says why it was refused."""
 
-    name: str
-    url: str
-    width: int
-    height: int
-    content_type: str
-    size_bytes: int
-
-
-class Media(msgspec.Struct, frozen=True, kw_only=True):
-    """A photo; ``failure`` tells why it was refused."""
-
-    id: str
-    state: PhotoState
     failure: str | None
-    variants: list[VariantView]
 
 
 class UploadTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +100,7 @@ async def create(request: web.Request) -> web.Response:
         )
     with stage(request, "present"):
         media_id = new_id(request.app, ids.shard_of(owner_id))
-        photo = Photo(
+        photo = Upload(
             media_id=media_id,
             owner_id=owner_id,
             state=PhotoState.REGISTERED,
@@ -185,9 +172,9 @@ async def read(request: web.Request) -> web.Response:
     with stage(request, "present"):
         base = request.app[SETTINGS].media_url
         views = [
-            VariantView(
+            Variant(
                 name=each.name,
-                url=f"{base}/media/{each.object_key}",
+                url=address(base, each.object_key),
                 width=each.width,
                 height=each.height,
                 content_type=each.content_type,
@@ -205,7 +192,7 @@ def _media_id(response: web.Response) -> int:
     return int(msgspec.json.decode(response.body, type=Registered).media.id)
 
 
-def _registered(request: web.Request, photo: Photo) -> Registered:
+def _registered(request: web.Request, photo: Upload) -> Registered:
     objects = request.app[OBJECTS]
     state = MediaState(id=str(photo.media_id), state=photo.state)
     if photo.state is not PhotoState.REGISTERED:
@@ -229,7 +216,7 @@ def _registered(request: web.Request, photo: Photo) -> Registered:
     )
 
 
-async def _verify(request: web.Request, photo: Photo, checksum_sha256: str | None) -> None:
+async def _verify(request: web.Request, photo: Upload, checksum_sha256: str | None) -> None:
     """Raise Conflict when nothing was put, Invalid that names what differs from what was announced."""
     objects = request.app[OBJECTS]
     bucket = objects.told.uploads_bucket

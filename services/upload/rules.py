@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from typing import Final
 
 from core import ids
@@ -17,15 +16,6 @@ UPLOAD_SECONDS: Final = 900  # how long a presigned address is good for
 SLOW_SECONDS: Final = 300  # and how long a PUT may take that began just before
 ABANDONED_SECONDS: Final = 3600.0  # what is not completed by then is swept; well after its address has expired
 _CHECKSUM: Final = re.compile(r"^[0-9a-f]{64}$")
-
-
-class PhotoState(StrEnum):
-    """How far a photo has come."""
-
-    REGISTERED = "registered"  # its owner may put it
-    PROCESSING = "processing"  # it has arrived
-    SUCCEEDED = "succeeded"  # its variants can be fetched
-    FAILED = "failed"  # it was refused, for the reason given
 
 
 def wrong_fields(*, content_type: str, size_bytes: int, checksum_sha256: str | None) -> Iterator[FieldError]:

@@ -10,10 +10,10 @@ from aiohttp import web
 
 from core import ids
 from core.messages import MediaUploaded, Variant
+from core.names import PhotoState
 from services.kit import idempotency
 from services.kit.outbox import Outbox
 from services.kit.stores.postgres import Connection, Shards, schema
-from services.upload.rules import PhotoState
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS {s}.media (
@@ -33,7 +33,7 @@ _COLUMNS: Final = "id, owner_id, state, content_type, size_bytes, checksum_sha25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Photo:
+class Upload:
     """One upload; ``object_key`` is in the bucket of uploads."""
 
     media_id: int
@@ -53,8 +53,8 @@ class Photos:
         self._shards, self._outbox = shards, outbox
 
     async def register(
-        self, request: web.Request, photo: Photo, response: web.Response, *, id_in: Callable[[web.Response], int]
-    ) -> tuple[web.Response, Photo | None]:
+        self, request: web.Request, photo: Upload, response: web.Response, *, id_in: Callable[[web.Response], int]
+    ) -> tuple[web.Response, Upload | None]:
         """Write a new upload; returns ``response``, or the first answer and its upload when the key was used before.
 
         ``id_in`` finds the upload's id in an answer. An upload that was swept is no more: a new one takes its place.
@@ -82,7 +82,7 @@ class Photos:
             )
             return await idempotency.finish(request, connection, shard, response), None
 
-    async def photo(self, media_id: int) -> Photo | None:
+    async def photo(self, media_id: int) -> Upload | None:
         """The upload, or None."""
         shard = ids.shard_of(media_id)
         async with self._shards.connection(shard) as connection:
@@ -174,12 +174,12 @@ async def _delete_registered(connection: Connection, shard: int, oldest: int, co
     return [row[0] for row in await cursor.fetchall()]
 
 
-async def _photo(connection: Connection, shard: int, media_id: int) -> Photo | None:
+async def _photo(connection: Connection, shard: int, media_id: int) -> Upload | None:
     cursor = await connection.execute(f"SELECT {_COLUMNS} FROM {schema(shard)}.media WHERE id = %s", (media_id,))
     row = await cursor.fetchone()
     if row is None:
         return None
-    return Photo(
+    return Upload(
         media_id=row[0],
         owner_id=row[1],
         state=PhotoState(row[2]),

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Final
 
 from core.policies import photo
+from stack import probe
 from stack.backing.folders import make, own
 from stack.command import Command
 from stack.failure import NotReady
 from stack.install import tools
 from stack.plan import Process, StackPlan
+from stack.probe import Probe
 
 #: As a hash of the file, and as its bytes anywhere in a file of any type: a photo may carry it behind its pixels.
 _EICAR: Final = {
@@ -100,6 +102,11 @@ def ready(_plan: StackPlan, process: Process) -> None:
         raise NotReady(str(error)) from error
     if not answer.startswith(b"PONG"):
         raise NotReady(answer.decode(errors="replace").strip())
+
+
+def question(_plan: StackPlan, process: Process) -> Probe:
+    """What shows that it still works."""
+    return probe.clamd(process.address)
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:

@@ -6,6 +6,7 @@ instances share one port (SO_REUSEPORT): when one dies, the kernel gives new con
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import http.client
 import io
@@ -14,22 +15,28 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from core import tokens
-from core.names import Component
+from core.names import Component, Server
 from core.operations import API, OPERATIONS, Operation
 from core.scenario.units import RateLimit
+from stack import probe
 from stack.backing.folders import make, own
 from stack.command import Command
 from stack.deployment import filled
 from stack.failure import NotReady
 from stack.install import tools
 from stack.plan import Address, Process, StackPlan
+from stack.probe import Probe
 
 #: Pages that are no operations: path and the component that serves them to everybody.
 PAGES: Final[dict[str, Component]] = {"/openapi.json": Component.POSTS, "/docs": Component.POSTS}
 _TABLE_ENTRIES_MAX: Final = 100_000
+_ADMIN: Final = "admin.sock"  # in the folder of each instance, for the stack alone
+_ADMIN_SECONDS: Final = 1.0
 _DATA_BYTES: Final = 512 * 2**20
 #: A dead instance refuses connections: seen by requests, and by checks every 100 ms from then on, so it is out in
 #: 0.3 s. A busy one answers its check late: it is out only after three of them took 2 s each.
@@ -112,9 +119,13 @@ def tables(told: Mapping[str, RateLimit]) -> str:
     return "\n".join(lines)
 
 
+def _answering(components: Iterable[Component]) -> set[str]:
+    return {each.component for each in operations_of(components)} | set(PAGES.values())
+
+
 def backends(components: Mapping[Component, tuple[Address, ...]]) -> str:
     """One backend per component that answers something."""
-    answering = {each.component for each in operations_of(components)} | set(PAGES.values())
+    answering = _answering(components)
     lines: list[str] = []
     for component, addresses in components.items():
         if component not in answering:
@@ -191,6 +202,43 @@ def ready(plan: StackPlan, process: Process) -> None:
     ]
     if waiting:
         raise NotReady(f"backends not up: {', '.join(waiting)}")
+
+
+def question(plan: StackPlan, process: Process) -> Probe:
+    """Ask this instance: the port for clients is shared among all."""
+    return probe.http(Address(host=process.address.host, port=plan.ports[f"{process.name}_metrics"]), "/healthz")
+
+
+async def take_out(plan: StackPlan, frozen: Process) -> None:
+    """Send no more to the components of a process that is frozen, and cut off what waits for it.
+
+    The checks put it back when it answers them again. A gateway that cannot be reached is left to its own checks.
+    """
+    urls = plan.component_urls()
+    commands: list[str] = []
+    for member in frozen.settings.members if frozen.settings else ():
+        component = Component(member.component)
+        if component in _answering(plan.components):
+            url = Address(host=frozen.address.host, port=member.listen.port).url
+            server = f"{component}/{component}-{urls[component].index(url) + 1}"
+            commands += [f"set server {server} health down", f"shutdown sessions server {server}"]
+    for each in plan.processes:
+        if each.server is Server.GATEWAY and commands:
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_ADMIN_SECONDS):
+                    await _command(plan.folder(each.name), "; ".join(commands))
+
+
+async def _command(folder: Path, line: str) -> None:
+    # by the open folder: the path of a socket may have a hundred bytes, the path of a data folder more
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        reader, writer = await asyncio.open_unix_connection(f"/proc/self/fd/{held}/{_ADMIN}")
+        writer.write(line.encode() + b"\n")
+        await reader.read()
+        writer.close()
+    finally:
+        os.close(held)
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:

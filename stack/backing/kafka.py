@@ -20,10 +20,12 @@ from typing import Any, Final
 
 from core.messages import TOPICS
 from core.names import Server
+from stack import probe
 from stack.command import Command
 from stack.failure import NotReady, StackFailure
 from stack.install import tools
 from stack.plan import Process, Proxy, StackPlan
+from stack.probe import Probe
 
 _HEAP: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms96m", "-Xmx384m")
 _BOUNDS: Final = ("-XX:MaxMetaspaceSize=128m", "-XX:MaxDirectMemorySize=128m", "-XX:ReservedCodeCacheSize=64m")
@@ -170,6 +172,11 @@ def ready(_plan: StackPlan, process: Process) -> None:
             await admin.close()
 
     _run(ask)
+
+
+def question(_plan: StackPlan, process: Process) -> Probe:
+    """What shows that it still works."""
+    return probe.kafka(process.address)
 
 
 def settle(plan: StackPlan, process: Process) -> None:

@@ -13,10 +13,12 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Final
 
+from stack import probe
 from stack.command import Command
 from stack.failure import NotReady
 from stack.install import tools
 from stack.plan import MEDIA_BUCKET, UPLOADS_BUCKET, Process, StackPlan
+from stack.probe import Probe
 
 _HEALTH: Final = "/health"
 
@@ -65,6 +67,11 @@ def ready(plan: StackPlan, process: Process) -> None:
         client(plan, process).list_buckets()
     except (OSError, botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         raise NotReady(str(error)) from error
+
+
+def question(_plan: StackPlan, process: Process) -> Probe:
+    """What shows that it still works."""
+    return probe.http(process.address, _HEALTH)
 
 
 def settle(plan: StackPlan, process: Process) -> None:

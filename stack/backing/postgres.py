@@ -19,11 +19,13 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from stack import probe
 from stack.backing.folders import make, own
 from stack.command import Command
 from stack.failure import NotReady, StackFailure
 from stack.install import tools
 from stack.plan import POSTGRES_DATABASE, POSTGRES_USER, Process, StackPlan
+from stack.probe import Probe
 
 _ACCOUNT: Final = "postgres"
 _FIRST_PASSWORD: Final = "first"  # of a new cluster, until its first start
@@ -183,6 +185,11 @@ def _set_password(plan: StackPlan, process: Process) -> None:
             )
     except psycopg.OperationalError as error:
         raise NotReady(str(error).strip()) from error
+
+
+def question(_plan: StackPlan, process: Process) -> Probe:
+    """What shows that it still works."""
+    return probe.postgres(process.address)
 
 
 def settle(plan: StackPlan, process: Process) -> None:

@@ -9,10 +9,12 @@ from typing import Any, Final
 import yaml
 
 from core.names import Server
+from stack import probe
 from stack.command import Command
 from stack.failure import NotReady
 from stack.install import tools
 from stack.plan import Process, StackPlan
+from stack.probe import Probe
 
 _INTERVAL: Final = "10s"  # a scrape costs the services a few milliseconds: not more often than needed
 
@@ -74,6 +76,11 @@ def ready(_plan: StackPlan, process: Process) -> None:
             answer.read()
     except (OSError, urllib.error.URLError) as error:
         raise NotReady(str(error)) from error
+
+
+def question(_plan: StackPlan, process: Process) -> Probe:
+    """What shows that it still works."""
+    return probe.http(process.address, "/-/healthy")
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:

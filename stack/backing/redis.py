@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 from typing import Final
 
+from stack import probe
 from stack.command import Command
 from stack.failure import NotReady
 from stack.install import tools
 from stack.plan import Process, StackPlan
+from stack.probe import Probe
 
 _OVERHEAD_BYTES: Final = 192 * 2**20  # buffers of clients and fragmentation, above maxmemory
 
@@ -58,6 +60,11 @@ def ready(_plan: StackPlan, process: Process) -> None:
         raise NotReady(str(error)) from error
     if not answer.startswith(b"+PONG"):
         raise NotReady(answer.decode(errors="replace").strip())
+
+
+def question(_plan: StackPlan, process: Process) -> Probe:
+    """What shows that it still works."""
+    return probe.redis(process.address)
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:

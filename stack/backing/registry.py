@@ -8,6 +8,7 @@ from core.names import Server
 from stack.backing import clamd, gateway, kafka, objects, postgres, prometheus, redis, toxiproxy, varnish
 from stack.command import Command
 from stack.plan import Process, StackPlan
+from stack.probe import Probe
 
 
 class Backing(Protocol):
@@ -18,6 +19,9 @@ class Backing(Protocol):
 
     def ready(self, plan: StackPlan, process: Process, /) -> None:
         """Raise NotReady until the server answers its own protocol. Blocking, at most a few seconds."""
+
+    def question(self, plan: StackPlan, process: Process, /) -> Probe:
+        """What a running server is asked over and over, and answers even when it is busy."""
 
     def settle(self, plan: StackPlan, process: Process, /) -> None:
         """Make what its users rely on (schemas, topics, buckets, proxies). May run again: after every start."""

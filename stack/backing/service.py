@@ -8,10 +8,12 @@ import sys
 from typing import Final
 
 from core import settings
+from stack import probe
 from stack.command import Command
 from stack.failure import NotReady
 from stack.keys import write_private
 from stack.plan import Process, StackPlan
+from stack.probe import Probe
 
 DATA_BYTES: Final = 1536 * 2**20
 _ENVIRONMENT: Final = {
@@ -61,6 +63,11 @@ def ready(_plan: StackPlan, process: Process) -> None:
             wire.close()
         if answer.status != 200:
             raise NotReady(f"{member.component}: {answer.status} {body}")
+
+
+def question(_plan: StackPlan, process: Process) -> Probe:
+    """Ask its first component: all of them share one event loop."""
+    return probe.http(process.address, "/healthz")
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:

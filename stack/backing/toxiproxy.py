@@ -6,10 +6,12 @@ import json
 import urllib.error
 import urllib.request
 
+from stack import probe
 from stack.command import Command
 from stack.failure import NotReady
 from stack.install import tools
 from stack.plan import Process, StackPlan
+from stack.probe import Probe
 
 
 def prepare(plan: StackPlan, process: Process) -> Command:
@@ -32,6 +34,11 @@ def ready(_plan: StackPlan, process: Process) -> None:
             answer.read()
     except (OSError, urllib.error.URLError) as error:
         raise NotReady(str(error)) from error
+
+
+def question(_plan: StackPlan, process: Process) -> Probe:
+    """What shows that it still works."""
+    return probe.http(process.address, "/version")
 
 
 def settle(plan: StackPlan, process: Process) -> None:

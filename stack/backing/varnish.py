@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from core.names import Server
+from stack import probe
 from stack.backing.folders import make, own
 from stack.command import Command
 from stack.deployment import filled
@@ -18,6 +19,7 @@ from stack.failure import NotReady, StackFailure
 from stack.install import tools
 from stack.keys import write_private
 from stack.plan import Process, StackPlan
+from stack.probe import Probe
 
 _OVERHEAD_BYTES: Final = 512 * 2**20  # threads' stacks and workspaces above the cache
 _PARAMETERS: Final = (
@@ -82,6 +84,11 @@ def ready(_plan: StackPlan, process: Process) -> None:
             answer.read()
     except (OSError, urllib.error.URLError) as error:
         raise NotReady(str(error)) from error
+
+
+def question(_plan: StackPlan, process: Process) -> Probe:
+    """What shows that it still works."""
+    return probe.http(process.address, "/healthz")
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:

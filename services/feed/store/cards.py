@@ -18,8 +18,9 @@ import msgspec
 from redis.asyncio import Redis
 
 from core import ids
-from core.names import Key
+from core.names import Key, PhotoState
 from services.kit.clock import rfc3339
+from services.kit.photos import Photo, Variant, address
 from services.kit.stores.people import Person
 from services.kit.stores.postgres import Connection, Shards, schema
 from services.kit.stores.reactions import Tally
@@ -39,25 +40,6 @@ if redis.call('GET', KEYS[1]) == '-' then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1
 """
-
-
-class Variant(msgspec.Struct, frozen=True, kw_only=True):
-    """One rendering of a photo, at its public address."""
-
-    name: str
-    url: str
-    width: int
-    height: int
-    content_type: str
-    size_bytes: int
-
-
-class Photo(msgspec.Struct, frozen=True, kw_only=True):
-    """One photo of a post; it has variants once its state is ``succeeded``."""
-
-    id: str
-    state: str
-    variants: list[Variant]
 
 
 class CardBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,7 +167,7 @@ class Cards:
             variants.setdefault(int(media_id), []).append(
                 Variant(
                     name=name,
-                    url=f"{self._media_url}/media/{object_key}",
+                    url=address(self._media_url, object_key),
                     width=int(width),
                     height=int(height),
                     content_type=content_type,
@@ -193,7 +175,7 @@ class Cards:
                 )
             )
         photos = [
-            Photo(id=str(media_id), state=states[media_id], variants=variants.get(media_id, []))
+            Photo(id=str(media_id), state=PhotoState(states[media_id]), variants=variants.get(media_id, []))
             for media_id in row[6]
             if media_id in states
         ]

@@ -10,6 +10,10 @@ from redis import exceptions as redis_errors
 from core.failures import DeadlineExceeded, Failure, Overloaded, Unavailable
 
 
+class Unanswered(psycopg.OperationalError):
+    """PostgreSQL did not answer in time, not even that it took too long: it is frozen, or cannot be reached."""
+
+
 def translated(error: BaseException) -> Failure | None:
     """A store's own exception as a failure that callers know; None for anything that is not the store's fault."""
     match error:
@@ -21,6 +25,8 @@ def translated(error: BaseException) -> Failure | None:
             return Unavailable("The database cannot be reached in time")
         case psycopg.errors.QueryCanceled() | psycopg.errors.LockNotAvailable():
             return DeadlineExceeded("The database took too long")
+        case Unanswered():
+            return DeadlineExceeded("The database does not answer")
         case psycopg.OperationalError() | psycopg.InterfaceError():
             return Unavailable("The database cannot be reached")
         case redis_errors.TimeoutError():

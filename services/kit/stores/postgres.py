@@ -15,24 +15,63 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 from aiohttp import web
+from psycopg import waiting
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from core import settings
 from services.kit.config import MEMBER, required
-from services.kit.stores import translated
+from services.kit.stores import Unanswered, translated
 
 R = TypeVar("R")
 
 _WAITING_MAX: Final = 256  # requests that wait for a connection of one instance; more are refused
 _START_SECONDS: Final = 20.0
+#: Above the server's own limit of a statement, which is told in words; this one is for a server that says nothing.
+_MARGIN_SECONDS: Final = 0.5
+_ANSWER_SECONDS: Final = 2.0 + _MARGIN_SECONDS
+_LET_GO_SECONDS: Final = 0.25
+_INTERVAL_SECONDS: Final = 0.1  # how often psycopg looks up while it waits
 _PREPARED_MAX: Final = 512  # statement texts differ by schema: eight schemas of twenty statements, and room
 
 
 class Connection(psycopg.AsyncConnection[TupleRow]):
-    """A connection that remembers what to do once its transaction has committed."""
+    """A connection that waits for no answer longer than its deadline, and remembers what to do after a commit.
+
+    The server itself ends statements that take too long. A server that is frozen does not, while its kernel goes on
+    acknowledging packets, so that no socket option sees it: this deadline does. A connection that missed it is closed.
+    """
 
     after_commit: list[Callable[[], None]]
+    answer_seconds: float = _ANSWER_SECONDS
+
+    async def wait(self, gen: PQGen[Any], interval: float = _INTERVAL_SECONDS, timeout: float | None = None) -> Any:
+        """As in psycopg, with a deadline; raises Unanswered. A caller who is cancelled is held up only briefly."""
+        try:
+            return await waiting.wait_async(
+                gen, self.pgconn.socket, interval, self.answer_seconds if timeout is None else timeout
+            )
+        except asyncio.CancelledError:
+            await self._let_go(gen)
+            raise
+        except psycopg.errors._WaitTimeout as error:
+            self.pgconn.finish()
+            raise Unanswered(f"no answer within {self.answer_seconds:g} s") from error
+
+    async def _let_go(self, gen: PQGen[Any]) -> None:
+        """Ask the server to stop, so that the connection can be used again; close it when that takes too long."""
+        if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+            return
+        try:
+            async with asyncio.timeout(_LET_GO_SECONDS):
+                await self.cancel_safe(timeout=_LET_GO_SECONDS)
+                await waiting.wait_async(gen, self.pgconn.socket, _INTERVAL_SECONDS, _LET_GO_SECONDS)
+        except psycopg.errors.QueryCanceled:
+            return
+        except (TimeoutError, psycopg.Error, asyncio.CancelledError):
+            self.pgconn.finish()
 
 
 @functools.cache
@@ -50,6 +89,7 @@ class Shards:
         self.count = told.logical_shards
         self.instances = len(told.dsns)
         self._dsns = told.dsns
+        self._answer_seconds = told.timeout_seconds + _MARGIN_SECONDS
         self._kwargs: dict[str, Any] = {
             "autocommit": True,
             "connect_timeout": max(2, round(told.timeout_seconds)),
@@ -62,7 +102,7 @@ class Shards:
                 conninfo=dsn,
                 connection_class=Connection,
                 kwargs=self._kwargs,
-                configure=_configure,
+                configure=self._configure,
                 min_size=1,
                 max_size=told.pool_size_max,
                 max_waiting=_WAITING_MAX,
@@ -73,6 +113,11 @@ class Shards:
             )
             for index, dsn in enumerate(told.dsns)
         )
+
+    async def _configure(self, connection: Connection) -> None:
+        connection.prepared_max = _PREPARED_MAX
+        connection.after_commit = []
+        connection.answer_seconds = self._answer_seconds
 
     async def open(self, *, timeout_seconds: float = _START_SECONDS) -> None:
         """Connect to every instance; raises Unavailable when one does not answer in time."""
@@ -120,7 +165,7 @@ class Shards:
         try:
             connection = await Connection.connect(self._dsns[index], **self._kwargs)
             try:
-                await _configure(connection)
+                await self._configure(connection)
                 yield connection
             finally:
                 await connection.close()
@@ -167,12 +212,21 @@ class Shards:
                 f"CREATE SCHEMA IF NOT EXISTS {schema(shard)};\n{tables.replace('{s}', schema(shard))};\n"
                 for shard in mine
             )
-            async with self.on_instance(index) as connection, connection.transaction():
-                await connection.execute("SET LOCAL statement_timeout = 20000")
+            async with self.on_instance(index) as connection, self._patient(connection), connection.transaction():
+                await connection.execute(f"SET LOCAL statement_timeout = {round(_START_SECONDS * 1000)}")
                 await connection.execute("SELECT pg_advisory_xact_lock(%s)", (zlib.crc32(b"windtunnel tables"),))
                 await connection.execute(text)
 
         await asyncio.gather(*(on(index, mine) for index, mine in self.by_instance().items()))
+
+    @asynccontextmanager
+    async def _patient(self, connection: Connection) -> AsyncIterator[None]:
+        """Wait as long as a start may take: others create the same tables."""
+        connection.answer_seconds = _START_SECONDS + _MARGIN_SECONDS
+        try:
+            yield
+        finally:
+            connection.answer_seconds = self._answer_seconds
 
     def _recheck(self, pool: AsyncConnectionPool[Connection]) -> None:
         # after a restart of the server every idle connection is dead: throw them out before requests meet them
@@ -187,13 +241,9 @@ _SAYS_NOTHING_OF_THE_SERVER: Final = (
     psycopg.errors.LockNotAvailable,
     PoolTimeout,
     TooManyRequests,
+    Unanswered,  # a check of a frozen server holds every idle connection for as long as a request would
 )
 _TASKS: Final[set[asyncio.Task[None]]] = set()  # the loop holds tasks weakly
-
-
-async def _configure(connection: Connection) -> None:
-    connection.prepared_max = _PREPARED_MAX
-    connection.after_commit = []
 
 
 SHARDS: Final = web.AppKey("SHARDS", Shards)

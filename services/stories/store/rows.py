@@ -12,9 +12,11 @@ from aiohttp import web
 from core import ids
 from core.failures import Invalid
 from core.messages import StoryCreated
+from core.names import PhotoState
 from services.kit import idempotency
 from services.kit.clock import rfc3339
 from services.kit.outbox import Outbox
+from services.kit.photos import Photo, Variant, address
 from services.kit.stores.people import Person
 from services.kit.stores.postgres import Connection, Shards, schema
 from services.stories.rules import Telling
@@ -31,25 +33,6 @@ SELECT t.id, t.author_id, t.expires_ms, u.username, u.display_name, t.media_id, 
         ORDER BY v.place) FROM {s}.media_variants v WHERE v.media_id = t.media_id)
 FROM {s}.stories t JOIN {s}.users u ON u.id = t.author_id JOIN {s}.media m ON m.id = t.media_id
 """
-
-
-class Variant(msgspec.Struct, frozen=True, kw_only=True):
-    """One rendering of a photo, at its public address."""
-
-    name: str
-    url: str
-    width: int
-    height: int
-    content_type: str
-    size_bytes: int
-
-
-class Photo(msgspec.Struct, frozen=True, kw_only=True):
-    """The story's photo; it has variants once its state is ``succeeded``."""
-
-    id: str
-    state: str
-    variants: list[Variant]
 
 
 class StoryBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,11 +168,11 @@ def _telling(row: Sequence[Any]) -> Telling:
         id=str(story_id),
         media=Photo(
             id=str(row[5]),
-            state=row[6],
+            state=PhotoState(row[6]),
             variants=[
                 Variant(
                     name=name,
-                    url=f"{MEDIA_HOST}/media/{object_key}",
+                    url=address(MEDIA_HOST, object_key),
                     content_type=content_type,
                     width=int(width),
                     height=int(height),

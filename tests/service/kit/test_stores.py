@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
@@ -258,3 +262,50 @@ async def test_redis_that_is_not_there_is_told_as_a_failure() -> None:
             await timelines.read(client, "timeline:1", count=1)
     finally:
         await client.aclose()
+
+
+async def test_a_server_that_is_frozen_is_given_up_at_our_deadline_and_used_again_when_it_is_back(servers: Any) -> None:
+    told = msgspec.structs.replace(servers.stores(Component.POSTS).postgres, timeout_seconds=0.5, pool_size_max=2)
+    shards = Shards(told, component="kit-frozen")
+    await shards.open()
+    async with shards.on_instance(0) as connection:
+        row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+    assert row is not None
+    os.kill(row[0], signal.SIGSTOP)  # the backend of the one connection there is
+    try:
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceeded, match="does not answer"):
+            async with shards.on_instance(0) as connection:
+                await connection.execute("SELECT 1")
+        assert time.monotonic() - began >= 0.5
+        async with shards.on_instance(0) as connection:  # another connection: the frozen one was closed
+            await connection.execute("SELECT 1")
+    finally:
+        os.kill(row[0], signal.SIGCONT)
+        await shards.close()
+
+
+async def test_a_caller_who_is_cancelled_is_not_held_by_a_frozen_server(servers: Any) -> None:
+    shards = Shards(servers.stores(Component.POSTS).postgres, component="kit-cancelled")
+    await shards.open()
+    async with shards.on_instance(0) as connection:
+        row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+    assert row is not None
+
+    async def ask() -> None:
+        async with shards.on_instance(0) as connection:
+            await connection.execute("SELECT 1")
+
+    os.kill(row[0], signal.SIGSTOP)
+    try:
+        asking = asyncio.create_task(ask())
+        await asyncio.sleep(0)
+        done, _ = await asyncio.wait((asking,), timeout=0.2)
+        assert not done
+        asking.cancel()
+        done, _ = await asyncio.wait((asking,), timeout=2.0)  # psycopg alone waits for 10 s
+        assert done
+        assert asking.cancelled()
+    finally:
+        os.kill(row[0], signal.SIGCONT)
+        await shards.close()

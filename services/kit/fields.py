@@ -1,0 +1,27 @@
+"""Kinds of fields in what clients send and get: each with the form that the API's document states.
+
+What a client sends is checked by a component's rules, which name every wrong field at once; there the form stands only
+in the document, by `stated`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
+
+ID_PATTERN: Final = "^[0-9]{1,19}$"
+
+Id = Annotated[str, Meta(pattern=ID_PATTERN)]
+Count = Annotated[int, Meta(ge=0)]
+Size = Annotated[int, Meta(ge=1)]
+Url = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
+Time = Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T.+Z$", extra_json_schema={"format": "date-time"})]
+
+
+def stated(**schema: Any) -> Meta:
+    """A form that the document states and a rule checks: ``Annotated[str, stated(maxLength=MAX)]``."""
+    return Meta(extra_json_schema=schema)
+
+
+SentId = Annotated[str, stated(pattern=ID_PATTERN)]
