@@ -18,7 +18,7 @@ def data_folder(told: Path | None, name: str = "default") -> Path:
     return (told or control.default_data(name)).absolute()
 
 
-def start(scenario_path: Path, data: Path, *, attached: bool) -> control.RunningStack:
+def start(scenario_path: Path, data: Path, *, attached: bool, wipe: bool = False) -> control.RunningStack:
     """Start the stack of a scenario; raises UserError."""
     ready: list[str] = []
     total = 0
@@ -34,7 +34,7 @@ def start(scenario_path: Path, data: Path, *, attached: bool) -> control.Running
             report(len(ready), max(total, 1), str(event.get("name", "")))
 
         try:
-            return control.up(scenario_path, data, attached=attached, progress=progress)
+            return control.up(scenario_path, data, attached=attached, wipe=wipe, progress=progress)
         except control.StackFailure as failure:
             raise UserError(str(failure)) from failure
 
@@ -48,11 +48,12 @@ def running(scenario_path: Path, data: Path, *, wipe: bool) -> Iterator[control.
     if wipe:
         _wipe(data)
     with autogroup.off():
-        stack = start(scenario_path, data, attached=True)
+        stack = start(scenario_path, data, attached=True, wipe=wipe)
         try:
             yield stack
         finally:
-            stack.stop(wipe=wipe)
+            with control.undisturbed():  # a second Ctrl-C must not leave half of it behind
+                stack.stop(wipe=wipe)
 
 
 def _wipe(data: Path) -> None:

@@ -11,9 +11,10 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,8 +26,21 @@ from stack.failure import StackFailure
 from stack.holds import hold, release
 from stack.status import Row, status
 
-__all__ = ["Row", "RunningStack", "StackFailure", "default_data", "down", "hold", "read", "release", "status", "up"]
+__all__ = [
+    "Row",
+    "RunningStack",
+    "StackFailure",
+    "default_data",
+    "down",
+    "hold",
+    "read",
+    "release",
+    "status",
+    "undisturbed",
+    "up",
+]
 
+SUPERVISOR_LOG: Final = "logs/supervisor.log"
 _DOWN_SECONDS: Final = 16.0
 _UP_SECONDS: Final = 120.0
 
@@ -149,6 +163,7 @@ def up(
     data: Path,
     *,
     attached: bool,
+    wipe: bool = False,
     services: bool = True,
     servers: tuple[Server, ...] = (),
     ports: Mapping[str, int] | None = None,
@@ -158,35 +173,62 @@ def up(
     """Start the stack of a scenario in ``data`` and wait until all of it answers; raises StackFailure.
 
     ``progress`` gets events ``{"event": "starting" | "ready", "name": …}``. ``servers`` limits which servers run
-    (empty: all), ``ports`` asks for certain ports. After a failure nothing is left running.
+    (empty: all), ``ports`` asks for certain ports, ``wipe`` removes the folder of an attached stack when its owner is
+    gone. After a failure nothing is left running; a start that is interrupted leaves no folder that it made.
     """
     data = data.absolute()
+    made = _first_missing(data)
     arguments = ["--scenario", str(scenario_path), "--data", str(data)]
     arguments += [f"--port={name}={port}" for name, port in (ports or {}).items()]
     arguments += ["--servers=" + ",".join(servers)] if servers else []
     arguments += [] if services else ["--no-services"]
+    arguments += ["--wipe"] if wipe else []
     arguments += [f"--free-bytes-min={free_bytes_min}"] if free_bytes_min is not None else []
     pid, lines, lifeline = _spawn(arguments, data, attached)
     try:
         seconds = _follow(lines, progress)
-    except BaseException:
-        # an interrupted start must leave nothing behind either
-        if lifeline >= 0:
-            os.close(lifeline)
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-        _reap(pid, _DOWN_SECONDS)
+    except BaseException as error:
+        # an interrupted start must leave nothing behind either; a second Ctrl-C must not keep it from that
+        with undisturbed():
+            if lifeline >= 0:
+                os.close(lifeline)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            _reap(pid, _DOWN_SECONDS)
+            if made is not None and (not isinstance(error, StackFailure) or not (data / state.FILE).exists()):
+                shutil.rmtree(made, ignore_errors=True)  # what a start that failed half-way wrote is kept for its logs
         raise
     finally:
         os.close(lines)
     return RunningStack(data=data, state=read(data).state, seconds_to_start=seconds, lifeline=lifeline)
 
 
+def _first_missing(folder: Path) -> Path | None:
+    """The uppermost folder that has to be made for ``folder``; None where it is there."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    return missing[-1] if missing else None
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put off SIGINT, SIGTERM and SIGHUP for the length of the block (main thread; elsewhere none arrives)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _spawn(arguments: list[str], data: Path, attached: bool) -> tuple[int, int, int]:
     """Start the supervisor's guard in a session of its own: Ctrl-C is for us, we tell the stack ourselves."""
     try:
         (data / "logs").mkdir(parents=True, exist_ok=True)
-        log = os.open(data / "logs" / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        log = os.open(data / SUPERVISOR_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
         raise StackFailure(f"cannot write to {data} ({error.strerror})", mend="choose another --data folder") from error
     lines, tell = os.pipe()
@@ -241,14 +283,17 @@ def down(data: Path, wipe: bool = False) -> None:
     if seen is not None and state.is_alive(seen.supervisor_pid, seen.supervisor_ticks):
         guard = seen.guard_pid
         ticks = state.ticks_of(guard)
-        with suppress(ProcessLookupError):
-            os.kill(seen.supervisor_pid, signal.SIGTERM)
+        for number in (signal.SIGTERM, signal.SIGCONT):  # one that is frozen goes on, and then stops
+            for pid in (guard, seen.supervisor_pid) if number == signal.SIGCONT else (seen.supervisor_pid,):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
         # the guard ends last: when it is gone, so is everything below it
         if not _wait_gone(guard, ticks, _DOWN_SECONDS):
             with suppress(ProcessLookupError):
                 os.kill(seen.supervisor_pid, signal.SIGKILL)
             _wait_gone(guard, ticks, 5.0)
-    if wipe and (data / state.FILE).exists():
+    # a start that was refused has its lock and its log only; a folder without either is not ours to remove
+    if wipe and any((data / name).exists() for name in (state.FILE, state.LOCK, SUPERVISOR_LOG)):
         shutil.rmtree(data)
 
 

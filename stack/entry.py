@@ -33,8 +33,8 @@ FREE_BYTES_MIN: Final = 512 * 2**20
 def main(arguments: list[str]) -> int:
     """Run a stack until it is told to stop; returns 0, or 1 after one event that says what failed."""
     told = _arguments().parse_args(arguments)
-    guard.split(told.pipe)
     data = Path(told.data).absolute()
+    guard.split(told.pipe, wipe=data if told.wipe else None)
     try:
         scenario = read(Path(told.scenario))
         servers = tuple(Server(name) for name in told.servers.split(",")) if told.servers else tuple(Server)
@@ -59,6 +59,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--scenario", required=True, help="scenario file")
     parser.add_argument("--data", required=True, help="folder of everything that this stack keeps")
     parser.add_argument("--pipe", type=int, default=-1, help="descriptor; the stack stops when its other end closes")
+    parser.add_argument("--wipe", action="store_true", help="remove the folder when the pipe's other end closes")
     parser.add_argument("--port", action="append", default=[], metavar="NAME=PORT", help="a port that must be this one")
     parser.add_argument("--servers", default="", help="only these servers, separated by commas")
     parser.add_argument("--no-services", dest="services", action="store_false", help="servers only")
@@ -97,7 +98,7 @@ def take(data: Path, servers: tuple[Server, ...], *, free_bytes_min: int) -> int
     try:
         (data / "logs").mkdir(parents=True, exist_ok=True)
         data.chmod(0o755)
-        lock = os.open(data / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(data / state.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except PermissionError as error:
         raise StackFailure(f"cannot write to {data}", mend="choose another --data folder") from error
     try:
@@ -132,5 +133,6 @@ def make_plan(
     secrets = keys.load_or_make(data / "keys")
     keys.write_private(data / "keys" / "jwt.pem", secrets.jwt_private_pem.encode())
     keys.write_private(data / "keys" / "jwt.pub", secrets.jwt_public_pem.encode())
-    chosen = ports.choose(port_names(scenario), wanted)
+    chosen = ports.choose(port_names(scenario), wanted, before=state.read_ports(data))
+    state.write_ports(data, chosen)
     return plan(scenario, scenario_path, data, chosen, secrets=secrets, services=services, servers=servers)

@@ -12,8 +12,10 @@ from __future__ import annotations
 import ctypes
 import os
 import select
+import shutil
 import signal
 import time
+from pathlib import Path
 from typing import Final
 
 from stack.launch import die_with_parent
@@ -23,10 +25,10 @@ _ORDERLY_SECONDS: Final = 3.0  # what an attached stack gets to stop in when its
 _SIGNALLED_SECONDS: Final = 14.0  # what an asked-for stop may take, above the supervisor's own bound
 
 
-def split(pipe: int) -> None:
+def split(pipe: int, *, wipe: Path | None = None) -> None:
     """Fork: the child returns and becomes the supervisor, the parent stays here as its guard and never returns.
 
-    ``pipe`` is a descriptor to watch, or -1.
+    ``pipe`` is a descriptor to watch, or -1; ``wipe`` is a folder to remove when whoever held its other end is gone.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
@@ -38,10 +40,10 @@ def split(pipe: int) -> None:
             os.close(pipe)
         die_with_parent(guard)
         return
-    os._exit(_watch(child, pipe))
+    os._exit(_watch(child, pipe, wipe))
 
 
-def _watch(child: int, pipe: int) -> int:
+def _watch(child: int, pipe: int, wipe: Path | None) -> int:
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: asked.append(number))
@@ -55,6 +57,7 @@ def _watch(child: int, pipe: int) -> int:
     if pipe >= 0:
         poll.register(pipe, select.POLLIN)  # end of file is readable
     deadline: float | None = None
+    orphaned = False
     while True:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         events = dict(poll.poll(None if left is None else left * 1000))
@@ -62,6 +65,7 @@ def _watch(child: int, pipe: int) -> int:
             break
         if pipe in events and os.read(pipe, 64) == b"":
             poll.unregister(pipe)
+            orphaned = True
             asked.append(signal.SIGTERM)
             deadline = time.monotonic() + _ORDERLY_SECONDS
         if wake_read in events:
@@ -75,6 +79,8 @@ def _watch(child: int, pipe: int) -> int:
             deadline = None
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     _kill_orphans()
+    if orphaned and wipe is not None:
+        shutil.rmtree(wipe, ignore_errors=True)
     return code if code >= 0 else 128 - code
 
 

@@ -17,8 +17,13 @@ _LOWEST: Final = 12_000
 _HIGHEST: Final = 32_000
 
 
-def choose(names: Iterable[str], wanted: Mapping[str, int], *, host: str = "127.0.0.1") -> dict[str, int]:
-    """A port for each name: the wanted one, or a free one. Raises StackFailure when a wanted port is taken."""
+def choose(
+    names: Iterable[str], wanted: Mapping[str, int], *, before: Mapping[str, int] | None = None, host: str = "127.0.0.1"
+) -> dict[str, int]:
+    """A port for each name: the wanted one, the one it had ``before`` if that is still free, or a free one.
+
+    Raises StackFailure when a wanted port is taken.
+    """
     names = tuple(names)
     unknown = sorted(set(wanted) - set(names))
     if unknown:
@@ -28,6 +33,10 @@ def choose(names: Iterable[str], wanted: Mapping[str, int], *, host: str = "127.
         if not _is_free(host, port):
             raise StackFailure(f"port {port}, wanted for {name}, is taken", mend="choose another, or stop its owner")
     taken = set(chosen.values())
+    for name, port in (before or {}).items():
+        if name in names and name not in chosen and port not in taken and _is_free(host, port):
+            chosen[name] = port
+            taken.add(port)
     candidate = random.SystemRandom().randrange(_LOWEST, _HIGHEST)
     for _ in range(_HIGHEST - _LOWEST):
         missing = next((name for name in names if name not in chosen), None)

@@ -19,6 +19,8 @@ from core import settings
 
 FILE: Final = "stack.json"
 JOURNAL: Final = "journal.jsonl"
+LOCK: Final = "supervisor.lock"  # held by the supervisor of the folder
+PORTS: Final = "ports.json"  # which a folder keeps from one start to the next
 
 
 class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +82,19 @@ def read(data: Path) -> StackState | None:
         return msgspec.json.decode((data / FILE).read_bytes(), type=StackState)
     except FileNotFoundError:
         return None
+
+
+def write_ports(data: Path, ports: Mapping[str, int]) -> None:
+    """Remember the ports of the stack in ``data``, so that its addresses stay the same."""
+    (data / PORTS).write_text(json.dumps(ports, indent=2), encoding="utf-8")
+
+
+def read_ports(data: Path) -> dict[str, int]:
+    """The ports that the stack in ``data`` had last, by name; empty where there was none, or none can be read."""
+    try:
+        return msgspec.json.decode((data / PORTS).read_bytes(), type=dict[str, int])
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
 
 
 def note(data: Path, event: str, values: Mapping[str, Any]) -> None:

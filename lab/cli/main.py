@@ -92,6 +92,8 @@ def _interrupt(_number: int, _frame: object) -> None:
 def main() -> None:
     """Run the command line and turn what can go wrong into one readable line and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, _interrupt)
     try:
         result = windtunnel.main(standalone_mode=False, prog_name="windtunnel")
         sys.exit(result if isinstance(result, int) else 0)

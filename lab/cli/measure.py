@@ -27,7 +27,8 @@ def command(scenario: Path, out: Path | None, data: Path | None, as_json: bool) 
 
     read, text = load_for_stack(scenario)
     folder = out or options.new_folder(options.RUNS) / "measured"
-    record = measure(read, text, folder, data=data_folder(data, f"measure-{folder.parent.name}"))
+    with options.unless_interrupted(folder.parent if out is None else folder, folder / run.RECORD_FILE):
+        record = measure(read, text, folder, data=data_folder(data, f"measure-{folder.parent.name}"))
     if as_json:
         click.echo(json.dumps(json.loads((folder / run.RECORD_FILE).read_text(encoding="utf-8"))))
     else:

@@ -20,7 +20,7 @@ import pytest
 from core.names import Component, Server
 from lab.cli import status
 from stack import control, guard, state
-from tests.conftest import SCENARIO
+from tests.conftest import ROOT, SCENARIO
 
 _SMALL = (Server.POSTGRES, Server.REDIS, Server.TOXIPROXY, Server.EDGE)  # with a process tree each, and quick
 _GONE_SECONDS = 5.0
@@ -209,6 +209,63 @@ def test_a_held_server_stays_dead_until_it_is_released(folder: Path) -> None:
         assert _eventually(lambda: running.refresh().state.processes[0].state == "ready", 10)
     finally:
         running.stop(wipe=True)
+
+
+def test_a_folder_keeps_its_ports_and_gives_up_one_that_another_has_taken(folder: Path) -> None:
+    first = _up(folder, servers=(Server.REDIS, Server.TOXIPROXY))
+    ports = {each.name: each.port for each in first.state.processes}
+    first.stop()
+    second = _up(folder, servers=(Server.REDIS, Server.TOXIPROXY))
+    assert {each.name: each.port for each in second.state.processes} == ports
+    second.stop()
+    with socket.create_server(("127.0.0.1", ports["redis"])):
+        third = _up(folder, servers=(Server.REDIS, Server.TOXIPROXY))
+        moved = {each.name: each.port for each in third.state.processes}
+        third.stop(wipe=True)
+    assert moved["toxiproxy"] == ports["toxiproxy"]
+    assert moved["redis"] != ports["redis"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_start_that_is_interrupted_leaves_no_process_and_no_folder(folder: Path, number: signal.Signals) -> None:
+    words = [sys.executable, "-m", "lab.cli", "up", str(SCENARIO), "--data", str(folder / "new")]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert _eventually(lambda: (folder / "new" / state.FILE).exists(), 60)
+        child.send_signal(number)
+        child.send_signal(number)  # an impatient one
+        assert child.wait(60) == 130
+    assert _users_of(folder) == []
+    assert not folder.exists()
+
+
+def test_what_a_refused_start_left_is_nothing_or_is_removed_by_down(folder: Path) -> None:
+    with pytest.raises(control.StackFailure, match="No such file"):
+        control.up(folder.parent / "none.yaml", folder, attached=True, services=False)
+    assert not folder.exists()
+    folder.mkdir()
+    with pytest.raises(control.StackFailure, match="nearly full"):
+        control.up(SCENARIO, folder, attached=True, services=False, free_bytes_min=2**60)
+    assert any(folder.iterdir())
+    control.down(folder, wipe=True)
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "theirs").touch()
+    control.down(folder, wipe=True)
+    assert (folder / "theirs").exists()  # no stack was ever here
+
+
+def test_a_stack_that_is_to_be_wiped_goes_with_its_owner_folder_and_all(folder: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from core.names import Server; from stack import control;"
+        f"control.up(Path({str(SCENARIO)!r}), Path({str(folder)!r}), attached=True, services=False, wipe=True,"
+        f" servers=(Server.REDIS,)); print('up', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"up\n"
+        owner.kill()
+        assert _eventually(lambda: not folder.exists(), 15)
+    assert _users_of(folder) == []
 
 
 def test_two_stacks_run_side_by_side(folder: Path) -> None:

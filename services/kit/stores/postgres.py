@@ -33,6 +33,7 @@ _START_SECONDS: Final = 20.0
 _MARGIN_SECONDS: Final = 0.5
 _ANSWER_SECONDS: Final = 2.0 + _MARGIN_SECONDS
 _LET_GO_SECONDS: Final = 0.25
+_RECONNECT_SECONDS: Final = 0.5  # after which a pool that cannot connect leaves it to the next request to try again
 _INTERVAL_SECONDS: Final = 0.1  # how often psycopg looks up while it waits
 _PREPARED_MAX: Final = 512  # statement texts differ by schema: eight schemas of twenty statements, and room
 
@@ -126,6 +127,9 @@ class Shards:
         except psycopg.Error as error:
             await self.close()
             raise (translated(error) or error) from error
+        for pool in self._pools:
+            # its own pauses double up to minutes, while a server is back already; a request tries at once
+            pool.reconnect_timeout = _RECONNECT_SECONDS
 
     async def close(self) -> None:
         """Close every connection."""

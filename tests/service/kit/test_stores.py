@@ -285,6 +285,26 @@ async def test_a_server_that_is_frozen_is_given_up_at_our_deadline_and_used_agai
         await shards.close()
 
 
+async def test_a_server_that_was_away_for_long_is_used_as_soon_as_it_is_back(servers: Any) -> None:
+    shards = Shards(servers.stores(Component.FEED).postgres, component="kit-away")
+    await shards.open()
+
+    async def answers() -> bool:
+        with suppress(Failure):
+            async with shards.on_instance(0) as connection:
+                await connection.execute("SELECT 1")
+            return True
+        return False
+
+    assert await answers()
+    with servers.broken("feed_postgres"):
+        for _ in range(40):  # eight seconds of requests: a pool that doubles its pauses waits for eight more by then
+            assert not await answers()
+            await asyncio.sleep(0.2)
+    await until(answers, within_seconds=5.0)
+    await shards.close()
+
+
 async def test_a_caller_who_is_cancelled_is_not_held_by_a_frozen_server(servers: Any) -> None:
     shards = Shards(servers.stores(Component.POSTS).postgres, component="kit-cancelled")
     await shards.open()
