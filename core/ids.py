@@ -44,8 +44,11 @@ def shard_of(identifier: int) -> int:
 
 
 def parse(text: str) -> int:
-    """Read an id as clients send it (decimal text); raises ValueError for anything else."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 19):
+    """Read an id as clients send it: decimal text, in the one spelling that we give; raises ValueError.
+
+    A leading zero would be a second spelling of the same id, and a list of both would hold one thing twice.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= 19 and (text[0] != "0" or text == "0")):
         raise ValueError(f"{text[:40]!r} is not an id")
     value = int(text)
     if value > ID_MAX:

@@ -177,6 +177,14 @@ REQUEST_ID_HEADER: Final = "X-Request-Id"
 DEGRADED_HEADER: Final = "X-Feed-Degraded"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 
+#: Bounds of a request that gateway and services share.
+BODY_BYTES_MAX: Final = 1 << 20  # of the API; photos go to the object store
+HEAD_BYTES_MAX: Final = 16_384  # of all header fields together, so of each
+TARGET_BYTES_MAX: Final = 8_192  # of path and query
+
+#: Connections that one address may have open at an instance of the gateway. The load keeps within it.
+ADDRESS_CONNECTIONS_MAX: Final = 512
+
 #: Measures: the same metric names in the services, the model's observations, the dashboards and the alert rules.
 REQUEST_SECONDS: Final = "windtunnel_request_seconds"  # histogram by component, operation, outcome
 STAGE_SECONDS: Final = "windtunnel_stage_seconds"  # histogram by component, operation, stage

@@ -25,6 +25,8 @@ class Operation:
     signed_in: bool = True  # the gateway wants a valid token
     creates: bool = False  # honours Idempotency-Key
     status: int = 200  # of a success
+    made: str = ""  # where what it made is found: a path with ``{names}`` of the request's path or of the answer
+    validated: bool = True  # a read whose answer stays the same until something changes: it has an entity tag
 
 
 def _operation(
@@ -36,6 +38,8 @@ def _operation(
     signed_in: bool = True,
     creates: bool = False,
     status: int = 200,
+    made: str = "",
+    validated: bool = True,
 ) -> Operation:
     method, path = route.split()
     return Operation(
@@ -47,12 +51,20 @@ def _operation(
         signed_in=signed_in,
         creates=creates,
         status=status,
+        made=made,
+        validated=validated,
     )
 
 
 _ALL: Final = (
     _operation(
-        "auth.signup", "POST /auth/signup", Component.AUTH, "parse hash write present", signed_in=False, status=201
+        "auth.signup",
+        "POST /auth/signup",
+        Component.AUTH,
+        "parse hash write present",
+        signed_in=False,
+        status=201,
+        made="/users/{user.id}",
     ),
     _operation("auth.login", "POST /auth/login", Component.AUTH, "parse load hash present", signed_in=False),
     _operation("user.read", "GET /users/{user_id}", Component.GRAPH, "load present"),
@@ -60,18 +72,35 @@ _ALL: Final = (
     _operation("graph.unfollow", "DELETE /users/{user_id}/follow", Component.GRAPH, "write present"),
     _operation("graph.followers", "GET /users/{user_id}/followers", Component.GRAPH, "load present"),
     _operation("graph.following", "GET /users/{user_id}/following", Component.GRAPH, "load present"),
-    _operation("media.create", "POST /media", Component.UPLOAD, "parse write present", creates=True, status=201),
+    _operation(
+        "media.create",
+        "POST /media",
+        Component.UPLOAD,
+        "parse write present",
+        creates=True,
+        status=201,
+        made="/media/{media.id}",
+    ),
     _operation(
         "media.complete", "POST /media/{media_id}/complete", Component.UPLOAD, "load verify write present", status=202
     ),
     _operation("media.read", "GET /media/{media_id}", Component.UPLOAD, "load present"),
     _operation("object.put", "PUT /{key}", Server.OBJECTS, "store", signed_in=False),
     _operation("image.read", "GET /{key}", Server.EDGE, "lookup", signed_in=False),
-    _operation("post.create", "POST /posts", Component.POSTS, "parse load write present", creates=True, status=201),
+    _operation(
+        "post.create",
+        "POST /posts",
+        Component.POSTS,
+        "parse load write present",
+        creates=True,
+        status=201,
+        made="/posts/{post.id}",
+    ),
     _operation("post.read", "GET /posts/{post_id}", Component.POSTS, "load present"),
     _operation("post.delete", "DELETE /posts/{post_id}", Component.POSTS, "write present", status=204),
     _operation("user.posts", "GET /users/{user_id}/posts", Component.POSTS, "load present"),
-    _operation("feed.read", "GET /feed", Component.FEED, "skeleton hydrate rules present"),
+    # every first page opens a session with a cursor of its own, so no two are alike
+    _operation("feed.read", "GET /feed", Component.FEED, "skeleton hydrate rules present", validated=False),
     _operation("like.add", "PUT /posts/{post_id}/like", Component.ENGAGEMENT, "write count present"),
     _operation("like.remove", "DELETE /posts/{post_id}/like", Component.ENGAGEMENT, "write count present"),
     _operation(
@@ -81,10 +110,17 @@ _ALL: Final = (
         "parse write count present",
         creates=True,
         status=201,
+        made="/posts/{post_id}/comments#{comment.id}",  # a comment is read in its list only
     ),
     _operation("comment.list", "GET /posts/{post_id}/comments", Component.ENGAGEMENT, "load present"),
     _operation(
-        "story.create", "POST /stories", Component.STORIES, "parse load write present", creates=True, status=201
+        "story.create",
+        "POST /stories",
+        Component.STORIES,
+        "parse load write present",
+        creates=True,
+        status=201,
+        made="/stories/tray#{story.id}",  # a story is read in the tray only
     ),
     _operation("story.tray", "GET /stories/tray", Component.STORIES, "load rules present"),
     _operation("story.seen", "PUT /stories/{story_id}/seen", Component.STORIES, "write present", status=204),

@@ -67,7 +67,9 @@ def port_names(scenario: Scenario) -> tuple[str, ...]:
     names: list[str] = [f"{Server.POSTGRES}_{index}" for index in range(scenario.system.shards.physical)]
     names += [Server.REDIS, Server.KAFKA, "kafka_controller", Server.OBJECTS, Server.TOXIPROXY, Server.CLAMD]
     names += [Server.EDGE, Server.SHIELD, Server.PROMETHEUS, Server.GATEWAY]
-    names += [f"{name}_metrics" for name in gateways_of(scenario)]
+    gateways = gateways_of(scenario)
+    names += [f"{name}_metrics" for name in gateways]
+    names += [f"{name}_peers" for name in gateways if len(gateways) > 1]
     names += [name for each in instances_of(scenario).values() for name in each]
     for name in proxied_links(scenario):
         names += [f"proxy_{proxy}" for proxy in _proxy_names(scenario, name)]

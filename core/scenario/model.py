@@ -55,9 +55,14 @@ class Population:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Gateway:
-    """The gateway's instances and its limits by operation."""
+    """The gateway's instances, its limits by operation, and the origins whose pages may use the API.
+
+    ``origins`` (CORS) are such as ``https://app.example``, or ``*`` for all. The load sends none, so they change
+    nothing in a run.
+    """
 
     instances: Instances = 1
+    origins: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)$")], ...] = ()
     limits: dict[str, RateLimit] = field(default_factory=lambda: {"feed.read": RateLimit(30, 1.0, "user")})
 
 

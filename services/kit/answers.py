@@ -48,7 +48,7 @@ def empty(status: int = 204) -> web.Response:
 def problem(failure: Failure, *, trace_id: str) -> web.Response:
     """The answer that tells ``failure``."""
     body = Problem(
-        type=f"about:blank#{failure.code}",
+        type=failure.type_uri(),
         title=failure.title,
         status=failure.status,
         detail=failure.detail,
@@ -58,10 +58,12 @@ def problem(failure: Failure, *, trace_id: str) -> web.Response:
     )
     response = web.Response(body=_ENCODE(body), status=failure.status, content_type=PROBLEM)
     wait_seconds = failure.retry_after_seconds
-    if wait_seconds is None and failure.status in (429, 503):
+    if wait_seconds is None and failure.status in (429, 502, 503):
         wait_seconds = 1.0
     if wait_seconds is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(wait_seconds)))
     if failure.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if failure.status == 415:
+        response.headers["Accept-Encoding"] = "identity"
     return response

@@ -11,34 +11,46 @@ import re
 import uuid
 from collections.abc import Iterable
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler as AiohttpHandler
 
-from core.failures import DeadlineExceeded, Failure, Invalid, NotFound, Overloaded, TooLarge
-from core.names import DEGRADED_HEADER, REQUEST_ID_HEADER, USER_HEADER, Outcome
+from core.failures import (
+    DeadlineExceeded,
+    ExpectationFailed,
+    Failure,
+    Internal,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    SlowRequest,
+    TooLarge,
+    UnsupportedMedia,
+)
+from core.names import BODY_BYTES_MAX, DEGRADED_HEADER, HEAD_BYTES_MAX, REQUEST_ID_HEADER, USER_HEADER, Outcome
 from core.operations import API
 from core.settings import Member, ProcessSettings
-from services.kit import answers, openapi
+from services.kit import answers, failures_page, openapi
 from services.kit.config import MEMBER, SCENARIO, SETTINGS, scenario_at
+from services.kit.delivery import deliver
 from services.kit.logs import REQUEST_ID
 from services.kit.metrics import METRICS, Metrics
 from services.kit.routing import CALL, Call, Route
 from services.kit.stores import translated
 
-BODY_BYTES_MAX: Final = 1 << 20
-_REQUEST_ID: Final = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+#: How aiohttp reads requests. Bodies stay as they were sent: one in a content coding is refused by `_Endpoint`, and is
+#: never decoded by the server, which would answer broken gzip by an error of its own. Heads are as large as the gateway
+#: lets through.
+HTTP: Final[dict[str, Any]] = {
+    "auto_decompress": False,
+    "max_line_size": HEAD_BYTES_MAX,
+    "max_field_size": HEAD_BYTES_MAX,
+}
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger("request")
-
-
-class _NotAllowed(Failure):
-    code, title, status = "method_not_allowed", "This path does not take that method", 405
-
-
-class _Bug(Failure):
-    code, title, status, definite = "internal", "Something is wrong with us, not with the request", 500, False
 
 
 class Admission:
@@ -64,16 +76,18 @@ def application(settings: ProcessSettings, member: Member) -> web.Application:
     app.router.add_get("/metrics", _metrics)
     if member.component == openapi.SERVED_BY:
         openapi.use(app)
+        failures_page.use(app)
     return app
 
 
 def register(app: web.Application, routes: Iterable[Route]) -> None:
     """Add the operations of a `ROUTES` table."""
     for each in routes:
-        endpoint = _Endpoint(app, each)
-        app.router.add_route(
-            each.operation.method, API + each.operation.path, endpoint.handle, name=each.operation.name
-        )
+        endpoint, operation = _Endpoint(app, each), each.operation
+        path = API + operation.path
+        app.router.add_route(operation.method, path, endpoint.handle, name=operation.name, expect_handler=_expected)
+        if operation.method == "GET":
+            app.router.add_route("HEAD", path, endpoint.handle, expect_handler=_expected)
 
 
 class _Endpoint:
@@ -107,8 +121,9 @@ class _Endpoint:
             known = translated(error)
             if known is None:
                 _log.error("bug", operation=self._operation.name, exc_info=error)
-            response = answers.problem(known or _Bug(), trace_id=request_id)
+            response = answers.problem(known or Internal(), trace_id=request_id)
         response.headers[REQUEST_ID_HEADER] = request_id
+        deliver(request, response, self._operation)
         seconds = perf_counter() - began
         self._requests[_outcome(response)].observe(seconds)
         _log.info(
@@ -124,17 +139,36 @@ class _Endpoint:
         admission = self._admission
         if admission.inflight >= admission.maximum:
             raise Overloaded(retry_after_seconds=1.0)
+        coding = request.headers.get("Content-Encoding", "")
+        if coding.strip().lower() not in ("", "identity"):
+            raise UnsupportedMedia.coding(coding)
         admission.inflight += 1
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 return await self._handler(request)
+        except TimeoutError:
+            if request.content.is_eof():
+                raise
+            # it was the client that we waited for
+            raise SlowRequest(f"Expected the whole body within {self._deadline_seconds:g} s") from None
         finally:
             admission.inflight -= 1
 
 
+async def _expected(request: web.Request) -> web.Response | None:
+    """Answer `Expect`: go on for ``100-continue``, a problem for anything else."""
+    if request.headers.get("Expect", "").strip().lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # as aiohttp's own handler: the interim answer is no part of the answer
+        return None
+    response = answers.problem(ExpectationFailed(), trace_id=_request_id(request))
+    deliver(request, response)
+    return response
+
+
 def _request_id(request: web.Request) -> str:
     given = request.headers.get(REQUEST_ID_HEADER, "")
-    return given if _REQUEST_ID.match(given) else uuid.uuid4().hex
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def _outcome(response: web.StreamResponse) -> Outcome:
@@ -148,25 +182,29 @@ def _outcome(response: web.StreamResponse) -> Outcome:
 
 def _failure_of(request: web.Request, error: web.HTTPException) -> Failure:
     if error.status == 404:
-        return NotFound(f"No such path: {request.path[:200]}")
+        return NotFound(f"No such path: {request.path}")
     if error.status == 405:
-        return _NotAllowed(f"{request.path[:200]} does not take {request.method}")
+        return MethodNotAllowed(f"{request.path} does not take {request.method}")
     if error.status == 413:
         return TooLarge(f"Expected a body of at most {BODY_BYTES_MAX} bytes")
-    return Invalid(error.reason or "The request is not valid") if error.status < 500 else _Bug()
+    return Invalid(error.reason or "The request is not valid") if error.status < 500 else Internal()
 
 
 @web.middleware
 async def _unrouted(request: web.Request, handler: AiohttpHandler) -> web.StreamResponse:
-    """Problem details for what no operation answers: unknown paths and methods."""
+    """Problem details for what no operation answers: unknown paths and methods. Pages are delivered like answers."""
     try:
-        return await handler(request)
+        response = await handler(request)
+        if CALL not in request:
+            deliver(request, response)
+        return response
     except web.HTTPException as error:
         request_id = _request_id(request)
         response = answers.problem(_failure_of(request, error), trace_id=request_id)
         response.headers[REQUEST_ID_HEADER] = request_id
         if isinstance(error, web.HTTPMethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+        deliver(request, response)
         return response
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from aiohttp import web
 
-from core.failures import Invalid
+from core.failures import Invalid, UnsupportedMedia
 
 T = TypeVar("T")
 
@@ -32,11 +32,11 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 
 
 async def read(request: web.Request, kind: type[T]) -> T:
-    """Read the request's body as ``kind``; raises Invalid that names the field, TooLarge beyond the chassis' limit."""
-    data = await request.read()
+    """Read the request's body as ``kind``; raises Invalid that names the field, UnsupportedMedia, TooLarge beyond the
+    chassis' limit."""
     if request.content_type not in ("application/json", "application/octet-stream"):
-        raise Invalid.field("Content-Type", f"expected application/json, found {request.content_type[:80]}")
-    return decode(data, kind)
+        raise UnsupportedMedia.media_type(request.content_type)
+    return decode(await request.read(), kind)
 
 
 def decode(data: bytes, kind: type[T]) -> T:

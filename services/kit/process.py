@@ -20,6 +20,7 @@ from core.failures import Failure
 from core.scenario import ScenarioError
 from core.settings import Member, ProcessSettings
 from services.kit import config, logs
+from services.kit.app import HTTP
 
 _BACKLOG = 1024
 _log = structlog.get_logger("process")
@@ -43,7 +44,11 @@ async def serve(settings: ProcessSettings, members: tuple[Member, ...]) -> None:
     try:
         for member in members:
             runner = web.AppRunner(
-                build(settings, member), access_log=None, shutdown_timeout=settings.drain_seconds, keepalive_timeout=75
+                build(settings, member),
+                access_log=None,
+                shutdown_timeout=settings.drain_seconds,
+                keepalive_timeout=75,
+                **HTTP,
             )
             runners.append(runner)
             await runner.setup()

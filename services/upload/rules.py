@@ -15,7 +15,7 @@ SIZE_BYTES_MAX: Final = photo.BYTES_MAX
 UPLOAD_SECONDS: Final = 900  # how long a presigned address is good for
 SLOW_SECONDS: Final = 300  # and how long a PUT may take that began just before
 ABANDONED_SECONDS: Final = 3600.0  # what is not completed by then is swept; well after its address has expired
-_CHECKSUM: Final = re.compile(r"^[0-9a-f]{64}$")
+_CHECKSUM: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def wrong_fields(*, content_type: str, size_bytes: int, checksum_sha256: str | None) -> Iterator[FieldError]:
@@ -30,7 +30,7 @@ def wrong_fields(*, content_type: str, size_bytes: int, checksum_sha256: str | N
 
 def wrong_checksum(checksum_sha256: str) -> Iterator[FieldError]:
     """What is wrong with the form of a checksum."""
-    if not _CHECKSUM.match(checksum_sha256):
+    if not _CHECKSUM.fullmatch(checksum_sha256):
         yield FieldError(field="checksum_sha256", detail="expected 64 hexadecimal digits in lower case")
 
 

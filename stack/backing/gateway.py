@@ -12,19 +12,29 @@ import http.client
 import io
 import os
 import re
+import resource
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from core import tokens
-from core.names import Component, Server
+from core import failures, tokens
+from core.names import (
+    ADDRESS_CONNECTIONS_MAX,
+    BODY_BYTES_MAX,
+    HEAD_BYTES_MAX,
+    TARGET_BYTES_MAX,
+    Component,
+    Server,
+)
 from core.operations import API, OPERATIONS, Operation
 from core.scenario.units import RateLimit
 from stack import probe
 from stack.backing.folders import make, own
+from stack.backing.origins import origins, preflight
+from stack.backing.refusals import BODY_SECONDS, errors, refusals
 from stack.command import Command
 from stack.deployment import filled
 from stack.failure import NotReady
@@ -33,7 +43,16 @@ from stack.plan import Address, Process, StackPlan
 from stack.probe import Probe
 
 #: Pages that are no operations: path and the component that serves them to everybody.
-PAGES: Final[dict[str, Component]] = {"/openapi.json": Component.POSTS, "/docs": Component.POSTS}
+PAGES: Final[dict[str, Component]] = {
+    "/openapi.json": Component.POSTS,
+    "/docs": Component.POSTS,
+    failures.PAGE.removeprefix(API): Component.POSTS,
+}
+#: Connections of one instance, all clients together, where the system's limit of open files allows it.
+_CONNECTIONS_MAX: Final = 8_000
+_OTHER_FILES: Final = 500
+#: Connections of one address that are taken above its limit, so that they can be answered.
+_ANSWERED_MAX: Final = 128
 _TABLE_ENTRIES_MAX: Final = 100_000
 _ADMIN: Final = "admin.sock"  # in the folder of each instance, for the stack alone
 _ADMIN_SECONDS: Final = 1.0
@@ -65,58 +84,94 @@ def operations_of(components: Iterable[Component]) -> tuple[Operation, ...]:
     return tuple(each for each in OPERATIONS.values() if each.component in present)
 
 
-def routes_map(components: Iterable[Component]) -> str:
-    """Lines ``^METHOD:path$ operation|component|1 when it wants a token``."""
+def _methods(operation: Operation) -> tuple[str, ...]:
+    """The methods by which an operation is asked for: whatever can be got can be asked for its head."""
+    return ("GET", "HEAD") if operation.method == "GET" else (operation.method,)
+
+
+def routes_map(components: Iterable[Component], limits: Mapping[str, RateLimit]) -> str:
+    """Lines ``^METHOD:path$ operation|component|1 when it wants a token|quota|seconds|user or ip``.
+
+    The last three are there for operations with a limit.
+    """
     components = tuple(components)
     lines = [
-        f"^{each.method}:{pattern(each.path)[1:]} {each.name}|{each.component}|{int(each.signed_in)}"
+        f"^{_either(_methods(each))}:{pattern(each.path)[1:]}"
+        f" {each.name}|{each.component}|{int(each.signed_in)}{_limit(limits.get(each.name))}"
         for each in operations_of(components)
     ]
-    lines += [f"^GET:{pattern(path)[1:]} page|{owner}|0" for path, owner in PAGES.items() if owner in components]
+    lines += [f"^(GET|HEAD):{pattern(path)[1:]} page|{owner}|0" for path, owner in PAGES.items() if owner in components]
     return "\n".join(lines) + "\n"
+
+
+def _either(methods: tuple[str, ...]) -> str:
+    return methods[0] if len(methods) == 1 else f"({'|'.join(methods)})"
+
+
+def _limit(limit: RateLimit | None) -> str:
+    return "" if limit is None else f"|{limit.count}|{_seconds(limit)}|{limit.scope}"
+
+
+def _seconds(limit: RateLimit) -> int:
+    return max(1, round(limit.per_seconds))
 
 
 def paths_map(components: Iterable[Component]) -> str:
     """Lines ``^path$ methods`` of every path, for the answer to a wrong method."""
+    components = tuple(components)
     methods: dict[str, list[str]] = {}
     for each in operations_of(components):
-        methods.setdefault(pattern(each.path), []).append(each.method)
-    return "\n".join(f"{path} {','.join(sorted(each))}" for path, each in methods.items()) + "\n"
+        methods.setdefault(pattern(each.path), []).extend(_methods(each))
+    for path, owner in PAGES.items():
+        if owner in components:
+            methods[pattern(path)] = ["GET", "HEAD"]
+    return "\n".join(f"{path} {','.join(sorted((*each, 'OPTIONS')))}" for path, each in methods.items()) + "\n"
 
 
-def _table(operation: str) -> str:
-    return "limit_" + operation.replace(".", "_")
+def _connections_max() -> int:
+    """HAProxy may open two files for each connection: to the client and to a service."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _CONNECTIONS_MAX if hard < 0 else max(1_000, min(_CONNECTIONS_MAX, (hard - _OTHER_FILES) // 2))
 
 
-def limits(told: Mapping[str, RateLimit]) -> str:
-    """Rules that count each limited operation in its own table."""
-    lines: list[str] = []
-    for name, limit in told.items():
-        here = f"if {{ var(txn.operation) -m str {name} }}"
-        table, key = _table(name), "src" if limit.scope == "ip" else "var(txn.user)"
+def _periods(limits: Mapping[str, RateLimit]) -> tuple[int, ...]:
+    """The windows of all limits, in seconds, once each."""
+    return tuple(sorted({_seconds(limit) for limit in limits.values()}))
+
+
+def tracks(limits: Mapping[str, RateLimit]) -> str:
+    """Rules that choose the table of a limited request: one for each length of window."""
+    return "\n".join(
+        f"    http-request track-sc0 var(txn.counted) table limits_{period}"
+        f" if limited {{ var(txn.period) -m int {period} }}"
+        for period in _periods(limits)
+    )
+
+
+def tables(limits: Mapping[str, RateLimit], peers: Mapping[str, Address]) -> str:
+    """The tables of limits and of connections, each bounded; of several instances those of limits are shared.
+
+    An instance tells the others of every count (HAProxy's peers), within milliseconds. The last to write wins, so of
+    requests that come to two instances at the same moment one may go uncounted. Connections are counted by each
+    instance for itself.
+    """
+    shared = " peers gateways" if len(peers) > 1 else ""
+    lines = ["backend connections", f"    stick-table type ipv6 size {_TABLE_ENTRIES_MAX} expire 1m store conn_cur", ""]
+    for period in _periods(limits):
         lines += [
-            f"http-request track-sc0 {key} table {table} {here}",
-            f"http-request set-var(txn.quota) int({limit.count}) {here}",
-            f"http-request set-var(txn.period) int({max(1, round(limit.per_seconds))}) {here}",
-            f"http-request set-var(txn.used) sc_gpc0_rate(0,{table}) {here}",
-            f"http-request set-var(txn.left) var(txn.quota),sub(txn.used),add(-1) {here}",
-        ]
-    return "\n".join(f"    {line}" for line in lines)
-
-
-def tables(told: Mapping[str, RateLimit]) -> str:
-    """The tables of `limits`, each bounded."""
-    lines: list[str] = []
-    for name, limit in told.items():
-        kind = "ip" if limit.scope == "ip" else "string len 20"
-        period = max(1, round(limit.per_seconds))
-        counted = f"gpc0,gpc0_rate({period}s)"
-        lines += [
-            f"backend {_table(name)}",
-            f"    stick-table type {kind} size {_TABLE_ENTRIES_MAX} expire {period * 2}s store {counted}",
+            f"backend limits_{period}",
+            f"    stick-table type string len {_COUNTED_BYTES_MAX} size {_TABLE_ENTRIES_MAX} expire {period * 2}s"
+            f" store gpc0,gpt0{shared}",
             "",
         ]
+    if shared:
+        lines += ["peers gateways", *(f"    peer {name} {address}" for name, address in peers.items()), ""]
     return "\n".join(lines)
+
+
+#: A name with a character that is no token's, or a value with a control character.
+_ODD_FIELDS: Final = r"""'(?m)^[^:\r\n]*[^][!#$%&*+.^_`|~0-9A-Za-z:\r\n-][^:\r\n]*:|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]'"""
+_COUNTED_BYTES_MAX: Final = 80  # an operation's name and an id or an address
 
 
 def _answering(components: Iterable[Component]) -> set[str]:
@@ -144,10 +199,12 @@ def backends(components: Mapping[Component, tuple[Address, ...]]) -> str:
 
 def configuration(plan: StackPlan, process: Process) -> str:
     """The whole configuration of one instance."""
-    told = plan.scenario.system.gateway.limits
+    gateway = plan.scenario.system.gateway
+    words: dict[str, Any] = refusals()
     return filled(
         "haproxy/gateway.cfg",
-        {
+        words
+        | {
             "BIND": plan.bind,
             "PORT": process.address.port,
             "METRICS_PORT": plan.ports[f"{process.name}_metrics"],
@@ -155,11 +212,30 @@ def configuration(plan: StackPlan, process: Process) -> str:
             "ISSUER": tokens.ISSUER,
             "TOKEN_SECONDS": tokens.TOKEN_SECONDS,
             "CLOCK_SECONDS": tokens.CLOCK_SECONDS,
-            "LIMITS": limits(told),
-            "TABLES": tables(told),
+            "CONNECTIONS_MAX": _connections_max(),
+            "ADDRESS_CONNECTIONS_MAX": ADDRESS_CONNECTIONS_MAX,
+            "CLOSED_FROM": ADDRESS_CONNECTIONS_MAX + _ANSWERED_MAX,
+            "BODY_BYTES_MAX": BODY_BYTES_MAX,
+            "HEAD_BYTES_MAX": HEAD_BYTES_MAX,
+            "TARGET_BYTES_MAX": TARGET_BYTES_MAX,
+            "BODY_SECONDS": BODY_SECONDS,
+            "ODD_FIELDS": _ODD_FIELDS,
+            "ERRORS": errors(),
+            "ORIGINS": origins(gateway.origins),
+            "PREFLIGHT": preflight(gateway.origins),
+            "TRACKS": tracks(gateway.limits),
+            "TABLES": tables(gateway.limits, peers(plan)),
             "BACKENDS": backends(plan.components),
         },
     )
+
+
+def peers(plan: StackPlan) -> dict[str, Address]:
+    """Where each instance tells the others its counts."""
+    instances = [each for each in plan.processes if each.server is Server.GATEWAY]
+    if len(instances) < 2:
+        return {}
+    return {each.name: Address(host=each.address.host, port=plan.ports[f"{each.name}_peers"]) for each in instances}
 
 
 def prepare(plan: StackPlan, process: Process) -> Command:
@@ -167,7 +243,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
     folder = make(plan.folder(process.name), account())
     files = {
         "haproxy.cfg": configuration(plan, process),
-        "routes.map": routes_map(plan.components),
+        "routes.map": routes_map(plan.components, plan.scenario.system.gateway.limits),
         "paths.map": paths_map(plan.components),
         "jwt.pub": plan.secrets.jwt_public_pem,
     }
@@ -175,7 +251,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
         (folder / name).write_text(text, encoding="utf-8")
         own(folder / name, account())
     return Command(
-        argv=(str(tools.find("haproxy")), "-db", "-f", str(folder / "haproxy.cfg")),
+        argv=(str(tools.find("haproxy")), "-db", "-L", process.name, "-f", str(folder / "haproxy.cfg")),
         cwd=folder,
         user=account(),
         cores=plan.cores,

@@ -32,6 +32,7 @@ from core.operations import API, OPERATIONS
 from core.settings import Keys, Listen, Member, ProcessSettings
 from services.kit import openapi
 from services.kit.answers import Problem
+from services.kit.app import HTTP
 from services.kit.bus import CONSUMERS
 from services.kit.outbox import OUTBOX
 from services.kit.process import build
@@ -255,7 +256,7 @@ def running(servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Running:
             system = System(settings=settings, session=session)
             for member in members:
                 app = build_by(settings, member)
-                runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+                runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, **HTTP)
                 stack.push_async_callback(runner.cleanup)
                 await runner.setup()
                 site = web.TCPSite(runner, "127.0.0.1", 0)

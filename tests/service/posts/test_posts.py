@@ -48,6 +48,15 @@ async def test_a_post_is_readable_at_once_with_everything_it_holds(
         assert (read.status, read.json) == (200, {"post": made})
 
 
+async def test_a_photo_has_one_spelling_of_its_id_so_that_no_post_holds_it_twice(
+    system: System, ann: Someone, photo: str
+) -> None:
+    for other in (f"0{photo}", f"00{photo}", f"+{photo}", f" {photo}", f"{photo}\n"):
+        for media_ids in ([photo, other], [other]):
+            answer = await system.call("post.create", user=ann, json={"media_ids": media_ids})
+            assert (answer.status, answer.json["code"]) == (400, "invalid"), other
+
+
 async def test_a_post_may_hold_a_photo_that_is_still_processing(system: System, ann: Someone) -> None:
     media_id = await uploaded(system, ann, jpeg(1000, 800))
     made = await posted(system, ann, media_id)

@@ -123,6 +123,13 @@ async def test_a_checksum_is_held_to_what_was_put(system: System, ann: Someone) 
     assert right.status == 202
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", " ", "0"])
+async def test_a_checksum_has_64_digits_and_nothing_behind_them(system: System, ann: Someone, end: str) -> None:
+    said = {"content_type": "image/jpeg", "size_bytes": 5, "checksum_sha256": "a" * 64 + end}
+    answer = await system.call("media.create", user=ann, json=said)
+    assert (answer.status, answer.json["errors"][0]["field"]) == (400, "checksum_sha256")
+
+
 async def test_an_announced_checksum_cannot_be_replaced_at_completion(system: System, ann: Someone) -> None:
     data = jpeg(201, 100)
     announced = {"content_type": "image/jpeg", "size_bytes": len(data), "checksum_sha256": "1" * 64}

@@ -1,0 +1,89 @@
+"""What the gateway answers by itself, as problem documents of `core.failures`; in HAProxy's words."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from core import failures
+from core.failures import Failure
+from core.names import ADDRESS_CONNECTIONS_MAX, BODY_BYTES_MAX, HEAD_BYTES_MAX, TARGET_BYTES_MAX
+
+#: How long a request's body may take to arrive.
+BODY_SECONDS: Final = 5
+
+#: What the gateway answers by itself: word in the configuration, kind, detail.
+_REFUSALS: Final[dict[str, tuple[type[Failure], str]]] = {
+    "INVALID": (failures.Invalid, "The request is not one that the service understands"),
+    "INVALID_TARGET": (failures.Invalid, "The path and query hold characters that must be percent-encoded"),
+    "INVALID_FIELD": (failures.Invalid, "A header field has a name or a value with characters that are not allowed"),
+    "UNAUTHENTICATED": (failures.Unauthenticated, "%[var(txn.why)]"),
+    "NOT_FOUND": (failures.NotFound, "No such path"),
+    "METHOD_NOT_ALLOWED": (failures.MethodNotAllowed, "This path takes %[var(txn.allowed)]"),
+    "TOO_LARGE": (failures.TooLarge, f"Expected a body of at most {BODY_BYTES_MAX} bytes"),
+    "URI_TOO_LONG": (failures.AddressTooLong, f"Expected a path and query of at most {TARGET_BYTES_MAX} bytes"),
+    "UNSUPPORTED_MEDIA_TYPE": (failures.UnsupportedMedia, "Content-Encoding: expected none"),
+    "EXPECTATION_FAILED": (failures.ExpectationFailed, "Expect: expected 100-continue or none"),
+    "HEADERS_TOO_LARGE": (failures.HeadersTooLarge, f"Expected header fields of at most {HEAD_BYTES_MAX} bytes in all"),
+    "RATE_LIMITED": (
+        failures.Limited,
+        "At most %[var(txn.quota)] requests in %[var(txn.period)] s; come back in %[var(txn.reset)] s",
+    ),
+    "TOO_MANY_CONNECTIONS": (
+        failures.TooManyConnections,
+        f"At most {ADDRESS_CONNECTIONS_MAX} connections from one address",
+    ),
+    "BAD_GATEWAY": (failures.BadGateway, "The service gave no answer that the gateway understands"),
+}
+_FIELDS: Final[dict[str, str]] = {
+    "UNAUTHENTICATED": "WWW-Authenticate Bearer",
+    "METHOD_NOT_ALLOWED": 'Allow "%[var(txn.allowed)]"',
+    "UNSUPPORTED_MEDIA_TYPE": "Accept-Encoding identity",
+    "RATE_LIMITED": 'Retry-After "%[var(txn.reset)]"',
+    "TOO_MANY_CONNECTIONS": "Retry-After 5 hdr Connection close",
+    "BAD_GATEWAY": "Retry-After 1",
+}
+#: What HAProxy itself answers once a request has been read: status, kind, detail.
+_ERRORS: Final[dict[int, tuple[type[Failure], str]]] = {
+    400: (failures.Invalid, "This is not HTTP that the gateway understands"),
+    403: (failures.Forbidden, "Not allowed"),
+    408: (failures.SlowRequest, f"Expected the whole body within {BODY_SECONDS} s"),
+    413: (failures.TooLarge, f"Expected a body of at most {BODY_BYTES_MAX} bytes"),
+    500: (failures.Internal, "The gateway could not go on with this request"),
+    502: (failures.BadGateway, "The service closed the connection"),
+    503: (failures.Unavailable, "No instance of the service answers"),
+    504: (failures.DeadlineExceeded, "The service did not answer in time"),
+}
+
+
+def _document(kind: type[Failure], detail: str, fields: str) -> str:
+    """A problem document of ``kind`` as HAProxy's log-format text, with header ``fields``: ``name value``."""
+    body = {
+        "type": kind.type_uri(),
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "code": kind.code,
+        "trace_id": "%[var(txn.id)]",
+    }
+    text = json.dumps(body, separators=(",", ":"))
+    if "'" in text:
+        raise ValueError(f"a single quote in {text}")
+    more = "".join(f" hdr {each}" for each in ("Cache-Control no-store", fields) if each)
+    return f"content-type application/problem+json{more} lf-string '{text}'"
+
+
+def refusals() -> dict[str, str]:
+    """What the gateway answers by itself, by word: the arguments of ``http-request return``."""
+    return {
+        word: f"status {kind.status} {_document(kind, detail, _FIELDS.get(word, ''))}"
+        for word, (kind, detail) in _REFUSALS.items()
+    }
+
+
+def errors() -> str:
+    """HAProxy's own answers as problem documents."""
+    return "\n".join(
+        f"    http-error status {status} {_document(kind, detail, 'Retry-After 1' if status in (502, 503) else '')}"
+        for status, (kind, detail) in _ERRORS.items()
+    )
