@@ -1,10 +1,10 @@
 """The log: events of one kind in partitions, each handled in order by one member of the consumer group.
 
-It does as `services.kit.bus` does. A member takes all that stands in its partitions, handles partitions side by side
-and each of them in order, and takes more when the last of that is done; only then are its positions committed. So one
-huge event holds up its own partition, and the member's others in the next round. What a member that dies had taken is
-handled again, by itself or by another, as soon as the group knows: at once when it said goodbye, else when its session
-has timed out. Nothing is lost, whatever dies.
+A member takes all that stands in its partitions, handles partitions side by side and each of them in order, and takes
+more when the last of that is done; only then are its positions committed. So one huge event holds up its own partition,
+and the member's others in the next round, where `services.kit.lanes` sets it aside: docs/MODEL.md. What a member that
+dies had taken is handled again, by itself or by another, as soon as the group knows: at once when it said goodbye, else
+when its session has timed out. Nothing is lost, whatever dies.
 """
 
 from __future__ import annotations

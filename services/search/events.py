@@ -21,7 +21,8 @@ from core import messages, settings
 from core.messages import Message, PostCreated, PostDeleted, UserCreated
 from services.kit.bus import CONSUMERS, Consumer, pause_seconds, run_beside
 from services.kit.clock import now_ms
-from services.kit.config import MEMBER, required
+from services.kit.config import MEMBER, SETTINGS, required
+from services.kit.inhand import InHand, in_hand_at
 from services.kit.metrics import METRICS, Metrics
 from services.search.store import Index
 
@@ -35,8 +36,8 @@ _log = structlog.get_logger("search")
 class Reader(Consumer):
     """Reads all partitions of the topics that the index is made of."""
 
-    def __init__(self, told: settings.Kafka, metrics: Metrics, index: Index):
-        super().__init__(told, metrics, "search", {kind.topic: index.apply for kind in KINDS})
+    def __init__(self, told: settings.Kafka, metrics: Metrics, index: Index, *, in_hand: InHand):
+        super().__init__(told, metrics, "search", {kind.topic: index.apply for kind in KINDS}, in_hand=in_hand)
         self._index = index
         self._next: dict[str, int] = {}  # by topic:partition, what was taken in
         self._visible: dict[str, int] = {}  # and what was committed
@@ -134,7 +135,12 @@ def _name(partition: Any) -> str:
 def use(app: web.Application, index: Index) -> None:
     """Open the index and keep it up with the log for as long as the application lives."""
     member = app[MEMBER]
-    reader = Reader(required(member.stores.kafka, "Kafka", member.component), app[METRICS], index)
+    reader = Reader(
+        required(member.stores.kafka, "Kafka", member.component),
+        app[METRICS],
+        index,
+        in_hand=in_hand_at(app[SETTINGS].data_directory),
+    )
 
     async def opened(_app: web.Application) -> AsyncIterator[None]:
         await index.open()
