@@ -16,7 +16,7 @@ from core.names import Component, Key
 from services.engagement.routes import COUNTERS
 from services.engagement.rules import BATCH_MAX, Wish, batch
 from services.kit.bus import consume_batches
-from services.kit.config import MEMBER
+from services.kit.config import MEMBER, SETTINGS
 from services.kit.metrics import METRICS
 from services.kit.stores.redis import REDIS
 from tests.service.conftest import Someone, System, must_be_documented
@@ -121,7 +121,7 @@ async def outbox_events(system: System, post_id: str) -> list[tuple[str, int]]:
     await system.drain()
     source = system.apps["engagement"]
     app = web.Application()
-    app[MEMBER], app[METRICS] = source[MEMBER], source[METRICS]
+    app[MEMBER], app[METRICS], app[SETTINGS] = source[MEMBER], source[METRICS], source[SETTINGS]
     consumer = consume_batches(app, f"test {post_id}", {LikeCreated: note, LikeDeleted: note})
     runner = web.AppRunner(app)
     await runner.setup()
