@@ -88,6 +88,24 @@ async def uploaded(asked: Asked) -> Found:
     return Found.YES if body["media"]["state"] in ("processing", "succeeded") else Found.NO
 
 
+async def photo_deleted(asked: Asked) -> Found:
+    """The photo is not known any more."""
+    status, _ = await asked.get(f"/media/{asked.ids['media_id']}")
+    return _gone(status)
+
+
+async def post_deleted(asked: Asked) -> Found:
+    """Neither the post is known any more nor its photo, which no other post has shown."""
+    status, _ = await asked.get(f"/posts/{asked.ids['post_id']}")
+    return _gone(status) if _gone(status) is not Found.YES else await photo_deleted(asked)
+
+
+def _gone(status: int) -> Found:
+    if status in (404, 410):
+        return Found.YES
+    return Found.NO if status == 200 else Found.UNKNOWN
+
+
 def _without(status: int) -> Found:
     """What an answer without the thing means: that it is gone, or that one cannot know."""
     return Found.NO if status in (404, 410) else Found.UNKNOWN
@@ -100,4 +118,6 @@ CHECKS: Final[dict[str, Callable[[Asked], Awaitable[Found]]]] = {
     "post.create": posted,
     "comment.add": commented,
     "media.complete": uploaded,
+    "media.delete": photo_deleted,
+    "post.delete": post_deleted,
 }

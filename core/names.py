@@ -197,4 +197,5 @@ PHOTOS_WAITING_COUNT: Final = "windtunnel_photos_waiting_count"  # gauge by comp
 PHOTOS_OLDEST_SECONDS: Final = "windtunnel_photos_oldest_seconds"  # gauge by component
 PHOTO_TRIES_TOTAL: Final = "windtunnel_photo_tries_total"  # counter by component, lane
 PHOTOS_REFUSED_TOTAL: Final = "windtunnel_photos_refused_total"  # counter by component, reason
+DELETION_SECONDS: Final = "windtunnel_deletion_seconds"  # histogram by component
 BREAKER_OPEN: Final = "windtunnel_breaker_open"  # gauge by component, dependency

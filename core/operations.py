@@ -85,6 +85,7 @@ _ALL: Final = (
         "media.complete", "POST /media/{media_id}/complete", Component.UPLOAD, "load verify write present", status=202
     ),
     _operation("media.read", "GET /media/{media_id}", Component.UPLOAD, "load present"),
+    _operation("media.delete", "DELETE /media/{media_id}", Component.UPLOAD, "load write present", status=204),
     _operation("object.put", "PUT /{key}", Server.OBJECTS, "store", signed_in=False),
     _operation("image.read", "GET /{key}", Server.EDGE, "lookup", signed_in=False),
     _operation(
@@ -133,11 +134,14 @@ OPERATIONS: Final[dict[str, Operation]] = {operation.name: operation for operati
 #: What one user act is made of, in order. A scenario's mix may name an act; samples are recorded per operation.
 JOURNEYS: Final[dict[str, tuple[str, ...]]] = {
     "media.upload": ("media.create", "object.put", "media.complete", "post.create"),
+    "post.withdraw": ("media.create", "object.put", "media.complete", "post.create", "post.delete"),
+    "media.withdraw": ("media.create", "object.put", "media.complete", "media.delete"),
 }
 
-#: Work that no client waits for: the event that starts it, and the component that does it.
+#: Work that no client waits for, and the component that does it.
 BACKGROUND: Final[dict[str, Component]] = {
     "media.process": Component.MEDIA,
+    "media.remove": Component.MEDIA,
     "fanout.deliver": Component.FANOUT,
 }
 

@@ -7,7 +7,7 @@ success. Whoever drives it decides when and how to send; so an act holds no cloc
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -99,6 +99,10 @@ class Acts:
         person, target = int(self.schedule.person[number]), int(self.schedule.target[number])
         if name == "media.upload":
             return self._upload(number, person)
+        if name == "post.withdraw":
+            return self._withdraw_post(number, person)
+        if name == "media.withdraw":
+            return self._withdraw_media(number, person)
         if name == "story.seen":
             return _single(self._story_seen(number, person))
         return _single(self._request(name, number, person, target))
@@ -198,11 +202,44 @@ class Acts:
 
     def _upload(self, number: int, person: int) -> Act:
         """Upload a new photo past the services straight to the object store, and post it."""
+        media_id = yield from self._put(number, person, told=True)
+        if media_id is not None:
+            yield self._post_create(person, media_id, f"Just now {number} #load", f"{number}.3")
+
+    def _withdraw_post(self, number: int, person: int) -> Act:
+        """Upload a new photo, post it, and take the post down. The ledger keeps the end of it alone."""
+        media_id = yield from self._put(number, person, told=False)
+        if media_id is None:
+            return
+        made = self._post_create(person, media_id, f"Not for long {number} #load", f"{number}.3")
+        answer = yield replace(made, told=None)
+        post_id = answer.at("post", "id")
+        if answer.outcome is Outcome.OK and isinstance(post_id, str):
+            yield self._delete("post.delete", person, post_id=post_id, media_id=media_id)
+
+    def _withdraw_media(self, number: int, person: int) -> Act:
+        """Upload a new photo and delete it. The ledger keeps the end of it alone."""
+        media_id = yield from self._put(number, person, told=False)
+        if media_id is not None:
+            yield self._delete("media.delete", person, media_id=media_id)
+
+    def _delete(self, name: str, person: int, **names: str) -> Request:
+        path = API + OPERATIONS[name].path.format(**names)
+        return Request(
+            operation=name,
+            method=OPERATIONS[name].method,
+            path=path,
+            headers=self._signed_in(person),
+            told=self._told(person, **names),
+        )
+
+    def _put(self, number: int, person: int, *, told: bool) -> Generator[Request, Answer, str | None]:
+        """Upload a new photo; returns its id, or None where that did not succeed."""
         picture = self._photo(number)
         answer = yield self._media_create(person, len(picture), f"{number}.0")
         media_id, url = answer.at("media", "id"), answer.at("upload", "url")
         if answer.outcome is not Outcome.OK or not isinstance(media_id, str) or not isinstance(url, str):
-            return
+            return None
         headers = answer.at("upload", "headers")
         store, path = address.target(url)
         answer = yield Request(
@@ -215,18 +252,16 @@ class Acts:
             body=picture,
         )
         if answer.outcome is not Outcome.OK:
-            return
+            return None
         answer = yield Request(
             operation="media.complete",
             method="POST",
             path=f"{API}/media/{media_id}/complete",
             headers={**self._signed_in(person), **_JSON},
             body=b"{}",
-            told=self._told(person, media_id=media_id),
+            told=self._told(person, media_id=media_id) if told else None,
         )
-        if answer.outcome is not Outcome.OK:
-            return
-        yield self._post_create(person, media_id, f"Just now {number} #load", f"{number}.3")
+        return media_id if answer.outcome is Outcome.OK else None
 
     def _media_create(self, person: int, size_bytes: int, key: str) -> Request:
         return Request(

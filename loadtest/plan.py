@@ -23,7 +23,7 @@ INFLIGHT_MIN: Final = 64
 INFLIGHT_MAX: Final = 4_096
 
 #: Acts that make no sense by themselves: they need what an act before them made.
-ONLY_WITHIN_A_JOURNEY: Final = frozenset({"object.put", "media.complete", "post.delete"})
+ONLY_WITHIN_A_JOURNEY: Final = frozenset({"object.put", "media.complete", "media.delete", "post.delete"})
 
 
 class PlanError(ValueError):
@@ -60,7 +60,8 @@ def of(scenario: Scenario, *, worker: int = 0, worker_count: int = 1, seed: int 
         raise PlanError(f"worker {worker} of {worker_count}: there is no such share")
     for act in {*scenario.traffic.mix_ratio, *(scenario.traffic.viral.mix_ratio if scenario.traffic.viral else ())}:
         if act in ONLY_WITHIN_A_JOURNEY:
-            raise PlanError(f"{act}: is a part of a journey and cannot be sent alone; expected e.g. media.upload")
+            whole = next(name for name, parts in JOURNEYS.items() if act in parts)
+            raise PlanError(f"{act}: is a part of a journey and cannot be sent alone; expected e.g. {whole}")
     span = scenario.traffic.warm_up_seconds + scenario.traffic.duration_seconds
     if span > DURATION_MAX_SECONDS:
         raise PlanError(f"traffic of {span:g} s: at most {DURATION_MAX_SECONDS:g} s")

@@ -30,12 +30,13 @@ BREAKABLE = (
     "engagement_kafka",
     "media_clamd",
     "media_objects",
+    "media_edge",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Servers:
-    """PostgreSQL (2 instances, 16 schemas), Redis, Kafka, S3, clamd and Toxiproxy, running."""
+    """PostgreSQL (2 instances, 16 schemas), Redis, Kafka, S3, the CDN, clamd and Toxiproxy, running."""
 
     running: control.RunningStack
     scenario: Scenario
@@ -94,7 +95,16 @@ def servers(data_folder: Path) -> Iterator[Servers]:
     """The stores and their proxies, without any service."""
     path = data_folder / "scenario.yaml"
     read = breakable(SCENARIO, path)
-    wanted = (Server.POSTGRES, Server.REDIS, Server.KAFKA, Server.OBJECTS, Server.CLAMD, Server.TOXIPROXY)
+    wanted = (
+        Server.POSTGRES,
+        Server.REDIS,
+        Server.KAFKA,
+        Server.OBJECTS,
+        Server.SHIELD,
+        Server.EDGE,
+        Server.CLAMD,
+        Server.TOXIPROXY,
+    )
     running = control.up(path, data_folder / "servers", attached=True, services=False, servers=wanted)
     try:
         yield Servers(running=running, scenario=read, scenario_path=path)

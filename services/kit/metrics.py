@@ -95,7 +95,13 @@ class Metrics:
             ("component", "topic"),
             LAG_BOUNDS_SECONDS,
         )
-        for distribution in (self.requests, self.stages, self.lag):
+        self.deletion = Distribution(
+            names.DELETION_SECONDS,
+            "Time from when a photo had to go until the store and every tier of the CDN had let go of it.",
+            ("component",),
+            LAG_BOUNDS_SECONDS,
+        )
+        for distribution in (self.requests, self.stages, self.lag, self.deletion):
             self.registry.register(distribution)
         self._lookups = Counter(
             names.CACHE_LOOKUPS_TOTAL, "Look-ups in a cache.", ("cache", "result"), registry=self.registry

@@ -15,13 +15,15 @@ from services.kit import bus, outbox
 from services.kit.app import application
 from services.kit.config import SCENARIO, required
 from services.kit.metrics import METRICS
-from services.kit.stores import objects, postgres
+from services.kit.stores import objects, postgres, removals
 from services.media.events.measures import Measures
+from services.media.events.remover import REMOVER, Remover
 from services.media.events.uploaded import GROUP, Darkroom
 from services.media.events.workers import WORKERS, Workers
 from services.media.events.workshop import Workshop
 from services.media.rules import work
 from services.media.store import photos
+from services.media.store.cdn import Cdn
 from services.media.store.scanner import Scanner
 
 
@@ -29,8 +31,9 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     """The application of the media worker."""
     app = application(settings, member)
     light = app[SCENARIO].system.media.workers
+    shards = postgres.use(app, tables=photos.TABLES + removals.TABLES)
     rows = photos.Photos(
-        postgres.use(app, tables=photos.TABLES),
+        shards,
         outbox.use(app),
         holder=f"{settings.process}/{settings.worker}",
         lease_seconds=work.LEASE_SECONDS,
@@ -57,4 +60,8 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     app.cleanup_ctx.append(opened)
     workers.run_beside(app)
     bus.consume(app, GROUP, {MediaUploaded: workers.on_uploaded})
+    cdn = Cdn(required(member.stores.cdn, "the CDN", member.component))
+    app.cleanup_ctx.append(cdn.opened)
+    remover = app[REMOVER] = Remover(app, removals.Removals(shards), cdn)
+    bus.run_beside(app, remover.run)
     return app

@@ -98,7 +98,11 @@ async def read(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Take one's own post down, for good."""
+    """Take one's own post down, for good, with its photos.
+
+    A photo stays while another post shows it, or a story that has not ended; of the others, every address is gone
+    within five seconds.
+    """
     with stage(request, "write"):
         posts, viewer_id, post_id = request.app[POSTS], viewer(request), path_id(request, "post_id")
         author_id = await posts.author_of(post_id)

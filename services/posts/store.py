@@ -12,6 +12,7 @@ from typing import Any, Final
 from core import ids
 from core.messages import PostCreated, PostDeleted
 from services.kit.outbox import Outbox
+from services.kit.stores import removals
 from services.kit.stores.postgres import Connection, Shards, schema
 
 TABLES: Final = """
@@ -97,9 +98,14 @@ class Posts:
         return self._shards.transaction(shard)
 
     async def media_states(self, connection: Connection, author_id: int, media_ids: Sequence[int]) -> dict[int, str]:
-        """States of those photos (table ``media``, which upload owns) that are the author's."""
+        """States of those photos (table ``media``, which upload owns) that are the author's.
+
+        Until the transaction ends they stay as they are: nobody deletes a photo that is just being posted, and one that
+        fails a moment later does so after the post is there to be hidden.
+        """
         cursor = await connection.execute(
-            f"SELECT id, state FROM {schema(ids.shard_of(author_id))}.media WHERE id = ANY(%s) AND owner_id = %s",
+            f"SELECT id, state FROM {schema(ids.shard_of(author_id))}.media WHERE id = ANY(%s) AND owner_id = %s"
+            " FOR SHARE",
             (list(media_ids), author_id),
         )
         return dict(await cursor.fetchall())
@@ -162,7 +168,7 @@ class Posts:
         return None if row is None else int(row[0])
 
     async def delete(self, event: PostDeleted) -> bool:
-        """Delete the post with its event; False when somebody was first."""
+        """Delete the post with its event and, unless something else shows them, its photos; False when it was gone."""
         shard = ids.shard_of(event.post_id)
         async with self._shards.transaction(shard) as connection:
             cursor = await connection.execute(
@@ -176,6 +182,7 @@ class Posts:
                 f"DELETE FROM {schema(shard)}.post_media WHERE media_id = ANY(%s) AND post_id = %s",
                 (row[0], event.post_id),
             )
+            await removals.ask(connection, shard, row[0], now_ms=event.at_ms)
             await self._outbox.add(connection, shard, event)
         return True
 

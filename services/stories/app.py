@@ -13,7 +13,7 @@ from services.kit.app import application, register
 from services.kit.config import SCENARIO
 from services.kit.guard import Guard
 from services.kit.metrics import METRICS
-from services.kit.stores import postgres, redis
+from services.kit.stores import postgres, redis, removals
 from services.stories import events, routes, store
 from services.stories.store.owed import Owed
 from services.stories.store.rows import Rows
@@ -26,7 +26,7 @@ _SHELF_SECONDS: Final = 0.1  # how long a request waits for Redis before it turn
 def build(settings: ProcessSettings, member: Member) -> web.Application:
     """The application of stories."""
     app = application(settings, member)
-    shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES)
+    shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES + removals.TABLES)
     told = app[SCENARIO].system.breaker
     policy = BreakerPolicy(failures=told.failures, open_seconds=told.open_seconds)
     guard = Guard("shelf", policy=policy, deadline_seconds=_SHELF_SECONDS, metrics=app[METRICS])

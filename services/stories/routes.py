@@ -73,7 +73,7 @@ class TrayAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def create(request: web.Request) -> web.Response:
-    """Tell a story: it is there for 24 hours."""
+    """Tell a story: it is there for 24 hours, and so is its photo unless a post shows it."""
     with stage(request, "parse"):
         author_id = viewer(request)
         media_id = body_id(request, "media_id", (await body.read(request, NewStory)).media_id)

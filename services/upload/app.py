@@ -9,14 +9,14 @@ from aiohttp import web
 from core.settings import Member, ProcessSettings
 from services.kit import bus, idempotency, outbox
 from services.kit.app import application, register
-from services.kit.stores import objects, postgres
+from services.kit.stores import objects, postgres, removals
 from services.upload import events, routes, store
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
     """The application of upload."""
     app = application(settings, member)
-    shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES)
+    shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES + removals.TABLES)
     photos = app[routes.PHOTOS] = store.Photos(shards, outbox.use(app))
     app[routes.VERIFYING] = asyncio.Semaphore(routes.VERIFYING_MAX)
     sweeper = app[events.SWEEPER] = events.Sweeper(photos, objects.use(app))

@@ -11,11 +11,11 @@ import msgspec
 from aiohttp import web
 
 from core import ids
-from core.failures import Conflict, FieldError, Invalid, NotFound
+from core.failures import Conflict, FieldError, Forbidden, Invalid, NotFound
 from core.messages import MediaUploaded
 from core.names import PhotoState
 from services.kit import body, idempotency, outbox
-from services.kit.answers import answer
+from services.kit.answers import answer, empty
 from services.kit.clock import now_ms, rfc3339
 from services.kit.config import SETTINGS, new_id
 from services.kit.photos import Photo, Variant, address
@@ -156,6 +156,26 @@ async def complete(request: web.Request) -> web.Response:
         return answer(Accepted(media=MediaState(id=str(media_id), state=state)), status=202)
 
 
+async def delete(request: web.Request) -> web.Response:
+    """Delete one's own photo, whatever has become of it; every address is gone within five seconds.
+
+    Answers 409 while a post shows it, or a story that has not ended: it goes with the last of them.
+    """
+    photos = request.app[PHOTOS]
+    with stage(request, "load"):
+        viewer_id, media_id = viewer(request), path_id(request, "media_id")
+        photo = await photos.photo(media_id)
+        if photo is None or (photo.owner_id != viewer_id and not await photos.is_posted(media_id)):
+            raise NotFound(f"No media {media_id}")
+        if photo.owner_id != viewer_id:
+            raise Forbidden("Only its owner may delete a photo")
+    with stage(request, "write"):
+        if not await photos.delete(media_id, now_ms=now_ms()):
+            raise Conflict("A post or a story shows this photo: delete the post, or wait until the story has ended")
+    with stage(request, "present"):
+        return empty()
+
+
 async def read(request: web.Request) -> web.Response:
     """A photo, how far it has come and where its variants are."""
     photos = request.app[PHOTOS]
@@ -246,4 +266,5 @@ ROUTES: Final = (
     route("media.create", create, body=NewMedia, answer=Registered),
     route("media.complete", complete, body=Completed, answer=Accepted),
     route("media.read", read, answer=Found),
+    route("media.delete", delete),
 )

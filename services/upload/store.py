@@ -13,6 +13,7 @@ from core.messages import MediaUploaded, Variant
 from core.names import PhotoState
 from services.kit import idempotency
 from services.kit.outbox import Outbox
+from services.kit.stores import removals
 from services.kit.stores.postgres import Connection, Shards, schema
 
 TABLES: Final = """
@@ -44,6 +45,10 @@ class Upload:
     checksum_sha256: str | None
     object_key: str
     failure: str | None = None
+
+
+class _ShownError(Exception):
+    """Rolls the transaction back: a post or a story shows the photo."""
 
 
 class Photos:
@@ -142,6 +147,18 @@ class Photos:
             if cursor.rowcount != 1:
                 return False
             await self._outbox.add(connection, shard, event)
+        return True
+
+    async def delete(self, media_id: int, *, now_ms: int) -> bool:
+        """Delete the photo; False when something shows it, and then nothing is done."""
+        shard = ids.shard_of(media_id)
+        try:
+            async with self._shards.transaction(shard) as connection:
+                await removals.ask(connection, shard, [media_id], now_ms=now_ms)
+                if await removals.settle(connection, media_id, now_ms=now_ms) is None:
+                    raise _ShownError
+        except _ShownError:
+            return False
         return True
 
     async def sweep(

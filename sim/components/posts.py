@@ -8,7 +8,7 @@ from typing import Final
 from core.names import Component
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
-from sim.flow import NOTHING, READS, Flow, OperationFlow, Stage, Use, Where, steps
+from sim.flow import NOTHING, READS, Emit, Flow, OperationFlow, Stage, Use, Where, steps
 from sim.stores import postgres, told
 
 POSTS: Final = Component.POSTS
@@ -29,14 +29,15 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     )
     delete = steps(
         _own(0.4),
-        Stage(name="write", inner=postgres(POSTS, trips=5.0, where=Where.AUTHOR, commits=True)),
+        Stage(name="write", inner=postgres(POSTS, trips=6.0, where=Where.AUTHOR, commits=True)),
         Stage(name="present", inner=_own(0.3)),
     )
     created = told(POSTS, own=_own(0.2), job="fanout.deliver", everywhere=True)
+    deleted = steps(Emit(job="media.remove"), told(POSTS, own=_own(0.3)))
     return {
         "post.create": through_gateway("post.create", create, behind=created),
         "post.read": through_gateway("post.read", read, behind=NOTHING),
-        "post.delete": through_gateway("post.delete", delete, behind=told(POSTS, own=_own(0.3))),
+        "post.delete": through_gateway("post.delete", delete, behind=deleted),
         "user.posts": through_gateway("user.posts", read, behind=NOTHING, answer_bytes=20_000),
     }
 

@@ -14,6 +14,7 @@ from sim.flow import (
     READS,
     Call,
     Delay,
+    Emit,
     Ending,
     Fail,
     Flow,
@@ -42,6 +43,11 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
         Stage(name="write", inner=steps(_own(0.1), postgres(UPLOAD, share=0.7, trips=4.0, commits=True), _own(0.1))),
         Stage(name="present", inner=_own(0.1)),
     )
+    delete = steps(
+        Stage(name="load", inner=steps(_own(0.3), postgres(UPLOAD, share=0.2))),
+        Stage(name="write", inner=steps(_own(0.3), postgres(UPLOAD, share=0.8, trips=7.0, commits=True), _own(0.2))),
+        Stage(name="present", inner=_own(0.2)),
+    )
     read = steps(
         _own(0.3),
         Stage(name="load", inner=postgres(UPLOAD, trips=2.0, role=READS)),
@@ -57,6 +63,7 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
             "media.complete", complete, behind=told(UPLOAD, own=_own(0.2), job="media.process")
         ),
         "media.read": through_gateway("media.read", read, behind=NOTHING),
+        "media.delete": through_gateway("media.delete", delete, behind=Emit(job="media.remove")),
         "object.put": OperationFlow(
             front=Call(
                 link=link("client", Server.OBJECTS), inner=Stage(name="store", inner=put), sent_bytes=original_bytes

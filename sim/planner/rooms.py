@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from core.names import Component
-from core.operations import BACKGROUND, OPERATIONS
+from core.operations import OPERATIONS
 from sim.planner import fleets, targets, tiers
 from sim.planner.brief import Brief, Case, PlanError
 from sim.planner.demands import OperationDemand
@@ -52,6 +52,6 @@ def _held(brief: Brief, members: tuple[Component, ...]) -> Iterator[tuple[str, d
     asked = {name: job for name, job in known.items() if name in OPERATIONS and job.component in members}
     if asked:
         yield tiers.REQUESTS, asked, tiers.INFLIGHT_MAX * len(members)
-    photos = {name: job for name, job in known.items() if BACKGROUND.get(name) is Component.MEDIA}
+    photos = {name: job for name, job in known.items() if name == "media.process"}
     if photos and Component.MEDIA in members:
         yield tiers.PHOTOS, photos, brief.scenario.system.media.workers

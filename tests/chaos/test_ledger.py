@@ -56,6 +56,8 @@ class System:
 
     async def read_media(self, request: web.Request) -> web.Response:
         media = request.match_info["media"]
+        if media not in self.media:
+            return web.json_response({}, status=404)
         return web.json_response({"media": {"id": media, "state": self.media[media]}})
 
 
@@ -123,6 +125,21 @@ async def test_posts_comments_and_photos_can_be_lost_too(system: System, tmp_pat
         claim("media.complete", 7, media_id="m1"),
     )
     assert (counts["post.create.lost"], counts["comment.add.lost"], counts["media.complete.lost"]) == (2, 1, 1)
+
+
+async def test_what_was_deleted_and_is_still_there_is_lost(system: System, tmp_path: Path) -> None:
+    system.media = {"m1": "succeeded", "m2": "succeeded"}
+    counts = await check(
+        system,
+        tmp_path,
+        claim("media.delete", 7, media_id="gone"),
+        claim("media.delete", 7, media_id="m1"),
+        claim("post.delete", 7, post_id="gone", media_id="gone"),
+        claim("post.delete", 7, post_id="gone", media_id="m2"),  # the post is gone, its photo is not
+        claim("post.delete", 7, post_id="p1", media_id="gone"),
+    )
+    assert (counts["media.delete.found"], counts["media.delete.lost"]) == (1, 1)
+    assert (counts["post.delete.found"], counts["post.delete.lost"]) == (1, 2)
 
 
 async def test_only_the_last_word_on_a_like_counts(system: System, tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ _MILLISECONDS = {
     "media.process": {"media": 180.0, "objects": 5.0, "postgres": 1.0, "clamd": 2.0, "kafka": 0.3, "feed": 0.5},
     "post.create": {"gateway": 0.15, "posts": 1.6, "postgres": 1.0, "kafka": 0.3, "feed": 0.3},
     "fanout.deliver": {"fanout": 2.0},
+    "post.delete": {"gateway": 0.12, "posts": 0.9, "postgres": 0.8, "kafka": 0.2, "fanout": 0.5},
+    "media.delete": {"gateway": 0.12, "upload": 0.9, "postgres": 0.8},
+    "media.remove": {"media": 4.0, "postgres": 0.6, "objects": 1.5, "shield": 0.4, "edge": 0.4},
 }
 
 

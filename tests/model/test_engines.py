@@ -130,6 +130,12 @@ CASES: Final[dict[str, dict[str, Any]]] = {
         "redis": {"memory": "64KiB"},
         "rate": "80/s",
     },
+    "photos and posts are taken down again": {
+        "mix": {"post.withdraw": "50%", "media.withdraw": "50%"},
+        "rate": "8/s",
+        "faults": [_fault(link="media_edge", down=True)],
+        "duration": "6s",
+    },
     "regions and a day": {
         "regions": {
             "eu": {"people": "50%", "utc_offset": "1h"},

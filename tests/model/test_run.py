@@ -113,12 +113,13 @@ def test_every_request_of_the_schedule_has_a_row_for_each_step() -> None:
     assert (result.samples.latency_seconds > 0).all()
 
 
-def test_a_journeys_step_starts_when_the_one_before_ends() -> None:
-    samples = simulate(scenario(mix={"media.upload": "100%"}, rate="5/s"), profile()).samples
+@pytest.mark.parametrize("journey", sorted(JOURNEYS))
+def test_a_journeys_step_starts_when_the_one_before_ends(journey: str) -> None:
+    samples = simulate(scenario(mix={journey: "100%"}, rate="5/s"), profile()).samples
     ends = samples.at_seconds + samples.latency_seconds
     for number in set(samples.request.tolist()):
         mine = samples.request == number
-        assert samples.operation[mine].tolist() == list(JOURNEYS["media.upload"])
+        assert samples.operation[mine].tolist() == list(JOURNEYS[journey])
         assert samples.at_seconds[mine][1:].tolist() == pytest.approx(ends[mine][:-1].tolist(), abs=1e-12)
 
 

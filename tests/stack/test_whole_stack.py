@@ -115,6 +115,36 @@ def test_a_photo_goes_from_the_author_through_every_server_into_a_followers_feed
     assert len(photo) > len(image.jpegsave_buffer())
 
 
+def _status(url: str, method: str = "GET") -> int:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=20) as answer:
+            answer.read()
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_a_deleted_posts_photo_is_gone_from_every_address_and_no_client_can_purge(
+    running_stack: control.RunningStack, alice: Client, bob: Client
+) -> None:
+    post, _ = _post(alice, "deleted")
+    seen = _until(lambda: _in_feed(bob, post), "the photo is not in the follower's feed")
+    media = seen["media"][0]["id"]
+    urls = [variant["url"] for variant in seen["media"][0]["variants"]]
+    assert {_status(url) for url in urls} == {200}
+    assert {_status(url, "PURGE") for url in urls} == {405}
+    assert bob.ask("DELETE", f"/media/{media}")[0] == 403
+    assert alice.ask("DELETE", f"/media/{media}")[0] == 409
+
+    assert alice.ask("DELETE", f"/posts/{post}")[0] == 204
+    _until(lambda: {_status(url) for url in urls} == {404}, "the photo can still be fetched")
+    assert alice.ask("GET", f"/media/{media}")[0] == 404
+    shield = running_stack.stores(Component.MEDIA).cdn
+    assert shield is not None
+    assert {_status(shield.shield + "/media/" + url.partition("/media/")[2]) for url in urls} == {404}
+
+
 def test_every_component_answers_health_and_metrics_past_the_gateway(running_stack: control.RunningStack) -> None:
     assert set(running_stack.components) == set(Component)
     for urls in running_stack.components.values():

@@ -83,6 +83,10 @@ class Objects:
         extra = {"CacheControl": cache_control} if cache_control else {}
         await self._run(self._client.put_object, Bucket=bucket, Key=key, Body=body, ContentType=content_type, **extra)
 
+    async def spend(self, *, bucket: str, key: str) -> None:
+        """Put an empty object in the place of an upload: while it is there, nobody can put to the same address."""
+        await self.put(bucket=bucket, key=key, body=b"", content_type="application/octet-stream")
+
     async def delete(self, *, bucket: str, key: str) -> None:
         """Delete the object; none there is no failure."""
         await self._run(self._client.delete_object, Bucket=bucket, Key=key)

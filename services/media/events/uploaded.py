@@ -75,12 +75,7 @@ class Darkroom:
         began = perf_counter()
         ending = await self._ending(job, lane)
         # an empty object stands in its place: while it does, the store refuses another PUT to the same address
-        await self._objects.put(
-            bucket=self._objects.told.uploads_bucket,
-            key=job.object_key,
-            body=b"",
-            content_type="application/octet-stream",
-        )
+        await self._objects.spend(bucket=self._objects.told.uploads_bucket, key=job.object_key)
         metrics = self._app[METRICS]
         metrics.requests.series(metrics.component, OPERATION, ending).observe(perf_counter() - began)
 
@@ -105,9 +100,12 @@ class Darkroom:
             await self._photos.fail(failed, self._letter(job, str(given_up)))
             return Ending.FAILED
         with self._stage("write"):
-            await self._photos.succeed(
+            written = await self._photos.succeed(
                 MediaProcessed(**stamp, media_id=job.media_id, owner_id=job.owner_id, variants=tuple(variants))
             )
+            if not written and not await self._photos.exists(job.media_id):  # its owner has deleted it meanwhile
+                bucket = self._objects.told.media_bucket
+                await self._objects.delete_all(bucket=bucket, keys=[each.object_key for each in variants])
         return Ending.OK
 
     async def _variants(self, job: Job, lane: Lane) -> list[Variant]:

@@ -174,6 +174,13 @@ class Photos:
 
         await self._shards.for_each_shard(on)
 
+    async def exists(self, media_id: int) -> bool:
+        """Whether its owner still has the photo."""
+        shard = ids.shard_of(media_id)
+        async with self._shards.connection(shard) as connection:
+            cursor = await connection.execute(f"SELECT 1 FROM {schema(shard)}.media WHERE id = %s", (media_id,))
+            return await cursor.fetchone() is not None
+
     async def succeed(self, event: MediaProcessed) -> bool:
         """Write the variants, the state and the event at once; False when another worker was first."""
         shard, variants = ids.shard_of(event.media_id), event.variants

@@ -17,6 +17,7 @@ from services.kit import idempotency
 from services.kit.clock import rfc3339
 from services.kit.outbox import Outbox
 from services.kit.photos import Photo, Variant, address
+from services.kit.stores import removals
 from services.kit.stores.people import Person
 from services.kit.stores.postgres import Connection, Shards, schema
 from services.stories.rules import Telling
@@ -66,8 +67,9 @@ class Rows:
         replayed = await idempotency.begin(request, connection, shard)
         if replayed is not None:
             return replayed, None
+        await removals.keep(connection, shard, event.media_id, until_ms=event.expires_ms)
         cursor = await connection.execute(
-            f"SELECT state FROM {s}.media WHERE id = %s AND owner_id = %s", (event.media_id, event.author_id)
+            f"SELECT state FROM {s}.media WHERE id = %s AND owner_id = %s FOR SHARE", (event.media_id, event.author_id)
         )
         row = await cursor.fetchone()
         if row is None:

@@ -62,7 +62,9 @@ async def announce(system: System, user: Someone, data: bytes, *, content_type: 
 
 async def put(system: System, upload: Any, data: bytes) -> int:
     """PUT as the answer said; the status of the object store."""
-    async with system.session.put(upload["url"], data=data, headers=upload["headers"]) as response:
+    # versitygw leaves the body of a PUT that it refuses unread, and takes it for the connection's next request
+    headers = {**upload["headers"], "Connection": "close"}
+    async with system.session.put(upload["url"], data=data, headers=headers) as response:
         await response.read()
         return response.status
 

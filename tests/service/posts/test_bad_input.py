@@ -62,7 +62,7 @@ async def test_no_body_brings_anything_down(system: System, ann: Someone, body: 
         ("posts", "GET", "/nowhere", 404),
         ("upload", "GET", "/media/ ", 400),
         ("upload", "POST", "/media/9223372036854775807/complete", 404),
-        ("upload", "DELETE", "/media/1", 405),
+        ("upload", "PATCH", "/media/1", 405),
     ],
 )
 async def test_no_path_brings_anything_down(

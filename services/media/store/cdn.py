@@ -1,0 +1,55 @@
+"""The CDN's tiers, as far as the media worker needs them: it has them forget a photo."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+from core import settings
+from core.failures import Unavailable
+
+PURGE_KEY_HEADER: Final = "X-Purge-Key"
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=2.0)
+_CONNECTIONS_MAX: Final = 4
+
+
+class Cdn:
+    """Both tiers."""
+
+    def __init__(self, told: settings.Cdn):
+        self._told = told
+        self._session: aiohttp.ClientSession | None = None
+
+    async def opened(self, _app: web.Application) -> AsyncIterator[None]:
+        """Connections for as long as the application lives."""
+        async with aiohttp.ClientSession(
+            timeout=_TIMEOUT, connector=aiohttp.TCPConnector(limit=_CONNECTIONS_MAX)
+        ) as self._session:
+            yield
+
+    async def purge(self, keys: Sequence[str]) -> None:
+        """Have the shield and then the edge forget these objects; raises Unavailable when one of them may not have.
+
+        In this order, for what the edge forgets first it fetches from the shield again. Each is asked even when the
+        other cannot be reached: what it forgets is out of sight.
+        """
+        wrong: list[str] = []
+        for base in (self._told.shield, self._told.edge):
+            answers = await asyncio.gather(*(self._purge(base, key) for key in keys))
+            wrong += [answer for answer in answers if answer]
+        if wrong:
+            raise Unavailable(f"The CDN could not be purged: {wrong[0]}")
+
+    async def _purge(self, base: str, key: str) -> str:
+        """What was wrong; empty when the tier has forgotten it."""
+        assert self._session is not None
+        headers = {PURGE_KEY_HEADER: self._told.purge_key}
+        try:
+            async with self._session.request("PURGE", f"{base}/media/{key}", headers=headers) as answer:
+                return "" if answer.status == 200 else f"{base} answered {answer.status}"
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return f"{base}: {error!r}"
