@@ -167,6 +167,8 @@ class Key:
     HOUSE_ADS: Final = "house_ads"  # ads; list of encoded ads
     STORIES: Final = "stories:{user}"  # stories; zset story card by expires_ms
     STORIES_SEEN: Final = "stories_seen:{user}"  # stories; zset story id by expires_ms
+    LOGIN_ADDRESSES: Final = "login:addresses:{account}"  # auth; zset address by its last login
+    LOGIN_FAILURES: Final = "login:failures:{subject}"  # auth; hash: count and time of failed logins
     TOPICS_DONE: Final = "done:{group}:{event}"  # any consumer that must not act twice on one event
 
 

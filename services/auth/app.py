@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from core.policies.breaker import BreakerPolicy
+from core.policies.logins import COUNT_SECONDS
 from core.settings import Member, ProcessSettings
-from services.auth import routes, store
+from services.auth import routes
+from services.auth.store import users
+from services.auth.store.attempts import Attempts
 from services.kit import outbox
 from services.kit.app import application, register
-from services.kit.stores import postgres
+from services.kit.clock import now_ms
+from services.kit.config import SCENARIO
+from services.kit.guard import Guard
+from services.kit.metrics import METRICS
+from services.kit.stores import postgres, redis
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
     """The application of auth."""
     app = application(settings, member)
-    shards = postgres.use(app, tables=store.TABLES)
-    app[routes.USERS] = store.Users(shards, outbox.use(app))
+    shards = postgres.use(app, tables=users.TABLES)
+    app[routes.USERS] = users.Users(shards, outbox.use(app))
+    told = app[SCENARIO].system.breaker
+    policy = BreakerPolicy(failures=told.failures, open_seconds=told.open_seconds)
+    guard = Guard("logins", policy=policy, deadline_seconds=COUNT_SECONDS, metrics=app[METRICS])
+    app[routes.ATTEMPTS] = Attempts(redis.use(app), guard, now_ms)
     routes.use_passwords(app)
     routes.use_tokens(app)
     register(app, routes.ROUTES)

@@ -13,10 +13,13 @@ from aiohttp import web
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from core import tokens
-from core.failures import Conflict, FieldError, Invalid, Unauthenticated
+from core.failures import Conflict, FieldError, Invalid, Overloaded, Unauthenticated
 from core.messages import UserCreated
-from services.auth import rules
-from services.auth.store import User, Users
+from core.names import CLIENT_HEADER
+from services.auth.rules import accounts
+from services.auth.rules.attempts import Attempt, attempt
+from services.auth.store.attempts import Attempts
+from services.auth.store.users import User, Users
 from services.kit import body, outbox
 from services.kit.answers import answer
 from services.kit.clock import now_ms, rfc3339
@@ -25,6 +28,7 @@ from services.kit.passwords import Passwords
 from services.kit.routing import route, stage
 
 USERS: Final = web.AppKey("USERS", Users)
+ATTEMPTS: Final = web.AppKey("ATTEMPTS", Attempts)
 PASSWORDS: Final = web.AppKey("PASSWORDS", Passwords)
 SIGNING_KEY: Final = web.AppKey("SIGNING_KEY", object)
 
@@ -67,14 +71,15 @@ async def sign_up(request: web.Request) -> web.Response:
     with stage(request, "parse"):
         given = await body.read(request, SignUp)
         wrong = tuple(
-            rules.wrong_fields(username=given.username, password=given.password, display_name=given.display_name)
+            accounts.wrong_fields(username=given.username, password=given.password, display_name=given.display_name)
         )
         if wrong:
             raise Invalid(f"{wrong[0].field}: {wrong[0].detail}", errors=wrong)
     users = request.app[USERS]
-    username = rules.canonical(given.username)
+    username = accounts.canonical(given.username)
+    asked = _attempt(request, username)
     with stage(request, "hash"):
-        password_hash = await request.app[PASSWORDS].hash(given.password)
+        password_hash = await request.app[PASSWORDS].hash(given.password, client=asked.address)
     shard = users.shard_of(username)
     user = User(
         id=new_id(request.app, shard),
@@ -93,6 +98,7 @@ async def sign_up(request: web.Request) -> web.Response:
         if not await users.create(user, event):
             detail = "this name is taken"
             raise Conflict(f"username: {detail}", errors=(FieldError(field="username", detail=detail),))
+        await request.app[ATTEMPTS].signed_up(asked)
     with stage(request, "present"):
         return answer(_session(request, user), status=201)
 
@@ -101,15 +107,29 @@ async def login(request: web.Request) -> web.Response:
     """Sign in by name and password."""
     with stage(request, "parse"):
         given = await body.read(request, Login)
+        username = accounts.canonical(given.username)
+    attempts, asked = request.app[ATTEMPTS], _attempt(request, username)
     with stage(request, "load"):
-        user = await request.app[USERS].named(rules.canonical(given.username))
+        counted = await attempts.begin(asked)
+        user = await request.app[USERS].named(username)
     with stage(request, "hash"):
-        password = given.password[: rules.PASSWORD_MAX + 1]
-        matches = await request.app[PASSWORDS].matches(user.password_hash if user else None, password)
+        try:
+            matches = await request.app[PASSWORDS].matches(
+                user.password_hash if user else None, accounts.hashable(given.password), client=asked.address
+            )
+        except Overloaded:
+            await attempts.withdrawn(counted)
+            raise
     if user is None or not matches:
         raise Unauthenticated("Wrong name or password")
     with stage(request, "present"):
+        await attempts.succeeded(counted)
         return answer(_session(request, user))
+
+
+def _attempt(request: web.Request, username: str) -> Attempt:
+    # without the gateway's header, nobody stands between the client and this service
+    return attempt(username=username, address=request.headers.get(CLIENT_HEADER) or request.remote or "")
 
 
 def _session(request: web.Request, user: User) -> Session:

@@ -1,11 +1,15 @@
-"""Password hashes (Argon2id, 19 MiB, two passes: OWASP's minimum), in threads, with a bounded queue.
+"""Password hashes (Argon2id, 19 MiB, two passes: OWASP's minimum), in threads of their own, with a bounded queue.
 
-A hash takes about 20 ms of a core by intent, so a burst of logins must be refused rather than pile up.
+A hash takes about 20 ms of a core by intent. So that a burst of logins leaves other requests alone, also those of other
+components in this process, at most half of the cores work on hashes, with less weight than everything else; clients
+take turns, and a hash that would have to wait for long is refused at once. The library lets go of the interpreter.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -13,27 +17,34 @@ from typing import Final, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from core.failures import Overloaded
+from core.policies.logins import WAITING_EACH_MAX, WAITING_MAX, workers
+from services.kit.turns import Turns
 
 R = TypeVar("R")
-_THREADS: Final = 2
-_WAITING_MAX: Final = 64
+_NICENESS: Final = 5  # such a thread gets a quarter of a core that another wants, and all of an idle one
+_HASH_SECONDS: Final = 0.02
 
 
 class Passwords:
-    """Makes and checks hashes; both raise Overloaded when too many wait."""
+    """Makes and checks hashes for clients by address; both raise Overloaded when too many wait, in all or of one."""
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="argon2")
-        self._waiting = 0
+        at_once = workers(len(os.sched_getaffinity(0)))
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="argon2", initializer=_give_way)
+        self._turns = Turns(
+            at_once=at_once,
+            waiting_max=WAITING_MAX,
+            waiting_each_max=WAITING_EACH_MAX,
+            seconds_each=_HASH_SECONDS,
+        )
         self._nobody = self._hasher.hash("nobody's password")
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: str, *, client: str) -> str:
         """The hash to store."""
-        return await self._run(lambda: self._hasher.hash(password))
+        return await self._run(lambda: self._hasher.hash(password), client)
 
-    async def matches(self, stored: str | None, password: str) -> bool:
+    async def matches(self, stored: str | None, password: str, *, client: str) -> bool:
         """Whether ``password`` is the one behind ``stored``; None takes as long, so that no one learns who exists."""
 
         def check() -> bool:
@@ -42,17 +53,17 @@ class Passwords:
             except (VerificationError, InvalidHashError):
                 return False
 
-        return await self._run(check)
+        return await self._run(check, client)
 
-    async def _run(self, act: Callable[[], R]) -> R:
-        if self._waiting >= _WAITING_MAX:
-            raise Overloaded("Too many people sign in at once", retry_after_seconds=1.0)
-        self._waiting += 1
-        try:
+    async def _run(self, act: Callable[[], R], client: str) -> R:
+        async with self._turns.turn(client):
             return await asyncio.get_running_loop().run_in_executor(self._threads, act)
-        finally:
-            self._waiting -= 1
 
     def close(self) -> None:
         """Let the threads go."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _give_way() -> None:
+    # Linux keeps a priority for each thread
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -1,0 +1,1 @@
+"""What a new account must be, and how often a password may be guessed."""

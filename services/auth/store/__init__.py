@@ -1,0 +1,1 @@
+"""Accounts in PostgreSQL, and failed logins in Redis."""
