@@ -45,11 +45,15 @@ def show() -> None:
         st.Page(_page(lambda: agreement.show(chosen[0])), title="Agreement", url_path="agreement"),
         st.Page(_page(lambda: runs.show(known)), title="Runs", url_path="runs"),
     ]
-    page = st.navigation(pages, position="top")
+    # links of our own: Streamlit's forget the run, and writing it back would be another step for Back
+    page = st.navigation(pages, position="hidden")
     if not known:
         heading.empty(where)
         return
+    top = st.container(horizontal=True)
     entry = heading.choose(known, where)
+    for each in pages:
+        top.page_link(each, query_params={heading.RUN: entry.id} if entry is not None else None)
     chosen += [entry] if entry is not None else []
     if chosen or page is pages[-1]:
         page.run()

@@ -6,6 +6,7 @@ A folder under ``runs/`` is a pair with a comparison, or a pair that has none ye
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,17 @@ from typing import Final
 from core import judge, run
 from core.names import Origin
 from core.run import NotARunError, Samples
-from lab import agreement
+from lab import agreement, folders
 from lab.comparison import ABORTED, FILE, HELD, MISSED, VOID, Comparison, NoComparisonError, read_comparison
 
 #: More runs than these are not listed; the oldest are left out, and the page says so.
 ENTRIES_MAX: Final = 500
 
 _WORDS: Final = {HELD: "held", MISSED: "missed", ABORTED: "aborted", VOID: "void"}
+RUNNING: Final = "running"
+INTERRUPTED: Final = "interrupted"
+NOT_COMPARED: Final = "not compared"
+_BOTH: Final = (Origin.SIMULATED, Origin.MEASURED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +37,18 @@ class Entry:
     stamp: int  # changes when the comparison is written again
     comparison: Comparison | None
     reason: str = ""
+    state: str = NOT_COMPARED  # where there is no comparison: running, interrupted, only one side
+    remedy: str = ""  # the command that gives it one
 
     @property
     def word(self) -> str:
-        """Held, missed, aborted, void, or not compared."""
+        """Held, missed, aborted, void, with the one side that it stands on where there is one only; else its state."""
         if self.comparison is None:
-            return "not compared"
-        return _WORDS.get(self.comparison.exit_code, "unknown")
+            return self.state
+        word = _WORDS.get(self.comparison.exit_code, "unknown")
+        sides = {Origin.SIMULATED: self.comparison.simulated, Origin.MEASURED: self.comparison.measured}
+        there = [origin.value for origin, side in sides.items() if side.present]
+        return f"{word}, only {there[0]}" if len(there) == 1 else word
 
 
 def entries(runs: Path) -> tuple[Entry, ...]:
@@ -68,8 +78,22 @@ def samples(entry: Entry, *, in_faults: bool | None = None) -> Mapping[Origin, S
     return found
 
 
+def broken(entry: Entry) -> Mapping[Origin, str]:
+    """Sides that the comparison was made of and that cannot be read any more, and why."""
+    comparison, found = entry.comparison, {}
+    if comparison is None:
+        return {}
+    for origin, side in ((Origin.SIMULATED, comparison.simulated), (Origin.MEASURED, comparison.measured)):
+        if side.present:
+            try:
+                run.read(entry.folder / origin.value)
+            except NotARunError as error:
+                found[origin] = str(error)
+    return found
+
+
 def _is_run(folder: Path) -> bool:
-    return (folder / FILE).exists() or any((folder / origin.value).is_dir() for origin in Origin)
+    return any((folder / name).exists() for name in (FILE, folders.MARK, *(origin.value for origin in Origin)))
 
 
 def _entry(folder: Path) -> Entry:
@@ -77,7 +101,33 @@ def _entry(folder: Path) -> Entry:
         stamp = (folder / FILE).stat().st_mtime_ns
         return Entry(id=folder.name, folder=folder, stamp=stamp, comparison=read_comparison(folder))
     except FileNotFoundError:
-        reason = "it was not compared: still running, or stopped before its end"
+        return _uncompared(folder)
     except (OSError, NoComparisonError) as error:
         reason = f"its comparison cannot be read ({error})"
-    return Entry(id=folder.name, folder=folder, stamp=0, comparison=None, reason=reason)
+    return _without(folder, NOT_COMPARED, reason, _report(folder))
+
+
+def _uncompared(folder: Path) -> Entry:
+    """What is to be said of a folder without a comparison: by which sides there are, and who works at it."""
+    if folders.is_running(folder):
+        return _without(folder, RUNNING, "it is still running", "")
+    there = [origin for origin in _BOTH if (folder / origin.value / run.RECORD_FILE).exists()]
+    if not there:
+        return _without(folder, INTERRUPTED, "it was interrupted before either side was recorded", "")
+    if len(there) == 2:
+        return _without(folder, INTERRUPTED, "it was interrupted before its sides were compared", _report(folder))
+    other = next(origin for origin in _BOTH if origin not in there)
+    if (folder / other.value).exists() or (folder / folders.MARK).exists():
+        reason = f"it was interrupted: only its {there[0].value} side is complete"
+        return _without(folder, INTERRUPTED, reason, _report(folder))
+    return _without(
+        folder, f"only {there[0].value}", f"it is only {there[0].value}, and was not judged yet", _report(folder)
+    )
+
+
+def _without(folder: Path, state: str, reason: str, remedy: str) -> Entry:
+    return Entry(id=folder.name, folder=folder, stamp=0, comparison=None, reason=reason, state=state, remedy=remedy)
+
+
+def _report(folder: Path) -> str:
+    return f"windtunnel report {shlex.quote(str(folder))}"

@@ -9,7 +9,7 @@ import msgspec
 from chaos.experiment import Outcome
 from core import run
 from core.scenario import Scenario
-from lab import profiles
+from lab import folders, profiles
 from lab.comparison import Comparison
 from lab.progress import task
 
@@ -28,10 +28,11 @@ def make(
     from lab.measure import measure
     from lab.simulate import simulate
 
-    with task("simulate") as report:
-        simulate(scenario, scenario_text, chosen.profile, folder / SIMULATED, own_profile=chosen.own, report=report)
-    measure(scenario, scenario_text, folder / MEASURED, data=data)
-    return finish(folder, scenario, scenario_text, chosen)
+    with folders.making(folder, worth=MEASURED):
+        with task("simulate") as report:
+            simulate(scenario, scenario_text, chosen.profile, folder / SIMULATED, own_profile=chosen.own, report=report)
+        measure(scenario, scenario_text, folder / MEASURED, data=data)
+        return finish(folder, scenario, scenario_text, chosen)
 
 
 def finish(folder: Path, scenario: Scenario, scenario_text: str, chosen: profiles.Chosen) -> Comparison:

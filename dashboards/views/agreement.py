@@ -11,6 +11,7 @@ from core.names import Origin
 from core.run import Samples
 from dashboards import cached, heading
 from dashboards.data import Entry
+from dashboards.text import code
 from lab import charts, figures
 from lab.comparison import Comparison, OperationPair
 
@@ -81,20 +82,18 @@ def _table(rows: Sequence[tuple[str, OperationPair]]) -> None:
 def _choose(names: Sequence[str]) -> str:
     """The operation that the address names, or the worst; the reader may choose another."""
     asked = st.query_params.get(_OPERATION)
-    if asked in names:
-        st.session_state[_OPERATION] = asked
-    elif asked is not None:
-        st.warning(f"There is no operation {asked} in this run.")
-    if st.session_state.get(_OPERATION) not in names:
-        st.session_state[_OPERATION] = names[0]
+    if asked and asked not in names:
+        st.warning(f"There is no operation {code(asked)} in this run.")
+    # before the selector is drawn, and not written into the address: see `heading.choose`
+    st.session_state[_OPERATION] = asked if asked in names else names[0]
     st.selectbox("Operation", names, key=_OPERATION, on_change=_to_address)
     chosen: str = st.session_state[_OPERATION]
-    st.query_params[_OPERATION] = chosen
     return chosen
 
 
 def _to_address() -> None:
-    st.query_params[_OPERATION] = st.session_state[_OPERATION]
+    keys = (heading.RUN, _OPERATION)  # an operation says little without its run
+    st.query_params.from_dict({key: st.session_state[key] for key in keys if key in st.session_state})
 
 
 def _curves(comparison: Comparison, entry: Entry, operation: str, whole: Mapping[Origin, Samples]) -> None:

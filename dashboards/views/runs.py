@@ -27,7 +27,7 @@ def show(known: Sequence[Entry]) -> None:
 def table(known: Sequence[Entry], *, key: str) -> None:
     """A table of runs, void and uncompared ones grey."""
     frame = pd.DataFrame([_row(each) for each in known], columns=list(_COLUMNS))
-    grey = {index for index, each in enumerate(known) if each.word in ("void", "not compared")}
+    grey = {index for index, each in enumerate(known) if each.comparison is None or each.word.startswith("void")}
     styled = frame.style.apply(
         lambda row: [_GREY if row.name in grey else "" for _ in row],
         axis=1,

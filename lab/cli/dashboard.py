@@ -6,11 +6,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote
 
 import click
 
 from lab.cli import options
 from lab.provenance import ROOT
+
+STOP_SECONDS_MAX: Final = 10.0
 
 
 @click.command("dashboard")
@@ -21,7 +25,7 @@ from lab.provenance import ROOT
 @click.option("--run", "run_id", help="Run to open.")
 def command(runs: Path, port: int, run_id: str | None) -> int:
     """Serve the dashboard on this machine until Ctrl-C."""
-    address = f"http://127.0.0.1:{port}/" + (f"?run={run_id}" if run_id else "")
+    address = f"http://127.0.0.1:{port}/" + (f"?run={quote(run_id)}" if run_id else "")
     click.echo(f"dashboard  {address}   (Ctrl-C stops it)")
     words = [sys.executable, "-m", "dashboards.launch", "--runs", str(runs.absolute()), "--port", str(port)]
     child = subprocess.Popen(words, cwd=ROOT, env=os.environ)
@@ -29,5 +33,9 @@ def command(runs: Path, port: int, run_id: str | None) -> int:
         return child.wait()
     except KeyboardInterrupt:
         child.terminate()
-        child.wait(timeout=10)
+        try:
+            child.wait(timeout=STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:  # it hangs
+            child.kill()
+            child.wait()
         return 0

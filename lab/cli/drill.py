@@ -31,7 +31,6 @@ def command(
     themselves when the runner is killed.
     """
     from chaos import experiment
-    from core import run
     from lab import pair
     from lab.stacks import data_folder
 
@@ -53,8 +52,7 @@ def command(
         return 0
     read, text, chosen = options.load_with_profile(scenario, profile_path)
     folder = options.new_folder(out)
-    with options.unless_interrupted(folder, folder / pair.MEASURED / run.RECORD_FILE):
-        comparison = pair.make(read, text, folder, chosen=chosen, data=data_folder(data, f"drill-{folder.name}"))
+    comparison = pair.make(read, text, folder, chosen=chosen, data=data_folder(data, f"drill-{folder.name}"))
     outcome = pair.drill_outcome(folder)
     if outcome.exit_code != comparison.exit_code:  # of a scenario that says nothing of a drill
         comparison = pair.tell_outcome(folder, comparison, outcome)

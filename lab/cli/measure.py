@@ -20,14 +20,14 @@ def command(scenario: Path, out: Path | None, data: Path | None, as_json: bool) 
     """Run SCENARIO on the real stack under load and faults, and write a run. Exit code 3 when
     its drill was aborted, 4 when it is void."""
     from core import run
-    from lab import verdicts
+    from lab import folders, verdicts
     from lab.alone import summarize
     from lab.measure import measure
     from lab.stacks import data_folder
 
     read, text = load_for_stack(scenario)
     folder = out or options.new_folder(options.RUNS) / "measured"
-    with options.unless_interrupted(folder.parent if out is None else folder, folder / run.RECORD_FILE):
+    with folders.making(out or folder.parent):
         record = measure(read, text, folder, data=data_folder(data, f"measure-{folder.parent.name}"))
     if as_json:
         click.echo(json.dumps(json.loads((folder / run.RECORD_FILE).read_text(encoding="utf-8"))))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,21 +88,6 @@ def new_folder(out: Path) -> Path:
             raise UserError(f"{folder}: {error.strerror}; choose another --out") from error
         return folder
     raise UserError(f"{out} has a hundred runs of this second")
-
-
-@contextmanager
-def unless_interrupted(folder: Path, record: Path) -> Iterator[None]:
-    """Remove ``folder`` when the block is interrupted before ``record`` is written: half a run is none.
-
-    A folder that held something before is left alone.
-    """
-    new = not folder.exists() or not any(folder.iterdir())
-    try:
-        yield
-    except KeyboardInterrupt:
-        if new and not record.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def tell(

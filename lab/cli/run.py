@@ -21,7 +21,6 @@ def command(
 
     The stack is started for this run, seeded through the public API, and stopped and removed in the end.
     """
-    from core import run
     from lab import pair
     from lab.stacks import data_folder
 
@@ -29,6 +28,5 @@ def command(
     load_for_stack(scenario)
     read, text, chosen = options.load_with_profile(scenario, profile_path)
     folder = options.new_folder(out)
-    with options.unless_interrupted(folder, folder / pair.MEASURED / run.RECORD_FILE):
-        comparison = pair.make(read, text, folder, chosen=chosen, data=data_folder(data, f"run-{folder.name}"))
+    comparison = pair.make(read, text, folder, chosen=chosen, data=data_folder(data, f"run-{folder.name}"))
     return options.tell(comparison, folder, "run", as_json=as_json, show_all=show_all, started=started)

@@ -56,6 +56,7 @@ def command(
     windtunnel simulate scenarios/viral_post_small.yaml --until 10% --out runs/mine
     windtunnel simulate scenarios/reference/design_a_peak.yaml
     """
+    from lab import folders
     from lab.provenance import new_id
     from lab.scenarios import load
     from lab.studies.asked import relative
@@ -65,21 +66,22 @@ def command(
     chosen = _choose(profile_path)
     folder = out or Path("runs") / new_id() / "simulated"
     _clear(folder, force=force)
-    if read.system.cells > 1 or replications is not None or width is not None or check_cells:
-        _fleet(
-            read,
-            chosen,
-            folder,
-            speed=speed,
-            engine=engine,
-            replications=replications,
-            until=width,
-            check_cells=check_cells,
-            workers=workers,
-            as_json=as_json,
-        )
-    else:
-        _one(read, text, chosen, folder, speed=speed, engine=engine, as_json=as_json)
+    with folders.making(out or folder.parent):
+        if read.system.cells > 1 or replications is not None or width is not None or check_cells:
+            _fleet(
+                read,
+                chosen,
+                folder,
+                speed=speed,
+                engine=engine,
+                replications=replications,
+                until=width,
+                check_cells=check_cells,
+                workers=workers,
+                as_json=as_json,
+            )
+        else:
+            _one(read, text, chosen, folder, speed=speed, engine=engine, as_json=as_json)
 
 
 def _one(

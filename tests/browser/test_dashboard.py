@@ -5,22 +5,34 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.async_api import expect
 
+from core.names import Origin
 from lab.compare import compare
 from tests.agreement import synthetic
 from tests.browser.conftest import Visit, serving
 
 RUN = "20261121-074812"
+EARLIER = "20261120-060000"
+#: A folder that somebody has named.
+ODD = "2026 *a* `b` $c$ :red[d]"
+#: Markdown of every kind that Streamlit knows, with a link and a picture elsewhere.
+TRICKY = (
+    "**bold** $x^2$ :red[red] [sign in](http://127.0.0.1:9/in) ![i](http://127.0.0.1:9/i.png) ~~old~~ www.example.org"
+)
 
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("runs")
     synthetic.write_pair(folder / RUN, factor={"feed.read": 0.8, "like.add": 1.15})
-    compare(folder / RUN)
+    synthetic.write_pair(folder / EARLIER, void=["the generator lagged 12 ms"])
+    synthetic.write_side(folder / ODD, Origin.SIMULATED)
+    for name in (RUN, EARLIER, ODD):
+        compare(folder / name)
     with serving(folder, tmp_path_factory.mktemp("log") / "dashboard.log") as address:
         yield address
 
@@ -43,7 +55,6 @@ async def test_the_overview_shows_verdict_tiles_expectations_and_a_timeline(
     await expect(seen.page.get_by_test_id("stMetric")).to_have_count(4)
     await expect(seen.page.get_by_text("feed.read p95, outside faults").first).to_be_visible()
     await expect(seen.page.locator('[data-testid="stVegaLiteChart"] svg')).to_have_count(1)
-    await expect(seen.page).to_have_url(re.compile(f"run={RUN}"))
     assert seen.problems == []
 
 
@@ -72,6 +83,63 @@ async def test_a_run_that_is_gone_is_said_and_none_is_shown_in_its_place(dashboa
     await expect(seen.page.get_by_text("Run 19990101-000000 is gone")).to_be_visible()
     await expect(seen.page.get_by_test_id("stMetric")).to_have_count(0)
     await expect(seen.page).to_have_url(re.compile("run=19990101-000000"))
+    assert seen.problems == []
+
+
+async def test_one_press_of_back_is_one_step_and_shows_what_the_address_says(dashboard: str, visit: Visit) -> None:
+    seen = await visit(f"{dashboard}/runs")  # where a reader comes from; the dashboard is opened by a link
+    page = seen.page
+    await expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    await page.goto(dashboard)
+    held, void = page.get_by_role("heading", name="expectations held"), page.get_by_role("heading", name="void")
+    await expect(held).to_be_visible()
+    await page.get_by_test_id("stSelectbox").first.locator("input").click()
+    await page.get_by_role("option", name=EARLIER).click()
+    await expect(void).to_be_visible()
+    await expect(page).to_have_url(f"{dashboard}/?run={EARLIER}")
+    await page.get_by_role("link", name="Agreement").click()
+    await expect(page.get_by_text("Error = (simulated")).to_be_visible()
+    await expect(page).to_have_url(f"{dashboard}/agreement?run={EARLIER}")
+    await page.get_by_test_id("stSelectbox").nth(1).locator("input").click()
+    await page.get_by_role("option", name="like.add").click()
+    await expect(page).to_have_url(re.compile(f"/agreement\\?run={EARLIER}&op=like.add$"))
+
+    await page.go_back()
+    await expect(page).to_have_url(f"{dashboard}/agreement?run={EARLIER}")
+    await expect(page.get_by_test_id("stSelectbox").nth(1).locator("input")).not_to_have_value("like.add")
+    await page.go_back()
+    await expect(page).to_have_url(f"{dashboard}/?run={EARLIER}")
+    await expect(page.get_by_test_id("stMetric")).to_have_count(4)
+    await expect(void).to_be_visible()
+    await page.go_back()
+    await expect(page).to_have_url(f"{dashboard}/")
+    await expect(held).to_be_visible()
+    await page.go_back()
+    await expect(page).to_have_url(f"{dashboard}/runs")
+    await page.go_forward()
+    await expect(page).to_have_url(f"{dashboard}/")
+    await expect(held).to_be_visible()
+    assert seen.problems == []
+
+
+@pytest.mark.parametrize("address", ["/?run=", f"/agreement?run={RUN}&op="])
+async def test_what_an_address_says_is_shown_as_text(dashboard: str, visit: Visit, address: str) -> None:
+    seen = await visit(f"{dashboard}{address}{quote(TRICKY)}")
+    alert = seen.page.get_by_test_id("stAlert").first
+    await expect(alert).to_contain_text(TRICKY)
+    for made in ("a", "img", "strong", "del", ".katex"):
+        await expect(alert.locator(made)).to_have_count(0)
+    assert seen.problems == []  # nothing was asked for elsewhere
+
+
+async def test_a_folder_with_an_odd_name_is_shown_by_it_and_says_that_it_is_only_simulated(
+    dashboard: str, visit: Visit
+) -> None:
+    seen = await visit(f"{dashboard}/?run={quote(ODD)}")
+    await expect(seen.page.get_by_test_id("stAlert").first).to_contain_text("This run is only simulated")
+    await seen.page.get_by_role("link", name="Agreement").click()
+    await expect(seen.page.get_by_text("Both sides are needed")).to_be_visible()
+    assert await seen.page.evaluate("new URLSearchParams(location.search).get('run')") == ODD
     assert seen.problems == []
 
 

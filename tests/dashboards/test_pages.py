@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from pathlib import Path
 
@@ -10,7 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 from core.names import Origin
 from dashboards import launch
+from dashboards.text import LENGTH_MAX, code, plain
+from lab import folders
 from lab.compare import compare
+from stack import state
 from tests.agreement import synthetic
 
 APP = str(Path(launch.__file__).with_name("app.py"))
@@ -19,7 +24,8 @@ SECONDS_MAX = 60
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A held run, a later missed and void one, a prediction alone, one that was not compared, and a broken one."""
+    """A held run, a later missed and void one, a prediction alone, judged and not, one whose comparison is broken, one
+    that was interrupted, one that still runs."""
     folder = tmp_path_factory.mktemp("runs")
     synthetic.write_pair(folder / "20261121-070000", factor={"feed.read": 0.8})
     synthetic.write_pair(folder / "20261121-080000", void=["the generator lagged 12 ms"])
@@ -29,6 +35,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     synthetic.write_side(folder / "20261120-060000", Origin.SIMULATED)
     (folder / "20261120-050000" / "simulated").mkdir(parents=True)
     (folder / "20261120-050000" / "comparison.json").write_text("{", encoding="utf-8")
+    (folder / "20261120-040000" / "measured" / "work").mkdir(parents=True)
+    (folder / "20261120-030000").mkdir()
+    ticks = state.ticks_of(os.getpid())
+    (folder / "20261120-030000" / folders.MARK).write_text(json.dumps({"pid": os.getpid(), "ticks": ticks}))
+    (folder / "20261120-020000").mkdir()
+    (folder / "20261120-020000" / folders.MARK).write_text(json.dumps({"pid": os.getpid(), "ticks": ticks + 1}))
     (folder / "notes").mkdir()
     return folder
 
@@ -60,7 +72,8 @@ def _text(app: AppTest) -> str:
         app.info,
         app.code,
     )
-    return "\n".join(str(each.value) for kind in kinds for each in kind)
+    # as a reader sees it: signs of text from outside are escaped
+    return "\n".join(str(each.value) for kind in kinds for each in kind).replace("\\", "")
 
 
 def test_with_no_run_at_all_the_page_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,13 +84,14 @@ def test_with_no_run_at_all_the_page_says_how_to_make_one(tmp_path: Path, monkey
         assert "windtunnel run scenarios/viral_post_small.yaml" in _text(app)
 
 
-def test_without_a_run_in_the_address_the_newest_is_shown_and_put_there(
+def test_without_a_run_in_the_address_the_newest_is_shown_and_the_address_is_left_as_it_is(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = _open(runs, monkeypatch)
     assert not app.exception
-    assert app.query_params["run"] == "20261121-090000"
-    assert "no measured run" in _text(app)
+    assert not app.query_params
+    assert app.selectbox(key="run").value == "20261121-090000"
+    assert "This run is only simulated: no measured run." in _text(app)
 
 
 def test_the_run_in_the_address_is_shown(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +110,7 @@ def test_the_run_in_the_address_is_shown(runs: Path, monkeypatch: pytest.MonkeyP
 def test_a_run_that_is_gone_is_said_and_no_other_is_shown(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = _open(runs, monkeypatch, run="19990101-000000")
     assert not app.exception
-    assert "Run 19990101-000000 is gone" in _text(app)
+    assert "Run `19990101-000000` is gone" in _text(app)
     assert not app.metric
     app.selectbox(key="other").set_value("20261121-070000").run()
     assert not app.exception
@@ -115,11 +129,47 @@ def test_choosing_a_run_puts_it_into_the_address(runs: Path, monkeypatch: pytest
 def test_runs_without_a_readable_comparison_say_why_and_how_to_compare_them(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, why in (("20261120-060000", "it was not compared"), ("20261120-050000", "cannot be read")):
+    for name, why in (
+        ("20261120-060000", "it is only simulated, and was not judged yet"),
+        ("20261120-050000", "cannot be read"),
+    ):
         app = _open(runs, monkeypatch, run=name)
         assert not app.exception
         assert why in _text(app)
         assert f"windtunnel report {runs / name}" in _text(app)
+
+
+def test_a_run_whose_side_broke_after_it_was_compared_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = synthetic.write_pair(tmp_path / "20261121-070000")
+    compare(folder)
+    (folder / "measured" / "samples.parquet").write_bytes(b"PAR1 and no more")
+    app = _open(tmp_path, monkeypatch)
+    assert not app.exception
+    assert "The measured side is broken now" in _text(app)
+
+
+def test_a_side_that_was_broken_when_it_was_compared_is_said_wherever_the_verdict_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = synthetic.write_pair(tmp_path / "20261121-070000")
+    (folder / "measured" / "samples.parquet").write_bytes(b"PAR1 and no more")
+    comparison = compare(folder)
+    assert "the measured run is not complete" in comparison.sentence
+    app = _open(tmp_path, monkeypatch)
+    assert not app.exception
+    assert "This run is only simulated: the measured run is not complete" in _text(app)
+    page = AppTest.from_function(_table, args=(str(tmp_path),), default_timeout=SECONDS_MAX).run()
+    assert page.dataframe[0].value["verdict"][0].endswith(", only simulated")
+
+
+def test_text_from_outside_is_escaped_sign_by_sign_and_addresses_are_code() -> None:
+    assert plain("**b** $x$ :red[r] <i>") == r"\*\*b\*\* \$x\$ \:red\[r\] \<i\>"
+    assert plain("see https://x.org/?a=1 now") == "see `https://x.org/?a=1` now"
+    assert plain("two\nlines\tand\x1b[31m") == r"two lines and \[31m"
+    assert code("a") == "`a`"
+    assert code("a`b``c`") == "``` a`b``c` ```"
+    assert code("") == "(nothing)"
+    assert len(plain("x" * 10_000)) <= LENGTH_MAX
 
 
 def test_the_agreement_page_lists_the_worst_first_and_shows_one_operation(runs: Path) -> None:
@@ -157,8 +207,20 @@ def test_the_table_of_runs_has_every_run_newest_first(runs: Path) -> None:
         "20261121-070000",
         "20261120-060000",
         "20261120-050000",
+        "20261120-040000",
+        "20261120-030000",
+        "20261120-020000",
     ]
-    assert list(frame["verdict"]) == ["held", "void", "held", "not compared", "not compared"]
+    assert list(frame["verdict"]) == [
+        "held, only simulated",
+        "void",
+        "held",
+        "only simulated",
+        "not compared",
+        "interrupted",
+        "running",
+        "interrupted",
+    ]
 
 
 def _table(runs: str) -> None:

@@ -1,0 +1,43 @@
+"""Text from outside (addresses, files, scenarios) as Streamlit shows it: as text, whatever it looks like.
+
+Streamlit takes nearly every string for Markdown, with links, pictures and formulas of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+#: More of a text than this is not shown.
+LENGTH_MAX: Final = 500
+
+_SIGNS: Final = re.compile(r"([!-/:-@\[-`{-~])")
+#: What is made a link though every sign in it is escaped.
+_ADDRESS: Final = re.compile(r"(?i)(?:https?://|ftp://|mailto:|xmpp:|www\.)\S+|\S+@\S+\.\S+")
+
+
+def code(text: object) -> str:
+    """``text`` in a code span: for what is a name in some other system, such as an address or a path."""
+    line = _line(text)
+    if not line:
+        return "(nothing)"
+    fence = "`" * (max((len(run) for run in re.findall(r"`+", line)), default=0) + 1)
+    return f"{fence} {line} {fence}" if line.startswith("`") or line.endswith("`") else f"{fence}{line}{fence}"
+
+
+def plain(text: object) -> str:
+    """``text`` within a sentence: nothing in it is taken for Markdown."""
+    line, begin, parts = _line(text), 0, []
+    for found in (*_ADDRESS.finditer(line),):
+        parts += [_escaped(line[begin : found.start()]), code(found[0])]
+        begin = found.end()
+    return "".join((*parts, _escaped(line[begin:])))
+
+
+def _escaped(text: str) -> str:
+    return _SIGNS.sub(r"\\\1", text)
+
+
+def _line(text: object) -> str:
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in str(text)).split())
+    return line if len(line) <= LENGTH_MAX else f"{line[: LENGTH_MAX - 1]}…"
