@@ -11,9 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from core import run, traffic
+from core.names import Outcome
+from lab import folders
 from stack import autogroup, control, guard, state
+from stack.failure import StackFailure
 
 ROOT = Path(__file__).parents[2]
 SCENARIO = """\
@@ -65,8 +70,17 @@ def _acting(out: Path, child: subprocess.Popen[str]) -> bool:
     return told.exists() and time.time() - told.stat().st_ctime > 11.0
 
 
-def _everybody(data: Path) -> list[tuple[int, int]]:
-    running = control.read(data)
+def _stack(data: Path, child: subprocess.Popen[str]) -> control.RunningStack:
+    """The stack under measurement; where there is none any more, what the runner said of that."""
+    try:
+        return control.read(data)
+    except StackFailure:
+        told, errors = child.communicate(timeout=90)
+        pytest.fail(f"the run was over too early, exit {child.returncode}:\n{told}\n{errors}")
+
+
+def _everybody(data: Path, child: subprocess.Popen[str]) -> list[tuple[int, int]]:
+    running = _stack(data, child)
     roots = [*running.processes.values(), running.state.supervisor_pid, running.state.guard_pid]
     return [(pid, state.ticks_of(pid)) for root in roots for pid in guard.family(root)]
 
@@ -77,7 +91,7 @@ def test_a_service_killed_during_a_run_makes_it_void_and_says_who_died(
     child, data, out = measuring
     may_switch = os.access(autogroup.SWITCH, os.W_OK) or not autogroup.SWITCH.exists()
     _until(lambda: _acting(out, child), START_SECONDS_MAX, "the traffic flows")
-    os.kill(control.read(data).processes["feed"], signal.SIGKILL)
+    os.kill(_stack(data, child).processes["feed"], signal.SIGKILL)
     told, errors = child.communicate(timeout=90)
     assert child.returncode == 4, f"{told}\n{errors}"
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
@@ -94,7 +108,7 @@ def test_a_runner_killed_during_a_run_leaves_no_process_behind(
 ) -> None:
     child, data, out = measuring
     _until(lambda: _acting(out, child), START_SECONDS_MAX, "the traffic flows")
-    everybody = [*_everybody(data), *((pid, state.ticks_of(pid)) for pid in guard.family(child.pid))]
+    everybody = [*_everybody(data, child), *((pid, state.ticks_of(pid)) for pid in guard.family(child.pid))]
     assert len(everybody) > 15  # the stack, its toxiproxy with it, the generator, the warden, the loop that keeps awake
     child.kill()
     child.wait()
@@ -103,3 +117,45 @@ def test_a_runner_killed_during_a_run_leaves_no_process_behind(
         return not [pid for pid, ticks in everybody if state.is_alive(pid, ticks)]
 
     _until(gone, GONE_SECONDS_MAX, "everything that the runner had started is gone")
+
+
+def test_of_a_stack_that_hangs_for_good_the_run_is_written_with_all_its_samples(
+    measuring: tuple[subprocess.Popen[str], Path, Path],
+) -> None:
+    child, data, out = measuring
+    _until(lambda: _acting(out, child), START_SECONDS_MAX, "the traffic flows")
+    running = _stack(data, child)
+    frozen = (running.state.supervisor_pid, running.processes["gateway"])
+    for pid in frozen:  # the supervisor first: it would start the gateway again
+        os.kill(pid, signal.SIGSTOP)
+    told, errors = child.communicate(timeout=180)
+    assert child.returncode == 4, f"{told}\n{errors}"
+    found = run.read(out)
+    assert found.record.validity.void
+    assert any("could not be checked" in reason for reason in found.record.validity.reasons)
+    scheduled = len(traffic.of(found.scenario))
+    assert found.record.validity.sent_count == scheduled
+    assert len(np.unique(found.samples.request)) == scheduled  # those that met the hang too
+    assert Outcome.TIMEOUT.value in found.samples.outcome
+    assert not (out / "work").exists()
+    assert "Traceback" not in errors
+    _until(lambda: not any(_is_there(pid) for pid in frozen), GONE_SECONDS_MAX, "what was frozen is gone")
+
+
+def test_an_interrupted_run_keeps_what_was_seen_as_void_and_leaves_no_work_folder(
+    measuring: tuple[subprocess.Popen[str], Path, Path],
+) -> None:
+    child, _, out = measuring
+    _until(lambda: _acting(out, child), START_SECONDS_MAX, "the traffic flows")
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=90)
+    assert child.returncode == 130, errors
+    assert errors.rstrip().endswith("stopped")
+    found = run.read(out)
+    assert "the run was interrupted" in found.record.validity.reasons
+    assert len(found.samples) > 0
+    assert sorted(each.name for each in out.iterdir() if each.is_dir() or each.name == folders.MARK) == []
+
+
+def _is_there(pid: int) -> bool:
+    return state.ticks_of(pid) > 0
