@@ -167,7 +167,7 @@ class Cdn:
 class Media:
     """The media worker."""
 
-    workers: Annotated[int, Field(ge=1, le=1_000)] = 1  # photos at once
+    workers: Annotated[int, Field(ge=1, le=1_000)] = 1  # photos at once, beside one that is slow to decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)

@@ -46,8 +46,8 @@ def test_a_scanner_says_that_it_took_too_long_before_its_caller_gives_up(setting
 @pytest.mark.parametrize("lane", Lane)
 def test_a_decoder_may_take_what_the_gate_let_through_and_is_ended_before_its_lease(lane: Lane) -> None:
     assert 3 * photo.DECODE_SECONDS_MAX[lane] <= photo.CPU_SECONDS_MAX[lane]  # encoding, and a slower machine
-    assert photo.CPU_SECONDS_MAX[lane] < work.RENDER_SECONDS_MAX
-    assert SECONDS_MAX + work.RENDER_SECONDS_MAX < work.LEASE_SECONDS
+    assert 10 * photo.CPU_SECONDS_MAX[lane] <= work.RENDER_SECONDS_MAX[lane]  # on cores that others keep busy
+    assert SECONDS_MAX + work.RENDER_SECONDS_MAX[lane] < work.LEASE_SECONDS
     assert photo.MEMORY_BYTES_MAX[lane] <= service.DATA_BYTES  # what its parent may have bounds it too
 
 

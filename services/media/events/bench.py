@@ -29,7 +29,7 @@ from services.media.rules.work import Outcome
 LENGTH_BYTES: Final = 8
 _PR_SET_PDEATHSIG: Final = 1
 #: The cores are for other work first: slow photos take what is left.
-_NICENESS: Final = {Lane.LIGHT: 0, Lane.HEAVY: 10}
+_NICENESS: Final = {Lane.LIGHT: 0, Lane.HEAVY: 5}
 _DECODE: Final = msgspec.msgpack.Decoder(Checked).decode
 
 

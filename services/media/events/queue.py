@@ -25,6 +25,8 @@ class Queue:
         self._waiting: dict[int, deque[int]] = {}  # by owner, in the order of their turns
         self._running: Counter[int] = Counter()  # photos in work, by owner
         self._known: set[int] = set()  # photos that wait or are in work
+        self._served: set[int] = set()  # owners who had a turn since somebody has been waiting
+        self._newcomer = True
         self._waiting_count = 0
         self._some = asyncio.Event()
 
@@ -47,14 +49,18 @@ class Queue:
     async def take(self) -> Turn:
         """The next photo, once there is one; `done` ends it."""
         while not self._waiting:
+            self._served.clear()
             self._some.clear()
             await self._some.wait()
-        owner_id = next_owner(self._waiting, self._running)
+        owner_id = next_owner(self._waiting, running=self._running, served=self._served, newcomer=self._newcomer)
+        self._newcomer = not self._newcomer
+        self._served.add(owner_id)
         mine = self._waiting.pop(owner_id)
         turn = Turn(media_id=mine.popleft(), owner_id=owner_id)
         if mine:
             self._waiting[owner_id] = mine  # behind everybody else
         self._waiting_count -= 1
+        self._served.intersection_update(self._waiting)
         self._running[owner_id] += 1
         return turn
 

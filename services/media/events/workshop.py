@@ -35,8 +35,8 @@ class BenchSlow(BenchLost):
 class Workshop:
     """At most ``benches`` photos of one lane at once; a bench starts with its first photo."""
 
-    def __init__(self, *, benches: int, lane: Lane = Lane.LIGHT, seconds_max: float = RENDER_SECONDS_MAX):
-        self._lane, self._seconds_max = lane, seconds_max
+    def __init__(self, *, benches: int, lane: Lane = Lane.LIGHT, seconds_max: float | None = None):
+        self._lane, self._seconds_max = lane, RENDER_SECONDS_MAX[lane] if seconds_max is None else seconds_max
         self._free: list[asyncio.subprocess.Process] = []
         self._working: set[asyncio.subprocess.Process] = set()
         self._places = asyncio.Semaphore(benches)

@@ -8,12 +8,15 @@ from typing import Final
 import msgspec
 
 from core.messages import Variant
+from core.policies.photo import Lane
 from services.media.rules.refusal import Refusal
 from services.media.rules.render import Rendering
 
 BACKOFF_SECONDS: Final = 0.5  # before the second try of a photo whose decoder died; doubles
-RENDER_SECONDS_MAX: Final = 60.0  # by the clock, of a decoder that hangs; one that works is ended by its processor time
-LEASE_SECONDS: Final = 120.0  # of a photo in work: longer than fetching, scanning, decoding and storing may take
+#: By the clock, of a decoder that hangs. One that works is ended by its processor time, which may be long in coming to
+#: a heavy photo on busy cores.
+RENDER_SECONDS_MAX: Final = {Lane.LIGHT: 60.0, Lane.HEAVY: 600.0}
+LEASE_SECONDS: Final = 900.0  # of a photo in work: longer than fetching, scanning, decoding and storing may take
 CACHE_CONTROL: Final = "public, max-age=31536000, immutable"
 
 
