@@ -85,7 +85,7 @@ def test_a_port_that_is_taken_after_it_was_chosen_is_told_with_the_servers_own_w
         port = taken.getsockname()[1]
         program = (
             "import sys; from stack import entry, ports; real = ports.choose;"
-            f"ports.choose = lambda names, wanted: {{**real(names, wanted), 'redis': {port}}};"
+            f"ports.choose = lambda names, wanted, **rest: {{**real(names, wanted, **rest), 'redis': {port}}};"
             "sys.exit(entry.main(sys.argv[1:]))"
         )
         asked = ["--scenario", str(SCENARIO), "--data", str(folder), "--no-services", "--servers", "redis,postgres"]
