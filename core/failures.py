@@ -217,6 +217,13 @@ class Unavailable(Failure):
     remedy = "Wait for the seconds in `Retry-After` and send the request again, with growing waits."
 
 
+class StorageFull(Failure):
+    """A store has no space left: nothing was done."""
+
+    code, title, status, retryable = "storage_full", "No space left", 503, True
+    remedy = "Try again after `Retry-After`; the operator has to make room. Reading goes on."
+
+
 class DeadlineExceeded(Failure):
     """No answer from a dependency in time: whether it acted is unknown."""
 
@@ -245,5 +252,6 @@ KINDS: Final[tuple[type[Failure], ...]] = (
     BadGateway,
     Overloaded,
     Unavailable,
+    StorageFull,
     DeadlineExceeded,
 )

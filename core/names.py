@@ -201,3 +201,7 @@ PHOTO_TRIES_TOTAL: Final = "windtunnel_photo_tries_total"  # counter by componen
 PHOTOS_REFUSED_TOTAL: Final = "windtunnel_photos_refused_total"  # counter by component, reason
 DELETION_SECONDS: Final = "windtunnel_deletion_seconds"  # histogram by component
 BREAKER_OPEN: Final = "windtunnel_breaker_open"  # gauge by component, dependency
+PROCESS_UP: Final = "windtunnel_process_up"  # gauge by process: 1 while it is ready
+PROCESS_DEATHS_TOTAL: Final = "windtunnel_process_deaths_total"  # counter by process, how
+PROCESS_UNRESPONSIVE_TOTAL: Final = "windtunnel_process_unresponsive_total"  # counter by process
+DISK_FREE_BYTES: Final = "windtunnel_disk_free_bytes"  # gauge: of the data folder's disk

@@ -26,13 +26,15 @@ import msgspec
 
 from core.names import Server
 from core.scenario import Scenario, ScenarioError, read
-from stack import keys, processes
+from stack import keys, processes, watch
 from stack.backing import service
 from stack.backing.registry import BACKINGS
 from stack.failure import NotReady, StackFailure
 from stack.keys import Secrets
 from stack.plan import Address, Process, StackPlan, plan, port_names, processes_of
+from stack.probe import Probe
 from stack.processes import Child
+from stack.watch import Finding
 
 DATA: Final = Path("/var/lib/windtunnel")  # each process has its own folder in it, which is a volume
 KEYS: Final = DATA / "keys"
@@ -144,6 +146,7 @@ async def _run(whole: StackPlan, process: Process) -> int:
                         ) from None
                 await _wait(stopping, pause)
                 pause = min(pause * 1.3, 1.0)
+        watching = asyncio.create_task(_watch(child, backing.question(whole, process)))
         while not stopping.is_set():
             try:
                 await asyncio.to_thread(backing.ready, whole, process)
@@ -151,10 +154,20 @@ async def _run(whole: StackPlan, process: Process) -> int:
             except NotReady as error:
                 print(f"{process.name} does not answer: {error}", file=sys.stderr, flush=True)  # noqa: T201
             await _wait(stopping, _LOOK_SECONDS)
+        watching.cancel()
     finally:
         by_itself = child.exit_code is not None
         await processes.stop(child, command)
     return _exit_code(child) if by_itself else 0
+
+
+async def _watch(child: Child, question: Probe) -> None:
+    """End a process that is frozen, so that the engine starts the container again."""
+    over = watch.Watch(child.pid, question)
+    while over.look(time.monotonic()) is not Finding.GONE:  # noqa: ASYNC110 - it can only be looked at
+        await asyncio.sleep(watch.LOOK_SECONDS)
+    print(f"{child.name} does not answer and is ended", file=sys.stderr, flush=True)  # noqa: T201
+    watch.end(child.pid)
 
 
 async def _wait(stopping: asyncio.Event, seconds: float) -> None:

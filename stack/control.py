@@ -24,9 +24,11 @@ from core.names import Component, Server
 from stack import state
 from stack.failure import StackFailure
 from stack.holds import hold, release
+from stack.state import DISK_FULL_BYTES
 from stack.status import Row, status
 
 __all__ = [
+    "DISK_FULL_BYTES",
     "Row",
     "RunningStack",
     "StackFailure",

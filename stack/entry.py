@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from core.names import Server
 from core.scenario import Scenario, ScenarioError, read
-from stack import guard, keys, ports, state
+from stack import exporter, guard, keys, ports, state
 from stack.backing import clamd, folders, postgres, varnish
 from stack.backing.registry import PROGRAMS
 from stack.failure import StackFailure
@@ -133,6 +133,6 @@ def make_plan(
     secrets = keys.load_or_make(data / "keys")
     keys.write_private(data / "keys" / "jwt.pem", secrets.jwt_private_pem.encode())
     keys.write_private(data / "keys" / "jwt.pub", secrets.jwt_public_pem.encode())
-    chosen = ports.choose(port_names(scenario), wanted, before=state.read_ports(data))
+    chosen = ports.choose((*port_names(scenario), exporter.PORT), wanted, before=state.read_ports(data))
     state.write_ports(data, chosen)
     return plan(scenario, scenario_path, data, chosen, secrets=secrets, services=services, servers=servers)

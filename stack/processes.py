@@ -138,8 +138,11 @@ def pin(pids: Iterable[int], cores: tuple[int, ...]) -> None:
 
 
 def last_words(log: Path) -> str:
-    """The last line that the process itself wrote to its log."""
-    return next((line for line in reversed(last_lines(log, 4)) if line.strip() and not line.startswith(_MARK)), "")
+    """The last line that the process itself wrote to its log, but for the frames of a stack."""
+    for line in reversed(last_lines(log, 60)):
+        if line.strip() and not line[0].isspace() and not line.startswith(_MARK):
+            return line
+    return ""
 
 
 def mark(log: Path, text: str) -> None:

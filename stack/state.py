@@ -20,6 +20,9 @@ from core import settings
 FILE: Final = "stack.json"
 JOURNAL: Final = "journal.jsonl"
 LOCK: Final = "supervisor.lock"  # held by the supervisor of the folder
+DISK_FULL_BYTES: Final = 64 * 2**20  # a disk with less free is full: PostgreSQL and Kafka take it in such pieces
+RESERVE: Final = "reserve"  # space for state and journal on a full disk
+_RESERVE_BYTES: Final = 512 * 1024
 PORTS: Final = "ports.json"  # which a folder keeps from one start to the next
 
 
@@ -65,6 +68,21 @@ class StackState(msgspec.Struct, frozen=True, kw_only=True):
     proxies: dict[str, tuple[str, ...]]  # names of Toxiproxy's proxies by link
     components: dict[str, tuple[str, ...]]  # base URLs of each component's instances, past the gateway
     processes: tuple[ProcessState, ...]
+
+
+def keep_reserve(data: Path) -> None:
+    """Hold a little space back, so that a full disk can still be told of; nothing to do while it is held."""
+    path = data / RESERVE
+    if not path.exists() or path.stat().st_size < _RESERVE_BYTES:
+        path.write_bytes(bytes(_RESERVE_BYTES))
+
+
+def free_reserve(data: Path) -> bool:
+    """Give that space free; returns whether there was any."""
+    path = data / RESERVE
+    held = path.exists() and path.stat().st_size > 0
+    path.unlink(missing_ok=True)
+    return held
 
 
 def write(data: Path, state: StackState) -> None:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final
 
 from core.names import Server
 from core.policies import restarts
-from stack import processes, state, watch
+from stack import exporter, processes, state, watch
+from stack.addresses import LOOPBACK
 from stack.backing import gateway, service
 from stack.backing.registry import BACKINGS, Backing
 from stack.command import Command
@@ -33,6 +35,7 @@ from stack.wards import LIVE, Ward, snapshot
 from stack.watch import Finding
 
 _READY_SECONDS: Final = 40.0  # a server that does not answer by then has failed
+_LOOK_AROUND_SECONDS: Final = 2.0  # between two looks at the logs and the disk
 _LOG_BYTES_MAX: Final = 256 * 2**20  # a log that grew beyond is emptied
 
 _WHY: Final = {
@@ -59,6 +62,8 @@ class Supervisor:
         self._started_at = time.time()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._exporter = exporter.Exporter(self._wards)
+        self._full = False
 
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop. Raises StackFailure when the start fails, all stopped by then."""
@@ -76,7 +81,9 @@ class Supervisor:
                 seconds = round(time.time() - self._started_at, 2)
                 self._note("up", seconds=seconds)
                 self._tell({"event": "up", "seconds": seconds})
+                self._look_at_disk()
                 self._beside(self._watch())
+                self._beside(self._exporter.serve(LOOPBACK, self._plan.ports[exporter.PORT]))
                 await self._serve()
         except ExceptionGroup as group:
             failures, bugs = group.split(StackFailure)
@@ -164,6 +171,7 @@ class Supervisor:
         was_ready = ward.state in LIVE
         ward.died(child.how_it_ended(), processes.last_words(self._plan.log(child.name)))
         self._note("died", name=child.name, pid=child.pid, how=ward.end, exit_code=child.exit_code, said=ward.end_said)
+        self._exporter.died(child.name, ward.end)
         self._mark(ward, f"pid {child.pid} ended: {ward.end}")
         if was_ready:
             self._beside(self._restart(ward))
@@ -222,15 +230,14 @@ class Supervisor:
             self._enter(ward, "ready")
         elif finding is not Finding.BUSY and ward.state != "unresponsive":
             self._enter(ward, "unresponsive")
+            self._exporter.unresponsive(name)
             self._note("unresponsive", name=name, pid=child.pid, how=_WHY[finding])
             self._mark(ward, f"pid {child.pid} {_WHY[finding]}")
             if ward.process.settings is not None:
                 self._beside(gateway.take_out(self._plan, ward.process))
         if finding is Finding.GONE:
             ward.doom = "did not answer and was killed by the supervisor"
-            for pid in family(child.pid):  # what is frozen below it would hold on to its memory and ports
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            watch.end(child.pid)
 
     def _beside(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -252,10 +259,22 @@ class Supervisor:
     async def _serve(self) -> None:
         while not self._stopping.is_set():
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(_LOOK_AROUND_SECONDS):
                     await self._stopping.wait()
             except TimeoutError:
                 await asyncio.to_thread(self._bound_logs)
+            self._look_at_disk()
+
+    def _look_at_disk(self) -> None:
+        free = shutil.disk_usage(self._plan.data).free
+        self._exporter.free(free)
+        full = free < state.DISK_FULL_BYTES
+        if not full:
+            with _disk_may_be_full():
+                state.keep_reserve(self._plan.data)
+        if full is not self._full:
+            self._full = full
+            self._note("disk full" if full else "disk has room again", free_bytes=free, folder=str(self._plan.data))
 
     def _bound_logs(self) -> None:
         for name in self._wards:
@@ -282,12 +301,23 @@ class Supervisor:
         ward.state = "stopped"
 
     def _note(self, event: str, **values: Any) -> None:
-        with _disk_may_be_full():
-            state.note(self._plan.data, event, values)
+        self._put(lambda: state.note(self._plan.data, event, values))
 
     def _write(self) -> None:
-        with _disk_may_be_full():
-            state.write(self._plan.data, snapshot(self._plan, self._wards.values(), self._state, self._started_at))
+        for ward in self._wards.values():
+            self._exporter.up(ward.process.name, is_up=ward.state == "ready")
+        seen = snapshot(self._plan, self._wards.values(), self._state, self._started_at)
+        self._put(lambda: state.write(self._plan.data, seen))
+
+    def _put(self, write: Callable[[], None]) -> None:
+        """Write about the stack; where there is no room, with the space that is held back for that."""
+        for _ in range(2):
+            written = False
+            with _disk_may_be_full():
+                write()
+                written = True
+            if written or not state.free_reserve(self._plan.data):
+                return
 
 
 async def _pause(child: Child, seconds: float) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -103,6 +104,13 @@ class Watch:
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
+
+
+def end(pid: int) -> None:
+    """Kill it with its descendants: what is frozen below it would hold on to its memory and ports."""
+    for member in family(pid):
+        with suppress(ProcessLookupError):
+            os.kill(member, signal.SIGKILL)
 
 
 def stopped(pid: int) -> bool:

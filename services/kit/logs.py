@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import MutableMapping
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import msgspec
 import structlog
@@ -24,6 +25,22 @@ def _with_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]
 
 def _encode(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> bytes:
     return msgspec.json.encode(event, enc_hook=str)
+
+
+class _Output:
+    """Standard output without a buffer. What cannot be written is lost: a full disk must not make requests fail."""
+
+    def __init__(self, descriptor: int):
+        self._descriptor = descriptor
+
+    def write(self, data: bytes) -> int:
+        try:
+            return os.write(self._descriptor, data)
+        except OSError:
+            return 0
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
 
 
 def configure(*, level: str, process: str) -> None:
@@ -44,7 +61,7 @@ def configure(*, level: str, process: str) -> None:
             _encode,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, _Output(sys.stdout.fileno()))),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)

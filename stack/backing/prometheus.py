@@ -9,7 +9,8 @@ from typing import Any, Final
 import yaml
 
 from core.names import Server
-from stack import probe
+from stack import exporter, probe
+from stack.addresses import LOOPBACK, Address
 from stack.command import Command
 from stack.failure import NotReady
 from stack.install import tools
@@ -41,6 +42,9 @@ def scrape_configuration(plan: StackPlan) -> dict[str, Any]:
     if gateways:
         addresses = [f"{each.address.host}:{plan.ports[f'{each.name}_metrics']}" for each in gateways]
         jobs.append({"job_name": "gateway", "static_configs": [target(address) for address in addresses]})
+    if exporter.PORT in plan.ports:
+        supervisor = Address(host=LOOPBACK, port=plan.ports[exporter.PORT])
+        jobs.append({"job_name": "supervisor", "static_configs": [target(str(supervisor))]})
     if Server.TOXIPROXY in servers:
         jobs.append({"job_name": "toxiproxy", "static_configs": [target(str(servers[Server.TOXIPROXY].address))]})
     return {"global": {"scrape_interval": _INTERVAL, "scrape_timeout": "3s"}, "scrape_configs": jobs}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,9 +18,10 @@ import psutil
 import psycopg
 import pytest
 
+from core import names
 from core.names import Component, Server
-from lab.cli import status
-from stack import control, guard, state
+from lab.cli import logs, status
+from stack import control, exporter, guard, state
 from tests.conftest import ROOT, SCENARIO
 
 _SMALL = (Server.POSTGRES, Server.REDIS, Server.TOXIPROXY, Server.EDGE)  # with a process tree each, and quick
@@ -170,7 +172,9 @@ def test_a_server_that_dies_is_journaled_and_started_again(folder: Path) -> None
         running.stop(wipe=True)
 
 
-def test_a_server_that_dies_over_and_over_is_started_again_every_time_and_status_says_so(folder: Path) -> None:
+def test_a_server_that_dies_over_and_over_is_started_again_every_time_and_status_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     running = _up(folder, servers=(Server.REDIS,))
     try:
         assert _status(folder) == 0
@@ -190,8 +194,20 @@ def test_a_server_that_dies_over_and_over_is_started_again_every_time_and_status
         assert (row.state, row.restarts, row.end) == ("ready", 7, "killed by SIGKILL")
         assert _status(folder) == 0
         assert "ended: killed by SIGKILL" in (folder / "logs" / "redis.log").read_text()
+        page = _page(f"http://127.0.0.1:{state.read_ports(folder)[exporter.PORT]}/metrics")
+        assert f'{names.PROCESS_DEATHS_TOTAL}{{how="killed by SIGKILL",process="redis"}} 7.0' in page
+        assert f'{names.PROCESS_UP}{{process="redis"}} 1.0' in page
+        assert "redis ended at" in capsys.readouterr().out
+        logs.command.main(["--data", str(folder)], standalone_mode=False)
+        assert capsys.readouterr().out.count("killed by SIGKILL") == 7
     finally:
         running.stop(wipe=True)
+
+
+def _page(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        text: str = answer.read().decode()
+    return text
 
 
 def _status(data: Path) -> int:
@@ -207,6 +223,36 @@ def test_a_held_server_stays_dead_until_it_is_released(folder: Path) -> None:
         assert _eventually(lambda: running.refresh().state.processes[0].state == "held", 5)
         control.release(folder, "redis")
         assert _eventually(lambda: running.refresh().state.processes[0].state == "ready", 10)
+    finally:
+        running.stop(wipe=True)
+
+
+def test_a_frozen_server_is_seen_and_started_again_and_one_that_is_held_is_left_alone(folder: Path) -> None:
+    running = _up(folder, servers=(Server.REDIS, Server.TOXIPROXY, Server.POSTGRES))
+    before = dict(running.processes)
+
+    def row(name: str) -> state.ProcessState:
+        return next(each for each in running.refresh().state.processes if each.name == name)
+
+    try:
+        control.hold(folder, "toxiproxy")
+        frozen = [pid for name in ("redis", "postgres_0", "toxiproxy") for pid in guard.family(before[name])]
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        for name in ("redis", "postgres_0"):
+
+            def again(name: str = name) -> bool:
+                return row(name).state == "ready" and row(name).restarts == 1
+
+            assert _eventually(again, 40), name
+            assert "killed by the supervisor" in row(name).end
+            assert f'"unresponsive", "name": "{name}"' in (folder / "journal.jsonl").read_text()
+        assert (row("toxiproxy").state, row("toxiproxy").pid) == ("paused", before["toxiproxy"])
+        os.kill(before["toxiproxy"], signal.SIGCONT)
+        control.release(folder, "toxiproxy")
+        assert _eventually(lambda: row("toxiproxy").state == "ready", 5)
+        assert row("toxiproxy").pid == before["toxiproxy"]
+        assert row("postgres_1").restarts == 0
     finally:
         running.stop(wipe=True)
 

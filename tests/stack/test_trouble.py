@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from core.names import Server
+from lab.cli import status
 from stack import control
 from stack.install import tools
 from tests.conftest import SCENARIO
-from tests.stack.test_lifetime import _users_of
+from tests.stack.test_lifetime import _eventually, _users_of
 
 _PROGRAMS = ("java", "postgres", "initdb", "redis-server", "haproxy", "varnishd", "varnishstat", "clamd", "prometheus")
 
@@ -132,6 +135,35 @@ if os.geteuid() == 0:  # only root can mount; the limits above say the same for 
                 folder, "no space left", free_bytes_min=1, servers=(Server.POSTGRES, Server.REDIS, Server.CLAMD)
             )
             assert "\n" not in text
+        finally:
+            subprocess.run(["umount", str(folder)], check=True)
+
+    def test_what_happens_on_a_full_disk_is_still_written_down_and_status_says_why(
+        folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=755", "tmpfs", str(folder)], check=True)
+        try:
+            running = control.up(
+                SCENARIO, folder / "data", attached=True, services=False, servers=(Server.REDIS,), free_bytes_min=1
+            )
+            filler = os.open(folder / "filler", os.O_WRONLY | os.O_CREAT)
+            with suppress(OSError):
+                while os.write(filler, bytes(4096)):
+                    pass
+            os.close(filler)
+            os.kill(running.processes["redis"], signal.SIGKILL)
+
+            def again() -> bool:
+                row = running.refresh().state.processes[0]
+                return row.state == "ready" and row.restarts == 1
+
+            assert _eventually(again, 20)
+            assert '"died", "name": "redis"' in (folder / "data" / "journal.jsonl").read_text()
+            capsys.readouterr()
+            assert status.command.main(["--data", str(folder / "data")], standalone_mode=False) == 99
+            assert "disk full: 0 MiB free" in capsys.readouterr().out
+            running.stop()
         finally:
             subprocess.run(["umount", str(folder)], check=True)
 

@@ -158,7 +158,7 @@ def test_prometheus_reaches_everything_it_scrapes(running_stack: control.Running
         with urllib.request.urlopen(f"{running_stack.prometheus_url}/api/v1/targets", timeout=10) as answer:
             return json.load(answer)["data"]["activeTargets"]
 
-    assert len(targets()) == len(Component) + 3
+    assert len(targets()) == len(Component) + 4
     _until(lambda: all(each["health"] == "up" for each in targets()), "a target is down")
 
 

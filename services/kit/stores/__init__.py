@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+from typing import Final
+
 import psycopg
 import psycopg_pool
 from aiokafka import errors as kafka_errors
 from redis import exceptions as redis_errors
 
-from core.failures import DeadlineExceeded, Failure, Overloaded, Unavailable
+from core.failures import DeadlineExceeded, Failure, Overloaded, StorageFull, Unavailable
+
+_FULL_RETRY_SECONDS: Final = 10.0  # room is made by people
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Unanswered(psycopg.OperationalError):
@@ -25,16 +31,26 @@ def translated(error: BaseException) -> Failure | None:
             return Unavailable("The database cannot be reached in time")
         case psycopg.errors.QueryCanceled() | psycopg.errors.LockNotAvailable():
             return DeadlineExceeded("The database took too long")
+        case psycopg.errors.DiskFull():
+            return StorageFull("The database has no space left", retry_after_seconds=_FULL_RETRY_SECONDS)
         case Unanswered():
             return DeadlineExceeded("The database does not answer")
         case psycopg.OperationalError() | psycopg.InterfaceError():
             return Unavailable("The database cannot be reached")
+        case redis_errors.OutOfMemoryError():
+            return StorageFull("Redis has no memory left", retry_after_seconds=_FULL_RETRY_SECONDS)
+        case redis_errors.ResponseError() if str(error).startswith("MISCONF"):
+            return StorageFull("Redis cannot save what it is given", retry_after_seconds=_FULL_RETRY_SECONDS)
         case redis_errors.TimeoutError():
             return DeadlineExceeded("Redis took too long")
         case redis_errors.ConnectionError() | redis_errors.BusyLoadingError():
             return Unavailable("Redis cannot be reached")
+        case kafka_errors.KafkaStorageError():
+            return StorageFull("The log has no space left", retry_after_seconds=_FULL_RETRY_SECONDS)
         case kafka_errors.KafkaError():
             return Unavailable("The log cannot be reached")
+        case OSError() if error.errno in _FULL:
+            return StorageFull(retry_after_seconds=_FULL_RETRY_SECONDS)
         case ConnectionError() | OSError():
             return Unavailable("A part of the system cannot be reached")
     return None

@@ -12,15 +12,16 @@ from typing import Any, Final, TypeVar
 import boto3
 from aiohttp import web
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from core import settings
-from core.failures import NotFound, Overloaded, Unavailable
+from core.failures import DeadlineExceeded, NotFound, Overloaded, StorageFull, Unavailable
 from services.kit.config import MEMBER, required
 
 R = TypeVar("R")
 _THREADS: Final = 4
 _WAITING_MAX: Final = 64
+_READ_SECONDS: Final = 4.0  # without a byte from the store
 LISTED_MAX: Final = 1_000  # keys in one answer of the store
 
 
@@ -127,6 +128,10 @@ class Objects:
             status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode")
             if status == 404:
                 raise NotFound("No such object") from error
+            if status == 507:
+                raise StorageFull("The object store has no space left", retry_after_seconds=10.0) from error
+            if isinstance(error, ReadTimeoutError):
+                raise DeadlineExceeded("The object store does not answer") from error
             raise Unavailable("The object store cannot be used") from error
         finally:
             self._waiting -= 1
@@ -149,7 +154,7 @@ def _client(told: settings.Objects, endpoint: str) -> Any:
             signature_version="s3v4",
             s3={"addressing_style": "path"},
             connect_timeout=2,
-            read_timeout=10,
+            read_timeout=_READ_SECONDS,
             retries={"total_max_attempts": 2, "mode": "standard"},
             max_pool_connections=8,
             request_checksum_calculation="when_required",

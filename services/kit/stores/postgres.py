@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import shutil
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -22,7 +23,8 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from core import settings
-from services.kit.config import MEMBER, required
+from core.failures import Failure, Unavailable
+from services.kit.config import MEMBER, SETTINGS, required
 from services.kit.stores import Unanswered, translated
 
 R = TypeVar("R")
@@ -34,6 +36,7 @@ _MARGIN_SECONDS: Final = 0.5
 _ANSWER_SECONDS: Final = 2.0 + _MARGIN_SECONDS
 _LET_GO_SECONDS: Final = 0.25
 _RECONNECT_SECONDS: Final = 0.5  # after which a pool that cannot connect leaves it to the next request to try again
+_FREE_BYTES_MIN: Final = 16 * 2**20  # a segment of its log: with less on the disk PostgreSQL can go down
 _INTERVAL_SECONDS: Final = 0.1  # how often psycopg looks up while it waits
 _PREPARED_MAX: Final = 512  # statement texts differ by schema: eight schemas of twenty statements, and room
 
@@ -84,9 +87,10 @@ def schema(shard: int) -> str:
 
 
 class Shards:
-    """All shards of one component."""
+    """All shards of one component; ``disk`` is a folder on the disk that they are written to, where that is known."""
 
-    def __init__(self, told: settings.Postgres, *, component: str):
+    def __init__(self, told: settings.Postgres, *, component: str, disk: str = ""):
+        self._disk = disk
         self.count = told.logical_shards
         self.instances = len(told.dsns)
         self._dsns = told.dsns
@@ -156,12 +160,21 @@ class Shards:
             async with pool.connection() as connection:
                 yield connection
         except psycopg.Error as error:
-            failure = translated(error)
+            failure = self._told(error)
             if failure is None:
                 raise
             if isinstance(error, psycopg.OperationalError) and not isinstance(error, _SAYS_NOTHING_OF_THE_SERVER):
                 self._recheck(pool)
             raise failure from error
+
+    def _told(self, error: psycopg.Error) -> Failure | None:
+        """The failure; of a server that went down because its disk is full, the reason rather than the effect."""
+        failure = translated(error)
+        if self._disk and isinstance(failure, Unavailable):
+            with suppress(OSError):
+                if shutil.disk_usage(self._disk).free < _FREE_BYTES_MIN:
+                    return Unavailable("The database is down: its disk is full", retry_after_seconds=10.0)
+        return failure
 
     @asynccontextmanager
     async def dedicated(self, index: int) -> AsyncIterator[Connection]:
@@ -256,7 +269,11 @@ SHARDS: Final = web.AppKey("SHARDS", Shards)
 def use(app: web.Application, *, tables: str = "") -> Shards:
     """Give the application its shards, opened at start after creating ``tables``; use once, in `build`."""
     member = app[MEMBER]
-    shards = Shards(required(member.stores.postgres, "PostgreSQL", member.component), component=member.component)
+    shards = Shards(
+        required(member.stores.postgres, "PostgreSQL", member.component),
+        component=member.component,
+        disk=app[SETTINGS].data_directory,
+    )
     app[SHARDS] = shards
 
     async def opened(_app: web.Application) -> AsyncIterator[None]:

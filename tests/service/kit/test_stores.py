@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import psycopg
 import pytest
+from aiokafka import errors as kafka_errors
+from psycopg import sql
+from redis import exceptions as redis_errors
 
 from core import ids, settings
-from core.failures import DeadlineExceeded, Failure, Overloaded, Unavailable
+from core.failures import DeadlineExceeded, Failure, Overloaded, StorageFull, Unavailable
 from core.names import Component
 from services.kit.stores import redis as redis_store
-from services.kit.stores import timelines
+from services.kit.stores import timelines, translated
 from services.kit.stores.people import people
 from services.kit.stores.postgres import Connection, Shards, schema
 from services.kit.stores.timelines import Entry, State, Timelines
@@ -329,3 +337,63 @@ async def test_a_caller_who_is_cancelled_is_not_held_by_a_frozen_server(servers:
     finally:
         os.kill(row[0], signal.SIGCONT)
         await shards.close()
+
+
+def test_each_store_that_is_full_is_told_as_such() -> None:
+    full = (
+        psycopg.errors.DiskFull(),
+        redis_errors.OutOfMemoryError("OOM command not allowed when used memory > 'maxmemory'."),
+        redis_errors.ResponseError("MISCONF Redis is configured to save RDB snapshots, but cannot"),
+        kafka_errors.KafkaStorageError(),
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    )
+    for error in full:
+        failure = translated(error)
+        assert isinstance(failure, StorageFull), error
+        assert (failure.status, failure.retryable, failure.retry_after_seconds) == (503, True, 10.0)
+
+
+if os.geteuid() == 0:  # only root can mount
+
+    @pytest.fixture
+    def tiny_disk(data_folder: Path) -> Iterator[Path]:
+        """A megabyte for PostgreSQL."""
+        folder = data_folder / "tiny"
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "tmpfs", str(folder)], check=True)
+        shutil.chown(folder, "postgres")
+        yield folder
+        subprocess.run(["umount", str(folder)], check=True)
+
+    async def test_a_full_disk_of_postgresql_refuses_the_write_with_its_reason(
+        servers: Any, shards: Shards, tiny_disk: Path
+    ) -> None:
+        try:
+            with psycopg.connect(servers.running.postgres[0], autocommit=True) as connection:
+                connection.execute(sql.SQL("CREATE TABLESPACE tiny LOCATION {}").format(sql.Literal(str(tiny_disk))))
+                connection.execute("CREATE TABLE tiny_things (text text) TABLESPACE tiny")
+            with pytest.raises(StorageFull, match="The database has no space left"):
+                async with shards.transaction(0) as connection_:
+                    await connection_.execute(
+                        "INSERT INTO public.tiny_things SELECT repeat(md5(n::text), 50) FROM generate_series(1, 9999) n"
+                    )
+            async with shards.connection(0) as connection_:  # the connection is whole
+                await connection_.execute("SELECT 1")
+        finally:
+            with psycopg.connect(servers.running.postgres[0], autocommit=True) as connection:
+                connection.execute("DROP TABLE IF EXISTS tiny_things")
+                connection.execute("DROP TABLESPACE IF EXISTS tiny")
+
+
+def test_a_log_that_cannot_be_written_fails_nothing() -> None:
+    with Path("/dev/full").open("w") as full:
+        program = (
+            "from services.kit import logs; import structlog;"
+            "logs.configure(level='info', process='test');"
+            "[structlog.get_logger('x').info('request', number=number, text='x' * 900) for number in range(99)]"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert done.stderr == ""
+    assert done.returncode == 0
