@@ -138,6 +138,9 @@ JOURNEYS: Final[dict[str, tuple[str, ...]]] = {
     "media.withdraw": ("media.create", "object.put", "media.complete", "media.delete"),
 }
 
+#: Operations that make no sense by themselves: they need what an operation before them made.
+ONLY_WITHIN_A_JOURNEY: Final = frozenset({"object.put", "media.complete", "media.delete", "post.delete"})
+
 #: Work that no client waits for, and the component that does it.
 BACKGROUND: Final[dict[str, Component]] = {
     "media.process": Component.MEDIA,

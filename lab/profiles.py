@@ -55,6 +55,11 @@ def choose(path: Path | None = None) -> Chosen:
     raise NoProfileError("there is no calibration profile; make one with: windtunnel calibrate")
 
 
+def shipped() -> Profile:
+    """The newest profile that comes with the code."""
+    return _read(max(SHIPPED.glob("*.json")))
+
+
 def _read(path: Path) -> Profile:
     try:
         return decode(path.read_bytes())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.profile import Profile
 from core.scenario import Scenario, ScenarioError, read
 from lab.errors import UserError
 
@@ -19,6 +20,28 @@ def load_for_stack(path: Path) -> tuple[Scenario, str]:
             f"{path} asks for {_listed(parts)}, which the stack cannot start yet; the model can: "
             f"windtunnel simulate {path}"
         )
+    return scenario, text
+
+
+def load_for_run(path: Path, profile: Profile) -> tuple[Scenario, str]:
+    """As `load_for_stack`, of a scenario whose traffic and faults both sides can take; raises UserError for one that
+    only one of them would refuse, and that after the stack has been started."""
+    from loadtest import plan
+    from sim.faults import FaultError
+    from sim.parts import ScaleError
+    from sim.simulate import check
+
+    scenario, text = load_for_stack(path)
+    try:
+        plan.of(scenario)
+    except plan.PlanError as error:
+        raise UserError(
+            f"{path}: the load generator cannot send this traffic: {error}; the model can: windtunnel simulate {path}"
+        ) from error
+    try:
+        check(scenario, profile)
+    except (FaultError, ScaleError) as error:
+        raise UserError(f"{scenario.name}: {error}") from error
     return scenario, text
 
 

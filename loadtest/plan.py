@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core import traffic
-from core.operations import JOURNEYS, OPERATIONS, steps_of
+from core.operations import JOURNEYS, ONLY_WITHIN_A_JOURNEY, OPERATIONS, steps_of
 from core.scenario.model import Scenario
 
 RATE_MAX_PER_SECOND: Final = 5_000  # of one process, over any second
@@ -21,9 +21,6 @@ DURATION_MAX_SECONDS: Final = 7_200.0
 REQUESTS_MAX: Final = 2_000_000
 INFLIGHT_MIN: Final = 64
 INFLIGHT_MAX: Final = 4_096
-
-#: Acts that make no sense by themselves: they need what an act before them made.
-ONLY_WITHIN_A_JOURNEY: Final = frozenset({"object.put", "media.complete", "media.delete", "post.delete"})
 
 
 class PlanError(ValueError):

@@ -157,7 +157,7 @@ def merge(folder: Path, parts: Sequence[Path], *, missing: int = 0) -> Load:
         for part in parts
         for line in (part / ACKNOWLEDGED_FILE).read_bytes().splitlines()
     ]
-    stopped = [each.stopped for each in loads if each.stopped]
+    stopped = list(dict.fromkeys(each.stopped for each in loads if each.stopped))
     if missing:
         stopped.append(f"{missing} of its processes ended before their time; what they had recorded is kept")
     load = load_of(

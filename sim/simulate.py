@@ -16,7 +16,7 @@ from core.operations import OPERATIONS
 from core.profile import Profile
 from core.run import Event, Samples
 from core.scenario import Scenario
-from sim import arrivals, observed, saturation
+from sim import arrivals, faults, observed, saturation
 from sim.jobs import JobDelay
 from sim.laws import ModelError
 from sim.log import LogAccount
@@ -73,6 +73,12 @@ def simulate(
     seen = runner.observed()
     observed.check(seen)
     return _result(parts, name, seen, usage, _of_samples(parts, seen.samples))
+
+
+def check(scenario: Scenario, profile: Profile) -> None:
+    """Raise what `simulate` would refuse ``scenario`` by, before anything is run on either side: FaultError,
+    ScaleError."""
+    faults.deeds(prepare(scenario, profile).plant, scenario=scenario, profile=profile)
 
 
 def _simulate_long(parts: Parts, name: str, on_progress: Callable[[float], None] | None) -> Result:

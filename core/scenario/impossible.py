@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from core.names import LINKS, Component, FaultKind, Server
-from core.operations import JOURNEYS, OPERATIONS
+from core.operations import JOURNEYS, ONLY_WITHIN_A_JOURNEY, OPERATIONS
 from core.scenario import demand, intent, overlaps, processes
 from core.scenario.model import Expectation, Fault, Scenario
 from core.scenario.units import format_seconds
@@ -51,9 +51,12 @@ def _near(name: str, known: tuple[str, ...]) -> str:
 
 
 def _impossible_mix(path: FieldPath, mix: Mapping[str, float]) -> Iterator[tuple[FieldPath, str]]:
-    acts = tuple(name for name in OPERATIONS if name not in ("object.put",)) + tuple(JOURNEYS)
+    acts = tuple(name for name in OPERATIONS if name not in ONLY_WITHIN_A_JOURNEY) + tuple(JOURNEYS)
     for name in mix:
-        if name not in acts:
+        if name in ONLY_WITHIN_A_JOURNEY:
+            whole = ", ".join(journey for journey, parts in JOURNEYS.items() if name in parts)
+            yield (*path, name), f"expected an operation that can be sent alone; this one is a part of {whole}"
+        elif name not in acts:
             yield (*path, name), f"expected an operation{_near(name, acts)}"
     total = sum(mix.values())
     if abs(total - 1) > 1e-9:

@@ -36,6 +36,8 @@ def command(
 
     started = time.monotonic()
     read, _ = load_for_stack(scenario)
+    if not dry_run:
+        read, text, chosen = options.load_with_profile(scenario, profile_path, both_sides=True)
     if not read.faults:
         raise UserError(f"{scenario} has no faults, so there is nothing to drill; windtunnel run runs it")
     planned = experiment.plan(read)
@@ -50,7 +52,6 @@ def command(
             click.echo(f"{title if index == 0 else '':<12}{line}", err=not dry_run)
     if dry_run:
         return 0
-    read, text, chosen = options.load_with_profile(scenario, profile_path)
     folder = options.new_folder(out)
     comparison = pair.make(read, text, folder, chosen=chosen, data=data_folder(data, f"drill-{folder.name}"))
     outcome = pair.drill_outcome(folder)

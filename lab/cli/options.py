@@ -14,7 +14,7 @@ from core.scenario import Scenario
 from lab import profiles
 from lab.comparison import Comparison
 from lab.errors import UserError
-from lab.scenarios import load
+from lab.scenarios import load, load_for_run
 
 RUNS = Path("runs")
 STUDIES = Path("studies")
@@ -58,13 +58,18 @@ def study(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def load_with_profile(scenario: Path, profile_path: Path | None) -> tuple[Scenario, str, profiles.Chosen]:
-    """The scenario, its text and the profile; says so when the profile is another machine's. Raises UserError."""
+def load_with_profile(
+    scenario: Path, profile_path: Path | None, *, both_sides: bool = False
+) -> tuple[Scenario, str, profiles.Chosen]:
+    """The scenario, its text and the profile; says so when the profile is another machine's. Raises UserError, with
+    ``both_sides`` for what either of them refuses."""
     read, text = load(scenario)
     try:
         chosen = profiles.choose(profile_path)
     except profiles.NoProfileError as error:
         raise UserError(str(error)) from error
+    if both_sides:
+        load_for_run(scenario, chosen.profile)
     if not chosen.own:
         click.echo(
             f"note: durations are another machine's ({chosen.profile.id}); measure yours with: windtunnel calibrate",

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from lab.cli import options
-from lab.scenarios import load_for_stack
 
 
 @click.command("run")
@@ -25,8 +24,7 @@ def command(
     from lab.stacks import data_folder
 
     started = time.monotonic()
-    load_for_stack(scenario)
-    read, text, chosen = options.load_with_profile(scenario, profile_path)
+    read, text, chosen = options.load_with_profile(scenario, profile_path, both_sides=True)
     folder = options.new_folder(out)
     comparison = pair.make(read, text, folder, chosen=chosen, data=data_folder(data, f"run-{folder.name}"))
     return options.tell(comparison, folder, "run", as_json=as_json, show_all=show_all, started=started)

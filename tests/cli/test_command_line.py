@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,29 @@ def test_what_only_the_model_can_do_is_refused_by_what_starts_the_stack(small: P
         assert said.stdout == ""
     out = str(small.parent / "run")
     assert windtunnel("simulate", str(small), "--profile", str(profile), "--out", out).returncode == 0
+
+
+def test_what_one_side_refuses_the_other_refuses_in_the_same_words_before_anything_is_started(
+    small: Path, profile: Path
+) -> None:
+    fault = "{at: 2s, for: 2s, link: stories_kafka, down: true}"
+    small.write_text(re.sub(r"\{at: .*\}", fault, SMALL), encoding="utf-8")
+    for words in (("simulate",), ("run",), ("drill",), ("measure",)):
+        told = windtunnel(*words, str(small), *(() if words == ("measure",) else ("--profile", str(profile))))
+        assert told.returncode == 2, words
+        assert "faults[0].link: found stories_kafka, which no operation of this traffic crosses" in told.stderr, words
+        assert told.stderr.count("\n") <= 2, words
+
+
+def test_traffic_that_the_load_generator_cannot_send_is_refused_before_the_stack_is_started(
+    small: Path, profile: Path
+) -> None:
+    small.write_text(SMALL.replace("duration: 6s", "duration: 3h"), encoding="utf-8")
+    for words in (("run",), ("measure",)):
+        told = windtunnel(*words, str(small), *(() if words == ("measure",) else ("--profile", str(profile))))
+        assert told.returncode == 2, words
+        assert "the load generator cannot send this traffic" in told.stderr, words
+        assert f"windtunnel simulate {small}" in told.stderr, words
 
 
 def test_a_file_that_is_not_there_is_told() -> None:
