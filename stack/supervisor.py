@@ -179,9 +179,7 @@ class Supervisor:
 
     async def _restart(self, ward: Ward) -> None:
         """Start it again until it is ready, for as long as that takes; `core.policies.restarts` says when."""
-        name, command = ward.process.name, ward.command
-        if command is None:
-            raise ValueError(f"{name} was never started")
+        name = ward.process.name
         while True:
             pause = restarts.pause_seconds(ward.deaths)
             if pause:
@@ -192,12 +190,16 @@ class Supervisor:
                 await asyncio.sleep(0.05)
             ward.restarts += 1
             try:
+                command = await asyncio.to_thread(self._command, ward)
+            except StackFailure as failure:
+                self._note("restart failed", name=name, message=failure.what)
+                ward.deaths += 1
+                continue
+            try:
                 await self._start(ward, command)
             except StackFailure as failure:
                 self._note("restart failed", name=name, message=failure.what)
-                if ward.child is None:
-                    return
-                if ward.child.exit_code is None:
+                if ward.child is not None and ward.child.exit_code is None:
                     await processes.stop(ward.child, command)  # its end is noted, and counted, as any other
                 continue
             pid = ward.child.pid if ward.child else 0
@@ -209,7 +211,10 @@ class Supervisor:
         while True:
             await asyncio.sleep(watch.LOOK_SECONDS)
             for ward in self._wards.values():
-                self._look(ward)
+                try:
+                    self._look(ward)
+                except OSError:
+                    traceback.print_exc()  # into the supervisor's log; the watch goes on
 
     def _look(self, ward: Ward) -> None:
         """See whether a process that runs still works, and do something about one that does not."""
@@ -243,6 +248,15 @@ class Supervisor:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _command(self, ward: Ward) -> Command:
+        """What to start again: prepared anew, for its files may be what it died of.
+
+        Not PostgreSQL: a cluster that is gone must not be replaced by an empty one while people use it.
+        """
+        if ward.command is None or ward.process.server is not Server.POSTGRES:
+            ward.command = _prepare(ward.backing, self._plan, ward.process)
+        return ward.command
 
     def _enter(self, ward: Ward, now: str) -> None:
         if ward.state != now:

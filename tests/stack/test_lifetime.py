@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,8 +19,10 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from core import names
+from core.messages import TOPICS
 from core.names import Component, Server
 from lab.cli import logs, status
 from stack import control, exporter, guard, state
@@ -253,6 +257,30 @@ def test_a_frozen_server_is_seen_and_started_again_and_one_that_is_held_is_left_
         assert _eventually(lambda: row("toxiproxy").state == "ready", 5)
         assert row("toxiproxy").pid == before["toxiproxy"]
         assert row("postgres_1").restarts == 0
+    finally:
+        running.stop(wipe=True)
+
+
+def test_kafka_that_lost_its_data_is_formatted_again_with_its_topics(folder: Path) -> None:
+    running = _up(folder, servers=(Server.KAFKA,))
+
+    def again() -> bool:
+        row = running.refresh().state.processes[0]
+        return row.state == "ready" and row.restarts == 1
+
+    async def topics() -> set[str]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=running.kafka)
+        await admin.start()
+        try:
+            return set(await admin.list_topics())
+        finally:
+            await admin.close()
+
+    try:
+        shutil.rmtree(folder / "kafka" / "logs")
+        os.kill(running.processes["kafka"], signal.SIGKILL)
+        assert _eventually(again, 60)
+        assert asyncio.run(topics()) >= set(TOPICS)
     finally:
         running.stop(wipe=True)
 

@@ -32,14 +32,16 @@ class Client:
         self.id = answer["user"]["id"]
         self._token = answer["access_token"]
 
-    def ask(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+    def ask(
+        self, method: str, path: str, body: object = None, *, wait: float = 20.0, **headers: str
+    ) -> tuple[int, Any]:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         data = None if body is None else json.dumps(body).encode()
         headers["Content-Type"] = "application/json"
         request = urllib.request.Request(self._base + path, method=method, data=data, headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=wait) as answer:
                 return answer.status, json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             with error:
@@ -160,6 +162,19 @@ def test_prometheus_reaches_everything_it_scrapes(running_stack: control.Running
 
     assert len(targets()) == len(Component) + 4
     _until(lambda: all(each["health"] == "up" for each in targets()), "a target is down")
+
+
+def test_a_frozen_service_is_refused_by_the_gateway_long_before_a_client_gives_up_and_comes_back(
+    running_stack: control.RunningStack, alice: Client
+) -> None:
+    frozen = running_stack.refresh().processes["feed"]
+    os.kill(frozen, signal.SIGSTOP)
+    # a time-out of 5 s would raise here
+    _until(lambda: alice.ask("GET", "/feed", None, wait=5.0)[0] == 503, "requests reach a frozen service")
+    _until(lambda: alice.ask("GET", "/feed")[0] == 200, "the feed does not answer again")
+    row = next(each for each in running_stack.refresh().state.processes if each.name == "feed")
+    assert row.pid != frozen
+    assert "killed by the supervisor" in row.end
 
 
 @pytest.mark.parametrize("victim", ["feed", "workers", "redis", "postgres_1"])
