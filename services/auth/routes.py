@@ -16,7 +16,7 @@ from core import tokens
 from core.failures import Conflict, FieldError, Invalid, Overloaded, Unauthenticated
 from core.messages import UserCreated
 from core.names import CLIENT_HEADER
-from services.auth.rules import accounts
+from services.auth.rules import accounts, passwords
 from services.auth.rules.attempts import Attempt, attempt
 from services.auth.store.attempts import Attempts
 from services.auth.store.users import User, Users
@@ -79,12 +79,12 @@ async def sign_up(request: web.Request) -> web.Response:
     username = accounts.canonical(given.username)
     asked = _attempt(request, username)
     with stage(request, "hash"):
-        password_hash = await request.app[PASSWORDS].hash(given.password, client=asked.address)
+        password_hash = await request.app[PASSWORDS].hash(passwords.normal(given.password), client=asked.address)
     shard = users.shard_of(username)
     user = User(
         id=new_id(request.app, shard),
         username=username,
-        display_name=(given.display_name or given.username).strip(),
+        display_name=accounts.shown_name(given.display_name or given.username),
         password_hash=password_hash,
         created_ms=now_ms(),
     )
@@ -115,7 +115,7 @@ async def login(request: web.Request) -> web.Response:
     with stage(request, "hash"):
         try:
             matches = await request.app[PASSWORDS].matches(
-                user.password_hash if user else None, accounts.hashable(given.password), client=asked.address
+                user.password_hash if user else None, passwords.hashable(given.password), client=asked.address
             )
         except Overloaded:
             await attempts.withdrawn(counted)
@@ -155,12 +155,12 @@ def use_tokens(app: web.Application) -> None:
 
 def use_passwords(app: web.Application) -> None:
     """Give the application its password threads."""
-    passwords = Passwords()
-    app[PASSWORDS] = passwords
+    hashes = Passwords()
+    app[PASSWORDS] = hashes
 
     async def opened(_app: web.Application) -> AsyncIterator[None]:
         yield
-        passwords.close()
+        hashes.close()
 
     app.cleanup_ctx.append(opened)
 

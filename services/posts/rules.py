@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from core import text
 from core.failures import FieldError
 
 MEDIA_MAX: Final = 10
 CAPTION_MAX: Final = 2200  # characters
 HASHTAGS_MAX: Final = 30  # of one post; more are shown in the caption and lead nowhere
 HASHTAG_CHARACTERS_MAX: Final = 100
-#: Letters, digits and underscores after a # that does not stand within a word; not digits alone.
-_HASHTAG: Final = re.compile(rf"(?<![\w#&/])#(\w{{1,{HASHTAG_CHARACTERS_MAX}}})(?!\w)")
+_SIGNS: Final = "#＃"
+#: What before a sign makes it no hashtag's: it stands in a word, an address or an HTML entity.
+_INSIDE: Final = "#＃&/"
 _USABLE: Final = frozenset({"processing", "succeeded"})
 
 
@@ -41,6 +42,20 @@ def wrong_media(media_ids: Sequence[int], states: Mapping[int, str]) -> Iterator
 
 
 def hashtags(caption: str) -> tuple[str, ...]:
-    """Hashtags of a caption in lower case, in order, each once: ``"#Sun over #Ålesund"`` → ``("sun", "ålesund")``."""
-    found = (match[1].lower() for match in _HASHTAG.finditer(caption))
-    return tuple(dict.fromkeys(tag for tag in found if not tag.isdecimal()))[:HASHTAGS_MAX]
+    """Hashtags of a caption in lower case, in order, each once: ``"#Sun over #Ålesund"`` → ``("sun", "ålesund")``.
+
+    A hashtag is a word of any script after a #, composed (NFC), not digits alone; one that is too long is none.
+    """
+    found: dict[str, None] = {}
+    at = 0
+    while at < len(caption):
+        if caption[at] not in _SIGNS or (at and (caption[at - 1] in _INSIDE or text.is_word(caption[at - 1]))):
+            at += 1
+            continue
+        end = text.word_end(caption, at + 1)
+        if end - at - 1 <= 2 * HASHTAG_CHARACTERS_MAX:
+            tag = text.composed(text.tidy_joiners(text.composed(caption[at + 1 : end])).lower())
+            if 1 <= len(tag) <= HASHTAG_CHARACTERS_MAX and not tag.isdecimal():
+                found[tag] = None
+        at = max(end, at + 1)
+    return tuple(found)[:HASHTAGS_MAX]

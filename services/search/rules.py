@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+import core.text
 from core.failures import Invalid
 
 QUERY_CHARACTERS_MAX: Final = 100
@@ -38,16 +39,21 @@ def typos(word: str) -> int:
 
 
 def hashtag(text: str) -> str:
-    """A hashtag's beginning as it is kept: in lower case, without the #."""
-    return checked(text).lstrip("#").lower()
+    """A hashtag's beginning as it is kept: `folded`, without the #."""
+    return folded(checked(text).lstrip("#＃"))
+
+
+def folded(hashtag: str) -> str:
+    """The key of a hashtag: `#Straße` and `#STRASSE` are one, whatever form of Unicode they were typed in."""
+    return core.text.folded(hashtag)
 
 
 def ranked(hits: Iterable[Hit], *, query: str, limit: int) -> list[Hit]:
     """Best first: the very name, then names that begin with what was typed, then the score, then the shorter name."""
-    wanted = query.casefold()
+    wanted = core.text.folded(query)
 
     def order(hit: Hit) -> tuple[bool, bool, float, int, str]:
-        name = hit.username.casefold()
+        name = core.text.folded(hit.username)
         return (name != wanted, not name.startswith(wanted), -hit.score, len(name), name)
 
     return sorted(hits, key=order)[:limit]

@@ -19,7 +19,8 @@ import tantivy
 
 from core.failures import Overloaded
 from core.messages import Message, PostCreated, PostDeleted, UserCreated
-from services.search.rules import WORDS_MAX, Hit, typos
+from core.text import beginnings, words
+from services.search.rules import WORDS_MAX, Hit, folded, typos
 
 R = TypeVar("R")
 
@@ -37,22 +38,11 @@ def _schema() -> Any:
     builder = tantivy.SchemaBuilder()
     for name in ("user_id", "username", "display_name"):
         builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("words", tokenizer_name="names", index_option="basic")
-    for name in ("post_id", "hashtag", "deleted"):
+    for name in ("words", "post_id", "hashtag", "deleted"):  # words as `core.text` has parted and folded them
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("kind", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("position", stored=True, tokenizer_name="raw", index_option="basic")
     return builder.build()
-
-
-def _analyzer() -> Any:
-    """Names as words: parted at spaces, full stops and underscores, in lower case, without accents."""
-    return (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(r"[^\s._]+"))
-        .filter(tantivy.Filter.lowercase())
-        .filter(tantivy.Filter.ascii_fold())
-        .build()
-    )
 
 
 class Index:
@@ -60,7 +50,7 @@ class Index:
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self._schema, self._words = _schema(), _analyzer()
+        self._schema = _schema()
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="index")
         self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="search")
         self._waiting = 0
@@ -85,7 +75,6 @@ class Index:
     def _open_folder(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._index = tantivy.Index(self._schema, path=str(self._folder), reuse=True)
-        self._index.register_tokenizer("names", self._words)
         self._writer = self._index.writer(heap_size=_WRITER_BYTES, num_threads=1)
         self._index.config_reader(reload_policy="manual")
         self._index.reload()
@@ -148,7 +137,7 @@ class Index:
             user_id=[user_id],
             username=[event.username],
             display_name=[event.display_name],
-            words=[event.username, event.display_name],
+            words=beginnings(event.username) + beginnings(event.display_name),
         )
         self._writer.add_document(document)
 
@@ -157,7 +146,9 @@ class Index:
         if not event.hashtags or self._is_deleted(post_id):  # its deletion is on another topic and may come first
             return
         self._writer.delete_documents_by_term("post_id", post_id)
-        self._writer.add_document(tantivy.Document(post_id=[post_id], hashtag=list(event.hashtags)))
+        self._writer.add_document(
+            tantivy.Document(post_id=[post_id], hashtag=list(dict.fromkeys(map(folded, event.hashtags))))
+        )
 
     def _is_deleted(self, post_id: str) -> bool:
         if post_id in self._deleted:
@@ -182,10 +173,10 @@ class Index:
         return await self._read(lambda: self._users(text, limit * _CANDIDATES))
 
     def _users(self, text: str, count: int) -> list[Hit]:
-        words = self._words.analyze(text)[:WORDS_MAX]
-        if not words:
+        asked = words(text)[:WORDS_MAX]
+        if not asked:
             return []
-        query = tantivy.Query.boolean_query([(tantivy.Occur.Must, self._word(word)) for word in words])
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Must, self._word(word)) for word in asked])
         searcher = self._index.searcher()
         hits = []
         for score, address in searcher.search(query, count, count=False).hits:

@@ -1,4 +1,4 @@
-"""What a name and a password must be."""
+"""What a username, a password and a display name must be."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from core import text
 from core.failures import FieldError
+from services.auth.rules import passwords
 
-PASSWORD_MIN: Final = 8
-PASSWORD_BYTES_MAX: Final = 256  # in UTF-8
 DISPLAY_NAME_MAX: Final = 64
-_USERNAME: Final = re.compile(r"[a-z0-9_.]{3,30}")
+USERNAME_MIN: Final = 3
+USERNAME_MAX: Final = 30
+_USERNAME: Final = re.compile(r"(?=.*[a-z0-9])[a-z0-9_]+(\.[a-z0-9_]+)*")
 
 
 def canonical(username: str) -> str:
@@ -19,18 +21,33 @@ def canonical(username: str) -> str:
     return username.lower()
 
 
+def shown_name(display_name: str) -> str:
+    """A display name as it is stored: composed (NFC), one plain space for each run of spaces, none around it."""
+    return text.spaced(display_name)
+
+
 def wrong_fields(*, username: str, password: str, display_name: str | None) -> Iterator[FieldError]:
     """Everything that is wrong with a sign-up."""
-    if not _USERNAME.fullmatch(canonical(username)):
-        yield FieldError(field="username", detail="expected 3 to 30 letters a–z, digits, _ or .")
-    if len(password) < PASSWORD_MIN:
-        yield FieldError(field="password", detail=f"expected at least {PASSWORD_MIN} characters")
-    if len(password.encode()) > PASSWORD_BYTES_MAX:
-        yield FieldError(field="password", detail=f"expected at most {PASSWORD_BYTES_MAX} bytes in UTF-8")
-    if display_name is not None and not 1 <= len(display_name.strip()) <= DISPLAY_NAME_MAX:
-        yield FieldError(field="display_name", detail=f"expected 1 to {DISPLAY_NAME_MAX} characters")
+    if not (username.isascii() and _is_username(canonical(username))):
+        detail = f"expected {USERNAME_MIN} to {USERNAME_MAX} letters a–z, digits, _ and single . inside of them"
+        yield FieldError(field="username", detail=detail)
+    for detail in passwords.wrong(password, username=username, display_name=display_name or ""):
+        yield FieldError(field="password", detail=detail)
+    if display_name is not None:
+        for detail in _wrong_name(shown_name(display_name)):
+            yield FieldError(field="display_name", detail=detail)
 
 
-def hashable(password: str) -> str:
-    """What of a password is compared: one of more bytes than any account's is wrong, and is not hashed whole."""
-    return password.encode()[: PASSWORD_BYTES_MAX + 1].decode(errors="ignore")
+def _is_username(name: str) -> bool:
+    return USERNAME_MIN <= len(name) <= USERNAME_MAX and _USERNAME.fullmatch(name) is not None
+
+
+def _wrong_name(name: str) -> Iterator[str]:
+    if len(name) > DISPLAY_NAME_MAX:
+        yield f"expected 1 to {DISPLAY_NAME_MAX} characters"
+        return
+    found = next(text.hidden(name), None)
+    if found is not None:
+        yield f"expected characters that show, found U+{ord(found):04X}"
+    elif not text.shows(name):
+        yield f"expected 1 to {DISPLAY_NAME_MAX} characters that show"

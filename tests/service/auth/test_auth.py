@@ -104,6 +104,66 @@ async def test_a_wrong_field_is_named(system: System, body: bytes, field: str) -
     assert [error["field"] for error in answer.json["errors"]] == [field]
 
 
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"username": "..."}, "username"),
+        ({"username": "a..b"}, "username"),
+        ({"username": ".abc"}, "username"),
+        ({"username": "abc."}, "username"),
+        ({"username": "___"}, "username"),
+        ({"username": "\u212aelvin"}, "username"),  # the kelvin sign, whose lower case is a k
+        ({"username": "a" * 31}, "username"),
+        ({"display_name": "an\u202ena"}, "display_name"),
+        ({"display_name": "\u200b"}, "display_name"),
+        ({"display_name": "\u3164\u3164"}, "display_name"),
+        ({"display_name": "a\nb\u0007"}, "display_name"),
+        ({"display_name": "\ue000"}, "display_name"),
+        ({"display_name": "x" * 65}, "display_name"),
+        ({"display_name": " \u3000 "}, "display_name"),
+        ({"password": "password1"}, "password"),
+        ({"password": "QwertyUiop"}, "password"),
+        ({"password": "aaaaaaaaaa"}, "password"),
+        ({"password": "hgfedcba"}, "password"),
+        ({"password": "Some.Name"}, "password"),
+        ({"password": "Zoë Adams", "display_name": "Zoe\u0308 adams"}, "password"),
+        ({"password": "é" * 129}, "password"),
+        ({"password": "e\u0301" * 7}, "password"),
+    ],
+)
+async def test_a_sign_up_that_nobody_should_make_is_refused_by_its_field(
+    system: System, changed: dict[str, str], field: str
+) -> None:
+    answer = await system.call("auth.signup", json={"username": "some.name", "password": PASSWORD, **changed})
+
+    assert answer.status == 400, answer.json
+    assert [error["field"] for error in answer.json["errors"]] == [field]
+
+
+async def test_a_name_is_stored_as_it_shows_and_a_password_holds_in_each_form_of_unicode(system: System) -> None:
+    name = {"username": "unicode.name", "display_name": " Zoe\u0308\u3000 Ådams "}
+    signed_up = await system.call("auth.signup", json={**name, "password": "cafe\u0301 au lait"})
+    logged_in = await system.call("auth.login", json={"username": "unicode.name", "password": "café au lait"})
+
+    assert signed_up.json["user"]["display_name"] == "Zoë Ådams"
+    assert logged_in.status == 200
+
+
+async def test_a_password_of_any_length_is_compared_in_bounded_time(system: System) -> None:
+    longest = "a long password " * 16
+    signed_up = await system.call("auth.signup", json={"username": "long.password", "password": longest})
+    assert signed_up.status == 201
+    for password, status in ((longest, 200), (longest + "x", 401), (longest * 1_000, 401)):
+        answer = await system.call("auth.login", json={"username": "long.password", "password": password})
+        assert answer.status == status
+
+
+@pytest.mark.parametrize("text", [r"\ud800", r"\udfff\ud800", r"a\ud83dz"])
+async def test_half_a_character_is_refused(system: System, text: str) -> None:
+    data = b'{"username": "half.of.it", "password": "correct horse", "display_name": "%s"}' % text.encode()
+    assert (await system.call("auth.signup", data=data)).status == 400
+
+
 #: A hash with 60 passes of Argon2id instead of 2, so that it takes a second to check.
 SLOW = "$argon2id$v=19$m=19456,t=60,p=1$MTIzNDU2Nzg$" + "A" * 43
 

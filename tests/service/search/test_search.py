@@ -80,6 +80,56 @@ async def test_somebody_new_is_found_within_two_seconds_by_beginning_typo_and_ac
     assert await named(system, "...", ann) == []
 
 
+async def test_a_given_name_is_found_within_a_name_without_spaces_and_each_part_of_a_double_one(
+    system: System, ann: Someone
+) -> None:
+    await caught_up(system)
+    unique = ann.username[-6:]
+    names = {
+        "han": "欧阳娜娜",
+        "kana": "やまだはなこ",
+        "hangul": "남궁민수",
+        "double": "Mary-Beth O’Hara",
+        "greek": "Νίκος",
+    }
+    for username, display_name in names.items():
+        await signed_up(system, f"{username}.{unique}", display_name)
+
+    async def found() -> bool:
+        return bool(await named(system, f"greek.{unique}", ann))
+
+    await until(found, within_seconds=20)
+    for username, asked in (
+        ("han", "娜娜"),
+        ("han", "欧阳"),
+        ("kana", "はなこ"),
+        ("hangul", "민수"),
+        ("hangul", "\u1106\u1175\u11ab\u1109\u116e"),
+        ("double", "beth"),
+        ("double", "OHARA"),
+        ("double", "o'hara"),
+        ("greek", "ΝΙΚΟΣ"),
+    ):
+        assert f"{username}.{unique}" in await named(system, f"{asked} {unique}", ann), asked
+
+
+async def test_hashtags_are_found_in_each_form_of_unicode_and_any_case(system: System, ann: Someone) -> None:
+    await caught_up(system)
+    unique = ann.username[-6:]
+    author, photo = await photographer(system)
+    for caption in (f"#Stra\u00dfe{unique}", f"#STRASSE{unique}", f"#re\u0301sume\u0301{unique}", f"#नदी{unique}"):
+        answer = await system.call("post.create", user=author, json={"media_ids": [photo], "caption": caption})
+        assert answer.status == 201, answer.json
+
+    async def found() -> bool:
+        return await tagged(system, f"नदी{unique}", ann) == {f"नदी{unique}": 1}
+
+    await until(found, within_seconds=20)
+    assert await tagged(system, f"straße{unique}", ann) == {f"strasse{unique}": 2}
+    assert await tagged(system, f"R\u00c9SUM\u00c9{unique}", ann) == {f"r\u00e9sum\u00e9{unique}": 1}
+    assert await tagged(system, f"नद{unique}", ann) == {}
+
+
 async def test_hashtags_are_found_by_beginning_with_exact_counts_and_go_with_their_posts(
     system: System, ann: Someone
 ) -> None:

@@ -1,0 +1,174 @@
+"""Text of every script: the words in it, how it is compared, and whether others can see what it says.
+
+What counts as a letter follows the general categories of Unicode; joiners and the few marks that stand inside of words
+follow UAX #31 (hashtags: section 6; joiners: section 2.3).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+ZWNJ: Final = "\u200c"
+ZWJ: Final = "\u200d"
+_JOINERS: Final = ZWNJ + ZWJ
+#: Scripts whose words need joiners, by how Unicode's names of their characters begin.
+_JOINED: Final = frozenset(
+    {
+        *("ARABIC", "SYRIAC", "MONGOLIAN", "NKO", "MANDAIC", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA"),
+        *("TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "SINHALA", "KHMER", "MYANMAR", "TIBETAN", "BALINESE", "JAVANESE"),
+    }
+)
+#: Scripts that write words without spaces between them.
+_UNSPACED: Final = frozenset(
+    {"CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR"}
+)
+#: Inside of a word these belong to it: middle dots, Hebrew geresh and gershayim, Tibetan tsheg.
+_MEDIAL: Final = frozenset("·・‧゠׳״་")
+_VIRAMA: Final = 9  # canonical combining class
+#: Marks of these classes are parts of letters rather than accents on them: vowel signs, nuktas, kana voicing, viramas.
+_LETTERS_OWN: Final = frozenset({0, 7, 8, _VIRAMA})
+#: Letters that hold another one and that no decomposition takes apart.
+_PLAIN: Final = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ŧ": "t", "ŋ": "n"}
+)
+#: Letters, marks and symbols that show nothing, beside the categories of `_HIDDEN`.
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+#: Control, format, surrogate, private use, unassigned, line and paragraph separators.
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_MARKS_MAX: Final = 5  # on one letter; a real word has up to four
+
+
+def is_word(character: str) -> bool:
+    """Whether a character is a letter, a mark, a number or an underscore."""
+    return character == "_" or unicodedata.category(character)[0] in "LMN"
+
+
+def _script(character: str, scripts: frozenset[str]) -> bool:
+    return unicodedata.name(character, "").partition(" ")[0].partition("-")[0] in scripts
+
+
+def _joins(before: str, after: str) -> bool:
+    """Whether a joiner between these two belongs to the word."""
+    return bool(before and after) and _script(before, _JOINED) and _script(after, _JOINED)
+
+
+def word_end(text: str, start: int) -> int:
+    """Where the word that begins at ``start`` ends; ``start`` itself where none begins."""
+    end = at = start
+    while at < len(text):
+        character = text[at]
+        if is_word(character):
+            at += 1
+            end = at
+        elif (character in _JOINERS or character in _MEDIAL) and end > start and at - end < 2:
+            at += 1  # it belongs to the word if the word goes on
+            if character == ZWJ and unicodedata.combining(text[at - 2]) == _VIRAMA:
+                end = at  # an old spelling of Malayalam's final letters
+        else:
+            break
+    return end
+
+
+def tidy_joiners(text: str) -> str:
+    """``text`` without joiners that its script does not need: two words that look alike are alike."""
+    kept = []
+    for at, character in enumerate(text):
+        before, after = text[at - 1 : at], text[at + 1 : at + 2]
+        at_end = character == ZWJ and bool(before) and unicodedata.combining(before) == _VIRAMA
+        if character not in _JOINERS or at_end or _joins(before, after):
+            kept.append(character)
+    return "".join(kept)
+
+
+def composed(text: str) -> str:
+    """``text`` in Unicode's composed form (NFC), so that what looks alike is stored alike."""
+    return unicodedata.normalize("NFC", text)
+
+
+def folded(text: str) -> str:
+    """The key by which words are compared: without case, width, compatibility forms and joiners."""
+    key = unicodedata.normalize("NFKC", text).casefold()
+    return unicodedata.normalize("NFKC", "".join(each for each in key if each not in _JOINERS))
+
+
+def plain(text: str) -> str:
+    """`folded`, and without accents."""
+    parts = unicodedata.normalize("NFKD", folded(text))
+    kept = "".join(
+        each for each in parts if unicodedata.category(each) != "Mn" or unicodedata.combining(each) in _LETTERS_OWN
+    )
+    return unicodedata.normalize("NFC", kept).translate(_PLAIN)
+
+
+def words(text: str) -> list[str]:
+    """The words of ``text`` as they are compared: parted at everything that is no letter, mark or number, and where a
+    script without spaces begins or ends."""
+    found: list[str] = []
+    word, unspaced = "", False
+    for character in plain(text) + " ":
+        kind = unicodedata.category(character)[0]
+        if kind == "M" and word:
+            word += character
+            continue
+        now = kind == "L" and _script(character, _UNSPACED)
+        if word and (kind not in "LN" or now is not unspaced):
+            found.append(word)
+            word = ""
+        if kind in "LN":
+            word, unspaced = word + character, now
+    return found
+
+
+def beginnings(text: str, *, endings_max: int = 32) -> list[str]:
+    """What a search by beginnings must find ``text`` by: its words, words that hyphens or apostrophes part also as one,
+    and every ending of a word in a script without spaces, for there a given name stands inside of it."""
+    found = dict.fromkeys(words(text))
+    for part in text.split():
+        found.update(dict.fromkeys(words("".join(each for each in part if is_word(each)))))
+    for word in list(found):
+        if _script(word[0], _UNSPACED):
+            endings = (word[at:] for at in range(1, min(len(word), endings_max)))
+            found.update((each, None) for each in endings if unicodedata.category(each[0]) != "Mn")
+    return list(found)
+
+
+def spaced(text: str) -> str:
+    """``text`` composed, and with one plain space for each run of spaces, none around it."""
+    return " ".join(composed(text).split())
+
+
+def hidden(text: str) -> Iterator[str]:
+    """The characters of ``text`` that do not show, or change how others do: control, format and direction characters,
+    blanks other than spaces, joiners where nothing is joined, marks that have no letter or are heaped on one."""
+    marks = _MARKS_MAX
+    for at, character in enumerate(text):
+        before, after = text[at - 1 : at], text[at + 1 : at + 2]
+        category = unicodedata.category(character)
+        if category in ("Mn", "Me"):
+            marks += 1
+            if marks > _MARKS_MAX or character in _BLANK or (_is_selector(character) and not _is_symbol(before)):
+                yield character
+            continue
+        marks = _MARKS_MAX if category[0] == "Z" else 0
+        if character in _JOINERS:
+            emoji = character == ZWJ and (_is_symbol(before) or _is_selector(before)) and _is_symbol(after)
+            final = character == ZWJ and bool(before) and unicodedata.combining(before) == _VIRAMA
+            if not (emoji or final or _joins(before, after)):
+                yield character
+        elif category in _HIDDEN or character in _BLANK or (category == "Zs" and character != " "):
+            yield character
+
+
+def _is_symbol(character: str) -> bool:
+    return bool(character) and (unicodedata.category(character) in ("So", "Sk", "Sm", "Po", "Nd") or character in "‼⁉")
+
+
+def _is_selector(character: str) -> bool:
+    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+
+
+def shows(text: str) -> bool:
+    """Whether there is anything to see: a letter, number, symbol or punctuation mark."""
+    return any(unicodedata.category(each)[0] in "LNSP" and each not in _BLANK for each in text)
