@@ -8,6 +8,7 @@ Ids are integers here and text at the API's edge. ``event_id`` is unique: a cons
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final, TypeVar
 
 import msgspec
@@ -203,6 +204,29 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
 )
 BY_TOPIC: Final[dict[str, type[Message]]] = {message.topic: message for message in MESSAGES}
 TOPICS: Final[tuple[str, ...]] = tuple(BY_TOPIC)
+
+#: Consumer groups and what each takes. An event stays in its outbox until every group that takes it has handled it, so
+#: a group that is missing here is not waited for, and a test holds this to what the services consume. Search is in no
+#: group: every process has an index of its own, and makes good from PostgreSQL what the log has lost.
+GROUPS: Final[dict[str, tuple[type[Message], ...]]] = {
+    "graph": (FollowCreated, FollowDeleted),
+    "media": (MediaUploaded,),
+    "fanout": (PostCreated, PostDeleted),
+    "fanout.follows": (FollowCreated, FollowDeleted),
+    "feed": (PostCreated, PostDeleted, MediaProcessed, UserCreated),
+    "discovery": (PostCreated, LikeCreated, CommentCreated, PostDeleted),
+    "stories": (StoryCreated,),
+}
+
+
+def groups_of(groups: Mapping[str, Iterable[type[Message]]] = GROUPS) -> dict[str, tuple[str, ...]]:
+    """The groups that take each topic, where any does."""
+    found: dict[str, tuple[str, ...]] = {}
+    for group, kinds in groups.items():
+        for kind in kinds:
+            found[kind.topic] = (*found.get(kind.topic, ()), group)
+    return found
+
 
 M = TypeVar("M", bound=Message)
 

@@ -14,6 +14,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from core import messages, settings
 from core.failures import Unavailable
 from core.messages import DEAD_ERROR_CHARACTERS_MAX, DEAD_PAYLOAD_BYTES_MAX, DeadLetter, Message
+from services.kit import topics
 from services.kit.clock import now_ms
 from services.kit.inhand import InHand
 from services.kit.item import DEADLINE_SECONDS, Item, Progress, Work
@@ -65,6 +66,16 @@ class Consumer:
             deadline_seconds=deadline_seconds,
         )
 
+    @property
+    def group(self) -> str:
+        """Its consumer group."""
+        return self._group
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What it takes."""
+        return tuple(self._handlers)
+
     async def run(self) -> None:
         """Consume until cancelled."""
         try:
@@ -81,6 +92,7 @@ class Consumer:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 retry_backoff_ms=RECONNECT_MS,
+                metadata_max_age_ms=5_000,  # so late at most it sees topics that were made again
                 fetch_max_wait_ms=1_000,  # the broker answers at once when there is something
                 session_timeout_ms=SESSION_MS,
                 heartbeat_interval_ms=2_000,
@@ -89,6 +101,7 @@ class Consumer:
             )
             kafka.subscribe(tuple(self._handlers), listener=_Reassigned(self._close_lanes))
             try:
+                await topics.create_missing(self._told)
                 await kafka.start()
                 self._kafka, attempt = kafka, 0
                 await self._consume(kafka)

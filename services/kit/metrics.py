@@ -118,6 +118,28 @@ class Metrics:
             ("component", "group", "topic"),
             registry=self.registry,
         )
+        instance = ("component", "instance")
+        self.unsent = Gauge(
+            names.OUTBOX_UNSENT_EVENTS, "Events of an outbox that the log lacks.", instance, registry=self.registry
+        )
+        self.unhandled = Gauge(
+            names.OUTBOX_UNHANDLED_EVENTS,
+            "Events of an outbox that the log has and a consumer group has not handled.",
+            instance,
+            registry=self.registry,
+        )
+        self.let_go = Counter(
+            names.OUTBOX_LET_GO_TOTAL,
+            "Events that left the outbox before every consumer group had handled them.",
+            ("component",),
+            registry=self.registry,
+        )
+        self.resent = Counter(
+            names.OUTBOX_RESENT_TOTAL,
+            "Events sent once more because the log had lost its data.",
+            ("component",),
+            registry=self.registry,
+        )
         self._degraded = Counter(
             names.DEGRADED_TOTAL,
             "Answers that lacked something.",

@@ -1,11 +1,15 @@
 """The transactional outbox: an event is a row of the business transaction, and a relay carries it to the log.
 
 So nothing acknowledged is lost while the log is down, and nothing is told that was rolled back. A relay takes all rows
-that it can see, oldest first, and deletes them once the log has them: there is no high-water mark that a transaction
-which commits late could fall behind (commit order is not the order of row ids). One relay at a time works on a
-component's rows of one instance (an advisory lock on a connection of its own), so events of one key leave in the order
-they were written; when it dies its lock goes with its connection, and another takes over within a second.
-Delivery is at least once: a relay that dies between acknowledgement and delete sends again.
+that it can see and has not sent, oldest first: there is no high-water mark that a transaction which commits late could
+fall behind (commit order is not the order of row ids). One relay at a time works on a component's rows of one instance
+(an advisory lock on a connection of its own), so events of one key leave in the order they were written; when it dies
+its lock goes with its connection, and another takes over within a second.
+
+A row is deleted once every consumer group that takes it (`core.messages.GROUPS`) has handled it, and not when the log
+has it: a log that loses its data has nothing that PostgreSQL does not know. The relay notices by the log's identity, or
+by an end before what was acknowledged, and sends all that was not handled once more. So delivery is at least once, and
+more often than that after a restart of a relay, which remembers what it has sent in memory only.
 """
 
 from __future__ import annotations
@@ -13,20 +17,25 @@ from __future__ import annotations
 import asyncio
 import functools
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from time import monotonic
 from typing import Any, Final, TypedDict
 
 import structlog
 from aiohttp import web
+from aiokafka import TopicPartition
 
+from core import messages
 from core.failures import Failure
 from core.messages import Message
 from services.kit import bus
 from services.kit.bus import Producer, Record
 from services.kit.clock import now_ms
 from services.kit.config import MEMBER, new_id, required
+from services.kit.handled import Handled
 from services.kit.logs import REQUEST_ID
-from services.kit.metrics import METRICS
+from services.kit.metrics import METRICS, Metrics
+from services.kit.sent import SENT_MAX, Sent
 from services.kit.stores.postgres import SHARDS, Connection, Shards, schema
 
 TABLES: Final = """
@@ -42,6 +51,9 @@ _BATCH_MAX: Final = 500  # rows of one shard at a time
 _POLL_SECONDS: Final = 2.0  # how late an event may be that another process wrote
 _LINGER_SECONDS: Final = 0.005  # after a batch, so that under load the next one holds many; the first never waits
 _STANDBY_SECONDS: Final = 1.0  # how often a relay that does not lead asks whether it may
+_ASK_SECONDS: Final = 1.0  # from one question to the groups to the next, and so from one deletion to the next
+_ENDS_EVERY: Final = 10  # of these questions one is for the ends of the log
+_FULL_SECONDS: Final = 60.0  # from one look at all rows to the next
 _log = structlog.get_logger("outbox")
 
 
@@ -73,8 +85,22 @@ def stamp(app: web.Application, shard: int) -> Stamp:
 class Outbox:
     """One component's events."""
 
-    def __init__(self, shards: Shards, producer: Producer, *, component: str):
+    def __init__(
+        self,
+        shards: Shards,
+        producer: Producer,
+        *,
+        component: str,
+        metrics: Metrics,
+        handled: Callable[[], Handled],
+        groups: Mapping[str, tuple[str, ...]],
+    ):
         self._shards, self._producer, self._component = shards, producer, component
+        self._metrics, self._handled, self._groups = metrics, handled, groups
+        self._sent = [Sent() for _ in range(shards.instances)]
+        self._done: list[dict[int, list[int]]] = [{} for _ in range(shards.instances)]  # to be deleted
+        self._leads: list[bool | None] = [None] * shards.instances  # None: not known yet
+        self._log_id = ""
         self._dirty: list[set[int]] = [set() for _ in range(shards.instances)]
         self._wake = [asyncio.Event() for _ in range(shards.instances)]
 
@@ -105,16 +131,22 @@ class Outbox:
         self._wake[index].set()
 
     async def pending(self) -> int:
-        """How many events of this component still wait, on all shards."""
+        """How many events of this component the log lacks, as far as this process carries them."""
+        counts = await asyncio.gather(
+            *(self._unsent(index) for index, leads in enumerate(self._leads) if leads is not False)
+        )
+        return sum(counts)
 
-        async def count(connection: Connection, shard: int) -> int:
-            cursor = await connection.execute(
-                f"SELECT count(*) FROM {schema(shard)}.outbox WHERE component = %s", (self._component,)
-            )
+    async def _unsent(self, index: int) -> int:
+        texts = [
+            f"SELECT count(*) AS n FROM {schema(shard)}.outbox WHERE component = '{self._component}'"
+            for shard in self._shards.by_instance()[index]
+        ]
+        async with self._shards.on_instance(index) as connection:
+            cursor = await connection.execute(f"SELECT sum(n) FROM ({' UNION ALL '.join(texts)}) c")
             row = await cursor.fetchone()
-            return int(row[0]) if row else 0
-
-        return sum((await self._shards.for_each_shard(count)).values())
+        sent = self._sent[index].count + sum(map(len, self._done[index].values()))
+        return max(0, int(row[0] or 0) - sent) if row else 0
 
     async def relay(self, index: int) -> None:
         """Carry the rows of instance ``index`` until cancelled."""
@@ -122,11 +154,12 @@ class Outbox:
         while True:
             try:
                 async with self._shards.dedicated(index) as connection:
-                    if await self._lead(connection, index):
+                    self._leads[index] = await self._lead(connection, index)
+                    if self._leads[index]:
                         attempt = 0
                         await self._carry_on(connection, index)
             except Failure as failure:
-                attempt += 1
+                attempt, self._leads[index] = attempt + 1, None
                 _log.warning("relay_lost", instance=index, attempt=attempt, error=str(failure))
                 await asyncio.sleep(bus.pause_seconds(attempt))
             else:
@@ -140,59 +173,164 @@ class Outbox:
         return bool(row and row[0])
 
     async def _carry_on(self, connection: Connection, index: int) -> None:
-        wake, every = self._wake[index], self._shards.by_instance()[index]
+        wake, every, sent = self._wake[index], self._shards.by_instance()[index], self._sent[index]
         texts = {shard: self._text([shard]) for shard in every}
-        text_of_all = self._text(every)
-        attempt = 0
+        text_of_all, deletion = self._text(every), _deletion(every)
+        attempt, looked = 0, 0.0
         while True:
             dirty, self._dirty[index] = self._dirty[index], set()
             wake.clear()
-            text = texts[next(iter(dirty))] if len(dirty) == 1 else text_of_all
-            cursor = await connection.execute(text)
+            if self._done[index]:
+                await self._delete(connection, index, deletion, every)
+            full = monotonic() - looked >= _FULL_SECONDS
+            wanted = every if full or len(dirty) != 1 else list(dirty)
+            text = text_of_all if len(wanted) > 1 else texts[wanted[0]]
+            cursor = await connection.execute(text, self._known(index, wanted, full=full))
             rows = await cursor.fetchall()
             if rows:
                 try:
-                    await self._producer.send([Record(topic=row[2], key=row[3], payload=row[4]) for row in rows])
+                    await self._send(index, rows)
                 except Failure as failure:
                     self._dirty[index].update(every)
                     attempt += 1
                     _log.warning("relay_waits", instance=index, attempt=attempt, error=str(failure))
+                    self._metrics.unsent.labels(self._component, str(index)).set(await self._unsent(index))
                     await asyncio.sleep(bus.pause_seconds(attempt))
                     continue
+                if attempt:
+                    self._metrics.unsent.labels(self._component, str(index)).set(0)
                 attempt = 0
-                await self._delete(connection, rows)
                 await asyncio.sleep(_LINGER_SECONDS)
             if len(rows) < _BATCH_MAX:
+                if full:
+                    looked = monotonic()
+                    sent.settle(looked)
                 try:
                     async with asyncio.timeout(_POLL_SECONDS):
                         await wake.wait()
                 except TimeoutError:
                     pass
 
+    def _known(self, index: int, shards: list[int], *, full: bool) -> dict[str, Any]:
+        """What a look need not find: rows that the log has."""
+        sent, done = self._sent[index], self._done[index]
+        everything = sent.everything() if full else {}
+        values: dict[str, Any] = {}
+        for shard in shards:
+            known = [*everything.get(shard, ()), *done.get(shard, ())] if full else sent.known(shard)
+            values |= {f"floor{shard}": 0 if full else sent.floor(shard), f"known{shard}": known}
+        return values
+
+    async def _send(self, index: int, rows: Sequence[tuple[Any, ...]]) -> None:
+        if not self._log_id:
+            async with self._handled() as asking:
+                self._log_id = await asking.log_id()
+        places = await self._producer.send([Record(topic=row[2], key=row[3], payload=row[4]) for row in rows])
+        sent, done, now = self._sent[index], self._done[index], monotonic()
+        for row, place in zip(rows, places, strict=True):
+            if row[2] in self._groups:
+                sent.add(row[0], row[1], place, now=now)
+            else:  # nobody takes it
+                done.setdefault(row[0], []).append(row[1])
+        self._let_go(index)
+
+    def _let_go(self, index: int) -> None:
+        beyond = self._sent[index].beyond(SENT_MAX)
+        count = sum(map(len, beyond.values()))
+        if count:
+            self._metrics.let_go.labels(self._component).inc(count)
+            self._to_delete(index, beyond)
+
+    def _to_delete(self, index: int, rows: Mapping[int, list[int]]) -> None:
+        for shard, ids in rows.items():
+            self._done[index].setdefault(shard, []).extend(ids)
+
+    async def ask(self) -> None:
+        """Ask what is handled until cancelled, while anything waits for that."""
+        count = 0
+        while True:
+            await asyncio.sleep(_ASK_SECONDS)
+            if not any(sent.count for sent in self._sent):
+                continue
+            try:
+                async with self._handled() as asking:
+                    while any(sent.count for sent in self._sent):
+                        count += 1
+                        await self._ask_once(asking, ends=count % _ENDS_EVERY == 0)
+                        await asyncio.sleep(_ASK_SECONDS)
+            except Failure as failure:
+                _log.info("groups_not_asked", error=str(failure))
+
+    async def _ask_once(self, asking: Handled, *, ends: bool) -> None:
+        partitions = {partition for sent in self._sent for partition in sent.partitions()}
+        last: dict[TopicPartition, int] = {}
+        for sent in self._sent:
+            for partition, offset in sent.last().items():
+                last[partition] = max(last.get(partition, offset), offset)
+        positions = await asking.positions(partitions)
+        lost = ends and any(end <= last[partition] for partition, end in (await asking.ends(last)).items())
+        log_id = await asking.log_id()  # asked last: positions of another log say nothing of these rows
+        if lost or log_id != self._log_id:
+            self._log_id = log_id
+            count = sum(sent.count for sent in self._sent)
+            _log.warning("log_lost_its_data", events=count, log=log_id)
+            self._metrics.resent.labels(self._component).inc(count)
+            for index, sent in enumerate(self._sent):
+                sent.lost()
+                self._dirty[index].update(self._shards.by_instance()[index])
+                self._wake[index].set()
+            return
+        for index, sent in enumerate(self._sent):
+            handled = sent.handled(positions)
+            if handled:
+                self._to_delete(index, handled)
+                self._wake[index].set()
+            self._metrics.unhandled.labels(self._component, str(index)).set(sent.count)
+
     def _text(self, shards: list[int]) -> str:
         return " UNION ALL ".join(
             f"SELECT * FROM (SELECT {shard}, id, topic, key, payload FROM {schema(shard)}.outbox"
-            f" WHERE component = '{self._component}' ORDER BY id LIMIT {_BATCH_MAX}) s{shard}"
+            f" WHERE component = '{self._component}' AND id > %(floor{shard})s"
+            f" AND id <> ALL(%(known{shard})s::bigint[]) ORDER BY id LIMIT {_BATCH_MAX}) s{shard}"
             for shard in shards
         )
 
-    async def _delete(self, connection: Connection, rows: list[tuple[Any, ...]]) -> None:
-        done: dict[int, list[int]] = {}
-        for row in rows:
-            done.setdefault(row[0], []).append(row[1])
-        for shard, row_ids in done.items():
-            await connection.execute(f"DELETE FROM {schema(shard)}.outbox WHERE id = ANY(%s)", (row_ids,))
+    async def _delete(self, connection: Connection, index: int, text: str, shards: list[int]) -> None:
+        """Delete what everybody has handled: one statement, and one commit, for all shards."""
+        done, self._done[index] = self._done[index], {}
+        try:
+            await connection.execute(text, {f"ids{shard}": done.get(shard, []) for shard in shards})
+        except BaseException:
+            self._to_delete(index, done)
+            raise
+        self._sent[index].forget(done)
+
+
+def _deletion(shards: list[int]) -> str:
+    deletions = (
+        f"d{shard} AS (DELETE FROM {schema(shard)}.outbox WHERE id = ANY(%(ids{shard})s::bigint[]))" for shard in shards
+    )
+    return f"WITH {', '.join(deletions)} SELECT"
 
 
 OUTBOX: Final = web.AppKey("OUTBOX", Outbox)
 
 
-def use(app: web.Application) -> Outbox:
-    """Give the application its outbox and relay; `postgres.use` comes before it."""
-    member = app[MEMBER]
+def use(app: web.Application, *, groups: Mapping[str, tuple[str, ...]] | None = None) -> Outbox:
+    """Give the application its outbox and relay; `postgres.use` comes before it. ``groups`` take which topics."""
+    member, metrics = app[MEMBER], app[METRICS]
     shards = app[SHARDS]
-    producer = Producer(required(member.stores.kafka, "Kafka", member.component), app[METRICS])
-    outbox = Outbox(shards, producer, component=member.component)
+    told = required(member.stores.kafka, "Kafka", member.component)
+    waited_for = messages.groups_of() if groups is None else groups
+    producer = Producer(told, metrics)
+    outbox = Outbox(
+        shards,
+        producer,
+        component=member.component,
+        metrics=metrics,
+        handled=functools.partial(Handled, told, waited_for),
+        groups=waited_for,
+    )
     app[OUTBOX] = outbox
 
     async def opened(_app: web.Application) -> AsyncIterator[None]:
@@ -203,4 +341,5 @@ def use(app: web.Application) -> Outbox:
     app.cleanup_ctx.append(opened)
     for index in range(shards.instances):
         bus.run_beside(app, functools.partial(outbox.relay, index))
+    bus.run_beside(app, outbox.ask)
     return outbox

@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from core import messages, settings
 from core.failures import Unavailable
 from core.messages import Message
+from services.kit import topics
 from services.kit.metrics import Metrics
 
 RECONNECT_MS: Final = 300  # the libraries try to connect this often
@@ -28,6 +29,13 @@ class Record:
     topic: str
     key: bytes
     payload: bytes
+
+
+class Place(NamedTuple):
+    """Where the log holds a record."""
+
+    partition: TopicPartition
+    offset: int
 
 
 def record(message: Message) -> Record:
@@ -47,21 +55,23 @@ class Producer:
         self._producer: AIOKafkaProducer | None = None
         self._lock = asyncio.Lock()
 
-    async def send(self, records: Sequence[Record]) -> None:
-        """Return once the log holds all of them, in this order per key; raises Unavailable when some may be missing."""
+    async def send(self, records: Sequence[Record]) -> list[Place]:
+        """Where the log holds them, once it does, in this order per key; raises Unavailable when some may lack."""
         try:
             producer = await self._connected()
             acknowledgements = [await producer.send(each.topic, each.payload, each.key) for each in records]
-            await asyncio.gather(*acknowledgements)
+            done = await asyncio.gather(*acknowledgements)
         except (KafkaError, OSError) as error:
             await self.close()
             raise Unavailable("The log cannot be reached") from error
         for each in records:
             self._metrics.event(each.topic, "out")
+        return [Place(TopicPartition(each.topic, each.partition), each.offset) for each in done]
 
     async def _connected(self) -> AIOKafkaProducer:
         async with self._lock:
             if self._producer is None:
+                await topics.create_missing(self._told)
                 producer = AIOKafkaProducer(
                     bootstrap_servers=self._told.bootstrap,
                     acks="all",

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 
 from core import messages, settings
 from core.messages import Message, PostCreated, PostDeleted, UserCreated
+from services.kit import topics
 from services.kit.bus import CONSUMERS, Consumer, pause_seconds, run_beside
 from services.kit.clock import now_ms
 from services.kit.config import MEMBER, SETTINGS, required
@@ -54,7 +55,8 @@ class Reader(Consumer):
                 fetch_max_wait_ms=200,
             )
             try:
-                await _started(kafka)
+                await topics.create_missing(self._told)
+                await topics.started(kafka)
                 await self._begin(kafka)
                 self._kafka, attempt = kafka, 0
                 await self._follow(kafka)
@@ -115,17 +117,6 @@ class Reader(Consumer):
             return False
         ends: Mapping[Any, int] = await kafka.end_offsets(list(kafka.assignment()))
         return all(self._visible.get(_name(partition), 0) >= end for partition, end in ends.items())
-
-
-async def _started(kafka: AIOKafkaConsumer) -> None:
-    """Start; when cancelled meanwhile, end it first, since the client cannot close what it is still opening."""
-    starting = asyncio.ensure_future(kafka.start())
-    try:
-        await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        with suppress(KafkaError, OSError):
-            await starting
-        raise
 
 
 def _name(partition: Any) -> str:

@@ -40,7 +40,7 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     """An application that hears what it says."""
     app = application(settings, member)
     postgres.use(app)
-    outbox.use(app)
+    outbox.use(app, groups={"comment.created": ("kit-test",), "like.created": ("kit-test-batches",)})
     heard: dict[int, list[str]] = defaultdict(list)
     trouble: dict[str, int] = {}
     app[HEARD], app[TROUBLE] = heard, trouble

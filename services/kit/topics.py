@@ -1,0 +1,46 @@
+"""Topics of the log, made where they are missing: the stack makes them at its start, but a log can lose its data."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from core import settings
+from core.messages import TOPICS
+
+_REQUEST_MS: Final = 5_000
+_DEFAULT_REPLICATION: Final = -1  # the broker's own
+
+
+async def started(client: Any) -> None:
+    """Start a client; when cancelled meanwhile, let it end first: it cannot close what it is still opening."""
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with suppress(KafkaError, OSError):
+            await starting
+        raise
+
+
+async def create_missing(told: settings.Kafka) -> None:
+    """Create the topics that are missing, with the partitions that the settings say; raises KafkaError."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=told.bootstrap, request_timeout_ms=_REQUEST_MS)
+    try:
+        await started(admin)
+        missing = sorted(set(TOPICS) - set(await admin.list_topics()))
+        if missing:
+            await admin.create_topics(
+                [
+                    NewTopic(name=name, num_partitions=told.partitions, replication_factor=_DEFAULT_REPLICATION)
+                    for name in missing
+                ]
+            )
+    except TopicAlreadyExistsError:  # another process was first
+        pass
+    finally:
+        await admin.close()
