@@ -41,6 +41,7 @@ class Request:
     path: str
     target: Target = Target.GATEWAY
     at: address.Address | None = None  # of the object store, which the answer before named
+    source: str = ""  # address that it must leave from: where the gateway limits the operation by address
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     told: dict[str, str | int] | None = None
@@ -172,6 +173,7 @@ class Acts:
             operation=name,
             method="POST",
             path=API + OPERATIONS[name].path,
+            source=address.of_person(person),
             headers=_JSON,
             body=msgspec.json.encode({"username": username, "password": password}),
         )

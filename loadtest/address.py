@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
+
+#: Connections that leave from one source address before the next is used; a server limits them by address
+#: (`core.names.ADDRESS_CONNECTIONS_MAX`), and the load stands for people who have an address each.
+CONNECTIONS_EACH: Final = 256
+_CROWD: Final = 0x7F_01_00_00  # 127.1.0.0: addresses that the load's connections share
+_PEOPLE: Final = 0x7F_40_00_00  # 127.64.0.0 and up: a person's own
+_PEOPLE_MAX: Final = 1 << 22
 
 
 class AddressError(ValueError):
@@ -51,3 +59,13 @@ def target(url: str) -> tuple[Address, str]:
     parts = urlsplit(url)
     path = parts.path or "/"
     return parse(url), f"{path}?{parts.query}" if parts.query else path
+
+
+def of_connection(number: int, worker: int = 0) -> str:
+    """Where connection ``number`` (from 0) of those that a process has open leaves from: loopback, as all of them."""
+    return str(ipaddress.IPv4Address(_CROWD + (worker % 256 << 8) + 1 + number // CONNECTIONS_EACH))
+
+
+def of_person(person: int) -> str:
+    """The address that a person has to themselves, for what is limited by address; one of four million."""
+    return str(ipaddress.IPv4Address(_PEOPLE + person % _PEOPLE_MAX))

@@ -221,7 +221,9 @@ class Dispatch:
         connections = self._connections.get(where)
         if connections is None:
             # one more than requests under way, for the viral post
-            connections = self._connections[where] = Connections(where, limit=self._plan.inflight_max + 1)
+            connections = self._connections[where] = Connections(
+                where, limit=self._plan.inflight_max + 1, worker=self._plan.worker
+            )
         return connections.exchange(request, timeout_seconds=self._timeout_seconds)
 
     def _write_viral_post(self, clock: Clock) -> None:

@@ -17,11 +17,15 @@ from gevent import monkey, socket
 from geventhttpclient.response import HTTPParseError, HTTPSocketResponse
 
 from core.names import Outcome
+from loadtest import address
 from loadtest.acts import Answer, Request, outcome_of
 from loadtest.address import Address
 
 IDLE_MAX_SECONDS: Final = 4.0  # below the keep-alive limits of the servers that we talk to
 _BLOCK_BYTES: Final = 65_536
+#: Linux's IP_BIND_ADDRESS_NO_PORT: the port is chosen when the connection is made, so that one local port serves
+#: several destinations; Python 3.11 has no name for it.
+_BIND_ADDRESS_NO_PORT: Final = 24
 
 # locust patches `select`; asking whether an idle socket has been closed must not wait for the event loop
 _poll: Final = monkey.get_original("select", "poll") if monkey.is_module_patched("select") else select.poll
@@ -34,10 +38,14 @@ class _Idle:
 
 
 class Connections:
-    """Connections to one address; at most ``limit`` are open at once."""
+    """Connections to one address; at most ``limit`` are open at once.
 
-    def __init__(self, where: Address, *, limit: int) -> None:
+    They leave from few addresses of ``worker``'s own; those of a request with a ``source`` from that one, for it alone.
+    """
+
+    def __init__(self, where: Address, *, limit: int, worker: int = 0) -> None:
         self._where = where
+        self._worker = worker
         self._limit = limit
         self._idle: list[_Idle] = []  # the last used is used next, so that a burst's surplus grows old
         self._busy = 0
@@ -59,14 +67,14 @@ class Connections:
         connection: Any = None
         try:
             with gevent.Timeout(timeout_seconds):
-                connection = self._connect()
+                connection = self._connect(request.source)
                 connection.sendall(_head(request, self._where) + request.body)
                 response = _Response(connection, method=request.method, block_size=_BLOCK_BYTES)
                 body = response.read()
             if not response.message_complete:
                 return Answer(outcome=Outcome.LOST, status=0)
             status = response.get_code()
-            if response.should_keep_alive():
+            if response.should_keep_alive() and not request.source:
                 self._idle.append(_Idle(connection, time.perf_counter()))
                 connection = None
             return Answer(outcome=outcome_of(status, response), status=status, body=body)
@@ -84,9 +92,10 @@ class Connections:
         while self._idle:
             self._idle.pop().connection.close()
 
-    def _connect(self) -> Any:
+    def _connect(self, source: str) -> Any:
+        """A connection that leaves from ``source``; empty for one that may have been used before."""
         now = time.perf_counter()
-        while self._idle:
+        while self._idle and not source:
             idle = self._idle.pop()
             if now - idle.since_seconds < IDLE_MAX_SECONDS and not _readable(idle.connection):
                 return idle.connection
@@ -95,6 +104,9 @@ class Connections:
         connection = socket.socket(family, socket.SOCK_STREAM)
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if family == socket.AF_INET:
+                connection.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+                connection.bind((source or address.of_connection(self._busy - 1, self._worker), 0))
             connection.connect((self._where.host, self._where.port))
         except BaseException:
             connection.close()

@@ -5,7 +5,6 @@ A flow is walked by a `sim.task.Task`; forks and deadlines start tasks below it.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -190,15 +189,9 @@ class Interpreter:
 
     def _limit(self, step: Instruction, task: Task) -> Walk:
         yield from ()  # takes no time, and is a generator as every kind of step is
-        count, seconds = self._plant.limits[task.request.operation]
-        recent = self._plant.recent.setdefault((task.request.operation, task.request.person), deque())
-        now = self._kernel.now
-        while recent and recent[0] <= now - seconds:
-            recent.popleft()
-        if len(recent) >= count:
-            return Ending.LIMITED
-        recent.append(now)  # what is let through counts, as in the gateway
-        return Ending.OK
+        request = task.request
+        passes = self._plant.lets_through(request.operation, request.person, self._kernel.now)
+        return Ending.OK if passes else Ending.LIMITED
 
     def _delay(self, step: Instruction, task: Task) -> Walk:
         mu, sigma = self._plant.delays[step.index]

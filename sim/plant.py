@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict, deque
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from core.names import Cache as CacheName
 from core.names import Server
+from core.policies import window
 from core.policies.breaker import Breaker, BreakerPolicy
 from core.policies.retry import RetryBudget, RetryPolicy
 from core.profile import Profile
@@ -53,17 +54,31 @@ class Plant:
     breaker_policy: BreakerPolicy
     retry_policy: RetryPolicy
     retry_budget: RetryBudget
-    limits: dict[str, tuple[float, float]]  # operation → (count, seconds)
+    limits: dict[str, tuple[int, float]]  # operation → (quota, seconds)
     primary: list[int]  # by station: of a database's first, which of its nodes is the primary now
     hot_keys: Counters
     own_writes_seconds: float  # for so long who has written reads from the primary
     failover_seconds: float  # from the death of a primary to a replica's serving in its place
-    recent: dict[tuple[str, int], deque[float]] = field(default_factory=dict)  # arrivals by operation and person
+    windows: dict[tuple[str, int], tuple[float, int]] = field(default_factory=dict)  # (began, count) by who asks
     wrote_seconds: dict[int, float] = field(default_factory=dict)  # person → last commit
     unreplicated: defaultdict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     #: Commits by operation that were acknowledged and then lost with a primary; `unreplicated` are those that could be,
     #: by their database's first station.
     lost_count: dict[str, int] = field(default_factory=dict)
+
+    def lets_through(self, operation: str, person: int, now: float) -> bool:
+        """Count a request under its operation's limit; whether it passes, which is what counts in the gateway too.
+
+        Per ip is per person: everybody has an address of their own, as the load's people have.
+        """
+        quota, seconds = self.limits[operation]
+        began, count = self.windows.get((operation, person), (-math.inf, 0))
+        if window.begins(now, began, seconds):
+            began, count = now, 0
+        if window.passes(count, quota):
+            self.windows[operation, person] = (began, count + 1)
+            return True
+        return False
 
     def cpu_seconds(self) -> list[float]:
         """CPU time that each process has had until now, in the order of the layout."""

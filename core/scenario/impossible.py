@@ -8,7 +8,7 @@ from typing import Final
 
 from core.names import LINKS, Component, FaultKind, Server
 from core.operations import JOURNEYS, ONLY_WITHIN_A_JOURNEY, OPERATIONS
-from core.scenario import demand, intent, overlaps, processes
+from core.scenario import demand, intent, limits, overlaps, processes
 from core.scenario.model import Expectation, Fault, Scenario
 from core.scenario.units import format_seconds
 
@@ -105,9 +105,11 @@ def _impossible_system(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
         yield ("system", "feed", "mix"), f"expected shares that add up to 100%, these add up to {total * 100:.6g}%"
     if system.shards.physical > system.shards.logical:
         yield ("system", "shards", "physical"), f"expected no more than the {system.shards.logical} logical shards"
-    for name in system.gateway.limits:
-        if name not in OPERATIONS:
-            yield ("system", "gateway", "limits", name), f"expected an operation{_near(name, tuple(OPERATIONS))}"
+    path = ("system", "gateway", "limits")
+    unknown = [name for name in system.gateway.limits if name not in OPERATIONS]
+    yield from (((*path, name), f"expected an operation{_near(name, tuple(OPERATIONS))}") for name in unknown)
+    known = {name: limit for name, limit in system.gateway.limits.items() if name not in unknown}
+    yield from (((*path, name), expected) for name, expected in limits.impossible(known))
     machines = processes.machines_of(scenario, Server.POSTGRES)
     if system.shards.replicas >= machines:
         yield (

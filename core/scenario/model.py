@@ -17,10 +17,11 @@ from core.scenario.demand import Demand
 from core.scenario.design import Design
 from core.scenario.fields import CONFIG, Count, Instances
 from core.scenario.intent import Intent
+from core.scenario.limits import DEFAULTS, Limits
 from core.scenario.placement import Placement
 from core.scenario.regions import Geo, Region
 from core.scenario.shards import Shards
-from core.scenario.units import Below, Bytes, PerSecond, RateLimit, Ratio, Seconds, Within
+from core.scenario.units import Below, Bytes, PerSecond, Ratio, Seconds, Within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -63,7 +64,7 @@ class Gateway:
 
     instances: Instances = 1
     origins: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)$")], ...] = ()
-    limits: dict[str, RateLimit] = field(default_factory=lambda: {"feed.read": RateLimit(30, 1.0, "user")})
+    limits: Limits = field(default_factory=lambda: dict(DEFAULTS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)

@@ -145,7 +145,7 @@ class _Text:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit(_Text):
-    """``30/s per user``: at most ``count`` in ``per_seconds`` for each ``scope``."""
+    """``30/s per user``: at most ``count`` in ``per_seconds`` for each ``scope``, by `core.policies.window`."""
 
     count: int
     per_seconds: float

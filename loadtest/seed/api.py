@@ -44,6 +44,7 @@ class Api:
 
     def __init__(self, session: aiohttp.ClientSession, gateway: address.Address) -> None:
         self._session = session
+        self._many_addresses = ":" not in gateway.host  # IPv6 has one loopback address
         self._gateway = f"http://{gateway}{API}"
 
     async def call(
@@ -54,9 +55,13 @@ class Api:
         token: str = "",
         body: object = None,
         key: str = "",
+        source: str = "",
         expected: frozenset[int] = frozenset({200, 201, 202, 204}),
     ) -> Reply:
-        """One call, repeated while the answer is "later"; raises SeedError when it is not one of ``expected``."""
+        """One call, repeated while the answer is "later"; raises SeedError when it is not one of ``expected``.
+
+        With ``source`` it leaves from that address of this machine, over a connection of its own.
+        """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if key:
             headers[IDEMPOTENCY_HEADER] = key
@@ -64,7 +69,12 @@ class Api:
         if body is not None:
             headers["Content-Type"] = "application/json"
             data = msgspec.json.encode(body)
-        status, raw = await self._send(method, self._gateway + path, headers, data)
+        if source and self._many_addresses:
+            connector = aiohttp.TCPConnector(local_addr=(source, 0), limit=1)
+            async with aiohttp.ClientSession(connector=connector, timeout=self._session.timeout) as session:
+                status, raw = await self._send(method, self._gateway + path, headers, data, session)
+        else:
+            status, raw = await self._send(method, self._gateway + path, headers, data, self._session)
         if status not in expected:
             raise SeedError(f"{method} {API}{path}: answered {status}: {raw[:300].decode('utf-8', 'replace')}")
         return Reply(status=status, value=msgspec.json.decode(raw) if raw else None)
@@ -72,16 +82,18 @@ class Api:
     async def put_object(self, url: str, headers: dict[str, str], data: bytes) -> None:
         """Upload to a presigned URL; raises SeedError, or AddressError for a URL that leaves this machine."""
         address.parse(url)
-        status, raw = await self._send("PUT", url, {"Content-Type": "image/jpeg", **headers}, data)
+        status, raw = await self._send("PUT", url, {"Content-Type": "image/jpeg", **headers}, data, self._session)
         if status >= 300 and status != HTTPStatus.PRECONDITION_FAILED:  # an earlier attempt put it: it works once
             raise SeedError(f"PUT to the object store: answered {status}: {raw[:300].decode('utf-8', 'replace')}")
 
-    async def _send(self, method: str, url: str, headers: dict[str, str], data: bytes | None) -> tuple[int, bytes]:
+    async def _send(
+        self, method: str, url: str, headers: dict[str, str], data: bytes | None, session: aiohttp.ClientSession
+    ) -> tuple[int, bytes]:
         last = ""
         for attempt in range(1, _PATIENCE.attempts + 1):
             try:
                 # encoded=True: a presigned URL must arrive as it was signed
-                request = self._session.request(method, URL(url, encoded=True), headers=headers, data=data)
+                request = session.request(method, URL(url, encoded=True), headers=headers, data=data)
                 async with request as response:
                     raw = await response.read()
                 if response.status not in _LATER:

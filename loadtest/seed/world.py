@@ -17,7 +17,7 @@ from core import population
 from core.operations import OPERATIONS
 from core.scenario import Scenario
 from core.streams import named
-from loadtest import photo, progress
+from loadtest import address, photo, progress
 from loadtest.acts import HASHTAGS
 from loadtest.seed.api import CONNECTIONS_MAX, Api, SeedError, each
 from loadtest.seeded import Person, Post, Story
@@ -69,11 +69,18 @@ class World:
             username, password = self.people_of.username(person), self.people_of.password(person)
             body = {"username": username, "password": password, "display_name": self.people_of.display_name(person)}
             asked = time.time()
-            reply = await self.api.call("POST", "/auth/signup", body=body, expected=frozenset({201, 409}))
+            source = address.of_person(person)  # sign-ups and logins are limited by address: everybody has their own
+            reply = await self.api.call(
+                "POST", "/auth/signup", body=body, source=source, expected=frozenset({201, 409})
+            )
             if reply.status == 409:
                 self.known.add(person)
                 reply = await self.api.call(
-                    "POST", "/auth/login", body={"username": username, "password": password}, expected=frozenset({200})
+                    "POST",
+                    "/auth/login",
+                    body={"username": username, "password": password},
+                    source=source,
+                    expected=frozenset({200}),
                 )
             self.tokens_expire_unix = min(self.tokens_expire_unix, asked + float(reply.value["expires_in_seconds"]))
             found[person] = Person(

@@ -45,7 +45,6 @@ class Arrivals:
             for step in parts.program.instructions
         )
         self._limits = {name: limit for name, limit in parts.plant.limits.items() if name in operations}
-        self.recents_each = sum(math.ceil(count) for count, _ in self._limits.values())
         self._later: Iterator[Schedule] = parts.later
         self._reached_seconds = math.inf
         self._held: dict[Place, int] = {}  # rows of tables that grow
@@ -86,19 +85,18 @@ class Arrivals:
         row["open"] = row["arrivals_count"] = count
         row["arrivals_mask"] = _power_of_two(2 * count) - 1 if self._parts.long else -1
         row["samples_max"] = _ANSWERS if self._parts.long else _MANY
-        row["recents_each"], row["limits_count"] = self.recents_each, len(self._limits)
+        row["limits_count"] = len(self._limits)
 
     def _entries(self) -> dict[Place, Array]:
-        """Operations and their limits: of each person's recent arrivals, those under one limit stand together."""
+        """Operations and their limits; each person has a window for every limit, in this order."""
         entries = np.zeros(len(self._operations), dtype=KINDS[Place.ENTRIES])
-        program, places, heads = self._parts.program, 0, 0
+        program, places = self._parts.program, 0
         for row, name in zip(entries, self._operations, strict=True):
             row["front"], row["behind"] = program.entries[name].front, program.entries[name].behind
             limit = self._limits.get(name)
             if limit is not None:
-                row["limit_count"], row["limit_seconds"] = math.ceil(limit[0]), limit[1]
-                row["limit_place"], row["limit_heads"] = places, heads
-                places, heads = places + math.ceil(limit[0]), heads + 1
+                row["limit_quota"], row["limit_seconds"], row["limit_place"] = *limit, places
+                places += 1
         return {Place.ENTRIES: entries}
 
     # --- while it lasts ---------------------------------------------------------------------------------------------
@@ -196,12 +194,12 @@ class Arrivals:
         found["number_partition"][rows] = partitions_of(schedule.first + places[rows], partitions)
 
     def _new_people(self, people: Array, found: Array) -> dict[Place, Array]:
-        """Rows of people who ask for the first time: their page, their last commit, their recent arrivals."""
+        """Rows of people who ask for the first time: their page, their last commit, their windows under limits."""
         wrote = np.full(len(people), -math.inf, dtype=KINDS[Place.WROTE])
         grown = {
             Place.WROTE: wrote,
-            Place.RECENTS: np.zeros(len(people) * self.recents_each, dtype=KINDS[Place.RECENTS]),
-            Place.RECENT_HEADS: np.zeros(len(people) * len(self._limits), dtype=KINDS[Place.RECENT_HEADS]),
+            Place.WINDOWS_BEGAN: np.full(len(people) * len(self._limits), -math.inf, dtype=KINDS[Place.WINDOWS_BEGAN]),
+            Place.WINDOWS_COUNT: np.zeros(len(people) * len(self._limits), dtype=KINDS[Place.WINDOWS_COUNT]),
         }
         content, alike = self._parts.content, not self._parts.content.tabulated
         found["page"] = 0 if alike else found["limit_row"]

@@ -31,7 +31,7 @@ NUMBER: Final = np.dtype("i8")  # of children, choices, keys of pages
 MEAN: Final = np.dtype("f8")  # CPU seconds by second of the run, demand after demand
 DEMAND: Final = _kind(sigma="f8", means="i8", seconds_count="i8")
 ENTRY: Final = _kind(
-    limit_seconds="f8", limit_place="i8", limit_heads="i8", front="i8", behind="i8", limit_count="i8"
+    limit_seconds="f8", limit_place="i8", front="i8", behind="i8", limit_quota="i8"
 )  # fmt: skip
 #: A request of the schedule, worked out before it comes; it stands at its number & mask in a ring.
 ARRIVAL: Final = _kind(
@@ -84,7 +84,7 @@ CLOCK: Final = _kind(
     events="i8", lanes_count="i8", hosts_count="i8", dues_max="i8",
     timeout_lane="i8", breaker_failures="i8", retry_attempts="i8", topics_count="i8",
     hot_per_second="f8", own_writes="f8", failover="f8", hot_keys_max="i8", splits="i8", folds="i8",
-    operations_count="i8", arrivals_mask="i8", samples_max="i8", recents_each="i8", limits_count="i8",
+    operations_count="i8", arrivals_mask="i8", samples_max="i8", limits_count="i8",
     regions="i8", span="i8", links_count="i8", caches_count="i8", jobs_count="i8",
     processes_count="i8", regions_up="i8", reroutes_count="i8", push_mean="f8", health_check="f8",
     breaker_open_seconds="f8", retry_ratio="f8", retry_base="f8", retry_cap="f8",

@@ -64,8 +64,8 @@ class Place(IntEnum):
     STAGES = 43
     REASONS = 44
     SAMPLES = 45
-    RECENTS = 46
-    RECENT_HEADS = 47
+    WINDOWS_BEGAN = 46
+    WINDOWS_COUNT = 47
     JOB_TALLIES = 48
     JOB_CLASSES = 49
     TOPICS = 50
@@ -139,8 +139,8 @@ KINDS: Final[dict[Place, np.dtype[Any]]] = {
     Place.STAGES: kinds.STAGE,
     Place.REASONS: np.dtype("i8"),  # answers marked degraded, by reason
     Place.SAMPLES: kinds.SAMPLE,
-    Place.RECENTS: np.dtype("f8"),  # arrivals under a rate limit, a ring for each person and operation
-    Place.RECENT_HEADS: np.dtype("i8"),  # how many of them there have been
+    Place.WINDOWS_BEGAN: np.dtype("f8"),  # when the window of a rate limit began, by person and limit
+    Place.WINDOWS_COUNT: np.dtype("i8"),  # how many it has let through
     Place.JOB_TALLIES: kinds.JOB_TALLY,
     Place.JOB_CLASSES: np.dtype("f8"),  # weight by class of delay, job after job
     Place.TOPICS: kinds.TOPIC,
@@ -211,8 +211,8 @@ tallies = table(Place.TALLIES, kinds.TALLY)
 stages = table(Place.STAGES, kinds.STAGE)
 reasons = table(Place.REASONS, np.dtype("i8"))
 samples = table(Place.SAMPLES, kinds.SAMPLE)
-recents = table(Place.RECENTS, np.dtype("f8"))
-recent_heads = table(Place.RECENT_HEADS, np.dtype("i8"))
+windows_began = table(Place.WINDOWS_BEGAN, np.dtype("f8"))
+windows_count = table(Place.WINDOWS_COUNT, np.dtype("i8"))
 job_tallies = table(Place.JOB_TALLIES, kinds.JOB_TALLY)
 job_classes = table(Place.JOB_CLASSES, np.dtype("f8"))
 topics = table(Place.TOPICS, kinds.TOPIC)

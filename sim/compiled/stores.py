@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from core.names import FaultKind
-from core.policies import breaker, hot_key, patience, retry
+from core.policies import breaker, hot_key, patience, retry, window
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled, inlined
 from sim.compiled.records import NOBODY
@@ -21,6 +21,8 @@ pause_seconds = compiled(patience.pause_seconds)
 rate_after = compiled(hot_key.rate_after)
 keys_for = compiled(hot_key.keys_for)
 node_of = compiled(hot_key.node_of)
+window_begins = compiled(window.begins)
+window_passes = compiled(window.passes)
 
 _CLOSED = int(breaker.State.CLOSED)
 _OPEN = int(breaker.State.OPEN)
@@ -169,18 +171,15 @@ def written(world: World, row: int) -> None:
 
 @compiled
 def limited(world: World, entry: int, row: int) -> bool:
-    """Whether the person of ``row`` has been let through too often; a ring holds as many times as are allowed."""
+    """Whether the person of ``row`` has been let through too often in the window that is open."""
     clock, one = r.clock(world)[0], r.entries(world)[entry]
-    heads, recents = r.recent_heads(world), r.recents(world)
-    if one.limit_count == 0:
+    began, counts = r.windows_began(world), r.windows_count(world)
+    place = row * clock.limits_count + one.limit_place
+    if window_begins(clock.now, began[place], one.limit_seconds):
+        began[place], counts[place] = clock.now, 0
+    if not window_passes(counts[place], one.limit_quota):
         return True
-    head = row * clock.limits_count + one.limit_heads
-    seen = heads[head]
-    place = row * clock.recents_each + one.limit_place + seen % one.limit_count
-    if seen >= one.limit_count and recents[place] > clock.now - one.limit_seconds:
-        return True
-    heads[head] = seen + 1
-    recents[place] = clock.now
+    counts[place] += 1
     return False
 
 

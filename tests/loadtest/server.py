@@ -35,6 +35,7 @@ class Double:
         self.likes: set[tuple[str, str]] = set()
         self.seen: Counter[str] = Counter()
         self.arrivals: list[tuple[float, str, str]] = []
+        self.sign_up_addresses: set[str | None] = set()
         self.behaviour: dict[str, Any] = {}
         self.base = ""
 
@@ -96,6 +97,8 @@ def build() -> web.Application:
 
     async def signup(request: web.Request) -> web.Response:
         body = msgspec.json.decode(await request.read())
+        double.sign_up_addresses.add(request.remote)
+        double.seen["addresses of sign-ups"] = len(double.sign_up_addresses)
         if body["username"] in double.users:
             return answer({"title": "taken"}, 409)
         user = {"id": double.new_id(), "username": body["username"], "display_name": body["display_name"]}

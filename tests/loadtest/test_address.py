@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
-from loadtest import address
+from core.names import ADDRESS_CONNECTIONS_MAX
+from loadtest import address, plan
 
 
 @pytest.mark.parametrize(
@@ -45,3 +48,19 @@ def test_any_other_address_is_refused_with_what_is_expected(url: str) -> None:
 def test_a_target_keeps_its_path_and_query_as_they_were_signed() -> None:
     where, path = address.target("http://127.0.0.1:9/uploads/1?X-Signature=a%2Fb&n=1")
     assert (where.port, path) == (9, "/uploads/1?X-Signature=a%2Fb&n=1")
+
+
+def test_the_load_has_no_more_connections_from_one_address_than_the_gateway_takes() -> None:
+    most = plan.INFLIGHT_MAX + 1
+    for worker in (0, 1, 255):
+        sources = Counter(address.of_connection(number, worker) for number in range(most))
+        assert max(sources.values()) <= address.CONNECTIONS_EACH < ADDRESS_CONNECTIONS_MAX
+        assert len({address.of_connection(0, other) for other in range(worker + 1)}) == worker + 1
+
+
+def test_everybody_has_an_address_of_their_own_that_nobody_shares_with_the_crowd() -> None:
+    people = {address.of_person(person) for person in range(10_000)}
+    assert len(people) == 10_000
+    assert not people & {address.of_connection(number, worker) for number in range(4_096) for worker in range(256)}
+    for one in (min(people), max(people), address.of_connection(4_096, 255)):
+        assert address.parse(f"http://{one}:1").host == one

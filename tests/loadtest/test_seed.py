@@ -28,6 +28,7 @@ def test_seeding_makes_the_scenarios_world_once_however_often_it_is_done(double:
     assert [post.post for post in found.posts] == list(range(POSTS))
     assert [post.person for post in found.posts] == [each % POSTERS for each in range(POSTS)]
     assert counts["PUT /uploads/{media_id}"] == POSTERS  # one photo each, reused
+    assert counts["addresses of sign-ups"] == PEOPLE  # a limit by address meets nobody but its own
     assert len({post.media_id for post in found.posts}) == POSTERS
     assert len(found.stories) == POSTERS
     assert all(post.image_url.startswith(double.url) for post in found.posts)

@@ -74,7 +74,8 @@ def test_an_instance_that_hangs_gets_few_more() -> None:
 
 def test_what_the_gateway_refuses_does_not_count_against_its_limit() -> None:
     bench = Bench(Limit(), scenario(gateway={"limits": {"feed.read": "2/s per user"}}))
-    for at in (0.0, 0.5, 0.9, 1.01, 1.1):
+    for at in (0.0, 0.5, 0.9, 1.01, 1.1, 1.9, 2.02):
         bench.ask(at=at)
-    limited = Ending.LIMITED
-    assert [ending for _, ending in sorted(bench.run())] == [Ending.OK, Ending.OK, limited, Ending.OK, limited]
+    ok, limited = Ending.OK, Ending.LIMITED
+    # a window begins with its first request: at 0, at 1.01 and at 2.02
+    assert [ending for _, ending in sorted(bench.run())] == [ok, ok, limited, ok, ok, limited, ok]

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.operations import OPERATIONS
 from core.scenario import ScenarioError, explain, parse, read, units
 
 ROOT = Path(__file__).parents[2] / "scenarios"
@@ -74,6 +75,13 @@ def test_a_name_alone_is_a_scenario_and_its_explanation_shows_the_defaults() -> 
          "a limit, such as 30/s per user"),
         ("scenario: x\nsystem: {gateway: {limits: {feed: 3/s per user}}}", 2, "system.gateway.limits.feed",
          "'3/s per user'", "did you mean feed.read?"),
+        ("scenario: x\nsystem: {gateway: {limits: {auth.login: 5/m per user}}}", 2, "system.gateway.limits.auth.login",
+         "'5/m per user'", "a limit per ip: auth.login is asked for before there is a user"),
+        ("scenario: x\nsystem:\n  gateway:\n    limits:\n      object.put: 5/m per ip", 5,
+         "system.gateway.limits.object.put", "'5/m per ip'", "object.put goes to objects"),
+        ("scenario: x\nsystem: {gateway: {limits: many}}", 2, "system.gateway.limits", "'many'", "a valid dictionary"),
+        ("scenario: x\nsystem: {gateway: {origins: [app.example]}}", 2, "system.gateway.origins[0]", "'app.example'",
+         "match pattern"),
         ("scenario: x\nsystem:\n  placement: {processes: {all: [feed]}}", 3, "system.placement.processes",
          "{'all': ['feed']}", "expected auth in one process, it is in 0"),
         ("scenario: x\nexpect: {feed.read: {p95: 300ms}}", 2, "expect.feed.read.p95", "'300ms'", "such as < 300ms"),
@@ -221,3 +229,31 @@ def test_what_is_shown_of_a_size_reads_back(size: int) -> None:
 def test_what_is_shown_of_a_share_reads_back(hundredths: int) -> None:
     value = hundredths / 10_000
     assert units.ratio(units.format_ratio(value)) == pytest.approx(value)
+
+
+def _limits(text: str) -> dict[str, str]:
+    read = parse(f"scenario: x\nsystem: {{gateway: {{{text}}}}}")
+    assert parse(explain(read)) == read
+    return {name: str(limit) for name, limit in read.system.gateway.limits.items()}
+
+
+def test_writes_are_limited_by_default_and_a_file_changes_only_what_it_names() -> None:
+    default = _limits("")
+    assert default.keys() >= {"auth.signup", "media.create", "post.create", "story.create", "comment.add", "feed.read"}
+    assert default["auth.signup"].endswith(" per ip")
+    assert _limits("limits: {post.create: 5/m per user}") == {**default, "post.create": "5/m per user"}
+    assert _limits("limits: {like.add: 100/m per user}") == {**default, "like.add": "100/m per user"}
+    assert _limits("limits: {}") == default
+
+
+def test_a_limit_is_lifted_by_its_name_and_all_of_them_together() -> None:
+    lifted = _limits("limits: {auth.signup: none}")
+    assert lifted == {name: limit for name, limit in _limits("").items() if name != "auth.signup"}
+    assert _limits("limits: none") == {}
+    assert _limits("limits: {like.remove: none}") == _limits("")
+
+
+@pytest.mark.parametrize("name", [each.name for each in OPERATIONS.values() if not each.signed_in])
+def test_no_operation_without_a_user_has_a_limit_per_user(name: str) -> None:
+    with pytest.raises(ScenarioError, match=rf"system\.gateway\.limits\.{name}: found '9/s per user'; expected"):
+        parse(f"scenario: x\nsystem: {{gateway: {{limits: {{{name}: 9/s per user}}}}}}")

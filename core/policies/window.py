@@ -1,0 +1,18 @@
+"""Rate limits: at most so many in a window that begins with its first request; a refused request does not count.
+
+The gateway keeps the same two numbers of each user or address in HAProxy's tables (`deploy/haproxy/gateway.cfg`), where
+these rules cannot be called; `tests/stack` holds the gateway to them. Everything is plain numbers, so that the model's
+compiled engine compiles these very lines.
+"""
+
+from __future__ import annotations
+
+
+def begins(now_seconds: float, began_seconds: float, window_seconds: float) -> bool:
+    """Whether a request opens a new window, the one before it having lasted its time."""
+    return now_seconds - began_seconds >= window_seconds
+
+
+def passes(count: int, quota: int) -> bool:
+    """Whether one more is let through in a window that has let ``count`` through."""
+    return count < quota

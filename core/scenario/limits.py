@@ -1,0 +1,60 @@
+"""Rate limits of a scenario, by operation: the defaults, what a file says of them, and which cannot be.
+
+A file changes the limits that it names and keeps the others; ``none`` in a limit's place lifts it, and ``limits: none``
+lifts all. In code a value is the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, PlainSerializer, ValidationInfo
+
+from core.names import Component
+from core.operations import OPERATIONS
+from core.scenario.units import RateLimit
+
+NONE: Final = "none"
+#: What one person, or for people without an account one address, may ask for. Reads of the feed bound what a broken
+#: client can do; the others bound what a spammer can write. 60 sign-ups an hour leave room for a school behind one
+#: address.
+DEFAULTS: Final[Mapping[str, RateLimit]] = {
+    "feed.read": RateLimit(30, 1.0, "user"),
+    "auth.signup": RateLimit(60, 3600.0, "ip"),
+    "media.create": RateLimit(100, 3600.0, "user"),
+    "post.create": RateLimit(100, 3600.0, "user"),
+    "story.create": RateLimit(100, 3600.0, "user"),
+    "comment.add": RateLimit(60, 60.0, "user"),
+}
+
+
+def _stated(value: Any, info: ValidationInfo) -> Any:
+    if not (info.context and info.context.get("in_file")):
+        return value
+    if value == NONE:
+        return {}
+    if not isinstance(value, dict):
+        return value
+    return {name: limit for name, limit in {**DEFAULTS, **value}.items() if limit != NONE}
+
+
+def _written(limits: Mapping[str, RateLimit]) -> Any:
+    if not limits:
+        return NONE
+    return {name: NONE for name in DEFAULTS if name not in limits} | {
+        name: str(limit) for name, limit in limits.items()
+    }
+
+
+Limits = Annotated[dict[str, RateLimit], BeforeValidator(_stated), PlainSerializer(_written)]
+
+
+def impossible(limits: Mapping[str, RateLimit]) -> Iterator[tuple[str, str]]:
+    """Operations whose limit cannot be kept, and what was expected; all are known operations."""
+    for name, limit in limits.items():
+        operation = OPERATIONS[name]
+        if not isinstance(operation.component, Component):
+            yield name, f"expected an operation that passes the gateway; {name} goes to {operation.component}"
+        elif limit.scope == "user" and not operation.signed_in:
+            yield name, f"expected a limit per ip: {name} is asked for before there is a user"
