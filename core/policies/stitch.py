@@ -1,7 +1,8 @@
-"""Stitching: one page from four sources, in the scenario's proportions, without repeats, no author thrice in a row.
+"""Stitching: one page from four sources, in the scenario's proportions, without repeats, at most two posts in a row of
+one author.
 
 Slots of a source that has too little are given to the followed posts first, then to recommendations: a page is short
-only when everything is used up. Ads never take another source's slots.
+only when everything is used up. Ads never take another source's slots, and a short page has the same share of them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import Final
 from core.names import Source
 
 RUN_OF_ONE_AUTHOR_MAX: Final = 2
+#: Posts beyond a page's share, of each source, that may stand between those of one author. It bounds what a session
+#: must remember: at most twice as many posts wait for a later page.
+LOOKAHEAD: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,27 +48,44 @@ def quota(page: int, *, followed_ratio: float, recommended_ratio: float, ads_rat
     return Quota(followed=whole[0], recommended=whole[1], ads=whole[2])
 
 
-def stitch(
-    *,
-    followed: Sequence[Candidate],
-    recommended: Sequence[Candidate],
-    ads: Sequence[Candidate],
-    slots: Quota,
-) -> list[Candidate]:
-    """Build one page; each input is sorted by rank, best first.
+def posts_wanted(slots: Quota, *, ads_available: int) -> int:
+    """Posts of a full page: slots of missing ads are for posts."""
+    return slots.followed + slots.recommended + slots.ads - min(ads_available, slots.ads)
 
-    Posts are merged by weighted round robin, so a reader sees the mix at every depth of the page; ads stand at even
-    distances and never first.
+
+def stitch(
+    *, followed: Sequence[Candidate], recommended: Sequence[Candidate], slots: Quota, ads_available: int
+) -> list[Candidate]:
+    """Choose and order the posts of one page; each input is sorted by rank, best first.
+
+    Posts are merged by weighted round robin, so a reader sees the mix at every depth of the page.
     """
-    page = slots.followed + slots.recommended + slots.ads
+    wanted = posts_wanted(slots, ads_available=ads_available)
     own = _unique(followed, set())
     taken = {candidate.item_id for candidate in own}
     other = _unique(recommended, taken)
     own_count = min(len(own), slots.followed + max(0, slots.recommended - len(other)))
-    other_count = min(len(other), page - min(len(ads), slots.ads) - own_count)
-    own_count = min(len(own), page - min(len(ads), slots.ads) - other_count)
-    posts = _diverse(_interleave(own[:own_count], other[:other_count]), spare=(*own[own_count:], *other[other_count:]))
-    return _with_ads(posts, ads[: slots.ads])
+    other_count = min(len(other), wanted - own_count)
+    own_count = min(len(own), wanted - other_count)
+    spare = (*own[own_count : own_count + LOOKAHEAD], *other[other_count : other_count + LOOKAHEAD])
+    return _diverse(_interleave(own[:own_count], other[:other_count]), spare=spare)
+
+
+def with_ads(posts: Sequence[Candidate], ads: Sequence[Candidate], *, slots: Quota) -> list[Candidate]:
+    """Put ads between posts at even distances, never first, and on a short page no greater share than on a full one."""
+    count = min(slots.ads, len(ads))
+    if len(posts) < posts_wanted(slots, ads_available=len(ads)):
+        count = min(count, len(posts) * slots.ads // max(1, slots.followed + slots.recommended))
+    if not count:
+        return list(posts)
+    distance = max(1, len(posts) // count)
+    page: list[Candidate] = []
+    queue = list(ads[:count])
+    for number, post in enumerate(posts, start=1):
+        page.append(post)
+        if queue and number % distance == 0:
+            page.append(queue.pop(0))
+    return page
 
 
 def _unique(candidates: Sequence[Candidate], taken: set[int]) -> list[Candidate]:
@@ -119,16 +140,3 @@ def _diverse(posts: Sequence[Candidate], *, spare: Sequence[Candidate]) -> list[
 def _third_in_a_row(page: Sequence[Candidate], post: Candidate) -> bool:
     tail = page[-RUN_OF_ONE_AUTHOR_MAX:]
     return len(tail) == RUN_OF_ONE_AUTHOR_MAX and all(other.author_id == post.author_id for other in tail)
-
-
-def _with_ads(posts: list[Candidate], ads: Sequence[Candidate]) -> list[Candidate]:
-    if not ads or not posts:
-        return posts
-    distance = max(1, len(posts) // len(ads))
-    page: list[Candidate] = []
-    queue = list(ads)
-    for index, post in enumerate(posts, start=1):
-        page.append(post)
-        if queue and index % distance == 0:
-            page.append(queue.pop(0))
-    return page

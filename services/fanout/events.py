@@ -25,16 +25,18 @@ from core.failures import Failure
 from core.messages import FollowCreated, FollowDeleted, PostCreated, PostDeleted
 from core.names import Outcome
 from core.policies import fanout as policy
+from core.policies import patience
 from core.scenario.model import Fanout as FanoutSettings
-from services.fanout.rules import BACKFILL_MAX, Turn, turn
+from services.fanout.rules import Turn, pulled_seconds, turn
 from services.fanout.store import Author, Readers, entry
+from services.kit.clock import now_ms
 from services.kit.metrics import Metrics
 from services.kit.stores.timelines import State, Timelines, author_key, timeline_key
 
 OPERATION: Final = "fanout.deliver"
 LOCKS: Final = 64
 _RECHECKS_MAX: Final = 5
-_TELL_SECONDS: Final = 5.0
+_TELL_SECONDS: Final = 2.0  # how soon readers know again of celebrities that Redis has lost
 _log = structlog.get_logger("fanout")
 
 
@@ -60,7 +62,7 @@ class Fanout:
                 plan = policy.split(
                     followers=author.followers, active_followers=author.followers, celebrity=author.was_celebrity
                 )
-                delivered = await self._push(event.author_id, event.post_id) if plan.push_count else 0
+                delivered = await self._push(event.author_id, event.post_id, to_followers=plan.push_count > 0)
         if not await self._readers.exists(event.post_id):
             await self._remove(event.author_id, event.post_id)
         series = self._metrics.requests.series(self._metrics.component, OPERATION, Outcome.OK)
@@ -75,6 +77,7 @@ class Fanout:
     async def on_follows(self, events: Sequence[FollowCreated | FollowDeleted]) -> None:
         """Bring the followers' timelines to what the edges say: a new followee's posts in, an old one's out."""
         pairs = list(dict.fromkeys((event.follower_id, event.followee_id) for event in events))
+        await self._both_written(pairs)
         authors = await self._readers.authors(followee for _, followee in pairs)
         celebrities = set()
         for author in authors:
@@ -88,11 +91,22 @@ class Fanout:
             if follower in reading:
                 await self._reconcile(follower, followee, celebrity=followee in celebrities)
 
+    async def _both_written(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Wait a moment for edges whose other direction is still being written: it counts, and is pushed along.
+
+        One that stays half written, as its writer died, is mended by graph, and seen at the author's next post.
+        """
+        for attempt in range(_RECHECKS_MAX):
+            if not await self._readers.half_written(pairs):
+                return
+            await asyncio.sleep(patience.pause_seconds(attempt, random.random()))
+
     async def tell_celebrities(self) -> None:
         """Keep what readers are told of celebrities at what is marked, until cancelled."""
         while True:
             try:
-                told = await self._readers.tell_all_celebrities()
+                kept_ms = round(1000 * pulled_seconds(self._settings.ttl_seconds))
+                told = await self._readers.tell_all_celebrities(fallen_before_ms=now_ms() - kept_ms)
                 if told:
                     _log.info("celebrities_told", authors=told)
             except Failure as failure:
@@ -100,10 +114,11 @@ class Fanout:
             # jittered, so that several processes do not ask at the same moment
             await asyncio.sleep(random.uniform(0.8, 1.2) * _TELL_SECONDS)
 
-    async def _push(self, author_id: int, post_id: int) -> int:
-        delivered = 0
-        async for followers in self._readers.followers(author_id):
-            delivered += await self._timelines.push(map(timeline_key, followers), entry(post_id))
+    async def _push(self, author_id: int, post_id: int, *, to_followers: bool) -> int:
+        delivered = await self._timelines.push([timeline_key(author_id)], entry(post_id))  # one's own feed
+        if to_followers:
+            async for followers in self._readers.followers(author_id):
+                delivered += await self._timelines.push(map(timeline_key, followers), entry(post_id))
         return delivered
 
     async def _keep_author_posts(self, author_id: int, post_id: int) -> None:
@@ -115,12 +130,12 @@ class Fanout:
 
     async def _fill_author_posts(self, author_id: int) -> None:
         key = author_key(author_id)
-        await self._timelines.begin_fill(key)
-        posts = await self._readers.recent_posts(author_id, count=self._settings.depth)
-        await self._timelines.fill(key, map(entry, posts))
+        began = await self._timelines.begin_fill(key)
+        posts, floor_ms = await self._readers.recent_posts(author_id, count=self._settings.depth)
+        await self._timelines.fill(key, posts, began=began, floor_ms=floor_ms)
 
     async def _remove(self, author_id: int, post_id: int) -> None:
-        await self._timelines.remove([author_key(author_id)], post_id)
+        await self._timelines.remove([author_key(author_id), timeline_key(author_id)], post_id)
         author = await self._readers.author(author_id)
         if author.was_celebrity:
             return  # pulled, not pushed; what was pushed before falls out as readers find no card for it
@@ -138,8 +153,9 @@ class Fanout:
     async def _settled(self, author: Author) -> Author:
         """The author after a change of sides, where one is due.
 
-        Lists are brought up first, then the durable mark, then readers are told: a crash before the mark repeats it
-        all, and one after it is made good by `tell_celebrities`.
+        The author's list is brought up first, then the durable mark, then readers are told: a crash before the mark
+        repeats it all, and one after it is made good by `tell_celebrities`. A fall needs no list: readers go on pulling
+        until every timeline that lacks a post has expired.
         """
         match self._turn(author):
             case Turn.STAYS:
@@ -148,12 +164,10 @@ class Fanout:
                 return author
             case Turn.RISES:
                 await self._fill_author_posts(author.author_id)
-                await self._readers.mark_celebrity(author.author_id, celebrity=True)
+                await self._readers.mark_celebrity(author.author_id, celebrity=True, now_ms=now_ms())
                 await self._readers.tell_celebrity(author.author_id, celebrity=True)
             case Turn.FALLS:
-                for post_id in reversed(await self._readers.recent_posts(author.author_id, count=BACKFILL_MAX)):
-                    await self._push(author.author_id, post_id)
-                await self._readers.mark_celebrity(author.author_id, celebrity=False)
+                await self._readers.mark_celebrity(author.author_id, celebrity=False, now_ms=now_ms())
                 await self._readers.tell_celebrity(author.author_id, celebrity=False)
         _log.info(
             "changed_sides", author=author.author_id, followers=author.followers, celebrity=not author.was_celebrity
@@ -166,11 +180,17 @@ class Fanout:
             if not follows:
                 await self._take_out(follower, followee)
             elif not celebrity:
-                for post_id in reversed(await self._readers.recent_posts(followee, count=BACKFILL_MAX)):
-                    await self._timelines.push([timeline_key(follower)], entry(post_id))
+                await self._put_in(follower, followee)
             before, follows = follows, await self._readers.follows(follower, followee)
             if follows == before:
                 return
+
+    async def _put_in(self, follower: int, followee: int) -> None:
+        """All of the followee's posts that the timeline reaches back to; older ones are read from PostgreSQL."""
+        key = timeline_key(follower)
+        reaches = (await self._readers.timeline(key, count=1)).floor_ms
+        posts, floor_ms = await self._readers.recent_posts(followee, count=self._settings.depth, since_ms=reaches)
+        await self._timelines.merge(key, posts, floor_ms=floor_ms)
 
     async def _take_out(self, follower: int, followee: int) -> None:
         key = timeline_key(follower)

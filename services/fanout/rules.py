@@ -7,8 +7,8 @@ from typing import Final
 
 from core.policies.fanout import is_celebrity
 
-BACKFILL_MAX: Final = 50  # posts of one author that a new follower, or a change of sides, brings into a timeline
 FOLLOWERS_PAGE: Final = 2000  # followers read from PostgreSQL at once
+_MARGIN_SECONDS: Final = 600.0  # for clocks that differ, and refills under way
 
 
 class Turn(StrEnum):
@@ -16,7 +16,7 @@ class Turn(StrEnum):
 
     STAYS = "stays"
     RISES = "rises"  # becomes a celebrity: readers pull from now on
-    FALLS = "falls"  # is one no longer: what readers pulled must be in their timelines first
+    FALLS = "falls"  # is one no longer: new posts are pushed, and readers go on pulling for `pulled_seconds`
 
 
 def turn(*, followers: int, was_celebrity: bool, threshold: int, hysteresis_ratio: float) -> Turn:
@@ -27,3 +27,12 @@ def turn(*, followers: int, was_celebrity: bool, threshold: int, hysteresis_rati
     if now == was_celebrity:
         return Turn.STAYS
     return Turn.RISES if now else Turn.FALLS
+
+
+def pulled_seconds(timeline_ttl_seconds: float) -> float:
+    """How long readers pull the posts of an author who has fallen below the threshold.
+
+    What was not pushed before the fall is missing in timelines made before it, and the last of them expires after its
+    time to live. So a fall writes nothing, however many posts and followers the author has.
+    """
+    return timeline_ttl_seconds + _MARGIN_SECONDS

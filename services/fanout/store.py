@@ -21,7 +21,9 @@ from services.kit.stores.timelines import Entry, State, Timeline
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS {s}.celebrities (author_id bigint PRIMARY KEY);
+ALTER TABLE {s}.celebrities ADD COLUMN IF NOT EXISTS fallen_ms bigint;
 """
+_WHOLE: Final = b"~"  # member of `Key.PULLED` which says that nobody is missing in it
 _ASKED_MAX: Final = 500  # timelines looked at in one round trip
 
 
@@ -55,7 +57,7 @@ class Readers:
             cursor = await connection.execute(
                 "SELECT a.id, coalesce(f.followers, 0), c.author_id IS NOT NULL FROM unnest(%s::bigint[]) AS a (id)"
                 f" LEFT JOIN {s}.follow_counts f ON f.user_id = a.id"
-                f" LEFT JOIN {s}.celebrities c ON c.author_id = a.id",
+                f" LEFT JOIN {s}.celebrities c ON c.author_id = a.id AND c.fallen_ms IS NULL",
                 (by_shard[shard],),
             )
             return [Author(author_id=row[0], followers=row[1], was_celebrity=row[2]) for row in await cursor.fetchall()]
@@ -73,7 +75,7 @@ class Readers:
             post_id,
             "SELECT p.author_id, coalesce(f.followers, 0), c.author_id IS NOT NULL FROM {s}.posts p"
             " LEFT JOIN {s}.follow_counts f ON f.user_id = p.author_id"
-            " LEFT JOIN {s}.celebrities c ON c.author_id = p.author_id WHERE p.id = %s",
+            " LEFT JOIN {s}.celebrities c ON c.author_id = p.author_id AND c.fallen_ms IS NULL WHERE p.id = %s",
             (post_id,),
         )
         return Author(author_id=rows[0][0], followers=rows[0][1], was_celebrity=rows[0][2]) if rows else None
@@ -83,12 +85,16 @@ class Readers:
         rows = await self._rows(post_id, "SELECT 1 FROM {s}.posts WHERE id = %s", (post_id,))
         return bool(rows)
 
-    async def recent_posts(self, author_id: int, *, count: int) -> list[int]:
-        """The author's newest posts, newest first."""
+    async def recent_posts(self, author_id: int, *, count: int, since_ms: int = 0) -> tuple[list[Entry], int]:
+        """The author's newest ``count`` posts, newest first, and the time from which on these are all of them."""
+        oldest = ids.compose(created_ms=since_ms, shard=0, sequence=0) if since_ms > ids.EPOCH_MS else 0
         rows = await self._rows(
-            author_id, "SELECT id FROM {s}.posts WHERE author_id = %s ORDER BY id DESC LIMIT %s", (author_id, count)
+            author_id,
+            "SELECT id FROM {s}.posts WHERE author_id = %s AND id >= %s ORDER BY id DESC LIMIT %s",
+            (author_id, oldest, count + 1),
         )
-        return [row[0] for row in rows]
+        found = [entry(row[0]) for row in rows]
+        return found[:count], found[count].created_ms + 1 if len(found) > count else 0
 
     async def posts_among(self, author_id: int, post_ids: Sequence[int]) -> list[int]:
         """Those of ``post_ids`` that the author made."""
@@ -106,6 +112,31 @@ class Readers:
         )
         return bool(rows)
 
+    async def half_written(self, pairs: Iterable[tuple[int, int]]) -> bool:
+        """Whether the two directions of one of these (follower, followee) edges do not agree yet."""
+        wanted = list(pairs)
+        forward = await self._active("follows", "follower_id", "followee_id", wanted)
+        reverse = await self._active("followers", "followee_id", "follower_id", [(b, a) for a, b in wanted])
+        return forward != {(follower, followee) for followee, follower in reverse}
+
+    async def _active(self, table: str, mine: str, theirs: str, edges: list[tuple[int, int]]) -> set[tuple[int, int]]:
+        by_shard: dict[int, list[tuple[int, int]]] = {}
+        for edge in edges:
+            by_shard.setdefault(ids.shard_of(edge[0]), []).append(edge)
+
+        async def read(connection: Connection, shard: int) -> list[tuple[int, int]]:
+            ours, others = zip(*by_shard[shard], strict=True)
+            cursor = await connection.execute(
+                f"SELECT {mine}, {theirs} FROM {schema(shard)}.{table}"
+                f" JOIN unnest(%s::bigint[], %s::bigint[]) AS e ({mine}, {theirs}) USING ({mine}, {theirs})"
+                " WHERE active",
+                (list(ours), list(others)),
+            )
+            return [(row[0], row[1]) for row in await cursor.fetchall()]
+
+        parts = await self._shards.for_each_shard(read, by_shard)
+        return {edge for part in parts.values() for edge in part}
+
     async def followers(self, author_id: int) -> AsyncIterator[list[int]]:
         """Everybody who follows the author, in pages; somebody who comes meanwhile may or may not be among them."""
         after = 0
@@ -122,45 +153,83 @@ class Readers:
                 return
             after = rows[-1][0]
 
-    async def mark_celebrity(self, author_id: int, *, celebrity: bool) -> None:
-        """Keep the author's side for good."""
+    async def mark_celebrity(self, author_id: int, *, celebrity: bool, now_ms: int) -> None:
+        """Keep the author's side for good; one who falls stays known for a while, see `rules.pulled_seconds`."""
+        values: tuple[int, ...] = (author_id,)
         if celebrity:
-            text = "INSERT INTO {s}.celebrities (author_id) VALUES (%s) ON CONFLICT DO NOTHING"
+            text = "INSERT INTO {s}.celebrities (author_id) VALUES (%s)"
+            text += " ON CONFLICT (author_id) DO UPDATE SET fallen_ms = NULL"
         else:
-            text = "DELETE FROM {s}.celebrities WHERE author_id = %s"
+            text = "UPDATE {s}.celebrities SET fallen_ms = %s WHERE author_id = %s AND fallen_ms IS NULL"
+            values = (now_ms, author_id)
         shard = ids.shard_of(author_id)
         async with self._shards.connection(shard) as connection:
-            await connection.execute(text.replace("{s}", schema(shard)), (author_id,))
+            await connection.execute(text.replace("{s}", schema(shard)), values)
 
     async def tell_celebrity(self, author_id: int, *, celebrity: bool) -> None:
         """Tell readers the author's side."""
-        change: Any = self._redis.sadd if celebrity else self._redis.srem
-        with reaching():
-            await change(Key.CELEBRITIES, author_id)
-
-    async def tell_all_celebrities(self) -> int:
-        """Bring what readers are told to what PostgreSQL says, where Redis lost it or a crash came between.
-
-        Redis is read first: who is told of was marked before, so one whom PostgreSQL then does not know has fallen.
-        Returns how many changed.
-        """
-        members: Any = self._redis.smembers(Key.CELEBRITIES)
-        with reaching():
-            told = {int(each) for each in await members}
-        marked: set[int] = set()
-        for index, mine in self._shards.by_instance().items():
-            text = " UNION ALL ".join(f"SELECT author_id FROM {schema(shard)}.celebrities" for shard in mine)
-            async with self._shards.on_instance(index) as connection:
-                cursor = await connection.execute(text)
-                marked.update(row[0] for row in await cursor.fetchall())
         with reaching():
             async with self._redis.pipeline(transaction=False) as pipe:
-                if lost := marked - told:
-                    pipe.sadd(Key.CELEBRITIES, *map(str, lost))
-                if fallen := told - marked:
+                if celebrity:
+                    pipe.sadd(Key.PULLED, author_id)
+                    pipe.sadd(Key.CELEBRITIES, author_id)
+                else:  # readers go on pulling for a while
+                    pipe.srem(Key.CELEBRITIES, author_id)
+                await pipe.execute()
+
+    async def tell_all_celebrities(self, *, fallen_before_ms: int) -> int:
+        """Bring what readers are told to what PostgreSQL says, where Redis lost it or a crash came between.
+
+        Who fell before ``fallen_before_ms`` is pulled no longer. Redis is read first: who is told of was marked before,
+        so one whom PostgreSQL then does not know has fallen; should they rise at this moment, the second look sees it.
+        Returns how many changed.
+        """
+        with reaching():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.smembers(Key.CELEBRITIES)
+                pipe.smembers(Key.PULLED)
+                told, pulled = [{int(each) for each in members - {_WHOLE}} for members in await pipe.execute()]
+        celebrities, wanted = await self._celebrities(fallen_before_ms)
+        lost, gone = wanted - pulled, pulled - wanted
+        with reaching():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                if gone:
+                    pipe.srem(Key.PULLED, *map(str, gone))
+                pipe.sadd(Key.PULLED, *map(str, lost), _WHOLE)  # at once: never whole without them
+                if risen := celebrities - told:
+                    pipe.sadd(Key.CELEBRITIES, *map(str, risen))
+                if fallen := told - celebrities:
                     pipe.srem(Key.CELEBRITIES, *map(str, fallen))
                 await pipe.execute()
-        return len(lost) + len(fallen)
+        if gone:
+            _, wanted = await self._celebrities(fallen_before_ms)
+            if risen_now := gone & wanted:
+                with reaching():
+                    adding: Any = self._redis.sadd(Key.PULLED, *map(str, risen_now))
+                    await adding
+        return len(lost) + len(gone) + len(risen) + len(fallen)
+
+    async def _celebrities(self, fallen_before_ms: int) -> tuple[set[int], set[int]]:
+        """Celebrities, and everybody to be pulled; who fell before that time is forgotten."""
+        celebrities: set[int] = set()
+        pulled: set[int] = set()
+        for index, mine in self._shards.by_instance().items():
+            text = " UNION ALL ".join(f"SELECT author_id, fallen_ms FROM {schema(shard)}.celebrities" for shard in mine)
+            async with self._shards.on_instance(index) as connection:
+                rows = await (await connection.execute(text)).fetchall()
+                for author_id, fallen_ms in rows:
+                    if fallen_ms is None:
+                        celebrities.add(author_id)
+                        pulled.add(author_id)
+                    elif fallen_ms >= fallen_before_ms:
+                        pulled.add(author_id)
+                    else:
+                        await connection.execute(
+                            f"DELETE FROM {schema(ids.shard_of(author_id))}.celebrities"
+                            " WHERE author_id = %s AND fallen_ms < %s",
+                            (author_id, fallen_before_ms),
+                        )
+        return celebrities, pulled
 
     async def with_timelines(self, user_ids: Iterable[int]) -> set[int]:
         """Those whose timeline is in Redis, whole or being filled; the others' is made when they next read it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 from aiohttp import web
 
@@ -16,12 +17,16 @@ from services.feed.store.background import Background
 from services.feed.store.cards import Cards
 from services.feed.store.followed import Followed
 from services.feed.store.liked import Liked
+from services.feed.store.sessions import Sessions
 from services.feed.store.snapshots import Snapshots
 from services.kit.app import application, register
 from services.kit.config import SCENARIO
 from services.kit.guard import Guard
 from services.kit.metrics import METRICS
 from services.kit.stores import postgres, redis
+
+#: For what a session of many pages has recommended: nobody else knows it, so it is worth waiting for.
+_SESSION_SECONDS: Final = 1.0
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
@@ -40,6 +45,7 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     deadlines = told.feed.deadlines
     timeline = Guard("timeline", policy=policy, deadline_seconds=deadlines.timeline_seconds, metrics=metrics)
     pulling = Guard("celebrities", policy=policy, deadline_seconds=deadlines.celebrities_seconds, metrics=metrics)
+    session = Guard("session", policy=policy, deadline_seconds=_SESSION_SECONDS, metrics=metrics)
     hydrating = Guard("hydrate", policy=policy, deadline_seconds=deadlines.hydrate_seconds, metrics=metrics)
     card_ttl_seconds = told.feed.card_ttl_seconds
     cards = Cards(cache, shards, media_url=settings.media_url, ttl_seconds=card_ttl_seconds)
@@ -48,8 +54,10 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     app[routes.SKELETONS] = Skeletons(
         Followed(cache, shards, depth=told.fanout.depth, ttl_seconds=told.fanout.ttl_seconds),
         snapshots,
+        Sessions(cache),
         timeline=timeline,
         celebrities=pulling,
+        session=session,
         depth=told.fanout.depth,
         metrics=metrics,
         background=background,

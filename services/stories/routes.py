@@ -67,7 +67,7 @@ class TrayItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrayAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Those with something unseen first, then the most recent."""
+    """The viewer's own first, then those with something unseen, then the most recent."""
 
     items: list[TrayItem]
 
@@ -104,12 +104,12 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def tray(request: web.Request) -> web.Response:
-    """Stories of those the viewer follows."""
+    """One's own stories, and those of whom the viewer follows."""
     viewer_id, now = viewer(request), now_ms()
     with stage(request, "load"):
         found = await request.app[TRAYS].read(viewer_id, now_ms=now)
     with stage(request, "rules"):
-        authors = rules.tray(found.stories, seen=found.seen, now_ms=now)
+        authors = rules.tray(found.stories, viewer_id=viewer_id, seen=found.seen, now_ms=now)
     with stage(request, "present"):
         items = b",".join(_item(author, frozenset(found.seen)) for author in authors)
         return _answered(request, b'{"items":[%s]}' % items)

@@ -39,8 +39,8 @@ def alive(story_expires_ms: int, *, now_ms: int) -> bool:
     return now_ms < story_expires_ms
 
 
-def tray(stories: Iterable[Telling], *, seen: Collection[int], now_ms: int) -> list[Author]:
-    """Authors with something unseen first, then those with the newest story; at most `AUTHORS_MAX`.
+def tray(stories: Iterable[Telling], *, viewer_id: int, seen: Collection[int], now_ms: int) -> list[Author]:
+    """The viewer first, then authors with something unseen, then those with the newest story; at most `AUTHORS_MAX`.
 
     A story that is told twice (by two caches' writes) is shown once, in its longer form: the one with the pictures.
     """
@@ -60,5 +60,5 @@ def tray(stories: Iterable[Telling], *, seen: Collection[int], now_ms: int) -> l
         )
         for author_id, mine in by_author.items()
     ]
-    authors.sort(key=lambda each: (not each.unseen, -each.stories[-1].story_id))
+    authors.sort(key=lambda each: (each.author_id != viewer_id, not each.unseen, -each.stories[-1].story_id))
     return authors[:AUTHORS_MAX]

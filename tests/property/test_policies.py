@@ -99,6 +99,16 @@ def _slots(followed: int, recommended: int) -> stitch.Quota:
 QUOTAS = st.builds(stitch.Quota, followed=st.integers(0, 30), recommended=st.integers(0, 20), ads=st.integers(0, 6))
 
 
+def stitched(
+    followed: list[stitch.Candidate],
+    recommended: list[stitch.Candidate],
+    ads: list[stitch.Candidate],
+    slots: stitch.Quota,
+) -> list[stitch.Candidate]:
+    posts = stitch.stitch(followed=followed, recommended=recommended, slots=slots, ads_available=len(ads))
+    return stitch.with_ads(posts, ads, slots=slots)
+
+
 @given(candidates(Source.TIMELINE), candidates(Source.RECOMMENDED), ad_candidates(), QUOTAS)
 def test_a_page_repeats_nothing_and_is_never_longer_than_its_slots(
     followed: list[stitch.Candidate],
@@ -106,7 +116,7 @@ def test_a_page_repeats_nothing_and_is_never_longer_than_its_slots(
     ads: list[stitch.Candidate],
     slots: stitch.Quota,
 ) -> None:
-    page = stitch.stitch(followed=followed, recommended=recommended, ads=ads, slots=slots)
+    page = stitched(followed, recommended, ads, slots)
     assert len({item.item_id for item in page}) == len(page)
     assert len(page) <= slots.followed + slots.recommended + slots.ads
     assert sum(item.source is Source.AD for item in page) <= slots.ads
@@ -120,7 +130,7 @@ def test_no_author_stands_three_times_in_a_row_and_no_ad_first(
     ads: list[stitch.Candidate],
     slots: stitch.Quota,
 ) -> None:
-    page = stitch.stitch(followed=followed, recommended=recommended, ads=ads, slots=slots)
+    page = stitched(followed, recommended, ads, slots)
     posts = [item.author_id for item in page if item.source is not Source.AD]
     assert all(len({*posts[start : start + 3]}) > 1 for start in range(len(posts) - 2))
     assert not page or page[0].source is not Source.AD
@@ -132,16 +142,39 @@ def test_no_author_stands_three_times_in_a_row_and_no_ad_first(
 def test_a_page_is_short_only_when_everything_is_used_up_or_all_that_is_left_is_one_authors(
     followed: list[stitch.Candidate], recommended: list[stitch.Candidate], slots: stitch.Quota
 ) -> None:
-    page = stitch.stitch(followed=followed, recommended=recommended, ads=[], slots=slots)
-    if len(page) == slots.followed + slots.recommended + slots.ads:  # the slots of missing ads are for posts
-        return
+    page = stitched(followed, recommended, [], slots)
+    wanted = slots.followed + slots.recommended + slots.ads  # the slots of missing ads are for posts
     shown = {item.item_id for item in page}
-    left: dict[int, int] = {}
-    for item in (*followed, *recommended):
-        if item.item_id not in shown:
-            left.setdefault(item.item_id, item.author_id)
-    assert len(set(left.values())) <= 1
-    assert not left or {item.author_id for item in page[-2:]} == set(left.values())
+    unique = {item.item_id: item.author_id for item in reversed((*followed, *recommended))}
+    left = [item for item in unique if item not in shown]
+    if len(page) == wanted or not left:
+        return
+    # what may stand between those of one author is looked for among so many of each source
+    last = {item.author_id for item in page[-2:]}
+    assert len(last) == 1
+    assert sum(unique[item] not in last for item in left) <= max(0, len(unique) - wanted)
+
+
+@given(st.integers(0, 60), st.integers(0, 9), QUOTAS)
+def test_ads_have_no_greater_share_of_a_short_page_than_of_a_full_one(
+    count: int, ads_count: int, slots: stitch.Quota
+) -> None:
+    wanted = stitch.posts_wanted(slots, ads_available=ads_count)
+    posts = items(Source.TIMELINE, min(count, wanted), 0)
+    page = stitch.with_ads(posts, items(Source.AD, ads_count, 1_000), slots=slots)
+    shown = len(page) - len(posts)
+    assert [item for item in page if item.source is not Source.AD] == posts
+    if len(posts) == wanted and posts:
+        assert shown == min(ads_count, slots.ads)
+    else:
+        assert shown * (slots.followed + slots.recommended) <= slots.ads * len(posts)
+
+
+@pytest.mark.parametrize(("posts", "ads"), [(1, 0), (5, 0), (8, 0), (9, 1), (20, 2), (44, 4), (45, 5)])
+def test_a_page_of_50_has_an_ad_for_every_nine_posts(posts: int, ads: int) -> None:
+    slots = stitch.quota(50, followed_ratio=0.6, recommended_ratio=0.3, ads_ratio=0.1)
+    page = stitch.with_ads(items(Source.TIMELINE, posts, 0), items(Source.AD, 20, 1_000), slots=slots)
+    assert sum(item.source is Source.AD for item in page) == ads
 
 
 def items(source: Source, count: int, first: int) -> list[stitch.Candidate]:
@@ -153,11 +186,8 @@ def items(source: Source, count: int, first: int) -> list[stitch.Candidate]:
 
 def test_with_enough_of_everything_the_page_has_the_scenarios_proportions_at_every_depth() -> None:
     slots = stitch.quota(50, followed_ratio=0.6, recommended_ratio=0.3, ads_ratio=0.1)
-    page = stitch.stitch(
-        followed=items(Source.TIMELINE, 90, 0),
-        recommended=items(Source.RECOMMENDED, 90, 1_000),
-        ads=items(Source.AD, 9, 2_000),
-        slots=slots,
+    page = stitched(
+        items(Source.TIMELINE, 90, 0), items(Source.RECOMMENDED, 90, 1_000), items(Source.AD, 9, 2_000), slots
     )
     assert Counter(item.source for item in page) == {Source.TIMELINE: 30, Source.RECOMMENDED: 15, Source.AD: 5}
     for depth in range(10, 51, 10):
@@ -169,9 +199,7 @@ def test_with_enough_of_everything_the_page_has_the_scenarios_proportions_at_eve
 
 def test_within_a_source_the_better_ranked_stands_first() -> None:
     slots = stitch.quota(30, followed_ratio=0.6, recommended_ratio=0.4, ads_ratio=0.0)
-    page = stitch.stitch(
-        followed=items(Source.TIMELINE, 40, 0), recommended=items(Source.RECOMMENDED, 40, 1_000), ads=[], slots=slots
-    )
+    page = stitched(items(Source.TIMELINE, 40, 0), items(Source.RECOMMENDED, 40, 1_000), [], slots)
     for source in (Source.TIMELINE, Source.RECOMMENDED):
         own = [item.item_id for item in page if item.source is source]
         assert own == sorted(own)
@@ -184,11 +212,8 @@ def test_slots_that_one_source_cannot_fill_go_to_the_other_and_never_to_ads(
     own: int, other: int, expected: tuple[int, int]
 ) -> None:
     slots = stitch.quota(50, followed_ratio=0.6, recommended_ratio=0.3, ads_ratio=0.1)
-    page = stitch.stitch(
-        followed=items(Source.TIMELINE, own, 0),
-        recommended=items(Source.RECOMMENDED, other, 1_000),
-        ads=items(Source.AD, 20, 2_000),
-        slots=slots,
+    page = stitched(
+        items(Source.TIMELINE, own, 0), items(Source.RECOMMENDED, other, 1_000), items(Source.AD, 20, 2_000), slots
     )
     counts = Counter(item.source for item in page)
     assert (counts[Source.TIMELINE], counts[Source.RECOMMENDED], counts[Source.AD]) == (*expected, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 import msgspec
@@ -12,11 +13,12 @@ from core.names import DEGRADED_HEADER, Source
 from core.policies.stitch import Candidate, Quota, quota
 from services.feed.routes.hydrate import Hydrated, Hydration
 from services.feed.routes.present import FeedItem, page
-from services.feed.routes.skeleton import Skeleton, Skeletons
+from services.feed.routes.skeleton import TRIES, Skeleton, Skeletons
 from services.feed.rules.page import Offer, compose, recommended_needed
-from services.feed.rules.session import Mode, Position, mark, marks_of
+from services.feed.rules.session import Mode, Position, decoded, mark, room_for_recommendations
 from services.kit import pages
 from services.kit.answers import JSON
+from services.kit.clock import now_ms
 from services.kit.config import SCENARIO
 from services.kit.metrics import METRICS
 from services.kit.pages import LIMIT_MAX, Page
@@ -24,7 +26,6 @@ from services.kit.routing import CALL, route, stage, viewer
 
 SKELETONS: Final = web.AppKey("SKELETONS", Skeletons)
 HYDRATION: Final = web.AppKey("HYDRATION", Hydration)
-_TRIES: Final = 6  # each reads twice as many candidates as the one before
 
 
 class FeedQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,23 +49,32 @@ async def read(request: web.Request) -> web.Response:
         ads_ratio=told.mix.ads_ratio,
     )
     hydrated = Hydrated()
-    for attempt in range(_TRIES):
+    for reach in TRIES:
         with stage(request, "skeleton"):
-            skeleton = await request.app[SKELETONS].read(viewer_id, position, slots=slots, scale=1 << attempt)
-            recommended_max = (1 << attempt) * recommended_needed(
-                slots, followed_available=len(skeleton.followed), position=position
-            )
-            post_ids = skeleton.followed + [each.post_id for each in skeleton.recommended[:recommended_max]]
+            skeleton = await request.app[SKELETONS].read(viewer_id, position, slots=slots, reach=reach)
+            followed = [*skeleton.late, *position.waiting, *skeleton.followed]
+            recommended_max = room_for_recommendations(position)
+            if not reach.all:
+                needed = recommended_needed(slots, followed_available=len(followed), position=position)
+                recommended_max = reach.scale * needed
+            post_ids = followed + [each.post_id for each in skeleton.recommended[:recommended_max]]
         with stage(request, "hydrate"):
-            missing = [post_id for post_id in post_ids if post_id not in hydrated.cards]
+            missing = [post_id for post_id in dict.fromkeys(post_ids) if post_id not in hydrated.cards]
             hydrated.add(await request.app[HYDRATION].read(viewer_id, missing))
         with stage(request, "rules"):
             offer = _offer(skeleton, hydrated, position, recommended_max=recommended_max, slots=slots)
-            composed = compose(offer, slots=slots, position=position, last_try=attempt == _TRIES - 1)
+            composed = compose(
+                offer,
+                slots=slots,
+                position=position,
+                last_try=reach is TRIES[-1],
+                kept=skeleton.kept,
+                now_ms=now_ms(),
+            )
         if not composed.wants_more:
             break
     with stage(request, "present"):
-        cursor = None if composed.following is None else pages.next_cursor(request, composed.following)
+        cursor = None if composed.following is None else pages.next_cursor(request, composed.following.encoded())
         headers = pages.link(request, cursor)
         reasons = dict.fromkeys((*skeleton.reasons, *hydrated.reasons))
         if reasons:
@@ -76,9 +86,13 @@ async def read(request: web.Request) -> web.Response:
 
 
 def _position(request: web.Request, asked: FeedQuery) -> Position:
-    position = pages.cursor_of(request, asked.cursor, Position)
-    if position is None:
+    data = pages.cursor_of(request, asked.cursor, bytes)
+    if data is None:
         return Position(mode=asked.mode or "ranked")
+    try:
+        position = decoded(data)
+    except ValueError as error:
+        raise Invalid.field("cursor", "expected a next_cursor of this release: begin again without a cursor") from error
     if asked.mode not in (None, position.mode):
         raise Invalid.field("mode", f"expected {position.mode}, the mode of the session that the cursor goes on with")
     return position
@@ -86,17 +100,19 @@ def _position(request: web.Request, asked: FeedQuery) -> Position:
 
 def _offer(skeleton: Skeleton, hydrated: Hydrated, position: Position, *, recommended_max: int, slots: Quota) -> Offer:
     cards = hydrated.cards
-    ahead, given = set(position.ahead), marks_of(position.given)
-    followed = [
-        Candidate(
-            item_id=post_id,
-            author_id=cards[post_id].author_id,
-            source=Source.CELEBRITY if post_id in skeleton.pulled else Source.TIMELINE,
-            rank_key=float(post_id),
-        )
-        for post_id in skeleton.followed
-        if post_id in cards and post_id not in ahead and not (given and mark(post_id) in given)
-    ]
+
+    def followed(post_ids: Iterable[int]) -> list[Candidate]:
+        return [
+            Candidate(
+                item_id=post_id,
+                author_id=cards[post_id].author_id,
+                source=Source.CELEBRITY if post_id in skeleton.pulled else Source.TIMELINE,
+                rank_key=float(post_id),
+            )
+            for post_id in post_ids
+            if post_id in cards and not (skeleton.given and mark(post_id) in skeleton.given)
+        ]
+
     recommended = [
         Candidate(item_id=each.post_id, author_id=each.author_id, source=Source.RECOMMENDED, rank_key=-float(rank))
         for rank, each in enumerate(skeleton.recommended[:recommended_max])
@@ -107,11 +123,14 @@ def _offer(skeleton: Skeleton, hydrated: Hydrated, position: Position, *, recomm
         for index in _turn(len(skeleton.ads), count=slots.ads, page=position.page)
     ]
     return Offer(
-        followed=followed,
-        followed_ids=skeleton.followed,
+        late=followed(skeleton.late),
+        waiting=followed(position.waiting),
+        stream=followed(skeleton.followed),
+        stream_ids=skeleton.followed,
         followed_ended=skeleton.followed_ended,
         recommended=recommended,
-        recommended_ended=skeleton.recommended_ended and len(skeleton.recommended) <= recommended_max,
+        recommended_ended=room_for_recommendations(position) == 0
+        or (skeleton.recommended_ended and len(skeleton.recommended) <= recommended_max),
         ads=ads,
     )
 

@@ -1,26 +1,30 @@
 """Skeleton: which posts and ads could stand in the page, by id, from four sources.
 
 Timeline and celebrities are read from Redis side by side, each behind its own deadline and breaker; popular posts and
-ads are snapshots in this process, so their deadlines are met by construction. Where Redis does not know, PostgreSQL
-does: a plain miss costs a query and is refilled in the background; a failure is named in the answer.
+ads are snapshots in this process, so their deadlines are met by construction. Where Redis does not know, or does not
+reach back far enough, PostgreSQL does: a plain miss costs a query and is refilled in the background; a failure is named
+in the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from core.failures import Failure
 from core.ids import ID_MAX
 from core.names import Cache
 from core.policies.stitch import Quota
+from services.feed.rules.merge import Part, merge
 from services.feed.rules.page import SPARE, followed_needed
-from services.feed.rules.session import Position, marks_of
+from services.feed.rules.popular import Popular, varied
+from services.feed.rules.session import Position, must_keep
 from services.feed.store.background import Background
-from services.feed.store.followed import Followed, Pulled, Pushed, oldest_id
-from services.feed.store.snapshots import Popular, Snapshot, Snapshots
+from services.feed.store.followed import Ask, Followed, Pulled, Pushed
+from services.feed.store.sessions import Sessions
+from services.feed.store.snapshots import Snapshots
 from services.kit.guard import Guard
 from services.kit.metrics import Metrics
 from services.kit.stores.timelines import State
@@ -31,22 +35,27 @@ class Skeleton:
     """What could be shown."""
 
     followed: list[int]  # newest first, all older than the session's position
-    pulled: set[int] = field(default_factory=set)  # those of them that are celebrities' posts
     followed_ended: bool = False
+    late: list[int] = field(default_factory=list)  # newer, but delivered only now; newest first
+    pulled: Collection[int] = ()  # those of them that are celebrities' posts
     recommended: list[Popular] = field(default_factory=list)  # best first
     recommended_ended: bool = True
+    given: frozenset[int] = frozenset()  # marks of what the session has recommended
+    kept: bool = False  # those of the cursor are in Redis now
     ads: Sequence[bytes] = ()
     reasons: list[str] = field(default_factory=list)  # what is missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Ask:
-    """One reading of the sources."""
+class Reach:
+    """How far a try goes: ``scale`` times the posts that a page usually takes, or all that Redis has."""
 
-    viewer_id: int
-    position: Position
-    count: int  # followed posts
-    snapshot: Snapshot
+    scale: int
+    all: bool = False
+
+
+#: A page that turns out short, as posts were deleted or its authors are followed, is tried again with more.
+TRIES: Sequence[Reach] = (Reach(scale=1), Reach(scale=2, all=False), Reach(scale=2, all=True))
 
 
 class Skeletons:
@@ -56,34 +65,46 @@ class Skeletons:
         self,
         followed: Followed,
         snapshots: Snapshots,
+        sessions: Sessions,
         *,
         timeline: Guard,
         celebrities: Guard,
+        session: Guard,
         depth: int,
         metrics: Metrics,
         background: Background,
     ):
-        self._followed, self._snapshots, self._depth = followed, snapshots, depth
-        self._timeline, self._celebrities = timeline, celebrities
+        self._followed, self._snapshots, self._sessions = followed, snapshots, sessions
+        self._timeline, self._celebrities, self._session, self._depth = timeline, celebrities, session, depth
         self._metrics, self._background = metrics, background
 
-    async def read(self, viewer_id: int, position: Position, *, slots: Quota, scale: int) -> Skeleton:
-        """Candidates for one page, ``scale`` times as many as it usually takes.
+    async def read(self, viewer_id: int, position: Position, *, slots: Quota, reach: Reach) -> Skeleton:
+        """Candidates for one page; ``reach`` is one of `TRIES`.
 
         Raises Unavailable when neither Redis nor PostgreSQL knows the followed posts.
         """
         snapshot = self._snapshots.latest
         ranked = position.mode == "ranked"
-        given = marks_of(position.given)
+        given = await self._given(viewer_id, position, slots)
         pool: list[Popular] = []
         pool_ended = True
         if ranked and snapshot.serves:
-            pool_max = (slots.followed + slots.recommended + SPARE) * scale
-            pool, pool_ended = _pool(snapshot.popular, viewer_id, given, pool_max)
-        count = scale * followed_needed(slots, recommended_available=len(pool), mode=position.mode)
-        ask = _Ask(viewer_id=viewer_id, position=position, count=count, snapshot=snapshot)
-        skeleton, follows = await self._followed_posts(ask, {each.author_id for each in pool})
-        skeleton.recommended = [each for each in pool if each.author_id not in follows]
+            page_posts = slots.followed + slots.recommended
+            pool_max = page_posts + SPARE if reach.scale == 1 else len(snapshot.popular)
+            if given is None and not reach.all:  # followed posts alone, where they fill the page
+                pool_max = 0
+            eligible = _eligible(snapshot.popular, viewer_id, position, given or frozenset(position.given))
+            pool, pool_ended = varied(eligible, maximum=pool_max, per_author=max(2, page_posts // 8))
+        count = reach.scale * followed_needed(slots, recommended_available=len(pool), mode=position.mode)
+        if reach.all:
+            count += self._depth
+        ask = Ask(before_id=position.before, count=count, late=position.late)
+        skeleton, not_recommended = await self._followed_posts(viewer_id, ask, {each.author_id for each in pool})
+        skeleton.given = frozenset(position.given) if given is None else given
+        skeleton.kept = given is not None and self._keeps(position, slots)
+        if given is None:
+            skeleton.reasons.append("session")
+        skeleton.recommended = [each for each in pool if each.author_id not in not_recommended]
         skeleton.recommended_ended = pool_ended
         if snapshot.serves:
             skeleton.ads = snapshot.ads
@@ -91,134 +112,111 @@ class Skeletons:
             skeleton.reasons += ("recommended", "ads") if ranked else ("ads",)
         return skeleton
 
-    async def _followed_posts(self, ask: _Ask, authors: set[int]) -> tuple[Skeleton, Iterable[int]]:
-        """Followed posts, and who is followed among ``authors``."""
-        others = list(authors)
-        pushing = self._timeline.call(
-            functools.partial(self._followed.pushed, ask.viewer_id, before_id=ask.position.before, count=ask.count)
-        )
-        pulling = self._celebrities.call(
-            functools.partial(
-                self._followed.pulled,
-                ask.viewer_id,
-                celebrities=ask.snapshot.celebrities,
-                others=others,
-                before_id=ask.position.before,
-                count=ask.count,
-            )
-        )
+    def _keeps(self, position: Position, slots: Quota) -> bool:
+        page_posts = slots.followed + slots.recommended + slots.ads
+        return position.mode == "ranked" and must_keep(position, page_posts=page_posts)
+
+    async def _given(self, viewer_id: int, position: Position, slots: Quota) -> frozenset[int] | None:
+        """Marks of what the session has recommended; None where Redis should know and does not answer."""
+        keeps = self._keeps(position, slots)
+        if not (keeps or position.kept):
+            return frozenset(position.given)
+        more = position.given if keeps else ()
+        ask = functools.partial(self._sessions.given, viewer_id, position.start, more=more)
+        try:
+            return (await self._session.call(ask)).union(position.given)
+        except Failure:
+            return None
+
+    async def _followed_posts(self, viewer_id: int, ask: Ask, authors: set[int]) -> tuple[Skeleton, Collection[int]]:
+        """Followed posts, and who among ``authors`` is not to be recommended: those followed, and those left lately."""
+        pushing = self._timeline.call(functools.partial(self._followed.pushed, viewer_id, ask))
+        pulling = self._celebrities.call(functools.partial(self._followed.pulled, viewer_id, ask, others=list(authors)))
         pushed, pulled = await asyncio.gather(pushing, pulling, return_exceptions=True)
         for result in (pushed, pulled):
             if isinstance(result, BaseException) and not isinstance(result, Failure):
                 raise result
-        hit = isinstance(pushed, Pushed) and pushed.state is State.WHOLE
-        self._metrics.lookups(Cache.TIMELINE, hits=int(hit), misses=int(not hit))
-        if isinstance(pushed, Pushed) and pushed.state is State.WHOLE:
-            return await self._merged(ask, pushed, pulled)
-        skeleton, followees = await self._from_postgres(ask)
-        if isinstance(pushed, Pushed):
-            if pushed.state is State.MISSING:
-                refill = functools.partial(
-                    self._followed.refill, ask.viewer_id, celebrities=frozenset(ask.snapshot.celebrities)
-                )
-                self._background.start("timeline", refill)
-        else:
-            skeleton.reasons.append("timeline")
-        if isinstance(pulled, Pulled):
-            self._mend(ask.viewer_id, pulled)
-        elif ask.snapshot.celebrities:
-            skeleton.reasons.append("celebrities")
-        return skeleton, followees
-
-    async def _merged(
-        self, ask: _Ask, pushed: Pushed, pulled: Pulled | BaseException
-    ) -> tuple[Skeleton, Iterable[int]]:
-        """The timeline with followed celebrities' posts."""
         reasons: list[str] = []
-        post_ids, ended = list(pushed.post_ids), pushed.ended
-        if ended and (ask.position.before < ID_MAX or ask.count > self._depth):
-            older, ended = await self._beyond(ask, pushed)
-            post_ids += older
-        if isinstance(pulled, Pulled) and pulled.whole:
-            follows: Iterable[int] = pulled.followed
-            celebrity_posts, celebrities_ended = pulled.post_ids, pulled.ended
-            wanted: list[int] = pulled.missing
-        else:
-            # Redis does not know whom the reader follows, or is out of reach
-            celebrities = set(ask.snapshot.celebrities)
-            celebrity_posts, celebrities_ended = [], True
-            try:
-                follows = await self._followed.followees(ask.viewer_id)
-                wanted = [each for each in follows if each in celebrities]
-            except Failure:
-                follows, wanted = (), []
-                reasons.append("celebrities")
-            if not isinstance(pulled, Pulled) and celebrities and not reasons:
-                reasons.append("celebrities")
-        if wanted:
-            try:
-                found = await self._followed.posts_of(wanted, before_id=ask.position.before, count=ask.count + 1)
-                celebrity_posts = celebrity_posts + [each.post_id for each in found]
-                celebrities_ended = celebrities_ended and len(found) <= ask.count
-            except Failure:
-                reasons.append("celebrities")
+        if not isinstance(pushed, Pushed):
+            reasons.append("timeline")
+        if not isinstance(pulled, Pulled):
+            reasons.append("celebrities")
+        whole = isinstance(pushed, Pushed) and pushed.state is State.WHOLE
+        self._metrics.lookups(Cache.TIMELINE, hits=int(whole), misses=int(not whole))
+        if isinstance(pushed, Pushed) and pushed.state is State.MISSING:
+            self._background.start("timeline", functools.partial(self._followed.refill, viewer_id))
         if isinstance(pulled, Pulled):
-            self._mend(ask.viewer_id, pulled)
-        every = sorted({*post_ids, *celebrity_posts}, reverse=True)
-        skeleton = Skeleton(
-            followed=every[: ask.count],
-            pulled=set(celebrity_posts),
-            followed_ended=ended and celebrities_ended and len(every) <= ask.count,
-            reasons=list(dict.fromkeys(reasons)),
-        )
-        return skeleton, follows
-
-    async def _beyond(self, ask: _Ask, pushed: Pushed) -> tuple[list[int], bool]:
-        """What is older than a timeline that is cut off at its depth; whether that was all."""
+            self._mend(viewer_id, pulled)
+        if isinstance(pushed, Pushed) and whole and isinstance(pulled, Pulled) and pulled.whole:
+            return await self._merged(viewer_id, ask, pushed, pulled), pulled.followed
         try:
-            if await self._followed.length(ask.viewer_id) < self._depth:
-                return [], True
+            skeleton, not_recommended = await self._from_postgres(viewer_id, ask)
         except Failure:
-            pass  # ask PostgreSQL, then
-        before_id = pushed.post_ids[-1] if pushed.post_ids else ask.position.before
-        found = await self._followed.posts_of(
-            await self._followed.followees(ask.viewer_id),
-            before_id=before_id,
-            after_id=oldest_id(),
-            count=ask.count + 1,
-        )
-        return [each.post_id for each in found[: ask.count]], len(found) <= ask.count
+            if not (isinstance(pushed, Pushed) and whole):
+                raise
+            skeleton, not_recommended = self._timeline_alone(ask, pushed), authors
+            reasons = ["celebrities"]
+        skeleton.reasons = reasons
+        return skeleton, not_recommended
 
-    async def _from_postgres(self, ask: _Ask) -> tuple[Skeleton, list[int]]:
-        """Everything followed, celebrities included, of the last seven days."""
-        followees = await self._followed.followees(ask.viewer_id)
-        found = await self._followed.posts_of(
-            followees, before_id=ask.position.before, after_id=oldest_id(), count=ask.count + 1
-        )
-        celebrities = set(ask.snapshot.celebrities)
+    async def _merged(self, viewer_id: int, ask: Ask, pushed: Pushed, pulled: Pulled) -> Skeleton:
+        """Timeline and celebrities' posts, as far back as both are complete, and what is older from PostgreSQL."""
+        late = {*pushed.late, *pulled.late}
+        parts, celebrities = [pushed.part, pulled.part], {*pulled.part.post_ids, *pulled.late}
+        if pulled.missing:
+            found = await self._followed.posts_of(pulled.missing, before_id=ask.before_id, count=ask.count + 1)
+            cut = len(found) > ask.count
+            parts.append(Part(post_ids=found, bound=found[-1] if cut else 0, cut=cut))
+            celebrities.update(found)
+            late.update(await self._late(pulled.missing, ask))
+        merged = merge(parts, before=ask.before_id, count=ask.count)
+        posts, ended = merged.post_ids, merged.ended
+        if merged.older_than is not None:
+            authors = [viewer_id, *(await self._followed.followees(viewer_id)).followed]
+            wanted = ask.count + 1 - len(posts)
+            older = await self._followed.posts_of(authors, before_id=merged.older_than, count=wanted)
+            posts, ended = [*posts, *older][: ask.count], len(older) < wanted
+        return Skeleton(followed=posts, followed_ended=ended, late=sorted(late, reverse=True), pulled=celebrities)
+
+    async def _from_postgres(self, viewer_id: int, ask: Ask) -> tuple[Skeleton, Collection[int]]:
+        """All of it, celebrities' posts included."""
+        followees = await self._followed.followees(viewer_id)
+        authors = [viewer_id, *followees.followed]
+        posts = await self._followed.posts_of(authors, before_id=ask.before_id, count=ask.count + 1)
         skeleton = Skeleton(
-            followed=[each.post_id for each in found[: ask.count]],
-            pulled={each.post_id for each in found if each.author_id in celebrities},
-            followed_ended=len(found) <= ask.count,
+            followed=posts[: ask.count],
+            followed_ended=len(posts) <= ask.count,
+            late=await self._late(authors, ask),
         )
-        return skeleton, followees
+        return skeleton, {*followees.followed, *followees.left}
+
+    async def _late(self, authors: Iterable[int], ask: Ask) -> list[int]:
+        span = ask.late
+        if span is None:
+            return []
+        found = await self._followed.posts_of(authors, before_id=span.newest + 1, from_id=span.oldest, count=span.count)
+        return [post_id for post_id in found if span.holds(post_id)]
+
+    def _timeline_alone(self, ask: Ask, pushed: Pushed) -> Skeleton:
+        return Skeleton(
+            followed=list(pushed.part.post_ids[: ask.count]),
+            followed_ended=pushed.part.bound == 0,
+            late=sorted(pushed.late, reverse=True),
+        )
 
     def _mend(self, viewer_id: int, pulled: Pulled) -> None:
         """Refill in the background what Redis did not know."""
-        if not pulled.whole:
+        if not pulled.knows_followees:
             self._background.start("following", functools.partial(self._followed.refill_followees, viewer_id))
         for author_id in pulled.missing:
             self._background.start("author_posts", functools.partial(self._followed.refill_author, author_id))
 
 
-def _pool(
-    popular: Sequence[Popular], viewer_id: int, given: frozenset[int], maximum: int
-) -> tuple[list[Popular], bool]:
-    """The first ``maximum`` popular posts that are not the reader's own nor given; whether that is all of them."""
-    pool: list[Popular] = []
-    for each in popular:
-        if each.author_id != viewer_id and each.mark not in given:
-            if len(pool) == maximum:
-                return pool, False
-            pool.append(each)
-    return pool, True
+def _eligible(
+    popular: Sequence[Popular], viewer_id: int, position: Position, given: frozenset[int]
+) -> Iterator[Popular]:
+    """Popular posts that are not the reader's own, nor given in this session, nor newer than it."""
+    newest = position.start or ID_MAX
+    return (
+        each for each in popular if each.author_id != viewer_id and each.mark not in given and each.post_id <= newest
+    )

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from core.names import Source
-from core.policies.stitch import Candidate, Quota, stitch
-from services.feed.rules.session import Mode, Position, room_for_recommendations, with_marks
+from core.policies.stitch import LOOKAHEAD, Candidate, Quota, posts_wanted, stitch, with_ads
+from services.feed.rules.session import (
+    WAITING_MAX,
+    Mode,
+    Position,
+    room_for_recommendations,
+    start_of,
+    with_given,
+    with_watched,
+)
 
 #: Candidates beyond the page's need, for posts that turn out deleted or are put off for diversity.
 SPARE: Final = 4
@@ -16,14 +24,21 @@ SPARE: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What there is to choose from; posts that are gone have been left out of all but ``followed_ids``."""
+    """What there is to choose from; posts that are gone, or were given before, are in ``stream_ids`` only."""
 
-    followed: Sequence[Candidate]  # newest first
-    followed_ids: Sequence[int]  # all that were read, gone ones too, newest first
+    late: Sequence[Candidate]  # delivered after the page on which they would have stood
+    waiting: Sequence[Candidate]  # put off on pages before
+    stream: Sequence[Candidate]  # newest first, older than the position
+    stream_ids: Sequence[int]  # all that were read, newest first
     followed_ended: bool  # nothing older exists
     recommended: Sequence[Candidate]  # best first
     recommended_ended: bool
     ads: Sequence[Candidate]
+
+    @property
+    def followed(self) -> list[Candidate]:
+        """In the order in which they come."""
+        return [*self.late, *self.waiting, *self.stream]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,67 +65,72 @@ def recommended_needed(slots: Quota, *, followed_available: int, position: Posit
     return min(wanted, room_for_recommendations(position))
 
 
-def compose(offer: Offer, *, slots: Quota, position: Position, last_try: bool) -> Page:
-    """Build the page.
+def compose(offer: Offer, *, slots: Quota, position: Position, last_try: bool, kept: bool, now_ms: int) -> Page:
+    """Build the page; ``kept`` says that Redis has taken the cursor's recommendations.
 
-    A page that is short though a source has more is tried again with more candidates, unless this was the
-    ``last_try``; then posts that were put off for diversity fill it, since one author is all there is.
+    A page that is short though a source has more is tried again with more candidates, unless this was the ``last_try``.
+    Where there is nobody else to stand between an author's posts, within `LOOKAHEAD`, these fill the page.
     """
+    wanted = posts_wanted(slots, ads_available=len(offer.ads))
+    late_max = wanted if position.mode == "chronological" else max(1, slots.followed)
+    late_left = len(offer.late) > late_max
+    offer = replace(offer, late=offer.late[:late_max])  # the others are late on the next page too
+    followed = offer.followed
     if position.mode == "chronological":
-        items = _chronological(offer, slots)
+        posts = followed[:wanted]
+        recommended: Sequence[Candidate] = ()
+        others_ended = True
     else:
-        items = stitch(followed=offer.followed, recommended=offer.recommended, ads=offer.ads, slots=slots)
-    wanted = slots.followed + slots.recommended + slots.ads - min(len(offer.ads), slots.ads)
-    used = {item.item_id for item in items if item.source is not Source.AD}
-    if len(used) < wanted:
-        ended = offer.followed_ended and (offer.recommended_ended or position.mode == "chronological")
-        if not ended and not last_try:
-            return Page(items=items, wants_more=True, following=position)
-        put_off = [post for post in (*offer.followed, *offer.recommended) if post.item_id not in used]
-        late = _unique(put_off)[: wanted - len(used)]
-        items = [*items, *late]
-        used.update(post.item_id for post in late)
-    return Page(items=items, wants_more=False, following=_following(offer, items, used, position))
+        recommended, others_ended = offer.recommended, offer.recommended_ended
+        posts = stitch(followed=followed, recommended=recommended, slots=slots, ads_available=len(offer.ads))
+    if len(posts) < wanted:
+        enough = len(followed) + len(recommended) >= wanted + LOOKAHEAD
+        if not (enough or last_try or (offer.followed_ended and others_ended)):
+            return Page(items=posts, wants_more=True, following=position)
+        used = {post.item_id for post in posts}
+        left = {post.item_id: post for post in (*followed, *recommended) if post.item_id not in used}
+        posts = [*posts, *list(left.values())[: wanted - len(posts)]]
+    position = with_given(position, [each.item_id for each in posts if each.source is Source.RECOMMENDED], kept=kept)
+    unused = {each.item_id for each in recommended}.difference(each.item_id for each in posts)
+    more_recommended = room_for_recommendations(position) > 0 and (bool(unused) or not others_ended)
+    following = _following(offer, posts, position, more=late_left or more_recommended, now_ms=now_ms)
+    return Page(items=with_ads(posts, offer.ads, slots=slots), wants_more=False, following=following)
 
 
-def _chronological(offer: Offer, slots: Quota) -> list[Candidate]:
-    whole = Quota(followed=slots.followed + slots.recommended, recommended=0, ads=slots.ads)
-    posts = list(offer.followed[: whole.followed])
-    if not posts or not offer.ads:
-        return posts
-    items: list[Candidate] = []
-    ads = list(offer.ads[: whole.ads])
-    distance = max(1, len(posts) // max(1, len(ads)))
-    for number, post in enumerate(posts, start=1):
-        items.append(post)
-        if ads and number % distance == 0:
-            items.append(ads.pop(0))
-    return items
-
-
-def _following(offer: Offer, items: Sequence[Candidate], used: set[int], position: Position) -> Position | None:
-    alive = {post.item_id for post in offer.followed}
-    before = position.before
-    for post_id in offer.followed_ids:
-        if post_id in alive and post_id not in used:
-            before = post_id + 1  # this one was put off: the next page begins with it
-            break
-        before = post_id
-    waits = any(post_id not in used for post_id in alive)
-    given = [item.item_id for item in items if item.source is Source.RECOMMENDED]
-    more_recommended = not offer.recommended_ended or any(post.item_id not in used for post in offer.recommended)
-    if position.mode == "chronological" or len(given) >= room_for_recommendations(position):
-        more_recommended = False
-    if offer.followed_ended and not waits and not more_recommended:
+def _following(
+    offer: Offer, posts: Sequence[Candidate], position: Position, *, more: bool, now_ms: int
+) -> Position | None:
+    """The next position; ``more`` says that there is something left apart from the followed posts of the offer."""
+    shown = {post.item_id for post in posts if post.source is not Source.RECOMMENDED}
+    before, put_off = _passed(offer, shown, position.before)
+    waiting = [post.item_id for post in offer.waiting if post.item_id not in shown] + put_off
+    # late ones that are not among those waiting are late on the next page too
+    late = [post.item_id for post in offer.late if post.item_id not in shown]
+    waiting += late[: WAITING_MAX - len(waiting)]
+    unread = not offer.followed_ended or any(
+        post.item_id < before and post.item_id not in shown for post in offer.stream
+    )
+    if not (unread or waiting or late or more):
         return None
-    return Position(
-        mode=position.mode,
+    position = replace(
+        position,
+        start=position.start or start_of(now_ms=now_ms, post_ids=offer.stream_ids[:1]),
         before=before,
-        ahead=tuple(sorted({*(p for p in position.ahead if p < before), *(p for p in used & alive if p < before)})),
-        given=with_marks(position.given, given),
+        waiting=tuple(sorted(waiting, reverse=True)),
         page=position.page + 1,
     )
+    return with_watched(position, shown)
 
 
-def _unique(posts: Sequence[Candidate]) -> list[Candidate]:
-    return list({post.item_id: post for post in posts}.values())
+def _passed(offer: Offer, shown: set[int], before: int) -> tuple[int, list[int]]:
+    """The id from which on all of the stream was given, but for those put off, which are the second value."""
+    alive = {post.item_id for post in offer.stream}
+    lowest = min(shown & alive, default=before)
+    put_off: list[int] = []
+    for post_id in offer.stream_ids:
+        if post_id in alive and post_id not in shown:
+            if post_id < lowest:
+                return post_id + 1, put_off  # the next page's stream begins with it
+            put_off.append(post_id)
+        before = post_id
+    return before, put_off

@@ -1,36 +1,123 @@
 """Where a reader's session stands: what the cursor carries so that pages never repeat or skip a post.
 
-Followed posts are read newest first, so one id says how far the session has come. Two things need more: posts that were
-put off (a third in a row of one author) stay above that id only if those given in their stead are listed; and
-recommendations have no order that lasts, so each one given leaves a mark of 32 bits. What is posted meanwhile is newer
-than the session's position and shows when a new session begins.
+Followed posts are read newest first, so one id says how far the session has come: all from it on have been given. What
+that id does not say is bounded, and so is the cursor (`BYTES_MAX`):
+
+- posts put off (a third in a row of one author) wait, `WAITING_MAX` at most, and come first on the next page;
+- a post that existed when the session began may be delivered after the page on which it would have stood. The newest
+  followed posts given leave marks, so that a late one is told from them and comes first on the next page;
+- recommendations have no order that lasts: each one given leaves a mark of 32 bits. The last `GIVEN_MAX` are in the
+  cursor, those before them in Redis (`services.feed.store.sessions`).
+
+What is posted after the session began shows when a new session begins, which is also what makes every session end.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-import msgspec
-
+from core import ids
 from core.ids import ID_MAX
 from core.streams import mix
 
 Mode = Literal["ranked", "chronological"]
 
-#: Recommendations of one session: their marks make up most of the cursor (2 KiB), and the cursor is part of a URL.
-GIVEN_MAX: Final = 512
+WAITING_MAX: Final = 16  # posts put off
+GIVEN_MAX: Final = 100  # recommendations remembered in the cursor: a page's worth at least
+KEPT_MAX: Final = 4_096  # recommendations of one session
+_WATCHED: Final = 24  # newest followed posts given that late ones are told from
+_WATCHED_MAX: Final = 40  # with the late ones among them
+_LATE_READ_MAX: Final = 80  # posts looked at for late ones: those given, those waiting, and as many late ones
+
+_VERSION: Final = 1
+_MODES: Final[tuple[Mode, ...]] = ("ranked", "chronological")
+_HEAD: Final = struct.Struct("<BBQQQIHBBB")
+BYTES_MAX: Final = _HEAD.size + 8 * WAITING_MAX + 4 * _WATCHED_MAX + 4 * GIVEN_MAX
 
 
-class Position(msgspec.Struct, frozen=True, array_like=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Followed posts between two ids, both included, among which some may have been delivered late."""
+
+    newest: int
+    oldest: int
+    shown: frozenset[int]  # marks
+    waiting: frozenset[int]
+    count: int = _LATE_READ_MAX
+
+    def holds(self, post_id: int) -> bool:
+        """Whether the post is a late one."""
+        return self.oldest <= post_id <= self.newest and post_id not in self.waiting and mark(post_id) not in self.shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
     """Where the next page begins."""
 
     mode: Mode = "ranked"
-    before: int = ID_MAX  # followed posts with smaller ids come next …
-    ahead: tuple[int, ...] = ()  # … except for these, which were given already
-    given: bytes = b""  # marks of the recommendations given
+    start: int = 0  # the newest id that belongs to the session; 0 before its first page
+    before: int = ID_MAX  # followed posts from this id on were given …
+    waiting: tuple[int, ...] = ()  # … except for these, which were put off
+    watch: int = 0  # ``watched`` has the marks of all followed posts given from this id on
+    watched: tuple[int, ...] = ()
+    given: tuple[int, ...] = ()  # marks of recommendations given, newest last
+    kept: int = 0  # how many more are in Redis
     page: int = 0  # pages given so far
+
+    @property
+    def late(self) -> Span | None:
+        """Where late posts may be; None where none can be told any more."""
+        oldest = max(self.watch, self.before)
+        if oldest > self.start:
+            return None
+        return Span(newest=self.start, oldest=oldest, shown=frozenset(self.watched), waiting=frozenset(self.waiting))
+
+    def encoded(self) -> bytes:
+        """At most `BYTES_MAX` bytes."""
+        head = _HEAD.pack(
+            _VERSION,
+            _MODES.index(self.mode),
+            self.start,
+            self.before,
+            self.watch,
+            min(self.page, 0xFFFFFFFF),
+            self.kept,
+            len(self.waiting),
+            len(self.watched),
+            len(self.given),
+        )
+        return b"".join(
+            (head, _packed("Q", self.waiting), _packed("I", self.watched), _packed("I", self.given)),
+        )
+
+
+def _packed(kind: str, values: Sequence[int]) -> bytes:
+    return struct.pack(f"<{len(values)}{kind}", *values)
+
+
+def decoded(data: bytes) -> Position:
+    """The position from `Position.encoded`; raises ValueError for another version's."""
+    try:
+        version, mode, start, before, watch, page, kept, waiting, watched, given = _HEAD.unpack_from(data)
+        if version != _VERSION:
+            raise ValueError(f"a position of version {version}")
+        numbers = struct.unpack_from(f"<{waiting}Q{watched}I{given}I", data, _HEAD.size)
+    except struct.error as error:
+        raise ValueError("not a position") from error
+    return Position(
+        mode=_MODES[mode],
+        start=start,
+        before=before,
+        waiting=numbers[:waiting],
+        watch=watch,
+        watched=numbers[waiting : waiting + watched],
+        given=numbers[waiting + watched :],
+        kept=kept,
+        page=page,
+    )
 
 
 def mark(post_id: int) -> int:
@@ -38,18 +125,46 @@ def mark(post_id: int) -> int:
     return mix(post_id) & 0xFFFFFFFF
 
 
-def marks_of(given: bytes) -> frozenset[int]:
-    """Read the marks of a position."""
-    count = len(given) // 4
-    return frozenset(struct.unpack(f"<{count}I", given[: 4 * count]))
+def start_of(*, now_ms: int, post_ids: Iterable[int]) -> int:
+    """The newest id of a session that begins now: no clock of another machine hides a post that was read."""
+    now = ids.compose(created_ms=now_ms + 1, shard=0, sequence=0) - 1
+    return max(now, *post_ids, 0)
 
 
-def with_marks(given: bytes, post_ids: Iterable[int]) -> bytes:
-    """Add recommendations to a position's marks."""
-    more = [mark(post_id) for post_id in post_ids]
-    return given + struct.pack(f"<{len(more)}I", *more)
+def must_keep(position: Position, *, page_posts: int) -> bool:
+    """Whether the cursor could not hold this page's recommendations beside those it has, which go to Redis then."""
+    return len(position.given) + page_posts > GIVEN_MAX
 
 
 def room_for_recommendations(position: Position) -> int:
     """How many more recommendations this session may be given."""
-    return max(0, GIVEN_MAX - len(position.given) // 4)
+    return max(0, KEPT_MAX - position.kept - len(position.given))
+
+
+def with_given(position: Position, given: Sequence[int], *, kept: bool) -> Position:
+    """Add recommendations; ``kept`` says that Redis has taken those of the cursor.
+
+    Where it could not, the oldest marks are given up: those posts may be recommended once more.
+    """
+    marks = tuple(mark(post_id) for post_id in given)
+    if kept:
+        return replace(position, given=marks, kept=min(position.kept + len(position.given), KEPT_MAX))
+    return replace(position, given=(*position.given, *marks)[-GIVEN_MAX:])
+
+
+def with_watched(position: Position, shown: Collection[int]) -> Position:
+    """Add followed posts given.
+
+    The newest `_WATCHED` of the session are marked, whose oldest is then ``watch``; after that late ones only. When
+    these are too many, no more late ones are looked for in this session.
+    """
+    if position.watch > position.start:
+        return position
+    fresh = sorted((post_id for post_id in shown if post_id >= position.watch), reverse=True)
+    watch, room = position.watch, _WATCHED_MAX - len(position.watched)
+    if watch == 0 and len(position.watched) + len(fresh) > _WATCHED:
+        fresh = fresh[: max(1, _WATCHED - len(position.watched))]
+        watch = fresh[-1]
+    if len(fresh) > room:
+        return replace(position, watch=position.start + 1, watched=())
+    return replace(position, watch=watch, watched=(*position.watched, *map(mark, fresh)))

@@ -1,6 +1,9 @@
-"""Posts of followed authors: from Redis, where fan-out pushes them and celebrities' are pulled, or from PostgreSQL.
+"""Posts of followed authors and one's own: from Redis, where fan-out pushes them and celebrities' are pulled, or from
+PostgreSQL.
 
-Ids sort by time, so every list here is newest first by id, and "older than" is "smaller than".
+Ids sort by time, so every list here is newest first by id, and "older than" is "smaller than". Each list says how far
+back it is complete (``bound``: nothing is missing from that id on), so that lists of different depths can be merged
+without a gap.
 """
 
 from __future__ import annotations
@@ -15,62 +18,86 @@ from redis.asyncio import Redis
 from core import ids
 from core.ids import ID_MAX, created_ms_of
 from core.names import Key
+from services.feed.rules.merge import Part
+from services.feed.rules.session import Span
 from services.kit.clock import now_ms
 from services.kit.stores import following, timelines
 from services.kit.stores.following import Following
 from services.kit.stores.postgres import Shards, schema
 from services.kit.stores.redis import reaching
-from services.kit.stores.timelines import Entry, State, Timelines
+from services.kit.stores.timelines import Entry, State, Timelines, marked
 
-WINDOW_MS: Final = 7 * 86_400_000  # how far back a timeline is made anew
+WINDOW_MS: Final = 7 * 86_400_000  # how far back a timeline is refilled, where that is enough
+_ENOUGH: Final = 200  # posts of a refill that need no older ones
 _FOLLOWEES_MAX: Final = 10_000
 _SAME_MS_MAX: Final = 16  # posts of one millisecond that a page's edge may have to skip
+_LEFT_SECONDS: Final = 86_400  # an author left within this time is not recommended
 
-#: One round trip: which of these authors the reader follows, and the newest posts of those who are celebrities.
-#: Without a whole set of followees ('~', see `services.kit.stores.following`) nothing more is read.
-_PULL: Final = """
-local flags = redis.call('SMISMEMBER', KEYS[1], '~', unpack(ARGV, 4))
-local answer = {flags}
-if flags[1] == 1 then
-  for index = 1, tonumber(ARGV[3]) do
-    if flags[index + 1] == 1 then
-      local key = '{author_posts}' .. ARGV[index + 3]
-      answer[#answer + 1] = ARGV[index + 3]
-      answer[#answer + 1] = redis.call('ZSCORE', key, '~')
-      answer[#answer + 1] = redis.call('ZREVRANGEBYSCORE', key, ARGV[2], 0, 'LIMIT', 0, ARGV[1])
+#: One round trip: the newest posts of those followed authors whose posts are pulled, and which of the other authors the
+#: reader follows, or left lately. '~' is a member of both sets where both are whole; without it nothing more is read,
+#: and PostgreSQL answers. The cost grows with whom the reader follows, not with the celebrities there are.
+#: ARGV: count, highest ms; late posts' highest ms, lowest ms and count (0: none are asked for); the other authors.
+_PULL: Final = (
+    following.FLAGGED
+    + """
+local both, whole = redis.call('SINTER', KEYS[1], KEYS[2]), false
+for _, each in ipairs(both) do if each == '~' then whole = true end end
+if not whole then return {0, redis.call('SISMEMBER', KEYS[1], '~')} end
+local answer = {1, flagged(KEYS[1], {unpack(ARGV, 6)})}
+for _, each in ipairs(both) do
+  if each ~= '~' then
+    local key = '{author_posts}' .. each
+    answer[#answer + 1] = each
+    answer[#answer + 1] = redis.call('ZSCORE', key, '~')
+    answer[#answer + 1] = redis.call('ZREVRANGEBYSCORE', key, ARGV[2], 0, 'LIMIT', 0, ARGV[1])
+    if ARGV[5] == '0' then
+      answer[#answer + 1] = {}
+    else
+      answer[#answer + 1] = redis.call('ZREVRANGEBYSCORE', key, ARGV[3], ARGV[4], 'LIMIT', 0, ARGV[5])
     end
   end
 end
 return answer
 """.replace("{author_posts}", Key.AUTHOR_POSTS.partition("{")[0])
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Which followed posts: the newest ``count`` older than ``before_id``, and those of ``late`` that may be new."""
+
+    before_id: int
+    count: int
+    late: Span | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
-    """What a reader's timeline holds; ``ended`` when there is nothing older in it."""
+    """What a reader's timeline holds."""
 
     state: State
-    post_ids: list[int]
-    ended: bool
+    part: Part
+    late: list[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulled:
-    """Followed celebrities' posts, and which of the other authors asked about are followed."""
+    """Followed celebrities' posts, and which of the other authors are not to be recommended."""
 
-    whole: bool  # False: Redis does not know whom the reader follows
-    post_ids: list[int]
+    whole: bool  # False: Redis does not know whom the reader follows, or whose posts are pulled
+    knows_followees: bool
+    part: Part
+    late: list[int]
     missing: list[int]  # followed celebrities whose posts Redis does not have
-    ended: bool
     followed: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Authored:
-    """A post and its author, as PostgreSQL has them."""
+class Followees:
+    """Whom a reader follows, and whom they left lately."""
 
-    post_id: int
-    author_id: int
+    followed: list[int]
+    left: list[int]
 
 
 class Followed:
@@ -82,127 +109,175 @@ class Followed:
         self._following = Following(redis)
         self._pull = redis.register_script(_PULL)
 
-    async def pushed(self, viewer_id: int, *, before_id: int, count: int) -> Pushed:
-        """The newest ``count`` posts of the timeline that are older than ``before_id``: one round trip."""
-        asked = count + _SAME_MS_MAX if before_id < ID_MAX else count
-        found = await timelines.read(
-            self._redis, timelines.timeline_key(viewer_id), count=asked, before_ms=_before_ms(before_id)
-        )
-        post_ids = [entry.post_id for entry in found.entries if entry.post_id < before_id]
-        return Pushed(state=found.state, post_ids=post_ids[:count], ended=_ended(found.entries, asked, post_ids, count))
+    async def pushed(self, viewer_id: int, ask: Ask) -> Pushed:
+        """What the timeline holds: one round trip."""
+        key, asked, highest = timelines.timeline_key(viewer_id), _asked(ask), _highest_ms(ask.before_id)
+        late: list[int] = []
+        with reaching():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                timelines.ask(pipe, key, count=asked, before_ms=highest)
+                if ask.late is not None:
+                    timelines.ask_between(pipe, key, *_between_ms(ask.late), count=ask.late.count)
+                results = await pipe.execute()
+        found = timelines.told(results[:2])
+        post_ids = [entry.post_id for entry in found.entries]
+        if ask.late is not None:
+            late = [post_id for post_id in map(int, results[2]) if ask.late.holds(post_id)]
+        bound, cut = _bound(post_ids, full=len(post_ids) == asked, floor_ms=found.floor_ms)
+        kept = [post_id for post_id in post_ids if bound <= post_id < ask.before_id]
+        return Pushed(state=found.state, part=Part(post_ids=kept, bound=bound, cut=cut), late=late)
 
-    async def pulled(
-        self, viewer_id: int, *, celebrities: Sequence[int], others: Sequence[int], before_id: int, count: int
-    ) -> Pulled:
-        """The newest ``count`` posts of each followed one of ``celebrities``, and who of ``others`` is followed."""
-        asked = count + _SAME_MS_MAX if before_id < ID_MAX else count
-        before_ms = _before_ms(before_id)
+    async def pulled(self, viewer_id: int, ask: Ask, *, others: Sequence[int]) -> Pulled:
+        """The newest posts of each followed celebrity, and who of ``others`` is followed or was left lately."""
+        asked, highest = _asked(ask), _highest_ms(ask.before_id)
+        late_ms = (0, 0, 0)
+        if ask.late is not None:
+            late_ms = (*_between_ms(ask.late), ask.late.count)
         with reaching():
             answer: Any = await self._pull(
-                keys=[following.key(viewer_id)],
-                args=[asked, "+inf" if before_ms is None else before_ms, len(celebrities), *celebrities, *others],
+                keys=[following.key(viewer_id), Key.PULLED],
+                args=[asked, "+inf" if highest is None else highest, *late_ms, *others],
             )
-        flags = answer[0]
-        if not flags[0]:
-            return Pulled(whole=False, post_ids=[], missing=[], ended=False, followed=frozenset())
+        if not answer[0]:
+            return Pulled(
+                whole=False,
+                knows_followees=bool(answer[1]),
+                part=Part(post_ids=[], bound=ID_MAX, cut=False),
+                late=[],
+                missing=[],
+                followed=frozenset(),
+            )
         post_ids: list[int] = []
+        late: list[int] = []
         missing: list[int] = []
-        ended = True
-        for index in range(1, len(answer), 3):
-            author_id, marker, rows = answer[index : index + 3]
-            if marker is None or int(float(marker)) != -1:  # evicted, or being filled
+        bound, any_cut = 0, False
+        for index in range(2, len(answer), 4):
+            author_id, marker, rows, late_rows = answer[index : index + 4]
+            state, floor_ms = marked(marker)
+            if state is not State.WHOLE:  # evicted, or being filled
                 missing.append(int(author_id))
                 continue
-            mine = [each for each in map(int, rows) if each < before_id]
-            ended = ended and _ended(rows, asked, mine, count)
-            post_ids += mine[:count]
-        follows = flags[1 + len(celebrities) :]
+            mine = list(map(int, rows))
+            their_bound, cut = _bound(mine, full=len(mine) == asked, floor_ms=floor_ms)
+            if their_bound > bound:
+                bound, any_cut = their_bound, cut
+            post_ids += mine
+            if ask.late is not None:
+                late += filter(ask.late.holds, map(int, late_rows))
+        kept = [post_id for post_id in post_ids if bound <= post_id < ask.before_id]
         return Pulled(
             whole=True,
-            post_ids=post_ids,
+            knows_followees=True,
+            part=Part(post_ids=kept, bound=bound, cut=any_cut),
+            late=late,
             missing=missing,
-            ended=ended,
-            followed=frozenset(author for author, flag in zip(others, follows, strict=True) if flag),
+            followed=frozenset(author for author, flag in zip(others, answer[1], strict=True) if flag),
         )
 
-    async def followees(self, viewer_id: int) -> list[int]:
+    async def followees(self, viewer_id: int) -> Followees:
         """Whom the reader follows, from PostgreSQL (table ``follows``, which graph owns)."""
         shard = ids.shard_of(viewer_id)
         async with self._shards.connection(shard) as connection:
             cursor = await connection.execute(
-                f"SELECT followee_id FROM {schema(shard)}.follows WHERE follower_id = %s AND active LIMIT %s",
-                (viewer_id, _FOLLOWEES_MAX),
+                f"SELECT followee_id, active FROM {schema(shard)}.follows WHERE follower_id = %s"
+                " AND (active OR at_ms > %s) LIMIT %s",
+                (viewer_id, now_ms() - 1000 * _LEFT_SECONDS, _FOLLOWEES_MAX),
             )
-            return [row[0] for row in await cursor.fetchall()]
+            rows = await cursor.fetchall()
+        return Followees(
+            followed=[followee for followee, active in rows if active],
+            left=[followee for followee, active in rows if not active],
+        )
 
     async def posts_of(
-        self, author_ids: Iterable[int], *, before_id: int = ID_MAX, after_id: int = 0, count: int
-    ) -> list[Authored]:
-        """The authors' newest posts between the ids, from PostgreSQL (table ``posts``): one query per instance."""
+        self, author_ids: Iterable[int], *, before_id: int = ID_MAX, from_id: int = 0, count: int
+    ) -> list[int]:
+        """The authors' newest posts between the ids, from PostgreSQL (table ``posts``): one query per instance.
+
+        Each author's are read by index, ``count`` at most: the cost grows with the authors, not with the table.
+        """
         by_shard: dict[int, list[int]] = {}
         for author_id in author_ids:
             by_shard.setdefault(ids.shard_of(author_id), []).append(author_id)
-        found: list[Authored] = []
+        found: list[int] = []
 
         async def on(index: int, mine: list[int]) -> None:
-            text = " UNION ALL ".join(
-                f"SELECT * FROM (SELECT id, author_id FROM {schema(shard)}.posts WHERE author_id = ANY(%s)"
-                f" AND id < %s AND id > %s ORDER BY id DESC LIMIT %s) s{shard}"
-                for shard in mine
-            )
+            text = " UNION ALL ".join(POSTS_OF.replace("{s}", schema(shard)) for shard in mine)
             values: list[Any] = []
             for shard in mine:
-                values += (by_shard[shard], before_id, after_id, count)
+                values += (by_shard[shard], before_id, from_id, count)
             async with self._shards.on_instance(index) as connection:
-                cursor = await connection.execute(
-                    f"SELECT id, author_id FROM ({text}) every ORDER BY id DESC LIMIT %s", [*values, count]
-                )
-                found.extend(Authored(post_id=row[0], author_id=row[1]) for row in await cursor.fetchall())
+                cursor = await connection.execute(f"{text} ORDER BY id DESC LIMIT %s", [*values, count])
+                found.extend(row[0] for row in await cursor.fetchall())
 
         await asyncio.gather(*(on(index, mine) for index, mine in self._shards.by_instance(by_shard).items()))
-        found.sort(key=lambda each: -each.post_id)
+        found.sort(reverse=True)
         return found[:count]
 
-    async def refill(self, viewer_id: int, *, celebrities: frozenset[int]) -> None:
-        """Make the reader's timeline anew in Redis: what those followed have posted in the last seven days."""
+    async def refill(self, viewer_id: int) -> None:
+        """Refill the reader's timeline in Redis: one's own posts and those of all who are followed.
+
+        Celebrities' are among them: an author who falls below the threshold is in every timeline made before.
+        """
         key = timelines.timeline_key(viewer_id)
-        await self._timelines.begin_fill(key)
-        authors = [each for each in await self.followees(viewer_id) if each not in celebrities]
-        await self._fill(key, authors, after_id=oldest_id())
+        began = await self._timelines.begin_fill(key)
+        authors = [viewer_id, *(await self.followees(viewer_id)).followed]
+        since_ms = max(ids.EPOCH_MS, now_ms() - WINDOW_MS)
+        oldest = ids.compose(created_ms=since_ms, shard=0, sequence=0)
+        found = await self.posts_of(authors, from_id=oldest, count=self._depth + 1)
+        floor_ms = since_ms
+        wanted = min(self._depth, _ENOUGH)
+        if len(found) > self._depth:
+            floor_ms = created_ms_of(found[self._depth]) + 1
+        elif len(found) < wanted:
+            older = await self.posts_of(authors, before_id=oldest, count=wanted - len(found) + 1)
+            found += older
+            floor_ms = created_ms_of(found[wanted]) + 1 if len(found) > wanted else 0
+        await self._fill(key, found, began=began, floor_ms=floor_ms)
 
     async def refill_author(self, author_id: int) -> None:
-        """Make an author's own posts anew in Redis."""
+        """Refill an author's own posts in Redis."""
         key = timelines.author_key(author_id)
-        await self._timelines.begin_fill(key)
-        await self._fill(key, [author_id], after_id=0)
+        began = await self._timelines.begin_fill(key)
+        found = await self.posts_of([author_id], count=self._depth + 1)
+        floor_ms = created_ms_of(found[self._depth]) + 1 if len(found) > self._depth else 0
+        await self._fill(key, found, began=began, floor_ms=floor_ms)
 
-    async def _fill(self, key: str, author_ids: Sequence[int], *, after_id: int) -> None:
-        found = await self.posts_of(author_ids, after_id=after_id, count=self._depth) if author_ids else []
+    async def _fill(self, key: str, post_ids: Iterable[int], *, began: float, floor_ms: int) -> None:
+        entries = [Entry(post_id=each, created_ms=created_ms_of(each)) for each in post_ids]
         await self._timelines.fill(
-            key, [Entry(post_id=each.post_id, created_ms=created_ms_of(each.post_id)) for each in found]
+            key, [each for each in entries if each.created_ms >= floor_ms], began=began, floor_ms=floor_ms
         )
 
     async def refill_followees(self, viewer_id: int) -> None:
-        """Make the reader's set of followees anew in Redis."""
+        """Refill the reader's set of followees in Redis."""
         await self._following.begin_fill(viewer_id)
-        await self._following.fill(viewer_id, await self.followees(viewer_id))
-
-    async def length(self, viewer_id: int) -> int:
-        """How many posts the reader's timeline holds."""
-        with reaching():
-            held: Any = await self._redis.zcard(timelines.timeline_key(viewer_id))
-        return max(0, int(held) - 1)  # without the marker
+        await self._following.fill(viewer_id, (await self.followees(viewer_id)).followed)
 
 
-def oldest_id() -> int:
-    """The smallest id that a post within the window may have."""
-    return ids.compose(created_ms=max(ids.EPOCH_MS, now_ms() - WINDOW_MS), shard=0, sequence=0)
+#: Values: authors, before, from, count.
+POSTS_OF: Final = """
+SELECT p.id FROM unnest(%s::bigint[]) AS a (id) CROSS JOIN LATERAL (
+    SELECT id FROM {s}.posts WHERE author_id = a.id AND id < %s AND id >= %s ORDER BY id DESC LIMIT %s
+) p
+"""
 
 
-def _before_ms(before_id: int) -> int | None:
+def _asked(ask: Ask) -> int:
+    return ask.count + _SAME_MS_MAX if ask.before_id < ID_MAX else ask.count
+
+
+def _highest_ms(before_id: int) -> int | None:
     return None if before_id >= ID_MAX else created_ms_of(before_id)
 
 
-def _ended(rows: Sequence[Any], asked: int, kept: Sequence[int], count: int) -> bool:
-    """Nothing older: fewer rows than asked for, and all of those kept fit in."""
-    return len(rows) < asked and len(kept) <= count
+def _between_ms(span: Span) -> tuple[int, int]:
+    return created_ms_of(span.newest), created_ms_of(span.oldest)
+
+
+def _bound(post_ids: Sequence[int], *, full: bool, floor_ms: int) -> tuple[int, bool]:
+    """From which id on a list is complete, and whether there is more below: a list as long as asked for is cut."""
+    floor = ids.compose(created_ms=floor_ms, shard=0, sequence=0) if floor_ms > ids.EPOCH_MS else 0
+    if full and post_ids[-1] > floor:
+        return post_ids[-1], True
+    return floor, False

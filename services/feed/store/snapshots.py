@@ -1,6 +1,6 @@
 """What is the same for every reader, kept in this process and read anew every second: no request waits for it.
 
-Popular posts, house ads, and who is a celebrity. When Redis is out of reach the last snapshot serves on for half a
+Popular posts and house ads. When Redis is out of reach the last snapshot serves on for half a
 minute; after that the source counts as missing.
 """
 
@@ -14,6 +14,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from core.names import Key
+from services.feed.rules.popular import Popular
 from services.feed.rules.session import mark
 from services.feed.store.cards import Cards
 from services.kit.stores.redis import reaching
@@ -21,26 +22,15 @@ from services.kit.stores.redis import reaching
 EVERY_SECONDS: Final = 1.0
 _SERVES_SECONDS: Final = 30.0
 _POPULAR_MAX: Final = 1_000
-_CELEBRITIES_MAX: Final = 4_000  # arguments of one script call
-
-
-@dataclass(frozen=True, slots=True)
-class Popular:
-    """One post to recommend; ``mark`` is what a session remembers of it."""
-
-    post_id: int
-    author_id: int
-    mark: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The three lists as of ``at_seconds`` (monotonic clock)."""
+    """The two lists as of ``at_seconds`` (monotonic clock)."""
 
     at_seconds: float
     popular: Sequence[Popular]  # most popular first
     ads: Sequence[bytes]  # JSON of each
-    celebrities: tuple[int, ...]
 
     @property
     def serves(self) -> bool:
@@ -54,16 +44,15 @@ class Snapshots:
     def __init__(self, redis: Redis, cards: Cards):
         self._redis, self._cards = redis, cards
         self._authors: Mapping[int, int] = {}
-        self.latest = Snapshot(at_seconds=float("-inf"), popular=(), ads=(), celebrities=())
+        self.latest = Snapshot(at_seconds=float("-inf"), popular=(), ads=())
 
     async def refresh(self) -> None:
-        """Read all three in one round trip, and the authors of posts not seen before."""
+        """Read both in one round trip, and the authors of posts not seen before."""
         with reaching():
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.zrevrange(Key.POPULAR, 0, _POPULAR_MAX - 1)
                 pipe.lrange(Key.HOUSE_ADS, 0, -1)
-                pipe.smembers(Key.CELEBRITIES)
-                popular, ads, celebrities = await pipe.execute()
+                popular, ads = await pipe.execute()
         post_ids = [int(each) for each in popular]
         authors = {post_id: self._authors[post_id] for post_id in post_ids if post_id in self._authors}
         cards: Any = await self._cards.read([post_id for post_id in post_ids if post_id not in authors])
@@ -75,5 +64,4 @@ class Snapshots:
                 Popular(post_id, authors[post_id], mark(post_id)) for post_id in post_ids if post_id in authors
             ),
             ads=tuple(ads),
-            celebrities=tuple(sorted(map(int, celebrities)))[:_CELEBRITIES_MAX],
         )

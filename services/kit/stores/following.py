@@ -1,8 +1,8 @@
 """Whom a user follows, as a set in Redis: the one module that writes and reads ``following:{user}``.
 
 Graph writes through on every follow and unfollow; a reader that finds the set missing may refill it from PostgreSQL. A
-marker tells a set that is whole from one that was evicted or is being filled. While a refill is under way an unfollow
-leaves a tombstone, so that the refill cannot bring back what it had read just before.
+marker tells a set that is whole from one that was evicted or is being filled. An unfollow leaves a tombstone: a refill
+that is under way cannot bring back what it had read just before, and the feed does not recommend who was just left.
 """
 
 from __future__ import annotations
@@ -27,11 +27,25 @@ redis.call('SREM', KEYS[1], '-' .. ARGV[1])
 redis.call('SADD', KEYS[1], ARGV[1])
 return 1
 """
+#: '!' says that there are tombstones, the only case in which a reader needs to look for them.
 _REMOVE: Final = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('SREM', KEYS[1], ARGV[1])
-if redis.call('SISMEMBER', KEYS[1], '?') == 1 then redis.call('SADD', KEYS[1], '-' .. ARGV[1]) end
+redis.call('SADD', KEYS[1], '!', '-' .. ARGV[1])
 return 1
+"""
+#: For scripts: ``flagged(key, authors)`` answers, for each author, 1 where followed or left lately, else 0.
+FLAGGED: Final = """
+local function flagged(key, authors)
+  if #authors == 0 then return {} end
+  local flags = redis.call('SMISMEMBER', key, unpack(authors))
+  if redis.call('SISMEMBER', key, '!') == 1 then
+    for index, author in ipairs(authors) do
+      if flags[index] == 0 then flags[index] = redis.call('SISMEMBER', key, '-' .. author) end
+    end
+  end
+  return flags
+end
 """
 _FILL: Final = """
 for index = 2, #ARGV do

@@ -1,9 +1,12 @@
 """Timelines in Redis: the one module that writes and reads ``timeline:{user}`` and ``author_posts:{user}``.
 
-Each is a sorted set of post ids by ``created_ms`` with a marker at rank 0 that says whether it is whole. Fan-out adds
-to sets that exist and to no others, so a set that has expired is seen as missing and is refilled from PostgreSQL,
-instead of showing the one post that came since. A refill sets the marker first, then reads, then adds: a post that is
-made meanwhile is either in what was read or finds the marker and is added.
+Each is a sorted set of post ids by ``created_ms`` with a marker at rank 0 that says whether it is whole, and how far
+back: it holds every post from its ``floor_ms`` on, and what is older is in PostgreSQL only. Trimming raises the floor,
+so that a set never looks complete where it was cut.
+
+Fan-out adds to sets that exist and to no others, so a set that has expired is seen as missing and is refilled from
+PostgreSQL, instead of showing the one post that came since. A refill sets the marker first, then reads, then adds: a
+post that is made meanwhile is either in what was read or finds the marker and is added.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
+from time import monotonic
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -21,20 +25,64 @@ from core.names import Key
 from services.kit.stores.redis import reaching
 
 _MARKER: Final = b"~"
-_FILLING: Final = -2
+#: Scores of the marker: whole from the beginning, being filled, or -(floor_ms + 2).
 _WHOLE: Final = -1
-_FILL_SECONDS: Final = 30  # a refill that died leaves a marker; it lives this long
+_FILLING: Final = -2
+FILL_SECONDS: Final = 30  # a refill that died leaves a marker; it lives this long
+_LATE_SECONDS: Final = 20  # a refill that took longer is given up: its marker may be another's by now
 
-_PUSH: Final = """
-local delivered = 0
+#: Cuts a set to ``depth`` posts; answers the marker's score, raised to just above what was cut off.
+_TRIM: Final = """
+local function trimmed(key, depth, marker)
+  local excess = redis.call('ZCARD', key) - 1 - depth
+  if excess <= 0 then return marker end
+  local newest_cut = redis.call('ZRANGE', key, excess, excess, 'WITHSCORES')[2]
+  redis.call('ZREMRANGEBYRANK', key, 1, excess)
+  return math.min(marker, -(tonumber(newest_cut) + 3))
+end
+"""
+#: A set that is being filled is trimmed once it is filled. A post below the floor is PostgreSQL's.
+_PUSH: Final = (
+    _TRIM
+    + """
+local delivered, score, depth = 0, tonumber(ARGV[1]), tonumber(ARGV[3])
 for _, key in ipairs(KEYS) do
-  if redis.call('EXISTS', key) == 1 then
-    delivered = delivered + redis.call('ZADD', key, ARGV[1], ARGV[2])
-    redis.call('ZREMRANGEBYRANK', key, 1, -(ARGV[3] + 1))
+  local marker = tonumber(redis.call('ZSCORE', key, '~') or nil)
+  if marker and score >= -marker - 2 and redis.call('ZADD', key, score, ARGV[2]) == 1 then
+    delivered = delivered + 1
+    if marker ~= -2 then
+      local raised = trimmed(key, depth, marker)
+      if raised < marker then redis.call('ZADD', key, raised, '~') end
+    end
   end
 end
 return delivered
 """
+)
+#: ARGV: depth, floor_ms of what is added, seconds to live (0: this is no refill), then score and post by turns. Where a
+#: refill is under way, posts that are not all of an author's cannot be added: it is made to begin again.
+_ADD: Final = (
+    _TRIM
+    + """
+local key, depth, floor, seconds = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local marker = tonumber(redis.call('ZSCORE', key, '~') or nil)
+if not marker then return -1 end
+if marker == -2 and seconds == 0 and floor > 0 then
+  redis.call('DEL', key)
+  return -1
+end
+local added = 0
+for first = 4, #ARGV, 2000 do
+  added = added + redis.call('ZADD', key, unpack(ARGV, first, math.min(first + 1999, #ARGV)))
+end
+if marker == -2 and seconds == 0 then return added end
+if marker == -2 then marker = -1 end
+if floor > 0 then marker = math.min(marker, -(floor + 2)) end
+redis.call('ZADD', key, trimmed(key, depth, marker), '~')
+if seconds > 0 then redis.call('EXPIRE', key, seconds) end
+return added
+"""
+)
 
 
 class State(StrEnum):
@@ -55,10 +103,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """Newest first."""
+    """Newest first: every post from ``floor_ms`` on, where the state is WHOLE."""
 
     state: State
     entries: tuple[Entry, ...]
+    floor_ms: int = 0
 
 
 def timeline_key(user_id: int) -> str:
@@ -78,11 +127,27 @@ def ask(pipe: Pipeline, key: str, *, count: int, before_ms: int | None = None) -
     pipe.zrevrangebyscore(key, highest, 0, start=0, num=count, withscores=True)
 
 
+def ask_between(pipe: Pipeline, key: str, newest_ms: int, oldest_ms: int, *, count: int) -> None:
+    """Queue the reading of the ids of at most ``count`` posts of that time, newest first: one command."""
+    pipe.zrevrangebyscore(key, newest_ms, oldest_ms, start=0, num=count)
+
+
 def told(results: Sequence[Any]) -> Timeline:
     """The timeline from the two results of `ask`."""
     score, rows = results
-    state = State.MISSING if score is None else State.WHOLE if int(score) == _WHOLE else State.FILLING
-    return Timeline(state=state, entries=tuple(Entry(post_id=int(post), created_ms=int(at)) for post, at in rows))
+    state, floor_ms = marked(score)
+    entries = tuple(Entry(post_id=int(post), created_ms=int(at)) for post, at in rows if at >= floor_ms)
+    return Timeline(state=state, entries=entries, floor_ms=floor_ms)
+
+
+def marked(score: Any) -> tuple[State, int]:
+    """State and ``floor_ms`` of a set by its marker's score (None where it has no marker)."""
+    if score is None:
+        return State.MISSING, 0
+    value = int(float(score))
+    if value == _FILLING:
+        return State.FILLING, 0
+    return State.WHOLE, max(0, -value - 2)
 
 
 async def read(redis: Redis, key: str, *, count: int, before_ms: int | None = None) -> Timeline:
@@ -99,7 +164,7 @@ class Timelines:
     def __init__(self, redis: Redis, *, depth: int, ttl_seconds: float, batch: int = 500):
         self._redis, self._depth, self._batch = redis, depth, batch
         self._ttl_seconds = max(1, round(ttl_seconds))
-        self._push = redis.register_script(_PUSH)
+        self._push, self._add = redis.register_script(_PUSH), redis.register_script(_ADD)
 
     async def push(self, keys: Iterable[str], entry: Entry) -> int:
         """Add a post to those sets that exist, trimmed to depth; returns how many did not have it yet."""
@@ -108,6 +173,10 @@ class Timelines:
             while batch := list(islice(rest, self._batch)):
                 delivered += int(await self._push(keys=batch, args=[entry.created_ms, entry.post_id, self._depth]))
         return delivered
+
+    async def merge(self, key: str, entries: Iterable[Entry], *, floor_ms: int = 0) -> None:
+        """Add an author's posts, all that were made from ``floor_ms`` on, to a set if it exists."""
+        await self._added(key, entries, floor_ms=floor_ms, seconds=0)
 
     async def remove(self, keys: Iterable[str], post_id: int) -> None:
         """Take a post out."""
@@ -119,25 +188,32 @@ class Timelines:
                         pipe.zrem(key, post_id)
                     await pipe.execute()
 
-    async def begin_fill(self, key: str) -> None:
-        """Say that a refill is under way; call it before reading PostgreSQL, then `fill`."""
+    async def begin_fill(self, key: str) -> float:
+        """Say that a refill is under way; call it before reading PostgreSQL, then `fill` with what it returns."""
+        began = monotonic()
         with reaching():
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.zadd(key, {_MARKER: _FILLING}, nx=True)
-                pipe.expire(key, _FILL_SECONDS, nx=True)
+                pipe.expire(key, FILL_SECONDS, nx=True)
                 await pipe.execute()
+        return began
 
-    async def fill(self, key: str, entries: Iterable[Entry]) -> None:
-        """Add what PostgreSQL holds and mark the set whole, for ``ttl_seconds``."""
-        scores: dict[Any, int] = {str(entry.post_id): entry.created_ms for entry in entries}
-        with reaching():
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.zadd(key, {**scores, _MARKER: _WHOLE})
-                pipe.zremrangebyrank(key, 1, -(self._depth + 1))
-                pipe.expire(key, self._ttl_seconds)
-                await pipe.execute()
+    async def fill(self, key: str, entries: Iterable[Entry], *, began: float, floor_ms: int = 0) -> None:
+        """Add what PostgreSQL holds from ``floor_ms`` on and mark the set whole, for ``ttl_seconds``.
+
+        Does nothing where the set has gone since, or the refill took too long: the next reader refills it.
+        """
+        if monotonic() - began < _LATE_SECONDS:
+            await self._added(key, entries, floor_ms=floor_ms, seconds=self._ttl_seconds)
 
     async def forget(self, key: str) -> None:
         """Drop the set: the next reader refills it."""
         with reaching():
             await self._redis.delete(key)
+
+    async def _added(self, key: str, entries: Iterable[Entry], *, floor_ms: int, seconds: int) -> None:
+        arguments: list[int] = [self._depth, floor_ms, seconds]
+        for entry in entries:
+            arguments += (entry.created_ms, entry.post_id)
+        with reaching():
+            await self._add(keys=[key], args=arguments)

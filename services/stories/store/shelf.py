@@ -25,12 +25,14 @@ _KEPT_SECONDS: Final = LIVES_MS // 1000 + 60
 _SHOWN_MAX: Final = 100  # stories of one author
 
 #: KEYS: whom the viewer follows ('~' says that the set is whole, see `services.kit.stores.following`), what they have
-#: seen. Answers nil when Redis does not know whom the viewer follows.
+#: seen. ARGV: now, stories of one author, the viewer, whose own stories are in the tray too. Answers nil when Redis
+#: does not know whom the viewer follows.
 _TRAY: Final = """
 local followed = redis.call('SMEMBERS', KEYS[1])
 local whole = false
 for _, each in ipairs(followed) do if each == '~' then whole = true end end
 if not whole then return nil end
+followed[#followed + 1] = ARGV[3]
 local missing, stories = {}, {}
 for _, each in ipairs(followed) do
   if string.match(each, '^%d+$') then
@@ -50,7 +52,7 @@ class Shelved:
     """What Redis knows for a tray."""
 
     stories: list[Telling]
-    missing: list[int]  # followed authors whose stories Redis does not know
+    missing: list[int]  # authors whose stories Redis does not know
     seen: set[int] | None  # None: not known
 
 
@@ -66,7 +68,8 @@ class Shelf:
         """Everything a tray needs, in one round trip; None when Redis does not know whom the viewer follows."""
         with reaching():
             told: Any = await self._tray(
-                keys=[following.key(viewer_id), Key.STORIES_SEEN.format(user=viewer_id)], args=[now_ms, _SHOWN_MAX]
+                keys=[following.key(viewer_id), Key.STORIES_SEEN.format(user=viewer_id)],
+                args=[now_ms, _SHOWN_MAX, viewer_id],
             )
         if told is None:
             return None

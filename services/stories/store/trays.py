@@ -21,7 +21,7 @@ _log = structlog.get_logger("stories")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tray:
-    """Stories of those followed, in no order, and what the viewer has seen."""
+    """Stories of those followed and one's own, in no order, and what the viewer has seen."""
 
     stories: list[Telling]
     seen: Collection[int]
@@ -52,7 +52,8 @@ class Trays:
         await self._guard.call(functools.partial(self._shelf.refill_followees, viewer_id, followees))
 
     async def _from_postgres(self, viewer_id: int, *, now_ms: int) -> Tray:
-        stories = await self._rows.by_authors(await self._rows.followees(viewer_id), now_ms=now_ms)
+        authors = [viewer_id, *await self._rows.followees(viewer_id)]
+        stories = await self._rows.by_authors(authors, now_ms=now_ms)
         return Tray(stories=stories, seen=(await self._rows.seen(viewer_id, now_ms=now_ms)).keys())
 
     async def _completed(self, viewer_id: int, shelved: Shelved, *, now_ms: int) -> Tray:

@@ -21,6 +21,7 @@ from tests.service.fanout.timelines import (
     follow,
     has_timeline,
     is_celebrity,
+    is_pulled,
     post,
     reads,
     redis_of,
@@ -136,6 +137,7 @@ async def test_changing_sides_leaves_no_gap_and_wavering_does_not_change_them(
 
     await follow(system, fans[2], author)  # three: a celebrity
     await until(lambda: is_celebrity(system, author), True)
+    assert await is_pulled(system, author)
     pulled = await post(system, author, photo)
     await until(lambda: author_posts(system, author), [pulled, pushed])
 
@@ -146,8 +148,56 @@ async def test_changing_sides_leaves_no_gap_and_wavering_does_not_change_them(
 
     await unfollow(system, fans[1], author)  # one: no longer
     await until(lambda: is_celebrity(system, author), False)
-    assert await timeline(system, fans[0]) == [pulled, pushed]  # what was only pulled so far is there
+    both = await post(system, author, photo)
+    await until(lambda: timeline(system, fans[0]), [both, pushed])  # pushed again …
+    assert await is_pulled(system, author)  # … and pulled, while there are timelines that lack what was only pulled
+    assert await author_posts(system, author) == [both, pulled, pushed]
     await until(lambda: timeline(system, fans[1]), [])
+
+
+async def test_who_fell_long_ago_is_pulled_no_longer_and_who_rose_again_is(
+    system: System, author: Someone, photo: str, fans: list[Someone]
+) -> None:
+    readers = system.apps["fanout"][FANOUT]._readers
+    other = await system.person()
+    for who in (author, other):
+        await readers.mark_celebrity(int(who.id), celebrity=True, now_ms=0)
+        await readers.mark_celebrity(int(who.id), celebrity=False, now_ms=1_000)
+    await readers.mark_celebrity(int(other.id), celebrity=True, now_ms=2_000)
+    await readers.tell_all_celebrities(fallen_before_ms=1_000)
+    assert [await is_pulled(system, who) for who in (author, other)] == [True, True]
+    assert [await is_celebrity(system, who) for who in (author, other)] == [False, True]
+
+    await readers.tell_all_celebrities(fallen_before_ms=1_001)
+    assert [await is_pulled(system, who) for who in (author, other)] == [False, True]
+    assert [await is_celebrity(system, who) for who in (author, other)] == [False, True]
+    assert await redis_of(system).sismember(Key.PULLED, "~")
+
+
+async def test_a_new_follower_gets_every_post_that_the_timeline_reaches_back_to(
+    system: System, author: Someone, photo: str, fans: list[Someone]
+) -> None:
+    made = [await post(system, author, photo) for _ in range(55)]
+    await system.drain()
+    await reads(system, fans[1], floor_ms=ids.created_ms_of(int(made[30])))
+    for fan in fans[:2]:
+        await follow(system, fan, author)
+    await system.drain()
+    assert await timeline(system, fans[0]) == made[::-1]
+    assert await timeline(system, fans[1]) == made[:29:-1]
+
+
+async def test_ones_own_posts_are_in_ones_own_timeline_until_they_are_deleted(
+    system: System, author: Someone, photo: str, fans: list[Someone]
+) -> None:
+    await reads(system, author)
+    for fan in fans:
+        await follow(system, fan, author)
+    await until(lambda: is_celebrity(system, author), True)
+    kept, gone = await post(system, author, photo), await post(system, author, photo)
+    await until(lambda: timeline(system, author), [gone, kept])
+    await system.call("post.delete", user=author, post_id=gone)
+    await until(lambda: timeline(system, author), [kept])
 
 
 async def test_everything_told_twice_or_late_or_crosswise_changes_nothing(
@@ -184,14 +234,17 @@ async def test_what_redis_has_lost_or_made_up_about_celebrities_is_put_right(
         await follow(system, fan, author)
     first = await post(system, author, photo)
     await until(lambda: is_celebrity(system, author), True)
-    await redis.srem(Key.CELEBRITIES, author.id)
+    await redis.delete(Key.CELEBRITIES, Key.PULLED)
     await redis.delete(Key.AUTHOR_POSTS.format(user=author.id))
     nobody = await system.person()
     await redis.sadd(Key.CELEBRITIES, nobody.id)  # and so there is a set, though not a whole one
+    await redis.sadd(Key.PULLED, nobody.id)
 
     # by the worker's own timer
     await until(lambda: is_celebrity(system, author), True)
     await until(lambda: is_celebrity(system, nobody), False)
+    await until(lambda: is_pulled(system, author), True)
+    await until(lambda: is_pulled(system, nobody), False)
 
     second = await post(system, author, photo)
     await system.drain()

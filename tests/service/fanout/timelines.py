@@ -29,13 +29,12 @@ def redis_of(system: System) -> Any:
     return next(app[REDIS] for app in system.apps.values() if REDIS in app)
 
 
-async def reads(system: System, *people: Someone, holding: tuple[Entry, ...] = ()) -> None:
+async def reads(system: System, *people: Someone, holding: tuple[Entry, ...] = (), floor_ms: int = 0) -> None:
     """Give people a timeline, as the feed does at their first read."""
     writer = Timelines(redis_of(system), depth=1000, ttl_seconds=3600)
     for person in people:
         key = timeline_key(int(person.id))
-        await writer.begin_fill(key)
-        await writer.fill(key, holding)
+        await writer.fill(key, holding, began=await writer.begin_fill(key), floor_ms=floor_ms)
 
 
 async def timeline(system: System, person: Someone) -> list[str]:
@@ -63,6 +62,10 @@ async def post(system: System, author: Someone, media_id: str) -> str:
 
 async def is_celebrity(system: System, author: Someone) -> bool:
     return bool(await redis_of(system).sismember(Key.CELEBRITIES, author.id))
+
+
+async def is_pulled(system: System, author: Someone) -> bool:
+    return bool(await redis_of(system).sismember(Key.PULLED, author.id))
 
 
 async def follow(system: System, follower: Someone, followee: Someone) -> None:

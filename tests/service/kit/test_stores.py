@@ -1,4 +1,4 @@
-"""Shards of PostgreSQL and sets in Redis, real ones."""
+"""Shards of PostgreSQL and clients of Redis, real ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ from services.kit.stores import redis as redis_store
 from services.kit.stores import timelines, translated
 from services.kit.stores.people import people
 from services.kit.stores.postgres import Connection, Shards, schema
-from services.kit.stores.timelines import Entry, State, Timelines
 from tests.service.conftest import until
 
 TABLES = "CREATE TABLE IF NOT EXISTS {s}.kit_things (id bigint PRIMARY KEY, text text NOT NULL);"
@@ -178,89 +177,6 @@ async def test_people_come_from_all_shards_in_one_call(shards: Shards) -> None:
 
     assert {number: person.username for number, person in found.items()} == {n: f"kit.{n}" for n in wanted}
     assert await people(shards, []) == {}
-
-
-@pytest.fixture(scope="module")
-async def redis(servers: Any) -> AsyncIterator[Any]:
-    """Redis."""
-    client = redis_store.client(servers.stores(Component.FANOUT).redis)
-    yield client
-    await client.aclose()
-
-
-_keys = iter(range(1000))
-
-
-@pytest.fixture
-def key() -> str:
-    """A fresh timeline."""
-    return timelines.timeline_key(900_000 + next(_keys))
-
-
-def entries(*numbers: int) -> list[Entry]:
-    return [Entry(post_id=number, created_ms=number * 10) for number in numbers]
-
-
-async def test_a_timeline_is_newest_first_and_pages_by_time(redis: Any, key: str) -> None:
-    lines = Timelines(redis, depth=10, ttl_seconds=60)
-    await lines.begin_fill(key)
-    await lines.fill(key, entries(3, 1, 2))
-
-    whole = await timelines.read(redis, key, count=10)
-    older = await timelines.read(redis, key, count=10, before_ms=20)
-    first = await timelines.read(redis, key, count=1)
-
-    assert (whole.state, [each.post_id for each in whole.entries]) == (State.WHOLE, [3, 2, 1])
-    assert [each.post_id for each in older.entries] == [2, 1]
-    assert [each.post_id for each in first.entries] == [3]
-    assert 0 < await redis.ttl(key) <= 60
-
-
-async def test_an_empty_timeline_is_whole_and_a_missing_one_is_not(redis: Any, key: str) -> None:
-    lines = Timelines(redis, depth=10, ttl_seconds=60)
-    assert (await timelines.read(redis, key, count=5)).state is State.MISSING
-
-    await lines.begin_fill(key)
-    assert (await timelines.read(redis, key, count=5)).state is State.FILLING
-    await lines.fill(key, [])
-
-    empty = await timelines.read(redis, key, count=5)
-    assert (empty.state, empty.entries) == (State.WHOLE, ())
-
-
-async def test_a_push_goes_to_timelines_that_exist_is_told_once_and_trims(redis: Any) -> None:
-    lines = Timelines(redis, depth=3, ttl_seconds=60, batch=2)
-    keys = [timelines.timeline_key(910_000 + number) for number in range(5)]
-    for each in keys[:4]:
-        await lines.fill(each, entries(1, 2, 3))
-
-    delivered = [await lines.push(keys, entries(4)[0]) for _ in range(2)]
-
-    assert delivered == [4, 0]
-    for each in keys[:4]:
-        assert [entry.post_id for entry in (await timelines.read(redis, each, count=9)).entries] == [4, 3, 2]
-        assert (await timelines.read(redis, each, count=9)).state is State.WHOLE
-    assert (await timelines.read(redis, keys[4], count=9)).state is State.MISSING
-
-
-async def test_a_post_that_is_made_during_a_refill_is_not_lost(redis: Any, key: str) -> None:
-    lines = Timelines(redis, depth=10, ttl_seconds=60)
-    await lines.begin_fill(key)
-    read_before_the_post = entries(1, 2)
-
-    await lines.push([key], entries(3)[0])
-    await lines.fill(key, read_before_the_post)
-
-    assert [each.post_id for each in (await timelines.read(redis, key, count=9)).entries] == [3, 2, 1]
-
-
-async def test_a_removed_post_is_gone_from_all_timelines(redis: Any, key: str) -> None:
-    lines = Timelines(redis, depth=10, ttl_seconds=60)
-    await lines.fill(key, entries(1, 2))
-
-    await lines.remove([key, "timeline:nobody"], 1)
-
-    assert [each.post_id for each in (await timelines.read(redis, key, count=9)).entries] == [2]
 
 
 async def test_redis_that_is_not_there_is_told_as_a_failure() -> None:

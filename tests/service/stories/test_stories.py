@@ -66,6 +66,22 @@ async def test_a_story_shows_in_followers_trays_at_once_unseen_first_and_then_ne
     assert [story["seen"] for story in items[0]["stories"]] == [True, False]
 
 
+async def test_ones_own_story_is_first_in_ones_own_tray_whichever_store_answers(system: System) -> None:
+    author, photo = await photographer(system)
+    followed, other_photo = await photographer(system)
+    await follow(system, author, followed)
+    own = await told(system, author, photo)
+    theirs = await told(system, followed, other_photo)
+    wanted = [(author.id, True, [own["id"]]), (followed.id, True, [theirs["id"]])]
+    assert await shown(system, author) == wanted
+    redis: Any = system.apps["stories"][REDIS]
+    await redis.delete(*(Key.STORIES.format(user=who.id) for who in (author, followed)))
+    await redis.delete(Key.FOLLOWING.format(user=author.id))
+    assert await shown(system, author) == wanted
+    assert await see(system, author, own["id"]) == 204
+    assert (await shown(system, author))[0] == (author.id, False, [own["id"]])
+
+
 async def test_a_story_lives_24_hours_to_the_millisecond(system: System) -> None:
     author, photo = await photographer(system)
     story = await told(system, author, photo)
@@ -224,14 +240,17 @@ def telling(story_id: int, author_id: int, *, ends_ms: int = 100, card: bytes = 
 
 def test_a_tray_is_bounded_shows_each_story_once_and_prefers_the_one_with_pictures() -> None:
     many = [telling(number, number) for number in range(1, AUTHORS_MAX + 10)]
-    assert len(tray(many, seen=(), now_ms=0)) == AUTHORS_MAX
-    assert [each.author_id for each in tray(many, seen=(), now_ms=0)][:2] == [AUTHORS_MAX + 9, AUTHORS_MAX + 8]
+    assert len(tray(many, viewer_id=0, seen=(), now_ms=0)) == AUTHORS_MAX
+    assert [each.author_id for each in tray(many, viewer_id=0, seen=(), now_ms=0)][:2] == [
+        AUTHORS_MAX + 9,
+        AUTHORS_MAX + 8,
+    ]
     twice = [telling(1, 1, card=b"with pictures"), telling(1, 1, card=b"bare")]
-    assert [story.card for story in tray(twice, seen=(), now_ms=0)[0].stories] == [b"with pictures"]
-    assert tray([telling(1, 1, ends_ms=5)], seen=(), now_ms=5) == []
+    assert [story.card for story in tray(twice, viewer_id=0, seen=(), now_ms=0)[0].stories] == [b"with pictures"]
+    assert tray([telling(1, 1, ends_ms=5)], viewer_id=0, seen=(), now_ms=5) == []
 
 
 @pytest.mark.parametrize("seen", [{1}, {1, 2}])
 def test_an_author_is_unseen_while_any_story_is(seen: set[int]) -> None:
     stories = [telling(1, 7), telling(2, 7)]
-    assert tray(stories, seen=seen, now_ms=0)[0].unseen is (2 not in seen)
+    assert tray(stories, viewer_id=0, seen=seen, now_ms=0)[0].unseen is (2 not in seen)

@@ -1,0 +1,44 @@
+"""Lists of followed posts merged without a gap, though each reaches back to a depth of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One list, newest first: nothing is missing from id ``bound`` on (0: from the beginning).
+
+    ``cut`` says that it is bounded because no more was asked for; else its store holds no more.
+    """
+
+    post_ids: Sequence[int]
+    bound: int
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """All of the lists as far back as every one is complete, at most as many as wanted.
+
+    Where ``older_than`` is given, the stores hold too little: what is older than it has to be read from PostgreSQL.
+    """
+
+    post_ids: list[int]
+    ended: bool
+    older_than: int | None
+
+
+def merge(parts: Sequence[Part], *, before: int, count: int) -> Merged:
+    """The newest ``count`` posts older than ``before``."""
+    bound = max(part.bound for part in parts)
+    cut = any(part.cut for part in parts if part.bound == bound)
+    every = {post_id for part in parts for post_id in part.post_ids if bound <= post_id < before}
+    post_ids = sorted(every, reverse=True)
+    full = len(post_ids) > count
+    return Merged(
+        post_ids=post_ids[:count],
+        ended=bound == 0 and not full,
+        older_than=None if full or cut or bound == 0 else min(bound, before),
+    )

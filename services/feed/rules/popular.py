@@ -1,0 +1,35 @@
+"""Which popular posts are recommended: the most popular, but few of one author."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Popular:
+    """One post to recommend; ``mark`` is what a session remembers of it."""
+
+    post_id: int
+    author_id: int
+    mark: int
+
+
+def varied(popular: Iterable[Popular], *, maximum: int, per_author: int) -> tuple[list[Popular], bool]:
+    """The first ``maximum`` with at most ``per_author`` of one author, and others only where there are too few.
+
+    The second value says whether that is all of them.
+    """
+    chosen: list[Popular] = []
+    others: list[Popular] = []
+    counts: dict[int, int] = {}
+    for each in popular:
+        count = counts[each.author_id] = counts.get(each.author_id, 0) + 1
+        if count > per_author:
+            others.append(each)
+        elif len(chosen) == maximum:
+            return chosen, False
+        else:
+            chosen.append(each)
+    room = maximum - len(chosen)
+    return chosen + others[:room], len(others) <= room

@@ -1,0 +1,35 @@
+"""Marks of the recommendations that a session has given, beyond those in its cursor: ``feed_session:{user}:{start}``.
+
+Only sessions of many pages have any. Where Redis loses them a recommendation may come once more in that session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from core.names import Key
+from services.kit.stores.redis import reaching
+
+_TTL_SECONDS: Final = 7 * 86_400
+
+
+class Sessions:
+    """Sessions of one Redis."""
+
+    def __init__(self, redis: Redis):
+        self._redis = redis
+
+    async def given(self, viewer_id: int, start: int, *, more: Sequence[int]) -> frozenset[int]:
+        """All marks kept, after adding ``more``: one round trip; raises Unavailable, DeadlineExceeded."""
+        key = Key.FEED_SESSION.format(user=viewer_id, start=start)
+        with reaching():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                if more:
+                    pipe.sadd(key, *more)
+                    pipe.expire(key, _TTL_SECONDS)
+                pipe.smembers(key)
+                results: Any = await pipe.execute()
+        return frozenset(map(int, results[-1]))
