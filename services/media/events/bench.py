@@ -64,22 +64,22 @@ def _limit(what: int, most: int) -> None:
     resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
-def _start_clock(lane: Lane) -> None:
+def _start_clock(cpu_seconds: int) -> None:
     """Have the kernel end this process by SIGXCPU when the photo that comes now takes too long."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    _limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + photo.CPU_SECONDS_MAX[lane])
+    _limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + cpu_seconds)
 
 
 def main() -> None:
     """Work until the input ends."""
-    lane = Lane(sys.argv[1])
-    _confine(lane, int(sys.argv[2]))
+    lane, cpu_seconds = Lane(sys.argv[1]), int(sys.argv[2])
+    _confine(lane, int(sys.argv[3]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     pyvips.cache_set_max(0)  # no photo comes twice
     libc = ctypes.CDLL(None)
     photos, results = sys.stdin.buffer, sys.stdout.buffer
     while (data := _frame(photos)) is not None:
-        _start_clock(lane)
+        _start_clock(cpu_seconds)
         encoded = msgspec.msgpack.encode(_outcome(data))
         del data
         results.write(len(encoded).to_bytes(LENGTH_BYTES, "big"))

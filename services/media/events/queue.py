@@ -33,6 +33,9 @@ class Queue:
     def __len__(self) -> int:
         return self._waiting_count
 
+    def __contains__(self, media_id: int) -> bool:
+        return media_id in self._known
+
     def offer(self, *, media_id: int, owner_id: int) -> bool:
         """Let a photo wait; False where there is no room."""
         if media_id in self._known:

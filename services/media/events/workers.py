@@ -11,6 +11,7 @@ import functools
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -28,7 +29,8 @@ from services.media.events.uploaded import Darkroom, TooHeavy
 from services.media.store.photos import Photos
 
 SWEEP_SECONDS: Final = 5.0  # between two looks at PostgreSQL
-SOON_SECONDS: Final = 1.0  # while it is known to hold what is not in the queue
+SOON_SECONDS: Final = 1.0  # while it is known to hold what is not in the queues
+FORGET_SECONDS: Final = 600.0  # between two clearings of jobs whose photo was deleted
 _WAITING_MAX: Final = 1_024  # in the queue of a lane
 _OWNER_MAX: Final = 8  # and of one owner; the rest waits in PostgreSQL
 _SHARD_MAX: Final = 64  # found on a shard at a time
@@ -46,7 +48,8 @@ class Workers:
         self.counts = {Lane.LIGHT: light, Lane.HEAVY: photo.HEAVY_WORKERS}
         self._places = asyncio.Semaphore(sum(self.counts.values()))
         self._emptying = asyncio.Lock()
-        self._owing = True  # PostgreSQL may hold what is not in the queue
+        self._full = False  # PostgreSQL holds more than the queues
+        self._soon = True  # or what somebody else works on, or what was put off
         self._look = asyncio.Event()
 
     def run_beside(self, app: web.Application) -> None:
@@ -67,34 +70,36 @@ class Workers:
 
     async def sweep(self) -> None:
         """Queue what PostgreSQL owes and nobody works on."""
-        self._owing = False
+        self._full = self._soon = False
         count, owed = await self._photos.owed(owner_max=_OWNER_MAX, count_max=_SHARD_MAX)
-        self._owing |= count > len(owed)
+        self._full |= count > len(owed)
         for each in owed:
-            if each.leased:
-                self._owing = True  # by somebody who may die
-            else:
+            if not each.leased:
                 self._offer(each.lane, media_id=each.media_id, owner_id=each.owner_id)
+            elif not any(each.media_id in queue for queue in self._queues.values()):
+                self._soon = True
         self._measures.backlog(count=count, owed=owed)
 
     def _offer(self, lane: Lane, *, media_id: int, owner_id: int) -> None:
         if not self._queues[lane].offer(media_id=media_id, owner_id=owner_id):
-            self._owing = True
+            self._full = True
 
     async def _sweep_on(self) -> None:
-        attempt, given_back = 0, False
+        attempt, given_back, forgot_seconds = 0, False, -FORGET_SECONDS
         while True:
             try:
                 if not given_back:
                     await self._photos.give_back()
-                    await self._photos.forget()
                     given_back = True
                 await self.sweep()
+                if monotonic() - forgot_seconds >= FORGET_SECONDS:
+                    await self._photos.forget()
+                    forgot_seconds = monotonic()
                 attempt = 0
             except Failure as failure:
                 attempt += 1
                 _log.warning("sweep_put_off", error=str(failure), attempt=attempt)
-            seconds = SOON_SECONDS if self._owing or attempt else SWEEP_SECONDS
+            seconds = SOON_SECONDS if self._full or self._soon or attempt else SWEEP_SECONDS
             self._look.clear()
             with suppress(TimeoutError):
                 # jittered, so that several processes do not look at the same moment
@@ -113,7 +118,7 @@ class Workers:
                 _log.warning("photo_put_off", media=turn.media_id, error=str(failure), attempt=attempt)
             finally:
                 queue.done(turn)
-            if self._owing and not len(queue):
+            if self._full and not len(queue):
                 self._look.set()
             if attempt:
                 await asyncio.sleep(bus.pause_seconds(attempt))
@@ -136,7 +141,7 @@ class Workers:
                     await self._photos.put_off(job.media_id, lane=job.lane, seconds=0.0)
             raise
         except Exception as error:
-            self._owing = True
+            self._soon = True
             failure = translated(error)
             with suppress(Failure):  # its lease ends by itself
                 await self._photos.put_off(

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from core.policies.photo import Lane
+from core.policies.photo import CPU_SECONDS_MAX, Lane
 from services.media.events.bench import LENGTH_BYTES
 from services.media.rules.gate import Checked
 from services.media.rules.work import RENDER_SECONDS_MAX, Outcome
@@ -35,7 +35,15 @@ class BenchSlow(BenchLost):
 class Workshop:
     """At most ``benches`` photos of one lane at once; a bench starts with its first photo."""
 
-    def __init__(self, *, benches: int, lane: Lane = Lane.LIGHT, seconds_max: float | None = None):
+    def __init__(
+        self,
+        *,
+        benches: int,
+        lane: Lane = Lane.LIGHT,
+        seconds_max: float | None = None,
+        cpu_seconds_max: int | None = None,
+    ):
+        self._cpu_seconds_max = CPU_SECONDS_MAX[lane] if cpu_seconds_max is None else cpu_seconds_max
         self._lane, self._seconds_max = lane, RENDER_SECONDS_MAX[lane] if seconds_max is None else seconds_max
         self._free: list[asyncio.subprocess.Process] = []
         self._working: set[asyncio.subprocess.Process] = set()
@@ -76,6 +84,7 @@ class Workshop:
             "-m",
             _BENCH,
             self._lane,
+            str(self._cpu_seconds_max),
             str(os.getpid()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

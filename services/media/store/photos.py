@@ -7,6 +7,7 @@ it was begun, written before each time, and until when somebody works on it: a w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -172,7 +173,8 @@ class Photos:
                 f" AND NOT EXISTS (SELECT FROM {s}.media m WHERE m.id = j.media_id AND m.state = 'processing')"
             )
 
-        await self._shards.for_each_shard(on)
+        with suppress(psycopg.errors.UndefinedTable):
+            await self._shards.for_each_shard(on)
 
     async def exists(self, media_id: int) -> bool:
         """Whether its owner still has the photo."""

@@ -79,23 +79,30 @@ async def uploaded(system: System, user: Someone, data: bytes, *, content_type: 
     return str(told["media"]["id"])
 
 
-def flat_jpeg(width: int, height: int) -> bytes:
-    """A grey baseline JPEG of any size, made in no time: two bits of zero stand for each block."""
+def flat_jpeg(width: int, height: int, *, scans: int = 1) -> bytes:
+    """A grey JPEG of any size, made in no time; progressive where it has several scans.
+
+    Zeros are all of its data: '0' says "no difference" of a block's mean and "nothing more" of the rest; in the scans
+    that follow '0' and 14 bits of zero say "nothing" of 16,384 blocks.
+    """
 
     def segment(marker: int, body: bytes) -> bytes:
         return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
 
-    one_code = bytes((1, *[0] * 15, 0))  # '0' says "no difference" of a mean and "nothing more" of the rest
-    blocks = -(-width // 8) * -(-height // 8)
+    def scan(first: int, last: int, bits: int) -> bytes:
+        return segment(0xDA, bytes((1, 1, 0, first, last, 0))) + bytes(-(-bits // 8))
+
+    one_code, blocks = bytes((1, *[0] * 15)), -(-width // 8) * -(-height // 8)
+    several = scans > 1
     return b"".join(
         (
             b"\xff\xd8",
             segment(0xDB, bytes((0, *[16] * 64))),
-            segment(0xC0, struct.pack(">BHHB", 8, height, width, 1) + b"\x01\x11\x00"),
-            segment(0xC4, b"\x00" + one_code),
-            segment(0xC4, b"\x10" + one_code),
-            segment(0xDA, b"\x01\x01\x00\x00\x3f\x00"),
-            bytes(-(-blocks * 2 // 8)),
+            segment(0xC2 if several else 0xC0, struct.pack(">BHHB", 8, height, width, 1) + b"\x01\x11\x00"),
+            segment(0xC4, b"\x00" + one_code + b"\x00"),
+            segment(0xC4, b"\x10" + one_code + (b"\xe0" if several else b"\x00")),
+            scan(0, 0, blocks) if several else scan(0, 63, 2 * blocks),
+            *[scan(1, 63, 15 * -(-blocks // 16_384))] * (scans - 1),
             b"\xff\xd9",
         )
     )

@@ -22,11 +22,11 @@ from core.names import Component
 from services.kit import outbox
 from services.kit.stores.objects import OBJECTS
 from services.media.events.workers import WORKERS
-from services.media.events.workshop import BenchLost, Workshop
-from services.media.rules.gate import checked
+from services.media.events.workshop import BenchLost, BenchSlow, Workshop
+from services.media.rules.gate import Checked, checked
 from services.media.rules.render import damaged
 from tests.service.conftest import Someone, System
-from tests.service.media.photos import EICAR, announce, jpeg, picture, put, uploaded, with_exif
+from tests.service.media.photos import EICAR, announce, flat_jpeg, jpeg, picture, put, uploaded, with_exif
 
 COMPONENTS = (Component.AUTH, Component.POSTS, Component.MEDIA, Component.UPLOAD)
 
@@ -271,6 +271,18 @@ async def test_a_bench_that_takes_too_long_is_ended() -> None:
         with pytest.raises(BenchLost):
             await workshop.render(checked(jpeg(100, 100)))
         assert workshop._free == []
+    finally:
+        await workshop.close()
+
+
+async def test_a_bench_that_takes_too_much_processor_time_is_ended_by_the_kernel() -> None:
+    clean = flat_jpeg(8_064, 6_048, scans=3_000)
+    slow = Checked(kind="jpeg", width=8_064, height=6_048, memory_bytes=0, decode_seconds=0.0, clean=clean)
+    workshop = Workshop(benches=1, cpu_seconds_max=1)
+    try:
+        with pytest.raises(BenchSlow):
+            await workshop.render(slow)
+        assert len((await workshop.render(checked(jpeg(100, 100)))).renderings) == 5
     finally:
         await workshop.close()
 
