@@ -208,7 +208,6 @@ def _point(
             stack,
             work / "seeded",
             out,
-            t0_unix=None,
             duration_seconds=START_SECONDS_MAX + seconds,
             cores=scenario.system.placement.cores.load,
             only=load.Only(operation=name, rate_per_second=rate, seconds=seconds, seed=next(seeds)),

@@ -65,7 +65,6 @@ def _wire(name: str, scenario: Scenario, path: Path, stack: RunningStack, work: 
             replace(stack, state=state),
             work / "seeded",
             out,
-            t0_unix=None,
             duration_seconds=_START_SECONDS_MAX + seconds,
             cores=scenario.system.placement.cores.load,
             only=load.Only(operation=READS[name], rate_per_second=RATE_PER_SECOND, seconds=seconds, seed=scenario.seed),

@@ -53,7 +53,7 @@ def drive(
     seeded: Path,
     out: Path,
     *,
-    t0_unix: float | None,
+    lead_seconds: float | None = None,
     duration_seconds: float,
     cores: Sequence[int],
     only: Only | None = None,
@@ -63,12 +63,13 @@ def drive(
 ) -> dict[str, Any]:
     """Drive the schedule (or one operation) and return ``load.json``; raises UserError when the generator failed.
 
-    Without ``t0_unix`` the generator begins as soon as it is ready, and ``load.json`` says when t0 was.
+    The generator begins as soon as it is ready, or ``lead_seconds`` later; its first line says when t0 is, and
+    ``load.json`` when it was.
     """
     log = out / "drive.log"
     arguments = ["--scenario", str(scenario_path), "--gateway", stack.gateway_url, "--media", stack.media_url]
     arguments += ["--seeded", str(seeded), "--out", str(out)]
-    arguments += ["--t0-unix", f"{t0_unix:.6f}"] if t0_unix is not None else []
+    arguments += ["--lead", f"{lead_seconds:g}"] if lead_seconds is not None else []
     arguments += ["--cores", ",".join(map(str, cores))] if cores else []
     if only is not None:
         arguments += ["--only-operation", only.operation, "--rate", f"{only.rate_per_second:g}"]

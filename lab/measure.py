@@ -17,11 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from chaos import control as chaos
 from chaos import journal as faults_journal
 from chaos import ledger
-from chaos.abort import AbortCondition
-from chaos.orders import OrdersError
 from core import run
 from core.names import Origin, Server
 from core.scenario import Scenario
@@ -30,12 +27,14 @@ from lab.errors import UserError
 from lab.progress import task
 from lab.sampler import UsageSampler
 from lab.scrape import Scrape, scrape
+from lab.under_way import UnderWay
 from stack import autogroup, cores, stalls
 from stack.backing import varnish
 from stack.control import RunningStack, StackFailure
 from stack.usage import Accounting
 
-LEAD_SECONDS: Final = 8.0  # from starting the generator to its first arrival
+START_SECONDS_MAX: Final = 60.0  # from starting the generator until it is ready
+LEAD_SECONDS: Final = 4.0  # from then to its first arrival: the warden starts in it
 STALL_PROBE_SECONDS: Final = 2.0
 STALL_RATIO_MAX: Final = 0.05  # of a spinning loop's time; the calibrated noise of such machines is 0.006–0.014
 CHECK_SECONDS_MAX: Final = 300.0  # of looking for all that was acknowledged
@@ -173,59 +172,41 @@ def _observe(
     traffic = scenario.traffic
     load_cores = scenario.system.placement.cores.load
     span = traffic.warm_up_seconds + traffic.duration_seconds
-    aborted: list[str] = []
-    abort = AbortCondition(scenario)
     with cores.keep_awake(stack.cores), task("traffic") as report:
         stall_ratio = stalls.probe((load_cores or stack.cores)[0], STALL_PROBE_SECONDS).lost_ratio
         before = Counters.read(stack)
-        t0 = time.time() + LEAD_SECONDS + traffic.warm_up_seconds
         deaths = Deaths(data=stack.data, since_unix=time.time())
-        warden = _warden(scenario, stack, t0)
-
-        def on_line(line: dict[str, Any]) -> None:
-            report(max(0.0, time.time() - t0 + traffic.warm_up_seconds), span, str(line.get("note", "")))
-            if not aborted and (reason := abort.see_line(line)) is not None:
-                warden.abort(reason)
-                aborted.append(reason)
-
-        def meanwhile() -> str | None:
-            report(max(0.0, time.time() - t0 + traffic.warm_up_seconds), span)
-            if (reason := gone()) is not None:
-                return reason
-            # its faults would act until the end of the run
-            return None if warden.is_well else "the process that injects the faults died"
-
+        accounting = Accounting()
+        sampler = UsageSampler(lambda: _usage(accounting, stack), t0_unix=time.time())
+        under_way = UnderWay(scenario, stack, sampler, report)
         trouble, interrupted, told = "", False, None
         try:
-            accounting = Accounting()
-            with UsageSampler(lambda: _usage(accounting, stack), t0_unix=t0) as sampler:
+            with sampler:
                 told = load.drive(
                     scenario_path,
                     stack,
                     work / "seeded",
                     work / "load",
-                    t0_unix=t0,
-                    duration_seconds=LEAD_SECONDS + span,
+                    lead_seconds=LEAD_SECONDS,
+                    duration_seconds=START_SECONDS_MAX + LEAD_SECONDS + span,
                     cores=load_cores,
-                    meanwhile=meanwhile,
-                    on_line=on_line,
-                    stop_when=lambda: bool(aborted),
+                    meanwhile=lambda: under_way.meanwhile(gone),
+                    on_line=under_way.on_line,
+                    stop_when=lambda: under_way.is_aborted,
                 )
-        except UserError as error:
-            trouble = str(error)
+        except (UserError, KeyboardInterrupt) as error:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            trouble = "the run was interrupted" if interrupted else str(error)
             told = load.recorded(work / "load")
-            if told is None:
-                raise
-        except KeyboardInterrupt:
-            interrupted, trouble = True, "the run was interrupted"
-            told = load.recorded(work / "load")
-            if told is None:
+            if told is None or not told["sent_count"]:  # nothing was seen: there is no run
                 raise
         finally:
-            faults = warden.stop()
+            faults = under_way.stop()
         after = before if interrupted else Counters.read(stack)
     died = deaths.read()
-    journal = sorted([*faults, *(_event(entry, t0) for entry in died)], key=lambda event: event.at_seconds)
+    journal = sorted(
+        [*faults, *(_event(entry, under_way.t0_unix) for entry in died)], key=lambda event: event.at_seconds
+    )
     return Seen(
         load=told,
         usage=sampler.rows(first_second=-int(traffic.warm_up_seconds), last_second=int(traffic.duration_seconds)),
@@ -269,13 +250,6 @@ def _reasons(scenario: Scenario, told: dict[str, Any], stall_ratio: float, journ
     if not aborted:
         reasons += faults_journal.void_reasons(scenario, journal)
     return reasons
-
-
-def _warden(scenario: Scenario, stack: RunningStack, t0_unix: float) -> chaos.Warden:
-    try:
-        return chaos.start(scenario, stack_data=stack.data, t0_unix=t0_unix)
-    except (OrdersError, chaos.WardenError) as error:
-        raise UserError(f"the faults cannot be injected: {error}", exit_code=4) from error
 
 
 def _check(stack: RunningStack, work: Path, reasons: list[str]) -> dict[str, int]:

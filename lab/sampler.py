@@ -24,6 +24,10 @@ class UsageSampler:
         self._points: list[tuple[float, Mapping[str, float]]] = []
         self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
 
+    def align(self, t0_unix: float) -> None:
+        """Ask at whole seconds from this moment: t0 may become known while usage is sampled already."""
+        self._t0 = t0_unix
+
     def __enter__(self) -> UsageSampler:
         self._thread.start()
         return self

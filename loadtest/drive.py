@@ -19,7 +19,7 @@ from locust.env import Environment  # importing locust patches this process for 
 
 from loadtest import plan, progress
 from loadtest.plan import PlanError
-from loadtest.session import Session, open_session, settle
+from loadtest.session import LEAD_SECONDS, Session, open_session, settle
 from loadtest.sharing import Sharing
 from loadtest.users import Dispatcher
 
@@ -36,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         session = _session(arguments)
         cores = tuple(int(core) for core in arguments.cores.split(",")) if arguments.cores else ()
         settle(cores, urgent=session.spin)
-        t0_unix_ns = session.t0_unix_ns(arguments.t0_unix)
         total = len(plan.of(session.scenario, seed=session.seed))
+        t0_unix_ns = session.t0_unix_ns(arguments.t0_unix, lead_seconds=arguments.lead)
     except (ValueError, OSError) as error:
         progress.complain(f"loadtest.drive: {error}")
         return 2
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeded", type=Path, required=True, help="folder that loadtest.seed wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder for the record")
     parser.add_argument("--t0-unix", type=float, help="wall clock of time 0, in seconds; the warm-up ends then")
+    parser.add_argument("--lead", type=float, default=LEAD_SECONDS, help="… or seconds from being ready to the warm-up")
     parser.add_argument("--cores", default="", help="cores to run on, such as 1 or 1,3")
     parser.add_argument("--no-spin", action="store_true", help="sleep before arrivals, for a core that others need")
     parser.add_argument("--inflight", type=int, help="requests under way at once; more are refused, and void the run")

@@ -44,13 +44,14 @@ class Session:
     inflight_max: int | None = None  # None: what the traffic can need
     seed: int | None = None  # of the schedule; None: the scenario's
 
-    def t0_unix_ns(self, told_unix_seconds: float | None) -> int:
-        """The wall clock of t0: the one told, or the next that leaves time for the warm-up; raises SessionError."""
+    def t0_unix_ns(self, told_unix_seconds: float | None, *, lead_seconds: float = LEAD_SECONDS) -> int:
+        """The wall clock of t0: the one told, or the next that leaves time for the warm-up and ``lead_seconds`` before
+        it; raises SessionError."""
         warm_up = self.scenario.traffic.warm_up_seconds
         now = time.time_ns()
         self._check_tokens(now / 1e9)
         if told_unix_seconds is None:
-            return now + round((warm_up + LEAD_SECONDS) * 1e9)
+            return now + round((warm_up + lead_seconds) * 1e9)
         t0 = round(told_unix_seconds * 1e9)
         if t0 - now < warm_up * 1e9:
             raise SessionError(

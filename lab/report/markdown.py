@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from lab.report.parts import Report, Section, Table
+
+#: Signs that mean something wherever they stand; an underscore within a name does not.
+_SIGNS: Final = re.compile(r"[\\`*|<\[]|~|\$(?=[^$]*\$)|&(?=#?\w+;)|(?<!\w)_|_(?!\w)")
+#: What makes a heading, a list, a quotation or a rule of a line.
+_START: Final = re.compile(r"^(?:#{1,6} |[-+] |-{3,}$|={3,}$|>)|(?<=^\d)[.)](?= )")
+#: What renderers make a link of.
+_ADDRESS: Final = re.compile(r"(?i)(?:https?://|ftp://|mailto:|www\.)[^\s|]+")
 
 
 def render(report: Report) -> str:
@@ -61,7 +71,13 @@ def _line(cells: tuple[str, ...], *, raw: bool = False) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text in which nothing is taken for Markdown or HTML."""
-    for sign in ("\\", "`", "*", "|", "<", "["):
-        text = text.replace(sign, "\\" + sign)
-    return " ".join(text.split())
+    """Text in which nothing is taken for Markdown, HTML, a formula or a link."""
+    line, begin, parts = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split()), 0, []
+    for found in _ADDRESS.finditer(line):
+        parts += [_escaped(line[begin : found.start()]), f"`{found[0].replace('`', '')}`"]
+        begin = found.end()
+    return _START.sub(r"\\\g<0>", "".join((*parts, _escaped(line[begin:]))))
+
+
+def _escaped(text: str) -> str:
+    return _SIGNS.sub(r"\\\g<0>", text)

@@ -9,8 +9,10 @@ import pytest
 
 from core.names import Origin
 from lab.compare import compare
-from lab.report import write
+from lab.report import markdown, write
+from lab.report import page as pages
 from lab.report.page import BYTES_MAX
+from lab.report.parts import Report
 from tests.agreement import synthetic
 
 
@@ -75,3 +77,31 @@ def test_a_void_run_gets_a_report_that_says_why(tmp_path: Path) -> None:
     synthetic.write_pair(tmp_path / "pair", void=["the generator lagged"])
     compare(tmp_path / "pair")
     assert "The measured run is void: the generator lagged." in write(tmp_path / "pair").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("**b** _x_ a_name", r"\*\*b\*\* \_x\_ a_name"),
+        ("<script>alert(1)</script> &lt;", r"\<script>alert(1)\</script> \&lt;"),
+        ("[in](http://x.org) ![i](https://x.org/i.png)", r"\[in](`http://x.org)` !\[i](`https://x.org/i.png)`"),
+        ("$x^2$ costs, $5 costs", r"\$x^2\$ costs, $5 costs"),
+        ("~~old~~", r"\~\~old\~\~"),
+        ("# head", r"\# head"),
+        ("1. one", r"1\. one"),
+        ("> said", r"\> said"),
+        ("two\nlines\x1b[31m", r"two lines \[31m"),
+    ],
+)
+def test_text_from_outside_is_text_in_markdown(text: str, written: str) -> None:
+    report = Report(title=text, sentence=text, good=None, caption=text, says=text, sections=())
+    lines = markdown.render(report).splitlines()
+    assert lines == [f"# {written}", "", f"**{written}**", "", f"> {written}", "", written]
+
+
+def test_text_from_outside_is_text_in_the_page(tmp_path: Path) -> None:
+    text = "<script>alert(1)</script> & <img src=https://x.org/i.png>"
+    page_text = pages.render(Report(title=text, sentence=text, good=None, caption=text, says=text, sections=()))
+    assert "<script>alert" not in page_text
+    assert "<img" not in page_text
+    assert "&lt;script&gt;alert(1)" in page_text

@@ -17,6 +17,7 @@ import pytest
 from core import run, traffic
 from core.names import Outcome
 from lab import folders
+from loadtest import spool
 from stack import autogroup, control, guard, state
 from stack.failure import StackFailure
 
@@ -64,10 +65,13 @@ def _until(holds: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 def _acting(out: Path, child: subprocess.Popen[str]) -> bool:
-    """Whether the traffic is under way, and for a moment already."""
+    """Whether the traffic is under way, and its fault with it."""
     assert child.poll() is None, child.communicate()
-    told = out / "work" / "load" / "drive.log"
-    return told.exists() and time.time() - told.stat().st_ctime > 11.0
+    try:
+        lines = (out / "work" / "load" / spool.FILE).read_bytes().splitlines()[1:]
+        return any(row[5] > 2.0 for line in lines[-3:] for row in json.loads(line)["rows"])
+    except (OSError, ValueError):
+        return False
 
 
 def _stack(data: Path, child: subprocess.Popen[str]) -> control.RunningStack:

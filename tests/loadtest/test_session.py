@@ -80,6 +80,14 @@ def test_t0_is_where_the_caller_wants_it(told: dict[str, Any]) -> None:
     assert opened(told).t0_unix_ns(wanted) == pytest.approx(wanted * 1e9, abs=1e3)
 
 
+def test_without_a_t0_it_is_as_long_after_being_ready_as_was_asked_for(told: dict[str, Any]) -> None:
+    session = opened(told)
+    warm_up = session.scenario.traffic.warm_up_seconds
+    before = time.time_ns()
+    t0 = session.t0_unix_ns(None, lead_seconds=20.0)
+    assert before <= t0 - (warm_up + 20.0) * 1e9 <= time.time_ns()
+
+
 def test_a_t0_that_leaves_no_time_for_the_warm_up_is_refused(told: dict[str, Any]) -> None:
     with pytest.raises(SessionError, match="start sooner"):
         opened(told).t0_unix_ns(time.time() + 0.1)

@@ -1,0 +1,68 @@
+"""Traffic that is under way: when its t0 is, the warden that injects its faults, and whether its drill was aborted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from chaos import control as chaos
+from chaos.abort import AbortCondition
+from chaos.orders import OrdersError
+from core import run
+from core.scenario import Scenario
+from lab.errors import UserError
+from lab.progress import Report
+from lab.sampler import UsageSampler
+from stack.control import RunningStack
+
+
+class UnderWay:
+    """Listens to the load generator, whose first line says when t0 is: it is ready only then, however busy the machine
+    was while it started. The warden starts with that line."""
+
+    def __init__(self, scenario: Scenario, stack: RunningStack, sampler: UsageSampler, report: Report) -> None:
+        self._scenario = scenario
+        self._stack = stack
+        self._sampler = sampler
+        self._report = report
+        self._abort = AbortCondition(scenario)
+        self._warden: chaos.Warden | None = None
+        self.t0_unix = 0.0
+        self.is_aborted = False
+
+    def on_line(self, line: dict[str, Any]) -> None:
+        """A line of the generator. Raises UserError where the faults cannot be injected."""
+        if self._warden is None and "t0_unix" in line:
+            self.t0_unix = float(line["t0_unix"])
+            self._sampler.align(self.t0_unix)
+            self._warden = _warden(self._scenario, self._stack, self.t0_unix)
+        self._show(str(line.get("note", "")))
+        if self._warden is not None and not self.is_aborted and (reason := self._abort.see_line(line)) is not None:
+            self._warden.abort(reason)
+            self.is_aborted = True
+
+    def meanwhile(self, gone: Callable[[], str | None]) -> str | None:
+        """Why the traffic must end now; None while all is well."""
+        self._show("")
+        if (reason := gone()) is not None:
+            return reason
+        # a dead warden's faults would act until the end of the run
+        is_well = self._warden is None or self._warden.is_well
+        return None if is_well else "the process that injects the faults died"
+
+    def stop(self) -> list[run.Event]:
+        """Mend what still acts; the journal of the faults."""
+        return list(self._warden.stop()) if self._warden is not None else []
+
+    def _show(self, note: str) -> None:
+        load = self._scenario.traffic
+        passed = time.time() - self.t0_unix + load.warm_up_seconds if self.t0_unix else 0.0
+        self._report(max(0.0, passed), load.warm_up_seconds + load.duration_seconds, note)
+
+
+def _warden(scenario: Scenario, stack: RunningStack, t0_unix: float) -> chaos.Warden:
+    try:
+        return chaos.start(scenario, stack_data=stack.data, t0_unix=t0_unix)
+    except (OrdersError, chaos.WardenError) as error:
+        raise UserError(f"the faults cannot be injected: {error}", exit_code=4) from error
