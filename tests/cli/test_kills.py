@@ -114,13 +114,17 @@ def test_a_runner_killed_during_a_run_leaves_no_process_behind(
     _until(lambda: _acting(out, child), START_SECONDS_MAX, "the traffic flows")
     everybody = [*_everybody(data, child), *((pid, state.ticks_of(pid)) for pid in guard.family(child.pid))]
     assert len(everybody) > 15  # the stack, its toxiproxy with it, the generator, the warden, the loop that keeps awake
+    names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")[:120] for pid, _ in everybody}
     child.kill()
     child.wait()
 
-    def gone() -> bool:
-        return not [pid for pid, ticks in everybody if state.is_alive(pid, ticks)]
+    def left() -> list[bytes]:
+        return [names[pid] for pid, ticks in everybody if state.is_alive(pid, ticks)]
 
-    _until(gone, GONE_SECONDS_MAX, "everything that the runner had started is gone")
+    deadline = time.monotonic() + GONE_SECONDS_MAX
+    while left() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left() == []
 
 
 def test_of_a_stack_that_hangs_for_good_the_run_is_written_with_all_its_samples(
