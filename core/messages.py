@@ -112,6 +112,17 @@ class PostCreated(Message, frozen=True, kw_only=True):
         return self.author_id
 
 
+class PostHidden(Message, frozen=True, kw_only=True):
+    """All photos of the post failed: nobody sees it but its author, for good."""
+
+    topic: ClassVar[str] = "post.hidden"
+    post_id: int
+    author_id: int
+
+    def key(self) -> int:
+        return self.author_id
+
+
 class PostDeleted(Message, frozen=True, kw_only=True):
     topic: ClassVar[str] = "post.deleted"
     post_id: int
@@ -195,6 +206,7 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     MediaProcessed,
     MediaFailed,
     PostCreated,
+    PostHidden,
     PostDeleted,
     LikeCreated,
     LikeDeleted,

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from core.failures import Failure
-from core.messages import CommentCreated, LikeCreated, PostCreated, PostDeleted
+from core.messages import CommentCreated, LikeCreated, PostCreated, PostDeleted, PostHidden
 from services.discovery.rules import COMMENT_WEIGHT, LIKE_WEIGHT, NEW_POST_WEIGHT, act
 from services.discovery.store import Popular
 from services.kit.bus import consume_batches, run_beside
@@ -35,11 +35,13 @@ def use(app: web.Application, popular: Popular) -> None:
         for event in events:
             popular.add(event.post_id, act(at_ms=event.at_ms, weight=COMMENT_WEIGHT))
 
-    async def deleted(events: Sequence[PostDeleted]) -> None:
+    async def gone(events: Sequence[PostDeleted | PostHidden]) -> None:
         popular.remove(event.post_id for event in events)
 
     consume_batches(
-        app, GROUP, {PostCreated: posted, LikeCreated: liked, CommentCreated: commented, PostDeleted: deleted}
+        app,
+        GROUP,
+        {PostCreated: posted, LikeCreated: liked, CommentCreated: commented, PostDeleted: gone, PostHidden: gone},
     )
 
     async def write() -> None:

@@ -7,13 +7,15 @@ written when the process dies is lost, a fraction of a second of likes, which on
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from redis.asyncio import Redis
 
 from core.names import Key
 from services.discovery.rules import POSTS_MAX, kept, together
 from services.kit.stores.redis import reaching
+
+_DEAD_MAX: Final = 10_000
 
 
 class Popular:
@@ -24,11 +26,12 @@ class Popular:
         self._scores: dict[int, float] = {}
         self._changed: set[int] = set()
         self._gone: set[int] = set()
+        self._dead: dict[int, None] = {}  # the last posts that were removed, in order
         self._loaded = False
 
     def add(self, post_id: int, score: float) -> None:
         """Count an act on a post."""
-        if post_id in self._gone:
+        if post_id in self._gone or post_id in self._dead:
             return
         before = self._scores.get(post_id)
         self._scores[post_id] = score if before is None else together(before, score)
@@ -37,11 +40,14 @@ class Popular:
             self._trim()
 
     def remove(self, post_ids: Iterable[int]) -> None:
-        """Posts are gone; an act that comes late does not bring them back before the next writing."""
+        """Posts are gone; an act that comes late, being on another topic, does not bring them back."""
         for post_id in post_ids:
             self._scores.pop(post_id, None)
             self._changed.discard(post_id)
             self._gone.add(post_id)
+            self._dead[post_id] = None
+        while len(self._dead) > _DEAD_MAX:
+            del self._dead[next(iter(self._dead))]
 
     def _trim(self) -> None:
         best = kept(self._scores)

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from core.failures import Failure
-from core.messages import MediaProcessed, PostCreated, PostDeleted, UserCreated
+from core.messages import MediaFailed, MediaProcessed, PostCreated, PostDeleted, UserCreated
 from services.feed.store.authors import Authors
 from services.feed.store.cards import Cards
 from services.feed.store.snapshots import EVERY_SECONDS, Snapshots
@@ -30,7 +30,7 @@ def use(app: web.Application, cards: Cards, authors: Authors, snapshots: Snapsho
     async def deleted(events: Sequence[PostDeleted]) -> None:
         await cards.bury([event.post_id for event in events])
 
-    async def processed(events: Sequence[MediaProcessed]) -> None:
+    async def processed(events: Sequence[MediaProcessed | MediaFailed]) -> None:
         showing = await cards.showing([event.media_id for event in events])
         if showing:
             await cards.replace(showing)
@@ -44,7 +44,15 @@ def use(app: web.Application, cards: Cards, authors: Authors, snapshots: Snapsho
         )
 
     consume_batches(
-        app, GROUP, {PostCreated: created, PostDeleted: deleted, MediaProcessed: processed, UserCreated: joined}
+        app,
+        GROUP,
+        {
+            PostCreated: created,
+            PostDeleted: deleted,
+            MediaProcessed: processed,
+            MediaFailed: processed,
+            UserCreated: joined,
+        },
     )
 
     async def look() -> None:

@@ -8,13 +8,14 @@ from core.settings import Member, ProcessSettings
 from services.kit import idempotency, outbox
 from services.kit.app import application, register
 from services.kit.stores import postgres, removals
-from services.posts import routes, store
+from services.posts import events, routes, store
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
     """The application of posts."""
     app = application(settings, member)
     shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES + removals.TABLES)
-    app[routes.POSTS] = store.Posts(shards, outbox.use(app))
+    posts = app[routes.POSTS] = store.Posts(shards, outbox.use(app))
+    events.use(app, posts)
     register(app, routes.ROUTES)
     return app

@@ -82,19 +82,19 @@ async def create(request: web.Request) -> web.Response:
             )
             written = await posts.written(connection, post_id)
         with stage(request, "present"):
-            response = answer(PostAnswer(post=_shown(request, written)), status=201)
+            response = answer(PostAnswer(post=_shown(request, written, author_id)), status=201)
         return await idempotency.finish(request, connection, shard, response)
 
 
 async def read(request: web.Request) -> web.Response:
-    """A post."""
+    """A post. One whose photos all failed is its author's alone, and so is every photo that failed."""
     with stage(request, "load"):
         viewer_id, post_id = viewer(request), path_id(request, "post_id")
         found = await request.app[POSTS].post(post_id, viewer_id=viewer_id)
         if found is None:
             raise NotFound(f"No post {post_id}")
     with stage(request, "present"):
-        return answer(PostAnswer(post=_shown(request, found)))
+        return answer(PostAnswer(post=_shown(request, found, viewer_id)))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -133,18 +133,18 @@ async def of_user(request: web.Request) -> web.Response:
     with stage(request, "present"):
         page = found[: query.limit]
         cursor = pages.next_cursor(request, page[-1].post_id) if len(found) > query.limit else None
-        items = [_shown(request, each) for each in page]
+        items = [_shown(request, each, viewer_id) for each in page]
         return answer(Page[Post](items=items, next_cursor=cursor), headers=pages.link(request, cursor))
 
 
-def _shown(request: web.Request, post: StoredPost) -> Post:
-    base = request.app[SETTINGS].media_url
+def _shown(request: web.Request, post: StoredPost, viewer_id: int) -> Post:
+    base, is_author = request.app[SETTINGS].media_url, viewer_id == post.author_id
     return Post(
         id=str(post.post_id),
         author=Person(id=str(post.author_id), username=post.username, display_name=post.display_name),
         caption=post.caption,
         hashtags=list(post.hashtags),
-        media=[_photo(each, base) for each in post.photos],
+        media=[_photo(each, base) for each in post.photos if rules.is_shown(each.state, is_author=is_author)],
         like_count=post.like_count,
         comment_count=post.comment_count,
         viewer_has_liked=post.viewer_has_liked,

@@ -7,6 +7,7 @@ from typing import Final
 
 from core import text
 from core.failures import FieldError
+from core.names import PhotoState
 
 MEDIA_MAX: Final = 10
 CAPTION_MAX: Final = 2200  # characters
@@ -39,6 +40,11 @@ def wrong_media(media_ids: Sequence[int], states: Mapping[int, str]) -> Iterator
             yield FieldError(field=field, detail="this photo has not been uploaded and completed yet")
         elif state not in _USABLE:
             yield FieldError(field=field, detail="this photo could not be processed")
+
+
+def is_shown(state: str, *, is_author: bool) -> bool:
+    """Whether a reader sees a photo of this state: one that failed is its author's alone."""
+    return is_author or state != PhotoState.FAILED
 
 
 def hashtags(caption: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core import ids
-from core.messages import PostCreated, PostDeleted
+from core.messages import PostCreated, PostDeleted, PostHidden
 from services.kit.outbox import Outbox
 from services.kit.stores import removals
 from services.kit.stores.postgres import Connection, Shards, schema
@@ -46,6 +46,11 @@ _REACTIONS: Final = """
     coalesce((SELECT c.count FROM {s}.like_counts c WHERE c.post_id = p.id), 0),
     coalesce((SELECT c.count FROM {s}.comment_counts c WHERE c.post_id = p.id), 0),
     EXISTS (SELECT 1 FROM {s}.likes l WHERE l.post_id = p.id AND l.user_id = %(viewer)s)
+"""
+#: A post whose photos have all failed is its author's alone.
+_SEEN: Final = """
+ AND (p.author_id = %(viewer)s
+    OR EXISTS (SELECT 1 FROM {s}.media m WHERE m.id = ANY(p.media_ids) AND m.state <> 'failed'))
 """
 _NO_REACTIONS: Final = "0, 0, false"  # of a post that nobody has seen yet
 
@@ -134,21 +139,23 @@ class Posts:
         return found[0]
 
     async def post(self, post_id: int, *, viewer_id: int) -> StoredPost | None:
-        """The post, or None."""
+        """The post, or None where there is none that the viewer may see."""
+        where = "WHERE p.id = %(post)s" + _SEEN
         async with self._shards.connection(ids.shard_of(post_id)) as connection:
-            found = await _read(connection, post_id, "WHERE p.id = %(post)s", viewer=viewer_id, post=post_id)
+            found = await _read(connection, post_id, where, viewer=viewer_id, post=post_id)
         return found[0] if found else None
 
     async def by_author(
         self, author_id: int, *, viewer_id: int, before_id: int | None, count: int
     ) -> list[StoredPost] | None:
-        """The author's newest posts, or those older than ``before_id``; None when there is no such user."""
+        """The author's newest posts that the viewer may see, or those older than ``before_id``; None when there is no
+        such user."""
         shard = ids.shard_of(author_id)
         async with self._shards.connection(shard) as connection:
             found = await _read(
                 connection,
                 author_id,
-                "WHERE p.author_id = %(author)s AND p.id < %(before)s ORDER BY p.id DESC LIMIT %(count)s",
+                f"WHERE p.author_id = %(author)s AND p.id < %(before)s{_SEEN} ORDER BY p.id DESC LIMIT %(count)s",
                 viewer=viewer_id,
                 author=author_id,
                 before=ids.ID_MAX if before_id is None else before_id,
@@ -166,6 +173,23 @@ class Posts:
             cursor = await connection.execute(f"SELECT author_id FROM {schema(shard)}.posts WHERE id = %s", (post_id,))
             row = await cursor.fetchone()
         return None if row is None else int(row[0])
+
+    async def without_photos(self, media_id: int) -> list[int]:
+        """Posts of this photo whose photos have all failed."""
+        s = schema(ids.shard_of(media_id))
+        async with self._shards.connection(ids.shard_of(media_id)) as connection:
+            cursor = await connection.execute(
+                f"SELECT p.id FROM {s}.post_media s JOIN {s}.posts p ON p.id = s.post_id WHERE s.media_id = %s"
+                f" AND NOT EXISTS (SELECT 1 FROM {s}.media m WHERE m.id = ANY(p.media_ids) AND m.state <> 'failed')",
+                (media_id,),
+            )
+            return [row[0] for row in await cursor.fetchall()]
+
+    async def hide(self, shard: int, events: Sequence[PostHidden]) -> None:
+        """Have everybody hear that these posts are hidden; what PostgreSQL has of them says so already."""
+        if events:
+            async with self._shards.transaction(shard) as connection:
+                await self._outbox.add(connection, shard, *events)
 
     async def delete(self, event: PostDeleted) -> bool:
         """Delete the post with its event and, unless something else shows them, its photos; False when it was gone."""

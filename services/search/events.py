@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from core import messages, settings
-from core.messages import Message, PostCreated, PostDeleted, UserCreated
+from core.messages import Message, PostCreated, PostDeleted, PostHidden, UserCreated
 from services.kit import topics
 from services.kit.bus import CONSUMERS, Consumer, pause_seconds, run_beside
 from services.kit.clock import now_ms
@@ -27,7 +27,7 @@ from services.kit.inhand import InHand, in_hand_at
 from services.kit.metrics import METRICS, Metrics
 from services.search.store import Index
 
-KINDS: Final[tuple[type[Message], ...]] = (UserCreated, PostCreated, PostDeleted)
+KINDS: Final[tuple[type[Message], ...]] = (UserCreated, PostCreated, PostHidden, PostDeleted)
 _COMMIT_SECONDS: Final = 0.5  # at most so long is anything taken in and not yet visible
 _RECORDS_MAX: Final = 2_000
 _STOP_SECONDS: Final = 3.0

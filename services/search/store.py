@@ -18,7 +18,7 @@ import structlog
 import tantivy
 
 from core.failures import Overloaded
-from core.messages import Message, PostCreated, PostDeleted, UserCreated
+from core.messages import Message, PostCreated, PostDeleted, PostHidden, UserCreated
 from core.text import beginnings, words
 from services.search.rules import WORDS_MAX, Hit, folded, typos
 
@@ -123,7 +123,7 @@ class Index:
                     self._add_user(event)
                 case PostCreated():
                     self._add_post(event)
-                case PostDeleted():
+                case PostHidden() | PostDeleted():
                     post_id = str(event.post_id)
                     self._writer.delete_documents_by_term("post_id", post_id)
                     self._writer.delete_documents_by_term("deleted", post_id)

@@ -6,8 +6,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from core.names import PhotoState
+
 LIVES_MS: Final = 24 * 3_600_000
 AUTHORS_MAX: Final = 200  # of one tray
+_FAILED: Final = f'"state":"{PhotoState.FAILED}"'.encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,12 @@ def alive(story_expires_ms: int, *, now_ms: int) -> bool:
     return now_ms < story_expires_ms
 
 
+def is_shown(story: Telling, *, viewer_id: int) -> bool:
+    """Whether a viewer sees the story: one whose photo failed is its author's alone."""
+    # quotes within texts are escaped, so nothing but the photo's own state can match
+    return story.author_id == viewer_id or _FAILED not in story.card
+
+
 def tray(stories: Iterable[Telling], *, viewer_id: int, seen: Collection[int], now_ms: int) -> list[Author]:
     """The viewer first, then authors with something unseen, then those with the newest story; at most `AUTHORS_MAX`.
 
@@ -46,7 +55,7 @@ def tray(stories: Iterable[Telling], *, viewer_id: int, seen: Collection[int], n
     """
     by_author: dict[int, dict[int, Telling]] = {}
     for story in stories:
-        if not alive(story.expires_ms, now_ms=now_ms):
+        if not alive(story.expires_ms, now_ms=now_ms) or not is_shown(story, viewer_id=viewer_id):
             continue
         mine = by_author.setdefault(story.author_id, {})
         known = mine.get(story.story_id)

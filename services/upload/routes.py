@@ -185,7 +185,9 @@ async def read(request: web.Request) -> web.Response:
         if photo is None or not rules.may_see(
             owner_id=photo.owner_id,
             viewer_id=viewer_id,
-            is_posted=photo.owner_id != viewer_id and await photos.is_posted(media_id),
+            is_posted=photo.owner_id != viewer_id
+            and photo.state is not PhotoState.FAILED
+            and await photos.is_posted(media_id),
         ):
             raise NotFound(f"No media {media_id}")
         variants = await photos.variants(media_id) if photo.state is PhotoState.SUCCEEDED else []

@@ -154,12 +154,14 @@ class Cards:
             async with self._shards.on_instance(index) as connection:
                 cursor = await connection.execute(text, [by_shard[shard] for shard in mine])
                 for row in await cursor.fetchall():
-                    found[row[0]] = self._loaded(row)
+                    if (loaded := self._loaded(row)) is not None:
+                        found[row[0]] = loaded
 
         await asyncio.gather(*(on(index, mine) for index, mine in self._shards.by_instance(by_shard).items()))
         return found
 
-    def _loaded(self, row: Sequence[Any]) -> Loaded:
+    def _loaded(self, row: Sequence[Any]) -> Loaded | None:
+        """None for a post that no feed shows: all its photos have failed, for good."""
         post_id, author_id = row[0], row[1]
         states = {int(media_id): state for media_id, state in row[7] or ()}
         variants: dict[int, list[Variant]] = {}
@@ -177,8 +179,10 @@ class Cards:
         photos = [
             Photo(id=str(media_id), state=PhotoState(states[media_id]), variants=variants.get(media_id, []))
             for media_id in row[6]
-            if media_id in states
+            if states.get(media_id, PhotoState.FAILED) != PhotoState.FAILED
         ]
+        if not photos:
+            return None
         body = CardBody(
             id=str(post_id),
             caption=row[4],
@@ -190,7 +194,7 @@ class Cards:
         return Loaded(
             card=Card(author_id, _encode(body)[1:-1]),
             author=_encode(person),
-            ready=all(photo.state in ("succeeded", "failed") for photo in photos),
+            ready=all(photo.state is PhotoState.SUCCEEDED for photo in photos),
             likes=Tally(post_id=post_id, count=row[9], version=row[10]),
             comments=Tally(post_id=post_id, count=row[11], version=row[12]),
         )
@@ -212,7 +216,7 @@ class Cards:
                 await pipe.execute()
 
     async def replace(self, post_ids: Sequence[int]) -> None:
-        """Load the posts anew and replace their cards."""
+        """Load the posts anew and replace their cards; those that are gone or hidden leave tombstones."""
         for post_id in post_ids:
             self._remembered.pop(post_id, None)
         loaded = await self._read(post_ids)
@@ -221,6 +225,8 @@ class Cards:
                 for post_id, each in loaded.items():
                     seconds = self._ttl_seconds if each.ready else _UNREADY_SECONDS
                     pipe.eval(_REPLACE, 1, self.key(post_id), self._encoded(each.card), seconds)
+                for post_id in set(post_ids) - loaded.keys():
+                    pipe.set(self.key(post_id), TOMBSTONE, ex=_TOMBSTONE_SECONDS)
                 await pipe.execute()
 
     async def bury(self, post_ids: Sequence[int]) -> None:
