@@ -23,7 +23,7 @@ sub vcl_recv {
     unset req.http.X-Cache;
     unset req.http.X-Cache-Tier;
     if (req.url !~ "^/media/[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$" || req.url ~ "/\.\.?(/|$)") {
-        return (synth(404, "Not found"));
+        return (synth(404));
     }
     set req.http.Host = "@HOST@:@PORT@";
     # by a key, not by a list of addresses: on one machine every client comes from the same one
@@ -31,7 +31,7 @@ sub vcl_recv {
         return (purge);
     }
     if (req.method != "GET" && req.method != "HEAD") {
-        return (synth(405, "Method not allowed"));
+        return (synth(405));
     }
     unset req.http.X-Purge-Key;
     return (hash);
@@ -64,6 +64,13 @@ sub vcl_backend_response {
 }
 
 sub vcl_deliver {
+    # what the store says by itself is XML for S3's clients
+    if (resp.status >= 500 && resp.http.Content-Type != "application/problem+json") {
+        return (synth(503));
+    }
+    if (resp.status >= 400 && resp.status != 416 && resp.http.Content-Type != "application/problem+json") {
+        return (synth(404));
+    }
     unset resp.http.Via;
     unset resp.http.X-Varnish;
     if (obj.hits > 0) {
@@ -86,17 +93,29 @@ sub vcl_synth {
         return (deliver);
     }
     set resp.http.Content-Type = "application/problem+json";
+    set resp.http.Cache-Control = "no-store";
+    set resp.http.X-Request-Id = req.xid;
+    set resp.http.X-Content-Type-Options = "nosniff";
+    set resp.http.Access-Control-Allow-Origin = "*";
     if (resp.status == 405) {
         set resp.http.Allow = "GET, HEAD";
+        synthetic(@METHOD_NOT_ALLOWED@);
+    } else if (resp.status == 503) {
+        set resp.http.Retry-After = "1";
+        synthetic(@UNAVAILABLE@);
+    } else {
+        set resp.status = 404;
+        synthetic(@NOT_FOUND@);
     }
-    synthetic({"{"type":"about:blank","status":"} + resp.status + {","title":""} + resp.reason + """"}""");
     return (deliver);
 }
 
 sub vcl_backend_error {
+    set beresp.status = 503;
     set beresp.http.Content-Type = "application/problem+json";
+    set beresp.http.Cache-Control = "no-store";
     set beresp.http.Retry-After = "1";
     set beresp.ttl = 0s;
-    synthetic("""{"type":"about:blank","title":"A part of the system is down","status":503,"code":"unavailable"}""");
+    synthetic(@UNAVAILABLE_BEHIND@);
     return (deliver);
 }

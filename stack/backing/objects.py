@@ -93,6 +93,20 @@ def settle(plan: StackPlan, process: Process) -> None:
         ],
     }
     store.put_bucket_policy(Bucket=MEDIA_BUCKET, Policy=json.dumps(policy))
+    origins = plan.scenario.system.gateway.origins
+    if origins:
+        store.put_bucket_cors(Bucket=UPLOADS_BUCKET, CORSConfiguration={"CORSRules": [_uploads_from(origins)]})
+
+
+def _uploads_from(origins: tuple[str, ...]) -> dict[str, Any]:
+    """Pages of these origins may put files to presigned addresses, and see why one was refused."""
+    return {
+        "AllowedOrigins": list(origins),
+        "AllowedMethods": ["PUT"],
+        "AllowedHeaders": ["*"],
+        "ExposeHeaders": ["ETag"],
+        "MaxAgeSeconds": 600,
+    }
 
 
 def client(plan: StackPlan, process: Process) -> Any:

@@ -10,6 +10,8 @@ import urllib.request
 from pathlib import Path
 from typing import Final
 
+from core import failures
+from core.failures import Failure
 from core.names import Server
 from stack import probe
 from stack.backing.folders import make, own
@@ -21,6 +23,7 @@ from stack.keys import write_private
 from stack.plan import Process, StackPlan
 from stack.probe import Probe
 
+_END: Final = '"}'  # of a document
 _OVERHEAD_BYTES: Final = 512 * 2**20  # threads' stacks and workspaces above the cache
 _PARAMETERS: Final = (
     "thread_pools=1",
@@ -58,6 +61,10 @@ def prepare(plan: StackPlan, process: Process) -> Command:
         "TTL": int(cdn.ttl_seconds),
         "TIER": str(tier),
         "PURGE_KEY": plan.secrets.purge_key,
+        "NOT_FOUND": _document(plan, failures.NotFound, "No such photo", "req"),
+        "METHOD_NOT_ALLOWED": _document(plan, failures.MethodNotAllowed, "Photos are read by GET and HEAD", "req"),
+        "UNAVAILABLE": _document(plan, failures.Unavailable, "The photo cannot be read now", "req"),
+        "UNAVAILABLE_BEHIND": _document(plan, failures.Unavailable, "The photo cannot be read now", "bereq"),
     }
     write_private(page, filled("varnish/tier.vcl", words).encode())
     own(page, account())
@@ -75,6 +82,21 @@ def prepare(plan: StackPlan, process: Process) -> Command:
         data_bytes=size + _OVERHEAD_BYTES,
         stop_seconds=3.0,
     )
+
+
+def _document(plan: StackPlan, kind: type[Failure], detail: str, request: str) -> str:
+    """A problem document in VCL's words; ``request`` is what its trace id is of. Its ``type`` is the gateway's page."""
+    said = {
+        "type": plan.gateway.url + kind.type_uri(),
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "code": kind.code,
+        "trace_id": "",
+    }
+    text = json.dumps(said, separators=(",", ":"))
+    # long strings: {"…"} may end in a quote, and """…""" may hold a quote and a brace
+    return f'{{"{text.removesuffix(_END)}"}} + {request}.xid + """{_END}"""'
 
 
 def ready(_plan: StackPlan, process: Process) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import urllib.error
 import urllib.request
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.config
 import pytest
 
 from core import scenario
@@ -21,6 +23,7 @@ from stack import control
 from stack.backing import varnish
 from tests.conftest import SCENARIO, Servers
 
+_ORIGIN = "https://app.example"
 _IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -30,7 +33,8 @@ def cdn(data_folder: Path) -> Iterator[Servers]:
     path = data_folder / "cdn.yaml"
     read = scenario.read(SCENARIO)
     faults = (Fault(at_seconds=1, for_seconds=1, link="shield_objects", down=True),)
-    path.write_text(scenario.explain(replace(read, faults=faults)), encoding="utf-8")
+    system = replace(read.system, gateway=replace(read.system.gateway, origins=(_ORIGIN,)))
+    path.write_text(scenario.explain(replace(read, faults=faults, system=system)), encoding="utf-8")
     wanted = (Server.OBJECTS, Server.SHIELD, Server.EDGE, Server.TOXIPROXY)
     running = control.up(path, data_folder / "cdn", attached=True, services=False, servers=wanted)
     yield Servers(running=running, scenario=scenario.read(path), scenario_path=path)
@@ -47,6 +51,7 @@ def store(cdn: Servers) -> Any:
         aws_access_key_id=told.access_key,
         aws_secret_access_key=told.secret_key,
         region_name=told.region,
+        config=botocore.config.Config(signature_version="s3v4"),
     )
 
 
@@ -150,3 +155,36 @@ def test_a_part_of_a_photo_can_be_asked_for(cdn: Servers, store: Any) -> None:
     _put(store, "ij/640.jpg", b"0123456789")
     status, body, _ = _ask(f"{cdn.running.media_url}/media/ij/640.jpg", Range="bytes=2-4")
     assert (status, body) == (206, b"234")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status", "code"),
+    [
+        ("/media/none/such.jpg", "GET", 404, "not_found"),  # the store's own answer is XML
+        ("/uploads/private.jpg", "GET", 404, "not_found"),
+        ("/", "GET", 404, "not_found"),
+        ("/media/ab/640.jpg", "POST", 405, "method_not_allowed"),
+        ("/media/none/such.jpg", "HEAD", 404, ""),
+    ],
+)
+def test_what_is_not_served_is_a_problem_document(cdn: Servers, path: str, method: str, status: int, code: str) -> None:
+    for _ in range(2):  # from the store and, for a second, from the cache
+        seen, body, headers = _ask(cdn.running.media_url + path, method)
+        assert (seen, headers.get_content_type()) == (status, "application/problem+json")
+        assert headers["Cache-Control"] == "no-store"
+        if code:
+            said = json.loads(body)
+            assert (said["status"], said["code"]) == (status, code)
+            assert said["type"] == f"{cdn.running.gateway_url}/api/v1/docs/errors#{code}"
+            assert said["trace_id"]
+
+
+def test_pages_of_the_origins_in_the_scenario_may_upload_and_no_others(cdn: Servers, store: Any) -> None:
+    url = store.generate_presigned_url("put_object", Params={"Bucket": "uploads", "Key": "page.jpg"})
+    asks = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type"}
+    for origin, allowed in ((_ORIGIN, _ORIGIN), ("https://else.example", None)):
+        preflight = _ask(url, "OPTIONS", Origin=origin, **asks)
+        assert preflight[2].get("Access-Control-Allow-Origin") == allowed, preflight
+        put = urllib.request.Request(url, method="PUT", data=b"photo", headers={"Origin": origin})
+        with urllib.request.urlopen(put, timeout=5) as answer:
+            assert answer.headers.get("Access-Control-Allow-Origin") == allowed
