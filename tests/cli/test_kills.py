@@ -167,3 +167,16 @@ def test_an_interrupted_run_keeps_what_was_seen_as_void_and_leaves_no_work_folde
 
 def _is_there(pid: int) -> bool:
     return state.ticks_of(pid) > 0
+
+
+def test_a_runner_interrupted_before_there_is_a_run_leaves_neither_run_nor_data(
+    measuring: tuple[subprocess.Popen[str], Path, Path],
+) -> None:
+    child, data, out = measuring
+    _until(lambda: (data / state.FILE).exists(), START_SECONDS_MAX, "the stack is being started")
+    child.send_signal(signal.SIGINT)
+    child.send_signal(signal.SIGINT)  # an impatient one
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130, errors
+    assert not out.exists()
+    assert not data.exists()
