@@ -21,6 +21,7 @@ RUNS_VARIABLE = "WINDTUNNEL_RUNS"
 _STYLE = """<style>
 [data-testid="stVegaLiteChart"] { overflow-x: auto; }
 [data-testid="stTable"] td { white-space: nowrap; }
+[data-testid="stMainBlockContainer"] { padding-top: 3.5rem; }
 </style>"""
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from chaos import journal, proof
@@ -16,7 +19,7 @@ from chaos.links import Links
 from chaos.toxiproxy import Wire
 from core.scenario import Fault, parse
 from sim.link import Link
-from tests.chaos.conftest import Rig
+from tests.chaos.conftest import LINK, Rig
 from tests.chaos.test_faults import BROKEN, order
 from tests.chaos.test_warden import events_of, scenario, start
 
@@ -39,6 +42,13 @@ async def _acting(rig: Rig, *faults: Fault) -> AsyncIterator[list[LinkFault]]:
         for fault in made:
             await stack.enter_async_context(fault)
         yield made
+
+
+@asynccontextmanager
+async def _entered(fault: LinkFault) -> AsyncIterator[LinkFault]:
+    await fault.prepare()
+    async with fault:
+        yield fault
 
 
 @pytest.mark.parametrize(
@@ -68,6 +78,32 @@ async def test_a_second_fault_is_not_proven_by_what_the_first_one_does(rig: Rig)
     assert seen.seconds >= 0.3
     assert proof.judge(first, well, seen, beside).acted
     assert not proof.judge(second, well, seen, beside, (first,)).acted
+
+
+@pytest.fixture
+def dead(rig: Rig) -> Iterator[str]:
+    """A second proxy of the link, with nobody behind it: as one of two PostgreSQL instances that was killed."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+    name = f"{LINK}_1"
+    rig.post("/proxies", {"name": name, "listen": "127.0.0.1:0", "upstream": f"127.0.0.1:{port}", "enabled": True})
+    yield name
+    request = urllib.request.Request(f"{rig.url}/proxies/{name}", method="DELETE")
+    urllib.request.urlopen(request, timeout=5).close()
+
+
+@pytest.mark.parametrize("fault", [LATENCY, replace(BROKEN, for_seconds=60.0, reset=True)], ids=["slow", "reset"])
+async def test_a_server_that_is_dead_proves_nothing_and_hides_nothing_of_the_others(
+    rig: Rig, dead: str, fault: Fault
+) -> None:
+    told = order(fault)
+    async with _entered(LinkFault(msgspec.structs.replace(told, proxies=(dead, LINK)), Wire(rig.url))) as broken:
+        found = await asyncio.wait_for(broken.prove(), 20)
+        assert found.acted
+    async with _entered(LinkFault(msgspec.structs.replace(told, proxies=(dead,)), Wire(rig.url))) as broken:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(broken.prove(), 2)
+        assert broken.says.startswith("no proof")
 
 
 def test_two_latencies_that_overlap_act_at_their_times_and_are_proven(rig: Rig) -> None:
