@@ -23,6 +23,7 @@ from tests.chaos.conftest import LINK, Rig
 from tests.chaos.test_faults import BROKEN, order
 from tests.chaos.test_warden import events_of, scenario, start
 
+TRIES_MAX = 20
 LATENCY = replace(BROKEN, for_seconds=60.0, latency_seconds=0.3)
 NARROW = replace(BROKEN, for_seconds=60.0, bandwidth_bytes=100_000)
 
@@ -108,9 +109,9 @@ async def test_a_server_that_is_dead_proves_nothing_and_hides_nothing_of_the_oth
 
 def test_two_latencies_that_overlap_act_at_their_times_and_are_proven(rig: Rig) -> None:
     drill = scenario(
-        "{at: 1s, for: 6s, link: feed_redis, latency: 300ms}",
-        "{at: 3s, for: 6s, link: feed_redis, latency: 300ms}",
-        "{at: 10s, for: 2s, link: feed_redis, down: true}",
+        "{at: 1s, for: 5s, link: feed_redis, latency: 300ms}",
+        "{at: 3s, for: 5s, link: feed_redis, latency: 300ms}",
+        "{at: 8500ms, for: 1s, link: feed_redis, down: true}",
     )
     with start(rig, drill) as warden:
         assert warden.wait(40)
@@ -146,14 +147,16 @@ CHAINS = {
 
 @pytest.mark.parametrize("faults", CHAINS.values(), ids=CHAINS.keys())
 async def test_the_model_adds_up_faults_on_a_link_as_toxiproxy_does(rig: Rig, faults: tuple[Fault, Fault]) -> None:
-    size = 30_000
+    size = 12_000
     link = Link("feed_redis", acting=[replace(fault, at_seconds=0.0) for fault in faults])
     predicted = link.narrow_seconds(now=0.0, sent_bytes=size)
     predicted += link.held_back_seconds(now=predicted, trips=1.0, answer_bytes=size, uniform=0.5)
+    tries: list[float] = []
     async with _acting(rig, *faults):
-        quickest = min(_echo_seconds(rig, size) for _ in range(3))
-    # never quicker than a tenth less; on a busy machine later by what the machine takes
-    assert 0.9 * predicted <= quickest <= 1.2 * predicted + 0.2
+        while not tries or (min(tries) > 1.1 * predicted and len(tries) < TRIES_MAX):
+            tries.append(_echo_seconds(rig, size))
+    # never quicker, and once as quick: what a busy machine adds to a try is not the link's
+    assert 0.95 * predicted <= min(tries) <= 1.1 * predicted, tries
 
 
 WRONG = {
