@@ -225,8 +225,9 @@ GROUPS: Final[dict[str, tuple[type[Message], ...]]] = {
     "media": (MediaUploaded,),
     "fanout": (PostCreated, PostDeleted),
     "fanout.follows": (FollowCreated, FollowDeleted),
-    "feed": (PostCreated, PostDeleted, MediaProcessed, UserCreated),
-    "discovery": (PostCreated, LikeCreated, CommentCreated, PostDeleted),
+    "posts": (MediaFailed,),
+    "feed": (PostCreated, PostDeleted, MediaProcessed, MediaFailed, UserCreated),
+    "discovery": (PostCreated, LikeCreated, CommentCreated, PostHidden, PostDeleted),
     "stories": (StoryCreated,),
 }
 
