@@ -24,11 +24,9 @@ from core.names import Component, Server
 from stack import state
 from stack.failure import StackFailure
 from stack.holds import hold, release
-from stack.state import DISK_FULL_BYTES
-from stack.status import Row, status
+from stack.status import Row, status, trouble
 
 __all__ = [
-    "DISK_FULL_BYTES",
     "Row",
     "RunningStack",
     "StackFailure",
@@ -38,6 +36,7 @@ __all__ = [
     "read",
     "release",
     "status",
+    "trouble",
     "undisturbed",
     "up",
 ]

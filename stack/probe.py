@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import struct
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from stack.addresses import Address
@@ -20,14 +23,15 @@ _SSL_REQUEST: Final = struct.pack(">ii", 8, 80_877_103)
 class Probe:
     """What to send where, and how every answer begins. Any answer will do: an error is one, too."""
 
-    address: Address
+    address: Address | Path  # or a socket in the file system
     sends: bytes
     expects: re.Pattern[bytes]
+    may_wait: bool = False  # for others before it answers: that it does nothing meanwhile proves nothing
 
     async def answered(self) -> bool:
         """Ask over a new connection; returns whether it answered, however late. Cancel it to ask no longer."""
         try:
-            reader, writer = await asyncio.open_connection(self.address.host, self.address.port)
+            reader, writer = await self._connect()
         except OSError:
             return False
         try:
@@ -45,11 +49,32 @@ class Probe:
             with suppress(OSError):
                 writer.transport.abort()  # no farewell: nobody waits for one
 
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self.address, Address):
+            return await asyncio.open_connection(self.address.host, self.address.port)
+        with short(self.address) as path:
+            return await asyncio.open_unix_connection(path)
 
-def http(address: Address, path: str) -> Probe:
+
+@contextmanager
+def short(socket: Path) -> Iterator[str]:
+    """A short name for a socket, by its open folder: its path may have a hundred bytes, that of a data folder more."""
+    held = os.open(socket.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{held}/{socket.name}"
+    finally:
+        os.close(held)
+
+
+def http(address: Address, path: str, *, may_wait: bool = False) -> Probe:
     """Ask an HTTP server for ``path``."""
     sends = f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode()
-    return Probe(address=address, sends=sends, expects=re.compile(rb"HTTP/1\.\d \d\d\d"))
+    return Probe(address=address, sends=sends, expects=re.compile(rb"HTTP/1\.\d \d\d\d"), may_wait=may_wait)
+
+
+def haproxy(socket: Path) -> Probe:
+    """Ask HAProxy for its version by its own socket, which strangers' connections cannot use up."""
+    return Probe(address=socket, sends=b"show version\n", expects=re.compile(rb"\d"))
 
 
 def redis(address: Address) -> Probe:

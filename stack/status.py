@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from stack import state, usage
+from stack import state, usage, watch
 from stack.failure import StackFailure
 
 #: States in which a process does not run, and is known not to.
@@ -60,3 +61,15 @@ def status(data: Path) -> tuple[Row, ...]:
             )
         )
     return tuple(rows)
+
+
+def trouble(data: Path) -> tuple[str, ...]:
+    """What is wrong with the stack in ``data`` apart from its processes; empty where nothing is."""
+    seen, found = state.read(data), []
+    pid = seen.supervisor_pid if seen is not None else 0
+    if seen is not None and state.is_alive(pid, seen.supervisor_ticks) and watch.stopped(pid):
+        found.append(f"the supervisor (pid {pid}) is stopped by a signal: nobody watches the stack")
+    free = shutil.disk_usage(data).free
+    if free < state.DISK_FULL_BYTES:
+        found.append(f"disk full: {free / 2**20:.0f} MiB free in {data}; writes are refused until there is room")
+    return tuple(found)

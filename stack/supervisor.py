@@ -23,7 +23,7 @@ from core.names import Server
 from core.policies import restarts
 from stack import exporter, processes, state, watch
 from stack.addresses import LOOPBACK
-from stack.backing import gateway, service
+from stack.backing import gateway, kafka, service
 from stack.backing.registry import BACKINGS, Backing
 from stack.command import Command
 from stack.failure import NotReady, StackFailure
@@ -69,7 +69,7 @@ class Supervisor:
         """Start, serve until SIGTERM or SIGINT, stop. Raises StackFailure when the start fails, all stopped by then."""
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(max_workers=32))
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._stopping.set)
         self._write()
         try:
@@ -250,11 +250,12 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
 
     def _command(self, ward: Ward) -> Command:
-        """What to start again: prepared anew, for its files may be what it died of.
+        """What to start again: as before, for a full disk has no room to prepare it anew.
 
-        Not PostgreSQL: a cluster that is gone must not be replaced by an empty one while people use it.
+        But for Kafka whose data is gone: it is formatted, since what is owed is known to PostgreSQL. A cluster of
+        PostgreSQL that is gone must not be replaced by an empty one while people use it.
         """
-        if ward.command is None or ward.process.server is not Server.POSTGRES:
+        if ward.command is None or (ward.process.server is Server.KAFKA and kafka.is_empty(self._plan, ward.process)):
             ward.command = _prepare(ward.backing, self._plan, ward.process)
         return ward.command
 

@@ -2,8 +2,8 @@
 
 A process that is late with its answer is not restarted for that: a busy one is late, and restarting it makes all of it
 worse. It is frozen when a signal has stopped it, or when it owes an answer and uses no processor at all, while none of
-its threads waits for a core or for the disk. A frozen process is started again after `FROZEN_SECONDS`; one that works
-and answers nothing, after `SILENT_SECONDS`.
+its threads waits for a core, for the disk, or for another server. A frozen process is started again after
+`FROZEN_SECONDS`; one that works and answers nothing, after `SILENT_SECONDS`.
 
 Times are counted in looks as well as in seconds: when the supervisor itself was kept from running, a silence of others
 proves nothing.
@@ -95,6 +95,10 @@ class Watch:
         return now - self._asked_at if self._asked_at else 0.0
 
     def _is_idle(self, now: float) -> bool:
+        if any(stopped(member) for member in family(self.pid)):
+            return True
+        if self.probe.may_wait:
+            return False
         used, before, since = cpu_seconds(self.pid), self._used_seconds, now - self._used_at
         self._used_seconds, self._used_at = used, now
         return before >= 0.0 and used - before <= _IDLE_RATIO * since and not waits_for_the_machine(self.pid)

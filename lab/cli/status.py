@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -38,9 +37,8 @@ def command(data: Path | None, as_env: bool, as_json: bool) -> int:
         rows = control.status(folder)
     except control.StackFailure as failure:
         raise UserError(str(failure)) from failure
-    free = shutil.disk_usage(folder).free
-    full = free < control.DISK_FULL_BYTES
-    code = 0 if all(row.is_up for row in rows) and not full else _DOWN
+    trouble = control.trouble(folder)
+    code = 0 if all(row.is_up for row in rows) and not trouble else _DOWN
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows]))
         return code
@@ -55,6 +53,6 @@ def command(data: Path | None, as_env: bool, as_json: bool) -> int:
             at = time.strftime("%H:%M:%S", time.localtime(row.end_at))
             said = f"; its log ended with: {row.end_said[:_SAID_MAX]}" if row.end_said else ""
             click.echo(f"{row.name} ended at {at}: {row.end}{said}")
-    if full:
-        click.echo(f"disk full: {free / 2**20:.0f} MiB free in {folder}; writes are refused until there is room")
+    for line in trouble:
+        click.echo(line)
     return code

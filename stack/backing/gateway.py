@@ -281,8 +281,8 @@ def ready(plan: StackPlan, process: Process) -> None:
 
 
 def question(plan: StackPlan, process: Process) -> Probe:
-    """Ask this instance: the port for clients is shared among all."""
-    return probe.http(Address(host=process.address.host, port=plan.ports[f"{process.name}_metrics"]), "/healthz")
+    """Ask this instance: the port for clients is shared among all, and they may fill it."""
+    return probe.haproxy(plan.folder(process.name) / _ADMIN)
 
 
 async def take_out(plan: StackPlan, frozen: Process) -> None:
@@ -306,15 +306,11 @@ async def take_out(plan: StackPlan, frozen: Process) -> None:
 
 
 async def _command(folder: Path, line: str) -> None:
-    # by the open folder: the path of a socket may have a hundred bytes, the path of a data folder more
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        reader, writer = await asyncio.open_unix_connection(f"/proc/self/fd/{held}/{_ADMIN}")
-        writer.write(line.encode() + b"\n")
-        await reader.read()
-        writer.close()
-    finally:
-        os.close(held)
+    with probe.short(folder / _ADMIN) as path:
+        reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(line.encode() + b"\n")
+    await reader.read()
+    writer.close()
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:

@@ -117,7 +117,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
     java += (f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}", "-cp", f"{tools.jars()}/*")
     if classes().exists():
         java = (java[0], f"-XX:SharedArchiveFile={classes()}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off", *java[1:])
-    if not (logs / "meta.properties").exists():
+    if is_empty(plan, process):
         _format(java, configuration, logs)
     return Command(
         argv=(*java, "kafka.Kafka", str(configuration)),
@@ -126,6 +126,11 @@ def prepare(plan: StackPlan, process: Process) -> Command:
         data_bytes=1280 * 2**20,
         stop_seconds=5.0,
     )
+
+
+def is_empty(plan: StackPlan, process: Process) -> bool:
+    """Whether its folder is not formatted, or is gone."""
+    return not (plan.folder(process.name) / "logs" / "meta.properties").exists()
 
 
 def _format(java: tuple[str, ...], configuration: Path, logs: Path) -> None:

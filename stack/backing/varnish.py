@@ -109,8 +109,8 @@ def ready(_plan: StackPlan, process: Process) -> None:
 
 
 def question(_plan: StackPlan, process: Process) -> Probe:
-    """What shows that it still works."""
-    return probe.http(process.address, "/healthz")
+    """What shows that it still works; when all its threads wait for a slow store, so does this."""
+    return probe.http(process.address, "/healthz", may_wait=True)
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:

@@ -261,6 +261,19 @@ def test_a_frozen_server_is_seen_and_started_again_and_one_that_is_held_is_left_
         running.stop(wipe=True)
 
 
+def test_a_supervisor_that_is_frozen_is_seen_by_status_and_ended_by_down(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = _up(folder, servers=(Server.REDIS,))
+    known = _everybody(running)
+    os.kill(running.state.supervisor_pid, signal.SIGSTOP)
+    assert _eventually(lambda: _status(folder) == 99, 5)
+    assert "is stopped by a signal" in capsys.readouterr().out
+    running.stop(wipe=True)
+    assert _alive(known) == []
+    assert not folder.exists()
+
+
 def test_kafka_that_lost_its_data_is_formatted_again_with_its_topics(folder: Path) -> None:
     running = _up(folder, servers=(Server.KAFKA,))
 

@@ -163,8 +163,8 @@ if os.geteuid() == 0:  # only root can mount; the limits above say the same for 
             capsys.readouterr()
             assert status.command.main(["--data", str(folder / "data")], standalone_mode=False) == 99
             assert "disk full: 0 MiB free" in capsys.readouterr().out
-            running.stop()
         finally:
+            control.down(folder / "data")
             subprocess.run(["umount", str(folder)], check=True)
 
 

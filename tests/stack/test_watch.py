@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -23,7 +24,7 @@ _SPINS = "while True: pass"
 
 
 @asynccontextmanager
-async def _process(does: str) -> AsyncIterator[Watch]:
+async def _process(does: str, *, may_wait: bool = False) -> AsyncIterator[Watch]:
     """A process that listens and does ``does``, with a watch over it."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = Address(host="127.0.0.1", port=server.getsockname()[1])
@@ -33,7 +34,7 @@ async def _process(does: str) -> AsyncIterator[Watch]:
         )
     assert child.stdout is not None
     await child.stdout.readline()
-    over = Watch(child.pid, probe.redis(address))
+    over = Watch(child.pid, replace(probe.redis(address), may_wait=may_wait))
     try:
         yield over
     finally:
@@ -69,6 +70,14 @@ async def test_a_process_that_neither_answers_nor_does_anything_is_frozen_and_in
         found = await _looks(over, lambda finding: finding is Finding.GONE)
     assert Finding.FROZEN in found
     assert found[-1] is Finding.GONE
+
+
+async def test_a_process_that_may_wait_for_others_is_not_frozen_when_it_does_nothing() -> None:
+    async with _process(_SLEEPS, may_wait=True) as over:
+        found = await _looks(over, lambda finding: finding is not Finding.BUSY and over.asked_count > 1, looks_max=15)
+        assert Finding.FROZEN not in found
+        os.kill(over.pid, signal.SIGSTOP)
+        assert Finding.FROZEN in await _looks(over, lambda finding: finding is Finding.FROZEN)
 
 
 async def test_a_process_that_works_and_does_not_answer_is_busy_and_not_frozen() -> None:
