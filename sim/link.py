@@ -54,7 +54,7 @@ class Link:
                     passed = max(passed, min(passed + wait, left))
                 case FaultKind.BANDWIDTH:
                     rate = float(faults.carried_bytes(fault))
-                    apart += piece / max(rate, narrowest) if narrowest else 0.0
+                    apart += apart_seconds(answer_bytes, piece, rate, narrowest)
                     narrowest = min(rate, narrowest) if narrowest else rate
                     piece = min(piece, rate * PIECE_SECONDS)
                     wait = (answer_bytes / narrowest + apart - carried) / trips
@@ -71,7 +71,7 @@ class Link:
         for fault in self.acting:
             if fault.kind is FaultKind.BANDWIDTH:
                 rate = float(faults.carried_bytes(fault))
-                apart += piece / max(rate, narrowest) if narrowest else 0.0
+                apart += apart_seconds(sent_bytes, piece, rate, narrowest)
                 narrowest = min(rate, narrowest) if narrowest else rate
                 piece = min(piece, rate * PIECE_SECONDS)
                 wait = sent_bytes / narrowest + apart - carried
@@ -87,6 +87,16 @@ class Link:
             if fault.kind is FaultKind.TIMEOUT
         ]
         return min(waits, default=0.0)
+
+
+def apart_seconds(count: int, piece: float, rate: float, narrowest: float) -> float:
+    """What another narrow link of ``rate`` adds to the time of the narrowest so far, that of ``count`` bytes in pieces
+    of ``piece``: a wider one behind it the last piece, one before a narrower one the first."""
+    if narrowest == 0.0 or piece == 0.0:
+        return 0.0
+    if rate < narrowest:
+        return piece / narrowest
+    return (count - piece * math.floor((count - 1) / piece)) / rate
 
 
 def independent(uniform: float) -> float:

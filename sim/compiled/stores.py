@@ -6,6 +6,7 @@ import math
 
 from core.names import FaultKind
 from core.policies import breaker, hot_key, patience, retry, window
+from sim import link as links
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled, inlined
 from sim.compiled.records import NOBODY
@@ -21,6 +22,8 @@ pause_seconds = compiled(patience.pause_seconds)
 rate_after = compiled(hot_key.rate_after)
 keys_for = compiled(hot_key.keys_for)
 node_of = compiled(hot_key.node_of)
+apart_seconds = compiled(links.apart_seconds)
+independent = compiled(links.independent)
 window_begins = compiled(window.begins)
 window_passes = compiled(window.passes)
 
@@ -206,7 +209,7 @@ def narrow_seconds(world: World, link: int, sent_bytes: int) -> float:
         toxic = toxics[row]
         if toxic.acting and toxic.kind == BANDWIDTH:
             rate = toxic.bandwidth
-            apart += piece / max(rate, narrowest) if narrowest != 0.0 else 0.0
+            apart += apart_seconds(sent_bytes, piece, rate, narrowest)
             narrowest = min(rate, narrowest) if narrowest != 0.0 else rate
             piece = min(piece, rate * PIECE_SECONDS)
             wait = sent_bytes / narrowest + apart - carried
@@ -228,13 +231,13 @@ def held_back_seconds(world: World, link: int, trips: float, answer_bytes: int, 
         left = max(0.0, toxic.end - now) / trips
         if toxic.kind == LATENCY:
             delay = toxic.latency + toxic.jitter * (2.0 * uniform - 1.0)
-            uniform = uniform * 1024.0 - math.floor(uniform * 1024.0)
+            uniform = independent(uniform)
             wait = delay - (passed - stamp)
             stamp += wait
             passed = max(passed, min(passed + wait, left))
         elif toxic.kind == BANDWIDTH:
             rate = toxic.bandwidth
-            apart += piece / max(rate, narrowest) if narrowest != 0.0 else 0.0
+            apart += apart_seconds(answer_bytes, piece, rate, narrowest)
             narrowest = min(rate, narrowest) if narrowest != 0.0 else rate
             piece = min(piece, rate * PIECE_SECONDS)
             wait = (answer_bytes / narrowest + apart - carried) / trips
