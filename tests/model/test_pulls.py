@@ -25,11 +25,12 @@ def test_a_pull_like_those_of_calibration_costs_what_was_measured() -> None:
         assert Pulls(followed_mean=3.0, known=8.0).factor(per, followed=3.0, known=8.0) == pytest.approx(1.0)
 
 
-def test_a_pull_grows_with_the_celebrities_followed_and_a_little_with_those_known() -> None:
+def test_a_pull_grows_with_the_celebrities_followed_and_hardly_with_those_known() -> None:
     pulls = Pulls(followed_mean=1.0, known=0.0)
-    assert pulls.factor(Per.PULL, followed=10.0, known=0.0) == pytest.approx(11.3 / 2.3)
-    assert pulls.factor(Per.PULL, followed=0.0, known=0.0) == pytest.approx(1.3 / 2.3)
-    assert pulls.factor(Per.PULL, followed=1.0, known=1_000.0) == pytest.approx(11.3 / 2.3)
+    assert pulls.factor(Per.PULL, followed=10.0, known=0.0) == pytest.approx(11.6 / 2.6)
+    assert pulls.factor(Per.PULL, followed=0.0, known=0.0) == pytest.approx(1.6 / 2.6)
+    assert pulls.factor(Per.PULL, followed=1.0, known=1_000.0) == pytest.approx(2.8 / 2.6)
+    assert pulls.factor(Per.MERGE, followed=1.0, known=1_000.0) == pytest.approx(1.0)
     assert 1.0 < pulls.factor(Per.MERGE, followed=10.0, known=0.0) < pulls.factor(Per.PULL, followed=10.0, known=0.0)
 
 

@@ -21,7 +21,6 @@ from typing import Final, Literal
 
 from core import ids
 from core.ids import ID_MAX
-from core.streams import mix
 
 Mode = Literal["ranked", "chronological"]
 
@@ -32,6 +31,8 @@ _WATCHED: Final = 24  # newest followed posts given that late ones are told from
 _WATCHED_MAX: Final = 40  # with the late ones among them
 _LATE_READ_MAX: Final = 80  # posts looked at for late ones: those given, those waiting, and as many late ones
 
+_ODD: Final = 0x9E3779B97F4A7C15  # 2⁶⁴ over the golden ratio: multiplicative hashing, whose high half is well mixed
+_MASK: Final = 0xFFFFFFFFFFFFFFFF
 _VERSION: Final = 1
 _MODES: Final[tuple[Mode, ...]] = ("ranked", "chronological")
 _HEAD: Final = struct.Struct("<BBQQQIHBBB")
@@ -122,7 +123,7 @@ def decoded(data: bytes) -> Position:
 
 def mark(post_id: int) -> int:
     """32 bits that stand for a post; two posts share one with a probability of 2⁻³², and then one is not shown."""
-    return mix(post_id) & 0xFFFFFFFF
+    return (post_id * _ODD & _MASK) >> 32
 
 
 def start_of(*, now_ms: int, post_ids: Iterable[int]) -> int:
