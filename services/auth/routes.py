@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import jwt
 import msgspec
@@ -24,6 +24,7 @@ from services.kit import body, outbox
 from services.kit.answers import answer
 from services.kit.clock import now_ms, rfc3339
 from services.kit.config import SETTINGS, new_id
+from services.kit.fields import DisplayName, Id, Size, Time, Username, stated
 from services.kit.passwords import Passwords
 from services.kit.routing import route, stage
 
@@ -34,11 +35,13 @@ SIGNING_KEY: Final = web.AppKey("SIGNING_KEY", object)
 
 
 class SignUp(body.Body, frozen=True, kw_only=True):
-    """A new account."""
+    """A new account; without a display name, the username is shown."""
 
-    username: str
-    password: str
-    display_name: str | None = None
+    username: Annotated[
+        str, stated(minLength=accounts.USERNAME_MIN, maxLength=accounts.USERNAME_MAX, pattern=accounts.USERNAME_PATTERN)
+    ]
+    password: Annotated[str, stated(minLength=passwords.CHARACTERS_MIN, maxLength=passwords.BYTES_MAX)]
+    display_name: Annotated[str, stated(minLength=1, maxLength=accounts.DISPLAY_NAME_MAX)] | None = None
 
 
 class Login(body.Body, frozen=True, kw_only=True):
@@ -51,10 +54,10 @@ class Login(body.Body, frozen=True, kw_only=True):
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """One's own account."""
 
-    id: str
-    username: str
-    display_name: str
-    created_at: str
+    id: Id
+    username: Username
+    display_name: DisplayName
+    created_at: Time
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +65,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     user: Account
     access_token: str
-    token_type: str
-    expires_in_seconds: int
+    token_type: Literal["Bearer"]
+    expires_in_seconds: Size
 
 
 async def sign_up(request: web.Request) -> web.Response:
@@ -166,6 +169,6 @@ def use_passwords(app: web.Application) -> None:
 
 
 ROUTES: Final = (
-    route("auth.signup", sign_up, body=SignUp, answer=Session),
-    route("auth.login", login, body=Login, answer=Session),
+    route("auth.signup", sign_up, body=SignUp, answer=Session, refuses=(Conflict,)),
+    route("auth.login", login, body=Login, answer=Session, refuses=(Unauthenticated,)),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
@@ -19,6 +19,7 @@ from services.kit import body, outbox, pages
 from services.kit.answers import answer
 from services.kit.clock import rfc3339
 from services.kit.config import new_id
+from services.kit.fields import Count, Id, Time, stated
 from services.kit.routing import CALL, path_id, route, stage, viewer
 from services.kit.stores.people import Person
 
@@ -31,23 +32,23 @@ class LikeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the caller now likes the post, and how many do."""
 
     liked: bool
-    like_count: int
+    like_count: Count
 
 
 class NewComment(body.Body, frozen=True, kw_only=True):
     """A comment to be made."""
 
-    text: str
+    text: Annotated[str, stated(minLength=1, maxLength=rules.COMMENT_CHARACTERS_MAX)]
 
 
 class CommentItem(msgspec.Struct, frozen=True, kw_only=True):
     """One comment."""
 
-    id: str
-    post_id: str
+    id: Id
+    post_id: Id
     author: Person
     text: str
-    created_at: str
+    created_at: Time
 
 
 class CommentAnswer(msgspec.Struct, frozen=True, kw_only=True):

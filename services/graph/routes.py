@@ -15,6 +15,7 @@ from services.graph import rules
 from services.graph.store import Edge, Graph
 from services.kit import outbox, pages
 from services.kit.answers import answer
+from services.kit.fields import Count, DisplayName, Id, Username
 from services.kit.routing import path_id, route, stage, viewer
 from services.kit.stores.people import Person
 
@@ -24,11 +25,11 @@ GRAPH: Final = web.AppKey("GRAPH", Graph)
 class User(msgspec.Struct, frozen=True, kw_only=True):
     """A user as the caller sees them."""
 
-    id: str
-    username: str
-    display_name: str
-    followers_count: int
-    following_count: int
+    id: Id
+    username: Username
+    display_name: DisplayName
+    followers_count: Count
+    following_count: Count
     viewer_follows: bool
 
 
@@ -42,7 +43,7 @@ class FollowAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the caller now follows, and how many do."""
 
     following: bool
-    followers_count: int
+    followers_count: Count
 
 
 async def read_user(request: web.Request) -> web.Response:

@@ -24,4 +24,6 @@ def stated(**schema: Any) -> Meta:
     return Meta(extra_json_schema=schema)
 
 
+Username = Annotated[str, stated(minLength=3, maxLength=30)]
+DisplayName = Annotated[str, stated(minLength=1, maxLength=64)]
 SentId = Annotated[str, stated(pattern=ID_PATTERN)]

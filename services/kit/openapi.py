@@ -11,6 +11,7 @@ import functools
 import importlib
 import importlib.util
 import re
+import typing
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, Final
@@ -18,10 +19,13 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from core.names import IDEMPOTENCY_HEADER, REQUEST_ID_HEADER, Component
+from core.names import IDEMPOTENCY_HEADER, Component
 from core.operations import API
 from services.kit import answers
 from services.kit.answers import Problem
+from services.kit.fields import ID_PATTERN
+from services.kit.idempotency import KEY_CHARACTERS_MAX
+from services.kit.responses import responses
 from services.kit.routing import Route
 
 SERVED_BY: Final = Component.POSTS
@@ -48,12 +52,13 @@ def make(routes: Sequence[Route]) -> dict[str, Any]:
     kinds: list[Any] = [Problem]
     for route in routes:
         kinds += [kind for kind in (route.body, route.query, route.answer) if kind is not None and kind not in kinds]
-    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
+    schemas, components = _short(routes, kinds, *msgspec.json.schema_components(kinds, ref_template=_REFERENCE))
     schema_of = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         operation = _operation(route, schema_of, components)
         paths.setdefault(route.operation.path, {})[route.operation.method.lower()] = operation
+    used = _references([paths, schema_of[Problem]], components)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -67,30 +72,75 @@ def make(routes: Sequence[Route]) -> dict[str, Any]:
         "tags": [{"name": name} for name in dict.fromkeys(str(route.operation.component) for route in routes)],
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": {name: schema for name, schema in components.items() if name in used},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
 
 
+def _short(
+    routes: Sequence[Route], kinds: Sequence[Any], schemas: Sequence[Any], components: dict[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The schemas with names that make good names of classes: `PersonPage` for a page of persons."""
+    names: dict[str, str] = {}
+    for kind, schema in zip(kinds, schemas, strict=True):
+        of = typing.get_args(kind)
+        if of:
+            item = getattr(of[0], "__name__", None)
+            if item is None:  # a choice among kinds is called by who answers it
+                item = str(next(route for route in routes if route.answer is kind).operation.component).title()
+            names[_name(schema)] = f"{item}Page"
+
+    def renamed(value: Any) -> Any:
+        if isinstance(value, dict):
+            found = {key: renamed(inner) for key, inner in value.items()}
+            if isinstance(found.get("$ref"), str):
+                found["$ref"] = _REFERENCE.format(name=names.get(_name(found), _name(found)))
+            return found
+        return [renamed(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+    described = {names.get(name, name): renamed(schema) for name, schema in components.items()}
+    for name, schema in described.items():
+        if "title" in schema:
+            schema["title"] = name
+    return [renamed(schema) for schema in schemas], described
+
+
+def _name(schema: dict[str, Any]) -> str:
+    return str(schema["$ref"]).rpartition("/")[2]
+
+
+def _references(value: Any, components: dict[str, Any]) -> set[str]:
+    """Names of the schemas that ``value`` leads to."""
+    found: set[str] = set()
+    open_ends = [value]
+    while open_ends:
+        match open_ends.pop():
+            case {"$ref": str(reference)}:
+                name = reference.rpartition("/")[2]
+                if name not in found:
+                    found.add(name)
+                    open_ends.append(components[name])
+            case dict() as inner:
+                open_ends += inner.values()
+            case list() | tuple() as inner:
+                open_ends += inner
+    return found
+
+
 def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
     known = route.operation
-    success: dict[str, Any] = {
-        "description": "Done." if route.answer is None else f"{_says(route.answer, components, schema_of)}",
-        "headers": {REQUEST_ID_HEADER: {"description": "Id of the request.", "schema": {"type": "string"}}},
-    }
-    if route.answer is not None:
-        success["content"] = {answers.JSON: {"schema": schema_of[route.answer]}}
-    problem = {
-        "description": "What went wrong.",
-        "content": {answers.PROBLEM: {"schema": schema_of[Problem]}},
-    }
     made: dict[str, Any] = {
         "operationId": known.name,
         "summary": route.says,
         "tags": [str(known.component)],
         "parameters": list(_parameters(route, schema_of, components)),
-        "responses": {str(known.status): success, "default": problem},
+        "responses": responses(
+            route,
+            says="Done." if route.answer is None else _says(route.answer, components, schema_of),
+            answer=None if route.answer is None else schema_of[route.answer],
+            problem=schema_of[Problem],
+        ),
         "security": [{"token": []}] if known.signed_in else [],
     }
     if route.body is not None:
@@ -101,11 +151,12 @@ def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, An
 
 def _parameters(route: Route, schema_of: dict[Any, Any], components: dict[str, Any]) -> Iterable[dict[str, Any]]:
     for name in _VARIABLE.findall(route.operation.path):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[0-9]{1,19}$"}}
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": ID_PATTERN}}
     if route.query is not None:
         described = _resolved(schema_of[route.query], components)
         for name, schema in described.get("properties", {}).items():
-            yield {"name": name, "in": "query", "required": name in described.get("required", ()), "schema": schema}
+            required = name in described.get("required", ())
+            yield {"name": name, "in": "query", "required": required, "schema": _without_null(schema)}
     if route.operation.creates:
         yield {
             "name": IDEMPOTENCY_HEADER,
@@ -113,8 +164,17 @@ def _parameters(route: Route, schema_of: dict[Any, Any], components: dict[str, A
             "required": False,
             "description": "Repeats of a request with the same key get the first answer for 24 hours;"
             " 422 when the body or the path differs, 409 while the first is under way.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+            "schema": {"type": "string", "minLength": 1, "maxLength": KEY_CHARACTERS_MAX},
         }
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter, which is left out rather than null."""
+    choices = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    if not choices:
+        return schema
+    rest = {name: value for name, value in schema.items() if name not in ("anyOf", "default")}
+    return {**(choices[0] if len(choices) == 1 else {"anyOf": choices}), **rest}
 
 
 def _resolved(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
@@ -197,6 +257,17 @@ def _fields(schema: dict[str, Any]) -> str:
     return f"<table>{rows}</table>"
 
 
+_BOUNDS: Final = {
+    "format": "as",
+    "pattern": "such as",
+    "minimum": "at least",
+    "maximum": "at most",
+    "minLength": "characters at least",
+    "maxLength": "characters at most",
+    "default": "default",
+}
+
+
 def _kind(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
@@ -207,11 +278,7 @@ def _kind(schema: dict[str, Any]) -> str:
         return f"list of {_kind(schema.get('items', {}) or {})}"
     if "enum" in schema:
         return " | ".join(f"<code>{escape(str(each))}</code>" for each in schema["enum"])
-    bounds = "".join(
-        f", {says} {schema[name]}"
-        for name, says in (("minimum", "at least"), ("maximum", "at most"), ("default", "default"))
-        if schema.get(name) is not None
-    )
+    bounds = "".join(f", {says} {schema[name]}" for name, says in _BOUNDS.items() if schema.get(name) is not None)
     return escape(f"{schema.get('type', 'any')}{bounds}")
 
 

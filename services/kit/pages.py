@@ -37,7 +37,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """One page; ``next_cursor`` is null on the last."""
 
     items: list[T]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
 def query(request: web.Request, kind: type[T]) -> T:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from core import ids
-from core.failures import Invalid, NotFound, Unauthenticated
+from core.failures import Failure, Invalid, NotFound, Unauthenticated
 from core.names import USER_HEADER
 from core.operations import OPERATIONS, Operation
 from services.kit.config import logical_shards
@@ -33,6 +33,7 @@ class Route:
     body: type[Any] | None = None
     query: type[Any] | None = None
     answer: type[Any] | None = None
+    refuses: tuple[type[Failure], ...] = ()  # beyond what `services.kit.responses` derives
     says: str = ""
 
 
@@ -43,10 +44,19 @@ def route(
     body: type[Any] | None = None,
     query: type[Any] | None = None,
     answer: type[Any] | None = None,
+    refuses: tuple[type[Failure], ...] = (),
 ) -> Route:
     """Declare the operation ``name`` of `core.operations`; its summary is the handler's docstring."""
     says = (handler.__doc__ or "").strip().partition("\n")[0]
-    return Route(operation=OPERATIONS[name], handler=handler, body=body, query=query, answer=answer, says=says)
+    return Route(
+        operation=OPERATIONS[name],
+        handler=handler,
+        body=body,
+        query=query,
+        answer=answer,
+        refuses=refuses,
+        says=says,
+    )
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
@@ -16,6 +16,7 @@ from services.kit import body, idempotency, outbox, pages
 from services.kit.answers import answer, empty
 from services.kit.clock import rfc3339
 from services.kit.config import SETTINGS, new_id
+from services.kit.fields import Count, Id, SentId, Time, stated
 from services.kit.pages import Page, PageQuery
 from services.kit.photos import Photo, Variant, address
 from services.kit.routing import body_id, path_id, route, stage, viewer
@@ -29,22 +30,22 @@ POSTS: Final = web.AppKey("POSTS", Posts)
 class NewPost(body.Body, frozen=True, kw_only=True):
     """One to ten photos of one's own, which may still be processing, and what to say about them."""
 
-    media_ids: list[str]
-    caption: str = ""
+    media_ids: Annotated[list[SentId], stated(minItems=1, maxItems=rules.MEDIA_MAX, uniqueItems=True)]
+    caption: Annotated[str, stated(maxLength=rules.CAPTION_MAX)] = ""
 
 
 class Post(msgspec.Struct, frozen=True, kw_only=True):
     """A post as the viewer sees it."""
 
-    id: str
+    id: Id
     author: Person
     caption: str
     hashtags: list[str]
     media: list[Photo]
-    like_count: int
-    comment_count: int
+    like_count: Count
+    comment_count: Count
     viewer_has_liked: bool
-    created_at: str
+    created_at: Time
 
 
 class PostAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +180,6 @@ def _refuse(wrong: Iterator[FieldError]) -> None:
 ROUTES: Final = (
     route("post.create", create, body=NewPost, answer=PostAnswer),
     route("post.read", read, answer=PostAnswer),
-    route("post.delete", delete),
+    route("post.delete", delete, refuses=(Forbidden,)),
     route("user.posts", of_user, query=PageQuery, answer=Page[Post]),
 )

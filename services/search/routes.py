@@ -9,6 +9,7 @@ from aiohttp import web
 
 from services.kit import pages
 from services.kit.answers import answer
+from services.kit.fields import Count, stated
 from services.kit.routing import route, stage, viewer
 from services.kit.stores.people import Person
 from services.search import rules
@@ -20,7 +21,7 @@ INDEX: Final = web.AppKey("INDEX", Index)
 class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked for."""
 
-    q: str
+    q: Annotated[str, stated(minLength=1, maxLength=rules.QUERY_CHARACTERS_MAX)]
     limit: Annotated[int, msgspec.Meta(ge=1, le=50)] = 20
 
 
@@ -34,7 +35,7 @@ class HashtagItem(msgspec.Struct, frozen=True, kw_only=True):
     """A hashtag and how many posts have it."""
 
     hashtag: str
-    post_count: int
+    post_count: Count
 
 
 class HashtagsAnswer(msgspec.Struct, frozen=True, kw_only=True):

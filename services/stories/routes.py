@@ -16,6 +16,7 @@ from services.kit import body, idempotency, outbox
 from services.kit.answers import JSON, empty
 from services.kit.clock import now_ms
 from services.kit.config import SETTINGS, new_id
+from services.kit.fields import SentId
 from services.kit.guard import Guard
 from services.kit.routing import body_id, path_id, route, stage, viewer
 from services.kit.stores.people import Person
@@ -37,7 +38,7 @@ _PLACEHOLDER: Final = f'"url":"{MEDIA_HOST}/'.encode()
 class NewStory(body.Body, frozen=True, kw_only=True):
     """A photo of one's own, which may still be processing."""
 
-    media_id: str
+    media_id: SentId
 
 
 class Story(StoryBody, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterator
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from aiohttp import web
@@ -18,6 +18,7 @@ from services.kit import body, idempotency, outbox
 from services.kit.answers import answer, empty
 from services.kit.clock import now_ms, rfc3339
 from services.kit.config import SETTINGS, new_id
+from services.kit.fields import Id, Time, Url, stated
 from services.kit.photos import Photo, Variant, address
 from services.kit.routing import path_id, route, stage, viewer
 from services.kit.stores.objects import OBJECTS
@@ -29,24 +30,27 @@ VERIFYING: Final = web.AppKey("VERIFYING", asyncio.Semaphore)  # uploads read ba
 VERIFYING_MAX: Final = 2
 
 
+Checksum = Annotated[str, stated(pattern=rules.CHECKSUM_PATTERN)]
+
+
 class NewMedia(body.Body, frozen=True, kw_only=True):
     """A photo that is about to be uploaded; ``checksum_sha256`` in hexadecimal."""
 
-    content_type: str
-    size_bytes: int
-    checksum_sha256: str | None = None
+    content_type: Annotated[str, stated(enum=rules.CONTENT_TYPES)]
+    size_bytes: Annotated[int, stated(minimum=1, maximum=rules.SIZE_BYTES_MAX)]
+    checksum_sha256: Checksum | None = None
 
 
-class Completed(body.Body, frozen=True, kw_only=True):
+class MediaCompletion(body.Body, frozen=True, kw_only=True):
     """What `media.complete` may be told: the checksum of what was put, in hexadecimal."""
 
-    checksum_sha256: str | None = None
+    checksum_sha256: Checksum | None = None
 
 
 class MediaState(msgspec.Struct, frozen=True, kw_only=True):
     """How far a photo has come."""
 
-    id: str
+    id: Id
     state: PhotoState
 
 
@@ -63,26 +67,26 @@ class UploadTarget(msgspec.Struct, frozen=True, kw_only=True):
     the photo is there.
     """
 
-    method: str
-    url: str
+    method: Literal["PUT"]
+    url: Url
     headers: dict[str, str]
-    expires_at: str
+    expires_at: Time
 
 
-class Registered(msgspec.Struct, frozen=True, kw_only=True):
+class NewMediaAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Answer of `media.create`; no ``upload`` when a repeat of the request finds that the photo has been completed."""
 
     media: MediaState
     upload: UploadTarget | None
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+class MediaStateAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Answer of `media.complete`."""
 
     media: MediaState
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class MediaAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Answer of `media.read`."""
 
     media: Media
@@ -124,7 +128,7 @@ async def complete(request: web.Request) -> web.Response:
     photos = request.app[PHOTOS]
     with stage(request, "load"):
         viewer_id, media_id = viewer(request), path_id(request, "media_id")
-        given = body.decode(await request.read() or b"{}", Completed)
+        given = body.decode(await request.read() or b"{}", MediaCompletion)
         if given.checksum_sha256 is not None:
             _refuse(rules.wrong_checksum(given.checksum_sha256))
         photo = await photos.photo(media_id)
@@ -153,7 +157,7 @@ async def complete(request: web.Request) -> web.Response:
                     raise NotFound(f"No media {media_id}")
                 state = now.state
     with stage(request, "present"):
-        return answer(Accepted(media=MediaState(id=str(media_id), state=state)), status=202)
+        return answer(MediaStateAnswer(media=MediaState(id=str(media_id), state=state)), status=202)
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -205,20 +209,20 @@ async def read(request: web.Request) -> web.Response:
             for each in variants
         ]
         return answer(
-            Found(media=Media(id=str(media_id), state=photo.state, failure=photo.failure, variants=views)),
+            MediaAnswer(media=Media(id=str(media_id), state=photo.state, failure=photo.failure, variants=views)),
         )
 
 
 def _media_id(response: web.Response) -> int:
     assert isinstance(response.body, bytes)
-    return int(msgspec.json.decode(response.body, type=Registered).media.id)
+    return int(msgspec.json.decode(response.body, type=NewMediaAnswer).media.id)
 
 
-def _registered(request: web.Request, photo: Upload) -> Registered:
+def _registered(request: web.Request, photo: Upload) -> NewMediaAnswer:
     objects = request.app[OBJECTS]
     state = MediaState(id=str(photo.media_id), state=photo.state)
     if photo.state is not PhotoState.REGISTERED:
-        return Registered(media=state, upload=None)
+        return NewMediaAnswer(media=state, upload=None)
     headers = {
         "Content-Type": photo.content_type,
         "Content-Length": str(photo.size_bytes),
@@ -230,7 +234,7 @@ def _registered(request: web.Request, photo: Upload) -> Registered:
         headers=headers,
         expires_seconds=rules.UPLOAD_SECONDS,
     )
-    return Registered(
+    return NewMediaAnswer(
         media=state,
         upload=UploadTarget(
             method="PUT", url=url, headers=headers, expires_at=rfc3339(now_ms() + rules.UPLOAD_SECONDS * 1000)
@@ -265,8 +269,8 @@ def _refuse(wrong: Iterator[FieldError]) -> None:
 
 
 ROUTES: Final = (
-    route("media.create", create, body=NewMedia, answer=Registered),
-    route("media.complete", complete, body=Completed, answer=Accepted),
-    route("media.read", read, answer=Found),
-    route("media.delete", delete),
+    route("media.create", create, body=NewMedia, answer=NewMediaAnswer),
+    route("media.complete", complete, body=MediaCompletion, answer=MediaStateAnswer, refuses=(Conflict,)),
+    route("media.read", read, answer=MediaAnswer),
+    route("media.delete", delete, refuses=(Conflict, Forbidden)),
 )

@@ -15,6 +15,7 @@ SIZE_BYTES_MAX: Final = photo.BYTES_MAX
 UPLOAD_SECONDS: Final = 900  # how long a presigned address is good for
 SLOW_SECONDS: Final = 300  # and how long a PUT may take that began just before
 ABANDONED_SECONDS: Final = 3600.0  # what is not completed by then is swept; well after its address has expired
+CHECKSUM_PATTERN: Final = "^[0-9a-f]{64}$"
 _CHECKSUM: Final = re.compile(r"[0-9a-f]{64}")
 
 

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from core.names import USER_HEADER, Component
 from core.operations import API, OPERATIONS
 from core.settings import Keys, Listen, Member, ProcessSettings
-from services.kit import openapi
+from services.kit import openapi, responses
 from services.kit.answers import Problem
 from services.kit.app import HTTP
 from services.kit.bus import CONSUMERS
@@ -94,6 +94,7 @@ class System:
             must_be_documented(operation, answer)
         else:
             msgspec.json.decode(answer.body, type=Problem)
+            must_be_a_documented_refusal(operation, answer)
         return answer
 
     async def send(
@@ -174,6 +175,15 @@ def must_be_documented(operation: str, answer: Answer) -> None:
         assert answer.body == b""
     else:
         assert msgspec.to_builtins(msgspec.json.decode(answer.body, type=kind)) == answer.json
+
+
+def must_be_a_documented_refusal(operation: str, answer: Answer) -> None:
+    """Hold a live refusal to what its operation's route says of it: its status, kind and headers."""
+    routes = openapi.routes_of(Component(OPERATIONS[operation].component))
+    route = next(route for route in routes if route.operation.name == operation)
+    assert (answer.status, answer.json["code"]) in {(kind.status, kind.code) for kind in responses.kinds(route)}
+    if answer.status in (429, 503):
+        assert int(answer.headers["Retry-After"]) >= 1
 
 
 def keys_at(folder: Path) -> Keys:

@@ -13,6 +13,8 @@ from services.auth.rules import passwords
 DISPLAY_NAME_MAX: Final = 64
 USERNAME_MIN: Final = 3
 USERNAME_MAX: Final = 30
+#: For the document; `_USERNAME` is stricter about full stops.
+USERNAME_PATTERN: Final = "^[A-Za-z0-9_.]+$"
 _USERNAME: Final = re.compile(r"(?=.*[a-z0-9])[a-z0-9_]+(\.[a-z0-9_]+)*")
 
 

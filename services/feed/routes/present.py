@@ -11,6 +11,7 @@ from core.names import Source
 from core.policies.stitch import Candidate
 from services.feed.routes.hydrate import Hydrated
 from services.feed.store.cards import CardBody
+from services.kit.fields import Count, Url
 from services.kit.stores.people import Person
 
 
@@ -18,8 +19,8 @@ class FeedPost(CardBody, frozen=True, kw_only=True):
     """A post as the viewer sees it."""
 
     author: Person
-    like_count: int
-    comment_count: int
+    like_count: Count
+    comment_count: Count
     viewer_has_liked: bool
 
 
@@ -28,8 +29,8 @@ class FeedAd(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     headline: str
-    image_url: str
-    target_url: str
+    image_url: Url
+    target_url: Url
 
 
 class PostItem(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="post"):

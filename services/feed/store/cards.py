@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from core import ids
 from core.names import Key, PhotoState
 from services.kit.clock import rfc3339
+from services.kit.fields import Id, Time
 from services.kit.photos import Photo, Variant, address
 from services.kit.stores.people import Person
 from services.kit.stores.postgres import Connection, Shards, schema
@@ -45,11 +46,11 @@ return 1
 class CardBody(msgspec.Struct, frozen=True, kw_only=True):
     """The members of a post that are the same for every reader and seldom change."""
 
-    id: str
+    id: Id
     caption: str
     hashtags: list[str]
     media: list[Photo]
-    created_at: str
+    created_at: Time
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,16 @@ from collections.abc import Iterable
 import msgspec
 
 from core import ids
+from services.kit.fields import DisplayName, Id, Username
 from services.kit.stores.postgres import Shards, schema
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """A user as others see them in a list."""
 
-    id: str
-    username: str
-    display_name: str
+    id: Id
+    username: Username
+    display_name: DisplayName
 
 
 async def people(shards: Shards, user_ids: Iterable[int]) -> dict[int, Person]:

@@ -15,6 +15,7 @@ from core.messages import StoryCreated
 from core.names import PhotoState
 from services.kit import idempotency
 from services.kit.clock import rfc3339
+from services.kit.fields import Id, Time
 from services.kit.outbox import Outbox
 from services.kit.photos import Photo, Variant, address
 from services.kit.stores import removals
@@ -39,10 +40,10 @@ FROM {s}.stories t JOIN {s}.users u ON u.id = t.author_id JOIN {s}.media m ON m.
 class StoryBody(msgspec.Struct, frozen=True, kw_only=True):
     """A story as its readers see it."""
 
-    id: str
+    id: Id
     media: Photo
-    created_at: str
-    expires_at: str
+    created_at: Time
+    expires_at: Time
 
 
 class Rows:

@@ -1,0 +1,114 @@
+"""What an operation may answer, as the API's document lists it: every status with its headers and its kinds of failure.
+
+What the gateway or the chassis can say of any request is derived here; what only one operation refuses stands in its
+route's ``refuses``. Statuses of requests that no client library makes, such as a header that is too long, are the
+document's ``default``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from core import failures
+from core.failures import Failure
+from core.names import DEGRADED_HEADER, REQUEST_ID_HEADER, Component
+from services.kit import answers
+from services.kit.idempotency import REPLAYED
+from services.kit.routing import Route
+
+_ALWAYS: Final[tuple[type[Failure], ...]] = (
+    failures.Invalid,
+    failures.UnsupportedMedia,
+    failures.Limited,
+    failures.Internal,
+    failures.BadGateway,
+    failures.Overloaded,
+    failures.Unavailable,
+    failures.StorageFull,
+    failures.DeadlineExceeded,
+)
+_WITH_BODY: Final = (failures.SlowRequest, failures.TooLarge)
+_CREATING: Final = (failures.Conflict, failures.KeyReused)
+_LATER: Final = frozenset({409, 429, 502, 503})  # they may say when to come back
+
+
+def kinds(route: Route) -> tuple[type[Failure], ...]:
+    """The kinds of failure that a client of this operation may meet, in the order of their statuses."""
+    found = [*_ALWAYS, *route.refuses]
+    if route.operation.signed_in:
+        found.append(failures.Unauthenticated)
+    if "{" in route.operation.path:
+        found.append(failures.NotFound)
+    if route.body is not None:
+        found += _WITH_BODY
+    if route.operation.creates:
+        found += _CREATING
+    return tuple(sorted(dict.fromkeys(found), key=lambda kind: kind.status))
+
+
+def responses(route: Route, *, says: str, answer: dict[str, Any] | None, problem: dict[str, Any]) -> dict[str, Any]:
+    """The operation's responses by status; ``answer`` and ``problem`` are schemas."""
+    operation = route.operation
+    success: dict[str, Any] = {"description": says, "headers": _headers(route)}
+    if answer is not None:
+        success["content"] = {answers.JSON: {"schema": answer}}
+    found = {str(operation.status): success}
+    if operation.method == "GET" and operation.validated:
+        found["304"] = {"description": "What the client has still holds.", "headers": _named("ETag", "Cache-Control")}
+    by_status: dict[int, list[type[Failure]]] = {}
+    for kind in kinds(route):
+        by_status.setdefault(kind.status, []).append(kind)
+    for status, mine in by_status.items():
+        found[str(status)] = _problem("; ".join(f"`{kind.code}`: {kind.title}" for kind in mine), status, problem)
+    found["default"] = _problem("Any other error.", 0, problem)
+    return found
+
+
+def _problem(says: str, status: int, schema: dict[str, Any]) -> dict[str, Any]:
+    names = [REQUEST_ID_HEADER]
+    if status == 401:
+        names.append("WWW-Authenticate")
+    if status in _LATER:
+        names.append("Retry-After")
+    if status == 429:
+        names += _LIMITS
+    return {"description": says, "headers": _named(*names), "content": {answers.PROBLEM: {"schema": schema}}}
+
+
+def _headers(route: Route) -> dict[str, Any]:
+    operation = route.operation
+    names = [REQUEST_ID_HEADER, "Cache-Control", *_LIMITS]
+    if operation.status == 201 and operation.made:
+        names.append("Location")
+    if operation.creates:
+        names += REPLAYED
+    if operation.method == "GET" and operation.validated:
+        names.append("ETag")
+    if route.query is not None and "cursor" in route.query.__struct_fields__:
+        names.append("Link")
+    if operation.component is Component.FEED:
+        names.append(DEGRADED_HEADER)
+    return _named(*names)
+
+
+_LIMITS: Final = ("RateLimit-Policy", "RateLimit")
+_SAYS: Final = {
+    REQUEST_ID_HEADER: "Id of the request, the client's own where it sent one.",
+    "Cache-Control": "Whether the answer may be kept.",
+    "ETag": "Weak validator: send it as `If-None-Match` to get 304 while nothing changed.",
+    "Location": "Where what was made is found.",
+    "Link": 'The next page (RFC 8288, `rel="next"`); absent on the last.',
+    "Retry-After": "Seconds until the request may be sent again.",
+    "WWW-Authenticate": "`Bearer`.",
+    "RateLimit-Policy": "The limit of this operation, where it has one: requests in a window of seconds.",
+    "RateLimit": "What is left of the limit, and the seconds until it is whole again.",
+    DEGRADED_HEADER: "Why the page holds less than it could, such as `timeline`.",
+    **dict.fromkeys(REPLAYED, "`true` when the key was used before and this is the first answer again."),
+}
+
+
+def _named(*names: str) -> dict[str, Any]:
+    return {
+        name: {"description": _SAYS[name], "schema": {"type": "integer" if name == "Retry-After" else "string"}}
+        for name in names
+    }
