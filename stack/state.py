@@ -22,7 +22,7 @@ JOURNAL: Final = "journal.jsonl"
 LOCK: Final = "supervisor.lock"  # held by the supervisor of the folder
 DISK_FULL_BYTES: Final = 64 * 2**20  # a disk with less free is full: PostgreSQL and Kafka take it in such pieces
 RESERVE: Final = "reserve"  # space for state and journal on a full disk
-_RESERVE_BYTES: Final = 512 * 1024
+RESERVE_BYTES: Final = 512 * 1024
 PORTS: Final = "ports.json"  # which a folder keeps from one start to the next
 
 
@@ -73,8 +73,8 @@ class StackState(msgspec.Struct, frozen=True, kw_only=True):
 def keep_reserve(data: Path) -> None:
     """Hold a little space back, so that a full disk can still be told of; nothing to do while it is held."""
     path = data / RESERVE
-    if not path.exists() or path.stat().st_size < _RESERVE_BYTES:
-        path.write_bytes(bytes(_RESERVE_BYTES))
+    if not path.exists() or path.stat().st_size < RESERVE_BYTES:
+        path.write_bytes(bytes(RESERVE_BYTES))
 
 
 def free_reserve(data: Path) -> bool:

@@ -284,7 +284,7 @@ class Supervisor:
         free = shutil.disk_usage(self._plan.data).free
         self._exporter.free(free)
         full = free < state.DISK_FULL_BYTES
-        if not full:
+        if free > 4 * state.RESERVE_BYTES:  # more than what was freed to write about a full disk
             with _disk_may_be_full():
                 state.keep_reserve(self._plan.data)
         if full is not self._full:
