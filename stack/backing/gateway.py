@@ -169,8 +169,13 @@ def tables(limits: Mapping[str, RateLimit], peers: Mapping[str, Address]) -> str
     return "\n".join(lines)
 
 
-#: A name with a character that is no token's, or a value with a control character.
-_ODD_FIELDS: Final = r"""'(?m)^[^:\r\n]*[^][!#$%&*+.^_`|~0-9A-Za-z:\r\n-][^:\r\n]*:|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]'"""
+#: A path and query with a character that must be encoded, or too long.
+_ODD_TARGET: Final = rf"'[^!-~]|\A.{{{TARGET_BYTES_MAX + 1}}}'"
+#: A name with a character that is no token's, a value with a control character, or too long.
+_ODD_FIELDS: Final = (
+    r"'(?m)^[^:\r\n]*[^][!#$%&*+.^_`|~0-9A-Za-z:\r\n-][^:\r\n]*:|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+    rf"|(?s)\A.{{{HEAD_BYTES_MAX + 1}}}'"
+)
 _COUNTED_BYTES_MAX: Final = 80  # an operation's name and an id or an address
 
 
@@ -219,6 +224,7 @@ def configuration(plan: StackPlan, process: Process) -> str:
             "HEAD_BYTES_MAX": HEAD_BYTES_MAX,
             "TARGET_BYTES_MAX": TARGET_BYTES_MAX,
             "BODY_SECONDS": BODY_SECONDS,
+            "ODD_TARGET": _ODD_TARGET,
             "ODD_FIELDS": _ODD_FIELDS,
             "ERRORS": errors(),
             "ORIGINS": origins(gateway.origins),
