@@ -17,13 +17,13 @@ from core.scenario.units import RateLimit
 
 NONE: Final = "none"
 #: What one person, or for people without an account one address, may ask for. Reads of the feed bound what a broken
-#: client can do; the others bound what a spammer can write. 60 sign-ups an hour leave room for a school behind one
-#: address.
+#: client can do; the others bound what a spammer can write. 300 sign-ups an hour leave room for a university, or a
+#: mobile carrier's gateway, behind one address.
 DEFAULTS: Final[Mapping[str, RateLimit]] = {
     "feed.read": RateLimit(30, 1.0, "user"),
-    "auth.signup": RateLimit(60, 3600.0, "ip"),
+    "auth.signup": RateLimit(300, 3600.0, "ip"),
     "media.create": RateLimit(100, 3600.0, "user"),
-    "post.create": RateLimit(100, 3600.0, "user"),
+    "post.create": RateLimit(300, 3600.0, "user"),
     "story.create": RateLimit(100, 3600.0, "user"),
     "comment.add": RateLimit(60, 60.0, "user"),
 }
