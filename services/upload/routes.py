@@ -14,6 +14,7 @@ from core import ids
 from core.failures import Conflict, FieldError, Forbidden, Invalid, NotFound
 from core.messages import MediaUploaded
 from core.names import PhotoState
+from core.policies.photo import Refusal
 from services.kit import body, idempotency, outbox
 from services.kit.answers import answer, empty
 from services.kit.clock import now_ms, rfc3339
@@ -57,7 +58,7 @@ class MediaState(msgspec.Struct, frozen=True, kw_only=True):
 class Media(Photo, frozen=True, kw_only=True):
     """A photo; ``failure`` says why it was refused."""
 
-    failure: str | None
+    failure: Refusal | None
 
 
 class UploadTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,8 +209,9 @@ async def read(request: web.Request) -> web.Response:
             )
             for each in variants
         ]
+        failure = Refusal(photo.failure) if photo.failure is not None else None
         return answer(
-            MediaAnswer(media=Media(id=str(media_id), state=photo.state, failure=photo.failure, variants=views)),
+            MediaAnswer(media=Media(id=str(media_id), state=photo.state, failure=failure, variants=views)),
         )
 
 

@@ -38,7 +38,10 @@ def test_metrics_have_base_units_and_one_prefix() -> None:
         value for name, value in vars(names).items() if isinstance(value, str) and value.startswith("windtunnel")
     ]
     assert len(metrics) >= 12
-    assert all(re.fullmatch(r"windtunnel_[a-z_]+(_seconds|_total|_count|_open)", metric) for metric in metrics)
+    assert all(
+        re.fullmatch(r"windtunnel_[a-z_]+(_seconds|_total|_count|_bytes|_events|_open|_up)", metric)
+        for metric in metrics
+    )
 
 
 @pytest.mark.parametrize("operation", operations.OPERATIONS.values(), ids=lambda operation: operation.name)

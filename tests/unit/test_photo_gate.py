@@ -11,12 +11,12 @@ import pytest
 import pyvips
 
 from core.policies import photo
-from core.policies.photo import Lane
+from core.policies.photo import Lane, Refusal
 from services.media.rules import jpeg as jpegs
 from services.media.rules import png as pngs
 from services.media.rules import webp as webps
 from services.media.rules.gate import checked
-from services.media.rules.refusal import Refusal, Refused
+from services.media.rules.refusal import Refused
 from services.media.rules.render import render
 from tests.service.media.photos import jpeg, picture, with_exif
 

@@ -8,9 +8,8 @@ from typing import Final
 from prometheus_client import Counter, Gauge
 
 from core import names
-from core.policies.photo import Lane
+from core.policies.photo import Lane, Refusal
 from services.kit.metrics import Metrics
-from services.media.rules.refusal import Refusal
 from services.media.store.photos import Owed
 
 _SEEN_MAX: Final = 100_000

@@ -23,7 +23,7 @@ from core.failures import NotFound
 from core.messages import DeadLetter, MediaFailed, MediaProcessed, MediaUploaded, Variant
 from core.names import Outcome as Ending
 from core.policies import photo
-from core.policies.photo import Lane
+from core.policies.photo import Lane, Refusal
 from services.kit import outbox
 from services.kit.config import SETTINGS
 from services.kit.metrics import METRICS
@@ -32,7 +32,7 @@ from services.media.events.measures import Measures
 from services.media.events.workshop import BenchLost, BenchSlow, Workshop
 from services.media.rules import work
 from services.media.rules.gate import Checked, checked
-from services.media.rules.refusal import Refusal, Refused
+from services.media.rules.refusal import Refused
 from services.media.rules.render import Rendering
 from services.media.store.photos import Job, Photos
 from services.media.store.scanner import Scanner, ScannerLost, ScannerSlow

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.policies import photo
-from core.policies.photo import Lane
+from core.policies.photo import Lane, Refusal
 from services.media.rules import jpeg, png, webp
-from services.media.rules.refusal import Refusal, Refused
+from services.media.rules.refusal import Refused
 
 # Upper bounds of what `render` takes, from photos and from files made to take long (pyvips-binary 8.18.7, one thread)
 _RENDER_BYTES: Final = 200 * 2**20  # beside the decoder: libraries, 4096 × 4096 pixels and the variants from it

@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.media.rules.refusal import Refusal, Refused
+from core.policies.photo import Refusal
+from services.media.rules.refusal import Refused
 
 SCANS_MAX: Final = 256  # a progressive photo has about ten
 SEGMENTS_MAX: Final = 4_096  # a colour profile may have 255, metadata some hundred

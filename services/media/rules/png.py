@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from services.media.rules.refusal import Refusal, Refused
+from core.policies.photo import Refusal
+from services.media.rules.refusal import Refused
 
 CHUNKS_MAX: Final = 20_000  # 20 MB in chunks of 4 kB are 5,000
 MAGIC: Final = b"\x89PNG\r\n\x1a\n"

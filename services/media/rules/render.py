@@ -16,8 +16,9 @@ from typing import Any, Final
 import msgspec
 import pyvips
 
+from core.policies.photo import Refusal
 from services.media.rules.gate import Checked
-from services.media.rules.refusal import Refusal, Refused
+from services.media.rules.refusal import Refused
 
 SIDE_MAX: Final = 4096
 #: Bytes left over behind a scan, and scans in an odd order: nothing is missing.

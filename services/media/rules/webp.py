@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from services.media.rules.refusal import Refusal, Refused
+from core.policies.photo import Refusal
+from services.media.rules.refusal import Refused
 
 CHUNKS_MAX: Final = 2_000  # an animation is shown by its first frame, and its frames are counted here
 

@@ -8,8 +8,7 @@ from typing import Final
 import msgspec
 
 from core.messages import Variant
-from core.policies.photo import Lane
-from services.media.rules.refusal import Refusal
+from core.policies.photo import Lane, Refusal
 from services.media.rules.render import Rendering
 
 BACKOFF_SECONDS: Final = 0.5  # before the second try of a photo whose decoder died; doubles
