@@ -41,6 +41,8 @@ class Allowance:
         return tuple(self.wait_seconds(count) for count in range(self.free + self.wait_seconds_max.bit_length() + 1))
 
 
+#: One account from an address that it knows: a neighbour who guesses there keeps its owner out for a minute at most.
+KNOWN_PAIR: Final = Allowance(free=5, wait_seconds_max=60)
 PAIR: Final = Allowance(free=5, wait_seconds_max=900)  # one account from one address
 STRICT_PAIR: Final = Allowance(free=2, wait_seconds_max=3_600)  # the same, of an account that is being guessed
 ADDRESS: Final = Allowance(free=50, wait_seconds_max=60)  # one address, which many people may share
@@ -87,7 +89,7 @@ def _digest(text: str) -> str:
 def wait_ms(*, known: bool, pair: Failures, address: Failures, account: Failures, now_ms: int) -> int:
     """Milliseconds until the next login may be tried; 0 for now."""
     if known:
-        return _left_ms(PAIR, pair, now_ms)
+        return _left_ms(KNOWN_PAIR, pair, now_ms)
     allowance = STRICT_PAIR if account.count >= WATCHED_FAILURES else PAIR
     return max(_left_ms(allowance, pair, now_ms), _left_ms(ADDRESS, address, now_ms))
 

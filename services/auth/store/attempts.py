@@ -25,7 +25,8 @@ _LOCAL_MAX: Final = 10_000  # accounts, addresses and pairs of both that are cou
 _log = structlog.get_logger("logins")
 
 #: KEYS: addresses known to the account, failures of pair, address and account. ARGV: the address, seconds to keep
-#: failures, from how many on an account is watched, the tables of waits; and for tests the time. Answers milliseconds.
+#: failures, from how many on an account is watched, the tables of waits; for tests the time; the table of known pairs.
+#: Answers milliseconds.
 _BEGIN: Final = """
 local known = redis.call('ZSCORE', KEYS[1], ARGV[1])
 local now = tonumber(ARGV[7])
@@ -45,8 +46,9 @@ local function left(key, csv)
     return math.max(0, at + 1000 * waits[math.min(count + 1, #waits)] - now)
 end
 local watched = not known and failures(KEYS[4]) >= tonumber(ARGV[3])
-local wait = left(KEYS[2], watched and ARGV[5] or ARGV[4])
-if not known then wait = math.max(wait, left(KEYS[3], ARGV[6])) end
+local wait
+if known then wait = left(KEYS[2], ARGV[8])
+else wait = math.max(left(KEYS[2], watched and ARGV[5] or ARGV[4]), left(KEYS[3], ARGV[6])) end
 if wait > 0 then return wait end
 for place = 2, known and 2 or 4 do
     redis.call('HINCRBY', KEYS[place], 'count', 1)
@@ -119,9 +121,9 @@ class Attempts:
     async def shared(self, attempt: Attempt, *, now_ms: int = 0) -> int:
         """Milliseconds to wait by the count in Redis, and 0 when the attempt was counted."""
         tables = [_csv(each) for each in (rules.PAIR, rules.STRICT_PAIR, rules.ADDRESS)]
-        arguments: list[str | int] = [attempt.address, rules.KEPT_SECONDS, rules.WATCHED_FAILURES, *tables, now_ms]
+        limits: list[str | int] = [rules.KEPT_SECONDS, rules.WATCHED_FAILURES, *tables, now_ms, _csv(rules.KNOWN_PAIR)]
         with reaching():
-            answered: Any = await self._eval(_BEGIN, attempt, *arguments)
+            answered: Any = await self._eval(_BEGIN, attempt, attempt.address, *limits)
         return int(answered)
 
     async def succeeded(self, counted: Counted) -> None:

@@ -18,6 +18,7 @@ from services.auth.routes import ATTEMPTS
 from services.auth.rules.attempts import (
     ADDRESS,
     KNOWN_MAX,
+    KNOWN_PAIR,
     PAIR,
     STRICT_PAIR,
     WATCHED_FAILURES,
@@ -121,6 +122,16 @@ async def test_nobody_learns_from_the_limit_whether_an_account_exists(system: Sy
         seen.append([(each.status, each.json["code"], each.json["detail"]) for each in (first, second)])
     assert seen[0] == seen[1]
     assert [status for status, _, _ in seen[0]] == [401, 429]
+
+
+async def test_who_guesses_at_the_owners_own_address_keeps_the_owner_out_for_a_minute_at_most(system: System) -> None:
+    home = elsewhere()
+    owner = await signed_up(system, home)
+    await failed(system, owner.username, home, 30)
+    asked, now_ms = attempt(username=owner.username, address=home), time.time_ns() // 10**6
+    attempts = system.apps["auth"][ATTEMPTS]
+    assert 0 < await attempts.shared(asked, now_ms=now_ms) <= 1000 * KNOWN_PAIR.wait_seconds_max
+    assert await attempts.shared(asked, now_ms=now_ms + 1000 * KNOWN_PAIR.wait_seconds_max) == 0
 
 
 async def test_guesses_from_many_addresses_make_the_allowance_of_new_ones_smaller_and_keep_nobody_out(
@@ -233,7 +244,7 @@ async def test_redis_and_this_process_count_alike(system: System, seed: int) -> 
 def test_waits_double_from_the_allowance_on_up_to_a_maximum() -> None:
     assert [PAIR.wait_seconds(count) for count in range(9)] == [0, 0, 0, 0, 0, 1, 2, 4, 8]
     assert {PAIR.wait_seconds(count) for count in (15, 100, 10**9)} == {PAIR.wait_seconds_max}
-    for allowance in (PAIR, STRICT_PAIR, ADDRESS):
+    for allowance in (KNOWN_PAIR, PAIR, STRICT_PAIR, ADDRESS):
         table = allowance.table()
         assert table == tuple(allowance.wait_seconds(count) for count in range(len(table)))
         assert table[-1] == allowance.wait_seconds_max
@@ -245,7 +256,7 @@ def test_a_known_address_is_judged_by_its_own_failures_alone() -> None:
     none = Failures()
     assert wait_ms(known=True, pair=none, address=many, account=many, now_ms=1_000) == 0
     assert wait_ms(known=False, pair=none, address=none, account=many, now_ms=1_000) == 0
-    assert wait_ms(known=True, pair=many, address=none, account=none, now_ms=1_000) == 1000 * PAIR.wait_seconds_max
+    assert wait_ms(known=True, pair=many, address=none, account=none, now_ms=1_000) == 60_000
     assert wait_ms(known=False, pair=none, address=many, account=none, now_ms=1_500) == 59_500
 
 
