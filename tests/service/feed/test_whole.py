@@ -1,6 +1,6 @@
 """Sessions through real services: nothing that is followed is missing or given twice, and every session ends.
 
-A timeline holds 20 posts here and a celebrity has three followers, so that every edge is near.
+A timeline holds 12 posts here and a celebrity has three followers, so that every edge is near.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ COMPONENTS = (
     Component.ADS,
     Component.FEED,
 )
-DEPTH = 20
+DEPTH = 12
 CURSOR_MAX = 1024
 
 
