@@ -25,15 +25,15 @@ def use(app: web.Application, popular: Popular) -> None:
 
     async def posted(events: Sequence[PostCreated]) -> None:
         for event in events:
-            popular.add(event.post_id, act(at_ms=event.at_ms, weight=NEW_POST_WEIGHT))
+            popular.add(event.post_id, act(at_ms=event.at_ms, weight=NEW_POST_WEIGHT), event_id=event.event_id)
 
     async def liked(events: Sequence[LikeCreated]) -> None:
         for event in events:
-            popular.add(event.post_id, act(at_ms=event.at_ms, weight=LIKE_WEIGHT))
+            popular.add(event.post_id, act(at_ms=event.at_ms, weight=LIKE_WEIGHT), event_id=event.event_id)
 
     async def commented(events: Sequence[CommentCreated]) -> None:
         for event in events:
-            popular.add(event.post_id, act(at_ms=event.at_ms, weight=COMMENT_WEIGHT))
+            popular.add(event.post_id, act(at_ms=event.at_ms, weight=COMMENT_WEIGHT), event_id=event.event_id)
 
     async def gone(events: Sequence[PostDeleted | PostHidden]) -> None:
         popular.remove(event.post_id for event in events)

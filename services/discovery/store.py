@@ -6,6 +6,7 @@ written when the process dies is lost, a fraction of a second of likes, which on
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from core.names import Key
 from services.discovery.rules import POSTS_MAX, kept, together
 from services.kit.stores.redis import reaching
 
-_DEAD_MAX: Final = 10_000
+_REMEMBERED_MAX: Final = 50_000  # events that were counted, and posts that are gone
 
 
 class Popular:
@@ -26,13 +27,15 @@ class Popular:
         self._scores: dict[int, float] = {}
         self._changed: set[int] = set()
         self._gone: set[int] = set()
-        self._dead: dict[int, None] = {}  # the last posts that were removed, in order
+        self._counted: OrderedDict[int, None] = OrderedDict()  # oldest first: the log may bring an event again
+        self._deleted: OrderedDict[int, None] = OrderedDict()
         self._loaded = False
 
-    def add(self, post_id: int, score: float) -> None:
-        """Count an act on a post."""
-        if post_id in self._gone or post_id in self._dead:
+    def add(self, post_id: int, score: float, *, event_id: int) -> None:
+        """Count an act on a post, once."""
+        if post_id in self._gone or post_id in self._deleted or event_id in self._counted:
             return
+        _remember(self._counted, event_id)
         before = self._scores.get(post_id)
         self._scores[post_id] = score if before is None else together(before, score)
         self._changed.add(post_id)
@@ -40,14 +43,12 @@ class Popular:
             self._trim()
 
     def remove(self, post_ids: Iterable[int]) -> None:
-        """Posts are gone; an act that comes late, being on another topic, does not bring them back."""
+        """Posts are gone; an act that comes late does not bring them back."""
         for post_id in post_ids:
             self._scores.pop(post_id, None)
             self._changed.discard(post_id)
             self._gone.add(post_id)
-            self._dead[post_id] = None
-        while len(self._dead) > _DEAD_MAX:
-            del self._dead[next(iter(self._dead))]
+            _remember(self._deleted, post_id)
 
     def _trim(self) -> None:
         best = kept(self._scores)
@@ -89,3 +90,9 @@ class Popular:
             mine = self._scores.get(post_id)
             self._scores[post_id] = score if mine is None else together(mine, score)
         self._loaded = True
+
+
+def _remember(known: OrderedDict[int, None], identifier: int) -> None:
+    known[identifier] = None
+    if len(known) > _REMEMBERED_MAX:
+        known.popitem(last=False)

@@ -30,11 +30,11 @@ from core.scenario.model import Fanout as FanoutSettings
 from services.fanout.rules import Turn, pulled_seconds, turn
 from services.fanout.store import Author, Readers, entry
 from services.kit.clock import now_ms
+from services.kit.locks import Locks
 from services.kit.metrics import Metrics
 from services.kit.stores.timelines import State, Timelines, author_key, timeline_key
 
 OPERATION: Final = "fanout.deliver"
-LOCKS: Final = 64
 _RECHECKS_MAX: Final = 5
 _TELL_SECONDS: Final = 2.0  # how soon readers know again of celebrities that Redis has lost
 _log = structlog.get_logger("fanout")
@@ -45,13 +45,12 @@ class Fanout:
 
     def __init__(self, readers: Readers, timelines: Timelines, *, settings: FanoutSettings, metrics: Metrics):
         self._readers, self._timelines, self._settings, self._metrics = readers, timelines, settings, metrics
-        # an author's change of sides and an author's post must not pass each other
-        self._locks = tuple(asyncio.Lock() for _ in range(LOCKS))
+        self.locks = Locks()  # an author's change of sides and an author's post must not pass each other
 
     async def on_post(self, event: PostCreated) -> None:
         """Put a new post where its readers look for it."""
         began = perf_counter()
-        async with self._locks[event.author_id % LOCKS]:
+        async with self.locks.of(event.author_id):
             with self._stage("load"):
                 found = await self._readers.author_of(event.post_id)
                 if found is None:
@@ -71,7 +70,7 @@ class Fanout:
 
     async def on_post_deleted(self, event: PostDeleted) -> None:
         """Take a deleted post out of timelines; its card is gone already, so that no reader sees it."""
-        async with self._locks[event.author_id % LOCKS]:
+        async with self.locks.of(event.author_id):
             await self._remove(event.author_id, event.post_id)
 
     async def on_follows(self, events: Sequence[FollowCreated | FollowDeleted]) -> None:
@@ -82,7 +81,7 @@ class Fanout:
         celebrities = set()
         for author in authors:
             if self._turn(author) is not Turn.STAYS:
-                async with self._locks[author.author_id % LOCKS]:
+                async with self.locks.of(author.author_id):
                     author = await self._settled(await self._readers.author(author.author_id))
             if author.was_celebrity:
                 celebrities.add(author.author_id)

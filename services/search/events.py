@@ -1,4 +1,7 @@
-"""Fills the index from the log, from where the index itself says that it stands.
+"""Fills the index from the log, from where the index itself says that it stands, and from PostgreSQL when it must.
+
+A new index, and one whose log has lost what it did not read yet, is made of what PostgreSQL has: the log's end is noted
+first, so that whatever changes meanwhile is read from there. Until that is done the old one answers.
 
 Every process has an index of its own and so reads all partitions: there is no consumer group, and offsets are kept
 with what they stand for. What is on the log is found within a second.
@@ -18,28 +21,32 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from core import messages, settings
+from core.failures import Failure
 from core.messages import Message, PostCreated, PostDeleted, PostHidden, UserCreated
 from services.kit import topics
-from services.kit.bus import CONSUMERS, Consumer, pause_seconds, run_beside
+from services.kit.bus import CONSUMERS, TRIES, Consumer, pause_seconds, run_beside
 from services.kit.clock import now_ms
 from services.kit.config import MEMBER, SETTINGS, required
+from services.kit.handled import Handled
 from services.kit.inhand import InHand, in_hand_at
 from services.kit.metrics import METRICS, Metrics
-from services.search.store import Index
+from services.search.store.index import Index, Standing
+from services.search.store.rows import Rows
 
 KINDS: Final[tuple[type[Message], ...]] = (UserCreated, PostCreated, PostHidden, PostDeleted)
 _COMMIT_SECONDS: Final = 0.5  # at most so long is anything taken in and not yet visible
 _RECORDS_MAX: Final = 2_000
 _STOP_SECONDS: Final = 3.0
+_LATE_MS: Final = 60_000  # an event that is older may come again long after it was handled
 _log = structlog.get_logger("search")
 
 
 class Reader(Consumer):
     """Reads all partitions of the topics that the index is made of."""
 
-    def __init__(self, told: settings.Kafka, metrics: Metrics, index: Index, *, in_hand: InHand):
+    def __init__(self, told: settings.Kafka, metrics: Metrics, index: Index, rows: Rows, *, in_hand: InHand):
         super().__init__(told, metrics, "search", {kind.topic: index.apply for kind in KINDS}, in_hand=in_hand)
-        self._index = index
+        self._index, self._rows, self._log = index, rows, ""
         self._next: dict[str, int] = {}  # by topic:partition, what was taken in
         self._visible: dict[str, int] = {}  # and what was committed
 
@@ -60,7 +67,7 @@ class Reader(Consumer):
                 await self._begin(kafka)
                 self._kafka, attempt = kafka, 0
                 await self._follow(kafka)
-            except (KafkaError, OSError) as error:
+            except (KafkaError, OSError, Failure) as error:
                 attempt += 1
                 _log.warning("log_lost", error=str(error), attempt=attempt)
             finally:
@@ -71,18 +78,33 @@ class Reader(Consumer):
             await asyncio.sleep(pause_seconds(attempt))
 
     async def _begin(self, kafka: AIOKafkaConsumer) -> None:
-        """Stand where the index stands; an index that is ahead of the log belongs to another log and is cleared."""
+        """Stand where the index stands, if that is still a place on this log; else make it of PostgreSQL's rows."""
         partitions = sorted(kafka.assignment())  # all there are: this reader is in no group
-        self._next = await self._index.offsets()
-        ends = await kafka.end_offsets(partitions)
-        if any(self._next.get(_name(each), 0) > ends[each] for each in partitions):
-            _log.warning("index_cleared", reason="it is ahead of the log")
-            await self._index.clear()
-            self._next = {}
-        begins = await kafka.beginning_offsets(partitions)
+        async with Handled(self._told, {}) as asking:
+            log = await asking.log_id()
+        standing = await self._index.standing()
+        ends, begins = await kafka.end_offsets(partitions), await kafka.beginning_offsets(partitions)
+        behind = any(not begins[each] <= standing.offsets.get(_name(each), 0) <= ends[each] for each in partitions)
+        if standing.log != log or behind:
+            standing = Standing(log=log, offsets={_name(each): ends[each] for each in partitions})
+            await self._fill(standing)
+        self._log = log
+        self._next = dict(standing.offsets)
         for each in partitions:
-            kafka.seek(each, max(self._next.get(_name(each), 0), begins[each]))
+            kafka.seek(each, self._next.get(_name(each), begins[each]))
         self._visible = dict(self._next)
+
+    async def _fill(self, standing: Standing) -> None:
+        began, users, posts = monotonic(), 0, 0
+        await self._index.begin_anew()
+        async for people in self._rows.users():
+            await self._index.apply(people)
+            users += len(people)
+        async for tagged in self._rows.posts():
+            await self._index.apply(tagged)
+            posts += len(tagged)
+        await self._index.commit(standing)
+        _log.warning("index_filled", users=users, posts=posts, seconds=round(monotonic() - began, 3))
 
     async def _follow(self, kafka: AIOKafkaConsumer) -> None:
         waits_since: float | None = None  # when the oldest thing not yet visible was taken in
@@ -93,22 +115,53 @@ class Reader(Consumer):
             if batches and waits_since is None:
                 waits_since = monotonic()
             if waits_since is not None and (not batches or monotonic() - waits_since >= _COMMIT_SECONDS):
-                await self._index.commit(self._next)
+                await self._index.commit(Standing(log=self._log, offsets=self._next))
                 self._visible, waits_since = dict(self._next), None
 
     async def _take(self, partition: Any, records: Sequence[Any]) -> None:
-        events = []
+        events: list[Message] = []
+        read: list[tuple[Any, Message]] = []
         for each in records:
             try:
-                events.append(messages.decode(each.topic, each.value))
+                event = messages.decode(each.topic, each.value)
             except ValueError as error:
                 await self._bury(each, None, error)
-        await self._index.apply(events)
+            else:
+                events.append(event)
+                read.append((each, event))
+        try:
+            await self._index.apply(await self._alive(events))
+        except Failure:
+            raise
+        except Exception as error:  # noqa: BLE001 - one of them is bad: each by itself, so that the others are found
+            _log.warning("events_apart", topic=partition.topic, events=len(events), error=repr(error)[:500])
+            for each, event in read:
+                await self._take_one(each, event)
         self._next[_name(partition)] = records[-1].offset + 1
         lag, now = self._lag[partition.topic], now_ms()
         for event in events:
             lag.observe(max(0, now - event.at_ms) / 1000)
         self._metrics.event(partition.topic, "in", len(events))
+
+    async def _take_one(self, record: Any, event: Message) -> None:
+        for attempt in range(1, TRIES + 1):
+            try:
+                await self._index.apply(await self._alive([event]))
+                return
+            except Failure:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this event's
+                if attempt == TRIES:
+                    await self._bury(record, event, error, tries=attempt)
+
+    async def _alive(self, events: list[Message]) -> list[Message]:
+        """Without posts that are deleted, and whose events come so late that their deletion may be long forgotten."""
+        before_ms = now_ms() - _LATE_MS
+        late = [event.post_id for event in events if isinstance(event, PostCreated) and event.at_ms < before_ms]
+        if not late:
+            return events
+        gone = await self._rows.gone(late)
+        return [event for event in events if not (isinstance(event, PostCreated) and event.post_id in gone)]
 
     async def caught_up(self) -> bool:
         """Whether everything now on the log can be found."""
@@ -123,13 +176,14 @@ def _name(partition: Any) -> str:
     return f"{partition.topic}:{partition.partition}"
 
 
-def use(app: web.Application, index: Index) -> None:
+def use(app: web.Application, index: Index, rows: Rows) -> None:
     """Open the index and keep it up with the log for as long as the application lives."""
     member = app[MEMBER]
     reader = Reader(
         required(member.stores.kafka, "Kafka", member.component),
         app[METRICS],
         index,
+        rows,
         in_hand=in_hand_at(app[SETTINGS].data_directory),
     )
 

@@ -13,7 +13,7 @@ from services.kit.fields import Count, stated
 from services.kit.routing import route, stage, viewer
 from services.kit.stores.people import Person
 from services.search import rules
-from services.search.store import Index
+from services.search.store.index import Index
 
 INDEX: Final = web.AppKey("INDEX", Index)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from core.ids import EPOCH_MS
 from core.names import Component, Key
 from services.discovery.rules import COMMENT_WEIGHT, HALF_LIFE_MS, LIKE_WEIGHT, POSTS_MAX, act, kept, together
+from services.discovery.store import Popular
 from services.kit.stores.redis import REDIS
 from tests.service.conftest import System
 from tests.service.feed.people import photographer, posts
@@ -52,6 +53,28 @@ async def test_liked_and_discussed_posts_come_first_and_deleted_ones_go(system: 
         return await order(system, mine) == [discussed, liked, plain]
 
     await until(gone, within_seconds=5)
+
+
+async def test_an_event_that_comes_again_counts_once_and_brings_no_deleted_post_back(system: System) -> None:
+    redis: Any = system.apps["discovery"][REDIS]
+    popular = Popular(redis)
+    score = act(at_ms=EPOCH_MS + HALF_LIFE_MS, weight=1.0)
+    for _ in range(3):
+        popular.add(1, score, event_id=10)
+    popular.add(2, score, event_id=11)
+    popular.add(2, score, event_id=12)
+    popular.add(3, score, event_id=13)
+    await popular.write()
+    popular.remove([3])
+    await popular.write()
+    popular.add(3, score, event_id=14)
+    await popular.write()
+    try:
+        assert await redis.zscore(Key.POPULAR, "1") == score
+        assert await redis.zscore(Key.POPULAR, "2") == score + 1.0  # twice the acts
+        assert await redis.zscore(Key.POPULAR, "3") is None
+    finally:
+        await redis.zrem(Key.POPULAR, "1", "2")
 
 
 async def test_what_redis_has_lost_is_written_again(system: System) -> None:

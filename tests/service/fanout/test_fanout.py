@@ -13,8 +13,10 @@ import pytest
 from core import ids, scenario
 from core.messages import FollowCreated, FollowDeleted, PostCreated, PostDeleted
 from core.names import Component, Key
+from core.policies.partition import partition_of
 from services.fanout.events import FANOUT
 from services.kit import outbox
+from services.kit.config import MEMBER
 from tests.service.conftest import SCENARIO, Running, Someone, System
 from tests.service.fanout.timelines import (
     author_posts,
@@ -270,3 +272,28 @@ async def test_delivery_is_measured_under_the_shared_names(system: System, autho
     assert 'windtunnel_request_seconds_count{component="fanout",operation="fanout.deliver",outcome="ok"}' in page
     assert 'operation="fanout.deliver",stage="push"' in page
     assert 'windtunnel_consumer_lag_seconds_count{component="fanout",topic="post.created"}' in page
+
+
+async def test_a_huge_account_holds_up_no_other_author_of_its_partition(system: System, photo: str) -> None:
+    partitions = system.apps["fanout"][MEMBER].stores.kafka.partitions  # type: ignore[union-attr]
+    people = [await system.person() for _ in range(partitions + 1)]
+    huge, other = next(
+        (one, two)
+        for place, one in enumerate(people)
+        for two in people[place + 1 :]
+        if partition_of(one.id.encode(), partitions) == partition_of(two.id.encode(), partitions)
+    )
+    fan = await system.person()
+    await reads(system, fan)
+    await follow(system, fan, huge)
+    await follow(system, fan, other)
+    await system.drain()
+    photos = {each.id: await uploaded(system, each, jpeg(64, 65)) for each in (huge, other)}
+
+    # as if its followers had no end: whatever is done for the huge account waits
+    async with system.apps["fanout"][FANOUT].locks.of(int(huge.id)):
+        first = await post(system, huge, photos[huge.id])
+        second = await post(system, other, photos[other.id])
+        await until(partial(timeline, system, fan), [second])
+    await system.drain()
+    assert sorted(await timeline(system, fan)) == sorted([first, second])

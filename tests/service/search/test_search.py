@@ -14,6 +14,7 @@ from aiohttp import web
 from core.names import Component
 from services.kit.process import build
 from services.search.rules import Hit, ranked, typos
+from services.search.store.index import Index, Standing
 from tests.service.conftest import Someone, System, must_be_documented
 from tests.service.feed.people import photographer
 from tests.service.feed.waiting import until
@@ -154,7 +155,19 @@ async def test_hashtags_are_found_by_beginning_with_exact_counts_and_go_with_the
     await until(less, within_seconds=FRESH_SECONDS)
 
 
-async def test_an_index_that_is_gone_is_filled_again_from_the_log_and_a_kept_one_goes_on(
+async def follow_another_log(folder: Path) -> None:
+    """Leave an index that knows nobody and stands at the start of a log that is no more."""
+    index = Index(folder)
+    await index.open()
+    standing = await index.standing()
+    assert standing.log
+    assert any(standing.offsets.values())
+    await index.begin_anew()
+    await index.commit(Standing(log="another", offsets=dict.fromkeys(standing.offsets, 0)))
+    await index.close()
+
+
+async def test_an_index_that_is_gone_is_filled_again_from_postgresql_and_a_kept_one_goes_on(
     tmp_path_factory: pytest.TempPathFactory, system: System, ann: Someone
 ) -> None:
     # a process of its own, with another folder, as the module's holds the lock of its own
@@ -178,6 +191,8 @@ async def test_an_index_that_is_gone_is_filled_again_from_the_log_and_a_kept_one
         finally:
             await runner.cleanup()
 
+    await session(ann.username)
+    await follow_another_log(folder / "search")
     await session(ann.username)
     later = await system.person()
     await session(later.username)

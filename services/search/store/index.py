@@ -1,14 +1,14 @@
 """The index: users and hashtags in tantivy, in a folder of this process, with the log's offsets inside.
 
 Offsets are a document of the same commit as what they stand for, so that a crash leaves the index exactly at some
-point of the log, from which it goes on. A folder that cannot be opened is made anew, and filled from the log's start.
+point of the log, from which it goes on. A folder that cannot be opened is made again, and filled from PostgreSQL.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -43,6 +43,13 @@ def _schema() -> Any:
     builder.add_text_field("kind", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("position", stored=True, tokenizer_name="raw", index_option="basic")
     return builder.build()
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Which log the index follows, and the next offset by ``topic:partition``."""
+
+    log: str = ""
+    offsets: dict[str, int] = {}
 
 
 class Index:
@@ -90,25 +97,28 @@ class Index:
             self._writer.wait_merging_threads()
         self._writer = self._index = None
 
-    async def offsets(self) -> dict[str, int]:
-        """Where the index stands: next offset by ``topic:partition``; empty when nothing was ever committed."""
+    async def standing(self) -> Standing:
+        """Where the index stands; of no log when nothing was ever committed."""
 
-        def read() -> dict[str, int]:
+        def read() -> Standing:
             searcher = self._index.searcher()
             found = searcher.search(self._term("kind", _OFFSETS), 1).hits
             if not found:
-                return {}
-            return msgspec.json.decode(searcher.doc(found[0][1])["position"][0], type=dict[str, int])
+                return Standing()
+            try:
+                return msgspec.json.decode(searcher.doc(found[0][1])["position"][0], type=Standing)
+            except msgspec.DecodeError:  # of an older build
+                return Standing()
 
         return await self._write(read)
 
-    async def clear(self) -> None:
-        """Begin anew."""
+    async def begin_anew(self) -> None:
+        """Forget everything; queries find it until what comes instead is committed."""
 
         def forget() -> None:
+            self._writer.rollback()
             self._writer.delete_all_documents()
-            self._writer.commit()
-            self._index.reload()
+            self._deleted.clear()
 
         await self._write(forget)
 
@@ -155,12 +165,12 @@ class Index:
             return True
         return bool(self._index.searcher().search(self._term("deleted", post_id), 1).hits)
 
-    async def commit(self, offsets: Mapping[str, int]) -> None:
+    async def commit(self, standing: Standing) -> None:
         """Make what was taken in visible and durable, together with where the log stands."""
 
         def write() -> None:
             self._writer.delete_documents_by_term("kind", _OFFSETS)
-            position = msgspec.json.encode(offsets).decode()
+            position = msgspec.json.encode(standing).decode()
             self._writer.add_document(tantivy.Document(kind=[_OFFSETS], position=[position]))
             self._writer.commit()
             self._index.reload()

@@ -1,0 +1,1 @@
+"""The index in this process' folder, and the rows in PostgreSQL that it is made of."""
