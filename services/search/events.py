@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from core import messages, settings
-from core.failures import Failure
+from core.failures import Failure, Unavailable
 from core.messages import Message, PostCreated, PostDeleted, PostHidden, UserCreated
 from services.kit import topics
 from services.kit.bus import CONSUMERS, TRIES, Consumer, pause_seconds, run_beside
@@ -35,6 +35,7 @@ from services.search.store.rows import Rows
 
 KINDS: Final[tuple[type[Message], ...]] = (UserCreated, PostCreated, PostHidden, PostDeleted)
 _COMMIT_SECONDS: Final = 0.5  # at most so long is anything taken in and not yet visible
+_ASK_SECONDS: Final = 2.0  # how soon a log that has lost its data is noticed
 _RECORDS_MAX: Final = 2_000
 _STOP_SECONDS: Final = 3.0
 _LATE_MS: Final = 60_000  # an event that is older may come again long after it was handled
@@ -66,7 +67,8 @@ class Reader(Consumer):
                 await topics.started(kafka)
                 await self._begin(kafka)
                 self._kafka, attempt = kafka, 0
-                await self._follow(kafka)
+                async with Handled(self._told, {}) as asking:
+                    await self._follow(kafka, asking)
             except (KafkaError, OSError, Failure) as error:
                 attempt += 1
                 _log.warning("log_lost", error=str(error), attempt=attempt)
@@ -106,9 +108,14 @@ class Reader(Consumer):
         await self._index.commit(standing)
         _log.warning("index_filled", users=users, posts=posts, seconds=round(monotonic() - began, 3))
 
-    async def _follow(self, kafka: AIOKafkaConsumer) -> None:
+    async def _follow(self, kafka: AIOKafkaConsumer, asking: Handled) -> None:
+        asked = monotonic()
         waits_since: float | None = None  # when the oldest thing not yet visible was taken in
         while True:
+            if monotonic() - asked >= _ASK_SECONDS:
+                asked = monotonic()
+                if await asking.log_id() != self._log:  # in which these positions mean nothing
+                    raise Unavailable("The log is another one now")
             batches = await kafka.getmany(timeout_ms=100, max_records=_RECORDS_MAX)
             for partition, records in batches.items():
                 await self._take(partition, records)
