@@ -82,6 +82,8 @@ class Reader(Consumer):
     async def _begin(self, kafka: AIOKafkaConsumer) -> None:
         """Stand where the index stands, if that is still a place on this log; else make it of PostgreSQL's rows."""
         partitions = sorted(kafka.assignment())  # all there are: this reader is in no group
+        if {each.topic for each in partitions} != set(self.topics):
+            raise Unavailable("Topics are being made")
         async with Handled(self._told, {}) as asking:
             log = await asking.log_id()
         standing = await self._index.standing()
