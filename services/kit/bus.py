@@ -102,7 +102,8 @@ def _consumer(
 def run_beside(app: web.Application, act: Callable[[], Awaitable[None]]) -> None:
     """Run ``act`` as a task for as long as the application lives (after what was wired before it has been opened).
 
-    One that ends by an exception is a bug: it is logged whole and started again after a pause.
+    One that ends by an exception is a bug: it is logged whole and started again after a pause. So is one that ends
+    because something it waited for was cancelled, while nobody cancelled the task itself.
     """
 
     async def forever() -> None:
@@ -110,6 +111,11 @@ def run_beside(app: web.Application, act: Callable[[], Awaitable[None]]) -> None
             try:
                 await act()
                 return
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                _log.error("task_failed", task=getattr(act, "__qualname__", "task"), exc_info=error)
             except Exception as error:  # noqa: BLE001 - the top of a task: nobody else would tell
                 _log.error("task_failed", task=getattr(act, "__qualname__", "task"), exc_info=error)
             await asyncio.sleep(1.0)

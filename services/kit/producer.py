@@ -97,16 +97,24 @@ class Producer:
 
 
 async def stopped(member: Any, client: Any, sender: asyncio.Task[None] | None = None) -> None:
-    """Say goodbye and disconnect; a broker that does not answer in time is left without a word."""
+    """Say goodbye and disconnect; a broker that does not answer in time is left without a word.
+
+    In a task of its own: a member that stops while a fetch waits for its next try raises CancelledError, and whoever
+    waited for it would end as if it were cancelled itself. It is then still connected.
+    """
     stopping = asyncio.create_task(member.stop())
     done, _ = await asyncio.wait((stopping,), timeout=STOP_SECONDS)
-    if not done:
+    if not done or stopping.cancelled():
         if sender is not None:
             for _ in range(2):  # at the first it waits for what is in flight, at the second it lets go
                 sender.cancel()
                 await asyncio.wait((sender,), timeout=0.1)
-        await client.close()  # what `stop` waits for fails now, and it goes on
-        await asyncio.wait((stopping,), timeout=STOP_SECONDS)
+        closing = asyncio.create_task(client.close())  # what `stop` waits for fails now, and it goes on
+        await asyncio.wait((stopping, closing), timeout=STOP_SECONDS)
+        closing.cancel()
     stopping.cancel()
+    await asyncio.wait((stopping,), timeout=STOP_SECONDS)
+    if not stopping.done():
+        return
     with suppress(KafkaError, OSError, asyncio.CancelledError):
         await stopping

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from core import settings
 from core.messages import TOPICS
@@ -27,20 +28,22 @@ async def started(client: Any) -> None:
         raise
 
 
-async def create_missing(told: settings.Kafka) -> None:
+async def create_missing(told: settings.Kafka, wanted: Iterable[str] = TOPICS) -> None:
     """Create the topics that are missing, with the partitions that the settings say; raises KafkaError."""
     admin = AIOKafkaAdminClient(bootstrap_servers=told.bootstrap, request_timeout_ms=_REQUEST_MS)
     try:
         await started(admin)
-        missing = sorted(set(TOPICS) - set(await admin.list_topics()))
+        missing = sorted(set(wanted) - set(await admin.list_topics()))
         if missing:
-            await admin.create_topics(
-                [
-                    NewTopic(name=name, num_partitions=told.partitions, replication_factor=_DEFAULT_REPLICATION)
-                    for name in missing
-                ]
-            )
-    except TopicAlreadyExistsError:  # another process was first
-        pass
+            answer = await admin.create_topics([_new(name, told.partitions) for name in missing])
+            for _, code, *said in answer.topic_errors:
+                error = for_code(code)
+                if code and error is not TopicAlreadyExistsError:  # another process was first
+                    raise error(*said)
     finally:
         await admin.close()
+
+
+def _new(name: str, partitions: int) -> NewTopic:
+    # without the empty assignment the library refuses the broker's own replication
+    return NewTopic(name, num_partitions=partitions, replication_factor=_DEFAULT_REPLICATION, replica_assignments={})

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
 
 import structlog
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from core import messages, settings
 from core.failures import Failure, Unavailable
@@ -30,6 +29,7 @@ from services.kit.config import MEMBER, SETTINGS, required
 from services.kit.handled import Handled
 from services.kit.inhand import InHand, in_hand_at
 from services.kit.metrics import METRICS, Metrics
+from services.kit.producer import RECONNECT_MS, stopped
 from services.search.store.index import Index, Standing
 from services.search.store.rows import Rows
 
@@ -37,7 +37,8 @@ KINDS: Final[tuple[type[Message], ...]] = (UserCreated, PostCreated, PostHidden,
 _COMMIT_SECONDS: Final = 0.5  # at most so long is anything taken in and not yet visible
 _ASK_SECONDS: Final = 2.0  # how soon a log that has lost its data is noticed
 _RECORDS_MAX: Final = 2_000
-_STOP_SECONDS: Final = 3.0
+_OPEN_SECONDS: Final = 20.0  # to connect, and to learn where the log begins and ends
+_REQUEST_MS: Final = 5_000
 _LATE_MS: Final = 60_000  # an event that is older may come again long after it was handled
 _log = structlog.get_logger("search")
 
@@ -48,6 +49,7 @@ class Reader(Consumer):
     def __init__(self, told: settings.Kafka, metrics: Metrics, index: Index, rows: Rows, *, in_hand: InHand):
         super().__init__(told, metrics, "search", {kind.topic: index.apply for kind in KINDS}, in_hand=in_hand)
         self._index, self._rows, self._log = index, rows, ""
+        self._lost = False  # whether the log lacks events that were not taken in, whatever its offsets say
         self._next: dict[str, int] = {}  # by topic:partition, what was taken in
         self._visible: dict[str, int] = {}  # and what was committed
 
@@ -59,39 +61,45 @@ class Reader(Consumer):
                 bootstrap_servers=self._told.bootstrap,
                 group_id=None,
                 enable_auto_commit=False,
-                auto_offset_reset="earliest",
+                auto_offset_reset="none",  # a position that is not on the log is an error: the index lacks something
+                request_timeout_ms=_REQUEST_MS,
+                retry_backoff_ms=RECONNECT_MS,
+                metadata_max_age_ms=5_000,  # so late at most it sees topics that were made again
                 fetch_max_wait_ms=200,
             )
             try:
-                await topics.create_missing(self._told)
-                await topics.started(kafka)
                 await self._begin(kafka)
                 self._kafka, attempt = kafka, 0
                 async with Handled(self._told, {}) as asking:
                     await self._follow(kafka, asking)
             except (KafkaError, OSError, Failure) as error:
                 attempt += 1
-                _log.warning("log_lost", error=str(error), attempt=attempt)
+                self._lost = self._lost or isinstance(error, OffsetOutOfRangeError | NoOffsetForPartitionError)
+                _log.warning("log_lost", error=str(error) or type(error).__name__, attempt=attempt)
             finally:
                 self._kafka = None
-                with suppress(KafkaError, OSError, TimeoutError):
-                    async with asyncio.timeout(_STOP_SECONDS):
-                        await kafka.stop()
+                await stopped(kafka, kafka._client)
             await asyncio.sleep(pause_seconds(attempt))
 
     async def _begin(self, kafka: AIOKafkaConsumer) -> None:
         """Stand where the index stands, if that is still a place on this log; else make it of PostgreSQL's rows."""
-        partitions = sorted(kafka.assignment())  # all there are: this reader is in no group
-        if {each.topic for each in partitions} != set(self.topics):
-            raise Unavailable("Topics are being made")
-        async with Handled(self._told, {}) as asking:
-            log = await asking.log_id()
+        await self._index.roll_back()  # what is not visible is read again
+        async with asyncio.timeout(_OPEN_SECONDS):
+            await topics.create_missing(self._told)
+            await topics.started(kafka)
+            partitions = sorted(kafka.assignment())  # all there are: this reader is in no group
+            if {each.topic for each in partitions} != set(self.topics):
+                raise Unavailable("Topics are being made")
+            async with Handled(self._told, {}) as asking:
+                log = await asking.log_id()
+            ends, begins = await kafka.end_offsets(partitions), await kafka.beginning_offsets(partitions)
         standing = await self._index.standing()
-        ends, begins = await kafka.end_offsets(partitions), await kafka.beginning_offsets(partitions)
         behind = any(not begins[each] <= standing.offsets.get(_name(each), 0) <= ends[each] for each in partitions)
-        if standing.log != log or behind:
+        if standing.log != log or behind or self._lost:
+            self._lost = True  # until the index is made, however often that is begun
             standing = Standing(log=log, offsets={_name(each): ends[each] for each in partitions})
             await self._fill(standing)
+            self._lost = False
         self._log = log
         self._next = dict(standing.offsets)
         for each in partitions:

@@ -46,9 +46,11 @@ def test_what_was_acknowledged_is_handled_though_the_log_has_lost_its_data(runni
     os.kill(workers, signal.SIGSTOP)
     try:
         media = _uploaded(author, "loses-media")
-        asked = {"media_ids": [known], "caption": "before the loss"}
+        asked = {"media_ids": [known], "caption": "#lostlog"}
         post = _created(author, "/posts", asked, "loses-post")["post"]["id"]
         story = _created(author, "/stories", {"media_id": known}, "loses-story")["story"]["id"]
+        late = Client(running_stack, "loses.late")
+        assert late.id
         control.hold(data, "kafka")
         os.kill(_rows(running_stack)["kafka"].pid, signal.SIGKILL)
         _until(lambda: _rows(running_stack)["kafka"].state == "held", "Kafka is not held")
@@ -61,6 +63,19 @@ def test_what_was_acknowledged_is_handled_though_the_log_has_lost_its_data(runni
     _until(lambda: author.ask("GET", f"/media/{media}")[1]["media"]["state"] == "succeeded", "the photo is forgotten")
     _until(lambda: _in_feed(reader, post), "the post is in no feed")
     _until(lambda: story in str(reader.ask("GET", "/stories/tray")[1]), "the story is in no tray")
+
+    def found(path: str, what: str) -> bool:
+        return what in str(reader.ask("GET", path)[1])
+
+    _until(lambda: found("/search/hashtags?q=lostlog", "lostlog"), "the hashtag is not found")
+    _until(lambda: found("/search/users?q=loses.late", "loses.late"), "the new user is not found")
+    _until(lambda: found("/search/users?q=loses.a", "loses.a"), "who was found before is no longer")
+
+    # and search follows the new log
+    _created(author, "/posts", {"media_ids": [known], "caption": "#afterlog"}, "loses-after")
+    assert Client(running_stack, "loses.new").id
+    _until(lambda: found("/search/hashtags?q=afterlog", "afterlog"), "a hashtag of the new log is not found")
+    _until(lambda: found("/search/users?q=loses.new", "loses.new"), "a user of the new log is not found")
 
 
 def _lose(logs: Path) -> None:

@@ -122,6 +122,15 @@ class Index:
 
         await self._write(forget)
 
+    async def roll_back(self) -> None:
+        """Forget what was taken in since the last `commit`, and a making anew that was not committed."""
+
+        def forget() -> None:
+            self._writer.rollback()
+            self._deleted.clear()
+
+        await self._write(forget)
+
     async def apply(self, events: Sequence[Message]) -> None:
         """Take events in; `commit` makes them visible. An event that was taken before changes nothing."""
         await self._write(lambda: self._apply(events))

@@ -11,6 +11,7 @@ import pytest
 from core.names import DEGRADED_HEADER, Component
 from services.kit.stores.postgres import SHARDS
 from services.media.store import photos
+from services.search.store.rows import Rows
 from services.stories import rules as stories
 from services.stories.rules import Telling
 from tests.service.conftest import Running, Someone, System, until
@@ -108,6 +109,12 @@ async def test_a_post_whose_photos_all_failed_is_its_authors_alone_and_of_severa
     assert told["failure"]
 
     await until(equal(lambda: tags(system, ben, tag), [{"hashtag": tag, "post_count": 1}]))
+
+    rows = Rows(system.apps["search"][SHARDS])  # what search reads when it makes its index again
+    assert {str(each.post_id) async for page in rows.posts() for each in page if tag in each.hashtags} == {
+        posts["kept"]
+    }
+    assert await rows.gone([int(each) for each in posts.values()]) == {int(posts["lost"]), int(posts["all_lost"])}
 
     async def recommended() -> bool:
         found = await feed_of(system, carl, "ranked")
