@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from core.messages import UserCreated
 from core.names import Component
 from services.kit.process import build
 from services.search.rules import Hit, ranked, typos
@@ -155,15 +156,16 @@ async def test_hashtags_are_found_by_beginning_with_exact_counts_and_go_with_the
     await until(less, within_seconds=FRESH_SECONDS)
 
 
-async def follow_another_log(folder: Path) -> None:
-    """Leave an index that knows nobody and stands at the start of a log that is no more."""
+async def know_nobody(folder: Path, *, log: str = "", beyond: int = 0) -> None:
+    """Leave an index without anybody that stands at the start of a log that is no more, or beyond the end of its."""
     index = Index(folder)
     await index.open()
     standing = await index.standing()
     assert standing.log
     assert any(standing.offsets.values())
     await index.begin_anew()
-    await index.commit(Standing(log="another", offsets=dict.fromkeys(standing.offsets, 0)))
+    offsets = {place: offset + beyond if beyond else 0 for place, offset in standing.offsets.items()}
+    await index.commit(Standing(log=log or standing.log, offsets=offsets))
     await index.close()
 
 
@@ -192,7 +194,9 @@ async def test_an_index_that_is_gone_is_filled_again_from_postgresql_and_a_kept_
             await runner.cleanup()
 
     await session(ann.username)
-    await follow_another_log(folder / "search")
+    await know_nobody(folder / "search", log="another")
+    await session(ann.username)
+    await know_nobody(folder / "search", beyond=1_000_000)
     await session(ann.username)
     later = await system.person()
     await session(later.username)
@@ -201,6 +205,20 @@ async def test_an_index_that_is_gone_is_filled_again_from_postgresql_and_a_kept_
     await session(ann.username)
     shutil.rmtree(folder / "search")
     await session(later.username)
+
+
+async def test_making_an_index_again_that_is_broken_off_changes_nothing(tmp_path: Path) -> None:
+    index = Index(tmp_path)
+    await index.open()
+    zoe = UserCreated(event_id=0, at_ms=0, user_id=7, username="zoe", display_name="Zoe")
+    await index.apply([zoe])
+    await index.commit(Standing(log="one"))
+    await index.begin_anew()
+    await index.roll_back()
+    await index.commit(Standing(log="one"))
+    found = [hit.username for hit in await index.users("zoe", limit=5)]
+    await index.close()
+    assert found == ["zoe"]
 
 
 def spoil(folder: Path) -> None:
