@@ -72,8 +72,9 @@ def stitch(
 
 
 def with_ads(posts: Sequence[Candidate], ads: Sequence[Candidate], *, slots: Quota) -> list[Candidate]:
-    """Put ads between posts at even distances, never first, and on a short page no greater share than on a full one."""
-    count = min(slots.ads, len(ads))
+    """Put ads between posts at even distances, never first and never two in a row; on a short page no greater share of
+    them than on a full one."""
+    count = min(slots.ads, len(ads), len(posts))
     if len(posts) < posts_wanted(slots, ads_available=len(ads)):
         count = min(count, len(posts) * slots.ads // max(1, slots.followed + slots.recommended))
     if not count:

@@ -156,6 +156,7 @@ def test_a_page_is_short_only_when_everything_is_used_up_or_all_that_is_left_is_
 
 
 @given(st.integers(0, 60), st.integers(0, 9), QUOTAS)
+@example(count=1, ads_count=2, slots=stitch.Quota(followed=0, recommended=0, ads=3))  # an ad follows a post, never an ad
 def test_ads_have_no_greater_share_of_a_short_page_than_of_a_full_one(
     count: int, ads_count: int, slots: stitch.Quota
 ) -> None:
@@ -165,7 +166,7 @@ def test_ads_have_no_greater_share_of_a_short_page_than_of_a_full_one(
     shown = len(page) - len(posts)
     assert [item for item in page if item.source is not Source.AD] == posts
     if len(posts) == wanted and posts:
-        assert shown == min(ads_count, slots.ads)
+        assert shown == min(ads_count, slots.ads, len(posts))
     else:
         assert shown * (slots.followed + slots.recommended) <= slots.ads * len(posts)
 
