@@ -156,7 +156,9 @@ def test_a_page_is_short_only_when_everything_is_used_up_or_all_that_is_left_is_
 
 
 @given(st.integers(0, 60), st.integers(0, 9), QUOTAS)
-@example(count=1, ads_count=2, slots=stitch.Quota(followed=0, recommended=0, ads=3))  # an ad follows a post, never an ad
+@example(
+    count=1, ads_count=2, slots=stitch.Quota(followed=0, recommended=0, ads=3)
+)  # an ad follows a post, never an ad
 def test_ads_have_no_greater_share_of_a_short_page_than_of_a_full_one(
     count: int, ads_count: int, slots: stitch.Quota
 ) -> None:

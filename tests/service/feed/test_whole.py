@@ -212,7 +212,9 @@ async def test_a_celebrity_is_read_among_thousands_of_others(system: System) -> 
             items = (await page(system, readers[0], mode="chronological")).json["items"]
             return {item["source"] for item in items}
 
-        await until(sources, {"celebrity"})  # the first pages are PostgreSQL's, until Redis knows whom the reader follows
+        await until(
+            sources, {"celebrity"}
+        )  # the first pages are PostgreSQL's, until Redis knows whom the reader follows
     finally:
         async with shards.connection(0) as connection:
             await connection.execute(f"DELETE FROM {schema(0)}.celebrities WHERE author_id <= 6000")
