@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import tempfile
 import urllib.request
 from collections.abc import Iterator
@@ -32,6 +33,16 @@ BREAKABLE = (
     "media_objects",
     "media_edge",
 )
+
+
+def pytest_configure() -> None:
+    """Let programs that a test starts be interrupted, also where whatever started pytest ignores SIGINT.
+
+    A shell does so for what a script runs by `&`, and programs inherit it. A handler is not inherited: the program gets
+    the default. That this one does nothing leaves pytest itself uninterrupted, as its starter asked.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda _number, _frame: None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
