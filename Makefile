@@ -52,7 +52,7 @@ test-compose: setup ## docker-compose.yml for real: up, a photo in a feed, down 
 bench: install ## benchmarks, side by side ratios
 	@$(BIN)/pytest -m bench tests/bench -s $(ARGS)
 
-bench-engines: setup ## how much faster the compiled engines are than SimPy
+bench-engines: setup ## how much faster the compiled engine is than SimPy
 	@$(BIN)/pytest -m bench tests/bench/test_engines.py -s -q $(ARGS)
 
 lock: setup ## resolve pyproject.toml into requirements.lock (hashes, no addresses: any mirror serves it)

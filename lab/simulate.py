@@ -33,11 +33,10 @@ def simulate(
     """Simulate and write a run into ``folder``; ``speed`` multiplies every CPU demand (this machine over calibrated).
     ``own_profile`` is whether the profile was measured on this machine, and is kept in the record.
 
-    Raises UserError where a fault cannot act, where the scenario is more than one system or the engine cannot take it,
-    and ModelError when a law of the model is broken, which is a bug.
+    Raises UserError where a fault cannot act or the scenario is more than one system, and ModelError when a law of the
+    model is broken, which is a bug.
     """
     from sim.faults import FaultError
-    from sim.observed import EngineError
     from sim.parts import ScaleError
     from sim.simulate import COMPILED_FROM
     from sim.simulate import simulate as simulate_model
@@ -52,7 +51,7 @@ def simulate(
             engine=engine,
             on_progress=(lambda done: report(done, 1.0)) if report else None,
         )
-    except (FaultError, ScaleError, EngineError) as error:
+    except (FaultError, ScaleError) as error:
         raise UserError(f"{scenario.name}: {error}") from error
     return write(
         folder,

@@ -47,10 +47,6 @@ def check(seen: Observed) -> None:
         host.check()
 
 
-class EngineError(ValueError):
-    """An engine that was asked for cannot take a run; the message says why."""
-
-
 class Engine(Protocol):
     """What runs the parts of a run."""
 
@@ -74,9 +70,5 @@ class Engine(Protocol):
     def observed(self) -> Observed:
         """Everything that was seen."""
 
-
-class LongEngine(Engine, Protocol):
-    """What runs the parts of a long run, whose answers are counted while it lasts."""
-
     def drain(self) -> Answers:
-        """What clients got since it was last asked."""
+        """What clients got since it was last asked: a long run's answers are counted while it lasts."""

@@ -20,12 +20,12 @@ from sim import arrivals, faults, observed, saturation
 from sim.jobs import JobDelay
 from sim.laws import ModelError
 from sim.log import LogAccount
-from sim.observed import Engine, LongEngine, Observed
+from sim.observed import Engine, Observed
 from sim.outcomes import Outcomes, of_samples
 from sim.parts import WHOLE_MAX, Parts, ScaleError, prepare
 from sim.usage import Usage
 
-EngineName = Literal["auto", "simpy", "compiled", "feedforward"]
+EngineName = Literal["auto", "simpy", "compiled"]
 #: Requests from which the compiled engine is chosen: below, SimPy is done before compiled code is loaded.
 COMPILED_FROM: Final = 2_000
 #: Requests from which a run that saturates in the mean is refused: fewer are done within some minutes.
@@ -61,12 +61,11 @@ def simulate(
 
     Raises `sim.laws.ModelError` where the model breaks a law, which is a bug of it; `sim.faults.FaultError` where a
     fault names a process that the scenario does not have, or a link that its traffic does not cross;
-    `sim.parts.ScaleError` where it is more than one system, or a very long run of one that saturates;
-    `sim.observed.EngineError` where the engine cannot take it.
+    `sim.parts.ScaleError` where it is more than one system, or a very long run of one that saturates.
     """
     parts = prepare(scenario, profile)
     name = chosen(parts, engine)
-    if parts.long and name != "feedforward":
+    if parts.long:
         return _simulate_long(parts, name, on_progress)
     runner = _engine(name, parts)
     usage = run_second_by_second(parts, runner, on_progress)
@@ -84,7 +83,7 @@ def check(scenario: Scenario, profile: Profile) -> None:
 def _simulate_long(parts: Parts, name: str, on_progress: Callable[[float], None] | None) -> Result:
     """A run whose answers are counted while it lasts; every k-th request keeps its rows."""
     _refuse_endless(parts)
-    runner, outcomes = _long_engine(name, parts), _outcomes(parts)
+    runner, outcomes = _engine(name, parts), _outcomes(parts)
     usage = run_second_by_second(parts, runner, on_progress, lambda: outcomes.add(runner.drain()))
     seen = replace(runner.observed(), samples=outcomes.samples())
     observed.check(seen)
@@ -103,25 +102,13 @@ def _refuse_endless(parts: Parts) -> None:
 
 
 def chosen(parts: Parts, engine: EngineName) -> str:
-    """The engine for a run: where loading it is worth it, the one for feed-forward networks, else the compiled one."""
+    """The engine for a run: the compiled one where loading it is worth it."""
     if engine != "auto":
         return engine
-    if len(parts.schedule) < COMPILED_FROM and not parts.long:
-        return "simpy"
-    from sim.compiled import forward
-
-    return "compiled" if forward.why_not(parts) else "feedforward"
+    return "simpy" if len(parts.schedule) < COMPILED_FROM and not parts.long else "compiled"
 
 
 def _engine(name: str, parts: Parts) -> Engine:
-    if name == "feedforward":
-        from sim.compiled import feedforward
-
-        return feedforward.Engine(parts)
-    return _long_engine(name, parts)
-
-
-def _long_engine(name: str, parts: Parts) -> LongEngine:
     if name == "simpy":
         from sim import reference
 

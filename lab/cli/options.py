@@ -33,13 +33,21 @@ def pair(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+class _Engines(click.Choice[str]):
+    """Names of engines; one that no longer exists is refused with the one to take instead."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "feedforward":
+            self.fail("the feed-forward engine was removed; auto and compiled give the same figures", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 engine = click.option(
     "--engine",
-    type=click.Choice(["auto", "simpy", "compiled", "feedforward"]),
+    type=_Engines(["auto", "simpy", "compiled"]),
     default="auto",
     show_default=True,
-    help="Engine of the model: auto takes SimPy for few requests, else compiled code; they give the same figures. "
-    "feedforward takes only networks in which no request comes back to a place (docs/MODEL.md).",
+    help="Engine of the model: auto takes SimPy for few requests, else compiled code; they give the same figures.",
 )
 
 

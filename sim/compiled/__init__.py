@@ -67,7 +67,7 @@ def is_kept() -> bool:
 
 def compile_now() -> None:
     """Compile everything that a run needs, or take it from where it is kept; about a minute the first time."""
-    from sim.compiled import engine, feedforward, jit  # noqa: F401  # compiled as they are imported
+    from sim.compiled import engine, jit  # noqa: F401  # compiled as they are imported
 
     jit.compile_entries()
     _READY.touch()

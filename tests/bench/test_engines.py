@@ -16,11 +16,10 @@ import pytest
 from core import streams
 from core.scenario import Scenario
 from sim import reference
-from sim.compiled import compile_now, engine, feedforward
+from sim.compiled import compile_now, engine
 from sim.parts import Parts, prepare
 from sim.simulate import run_second_by_second
 from sim.theory.caches import lru
-from tests.model import forward
 from tests.model.compiled_caches import Caches
 from tests.model.small import scenario
 from tests.model.synthetic import profile
@@ -50,26 +49,21 @@ def _timed(kind: Any, parts: Parts) -> tuple[float, Any]:
     return time.process_time() - begun, seen
 
 
-def _ratio(fast: Any, parts: Callable[[], Parts]) -> float:
-    _timed(fast, parts())
+def _ratio(parts: Callable[[], Parts]) -> float:
+    _timed(engine, parts())
     slow_seconds, fast_seconds = [], []
     for _ in range(ROUNDS):
         seconds, expected = _timed(reference, parts())
         slow_seconds.append(seconds)
-        seconds, seen = _timed(fast, parts())
+        seconds, seen = _timed(engine, parts())
         fast_seconds.append(seconds)
         np.testing.assert_allclose(seen.samples.latency_seconds, expected.samples.latency_seconds, rtol=0, atol=1e-9)
     return statistics.median(slow_seconds) / statistics.median(fast_seconds)
 
 
 def test_events_with_every_feature_on() -> None:
-    ratio = _ratio(engine, lambda: prepare(_every_feature(), profile()))
+    ratio = _ratio(lambda: prepare(_every_feature(), profile()))
     print(f"\nevent ratio: {ratio:.0f}")
-
-
-def test_a_feed_forward_read_of_eight_shards() -> None:
-    ratio = _ratio(feedforward, lambda: forward.parts(rate="250/s", duration="30s"))
-    print(f"\nfeed-forward ratio: {ratio:.0f}")
 
 
 def test_look_ups_of_a_cache_tier() -> None:

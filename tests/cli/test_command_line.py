@@ -51,6 +51,14 @@ def test_a_mistyped_command_suggests_the_right_one() -> None:
     assert "Did you mean simulate?" in said.stderr
 
 
+def test_the_engine_that_was_removed_is_refused_with_what_to_take_instead(small: Path) -> None:
+    for command in ("simulate", "sweep"):
+        said = windtunnel(command, str(small), "--engine", "feedforward")
+        assert said.returncode == 2
+        assert "the feed-forward engine was removed" in said.stderr
+        assert "auto and compiled give the same figures" in said.stderr
+
+
 def test_a_wrong_field_is_one_error_with_file_line_field_and_what_was_expected(small: Path) -> None:
     small.write_text(SMALL.replace("rate: 20/s", "rate: fast"), encoding="utf-8")
     for words in (("run",), ("simulate",), ("explain",), ("up",), ("drill",), ("measure",)):
