@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import boto3
 from aiohttp import web
@@ -17,11 +18,14 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from core import settings
 from core.failures import DeadlineExceeded, NotFound, Overloaded, StorageFull, Unavailable
 from services.kit.config import MEMBER, required
+from services.kit.metrics import METRICS, Metrics
+from services.kit.stores.health import Health
 
 R = TypeVar("R")
 _THREADS: Final = 4
 _WAITING_MAX: Final = 64
 _READ_SECONDS: Final = 4.0  # without a byte from the store
+_PROBE_SECONDS: Final = 2.0
 LISTED_MAX: Final = 1_000  # keys in one answer of the store
 
 
@@ -35,10 +39,14 @@ class Head:
 
 
 class Objects:
-    """Buckets of this stack; every call raises Unavailable when the store is, NotFound where the object is not."""
+    """Buckets of this stack; every call raises Unavailable when the store is, NotFound where the object is not.
 
-    def __init__(self, told: settings.Objects, *, threads: int = _THREADS):
+    Calls are refused at once while the store is known to be down (`services.kit.stores.health`).
+    """
+
+    def __init__(self, told: settings.Objects, *, threads: int = _THREADS, metrics: Metrics | None = None):
         self.told = told
+        self._health = Health("The object store", functools.partial(_probe, told.endpoint), metrics=metrics)
         self._client = _client(told, told.endpoint)
         self._signer = _client(told, told.public_endpoint)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="objects")
@@ -118,12 +126,18 @@ class Objects:
         return [each["Key"] for each in found.get("Contents", ())]
 
     async def _run(self, call: Callable[..., R], **arguments: Any) -> R:
+        self._health.admit()
         if self._waiting >= self._waiting_max:
             raise Overloaded("Too many requests wait for the object store", retry_after_seconds=1.0)
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, functools.partial(call, **arguments))
+            result = await loop.run_in_executor(self._threads, functools.partial(call, **arguments))
+            self._health.succeeded()
+            return result
+        except asyncio.CancelledError:  # a request's own deadline may be shorter than ours
+            self._health.suspect()
+            raise
         except (ClientError, BotoCoreError) as error:
             status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode")
             if status == 404:
@@ -131,16 +145,33 @@ class Objects:
             if status == 507:
                 raise StorageFull("The object store has no space left", retry_after_seconds=10.0) from error
             if isinstance(error, ReadTimeoutError):
+                self._health.failed()
                 raise DeadlineExceeded("The object store does not answer") from error
+            if isinstance(error, BotoCoreError):
+                self._health.suspect()
             raise Unavailable("The object store cannot be used") from error
         finally:
             self._waiting -= 1
 
     def close(self) -> None:
         """Let the threads go."""
+        self._health.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
         self._signer.close()
+
+
+async def _probe(endpoint: str) -> None:
+    """Ask the store for anything; raises OSError when no answer begins in time."""
+    address = urlsplit(endpoint)
+    async with asyncio.timeout(_PROBE_SECONDS):
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        try:
+            writer.write(f"HEAD / HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n\r\n".encode())
+            if not await reader.read(1):
+                raise ConnectionResetError("the object store closed the connection")
+        finally:
+            writer.close()
 
 
 def _client(told: settings.Objects, endpoint: str) -> Any:
@@ -169,7 +200,9 @@ OBJECTS: Final = web.AppKey("OBJECTS", Objects)
 def use(app: web.Application, *, threads: int = _THREADS) -> Objects:
     """Give the application its object store."""
     member = app[MEMBER]
-    objects = Objects(required(member.stores.objects, "the object store", member.component), threads=threads)
+    objects = Objects(
+        required(member.stores.objects, "the object store", member.component), threads=threads, metrics=app[METRICS]
+    )
     app[OBJECTS] = objects
 
     async def opened(_app: web.Application) -> AsyncIterator[None]:

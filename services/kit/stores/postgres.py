@@ -20,12 +20,14 @@ from psycopg import waiting
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+from psycopg_pool import AsyncConnectionPool, PoolClosed, TooManyRequests
 
 from core import settings
 from core.failures import Failure, Unavailable
 from services.kit.config import MEMBER, SETTINGS, required
+from services.kit.metrics import METRICS, Metrics
 from services.kit.stores import Unanswered, translated
+from services.kit.stores.health import Health
 
 R = TypeVar("R")
 
@@ -87,9 +89,12 @@ def schema(shard: int) -> str:
 
 
 class Shards:
-    """All shards of one component; ``disk`` is a folder on the disk that they are written to, where that is known."""
+    """All shards of one component; ``disk`` is a folder on the disk that they are written to, where that is known.
 
-    def __init__(self, told: settings.Postgres, *, component: str, disk: str = ""):
+    Requests for an instance that is known to be down are refused at once (`services.kit.stores.health`).
+    """
+
+    def __init__(self, told: settings.Postgres, *, component: str, disk: str = "", metrics: Metrics | None = None):
         self._disk = disk
         self.count = told.logical_shards
         self.instances = len(told.dsns)
@@ -118,6 +123,10 @@ class Shards:
             )
             for index, dsn in enumerate(told.dsns)
         )
+        self._health = tuple(
+            Health(f"PostgreSQL instance {index}", functools.partial(self._probe, index), metrics=metrics)
+            for index in range(self.instances)
+        )
 
     async def _configure(self, connection: Connection) -> None:
         connection.prepared_max = _PREPARED_MAX
@@ -137,6 +146,8 @@ class Shards:
 
     async def close(self) -> None:
         """Close every connection."""
+        for health in self._health:
+            health.close()
         await asyncio.gather(*(pool.close(timeout=2.0) for pool in self._pools))
 
     def instance_of(self, shard: int) -> int:
@@ -155,26 +166,51 @@ class Shards:
     @asynccontextmanager
     async def on_instance(self, index: int) -> AsyncIterator[Connection]:
         """A connection to instance ``index`` in autocommit; raises Unavailable, Overloaded, DeadlineExceeded."""
-        pool = self._pools[index]
+        health = self._health[index]
+        self._admit(health)
         try:
-            async with pool.connection() as connection:
+            async with self._pools[index].connection() as connection:
                 yield connection
         except psycopg.Error as error:
             failure = self._told(error)
             if failure is None:
                 raise
-            if isinstance(error, psycopg.OperationalError) and not isinstance(error, _SAYS_NOTHING_OF_THE_SERVER):
-                self._recheck(pool)
+            if isinstance(error, Unanswered):
+                health.failed()
+            elif isinstance(error, psycopg.OperationalError) and not isinstance(error, _SAYS_NOTHING_OF_THE_SERVER):
+                health.suspect()
             raise failure from error
+        except asyncio.CancelledError:  # a request's own deadline may be shorter than ours
+            health.suspect()
+            raise
+        health.succeeded()
+
+    def _admit(self, health: Health) -> None:
+        try:
+            health.admit()
+        except Unavailable as failure:
+            raise self._for_reason(failure) from None
 
     def _told(self, error: psycopg.Error) -> Failure | None:
-        """The failure; of a server that went down because its disk is full, the reason rather than the effect."""
         failure = translated(error)
-        if self._disk and isinstance(failure, Unavailable):
+        return self._for_reason(failure) if isinstance(failure, Unavailable) else failure
+
+    def _for_reason(self, failure: Unavailable) -> Unavailable:
+        """The failure; of a server that went down because its disk is full, the reason rather than the effect."""
+        if self._disk:
             with suppress(OSError):
                 if shutil.disk_usage(self._disk).free < _FREE_BYTES_MIN:
                     return Unavailable("The database is down: its disk is full", retry_after_seconds=10.0)
         return failure
+
+    async def _probe(self, index: int) -> None:
+        """Connect, and throw out connections that died with the server before requests meet them."""
+        try:
+            connection = await Connection.connect(self._dsns[index], **self._kwargs)
+            await connection.close()
+            await self._pools[index].check()
+        except psycopg.Error as error:
+            raise (translated(error) or error) from error
 
     @asynccontextmanager
     async def dedicated(self, index: int) -> AsyncIterator[Connection]:
@@ -245,23 +281,15 @@ class Shards:
         finally:
             connection.answer_seconds = self._answer_seconds
 
-    def _recheck(self, pool: AsyncConnectionPool[Connection]) -> None:
-        # after a restart of the server every idle connection is dead: throw them out before requests meet them
-        task = asyncio.get_running_loop().create_task(pool.check())
-        _TASKS.add(task)
-        task.add_done_callback(_TASKS.discard)
 
-
-#: A full pool is no dead server: a check takes idle connections away, so one per refused caller feeds the overload.
+#: Of a full pool, or of one statement, nothing follows for the others. A wait for a connection that took too long is
+#: not one of these: a pool whose connections are dead has none to give.
 _SAYS_NOTHING_OF_THE_SERVER: Final = (
     psycopg.errors.QueryCanceled,
     psycopg.errors.LockNotAvailable,
-    PoolTimeout,
     TooManyRequests,
-    Unanswered,  # a check of a frozen server holds every idle connection for as long as a request would
+    PoolClosed,
 )
-_TASKS: Final[set[asyncio.Task[None]]] = set()  # the loop holds tasks weakly
-
 
 SHARDS: Final = web.AppKey("SHARDS", Shards)
 
@@ -273,6 +301,7 @@ def use(app: web.Application, *, tables: str = "") -> Shards:
         required(member.stores.postgres, "PostgreSQL", member.component),
         component=member.component,
         disk=app[SETTINGS].data_directory,
+        metrics=app[METRICS],
     )
     app[SHARDS] = shards
 
