@@ -112,12 +112,12 @@ async def add_comment(request: web.Request) -> web.Response:
 
 async def list_comments(request: web.Request) -> web.Response:
     """Comments on a post, newest first."""
-    post_id, _ = path_id(request, "post_id"), viewer(request)
+    post_id, viewer_id = path_id(request, "post_id"), viewer(request)
     asked = pages.query(request, pages.PageQuery)
     before_id = pages.cursor_of(request, asked.cursor, int)
     comments = request.app[COMMENTS]
     with stage(request, "load"):
-        found = await comments.newest(post_id, limit=asked.limit + 1, before_id=before_id)
+        found = await comments.newest(post_id, viewer_id=viewer_id, limit=asked.limit + 1, before_id=before_id)
         shown = found[: asked.limit]
         authors = await comments.people(comment.user_id for comment in shown)
     with stage(request, "present"):

@@ -106,7 +106,7 @@ async def delete(request: web.Request) -> web.Response:
     """
     with stage(request, "write"):
         posts, viewer_id, post_id = request.app[POSTS], viewer(request), path_id(request, "post_id")
-        author_id = await posts.author_of(post_id)
+        author_id = await posts.author_of(post_id, viewer_id=viewer_id)
         if author_id is None:
             raise NotFound(f"No post {post_id}")
         if author_id != viewer_id:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from core import ids
 from core.messages import PostCreated, PostDeleted, PostHidden
 from services.kit.outbox import Outbox
-from services.kit.stores import removals
+from services.kit.stores import hidden, removals
 from services.kit.stores.postgres import Connection, Shards, schema
 
 TABLES: Final = """
@@ -46,11 +46,6 @@ _REACTIONS: Final = """
     coalesce((SELECT c.count FROM {s}.like_counts c WHERE c.post_id = p.id), 0),
     coalesce((SELECT c.count FROM {s}.comment_counts c WHERE c.post_id = p.id), 0),
     EXISTS (SELECT 1 FROM {s}.likes l WHERE l.post_id = p.id AND l.user_id = %(viewer)s)
-"""
-#: A post whose photos have all failed is its author's alone.
-_SEEN: Final = """
- AND (p.author_id = %(viewer)s
-    OR EXISTS (SELECT 1 FROM {s}.media m WHERE m.id = ANY(p.media_ids) AND m.state <> 'failed'))
 """
 _NO_REACTIONS: Final = "0, 0, false"  # of a post that nobody has seen yet
 
@@ -140,8 +135,9 @@ class Posts:
 
     async def post(self, post_id: int, *, viewer_id: int) -> StoredPost | None:
         """The post, or None where there is none that the viewer may see."""
-        where = "WHERE p.id = %(post)s" + _SEEN
-        async with self._shards.connection(ids.shard_of(post_id)) as connection:
+        shard = ids.shard_of(post_id)
+        where = f"WHERE p.id = %(post)s AND {hidden.seen_by('%(viewer)s', shard)}"
+        async with self._shards.connection(shard) as connection:
             found = await _read(connection, post_id, where, viewer=viewer_id, post=post_id)
         return found[0] if found else None
 
@@ -155,7 +151,8 @@ class Posts:
             found = await _read(
                 connection,
                 author_id,
-                f"WHERE p.author_id = %(author)s AND p.id < %(before)s{_SEEN} ORDER BY p.id DESC LIMIT %(count)s",
+                f"WHERE p.author_id = %(author)s AND p.id < %(before)s AND {hidden.seen_by('%(viewer)s', shard)}"
+                " ORDER BY p.id DESC LIMIT %(count)s",
                 viewer=viewer_id,
                 author=author_id,
                 before=ids.ID_MAX if before_id is None else before_id,
@@ -166,11 +163,15 @@ class Posts:
             cursor = await connection.execute(f"SELECT 1 FROM {schema(shard)}.users WHERE id = %s", (author_id,))
             return [] if await cursor.fetchone() else None
 
-    async def author_of(self, post_id: int) -> int | None:
-        """Who made the post; None when there is no such post."""
+    async def author_of(self, post_id: int, *, viewer_id: int) -> int | None:
+        """Who made the post; None when there is none that the viewer may see."""
         shard = ids.shard_of(post_id)
         async with self._shards.connection(shard) as connection:
-            cursor = await connection.execute(f"SELECT author_id FROM {schema(shard)}.posts WHERE id = %s", (post_id,))
+            cursor = await connection.execute(
+                f"SELECT p.author_id FROM {schema(shard)}.posts p"
+                f" WHERE p.id = %(post)s AND {hidden.seen_by('%(viewer)s', shard)}",
+                {"post": post_id, "viewer": viewer_id},
+            )
             row = await cursor.fetchone()
         return None if row is None else int(row[0])
 

@@ -12,8 +12,9 @@ from core.failures import NotFound
 from core.messages import CommentCreated
 from services.kit import idempotency
 from services.kit.outbox import Outbox
+from services.kit.stores import hidden
 from services.kit.stores.people import Person, people
-from services.kit.stores.postgres import Connection, Shards, schema
+from services.kit.stores.postgres import Shards, schema
 from services.kit.stores.reactions import Tally
 
 
@@ -39,7 +40,7 @@ class Comments:
         """Write the comment; returns ``response`` and the new count, or the first answer when the key was used before.
 
         The request's key is claimed on its caller's shard, and kept with the answer on the post's shard, in the same
-        transaction. Raises NotFound for a post that is not, KeyReused for a key of another comment.
+        transaction. Raises NotFound for a post that its author does not see, KeyReused for a key of another comment.
         """
         async with idempotency.claimed(request, self._shards):
             return await self._add(request, event, response)
@@ -53,7 +54,7 @@ class Comments:
             replayed = await idempotency.begin(request, connection, shard)
             if replayed is not None:
                 return replayed, None
-            if not await _is_post(connection, event.post_id):
+            if not await hidden.is_there(connection, event.post_id, viewer_id=event.user_id):
                 raise NotFound(f"No post {event.post_id}")
             cursor = await connection.execute(
                 f"WITH added AS (INSERT INTO {s}.comments (post_id, id, user_id, text) VALUES (%s, %s, %s, %s)"
@@ -68,8 +69,8 @@ class Comments:
             kept = await idempotency.finish(request, connection, shard, response)
         return kept, Tally(post_id=event.post_id, count=row[0], version=row[1])
 
-    async def newest(self, post_id: int, *, limit: int, before_id: int | None) -> list[Comment]:
-        """Comments older than ``before_id``, newest first; raises NotFound for a post that is not."""
+    async def newest(self, post_id: int, *, viewer_id: int, limit: int, before_id: int | None) -> list[Comment]:
+        """Comments older than ``before_id``, newest first; raises NotFound for a post that the viewer does not see."""
         shard = ids.shard_of(post_id)
         async with self._shards.connection(shard) as connection:
             cursor = await connection.execute(
@@ -78,16 +79,10 @@ class Comments:
                 (post_id, ids.ID_MAX if before_id is None else before_id, limit),
             )
             rows = await cursor.fetchall()
-            if not await _is_post(connection, post_id):
+            if not await hidden.is_there(connection, post_id, viewer_id=viewer_id):
                 raise NotFound(f"No post {post_id}")
         return [Comment(id=row[0], post_id=post_id, user_id=row[1], text=row[2]) for row in rows]
 
     async def people(self, user_ids: Iterable[int]) -> dict[int, Person]:
         """Names of users (read from ``users``, which auth owns)."""
         return await people(self._shards, user_ids)
-
-
-async def _is_post(connection: Connection, post_id: int) -> bool:
-    # the table is the posts service's; a deleted post has no row
-    cursor = await connection.execute(f"SELECT 1 FROM {schema(ids.shard_of(post_id))}.posts WHERE id = %s", (post_id,))
-    return await cursor.fetchone() is not None

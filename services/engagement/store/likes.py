@@ -22,6 +22,7 @@ from services.engagement.rules import Wish, batch
 from services.engagement.store.counters import Counters
 from services.kit import outbox as outbox_
 from services.kit.outbox import Outbox
+from services.kit.stores import hidden
 from services.kit.stores.postgres import Shards, schema
 from services.kit.stores.reactions import Mark, Tally
 
@@ -86,21 +87,22 @@ class Likes:
             return
         marks = []
         for ticket in tickets:
-            tally = tallies.get(ticket.wish.post_id)
+            wish = ticket.wish
+            tally = tallies.get((wish.post_id, wish.user_id))
             if tally is None:
-                _fail(ticket.written, NotFound(f"No post {ticket.wish.post_id}"))
+                _fail(ticket.written, NotFound(f"No post {wish.post_id}"))
             elif not ticket.written.done():
                 ticket.written.set_result(tally)
             if tally is not None:
-                wish = ticket.wish
                 marks.append(Mark(user_id=wish.user_id, post_id=wish.post_id, liked=wish.liked))
         # before the next batch, so that Redis hears of one person's like and unlike in the order they were granted
-        await self._counters.tell(likes=list(tallies.values()), marks=marks)
+        counts = {tally.post_id: tally for tally in tallies.values()}
+        await self._counters.tell(likes=list(counts.values()), marks=marks)
         for ticket in tickets:
             _settle(ticket.counted)
 
-    async def _write(self, shard: int, wishes: Sequence[Wish]) -> dict[int, Tally]:
-        """Grant the wishes; returns the count of each post that exists."""
+    async def _write(self, shard: int, wishes: Sequence[Wish]) -> dict[tuple[int, int], Tally]:
+        """Grant the wishes; returns the post's count by post and person, of those who see it."""
         s = schema(shard)
         # in one order everywhere, so that two processes cannot wait for each other's rows
         wishes = sorted(wishes, key=lambda wish: (wish.post_id, wish.user_id))
@@ -110,8 +112,8 @@ class Likes:
                 "WITH asked AS MATERIALIZED (SELECT * FROM unnest(%(posts)s::bigint[], %(users)s::bigint[],"
                 " %(liked)s::boolean[], %(topics)s::text[], %(keys)s::bytea[], %(payloads)s::bytea[])"
                 " AS a (post_id, user_id, liked, topic, key, payload)"
-                # the posts' table is the posts service's; a deleted post has no row
-                f" WHERE EXISTS (SELECT FROM {s}.posts p WHERE p.id = a.post_id)),"
+                f" WHERE EXISTS (SELECT FROM {s}.posts p WHERE p.id = a.post_id"
+                f" AND {hidden.seen_by('a.user_id', shard)})),"
                 f" added AS (INSERT INTO {s}.likes (post_id, user_id) SELECT post_id, user_id FROM asked WHERE liked"
                 " ORDER BY post_id, user_id ON CONFLICT DO NOTHING RETURNING post_id, user_id),"
                 f" removed AS (DELETE FROM {s}.likes l USING asked a WHERE NOT a.liked AND l.post_id = a.post_id"
@@ -124,9 +126,8 @@ class Likes:
                 " RETURNING post_id, count, version),"
                 f" told AS (INSERT INTO {s}.outbox (component, topic, key, payload)"
                 " SELECT %(component)s, topic, key, payload FROM asked JOIN changed USING (post_id, user_id))"
-                " SELECT post_id, coalesce(n.count, c.count, 0), coalesce(n.version, c.version, 0)"
-                " FROM (SELECT DISTINCT post_id FROM asked) a"
-                f" LEFT JOIN counted n USING (post_id) LEFT JOIN {s}.like_counts c USING (post_id)",
+                " SELECT post_id, a.user_id, coalesce(n.count, c.count, 0), coalesce(n.version, c.version, 0)"
+                f" FROM asked a LEFT JOIN counted n USING (post_id) LEFT JOIN {s}.like_counts c USING (post_id)",
                 {
                     "posts": [wish.post_id for wish in wishes],
                     "users": [wish.user_id for wish in wishes],
@@ -139,7 +140,7 @@ class Likes:
             )
             rows = await cursor.fetchall()
         self._outbox.signal(shard)
-        return {row[0]: Tally(post_id=row[0], count=row[1], version=row[2]) for row in rows}
+        return {(row[0], row[1]): Tally(post_id=row[0], count=row[2], version=row[3]) for row in rows}
 
     def _event(self, shard: int, wish: Wish) -> LikeCreated | LikeDeleted:
         stamp = outbox_.stamp(self._app, shard)

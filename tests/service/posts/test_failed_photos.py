@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from core.names import DEGRADED_HEADER, Component
+from core.operations import OPERATIONS
 from services.kit.stores.postgres import SHARDS
 from services.media.store import photos
 from services.search.store.rows import Rows
@@ -75,7 +77,7 @@ async def test_a_post_whose_photos_all_failed_is_its_authors_alone_and_of_severa
     for caption, media_ids in captions.items():
         made = await system.call("post.create", user=ann, json={"media_ids": media_ids, "caption": f"{caption} #{tag}"})
         posts[caption] = made.json["post"]["id"]
-    assert (await system.call("story.create", user=ann, json={"media_id": bad[0]})).status == 201
+    lost_story = (await system.call("story.create", user=ann, json={"media_id": bad[0]})).json["story"]["id"]
     story = (await system.call("story.create", user=ann, json={"media_id": good})).json["story"]["id"]
 
     async def with_all() -> bool:  # while they are processing they are shown
@@ -103,6 +105,9 @@ async def test_a_post_whose_photos_all_failed_is_its_authors_alone_and_of_severa
         assert [photo["state"] for photo in mine.json["post"]["media"]] == ["failed"] * len(captions[caption])
     assert await posts_of(system, ann, ben) == [posts["kept"]]
     assert await posts_of(system, ann, ann) == [posts["kept"], posts["all_lost"], posts["lost"]]
+    await hidden_from_all_but_its_author(system, ann, ben, posts["lost"])
+    for viewer, status in ((ben, 404), (ann, 204)):
+        assert (await system.call("story.seen", user=viewer, story_id=lost_story)).status == status
     assert (await system.call("media.read", user=ben, media_id=bad[0])).status == 404
     told = (await system.call("media.read", user=ann, media_id=bad[0])).json["media"]
     assert told["state"] == "failed"
@@ -128,9 +133,33 @@ async def test_a_post_whose_photos_all_failed_is_its_authors_alone_and_of_severa
 
     await until(equal(in_bens_tray, [(story, True)]))
 
-    # the author can take it down
+    # the author can take it down; with it goes what was said of it
     assert (await system.call("post.delete", user=ann, post_id=posts["lost"])).status == 204
     assert (await system.call("post.read", user=ann, post_id=posts["lost"])).status == 404
+    for viewer in (ann, ben):
+        assert set((await on_post(system, viewer, posts["lost"])).values()) == {404}
+
+
+async def on_post(system: System, viewer: Someone, post: str) -> dict[str, int]:
+    """Statuses of everything that can be asked of a post by its id, but to read it and to delete it."""
+    asked = [each for each in OPERATIONS.values() if each.path.startswith("/posts/{post_id}/")]
+    assert {each.name for each in asked} >= {"like.add", "like.remove", "comment.add", "comment.list"}
+    found = {}
+    for each in asked:
+        body = {"text": "of what is hidden"} if each.name == "comment.add" else None
+        found[each.name] = (await system.call(each.name, user=viewer, json=body, post_id=post)).status
+    return found
+
+
+async def hidden_from_all_but_its_author(system: System, author: Someone, other: Someone, post: str) -> None:
+    assert set((await on_post(system, other, post)).values()) == {404}
+    assert set((await on_post(system, author, post)).values()) == {200, 201}
+    # likes that come together are granted together, and each on its own terms
+    likes = await asyncio.gather(
+        *(system.call("like.add", user=each, post_id=post) for _ in range(8) for each in (author, other))
+    )
+    assert [answer.status for answer in likes] == [200, 404] * 8
+    assert {answer.json["like_count"] for answer in likes[::2]} == {1}
 
 
 @pytest.mark.parametrize(("viewer_id", "shown"), [(7, True), (8, False)])

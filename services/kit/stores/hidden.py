@@ -1,0 +1,28 @@
+"""Posts that are hidden: one whose photos have all failed is its author's alone, for every operation that names it.
+
+The tables are others': ``posts`` belongs to posts, ``media`` to upload; both are on the post's shard. A deleted post
+has no row.
+"""
+
+from __future__ import annotations
+
+from core import ids
+from services.kit.stores.postgres import Connection, schema
+
+
+def seen_by(viewer: str, shard: int) -> str:
+    """SQL that says whether the post ``p`` is there for ``viewer``, an expression such as a parameter."""
+    return (
+        f"(p.author_id = {viewer} OR EXISTS (SELECT 1 FROM {schema(shard)}.media m"
+        " WHERE m.id = ANY(p.media_ids) AND m.state <> 'failed'))"
+    )
+
+
+async def is_there(connection: Connection, post_id: int, *, viewer_id: int) -> bool:
+    """Whether there is such a post that this viewer may see."""
+    shard = ids.shard_of(post_id)
+    cursor = await connection.execute(
+        f"SELECT 1 FROM {schema(shard)}.posts p WHERE p.id = %(post)s AND {seen_by('%(viewer)s', shard)}",
+        {"post": post_id, "viewer": viewer_id},
+    )
+    return await cursor.fetchone() is not None
