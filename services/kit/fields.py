@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-ID_PATTERN: Final = "^[0-9]{1,19}$"
+ID_PATTERN: Final = "^(0|[1-9][0-9]{0,18})$"  # as `core.ids.parse` takes it: one id has one spelling
 
 Id = Annotated[str, Meta(pattern=ID_PATTERN)]
 Count = Annotated[int, Meta(ge=0)]

@@ -95,7 +95,7 @@ def test_ids_times_and_counts_have_a_form() -> None:
     counts = [path for path in found if path.endswith("_count")]
     assert min(len(times), len(ids), len(counts)) > 3
     assert {found[path].get("format") for path in times} == {"date-time"}
-    assert {found[path].get("pattern") for path in ids} == {"^[0-9]{1,19}$"}
+    assert {found[path].get("pattern") for path in ids} == {"^(0|[1-9][0-9]{0,18})$"}
     assert {found[path].get("minimum") for path in counts} == {0}
 
 
