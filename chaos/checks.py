@@ -100,6 +100,16 @@ async def post_deleted(asked: Asked) -> Found:
     return _gone(status) if _gone(status) is not Found.YES else await photo_deleted(asked)
 
 
+async def story_deleted(asked: Asked) -> Found:
+    """Neither the story is in its author's tray any more nor is its photo known, which nothing else has shown."""
+    status, body = await asked.get("/stories/tray")
+    if status != 200:
+        return Found.UNKNOWN
+    if any(story["id"] == asked.ids["story_id"] for item in body["items"] for story in item["stories"]):
+        return Found.NO
+    return await photo_deleted(asked)
+
+
 def _gone(status: int) -> Found:
     if status in (404, 410):
         return Found.YES
@@ -120,4 +130,5 @@ CHECKS: Final[dict[str, Callable[[Asked], Awaitable[Found]]]] = {
     "media.complete": uploaded,
     "media.delete": photo_deleted,
     "post.delete": post_deleted,
+    "story.delete": story_deleted,
 }

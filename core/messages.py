@@ -172,6 +172,16 @@ class StoryCreated(Message, frozen=True, kw_only=True):
         return self.author_id
 
 
+class StoryDeleted(Message, frozen=True, kw_only=True):
+    topic: ClassVar[str] = "story.deleted"
+    story_id: int
+    author_id: int
+    expires_ms: int  # when it would have ended by itself
+
+    def key(self) -> int:
+        return self.author_id
+
+
 #: Bytes of an event that its dead letter keeps; all events of ours are far smaller.
 DEAD_PAYLOAD_BYTES_MAX: Final = 262_144
 DEAD_ERROR_CHARACTERS_MAX: Final = 1_000
@@ -212,6 +222,7 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     LikeDeleted,
     CommentCreated,
     StoryCreated,
+    StoryDeleted,
     DeadLetter,
 )
 BY_TOPIC: Final[dict[str, type[Message]]] = {message.topic: message for message in MESSAGES}
@@ -228,7 +239,7 @@ GROUPS: Final[dict[str, tuple[type[Message], ...]]] = {
     "posts": (MediaFailed,),
     "feed": (PostCreated, PostDeleted, MediaProcessed, MediaFailed, UserCreated),
     "discovery": (PostCreated, LikeCreated, CommentCreated, PostHidden, PostDeleted),
-    "stories": (StoryCreated,),
+    "stories": (StoryCreated, StoryDeleted),
 }
 
 

@@ -124,6 +124,7 @@ _ALL: Final = (
         made="/stories/tray#{story.id}",  # a story is read in the tray only
     ),
     _operation("story.tray", "GET /stories/tray", Component.STORIES, "load rules present"),
+    _operation("story.delete", "DELETE /stories/{story_id}", Component.STORIES, "write present", status=204),
     _operation("story.seen", "PUT /stories/{story_id}/seen", Component.STORIES, "write present", status=204),
     _operation("search.users", "GET /search/users", Component.SEARCH, "query present"),
     _operation("search.hashtags", "GET /search/hashtags", Component.SEARCH, "query present"),
@@ -135,11 +136,14 @@ OPERATIONS: Final[dict[str, Operation]] = {operation.name: operation for operati
 JOURNEYS: Final[dict[str, tuple[str, ...]]] = {
     "media.upload": ("media.create", "object.put", "media.complete", "post.create"),
     "post.withdraw": ("media.create", "object.put", "media.complete", "post.create", "post.delete"),
+    "story.withdraw": ("media.create", "object.put", "media.complete", "story.create", "story.delete"),
     "media.withdraw": ("media.create", "object.put", "media.complete", "media.delete"),
 }
 
 #: Operations that make no sense by themselves: they need what an operation before them made.
-ONLY_WITHIN_A_JOURNEY: Final = frozenset({"object.put", "media.complete", "media.delete", "post.delete"})
+ONLY_WITHIN_A_JOURNEY: Final = frozenset(
+    {"object.put", "media.complete", "media.delete", "post.delete", "story.delete"}
+)
 
 #: Work that no client waits for, and the component that does it.
 BACKGROUND: Final[dict[str, Component]] = {

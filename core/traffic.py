@@ -34,7 +34,16 @@ NO_TARGET: Final = -2
 
 #: Acts of those who post; of somebody else in their place where a person does not.
 BY_A_POSTER: Final = frozenset(
-    {"media.upload", "post.withdraw", "media.withdraw", "media.create", "media.read", "post.create", "story.create"}
+    {
+        "media.upload",
+        "post.withdraw",
+        "story.withdraw",
+        "media.withdraw",
+        "media.create",
+        "media.read",
+        "post.create",
+        "story.create",
+    }
 )
 #: Acts that are about one post; their target is a post's index (see `Schedule.post`).
 ABOUT_A_POST: Final = frozenset({"post.read", "like.add", "like.remove", "comment.add", "comment.list", "image.read"})

@@ -102,6 +102,8 @@ class Acts:
             return self._upload(number, person)
         if name == "post.withdraw":
             return self._withdraw_post(number, person)
+        if name == "story.withdraw":
+            return self._withdraw_story(number, person)
         if name == "media.withdraw":
             return self._withdraw_media(number, person)
         if name == "story.seen":
@@ -189,17 +191,8 @@ class Acts:
             )
         if name == "post.create":
             return self._post_create(post.person, post.media_id, f"Again {number} #load", f"{number}")
-        headers = {**self._signed_in(post.person), **_JSON, **self._once(f"{number}")}
         if name == "story.create":
-            return Request(
-                operation=name,
-                method="POST",
-                path=f"{API}/stories",
-                headers=headers,
-                body=msgspec.json.encode({"media_id": post.media_id}),
-                told=self._told(post.person),
-                created=("story", "id"),
-            )
+            return self._story_create(post.person, post.media_id, f"{number}")
         return self._media_create(post.person, len(self._photo(number)), f"{number}")
 
     def _upload(self, number: int, person: int) -> Act:
@@ -218,6 +211,16 @@ class Acts:
         post_id = answer.at("post", "id")
         if answer.outcome is Outcome.OK and isinstance(post_id, str):
             yield self._delete("post.delete", person, post_id=post_id, media_id=media_id)
+
+    def _withdraw_story(self, number: int, person: int) -> Act:
+        """Upload a new photo, tell a story of it, and take the story down. The ledger keeps the end of it alone."""
+        media_id = yield from self._put(number, person, told=False)
+        if media_id is None:
+            return
+        answer = yield replace(self._story_create(person, media_id, f"{number}.3"), told=None)
+        story_id = answer.at("story", "id")
+        if answer.outcome is Outcome.OK and isinstance(story_id, str):
+            yield self._delete("story.delete", person, story_id=story_id, media_id=media_id)
 
     def _withdraw_media(self, number: int, person: int) -> Act:
         """Upload a new photo and delete it. The ledger keeps the end of it alone."""
@@ -283,6 +286,17 @@ class Acts:
             body=msgspec.json.encode({"media_ids": [media_id], "caption": caption}),
             told=self._told(person, media_id=media_id),
             created=("post", "id"),
+        )
+
+    def _story_create(self, person: int, media_id: str, key: str) -> Request:
+        return Request(
+            operation="story.create",
+            method="POST",
+            path=f"{API}/stories",
+            headers={**self._signed_in(person), **_JSON, **self._once(key)},
+            body=msgspec.json.encode({"media_id": media_id}),
+            told=self._told(person),
+            created=("story", "id"),
         )
 
     def _story_seen(self, number: int, person: int) -> Request:

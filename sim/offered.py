@@ -26,7 +26,7 @@ def parts_per_second(scenario: Scenario) -> dict[str, Floats]:
         for step in steps_of(act):
             rates[step] = rates[step] + shares[:, None] * both
     rates["media.process"] = rates["media.complete"]
-    rates["media.remove"] = rates["media.delete"] + rates["post.delete"]
+    rates["media.remove"] = rates["media.delete"] + rates["post.delete"] + rates["story.delete"]
     rates["fanout.deliver"] = rates["post.create"]
     return rates
 

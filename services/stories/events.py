@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from core.failures import Failure
-from core.messages import StoryCreated
+from core.messages import StoryCreated, StoryDeleted
 from services.kit.bus import consume_batches, run_beside
 from services.kit.clock import now_ms
 from services.stories.store.owed import Owed
@@ -31,7 +31,10 @@ def use(app: web.Application, rows: Rows, shelf: Shelf, owed: Owed) -> None:
         await shelf.add(stories)
         await shelf.clear([event.author_id for event in events], now_ms=now)
 
-    consume_batches(app, GROUP, {StoryCreated: told})
+    async def deleted(events: Sequence[StoryDeleted]) -> None:
+        await shelf.take_off(events)
+
+    consume_batches(app, GROUP, {StoryCreated: told, StoryDeleted: deleted})
 
     async def settle() -> None:
         while True:

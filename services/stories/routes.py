@@ -10,8 +10,8 @@ import msgspec
 from aiohttp import web
 
 from core import ids
-from core.failures import Failure, NotFound
-from core.messages import StoryCreated
+from core.failures import Failure, Forbidden, NotFound
+from core.messages import StoryCreated, StoryDeleted
 from services.kit import body, idempotency, outbox
 from services.kit.answers import JSON, empty
 from services.kit.clock import now_ms
@@ -140,9 +140,7 @@ async def see(request: web.Request) -> web.Response:
     story_id, viewer_id, now = path_id(request, "story_id"), viewer(request), now_ms()
     rows = request.app[ROWS]
     with stage(request, "write"):
-        expires_ms = await rows.expires_ms(story_id)
-        if expires_ms is None or not rules.alive(expires_ms, now_ms=now):
-            raise NotFound(f"No story {story_id}")
+        _, expires_ms = await _living(request, story_id, viewer_id, now)
         await rows.see(viewer_id, story_id, story_expires_ms=expires_ms, now_ms=now)
         try:
             await request.app[GUARD].call(
@@ -154,8 +152,38 @@ async def see(request: web.Request) -> web.Response:
         return empty()
 
 
+async def delete(request: web.Request) -> web.Response:
+    """Take one's own story down, for good, with its photo.
+
+    The photo stays while a post shows it, or another story that has not ended; otherwise every address of it is gone
+    within five seconds.
+    """
+    story_id, viewer_id = path_id(request, "story_id"), viewer(request)
+    with stage(request, "write"):
+        author_id, expires_ms = await _living(request, story_id, viewer_id, now_ms())
+        if author_id != viewer_id:
+            raise Forbidden("Only its author may delete a story")
+        stamp = outbox.stamp(request.app, ids.shard_of(story_id))
+        event = StoryDeleted(**stamp, story_id=story_id, author_id=author_id, expires_ms=expires_ms)
+        if not await request.app[ROWS].delete(event):
+            raise NotFound(f"No story {story_id}")
+        with suppress(Failure):  # the event makes sure of it
+            await request.app[GUARD].call(functools.partial(request.app[SHELF].take_off, [event]))
+    with stage(request, "present"):
+        return empty()
+
+
+async def _living(request: web.Request, story_id: int, viewer_id: int, now: int) -> tuple[int, int]:
+    """Author and end of a story that is there for the viewer; raises NotFound."""
+    found = await request.app[ROWS].of(story_id, viewer_id=viewer_id)
+    if found is None or not rules.alive(found[1], now_ms=now):
+        raise NotFound(f"No story {story_id}")
+    return found
+
+
 ROUTES: Final = (
     route("story.create", create, body=NewStory, answer=StoryAnswer),
     route("story.tray", tray, answer=TrayAnswer),
+    route("story.delete", delete, refuses=(Forbidden,)),
     route("story.seen", see),
 )

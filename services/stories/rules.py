@@ -15,7 +15,7 @@ _FAILED: Final = f'"state":"{PhotoState.FAILED}"'.encode()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
-    """One story as the tray needs it; ``card`` is its encoded content."""
+    """One story as the tray needs it; ``card`` is its encoded content, empty of one that was deleted."""
 
     story_id: int
     author_id: int
@@ -51,11 +51,16 @@ def is_shown(story: Telling, *, viewer_id: int) -> bool:
 def tray(stories: Iterable[Telling], *, viewer_id: int, seen: Collection[int], now_ms: int) -> list[Author]:
     """The viewer first, then authors with something unseen, then those with the newest story; at most `AUTHORS_MAX`.
 
-    A story that is told twice (by two caches' writes) is shown once, in its longer form: the one with the pictures.
+    A story that is told twice (by two caches' writes) is shown once, in its longer form: the one with the pictures; and
+    not at all where one of them says that it was deleted.
     """
+    stories = tuple(stories)
+    deleted = {story.story_id for story in stories if not story.card}
     by_author: dict[int, dict[int, Telling]] = {}
     for story in stories:
-        if not alive(story.expires_ms, now_ms=now_ms) or not is_shown(story, viewer_id=viewer_id):
+        if story.story_id in deleted or not alive(story.expires_ms, now_ms=now_ms):
+            continue
+        if not is_shown(story, viewer_id=viewer_id):
             continue
         mine = by_author.setdefault(story.author_id, {})
         known = mine.get(story.story_id)

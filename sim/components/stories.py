@@ -8,7 +8,7 @@ from typing import Final
 from core.names import Component
 from core.scenario import Scenario
 from sim.components.gateway import through_gateway
-from sim.flow import NOTHING, READS, Breaker, Deadline, Flow, OperationFlow, Stage, Use, steps
+from sim.flow import NOTHING, READS, Breaker, Deadline, Emit, Flow, OperationFlow, Stage, Use, steps
 from sim.stores import every_postgres, every_redis, postgres, redis, told
 
 STORIES: Final = Component.STORIES
@@ -40,9 +40,17 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
         Stage(name="write", inner=steps(postgres(STORIES, trips=2.0, commits=True), write)),
         Stage(name="present", inner=_own(0.6)),
     )
+    delete = steps(
+        _own(0.4),
+        Stage(name="write", inner=steps(postgres(STORIES, trips=7.0, commits=True), write)),
+        Stage(name="present", inner=_own(0.3)),
+    )
     return {
         "story.tray": through_gateway("story.tray", tray, behind=NOTHING, answer_bytes=10_000),
         "story.create": through_gateway("story.create", create, behind=told(STORIES, own=_own(0.3))),
+        "story.delete": through_gateway(
+            "story.delete", delete, behind=steps(Emit(job="media.remove"), told(STORIES, own=_own(0.3)))
+        ),
         "story.seen": through_gateway("story.seen", seen, behind=NOTHING),
     }
 

@@ -141,7 +141,7 @@ def _per_second(demand: Demand, *, images_per_feed: float) -> dict[str, float]:
             rates[step] += count / DAY_SECONDS
     rates["image.read"] += rates["feed.read"] * images_per_feed
     rates["media.process"] = rates["media.complete"]
-    rates["media.remove"] = rates["media.delete"] + rates["post.delete"]
+    rates["media.remove"] = rates["media.delete"] + rates["post.delete"] + rates["story.delete"]
     rates["fanout.deliver"] = rates["post.create"]
     return rates
 

@@ -24,6 +24,7 @@ class System:
     posts: dict[str, str] = field(default_factory=dict)  # post, author
     comments: dict[str, list[str]] = field(default_factory=dict)
     media: dict[str, str] = field(default_factory=dict)  # media, state
+    stories: list[str] = field(default_factory=list)
     url: str = ""
     refusals: int = 0  # answers 503 so often first
     asked_count: int = 0
@@ -60,6 +61,9 @@ class System:
             return web.json_response({}, status=404)
         return web.json_response({"media": {"id": media, "state": self.media[media]}})
 
+    async def tray(self, _request: web.Request) -> web.Response:
+        return web.json_response({"items": [{"stories": [{"id": each}]} for each in self.stories]})
+
 
 @pytest.fixture
 async def system() -> AsyncIterator[System]:
@@ -68,6 +72,7 @@ async def system() -> AsyncIterator[System]:
     app.router.add_get("/api/v1/posts/{post}", made.post)
     app.router.add_get("/api/v1/posts/{post}/comments", made.list_comments)
     app.router.add_get("/api/v1/media/{media}", made.read_media)
+    app.router.add_get("/api/v1/stories/tray", made.tray)
     async with TestServer(app) as server:
         made.url = str(server.make_url("/"))
         yield made
@@ -128,7 +133,7 @@ async def test_posts_comments_and_photos_can_be_lost_too(system: System, tmp_pat
 
 
 async def test_what_was_deleted_and_is_still_there_is_lost(system: System, tmp_path: Path) -> None:
-    system.media = {"m1": "succeeded", "m2": "succeeded"}
+    system.media, system.stories = {"m1": "succeeded", "m2": "succeeded"}, ["s2", "s1"]
     counts = await check(
         system,
         tmp_path,
@@ -137,9 +142,13 @@ async def test_what_was_deleted_and_is_still_there_is_lost(system: System, tmp_p
         claim("post.delete", 7, post_id="gone", media_id="gone"),
         claim("post.delete", 7, post_id="gone", media_id="m2"),  # the post is gone, its photo is not
         claim("post.delete", 7, post_id="p1", media_id="gone"),
+        claim("story.delete", 7, story_id="gone", media_id="gone"),
+        claim("story.delete", 7, story_id="gone", media_id="m2"),
+        claim("story.delete", 7, story_id="s1", media_id="gone"),
     )
     assert (counts["media.delete.found"], counts["media.delete.lost"]) == (1, 1)
     assert (counts["post.delete.found"], counts["post.delete.lost"]) == (1, 2)
+    assert (counts["story.delete.found"], counts["story.delete.lost"]) == (1, 2)
 
 
 async def test_only_the_last_word_on_a_like_counts(system: System, tmp_path: Path) -> None:

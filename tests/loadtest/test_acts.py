@@ -25,6 +25,8 @@ _ANSWERS: dict[str, Any] = {
     "media.complete": {"media": {"id": "m1", "state": "processing"}},
     "post.create": {"post": {"id": "p1"}},
     "post.delete": None,
+    "story.create": {"story": {"id": "s1"}},
+    "story.delete": None,
     "media.delete": None,
 }
 
@@ -79,7 +81,7 @@ def sent(acts: Acts, journey: str, *, failing: str = "") -> list[Request]:
         return found
 
 
-@pytest.mark.parametrize("journey", ["media.upload", "post.withdraw", "media.withdraw"])
+@pytest.mark.parametrize("journey", ["media.upload", "post.withdraw", "story.withdraw", "media.withdraw"])
 def test_a_journey_is_sent_step_by_step_and_ends_at_the_first_that_fails(journey: str) -> None:
     acts = acts_of(journey)
     assert tuple(each.operation for each in sent(acts, journey)) == steps_of(journey)
@@ -91,6 +93,7 @@ def test_a_journey_is_sent_step_by_step_and_ends_at_the_first_that_fails(journey
     ("journey", "path", "names"),
     [
         ("post.withdraw", f"{API}/posts/p1", {"post_id": "p1", "media_id": "m1"}),
+        ("story.withdraw", f"{API}/stories/s1", {"story_id": "s1", "media_id": "m1"}),
         ("media.withdraw", f"{API}/media/m1", {"media_id": "m1"}),
     ],
 )

@@ -22,6 +22,8 @@ _MILLISECONDS = {
     "post.create": {"gateway": 0.15, "posts": 1.6, "postgres": 1.0, "kafka": 0.3, "feed": 0.3},
     "fanout.deliver": {"fanout": 2.0},
     "post.delete": {"gateway": 0.12, "posts": 0.9, "postgres": 0.8, "kafka": 0.2, "fanout": 0.5},
+    "story.create": {"gateway": 0.15, "stories": 1.4, "postgres": 0.9, "redis": 0.1, "kafka": 0.2},
+    "story.delete": {"gateway": 0.12, "stories": 1.0, "postgres": 0.9, "redis": 0.1, "kafka": 0.2},
     "media.delete": {"gateway": 0.12, "upload": 0.9, "postgres": 0.8},
     "media.remove": {"media": 4.0, "postgres": 0.6, "objects": 1.5, "shield": 0.4, "edge": 0.4},
 }

@@ -131,7 +131,7 @@ CASES: Final[dict[str, dict[str, Any]]] = {
         "rate": "80/s",
     },
     "photos and posts are taken down again": {
-        "mix": {"post.withdraw": "50%", "media.withdraw": "50%"},
+        "mix": {"post.withdraw": "40%", "media.withdraw": "30%", "story.withdraw": "30%"},
         "rate": "8/s",
         "faults": [_fault(link="media_edge", down=True)],
         "duration": "6s",

@@ -66,6 +66,14 @@ async def keep(connection: Connection, shard: int, media_id: int, *, until_ms: i
     )
 
 
+async def keep_no_longer(connection: Connection, shard: int, media_id: int, *, until_ms: int) -> None:
+    """Set until when the photo is kept, earlier than `keep` said, 0 for not at all; in the open transaction, after
+    `ask`, which has locked what `keep` writes: whoever keeps the photo meanwhile comes afterwards."""
+    await connection.execute(
+        f"UPDATE {schema(shard)}.media_removals SET kept_until_ms = %s WHERE media_id = %s", (until_ms, media_id)
+    )
+
+
 async def settle(connection: Connection, media_id: int, *, now_ms: int) -> Removal | None:
     """Delete the photo's rows if nothing shows it any more; None when it stays. In the open transaction, after `ask`.
 

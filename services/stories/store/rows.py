@@ -11,7 +11,7 @@ from aiohttp import web
 
 from core import ids
 from core.failures import Invalid
-from core.messages import StoryCreated
+from core.messages import StoryCreated, StoryDeleted
 from core.names import PhotoState
 from services.kit import idempotency
 from services.kit.clock import rfc3339
@@ -113,15 +113,43 @@ class Rows:
         parts = await asyncio.gather(*(on(index, mine) for index, mine in self._shards.by_instance(by_shard).items()))
         return [story for part in parts for story in part]
 
-    async def expires_ms(self, story_id: int) -> int | None:
-        """When the story ends; None when there is none."""
+    async def delete(self, event: StoryDeleted) -> bool:
+        """Delete the story with its event and, unless something else shows it, its photo; False when it was gone."""
+        shard = ids.shard_of(event.story_id)
+        table = f"{schema(shard)}.stories"
+        async with self._shards.transaction(shard) as connection:
+            cursor = await connection.execute(
+                f"DELETE FROM {table} WHERE id = %s AND author_id = %s RETURNING media_id",
+                (event.story_id, event.author_id),
+            )
+            row = await cursor.fetchone()
+            if row is None:
+                return False
+            await removals.ask(connection, shard, row, now_ms=event.at_ms)
+            # a statement of its own: it sees stories of this photo that were committed while `ask` waited
+            cursor = await connection.execute(
+                f"SELECT coalesce(max(expires_ms), 0) FROM {table}"
+                " WHERE author_id = %s AND expires_ms > %s AND media_id = %s",
+                (event.author_id, event.at_ms, row[0]),
+            )
+            kept = await cursor.fetchone()
+            assert kept is not None
+            await removals.keep_no_longer(connection, shard, row[0], until_ms=kept[0])
+            await self._outbox.add(connection, shard, event)
+        return True
+
+    async def of(self, story_id: int, *, viewer_id: int) -> tuple[int, int] | None:
+        """Who tells the story and when it ends; None for none, or none that this viewer sees (`rules.is_shown`)."""
         shard = ids.shard_of(story_id)
         async with self._shards.connection(shard) as connection:
             cursor = await connection.execute(
-                f"SELECT expires_ms FROM {schema(shard)}.stories WHERE id = %s", (story_id,)
+                f"SELECT t.author_id, t.expires_ms FROM {schema(shard)}.stories t"
+                f" JOIN {schema(shard)}.media m ON m.id = t.media_id"
+                " WHERE t.id = %s AND (t.author_id = %s OR m.state <> 'failed')",
+                (story_id, viewer_id),
             )
             row = await cursor.fetchone()
-        return None if row is None else int(row[0])
+        return None if row is None else (int(row[0]), int(row[1]))
 
     async def see(self, viewer_id: int, story_id: int, *, story_expires_ms: int, now_ms: int) -> None:
         """Note that the viewer has seen the story, and forget what they saw of stories that are gone."""

@@ -1,8 +1,9 @@
 """Stories in Redis, so that a tray is one round trip however many are followed.
 
 ``stories:{author}`` holds cards by the time they end, ``stories_seen:{viewer}`` what was seen. A marker tells a set
-that is whole from one that Redis has lost. Only additions are ever made (stories end by time, not by deletion), so
-writers and refills may meet in any order; a card with pictures stands beside the one without until that is taken out.
+that is whole from one that Redis has lost. Only additions count: a deleted story is one with an empty card, whatever
+else stands there of it. So writers and refills may meet in any order; a card with pictures stands beside the one
+without until that is taken out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
+from core.messages import StoryDeleted
 from core.names import Key
 from services.kit.stores import following
 from services.kit.stores.following import Following
@@ -22,7 +24,7 @@ from services.stories.rules import LIVES_MS, Telling
 _MARKER: Final = "~"
 _MARKER_SCORE: Final = -1
 _KEPT_SECONDS: Final = LIVES_MS // 1000 + 60
-_SHOWN_MAX: Final = 100  # stories of one author
+_SHOWN_MAX: Final = 100  # stories of one author, the newest
 
 #: KEYS: whom the viewer follows ('~' says that the set is whole, see `services.kit.stores.following`), what they have
 #: seen. ARGV: now, stories of one author, the viewer, whose own stories are in the tray too. Answers nil when Redis
@@ -37,7 +39,7 @@ local missing, stories = {}, {}
 for _, each in ipairs(followed) do
   if string.match(each, '^%d+$') then
     local key = '{stories}' .. each
-    local cards = redis.call('ZRANGEBYSCORE', key, '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+    local cards = redis.call('ZREVRANGEBYSCORE', key, '+inf', '(' .. ARGV[1], 'WITHSCORES', 'LIMIT', 0, ARGV[2])
     if #cards > 0 then stories[#stories + 1] = each; stories[#stories + 1] = cards end
     if not redis.call('ZSCORE', key, '~') then missing[#missing + 1] = each end
   end
@@ -45,6 +47,15 @@ end
 local seen = redis.call('ZSCORE', KEYS[2], '~') and redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf')
 return {missing, stories, seen or false}
 """.replace("{stories}", Key.STORIES.partition("{")[0])
+
+#: KEYS: stories of one author. ARGV: a deleted story's member without its card, when it would have ended, seconds.
+_TAKE_OFF: Final = """
+for _, each in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[2], ARGV[2])) do
+  if string.sub(each, 1, #ARGV[1]) == ARGV[1] then redis.call('ZREM', KEYS[1], each) end
+end
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +74,7 @@ class Shelf:
         self._redis = redis
         self._following = Following(redis)
         self._tray = redis.register_script(_TRAY)
+        self._take_off = redis.register_script(_TAKE_OFF)
 
     async def tray(self, viewer_id: int, *, now_ms: int) -> Shelved | None:
         """Everything a tray needs, in one round trip; None when Redis does not know whom the viewer follows."""
@@ -105,6 +117,18 @@ class Shelf:
                     pipe.zrem(Key.STORIES.format(user=story.author_id), _member(story))
                 for story in new:
                     pipe.zadd(Key.STORIES.format(user=story.author_id), {_member(story): story.expires_ms})
+                await pipe.execute()
+
+    async def take_off(self, deleted: Sequence[StoryDeleted]) -> None:
+        """Say that these stories are no more, and take out what was told of them before."""
+        with reaching():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for event in deleted:
+                    await self._take_off(
+                        keys=[Key.STORIES.format(user=event.author_id)],
+                        args=[b"%d|" % event.story_id, event.expires_ms, _KEPT_SECONDS],
+                        client=pipe,
+                    )
                 await pipe.execute()
 
     async def clear(self, author_ids: Sequence[int], *, now_ms: int) -> None:

@@ -140,6 +140,48 @@ async def test_a_storys_photo_stays_as_long_as_the_story_and_then_goes_unless_a_
     assert await both.shown()
 
 
+async def test_a_deleted_storys_photo_is_gone_everywhere_unless_a_post_shows_it(
+    system: System, servers: Servers, ann: Someone
+) -> None:
+    told, both = (
+        await photo_of(system, servers, ann, jpeg(306, 200)),
+        await photo_of(system, servers, ann, jpeg(307, 200)),
+    )
+    stories = []
+    for photo in (told, both):
+        made = await system.call("story.create", user=ann, json={"media_id": photo.media_id})
+        stories.append(made.json["story"]["id"])
+    post_id = await posted(system, ann, both)
+
+    for story in stories:
+        assert (await system.call("story.delete", user=ann, story_id=story)).status == 204
+
+    await until(told.gone)
+    while await system.apps["media"][REMOVER].remove_due():  # noqa: ASYNC110 - until it has been decided about
+        await asyncio.sleep(0.01)
+    assert await both.shown()
+    await system.call("post.delete", user=ann, post_id=post_id)
+    await until(both.gone)
+
+
+async def test_a_photo_of_two_stories_goes_with_the_second(system: System, servers: Servers, ann: Someone) -> None:
+    photo = await photo_of(system, servers, ann, jpeg(308, 200))
+    stories = []
+    for _ in range(2):
+        made = await system.call("story.create", user=ann, json={"media_id": photo.media_id})
+        stories.append(made.json["story"]["id"])
+
+    assert (await system.call("story.delete", user=ann, story_id=stories[1])).status == 204
+    while await system.apps["media"][REMOVER].remove_due():  # noqa: ASYNC110 - until it has been decided about
+        await asyncio.sleep(0.01)
+    assert await photo.shown()
+    refused = await system.call("media.delete", user=ann, media_id=photo.media_id)
+    assert (refused.status, refused.json["code"]) == (409, "conflict")
+
+    assert (await system.call("story.delete", user=ann, story_id=stories[0])).status == 204
+    await until(photo.gone)
+
+
 async def test_its_owner_can_delete_a_photo_that_nothing_shows(
     system: System, servers: Servers, ann: Someone, ben: Someone
 ) -> None:

@@ -234,7 +234,7 @@ async def test_seeing_is_kept_while_redis_is_cut_off_and_told_later(system: Syst
     assert len(app[OWED]) == 0
 
 
-def telling(story_id: int, author_id: int, *, ends_ms: int = 100, card: bytes = b"") -> Telling:
+def telling(story_id: int, author_id: int, *, ends_ms: int = 100, card: bytes = b"card") -> Telling:
     return Telling(story_id=story_id, author_id=author_id, expires_ms=ends_ms, card=card)
 
 
@@ -248,6 +248,42 @@ def test_a_tray_is_bounded_shows_each_story_once_and_prefers_the_one_with_pictur
     twice = [telling(1, 1, card=b"with pictures"), telling(1, 1, card=b"bare")]
     assert [story.card for story in tray(twice, viewer_id=0, seen=(), now_ms=0)[0].stories] == [b"with pictures"]
     assert tray([telling(1, 1, ends_ms=5)], viewer_id=0, seen=(), now_ms=5) == []
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_story_that_one_writer_calls_deleted_is_not_shown_whatever_a_late_one_says(order: int) -> None:
+    stories = [telling(1, 7), telling(1, 7, card=b""), telling(2, 7)][::order]
+    assert [[story.story_id for story in each.stories] for each in tray(stories, viewer_id=0, seen=(), now_ms=0)] == [
+        [2]
+    ]
+    assert tray([telling(1, 7, card=b"")], viewer_id=7, seen=(), now_ms=0) == []
+
+
+async def test_its_author_takes_a_story_down_and_it_is_in_no_tray_whichever_store_answers(system: System) -> None:
+    author, photo = await photographer(system)
+    reader = await follower_of(system, author)
+    kept, doomed = await told(system, author, photo), await told(system, author, photo)
+    assert await shown(system, reader) == [(author.id, True, [kept["id"], doomed["id"]])]
+    assert await see(system, reader, kept["id"]) == 204
+
+    async def delete(who: Someone | None) -> int:
+        return (await system.call("story.delete", user=who, story_id=doomed["id"])).status
+
+    assert [await delete(who) for who in (None, reader, author, author)] == [401, 403, 204, 404]
+
+    tray_of = [(author.id, False, [kept["id"]])]
+    assert await shown(system, reader) == tray_of
+    assert await see(system, reader, doomed["id"]) == 404
+    redis: Any = system.apps["stories"][REDIS]
+    key = Key.STORIES.format(user=author.id)
+    members = {member.partition(b"|")[0]: member.partition(b"|")[2] for member in await redis.zrange(key, 0, -1)}
+    assert members[doomed["id"].encode()] == b""
+    assert members[kept["id"].encode()]
+    await system.drain()  # what was told of its making, and of its end, changes nothing
+    await redis.zadd(key, {doomed["id"].encode() + b"|\n" + b'"id":"late"': now_ms() + LIVES_MS})
+    assert await shown(system, reader) == tray_of
+    await redis.delete(key)
+    assert await shown(system, reader) == tray_of
 
 
 @pytest.mark.parametrize("seen", [{1}, {1, 2}])
