@@ -15,9 +15,7 @@ from typing import Any, Final, TypeVar, cast
 import numba
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
@@ -68,11 +66,6 @@ def inlined(function: F) -> F:
     """A function for compiled code alone that is written out where it is used: for what is done millions of times a
     second, where a call costs more than what is called."""
     return cast(F, numba.njit(inline="always", error_model="numpy")(function))
-
-
-def over_arrays(signature: str) -> Callable[[F], F]:
-    """A function that Python calls with whole arrays; ``signature`` is numba's."""
-    return cast(Callable[[F], F], numba.njit(signature, cache=True, error_model="numpy"))
 
 
 def entry(function: F) -> F:
@@ -141,22 +134,3 @@ def table(place: int, kind: npt.DTypeLike) -> Callable[[World], Rows]:
         return rows(types.int64), generate
 
     return cast(Callable[[World], Rows], intrinsic(of))
-
-
-def _fetch(_context: Any, rows: Any, place: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        row = cgutils.get_item_pointer(
-            context, builder, signature.args[0], array, [arguments[1]], wraparound=False, boundscheck=False
-        )
-        word, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
-        fetch = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
-        told = [builder.bitcast(row, pointer), *(word(each) for each in (1, 3, 1))]  # to write, to keep, data
-        builder.call(builder.module.declare_intrinsic("llvm.prefetch", [pointer], fetch), told)
-        return context.get_dummy_value()
-
-    return types.void(rows, types.intp), generate
-
-
-#: Has the processor fetch a row that will be wanted soon: ``fetch(rows, place)``.
-fetch = cast(Callable[[Rows, int], None], intrinsic(_fetch))

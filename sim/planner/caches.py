@@ -1,7 +1,7 @@
 """Sizes of the CDN's caches: how much each tier must hold for the hit ratios that the intent asks for.
 
 Che's approximation over a Zipf law of so many images that they are taken in bins of like popularity (H. Che, Y. Tung
-and Z. Wang 2002; `sim.theory.caches` is the same for a list of objects). The shield sees what the edges miss.
+and Z. Wang 2002; `tests.oracles.caches` is the same for a list of objects). The shield sees what the edges miss.
 """
 
 from __future__ import annotations

@@ -206,7 +206,7 @@ def blind_ratio(busy: Floats, balancers: Floats) -> Floats:
 
 def erlang_c(offered: Floats, servers: int) -> Floats:
     """Probability that an arrival waits in M/M/c, for many loads at once; 1 where there is no steady state
-    (`sim.theory.erlang_c` is the same for one load)."""
+    (`tests.oracles.erlang_c` is the same for one load)."""
     blocked = np.ones_like(offered)
     for count in range(1, servers + 1):
         blocked = offered * blocked / (count + offered * blocked)

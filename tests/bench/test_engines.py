@@ -19,11 +19,11 @@ from sim import reference
 from sim.compiled import compile_now, engine
 from sim.parts import Parts, prepare
 from sim.simulate import run_second_by_second
-from sim.theory.caches import lru
 from tests.model.compiled_caches import Caches
 from tests.model.small import scenario
 from tests.model.synthetic import profile
 from tests.model.test_engines import CASES
+from tests.oracles.caches import lru
 
 ROUNDS: Final = 5
 _OBJECTS: Final = 100_000

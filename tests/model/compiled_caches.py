@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sim.compiled import replay
 from sim.compiled.draft import rows
 from sim.compiled.records import NOBODY, UNASKED, Place
 from sim.compiled.world import World
+from tests.oracles import replay
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

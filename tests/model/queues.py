@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from core import streams
-from sim.output.batches import batch_means
+from tests.oracles.batches import batch_means
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

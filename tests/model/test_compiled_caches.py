@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from core import streams
 from sim.caches import Cache
-from sim.theory import caches as theory
 from tests.model.compiled_caches import Caches
+from tests.oracles import caches as theory
 
 Ints = npt.NDArray[np.int64]
 

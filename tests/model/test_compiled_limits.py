@@ -27,12 +27,12 @@ from sim.parts import prepare
 from sim.program import Op
 from sim.simulate import simulate
 from sim.station import Station
-from sim.theory import tandem
 from tests.model.compiled_queues import answers, let_run, world_of
 from tests.model.queues import Floats, Place, alone, exponential, needs_of, poisson
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile
 from tests.model.test_engines import CASES, _case, _same
+from tests.oracles import tandem
 
 #: Tables that grow with what is under way.
 _GROWING: Final = [*(place.name for place in FREES.values()), "EVENTS", "URGENTS", "READIES"]

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pytest
 
 from core import stats, streams
-from sim.output.batches import batch_means
 from sim.output.histogram import Histogram
 from sim.output.paired import paired_difference
 from sim.output.replications import (
@@ -21,8 +20,9 @@ from sim.output.replications import (
     quantile_interval,
     replicate,
 )
-from sim.theory import queues, tandem
 from tests.model.queues import exponential, needs_of, poisson
+from tests.oracles import queues, tandem
+from tests.oracles.batches import batch_means
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from core import streams
 from sim.output.warmup import BATCH, mser
-from sim.theory import queues, tandem
 from tests.model.queues import exponential, needs_of, poisson
+from tests.oracles import queues, tandem
 
 
 @given(st.integers(0, 10_000), st.integers(100, 400), st.floats(0.0, 3.0))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core import streams
 from sim.caches import Cache
-from sim.theory import caches
+from tests.oracles import caches
 
 Floats = npt.NDArray[np.float64]
 

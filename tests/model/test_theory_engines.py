@@ -16,8 +16,6 @@ import numpy as np
 import pytest
 
 from core import stats
-from sim.output.batches import batch_means
-from sim.theory import erlang, forkjoin, networks, queues, tails, tandem
 from tests.model.compiled_queues import CompiledEngine
 from tests.model.queues import (
     Bools,
@@ -38,6 +36,8 @@ from tests.model.queues import (
     two_kinds,
 )
 from tests.model.simpy_queues import SimPyEngine
+from tests.oracles import erlang, forkjoin, networks, queues, tails, tandem
+from tests.oracles.batches import batch_means
 
 #: Every engine is held to every oracle.
 ENGINES: Final[dict[str, Engine]] = {"simpy": SimPyEngine(), "compiled": CompiledEngine()}

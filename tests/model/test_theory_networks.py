@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.theory import networks, queues, tandem, two_moments
-from sim.theory.networks import Node
-from sim.theory.stability import UnstableError
 from tests.model.queues import assert_mean, exponential, lognormal, needs_of, poisson
+from tests.oracles import networks, queues, tandem, two_moments
+from tests.oracles.networks import Node
+from tests.oracles.stability import UnstableError
 
 
 def test_a_station_with_feedback_is_a_slower_one_without() -> None:

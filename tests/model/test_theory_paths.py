@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import stats
-from sim.theory import forkjoin, queues, tandem
-from sim.theory.stability import UnstableError
 from tests.model.queues import Service, assert_mean, constant, exponential, lognormal, needs_of, poisson
+from tests.oracles import forkjoin, queues, tandem
+from tests.oracles.stability import UnstableError
 
 GAPS = st.lists(st.tuples(st.floats(0.0, 3.0), st.floats(0.0, 3.0)), min_size=1, max_size=60)
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from sim import theory
-from sim.theory import erlang, queues
+from tests import oracles as theory
+from tests.oracles import erlang, queues
 
 LOADS = st.floats(0.01, 0.99)
 

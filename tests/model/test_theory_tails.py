@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from core import stats
-from sim.theory import queues, tails, tandem
-from sim.theory.stability import UnstableError
-from sim.theory.tails import Transform
 from tests.model.queues import Service, gamma, lognormal, needs_of, poisson
+from tests.oracles import queues, tails, tandem
+from tests.oracles.stability import UnstableError
+from tests.oracles.tails import Transform
 
 
 @pytest.mark.parametrize("rho", [0.1, 0.5, 0.9])

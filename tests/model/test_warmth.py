@@ -14,9 +14,9 @@ from core.scenario.model import Follows
 from sim.content import Content
 from sim.parts import prepare
 from sim.simulate import simulate
-from sim.theory.caches import lru_series
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile
+from tests.oracles.caches import lru_series
 
 EDGE_BYTES, SHIELD_BYTES = 1 << 21, 3 << 21
 RATE = 400.0

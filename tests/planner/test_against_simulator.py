@@ -10,15 +10,15 @@ import pytest
 
 from core.run import Samples
 from core.scenario import explain, parse, processes
-from sim.planner import cells, outlook, plan
+from sim.planner import outlook, plan
 from sim.planner.brief import Case
-from sim.planner.cells import Cell
 from sim.planner.latency import ERROR_RATIO
 from sim.planner.plan import Plan
 from sim.planner.stations import Loop
 from sim.planner.workload import Moment
 from sim.simulate import Result, simulate
-from tests.planner import made
+from tests.planner import cells, made
+from tests.planner.cells import Cell
 
 SECONDS = 8.0
 

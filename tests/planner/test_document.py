@@ -8,12 +8,12 @@ import pytest
 
 from core.profile import Profile
 from core.scenario.intent import UNCERTAIN
-from lab.planning import peers
-from lab.planning.peers import Answer
 from sim.cost.prices import PriceBook
 from sim.planner.latency import ERROR_RATIO
 from sim.planner.tiers import INFLIGHT_MAX, LOG_COPIES, MEMORY_RATIO
 from sim.planner.uncertainty import SAMPLES
+from tests.planner import peers
+from tests.planner.peers import Answer
 
 TEXT = (Path(__file__).parents[2] / "docs" / "PLANNER.md").read_text(encoding="utf-8")
 

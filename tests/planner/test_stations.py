@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from sim import theory
 from sim.planner import distributions, stations
 from sim.planner.distributions import Cumulants
 from sim.planner.stations import Arrivals, Loop, Piece, Route, Shared
+from tests import oracles as theory
 from tests.planner import loops
 
 FEED = (0.10, 0.16, 0.04, 0.10, 0.25, 0.15, 0.20)

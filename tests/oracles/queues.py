@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from sim.theory.erlang import erlang_c
-from sim.theory.stability import check_level, utilisation
+from tests.oracles.erlang import erlang_c
+from tests.oracles.stability import check_level, utilisation
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from sim.theory.queues import mm1_mean_seconds
-from sim.theory.stability import utilisation
-from sim.theory.tandem import departures
+from tests.oracles.queues import mm1_mean_seconds
+from tests.oracles.stability import utilisation
+from tests.oracles.tandem import departures
 
 Floats = npt.NDArray[np.float64]
 

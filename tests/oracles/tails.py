@@ -17,8 +17,8 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sim.theory.queues import quantile_of
-from sim.theory.stability import utilisation
+from tests.oracles.queues import quantile_of
+from tests.oracles.stability import utilisation
 
 Complexes = npt.NDArray[np.complex128]
 Transform: TypeAlias = Callable[[Complexes], Complexes]

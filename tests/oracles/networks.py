@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from sim.theory.queues import mmc_mean_seconds
-from sim.theory.stability import UnstableError, utilisation
+from tests.oracles.queues import mmc_mean_seconds
+from tests.oracles.stability import UnstableError, utilisation
 
 _SLACK: Final = 1e-9
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sim.theory.stability import UnstableError
+from tests.oracles.stability import UnstableError
 
 
 def erlang_b(offered: float, servers: int) -> float:

@@ -14,8 +14,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sim.theory.erlang import erlang_c
-from sim.theory.stability import check_level, utilisation
+from tests.oracles.erlang import erlang_c
+from tests.oracles.stability import check_level, utilisation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
