@@ -13,11 +13,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from core import scenario, settings
 from core.names import Component, Server
 from core.scenario import Fault, Scenario
 from stack import control
+
+# no test of this house depends on how fast the machine is
+hypothesis_settings.register_profile(
+    "house", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+hypothesis_settings.load_profile("house")
 
 ROOT = Path(__file__).parent.parent
 SCENARIO = ROOT / "scenarios" / "viral_post_small.yaml"
