@@ -31,10 +31,10 @@ from stack.guard import family
 from stack.holds import is_held
 from stack.plan import Process, StackPlan
 from stack.processes import Child
+from stack.start_deadline import StartDeadline
 from stack.wards import LIVE, Ward, snapshot
 from stack.watch import Finding
 
-_READY_SECONDS: Final = 40.0  # a server that does not answer by then has failed
 _LOOK_AROUND_SECONDS: Final = 2.0  # between two looks at the logs and the disk
 _LOG_BYTES_MAX: Final = 256 * 2**20  # a log that grew beyond is emptied
 
@@ -142,7 +142,8 @@ class Supervisor:
         child = processes.start(process.name, command, plan.log(process.name), self._on_end, cores=cores)
         ward.child, ward.state = child, "starting"
         self._write()
-        reason, deadline, pause = "", time.monotonic() + _READY_SECONDS, 0.02
+        reason, pause, began = "", 0.02, time.monotonic()
+        deadline = StartDeadline(child.pid, began)
         for step in (ward.backing.ready, ward.backing.settle):
             while True:
                 if child.exit_code is not None:
@@ -152,8 +153,9 @@ class Supervisor:
                     break
                 except NotReady as error:
                     reason = str(error)
-                if time.monotonic() > deadline:
-                    raise self._failure(process, f"was not ready within {_READY_SECONDS:g} s ({reason})")
+                if deadline.is_over(time.monotonic()):
+                    seconds = time.monotonic() - began
+                    raise self._failure(process, f"was not ready within {seconds:.0f} s ({reason})")
                 await _pause(child, pause)
                 pause = min(pause * 1.3, 0.2)
         ward.ready()
@@ -162,7 +164,8 @@ class Supervisor:
     def _failure(self, process: Process, what: str) -> StackFailure:
         log = self._plan.log(process.name)
         end = "\n".join(processes.last_lines(log))
-        return StackFailure(f"{process.name} {what}", mend=f"the end of its log {log} says:\n{end}")
+        said = f"the end of its log {log} says:\n{end}" if end else f"its log {log} is empty"
+        return StackFailure(f"{process.name} {what}", mend=said)
 
     def _on_end(self, child: Child) -> None:
         ward = self._wards[child.name]

@@ -26,6 +26,7 @@ from stack.usage import cpu_seconds
 LOOK_SECONDS: Final = 0.2  # between two looks at one process
 ASK_SECONDS: Final = 1.0  # between two questions to one process
 OVERDUE_SECONDS: Final = 0.4  # an answer that takes longer makes us look at what the process does
+IDLE_LOOKS: Final = 3  # in a row that find a late process idle before it counts as frozen: one may be chance
 FROZEN_SECONDS: Final = 3.0  # a process that was frozen for this long is started again
 SILENT_SECONDS: Final = 60.0  # one that works and has not answered for this long is started again
 BUSY_SECONDS: Final = 10.0  # one that works and has not answered for this long is shown
@@ -54,13 +55,15 @@ class Watch:
     _next_at: float = 0.0
     _used_seconds: float = -1.0  # at the last look, while an answer is overdue
     _used_at: float = 0.0
+    _stopped: bool = False  # by a signal
     _frozen_looks: int = 0
     _silent_looks: int = 0
 
     def look(self, now: float) -> Finding:
         """Look once, at the monotonic time ``now``; asks when it is time to."""
         silent_seconds = self._silent(now)
-        if stopped(self.pid):
+        self._stopped = stopped(self.pid)
+        if self._stopped:
             self._frozen_looks += 1
         elif silent_seconds < OVERDUE_SECONDS:
             self._frozen_looks, self._used_seconds = 0, -1.0
@@ -72,7 +75,7 @@ class Watch:
     def _judged(self, silent_seconds: float) -> Finding:
         if self._frozen_looks * LOOK_SECONDS >= FROZEN_SECONDS:
             return Finding.GONE
-        if self._frozen_looks:
+        if self._stopped or self._frozen_looks >= IDLE_LOOKS:
             return Finding.FROZEN
         if self._silent_looks * LOOK_SECONDS >= SILENT_SECONDS:
             return Finding.GONE
