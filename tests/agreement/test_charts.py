@@ -45,7 +45,9 @@ def test_every_chart_is_valid_and_draws_as_png_in_light_and_dark(
     feed: dict[Origin, Samples], comparison: Comparison
 ) -> None:
     for palette in (charts.LIGHT, charts.DARK):
-        for chart in _all(feed, comparison, palette):
+        drawn = _all(feed, comparison, palette)
+        assert len(drawn) >= 4
+        for chart in drawn:
             chart.to_dict(validate=True)  # type: ignore[attr-defined]
             assert charts.png(chart, scale=1.0).startswith(PNG)
 
@@ -53,8 +55,9 @@ def test_every_chart_is_valid_and_draws_as_png_in_light_and_dark(
 def test_an_svg_holds_the_colours_as_variables_and_scales_with_the_page(
     feed: dict[Origin, Samples], comparison: Comparison
 ) -> None:
-    for chart in _all(feed, comparison, charts.CSS):
-        drawn = charts.svg(chart)
+    all_drawn = [charts.svg(chart) for chart in _all(feed, comparison, charts.CSS)]
+    assert len(all_drawn) >= 4
+    for drawn in all_drawn:
         assert "var(--" in drawn
         assert "viewBox" in drawn
         assert " width=" not in drawn[: drawn.index(">")]
@@ -66,8 +69,8 @@ def test_few_or_no_samples_draw_a_chart_and_no_percentile(
     feed: dict[Origin, Samples], comparison: Comparison, count: int
 ) -> None:
     few = {origin: _first(samples, count) for origin, samples in feed.items()}
-    for chart in _all(few, comparison, charts.LIGHT):
-        assert charts.svg(chart).startswith("<svg")
+    drawn = [charts.svg(chart) for chart in _all(few, comparison, charts.LIGHT)]
+    assert [each[:4] for each in drawn] == ["<svg"] * len(_all(feed, comparison, charts.LIGHT))
 
 
 def _first(samples: Samples, count: int) -> Samples:
@@ -75,6 +78,7 @@ def _first(samples: Samples, count: int) -> Samples:
 
 
 def test_curves_end_where_ten_requests_lie_beyond(feed: dict[Origin, Samples]) -> None:
+    assert set(feed) == set(Origin)
     for samples in feed.values():
         curve = series.quantile_curve(samples)
         assert (1 - curve.levels[-1]) * len(samples) == pytest.approx(10)

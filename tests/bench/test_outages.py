@@ -20,7 +20,9 @@ import pytest
 
 from core.operations import API
 from stack import control, guard
-from tests.stack.test_whole_stack import Client, _in_feed, _post, _until
+from tests.client import Client
+from tests.stack.test_whole_stack import _in_feed, _post
+from tests.waiting import until
 
 pytestmark = pytest.mark.bench
 
@@ -123,7 +125,7 @@ async def load(running_stack: control.RunningStack) -> AsyncIterator[Load]:
     for person in people:
         assert person.ask("PUT", f"/users/{author.id}/follow")[0] == 200
     posts = [_post(author, f"outage-{number}")[0] for number in range(3)]
-    shown = _until(lambda: _in_feed(people[0], posts[-1]), "no photo in the feed")
+    shown = until(lambda: _in_feed(people[0], posts[-1]), "no photo in the feed")
     load = Load(people, posts, shown["media"][0]["variants"][0]["url"])
     timeout = aiohttp.ClientTimeout(total=CLIENT_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session:

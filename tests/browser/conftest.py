@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from typing import Protocol
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, Response, async_playwright, expect
+
+from stack import ports
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 START_SECONDS_MAX = 60.0
@@ -92,9 +93,7 @@ async def visit(chromium: Browser) -> AsyncIterator[Visit]:
 @contextmanager
 def serving(runs: Path, log: Path) -> Iterator[str]:
     """The dashboard over ``runs`` as a server of its own; gives its address."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = ports.choose(("dashboard",), {})["dashboard"]
     words = [sys.executable, "-m", "dashboards.launch", "--runs", str(runs), "--port", str(port)]
     with log.open("wb") as out:
         server = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT, env=os.environ)

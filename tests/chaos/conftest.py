@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from stack import ports
 from stack.install import tools
+from tests.waiting import until
 
 LINK = "feed_redis"
 
@@ -57,20 +59,11 @@ class Rig:
         return time.perf_counter() - begin
 
 
-def until(holds: Callable[[], bool], *, seconds: float, what: str) -> float:
-    """Poll for a condition; returns how long it took, fails after ``seconds``."""
-    begin = time.monotonic()
-    while not holds():
-        assert time.monotonic() - begin < seconds, f"not within {seconds:g} s: {what}"
-        time.sleep(0.02)
-    return time.monotonic() - begin
-
-
 @pytest.fixture(scope="session")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """The servers, for the session."""
     folder = tmp_path_factory.mktemp("rig")
-    api, proxy, redis = _free_ports(3)
+    api, proxy, redis = ports.choose(("api", "proxy", "redis"), {}).values()
     commands = [
         [str(tools.find("toxiproxy")), "-host", "127.0.0.1", "-port", str(api)],
         [str(tools.find("redis-server")), "--port", str(redis), "--bind", "127.0.0.1", "--save", "", "--dir", "."],
@@ -81,7 +74,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
             with (folder / Path(command[0]).name).open("wb") as log:
                 children.append(subprocess.Popen(command, cwd=folder, stdout=log, stderr=log))
         made = Rig(url=f"http://127.0.0.1:{api}", proxy_port=proxy, redis_port=redis)
-        until(lambda: _answers(api) and _answers(redis), seconds=10, what="Toxiproxy and Redis answer")
+        until(lambda: _answers(api) and _answers(redis), "Toxiproxy and Redis answer")
         made.post(
             "/proxies",
             {"name": LINK, "listen": f"127.0.0.1:{proxy}", "upstream": f"127.0.0.1:{redis}", "enabled": True},
@@ -118,14 +111,3 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 def _answers(port: int) -> bool:
     with closing(socket.socket()) as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

@@ -18,7 +18,10 @@ from chaos.processes import ProcessError, Target, family
 from chaos.toxiproxy import Wire, WireError
 from core.names import FaultKind
 from core.scenario import Fault, parse
-from tests.chaos.conftest import LINK, Rig, until
+from tests.chaos.conftest import LINK, Rig
+from tests.waiting import until
+
+pytestmark = pytest.mark.alone
 
 
 def order(fault: Fault, number: int = 0) -> LinkOrder:
@@ -173,7 +176,7 @@ async def test_a_paused_process_stands_still_and_goes_on(sleeper: subprocess.Pop
         found = await fault.prove()
         assert found.acted, found.says
         assert target.state == "T"
-    until(lambda: target.state == "S", seconds=2, what="it goes on")
+    until(lambda: target.state == "S", "it goes on", within_seconds=2)
 
 
 @pytest.mark.parametrize("kind", [FaultKind.KILL, FaultKind.RESTART])
@@ -195,7 +198,7 @@ async def test_a_killed_process_is_held_until_the_fault_is_over(
 def parent() -> Iterator[subprocess.Popen[bytes]]:
     """A process with a child."""
     shell = subprocess.Popen(["sh", "-c", "sleep 300 & wait"])
-    until(lambda: len(family(Target.of("shell", shell.pid))) == 2, seconds=5, what="the shell has a child")
+    until(lambda: len(family(Target.of("shell", shell.pid))) == 2, "the shell has a child", within_seconds=5)
     members = family(Target.of("shell", shell.pid))
     yield shell
     for member in reversed(members):

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import psycopg
+import pytest
 import pyvips
 import redis
 
@@ -20,6 +21,8 @@ from core.names import Key
 from core.operations import API
 from core.scenario import Fault
 from stack.control import RunningStack
+
+pytestmark = pytest.mark.alone
 
 
 async def test_the_fault_of_the_scenario_acts_on_the_stacks_own_proxy(running_stack: RunningStack) -> None:

@@ -23,6 +23,8 @@ from tests.chaos.conftest import LINK, Rig
 from tests.chaos.test_faults import BROKEN, order
 from tests.chaos.test_warden import events_of, scenario, start
 
+pytestmark = pytest.mark.alone
+
 TRIES_MAX = 20
 LATENCY = replace(BROKEN, for_seconds=60.0, latency_seconds=0.3)
 NARROW = replace(BROKEN, for_seconds=60.0, bandwidth_bytes=100_000)

@@ -17,7 +17,10 @@ from chaos.control import Warden, WardenError
 from chaos.orders import Orders
 from core.run import Event
 from core.scenario import Scenario, parse
-from tests.chaos.conftest import LINK, Rig, until
+from tests.chaos.conftest import LINK, Rig
+from tests.waiting import until
+
+pytestmark = pytest.mark.alone
 
 #: A warden needs a moment to start, on a busy machine a long one.
 LEAD_SECONDS = 2.5
@@ -96,25 +99,25 @@ def is_gone(pid: int) -> bool:
 def test_when_the_runner_is_killed_nothing_is_left_within_five_seconds(rig: Rig) -> None:
     with runner(rig) as (child, warden):
         child.kill()
-        until(lambda: rig.toxics() == [] and is_gone(warden), seconds=5, what="toxic and warden are gone")
+        until(lambda: rig.toxics() == [] and is_gone(warden), "toxic and warden are gone", within_seconds=5)
 
 
 def test_when_the_runners_whole_group_is_killed_nothing_is_left_either(rig: Rig) -> None:
     with runner(rig) as (child, warden):
         os.killpg(child.pid, signal.SIGKILL)
-        until(lambda: rig.toxics() == [] and is_gone(warden), seconds=5, what="toxic and warden are gone")
+        until(lambda: rig.toxics() == [] and is_gone(warden), "toxic and warden are gone", within_seconds=5)
 
 
 def test_a_warden_that_is_told_to_end_mends_first(rig: Rig) -> None:
     with runner(rig) as (_, warden):
         os.kill(warden, signal.SIGTERM)
-        until(lambda: rig.toxics() == [] and is_gone(warden), seconds=5, what="toxic and warden are gone")
+        until(lambda: rig.toxics() == [] and is_gone(warden), "toxic and warden are gone", within_seconds=5)
 
 
 def test_when_the_warden_is_killed_its_runner_mends(rig: Rig) -> None:
     drill = scenario("{at: 500ms, for: 80s, link: feed_redis, latency: 300ms}")
     with start(rig, drill) as warden:
-        until(lambda: rig.toxics() != [], seconds=20, what="the fault begins")
+        until(lambda: rig.toxics() != [], "the fault begins", within_seconds=20)
         os.kill(warden.pid, signal.SIGKILL)
         events = warden.stop()
     assert rig.toxics() == []
@@ -127,7 +130,7 @@ def test_when_runner_and_warden_are_killed_the_next_warden_removes_what_they_lef
     with runner(rig) as (child, warden):
         os.kill(warden, signal.SIGKILL)
         child.kill()
-        until(lambda: is_gone(warden), seconds=5, what="the warden is gone")
+        until(lambda: is_gone(warden), "the warden is gone", within_seconds=5)
         assert rig.toxics() != []
     with start(rig, scenario(LATENCY)) as next_warden:
         (ready,) = [event for event in next_warden.events() if event.event == journal.READY]
@@ -137,9 +140,9 @@ def test_when_runner_and_warden_are_killed_the_next_warden_removes_what_they_lef
 
 def test_a_paused_process_goes_on_when_its_warden_was_killed(rig: Rig, sleeper: subprocess.Popen[bytes]) -> None:
     with start(rig, scenario("{at: 500ms, for: 80s, process: feed, action: pause}"), feed=sleeper.pid) as warden:
-        until(lambda: state(sleeper.pid) == "T", seconds=20, what="it is paused")
+        until(lambda: state(sleeper.pid) == "T", "it is paused", within_seconds=20)
         os.kill(warden.pid, signal.SIGKILL)
-    until(lambda: state(sleeper.pid) == "S", seconds=2, what="it goes on")
+    until(lambda: state(sleeper.pid) == "S", "it goes on", within_seconds=2)
 
 
 def state(pid: int) -> str:
@@ -150,7 +153,7 @@ def state(pid: int) -> str:
 def test_an_abort_mends_at_once_and_is_journaled(rig: Rig) -> None:
     drill = scenario("{at: 500ms, for: 80s, link: feed_redis, latency: 300ms}")
     with start(rig, drill) as warden:
-        until(lambda: rig.toxics() != [], seconds=20, what="the fault begins")
+        until(lambda: rig.toxics() != [], "the fault begins", within_seconds=20)
         events = warden.abort("feed.read p95 is 2 s")
     assert rig.toxics() == []
     assert [event.values["reason"] for event in events if event.event == journal.ABORTED] == ["feed.read p95 is 2 s"]

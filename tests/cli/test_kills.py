@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,9 @@ from lab import folders
 from loadtest import spool
 from stack import autogroup, control, guard, state
 from stack.failure import StackFailure
+from tests.waiting import until
+
+pytestmark = pytest.mark.alone
 
 ROOT = Path(__file__).parents[2]
 SCENARIO = """\
@@ -58,13 +61,6 @@ def measuring(data_folder: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Po
         child.communicate()
 
 
-def _until(holds: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.1)
-
-
 def _acting(out: Path, child: subprocess.Popen[str]) -> bool:
     """Whether the traffic is under way, and its fault with it."""
     assert child.poll() is None, child.communicate()
@@ -95,7 +91,7 @@ def test_a_service_killed_during_a_run_makes_it_void_and_says_who_died(
 ) -> None:
     child, data, out = measuring
     may_switch = os.access(autogroup.SWITCH, os.W_OK) or not autogroup.SWITCH.exists()
-    _until(lambda: _acting(out, child), START_SECONDS_MAX, "the traffic flows")
+    until(lambda: _acting(out, child), "the traffic flows", within_seconds=START_SECONDS_MAX)
     os.kill(_stack(data, child).processes["feed"], signal.SIGKILL)
     told, errors = child.communicate(timeout=90)
     assert child.returncode == 4, f"{told}\n{errors}"
@@ -112,7 +108,7 @@ def test_a_runner_killed_during_a_run_leaves_no_process_behind(
     measuring: tuple[subprocess.Popen[str], Path, Path],
 ) -> None:
     child, data, out = measuring
-    _until(lambda: _acting(out, child), START_SECONDS_MAX, "the traffic flows")
+    until(lambda: _acting(out, child), "the traffic flows", within_seconds=START_SECONDS_MAX)
     everybody = [*_everybody(data, child), *((pid, state.ticks_of(pid)) for pid in guard.family(child.pid))]
     assert len(everybody) > 15  # the stack, its toxiproxy with it, the generator, the warden, the loop that keeps awake
     names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")[:120] for pid, _ in everybody}
@@ -132,7 +128,7 @@ def test_of_a_stack_that_hangs_for_good_the_run_is_written_with_all_its_samples(
     measuring: tuple[subprocess.Popen[str], Path, Path],
 ) -> None:
     child, data, out = measuring
-    _until(lambda: _acting(out, child), START_SECONDS_MAX, "the traffic flows")
+    until(lambda: _acting(out, child), "the traffic flows", within_seconds=START_SECONDS_MAX)
     running = _stack(data, child)
     frozen = (running.state.supervisor_pid, running.processes["gateway"])
     for pid in frozen:  # the supervisor first: it would start the gateway again
@@ -148,14 +144,14 @@ def test_of_a_stack_that_hangs_for_good_the_run_is_written_with_all_its_samples(
     assert Outcome.TIMEOUT.value in found.samples.outcome
     assert not (out / "work").exists()
     assert "Traceback" not in errors
-    _until(lambda: not any(_is_there(pid) for pid in frozen), GONE_SECONDS_MAX, "what was frozen is gone")
+    until(lambda: not any(_is_there(pid) for pid in frozen), "what was frozen is gone", within_seconds=GONE_SECONDS_MAX)
 
 
 def test_an_interrupted_run_keeps_what_was_seen_as_void_and_leaves_no_work_folder(
     measuring: tuple[subprocess.Popen[str], Path, Path],
 ) -> None:
     child, _, out = measuring
-    _until(lambda: _acting(out, child), START_SECONDS_MAX, "the traffic flows")
+    until(lambda: _acting(out, child), "the traffic flows", within_seconds=START_SECONDS_MAX)
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=90)
     assert child.returncode == 130, errors
@@ -174,7 +170,7 @@ def test_a_runner_interrupted_before_there_is_a_run_leaves_neither_run_nor_data(
     measuring: tuple[subprocess.Popen[str], Path, Path],
 ) -> None:
     child, data, out = measuring
-    _until(lambda: (data / state.FILE).exists(), START_SECONDS_MAX, "the stack is being started")
+    until(lambda: (data / state.FILE).exists(), "the stack is being started", within_seconds=START_SECONDS_MAX)
     child.send_signal(signal.SIGINT)
     child.send_signal(signal.SIGINT)  # an impatient one
     _, errors = child.communicate(timeout=60)

@@ -3,51 +3,23 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import pyvips
 
 from core.names import Server
-from core.operations import API
 from core.scenario import read
 from stack import compose, container
 from stack.keys import Secrets
+from tests.client import Client
 from tests.compose.conftest import Containers
 from tests.compose.engine import ROOT
+from tests.waiting import until
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(7200)]
-
-_PATIENCE_SECONDS = 120.0
-
-
-class Client:
-    """One person at the public API."""
-
-    def __init__(self, gateway: str, name: str):
-        self._base = gateway + API
-        self._token = ""
-        answer = self.ask("POST", "/auth/signup", {"username": name, "password": "correct horse"})[1]
-        self.id = answer["user"]["id"]
-        self._token = answer["access_token"]
-
-    def ask(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
-        """Status and decoded answer."""
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        data = None if body is None else json.dumps(body).encode()
-        headers["Content-Type"] = "application/json"
-        request = urllib.request.Request(self._base + path, method=method, data=data, headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.loads(error.read() or b"null")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +45,7 @@ def test_a_photo_uploaded_by_its_presigned_url_is_in_a_followers_feed_and_at_the
     containers: Containers, alice: Client, bob: Client
 ) -> None:
     post = _post(alice, containers, "first")
-    seen = _until(lambda: _in_feed(bob, post), "the photo is not in the follower's feed")
+    seen = until(lambda: _in_feed(bob, post), "the photo is not in the follower's feed")
 
     urls = {variant["name"]: variant["url"] for variant in seen["media"][0]["variants"]}
     assert all(url.startswith(f"{containers.url(Server.EDGE)}/media/") for url in urls.values())
@@ -91,10 +63,16 @@ def test_a_server_that_is_killed_in_its_container_comes_back_and_posts_still_arr
     before = _started_at(containers, Server.REDIS)
     # the container ends with its process: no exit code of this line is worth anything
     containers.compose("exec", "-T", str(Server.REDIS), "sh", "-c", "kill -9 $(pidof redis-server) || true")
-    _until(lambda: _started_at(containers, Server.REDIS) != before, "the container was not started again")
-    _until(lambda: _states(containers).get(Server.REDIS) == "healthy", "Redis is not healthy again")
+    until(
+        lambda: _started_at(containers, Server.REDIS) != before,
+        "the container was not started again",
+    )
+    until(
+        lambda: _states(containers).get(Server.REDIS) == "healthy",
+        "Redis is not healthy again",
+    )
     post = _post(alice, containers, "second")
-    _until(lambda: _in_feed(bob, post), "a new post is not in the follower's feed")
+    until(lambda: _in_feed(bob, post), "a new post is not in the follower's feed")
 
 
 def _states(containers: Containers) -> dict[str, str]:
@@ -117,7 +95,10 @@ def _post(author: Client, containers: Containers, key: str) -> str:
     with urllib.request.urlopen(put, timeout=20) as answer:
         assert answer.status == 200
     media = made["media"]["id"]
-    _until(lambda: author.ask("POST", f"/media/{media}/complete", {})[0] == 202, "the upload cannot be completed")
+    until(
+        lambda: author.ask("POST", f"/media/{media}/complete", {})[0] == 202,
+        "the upload cannot be completed",
+    )
     asked = {"media_ids": [media], "caption": "from a container"}
     return str(_created(author, "/posts", asked, f"{key}-post")["post"]["id"])
 
@@ -130,18 +111,10 @@ def _created(author: Client, path: str, asked: object, key: str) -> Any:
         assert status in (201, 503), made
         return made if status == 201 else None
 
-    return _until(attempt, f"{path} creates nothing")
+    return until(attempt, f"{path} creates nothing")
 
 
 def _in_feed(reader: Client, post: str) -> Any:
     items = reader.ask("GET", "/feed")[1].get("items", ())
     found = [item["post"] for item in items if item["kind"] == "post" and item["post"]["id"] == post]
     return found[0] if found and found[0]["media"][0].get("variants") else None
-
-
-def _until(look: Callable[[], Any], why: str) -> Any:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not (found := look()):
-        assert time.monotonic() < deadline, why
-        time.sleep(0.2)
-    return found

@@ -8,15 +8,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.waiting import until
 
 SCENARIO = """
 scenario: small
@@ -35,17 +36,7 @@ traffic:
   mix: {feed.read: 50%, like.add: 15%, image.read: 15%, story.tray: 6%, search.users: 6%, media.upload: 8%}
   viral: {at: 500ms, author: {followers: 10}, factor: 4, rise: 500ms, fall: 500ms}
 """
-_READY_SECONDS = 20.0
 _END_SECONDS = 60.0
-
-
-def until(condition: Callable[[], Any], *, within_seconds: float = _READY_SECONDS) -> Any:
-    """Ask again and again until ``condition`` gives something true; fails after a bound."""
-    deadline = time.monotonic() + within_seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited {within_seconds:g} s in vain"
-        time.sleep(0.005)
-    return found
 
 
 @dataclass(slots=True)

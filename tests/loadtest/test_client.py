@@ -17,6 +17,8 @@ from stack.control import RunningStack
 from stack.state import StackState
 from tests.loadtest.conftest import SCENARIO, Double, Setting
 
+pytestmark = pytest.mark.alone
+
 CORES = tuple(sorted(os.sched_getaffinity(0)))
 
 

@@ -15,7 +15,10 @@ from core import traffic
 from core.operations import steps_of
 from core.scenario import parse
 from loadtest import record, seeded, spool
-from tests.loadtest.conftest import SCENARIO, Setting, run, start, until
+from tests.loadtest.conftest import SCENARIO, Setting, run, start
+from tests.waiting import until
+
+pytestmark = pytest.mark.alone
 
 STEADY = SCENARIO.split("traffic:")[0] + (
     "traffic: {warm_up: 500ms, duration: 4s, rate: 50/s, arrivals: steady, timeout: 5s, mix: {feed.read: 100%}}\n"

@@ -20,7 +20,10 @@ from core import run as runs
 from core import traffic
 from core.scenario import parse
 from loadtest import record, spool
-from tests.loadtest.conftest import SCENARIO, Setting, until
+from tests.loadtest.conftest import SCENARIO, Setting
+from tests.waiting import until
+
+pytestmark = pytest.mark.alone
 
 LOCUSTFILE = Path(__file__).parents[2] / "loadtest" / "locustfile.py"
 

@@ -46,6 +46,7 @@ def test_what_is_larger_than_the_cache_is_not_kept_and_evicts_nothing() -> None:
 )
 def test_it_does_what_a_plain_list_would(keys: list[int], capacity: int, sizes: list[int]) -> None:
     cache, plain = Cache(name="test", capacity_bytes=capacity), list[int]()
+    assert cache.used_bytes == 0
     for key in keys:
         hit = cache.lookup(key, now=0.0)
         assert hit == (key in plain)

@@ -117,6 +117,7 @@ def test_every_request_of_the_schedule_has_a_row_for_each_step() -> None:
 def test_a_journeys_step_starts_when_the_one_before_ends(journey: str) -> None:
     samples = simulate(scenario(mix={journey: "100%"}, rate="5/s"), profile()).samples
     ends = samples.at_seconds + samples.latency_seconds
+    assert len(samples) > 0
     for number in set(samples.request.tolist()):
         mine = samples.request == number
         assert samples.operation[mine].tolist() == list(JOURNEYS[journey])
@@ -183,7 +184,9 @@ def _uses(flow: OperationFlow) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", sorted(all_flows(scenario())))
 def test_shares_of_a_process_add_up_to_the_whole_demand(name: str) -> None:
-    for process, share in _uses(all_flows(scenario())[name]).items():
+    shares = _uses(all_flows(scenario())[name])
+    assert shares
+    for process, share in shares.items():
         assert share == pytest.approx(1.0), process
 
 

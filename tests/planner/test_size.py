@@ -232,6 +232,7 @@ def test_with_a_given_count_a_machine_on_which_limits_hold_goes_before_a_cheaper
         known = made.briefed(per_day={"feed.read": 86_400 * 100}, intent={**intent, "fleet": {"feed": count}})
         choice = candidates.choose(known)
         offered, _ = shapes.of(known.book, kind="services", term="on_demand", calibrated=known.demands.core)
+        assert len(offered) > 1
         for shape in offered:
             other = size.region(known, "us", Shapes(services={"on_demand": shape}, stores=choice.shapes.stores))
             assert size.holds(known, choice.regions[0]) or not size.holds(known, other), (count, shape.price_id)

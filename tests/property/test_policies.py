@@ -277,6 +277,7 @@ def test_a_breaker_opens_after_so_many_failures_in_a_row_and_lets_one_probe_thro
 ) -> None:
     policy = breaker.BreakerPolicy(failures=limit, open_seconds=open_seconds)
     state, now, in_a_row, opened_at = breaker.Breaker(), 0.0, 0, None
+    assert state.allows(policy, now_seconds=now)
     for succeeded, later in calls:
         now += later
         allowed = state.allows(policy, now_seconds=now)

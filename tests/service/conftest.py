@@ -13,7 +13,7 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,13 +158,6 @@ class System:
                 if not await consumer.caught_up():
                     return False
         return True
-
-
-async def until(condition: Callable[[], Awaitable[bool]], *, within_seconds: float = 30.0) -> None:
-    """Wait for what another task or process does; raises TimeoutError."""
-    async with asyncio.timeout(within_seconds):
-        while not await condition():  # noqa: ASYNC110 - what is waited for is not ours to signal
-            await asyncio.sleep(0.01)
 
 
 def must_be_documented(operation: str, answer: Answer) -> None:

@@ -14,9 +14,13 @@ import pytest
 
 from stack import autogroup
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not autogroup.SWITCH.exists(), reason="only root may switch them, where the kernel has them"
-)
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(
+        os.geteuid() != 0 or not autogroup.SWITCH.exists(),
+        reason="only root may switch them, where the kernel has them",
+    ),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from email.message import Message
 from pathlib import Path
@@ -22,6 +21,7 @@ from core.scenario import Fault
 from stack import control
 from stack.backing import varnish
 from tests.conftest import SCENARIO, Servers
+from tests.waiting import until
 
 _ORIGIN = "https://app.example"
 _IMMUTABLE = "public, max-age=31536000, immutable"
@@ -69,14 +69,6 @@ def _ask(url: str, method: str = "GET", **headers: str) -> tuple[int, bytes, Mes
             return error.code, error.read(), error.headers
 
 
-def _until(look: Callable[[], object], expected: object) -> None:
-    """Look until it is as expected; the bound is far above what it may take."""
-    deadline = time.monotonic() + 15
-    while (seen := look()) != expected:
-        assert time.monotonic() < deadline, f"still {seen}, not {expected}"
-        time.sleep(0.02)
-
-
 def test_a_photo_comes_from_the_store_once_and_from_the_edge_from_then_on(cdn: Servers, store: Any) -> None:
     _put(store, "ab/640.jpg", b"photo")
     url = f"{cdn.running.media_url}/media/ab/640.jpg"
@@ -92,7 +84,7 @@ def test_a_photo_comes_from_the_store_once_and_from_the_edge_from_then_on(cdn: S
     assert seen[1][2]["Content-Type"] == "image/jpeg"
     expected = [(edge[0] + 2, edge[1] + 1), (shield[0], shield[1] + 1)]
     # a worker counts after it has answered
-    _until(lambda: [varnish.counters(cdn.running.data, tier) for tier in (Server.EDGE, Server.SHIELD)], expected)
+    until(lambda: [varnish.counters(cdn.running.data, tier) for tier in (Server.EDGE, Server.SHIELD)] == expected)
 
 
 def test_what_the_edge_lost_the_shield_still_has(cdn: Servers, store: Any) -> None:
@@ -129,14 +121,14 @@ def test_a_cut_link_to_the_store_does_not_hurt_what_is_cached(cdn: Servers, stor
         status, body, headers = _ask(f"{cdn.running.media_url}/media/ef/other.jpg")
         assert (status, headers.get_content_type()) == (503, "application/problem+json")
         assert b'"code":"unavailable"' in body
-    _until(lambda: _ask(f"{cdn.running.media_url}/media/ef/other.jpg")[0], 404)
+    until(lambda: _ask(f"{cdn.running.media_url}/media/ef/other.jpg")[0] == 404)
 
 
 def test_what_is_not_there_yet_is_asked_for_again_soon(cdn: Servers, store: Any) -> None:
     url = f"{cdn.running.media_url}/media/gh/640.jpg"
-    _until(lambda: _ask(url)[0], 404)
+    until(lambda: _ask(url)[0] == 404)
     _put(store, "gh/640.jpg", b"late")
-    _until(lambda: _ask(url)[:2], (200, b"late"))
+    until(lambda: _ask(url)[:2] == (200, b"late"))
 
 
 def test_only_media_is_served_and_only_read(cdn: Servers, store: Any) -> None:

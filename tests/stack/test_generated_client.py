@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ import pytest
 from core.operations import API
 from stack.control import RunningStack
 from tests.service.media.photos import jpeg
+from tests.waiting import until
 
 _PACKAGE = "windtunnel_api_client"
 _PASSWORD = "a generated password"
@@ -107,7 +107,7 @@ def _walk(models: Any, anybody: Api) -> None:
         posts = [each.post for each in feed.items if isinstance(each, models.PostItem)]
         return next((each for each in posts if each.id == post.id and each.media[0].variants), None)
 
-    seen = _until(in_feed)
+    seen = until(in_feed)
     assert type(seen.media[0]) is models.Photo
     assert (seen.author.id, seen.media[0].state) == (author_user.id, models.PhotoState.SUCCEEDED)
     assert httpx.get(seen.media[0].variants[0].url).headers["Content-Type"] == seen.media[0].variants[0].content_type
@@ -146,13 +146,3 @@ def _walk(models: Any, anybody: Api) -> None:
     assert refused(nobody("posts.post_read", post.id)) == (401, "unauthenticated", [])
     assert author("posts.post_delete", post.id)[0] == 204
     assert refused(author("posts.post_delete", post.id)) == (404, "not_found", [])
-
-
-def _until(found: Callable[[], Any], within_seconds: float = 60.0) -> Any:
-    deadline = time.monotonic() + within_seconds
-    while time.monotonic() < deadline:
-        value = found()
-        if value is not None:
-            return value
-        time.sleep(0.1)
-    raise TimeoutError("it did not come")

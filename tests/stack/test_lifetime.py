@@ -10,9 +10,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -26,9 +25,9 @@ from core.names import Component, Server
 from lab.cli import logs, status
 from stack import control, exporter, guard, state
 from tests.conftest import ROOT, SCENARIO
+from tests.waiting import until
 
 _SMALL = (Server.POSTGRES, Server.REDIS, Server.TOXIPROXY, Server.EDGE)  # with a process tree each, and quick
-_GONE_SECONDS = 5.0
 
 
 @pytest.fixture
@@ -47,15 +46,6 @@ def _everybody(running: control.RunningStack) -> dict[int, int]:
     """Pids with start times of the guard, the supervisor and all below, grandchildren included."""
     pids = guard.family(running.state.guard_pid)
     return {pid: state.ticks_of(pid) for pid in pids}
-
-
-def _eventually(holds: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def _alive(known: dict[int, int]) -> list[int]:
@@ -100,9 +90,8 @@ def test_nothing_outlives_a_supervisor_or_guard_that_is_killed(folder: Path, vic
             # a backend at work looks at nothing else; that one lives for long unless the guard ends it
             busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 10000000000)")
         os.kill(running.state.supervisor_pid if victim == "supervisor" else running.state.guard_pid, signal.SIGKILL)
-        gone = _eventually(lambda: not _alive(known), _GONE_SECONDS)
+        until(lambda: not _alive(known), "nothing is left")
         busy.close()
-    assert gone, [psutil.Process(pid).cmdline() for pid in _alive(known)]
     assert _users_of(folder) == []
     running.stop(wipe=True)
 
@@ -118,7 +107,7 @@ def test_an_attached_stack_dies_with_its_owner_even_by_sigkill(folder: Path) -> 
         assert owner.stdout.readline() == b"up\n"
         known = _everybody(control.read(folder))
         owner.kill()
-        assert _eventually(lambda: not _alive(known), _GONE_SECONDS)
+        until(lambda: not _alive(known))
     assert _users_of(folder) == []
 
 
@@ -155,14 +144,14 @@ def test_a_server_that_dies_is_journaled_and_started_again(folder: Path) -> None
             row = next(each for each in now.state.processes if each.name == "toxiproxy")
             return row.state == "ready" and row.pid not in (0, before)
 
-        assert _eventually(again, 10)
+        until(again)
 
         def told() -> list[tuple[str, str | None, str | None]]:
             events = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
             return [(event["event"], event.get("name"), event.get("how")) for event in events]
 
         # the state is written first, then the journal
-        assert _eventually(lambda: ("restarted", "toxiproxy", None) in told(), 5)
+        until(lambda: ("restarted", "toxiproxy", None) in told())
         assert ("died", "toxiproxy", "killed by SIGKILL") in told()
         # its proxies are there again, though it forgot them
         way = running.stores(Component.FEED).redis
@@ -185,14 +174,14 @@ def test_a_server_that_dies_over_and_over_is_started_again_every_time_and_status
             before = running.refresh().state.processes[0]
             os.kill(before.pid, signal.SIGKILL)
             if count == 4:  # waits for two seconds now
-                assert _eventually(lambda: running.refresh().state.processes[0].state == "backing off", 5)
+                until(lambda: running.refresh().state.processes[0].state == "backing off")
                 assert _status(folder) == 99
 
             def again(count: int = count) -> bool:
                 row = running.refresh().state.processes[0]
                 return row.state == "ready" and row.restarts == count
 
-            assert _eventually(again, 20), count
+            until(again, str(count))
         row = control.status(folder)[0]
         assert (row.state, row.restarts, row.end) == ("ready", 7, "killed by SIGKILL")
         assert _status(folder) == 0
@@ -223,9 +212,9 @@ def test_a_held_server_stays_dead_until_it_is_released(folder: Path) -> None:
     try:
         control.hold(folder, "redis")
         os.kill(running.processes["redis"], signal.SIGKILL)
-        assert _eventually(lambda: running.refresh().state.processes[0].state == "held", 5)
+        until(lambda: running.refresh().state.processes[0].state == "held")
         control.release(folder, "redis")
-        assert _eventually(lambda: running.refresh().state.processes[0].state == "ready", 10)
+        until(lambda: running.refresh().state.processes[0].state == "ready")
     finally:
         running.stop(wipe=True)
 
@@ -247,13 +236,13 @@ def test_a_frozen_server_is_seen_and_started_again_and_one_that_is_held_is_left_
             def again(name: str = name) -> bool:
                 return row(name).state == "ready" and row(name).restarts == 1
 
-            assert _eventually(again, 40), name
+            until(again, str(name))
             assert "killed by the supervisor" in row(name).end
             assert f'"unresponsive", "name": "{name}"' in (folder / "journal.jsonl").read_text()
         assert (row("toxiproxy").state, row("toxiproxy").pid) == ("paused", before["toxiproxy"])
         os.kill(before["toxiproxy"], signal.SIGCONT)
         control.release(folder, "toxiproxy")
-        assert _eventually(lambda: row("toxiproxy").state == "ready", 5)
+        until(lambda: row("toxiproxy").state == "ready")
         assert row("toxiproxy").pid == before["toxiproxy"]
         assert row("postgres_1").restarts == 0
     finally:
@@ -266,7 +255,7 @@ def test_a_supervisor_that_is_frozen_is_seen_by_status_and_ended_by_down(
     running = _up(folder, servers=(Server.REDIS,))
     known = _everybody(running)
     os.kill(running.state.supervisor_pid, signal.SIGSTOP)
-    assert _eventually(lambda: _status(folder) == 99, 5)
+    until(lambda: _status(folder) == 99)
     assert "is stopped by a signal" in capsys.readouterr().out
     running.stop(wipe=True)
     assert _alive(known) == []
@@ -291,7 +280,7 @@ def test_kafka_that_lost_its_data_is_formatted_again_with_its_topics(folder: Pat
     try:
         (folder / "kafka" / "logs").rename(folder / "kafka" / "lost")  # at once: the broker is still writing there
         os.kill(running.processes["kafka"], signal.SIGKILL)
-        assert _eventually(again, 60)
+        until(again)
         assert asyncio.run(topics()) >= set(TOPICS)
     finally:
         running.stop(wipe=True)
@@ -316,7 +305,7 @@ def test_a_folder_keeps_its_ports_and_gives_up_one_that_another_has_taken(folder
 def test_a_start_that_is_interrupted_leaves_no_process_and_no_folder(folder: Path, number: signal.Signals) -> None:
     words = [sys.executable, "-m", "lab.cli", "up", str(SCENARIO), "--data", str(folder / "new")]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
-        assert _eventually(lambda: (folder / "new" / state.FILE).exists(), 60)
+        until(lambda: (folder / "new" / state.FILE).exists())
         child.send_signal(number)
         child.send_signal(number)  # an impatient one
         assert child.wait(60) == 130
@@ -350,7 +339,7 @@ def test_a_stack_that_is_to_be_wiped_goes_with_its_owner_folder_and_all(folder: 
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"up\n"
         owner.kill()
-        assert _eventually(lambda: not folder.exists(), 15)
+        until(lambda: not folder.exists())
     assert _users_of(folder) == []
 
 

@@ -17,6 +17,8 @@ from stack import cores, guard, stalls, usage
 from stack.state import is_alive, ticks_of
 from tests.conftest import Servers
 
+pytestmark = pytest.mark.alone
+
 
 def _limit(limits: str, name: str) -> str:
     line = next(line for line in limits.splitlines() if line.startswith(name))
@@ -25,6 +27,7 @@ def _limit(limits: str, name: str) -> str:
 
 def test_every_process_is_pinned_bounded_and_not_root_where_it_must_not_be(servers: Servers) -> None:
     allowed = set(servers.running.cores) & os.sched_getaffinity(0)
+    assert {"postgres_0", "clamd", "kafka"} <= set(servers.running.processes)
     for name, pid in servers.running.processes.items():
         for member in guard.family(pid):
             process = psutil.Process(member)
@@ -38,8 +41,10 @@ def test_every_process_is_pinned_bounded_and_not_root_where_it_must_not_be(serve
 
 
 def test_a_log_file_exists_for_every_process(servers: Servers) -> None:
-    for name in servers.running.processes:
-        assert (servers.running.data / "logs" / f"{name}.log").exists()
+    logs = {path.name for path in (servers.running.data / "logs").iterdir()}
+    expected = {f"{name}.log" for name in servers.running.processes}
+    assert "kafka.log" in expected
+    assert expected <= logs
 
 
 def test_cores_are_kept_awake_by_loops_of_the_idle_class_that_end_with_the_block() -> None:

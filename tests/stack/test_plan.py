@@ -109,19 +109,21 @@ def _addresses(stores: settings.Stores) -> set[str]:
 
 
 def test_a_component_is_told_of_the_stores_it_uses_and_no_others() -> None:
-    for component, stores in _planned(_with_links()).stores.items():
+    planned = _planned(_with_links()).stores
+    assert set(planned) == set(Component)
+    for component, stores in planned.items():
         told = {Server(name) for name in ("postgres", "redis", "kafka", "objects", "clamd") if getattr(stores, name)}
         assert told | ({Server.SHIELD, Server.EDGE} if stores.cdn else set()) == set(USES[component])
 
 
 def test_only_the_process_of_auth_gets_the_private_key_and_only_medias_the_key_of_addresses() -> None:
-    for process in _planned(_with_links()).processes:
-        if process.settings:
-            has_auth = any(member.component == Component.AUTH for member in process.settings.members)
-            assert bool(process.settings.keys.jwt_private_key) is has_auth
-            has_media = any(member.component == Component.MEDIA for member in process.settings.members)
-            assert bool(process.settings.keys.media_secret) is has_media
-            assert settings.decode(settings.encode(process.settings)) == process.settings
+    told = [process.settings for process in _planned(_with_links()).processes if process.settings]
+    assert {member.component for each in told for member in each.members} == set(Component)
+    for each in told:
+        components = {member.component for member in each.members}
+        assert bool(each.keys.jwt_private_key) is (Component.AUTH in components)
+        assert bool(each.keys.media_secret) is (Component.MEDIA in components)
+        assert settings.decode(settings.encode(each)) == each
 
 
 def test_instances_of_the_feed_are_processes_of_their_own_that_make_different_ids() -> None:

@@ -20,7 +20,8 @@ from lab.cli import status
 from stack import control
 from stack.install import tools
 from tests.conftest import SCENARIO
-from tests.stack.test_lifetime import _eventually, _users_of
+from tests.stack.test_lifetime import _users_of
+from tests.waiting import until
 
 _PROGRAMS = ("java", "postgres", "initdb", "redis-server", "haproxy", "varnishd", "varnishstat", "clamd", "prometheus")
 
@@ -158,7 +159,7 @@ if os.geteuid() == 0:  # only root can mount; the limits above say the same for 
                 row = running.refresh().state.processes[0]
                 return row.state == "ready" and row.restarts == 1
 
-            assert _eventually(again, 20)
+            until(again)
             assert '"died", "name": "redis"' in (folder / "data" / "journal.jsonl").read_text()
             capsys.readouterr()
             assert status.command.main(["--data", str(folder / "data")], standalone_mode=False) == 99

@@ -18,6 +18,8 @@ from stack import probe, watch
 from stack.addresses import Address
 from stack.watch import Finding, Watch
 
+pytestmark = pytest.mark.alone
+
 _ANSWERS = "while True:\n    wire, _ = server.accept(); wire.recv(9); wire.sendall(b'+PONG\\r\\n'); wire.close()"
 _SLEEPS = "import time; time.sleep(600)"  # the kernel accepts connections in its place
 _SPINS = "while True: pass"

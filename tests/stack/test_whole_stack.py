@@ -5,65 +5,28 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import pyvips
 
 from core.names import Component, Server
-from core.operations import API
 from stack import control, usage
 from stack.backing import varnish
-
-_PATIENCE_SECONDS = 60.0  # far above what it takes on an idle machine
-
-
-class Client:
-    """One person at the public API."""
-
-    def __init__(self, running: control.RunningStack, name: str):
-        self._base = running.gateway_url + API
-        self._token = ""
-        answer = self.ask("POST", "/auth/signup", {"username": name, "password": "correct horse"})[1]
-        self.id = answer["user"]["id"]
-        self._token = answer["access_token"]
-
-    def ask(
-        self, method: str, path: str, body: object = None, *, wait: float = 20.0, **headers: str
-    ) -> tuple[int, Any]:
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        data = None if body is None else json.dumps(body).encode()
-        headers["Content-Type"] = "application/json"
-        request = urllib.request.Request(self._base + path, method=method, data=data, headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=wait) as answer:
-                return answer.status, json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.loads(error.read() or b"null")
-
-
-def _until(look: Callable[[], Any], why: str) -> Any:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not (found := look()):
-        assert time.monotonic() < deadline, why
-        time.sleep(0.1)
-    return found
+from tests.client import Client
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
 def alice(running_stack: control.RunningStack) -> Client:
-    return Client(running_stack, "alice")
+    return Client(running_stack.gateway_url, "alice")
 
 
 @pytest.fixture(scope="module")
 def bob(running_stack: control.RunningStack, alice: Client) -> Client:
-    made = Client(running_stack, "bob")
+    made = Client(running_stack.gateway_url, "bob")
     assert made.ask("PUT", f"/users/{alice.id}/follow")[0] == 200
     return made
 
@@ -77,7 +40,7 @@ def _post(author: Client, key: str) -> tuple[str, bytes]:
     with urllib.request.urlopen(put, timeout=20) as answer:
         assert answer.status == 200
     media = made["media"]["id"]
-    _until(lambda: author.ask("POST", f"/media/{media}/complete", {})[0] == 202, "the upload cannot be completed")
+    until(lambda: author.ask("POST", f"/media/{media}/complete", {})[0] == 202, "the upload cannot be completed")
     asked = {"media_ids": [media], "caption": "from the wind tunnel"}
     return _created(author, "/posts", asked, f"{key}-post")["post"]["id"], photo
 
@@ -90,7 +53,7 @@ def _created(author: Client, path: str, asked: object, key: str) -> Any:
         assert status in (201, 503), made
         return made if status == 201 else None
 
-    return _until(attempt, f"{path} creates nothing")
+    return until(attempt, f"{path} creates nothing")
 
 
 def _in_feed(reader: Client, post: str) -> Any:
@@ -103,7 +66,7 @@ def test_a_photo_goes_from_the_author_through_every_server_into_a_followers_feed
     running_stack: control.RunningStack, alice: Client, bob: Client
 ) -> None:
     post, photo = _post(alice, "first")
-    seen = _until(lambda: _in_feed(bob, post), "the photo is not in the follower's feed")
+    seen = until(lambda: _in_feed(bob, post), "the photo is not in the follower's feed")
     urls = {variant["name"]: variant["url"] for variant in seen["media"][0]["variants"]}
     assert all(url.startswith(f"{running_stack.media_url}/media/") for url in urls.values())
     with urllib.request.urlopen(urls["640"], timeout=20) as answer:
@@ -112,7 +75,7 @@ def test_a_photo_goes_from_the_author_through_every_server_into_a_followers_feed
     assert (image.width, image.height) == (640, 480)
     with urllib.request.urlopen(urls["640"], timeout=20) as answer:
         assert (answer.headers["X-Cache"], answer.headers["X-Cache-Tier"]) == ("HIT", "edge")
-    _until(lambda: varnish.counters(running_stack.data, Server.EDGE)[0] >= 1, "the edge counted no hit")
+    until(lambda: varnish.counters(running_stack.data, Server.EDGE)[0] >= 1, "the edge counted no hit")
     assert bob.ask("PUT", f"/posts/{post}/like")[1] == {"liked": True, "like_count": 1}
     assert len(photo) > len(image.jpegsave_buffer())
 
@@ -131,7 +94,7 @@ def test_a_deleted_posts_photo_is_gone_from_every_address_and_no_client_can_purg
     running_stack: control.RunningStack, alice: Client, bob: Client
 ) -> None:
     post, _ = _post(alice, "deleted")
-    seen = _until(lambda: _in_feed(bob, post), "the photo is not in the follower's feed")
+    seen = until(lambda: _in_feed(bob, post), "the photo is not in the follower's feed")
     media = seen["media"][0]["id"]
     urls = [variant["url"] for variant in seen["media"][0]["variants"]]
     assert {_status(url) for url in urls} == {200}
@@ -140,7 +103,7 @@ def test_a_deleted_posts_photo_is_gone_from_every_address_and_no_client_can_purg
     assert alice.ask("DELETE", f"/media/{media}")[0] == 409
 
     assert alice.ask("DELETE", f"/posts/{post}")[0] == 204
-    _until(lambda: {_status(url) for url in urls} == {404}, "the photo can still be fetched")
+    until(lambda: {_status(url) for url in urls} == {404}, "the photo can still be fetched")
     assert alice.ask("GET", f"/media/{media}")[0] == 404
     shield = running_stack.stores(Component.MEDIA).cdn
     assert shield is not None
@@ -161,7 +124,7 @@ def test_prometheus_reaches_everything_it_scrapes(running_stack: control.Running
             return json.load(answer)["data"]["activeTargets"]
 
     assert len(targets()) == len(Component) + 4
-    _until(lambda: all(each["health"] == "up" for each in targets()), "a target is down")
+    until(lambda: all(each["health"] == "up" for each in targets()), "a target is down")
 
 
 def test_a_frozen_service_is_refused_by_the_gateway_long_before_a_client_gives_up_and_comes_back(
@@ -170,8 +133,8 @@ def test_a_frozen_service_is_refused_by_the_gateway_long_before_a_client_gives_u
     frozen = running_stack.refresh().processes["feed"]
     os.kill(frozen, signal.SIGSTOP)
     # a time-out of 5 s would raise here
-    _until(lambda: alice.ask("GET", "/feed", None, wait=5.0)[0] == 503, "requests reach a frozen service")
-    _until(lambda: alice.ask("GET", "/feed")[0] == 200, "the feed does not answer again")
+    until(lambda: alice.ask("GET", "/feed", None, wait=5.0)[0] == 503, "requests reach a frozen service")
+    until(lambda: alice.ask("GET", "/feed")[0] == 200, "the feed does not answer again")
     row = next(each for each in running_stack.refresh().state.processes if each.name == "feed")
     assert row.pid != frozen
     assert "killed by the supervisor" in row.end
@@ -188,11 +151,11 @@ def test_a_process_that_is_killed_comes_back_and_posts_still_arrive(
         rows = running_stack.refresh().state.processes
         return any(row.name == victim and row.state == "ready" and row.pid not in (0, before) for row in rows)
 
-    _until(ready, f"{victim} did not come back")
-    _until(lambda: alice.ask("GET", "/feed")[0] == 200, "the feed does not answer")
-    _until(lambda: alice.ask("GET", f"/users/{bob.id}")[0] == 200, "people cannot be read")
+    until(ready, f"{victim} did not come back")
+    until(lambda: alice.ask("GET", "/feed")[0] == 200, "the feed does not answer")
+    until(lambda: alice.ask("GET", f"/users/{bob.id}")[0] == 200, "people cannot be read")
     post, _ = _post(alice, f"after-{victim}")
-    _until(lambda: _in_feed(bob, post), "a new post is not in the follower's feed")
+    until(lambda: _in_feed(bob, post), "a new post is not in the follower's feed")
     told = [json.loads(line) for line in (running_stack.data / "journal.jsonl").read_text().splitlines()]
     assert ("died", victim) in [(event["event"], event.get("name")) for event in told]
 

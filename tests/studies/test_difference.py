@@ -22,7 +22,9 @@ def _figures(random: np.random.Generator, count: int, names: int) -> list[dict[s
 
 def test_a_scenario_differs_from_itself_by_exactly_nothing(random: np.random.Generator) -> None:
     figures = _figures(random, 5, 3)
-    for each in compare(figures, figures):
+    found = compare(figures, figures)
+    assert found
+    for each in found:
         assert (each.difference.value, each.difference.low, each.difference.high) == (0.0, 0.0, 0.0)
         assert each.same
         assert not each.distinguishable

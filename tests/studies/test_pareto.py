@@ -15,6 +15,7 @@ POINTS = st.lists(st.tuples(*[st.integers(0, 6)] * 3), max_size=24)
 @given(POINTS)
 def test_nothing_on_a_front_is_dominated_and_the_rest_is_by_one_of_it(points: list[tuple[int, int, int]]) -> None:
     kept = front(points)
+    assert bool(kept) is bool(points)
     for index, point in enumerate(points):
         beaten = any(dominates(points[other], point) for other in kept)
         assert beaten is (index not in kept)
@@ -23,9 +24,8 @@ def test_nothing_on_a_front_is_dominated_and_the_rest_is_by_one_of_it(points: li
 @given(POINTS)
 def test_a_front_keeps_the_smallest_of_each_objective(points: list[tuple[int, int, int]]) -> None:
     kept = [points[index] for index in front(points)]
-    for objective in range(3):
-        if points:
-            assert min(point[objective] for point in kept) == min(point[objective] for point in points)
+    smallest, expected = (tuple(map(min, zip(*every, strict=True))) for every in (kept, points))
+    assert smallest == expected
 
 
 def test_equal_points_stand_together_and_none_dominates_the_other() -> None:

@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -27,6 +26,7 @@ from sim.studies import grid
 from sim.studies.grid import Axis
 from tests.model import synthetic
 from tests.studies.conftest import BUSY, ROOT, TINY, here, windtunnel
+from tests.waiting import until
 
 AXES = (grid.axis("traffic.rate=20/s,40/s"), grid.axis("system.shards.physical=1,2"))
 FILES = ("sweep.csv", "sweep.parquet", "sweep.json")
@@ -73,13 +73,6 @@ def _sweep(
         )
     sweeps.write_data(found, folder)
     return {name: (folder / name).read_bytes() for name in FILES}
-
-
-def _until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + SECONDS_MAX
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {SECONDS_MAX:g} s: {what}"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +204,7 @@ def test_a_worker_that_dies_names_its_setting_and_the_rest_is_kept(tmp_path: Pat
     killed: list[int] = []
 
     def kill() -> None:
-        _until(lambda: bool(multiprocessing.active_children()), "a worker")
+        until(lambda: bool(multiprocessing.active_children()), "a worker")
         for child in multiprocessing.active_children():
             killed.append(child.pid or 0)
             child.kill()
@@ -249,7 +242,7 @@ def test_a_sweep_that_is_stopped_leaves_no_process_and_goes_on(
     words += ["--profile", str(profile), "--out", str(out), "--workers", "2", "--engine", "simpy"]
     child = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        _until(lambda: _lines(out) >= 2 or child.poll() is not None, "two results")
+        until(lambda: _lines(out) >= 2 or child.poll() is not None, "two results")
         mine = psutil.Process(child.pid).children(recursive=True)
         os.kill(child.pid, number)
         said = child.communicate(timeout=SECONDS_MAX)

@@ -71,7 +71,9 @@ def test_only_what_clients_need_is_published_and_on_loopback_unless_told_otherwi
 
 def test_every_container_waits_for_what_the_plan_says_and_is_checked_bounded_and_restarted() -> None:
     services = _services(COMMITTED.read_text(encoding="utf-8"))
-    for process in _planned(_scenario()).processes:
+    processes = _planned(_scenario()).processes
+    assert processes
+    for process in processes:
         told = services[process.name]
         waits = told["depends_on"]
         assert waits.pop(container.SECRETS) == {"condition": "service_completed_successfully"}
@@ -90,6 +92,7 @@ def test_no_container_waits_for_itself_in_a_circle() -> None:
         free = [name for name in left if set(services[name].get("depends_on", ())) <= done]
         assert free, f"a circle among {left}"
         done |= set(free)
+    assert {str(Component.FEED), str(Server.GATEWAY)} <= done
 
 
 def test_services_reach_their_stores_by_host_name_and_clients_by_published_address() -> None:

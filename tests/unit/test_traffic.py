@@ -76,6 +76,7 @@ def test_steady_arrivals_are_equally_spaced(scenario: Scenario) -> None:
 
 def test_acts_have_the_mixs_shares(long: Scenario) -> None:
     schedule = traffic.of(long)
+    assert set(schedule.acts) == set(long.traffic.mix_ratio)
     for index, act in enumerate(schedule.acts):
         share = long.traffic.mix_ratio[act]
         deviation = (share * (1 - share) / len(schedule)) ** 0.5
@@ -90,6 +91,7 @@ def test_persons_and_targets_fit_their_acts(long: Scenario) -> None:
     scenario = changed(long, mix_ratio=dict.fromkeys(everything, 1 / 12))
     schedule, people = traffic.of(scenario), population.of(scenario)
     posts = people.posters * scenario.population.posts_per_poster
+    assert set(schedule.acts) == set(everything)
     for index, act in enumerate(schedule.acts):
         own = schedule.act == index
         persons, targets = schedule.person[own], schedule.target[own]

@@ -11,7 +11,7 @@ from services.ads.rules import DEFAULTS
 from services.kit.stores.postgres import SHARDS
 from services.kit.stores.redis import REDIS
 from tests.service.conftest import System
-from tests.service.feed.waiting import until
+from tests.service.waiting import until
 
 COMPONENTS = (Component.ADS,)
 
@@ -25,16 +25,16 @@ async def test_house_ads_are_seeded_published_and_follow_what_an_operator_change
     async def seeded() -> bool:
         return len(await published(system)) == len(DEFAULTS)
 
-    await until(seeded, within_seconds=10)
+    await until(seeded)
     ads = await published(system)
     assert [set(ad) for ad in ads] == [{"id", "headline", "image_url", "target_url"}] * len(DEFAULTS)
     assert all(ad["target_url"].startswith("http://127.0.0.1/api/v1/docs") for ad in ads)
     assert all(ad["image_url"].startswith("data:image/svg+xml;base64,") for ad in ads)
 
     await change(system, "UPDATE shard_0.house_ads SET active = false WHERE id = 'house-1'")
-    await until(lambda: headlines(system, 4), within_seconds=10)
+    await until(lambda: headlines(system, 4))
     await change(system, "UPDATE shard_0.house_ads SET active = true WHERE id = 'house-1'")
-    await until(lambda: headlines(system, 5), within_seconds=10)
+    await until(lambda: headlines(system, 5))
 
 
 async def change(system: System, text: str) -> None:
@@ -49,7 +49,7 @@ async def headlines(system: System, count: int) -> bool:
 async def test_a_list_that_redis_has_lost_is_published_again(system: System) -> None:
     redis: Any = system.apps["ads"][REDIS]
     await redis.delete(Key.HOUSE_ADS)
-    await until(lambda: headlines(system, len(DEFAULTS)), within_seconds=10)
+    await until(lambda: headlines(system, len(DEFAULTS)))
 
 
 async def test_it_answers_its_health_and_nothing_else(system: System) -> None:

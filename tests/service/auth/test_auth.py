@@ -14,7 +14,8 @@ from core.names import CLIENT_HEADER, Component
 from core.policies.logins import WAITING_EACH_MAX, WAITING_MAX
 from services.auth.routes import PASSWORDS
 from services.auth.rules.attempts import attempt
-from tests.service.conftest import PASSWORD, System, until
+from tests.service.conftest import PASSWORD, System
+from tests.service.waiting import until
 
 COMPONENTS = (Component.AUTH,)
 

@@ -21,8 +21,8 @@ from services.kit.metrics import METRICS
 from services.kit.stores.redis import REDIS
 from tests.service.conftest import Someone, System, must_be_documented
 from tests.service.fanout.timelines import post
-from tests.service.feed.waiting import until
 from tests.service.media.photos import jpeg, uploaded
+from tests.service.waiting import until
 
 COMPONENTS = (Component.AUTH, Component.UPLOAD, Component.MEDIA, Component.POSTS, Component.ENGAGEMENT)
 _KEYS = itertools.count(1)
@@ -126,7 +126,7 @@ async def outbox_events(system: System, post_id: str) -> list[tuple[str, int]]:
     runner = web.AppRunner(app)
     await runner.setup()
     try:
-        await until(consumer.caught_up, within_seconds=20)
+        await until(consumer.caught_up)
     finally:
         await runner.cleanup()
     return sorted(seen)
@@ -310,7 +310,7 @@ async def test_with_redis_cut_off_likes_are_accepted_and_redis_is_right_again_af
     async def paid() -> bool:
         return system.apps["engagement"][COUNTERS].owed == 0
 
-    await until(paid, within_seconds=15)
+    await until(paid)
     assert await counted(system, post_id) == 2
     assert await redis.exists(Key.LIKED.format(user=ann.id)) == 0
 

@@ -29,9 +29,9 @@ from tests.service.fanout.timelines import (
     redis_of,
     timeline,
     unfollow,
-    until,
 )
 from tests.service.media.photos import jpeg, uploaded
+from tests.service.waiting import until
 
 COMPONENTS = (Component.AUTH, Component.GRAPH, Component.POSTS, Component.UPLOAD, Component.MEDIA, Component.FANOUT)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from core.names import Key
@@ -11,17 +9,6 @@ from services.kit.stores import timelines
 from services.kit.stores.redis import REDIS
 from services.kit.stores.timelines import Entry, State, Timelines, author_key, timeline_key
 from tests.service.conftest import Someone, System
-
-
-async def until(read: Callable[[], Awaitable[Any]], wanted: Any) -> None:
-    """Wait until ``read()`` gives ``wanted``; cheaper than a drain where something is expected to happen."""
-    found = None
-    try:
-        async with asyncio.timeout(30):
-            while (found := await read()) != wanted:  # noqa: ASYNC110 - what is waited for is in another process
-                await asyncio.sleep(0.02)
-    except TimeoutError as error:
-        raise AssertionError(f"expected {wanted!r}, found {found!r} to the end") from error
 
 
 def redis_of(system: System) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.service.conftest import Someone, System
 from tests.service.fanout.timelines import follow, post
-from tests.service.feed.waiting import until
 from tests.service.media.photos import jpeg, uploaded
+from tests.service.waiting import until
 
 
 async def photographer(system: System) -> tuple[Someone, str]:
@@ -49,4 +49,4 @@ async def arrived(system: System, reader: Someone, post_ids: Iterable[str]) -> N
     async def there() -> bool:
         return wanted <= set(shown(await page(system, reader, mode="chronological", limit=100)))
 
-    await until(there, within_seconds=20)
+    await until(there)

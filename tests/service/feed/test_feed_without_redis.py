@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,9 +17,10 @@ import pytest
 from core.names import DEGRADED_HEADER, Component, Key
 from core.settings import Redis
 from services.kit.stores.redis import REDIS
+from stack import ports
 from tests.service.conftest import Running, Someone, System
 from tests.service.feed.people import follower_of, page, photographer, posts, shown
-from tests.service.feed.waiting import until
+from tests.service.waiting import until
 
 COMPONENTS = (
     Component.AUTH,
@@ -42,9 +42,7 @@ class OwnRedis:
 
     def __init__(self, folder: Path):
         self._folder = folder
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self.port = found.getsockname()[1]
+        self.port = ports.choose(("redis",), {})["redis"]
         self.process = self._started()
 
     def _started(self) -> subprocess.Popen[bytes]:
@@ -98,7 +96,7 @@ async def reader(system: System) -> tuple[Someone, list[str]]:
         answer = await page(system, who, mode="chronological")
         return DEGRADED_HEADER not in answer.headers and shown(answer) == sorted(mine, key=int, reverse=True)
 
-    await until(warm, within_seconds=20)
+    await until(warm)
     return who, sorted(mine, key=int, reverse=True)
 
 
@@ -111,6 +109,7 @@ async def recovered(system: System, who: Someone, mine: list[str]) -> None:
     await until(whole, within_seconds=RECOVERS_SECONDS)
 
 
+@pytest.mark.alone
 async def test_while_redis_hangs_feeds_come_whole_from_postgresql_and_likes_are_taken(
     system: System, own_redis: OwnRedis, reader: tuple[Someone, list[str]]
 ) -> None:
@@ -174,9 +173,10 @@ async def test_a_redis_that_comes_back_empty_is_filled_and_nothing_is_missing_me
             and await redis.zcard(Key.POPULAR)
         )
 
-    await until(filled, within_seconds=15)
+    await until(filled)
 
 
+@pytest.mark.alone
 async def test_a_post_deleted_while_redis_hangs_is_not_shown_then_nor_afterwards(
     system: System, own_redis: OwnRedis, reader: tuple[Someone, list[str]]
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from core.names import BREAKER_OPEN, DEGRADED_HEADER, Component
 from tests.service.conftest import System
 from tests.service.feed.people import arrived, follower_of, page, photographer, posts, shown
-from tests.service.feed.waiting import until
+from tests.service.waiting import until
 
 COMPONENTS = (
     Component.AUTH,
@@ -73,4 +73,4 @@ async def test_while_redis_is_slow_every_feed_is_whole_and_degraded_and_then_all
         assert all(shown(answer) == newest for answer in answers)
         return not any(DEGRADED_HEADER in answer.headers for answer in answers)
 
-    await until(well, within_seconds=5)
+    await until(well)

@@ -20,8 +20,9 @@ from services.feed.store.followed import POSTS_OF
 from services.kit.clock import now_ms
 from services.kit.stores.postgres import SHARDS, Shards, schema
 from tests.service.conftest import SCENARIO, Running, Someone, System
-from tests.service.fanout.timelines import follow, is_celebrity, is_pulled, post, redis_of, timeline, unfollow, until
+from tests.service.fanout.timelines import follow, is_celebrity, is_pulled, post, redis_of, timeline, unfollow
 from tests.service.feed.people import arrived, follower_of, page, photographer, posts, shown
+from tests.service.waiting import until
 
 COMPONENTS = (
     Component.AUTH,

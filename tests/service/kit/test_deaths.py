@@ -17,8 +17,9 @@ from core.settings import Keys, Listen, Member, ProcessSettings
 from services.kit import bus
 from services.kit.bus import Producer
 from services.kit.metrics import Metrics
-from tests.service.conftest import SCENARIO, until
+from tests.service.conftest import SCENARIO
 from tests.service.kit.dying import GROUP
+from tests.service.waiting import until
 
 
 async def test_an_event_that_kills_its_process_is_given_up_after_three_deaths_also_after_a_stop(
@@ -62,7 +63,7 @@ async def test_an_event_that_kills_its_process_is_given_up_after_three_deaths_al
                 async def all_heard() -> bool:
                     return {f"{post} after", f"{other} other"} <= set(heard.read_text(encoding="utf-8").splitlines())
 
-                await until(all_heard, within_seconds=120)
+                await until(all_heard)
                 process.terminate()
             async with asyncio.timeout(120):
                 deaths += await process.wait() == -signal.SIGKILL

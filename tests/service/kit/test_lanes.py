@@ -17,7 +17,7 @@ from services.kit.bus import record
 from services.kit.inhand import InHand, Note, checksum
 from services.kit.item import Item, Poison, Progress, Work
 from services.kit.lanes import SLICE_SECONDS, TRIES, UNITS_MAX, Lane
-from tests.service.conftest import until
+from tests.service.waiting import until
 
 
 @dataclass(frozen=True, slots=True)

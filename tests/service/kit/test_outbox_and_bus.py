@@ -25,7 +25,8 @@ from services.kit.metrics import METRICS
 from services.kit.outbox import OUTBOX, insert_from, stamp
 from services.kit.stores import postgres
 from services.kit.stores.postgres import SHARDS
-from tests.service.conftest import Running, System, until
+from tests.service.conftest import Running, System
+from tests.service.waiting import until
 
 # members come and go here in the middle of a rebalance: aiokafka forgets a connection whose opening is cancelled
 pytestmark = pytest.mark.filterwarnings(

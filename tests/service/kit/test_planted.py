@@ -15,8 +15,9 @@ from services.kit.bus import Producer, Record, record
 from services.kit.metrics import Metrics
 from services.kit.outbox import MEMBER
 from services.kit.stores.redis import REDIS
-from tests.service.conftest import System, until
+from tests.service.conftest import System
 from tests.service.feed.people import arrived, follower_of, photographer
+from tests.service.waiting import until
 
 COMPONENTS = (
     Component.AUTH,

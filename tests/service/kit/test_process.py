@@ -21,16 +21,14 @@ import pytest
 from core import settings
 from core.names import Component
 from core.settings import Listen, Member, ProcessSettings, Stores
+from stack import ports
 from tests.service.conftest import SCENARIO, keys_at
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return ports.choose(("free",), {})["free"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from core.names import Component
 from services.kit import topics
 from services.kit.bus import run_beside
 from services.kit.producer import stopped
-from tests.service.conftest import until
+from tests.service.waiting import until
 
 
 async def test_stopping_a_consumer_whose_fetch_waits_for_its_next_try_cancels_nobody_and_leaves_nothing_open(

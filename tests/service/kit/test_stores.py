@@ -29,7 +29,7 @@ from services.kit.stores import redis as redis_store
 from services.kit.stores import timelines, translated
 from services.kit.stores.people import people
 from services.kit.stores.postgres import Connection, Shards, schema
-from tests.service.conftest import until
+from tests.service.waiting import until
 
 TABLES = "CREATE TABLE IF NOT EXISTS {s}.kit_things (id bigint PRIMARY KEY, text text NOT NULL);"
 
@@ -68,6 +68,13 @@ async def test_several_processes_may_create_the_tables_at_once(shards: Shards, s
 
     await asyncio.gather(*(other.create(tables) for other in others))
 
+    async def rows(connection: Connection, shard: int) -> int:
+        cursor = await connection.execute(f"SELECT count(*) FROM {schema(shard)}.kit_created_by_many")
+        row = await cursor.fetchone()
+        assert row is not None
+        return int(row[0])
+
+    assert await shards.for_each_shard(rows) == dict.fromkeys(range(16), 0)
     await asyncio.gather(*(other.close() for other in others))
 
 
@@ -209,6 +216,7 @@ async def test_a_server_that_is_frozen_is_given_up_at_our_deadline_and_used_agai
         await shards.close()
 
 
+@pytest.mark.alone
 async def test_a_server_that_was_away_for_long_is_used_as_soon_as_it_is_back(servers: Any) -> None:
     shards = Shards(servers.stores(Component.FEED).postgres, component="kit-away")
     await shards.open()

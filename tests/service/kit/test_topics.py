@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from core.names import Component
 from core.settings import Kafka
 from services.kit import topics
-from tests.service.conftest import until
+from tests.service.waiting import until
 
 _TOPIC = "topics.test"
 

@@ -20,8 +20,9 @@ from core.policies import photo
 from services.kit.metrics import METRICS
 from services.kit.stores.postgres import SHARDS, schema
 from services.media.store.photos import Photos
-from tests.service.conftest import Someone, System, until
+from tests.service.conftest import Someone, System
 from tests.service.media.photos import announce, flat_jpeg, jpeg, put, uploaded
+from tests.service.waiting import until
 
 COMPONENTS = (Component.AUTH, Component.POSTS, Component.MEDIA, Component.UPLOAD)
 
@@ -38,7 +39,7 @@ async def ended(system: System, user: Someone, media_id: str) -> tuple[str, str 
     async def is_over() -> bool:
         return (await state_of(system, user, media_id))[0] in ("succeeded", "failed")
 
-    await until(is_over, within_seconds=120)
+    await until(is_over)
     return await state_of(system, user, media_id)
 
 
@@ -198,7 +199,7 @@ async def test_a_scanner_that_is_frozen_costs_no_photo_a_try(servers: Any, syste
         async def again() -> bool:
             return begun() >= before + 2
 
-        await until(again, within_seconds=60)
+        await until(again)
         assert await state_of(system, ann, media_id) == ("processing", None)
         shard = ids.shard_of(int(media_id))
         async with system.apps["media"][SHARDS].connection(shard) as connection:

@@ -140,7 +140,9 @@ async def test_a_photo_comes_out_upright_however_the_camera_was_held(system: Sys
         with_exif(turn(upright).jpegsave_buffer(Q=95, keep="none"), orientation=orientation)
         for orientation, turn in TURNED.items()
     ]
-    for orientation, media in zip(TURNED, await all_processed(system, ann, photos), strict=True):
+    processed = await all_processed(system, ann, photos)
+    assert all(media["variants"] for media in processed)
+    for orientation, media in zip(TURNED, processed, strict=True):
         for variant in media["variants"]:
             image = pyvips.Image.new_from_buffer(await stored(system, variant), "")
             assert image.width > image.height, (orientation, variant["name"])

@@ -13,8 +13,9 @@ from services.kit.stores.objects import OBJECTS
 from services.media.events.remover import REMOVER
 from services.media.rules import removal
 from tests.conftest import Servers
-from tests.service.conftest import Someone, System, until
+from tests.service.conftest import Someone, System
 from tests.service.media.photos import announce, jpeg, put, uploaded
+from tests.service.waiting import until
 
 COMPONENTS = (
     Component.AUTH,

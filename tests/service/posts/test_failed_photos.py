@@ -16,8 +16,9 @@ from services.media.store import photos
 from services.search.store.rows import Rows
 from services.stories import rules as stories
 from services.stories.rules import Telling
-from tests.service.conftest import Running, Someone, System, until
+from tests.service.conftest import Running, Someone, System
 from tests.service.media.photos import jpeg, uploaded
+from tests.service.waiting import until
 
 #: All but the media worker, which starts when a photo has been posted.
 COMPONENTS = (

@@ -7,8 +7,8 @@ from typing import Any
 from core.names import DEGRADED_HEADER, Component
 from services.kit.stores.objects import OBJECTS
 from tests.service.conftest import Someone, System
-from tests.service.fanout.timelines import until
 from tests.service.media.photos import jpeg, uploaded, with_exif
+from tests.service.waiting import until
 
 COMPONENTS = (
     Component.AUTH,

@@ -18,7 +18,7 @@ from services.search.rules import Hit, ranked, typos
 from services.search.store.index import Index, Standing
 from tests.service.conftest import Someone, System, must_be_documented
 from tests.service.feed.people import photographer
-from tests.service.feed.waiting import until
+from tests.service.waiting import until
 
 COMPONENTS = (
     Component.AUTH,
@@ -53,7 +53,7 @@ async def caught_up(system: System) -> None:
         return latest.username in await named(system, latest.username, latest)
 
     latest = await system.person()
-    await until(found, within_seconds=20)
+    await until(found)
 
 
 async def signed_up(system: System, username: str, display_name: str) -> None:
@@ -63,6 +63,7 @@ async def signed_up(system: System, username: str, display_name: str) -> None:
     assert answer.status == 201, answer.json
 
 
+@pytest.mark.alone
 async def test_somebody_new_is_found_within_two_seconds_by_beginning_typo_and_accent(
     system: System, ann: Someone
 ) -> None:
@@ -100,7 +101,7 @@ async def test_a_given_name_is_found_within_a_name_without_spaces_and_each_part_
     async def found() -> bool:
         return bool(await named(system, f"greek.{unique}", ann))
 
-    await until(found, within_seconds=20)
+    await until(found)
     for username, asked in (
         ("han", "娜娜"),
         ("han", "欧阳"),
@@ -126,12 +127,13 @@ async def test_hashtags_are_found_in_each_form_of_unicode_and_any_case(system: S
     async def found() -> bool:
         return await tagged(system, f"नदी{unique}", ann) == {f"नदी{unique}": 1}
 
-    await until(found, within_seconds=20)
+    await until(found)
     assert await tagged(system, f"straße{unique}", ann) == {f"strasse{unique}": 2}
     assert await tagged(system, f"R\u00c9SUM\u00c9{unique}", ann) == {f"r\u00e9sum\u00e9{unique}": 1}
     assert await tagged(system, f"नद{unique}", ann) == {}
 
 
+@pytest.mark.alone
 async def test_hashtags_are_found_by_beginning_with_exact_counts_and_go_with_their_posts(
     system: System, ann: Someone
 ) -> None:
@@ -189,7 +191,7 @@ async def test_an_index_that_is_gone_is_filled_again_from_postgresql_and_a_kept_
             async def found() -> bool:
                 return expect in await named(other, expect, ann)
 
-            await until(found, within_seconds=20)
+            await until(found)
         finally:
             await runner.cleanup()
 

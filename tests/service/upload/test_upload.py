@@ -15,8 +15,9 @@ from services.kit.stores.objects import OBJECTS
 from services.kit.stores.postgres import SHARDS, schema
 from services.upload.events import SWEEPER, Sweeper
 from services.upload.routes import PHOTOS
-from tests.service.conftest import Someone, System, until
+from tests.service.conftest import Someone, System
 from tests.service.media.photos import announce, jpeg, put
+from tests.service.waiting import until
 
 COMPONENTS = (Component.AUTH, Component.POSTS, Component.MEDIA, Component.UPLOAD)
 

@@ -1,0 +1,37 @@
+"""One person at the public API of a running stack."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from core.operations import API
+
+
+class Client:
+    """Signed up under a name that is new to the stack."""
+
+    def __init__(self, gateway_url: str, name: str):
+        self._base = gateway_url + API
+        self._token = ""
+        answer = self.ask("POST", "/auth/signup", {"username": name, "password": "correct horse"})[1]
+        self.id = answer["user"]["id"]
+        self._token = answer["access_token"]
+
+    def ask(
+        self, method: str, path: str, body: object = None, *, wait: float = 20.0, **headers: str
+    ) -> tuple[int, Any]:
+        """Status and decoded answer; fails when none comes within ``wait`` seconds."""
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        data = None if body is None else json.dumps(body).encode()
+        headers["Content-Type"] = "application/json"
+        request = urllib.request.Request(self._base + path, method=method, data=data, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=wait) as answer:
+                return answer.status, json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read() or b"null")
