@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from stack.install import tools
@@ -62,7 +63,17 @@ def running_engine() -> Iterator[Engine]:
         pytest.fail("no Docker engine answers, and only root may start one: start it, or set DOCKER_HOST")
     with tempfile.TemporaryDirectory(prefix="windtunnel-engine-") as folder:
         # images stay in the cache: the next session builds only what changed, without the network
-        yield from _started(daemon, Path(folder), tools.cache() / "engine", compose)
+        try:
+            yield from _started(daemon, Path(folder), tools.cache() / "engine", compose)
+        finally:
+            unmount_below(Path(folder))
+
+
+def unmount_below(folder: Path) -> None:
+    """Take off what is mounted below the folder, so that it can be removed: an engine leaves network namespaces."""
+    mounted = [Path(each.mountpoint) for each in psutil.disk_partitions(all=True)]
+    for place in sorted((each for each in mounted if folder in each.parents), reverse=True):  # the innermost first
+        subprocess.run(["umount", str(place)], check=True, capture_output=True, timeout=30)
 
 
 def _started(daemon: Path, folder: Path, images: Path, compose: tuple[str, ...]) -> Iterator[Engine]:
