@@ -14,7 +14,7 @@ from services.kit.stores.health import Health
 from services.kit.stores.objects import Objects
 from services.kit.stores.postgres import Shards
 from tests.conftest import Servers
-from tests.service.conftest import until
+from tests.service.waiting import until
 
 
 class Server:
@@ -147,7 +147,7 @@ async def test_an_instance_that_refuses_connections_is_not_waited_for_and_the_ot
                 assert {await told(1) for _ in range(20)} == {"fine"}
             finally:
                 servers._switch(proxy, enabled=True)
-            await until(back, within_seconds=5.0)
+            await until(back)
     finally:
         await shards.close()
 
@@ -176,6 +176,6 @@ async def test_an_object_store_that_is_away_is_not_waited_for(servers: Servers) 
         with servers.broken("media_objects"):
             await until(known)
             assert {await found() for _ in range(20)} == {"The object store is down"}
-        await until(back, within_seconds=5.0)
+        await until(back)
     finally:
         objects.close()
