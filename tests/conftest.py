@@ -29,6 +29,8 @@ hypothesis_settings.load_profile("house")
 
 ROOT = Path(__file__).parent.parent
 SCENARIO = ROOT / "scenarios" / "viral_post_small.yaml"
+#: Fixtures on which all those stand that start servers of the stack, or a browser.
+SERVERS = frozenset({"data_folder", "chromium"})
 #: Links that a test may break, by `Servers.broken`.
 BREAKABLE = (
     "feed_redis",
@@ -41,6 +43,13 @@ BREAKABLE = (
     "media_objects",
     "media_edge",
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses real servers or a browser as `alone`: a second set of them would take its processors."""
+    for item in items:
+        if not SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.alone)
 
 
 def pytest_configure() -> None:

@@ -27,6 +27,8 @@ from stack import control, exporter, guard, state
 from tests.conftest import ROOT, SCENARIO
 from tests.waiting import until
 
+pytestmark = pytest.mark.alone
+
 _SMALL = (Server.POSTGRES, Server.REDIS, Server.TOXIPROXY, Server.EDGE)  # with a process tree each, and quick
 
 

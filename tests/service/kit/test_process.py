@@ -24,6 +24,8 @@ from core.settings import Listen, Member, ProcessSettings, Stores
 from stack import ports
 from tests.service.conftest import SCENARIO, keys_at
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
