@@ -102,7 +102,9 @@ def _impossible_system(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
     mix = system.feed.mix
     total = mix.followed_ratio + mix.recommended_ratio + mix.ads_ratio
     if abs(total - 1) > 1e-9:
-        yield ("system", "feed", "mix"), f"expected shares that add up to 100%, these add up to {total * 100:.6g}%"
+        parts = (("followed", mix.followed_ratio), ("recommended", mix.recommended_ratio), ("ads", mix.ads_ratio))
+        sum_of = " + ".join(f"{name} {ratio * 100:.6g}%" for name, ratio in parts)
+        yield ("system", "feed", "mix"), f"expected shares that add up to 100%: {sum_of} is {total * 100:.6g}%"
     if system.shards.physical > system.shards.logical:
         yield ("system", "shards", "physical"), f"expected no more than the {system.shards.logical} logical shards"
     path = ("system", "gateway", "limits")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from core.scenario import demand, design, intent, model, placement, regions, shards
+from core.scenario import demand, design, intent, model, placement, regions, shards, wording
 from core.scenario.fields import written_name
 from core.scenario.impossible import FieldPath, impossible
 from core.scenario.model import Scenario
@@ -79,7 +79,9 @@ def parse(text: str, *, file: str = "scenario") -> Scenario:
         ) from error
     except ScenarioError:
         raise
-    except (ValueError, RecursionError) as error:  # a date that is none, a list that holds itself
+    except RecursionError as error:
+        raise ScenarioError((_problem(file, 1, "", "a list or mapping that holds itself", "expected YAML"),)) from error
+    except ValueError as error:  # a date that is none
         raise ScenarioError((_problem(file, 1, "", str(error), "expected YAML"),)) from error
     doubled = [_problem(file, line, key, "the field twice", "expected it once") for key, line in _doubled(node)]
     if doubled:
@@ -89,7 +91,7 @@ def parse(text: str, *, file: str = "scenario") -> Scenario:
     try:
         scenario = _ADAPTER.validate_python(data, context=in_file)
     except ValidationError as error:
-        found = [_of_pydantic(file, lines, data, dict(item)) for item in error.errors()]
+        found = [_of_pydantic(file, lines, data, dict(item)) for item in _distinct(lines, error.errors())]
         raise ScenarioError(tuple(sorted(found, key=lambda problem: problem.line))) from error
     wrong = [
         _problem(file, _line_of(lines, path), _dotted(path), _shown(_value_at(data, path)), expected)
@@ -181,15 +183,32 @@ def _dotted(path: FieldPath) -> str:
     return text
 
 
-def _of_pydantic(file: str, lines: Mapping[FieldPath, int], data: Any, error: dict[str, Any]) -> Problem:
+def _path_of(lines: Mapping[FieldPath, int], error: Mapping[str, Any]) -> FieldPath:
     # pydantic adds the name of a union's member or of a function to the path: keep only the steps that the file has
     path: FieldPath = ()
     for step in error["loc"]:
         if (*path, step) in lines or (error["type"] == "missing" and step == error["loc"][-1]):
             path = (*path, step)
+    return path
+
+
+def _distinct(lines: Mapping[FieldPath, int], errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Without what a union's other members say of a value that one of them has understood further."""
+    paths = [_path_of(lines, error) for error in errors]
+    kept = list[Mapping[str, Any]]()
+    for path, error in zip(paths, errors, strict=True):
+        understood = any(len(other) > len(path) and other[: len(path)] == path for other in paths)
+        is_class = error["type"] == "dataclass_type" and paths.count(path) > 1
+        if not (understood or is_class):
+            kept.append(error)
+    return kept
+
+
+def _of_pydantic(file: str, lines: Mapping[FieldPath, int], data: Any, error: Mapping[str, Any]) -> Problem:
+    path = _path_of(lines, error)
     kind = error["type"]
     if kind == "unexpected_keyword_argument":
-        close = difflib.get_close_matches(str(path[-1]) if path else "", sorted(_known_fields()), n=1)
+        close = difflib.get_close_matches(str(path[-1]) if path else "", sorted(_known_fields()), n=1, cutoff=0.75)
         hint = f"; did you mean {close[0]}?" if close else ""
         return _problem(
             file, _line_of(lines, path), _dotted(path), "an unknown field", f"expected none of this name{hint}"
@@ -198,9 +217,7 @@ def _of_pydantic(file: str, lines: Mapping[FieldPath, int], data: Any, error: di
         return _problem(
             file, _line_of(lines, path), _dotted(path), "nothing", "expected a value: this field is required"
         )
-    message = str(error["msg"]).removeprefix("Value error, ")
-    message = message.replace("Input should be", "expected it to be")
-    return _problem(file, _line_of(lines, path), _dotted(path), _shown(_value_at(data, path)), message)
+    return _problem(file, _line_of(lines, path), _dotted(path), _shown(_value_at(data, path)), wording.expected(error))
 
 
 def _known_fields() -> set[str]:

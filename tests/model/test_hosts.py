@@ -144,8 +144,8 @@ def test_hosts_and_instances_are_explained_and_read_back() -> None:
     [
         ({"instances": {"app": 2}}, "system.placement.instances.app", "did you mean api?"),
         ({"instances": {"feed": 2}}, "system.placement.instances.feed", "system.feed.instances"),
-        ({"instances": {"api": 0}}, "system.placement.instances.api", "greater than or equal to 1"),
-        ({"hosts": {"app": {"cores": 0}}}, "system.placement.hosts.app.cores", "greater than or equal to 1"),
+        ({"instances": {"api": 0}}, "system.placement.instances.api", "at least 1"),
+        ({"hosts": {"app": {"cores": 0}}}, "system.placement.hosts.app.cores", "at least 1"),
         ({"hosts": {"app": {"runs": ["api"]}}}, "system.placement.hosts.app.cores", "required"),
         ({"hosts": {"app": {"cores": 1, "runs": ["apo"]}}}, "system.placement.hosts.app.runs[0]", "mean api?"),
         ({"hosts": {"app": {"cores": 1, "runs": ["api", "api"]}}}, "system.placement.hosts.app.runs[1]", "app runs it"),

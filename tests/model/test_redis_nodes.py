@@ -120,7 +120,7 @@ def test_nodes_are_explained_and_read_back() -> None:
 @pytest.mark.parametrize(
     ("redis", "field", "expected"),
     [
-        ({"nodes": 0}, "system.redis.nodes", "greater than or equal to 1"),
+        ({"nodes": 0}, "system.redis.nodes", "at least 1"),
         ({"hot": 40}, "system.redis.hot", "a rate with its unit"),
         ({"hot_keys": 101}, "system.redis.hot_keys", "less than or equal to 100"),
     ],

@@ -43,7 +43,7 @@ def test_numbers_are_as_they_are_said() -> None:
         ({"per_day": {}}, "demand.per_day", "expected acts"),
         ({"demand": {"users": 5}}, "demand.users", "expected at least the 100000"),
         ({"demand": {"cpu": {"feed.read@fed": "1ms"}}}, "demand.cpu.feed.read@fed", "did you mean feed?"),
-        ({"demand": {"peak_factor": 0.5}}, "demand.peak_factor", "greater than or equal to 1"),
+        ({"demand": {"peak_factor": 0.5}}, "demand.peak_factor", "at least 1"),
         ({"intent": {"slo": {"post.read": {"p95": "< 1s"}}}}, "intent.slo.post.read", "demand.per_day has"),
         ({"intent": {"slo": {"feed.read": {"p95": "< 1%"}}}}, "intent.slo.feed.read.p95", "expected a time"),
         ({"intent": {"lose_regions": 1}}, "intent.lose_regions", "expected fewer than the 1"),
@@ -70,7 +70,7 @@ def test_numbers_are_as_they_are_said() -> None:
         ({"intent": {"availability": "100%"}}, "intent.availability", "below 100%"),
         ({"demand": {"peak_factr": 2}}, "demand.peak_factr", "did you mean peak_factor?"),
         ({"intent": {"regrets": 2}}, "intent.regrets", "did you mean regret?"),
-        ({"intent": {"spare": -1}}, "intent.spare", "greater than or equal to 0"),
+        ({"intent": {"spare": -1}}, "intent.spare", "at least 0"),
         ({"intent": {"horizon": "0s"}}, "intent.horizon", "above 0s"),
     ],
 )
