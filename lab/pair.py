@@ -25,10 +25,10 @@ def make(
     data: Path,
 ) -> Comparison:
     """Run both sides of ``scenario`` into ``folder`` and report; the prediction is written before the measurement."""
-    from lab.measure import measure
-    from lab.simulate import simulate
-
     with folders.making(folder, worth=MEASURED):
+        from lab.measure import measure  # within: these take a second, in which Ctrl-C must not leave the folder
+        from lab.simulate import simulate
+
         with task("simulate") as report:
             simulate(scenario, scenario_text, chosen.profile, folder / SIMULATED, own_profile=chosen.own, report=report)
         measure(scenario, scenario_text, folder / MEASURED, data=data)

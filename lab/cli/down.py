@@ -17,5 +17,8 @@ def command(data: Path | None, wipe: bool) -> None:
     from stack import control
 
     folder = stacks.data_folder(data)
+    if not folder.exists():
+        click.echo(f"nothing to stop: there is no {folder}")
+        return
     control.down(folder, wipe=wipe)
     click.echo(f"down; {'data removed' if wipe else f'data stays in {folder}'}")

@@ -122,7 +122,7 @@ def test_nodes_are_explained_and_read_back() -> None:
     [
         ({"nodes": 0}, "system.redis.nodes", "at least 1"),
         ({"hot": 40}, "system.redis.hot", "a rate with its unit"),
-        ({"hot_keys": 101}, "system.redis.hot_keys", "less than or equal to 100"),
+        ({"hot_keys": 101}, "system.redis.hot_keys", "at most 100"),
     ],
 )
 def test_nodes_that_cannot_be_are_refused(redis: dict[str, Any], field: str, expected: str) -> None:

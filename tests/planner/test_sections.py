@@ -63,7 +63,7 @@ def test_numbers_are_as_they_are_said() -> None:
         (
             {"intent": {"failures": {"spot": {"per_hour": 2}}}},
             "intent.failures.spot.per_hour",
-            "less than or equal to 1",
+            "at most 1",
         ),
         ({"intent": {"hits": {"edg": "50%"}}}, "intent.hits.edg", "did you mean edge?"),
         ({"intent": {"viewers": {"eu": "eu+il"}}}, "intent.viewers.eu", "expected a region"),

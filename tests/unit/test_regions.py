@@ -102,7 +102,7 @@ def test_regions_are_explained_and_read_back(scenario: Scenario) -> None:
     ("told", "field", "expected"),
     [
         ("regions: {eu: {people: 50%}, us: {people: 40%}}", "system.regions", "add up to 90%"),
-        ("regions: {eu: {utc_offset: 20h}}", "system.regions.eu.utc_offset", "less than or equal to 50400"),
+        ("regions: {eu: {utc_offset: 20h}}", "system.regions.eu.utc_offset", "at most 50400"),
         ("regions: {eu: {utc_offset: 3}}", "system.regions.eu.utc_offset", "a duration with its unit"),
         ("regions: {eu: {rtt: {us: 9ms}}}", "system.regions.eu.rtt.us", "expected another region"),
         (
