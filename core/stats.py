@@ -175,8 +175,6 @@ def curve(samples: npt.ArrayLike, points: int = 300) -> tuple[Floats, Floats]:
 
 
 def _student95(degrees: int) -> float:
-    table: Sequence[float] = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-    if degrees <= len(table):
-        return table[degrees - 1]
-    z = _Z95  # Cornish–Fisher expansion, within 0.1 % from 11 degrees on
-    return z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
+    from scipy.special import stdtrit  # loading it takes a tenth of a second, which most commands never need
+
+    return float(stdtrit(degrees, 0.975))

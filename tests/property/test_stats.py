@@ -46,8 +46,8 @@ def test_a_means_interval_is_students(values: list[float]) -> None:
     error = float(np.std(values, ddof=1)) / len(values) ** 0.5
     half = float(scipy_stats.t.ppf(0.975, len(values) - 1)) * error
     assert found.value == pytest.approx(float(np.mean(values)))
-    assert found.high - found.value == pytest.approx(half, rel=0.002, abs=1e-6)
-    assert found.value - found.low == pytest.approx(half, rel=0.002, abs=1e-6)
+    assert found.high - found.value == pytest.approx(half, rel=1e-9, abs=1e-6)
+    assert found.value - found.low == pytest.approx(half, rel=1e-9, abs=1e-6)
 
 
 def test_fewer_than_two_replications_say_nothing_of_their_spread() -> None:
