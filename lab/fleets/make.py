@@ -86,7 +86,7 @@ def simulate(
         _splits(scenario)
     engines.ready(engine, report)
     count = workers or cores()
-    with Here(work) if count == 1 else Workers(count, work, died=_died) as runner:
+    with Here(work) if count == 1 else Workers(count, work) as runner:
         found = make(
             scenario,
             cell,
@@ -180,10 +180,6 @@ def _cell(scenario: Scenario, profile: Profile, *, size: int = 1) -> Cell:
         return cell_of(scenario, profile, size=size)
     except ScaleError as error:
         raise UserError(f"{scenario.name}: {error}") from error
-
-
-def _died(task: Task) -> UserError:
-    return UserError(f"{task.name}: the worker that simulated it died (killed, or out of memory)", exit_code=3)
 
 
 def _splits(scenario: Scenario) -> None:

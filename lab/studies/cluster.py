@@ -62,7 +62,7 @@ class Cluster:
                     task = waiting.popleft()
                     # not pure: a key that the cluster remembers as failed is asked for again
                     running[self._client.submit(work, task, sent, key=f"{task.key}-{id(task)}", pure=False)] = task
-                finished = self._finished(list(running))
+                finished = self._finished(list(running))  # the scheduler gives up a frozen worker in 5 minutes
                 alone_seconds = 0.0 if finished or self._threads() else alone_seconds + _ASK_SECONDS
                 if alone_seconds >= _ALONE_SECONDS:
                     raise UserError(f"all workers of {self._address} are gone; what is done is kept", exit_code=3)
@@ -92,7 +92,13 @@ class Cluster:
             raise cannot(task, error) from error
 
     def _threads(self) -> int:
-        return sum(self._client.nthreads().values())
+        """Threads of all workers; raises UserError where the scheduler does not answer."""
+        try:
+            return sum(self._client.nthreads(callback_timeout=_ALONE_SECONDS).values())
+        except TimeoutError as error:
+            raise UserError(
+                f"the scheduler at {self._address} does not answer; what is done is kept", exit_code=3
+            ) from error
 
     def _same_code(self) -> None:
         """Workers with other code would give results of another model under our keys."""

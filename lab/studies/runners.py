@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -18,12 +19,21 @@ from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Final, Generic, Protocol, Self, TypeVar
+
+import psutil
 
 from lab.errors import UserError
 from lab.studies.task import Setup, Task, work
 from sim.studies.readings import Reading
 from stack.launch import die_with_parent
+
+#: Without a result for so long it is asked whether the workers still work …
+_ASK_SECONDS: Final = 5.0
+#: … and one that has used no processor time for so long is not waited for: it was stopped, or is stuck.
+_FROZEN_SECONDS: Final = 120.0
+#: What to do when a worker of a study is gone.
+_CONTINUE: Final = "; what is done is kept, and the same command goes on"
 
 Done = tuple[Task, Reading]
 R = TypeVar("R")
@@ -36,7 +46,7 @@ class Runner(Protocol):
 
     def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[Done]:
         """Give each task's reading, in the order in which they are finished; raises UserError that names the task
-        whose worker died or whose scenario cannot be simulated."""
+        whose worker died or froze, or whose scenario cannot be simulated."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -76,10 +86,11 @@ class Inline(Here[Reading]):
 
 
 class Workers(Generic[R]):
-    """On processes of this machine. Each is a pool of its own, so that one that dies names its task; ``died`` tells."""
+    """On processes of this machine. Each is a pool of its own, so that one that dies or freezes names its task;
+    ``advice`` is what the error then says last."""
 
-    def __init__(self, workers: int, work: Work[R], *, died: Callable[[Task], UserError]):
-        self._lanes, self._died = [_Lane(work) for _ in range(workers)], died
+    def __init__(self, workers: int, work: Work[R], *, advice: str = ""):
+        self._lanes, self._advice = [_Lane(work) for _ in range(workers)], advice
 
     def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[tuple[Task, R]]:
         """See `Runner`. Call from one thread only: the workers end with it."""
@@ -89,13 +100,19 @@ class Workers(Generic[R]):
             while waiting and free:
                 lane, task = free.pop(), waiting.popleft()
                 running[lane.submit(task, shared)] = (lane, task)
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            finished = wait(running, timeout=_ASK_SECONDS, return_when=FIRST_COMPLETED).done
+            for future, (lane, task) in running.items():
+                if lane.is_frozen() and future not in finished:
+                    raise _gone(
+                        task, f"has used no processor time for {_FROZEN_SECONDS:g} s and was ended", self._advice
+                    )
+            for future in finished:
                 lane, task = running.pop(future)
                 free.append(lane)
                 try:
                     found = future.result()
                 except BrokenProcessPool as error:
-                    raise self._died(task) from error
+                    raise died(task, self._advice) from error
                 except ValueError as error:
                     raise cannot(task, error) from error
                 except Exception as error:
@@ -115,7 +132,7 @@ class Pool(Workers[Reading]):
     """A study on processes of this machine."""
 
     def __init__(self, workers: int):
-        super().__init__(workers, work, died=died)
+        super().__init__(workers, work, advice=_CONTINUE)
 
 
 @dataclass(slots=True)
@@ -125,9 +142,28 @@ class _Lane(Generic[R]):
     work: Work[R]
     executor: ProcessPoolExecutor | None = None
     process: BaseProcess | None = None
+    spent_seconds: float = -1.0  # processor time when it was looked at
+    looked_seconds: float = 0.0
+    idle_seconds: float = 0.0
+
+    def is_frozen(self) -> bool:
+        """Whether the worker has used no processor time for `_FROZEN_SECONDS`, over many looks: after one long pause
+        between two we may have been stopped together, by Ctrl-Z."""
+        if self.process is None:
+            return False
+        try:
+            times = psutil.Process(self.process.pid).cpu_times()
+        except psutil.NoSuchProcess:  # its future says so
+            return False
+        now, spent = time.monotonic(), times.user + times.system
+        passed = min(now - self.looked_seconds, 2 * _ASK_SECONDS)
+        self.idle_seconds = self.idle_seconds + passed if spent == self.spent_seconds else 0.0
+        self.looked_seconds, self.spent_seconds = now, spent
+        return self.idle_seconds >= _FROZEN_SECONDS
 
     def submit(self, task: Task, shared: Setup) -> Future[R]:
         """Have it work on ``task``."""
+        self.spent_seconds, self.idle_seconds = -1.0, 0.0
         if self.executor is not None:
             return self.executor.submit(self.work, task, shared)
         # spawn: a fork of a process with threads may hang, and a fork server would be a parent that outlives us
@@ -171,13 +207,13 @@ def _begin(parent: int) -> None:
     die_with_parent(parent)
 
 
-def died(task: Task) -> UserError:
+def died(task: Task, advice: str = _CONTINUE) -> UserError:
     """A worker is gone, with the task it was at."""
-    return UserError(
-        f"{task.name}: the worker that simulated it died (killed, or out of memory); what is done is kept, "
-        "and the same command goes on",
-        exit_code=3,
-    )
+    return _gone(task, "died (killed, or out of memory)", advice)
+
+
+def _gone(task: Task, how: str, advice: str) -> UserError:
+    return UserError(f"{task.name}: the worker that simulated it {how}{advice}", exit_code=3)
 
 
 def cannot(task: Task, error: BaseException) -> UserError:

@@ -17,6 +17,7 @@ import pytest
 
 from core.scenario import parse
 from lab.errors import UserError
+from lab.studies import runners
 from lab.studies import sweep as sweeps
 from lab.studies.cluster import Cluster
 from lab.studies.results import RESULTS_FILE, Results
@@ -216,6 +217,31 @@ def test_a_worker_that_dies_names_its_setting_and_the_rest_is_kept(tmp_path: Pat
     killer.join()
     assert told.value.exit_code == 3
     assert killed
+    assert not multiprocessing.active_children()
+
+
+def test_a_worker_that_is_frozen_is_not_waited_for(
+    tmp_path: Path, shared: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runners, "_ASK_SECONDS", 0.1)
+    monkeypatch.setattr(runners, "_FROZEN_SECONDS", 1.0)
+    stopped: list[int] = []
+
+    def stop() -> None:
+        until(lambda: bool(multiprocessing.active_children()), "a worker")
+        for child in multiprocessing.active_children():
+            stopped.append(child.pid or 0)
+            os.kill(child.pid or 0, signal.SIGSTOP)
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    with pytest.raises(
+        UserError, match=r"traffic\.rate=30/s \(replication [01]\): the worker .* no processor time"
+    ) as told:
+        _sweep(Pool(1), tmp_path, shared, text=LONG, axes=(grid.axis("traffic.rate=30/s"),))
+    stopper.join()
+    assert told.value.exit_code == 3
+    assert stopped
     assert not multiprocessing.active_children()
 
 
