@@ -153,11 +153,6 @@ BACKGROUND: Final[dict[str, Component]] = {
 }
 
 
-def of_component(component: Component) -> tuple[Operation, ...]:
-    """Operations that ``component`` answers, in the order of this page."""
-    return tuple(operation for operation in _ALL if operation.component is component)
-
-
 def steps_of(act: str) -> tuple[str, ...]:
     """Operations that the act ``act`` of a scenario's mix consists of; raises KeyError for an unknown one."""
     if act in JOURNEYS:

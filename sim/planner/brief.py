@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from core.names import Cache, Component, Server
+from core.names import Cache, Server
 from core.profile import Profile
 from core.scenario import Scenario
 from core.scenario.demand import Demand
@@ -193,8 +193,3 @@ def _kinds(scenario: Scenario) -> dict[str, Kind]:
     found |= {str(server): Kind.VOLUME for server in _VOLUME}
     found |= {str(server): Kind.APART for server in _APART}
     return found
-
-
-def group_with(scenario: Scenario, component: Component) -> str:
-    """The group of processes that a component is in."""
-    return _groups(scenario)[str(component)]

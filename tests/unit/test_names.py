@@ -70,12 +70,6 @@ def test_journeys_are_made_of_operations() -> None:
         operations.steps_of("feed.reed")
 
 
-def test_every_operation_of_a_component_is_found_under_it() -> None:
-    found = [operation.name for component in Component for operation in operations.of_component(component)]
-    ours = [name for name, operation in operations.OPERATIONS.items() if isinstance(operation.component, Component)]
-    assert sorted(found) == sorted(ours)
-
-
 @pytest.mark.parametrize("kind", failures.KINDS, ids=lambda kind: kind.code)
 def test_a_failure_has_a_code_of_its_own_a_client_or_server_status_and_a_detail(kind: type[failures.Failure]) -> None:
     failure = kind()
