@@ -29,6 +29,8 @@ class Only:
     rate_per_second: float
     seconds: float
     seed: int
+    warm_up_seconds: float = 2.0
+    people: tuple[int, ...] = ()  # who act; everybody where none is named
 
 
 def seed(scenario_path: Path, stack: RunningStack, out: Path, *, meanwhile: Meanwhile | None = None) -> None:
@@ -74,6 +76,8 @@ def drive(
     if only is not None:
         arguments += ["--only-operation", only.operation, "--rate", f"{only.rate_per_second:g}"]
         arguments += ["--seconds", f"{only.seconds:g}", "--seed", str(only.seed)]
+        arguments += ["--warm-up", f"{only.warm_up_seconds:g}"]
+        arguments += ["--people", ",".join(map(str, only.people))] if only.people else []
     ended = child.run(
         "loadtest.drive",
         arguments,

@@ -27,6 +27,7 @@ def load_for_run(path: Path, profile: Profile) -> tuple[Scenario, str]:
     """As `load_for_stack`, of a scenario whose traffic and faults both sides can take; raises UserError for one that
     only one of them would refuse, and that after the stack has been started."""
     from loadtest import plan
+    from sim.cpu import NoDemandError
     from sim.faults import FaultError
     from sim.parts import ScaleError
     from sim.simulate import check
@@ -40,7 +41,7 @@ def load_for_run(path: Path, profile: Profile) -> tuple[Scenario, str]:
         ) from error
     try:
         check(scenario, profile)
-    except (FaultError, ScaleError) as error:
+    except (FaultError, ScaleError, NoDemandError) as error:
         raise UserError(f"{scenario.name}: {error}") from error
     return scenario, text
 

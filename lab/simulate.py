@@ -33,9 +33,10 @@ def simulate(
     """Simulate and write a run into ``folder``; ``speed`` multiplies every CPU demand (this machine over calibrated).
     ``own_profile`` is whether the profile was measured on this machine, and is kept in the record.
 
-    Raises UserError where a fault cannot act or the scenario is more than one system, and ModelError when a law of the
-    model is broken, which is a bug.
+    Raises UserError where a fault cannot act, where an operation's cost is not known or the scenario is more than one
+    system, and ModelError when a law of the model is broken, which is a bug.
     """
+    from sim.cpu import NoDemandError
     from sim.faults import FaultError
     from sim.parts import ScaleError
     from sim.simulate import COMPILED_FROM
@@ -51,7 +52,7 @@ def simulate(
             engine=engine,
             on_progress=(lambda done: report(done, 1.0)) if report else None,
         )
-    except (FaultError, ScaleError) as error:
+    except (FaultError, ScaleError, NoDemandError) as error:
         raise UserError(f"{scenario.name}: {error}") from error
     return write(
         folder,

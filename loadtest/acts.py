@@ -6,7 +6,7 @@ success. Whoever drives it decides when and how to send; so an act holds no cloc
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -93,10 +93,16 @@ class Acts:
     seeded: Seeded
     nonce: str
     viral_post: Post | None = None  # set once it has been written
+    ahead: Mapping[int, Request] = field(default_factory=dict)  # all that is left of an act, see `loadtest.ahead`
 
     def of(self, number: int) -> Act:
         """The act of request ``number`` of the schedule."""
-        name = self.schedule.acts[int(self.schedule.act[number])]
+        if number in self.ahead:
+            return _single(self.ahead[number])
+        return self.instead(number, self.schedule.acts[int(self.schedule.act[number])])
+
+    def instead(self, number: int, name: str) -> Act:
+        """The act ``name`` by the person of request ``number`` about the target of that request."""
         person, target = int(self.schedule.person[number]), int(self.schedule.target[number])
         if name == "media.upload":
             return self._upload(number, person)

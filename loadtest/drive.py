@@ -17,7 +17,7 @@ from pathlib import Path
 import gevent
 from locust.env import Environment  # importing locust patches this process for gevent, before anything else is used
 
-from loadtest import plan, progress
+from loadtest import ahead, plan, progress
 from loadtest.plan import PlanError
 from loadtest.session import LEAD_SECONDS, Session, open_session, settle
 from loadtest.sharing import Sharing
@@ -36,7 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         session = _session(arguments)
         cores = tuple(int(core) for core in arguments.cores.split(",")) if arguments.cores else ()
         settle(cores, urgent=session.spin)
-        total = len(plan.of(session.scenario, seed=session.seed))
+        if arguments.only_operation is not None:
+            session = dataclasses.replace(session, ahead=ahead.of(session, arguments.only_operation))
+        total = len(session.share())
         t0_unix_ns = session.t0_unix_ns(arguments.t0_unix, lead_seconds=arguments.lead)
     except (ValueError, OSError) as error:
         progress.complain(f"loadtest.drive: {error}")
@@ -75,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, help="… at this mean rate a second …")
     parser.add_argument("--seconds", type=float, help="… for so long")
     parser.add_argument("--warm-up", type=float, default=_CALIBRATION_WARM_UP_SECONDS, help="… after a warm-up")
+    parser.add_argument("--people", default="", help="… by these people alone, such as 3,17")
     parser.add_argument(
         "--seed", type=int, help="… by this seed instead of the scenario's: other acts of the same people"
     )
@@ -102,7 +105,8 @@ def _session(arguments: argparse.Namespace) -> Session:
         seconds=arguments.seconds,
         warm_up_seconds=arguments.warm_up,
     )
-    return dataclasses.replace(session, scenario=alone, seed=arguments.seed)
+    people = tuple(int(person) for person in arguments.people.split(",")) if arguments.people else ()
+    return dataclasses.replace(session, scenario=alone, seed=arguments.seed, people=people)
 
 
 def _wait(sharing: Sharing, total: int, stopped: list[int]) -> None:

@@ -51,8 +51,16 @@ class Plan:
         return self.worker == 0 and self.schedule.viral_author is not None
 
 
-def of(scenario: Scenario, *, worker: int = 0, worker_count: int = 1, seed: int | None = None) -> Plan:
-    """The share of one process, of the schedule with ``seed`` (None: the scenario's); raises PlanError."""
+def of(
+    scenario: Scenario,
+    *,
+    worker: int = 0,
+    worker_count: int = 1,
+    seed: int | None = None,
+    people: tuple[int, ...] = (),
+) -> Plan:
+    """The share of one process, of the schedule with ``seed`` (None: the scenario's), by ``people`` alone where some
+    are given; raises PlanError."""
     if not 0 <= worker < worker_count:
         raise PlanError(f"worker {worker} of {worker_count}: there is no such share")
     for act in {*scenario.traffic.mix_ratio, *(scenario.traffic.viral.mix_ratio if scenario.traffic.viral else ())}:
@@ -65,6 +73,10 @@ def of(scenario: Scenario, *, worker: int = 0, worker_count: int = 1, seed: int 
     if span * scenario.traffic.rate_per_second > REQUESTS_MAX:
         raise PlanError(f"{span * scenario.traffic.rate_per_second:,.0f} requests: at most {REQUESTS_MAX:,}")
     schedule = traffic.of(scenario, seed=seed)
+    if people:
+        if not 0 <= min(people) <= max(people) < scenario.population.people:
+            raise PlanError(f"people {min(people)} to {max(people)}: expected 0 to {scenario.population.people - 1}")
+        schedule = dataclasses.replace(schedule, person=np.array(people, dtype=np.int64)[schedule.person % len(people)])
     numbers = np.arange(worker, len(schedule), worker_count, dtype=np.int64)
     peak = peak_per_second(schedule.at_seconds[numbers])
     if peak > RATE_MAX_PER_SECOND:
@@ -82,21 +94,31 @@ def of(scenario: Scenario, *, worker: int = 0, worker_count: int = 1, seed: int 
 def single_operation(
     scenario: Scenario, operation: str, *, rate_per_second: float, seconds: float, warm_up_seconds: float
 ) -> Scenario:
-    """The scenario with traffic of one act at a steady mean rate, for calibration; raises PlanError."""
-    known = {*OPERATIONS, *JOURNEYS} - ONLY_WITHIN_A_JOURNEY
+    """The scenario with traffic of one act at a steady mean rate, for calibration; raises PlanError.
+
+    A part of a journey stands for the shortest journey that has it: `loadtest.ahead` does what comes before it.
+    """
+    known = {*OPERATIONS, *JOURNEYS}
     if operation not in known:
         raise PlanError(f"{operation}: expected one of {', '.join(sorted(known))}")
     if not (rate_per_second > 0 and seconds > 0 and warm_up_seconds >= 0):
         raise PlanError(f"rate {rate_per_second:g}/s for {seconds:g} s: expected more than zero")
     alone = dataclasses.replace(
         scenario.traffic,
-        mix_ratio={operation: 1.0},
+        mix_ratio={act_of(operation): 1.0},
         rate_per_second=rate_per_second,
         duration_seconds=seconds,
         warm_up_seconds=warm_up_seconds,
         viral=None,
     )
     return dataclasses.replace(scenario, traffic=alone, faults=(), expect={}, drill=None)
+
+
+def act_of(operation: str) -> str:
+    """The act by which a client comes to ``operation``: itself, or the shortest journey that has it."""
+    if operation not in ONLY_WITHIN_A_JOURNEY:
+        return operation
+    return min((name for name in JOURNEYS if operation in JOURNEYS[name]), key=lambda name: len(JOURNEYS[name]))
 
 
 def spins(scenario: Scenario) -> bool:

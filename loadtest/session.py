@@ -8,15 +8,15 @@ import gc
 import os
 import resource
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from core import population
 from core.scenario import Scenario, read
 from loadtest import address, plan, seeded
-from loadtest.acts import Acts
+from loadtest.acts import Acts, Request
 from loadtest.address import Address
 from loadtest.dispatch import Dispatch, Listener
 
@@ -43,6 +43,8 @@ class Session:
     spin: bool
     inflight_max: int | None = None  # None: what the traffic can need
     seed: int | None = None  # of the schedule; None: the scenario's
+    people: tuple[int, ...] = ()  # who act; everybody where none is named
+    ahead: Mapping[int, Request] = field(default_factory=dict)  # what `loadtest.ahead` has left of the acts
 
     def t0_unix_ns(self, told_unix_seconds: float | None, *, lead_seconds: float = LEAD_SECONDS) -> int:
         """The wall clock of t0: the one told, or the next that leaves time for the warm-up and ``lead_seconds`` before
@@ -65,6 +67,21 @@ class Session:
         if left < traffic.warm_up_seconds + traffic.duration_seconds + LEAD_SECONDS:
             raise SessionError(f"the people's tokens expire in {left:.0f} s, before the traffic ends: seed again")
 
+    def share(self, *, worker: int = 0, worker_count: int = 1) -> plan.Plan:
+        """The share of one process; raises `loadtest.plan.PlanError`."""
+        return plan.of(self.scenario, worker=worker, worker_count=worker_count, seed=self.seed, people=self.people)
+
+    def acts(self, share: plan.Plan, *, nonce: str) -> Acts:
+        """What the requests of ``share`` say."""
+        return Acts(
+            scenario=self.scenario,
+            schedule=share.schedule,
+            people=population.of(self.scenario),
+            seeded=self.seeded,
+            nonce=nonce,
+            ahead=self.ahead,
+        )
+
     def dispatch(
         self,
         *,
@@ -76,19 +93,12 @@ class Session:
         folder: Path | None = None,
     ) -> Dispatch:
         """The traffic of one process, which keeps in ``folder`` what it sees; raises `loadtest.plan.PlanError`."""
-        share = plan.of(self.scenario, worker=worker, worker_count=worker_count, seed=self.seed)
+        share = self.share(worker=worker, worker_count=worker_count)
         if self.inflight_max is not None:
             share = dataclasses.replace(share, inflight_max=self.inflight_max)
-        acts = Acts(
-            scenario=self.scenario,
-            schedule=share.schedule,
-            people=population.of(self.scenario),
-            seeded=self.seeded,
-            nonce=f"{t0_unix_ns // 1_000_000:x}",
-        )
         return Dispatch(
             share,
-            acts,
+            self.acts(share, nonce=f"{t0_unix_ns // 1_000_000:x}"),
             gateway=self.gateway,
             media=self.media,
             spin=self.spin,

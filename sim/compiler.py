@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar
 
 from core.names import Server, link
-from core.operations import BACKGROUND, OPERATIONS
+from core.operations import BACKGROUND
 from core.profile import DEGRADED, Profile
 from core.scenario import Scenario
+from sim import cpu
 from sim import flow as flows
 from sim.draws import spread_of
 from sim.flow import READS, Flow, Home, OperationFlow, Where, walk
@@ -23,8 +24,6 @@ from sim.program import DRAWS_MAX, DemandRow, Entry, Instruction, Op, PoolSpec, 
 from sim.pulls import FOLLOWED
 from sim.replication import flow_of as replicated
 
-#: A miss path is calibrated only where at least this share of look-ups missed.
-_MISS_RATIO_MIN: Final = 0.01
 #: How links begin that clients cross.
 _FROM_OUTSIDE: Final = link("client", "")
 T = TypeVar("T")
@@ -35,7 +34,8 @@ def compile_flows(
 ) -> Program:
     """Compile the operations ``names`` and the background jobs that they start.
 
-    Raises ValueError that names the operation where a page speaks of a process or link that there is not.
+    Raises ValueError that names the operation where a page speaks of a process or link that there is not, and
+    `sim.cpu.NoDemandError` where an operation's own work was not measured.
     """
     compiler = _Compiler(scenario, profile, layout)
     waiting = list(names)
@@ -48,10 +48,17 @@ def compile_flows(
         compiler.operation(name, pages[name])
         waiting += [job for job in compiler.program.jobs if job not in compiler.program.entries]
     program = compiler.program
+    cpu.check(profile, (name for name in program.entries if _works(name, pages[name])))
     if FOLLOWED not in profile.batch_sizes and "feed.read" in program.entries:
         program.notes.append("feed.read: readers were calibrated with one celebrity each, for want of a figure")
     program.topics = [_topic(job, pages[job], scenario=scenario, layout=layout) for job in program.jobs]
     return program
+
+
+def _works(name: str, page: OperationFlow) -> bool:
+    """Whether its own component has a part in an operation."""
+    steps = walk(flows.steps(page.front, page.behind))
+    return any(isinstance(step, flows.Use) and step.process == cpu.own_process(name) for step in steps)
 
 
 def _topic(job: str, page: OperationFlow, *, scenario: Scenario, layout: Layout) -> Topic:
@@ -78,7 +85,7 @@ class _Compiler:
         self._first = len(self.program.instructions)
         # by name, so that scenarios which differ in their mix still draw the same numbers for the same step
         self._visit = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big") << 20
-        self._component = str(BACKGROUND[name] if name in BACKGROUND else OPERATIONS[name].component)
+        self._component = cpu.own_process(name)
         whole = flows.steps(page.front, page.behind)
         uses = {step.process for step in walk(whole) if isinstance(step, flows.Use) and not step.degraded}
         calls = [step for step in walk(whole, healthy=True) if isinstance(step, flows.Call)]
@@ -278,9 +285,7 @@ class _Compiler:
     def _lookup(self, step: flows.Lookup, visit: int) -> Instruction:
         hit = self._add(step.hit)
         before = self._scale
-        missed = 1.0 - self._profile.cache_hit_ratio.get(step.cache, 0.0)
-        if missed >= _MISS_RATIO_MIN:  # what was measured per operation was spent by those that missed
-            self._scale = before / missed
+        self._scale = before * cpu.per_miss(self._profile, step.cache)
         miss = self._add(step.miss)
         self._scale = before
         return Instruction(
@@ -308,25 +313,21 @@ class _Compiler:
 
     def _demand(self, process: str, *, degraded: bool) -> int:
         operation = self._operation
-        usual = self._profile.demand(operation, process)
-        found = self._profile.demand(operation + DEGRADED, process) if degraded else usual
+        found = cpu.cost(self._profile, operation, process, degraded=degraded)
         if found is None:
             note = f"{operation}: its fallback path was not calibrated"
-            if degraded and note not in self.program.notes and not self._calibrated(operation + DEGRADED):
+            if degraded and note not in self.program.notes and not cpu.is_measured(self._profile, operation + DEGRADED):
                 self.program.notes.append(note)
             return -1
         # regions are taken as alike: each has its part of the rate at which an operation's cost is looked up
         rates = [rate / len(self._layout.regions) for rate in self._rates.get(operation) or (0.0,)]
-        means = [found.at(rate) for rate in rates]
-        if degraded and usual is not None:  # what the usual path shares with it is on the page already
-            means = [max(0.0, mean - usual.at(rate)) for mean, rate in zip(means, rates, strict=True)]
         row = DemandRow(
-            operation=found.operation, process=process, mean_seconds=tuple(means), sigma=spread_of(found.variation)
+            operation=found.demand.operation,
+            process=process,
+            mean_seconds=tuple(found.at(rate) for rate in rates),
+            sigma=spread_of(found.demand.variation),
         )
         return _row(self.program.demands, row)
-
-    def _calibrated(self, operation: str) -> bool:
-        return any(demand.operation == operation for demand in self._profile.demands)
 
 
 def _row(table: list[T], value: T) -> int:

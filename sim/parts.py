@@ -66,8 +66,8 @@ class Parts:
 def prepare(scenario: Scenario, profile: Profile, *, pages: Mapping[str, OperationFlow] | None = None) -> Parts:
     """Work out a scenario, by the pages of `sim.components` where no other ones are given.
 
-    Raises ScaleError where it is more than one system, ValueError where pages speak of a process that the scenario does
-    not have.
+    Raises ScaleError where it is more than one system, `sim.cpu.NoDemandError` where an operation's cost is not known,
+    ValueError where pages speak of a process that the scenario does not have.
     """
     _check_scale(scenario)
     long = arrivals.mean_count(scenario) > WHOLE_MAX
@@ -75,7 +75,7 @@ def prepare(scenario: Scenario, profile: Profile, *, pages: Mapping[str, Operati
     schedule = next(windows)
     content = Content(scenario, viral_author=schedule.viral_author)
     placed, pages = layout.of(scenario), pages or all_flows(scenario)
-    profile = stated.applied(profile, scenario, pages=pages, content=content)
+    profile = stated.applied(profile, scenario.demand, pages=pages, grows=stated.growth(profile, content))
     program = _program(scenario, profile, placed, pages)
     kernel = Kernel(start_seconds=-scenario.traffic.warm_up_seconds)
     built = plant.build(kernel, program, scenario=scenario, profile=profile, layout=placed)

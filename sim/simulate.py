@@ -61,7 +61,8 @@ def simulate(
 
     Raises `sim.laws.ModelError` where the model breaks a law, which is a bug of it; `sim.faults.FaultError` where a
     fault names a process that the scenario does not have, or a link that its traffic does not cross;
-    `sim.parts.ScaleError` where it is more than one system, or a very long run of one that saturates.
+    `sim.parts.ScaleError` where it is more than one system, or a very long run of one that saturates;
+    `sim.cpu.NoDemandError` where an operation's cost is neither measured nor stated.
     """
     parts = prepare(scenario, profile)
     name = chosen(parts, engine)
@@ -76,7 +77,7 @@ def simulate(
 
 def check(scenario: Scenario, profile: Profile) -> None:
     """Raise what `simulate` would refuse ``scenario`` by, before anything is run on either side: FaultError,
-    ScaleError."""
+    ScaleError, NoDemandError."""
     faults.deeds(prepare(scenario, profile).plant, scenario=scenario, profile=profile)
 
 

@@ -7,38 +7,59 @@ has them: where a part of it grows with the graph, the profile gets what comes t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
-from core.operations import BACKGROUND, OPERATIONS
-from core.profile import DEGRADED, Demand, Profile
-from core.scenario import Scenario
-from core.scenario.demand import AT
+from core.profile import DEGRADED, Profile
+from core.profile import Demand as Cost
+from core.scenario.demand import AT, Core, Demand
+from sim import cpu
 from sim import flow as flows
 from sim.content import Content
 from sim.flow import OperationFlow, Per
-from sim.planner.demands import STATED_VARIATION, core_of, speed
 from sim.pulls import Pulls
 
+#: Of a value that a design states without saying how it varies.
+STATED_VARIATION: Final = 0.5
+#: Core of a machine that does not tell its clock: one of 2017 at its base clock.
+PLAIN_CORE: Final = Core(ghz=2.5)
+_GHZ: Final = re.compile(r"@\s*([0-9.]+)\s*GHz")
 
-def applied(profile: Profile, scenario: Scenario, *, pages: Mapping[str, OperationFlow], content: Content) -> Profile:
-    """The profile with what the scenario states; the same profile where it states nothing."""
-    demand = scenario.demand
+
+def core_of(profile: Profile) -> Core:
+    """The core that a profile was measured on, by the clock in its processor's name."""
+    match = _GHZ.search(str(profile.machine.get("processor", "")))
+    return Core(ghz=float(match[1])) if match else PLAIN_CORE
+
+
+def speed(core: Core, *, over: Core) -> float:
+    """Work a second of ``core`` over that of another."""
+    return core.ghz * core.ipc / (over.ghz * over.ipc)
+
+
+def applied(
+    profile: Profile, demand: Demand | None, *, pages: Mapping[str, OperationFlow], grows: Mapping[Per, float]
+) -> Profile:
+    """The profile with what the scenario states; the same profile where it states nothing.
+
+    ``grows`` is what work of each kind is in the mean of this workload, over what it was in calibration.
+    """
     if demand is None or not demand.cpu_seconds:
         return profile
     factor = speed(demand.core, over=core_of(profile)) if demand.core is not None else 1.0
     found = {(each.operation, each.process): each for each in profile.demands}
     for name, seconds in demand.cpu_seconds.items():
         operation, _, process = name.partition(AT)
-        process = process or str(BACKGROUND[operation] if operation in BACKGROUND else OPERATIONS[operation].component)
-        grown = _growth(pages.get(operation), process, profile, content)
+        process = process or cpu.own_process(operation)
         usual = found.get((operation, process))
-        stated = Demand(
+        stated = Cost(
             operation=operation,
             process=process,
             rates_per_second=(1.0,),
-            cpu_seconds=(seconds * factor / grown,),
+            cpu_seconds=(seconds * factor / _growth(pages.get(operation), process, grows),),
             variation=usual.variation if usual is not None else STATED_VARIATION,
         )
         found[operation, process] = stated
@@ -48,29 +69,27 @@ def applied(profile: Profile, scenario: Scenario, *, pages: Mapping[str, Operati
     return msgspec.structs.replace(profile, demands=tuple(found.values()))
 
 
-def _growth(page: OperationFlow | None, process: str, profile: Profile, content: Content) -> float:
-    """The mean of an operation's work for a process as the graph has it, over what it would be in calibration."""
+def growth(profile: Profile, content: Content) -> dict[Per, float]:
+    """What work of each kind is in the mean of these people, over what it was in calibration."""
+    pushed, pulls = content.mean_push_count(), Pulls.of(profile)
+    return {Per.PUSH: pushed / max(1.0, profile.batch_sizes.get("fanout.deliver", pushed))} | {
+        per: pulls.factor(per, followed=content.mean_pull_count(), known=content.celebrities())
+        for per in (Per.PULL, Per.MERGE)
+    }
+
+
+def _growth(page: OperationFlow | None, process: str, grows: Mapping[Per, float]) -> float:
+    """The mean of an operation's work for a process in this workload, over what it would be in calibration."""
     if page is None:
         return 1.0
     whole = flows.walk(flows.steps(page.front, page.behind), healthy=True)
     uses = [step for step in whole if isinstance(step, flows.Use) and step.process == process and not step.degraded]
     shares = sum(use.share for use in uses)
-    if not shares:
-        return 1.0
-    return sum(use.share * mean_factor(use.per, profile, content) for use in uses) / shares
+    grown = sum(use.share * grows.get(use.per, 1.0) for use in uses)
+    return grown / shares if shares and grown else 1.0
 
 
-def mean_factor(per: Per, profile: Profile, content: Content) -> float:
-    """What work of this kind is in the mean of these people, over what it was in calibration."""
-    if per is Per.VISIT:
-        return 1.0
-    if per is Per.PUSH:
-        pushed = content.mean_push_count()
-        return pushed / max(1.0, profile.batch_sizes.get("fanout.deliver", pushed))
-    return Pulls.of(profile).factor(per, followed=content.mean_pull_count(), known=content.celebrities())
-
-
-def _beyond(beyond: Demand, usual: Demand, stated: Demand) -> Demand:
+def _beyond(beyond: Cost, usual: Cost, stated: Cost) -> Cost:
     """What the fallback path costs more than the usual one, in proportion to what the usual one is stated to cost."""
     base = stated.cpu_seconds[0]
     return msgspec.structs.replace(

@@ -15,6 +15,7 @@ from core.scenario import Scenario
 from core.scenario.demand import Demand
 from core.scenario.intent import DEFAULT, SERVICES, Intent
 from sim.cost.prices import PriceBook
+from sim.cpu import NoDemandError
 from sim.planner import contents, demands, latency, workload
 from sim.planner.contents import Contents, Sizes
 from sim.planner.demands import Demands, Graph
@@ -125,12 +126,10 @@ def brief(scenario: Scenario, profile: Profile, book: PriceBook) -> Brief:
         celebrities=work.celebrities,
         celebrities_followed=work.celebrities_followed,
     )
-    costs = demands.of(scenario, profile, names=names, graph=graph)
-    if costs.missing:
-        raise PlanError(
-            f"demand.per_day: {', '.join(costs.missing)} {'was' if len(costs.missing) == 1 else 'were'} not "
-            "calibrated, and free work is no plan; state demand.cpu for it or calibrate it"
-        )
+    try:
+        costs = demands.of(scenario, profile, names=names, graph=graph)
+    except NoDemandError as error:
+        raise PlanError(f"demand.per_day: {error}") from error
     kinds = _kinds(scenario)
     for name in intent.fleet:
         if kinds.get(name) not in (Kind.SERVICE, Kind.STORE):

@@ -11,7 +11,7 @@ from typing import Final
 
 from core.scenario.demand import Core
 from sim.cost.prices import HOURS_PER_MONTH, TERM_MARK, Price, PriceBook, PriceError
-from sim.planner.demands import speed
+from sim.stated import speed
 
 #: Work of a core with two busy threads over that with one (Intel gives 1.3 for its own benchmark; servers see less).
 SMT_GAIN: Final = 1.25

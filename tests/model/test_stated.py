@@ -54,10 +54,14 @@ def _spent(asked: Scenario, process: str, operation: str) -> float:
     return seconds / (result.outcomes.services()[operation].count * 21 / 20)  # the warm-up is in the usage
 
 
+def _applied(told: Profile, asked: Scenario) -> Profile:
+    grows = stated.growth(told, Content(asked, viral_author=None))
+    return stated.applied(told, asked.demand, pages=all_flows(asked), grows=grows)
+
+
 def test_a_scenario_that_states_nothing_has_the_calibrated_profile() -> None:
     asked, told = scenario(), _calibrated()
-    content = Content(asked, viral_author=None)
-    assert stated.applied(told, asked, pages=all_flows(asked), content=content) is told
+    assert _applied(told, asked) is told
 
 
 def test_stated_cpu_is_what_a_request_costs() -> None:
@@ -75,17 +79,15 @@ def test_work_that_grows_with_the_graph_is_in_the_mean_what_is_stated() -> None:
 
 def test_seconds_of_another_core_are_brought_to_the_calibrated_one() -> None:
     asked = _asked(core=Core(ghz=1.25), feed_read=0.010)  # a machine that does not tell its clock has 2.5 GHz
-    content = Content(asked, viral_author=None)
-    found = stated.applied(_calibrated(), asked, pages=all_flows(asked), content=content)
+    found = _applied(_calibrated(), asked)
     whole = _asked(feed_read=0.005)
-    other = stated.applied(_calibrated(), whole, pages=all_flows(whole), content=content)
+    other = _applied(_calibrated(), whole)
     assert found.demand("feed.read", "feed") == other.demand("feed.read", "feed")
 
 
 def test_the_fallback_path_costs_more_in_proportion() -> None:
     asked = _asked(feed_read=0.024)
-    content = Content(asked, viral_author=None)
-    found = stated.applied(_calibrated(), asked, pages=all_flows(asked), content=content)
+    found = _applied(_calibrated(), asked)
     usual, beyond = found.demand("feed.read", "feed"), found.demand("feed.read/degraded", "feed")
     assert usual is not None
     assert beyond is not None
@@ -94,8 +96,7 @@ def test_the_fallback_path_costs_more_in_proportion() -> None:
 
 def test_what_no_page_knows_is_done_behind_the_answer() -> None:
     asked = _asked(feed_read__discovery=0.007)
-    content = Content(asked, viral_author=None)
-    found = stated.applied(_calibrated(), asked, pages=all_flows(asked), content=content)
+    found = _applied(_calibrated(), asked)
     cost = found.demand("feed.read", "discovery")
     assert cost == Cost(
         operation="feed.read", process="discovery", rates_per_second=(1.0,), cpu_seconds=(0.007,), variation=0.5

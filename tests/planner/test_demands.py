@@ -6,7 +6,9 @@ import pytest
 
 from core.profile import Profile
 from sim import flow as flows
+from sim import stated
 from sim.components import all_flows
+from sim.cpu import NoDemandError
 from sim.planner import demands
 from sim.planner.demands import Graph
 from sim.pulls import Pulls
@@ -102,12 +104,12 @@ def test_stated_milliseconds_are_brought_to_the_calibrated_core() -> None:
 
 
 def test_the_processors_name_tells_the_calibrated_clock() -> None:
-    assert demands.core_of(made.profile()).ghz == 2.6
+    assert stated.core_of(made.profile()).ghz == 2.6
 
 
-def test_work_that_nobody_measured_is_missing_by_name() -> None:
-    found = demands.of(made.scenario(), made.profile(), names=("feed.read", "comment.add"), graph=GRAPH)
-    assert found.missing == ("comment.add",)
+def test_work_that_nobody_measured_is_refused_by_name() -> None:
+    with pytest.raises(NoDemandError, match=r"comment\.add, story\.create: measure it with `windtunnel calibrate`"):
+        demands.of(made.scenario(), made.profile(), names=("feed.read", "comment.add", "story.create"), graph=GRAPH)
 
 
 def test_own_work_of_branches_at_once_is_one_turn_at_the_loop() -> None:

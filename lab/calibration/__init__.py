@@ -1,0 +1,1 @@
+"""What calibration measures, point by point, and how points become the demands of a profile."""

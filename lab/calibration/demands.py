@@ -1,0 +1,98 @@
+"""From measured points to a profile's demands: what a measurement holds of a job is given to that job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+
+from core.names import Component, Server
+from core.profile import Demand
+from lab.calibration.point import Point
+from lab.calibration.series import FEW, MANY, SHARES
+
+#: Below it a demand is none.
+_NOTHING_SECONDS: Final = 1e-6
+#: Of a job's execution: nobody waits for it, so its latency is not seen.
+_JOB_VARIATION: Final = 0.3
+#: Stores whose work grows with the timelines that a fan-out writes: followers are read, timelines written.
+_PER_TIMELINE: Final = (str(Component.FANOUT), str(Server.REDIS), str(Server.POSTGRES))
+_POST, _DELIVER, _REMOVE, _POST_DELETE = "post.create", "fanout.deliver", "media.remove", "post.delete"
+
+
+def of(points: Sequence[Point], *, few: float, many: float, timelines: float) -> tuple[Demand, ...]:
+    """All demands. A fan-out was measured at ``few`` and at ``many`` timelines a post; that of a profile is for
+    ``timelines``."""
+    by_name: dict[str, list[Point]] = {}
+    for point in sorted(points, key=lambda each: (each.operation, each.rate_per_second)):
+        by_name.setdefault(point.operation, []).append(point)
+    sizes = by_name.pop(_POST + FEW), by_name.pop(_POST + MANY)
+    found = [demand for name, each in by_name.items() for demand in _shared(name, each)]
+    found += _fanned_out(*sizes, few=few, many=many, timelines=timelines)
+    return tuple(_without_removals(found))
+
+
+def _shared(operation: str, points: Sequence[Point]) -> Iterator[Demand]:
+    shares = SHARES.get(operation, {})
+    for process in sorted({name for point in points for name in point.cpu_seconds}):
+        parts = shares.get(process, {operation: 1.0})
+        for name, share in parts.items():
+            yield from _demand(
+                name,
+                process,
+                [(point.rate_per_second, point.cpu_seconds.get(process, 0.0)) for point in points],
+                ratio=share / sum(parts.values()),
+                variation=points[0].variation if name == operation else _JOB_VARIATION,
+            )
+
+
+def _demand(
+    operation: str, process: str, found: Sequence[tuple[float, float]], *, variation: float, ratio: float = 1.0
+) -> Iterator[Demand]:
+    values = tuple(seconds * ratio for _, seconds in found)
+    if max(values) > _NOTHING_SECONDS:
+        yield Demand(
+            operation=operation,
+            process=process,
+            rates_per_second=tuple(rate for rate, _ in found),
+            cpu_seconds=values,
+            variation=variation,
+        )
+
+
+def _fanned_out(
+    small: Sequence[Point], large: Sequence[Point], *, few: float, many: float, timelines: float
+) -> Iterator[Demand]:
+    """A post's own cost, and what grows with its timelines: a straight line through both sizes at every rate, with one
+    slope for all rates."""
+    pairs = list(zip(small, large, strict=True))
+    rates = [min(one.rate_per_second, other.rate_per_second) for one, other in pairs]
+    variation = small[0].variation
+    for process in sorted({name for point in (*small, *large) for name in point.cpu_seconds}):
+        ends = [(one.cpu_seconds.get(process, 0.0), other.cpu_seconds.get(process, 0.0)) for one, other in pairs]
+        slope = 0.0
+        if process in _PER_TIMELINE:
+            slope = max(0.0, float(np.mean([(high - low) / (many - few) for low, high in ends])))
+        middle = slope * (few + many) / 2.0
+        constants = [max(0.0, (low + high) / 2.0 - middle) for low, high in ends]
+        yield from _demand(_POST, process, list(zip(rates, constants, strict=True)), variation=variation)
+        yield from _demand(_DELIVER, process, [(rates[0], slope * timelines)], variation=_JOB_VARIATION)
+
+
+def _without_removals(found: Sequence[Demand]) -> Iterator[Demand]:
+    """A deleted post's photo is removed at once: that work has its own demand already."""
+    removals = {each.process: each for each in found if each.operation == _REMOVE}
+    deleting = {each.process for each in found if each.operation == _POST_DELETE}
+    if str(Component.MEDIA) in removals and str(Component.MEDIA) not in deleting:  # fan-out shares its process
+        removals[str(Component.FANOUT)] = removals.pop(str(Component.MEDIA))
+    for each in found:
+        removal = removals.get(each.process)
+        if each.operation != _POST_DELETE or removal is None:
+            yield each
+            continue
+        values = [
+            (rate, max(0.0, seconds - removal.at(rate)))
+            for rate, seconds in zip(each.rates_per_second, each.cpu_seconds, strict=True)
+        ]
+        yield from _demand(_POST_DELETE, each.process, values, variation=each.variation)

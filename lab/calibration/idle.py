@@ -1,0 +1,55 @@
+"""CPU that the stack uses while nobody asks for anything, and how much that varies."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from lab.progress import task
+from lab.sampler import UsageSampler
+from stack.control import RunningStack
+from stack.usage import Accounting
+
+IDLE_SECONDS: Final = 15.0
+#: Standard deviations of idle use by which a measurement must stand out.
+_SIGNIFICANT: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idle:
+    """By process: share of a core, and the standard deviation of what it uses in one second."""
+
+    ratio: Mapping[str, float]
+    sigma_seconds: Mapping[str, float]
+
+    def noise_seconds(self, process: str, seconds: float) -> float:
+        """CPU seconds by which what a process uses in so long may differ from its mean though nothing was asked."""
+        return _SIGNIFICANT * self.sigma_seconds.get(process, 0.0) * math.sqrt(max(0.0, seconds))
+
+    @property
+    def whole_ratio(self) -> float:
+        """Of all processes together."""
+        return sum(self.ratio.values())
+
+
+def measure(stack: RunningStack, *, seconds: float = IDLE_SECONDS) -> Idle:
+    """Look at a stack without traffic for ``seconds``."""
+    with task("idle") as report:
+        accounting = Accounting()
+        with UsageSampler(lambda: accounting.read(stack), t0_unix=time.time()) as sampler:
+            for second in range(int(seconds) + 1):
+                report(second, seconds)
+                time.sleep(1.0)
+        rows = sampler.rows(first_second=0, last_second=int(seconds))
+    used: dict[str, list[float]] = {}
+    for name, _, spent in rows:
+        used.setdefault(name, []).append(max(0.0, spent))
+    return Idle(
+        ratio={name: float(np.mean(each)) for name, each in used.items()},
+        sigma_seconds={name: float(np.std(each)) for name, each in used.items()},
+    )

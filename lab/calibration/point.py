@@ -1,0 +1,145 @@
+"""One steady run of one operation on the stack, and the CPU that the operating system accounts to each process."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from core import run
+from core.names import Server
+from core.operations import OPERATIONS
+from core.scenario import Scenario
+from lab import load
+from lab.calibration.idle import Idle
+from lab.calibration.series import LEAVES_WORK_TO, Series
+from lab.sampler import UsageSampler
+from stack.control import RunningStack
+from stack.usage import Accounting
+
+START_SECONDS_MAX: Final = 200.0  # of the generator, with what it does ahead
+#: Share of a point's requests that must end as they should.
+CARRIED_RATIO_MIN: Final = 0.9
+_SETTLED_SECONDS_MAX: Final = 60.0
+
+
+class OverloadError(Exception):
+    """More requests than this machine carries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One steady run: CPU seconds per operation by process class, and how its latency varied."""
+
+    operation: str  # `Series.name`
+    rate_per_second: float
+    cpu_seconds: Mapping[str, float]
+    variation: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What every point is measured with: a stack that is seeded and otherwise idle."""
+
+    scenario: Scenario
+    path: Path  # of the scenario's file
+    stack: RunningStack
+    work: Path
+    idle: Idle
+
+    def measure(self, series: Series, rate_per_second: float, *, seed: int) -> Point:
+        """Measure one point; raises OverloadError where too few requests end as they should, UserError where the
+        generator fails."""
+        out = self.work / "point"
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        began = time.time()
+        accounting = Accounting()
+        with UsageSampler(lambda: accounting.read(self.stack), t0_unix=began) as sampler:
+            told = load.drive(
+                self.path,
+                self.stack,
+                self.work / "seeded",
+                out,
+                duration_seconds=START_SECONDS_MAX + series.seconds,
+                cores=self.scenario.system.placement.cores.load,
+                only=load.Only(
+                    operation=series.operation,
+                    rate_per_second=rate_per_second,
+                    seconds=series.seconds,
+                    seed=seed,
+                    warm_up_seconds=series.warm_up_seconds,
+                    people=series.people,
+                ),
+            )
+            if series.operation in LEAVES_WORK_TO:
+                self.settle()
+        samples = run.read_samples(out / "samples.parquet")
+        first = samples.where(samples.step == 0)
+        as_expected = int((first.outcome == series.expected.value).sum())
+        if not len(first) or as_expected < CARRIED_RATIO_MIN * len(first):
+            kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(first.outcome.tolist()).most_common())
+            raise OverloadError(
+                f"{series.name} at {rate_per_second:.3g}/s: of {len(first)} requests {as_expected} were "
+                f"{series.expected} ({kinds})"
+            )
+        # from before the warm-up until the work that was left is done: nothing is split between in and out
+        since, until = told["t0_unix"] - began - series.warm_up_seconds - 0.5, time.time() - began
+        spent = {
+            key: self._beyond_idle(key, value, until - since)
+            for key, value in sampler.total(since_seconds=since, until_seconds=until).items()
+        }
+        latencies = np.sort(first.answered().latency_seconds)
+        trimmed = latencies[: max(2, int(0.99 * len(latencies)))]
+        return Point(
+            operation=series.name,
+            rate_per_second=rate_per_second,
+            cpu_seconds=by_class(
+                self.scenario, series.operation, {key: value / len(first) for key, value in spent.items()}
+            ),
+            variation=float(trimmed.std() / trimmed.mean()),
+            count=len(first),
+        )
+
+    def settle(self) -> None:
+        """Wait until the work that was left for later is done: CPU use is near idle for a second."""
+        deadline = time.monotonic() + _SETTLED_SECONDS_MAX
+        allowed = self.idle.whole_ratio * 1.5 + 0.03
+        accounting = Accounting()
+        before = sum(accounting.read(self.stack).values())
+        while time.monotonic() < deadline:
+            time.sleep(1.0)
+            now = sum(accounting.read(self.stack).values())
+            if now - before < allowed:
+                return
+            before = now
+
+    def _beyond_idle(self, process: str, used_seconds: float, seconds: float) -> float:
+        """What a process used for the requests; nothing where idle use may have been as much by chance."""
+        beyond = used_seconds - self.idle.ratio.get(process, 0.0) * seconds
+        return beyond if beyond > self.idle.noise_seconds(process, seconds) else 0.0
+
+
+def by_class(scenario: Scenario, operation: str, used: Mapping[str, float]) -> dict[str, float]:
+    """From names of processes to components and kinds of server (see `core.profile.Demand.process`)."""
+    own = OPERATIONS[operation].component
+    found: dict[str, float] = {}
+    for name, seconds in used.items():
+        members = scenario.system.placement.processes.get(name.partition("-")[0])
+        if members is None:
+            key = name.rpartition("_")[0] if name.rpartition("_")[2].isdigit() else name.partition("-")[0]
+        elif own in members:
+            key = str(own)
+        elif operation in LEAVES_WORK_TO and LEAVES_WORK_TO[operation] in members:
+            key = str(LEAVES_WORK_TO[operation])
+        else:
+            key = str(members[0])
+        found[key] = found.get(key, 0.0) + seconds
+    return {key: value for key, value in found.items() if key != Server.PROMETHEUS}

@@ -1,0 +1,108 @@
+"""Does, ahead of the traffic, what has to be there before an operation can be measured alone.
+
+A part of a journey needs what the steps before it have made: a photo that is deleted was uploaded and processed. And a
+like is taken away, a comment listed, where there is one. All of this is done before the clock starts; what is left is
+one request for each act.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Final
+
+import gevent
+from gevent.pool import Pool
+
+from core.names import Outcome, PhotoState
+from core.operations import ONLY_WITHIN_A_JOURNEY
+from loadtest.acts import Acts, Answer, Request, Target
+from loadtest.address import Address
+from loadtest.plan import PlanError
+from loadtest.session import Session
+from loadtest.wire import Connections
+
+#: What is done before an operation, by the same person about the same thing.
+BEFORE: Final = {"like.remove": "like.add", "graph.unfollow": "graph.follow", "comment.list": "comment.add"}
+_AT_ONCE: Final = 8
+_PROCESSED_SECONDS_MAX: Final = 120.0  # from the last upload until all photos have been rendered
+_LOOK_SECONDS: Final = 0.1
+
+
+def of(session: Session, operation: str) -> dict[int, Request]:
+    """What is left to send, by number of the request; empty where nothing has to be there before ``operation``.
+
+    Raises PlanError where something could not be made.
+    """
+    if operation not in ONLY_WITHIN_A_JOURNEY and operation not in BEFORE:
+        return {}
+    share = session.share()
+    made = _Made(session, session.acts(share, nonce=f"ahead{time.time_ns() // 1_000_000:x}"), operation)
+    pool = Pool(_AT_ONCE)
+    for number in share.numbers.tolist():
+        pool.spawn(made.make, number)
+    pool.join()
+    made.wait()
+    if len(made.left) < len(share):
+        kinds = ", ".join(f"{count} × {why}" for why, count in made.trouble.most_common())
+        raise PlanError(f"{operation}: {len(share) - len(made.left)} of {len(share)} could not be prepared: {kinds}")
+    return made.left
+
+
+class _Made:
+    """What has been made so far."""
+
+    def __init__(self, session: Session, acts: Acts, operation: str) -> None:
+        self._session, self._acts, self._operation = session, acts, operation
+        self._connections: dict[Address, Connections] = {}
+        self._photos: list[Request] = []  # that ask whether a photo is ready
+        self.left: dict[int, Request] = {}
+        self.trouble: Counter[str] = Counter()
+
+    def make(self, number: int) -> None:
+        """Do all of an act but its last request."""
+        before = BEFORE.get(self._operation)
+        if before is not None:
+            for request in self._acts.instead(number, before):
+                if not self._asked(request):
+                    return
+        act = self._acts.of(number)
+        request = next(act)
+        while request.operation != self._operation:
+            answer = self._asked(request)
+            if answer is None:
+                return
+            try:
+                request = act.send(answer)
+            except StopIteration:
+                self.trouble[f"{request.operation} was not what was expected"] += 1
+                return
+        self.left[number] = request
+
+    def wait(self) -> None:
+        """Wait until every photo that was uploaded has been processed; raises PlanError."""
+        until = time.monotonic() + _PROCESSED_SECONDS_MAX
+        for request in self._photos:
+            while self._exchange(request).at("media", "state") not in (PhotoState.SUCCEEDED, PhotoState.FAILED):
+                if time.monotonic() > until:
+                    raise PlanError(f"photos were not processed within {_PROCESSED_SECONDS_MAX:.0f} s")
+                gevent.sleep(_LOOK_SECONDS)
+
+    def _asked(self, request: Request) -> Answer | None:
+        """The answer; None, and why, where it was no success."""
+        answer = self._exchange(request)
+        if answer.outcome is not Outcome.OK:
+            self.trouble[f"{request.operation} {answer.outcome} ({answer.status})"] += 1
+            return None
+        if request.operation == "media.complete":
+            path = request.path.removesuffix("/complete")
+            self._photos.append(Request(operation="media.read", method="GET", path=path, headers=request.headers))
+        return answer
+
+    def _exchange(self, request: Request) -> Answer:
+        ways = {Target.GATEWAY: self._session.gateway, Target.MEDIA: self._session.media}
+        where = request.at or ways[request.target]
+        connections = self._connections.get(where)
+        if connections is None:
+            connections = self._connections[where] = Connections(where, limit=_AT_ONCE)
+        return connections.exchange(request, timeout_seconds=self._session.scenario.traffic.timeout_seconds)
