@@ -12,7 +12,7 @@ from core import judge, stats
 from core.names import ERRORS, Origin
 from core.run import Run, Samples
 from core.stats import Estimate
-from lab import agreement, counts, figures
+from lab import agreement, counts, figures, modelled
 from lab.tables import ends, labelled, table
 from sim.outcomes import Service
 
@@ -54,6 +54,8 @@ def summarize(run: Run) -> str:
         lines.append(f"{_MARKS[verdict.held]} {verdict.name:<{_NAME}}{limit:>9}{value:>15}   {word}")
     head = ["OPERATION", "n", "rate/s", "errors", *(f"p{q * 100:g} ms" for q in agreement.QUANTILES)]
     lines += ["", *table(head, [_row(each) for each in operations(run)])[0], ""]
+    for label, text in modelled.lines(record.facts):
+        lines += labelled(label, text)
     lines += labelled(
         "NOTE",
         "± is half of the 95 % interval, from tenths of this one run (a rate's from its visits); a peak that comes "

@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from lab import figures
+from lab import figures, modelled
 from lab.comparison import CacheSide, Comparison, Judged, OperationPair, SideFacts, Verdict
 from lab.tables import WIDTH, ends, labelled
 
@@ -141,6 +141,8 @@ def _facts(comparison: Comparison) -> list[str]:
         lines += labelled("COST", f"not priced: {comparison.cost.reason}")
     if comparison.speed is not None:
         lines += labelled("SPEED", f"this run used {comparison.speed.ratio:.2f} × the calibrated CPU demand")
+    for label, text in modelled.lines(comparison.simulated.facts):
+        lines += labelled(label, text)
     for side in (comparison.simulated, comparison.measured):
         if not side.present:
             lines += labelled("NOTE", side.reason)

@@ -45,6 +45,7 @@ def postgres(
     commits: bool = False,
     degraded: bool = False,
     role: int = PRIMARY,
+    per: Per = Per.VISIT,
 ) -> Flow:
     """Statements on one instance, ``trips`` round trips on one connection; a transaction writes and ``commits``; a read
     that bears to be a little behind is one of ``role`` `READS`.
@@ -53,7 +54,9 @@ def postgres(
     """
     # what must be new is read and written where it is at home; a copy is in every region
     home = _HOMES.get(where, Home.HERE) if role == PRIMARY else Home.HERE
-    work: Flow = Use(process=Server.POSTGRES, share=share, where=where, degraded=degraded, role=role, home=home)
+    work: Flow = Use(
+        process=Server.POSTGRES, share=share, where=where, degraded=degraded, role=role, home=home, per=per
+    )
     if commits:
         work = steps(work, Commit(where=where, share=share, home=home))
     name = link(component, Server.POSTGRES)

@@ -9,8 +9,9 @@ import streamlit as st
 
 from dashboards import cached, heading
 from dashboards.data import Entry
+from dashboards.text import plain
 from dashboards.views.runs import table
-from lab import charts, figures
+from lab import charts, figures, modelled
 from lab.comparison import Comparison, OperationPair
 
 HISTORY_MAX: Final = 20
@@ -25,11 +26,20 @@ def show(known: Sequence[Entry], entry: Entry) -> None:
     _tiles(comparison)
     _expectations(comparison)
     _timeline(entry, comparison)
+    _modelled(comparison)
     st.subheader("History", anchor=False)
     same = [each for each in known if each.comparison is None or each.comparison.scenario == comparison.scenario]
     if len(same) < 2:
         st.caption("One run of this scenario: there is no trend yet, and how much two runs differ is not known.")
     table(same[:HISTORY_MAX], key="history")
+
+
+def _modelled(comparison: Comparison) -> None:
+    found = modelled.remarks(comparison.simulated.facts)
+    if not found:
+        return
+    st.subheader("What the model says of itself", anchor=False)
+    st.table([{"": each.title, "simulated": plain(each.text)} for each in found], hide_index=True, border="horizontal")
 
 
 def _tiles(comparison: Comparison) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from core.names import Origin
 from core.run import Run
-from lab import figures
+from lab import figures, modelled
 from lab.comparison import Comparison, Pair, SideFacts
 from lab.report import agreement
 from lab.report.drawings import latency_sections, overview, timeline
@@ -29,6 +29,7 @@ def content(comparison: Comparison, runs: Mapping[Origin, Run], scenario_text: s
         _hits(comparison),
         _ledger(comparison),
         _cost(comparison),
+        _modelled(comparison),
         _validity(comparison),
         _repeat(comparison, scenario_text),
     ]
@@ -219,6 +220,17 @@ def _priced(name: str, pair: Pair | None) -> Row:
         return Row(cells=(name, figures.MISSING, figures.MISSING, figures.MISSING))
     cells = (name, figures.dollars(pair.simulated), figures.dollars(pair.measured), figures.error(pair.error_ratio))
     return Row(cells=cells)
+
+
+def _modelled(comparison: Comparison) -> Section | None:
+    found = modelled.remarks(comparison.simulated.facts)
+    if not found:
+        return None
+    rows = tuple(Row(cells=(each.title, each.text)) for each in found)
+    return Section(
+        title="What the model says of itself",
+        tables=(Table(head=("", "simulated"), rows=rows, texts=frozenset({0, 1})),),
+    )
 
 
 def _validity(comparison: Comparison) -> Section:

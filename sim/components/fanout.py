@@ -1,6 +1,8 @@
 """Fan-out: a new post goes into its followers' timelines, unless its author is a celebrity whose posts readers pull.
 
-The split is `core.policies.fanout`, the same function as the service's; the work grows with the timelines written.
+The split is `core.policies.fanout`, the same function as the service's. Here is what grows with the timelines written,
+at every store: followers are read from PostgreSQL, timelines written to Redis. What a fan-out costs for one follower as
+for many is in `post.create`, behind its answer.
 Posts of one author keep their order: they stand in one partition, which is handled in order.
 """
 
@@ -11,8 +13,8 @@ from typing import Final
 
 from core.names import Component, Server, link
 from core.scenario import Scenario
-from sim.flow import NOTHING, Call, Decide, Each, Keyed, OperationFlow, Per, Policy, Use, Where, steps
-from sim.stores import heard
+from sim.flow import NOTHING, READS, Call, Decide, Each, Keyed, OperationFlow, Per, Policy, Use, Where, steps
+from sim.stores import heard, postgres
 
 FANOUT: Final = Component.FANOUT
 
@@ -21,6 +23,8 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     """The job behind a new post."""
     node = Use(process=Server.REDIS, where=Where.EACH, per=Per.PUSH)
     write = Each(process=Server.REDIS, inner=Call(link=link(FANOUT, Server.REDIS), inner=node))
-    push = steps(Use(process=FANOUT, share=0.5, per=Per.PUSH), write, Use(process=FANOUT, share=0.5, per=Per.PUSH))
+    followers = postgres(FANOUT, where=Where.AUTHOR, role=READS, per=Per.PUSH)
+    own = Use(process=FANOUT, share=0.5, per=Per.PUSH)
+    push = steps(followers, own, write, own)
     deliver = heard(FANOUT, Decide(policy=Policy.FANOUT, cases=(push, NOTHING)))
     return {"fanout.deliver": OperationFlow(front=deliver, keyed=Keyed.AUTHOR)}

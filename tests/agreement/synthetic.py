@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
@@ -29,6 +30,15 @@ MEDIANS = {
     "object.put": 0.011,
     "media.complete": 0.013,
     "post.create": 0.010,
+}
+#: What a simulated run says of itself, as `sim.simulate` writes it.
+FACTS: Final = {
+    "assumed": ["feed.read: its fallback path was not calibrated"],
+    "busiest": {"host stack": 0.61, "process feed": 0.4},
+    "breaker_opened_count": {"feed.timeline": 3, "feed.hydrate": 0},
+    "consumer_lag_mean_seconds": {"fanout.deliver": 0.0008},
+    "consumer_lag_max_seconds": {"fanout.deliver": 0.02},
+    "log_unhandled_count": {"fanout.deliver": 2, "media.process": 0},
 }
 PROCESSES = {"feed": 0.22, "api": 0.12, "workers": 0.05, "gateway": 0.03, "redis": 0.04, "kafka": 0.03}
 
@@ -87,6 +97,7 @@ def write_side(
     void: Sequence[str] = (),
     journal: Sequence[run.Event] | None = None,
     speed: float = 1.0,
+    facts: Mapping[str, Any] | None = None,
 ) -> run.Samples:
     """Write one side of a pair; returns its samples."""
     # the shipped world at a rate that gives every percentile below enough requests, whatever is shipped
@@ -129,6 +140,7 @@ def write_side(
         machine={"cores": 2, "memory_bytes": 8 * 2**30, "processor": "Test CPU", "kernel": "6.1.0"} if measured else {},
         calibration="" if measured else "20261121-074000-test",
         speed=speed,
+        facts=dict(facts or {}),
         ledger={"like.add.acknowledged": likes, "like.add.found": likes - lost, "like.add.lost": lost}
         if measured
         else {},
@@ -166,9 +178,10 @@ def write_pair(
     text: str | None = None,
     cpu_factor: float = 1.1,
     lost: int = 0,
+    facts: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write both sides; the simulated one is ``factor`` times the truth."""
-    write_side(folder, Origin.SIMULATED, factor=factor, text=text)
+    """Write both sides; the simulated one is ``factor`` times the truth, and says ``facts`` of itself."""
+    write_side(folder, Origin.SIMULATED, factor=factor, text=text, facts=facts)
     write_side(
         folder,
         Origin.MEASURED,

@@ -58,3 +58,19 @@ def test_a_prediction_alone_is_printed_without_a_measured_figure(tmp_path: Path)
     text = click.unstyle(render(compare(tmp_path / "pair")))
     assert "AGREEMENT" not in text
     assert "no measured run" in text
+
+
+def test_what_the_model_says_of_itself_is_told(tmp_path: Path) -> None:
+    synthetic.write_pair(tmp_path / "pair", facts=synthetic.FACTS)
+    text = " ".join(click.unstyle(render(compare(tmp_path / "pair"))).split())
+    assert "NOTE assumed, for want of a measurement: feed.read: its fallback path was not calibrated" in text
+    assert "BUSY busiest at the peak, as predicted: host stack 61.0 %, process feed 40.0 %" in text
+    assert "OPENED breakers that opened: feed.timeline 3 ×" in text
+    assert "fanout.deliver 800 µs in the mean, 20.0 ms at most, fanout.deliver 2 left at the end" in text
+    assert "feed.hydrate" not in text
+
+
+def test_a_run_that_says_nothing_of_itself_has_no_line_for_it(comparison: Comparison) -> None:
+    text = click.unstyle(render(comparison))
+    assert "\nBUSY" not in text
+    assert "\nLAG" not in text

@@ -27,7 +27,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A held run, a later missed and void one, a prediction alone, judged and not, one whose comparison is broken, one
     that was interrupted, one that still runs."""
     folder = tmp_path_factory.mktemp("runs")
-    synthetic.write_pair(folder / "20261121-070000", factor={"feed.read": 0.8})
+    synthetic.write_pair(folder / "20261121-070000", factor={"feed.read": 0.8}, facts=synthetic.FACTS)
     synthetic.write_pair(folder / "20261121-080000", void=["the generator lagged 12 ms"])
     synthetic.write_side(folder / "20261121-090000", Origin.SIMULATED)
     for name in ("20261121-070000", "20261121-080000", "20261121-090000"):
@@ -238,3 +238,12 @@ def test_the_command_serves_on_this_machine_only_and_sends_nothing() -> None:
     assert "--browser.gatherUsageStats=false" in words
     assert "--client.showErrorDetails=none" in words
     assert words[-2:] == ["--runs", "somewhere"]
+
+
+def test_what_the_model_says_of_itself_is_on_the_overview(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = _open(runs, monkeypatch, run="20261121-070000")
+    assert "What the model says of itself" in [each.value for each in app.subheader]
+    told = " ".join(str(each.value.to_dict()) for each in app.table)
+    assert "its fallback path was not calibrated" in told.replace("\\", "")
+    other = _open(runs, monkeypatch, run="20261121-080000")
+    assert "What the model says of itself" not in [each.value for each in other.subheader]

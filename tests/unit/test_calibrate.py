@@ -1,37 +1,222 @@
-"""Calibration without a stack: what its points are asked to do."""
+"""Calibration without a stack: what its points are asked to do, and what is made of them."""
 
 from __future__ import annotations
 
+import ast
 import contextlib
-import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.scenario import read
+from core.names import Component
+from core.operations import BACKGROUND, OPERATIONS
+from core.profile import DEGRADED, Demand
+from core.scenario import parse, read
 from lab import calibrate
+from lab.calibration import demands, jobs, series
+from lab.calibration.idle import Idle
+from lab.calibration.point import OverloadError, Point, by_class
+from lab.calibration.series import FEW, MANY, Series
+from loadtest import plan
 
-SMALL = Path(__file__).parents[2] / "scenarios" / "viral_post_small.yaml"
+ROOT = Path(__file__).parents[2]
+SMALL = ROOT / "scenarios" / "viral_post_small.yaml"
+#: What is handed to the chassis to run beside the requests.
+_HANDED = ("run_beside", "consume", "consume_batches")
+
+
+def _point(name: str, rate: float, **milliseconds: float) -> Point:
+    spent = {process: value / 1e3 for process, value in milliseconds.items()}
+    return Point(operation=name, rate_per_second=rate, cpu_seconds=spent, variation=0.4, count=10)
+
+
+def _cost(found: tuple[Demand, ...], operation: str, process: str) -> tuple[float, ...]:
+    """Milliseconds by rate; nothing where it costs nothing."""
+    for each in found:
+        if (each.operation, each.process) == (operation, process):
+            return tuple(seconds * 1e3 for seconds in each.cpu_seconds)
+    return ()
+
+
+# --- what is measured
+
+
+def test_every_operation_and_every_background_job_is_measured() -> None:
+    measured = {each.operation for each in series.of(read(SMALL))}
+    given = {name for shares in series.SHARES.values() for parts in shares.values() for name in parts}
+    assert measured == OPERATIONS.keys()
+    assert given - measured | {"fanout.deliver"} == BACKGROUND.keys()
+
+
+def test_every_point_is_traffic_that_the_load_generator_can_send() -> None:
+    scenario, count = read(SMALL), 0
+    for each in series.of(scenario):
+        alone = plan.single_operation(
+            scenario,
+            each.operation,
+            rate_per_second=each.rates_per_second[-1],
+            seconds=each.seconds,
+            warm_up_seconds=each.warm_up_seconds,
+        )
+        count += len(plan.of(alone, seed=1, people=each.people)) > 0
+    assert count == len(series.of(scenario)) > len(OPERATIONS)
+
+
+def test_two_sizes_of_fan_out_are_both_pushed_and_far_apart() -> None:
+    scenario = read(SMALL)
+    few, many = series.authors(scenario)
+    assert not set(few) & set(many)
+    assert series.timelines(scenario, many) > 4 * series.timelines(scenario, few)
+
+
+def test_people_who_are_followed_alike_are_no_people_to_calibrate_with() -> None:
+    alike = parse(
+        "scenario: alike\npopulation: {people: 100, follows: {distribution: zipf, exponent: 0.01, mean: 8, maximum: 9}}"
+    )
+    with pytest.raises(ValueError, match="at least twice as many followers"):
+        series.of(alike)
+
+
+def test_limits_are_kept_and_refuse_nothing() -> None:
+    scenario = parse("scenario: tight\nsystem: {gateway: {limits: {post.read: 1/s per user}}}")
+    limits = calibrate._wide(scenario).system.gateway.limits
+    assert limits.keys() == scenario.system.gateway.limits.keys()
+    assert "post.read" in limits
+    assert min(limit.count for limit in limits.values()) >= calibrate.LIMIT_MIN
+
+
+@dataclass
+class _Bench:
+    """A bench that measures nothing and notes what it is asked."""
+
+    too_much: tuple[str, float]
+    asked: list[tuple[str, float, int]] = field(default_factory=list)
+    scenario: Any = field(default_factory=lambda: read(SMALL))
+    stack: None = None
+
+    def measure(self, each: Series, rate: float, *, seed: int) -> Point:
+        self.asked.append((each.name, rate, seed))
+        if (each.name, rate) == self.too_much:
+            raise OverloadError(each.name)
+        return _point(each.name, rate)
+
+    def settle(self) -> None:
+        return None
 
 
 def test_no_two_points_do_the_same_acts_again_not_even_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, float, int]] = []
-
-    def point(*given: Any, seconds: float, expected: object) -> calibrate.Point:
-        seeds = next(each for each in given if isinstance(each, itertools.count))
-        name, rate = given[-2:]
-        asked.append((name, rate, next(seeds)))
-        if name == "post.create" and rate == 30.0:  # more than this machine carries
-            raise calibrate._OverloadError("post.create")
-        return calibrate.Point(operation=name, rate_per_second=rate, cpu_seconds={}, variation=0.5, count=1)
-
-    monkeypatch.setattr(calibrate, "_point", point)
-    monkeypatch.setattr(calibrate, "_settle", lambda *_: None)
     monkeypatch.setattr(calibrate, "_cut", lambda _: contextlib.nullcontext())
-    found = calibrate._points(read(SMALL), SMALL, None, SMALL, {}, 6.0)  # type: ignore[arg-type]
-    seeds = [seed for _, _, seed in asked]
+    bench = _Bench(too_much=("post.create/many", 30.0))
+    found = calibrate._points(bench, series.of(bench.scenario))  # type: ignore[arg-type]
+    seeds = [seed for _, _, seed in bench.asked]
     assert len(set(seeds)) == len(seeds) == len(found) + 1
-    assert read(SMALL).seed not in seeds  # the run's own
-    assert ("post.create", 20.0) in {(name, rate) for name, rate, _ in asked}
-    assert {each.operation for each in found} == {*calibrate.RATES, "feed.read/degraded"}
+    assert bench.scenario.seed not in seeds  # the run's own
+    assert ("post.create/many", 20.0) in {(name, rate) for name, rate, _ in bench.asked}
+    assert {each.operation for each in found} == {each.name for each in series.of(bench.scenario)}
+
+
+# --- work that nobody waits for
+
+
+def _handed() -> Iterator[tuple[str, str]]:
+    """Service and name of all that services hand to the chassis, from their source."""
+    for path in sorted((ROOT / "services").rglob("*.py")):
+        if path.name == "bus.py":
+            continue
+        for call in (each for each in ast.walk(ast.parse(path.read_text())) if isinstance(each, ast.Call)):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            if name not in _HANDED or len(call.args) < 2:
+                continue
+            given = call.args[1]
+            if isinstance(given, ast.Call):  # functools.partial
+                given = given.args[0]
+            what = given.attr if isinstance(given, ast.Attribute) else getattr(given, "id", "")
+            yield path.relative_to(ROOT / "services").parts[0], what if name == "run_beside" else name
+
+
+def test_all_work_behind_the_answers_has_its_place_in_a_profile() -> None:
+    assert set(_handed()) == jobs.JOBS.keys()
+    places = [place for every in jobs.JOBS.values() for place in every]
+    assert len(places) >= len(jobs.JOBS)
+    assert set(places) <= {jobs.IDLE, *OPERATIONS, *BACKGROUND}
+
+
+# --- what is made of points
+
+
+def _all(*others: Point) -> tuple[Demand, ...]:
+    """Demands of these points; fan-out was measured at 10 and at 90 timelines, and a mean post has 30."""
+    posts = [
+        _point("post.create" + kind, rate, fanout=1.0 + 0.05 * count, redis=0.2 + 0.01 * count, postgres=4.0, kafka=3.0)
+        for kind, count in ((FEW, 10), (MANY, 90))
+        for rate in (3.0, 30.0)
+    ]
+    return demands.of([*posts, *others], few=10.0, many=90.0, timelines=30.0)
+
+
+def test_what_grows_with_timelines_is_the_fan_outs_and_the_rest_the_posts() -> None:
+    found = _all()
+    assert _cost(found, "fanout.deliver", "fanout") == pytest.approx((0.05 * 30,))
+    assert _cost(found, "fanout.deliver", "redis") == pytest.approx((0.01 * 30,))
+    assert _cost(found, "fanout.deliver", "postgres") == ()
+    assert _cost(found, "post.create", "fanout") == pytest.approx((1.0, 1.0))
+    assert _cost(found, "post.create", "redis") == pytest.approx((0.2, 0.2))
+    assert _cost(found, "post.create", "kafka") == pytest.approx((3.0, 3.0))
+
+
+def test_a_slope_within_the_noise_is_never_negative() -> None:
+    posts = [_point("post.create" + kind, 3.0, fanout=value) for kind, value in ((FEW, 2.0), (MANY, 1.0))]
+    found = demands.of(posts, few=10.0, many=90.0, timelines=30.0)
+    assert _cost(found, "fanout.deliver", "fanout") == ()
+    assert _cost(found, "post.create", "fanout") == pytest.approx((1.5,))
+
+
+def test_a_job_that_follows_at_once_gets_its_part() -> None:
+    found = _all(_point("media.complete", 2.0, upload=3.0, media=100.0, objects=6.5, postgres=4.0, gateway=0.3))
+    assert _cost(found, "media.complete", "upload") == pytest.approx((3.0,))
+    assert _cost(found, "media.complete", "gateway") == pytest.approx((0.3,))
+    assert _cost(found, "media.complete", "media") == ()
+    assert _cost(found, "media.process", "media") == pytest.approx((100.0,))
+    assert _cost(found, "media.complete", "objects") == pytest.approx((0.5,))
+    assert _cost(found, "media.process", "objects") == pytest.approx((6.0,))
+    assert _cost(found, "media.process", "postgres") == pytest.approx((2.0,))
+
+
+def test_a_deleted_posts_photo_is_removed_by_the_job_alone() -> None:
+    found = _all(
+        _point("media.delete", 3.0, upload=1.0, media=4.0, postgres=2.0, edge=0.4),
+        _point("post.delete", 3.0, posts=1.0, fanout=5.5, postgres=3.0, edge=0.4),
+    )
+    assert _cost(found, "media.remove", "media") == pytest.approx((4.0,))
+    assert _cost(found, "media.remove", "postgres") == pytest.approx((1.0,))
+    assert _cost(found, "post.delete", "posts") == pytest.approx((1.0,))
+    assert _cost(found, "post.delete", "fanout") == pytest.approx((1.5,))  # in one process with the media worker
+    assert _cost(found, "post.delete", "postgres") == pytest.approx((2.0,))
+    assert _cost(found, "post.delete", "edge") == ()
+
+
+def test_the_fallback_path_keeps_its_name() -> None:
+    found = _all(_point("feed.read" + DEGRADED, 10.0, feed=5.0))
+    assert _cost(found, "feed.read" + DEGRADED, "feed") == pytest.approx((5.0,))
+
+
+def test_processes_become_the_component_that_worked_in_them() -> None:
+    scenario = read(SMALL)
+    used = {"api": 1.0, "workers": 2.0, "postgres_0": 3.0, "postgres_1": 4.0, "gateway": 5.0, "prometheus": 6.0}
+    assert by_class(scenario, "comment.add", used) == {
+        Component.ENGAGEMENT: 1.0, Component.DISCOVERY: 2.0, "postgres": 7.0, "gateway": 5.0,
+    }  # fmt: skip
+
+
+def test_idle_use_that_varies_hides_what_does_not_stand_out() -> None:
+    still = Idle(ratio={"kafka": 0.04, "feed": 0.01}, sigma_seconds={"kafka": 0.01})
+    assert still.noise_seconds("kafka", 4.0) == pytest.approx(2 * 0.01 * 2.0)
+    assert still.noise_seconds("feed", 4.0) == 0.0
+    assert still.whole_ratio == pytest.approx(0.05)
+
+
+def test_what_is_left_is_told_in_minutes_and_then_in_seconds() -> None:
+    assert [calibrate._left(seconds) for seconds in (400.0, 20.0)] == ["about 7 min left", "about 20 s left"]

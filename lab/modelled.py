@@ -1,0 +1,57 @@
+"""What a simulated run says of itself besides latencies: what it assumed, what was busiest, what gave up, what waited.
+
+The figures are facts of the run (`core.run.RunRecord.facts`), as `sim.simulate` writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lab import figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """One of them: a label of at most six letters for a terminal, a title for a page, and the text."""
+
+    label: str
+    title: str
+    text: str
+
+
+def remarks(facts: Mapping[str, Any]) -> tuple[Remark, ...]:
+    """All that a run's facts say; nothing of a run that was measured."""
+    found = (
+        Remark(label="NOTE", title="Assumed, for want of a measurement", text="; ".join(facts.get("assumed", ()))),
+        Remark(label="BUSY", title="Busiest at the peak, as predicted", text=_busiest(facts)),
+        Remark(label="OPENED", title="Breakers that opened", text=_opened(facts)),
+        Remark(label="LAG", title="Events on the log, until their work began", text=_lag(facts)),
+    )
+    return tuple(each for each in found if each.text)
+
+
+def lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """For a terminal: label, and a text that says what it is."""
+    return [(each.label, f"{each.title[:1].lower()}{each.title[1:]}: {each.text}") for each in remarks(facts)]
+
+
+def _busiest(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{place} {figures.share(ratio)}" for place, ratio in facts.get("busiest", {}).items())
+
+
+def _opened(facts: Mapping[str, Any]) -> str:
+    opened = facts.get("breaker_opened_count", {})
+    return ", ".join(f"{name} {figures.count(count)} ×" for name, count in opened.items() if count)
+
+
+def _lag(facts: Mapping[str, Any]) -> str:
+    longest, unhandled = facts.get("consumer_lag_max_seconds", {}), facts.get("log_unhandled_count", {})
+    found = [
+        f"{job} {figures.duration(mean)} in the mean, {figures.duration(longest.get(job, mean))} at most"
+        for job, mean in facts.get("consumer_lag_mean_seconds", {}).items()
+    ]
+    return ", ".join(
+        found + [f"{job} {figures.count(count)} left at the end" for job, count in unhandled.items() if count]
+    )
