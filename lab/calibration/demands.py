@@ -18,7 +18,9 @@ _NOTHING_SECONDS: Final = 1e-6
 _JOB_VARIATION: Final = 0.3
 #: Stores whose work grows with the timelines that a fan-out writes: followers are read, timelines written.
 _PER_TIMELINE: Final = (str(Component.FANOUT), str(Server.REDIS), str(Server.POSTGRES))
-_POST, _DELIVER, _REMOVE, _POST_DELETE = "post.create", "fanout.deliver", "media.remove", "post.delete"
+_POST, _DELIVER, _REMOVE = "post.create", "fanout.deliver", "media.remove"
+#: What shows photos, which are removed at once when it is deleted.
+_DELETING: Final = ("post.delete", "story.delete")
 
 
 def of(points: Sequence[Point], *, few: float, many: float, timelines: float) -> tuple[Demand, ...]:
@@ -81,18 +83,22 @@ def _fanned_out(
 
 
 def _without_removals(found: Sequence[Demand]) -> Iterator[Demand]:
-    """A deleted post's photo is removed at once: that work has its own demand already."""
+    """The photo of a post or story that is deleted is removed at once: that work has its own demand already."""
     removals = {each.process: each for each in found if each.operation == _REMOVE}
-    deleting = {each.process for each in found if each.operation == _POST_DELETE}
-    if str(Component.MEDIA) in removals and str(Component.MEDIA) not in deleting:  # fan-out shares its process
-        removals[str(Component.FANOUT)] = removals.pop(str(Component.MEDIA))
     for each in found:
-        removal = removals.get(each.process)
-        if each.operation != _POST_DELETE or removal is None:
+        removal = removals.get(each.process) if each.operation in _DELETING else None
+        if each.operation in _DELETING and each.process == Component.FANOUT and not _apart(found, each.operation):
+            removal = removals.get(str(Component.MEDIA))
+        if removal is None:
             yield each
             continue
         values = [
             (rate, max(0.0, seconds - removal.at(rate)))
             for rate, seconds in zip(each.rates_per_second, each.cpu_seconds, strict=True)
         ]
-        yield from _demand(_POST_DELETE, each.process, values, variation=each.variation)
+        yield from _demand(each.operation, each.process, values, variation=each.variation)
+
+
+def _apart(found: Sequence[Demand], operation: str) -> bool:
+    """Whether the media worker, which removes photos, is not in one process with fan-out."""
+    return any(each.operation == operation and each.process == Component.MEDIA for each in found)

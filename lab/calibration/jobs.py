@@ -27,7 +27,7 @@ JOBS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("kit", "ask"): (IDLE,),  # of the outbox: what consumers have handled
     ("kit", "relay"): (
         *("auth.signup", "graph.follow", "graph.unfollow", "media.complete", "media.process", "post.create"),
-        *("post.delete", "like.add", "like.remove", "comment.add", "story.create"),
+        *("post.delete", "like.add", "like.remove", "comment.add", "story.create", "story.delete"),
     ),
     ("media", "_sweep_on"): (IDLE,),
     ("media", "_work_on"): ("media.process",),
@@ -35,7 +35,7 @@ JOBS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("media", "run"): ("media.remove",),
     ("posts", "consume"): (IDLE,),  # photos that cannot be rendered, which neither load nor model has
     ("search", "run"): ("auth.signup", "post.create", "post.delete"),
-    ("stories", "consume_batches"): ("story.create",),
+    ("stories", "consume_batches"): ("story.create", "story.delete"),
     ("stories", "settle"): (IDLE,),
     ("upload", "run"): (IDLE,),  # the sweeper of photos that never came
 }

@@ -79,6 +79,7 @@ _SHORT: Final[dict[str, tuple[float, ...]]] = {
     "comment.add": (10.0, 40.0),
     "comment.list": (20.0, 80.0),
     "story.create": (5.0, 20.0),
+    "story.delete": (3.0, 8.0),
     "story.seen": (20.0, 80.0),
     "search.hashtags": (20.0, 80.0),
 }
@@ -95,6 +96,7 @@ LEAVES_WORK_TO: Final[dict[str, Component]] = {
     "post.delete": Component.FANOUT,
     "media.complete": Component.MEDIA,
     "media.delete": Component.MEDIA,
+    "story.delete": Component.MEDIA,
 }
 
 #: Who gets what of a measurement in which a job follows at once, by process; what is not named is the operation's own.

@@ -66,7 +66,7 @@ def test_what_the_model_says_of_itself_is_told(tmp_path: Path) -> None:
     assert "NOTE assumed, for want of a measurement: feed.read: its fallback path was not calibrated" in text
     assert "BUSY busiest at the peak, as predicted: host stack 61.0 %, process feed 40.0 %" in text
     assert "OPENED breakers that opened: feed.timeline 3 ×" in text
-    assert "fanout.deliver 800 µs in the mean, 20.0 ms at most, fanout.deliver 2 left at the end" in text
+    assert "fanout.deliver 0.800 ms in the mean, 20.0 ms at most, fanout.deliver 2 left at the end" in text
     assert "feed.hydrate" not in text
 
 
