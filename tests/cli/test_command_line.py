@@ -96,7 +96,8 @@ def test_what_one_side_refuses_the_other_refuses_in_the_same_words_before_anythi
 def test_an_operation_that_nobody_measured_is_refused_by_name_unless_the_scenario_states_it(
     small: Path, profile: Path
 ) -> None:
-    small.write_text(re.sub(r"mix: .*", "mix: {feed.read: 90%, comment.add: 10%}", SMALL), encoding="utf-8")
+    asked = SMALL.replace("rate: 20/s", "rate: 20/s, mix: {feed.read: 90%, comment.add: 10%}")
+    small.write_text(asked, encoding="utf-8")
     for words in (("simulate",), ("run",), ("drill",), ("sweep", "--set", "traffic.rate=5/s..6/s:2")):
         told = windtunnel(words[0], str(small), *words[1:], "--profile", str(profile))
         assert told.returncode == 2, words
@@ -104,7 +105,7 @@ def test_an_operation_that_nobody_measured_is_refused_by_name_unless_the_scenari
         assert "`windtunnel calibrate`, or state its CPU under demand.cpu" in told.stderr, words
         assert "Traceback" not in told.stderr, words
     stated = "demand: {daily_users: 300, per_day: {comment.add: 100}, cpu: {comment.add: 2ms}}\n"
-    small.write_text(small.read_text(encoding="utf-8") + stated, encoding="utf-8")
+    small.write_text(asked + stated, encoding="utf-8")
     out = str(small.parent / "run")
     told = windtunnel("simulate", str(small), "--profile", str(profile), "--out", out)
     assert told.returncode == 0, told.stderr

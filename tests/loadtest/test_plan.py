@@ -68,7 +68,14 @@ def test_one_operation_alone_keeps_the_world_and_drops_the_rest(scenario: Scenar
     assert 800 < int((share.schedule.at_seconds >= 0).sum()) < 1_200  # 1,000 ± 6 standard deviations
 
 
-@pytest.mark.parametrize(("operation", "rate"), [("feed.reed", 1.0), ("object.put", 1.0), ("feed.read", 0.0)])
+def test_a_part_of_a_journey_stands_for_the_shortest_one_that_has_it() -> None:
+    found = {name: plan.act_of(name) for name in ("feed.read", "object.put", "media.delete", "post.delete")}
+    assert found["feed.read"] == "feed.read"
+    assert found["object.put"] in ("media.upload", "media.withdraw")
+    assert (found["media.delete"], found["post.delete"]) == ("media.withdraw", "post.withdraw")
+
+
+@pytest.mark.parametrize(("operation", "rate"), [("feed.reed", 1.0), ("feed.read", 0.0)])
 def test_one_operation_that_cannot_be_sent_alone_is_refused(scenario: Scenario, operation: str, rate: float) -> None:
     with pytest.raises(plan.PlanError, match="expected"):
         plan.single_operation(scenario, operation, rate_per_second=rate, seconds=1.0, warm_up_seconds=0.0)
