@@ -185,10 +185,11 @@ def test_a_job_that_follows_at_once_gets_its_part() -> None:
     assert _cost(found, "media.process", "postgres") == pytest.approx((2.0,))
 
 
-def test_a_deleted_posts_photo_is_removed_by_the_job_alone() -> None:
+def test_the_photo_of_what_is_deleted_is_removed_by_the_job_alone() -> None:
     found = _all(
         _point("media.delete", 3.0, upload=1.0, media=4.0, postgres=2.0, edge=0.4),
         _point("post.delete", 3.0, posts=1.0, fanout=5.5, postgres=3.0, edge=0.4),
+        _point("story.delete", 3.0, stories=1.0, media=4.0, postgres=2.5, edge=0.4),
     )
     assert _cost(found, "media.remove", "media") == pytest.approx((4.0,))
     assert _cost(found, "media.remove", "postgres") == pytest.approx((1.0,))
@@ -196,6 +197,8 @@ def test_a_deleted_posts_photo_is_removed_by_the_job_alone() -> None:
     assert _cost(found, "post.delete", "fanout") == pytest.approx((1.5,))  # in one process with the media worker
     assert _cost(found, "post.delete", "postgres") == pytest.approx((2.0,))
     assert _cost(found, "post.delete", "edge") == ()
+    assert _cost(found, "story.delete", "media") == ()
+    assert _cost(found, "story.delete", "postgres") == pytest.approx((1.5,))
 
 
 def test_the_fallback_path_keeps_its_name() -> None:
