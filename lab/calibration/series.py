@@ -121,6 +121,39 @@ SHARES: Final[dict[str, dict[str, dict[str, float]]]] = {
     },
 }
 
+#: Where the CPU of what runs by the clock is: it is the same with and without traffic, and is measured while nothing is
+#: asked (`core.profile.Profile.background_cpu_ratio`).
+IDLE: Final = "idle"
+
+#: All work of the services that no client waits for, by service and by what it hands to `services.kit.bus`. What an
+#: event starts is charged to the operation, or the background job, that caused it: it is done while that is measured.
+JOBS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    ("ads", "publish"): (IDLE,),
+    ("discovery", "consume_batches"): ("post.create", "like.add", "comment.add", "post.delete"),
+    ("discovery", "write"): (IDLE,),
+    ("engagement", "settle"): (IDLE,),
+    ("fanout", "consume"): ("fanout.deliver", "post.delete"),
+    ("fanout", "consume_batches"): ("graph.follow", "graph.unfollow"),
+    ("fanout", "tell_celebrities"): (IDLE,),
+    ("feed", "consume_batches"): ("post.create", "post.delete", "media.process", "auth.signup"),
+    ("feed", "look"): (IDLE,),
+    ("graph", "consume_batches"): ("graph.follow", "graph.unfollow"),
+    ("kit", "ask"): (IDLE,),  # of the outbox: what consumers have handled
+    ("kit", "relay"): (
+        *("auth.signup", "graph.follow", "graph.unfollow", "media.complete", "media.process", "post.create"),
+        *("post.delete", "like.add", "like.remove", "comment.add", "story.create", "story.delete"),
+    ),
+    ("media", "_sweep_on"): (IDLE,),
+    ("media", "_work_on"): ("media.process",),
+    ("media", "consume"): ("media.process",),
+    ("media", "run"): ("media.remove",),
+    ("posts", "consume"): (IDLE,),  # photos that cannot be rendered, which neither load nor model has
+    ("search", "run"): ("auth.signup", "post.create", "post.delete"),
+    ("stories", "consume_batches"): ("story.create", "story.delete"),
+    ("stories", "settle"): (IDLE,),
+    ("upload", "run"): (IDLE,),  # the sweeper of photos that never came
+}
+
 
 def of(scenario: Scenario, *, point_seconds: float = POINT_SECONDS) -> tuple[Series, ...]:
     """All of them. Raises ValueError where the scenario's people are followed too evenly to tell a fan-out's cost."""

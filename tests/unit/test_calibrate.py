@@ -16,7 +16,7 @@ from core.operations import BACKGROUND, OPERATIONS
 from core.profile import DEGRADED, Demand
 from core.scenario import parse, read
 from lab import calibrate
-from lab.calibration import demands, jobs, series
+from lab.calibration import demands, series
 from lab.calibration.idle import Idle
 from lab.calibration.point import OverloadError, Point, by_class
 from lab.calibration.series import FEW, MANY, Series
@@ -138,10 +138,10 @@ def _handed() -> Iterator[tuple[str, str]]:
 
 
 def test_all_work_behind_the_answers_has_its_place_in_a_profile() -> None:
-    assert set(_handed()) == jobs.JOBS.keys()
-    places = [place for every in jobs.JOBS.values() for place in every]
-    assert len(places) >= len(jobs.JOBS)
-    assert set(places) <= {jobs.IDLE, *OPERATIONS, *BACKGROUND}
+    assert set(_handed()) == series.JOBS.keys()
+    places = [place for every in series.JOBS.values() for place in every]
+    assert len(places) >= len(series.JOBS)
+    assert set(places) <= {series.IDLE, *OPERATIONS, *BACKGROUND}
 
 
 # --- what is made of points
