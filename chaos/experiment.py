@@ -14,11 +14,10 @@ from typing import Final
 from chaos import journal, steady_state
 from core import judge as judging
 from core.judge import Judgement
-from core.names import FaultKind
 from core.run import Event, Samples
-from core.scenario import Scenario
-from core.scenario.model import Expectation, Fault
-from core.scenario.units import format_ratio, format_seconds, format_size
+from core.scenario import Fault, Scenario
+from core.scenario.model import Expectation
+from core.scenario.units import format_ratio, format_seconds
 
 
 class Word(StrEnum):
@@ -79,7 +78,7 @@ def plan(scenario: Scenario) -> Experiment:
             for name, each in (drill.abort.items() if drill is not None else ())
             for text in _limits(name, each)
         ),
-        rollback=tuple(_mending(fault) for fault in scenario.faults),
+        rollback=tuple(fault.mending for fault in scenario.faults),
     )
 
 
@@ -172,30 +171,4 @@ def _limits(name: str, expectation: Expectation) -> list[str]:
 def _deed(fault: Fault) -> str:
     when = f"at {format_seconds(fault.at_seconds)}"
     long = f" for {format_seconds(fault.for_seconds)}" if fault.for_seconds else ""
-    what = {
-        FaultKind.LATENCY: f"{fault.target} answers {format_seconds(fault.latency_seconds or 0.0)} later"
-        + (f" ± {format_seconds(fault.jitter_seconds)}" if fault.jitter_seconds else ""),
-        FaultKind.BANDWIDTH: f"{fault.target} carries at most {format_size(fault.bandwidth_bytes or 0)} a second",
-        FaultKind.TIMEOUT: f"{fault.target} is silent and closes after {format_seconds(fault.timeout_seconds or 0.0)}",
-        FaultKind.RESET: f"{fault.target} resets every connection",
-        FaultKind.DOWN: f"{fault.target} refuses every connection",
-        FaultKind.KILL: f"{fault.target} is killed",
-        FaultKind.PAUSE: f"{fault.target} stands still",
-        FaultKind.RESTART: f"{fault.target} is stopped, and started again afterwards",
-        FaultKind.LOST: f"the region {fault.target} is lost",
-    }[fault.kind]
-    return f"{when}{long}: {what}"
-
-
-def _mending(fault: Fault) -> str:
-    if fault.kind is FaultKind.LOST:
-        return f"the region {fault.target} is back"
-    if fault.kind is FaultKind.PAUSE:
-        return f"{fault.target} goes on"
-    if fault.kind in (FaultKind.KILL, FaultKind.RESTART):
-        return f"{fault.target} is started again by its supervisor"
-    return (
-        f"the toxic on {fault.target} is removed"
-        if fault.kind is not FaultKind.DOWN
-        else f"{fault.target} is switched on"
-    )
+    return f"{when}{long}: {fault.sentence}"

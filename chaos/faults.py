@@ -15,7 +15,6 @@ from chaos.processes import Target
 from chaos.proof import ANSWER, SILENT, Proof, Seen
 from chaos.toxiproxy import Place, Wire, WireGoneError
 from core.faults import is_hidden
-from core.names import FaultKind
 
 _AGAIN_SECONDS: Final = 0.02
 #: Of a link that could never be looked at while it was well.
@@ -51,7 +50,7 @@ class LinkFault:
         try:
             for name in self._order.proxies:
                 with self._links.of(name).changing(begins=self._order):
-                    if self._order.kind is FaultKind.DOWN:
+                    if self._order.effect.refuses:
                         await self._wire.switch_off(name)
                     for toxic in self._order.toxics:
                         await self._wire.add(name, toxic)
@@ -74,7 +73,11 @@ class LinkFault:
                 link = self._links.of(name)
                 change, others = link.change, link.others(self._order)
                 count = tried.get((name, change), 0)
-                if link.is_changing or is_hidden(self._order, others) or count >= proof.tries(self._order, others):
+                if (
+                    link.is_changing
+                    or is_hidden(self._order.effect, [other.effect for other in others])
+                    or count >= proof.tries(self._order, others)
+                ):
                     continue
                 place = await self._place(name)
                 seen, beside = await proof.probe(self._order, place.listens, place.behind, others)
@@ -105,7 +108,7 @@ class LinkFault:
         with suppress(WireGoneError):  # no server, no toxic
             for name in self._order.proxies:
                 with self._links.of(name).changing(ends=self._order):
-                    if self._order.kind is FaultKind.DOWN:
+                    if self._order.effect.refuses:
                         await self._wire.switch_on(name)
                     for toxic in self._order.toxics:
                         await self._wire.remove(name, toxic.name)
@@ -134,10 +137,10 @@ class ProcessFault:
         if self._order.hold:
             processes.hold(Path(self._order.hold))
         try:
-            if self._order.kind is FaultKind.PAUSE:
+            if self._order.kind == "pause":
                 self._paused = processes.family(target)  # known before the first is stopped, to resume all in any case
                 self._paused = await processes.pause(target)
-            elif self._order.kind is FaultKind.KILL:
+            elif self._order.kind == "kill":
                 self._took_seconds = await processes.kill(target)
             else:
                 self._took_seconds = await processes.stop(target)
@@ -150,7 +153,7 @@ class ProcessFault:
         """Look into /proc."""
         target = self._known()
         state = target.state
-        if self._order.kind is FaultKind.PAUSE:
+        if self._order.kind == "pause":
             return Proof(acted=state in ("T", "t"), says=f"pid {target.pid} is in state {state} (stopped)")
         says = f"pid {target.pid} ended after {self._took_seconds * 1000:.0f} ms"
         return Proof(acted=target.is_dead, says=says, seen_seconds=self._took_seconds)
@@ -173,7 +176,7 @@ class ProcessFault:
 
 def mend_process(order: ProcessOrder) -> None:
     """Undo what a warden that was killed may have left of ``order``: a process that is stopped, or a hold."""
-    if order.kind is FaultKind.PAUSE:
+    if order.kind == "pause":
         with suppress(processes.ProcessError):
             pid = processes.pid_of(Path(order.stack_file), order.target) if order.stack_file else order.pid
             processes.resume(processes.family(Target.of(order.target, pid)))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from chaos.orders import LinkOrder
 from chaos.proof import ANSWER, Seen
-from core.faults import question_bytes
+from core.faults import Question, question
 
 
 class Link:
@@ -17,7 +17,7 @@ class Link:
         self.change = 0
         self.acting: dict[int, LinkOrder] = {}
         self._changing = 0
-        self._well: dict[int, Seen] = {}
+        self._well: dict[Question, Seen] = {}
 
     @property
     def is_changing(self) -> bool:
@@ -30,13 +30,13 @@ class Link:
 
     def well(self, order: LinkOrder) -> Seen | None:
         """How the proxy answered the question that ``order`` is proven by, while nothing acted."""
-        return self._well.get(question_bytes(order, order.speaks))
+        return self._well.get(question(order.effect, order.speaks))
 
     def see_well(self, order: LinkOrder, seen: Seen) -> None:
         """Keep what was seen while nothing acted; an answer is not forgotten for none."""
-        size = question_bytes(order, order.speaks)
-        if seen.end == ANSWER or size not in self._well:
-            self._well[size] = seen
+        asked = question(order.effect, order.speaks)
+        if seen.end == ANSWER or asked not in self._well:
+            self._well[asked] = seen
 
     @contextmanager
     def changing(self, *, begins: LinkOrder | None = None, ends: LinkOrder | None = None) -> Iterator[None]:

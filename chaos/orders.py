@@ -7,15 +7,16 @@ warden must start fast and go on when everything else of ours is dead.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, assert_never
 
 import msgspec
 
 from core import faults
-from core.names import FaultKind
+from core.faults import Effect
 
-if TYPE_CHECKING:
-    from core.scenario.model import Fault, Scenario  # pydantic is slow to import, and a warden does not need it
+if TYPE_CHECKING:  # pydantic is slow to import, and a warden does not need it
+    from core.scenario.faults import Fault, LinkFault, ProcessFault
+    from core.scenario.model import Scenario
 
 #: Names of our toxics begin so; whatever has such a name and is not ours now was left behind by a runner that died.
 PREFIX: Final = "windtunnel_"
@@ -35,15 +36,13 @@ class LinkOrder(msgspec.Struct, frozen=True, kw_only=True, tag="link"):
 
     number: int  # of the fault in the scenario
     target: str
-    kind: FaultKind
+    kind: str
     begins_seconds: float  # from t0
     ends_seconds: float
     proxies: tuple[str, ...]
     speaks: str  # protocol behind the link, for the proof: redis, postgres, kafka, clamd, http
+    effect: Effect
     toxics: tuple[Toxic, ...] = ()
-    latency_seconds: float = 0.0
-    jitter_seconds: float = 0.0
-    bandwidth_bytes: int = 0  # a second
 
 
 class ProcessOrder(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
@@ -51,7 +50,7 @@ class ProcessOrder(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
 
     number: int
     target: str
-    kind: FaultKind
+    kind: Literal["kill", "pause", "restart"]
     begins_seconds: float
     ends_seconds: float
     pid: int
@@ -97,47 +96,46 @@ def of_scenario(
     )
 
 
-def toxics_of(number: int, fault: Fault) -> tuple[Toxic, ...]:
-    """Toxics of a fault on a link; none for ``down``, which switches the proxy off.
+def toxics_of(number: int, fault: LinkFault) -> tuple[Toxic, ...]:
+    """Toxics of a fault on a link by their names there; none where the proxy is switched off."""
+    return tuple(Toxic(name=f"{PREFIX}{number}_{each.type}_{each.stream}", **each._asdict()) for each in fault.toxics)
 
-    Latency is added once per round trip, on the way back; a narrow link is narrow both ways.
-    """
-    kind = fault.kind
-    if kind is FaultKind.LATENCY:
-        attributes = {"latency": _milliseconds(fault.latency_seconds), "jitter": _milliseconds(fault.jitter_seconds)}
-        return (_toxic(number, "latency", "downstream", attributes),)
-    if kind is FaultKind.BANDWIDTH:
-        rate = {"rate": faults.carried_bytes(fault) // 1000}
-        return tuple(_toxic(number, "bandwidth", stream, rate) for stream in ("upstream", "downstream"))
-    if kind is FaultKind.TIMEOUT:
-        return (_toxic(number, "timeout", "downstream", {"timeout": _milliseconds(fault.timeout_seconds)}),)
-    if kind is FaultKind.RESET:
-        # with a time-out, removing it would block for that long
-        return (_toxic(number, "reset_peer", "downstream", {"timeout": 0}),)
-    return ()
+
+def link_order(number: int, fault: LinkFault, proxies: Sequence[str]) -> LinkOrder:
+    """A fault on a link through ``proxies``."""
+    return LinkOrder(
+        number=number,
+        target=fault.target,
+        kind=fault.kind,
+        begins_seconds=fault.at_seconds,
+        ends_seconds=fault.end_seconds,
+        proxies=tuple(proxies),
+        speaks=faults.protocol(fault.link),
+        toxics=toxics_of(number, fault),
+        effect=fault.effect,
+    )
 
 
 def _order(
     number: int, fault: Fault, proxies: Mapping[str, Sequence[str]], processes: Mapping[str, int], stack_data: str
 ) -> Order:
-    if fault.link is not None:
-        names = tuple(proxies.get(fault.link, ()))
-        if not names:
-            raise OrdersError(f"faults[{number}]: the stack has no proxy on {fault.link}")
-        return LinkOrder(
-            number=number,
-            target=fault.link,
-            kind=fault.kind,
-            begins_seconds=fault.at_seconds,
-            ends_seconds=fault.end_seconds,
-            proxies=names,
-            speaks=faults.protocol(fault.link),
-            toxics=toxics_of(number, fault),
-            latency_seconds=fault.latency_seconds or 0.0,
-            jitter_seconds=fault.jitter_seconds,
-            bandwidth_bytes=fault.bandwidth_bytes or 0,
-        )
-    name = fault.process or ""
+    from core.scenario.faults import LinkFault, Lost, ProcessFault  # as above
+
+    match fault:
+        case LinkFault():
+            if not proxies.get(fault.link):
+                raise OrdersError(f"faults[{number}]: the stack has no proxy on {fault.link}")
+            return link_order(number, fault, proxies[fault.link])
+        case ProcessFault():
+            return _process_order(number, fault, processes, stack_data)
+        case Lost():
+            raise OrdersError(f"faults[{number}]: a stack cannot lose a region; simulate this scenario instead")
+        case _:
+            assert_never(fault)
+
+
+def _process_order(number: int, fault: ProcessFault, processes: Mapping[str, int], stack_data: str) -> ProcessOrder:
+    name = fault.process
     if name not in processes:
         raise OrdersError(f"faults[{number}]: no process {name} runs; there are {', '.join(sorted(processes))}")
     # a kill without a time is left to the supervisor, which starts it again as it would after any death
@@ -152,11 +150,3 @@ def _order(
         stack_file=f"{stack_data}/stack.json" if stack_data else "",
         hold=f"{stack_data}/holds/{name}" if held else "",
     )
-
-
-def _toxic(number: int, kind: str, stream: str, attributes: dict[str, int]) -> Toxic:
-    return Toxic(name=f"{PREFIX}{number}_{kind}_{stream}", type=kind, stream=stream, attributes=attributes)
-
-
-def _milliseconds(seconds: float | None) -> int:
-    return round((seconds or 0.0) * 1000)

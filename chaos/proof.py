@@ -15,8 +15,7 @@ from typing import Final
 
 from chaos.orders import LinkOrder
 from core import faults
-from core.faults import QUESTION_BYTES_MAX
-from core.names import FaultKind
+from core.faults import QUESTION_BYTES_MAX, Effect
 
 #: A probe waits no longer than this for an answer that a fault may swallow.
 SILENCE_SECONDS: Final = 1.0
@@ -32,10 +31,7 @@ ANSWER, CLOSED, REFUSED, SILENT = "answer", "closed", "refused", "silent"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What one probe saw: how it ended (_HTTP_PADDING_BYTES: Final = 6_000  # of one request's header
-    _READ_BYTES: Final = 65_536
-
-    ANSWER, CLOSED, REFUSED, SILENT) and after how many seconds."""
+    """What one probe saw: how it ended (ANSWER, CLOSED, REFUSED or SILENT) and after how many seconds."""
 
     end: str
     seconds: float
@@ -94,32 +90,33 @@ async def probe(
     order: LinkOrder, address: tuple[str, int], behind: tuple[str, int], others: Sequence[LinkOrder] = ()
 ) -> tuple[Seen, Seen]:
     """Ask through the link and, at the same time, past it: what the server itself does is no proof of the link."""
-    longest = faults.longest_seconds((order, *others), faults.question_bytes(order, order.speaks))
+    longest = faults.longest_seconds(_effects((order, *others)), faults.question(order.effect, order.speaks))
     wait_seconds = max(SILENCE_SECONDS, 4 * longest)
     return await asyncio.gather(_asked(order, address, wait_seconds), _asked(order, behind, wait_seconds))
 
 
 def tries(order: LinkOrder, others: Sequence[LinkOrder] = ()) -> int:
     """How often a fault is looked for in a stretch in which nothing changes."""
-    varies = any(other.jitter_seconds for other in others) or 2 * order.jitter_seconds > order.latency_seconds
+    own = order.effect
+    varies = any(other.effect.jitter_seconds for other in others) or 2 * own.jitter_seconds > own.delay_seconds
     return TRIES_AMONG_JITTER if varies else TRIES
 
 
 def judge(order: LinkOrder, well: Seen, seen: Seen, beside: Seen, others: Sequence[LinkOrder] = ()) -> Proof:
     """Compare a probe during the fault with one before it and one past the link, while ``others`` act on it. Pure."""
-    needed = needed_seconds(order, others)
-    own = faults.own_seconds(order, others, order.speaks)
+    effect, needed = order.effect, needed_seconds(order, others)
+    own = faults.own_seconds(effect, _effects(others), order.speaks)
     if well.end != ANSWER:
         return Proof(acted=False, says=f"no proof: {order.target} did not answer before the fault ({well})")
     if beside.end != ANSWER:
         return Proof(acted=False, says=f"no proof: what is behind {order.target} does not answer either ({beside})")
-    if faults.is_hidden(order, others):
+    if faults.is_hidden(effect, _effects(others)):
         return Proof(acted=False, says=f"no proof: another fault on {order.target} hides it")
-    if order.kind is FaultKind.DOWN:
+    if effect.refuses:
         acted = seen.end == REFUSED
-    elif order.kind is FaultKind.RESET:
+    elif effect.resets:
         acted = seen.end in (CLOSED, REFUSED)
-    elif order.kind is FaultKind.TIMEOUT:
+    elif effect.silent:
         acted = seen.end in (SILENT, CLOSED)
     elif own < faults.PROVABLE_SECONDS:
         return Proof(acted=False, says=f"no proof: this {order.kind} is too mild to be told from none")
@@ -142,14 +139,18 @@ def judge(order: LinkOrder, well: Seen, seen: Seen, beside: Seen, others: Sequen
 def needed_seconds(order: LinkOrder, others: Sequence[LinkOrder] = ()) -> float:
     """How long the answer must take to prove it: longer than ``others`` can make it by what is the fault's own; 0 where
     time is not the proof."""
-    if order.kind not in (FaultKind.LATENCY, FaultKind.BANDWIDTH):
+    if not faults.is_timed(order.effect):
         return 0.0
-    longest = faults.longest_seconds(others, faults.question_bytes(order, order.speaks))
-    return longest + faults.own_seconds(order, others, order.speaks)
+    longest = faults.longest_seconds(_effects(others), faults.question(order.effect, order.speaks))
+    return longest + faults.own_seconds(order.effect, _effects(others), order.speaks)
+
+
+def _effects(orders: Sequence[LinkOrder]) -> list[Effect]:
+    return [order.effect for order in orders]
 
 
 async def _asked(order: LinkOrder, address: tuple[str, int], timeout_seconds: float) -> Seen:
-    size = faults.question_bytes(order, order.speaks)
+    size = faults.question(order.effect, order.speaks).size_bytes
     # a server answers the first of many HTTP requests while the others are still on their way
     whole = size > 0 and order.speaks == "http"
     return await ask(*address, question(order.speaks, size), timeout_seconds=timeout_seconds, whole=whole)

@@ -78,7 +78,7 @@ class Warden:
                 group.create_task(self._carry_out(order))
 
     async def _carry_out(self, order: Order) -> None:
-        about: dict[str, Any] = {"fault": order.number, "target": order.target, "kind": order.kind.value}
+        about: dict[str, Any] = {"fault": order.number, "target": order.target, "kind": order.kind}
         try:
             fault = self._fault(order)
             if isinstance(fault, LinkFault):  # early: by the time of this fault others may act on its link

@@ -7,9 +7,8 @@ change of its own is refused before either side runs it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Protocol
-
-from core.names import FaultKind
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 #: A change smaller than this cannot be told from the noise of a shared machine.
 PROVABLE_SECONDS: Final = 0.01
@@ -27,17 +26,26 @@ QUESTION_BYTES_MAX: Final = {
 _SMALL_BYTES: Final = 1_000
 
 
-class LinkFault(Protocol):
-    """A fault on a link, as a scenario or a warden's order has it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What a fault does to a link, in the numbers that the warden proves and both engines calculate with.
 
-    @property
-    def kind(self) -> FaultKind: ...
-    @property
-    def latency_seconds(self) -> float | None: ...
-    @property
-    def jitter_seconds(self) -> float: ...
-    @property
-    def bandwidth_bytes(self) -> int | None: ...
+    A kind of fault sets those that it is about; 0 means that the fault does nothing of the sort.
+    """
+
+    delay_seconds: float = 0.0  # of every answer …
+    jitter_seconds: float = 0.0  # … give or take as much, uniformly
+    rate_bytes: float = 0.0  # that pass in a second, each way
+    silent: bool = False  # answers never come
+    closes_seconds: float = 0.0  # a silent link closes a connection after so long; 0: never
+    resets: bool = False  # connections are closed as soon as something passes
+    refuses: bool = False  # there are no connections
+
+
+class Question(NamedTuple):
+    """What a fault is proven by: how long a question is."""
+
+    size_bytes: int = 0  # that it is padded to; 0: as short as it can be
 
 
 def protocol(link: str) -> str:
@@ -46,64 +54,59 @@ def protocol(link: str) -> str:
     return callee if callee in ("redis", "postgres", "kafka", "clamd") and caller != "gateway" else "http"
 
 
-def carried_bytes(fault: LinkFault) -> int:
-    """What a narrow link carries in a second: Toxiproxy takes whole thousands of bytes."""
-    return max(1, round((fault.bandwidth_bytes or 0) / 1000)) * 1000
-
-
-def is_hidden(fault: LinkFault, others: Iterable[LinkFault]) -> bool:
-    """Whether one of ``others`` cuts or silences the link so that ``fault`` changes nothing that anybody could see."""
-    kinds = {other.kind for other in others}
-    if FaultKind.DOWN in kinds:
+def is_hidden(effect: Effect, others: Iterable[Effect]) -> bool:
+    """Whether one of ``others`` cuts or silences the link so that a fault changes nothing that anybody could see."""
+    others = tuple(others)
+    if any(other.refuses for other in others):
         return True
     # a link that is switched off refuses, which one that resets or is silent does not
-    return fault.kind is not FaultKind.DOWN and bool(kinds & {FaultKind.RESET, FaultKind.TIMEOUT})
+    return not effect.refuses and any(other.resets or other.silent for other in others)
 
 
-def question_bytes(fault: LinkFault, speaks: str) -> int:
-    """Bytes of the padded question that proves a narrow link; 0 for other kinds."""
-    if fault.kind is not FaultKind.BANDWIDTH:
-        return 0
-    return min(round(carried_bytes(fault) * BANDWIDTH_SECONDS), QUESTION_BYTES_MAX[speaks])
+def question(effect: Effect, speaks: str) -> Question:
+    """The question that proves a fault."""
+    if effect.rate_bytes:
+        return Question(size_bytes=min(round(effect.rate_bytes * BANDWIDTH_SECONDS), QUESTION_BYTES_MAX[speaks]))
+    return Question()
 
 
-def longest_seconds(others: Iterable[LinkFault], asked_bytes: int) -> float:
-    """The most that ``others`` add to an answer to a question of ``asked_bytes``, which may come back whole."""
+def is_timed(effect: Effect) -> bool:
+    """Whether the time that an answer takes is the proof of a fault."""
+    return bool(effect.delay_seconds or effect.rate_bytes)
+
+
+def longest_seconds(others: Iterable[Effect], asked: Question) -> float:
+    """The most that ``others`` add to the answer to a question, which may come back whole."""
     total = 0.0
     for other in others:
-        if other.kind is FaultKind.LATENCY:
-            total += (other.latency_seconds or 0.0) + other.jitter_seconds
-        elif other.kind is FaultKind.BANDWIDTH:
-            total += (2 * asked_bytes + _SMALL_BYTES) / carried_bytes(other)
+        total += other.delay_seconds + other.jitter_seconds
+        if other.rate_bytes:
+            total += (2 * asked.size_bytes + _SMALL_BYTES) / other.rate_bytes
     return total
 
 
-def own_seconds(fault: LinkFault, others: Iterable[LinkFault], speaks: str) -> float:
-    """How much longer than `longest_seconds` an answer takes because of ``fault``: its latency less its jitter, or half
-    of what the padded question takes, less what ``others`` may vary by. Time proves only these two kinds."""
-    varies, asked = 0.0, question_bytes(fault, speaks)
+def own_seconds(effect: Effect, others: Iterable[Effect], speaks: str) -> float:
+    """How much longer than `longest_seconds` an answer takes because of a fault whose proof is time: its latency less
+    its jitter, or half of what the padded question takes, less what ``others`` may vary by."""
+    varies, asked = 0.0, question(effect, speaks)
     for other in others:
-        if other.kind is FaultKind.LATENCY:
-            varies += 2 * other.jitter_seconds
-        elif other.kind is FaultKind.BANDWIDTH:
-            varies += (2 * asked + _SMALL_BYTES) / carried_bytes(other)
-    if fault.kind is FaultKind.LATENCY:
+        varies += 2 * other.jitter_seconds
+        if other.rate_bytes:
+            varies += (2 * asked.size_bytes + _SMALL_BYTES) / other.rate_bytes
+    if effect.delay_seconds:
         # Toxiproxy draws from latency ± jitter in whole milliseconds
-        latency = fault.latency_seconds or 0.0
-        return max(latency / 2, latency - fault.jitter_seconds) - 0.001 - varies
-    return asked / carried_bytes(fault) / 2 - varies
+        return max(effect.delay_seconds / 2, effect.delay_seconds - effect.jitter_seconds) - 0.001 - varies
+    return asked.size_bytes / effect.rate_bytes / 2 - varies if effect.rate_bytes else -varies
 
 
-def is_provable(fault: LinkFault, others: Iterable[LinkFault], speaks: str) -> bool:
-    """Whether ``fault`` makes a change that a probe can see while ``others`` act on the same link."""
+def is_provable(effect: Effect, others: Iterable[Effect], speaks: str) -> bool:
+    """Whether a fault makes a change that a probe can see while ``others`` act on the same link."""
     others = tuple(others)
-    if is_hidden(fault, others):
+    if is_hidden(effect, others):
         return False
-    if fault.kind not in (FaultKind.LATENCY, FaultKind.BANDWIDTH):
-        return True
-    return own_seconds(fault, others, speaks) >= PROVABLE_SECONDS
+    return not is_timed(effect) or own_seconds(effect, others, speaks) >= PROVABLE_SECONDS
 
 
-def probe_seconds(fault: LinkFault, others: Iterable[LinkFault], speaks: str) -> float:
+def probe_seconds(effect: Effect, others: Iterable[Effect], speaks: str) -> float:
     """How long a stretch without a change must be so that a probe surely fits in."""
-    return 0.3 + longest_seconds((fault, *others), question_bytes(fault, speaks))
+    return 0.3 + longest_seconds((effect, *others), question(effect, speaks))

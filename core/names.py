@@ -86,21 +86,6 @@ LINKS: Final[tuple[str, ...]] = (
 )
 
 
-class FaultKind(StrEnum):
-    """What a fault does. The first group acts on a link by a Toxiproxy toxic, the second on a process, the last on all
-    of a region."""
-
-    LATENCY = "latency"
-    BANDWIDTH = "bandwidth"
-    TIMEOUT = "timeout"
-    RESET = "reset"
-    DOWN = "down"
-    KILL = "kill"
-    PAUSE = "pause"
-    RESTART = "restart"
-    LOST = "lost"
-
-
 class Origin(StrEnum):
     """Where a run's samples come from."""
 

@@ -49,7 +49,7 @@ def calibrate(
     scenario: Scenario, *, data: Path, point_seconds: float = POINT_SECONDS
 ) -> tuple[Profile, tuple[Point, ...]]:
     """Measure a profile on a stack of ``scenario``; raises UserError. Takes ten minutes; leaves nothing running."""
-    if not any(fault.link == "feed_redis" for fault in scenario.faults):
+    if "feed_redis" not in scenario.broken_links:
         raise UserError("calibration needs a scenario with a fault on feed_redis, to measure the fallback path")
     scenario = _wide(scenario)
     try:

@@ -240,7 +240,7 @@ def _reasons(scenario: Scenario, told: dict[str, Any], stall_ratio: float, journ
     reasons = [] if aborted else [str(reason) for reason in told.get("reasons", ())]
     if stall_ratio > STALL_RATIO_MAX:
         reasons.append(f"the host took {stall_ratio:.1%} of a spinning loop's time; at most {STALL_RATIO_MAX:.0%}")
-    meant = {fault.process for fault in scenario.faults if fault.process is not None}
+    meant = scenario.broken_processes
     for event in journal:
         if event.event == "process_died" and event.values.get("name") not in meant:
             how = event.values.get("how", "ended")

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from core import judge
-from core.names import FaultKind
 from core.run import Event, Run
-from core.scenario.model import Fault as Planned
-from core.scenario.model import Scenario
-from core.scenario.units import format_seconds, format_size
+from core.scenario import Fault as Planned
+from core.scenario import Scenario
+from core.scenario.units import format_spaced_seconds
 from lab.comparison import Fault, Judged, Verdict
 
 
@@ -48,25 +47,13 @@ def faults(scenario: Scenario, measured: Run | None) -> tuple[Fault, ...]:
         found.append(
             Fault(
                 target=planned.target,
-                what=describe(planned),
+                what=planned.short,
                 begins_seconds=begins.at_seconds if begins else planned.at_seconds,
                 ends_seconds=ends.at_seconds if ends else planned.end_seconds,
                 proof=_proof(acted.values) if acted else "",
             )
         )
     return tuple(found)
-
-
-def describe(fault: Planned) -> str:
-    """``+300ms ± 100ms``, ``down``, ``kill``."""
-    if fault.kind is FaultKind.LATENCY and fault.latency_seconds is not None:
-        jitter = f" ± {_spaced(fault.jitter_seconds)}" if fault.jitter_seconds else ""
-        return f"+{_spaced(fault.latency_seconds)}{jitter}"
-    if fault.kind is FaultKind.BANDWIDTH and fault.bandwidth_bytes is not None:
-        return f"at most {format_size(fault.bandwidth_bytes)}/s"
-    if fault.kind is FaultKind.TIMEOUT and fault.timeout_seconds is not None:
-        return f"silent, closed after {_spaced(fault.timeout_seconds)}"
-    return fault.kind.value
 
 
 def aborted(side: Run) -> str:
@@ -79,7 +66,7 @@ def aborted(side: Run) -> str:
 
 def deaths(side: Run) -> tuple[str, ...]:
     """Processes that died though no fault was to kill them, with the time from t0."""
-    meant = {each.process for each in side.scenario.faults if each.process}
+    meant = side.scenario.broken_processes
     found = []
     for event in side.journal:
         name = str(event.values.get("process") or event.values.get("name") or "")
@@ -130,12 +117,5 @@ def _proof(values: Mapping[str, Any]) -> str:
             return str(values[key])
     for key, value in values.items():
         if key.endswith("_seconds") and isinstance(value, int | float):
-            return f"{key.removesuffix('_seconds').replace('_', ' ')} {_spaced(float(value))}"
+            return f"{key.removesuffix('_seconds').replace('_', ' ')} {format_spaced_seconds(float(value))}"
     return "seen to act"
-
-
-def _spaced(seconds: float) -> str:
-    """``300 ms``: a duration for people."""
-    text = format_seconds(seconds)
-    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
-    return f"{number} {text[len(number) :]}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Final, TypeVar
+from typing import Final, TypeVar, assert_never
 
 from core.names import Server, link
 from core.operations import BACKGROUND
@@ -71,7 +71,7 @@ class _Compiler:
         self.program = Program()
         self._scenario, self._profile, self._layout = scenario, profile, layout
         self._rates = offered_per_second(scenario)
-        self._proxied = {fault.link for fault in scenario.faults if fault.link}
+        self._proxied = scenario.broken_links
         self._operation = ""
         self._first = self._visit = 0
         self._component = ""
@@ -188,6 +188,8 @@ class _Compiler:
                 return Instruction(op=Op.MARK, visit=visit, keys=step.reason)
             case flows.Fail():
                 return Instruction(op=Op.FAIL, visit=visit, index=int(step.ending))
+            case _:
+                assert_never(step)
 
     def _use(self, step: flows.Use, visit: int) -> Instruction:
         row = self._demand(step.process, degraded=step.degraded)

@@ -5,7 +5,7 @@ All of it is a function of the population, computed when first asked for; nothin
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, assert_never
 
 import numpy as np
 
@@ -127,7 +127,10 @@ class Content:
                 return self.people.posters * self._scenario.population.posts_per_poster
             case Keys.AUTHORS:
                 return self.people.posters
-        return self.people.people
+            case Keys.TIMELINE | Keys.PHOTO:
+                return self.people.people
+            case _:
+                assert_never(keys)
 
     def photo_bytes(self, author: int) -> int:
         """Bytes of the variant that readers load: every post of an author shows the author's one photo."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
-from core.names import Cache, FaultKind, Server
+from core.names import Cache, Server
 from core.policies import restarts
 from core.profile import Profile
 from core.run import Event
 from core.scenario import Fault, Scenario
+from core.scenario.faults import LinkFault, Lost, Pause, ProcessFault, Restart
 from sim import failover
 from sim.kernel import Steps
 from sim.plant import Plant
@@ -48,7 +49,7 @@ class Deed:
     @property
     def told(self) -> dict[str, Any]:
         """What the journal says of it."""
-        return {"fault": self.index, "kind": self.fault.kind.value, "target": self.fault.target}
+        return {"fault": self.index, "kind": self.fault.kind, "target": self.fault.target}
 
 
 class FaultError(ValueError):
@@ -58,68 +59,70 @@ class FaultError(ValueError):
 def deeds(plant: Plant, *, scenario: Scenario, profile: Profile) -> list[Deed]:
     """What every fault of ``scenario`` does; raises FaultError where one names a process that there is not, or a link
     that nothing in its traffic crosses."""
-    found, nodes = [], plant.layout.of(Server.REDIS)
+    found: list[Deed] = []
     deaths: dict[int, tuple[int, float]] = {}  # by place: how many in a row, and when it was back
     for index, fault in enumerate(scenario.faults):
-        if fault.link is not None:
-            if plant.link(fault.link) is None:
-                crossed = ", ".join(sorted(link.name for link in plant.links))
-                raise FaultError(
-                    f"faults[{index}].link: found {fault.link}, which no operation of this traffic crosses; "
-                    f"it crosses {crossed}"
-                )
-            found.append(
-                Deed(
-                    index=index,
-                    fault=fault,
-                    at_seconds=fault.at_seconds,
-                    for_seconds=fault.for_seconds,
-                    link=fault.link,
-                    regions=_regions(plant, fault),
-                )
-            )
-            continue
-        if fault.kind is FaultKind.LOST:
-            found.append(_loss(plant, index, fault))
-            continue
-        places = plant.layout.named(fault.target)[:1]  # one process: the first instance of what is named
-        if not places:
-            known = ", ".join(process.name for process in plant.layout.processes)
-            raise FaultError(f"faults[{index}].process: found {fault.target}; expected one of {known}")
-        seconds, caches = fault.for_seconds, _held(plant, places[0])
-        if fault.kind is FaultKind.PAUSE:
-            caches = ()
-        else:
-            count, back_at = deaths.get(places[0], (0, 0.0))
-            count = restarts.deaths_in_a_row(count, max(0.0, fault.at_seconds - back_at))
-            seconds = max(seconds, down_seconds(plant, fault, places[0], profile, deaths=count))
-            deaths[places[0]] = (count, fault.at_seconds + seconds)
-        threads = places[0] + len(plant.layout.processes)
-        place = places[0] % plant.layout.span
-        found.append(
-            Deed(
-                index=index,
-                fault=fault,
-                at_seconds=fault.at_seconds,
-                for_seconds=seconds,
-                regions=(places[0] // plant.layout.span,),
-                stations=(places[0], threads),
-                caches=caches,
-                node=nodes.index(place) if place in nodes else 0,
-                nodes=len(nodes) if place in nodes else 1,
-            )
-        )
+        match fault:
+            case LinkFault():
+                found.append(_on_link(plant, index, fault))
+            case ProcessFault():
+                found.append(_on_process(plant, index, fault, profile, deaths))
+            case Lost():
+                found.append(_loss(plant, index, fault))
+            case _:
+                assert_never(fault)
     return found
 
 
-def _regions(plant: Plant, fault: Fault) -> tuple[int, ...]:
+def _on_link(plant: Plant, index: int, fault: LinkFault) -> Deed:
+    if plant.link(fault.link) is None:
+        crossed = ", ".join(sorted(link.name for link in plant.links))
+        raise FaultError(
+            f"faults[{index}].link: found {fault.link}, which no operation of this traffic crosses; "
+            f"it crosses {crossed}"
+        )
     names = plant.layout.regions
-    return tuple(range(len(names))) if fault.region is None else (names.index(fault.region),)
+    return Deed(
+        index=index,
+        fault=fault,
+        at_seconds=fault.at_seconds,
+        for_seconds=fault.for_seconds,
+        link=fault.link,
+        regions=tuple(range(len(names))) if fault.region is None else (names.index(fault.region),),
+    )
 
 
-def _loss(plant: Plant, index: int, fault: Fault) -> Deed:
+def _on_process(
+    plant: Plant, index: int, fault: ProcessFault, profile: Profile, deaths: dict[int, tuple[int, float]]
+) -> Deed:
+    places = plant.layout.named(fault.process)[:1]  # one process: the first instance of what is named
+    if not places:
+        known = ", ".join(process.name for process in plant.layout.processes)
+        raise FaultError(f"faults[{index}].process: found {fault.process}; expected one of {known}")
+    seconds, nodes = fault.for_seconds, plant.layout.of(Server.REDIS)
+    if fault.ends:
+        count, back_at = deaths.get(places[0], (0, 0.0))
+        count = restarts.deaths_in_a_row(count, max(0.0, fault.at_seconds - back_at))
+        seconds = max(seconds, down_seconds(plant, places[0], profile, deaths=count))
+        deaths[places[0]] = (count, fault.at_seconds + seconds)
+    threads = places[0] + len(plant.layout.processes)
+    place = places[0] % plant.layout.span
+    return Deed(
+        index=index,
+        fault=fault,
+        at_seconds=fault.at_seconds,
+        for_seconds=seconds,
+        regions=(places[0] // plant.layout.span,),
+        stations=(places[0], threads),
+        caches=_held(plant, places[0]) if fault.ends else (),
+        node=nodes.index(place) if place in nodes else 0,
+        nodes=len(nodes) if place in nodes else 1,
+    )
+
+
+def _loss(plant: Plant, index: int, fault: Lost) -> Deed:
     """Everything of a region at once, its caches too."""
-    (region,) = _regions(plant, fault)
+    region = plant.layout.regions.index(fault.region)
     span, caches = plant.layout.span, len(plant.caches) // len(plant.layout.regions)
     own = range(region * span, (region + 1) * span)
     return Deed(
@@ -139,7 +142,7 @@ def start(plant: Plant, *, scenario: Scenario, profile: Profile, journal: list[E
         plant.kernel.start(_do(plant, deed, journal))
 
 
-def down_seconds(plant: Plant, fault: Fault, place: int, profile: Profile, *, deaths: int = 1) -> float:
+def down_seconds(plant: Plant, place: int, profile: Profile, *, deaths: int = 1) -> float:
     """How long a killed or restarted process answers nobody, at its ``deaths``-th death in a row."""
     process = plant.layout.processes[place]
     pause = restarts.pause_seconds(deaths)
@@ -154,23 +157,24 @@ def down_seconds(plant: Plant, fault: Fault, place: int, profile: Profile, *, de
 
 def _do(plant: Plant, deed: Deed, journal: list[Event]) -> Steps[None]:
     kernel, stations = plant.kernel, [plant.stations[place] for place in deed.stations]
-    links = [plant.link(deed.link, region) for region in deed.regions] if deed.link is not None else []
+    found = (plant.link(deed.link, region) for region in deed.regions if deed.link is not None)
+    links = [link for link in found if link is not None]
     processes = [place for place in deed.stations if place < len(plant.layout.processes)]
     yield kernel.wait(deed.at_seconds - kernel.now)
     journal.append(Event(at_seconds=kernel.now, event="fault_begins", values=deed.told))
-    for link in links:
-        assert link is not None  # `deeds` has seen to it
-        link.acting.append(deed.fault)
+    if isinstance(deed.fault, LinkFault):
+        for link in links:
+            link.begin(deed.fault)
     for station in stations:
-        if deed.fault.kind is FaultKind.PAUSE:
+        if isinstance(deed.fault, Pause):
             station.pause()
         else:
             station.die()
-    for process in processes if deed.fault.kind is not FaultKind.PAUSE else ():
+    for process in processes if not isinstance(deed.fault, Pause) else ():
         for log in plant.logs:
-            log.died(process, goodbye=deed.fault.kind is FaultKind.RESTART)
+            log.died(process, goodbye=isinstance(deed.fault, Restart))
         failover.died(plant, process, journal)
-    if deed.fault.kind is FaultKind.LOST:
+    if isinstance(deed.fault, Lost):
         failover.lost(plant, deed.regions[0], journal)
     for cache in deed.caches:
         if deed.nodes == 1:
@@ -178,18 +182,18 @@ def _do(plant: Plant, deed: Deed, journal: list[Event]) -> Steps[None]:
         else:
             plant.caches[cache].clear_node(deed.node, deed.nodes)
     yield kernel.wait(deed.for_seconds)
-    for link in links:
-        assert link is not None
-        link.acting.remove(deed.fault)
+    if isinstance(deed.fault, LinkFault):
+        for link in links:
+            link.end(deed.fault)
     for station in stations:
-        if deed.fault.kind is FaultKind.PAUSE:
+        if isinstance(deed.fault, Pause):
             station.resume()
         else:
             station.revive()
     for process in processes:
         for log in plant.logs:
             log.back(process)
-    if deed.fault.kind is FaultKind.LOST:
+    if isinstance(deed.fault, Lost):
         failover.back(plant, deed.regions[0], journal)
     journal.append(Event(at_seconds=kernel.now, event="fault_ends", values=deed.told))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 
 class Ending(IntEnum):
@@ -356,7 +356,9 @@ def walk(step: Flow, *, healthy: bool = False) -> Iterator[Flow]:
             children = (step.inner,) if healthy else (step.inner, step.otherwise)
         case Call() | Hold() | Admit() | Each() | Deadline() | Retry() | Aside() | Stage():
             children = (step.inner,)
-        case _:
+        case Use() | Limit() | Delay() | Commit() | Committed() | Missed() | Emit() | Mark() | Fail():
             children = ()
+        case _:
+            assert_never(step)
     for child in children:
         yield from walk(child, healthy=healthy)

@@ -104,7 +104,9 @@ class Interpreter:
     def _use(self, step: Instruction, task: Task) -> Walk:
         station = self._routing.station(step, task.request)
         seconds = self._demands.seconds(step, step.index, step.share, task.request, task.attempt)
+        began = self._kernel.now
         if not (yield station.serve(seconds)):
+            task.died = self._kernel.now > began
             return Ending.BROKEN
         return Ending.CANCELLED if task.cancelled else Ending.OK
 
@@ -125,22 +127,27 @@ class Interpreter:
             half += self._routing.away_seconds(step, request)
         if half:
             yield self._kernel.wait(half * (2.0 * step.trips - 1.0))
-        if link.acting and (narrow := link.narrow_seconds(now=self._kernel.now, sent_bytes=step.sent)):
-            yield self._kernel.wait(narrow)
+        if link.acting:
+            narrow, is_cut = link.send(now=self._kernel.now, sent_bytes=step.sent)
+            if narrow:
+                yield self._kernel.wait(narrow)
+            if is_cut:
+                return Ending.BROKEN
         if task.cancelled:
             return Ending.CANCELLED
         ending = yield from self.run(step.children[0], task)
+        died, task.died = task.died, False
         if link.acting:
-            if link.cut():
-                return Ending.BROKEN
-            held = link.held_back_seconds(
+            held, is_cut = link.answer(
                 now=self._kernel.now,
                 trips=step.trips,
                 answer_bytes=step.size,
                 uniform=self._draws.uniform(request.entity, visit + 2),
+                died=died,
             )
-            if held == float("inf"):
-                yield self._kernel.wait(link.stopped_seconds(now=self._kernel.now))
+            if is_cut:
+                if held:
+                    yield self._kernel.wait(held)
                 return Ending.BROKEN
             half += held
         if half:

@@ -112,7 +112,6 @@ def build(kernel: Kernel, program: Program, *, scenario: Scenario, profile: Prof
     wires = {wire.link: lognormal_of(wire.median_seconds, wire.p99_seconds) for wire in profile.wires}
     replication = system.shards.replication
     waits = {delay.station: lognormal_of(delay.median_seconds, delay.p99_seconds) for delay in profile.delays}
-    proxied = {fault.link for fault in scenario.faults if fault.link}
     waits.setdefault(SHIPPED, lognormal_of(replication.lag_seconds, replication.lag_p99_seconds))
     nowhere = (-math.inf, 0.0)
     loopback = wires.get("loopback", nowhere)  # every link of a stack on one machine
@@ -123,9 +122,7 @@ def build(kernel: Kernel, program: Program, *, scenario: Scenario, profile: Prof
         hosts=hosts,
         geography=geography.of(scenario),
         stations=stations,
-        links=[
-            Link(name, *wires.get(name, loopback), proxied=name in proxied) for _ in regions for name in program.links
-        ],
+        links=[Link(name, *wires.get(name, loopback)) for _ in regions for name in program.links],
         pools=[
             [
                 Pool(kernel, name=spec.name, size=spec.size)

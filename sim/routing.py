@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import assert_never
 
 from core.policies import hot_key
 from core.policies.balance import least_busy
@@ -46,8 +47,10 @@ class Routing:
                 region = self._geography.serving[self._content.home(request.person)]
             case Home.AUTHOR:
                 region = self._geography.serving[self._content.home(request.author)]
-            case _:
+            case Home.HERE | Home.CLIENT:
                 region = request.region
+            case _:
+                assert_never(step.home)
         return (region + step.hop) % self._regions
 
     def away_seconds(self, step: Instruction, request: Request) -> float:
@@ -100,7 +103,10 @@ class Routing:
                 return self._content.node(request.person)
             case Where.COUNTER:
                 return self._counter(count, request)
-        return request.instance % count
+            case Where.ANY | Where.GATEWAY | Where.EACH:
+                return request.instance % count
+            case _:
+                assert_never(where)
 
     def _gateway(self, step: Instruction, request: Request, shift: int) -> int:
         """The kernel gives a connection to a gateway that listens; with that one the request lives and dies."""

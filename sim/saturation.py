@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, assert_never
 
 import numpy as np
 
@@ -196,10 +196,15 @@ class _Load:
                 return np.minimum(self._visit(step.children[0], rate), step.seconds)
             case Op.RESCUE | Op.BREAKER:
                 return self._visit(step.children[0], rate)
-        total = nothing
-        for child in step.children:
-            total = total + self._visit(child, rate)
-        return total
+            case Op.SEQUENCE | Op.ADMIT | Op.RETRY | Op.STAGE:
+                total = nothing
+                for child in step.children:
+                    total = total + self._visit(child, rate)
+                return total
+            case Op.LIMIT | Op.MARK | Op.FAIL | Op.MISSED | Op.COMMITTED:
+                return nothing
+            case _:
+                assert_never(step.op)
 
     def _use(self, step: Instruction, row: int, choices: tuple[int, ...], rate: Floats) -> Floats:
         demand = self._program.demands[row]
@@ -222,7 +227,11 @@ class _Load:
             case Per.PUSH:
                 mean = max(1.0, told.get("fanout.deliver", content.mean_push_count()))
                 return self._timelines * content.share(self._region) / mean
-        return Pulls.of(self._profile).factor(per, followed=content.mean_pull_count(), known=content.celebrities())
+            case Per.PULL | Per.MERGE:
+                pulls = Pulls.of(self._profile)
+                return pulls.factor(per, followed=content.mean_pull_count(), known=content.celebrities())
+            case _:
+                assert_never(per)
 
     def _pushes(self) -> tuple[float, float]:
         """Share of posts that are pushed, and to how many timelines each of those is."""

@@ -42,11 +42,6 @@ class Proxy:
     upstream: Address
 
 
-def proxied_links(scenario: Scenario) -> tuple[str, ...]:
-    """Links that lead through Toxiproxy: those that a fault of the scenario names, in order, once."""
-    return tuple(dict.fromkeys(fault.link for fault in scenario.faults if fault.link is not None))
-
-
 def processes_of(scenario: Scenario) -> dict[str, tuple[Component, ...]]:
     """Processes of ours by name: one per placement entry, ``feed-1``, ``feed-2`` … where it has instances."""
     return processes.ours(scenario)
@@ -71,7 +66,7 @@ def port_names(scenario: Scenario) -> tuple[str, ...]:
     names += [f"{name}_metrics" for name in gateways]
     names += [f"{name}_peers" for name in gateways if len(gateways) > 1]
     names += [name for each in instances_of(scenario).values() for name in each]
-    for name in proxied_links(scenario):
+    for name in scenario.broken_links:
         names += [f"proxy_{proxy}" for proxy in _proxy_names(scenario, name)]
         if name.endswith(f"_{Server.KAFKA}"):
             names.append(f"listener_{name}")

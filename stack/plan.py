@@ -26,7 +26,6 @@ from stack.addresses import (
     instances_of,
     port_names,
     processes_of,
-    proxied_links,
 )
 from stack.failure import StackFailure
 from stack.keys import Secrets
@@ -131,7 +130,7 @@ def plan(
         raise StackFailure(
             f"the stack cannot start {', '.join(beyond)}", mend="windtunnel simulate runs the model of it"
         )
-    proxied = proxied_links(scenario) if Server.TOXIPROXY in servers else ()
+    proxied = scenario.broken_links if Server.TOXIPROXY in servers else ()
     ways = Addresses(scenario, ports, hosts or {}, proxied, published or {})
     stores = {component: _stores(ways, component, secrets) for component in Component}
     dsns = tuple(_dsn(address, secrets) for address in ways.upstreams("stack_postgres"))

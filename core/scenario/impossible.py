@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, assert_never
 
-from core.names import LINKS, Component, FaultKind, Server
+from core.names import LINKS, Component, Server
 from core.operations import JOURNEYS, ONLY_WITHIN_A_JOURNEY, OPERATIONS
 from core.scenario import demand, intent, limits, overlaps, processes
-from core.scenario.model import Expectation, Fault, Scenario
+from core.scenario.faults import Fault, LinkFault, Lost, ProcessFault
+from core.scenario.model import Expectation, Scenario
 from core.scenario.units import format_seconds
 
 FieldPath = tuple[str | int, ...]
@@ -150,36 +151,24 @@ def _impossible_placement(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]
 
 
 def _impossible_fault(scenario: Scenario, path: FieldPath, fault: Fault) -> Iterator[tuple[FieldPath, str]]:
-    if len(fault.kinds()) != 1:
-        yield path, "expected one of latency, bandwidth, timeout, reset, down, action, or a region alone"
-        return
-    if fault.region is not None:
-        regions = tuple(scenario.system.regions)
-        if fault.region not in regions:
-            yield (*path, "region"), f"expected a region{_near(fault.region, regions)}"
-        elif len(regions) == 1 and fault.kind is FaultKind.LOST:
-            yield (*path, "region"), "expected another region that stays; it is the only one"
-    if fault.kind is FaultKind.LOST or (fault.region is not None and fault.process is not None):
-        if fault.process is not None:
-            yield path, "expected no region with a process, whose name tells it"
-    elif (fault.link is None) == (fault.process is None):
-        yield path, "expected either a link or a process"
-        return
-    if (fault.action is None) != (fault.process is None):
-        yield path, "expected an action (kill, pause, restart) with a process, and a toxic with a link"
-    if fault.link is not None and fault.link not in LINKS:
-        yield (*path, "link"), f"expected a link{_near(fault.link, LINKS)}"
-    if fault.process is not None:
-        known = processes.everywhere(scenario)
-        if fault.process not in known:
-            yield (*path, "process"), f"expected a process{_near(fault.process, known)}"
-    if fault.action != "kill" and fault.for_seconds <= 0:
-        yield (*path, "for"), "expected how long it lasts, such as 10s"
-    times = (("latency", fault.latency_seconds), ("jitter", fault.jitter_seconds), ("timeout", fault.timeout_seconds))
-    for name, seconds in times:
-        if seconds is not None and abs(seconds * 1000 - round(seconds * 1000)) > 1e-6:
-            yield (*path, name), "expected whole milliseconds, as Toxiproxy takes them"
-    if fault.bandwidth_bytes is not None and fault.bandwidth_bytes < 1_000:
-        yield (*path, "bandwidth"), "expected at least 1kB a second, the least that Toxiproxy takes"
+    regions = tuple(scenario.system.regions)
+    match fault:
+        case LinkFault():
+            if fault.link not in LINKS:
+                yield (*path, "link"), f"expected a link{_near(fault.link, LINKS)}"
+            if fault.region is not None and fault.region not in regions:
+                yield (*path, "region"), f"expected a region{_near(fault.region, regions)}"
+        case ProcessFault():
+            known = processes.everywhere(scenario)
+            if fault.process not in known:
+                yield (*path, "process"), f"expected a process{_near(fault.process, known)}"
+        case Lost():
+            if fault.region not in regions:
+                yield (*path, "region"), f"expected a region{_near(fault.region, regions)}"
+            elif len(regions) == 1:
+                yield (*path, "region"), "expected another region that stays; it is the only one"
+        case _:
+            assert_never(fault)
+    yield from (((*path, name), expected) for name, expected in fault.wrong())
     if fault.end_seconds > scenario.traffic.duration_seconds:
         yield (*path, "at"), f"expected it to be over by the end of the traffic, {scenario.traffic.duration_seconds:g}s"

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from core.names import FaultKind
 from core.scenario.demand import Demand
 from core.scenario.design import Design
+from core.scenario.faults import Fault, LinkFault, ProcessFault
 from core.scenario.fields import CONFIG, Count, Instances
 from core.scenario.intent import Intent
 from core.scenario.limits import DEFAULTS, Limits
@@ -246,59 +246,6 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class Fault:
-    """One thing that breaks at ``at`` and is mended after ``for``: a toxic on a link, a deed to a process, or a region
-    that is lost. A link with a region is that region's."""
-
-    at_seconds: Seconds
-    for_seconds: Seconds = 0.0
-    link: str | None = None
-    process: str | None = None
-    region: str | None = None
-    latency_seconds: Seconds | None = None
-    jitter_seconds: Seconds = 0.0
-    bandwidth_bytes: Bytes | None = None  # a second
-    timeout_seconds: Seconds | None = None
-    reset: bool = False
-    down: bool = False
-    action: Literal["kill", "pause", "restart"] | None = None
-
-    @property
-    def kind(self) -> FaultKind:
-        """The one kind of this fault; `reader` has made sure that there is exactly one."""
-        return self.kinds()[0]
-
-    def kinds(self) -> tuple[FaultKind, ...]:
-        """Every kind that the fields speak of."""
-        found = []
-        if self.latency_seconds is not None:
-            found.append(FaultKind.LATENCY)
-        if self.bandwidth_bytes is not None:
-            found.append(FaultKind.BANDWIDTH)
-        if self.timeout_seconds is not None:
-            found.append(FaultKind.TIMEOUT)
-        if self.reset:
-            found.append(FaultKind.RESET)
-        if self.down:
-            found.append(FaultKind.DOWN)
-        if self.action is not None:
-            found.append(FaultKind(self.action))
-        if self.region is not None and self.link is None:
-            found.append(FaultKind.LOST)
-        return tuple(found)
-
-    @property
-    def target(self) -> str:
-        """The link, process or region it acts on."""
-        return self.link or self.process or self.region or ""
-
-    @property
-    def end_seconds(self) -> float:
-        """When it is mended."""
-        return self.at_seconds + self.for_seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Expectation:
     """What must hold for one operation; judged on both sides in the same way."""
 
@@ -346,6 +293,16 @@ class Scenario:
     def expectations(self) -> dict[str, Expectation]:
         """Expectations by operation."""
         return {name: value for name, value in self.expect.items() if isinstance(value, Expectation)}
+
+    @property
+    def broken_links(self) -> tuple[str, ...]:
+        """Links that a fault acts on, in order, once."""
+        return tuple(dict.fromkeys(fault.link for fault in self.faults if isinstance(fault, LinkFault)))
+
+    @property
+    def broken_processes(self) -> frozenset[str]:
+        """Processes that a fault acts on."""
+        return frozenset(fault.process for fault in self.faults if isinstance(fault, ProcessFault))
 
     @property
     def recovers_within_seconds(self) -> float | None:

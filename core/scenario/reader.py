@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from core.scenario import demand, design, intent, model, placement, regions, shards, wording
+from core.scenario import demand, design, faults, intent, model, placement, regions, shards, wording
 from core.scenario.fields import written_name
 from core.scenario.impossible import FieldPath, impossible
 from core.scenario.model import Scenario
@@ -20,7 +20,7 @@ from core.scenario.units import in_file
 
 _ADAPTER: TypeAdapter[Scenario] = TypeAdapter(Scenario)
 #: Modules with the classes that a scenario is made of.
-_PARTS: Final = (model, placement, regions, shards, demand, intent, design)
+_PARTS: Final = (model, faults, placement, regions, shards, demand, intent, design)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,11 +208,11 @@ def _of_pydantic(file: str, lines: Mapping[FieldPath, int], data: Any, error: Ma
     path = _path_of(lines, error)
     kind = error["type"]
     if kind == "unexpected_keyword_argument":
-        close = difflib.get_close_matches(str(path[-1]) if path else "", sorted(_known_fields()), n=1, cutoff=0.75)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        return _problem(
-            file, _line_of(lines, path), _dotted(path), "an unknown field", f"expected none of this name{hint}"
-        )
+        name, known = str(path[-1]) if path else "", sorted(_known_fields())
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+        hint = f"; did you mean {close[0]}?" if close and name not in known else ""
+        unknown = "a field that does not belong here" if name in known else "an unknown field"
+        return _problem(file, _line_of(lines, path), _dotted(path), unknown, f"expected none of this name{hint}")
     if kind == "missing":
         return _problem(
             file, _line_of(lines, path), _dotted(path), "nothing", "expected a value: this field is required"

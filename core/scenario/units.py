@@ -86,6 +86,13 @@ def format_seconds(value: float) -> str:
     return next((text for text in texts if seconds(text) == value), texts[0])  # the one that reads back to the same
 
 
+def format_spaced_seconds(value: float) -> str:
+    """``0.08`` → ``80 ms``: for people."""
+    text = format_seconds(value)
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    return f"{number} {text[len(number) :]}"
+
+
 def format_signed_seconds(value: float) -> str:
     """``-21600.0`` → ``-6h``."""
     return f"-{format_seconds(-value)}" if value < 0 else format_seconds(value)

@@ -18,14 +18,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from core.policies import breaker, hot_key, patience, replica, retry
-from sim import jobs
+from core.policies import breaker, hot_key, patience, replica, retry, window
+from sim import jobs, toxics
 
 #: What modules with compiled code have in them, and those from which it takes kinds of rows and what `compiled` means.
 _COMPILES: Final = b"from sim.compiled.jit import"
 _GIVES: Final = ("jit", "kinds")
 #: Modules besides these from which compiled code takes functions.
-_SOURCES: Final = (breaker, hot_key, patience, replica, retry, jobs)
+_SOURCES: Final = (breaker, hot_key, patience, replica, retry, window, jobs, toxics)
 
 
 def _cache_folder() -> Path:

@@ -45,11 +45,13 @@ def _squeeze(world: World, frame: int) -> int:
     step = r.instructions(world)[one[frame].instruction]
     link = link_of(world, frame)
     if r.links(world)[link].acting_count:
-        narrow = stores.narrow_seconds(world, link, step.sent)
+        narrow, is_cut = stores.send(world, link, step.sent)
         if narrow != 0.0:
-            one[frame].phase = 6
+            one[frame].phase = 5 if is_cut else 6
             agenda.wait(world, narrow, frame)
             return WAIT
+        if is_cut:
+            return end(BROKEN)
     return _arrive(world, frame)
 
 
@@ -79,17 +81,19 @@ def _return(world: World, frame: int, value: int) -> int:
     one = r.frames(world)
     step = r.instructions(world)[one[frame].instruction]
     one[frame].i = value
-    link = link_of(world, frame)
+    link, task = link_of(world, frame), one[frame].task
+    died = r.tasks(world)[task].died != 0
+    r.tasks(world)[task].died = 0
     if r.links(world)[link].acting_count:
-        if stores.cut(world, link):
-            return end(BROKEN)
         visit = visit_of(world, one[frame].instruction, one[frame].task)
         entity = r.requests(world)[request_of(world, frame)].entity
         uniform = draws.uniform(r.clock(world)[0].plain_key, entity, visit + _TWO)
-        held = stores.held_back_seconds(world, link, step.trips, step.size, uniform)
-        if held == math.inf:
+        held, is_cut = stores.answer(world, link, step.trips, step.size, uniform, died)
+        if is_cut:
+            if held == 0.0:
+                return end(BROKEN)
             one[frame].phase = 5
-            agenda.wait(world, stores.stopped_seconds(world, link), frame)
+            agenda.wait(world, held, frame)
             return WAIT
         one[frame].a += held
     if one[frame].a != 0.0:

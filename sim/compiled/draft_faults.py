@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from core.faults import carried_bytes
+from core.scenario.faults import LinkFault, Lost, Pause, Restart
 from sim import faults as faults_of
+from sim import toxics as toxics_of
 from sim.caches import node_of
-from sim.compiled import stores
 from sim.compiled.draft import Draft, rows
 from sim.compiled.records import Place
 from sim.compiled.world import Array
@@ -27,7 +27,8 @@ def faults(draft: Draft) -> None:
     for row, deed in zip(found, draft.deeds, strict=False):
         row["at"], row["for_seconds"] = deed.at_seconds, deed.for_seconds
         row["began"] = row["ended"] = math.nan
-        row["kind"], row["region"] = stores.TOXIC_KINDS.index(deed.fault.kind), deed.regions[0]
+        row["pauses"], row["goodbye"] = isinstance(deed.fault, Pause), isinstance(deed.fault, Restart)
+        row["lost"], row["region"] = isinstance(deed.fault, Lost), deed.regions[0]
         row["stations"], row["stations_count"] = len(stations), len(deed.stations)
         row["caches"], row["caches_count"] = len(caches), len(deed.caches) if deed.nodes == 1 else 0
         stations += deed.stations
@@ -58,10 +59,10 @@ def _toxics(draft: Draft, links: Array, deeds: Array) -> None:
         links[link]["faults_count"] += 1
         by_deed.setdefault(number, []).append(place)
         fault, row = draft.deeds[number].fault, toxics[place]
-        row["link"], row["kind"], row["end"] = link, stores.TOXIC_KINDS.index(fault.kind), fault.end_seconds
-        row["latency"], row["jitter"] = fault.latency_seconds or 0.0, fault.jitter_seconds
-        row["bandwidth"] = carried_bytes(fault) if fault.bandwidth_bytes else 0.0
-        row["timeout"] = fault.timeout_seconds or 0.0
+        assert isinstance(fault, LinkFault)  # that of a deed to a link
+        row["link"], row["end"] = link, fault.end_seconds
+        for name, value in toxics_of.values(fault.effect).items():
+            row[name] = value
     listed: list[int] = []
     for number, row in enumerate(deeds[: len(draft.deeds)]):
         row["toxics"], row["toxics_count"] = len(listed), len(by_deed.get(number, ()))

@@ -9,7 +9,8 @@ the table's length, so whoever adds rows keeps to the margins that `sim.compiled
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any, Final, TypeVar, cast
 
 import numba
@@ -66,6 +67,13 @@ def inlined(function: F) -> F:
     """A function for compiled code alone that is written out where it is used: for what is done millions of times a
     second, where a call costs more than what is called."""
     return cast(F, numba.njit(inline="always", error_model="numpy")(function))
+
+
+def with_parts(function: F, parts: Mapping[str, Any]) -> F:
+    """A function of plain Python whose own functions are replaced by compiled ones of the same names."""
+    code = cast(Any, function).__code__
+    made = FunctionType(code, {**cast(Any, function).__globals__, **parts}, code.co_name)
+    return cast(F, functools.update_wrapper(made, function))
 
 
 def entry(function: F) -> F:

@@ -60,15 +60,13 @@ ARRIVAL: Final = _kind(
 ACT: Final = _kind(steps="i8", steps_count="i8")  # a journey's entries, in the list of steps
 PAGE: Final = _kind(posts="i8", posts_count="i8", authors="i8", authors_count="i8")
 LINK: Final = _kind(mu="f8", sigma="f8", faults="i4", faults_count="i4", acting_count="i4")
-TOXIC: Final = _kind(
-    end="f8", latency="f8", jitter="f8", bandwidth="f8", timeout="f8", kind="i8", acting="i8", link="i8"
-)  # of links, link after link, in the order in which they begin
 DELAY: Final = _kind(mu="f8", sigma="f8")
 STALL: Final = _kind(rate="f8", lower="f8", upper="f8", mean="f8", power="f8", key="u8", number="i8", host="i8")
 IDLE: Final = _kind(share="f8", key="u8", number="i8", station="i8")
 #: Something that the scenario breaks or mends at a time.
 DEED: Final = _kind(
-    at="f8", for_seconds="f8", began="f8", ended="f8", kind="i8", stations="i8", stations_count="i8",
+    at="f8", for_seconds="f8", began="f8", ended="f8", pauses="i8", goodbye="i8", lost="i8",
+    stations="i8", stations_count="i8",
     caches="i8", caches_count="i8", keys="i8", keys_count="i8", toxics="i8", toxics_count="i8",
     promotions="i8", promotions_count="i8", region="i8",
 )  # fmt: skip
@@ -105,7 +103,7 @@ FRAME: Final = _kind(
 )  # fmt: skip
 TASK: Final = _kind(
     request="i4", attempt="i4", cancelled="i4", parent="i4", below="i4", below_last="i4", later="i4", sooner="i4",
-    claim="i4", claim_last="i4", next="i4",
+    claim="i4", claim_last="i4", next="i4", died="i4",
 )  # fmt: skip
 REQUEST: Final = _kind(
     entity="u8", number="i8", instance="i8", asked="f8", began="f8", arrival="i4", gateway="i4", second="i4",

@@ -25,10 +25,6 @@ _HEAP = -1
 _FIRST = np.uint64(0)
 _SECOND = np.uint64(1)
 
-PAUSE = stores.TOXIC_KINDS.index("pause")
-RESTART = stores.TOXIC_KINDS.index("restart")
-LOST = stores.TOXIC_KINDS.index("lost")
-
 
 @compiled
 def arrive(world: World) -> None:
@@ -149,18 +145,18 @@ def _deed(world: World, row: int) -> None:
         r.toxics(world)[toxic].acting = 1
         r.links(world)[r.toxics(world)[toxic].link].acting_count += 1
     for place in range(one.stations, one.stations + one.stations_count):
-        if one.kind == PAUSE:
+        if one.pauses:
             places.pause(world, stations[place])
         else:
             places.die(world, stations[place])
-    if one.kind != PAUSE:
+    if not one.pauses:
         promotion = one.promotions
         for place in range(one.stations, one.stations + one.stations_count):
             if stations[place] < clock[0].processes_count:
-                logs.died(world, stations[place], one.kind == RESTART)
+                logs.died(world, stations[place], one.goodbye != 0)
                 failover.died(world, promotion)
                 promotion += 1
-    if one.kind == LOST:
+    if one.lost:
         failover.region_lost(world, row)
     for place in range(one.caches, one.caches + one.caches_count):
         stores.clear(world, r.deed_caches(world)[place])
@@ -179,14 +175,14 @@ def _deed_ends(world: World, row: int) -> None:
         r.toxics(world)[toxic].acting = 0
         r.links(world)[r.toxics(world)[toxic].link].acting_count -= 1
     for place in range(one.stations, one.stations + one.stations_count):
-        if one.kind == PAUSE:
+        if one.pauses:
             places.resume(world, stations[place])
         else:
             places.revive(world, stations[place])
     for place in range(one.stations, one.stations + one.stations_count):
         if stations[place] < r.clock(world)[0].processes_count:
             logs.back(world, stations[place])
-    if one.kind == LOST:
+    if one.lost:
         failover.region_back(world, row)
 
 

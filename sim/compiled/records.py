@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.compiled import kinds
 from sim.compiled.jit import table
+from sim.toxics import TOXIC
 
 NOBODY: Final = -1
 #: Waits for a key that is not being fetched.
@@ -105,7 +106,7 @@ KINDS: Final[dict[Place, np.dtype[Any]]] = {
     Place.PAGE_POSTS: kinds.NUMBER,
     Place.PAGE_AUTHORS: kinds.NUMBER,
     Place.LINKS: kinds.LINK,
-    Place.TOXICS: kinds.TOXIC,
+    Place.TOXICS: TOXIC,  # link after link, in the order in which they begin
     Place.DELAYS: kinds.DELAY,
     Place.STALLS: kinds.STALL,
     Place.IDLES: kinds.IDLE,
@@ -177,7 +178,7 @@ pages = table(Place.PAGES, kinds.PAGE)
 page_posts = table(Place.PAGE_POSTS, kinds.NUMBER)
 page_authors = table(Place.PAGE_AUTHORS, kinds.NUMBER)
 links = table(Place.LINKS, kinds.LINK)
-toxics = table(Place.TOXICS, kinds.TOXIC)
+toxics = table(Place.TOXICS, TOXIC)
 delays = table(Place.DELAYS, kinds.DELAY)
 stalls = table(Place.STALLS, kinds.STALL)
 idles = table(Place.IDLES, kinds.IDLE)

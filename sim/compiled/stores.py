@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 
-from core.names import FaultKind
 from core.policies import breaker, hot_key, patience, retry, window
-from sim import link as links
+from sim import toxics
 from sim.compiled import records as r
-from sim.compiled.jit import World, compiled, inlined
+from sim.compiled.jit import World, compiled, inlined, with_parts
 from sim.compiled.records import NOBODY
-from sim.link import PIECE_BYTES_MAX, PIECE_SECONDS
 
 # the very rules that the services follow
 allows = compiled(breaker.allows)
@@ -22,22 +20,16 @@ pause_seconds = compiled(patience.pause_seconds)
 rate_after = compiled(hot_key.rate_after)
 keys_for = compiled(hot_key.keys_for)
 node_of = compiled(hot_key.node_of)
-apart_seconds = compiled(links.apart_seconds)
-independent = compiled(links.independent)
+_cut = inlined(toxics.cut)
+_parts = {"cut": _cut, "apart_seconds": compiled(toxics.apart_seconds), "independent": compiled(toxics.independent)}
+_send = inlined(with_parts(toxics.send, _parts))
+_answer = inlined(with_parts(toxics.answer, _parts))
 window_begins = compiled(window.begins)
 window_passes = compiled(window.passes)
 
 _CLOSED = int(breaker.State.CLOSED)
 _OPEN = int(breaker.State.OPEN)
 _HALF_OPEN = int(breaker.State.HALF_OPEN)
-
-#: Fault kinds of links by number, in the order of `core.names.FaultKind`.
-TOXIC_KINDS = tuple(FaultKind)
-LATENCY = TOXIC_KINDS.index(FaultKind.LATENCY)
-BANDWIDTH = TOXIC_KINDS.index(FaultKind.BANDWIDTH)
-TIMEOUT = TOXIC_KINDS.index(FaultKind.TIMEOUT)
-RESET = TOXIC_KINDS.index(FaultKind.RESET)
-DOWN = TOXIC_KINDS.index(FaultKind.DOWN)
 
 _NOT_HELD = -math.inf
 
@@ -186,77 +178,25 @@ def limited(world: World, entry: int, row: int) -> bool:
     return False
 
 
-# --- toxics: `sim.link.Link` ------------------------------------------------------------------------------------------
+# --- toxics -----------------------------------------------------------------------------------------------------------
 
 
 @compiled
 def cut(world: World, link: int) -> bool:
     """Whether a call now finds the connection refused or cut."""
-    one, toxics = r.links(world)[link], r.toxics(world)
-    for row in range(one.faults, one.faults + one.faults_count):
-        if toxics[row].acting and (toxics[row].kind == DOWN or toxics[row].kind == RESET):
-            return True
-    return False
+    one = r.links(world)[link]
+    return _cut(r.toxics(world), one.faults, one.faults_count)
 
 
 @compiled
-def narrow_seconds(world: World, link: int, sent_bytes: int) -> float:
-    """How long narrow links take to carry what a caller sends."""
-    one, toxics, now = r.links(world)[link], r.toxics(world), r.clock(world)[0].now
-    passed = 0.0
-    carried, narrowest, apart, piece = 0.0, 0.0, 0.0, min(float(sent_bytes), PIECE_BYTES_MAX)
-    for row in range(one.faults, one.faults + one.faults_count):
-        toxic = toxics[row]
-        if toxic.acting and toxic.kind == BANDWIDTH:
-            rate = toxic.bandwidth
-            apart += apart_seconds(sent_bytes, piece, rate, narrowest)
-            narrowest = min(rate, narrowest) if narrowest != 0.0 else rate
-            piece = min(piece, rate * PIECE_SECONDS)
-            wait = sent_bytes / narrowest + apart - carried
-            carried = sent_bytes / narrowest + apart
-            passed = max(passed, min(passed + wait, max(0.0, toxic.end - now)))
-    return passed
+def send(world: World, link: int, sent_bytes: int) -> tuple[float, bool]:
+    """As `sim.toxics.send`."""
+    one, now = r.links(world)[link], r.clock(world)[0].now
+    return _send(r.toxics(world), one.faults, one.faults_count, now, sent_bytes)
 
 
 @compiled
-def held_back_seconds(world: World, link: int, trips: float, answer_bytes: int, uniform: float) -> float:
-    """How long acting toxics keep the answers of ``trips`` round trips; infinite where they never come."""
-    one, toxics, now = r.links(world)[link], r.toxics(world), r.clock(world)[0].now
-    passed, stamp = 0.0, 0.0
-    carried, narrowest, apart, piece = 0.0, 0.0, 0.0, min(float(answer_bytes), PIECE_BYTES_MAX)
-    for row in range(one.faults, one.faults + one.faults_count):
-        toxic = toxics[row]
-        if not toxic.acting:
-            continue
-        left = max(0.0, toxic.end - now) / trips
-        if toxic.kind == LATENCY:
-            delay = toxic.latency + toxic.jitter * (2.0 * uniform - 1.0)
-            uniform = independent(uniform)
-            wait = delay - (passed - stamp)
-            stamp += wait
-            passed = max(passed, min(passed + wait, left))
-        elif toxic.kind == BANDWIDTH:
-            rate = toxic.bandwidth
-            apart += apart_seconds(answer_bytes, piece, rate, narrowest)
-            narrowest = min(rate, narrowest) if narrowest != 0.0 else rate
-            piece = min(piece, rate * PIECE_SECONDS)
-            wait = (answer_bytes / narrowest + apart - carried) / trips
-            carried = answer_bytes / narrowest + apart
-            passed = max(passed, min(passed + wait, left))
-        elif toxic.kind == TIMEOUT:
-            return math.inf
-    return passed * trips
-
-
-@compiled
-def stopped_seconds(world: World, link: int) -> float:
-    """Until when a call whose answer never comes is left hanging."""
-    one, toxics, now = r.links(world)[link], r.toxics(world), r.clock(world)[0].now
-    least, found = math.inf, False
-    for row in range(one.faults, one.faults + one.faults_count):
-        toxic = toxics[row]
-        if toxic.acting and toxic.kind == TIMEOUT:
-            found = True
-            timeout = toxic.timeout if toxic.timeout > 0.0 else math.inf
-            least = min(least, min(timeout, max(0.0, toxic.end - now)))
-    return least if found else 0.0
+def answer(world: World, link: int, trips: float, answer_bytes: int, uniform: float, died: bool) -> tuple[float, bool]:
+    """As `sim.toxics.answer`."""
+    one, now = r.links(world)[link], r.clock(world)[0].now
+    return _answer(r.toxics(world), one.faults, one.faults_count, now, trips, answer_bytes, uniform, died)

@@ -45,6 +45,7 @@ def new_task(world: World, request: int) -> int:
     tasks[row].request = request
     tasks[row].attempt = 0
     tasks[row].cancelled = 0
+    tasks[row].died = 0
     tasks[row].parent = NOBODY
     tasks[row].below = NOBODY
     tasks[row].below_last = NOBODY

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Final
+from typing import Final, assert_never
 
 from sim import flow as flows
 from sim.flow import Flow, Home, OperationFlow
@@ -146,9 +146,14 @@ class _Walker:
             case flows.Aside():
                 for path in self.walk(step.inner, missed):
                     yield _all_beside(path)
+            case flows.Hold() | flows.Admit() | flows.Deadline() | flows.Rescue() | flows.Breaker() | flows.Retry():
+                yield from self.walk(step.inner, missed)  # here nothing waits or fails
+            case flows.Stage():
+                yield from self.walk(step.inner, missed)
+            case flows.Limit() | flows.Committed() | flows.Missed() | flows.Emit() | flows.Mark() | flows.Fail():
+                yield Path()
             case _:
-                around: Flow | None = getattr(step, "inner", None)  # bounds, timers, retries: here nothing fails
-                yield from self.walk(around, missed) if around is not None else (Path(),)
+                assert_never(step)
 
     def _joined(self, branches: tuple[Path, ...]) -> Iterator[Path]:
         parallel, beside = [], Leg()

@@ -5,56 +5,48 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 import pytest
 
 from chaos import proof
 from chaos.faults import LinkFault, ProcessFault
-from chaos.orders import LinkOrder, OrdersError, ProcessOrder, Toxic, of_scenario, toxics_of
+from chaos.orders import LinkOrder, OrdersError, ProcessOrder, Toxic, link_order, of_scenario
 from chaos.processes import ProcessError, Target, family
 from chaos.toxiproxy import Wire, WireError
-from core.names import FaultKind
-from core.scenario import Fault, parse
+from core.scenario import parse
+from core.scenario.faults import KINDS, Bandwidth, Down, Latency, Reset, Timeout
+from core.scenario.faults import LinkFault as Planned
 from tests.chaos.conftest import LINK, Rig
 from tests.waiting import until
 
 pytestmark = pytest.mark.alone
 
 
-def order(fault: Fault, number: int = 0) -> LinkOrder:
-    return LinkOrder(
-        number=number,
-        target=LINK,
-        kind=fault.kind,
-        begins_seconds=fault.at_seconds,
-        ends_seconds=fault.end_seconds,
-        proxies=(LINK,),
-        speaks="redis",
-        toxics=toxics_of(number, fault),
-        latency_seconds=fault.latency_seconds or 0.0,
-        jitter_seconds=fault.jitter_seconds,
-        bandwidth_bytes=fault.bandwidth_bytes or 0,
-    )
+def order(fault: Planned, number: int = 0) -> LinkOrder:
+    return link_order(number, fault, (LINK,))
 
 
-BROKEN = Fault(at_seconds=0.0, for_seconds=1.0, link=LINK)
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        replace(BROKEN, latency_seconds=0.3, jitter_seconds=0.1),
-        replace(BROKEN, bandwidth_bytes=200_000),
-        replace(BROKEN, timeout_seconds=0.5),
-        replace(BROKEN, reset=True),
-        replace(BROKEN, down=True),
-    ],
-    ids=lambda fault: fault.kind.value,
+#: When and where all of them act.
+HERE: Any = {"at_seconds": 0.0, "for_seconds": 1.0, "link": LINK}
+#: One of each kind.
+EACH: tuple[Planned, ...] = (
+    Latency(**HERE, latency_seconds=0.3, jitter_seconds=0.1),
+    Bandwidth(**HERE, bandwidth_bytes=200_000),
+    Timeout(**HERE, timeout_seconds=0.5),
+    Reset(**HERE),
+    Down(**HERE),
 )
-async def test_a_fault_on_a_link_acts_and_is_proved_and_mended(rig: Rig, fault: Fault) -> None:
+
+
+def test_every_kind_on_a_link_is_here() -> None:
+    assert {type(fault) for fault in EACH} == {kind for kind in KINDS if issubclass(kind, Planned)}
+
+
+@pytest.mark.parametrize("fault", EACH, ids=lambda fault: fault.kind)
+async def test_a_fault_on_a_link_acts_and_is_proved_and_mended(rig: Rig, fault: Planned) -> None:
     broken = LinkFault(order(fault), Wire(rig.url))
     await broken.prepare()
     async with broken:
@@ -65,14 +57,7 @@ async def test_a_fault_on_a_link_acts_and_is_proved_and_mended(rig: Rig, fault: 
 
 
 async def test_no_proof_where_nothing_acts(rig: Rig) -> None:
-    kinds = [
-        replace(BROKEN, latency_seconds=1.0),
-        replace(BROKEN, bandwidth_bytes=100_000),
-        replace(BROKEN, timeout_seconds=0.5),
-        replace(BROKEN, reset=True),
-        replace(BROKEN, down=True),
-    ]
-    for fault in kinds:
+    for fault in EACH:
         told = order(fault)
         address = ("127.0.0.1", rig.proxy_port)
         well = await proof.before(told, address)
@@ -85,11 +70,11 @@ async def test_no_proof_where_nothing_acts(rig: Rig) -> None:
 def test_no_proof_where_the_link_was_as_slow_before() -> None:
     slow = proof.Seen(end=proof.ANSWER, seconds=0.4)
     quick = proof.Seen(end=proof.ANSWER, seconds=0.001)
-    assert not proof.judge(order(replace(BROKEN, latency_seconds=0.3)), slow, slow, quick).acted
+    assert not proof.judge(order(Latency(**HERE, latency_seconds=0.3)), slow, slow, quick).acted
 
 
 def test_no_proof_where_the_server_itself_is_as_slow_or_silent() -> None:
-    told = order(replace(BROKEN, latency_seconds=0.3))
+    told = order(Latency(**HERE, latency_seconds=0.3))
     quick, slow = proof.Seen(end=proof.ANSWER, seconds=0.001), proof.Seen(end=proof.ANSWER, seconds=0.4)
     assert proof.judge(told, quick, slow, quick).acted
     assert not proof.judge(told, quick, slow, slow).acted
@@ -99,7 +84,7 @@ def test_no_proof_where_the_server_itself_is_as_slow_or_silent() -> None:
 
 
 def test_a_fault_too_mild_to_be_seen_says_so() -> None:
-    mild = order(replace(BROKEN, bandwidth_bytes=500_000_000))
+    mild = order(Bandwidth(**HERE, bandwidth_bytes=500_000_000))
     well = proof.Seen(end=proof.ANSWER, seconds=0.001)
     assert "too mild" in proof.judge(mild, well, well, well).says
 
@@ -122,7 +107,7 @@ async def test_an_unknown_type_or_proxy_is_an_error(rig: Rig) -> None:
 
 async def test_two_faults_that_cut_one_link_mend_it_when_both_are_over(rig: Rig) -> None:
     wire = Wire(rig.url)
-    first, second = (LinkFault(order(replace(BROKEN, down=True), number), wire) for number in range(2))
+    first, second = (LinkFault(order(Down(**HERE), number), wire) for number in range(2))
     async with first:
         async with second:
             assert not rig.is_on()
@@ -132,7 +117,7 @@ async def test_two_faults_that_cut_one_link_mend_it_when_both_are_over(rig: Rig)
 
 async def test_a_fault_is_mended_when_the_block_fails(rig: Rig) -> None:
     async def fails() -> None:
-        async with LinkFault(order(replace(BROKEN, latency_seconds=0.3)), Wire(rig.url)):
+        async with LinkFault(order(Latency(**HERE, latency_seconds=0.3)), Wire(rig.url)):
             assert rig.toxics() == ["windtunnel_0_latency_downstream"]
             raise RuntimeError("in the block")
 
@@ -164,13 +149,13 @@ async def test_every_store_answers_its_question(servers: object) -> None:
             assert seen.end == proof.ANSWER, (speaks, size, str(seen))
 
 
-def process_order(kind: FaultKind, pid: int, **values: str) -> ProcessOrder:
+def process_order(kind: Literal["kill", "pause", "restart"], pid: int, **values: str) -> ProcessOrder:
     return ProcessOrder(number=0, target="sleeper", kind=kind, begins_seconds=0.0, ends_seconds=1.0, pid=pid, **values)
 
 
 async def test_a_paused_process_stands_still_and_goes_on(sleeper: subprocess.Popen[bytes]) -> None:
     target = Target.of("sleeper", sleeper.pid)
-    fault = ProcessFault(process_order(FaultKind.PAUSE, sleeper.pid))
+    fault = ProcessFault(process_order("pause", sleeper.pid))
     await fault.prepare()
     async with fault:
         found = await fault.prove()
@@ -179,9 +164,9 @@ async def test_a_paused_process_stands_still_and_goes_on(sleeper: subprocess.Pop
     until(lambda: target.state == "S", "it goes on", within_seconds=2)
 
 
-@pytest.mark.parametrize("kind", [FaultKind.KILL, FaultKind.RESTART])
+@pytest.mark.parametrize("kind", ["kill", "restart"])
 async def test_a_killed_process_is_held_until_the_fault_is_over(
-    kind: FaultKind, sleeper: subprocess.Popen[bytes], tmp_path: Path
+    kind: Literal["kill", "restart"], sleeper: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     hold = tmp_path / "holds" / "sleeper"
     fault = ProcessFault(process_order(kind, sleeper.pid, hold=str(hold)))
@@ -191,7 +176,7 @@ async def test_a_killed_process_is_held_until_the_fault_is_over(
         assert found.acted, found.says
         assert hold.exists()
     assert not hold.exists()
-    assert sleeper.wait(timeout=5) == (-9 if kind is FaultKind.KILL else -15)
+    assert sleeper.wait(timeout=5) == (-9 if kind == "kill" else -15)
 
 
 @pytest.fixture
@@ -208,7 +193,7 @@ def parent() -> Iterator[subprocess.Popen[bytes]]:
 
 async def test_a_pause_reaches_descendants_too(parent: subprocess.Popen[bytes]) -> None:
     members = family(Target.of("shell", parent.pid))
-    fault = ProcessFault(process_order(FaultKind.PAUSE, parent.pid))
+    fault = ProcessFault(process_order("pause", parent.pid))
     await fault.prepare()
     async with fault:
         assert [member.state for member in members] == ["T", "T"]
@@ -218,7 +203,7 @@ async def test_a_process_that_is_not_there_is_an_error_and_no_other_is_hit(sleep
     sleeper.kill()
     sleeper.wait()
     with pytest.raises(ProcessError, match="does not run"):
-        await ProcessFault(process_order(FaultKind.KILL, sleeper.pid)).prepare()
+        await ProcessFault(process_order("kill", sleeper.pid)).prepare()
     other = Target(name="other", pid=1, ticks=12345)
     assert other.state == "gone"
     other.send(signal.SIGKILL)  # to pid 1 of another start time: to nobody
@@ -229,7 +214,7 @@ async def test_the_pid_is_read_from_the_stack_when_the_fault_comes(
 ) -> None:
     file = tmp_path / "stack.json"
     file.write_bytes(msgspec.json.encode({"processes": [{"name": "sleeper", "pid": sleeper.pid}]}))
-    fault = ProcessFault(process_order(FaultKind.PAUSE, 999_999_999, stack_file=str(file)))
+    fault = ProcessFault(process_order("pause", 999_999_999, stack_file=str(file)))
     await fault.prepare()
     async with fault:
         assert (await fault.prove()).acted

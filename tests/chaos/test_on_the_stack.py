@@ -19,7 +19,7 @@ import redis
 from chaos import control, journal, ledger
 from core.names import Key
 from core.operations import API
-from core.scenario import Fault
+from core.scenario.faults import Kill, Latency
 from stack.control import RunningStack
 
 pytestmark = pytest.mark.alone
@@ -31,7 +31,7 @@ async def test_the_fault_of_the_scenario_acts_on_the_stacks_own_proxy(running_st
     read = scenario.read(Path(running_stack.state.scenario_path))
     drill = replace(
         read,
-        faults=(Fault(at_seconds=1.0, for_seconds=1.0, link="feed_redis", latency_seconds=0.3, jitter_seconds=0.1),),
+        faults=(Latency(at_seconds=1.0, for_seconds=1.0, link="feed_redis", latency_seconds=0.3, jitter_seconds=0.1),),
     )
     with control.start(drill, t0_unix=time.time() + 4.0, stack_data=running_stack.data) as warden:
         assert warden.wait(30)
@@ -43,7 +43,7 @@ async def test_a_killed_service_stays_dead_for_the_fault_and_comes_back(running_
     from core import scenario
 
     read = scenario.read(Path(running_stack.state.scenario_path))
-    drill = replace(read, faults=(Fault(at_seconds=1.0, for_seconds=2.0, process="feed", action="kill"),))
+    drill = replace(read, faults=(Kill(at_seconds=1.0, for_seconds=2.0, process="feed"),))
     old = running_stack.refresh().processes["feed"]
     with control.start(drill, t0_unix=time.time() + 4.0, stack_data=running_stack.data) as warden:
         assert warden.wait(30)

@@ -17,20 +17,23 @@ from chaos import journal, proof
 from chaos.faults import LinkFault
 from chaos.links import Links
 from chaos.toxiproxy import Wire
-from core.scenario import Fault, parse
+from core.scenario import parse
+from core.scenario.faults import Bandwidth, Latency, Reset
+from core.scenario.faults import LinkFault as Planned
 from sim.link import Link
 from tests.chaos.conftest import LINK, Rig
-from tests.chaos.test_faults import BROKEN, order
+from tests.chaos.test_faults import HERE, order
 from tests.chaos.test_warden import events_of, scenario, start
 
 pytestmark = pytest.mark.alone
 
 TRIES_MAX = 20
-LATENCY = replace(BROKEN, for_seconds=60.0, latency_seconds=0.3)
-NARROW = replace(BROKEN, for_seconds=60.0, bandwidth_bytes=100_000)
+LONG = {**HERE, "for_seconds": 60.0}
+LATENCY = Latency(**LONG, latency_seconds=0.3)
+NARROW = Bandwidth(**LONG, bandwidth_bytes=100_000)
 
 
-async def _prepared(rig: Rig, *faults: Fault) -> list[LinkFault]:
+async def _prepared(rig: Rig, *faults: Planned) -> list[LinkFault]:
     wire, links = Wire(rig.url), Links()
     made = [LinkFault(order(fault, number), wire, links) for number, fault in enumerate(faults)]
     for fault in made:
@@ -39,7 +42,7 @@ async def _prepared(rig: Rig, *faults: Fault) -> list[LinkFault]:
 
 
 @asynccontextmanager
-async def _acting(rig: Rig, *faults: Fault) -> AsyncIterator[list[LinkFault]]:
+async def _acting(rig: Rig, *faults: Planned) -> AsyncIterator[list[LinkFault]]:
     made = await _prepared(rig, *faults)
     async with AsyncExitStack() as stack:
         for fault in made:
@@ -64,7 +67,9 @@ async def _entered(fault: LinkFault) -> AsyncIterator[LinkFault]:
     ],
     ids=["two latencies", "two latencies with jitter", "narrow and slow", "slow and narrow"],
 )
-async def test_each_of_two_faults_on_one_link_is_proven_beside_the_other(rig: Rig, faults: tuple[Fault, Fault]) -> None:
+async def test_each_of_two_faults_on_one_link_is_proven_beside_the_other(
+    rig: Rig, faults: tuple[Planned, Planned]
+) -> None:
     async with _acting(rig, *faults) as made:
         for fault in made:
             found = await fault.prove()
@@ -95,9 +100,9 @@ def dead(rig: Rig) -> Iterator[str]:
     urllib.request.urlopen(request, timeout=5).close()
 
 
-@pytest.mark.parametrize("fault", [LATENCY, replace(BROKEN, for_seconds=60.0, reset=True)], ids=["slow", "reset"])
+@pytest.mark.parametrize("fault", [LATENCY, Reset(**LONG)], ids=["slow", "reset"])
 async def test_a_server_that_is_dead_proves_nothing_and_hides_nothing_of_the_others(
-    rig: Rig, dead: str, fault: Fault
+    rig: Rig, dead: str, fault: Planned
 ) -> None:
     told = order(fault)
     async with _entered(LinkFault(msgspec.structs.replace(told, proxies=(dead, LINK)), Wire(rig.url))) as broken:
@@ -148,11 +153,13 @@ CHAINS = {
 
 
 @pytest.mark.parametrize("faults", CHAINS.values(), ids=CHAINS.keys())
-async def test_the_model_adds_up_faults_on_a_link_as_toxiproxy_does(rig: Rig, faults: tuple[Fault, Fault]) -> None:
+async def test_the_model_adds_up_faults_on_a_link_as_toxiproxy_does(rig: Rig, faults: tuple[Planned, Planned]) -> None:
     size = 12_000
-    link = Link("feed_redis", acting=[replace(fault, at_seconds=0.0) for fault in faults])
-    predicted = link.narrow_seconds(now=0.0, sent_bytes=size)
-    predicted += link.held_back_seconds(now=predicted, trips=1.0, answer_bytes=size, uniform=0.5)
+    link = Link("feed_redis")
+    for fault in faults:
+        link.begin(fault)
+    predicted, _ = link.send(now=0.0, sent_bytes=size)
+    predicted += link.answer(now=predicted, trips=1.0, answer_bytes=size, uniform=0.5)[0]
     tries: list[float] = []
     async with _acting(rig, *faults):
         while not tries or (min(tries) > 1.1 * predicted and len(tries) < TRIES_MAX):

@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from core.names import FaultKind
 from core.profile import Profile
 from core.scenario import Scenario
+from core.scenario.faults import KINDS
 from sim.parts import prepare
 from sim.program import Op
 from sim.simulate import Result, simulate
@@ -276,7 +276,7 @@ def test_engines_that_draw_other_numbers_are_told_apart() -> None:
 
 def test_the_cases_cover_every_kind_of_instruction_and_of_fault() -> None:
     scenarios = [_case(name) for name in CASES]
-    kinds = {fault.kind for each in scenarios for fault in each.faults}
-    assert kinds == set(FaultKind)
+    kinds = {type(fault) for each in scenarios for fault in each.faults}
+    assert kinds == set(KINDS)
     ops = {step.op for each in scenarios for step in prepare(each, profile()).program.instructions}
     assert ops == set(Op)

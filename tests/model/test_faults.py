@@ -9,7 +9,7 @@ import pytest
 
 from core.names import Outcome
 from core.run import Samples
-from core.scenario import Fault
+from core.scenario.faults import Latency
 from sim.faults import FaultError
 from sim.layout import of as layout_of
 from sim.link import Link
@@ -165,11 +165,12 @@ def test_redis_comes_back_empty_and_is_filled_from_postgres() -> None:
 
 
 def test_a_toxic_that_is_taken_away_lets_through_what_it_held_back() -> None:
-    fault = Fault(at_seconds=4.0, for_seconds=1.0, link="feed_redis", latency_seconds=0.3, jitter_seconds=0.1)
-    link = Link("feed_redis", acting=[fault])
+    fault = Latency(at_seconds=4.0, for_seconds=1.0, link="feed_redis", latency_seconds=0.3, jitter_seconds=0.1)
+    link = Link("feed_redis")
+    link.begin(fault)
 
     def held_back(now: float) -> float:
-        return link.held_back_seconds(now=now, trips=1.0, answer_bytes=1, uniform=0.75)
+        return link.answer(now=now, trips=1.0, answer_bytes=1, uniform=0.75)[0]
 
     assert held_back(4.2) == pytest.approx(0.35)
     assert held_back(4.9) == pytest.approx(0.1)

@@ -17,7 +17,7 @@ import pytest
 
 from core import scenario
 from core.names import Component, Server
-from core.scenario import Fault
+from core.scenario.faults import Down
 from stack import control
 from stack.backing import varnish
 from tests.conftest import SCENARIO, Servers
@@ -32,7 +32,7 @@ def cdn(data_folder: Path) -> Iterator[Servers]:
     """Object store and both tiers, with a link between shield and store that can be cut."""
     path = data_folder / "cdn.yaml"
     read = scenario.read(SCENARIO)
-    faults = (Fault(at_seconds=1, for_seconds=1, link="shield_objects", down=True),)
+    faults = (Down(at_seconds=1, for_seconds=1, link="shield_objects"),)
     system = replace(read.system, gateway=replace(read.system.gateway, origins=(_ORIGIN,)))
     path.write_text(scenario.explain(replace(read, faults=faults, system=system)), encoding="utf-8")
     wanted = (Server.OBJECTS, Server.SHIELD, Server.EDGE, Server.TOXIPROXY)

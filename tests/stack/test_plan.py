@@ -9,7 +9,8 @@ import pytest
 
 from core import scenario, settings
 from core.names import LINKS, USES, Component, Server
-from core.scenario import Fault, Scenario
+from core.scenario import Scenario
+from core.scenario.faults import Down
 from stack import ports
 from stack.backing import prometheus
 from stack.failure import StackFailure
@@ -29,7 +30,7 @@ _DATA = Path("/nowhere")
 
 
 def _with_links(*links: str) -> Scenario:
-    faults = tuple(Fault(at_seconds=1, for_seconds=1, link=link, down=True) for link in links)
+    faults = tuple(Down(at_seconds=1, for_seconds=1, link=link) for link in links)
     return replace(scenario.read(SCENARIO), faults=faults)
 
 

@@ -12,7 +12,8 @@ import yaml
 
 from core import scenario, settings
 from core.names import Component, Server
-from core.scenario import Fault, Scenario
+from core.scenario import Scenario
+from core.scenario.faults import Down
 from stack import compose, container, keys
 from stack.failure import StackFailure
 from stack.keys import Secrets
@@ -117,7 +118,7 @@ def test_services_reach_their_stores_by_host_name_and_clients_by_published_addre
 
 
 def test_a_proxied_way_of_clients_is_published_at_its_proxy() -> None:
-    fault = Fault(at_seconds=1, for_seconds=1, link="client_objects", down=True)
+    fault = Down(at_seconds=1, for_seconds=1, link="client_objects")
     services = _services(compose.compose_file(replace(_scenario(), faults=(fault,)), compose.SCENARIO))
     assert "ports" not in services[Server.OBJECTS]
     assert "WINDTUNNEL_OBJECTS_PORT" in services[Server.TOXIPROXY]["ports"][0]

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from core import failures, names, operations
-from core.names import LINKS, STORES, USES, Component, FaultKind, Outcome, Server
+from core.names import LINKS, STORES, USES, Component, Outcome, Server
 
 
 def test_every_link_is_named_once_and_by_its_two_ends() -> None:
@@ -25,10 +25,7 @@ def test_every_component_uses_stores_alone_and_is_behind_the_gateway() -> None:
         assert all(names.link(component, store) in LINKS for store in stores)
 
 
-def test_the_fault_kinds_of_a_scenario_are_those_of_the_names() -> None:
-    assert {kind.value for kind in FaultKind} == {
-        "latency", "bandwidth", "timeout", "reset", "down", "kill", "pause", "restart", "lost",
-    }  # fmt: skip
+def test_an_answer_with_less_than_asked_is_no_error() -> None:
     assert Outcome.DEGRADED not in names.ERRORS
     assert Outcome.OK not in names.ERRORS
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.operations import OPERATIONS
 from core.scenario import ScenarioError, explain, parse, read, units
+from core.scenario.faults import KINDS, Timeout
 
 ROOT = Path(__file__).parents[2] / "scenarios"
 NAMES = (
@@ -88,15 +89,23 @@ def test_a_name_alone_is_a_scenario_and_its_explanation_shows_the_defaults() -> 
         ("scenario: x\nexpect: {feed.reads: {p95: < 300ms}}", 2, "expect.feed.reads", "{'p95': '< 300ms'}",
          "did you mean feed.read?"),
         ("scenario: x\nfaults:\n  - {at: 1s, for: 1s, link: feed_redis}", 3, "faults[0]", "{'at'", "one of latency"),
-        ("scenario: x\nfaults:\n  - {at: 1s, for: 1s, down: true}", 3, "faults[0]", "{'at'", "a link or a process"),
+        ("scenario: x\nfaults:\n  - {at: 1s, for: 1s, down: true}", 3, "faults[0].link", "nothing", "required"),
+        ("scenario: x\nfaults:\n  - {at: 1s, for: 1s, link: feed_redis, latncy: 1s}", 3, "faults[0]", "{'at'",
+         "latncy is none, did you mean latency?"),
+        ("scenario: x\nfaults:\n  - {at: 1s, for: 1s, link: feed_redis, latency: 1s, down: true}", 3, "faults[0]",
+         "{'at'", "not latency and down together"),
+        ("scenario: x\nfaults:\n  - {at: 1s, for: 1s, link: feed_redis, down: true, jitter: 10ms}", 3,
+         "faults[0].jitter", "a field that does not belong here", "none of this name"),
+        ("scenario: x\nfaults:\n  - {at: 1s, for: 1s, process: feed, action: stop}", 3, "faults[0]", "{'at'",
+         "one of kill, pause, restart as the action"),
         ("scenario: x\nfaults:\n  - {at: 1s, for: 1s, link: feed_reddis, down: true}", 3, "faults[0].link",
          "'feed_reddis'", "did you mean feed_redis?"),
         ("scenario: x\nfaults:\n  - {at: 1s, link: feed_redis, down: true}", 3, "faults[0].for", "nothing",
          "how long it lasts"),
         ("scenario: x\nfaults:\n  - {at: 55s, for: 9s, link: feed_redis, down: true}", 3, "faults[0].at", "'55s'",
          "over by the end of the traffic, 60s"),
-        ("scenario: x\nfaults:\n  - {at: 1s, for: 1s, process: feed, latency: 1ms}", 3, "faults[0]", "{'at'",
-         "an action (kill, pause, restart) with a process"),
+        ("scenario: x\nfaults:\n  - {at: 1s, for: 1s, process: feed, link: feed_redis, action: kill}", 3,
+         "faults[0].link", "a field that does not belong here", "none of this name"),
         ("scenario: x\nscenario: y", 2, "scenario", "the field twice", "expected it once"),
         ("scenario: x\nseed: lucky", 2, "seed", "'lucky'", "expected a whole number"),
         ("scenario: x\ntraffic: []", 2, "traffic", "[]", "fields below it"),
@@ -263,3 +272,19 @@ def test_a_limit_is_lifted_by_its_name_and_all_of_them_together() -> None:
 def test_no_operation_without_a_user_has_a_limit_per_user(name: str) -> None:
     with pytest.raises(ScenarioError, match=rf"system\.gateway\.limits\.{name}: found '9/s per user'; expected"):
         parse(f"scenario: x\nsystem: {{gateway: {{limits: {{{name}: 9/s per user}}}}}}")
+
+
+def test_a_fault_as_explain_used_to_print_it_is_still_read() -> None:
+    was = "{at: 1s, for: 1s, link: feed_redis, jitter: 0s, timeout: 2s, reset: false, down: false}"
+    read = parse(f"scenario: x\nfaults: [{was}]")
+    assert read.faults == (Timeout(at_seconds=1.0, for_seconds=1.0, link="feed_redis", timeout_seconds=2.0),)
+
+
+def test_a_scenario_with_every_kind_of_fault_is_explained_and_read_back() -> None:
+    links = ("latency: 1s", "bandwidth: 2kB", "timeout: 0s", "reset: true", "down: true")
+    what = [f"link: feed_redis, {kind}" for kind in links]
+    what += ["process: eu/feed, action: kill", "process: eu/api, action: pause", "process: us/redis, action: restart"]
+    faults = "".join(f"- {{at: {5 * n}s, for: 500ms, {each}}}\n" for n, each in enumerate([*what, "region: eu"]))
+    read = parse(f"scenario: x\nsystem: {{regions: {{eu: {{people: 50%}}, us: {{people: 50%}}}}}}\nfaults:\n{faults}")
+    assert {type(fault) for fault in read.faults} == set(KINDS)
+    assert parse(explain(read)) == read
