@@ -398,7 +398,9 @@ def _without_unset(value: Any) -> Any:
     of older runs have them."""
     if not isinstance(value, Mapping):
         return value
-    unset = {name: given for name, given in value.items() if name in ("reset", "down") and given is False}
+    unset: dict[Any, Any] = {
+        name: given for name, given in value.items() if name in ("reset", "down") and given is False
+    }
     if "latency" not in value and value.get("jitter") == "0s":
         unset["jitter"] = "0s"
     return {name: given for name, given in value.items() if name not in unset}

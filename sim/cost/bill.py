@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.names import Server
+from core.prices import CDN_BYTES_PRICE, VIEWERS
 from core.run import Run
 from core.scenario.processes import group_of
 from sim.cost import quantities
+from sim.cost.growth import GrowsWith
 from sim.cost.prices import HOURS_PER_MONTH, SECONDS_PER_MONTH, PriceBook, PriceError, Quantity
 from sim.cost.quantities import Quantities
 
@@ -27,7 +29,6 @@ KAFKA_PRICE: Final = "kafka.msk.kafka.m5.24xlarge"
 STORAGE_PRICE: Final = "object.standard.storage"
 PUT_PRICE: Final = "object.standard.put"
 GET_PRICE: Final = "object.standard.get"
-CDN_BYTES_PRICE: Final = "cdn.cloudfront.egress.us+ca+mx"
 CDN_REQUESTS_PRICE: Final = "cdn.cloudfront.https"
 EGRESS_PRICE: Final = "egress.internet"
 
@@ -53,6 +54,7 @@ class Item:
     unit: str
     price_id: str
     dollars_month: float
+    grows_with: tuple[GrowsWith, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +104,9 @@ def bill(usage: Quantities, book: PriceBook) -> Bill:
             unit=quantity.unit,
             price_id=price_id,
             dollars_month=book.dollars(price_id, quantity),
+            grows_with=grows_with,
         )
-        for component, quantity, price_id in (*_machines(usage, book), *_volumes(usage))
+        for component, quantity, price_id, grows_with in (*_machines(usage, book), *_volumes(usage))
     )
     sizes = usage.sizes.assumed
     assumed = (f"sizes assumed, not recorded: {', '.join(name.replace('_', ' ') for name in sizes)}",) if sizes else ()
@@ -116,7 +119,10 @@ def bill(usage: Quantities, book: PriceBook) -> Bill:
     )
 
 
-def _machines(usage: Quantities, book: PriceBook) -> Iterator[tuple[str, Quantity, str]]:
+Line = tuple[str, Quantity, str, tuple[GrowsWith, ...]]
+
+
+def _machines(usage: Quantities, book: PriceBook) -> Iterator[Line]:
     """Machines for CPU and memory, as fractions of nodes running all month."""
     busy: dict[str, float] = {}
     for process, cores in usage.cores.items():
@@ -130,7 +136,7 @@ def _machines(usage: Quantities, book: PriceBook) -> Iterator[tuple[str, Quantit
             # one thread does the work, so a node gives one core of it, however many it has; and it must hold the data
             memory_gib = usage.redis_memory_bytes / 2**30
             nodes = max(cores / TARGET_UTILISATION_RATIO, memory_gib / _brings(book, price_id, "memory_gib"))
-        yield name, Quantity(amount=nodes * HOURS_PER_MONTH, unit=unit), price_id
+        yield name, Quantity(amount=nodes * HOURS_PER_MONTH, unit=unit), price_id, (GrowsWith.MACHINES,)
 
 
 _SOLD_AS: Final = {
@@ -140,7 +146,7 @@ _SOLD_AS: Final = {
 }
 
 
-def _volumes(usage: Quantities) -> Iterator[tuple[str, Quantity, str]]:
+def _volumes(usage: Quantities) -> Iterator[Line]:
     """What is sold by bytes and requests."""
     sizes = usage.sizes
     images = usage.answered_per_second.get("image.read", 0.0)
@@ -154,16 +160,18 @@ def _volumes(usage: Quantities) -> Iterator[tuple[str, Quantity, str]]:
     past_our_services = ("feed.read", "image.read", "object.put")
     others = sum(rate for name, rate in usage.per_second.items() if name not in past_our_services)
     sent = feeds * sizes.feed_bytes + others * sizes.answer_bytes
+    asked = usage.per_second.get("image.read", 0.0)
+    grows = GrowsWith
     lines = (
-        ("object store", stored, "B-month", STORAGE_PRICE),
-        ("object store", puts, "requests", PUT_PRICE),
-        ("object store", gets, "requests", GET_PRICE),
-        ("cdn", images * sizes.image_bytes, "B", CDN_BYTES_PRICE),
-        ("cdn", usage.per_second.get("image.read", 0.0), "requests", CDN_REQUESTS_PRICE),
-        ("egress", sent, "B", EGRESS_PRICE),
+        ("object store", stored, "B-month", STORAGE_PRICE, (grows.RATE, grows.BYTES)),
+        ("object store", puts, "requests", PUT_PRICE, (grows.RATE,)),
+        ("object store", gets, "requests", GET_PRICE, (grows.RATE, grows.IMAGES, grows.MISSES)),
+        ("cdn", images * sizes.image_bytes, "B", CDN_BYTES_PRICE + VIEWERS, (grows.RATE, grows.IMAGES, grows.BYTES)),
+        ("cdn", asked, "requests", CDN_REQUESTS_PRICE, (grows.RATE, grows.IMAGES)),
+        ("egress", sent, "B", EGRESS_PRICE, (grows.RATE, grows.BYTES)),
     )
-    for component, per_second, unit, price_id in lines:
-        yield component, Quantity(amount=per_second * SECONDS_PER_MONTH, unit=unit), price_id
+    for component, per_second, unit, price_id, grows_with in lines:
+        yield component, Quantity(amount=per_second * SECONDS_PER_MONTH, unit=unit), price_id, grows_with
 
 
 def _brings(book: PriceBook, price_id: str, what: str) -> float:

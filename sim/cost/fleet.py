@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
+from core.prices import CDN_BYTES_PRICE
 from sim.cost.bill import (
     CDN_REQUESTS_PRICE,
     EGRESS_PRICE,
@@ -19,9 +20,9 @@ from sim.cost.bill import (
     Bill,
     Item,
 )
+from sim.cost.growth import GrowsWith
 from sim.cost.prices import HOURS_PER_MONTH, LIST, SECONDS_PER_MONTH, TERMS, PriceBook, Quantity
 
-CDN_BYTES_PRICE: Final = "cdn.cloudfront.egress."
 ORIGIN_PRICE: Final = "cdn.cloudfront.origin_fetch"
 ZONES_PRICE: Final = "egress.crossaz"
 REGIONS_PRICE: Final = "egress.interregion.us-east-1:us-west-2"
@@ -57,6 +58,7 @@ class Disks:
     component: str
     price_id: str
     bytes_provisioned: float
+    grows_with: tuple[GrowsWith, ...]
     iops: float = 0.0
 
 
@@ -90,16 +92,17 @@ class Month:
 def bill(month: Month, book: PriceBook) -> Bill:
     """Price a month; raises PriceError where the book has no price of a machine's term."""
     items = []
-    used = ((*line, LIST) for line in (*_disks(month), *_traffic(month)))
-    for component, quantity, price_id, term in (*_machines(month), *used):
-        price = book.at_term(price_id, term)
+    used = ((line, LIST) for line in (*_disks(month), *_traffic(month)))
+    for line, term in (*_machines(month), *used):
+        price = book.at_term(line.price_id, term)
         items.append(
             Item(
-                component=component,
-                quantity=quantity.amount,
-                unit=quantity.unit,
+                component=line.component,
+                quantity=line.quantity.amount,
+                unit=line.quantity.unit,
                 price_id=price.id,
-                dollars_month=price.dollars(quantity),
+                dollars_month=price.dollars(line.quantity),
+                grows_with=line.grows_with,
             )
         )
     return Bill(
@@ -111,52 +114,53 @@ def bill(month: Month, book: PriceBook) -> Bill:
     )
 
 
-Line = tuple[str, Quantity, str]
+class Line(NamedTuple):
+    """What is paid for, and what its quantity grows with."""
+
+    component: str
+    quantity: Quantity
+    price_id: str
+    grows_with: tuple[GrowsWith, ...]
 
 
-def _machines(month: Month) -> Iterator[tuple[str, Quantity, str, str]]:
+def _machines(month: Month) -> Iterator[tuple[Line, str]]:
     """Lines with their terms."""
     for each in month.machines:
         quantity = Quantity(amount=each.count * HOURS_PER_MONTH, unit=each.unit)
-        yield each.component, quantity, each.price_id, each.term
+        yield Line(each.component, quantity, each.price_id, (GrowsWith.MACHINES,)), each.term
 
 
 def _disks(month: Month) -> Iterator[Line]:
     for each in month.disks:
-        yield each.component, Quantity(amount=each.bytes_provisioned, unit="B-month"), each.price_id
+        provisioned = Quantity(amount=each.bytes_provisioned, unit="B-month")
+        yield Line(each.component, provisioned, each.price_id, each.grows_with)
         if each.iops:
-            yield each.component, Quantity(amount=each.iops, unit="IOPS-month"), IOPS_PRICE
+            operations = Quantity(amount=each.iops, unit="IOPS-month")
+            yield Line(each.component, operations, IOPS_PRICE, each.grows_with)
 
 
 def _traffic(month: Month) -> Iterator[Line]:
     """Tiers are by month and account, and the CDN's by viewer geography, so regions are added up first."""
+    rate, images, size, misses = GrowsWith.RATE, GrowsWith.IMAGES, GrowsWith.BYTES, GrowsWith.MISSES
     geographies = dict.fromkeys(each.geography for each in month.traffic)
     for geography in geographies:
         sent = sum(each.image_bytes_per_second for each in month.traffic if each.geography == geography)
-        yield "cdn", _bytes(sent), CDN_BYTES_PRICE + geography
-    totals = {
-        name: sum(getattr(each, name) for each in month.traffic)
-        for name in (
-            "images_per_second",
-            "origin_bytes_per_second",
-            "gets_per_second",
-            "puts_per_second",
-            "stored_bytes",
-            "answers_bytes_per_second",
-            "zones_bytes_per_second",
-            "regions_bytes_per_second",
-        )
-    }
-    yield "cdn", _requests(totals["images_per_second"]), CDN_REQUESTS_PRICE
-    yield "cdn", _bytes(totals["origin_bytes_per_second"]), ORIGIN_PRICE
-    yield "objects", Quantity(amount=totals["stored_bytes"], unit="B-month"), STORAGE_PRICE
-    yield "objects", _requests(totals["puts_per_second"]), PUT_PRICE
-    yield "objects", _requests(totals["gets_per_second"]), GET_PRICE
-    yield "egress", _bytes(totals["answers_bytes_per_second"]), EGRESS_PRICE
+        yield Line("cdn", _bytes(sent), CDN_BYTES_PRICE + geography, (rate, images, size))
+
+    def total(name: str) -> float:
+        return sum(float(getattr(each, name)) for each in month.traffic)
+
+    yield Line("cdn", _requests(total("images_per_second")), CDN_REQUESTS_PRICE, (rate, images))
+    yield Line("cdn", _bytes(total("origin_bytes_per_second")), ORIGIN_PRICE, (rate, images, size, misses))
+    stored = Quantity(amount=total("stored_bytes"), unit="B-month")
+    yield Line("objects", stored, STORAGE_PRICE, (rate, size))
+    yield Line("objects", _requests(total("puts_per_second")), PUT_PRICE, (rate,))
+    yield Line("objects", _requests(total("gets_per_second")), GET_PRICE, (rate, images, misses))
+    yield Line("egress", _bytes(total("answers_bytes_per_second")), EGRESS_PRICE, (rate, size))
     # whoever sends and whoever receives pay, each for all of it
-    crossed = 2.0 * totals["zones_bytes_per_second"] * SECONDS_PER_MONTH
-    yield "between zones", Quantity(amount=crossed, unit="B-each-direction"), ZONES_PRICE
-    yield "between regions", _bytes(totals["regions_bytes_per_second"]), REGIONS_PRICE
+    crossed = 2.0 * total("zones_bytes_per_second") * SECONDS_PER_MONTH
+    yield Line("between zones", Quantity(amount=crossed, unit="B-each-direction"), ZONES_PRICE, (rate,))
+    yield Line("between regions", _bytes(total("regions_bytes_per_second")), REGIONS_PRICE, (rate, size))
 
 
 def _bytes(per_second: float) -> Quantity:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.names import Server
+from core.prices import CDN_BYTES_PRICE, VIEWERS
 from sim.cost import fleet
 from sim.cost.bill import Bill, Item
 from sim.cost.fleet import Disks, Machines, Month, Traffic
+from sim.cost.growth import GrowsWith
 from sim.cost.prices import SECONDS_PER_MONTH
 from sim.planner import size, tiers
 from sim.planner.brief import Brief
@@ -19,8 +21,6 @@ from sim.planner.size import Region
 from sim.planner.workload import DAY_SECONDS, Moment
 
 MONTHS_PER_YEAR: Final = 12
-_DEFAULT_GEOGRAPHY: Final = "us+ca+mx"
-_GEOGRAPHIES: Final = fleet.CDN_BYTES_PRICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +57,9 @@ def geography(brief: Brief, region: str) -> str:
     if told is not None:
         return told
     for price in brief.book.prices:
-        if price.id.startswith(_GEOGRAPHIES) and region in price.id.removeprefix(_GEOGRAPHIES).split("+"):
-            return price.id.removeprefix(_GEOGRAPHIES)
-    return _DEFAULT_GEOGRAPHY
+        if price.id.startswith(CDN_BYTES_PRICE) and region in price.id.removeprefix(CDN_BYTES_PRICE).split("+"):
+            return price.id.removeprefix(CDN_BYTES_PRICE)
+    return VIEWERS
 
 
 def growth_at(brief: Brief, number: int) -> float:
@@ -94,6 +94,7 @@ def _disks(brief: Brief, region: Region) -> Iterable[Disks]:
                 component=tier.name,
                 price_id=fleet.MANAGED_DISK_PRICE if tier.shape.managed else fleet.DISK_PRICE,
                 bytes_provisioned=held * tier.copies,
+                grows_with=(GrowsWith.RATE, GrowsWith.ROWS),
                 iops=0.0 if tier.shape.managed else beyond,
             )
         elif tier.name == Server.KAFKA:
@@ -102,6 +103,7 @@ def _disks(brief: Brief, region: Region) -> Iterable[Disks]:
                 component=tier.name,
                 price_id=fleet.LOG_DISK_PRICE if tier.shape.managed else fleet.DISK_PRICE,
                 bytes_provisioned=kept / tiers.DISK_RATIO,
+                grows_with=(GrowsWith.RATE,),
             )
 
 
@@ -140,6 +142,7 @@ def _mean(bills: list[Bill]) -> Bill:
             unit=lines[0].unit,
             price_id=lines[0].price_id,
             dollars_month=sum(line.dollars_month for line in lines) / len(lines),
+            grows_with=lines[0].grows_with,
         )
         for lines in zip(*(each.items for each in bills), strict=True)
     )

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from core.names import Cache, Server
+from sim.cost.growth import GrowsWith
 from sim.cost.prices import Price, PriceBook, Quantity
 from sim.planner import acts, availability, fleets, outlook, size, targets, tiers
 from sim.planner.availability import Often
@@ -29,21 +30,6 @@ LATEST_SECONDS: Final = 30.0
 #: Outputs that are no latency: dollars a month, and minutes a month.
 BILL: Final = "bill"
 DOWN: Final = "downtime"
-#: What each line of a bill grows with.
-_LINES: Final[Mapping[str, tuple[str, ...]]] = {
-    "cdn.cloudfront.egress": ("rate", "images", "bytes"),
-    "cdn.cloudfront.https": ("rate", "images"),
-    "cdn.cloudfront.origin_fetch": ("rate", "images", "bytes", "misses"),
-    "object.standard.storage": ("rate", "bytes"),
-    "object.standard.put": ("rate",),
-    "object.standard.get": ("rate", "images", "misses"),
-    "egress.internet": ("rate", "bytes"),
-    "egress.crossaz": ("rate",),
-    "egress.interregion": ("rate", "bytes"),
-    "block.gp3": ("rate", "rows"),
-    "pg.rds.gp3": ("rate", "rows"),
-    "kafka.msk.storage": ("rate",),
-}
 
 
 def named(limit: Limit) -> str:
@@ -209,18 +195,18 @@ class World:
         missed = fleets.misses(self.brief, case)
         usual = self.brief.miss_ratio
         past_both = [missed[name] / usual[name] if usual[name] else np.ones(1) for name in (Cache.EDGE, Cache.SHIELD)]
-        factors = {name: inputs.of(name) for name in ("bytes", "images", "rows")}
+        factors = {each: inputs.of(each.value) for each in (GrowsWith.BYTES, GrowsWith.IMAGES, GrowsWith.ROWS)}
         # of the mean month, half-way to the end of the horizon
-        factors |= {"rate": inputs.of("demand") * np.sqrt(growth), "misses": past_both[0] * past_both[1]}
+        factors[GrowsWith.RATE] = inputs.of("demand") * np.sqrt(growth)
+        factors[GrowsWith.MISSES] = past_both[0] * past_both[1]
         total = np.zeros(1)
         for place, item in enumerate(self.spending.mean.items):
-            names = next((names for start, names in _LINES.items() if item.price_id.startswith(start)), None)
-            if names is None:
-                continue  # a machine
+            if GrowsWith.MACHINES in item.grows_with:
+                continue  # `_need` counts them
             own = self._grown(inputs, [(act, known.lines[place]) for act, known in self._acts.items()])
             quantity = item.quantity * own * np.ones(growth.shape)
-            for name in names:
-                quantity = quantity * factors[name]
+            for each in item.grows_with:
+                quantity = quantity * factors[each]
             dollars = _dollars(self.brief.book, item.price_id, item.unit, quantity)
             total = total + dollars * inputs.price(item.price_id)
         return total

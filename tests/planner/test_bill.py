@@ -11,6 +11,7 @@ from core.scenario import ScenarioError
 from sim.cost import fleet
 from sim.cost.bill import Bill
 from sim.cost.fleet import Disks, Machines, Month, Traffic
+from sim.cost.growth import GrowsWith
 from sim.cost.prices import GB, GIB, SECONDS_PER_MONTH, PriceBook, PriceError
 from sim.planner import spending
 from sim.planner.spending import Spending
@@ -51,7 +52,13 @@ def test_machines_are_paid_by_the_hour_of_a_month_of_730(book: PriceBook) -> Non
 
 
 def test_disks_are_paid_by_size_and_by_the_operations_beyond_the_free_ones(book: PriceBook) -> None:
-    disk = Disks(component="postgres", price_id=fleet.DISK_PRICE, bytes_provisioned=100 * GIB, iops=2_000)
+    disk = Disks(
+        component="postgres",
+        price_id=fleet.DISK_PRICE,
+        bytes_provisioned=100 * GIB,
+        grows_with=(GrowsWith.ROWS,),
+        iops=2_000,
+    )
     found = billed(book, disks=[disk])
     assert dollars(found, "block.gp3.storage") == pytest.approx(8.0)
     assert dollars(found, "block.gp3.iops") == pytest.approx(10.0)
@@ -248,3 +255,15 @@ def test_what_the_caches_miss_is_the_object_stores() -> None:
     # tiers in series: 5 % of 10 %, not 5 %
     assert gets("90%", "95%") == pytest.approx(100 * 100 * 0.1 * 0.05 * SECONDS_PER_MONTH, rel=1e-3)
     assert gets("0%", "0%") == pytest.approx(100 * 100 * SECONDS_PER_MONTH, rel=1e-3)
+
+
+def test_every_line_but_a_machines_grows_with_an_input_that_a_plan_may_be_unsure_of() -> None:
+    brief = made.briefed(per_day={"feed.read": 86_400 * 5_000, "media.upload": 86_400 * 50})
+    regions = made.fleet(brief)
+    items = spending.over_horizon(brief, regions).mean.items
+    machines = {each.price_id for each in items if GrowsWith.MACHINES in each.grows_with}
+    assert machines
+    assert all(each.grows_with == (GrowsWith.MACHINES,) for each in items if each.price_id in machines)
+    assert all(each.grows_with for each in items)
+    sold_by_use = {grows for each in items if each.price_id not in machines for grows in each.grows_with}
+    assert sold_by_use == set(GrowsWith) - {GrowsWith.MACHINES}

@@ -9,6 +9,7 @@ import pytest
 
 from sim.cost import age, prices
 from sim.cost.bill import Bill, Item
+from sim.cost.growth import GrowsWith
 from sim.cost.prices import Price, PriceBook, PriceError
 from sim.planner import plan
 from sim.planner.uncertainty import PRICE_AGE
@@ -34,7 +35,7 @@ def price(name: str, as_of: str) -> Price:
 
 def bill(**dollars: float) -> Bill:
     items = tuple(
-        Item(component=name, quantity=each, unit="B", price_id=name, dollars_month=each)
+        Item(component=name, quantity=each, unit="B", price_id=name, dollars_month=each, grows_with=(GrowsWith.RATE,))
         for name, each in dollars.items()
     )
     return Bill(prices="made", items=items, requests_month=1.0, people=1)

@@ -9,6 +9,7 @@ import pytest
 
 from core import run as runs
 from core.names import Origin, Outcome
+from core.prices import CDN_BYTES_PRICE, VIEWERS
 from core.run import Run, RunRecord, samples_from_rows
 from sim.cost import bill as bills
 from sim.cost import prices, quantities
@@ -79,7 +80,7 @@ def test_images_are_paid_by_the_byte_and_the_request(book: PriceBook) -> None:
     found = bills.bill(used, book)
     dollars = {item.price_id: item.dollars_month for item in found.items}
     reads = rate * SECONDS_PER_MONTH
-    assert dollars[bills.CDN_BYTES_PRICE] == pytest.approx(10_240 * 0.085)
+    assert dollars[CDN_BYTES_PRICE + VIEWERS] == pytest.approx(10_240 * 0.085)
     assert dollars[bills.CDN_REQUESTS_PRICE] == pytest.approx(reads / 10_000 * 0.01)
     assert dollars[bills.GET_PRICE] == pytest.approx(reads * 0.05 / 1_000 * 0.0004)
     assert dollars[bills.EGRESS_PRICE] == 0.0
