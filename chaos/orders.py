@@ -143,7 +143,7 @@ def _process_order(number: int, fault: ProcessFault, processes: Mapping[str, int
     return ProcessOrder(
         number=number,
         target=name,
-        kind=fault.kind,
+        kind=fault.action,
         begins_seconds=fault.at_seconds,
         ends_seconds=fault.end_seconds,
         pid=processes[name],

@@ -266,6 +266,7 @@ class ProcessFault(_Fault):
     ends: ClassVar[bool] = True  # the process, which its supervisor starts again
 
     process: str
+    action: Literal["kill", "pause", "restart"]
 
     @property
     def target(self) -> str:
