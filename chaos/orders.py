@@ -15,7 +15,8 @@ from core import faults
 from core.faults import Effect
 
 if TYPE_CHECKING:  # pydantic is slow to import, and a warden does not need it
-    from core.scenario.faults import Fault, LinkFault, ProcessFault
+    from core.scenario.fault import LinkFault, ProcessFault
+    from core.scenario.faults import Fault
     from core.scenario.model import Scenario
 
 #: Names of our toxics begin so; whatever has such a name and is not ours now was left behind by a runner that died.
@@ -119,7 +120,8 @@ def link_order(number: int, fault: LinkFault, proxies: Sequence[str]) -> LinkOrd
 def _order(
     number: int, fault: Fault, proxies: Mapping[str, Sequence[str]], processes: Mapping[str, int], stack_data: str
 ) -> Order:
-    from core.scenario.faults import LinkFault, Lost, ProcessFault  # as above
+    from core.scenario.fault import LinkFault, ProcessFault  # as above
+    from core.scenario.faults import Lost
 
     match fault:
         case LinkFault():

@@ -10,7 +10,8 @@ from core.policies import restarts
 from core.profile import Profile
 from core.run import Event
 from core.scenario import Fault, Scenario
-from core.scenario.faults import LinkFault, Lost, Pause, ProcessFault, Restart
+from core.scenario.fault import LinkFault, ProcessFault
+from core.scenario.faults import Lost, Pause, Restart
 from sim import failover
 from sim.kernel import Steps
 from sim.plant import Plant

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from core.scenario.faults import LinkFault
+from core.scenario.fault import LinkFault
 from sim import toxics
 from sim.toxics import TOXIC
 

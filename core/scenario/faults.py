@@ -1,101 +1,23 @@
 """Faults: what a scenario may break, one class a kind.
 
 A class holds everything that is the kind's own: its fields, its words, how it is injected and what it does. To add a
-kind, write its class and name it in `Fault`; the file's field of the class's `field` chooses it.
+kind, write its class and name it in `Fault`; the field of the file that its ``field`` names chooses it.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, get_args
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Tag
 from pydantic.dataclasses import dataclass
 
 from core import faults
 from core.faults import Effect
-from core.scenario.fields import CONFIG, written_name
+from core.scenario import fault
+from core.scenario.fault import AnyFault, LinkFault, ProcessFault, ToxicOf
+from core.scenario.fields import CONFIG
 from core.scenario.units import Bytes, Seconds, format_seconds, format_size, format_spaced_seconds
-
-
-class ToxicOf(NamedTuple):
-    """A toxic as Toxiproxy names things; attributes are whole numbers in its units (ms, kB a second, bytes)."""
-
-    type: str
-    stream: str  # downstream: towards the caller
-    attributes: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class _Fault:
-    """Something that breaks at ``at`` and is mended after ``for``."""
-
-    kind: ClassVar[str]
-    field: ClassVar[str]  # of the file, by which the kind is known
-
-    at_seconds: Seconds
-    for_seconds: Seconds = 0.0
-
-    @property
-    def end_seconds(self) -> float:
-        """When it is mended."""
-        return self.at_seconds + self.for_seconds
-
-    @property
-    def target(self) -> str:
-        """The link, process or region it acts on."""
-        raise NotImplementedError
-
-    @property
-    def sentence(self) -> str:
-        """What is done, for the plan of a drill."""
-        raise NotImplementedError
-
-    @property
-    def mending(self) -> str:
-        """What is done at its end."""
-        raise NotImplementedError
-
-    @property
-    def short(self) -> str:
-        """What it is, to be read behind its target: ``+300 ms ± 100 ms``, ``down``."""
-        return self.kind
-
-    def wrong(self) -> Iterator[tuple[str, str]]:
-        """Fields that are well formed and cannot be, as (name in the file, what was expected)."""
-        if self.for_seconds <= 0:
-            yield "for", "expected how long it lasts, such as 10s"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class LinkFault(_Fault):
-    """A fault of a link, injected by Toxiproxy; with a region it acts on that region's link only."""
-
-    link: str
-    region: str | None = None
-
-    @property
-    def target(self) -> str:
-        return self.link
-
-    @property
-    def mending(self) -> str:
-        return f"the toxic on {self.link} is removed"
-
-    @property
-    def toxics(self) -> tuple[ToxicOf, ...]:
-        """What Toxiproxy is given; nothing where it switches the proxy off."""
-        raise NotImplementedError
-
-    @property
-    def effect(self) -> Effect:
-        """What it does to the link."""
-        raise NotImplementedError
-
-    def too_mild(self) -> tuple[str, str] | None:
-        """Why nobody could see it to act even alone, as (name of a field in the file, what was expected)."""
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -259,25 +181,6 @@ class Down(LinkFault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class ProcessFault(_Fault):
-    """A fault of a process, injected by a signal."""
-
-    field = "action"
-    ends: ClassVar[bool] = True  # the process, which its supervisor starts again
-
-    process: str
-    action: Literal["kill", "pause", "restart"]
-
-    @property
-    def target(self) -> str:
-        return self.process
-
-    @property
-    def mending(self) -> str:
-        return f"{self.process} is started again by its supervisor"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Kill(ProcessFault):
     """The process is killed; without ``for`` its supervisor starts it again at once."""
 
@@ -325,7 +228,7 @@ class Restart(ProcessFault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class Lost(_Fault):
+class Lost(AnyFault):
     """A region is lost with all that is in it; the model alone can do that."""
 
     kind = "lost"
@@ -357,54 +260,11 @@ def _milliseconds(seconds: float) -> int:
 
 
 def _class_of(value: Any) -> str | None:
-    """Name of the class that a fault's fields speak of; None where they speak of none, or of several."""
-    if isinstance(value, _Fault):
-        return type(value).__name__
-    if not isinstance(value, Mapping):
-        return None
-    named = _named(value)
-    if not named and "region" in value and not {"link", "process"} & value.keys():
-        return Lost.__name__
-    if named == ("action",):
-        return next((kind.__name__ for kind in KINDS if (kind.field, kind.kind) == ("action", value["action"])), None)
-    return next(kind.__name__ for kind in KINDS if kind.field == named[0]) if len(named) == 1 else None
-
-
-def _named(value: Mapping[str, Any]) -> tuple[str, ...]:
-    """Fields that choose a kind, in the order of `KINDS`."""
-    written = {written_name(str(name)) for name, given in value.items() if given is not None}
-    fields = dict.fromkeys(kind.field for kind in KINDS if kind is not Lost)
-    return tuple(field for field in fields if field in written)
+    return fault.class_of(value, KINDS)
 
 
 def _one_kind(value: Any) -> Any:
-    if _class_of(value) is not None:
-        return value
-    if not isinstance(value, Mapping):
-        raise ValueError("expected a fault, such as {at: 10s, for: 5s, link: feed_redis, latency: 300ms}")
-    named, fields = _named(value), tuple(dict.fromkeys(kind.field for kind in KINDS if kind is not Lost))
-    if named == ("action",):
-        actions = ", ".join(kind.kind for kind in KINDS if kind.field == "action")
-        raise ValueError(f"expected one of {actions} as the action")
-    known = {written_name(name) for kind in KINDS for name in kind.__dataclass_fields__}
-    strange = [str(name) for name in value if written_name(str(name)) not in known]
-    close = [match for name in strange for match in difflib.get_close_matches(name, fields, n=1)]
-    rest = f", not {' and '.join(named)} together" if named else f"; {', '.join(strange)} is none" if strange else ""
-    rest += f", did you mean {close[0]}?" if close and not named else ""
-    raise ValueError(f"expected one of {', '.join(fields)}, or a region alone{rest}")
-
-
-def _without_unset(value: Any) -> Any:
-    """Take out fields of other kinds that are off. `windtunnel explain` used to print them with every fault, so folders
-    of older runs have them."""
-    if not isinstance(value, Mapping):
-        return value
-    unset: dict[Any, Any] = {
-        name: given for name, given in value.items() if name in ("reset", "down") and given is False
-    }
-    if "latency" not in value and value.get("jitter") == "0s":
-        unset["jitter"] = "0s"
-    return {name: given for name, given in value.items() if name not in unset}
+    return fault.one_kind(value, KINDS)
 
 
 Fault = Annotated[
@@ -419,7 +279,7 @@ Fault = Annotated[
     | Annotated[Lost, Tag("Lost")],
     Discriminator(_class_of),
     BeforeValidator(_one_kind),
-    BeforeValidator(_without_unset),
+    BeforeValidator(fault.without_unset),
 ]
 #: Every kind.
-KINDS: Final[tuple[type[_Fault], ...]] = tuple(get_args(kind)[0] for kind in get_args(get_args(Fault)[0]))
+KINDS: Final[tuple[type[AnyFault], ...]] = tuple(get_args(kind)[0] for kind in get_args(get_args(Fault)[0]))

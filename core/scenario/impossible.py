@@ -9,7 +9,8 @@ from typing import Final, assert_never
 from core.names import LINKS, Component, Server
 from core.operations import JOURNEYS, ONLY_WITHIN_A_JOURNEY, OPERATIONS
 from core.scenario import demand, intent, limits, overlaps, processes
-from core.scenario.faults import Fault, LinkFault, Lost, ProcessFault
+from core.scenario.fault import LinkFault, ProcessFault
+from core.scenario.faults import Fault, Lost
 from core.scenario.model import Expectation, Scenario
 from core.scenario.units import format_seconds
 

@@ -14,7 +14,8 @@ from pydantic.dataclasses import dataclass
 
 from core.scenario.demand import Demand
 from core.scenario.design import Design
-from core.scenario.faults import Fault, LinkFault, ProcessFault
+from core.scenario.fault import LinkFault, ProcessFault
+from core.scenario.faults import Fault
 from core.scenario.fields import CONFIG, Count, Instances
 from core.scenario.intent import Intent
 from core.scenario.limits import DEFAULTS, Limits

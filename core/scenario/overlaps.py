@@ -13,7 +13,8 @@ from typing import Final
 from core import faults
 from core.names import Component
 from core.scenario import processes
-from core.scenario.faults import Fault, LinkFault, Pause, ProcessFault
+from core.scenario.fault import LinkFault, ProcessFault
+from core.scenario.faults import Fault, Pause
 from core.scenario.model import Scenario
 from core.scenario.units import format_seconds
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from core.scenario import demand, design, faults, intent, model, placement, regions, shards, wording
+from core.scenario import demand, design, fault, faults, intent, model, placement, regions, shards, wording
 from core.scenario.fields import written_name
 from core.scenario.impossible import FieldPath, impossible
 from core.scenario.model import Scenario
@@ -20,7 +20,7 @@ from core.scenario.units import in_file
 
 _ADAPTER: TypeAdapter[Scenario] = TypeAdapter(Scenario)
 #: Modules with the classes that a scenario is made of.
-_PARTS: Final = (model, faults, placement, regions, shards, demand, intent, design)
+_PARTS: Final = (model, fault, faults, placement, regions, shards, demand, intent, design)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from core.scenario.faults import LinkFault, Lost, Pause, Restart
+from core.scenario.fault import LinkFault
+from core.scenario.faults import Lost, Pause, Restart
 from sim import faults as faults_of
 from sim import toxics as toxics_of
 from sim.caches import node_of

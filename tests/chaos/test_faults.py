@@ -17,8 +17,8 @@ from chaos.orders import LinkOrder, OrdersError, ProcessOrder, Toxic, link_order
 from chaos.processes import ProcessError, Target, family
 from chaos.toxiproxy import Wire, WireError
 from core.scenario import parse
+from core.scenario.fault import LinkFault as Planned
 from core.scenario.faults import KINDS, Bandwidth, Down, Latency, Reset, Timeout
-from core.scenario.faults import LinkFault as Planned
 from tests.chaos.conftest import LINK, Rig
 from tests.waiting import until
 

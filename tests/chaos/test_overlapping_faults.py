@@ -18,8 +18,8 @@ from chaos.faults import LinkFault
 from chaos.links import Links
 from chaos.toxiproxy import Wire
 from core.scenario import parse
+from core.scenario.fault import LinkFault as Planned
 from core.scenario.faults import Bandwidth, Latency, Reset
-from core.scenario.faults import LinkFault as Planned
 from sim.link import Link
 from tests.chaos.conftest import LINK, Rig
 from tests.chaos.test_faults import HERE, order

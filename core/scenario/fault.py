@@ -1,0 +1,166 @@
+"""What every kind of `core.scenario.faults` says of itself, and which kind the fields of a file speak of."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from pydantic.dataclasses import dataclass
+
+from core.faults import Effect
+from core.scenario.fields import CONFIG, written_name
+from core.scenario.units import Seconds
+
+
+class ToxicOf(NamedTuple):
+    """A toxic as Toxiproxy names things; attributes are whole numbers in its units (ms, kB a second, bytes)."""
+
+    type: str
+    stream: str  # downstream: towards the caller
+    attributes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class AnyFault:
+    """Something that breaks at ``at`` and is mended after ``for``."""
+
+    kind: ClassVar[str]
+    field: ClassVar[str]  # of the file, by which the kind is known
+
+    at_seconds: Seconds
+    for_seconds: Seconds = 0.0
+
+    @property
+    def end_seconds(self) -> float:
+        """When it is mended."""
+        return self.at_seconds + self.for_seconds
+
+    @property
+    def target(self) -> str:
+        """The link, process or region it acts on."""
+        raise NotImplementedError
+
+    @property
+    def sentence(self) -> str:
+        """What is done, for the plan of a drill."""
+        raise NotImplementedError
+
+    @property
+    def mending(self) -> str:
+        """What is done at its end."""
+        raise NotImplementedError
+
+    @property
+    def short(self) -> str:
+        """What it is, to be read behind its target: ``+300 ms ± 100 ms``, ``down``."""
+        return self.kind
+
+    def wrong(self) -> Iterator[tuple[str, str]]:
+        """Fields that are well formed and cannot be, as (name in the file, what was expected)."""
+        if self.for_seconds <= 0:
+            yield "for", "expected how long it lasts, such as 10s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class LinkFault(AnyFault):
+    """A fault of a link, injected by Toxiproxy; with a region it acts on that region's link only."""
+
+    link: str
+    region: str | None = None
+
+    @property
+    def target(self) -> str:
+        return self.link
+
+    @property
+    def mending(self) -> str:
+        return f"the toxic on {self.link} is removed"
+
+    @property
+    def toxics(self) -> tuple[ToxicOf, ...]:
+        """What Toxiproxy is given; nothing where it switches the proxy off."""
+        raise NotImplementedError
+
+    @property
+    def effect(self) -> Effect:
+        """What it does to the link."""
+        raise NotImplementedError
+
+    def too_mild(self) -> tuple[str, str] | None:
+        """Why nobody could see it to act even alone, as (name of a field in the file, what was expected)."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class ProcessFault(AnyFault):
+    """A fault of a process, injected by a signal."""
+
+    field = "action"
+    ends: ClassVar[bool] = True  # the process, which its supervisor starts again
+
+    process: str
+    action: Literal["kill", "pause", "restart"]
+
+    @property
+    def target(self) -> str:
+        return self.process
+
+    @property
+    def mending(self) -> str:
+        return f"{self.process} is started again by its supervisor"
+
+
+Kinds = Sequence[type[AnyFault]]
+
+
+def class_of(value: Any, kinds: Kinds) -> str | None:
+    """Name of the class that a fault's fields speak of; None where they speak of none, or of several."""
+    if isinstance(value, AnyFault):
+        return type(value).__name__
+    if not isinstance(value, Mapping):
+        return None
+    named = _named(value, kinds)
+    if not named and "region" in value and not {"link", "process"} & value.keys():
+        return next(kind.__name__ for kind in kinds if kind.field == "region")
+    if named == ("action",):
+        return next((kind.__name__ for kind in kinds if (kind.field, kind.kind) == ("action", value["action"])), None)
+    return next(kind.__name__ for kind in kinds if kind.field == named[0]) if len(named) == 1 else None
+
+
+def _named(value: Mapping[str, Any], kinds: Kinds) -> tuple[str, ...]:
+    """Fields that choose a kind, in the order of ``kinds``."""
+    written = {written_name(str(name)) for name, given in value.items() if given is not None}
+    fields = dict.fromkeys(kind.field for kind in kinds if kind.field != "region")
+    return tuple(field for field in fields if field in written)
+
+
+def one_kind(value: Any, kinds: Kinds) -> Any:
+    """``value`` where its fields speak of one kind; raises ValueError, which says what they speak of."""
+    if class_of(value, kinds) is not None:
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError("expected a fault, such as {at: 10s, for: 5s, link: feed_redis, latency: 300ms}")
+    named, fields = _named(value, kinds), tuple(dict.fromkeys(kind.field for kind in kinds if kind.field != "region"))
+    if named == ("action",):
+        actions = ", ".join(kind.kind for kind in kinds if kind.field == "action")
+        raise ValueError(f"expected one of {actions} as the action")
+    known = {written_name(name) for kind in kinds for name in kind.__dataclass_fields__}
+    strange = [str(name) for name in value if written_name(str(name)) not in known]
+    close = [match for name in strange for match in difflib.get_close_matches(name, fields, n=1)]
+    rest = f", not {' and '.join(named)} together" if named else f"; {', '.join(strange)} is none" if strange else ""
+    rest += f", did you mean {close[0]}?" if close and not named else ""
+    raise ValueError(f"expected one of {', '.join(fields)}, or a region alone{rest}")
+
+
+def without_unset(value: Any) -> Any:
+    """Take out fields of other kinds that are off. `windtunnel explain` used to print them with every fault, so folders
+    of older runs have them."""
+    if not isinstance(value, Mapping):
+        return value
+    unset: dict[Any, Any] = {
+        name: given for name, given in value.items() if name in ("reset", "down") and given is False
+    }
+    if "latency" not in value and value.get("jitter") == "0s":
+        unset["jitter"] = "0s"
+    return {name: given for name, given in value.items() if name not in unset}
