@@ -13,7 +13,7 @@ from typing import Final
 from core import faults
 from core.names import Component
 from core.scenario import processes
-from core.scenario.fault import LinkFault, ProcessFault
+from core.scenario.fault import AnyFault, LinkFault, ProcessFault
 from core.scenario.faults import Fault, Pause
 from core.scenario.model import Scenario
 from core.scenario.units import format_seconds
@@ -76,13 +76,13 @@ def _on_process(scenario: Scenario, index: int, fault: ProcessFault) -> Iterator
             yield ("faults", index, "at"), f"expected a time from {format_seconds(ends)} on: faults[{number}] pauses it"
 
 
-def _span(fault: Fault) -> tuple[float, float]:
+def _span(fault: AnyFault) -> tuple[float, float]:
     """From when to when a fault is felt."""
     back = BACK_SECONDS if isinstance(fault, ProcessFault) and fault.ends else 0.0
     return fault.at_seconds, fault.end_seconds + back
 
 
-def _meet(fault: Fault, other: Fault) -> bool:
+def _meet(fault: AnyFault, other: AnyFault) -> bool:
     begins, ends = _span(other)
     return begins < fault.end_seconds and ends > fault.at_seconds
 
