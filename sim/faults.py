@@ -9,8 +9,8 @@ from core.names import Cache, Server
 from core.policies import restarts
 from core.profile import Profile
 from core.run import Event
-from core.scenario import Fault, Scenario
-from core.scenario.fault import LinkFault, ProcessFault
+from core.scenario import Scenario
+from core.scenario.fault import AnyFault, LinkFault, ProcessFault
 from core.scenario.faults import Lost, Pause, Restart
 from sim import failover
 from sim.kernel import Steps
@@ -37,7 +37,7 @@ class Deed:
     """
 
     index: int  # of the fault in the scenario
-    fault: Fault
+    fault: AnyFault
     at_seconds: float
     for_seconds: float
     link: str | None = None
