@@ -20,6 +20,7 @@ from lab.cli.main import windtunnel as group
 from lab.compare import compare
 from lab.errors import UserError
 from tests.cli.test_command_line import ROOT
+from tests.waiting import SECONDS_MAX
 
 FLEET = """\
 scenario: tiny_fleet
@@ -125,12 +126,12 @@ def test_ctrl_c_ends_a_fleet_and_leaves_no_process(fleet: Path, profile: Path, t
     words += ["--out", str(tmp_path / "out"), "--workers", "2"]
     child = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        deadline, mine = time.monotonic() + 60, list[psutil.Process]()
+        deadline, mine = time.monotonic() + SECONDS_MAX, list[psutil.Process]()
         while len(mine) < started and time.monotonic() < deadline:
             time.sleep(0.005)
             mine = psutil.Process(child.pid).children(recursive=True)
         os.kill(child.pid, signal.SIGINT)
-        said = child.communicate(timeout=60)
+        said = child.communicate(timeout=SECONDS_MAX)
     finally:
         child.kill()
     assert child.returncode == 130, said
