@@ -137,9 +137,8 @@ class Supervisor:
     async def _start(self, ward: Ward, command: Command) -> None:
         """Start it and wait until it is ready; raises StackFailure when it dies first or does not answer in time."""
         plan, process = self._plan, ward.process
-        # the start of a whole stack may use every core there is; once it is up, each keeps to its own
-        cores = () if self._state == "starting" else command.cores
-        child = processes.start(process.name, command, plan.log(process.name), self._on_end, cores=cores)
+        # a start may use every core there is; once it is ready, each keeps to its own: a whole stack when all of it is
+        child = processes.start(process.name, command, plan.log(process.name), self._on_end)
         ward.child, ward.state = child, "starting"
         self._write()
         reason, pause, began = "", 0.02, time.monotonic()
@@ -158,6 +157,8 @@ class Supervisor:
                     raise self._failure(process, f"was not ready within {seconds:.0f} s ({reason})")
                 await _pause(child, pause)
                 pause = min(pause * 1.3, 0.2)
+        if self._state != "starting":
+            await asyncio.to_thread(processes.pin, family(child.pid), command.cores)
         ward.ready()
         self._write()
 
