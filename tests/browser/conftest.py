@@ -19,6 +19,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, Response, async_playwright, expect
 
 from stack import ports
+from tests.children import WITH_US
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 START_SECONDS_MAX = 60.0
@@ -94,7 +95,7 @@ async def visit(chromium: Browser) -> AsyncIterator[Visit]:
 def serving(runs: Path, log: Path) -> Iterator[str]:
     """The dashboard over ``runs`` as a server of its own; gives its address."""
     port = ports.choose(("dashboard",), {})["dashboard"]
-    words = [sys.executable, "-m", "dashboards.launch", "--runs", str(runs), "--port", str(port)]
+    words = [*WITH_US, sys.executable, "-m", "dashboards.launch", "--runs", str(runs), "--port", str(port)]
     with log.open("wb") as out:
         server = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT, env=os.environ)
     try:

@@ -17,6 +17,7 @@ import pytest
 
 from stack import ports
 from stack.install import tools
+from tests.children import WITH_US
 from tests.waiting import until
 
 LINK = "feed_redis"
@@ -72,7 +73,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     try:
         for command in commands:
             with (folder / Path(command[0]).name).open("wb") as log:
-                children.append(subprocess.Popen(command, cwd=folder, stdout=log, stderr=log))
+                children.append(subprocess.Popen([*WITH_US, *command], cwd=folder, stdout=log, stderr=log))
         made = Rig(url=f"http://127.0.0.1:{api}", proxy_port=proxy, redis_port=redis)
         until(lambda: _answers(api) and _answers(redis), "Toxiproxy and Redis answer")
         made.post(
@@ -101,7 +102,7 @@ def mended(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     """A process to kill or pause."""
-    child = subprocess.Popen(["sleep", "300"])
+    child = subprocess.Popen([*WITH_US, "sleep", "300"])
     yield child
     with suppress(ProcessLookupError):
         child.kill()

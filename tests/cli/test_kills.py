@@ -20,6 +20,7 @@ from lab import folders
 from loadtest import spool
 from stack import autogroup, control, guard, state
 from stack.failure import StackFailure
+from tests.children import WITH_US
 from tests.waiting import until
 
 pytestmark = pytest.mark.alone
@@ -52,7 +53,8 @@ GONE_SECONDS_MAX = 40.0
 def measuring(data_folder: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, Path]]:
     scenario, data, out = tmp_path / "small.yaml", data_folder / f"kill-{os.urandom(3).hex()}", tmp_path / "run"
     scenario.write_text(SCENARIO, encoding="utf-8")
-    words = [sys.executable, "-m", "lab.cli", "measure", str(scenario), "--data", str(data), "--out", str(out)]
+    words = [*WITH_US, sys.executable, "-m", "lab.cli", "measure", str(scenario)]
+    words += ["--data", str(data), "--out", str(out)]
     child = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         yield child, data, out

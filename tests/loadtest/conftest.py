@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.children import WITH_US
 from tests.waiting import until
 
 SCENARIO = """
@@ -83,7 +84,7 @@ class Program:
 
 def start(module: str, *arguments: object) -> Program:
     """Start ``python -m module``."""
-    argv = [sys.executable, "-m", module, *map(str, arguments)]
+    argv = [*WITH_US, sys.executable, "-m", module, *map(str, arguments)]
     return Program(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
 
 
@@ -96,7 +97,7 @@ def run(module: str, *arguments: object) -> tuple[int, str]:
 def running(folder: Path) -> Iterator[Double]:
     """A double of its own, for as long as the block runs."""
     port_file = folder / "port"
-    process = subprocess.Popen([sys.executable, "-m", "tests.loadtest.server", str(port_file)])
+    process = subprocess.Popen([*WITH_US, sys.executable, "-m", "tests.loadtest.server", str(port_file)])
     try:
         until(port_file.exists)
         yield Double(process, f"http://127.0.0.1:{port_file.read_text()}")

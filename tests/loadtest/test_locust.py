@@ -20,6 +20,7 @@ from core import run as runs
 from core import traffic
 from core.scenario import parse
 from loadtest import record, spool
+from tests.children import WITH_US
 from tests.loadtest.conftest import SCENARIO, Setting
 from tests.waiting import until
 
@@ -34,7 +35,7 @@ def free_port() -> int:
 
 
 def locust(setting: Setting, *arguments: str) -> subprocess.Popen[bytes]:
-    argv = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *map(str, setting.arguments()), *arguments]
+    argv = [*WITH_US, sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *map(str, setting.arguments()), *arguments]
     return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

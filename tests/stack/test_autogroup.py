@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stack import autogroup
+from tests.children import WITH_US
 
 pytestmark = [
     pytest.mark.alone,
@@ -45,7 +46,7 @@ def test_the_switch_is_put_back_when_the_caller_is_killed() -> None:
         "import time; from stack import autogroup;"
         "block = autogroup.off(); block.__enter__(); print('in', flush=True); time.sleep(600)"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as caller:
+    with subprocess.Popen([*WITH_US, sys.executable, "-c", program], stdout=subprocess.PIPE) as caller:
         assert caller.stdout is not None
         caller.stdout.readline()
         assert not autogroup.is_on()

@@ -24,6 +24,7 @@ from core.messages import TOPICS
 from core.names import Component, Server
 from lab.cli import logs, status
 from stack import control, exporter, guard, state
+from tests.children import WITH_US
 from tests.conftest import ROOT, SCENARIO
 from tests.waiting import until
 
@@ -104,7 +105,7 @@ def test_an_attached_stack_dies_with_its_owner_even_by_sigkill(folder: Path) -> 
         f"control.up(Path({str(SCENARIO)!r}), Path({str(folder)!r}), attached=True, services=False,"
         f" servers=(Server.REDIS, Server.POSTGRES)); print('up', flush=True); time.sleep(600)"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as owner:
+    with subprocess.Popen([*WITH_US, sys.executable, "-c", program], stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"up\n"
         known = _everybody(control.read(folder))
@@ -337,7 +338,7 @@ def test_a_stack_that_is_to_be_wiped_goes_with_its_owner_folder_and_all(folder: 
         f"control.up(Path({str(SCENARIO)!r}), Path({str(folder)!r}), attached=True, services=False, wipe=True,"
         f" servers=(Server.REDIS,)); print('up', flush=True); time.sleep(600)"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as owner:
+    with subprocess.Popen([*WITH_US, sys.executable, "-c", program], stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"up\n"
         owner.kill()

@@ -15,6 +15,7 @@ import pytest
 
 from stack import cores, guard, stalls, usage
 from stack.state import is_alive, ticks_of
+from tests.children import WITH_US
 from tests.conftest import Servers
 
 pytestmark = pytest.mark.alone
@@ -68,7 +69,7 @@ def test_loops_die_with_a_caller_that_is_killed() -> None:
         "block = cores.keep_awake([min(os.sched_getaffinity(0))]); block.__enter__();"
         "print(*guard.children_of(os.getpid()), flush=True); time.sleep(600)"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as caller:
+    with subprocess.Popen([*WITH_US, sys.executable, "-c", program], stdout=subprocess.PIPE) as caller:
         assert caller.stdout is not None
         loop = int(caller.stdout.readline())
         ticks = ticks_of(loop)
@@ -86,7 +87,7 @@ _BURN = "import resource, time\nwhile resource.getrusage(0).ru_utime < 0.5: pass
 
 def test_cpu_time_of_a_descendant_counts_for_its_ancestor() -> None:
     before = usage.cpu_seconds(os.getpid())
-    child = subprocess.Popen([sys.executable, "-c", _BURN])
+    child = subprocess.Popen([*WITH_US, sys.executable, "-c", _BURN])
     try:
         deadline = time.monotonic() + 60
         while usage.cpu_seconds(child.pid) < 0.5:
@@ -108,7 +109,7 @@ def test_usage_names_every_process_of_the_stack(servers: Servers) -> None:
 
 def test_a_probe_sees_a_stall_that_is_made() -> None:
     core = min(os.sched_getaffinity(0))
-    probe = subprocess.Popen([sys.executable, "-m", "stack.stalls", str(core), "1.5"], stdout=subprocess.PIPE)
+    probe = subprocess.Popen([*WITH_US, sys.executable, "-m", "stack.stalls", str(core), "1.5"], stdout=subprocess.PIPE)
     deadline = time.monotonic() + 30
     while usage.cpu_seconds(probe.pid) < 0.6:  # it spins by now
         assert time.monotonic() < deadline
@@ -138,7 +139,7 @@ def test_accounting_never_goes_back_and_counts_no_childs_past_as_new(monkeypatch
     from stack import usage as accounts
 
     burn = "import time\nwhile time.process_time() < 0.5: pass\nprint(1, flush=True)\ntime.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", burn], stdout=subprocess.PIPE) as child:
+    with subprocess.Popen([*WITH_US, sys.executable, "-c", burn], stdout=subprocess.PIPE) as child:
         try:
             assert child.stdout is not None
             child.stdout.readline()

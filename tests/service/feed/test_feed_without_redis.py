@@ -18,6 +18,7 @@ from core.names import DEGRADED_HEADER, Component, Key
 from core.settings import Redis
 from services.kit.stores.redis import REDIS
 from stack import ports
+from tests.children import WITH_US
 from tests.service.conftest import Running, Someone, System
 from tests.service.feed.people import follower_of, page, photographer, posts, shown
 from tests.service.waiting import until
@@ -49,7 +50,7 @@ class OwnRedis:
         binary = shutil.which("redis-server")
         assert binary is not None
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
-        return subprocess.Popen([binary, *arguments], stdout=subprocess.DEVNULL)
+        return subprocess.Popen([*WITH_US, binary, *arguments], stdout=subprocess.DEVNULL)
 
     def pause(self) -> None:
         os.kill(self.process.pid, signal.SIGSTOP)

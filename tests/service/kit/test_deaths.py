@@ -17,6 +17,7 @@ from core.settings import Keys, Listen, Member, ProcessSettings
 from services.kit import bus
 from services.kit.bus import Producer
 from services.kit.metrics import Metrics
+from tests.children import WITH_US
 from tests.service.conftest import SCENARIO
 from tests.service.kit.dying import GROUP
 from tests.service.waiting import until
@@ -53,7 +54,8 @@ async def test_an_event_that_kills_its_process_is_given_up_after_three_deaths_al
     deaths = 0
     for start in range(5):
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.service.kit.dying", str(path), str(heard), stderr=asyncio.subprocess.DEVNULL
+            *(*WITH_US, sys.executable, "-m", "tests.service.kit.dying", str(path), str(heard)),
+            stderr=asyncio.subprocess.DEVNULL,
         )
         try:
             if start == 1:  # stopped before anything came, or killed by it: the count goes on either way

@@ -22,6 +22,7 @@ from core import settings
 from core.names import Component
 from core.settings import Listen, Member, ProcessSettings, Stores
 from stack import ports
+from tests.children import WITH_US
 from tests.service.conftest import SCENARIO, keys_at
 
 pytestmark = pytest.mark.alone
@@ -47,7 +48,7 @@ def process(told: bytes, folder: Path, *arguments: str) -> Iterator[subprocess.P
     path = folder / "settings.json"
     path.write_bytes(told)
     with subprocess.Popen(
-        [sys.executable, "-m", *(arguments or ("services",))],
+        [*WITH_US, sys.executable, "-m", *(arguments or ("services",))],
         cwd=ROOT,
         env={**os.environ, settings.SETTINGS_VARIABLE: str(path)},
         stdout=subprocess.PIPE,

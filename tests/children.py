@@ -1,0 +1,8 @@
+"""Children of tests end with them, also when pytest is killed and no fixture is torn down."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Before a command: the kernel kills it when the thread that started it ends. The process id stays the same.
+WITH_US: Final = ("setpriv", "--pdeathsig", "KILL")
