@@ -24,6 +24,7 @@ from stack.control import RunningStack
 from stack.usage import Accounting
 
 START_SECONDS_MAX: Final = 200.0  # of the generator, with what it does ahead
+LEAD_SECONDS: Final = 0.6  # from the generator's being ready to its first request; the account begins 0.5 s before that
 #: Share of a point's requests that must end as they should.
 CARRIED_RATIO_MIN: Final = 0.9
 _SETTLED_SECONDS_MAX: Final = 60.0
@@ -68,6 +69,7 @@ class Bench:
                 self.stack,
                 self.work / "seeded",
                 out,
+                lead_seconds=LEAD_SECONDS,
                 duration_seconds=START_SECONDS_MAX + series.seconds,
                 cores=self.scenario.system.placement.cores.load,
                 only=load.Only(

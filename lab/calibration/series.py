@@ -16,7 +16,7 @@ from core.names import Component, Outcome, Server
 from core.profile import DEGRADED
 from core.scenario import Scenario
 
-POINT_SECONDS: Final = 6.0
+POINT_SECONDS: Final = 5.0
 #: Behind an operation's name: by authors whom few follow, and by authors whom many do.
 FEW, MANY = "/few", "/many"
 #: Authors of each of the two sizes of fan-out.
@@ -57,9 +57,9 @@ _LONG: Final[dict[str, tuple[float, ...]]] = {
     "media.create": (5.0, 20.0, 60.0),
     "media.complete": (1.0, 2.0, 4.0),
 }
-_POST_RATES: Final = (3.0, 10.0, 30.0)
+_POST_RATES: Final = (5.0, 30.0)
 #: Measured with the way from the feed to Redis cut, so that every read takes the fallback.
-_DEGRADED_RATES: Final = (10.0, 30.0, 60.0)
+_DEGRADED_RATES: Final = (15.0, 60.0)
 #: Two short points each. A login hashes a password, so it is slow; a photo that is deleted was processed before.
 _SHORT: Final[dict[str, tuple[float, ...]]] = {
     "auth.signup": (3.0, 10.0),
@@ -83,8 +83,9 @@ _SHORT: Final[dict[str, tuple[float, ...]]] = {
     "story.seen": (20.0, 80.0),
     "search.hashtags": (20.0, 80.0),
 }
-#: Of the usual length of a point, and of its warm-up, that a short one has.
-_SHORT_RATIO: Final = 0.5
+#: Of the length of a long point, that a short one has; and its warm-up.
+_SHORT_RATIO: Final = 0.4
+_SHORT_WARM_UP_SECONDS: Final = 0.5
 
 #: Who does the work that an operation leaves for later, where that is another process than its own.
 LEAVES_WORK_TO: Final[dict[str, Component]] = {
@@ -165,7 +166,12 @@ def of(scenario: Scenario, *, point_seconds: float = POINT_SECONDS) -> tuple[Ser
     ]
     found.append(Series(operation="feed.read", rates_per_second=_DEGRADED_RATES, seconds=point_seconds, kind=DEGRADED))
     found += [
-        Series(operation=name, rates_per_second=rates, seconds=point_seconds * _SHORT_RATIO, warm_up_seconds=1.0)
+        Series(
+            operation=name,
+            rates_per_second=rates,
+            seconds=point_seconds * _SHORT_RATIO,
+            warm_up_seconds=_SHORT_WARM_UP_SECONDS,
+        )
         for name, rates in _SHORT.items()
     ]
     return tuple(found)

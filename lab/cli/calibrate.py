@@ -14,7 +14,7 @@ from lab.scenarios import load_for_stack
 @click.argument("scenario", type=click.Path(path_type=Path), default=DEFAULT_SCENARIO)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the profile; default: your own.")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the stack that is measured.")
-@click.option("--seconds", type=click.FloatRange(min=1), default=6.0, show_default=True, help="Length of a long point.")
+@click.option("--seconds", type=click.FloatRange(min=1), default=5.0, show_default=True, help="Length of a long point.")
 def command(scenario: Path, out: Path | None, data: Path | None, seconds: float) -> None:
     """Measure the CPU demand of every operation and background job on a stack of SCENARIO, and write a dated profile.
 
