@@ -13,6 +13,7 @@ from core import homes, ids, streams
 from core import population as population_of
 from core.names import Cache, Key
 from core.policies import fanout as policy
+from core.policies.ads import HOUSE_ADS
 from core.policies.shard import node_of_key, physical_of
 from core.policies.stitch import quota
 from core.scenario import Scenario
@@ -53,6 +54,7 @@ class Content:
             followed_ratio=mix.followed_ratio,
             recommended_ratio=mix.recommended_ratio,
             ads_ratio=mix.ads_ratio,
+            ads=HOUSE_ADS,
         )
         posters = np.arange(self.people.posters)
         pushed, pulled = self.splits(posters)

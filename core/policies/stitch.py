@@ -2,7 +2,8 @@
 one author.
 
 Slots of a source that has too little are given to the followed posts first, then to recommendations: a page is short
-only when everything is used up. Ads never take another source's slots, and a short page has the same share of them.
+only when everything is used up. Ads never take another source's slots (`core.policies.ads`). The proportions are those
+of the session: what one page is too short for, a later one has.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.names import Source
+from core.policies.ads import AdPlace, ad_places, ads_among
 
 RUN_OF_ONE_AUTHOR_MAX: Final = 2
 #: Posts beyond a page's share, of each source, that may stand between those of one author. It bounds what a session
@@ -35,32 +37,35 @@ class Quota:
 
     followed: int
     recommended: int
-    ads: int
+    ads: tuple[AdPlace, ...]
+
+    @property
+    def posts(self) -> int:
+        """Posts of a full page."""
+        return self.followed + self.recommended
 
 
-def quota(page: int, *, followed_ratio: float, recommended_ratio: float, ads_ratio: float) -> Quota:
-    """Share out ``page`` slots by largest remainder, so that they add up exactly."""
-    shares = (followed_ratio * page, recommended_ratio * page, ads_ratio * page)
-    whole = [int(share + 1e-9) for share in shares]
-    by_remainder = sorted(range(3), key=lambda index: (-(shares[index] - whole[index]), index))
-    for index in by_remainder[: page - sum(whole)]:
-        whole[index] += 1
-    return Quota(followed=whole[0], recommended=whole[1], ads=whole[2])
+def quota(
+    page: int, *, followed_ratio: float, recommended_ratio: float, ads_ratio: float, ads: int, shown: int = 0
+) -> Quota:
+    """Share out ``page`` slots, so that they add up exactly and a session that showed ``shown`` items before, whatever
+    its pages, keeps the proportions within one slot. There are ``ads`` different ads; slots of ads that are missing are
+    for posts."""
+    placed = ad_places(page, shown=shown, ratio=ads_ratio, ads=ads)
+    posts = followed_ratio + recommended_ratio
+    share = followed_ratio / posts if posts else 1.0
+    before = shown - ads_among(shown, ratio=ads_ratio)
+    after = before + page - len(placed)
+    followed = int(after * share + 0.5) - int(before * share + 0.5)
+    return Quota(followed=followed, recommended=after - before - followed, ads=placed)
 
 
-def posts_wanted(slots: Quota, *, ads_available: int) -> int:
-    """Posts of a full page: slots of missing ads are for posts."""
-    return slots.followed + slots.recommended + slots.ads - min(ads_available, slots.ads)
-
-
-def stitch(
-    *, followed: Sequence[Candidate], recommended: Sequence[Candidate], slots: Quota, ads_available: int
-) -> list[Candidate]:
+def stitch(*, followed: Sequence[Candidate], recommended: Sequence[Candidate], slots: Quota) -> list[Candidate]:
     """Choose and order the posts of one page; each input is sorted by rank, best first.
 
     Posts are merged by weighted round robin, so a reader sees the mix at every depth of the page.
     """
-    wanted = posts_wanted(slots, ads_available=ads_available)
+    wanted = slots.posts
     own = _unique(followed, set())
     taken = {candidate.item_id for candidate in own}
     other = _unique(recommended, taken)
@@ -71,22 +76,25 @@ def stitch(
     return _diverse(_interleave(own[:own_count], other[:other_count]), spare=spare)
 
 
-def with_ads(posts: Sequence[Candidate], ads: Sequence[Candidate], *, slots: Quota) -> list[Candidate]:
-    """Put ads between posts at even distances, never first and never two in a row; on a short page no greater share of
-    them than on a full one."""
-    count = min(slots.ads, len(ads), len(posts))
-    if len(posts) < posts_wanted(slots, ads_available=len(ads)):
-        count = min(count, len(posts) * slots.ads // max(1, slots.followed + slots.recommended))
-    if not count:
-        return list(posts)
-    distance = max(1, len(posts) // count)
+def with_ads(posts: Sequence[Candidate], *, slots: Quota) -> list[Candidate]:
+    """Put the ads in their places between posts; where posts run out, the page ends, and has no other ads than those
+    that follow a post. An ad's ``item_id`` is its number.
+
+    An ad is first on a page, or all of it, only where posts stood before it on the page before.
+    """
+    if slots.posts and not posts:
+        return []
     page: list[Candidate] = []
-    queue = list(ads[:count])
-    for number, post in enumerate(posts, start=1):
-        page.append(post)
-        if queue and number % distance == 0:
-            page.append(queue.pop(0))
-    return page
+    ads = {each.place: each.ad for each in slots.ads}
+    left = iter(posts)
+    while True:
+        ad = ads.get(len(page) + 1)
+        if ad is not None:
+            page.append(Candidate(item_id=ad, author_id=0, source=Source.AD, rank_key=0.0))
+        elif (post := next(left, None)) is not None:
+            page.append(post)
+        else:
+            return page
 
 
 def _unique(candidates: Sequence[Candidate], taken: set[int]) -> list[Candidate]:

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from core import ids
 from core.names import Source
-from core.policies.stitch import Candidate, Quota, posts_wanted, quota
+from core.policies.stitch import Candidate, Quota, quota
 from services.feed.rules.merge import Part, merge
 from services.feed.rules.page import Offer, compose, followed_needed, recommended_needed
 from services.feed.rules.session import (
@@ -245,7 +245,7 @@ class Feeds(RuleBasedStateMachine):
         session = self.session
         assert session is not None
         position = session.position
-        slots = quota(limit, followed_ratio=0.6, recommended_ratio=0.3, ads_ratio=0.1)
+        slots = quota(limit, followed_ratio=0.6, recommended_ratio=0.3, ads_ratio=0.1, ads=ADS, shown=position.items)
         given, kept = set(position.given), False
         if position.mode == "ranked" and must_keep(position, page_posts=limit):
             session.redis_marks |= given
@@ -267,8 +267,7 @@ class Feeds(RuleBasedStateMachine):
             self._ended(session)
             self.session = None
             return
-        wanted = posts_wanted(slots, ads_available=ADS)
-        assert len(posts) == wanted, "a page is short only at the end"
+        assert len(posts) == slots.posts, "a page is short only at the end"
         data = composed.following.encoded()
         assert len(data) <= BYTES_MAX
         assert decoded(data) == composed.following
@@ -282,7 +281,7 @@ class Feeds(RuleBasedStateMachine):
             for each, author in sorted(self.author_of.items(), key=lambda item: mark(item[0]))
             if author != READER and mark(each) not in given and (not position.start or each <= position.start)
         ]
-        pool = popular if scale > 1 else popular[: slots.followed + slots.recommended + 4]
+        pool = popular if scale > 1 else popular[: slots.posts + 4]
         count = scale * followed_needed(slots, recommended_available=len(pool), mode=position.mode)
         stream, ended, late = self._followed(position, count)
         recommended = [each for each in pool if self.author_of[each] not in self.follows | self.left]
@@ -306,7 +305,6 @@ class Feeds(RuleBasedStateMachine):
             followed_ended=ended,
             recommended=candidates(recommended[:most], Source.RECOMMENDED),
             recommended_ended=room == 0 or (len(pool) == len(popular) and len(recommended) <= most),
-            ads=[Candidate(item_id=each, author_id=0, source=Source.AD, rank_key=0.0) for each in range(ADS)],
         )
         return offer, skipped
 

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.names import Source
+from core.policies import ads as ad_policy
 from core.policies import breaker, fanout, restarts, retry, shard, stitch
 
 RATIOS = st.floats(0.0, 0.99)
@@ -80,70 +81,66 @@ def candidates(draw: st.DrawFn, source: Source, authors: int = 8) -> list[stitch
     return sorted(found, key=lambda candidate: -candidate.rank_key)
 
 
-@st.composite
-def ad_candidates(draw: st.DrawFn) -> list[stitch.Candidate]:
-    count = draw(st.integers(0, 8))
-    return [
-        stitch.Candidate(item_id=10_000 + n, author_id=0, source=Source.AD, rank_key=1.0 - n / 10) for n in range(count)
-    ]
-
-
 def _post(item: int, author: int) -> stitch.Candidate:
     return stitch.Candidate(item_id=item, author_id=author, source=Source.TIMELINE, rank_key=-float(item))
 
 
 def _slots(followed: int, recommended: int) -> stitch.Quota:
-    return stitch.Quota(followed=followed, recommended=recommended, ads=0)
+    return stitch.Quota(followed=followed, recommended=recommended, ads=())
 
 
-QUOTAS = st.builds(stitch.Quota, followed=st.integers(0, 30), recommended=st.integers(0, 20), ads=st.integers(0, 6))
+@st.composite
+def quotas(draw: st.DrawFn, ads: st.SearchStrategy[int] = st.integers(0, 8)) -> stitch.Quota:
+    ads_ratio = draw(st.sampled_from([0.0, 0.1, 0.3, 0.5, 1.0]))
+    followed = (1 - ads_ratio) * draw(st.integers(0, 10)) / 10
+    return stitch.quota(
+        draw(st.integers(1, 60)),
+        followed_ratio=followed,
+        recommended_ratio=1 - ads_ratio - followed,
+        ads_ratio=ads_ratio,
+        ads=draw(ads),
+        shown=draw(st.integers(0, 200)),
+    )
+
+
+QUOTAS, WITHOUT_ADS = quotas(), quotas(ads=st.just(0))
 
 
 def stitched(
-    followed: list[stitch.Candidate],
-    recommended: list[stitch.Candidate],
-    ads: list[stitch.Candidate],
-    slots: stitch.Quota,
+    followed: list[stitch.Candidate], recommended: list[stitch.Candidate], slots: stitch.Quota
 ) -> list[stitch.Candidate]:
-    posts = stitch.stitch(followed=followed, recommended=recommended, slots=slots, ads_available=len(ads))
-    return stitch.with_ads(posts, ads, slots=slots)
+    return stitch.with_ads(stitch.stitch(followed=followed, recommended=recommended, slots=slots), slots=slots)
 
 
-@given(candidates(Source.TIMELINE), candidates(Source.RECOMMENDED), ad_candidates(), QUOTAS)
-def test_a_page_repeats_nothing_and_is_never_longer_than_its_slots(
-    followed: list[stitch.Candidate],
-    recommended: list[stitch.Candidate],
-    ads: list[stitch.Candidate],
-    slots: stitch.Quota,
+@given(candidates(Source.TIMELINE), candidates(Source.RECOMMENDED), QUOTAS)
+def test_a_page_repeats_no_post_and_is_never_longer_than_its_slots(
+    followed: list[stitch.Candidate], recommended: list[stitch.Candidate], slots: stitch.Quota
 ) -> None:
-    page = stitched(followed, recommended, ads, slots)
-    assert len({item.item_id for item in page}) == len(page)
-    assert len(page) <= slots.followed + slots.recommended + slots.ads
-    assert sum(item.source is Source.AD for item in page) <= slots.ads
-    assert set(page) <= {*followed, *recommended, *ads}
-
-
-@given(candidates(Source.TIMELINE, authors=3), candidates(Source.RECOMMENDED, authors=3), ad_candidates(), QUOTAS)
-def test_no_author_stands_three_times_in_a_row_and_no_ad_first(
-    followed: list[stitch.Candidate],
-    recommended: list[stitch.Candidate],
-    ads: list[stitch.Candidate],
-    slots: stitch.Quota,
-) -> None:
-    page = stitched(followed, recommended, ads, slots)
-    posts = [item.author_id for item in page if item.source is not Source.AD]
-    assert all(len({*posts[start : start + 3]}) > 1 for start in range(len(posts) - 2))
-    assert not page or page[0].source is not Source.AD
+    page = stitched(followed, recommended, slots)
+    posts = [item for item in page if item.source is not Source.AD]
+    assert len({item.item_id for item in posts}) == len(posts)
+    assert len(page) <= slots.posts + len(slots.ads)
+    assert set(posts) <= {*followed, *recommended}
 
 
 @given(candidates(Source.TIMELINE, authors=3), candidates(Source.RECOMMENDED, authors=3), QUOTAS)
+def test_no_author_stands_three_times_in_a_row_and_no_ad_twice(
+    followed: list[stitch.Candidate], recommended: list[stitch.Candidate], slots: stitch.Quota
+) -> None:
+    page = stitched(followed, recommended, slots)
+    posts = [item.author_id for item in page if item.source is not Source.AD]
+    assert all(len({*posts[start : start + 3]}) > 1 for start in range(len(posts) - 2))
+    assert not any(first.source is second.source is Source.AD for first, second in pairwise(page))
+
+
+@given(candidates(Source.TIMELINE, authors=3), candidates(Source.RECOMMENDED, authors=3), WITHOUT_ADS)
 @example(followed=[_post(1, 1), _post(2, 1), _post(3, 1), _post(4, 2)], recommended=[], slots=_slots(3, 0))
 @example(followed=[_post(n, 1) for n in range(9)], recommended=[_post(n, n) for n in range(10, 15)], slots=_slots(6, 0))
 def test_a_page_is_short_only_when_everything_is_used_up_or_all_that_is_left_is_one_authors(
     followed: list[stitch.Candidate], recommended: list[stitch.Candidate], slots: stitch.Quota
 ) -> None:
-    page = stitched(followed, recommended, [], slots)
-    wanted = slots.followed + slots.recommended + slots.ads  # the slots of missing ads are for posts
+    page = stitched(followed, recommended, slots)
+    wanted = slots.posts
     shown = {item.item_id for item in page}
     unique = {item.item_id: item.author_id for item in reversed((*followed, *recommended))}
     left = [item for item in unique if item not in shown]
@@ -155,29 +152,46 @@ def test_a_page_is_short_only_when_everything_is_used_up_or_all_that_is_left_is_
     assert sum(unique[item] not in last for item in left) <= max(0, len(unique) - wanted)
 
 
-@given(st.integers(0, 60), st.integers(0, 9), QUOTAS)
-@example(
-    count=1, ads_count=2, slots=stitch.Quota(followed=0, recommended=0, ads=3)
-)  # an ad follows a post, never an ad
-def test_ads_have_no_greater_share_of_a_short_page_than_of_a_full_one(
-    count: int, ads_count: int, slots: stitch.Quota
-) -> None:
-    wanted = stitch.posts_wanted(slots, ads_available=ads_count)
-    posts = items(Source.TIMELINE, min(count, wanted), 0)
-    page = stitch.with_ads(posts, items(Source.AD, ads_count, 1_000), slots=slots)
-    shown = len(page) - len(posts)
-    assert [item for item in page if item.source is not Source.AD] == posts
-    if len(posts) == wanted and posts:
-        assert shown == min(ads_count, slots.ads, len(posts))
-    else:
-        assert shown * (slots.followed + slots.recommended) <= slots.ads * len(posts)
+def _slots_of_the_scenario(page: int, *, ads: int = 5, shown: int = 0) -> stitch.Quota:
+    return stitch.quota(page, followed_ratio=0.6, recommended_ratio=0.3, ads_ratio=0.1, ads=ads, shown=shown)
 
 
-@pytest.mark.parametrize(("posts", "ads"), [(1, 0), (5, 0), (8, 0), (9, 1), (20, 2), (44, 4), (45, 5)])
+@pytest.mark.parametrize(("posts", "ads"), [(0, 0), (1, 0), (5, 0), (8, 0), (9, 1), (20, 2), (44, 4), (45, 5)])
 def test_a_page_of_50_has_an_ad_for_every_nine_posts(posts: int, ads: int) -> None:
-    slots = stitch.quota(50, followed_ratio=0.6, recommended_ratio=0.3, ads_ratio=0.1)
-    page = stitch.with_ads(items(Source.TIMELINE, posts, 0), items(Source.AD, 20, 1_000), slots=slots)
+    page = stitch.with_ads(items(Source.TIMELINE, posts, 0), slots=_slots_of_the_scenario(50))
     assert sum(item.source is Source.AD for item in page) == ads
+
+
+@pytest.mark.parametrize("ads", [3, 5, 20])
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 7, 9, 10, 50, 99, 100])
+def test_a_tenth_of_what_a_session_has_shown_are_ads_whatever_the_size_of_its_pages(limit: int, ads: int) -> None:
+    shown: list[stitch.Candidate] = []
+    while len(shown) < 400:
+        slots = _slots_of_the_scenario(limit, ads=ads, shown=len(shown))
+        page = stitched(items(Source.TIMELINE, 200, 0), items(Source.RECOMMENDED, 200, 1_000), slots)
+        assert len(page) == limit
+        numbers = [item.item_id for item in page if item.source is Source.AD]
+        places = [place for place, item in enumerate(page) if item.source is Source.AD]
+        for number in set(numbers):
+            own = [place for place, each in zip(places, numbers, strict=True) if each == number]
+            assert all(later - sooner >= ad_policy.REPEAT_ITEMS for sooner, later in pairwise(own))
+        shown += page
+    for count in range(len(shown) + 1):
+        ads_shown = sum(item.source is Source.AD for item in shown[:count])
+        assert abs(ads_shown - count / 10) < 1
+    for count in range(0, len(shown), limit):
+        counts = Counter(item.source for item in shown[:count])
+        assert abs(counts[Source.RECOMMENDED] - 0.3 * count) <= 1
+    turns = [item.item_id for item in shown if item.source is Source.AD]
+    assert turns == [number % ads for number in range(len(turns))]
+
+
+def test_where_there_are_too_few_ads_for_their_distance_posts_stand_instead_and_the_next_page_has_them_again() -> None:
+    page = stitched(items(Source.TIMELINE, 90, 0), [], _slots_of_the_scenario(50, ads=1))
+    assert [place for place, item in enumerate(page, start=1) if item.source is Source.AD] == [10, 40]
+    assert len(page) == 50
+    again = stitched(items(Source.TIMELINE, 90, 0), [], _slots_of_the_scenario(10, ads=1, shown=50))
+    assert [place for place, item in enumerate(again, start=1) if item.source is Source.AD] == [10]
 
 
 def items(source: Source, count: int, first: int) -> list[stitch.Candidate]:
@@ -188,10 +202,7 @@ def items(source: Source, count: int, first: int) -> list[stitch.Candidate]:
 
 
 def test_with_enough_of_everything_the_page_has_the_scenarios_proportions_at_every_depth() -> None:
-    slots = stitch.quota(50, followed_ratio=0.6, recommended_ratio=0.3, ads_ratio=0.1)
-    page = stitched(
-        items(Source.TIMELINE, 90, 0), items(Source.RECOMMENDED, 90, 1_000), items(Source.AD, 9, 2_000), slots
-    )
+    page = stitched(items(Source.TIMELINE, 90, 0), items(Source.RECOMMENDED, 90, 1_000), _slots_of_the_scenario(50))
     assert Counter(item.source for item in page) == {Source.TIMELINE: 30, Source.RECOMMENDED: 15, Source.AD: 5}
     for depth in range(10, 51, 10):
         posts = [item for item in page[:depth] if item.source is not Source.AD]
@@ -201,8 +212,8 @@ def test_with_enough_of_everything_the_page_has_the_scenarios_proportions_at_eve
 
 
 def test_within_a_source_the_better_ranked_stands_first() -> None:
-    slots = stitch.quota(30, followed_ratio=0.6, recommended_ratio=0.4, ads_ratio=0.0)
-    page = stitched(items(Source.TIMELINE, 40, 0), items(Source.RECOMMENDED, 40, 1_000), [], slots)
+    slots = stitch.quota(30, followed_ratio=0.6, recommended_ratio=0.4, ads_ratio=0.0, ads=5)
+    page = stitched(items(Source.TIMELINE, 40, 0), items(Source.RECOMMENDED, 40, 1_000), slots)
     for source in (Source.TIMELINE, Source.RECOMMENDED):
         own = [item.item_id for item in page if item.source is source]
         assert own == sorted(own)
@@ -214,23 +225,26 @@ def test_within_a_source_the_better_ranked_stands_first() -> None:
 def test_slots_that_one_source_cannot_fill_go_to_the_other_and_never_to_ads(
     own: int, other: int, expected: tuple[int, int]
 ) -> None:
-    slots = stitch.quota(50, followed_ratio=0.6, recommended_ratio=0.3, ads_ratio=0.1)
-    page = stitched(
-        items(Source.TIMELINE, own, 0), items(Source.RECOMMENDED, other, 1_000), items(Source.AD, 20, 2_000), slots
-    )
+    slots = _slots_of_the_scenario(50)
+    page = stitched(items(Source.TIMELINE, own, 0), items(Source.RECOMMENDED, other, 1_000), slots)
     counts = Counter(item.source for item in page)
     assert (counts[Source.TIMELINE], counts[Source.RECOMMENDED], counts[Source.AD]) == (*expected, 5)
 
 
-@given(st.integers(1, 100), st.integers(0, 100), st.integers(0, 100))
-def test_a_quota_adds_up_and_is_within_one_of_its_shares(page: int, first: int, second: int) -> None:
-    followed = first / 100
-    recommended = (1 - followed) * second / 100
-    ads = 1 - followed - recommended
-    slots = stitch.quota(page, followed_ratio=followed, recommended_ratio=recommended, ads_ratio=ads)
-    assert slots.followed + slots.recommended + slots.ads == page
-    for slot, share in ((slots.followed, followed), (slots.recommended, recommended), (slots.ads, ads)):
-        assert abs(slot - share * page) < 1 + 1e-6
+@given(st.integers(1, 100), st.integers(0, 100), st.integers(50, 100), st.integers(0, 10_000))
+def test_a_quota_adds_up_and_is_within_one_of_its_shares(page: int, first: int, second: int, shown: int) -> None:
+    posts = second / 100
+    followed = posts * first / 100
+    recommended, ads = posts - followed, 1 - posts
+    slots = stitch.quota(
+        page, followed_ratio=followed, recommended_ratio=recommended, ads_ratio=ads, ads=page, shown=shown
+    )
+    assert slots.followed + slots.recommended + len(slots.ads) == page
+    assert min(slots.followed, slots.recommended) >= 0
+    assert abs(len(slots.ads) - ads * page) < 1 + 1e-6
+    # both ends of the page are rounded, for ads and for posts
+    assert abs(slots.followed - followed * page) < 2 + 1e-6
+    assert abs(slots.recommended - recommended * page) < 2 + 1e-6
 
 
 # --- retry -----------------------------------------------------------------------------------------------------------

@@ -68,6 +68,17 @@ def png(width: int, height: int, *, depth: int = 8, colour: int = 2, interlaced:
     )
 
 
+@pytest.mark.parametrize("kind", [".jpg", ".png"])
+@pytest.mark.parametrize("size", [(1, 30_000), (30_000, 1), (5, 40_000), (40_000, 7), (9, 33_000), (1, 1)], ids=str)
+def test_a_long_thin_photo_keeps_a_pixel_across_in_every_variant(size: tuple[int, int], kind: str) -> None:
+    noise = pyvips.Image.gaussnoise(*size, sigma=30, mean=128, seed=7).cast("uchar")
+    made = render(checked(bytes(noise.write_to_buffer(kind))))
+    assert len(made) == 5
+    assert all(min(each.width, each.height) >= 1 for each in made)
+    assert max(made[0].width, made[0].height) == min(max(size), 4_096)
+    assert max(made[-1].width, made[-1].height) == min(max(size), 150)
+
+
 @pytest.mark.parametrize("how", [{}, {"interlace": True}, {"subsample_mode": "off"}], ids=str)
 def test_a_whole_jpeg_is_shown_whatever_its_end_looks_like(how: dict[str, Any]) -> None:
     good = noisy(320, 200, **how)

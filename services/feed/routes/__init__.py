@@ -10,7 +10,7 @@ from aiohttp import web
 
 from core.failures import Invalid
 from core.names import DEGRADED_HEADER, Source
-from core.policies.stitch import Candidate, Quota, quota
+from core.policies.stitch import Candidate, quota
 from services.feed.routes.hydrate import Hydrated, Hydration
 from services.feed.routes.present import FeedItem, page
 from services.feed.routes.skeleton import TRIES, Skeleton, Skeletons
@@ -42,11 +42,14 @@ async def read(request: web.Request) -> web.Response:
     asked = pages.query(request, FeedQuery)
     position = _position(request, asked)
     told = request.app[SCENARIO].system.feed
+    ads = request.app[SKELETONS].ads()
     slots = quota(
         told.page if asked.limit is None else asked.limit,
         followed_ratio=told.mix.followed_ratio,
         recommended_ratio=told.mix.recommended_ratio,
         ads_ratio=told.mix.ads_ratio,
+        ads=len(ads),
+        shown=position.items,
     )
     hydrated = Hydrated()
     for reach in TRIES:
@@ -62,7 +65,7 @@ async def read(request: web.Request) -> web.Response:
             missing = [post_id for post_id in dict.fromkeys(post_ids) if post_id not in hydrated.cards]
             hydrated.add(await request.app[HYDRATION].read(viewer_id, missing))
         with stage(request, "rules"):
-            offer = _offer(skeleton, hydrated, position, recommended_max=recommended_max, slots=slots)
+            offer = _offer(skeleton, hydrated, position, recommended_max=recommended_max)
             composed = compose(
                 offer,
                 slots=slots,
@@ -81,7 +84,7 @@ async def read(request: web.Request) -> web.Response:
             headers[DEGRADED_HEADER] = ",".join(reasons)
             for reason in reasons:
                 request.app[METRICS].degraded(request[CALL].operation.name, reason)
-        body = page(composed.items, hydrated, skeleton.ads, cursor)
+        body = page(composed.items, hydrated, ads, cursor)
         return web.Response(body=body, headers=headers, content_type=JSON)
 
 
@@ -98,7 +101,7 @@ def _position(request: web.Request, asked: FeedQuery) -> Position:
     return position
 
 
-def _offer(skeleton: Skeleton, hydrated: Hydrated, position: Position, *, recommended_max: int, slots: Quota) -> Offer:
+def _offer(skeleton: Skeleton, hydrated: Hydrated, position: Position, *, recommended_max: int) -> Offer:
     cards = hydrated.cards
 
     def followed(post_ids: Iterable[int]) -> list[Candidate]:
@@ -118,10 +121,6 @@ def _offer(skeleton: Skeleton, hydrated: Hydrated, position: Position, *, recomm
         for rank, each in enumerate(skeleton.recommended[:recommended_max])
         if each.post_id in cards
     ]
-    ads = [
-        Candidate(item_id=index, author_id=0, source=Source.AD, rank_key=0.0)
-        for index in _turn(len(skeleton.ads), count=slots.ads, page=position.page)
-    ]
     return Offer(
         late=followed(skeleton.late),
         waiting=followed(position.waiting),
@@ -131,14 +130,7 @@ def _offer(skeleton: Skeleton, hydrated: Hydrated, position: Position, *, recomm
         recommended=recommended,
         recommended_ended=room_for_recommendations(position) == 0
         or (skeleton.recommended_ended and len(skeleton.recommended) <= recommended_max),
-        ads=ads,
     )
-
-
-def _turn(length: int, *, count: int, page: int) -> list[int]:
-    """Places of the ads of this page: each page goes on where the one before ended, and begins again at the end."""
-    shown = min(count, length)
-    return [(page * shown + index) % length for index in range(shown)]
 
 
 ROUTES: Final = (route("feed.read", read, query=FeedQuery, answer=Page[FeedItem]),)

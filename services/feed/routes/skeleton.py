@@ -42,7 +42,6 @@ class Skeleton:
     recommended_ended: bool = True
     given: frozenset[int] = frozenset()  # marks of what the session has recommended
     kept: bool = False  # those of the cursor are in Redis now
-    ads: Sequence[bytes] = ()
     reasons: list[str] = field(default_factory=list)  # what is missing
 
 
@@ -78,6 +77,11 @@ class Skeletons:
         self._timeline, self._celebrities, self._session, self._depth = timeline, celebrities, session, depth
         self._metrics, self._background = metrics, background
 
+    def ads(self) -> Sequence[bytes]:
+        """JSON of each ad that there is; none where they are not known."""
+        snapshot = self._snapshots.latest
+        return snapshot.ads if snapshot.serves else ()
+
     async def read(self, viewer_id: int, position: Position, *, slots: Quota, reach: Reach) -> Skeleton:
         """Candidates for one page; ``reach`` is one of `TRIES`.
 
@@ -89,7 +93,7 @@ class Skeletons:
         pool: list[Popular] = []
         pool_ended = True
         if ranked and snapshot.serves:
-            page_posts = slots.followed + slots.recommended
+            page_posts = slots.posts
             pool_max = page_posts + SPARE if reach.scale == 1 else len(snapshot.popular)
             if given is None and not reach.all:  # followed posts alone, where they fill the page
                 pool_max = 0
@@ -106,15 +110,12 @@ class Skeletons:
             skeleton.reasons.append("session")
         skeleton.recommended = [each for each in pool if each.author_id not in not_recommended]
         skeleton.recommended_ended = pool_ended
-        if snapshot.serves:
-            skeleton.ads = snapshot.ads
-        else:
+        if not snapshot.serves:
             skeleton.reasons += ("recommended", "ads") if ranked else ("ads",)
         return skeleton
 
     def _keeps(self, position: Position, slots: Quota) -> bool:
-        page_posts = slots.followed + slots.recommended + slots.ads
-        return position.mode == "ranked" and must_keep(position, page_posts=page_posts)
+        return position.mode == "ranked" and must_keep(position, page_posts=slots.posts)
 
     async def _given(self, viewer_id: int, position: Position, slots: Quota) -> frozenset[int] | None:
         """Marks of what the session has recommended; None where Redis should know and does not answer."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from core.names import Source
-from core.policies.stitch import LOOKAHEAD, Candidate, Quota, posts_wanted, stitch, with_ads
+from core.policies.stitch import LOOKAHEAD, Candidate, Quota, stitch, with_ads
 from services.feed.rules.session import (
     WAITING_MAX,
     Mode,
@@ -33,7 +33,6 @@ class Offer:
     followed_ended: bool  # nothing older exists
     recommended: Sequence[Candidate]  # best first
     recommended_ended: bool
-    ads: Sequence[Candidate]
 
     @property
     def followed(self) -> list[Candidate]:
@@ -53,7 +52,7 @@ class Page:
 def followed_needed(slots: Quota, *, recommended_available: int, mode: Mode) -> int:
     """How many followed posts to read for one page."""
     if mode == "chronological":
-        return slots.followed + slots.recommended + SPARE
+        return slots.posts + SPARE
     return slots.followed + max(0, slots.recommended - recommended_available) + SPARE
 
 
@@ -71,7 +70,7 @@ def compose(offer: Offer, *, slots: Quota, position: Position, last_try: bool, k
     A page that is short though a source has more is tried again with more candidates, unless this was the ``last_try``.
     Where there is nobody else to stand between an author's posts, within `LOOKAHEAD`, these fill the page.
     """
-    wanted = posts_wanted(slots, ads_available=len(offer.ads))
+    wanted = slots.posts
     late_max = wanted if position.mode == "chronological" else max(1, slots.followed)
     late_left = len(offer.late) > late_max
     offer = replace(offer, late=offer.late[:late_max])  # the others are late on the next page too
@@ -82,7 +81,7 @@ def compose(offer: Offer, *, slots: Quota, position: Position, last_try: bool, k
         others_ended = True
     else:
         recommended, others_ended = offer.recommended, offer.recommended_ended
-        posts = stitch(followed=followed, recommended=recommended, slots=slots, ads_available=len(offer.ads))
+        posts = stitch(followed=followed, recommended=recommended, slots=slots)
     if len(posts) < wanted:
         enough = len(followed) + len(recommended) >= wanted + LOOKAHEAD
         if not (enough or last_try or (offer.followed_ended and others_ended)):
@@ -93,8 +92,10 @@ def compose(offer: Offer, *, slots: Quota, position: Position, last_try: bool, k
     position = with_given(position, [each.item_id for each in posts if each.source is Source.RECOMMENDED], kept=kept)
     unused = {each.item_id for each in recommended}.difference(each.item_id for each in posts)
     more_recommended = room_for_recommendations(position) > 0 and (bool(unused) or not others_ended)
+    items = with_ads(posts, slots=slots)
+    position = replace(position, items=position.items + len(items))
     following = _following(offer, posts, position, more=late_left or more_recommended, now_ms=now_ms)
-    return Page(items=with_ads(posts, offer.ads, slots=slots), wants_more=False, following=following)
+    return Page(items=items, wants_more=False, following=following)
 
 
 def _following(
@@ -117,7 +118,6 @@ def _following(
         start=position.start or start_of(now_ms=now_ms, post_ids=offer.stream_ids[:1]),
         before=before,
         waiting=tuple(sorted(waiting, reverse=True)),
-        page=position.page + 1,
     )
     return with_watched(position, shown)
 

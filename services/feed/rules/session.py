@@ -33,7 +33,7 @@ _LATE_READ_MAX: Final = 80  # posts looked at for late ones: those given, those 
 
 _ODD: Final = 0x9E3779B97F4A7C15  # 2⁶⁴ over the golden ratio: multiplicative hashing, whose high half is well mixed
 _MASK: Final = 0xFFFFFFFFFFFFFFFF
-_VERSION: Final = 1
+_VERSION: Final = 2
 _MODES: Final[tuple[Mode, ...]] = ("ranked", "chronological")
 _HEAD: Final = struct.Struct("<BBQQQIHBBB")
 BYTES_MAX: Final = _HEAD.size + 8 * WAITING_MAX + 4 * _WATCHED_MAX + 4 * GIVEN_MAX
@@ -66,7 +66,7 @@ class Position:
     watched: tuple[int, ...] = ()
     given: tuple[int, ...] = ()  # marks of recommendations given, newest last
     kept: int = 0  # how many more are in Redis
-    page: int = 0  # pages given so far
+    items: int = 0  # given so far, ads included
 
     @property
     def late(self) -> Span | None:
@@ -84,7 +84,7 @@ class Position:
             self.start,
             self.before,
             self.watch,
-            min(self.page, 0xFFFFFFFF),
+            min(self.items, 0xFFFFFFFF),
             self.kept,
             len(self.waiting),
             len(self.watched),
@@ -102,7 +102,7 @@ def _packed(kind: str, values: Sequence[int]) -> bytes:
 def decoded(data: bytes) -> Position:
     """The position from `Position.encoded`; raises ValueError for another version's."""
     try:
-        version, mode, start, before, watch, page, kept, waiting, watched, given = _HEAD.unpack_from(data)
+        version, mode, start, before, watch, items, kept, waiting, watched, given = _HEAD.unpack_from(data)
         if version != _VERSION:
             raise ValueError(f"a position of version {version}")
         numbers = struct.unpack_from(f"<{waiting}Q{watched}I{given}I", data, _HEAD.size)
@@ -117,7 +117,7 @@ def decoded(data: bytes) -> Position:
         watched=numbers[waiting : waiting + watched],
         given=numbers[waiting + watched :],
         kept=kept,
-        page=page,
+        items=items,
     )
 
 

@@ -117,8 +117,10 @@ def _opened(photo: Checked, *, fail_on: str) -> Any:
     # the loader is named: libvips' own sniffing would let any format in that it was built with
     match photo.kind:
         case "jpeg":
-            # large ones are made smaller while they are decoded, by no more than the policy asks for
-            shrink = next(by for by in (8, 4, 2, 1) if by == 1 or max(photo.width, photo.height) >= by * SIDE_MAX)
+            # large ones are made smaller while they are decoded, by no more than the policy asks for, and long thin
+            # ones by no more than leaves a pixel across
+            across, along = sorted((photo.width, photo.height))
+            shrink = next(by for by in (8, 4, 2, 1) if by == 1 or (along >= by * SIDE_MAX and across >= by))
             return pyvips.Image.jpegload_buffer(photo.clean, access="sequential", fail_on=fail_on, shrink=shrink)
         case "png":
             return pyvips.Image.pngload_buffer(photo.clean, access="sequential", fail_on=fail_on)
@@ -136,19 +138,19 @@ def _small(image: Any) -> Any:
         image = image.flatten(background=_WHITE)
     if image.format != "uchar":
         image = image.cast("uchar")
-    scale = SIDE_MAX / max(image.width, image.height)
-    if scale < 1:
-        image = image.resize(scale)
-    return image.copy_memory()  # decoded here, once
+    return _scaled(image, SIDE_MAX).copy_memory()  # decoded here, once
 
 
 def _fitted(image: Any, side: int) -> Any:
+    return image if max(image.width, image.height) <= side else _scaled(image, side).copy_memory()
+
+
+def _scaled(image: Any, side: int) -> Any:
+    """The image within a square of ``side`` pixels; a long thin one keeps at least one pixel across."""
     scale = side / max(image.width, image.height)
     if scale >= 1:
         return image
-    # a long thin photo keeps at least one pixel across
-    across = max(scale, 1 / image.width), max(scale, 1 / image.height)
-    return image.resize(across[0], vscale=across[1]).copy_memory()
+    return image.resize(max(scale, 1 / image.width), vscale=max(scale, 1 / image.height))
 
 
 def _encoded(image: Any, recipe: Recipe) -> Rendering:

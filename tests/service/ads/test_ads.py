@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from core.names import Component, Key
+from core.policies.ads import HOUSE_ADS
 from services.ads.rules import DEFAULTS
 from services.kit.stores.postgres import SHARDS
 from services.kit.stores.redis import REDIS
@@ -28,6 +29,7 @@ async def test_house_ads_are_seeded_published_and_follow_what_an_operator_change
     await until(seeded)
     ads = await published(system)
     assert [set(ad) for ad in ads] == [{"id", "headline", "image_url", "target_url"}] * len(DEFAULTS)
+    assert len(DEFAULTS) == HOUSE_ADS  # as many as the model has
     assert all(ad["target_url"].startswith("http://127.0.0.1/api/v1/docs") for ad in ads)
     assert all(ad["image_url"].startswith("data:image/svg+xml;base64,") for ad in ads)
 

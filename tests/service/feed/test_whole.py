@@ -291,6 +291,24 @@ async def test_a_short_page_has_a_tenth_of_ads_at_most(system: System, count: in
     assert [item["kind"] for item in items].count("post") == count
 
 
+@pytest.mark.parametrize(("limit", "mode"), [(1, "chronological"), (2, "ranked"), (3, "chronological"), (7, "ranked")])
+async def test_a_tenth_of_a_session_are_ads_whatever_the_size_of_its_pages(
+    system: System, limit: int, mode: str
+) -> None:
+    author, photo = await photographer(system)
+    reader = await follower_of(system, author)
+    made = await posts(system, author, photo, 27)
+    await arrived(system, reader, made)
+    session = Session(system, reader, mode, limit)
+    kinds: list[str] = []
+    while not session.ended:
+        kinds += [item["kind"] for item in await session.read()]
+    assert kinds.count("post") >= len(made)
+    assert [place for place, kind in enumerate(kinds, start=1) if kind == "ad"] == list(
+        range(10, len(kinds) + 1, 10)
+    )
+
+
 async def test_an_author_just_left_is_not_recommended_in_the_same_session(system: System) -> None:
     author, photo = await photographer(system)
     reader = await follower_of(system, author)
