@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 ZWNJ: Final = "\u200c"
@@ -37,12 +38,12 @@ _PLAIN: Final = str.maketrans(
 _BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 #: Control, format, surrogate, private use, unassigned, line and paragraph separators.
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_MARKS_MAX: Final = 5  # on one letter; a real word has up to four
+MARKS_MAX: Final = 5  # on one letter; a real word has up to four
 
 
 def is_word(character: str) -> bool:
-    """Whether a character is a letter, a mark, a number or an underscore."""
-    return character == "_" or unicodedata.category(character)[0] in "LMN"
+    """Whether a character is a letter, a mark, a number or an underscore, and can be seen."""
+    return character == "_" or (unicodedata.category(character)[0] in "LMN" and character not in _BLANK)
 
 
 def _script(character: str, scripts: frozenset[str]) -> bool:
@@ -123,15 +124,25 @@ def words(text: str) -> list[str]:
 
 def beginnings(text: str, *, endings_max: int = 32) -> list[str]:
     """What a search by beginnings must find ``text`` by: its words, words that hyphens or apostrophes part also as one,
-    and every ending of a word in a script without spaces, for there a given name stands inside of it."""
+    and every ending of a word in a script without spaces, for there a given name stands inside of it; a space that was
+    put there all the same parts nothing."""
     found = dict.fromkeys(words(text))
-    for part in text.split():
+    for part in _closed_up(plain(text)).split():
         found.update(dict.fromkeys(words("".join(each for each in part if is_word(each)))))
     for word in list(found):
         if _script(word[0], _UNSPACED):
             endings = (word[at:] for at in range(1, min(len(word), endings_max)))
             found.update((each, None) for each in endings if unicodedata.category(each[0]) != "Mn")
     return list(found)
+
+
+def _closed_up(text: str) -> str:
+    """``text`` without the spaces between two words of scripts that write none."""
+    parts = text.split()
+    closed = parts[:1]
+    for before, part in pairwise(parts):
+        closed.append(part if _script(before[-1], _UNSPACED) and _script(part[0], _UNSPACED) else f" {part}")
+    return "".join(closed)
 
 
 def spaced(text: str) -> str:
@@ -142,16 +153,16 @@ def spaced(text: str) -> str:
 def hidden(text: str) -> Iterator[str]:
     """The characters of ``text`` that do not show, or change how others do: control, format and direction characters,
     blanks other than spaces, joiners where nothing is joined, marks that have no letter or are heaped on one."""
-    marks = _MARKS_MAX
+    marks = MARKS_MAX
     for at, character in enumerate(text):
         before, after = text[at - 1 : at], text[at + 1 : at + 2]
         category = unicodedata.category(character)
         if category in ("Mn", "Me"):
             marks += 1
-            if marks > _MARKS_MAX or character in _BLANK or (_is_selector(character) and not _is_symbol(before)):
+            if marks > MARKS_MAX or character in _BLANK or (_is_selector(character) and not _is_symbol(before)):
                 yield character
             continue
-        marks = _MARKS_MAX if category[0] == "Z" else 0
+        marks = MARKS_MAX if category[0] == "Z" else 0
         if character in _JOINERS:
             emoji = character == ZWJ and (_is_symbol(before) or _is_selector(before)) and _is_symbol(after)
             final = character == ZWJ and bool(before) and unicodedata.combining(before) == _VIRAMA
@@ -159,6 +170,12 @@ def hidden(text: str) -> Iterator[str]:
                 yield character
         elif category in _HIDDEN or character in _BLANK or (category == "Zs" and character != " "):
             yield character
+
+
+def is_mark(character: str) -> bool:
+    """Whether a character is an accent or another mark that shows on a letter: `hidden` finds it where it has none, or
+    where there are too many on one."""
+    return unicodedata.category(character) in ("Mn", "Me") and character not in _BLANK and not _is_selector(character)
 
 
 def _is_symbol(character: str) -> bool:

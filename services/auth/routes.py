@@ -40,7 +40,7 @@ class SignUp(body.Body, frozen=True, kw_only=True):
     username: Annotated[
         str, stated(minLength=accounts.USERNAME_MIN, maxLength=accounts.USERNAME_MAX, pattern=accounts.USERNAME_PATTERN)
     ]
-    password: Annotated[str, stated(minLength=passwords.CHARACTERS_MIN, maxLength=passwords.BYTES_MAX)]
+    password: Annotated[str, stated(minLength=passwords.CHARACTERS_MIN, maxLength=passwords.CHARACTERS_MAX)]
     display_name: Annotated[str, stated(minLength=1, maxLength=accounts.DISPLAY_NAME_MAX)] | None = None
 
 

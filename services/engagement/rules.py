@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.failures import Invalid
+from core.text import shows
 
 COMMENT_CHARACTERS_MAX: Final = 2_200
 BATCH_MAX: Final = 200  # wishes granted by one statement
@@ -42,6 +43,8 @@ def batch(waiting: Iterable[Wish]) -> list[int]:
 def comment_text(text: str) -> str:
     """The text as it is kept; raises Invalid."""
     kept = text.strip()
-    if not 1 <= len(kept) <= COMMENT_CHARACTERS_MAX:
-        raise Invalid.field("text", f"expected 1 to {COMMENT_CHARACTERS_MAX} characters, found {len(kept)}")
+    if len(kept) > COMMENT_CHARACTERS_MAX:
+        raise Invalid.field("text", f"expected at most {COMMENT_CHARACTERS_MAX} characters, found {len(kept)}")
+    if not shows(kept):
+        raise Invalid.field("text", f"expected 1 to {COMMENT_CHARACTERS_MAX} characters, at least one that can be seen")
     return kept

@@ -23,6 +23,8 @@ def wrong_fields(*, caption: str, media_ids: Sequence[str]) -> Iterator[FieldErr
     """Everything that is wrong with a new post at first sight."""
     if len(caption) > CAPTION_MAX:
         yield FieldError(field="caption", detail=f"expected at most {CAPTION_MAX} characters, found {len(caption)}")
+    elif caption and not text.shows(caption):
+        yield FieldError(field="caption", detail="expected text that can be seen, or none")
     if not 1 <= len(media_ids) <= MEDIA_MAX:
         yield FieldError(field="media_ids", detail=f"expected 1 to {MEDIA_MAX} photos, found {len(media_ids)}")
     elif len(set(media_ids)) != len(media_ids):
@@ -50,7 +52,8 @@ def is_shown(state: str, *, is_author: bool) -> bool:
 def hashtags(caption: str) -> tuple[str, ...]:
     """Hashtags of a caption in lower case, in order, each once: ``"#Sun over #Ålesund"`` → ``("sun", "ålesund")``.
 
-    A hashtag is a word of any script after a #, composed (NFC), not digits alone; one that is too long is none.
+    A hashtag is a word of any script after a #, composed (NFC), not digits or marks alone; one that is too long is
+    none.
     """
     found: dict[str, None] = {}
     at = 0
@@ -61,7 +64,7 @@ def hashtags(caption: str) -> tuple[str, ...]:
         end = text.word_end(caption, at + 1)
         if end - at - 1 <= 2 * HASHTAG_CHARACTERS_MAX:
             tag = text.composed(text.tidy_joiners(text.composed(caption[at + 1 : end])).lower())
-            if 1 <= len(tag) <= HASHTAG_CHARACTERS_MAX and not tag.isdecimal():
+            if 1 <= len(tag) <= HASHTAG_CHARACTERS_MAX and text.shows(tag) and not tag.isdecimal():
                 found[tag] = None
         at = max(end, at + 1)
     return tuple(found)[:HASHTAGS_MAX]

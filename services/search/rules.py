@@ -26,8 +26,10 @@ class Hit:
 def checked(text: str) -> str:
     """The query without the space around it; raises Invalid."""
     kept = text.strip()
-    if not 1 <= len(kept) <= QUERY_CHARACTERS_MAX:
-        raise Invalid.field("q", f"expected 1 to {QUERY_CHARACTERS_MAX} characters, found {len(kept)}")
+    if not kept:
+        raise Invalid.field("q", f"expected 1 to {QUERY_CHARACTERS_MAX} characters, found none but spaces")
+    if len(kept) > QUERY_CHARACTERS_MAX:
+        raise Invalid.field("q", f"expected at most {QUERY_CHARACTERS_MAX} characters, found {len(kept)}")
     return kept
 
 

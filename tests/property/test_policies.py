@@ -90,7 +90,7 @@ def _slots(followed: int, recommended: int) -> stitch.Quota:
 
 
 @st.composite
-def quotas(draw: st.DrawFn, ads: st.SearchStrategy[int] = st.integers(0, 8)) -> stitch.Quota:
+def quotas(draw: st.DrawFn, ads: st.SearchStrategy[int]) -> stitch.Quota:
     ads_ratio = draw(st.sampled_from([0.0, 0.1, 0.3, 0.5, 1.0]))
     followed = (1 - ads_ratio) * draw(st.integers(0, 10)) / 10
     return stitch.quota(
@@ -103,7 +103,7 @@ def quotas(draw: st.DrawFn, ads: st.SearchStrategy[int] = st.integers(0, 8)) -> 
     )
 
 
-QUOTAS, WITHOUT_ADS = quotas(), quotas(ads=st.just(0))
+QUOTAS, WITHOUT_ADS = quotas(st.integers(0, 8)), quotas(st.just(0))
 
 
 def stitched(

@@ -13,9 +13,9 @@ from services.auth.rules import passwords
 DISPLAY_NAME_MAX: Final = 64
 USERNAME_MIN: Final = 3
 USERNAME_MAX: Final = 30
-#: For the document; `_USERNAME` is stricter about full stops.
-USERNAME_PATTERN: Final = "^[A-Za-z0-9_.]+$"
-_USERNAME: Final = re.compile(r"(?=.*[a-z0-9])[a-z0-9_]+(\.[a-z0-9_]+)*")
+#: As the document states it, beside the length; stored in lower case.
+USERNAME_PATTERN: Final = r"^(?=.*[A-Za-z0-9])[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$"
+_USERNAME: Final = re.compile(USERNAME_PATTERN.removesuffix("$"))
 
 
 def canonical(username: str) -> str:
@@ -30,8 +30,11 @@ def shown_name(display_name: str) -> str:
 
 def wrong_fields(*, username: str, password: str, display_name: str | None) -> Iterator[FieldError]:
     """Everything that is wrong with a sign-up."""
-    if not (username.isascii() and _is_username(canonical(username))):
-        detail = f"expected {USERNAME_MIN} to {USERNAME_MAX} letters a–z, digits, _ and single . inside of them"
+    if not (USERNAME_MIN <= len(username) <= USERNAME_MAX and _USERNAME.fullmatch(username)):
+        detail = (
+            f"expected {USERNAME_MIN} to {USERNAME_MAX} characters: letters a–z, digits, _ and ., at least one letter"
+            " or digit, and each . between two of the others"
+        )
         yield FieldError(field="username", detail=detail)
     for detail in passwords.wrong(password, username=username, display_name=display_name or ""):
         yield FieldError(field="password", detail=detail)
@@ -40,16 +43,15 @@ def wrong_fields(*, username: str, password: str, display_name: str | None) -> I
             yield FieldError(field="display_name", detail=detail)
 
 
-def _is_username(name: str) -> bool:
-    return USERNAME_MIN <= len(name) <= USERNAME_MAX and _USERNAME.fullmatch(name) is not None
-
-
 def _wrong_name(name: str) -> Iterator[str]:
     if len(name) > DISPLAY_NAME_MAX:
         yield f"expected 1 to {DISPLAY_NAME_MAX} characters"
         return
     found = next(text.hidden(name), None)
-    if found is not None:
-        yield f"expected characters that show, found U+{ord(found):04X}"
-    elif not text.shows(name):
-        yield f"expected 1 to {DISPLAY_NAME_MAX} characters that show"
+    if found is None:
+        if not text.shows(name):
+            yield f"expected 1 to {DISPLAY_NAME_MAX} characters, at least one of which can be seen"
+    elif text.is_mark(found):
+        yield f"expected at most {text.MARKS_MAX} accents on one letter, and none alone, found U+{ord(found):04X}"
+    else:
+        yield f"expected characters that can be seen, found U+{ord(found):04X}"

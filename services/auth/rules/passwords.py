@@ -1,23 +1,52 @@
 """What a password must be: long enough, short enough to hash, and none that is guessed first.
 
-The common ones are the 30,000 most frequent of leaked lists, as the package zxcvbn (MIT) ships them. It leaves out what
-its estimate finds by itself, repetitions and runs, so they are found here.
+The common ones are the 30,000 most frequent of leaked lists, as the package zxcvbn (MIT) ships them, and the like of
+other scripts, which that list lacks. Guessers try each with what people add to it, so a password is looked for without
+its spaces, its tail of digits and signs, its accents and the usual digits in place of letters. Repetitions and runs,
+which the package's estimate finds by itself, are found here.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Final
 
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+from core import text
+
 CHARACTERS_MIN: Final = 8
-BYTES_MAX: Final = 256  # in UTF-8
+CHARACTERS_MAX: Final = 256  # composed
 _DISTINCT_MIN: Final = 3  # characters of a password that is no repetition
 _REPEATED_MAX: Final = 32  # a longer repetition is not among the first guesses
-_COMMON: Final = frozenset(FREQUENCY_LISTS["passwords"])
+_TAIL_MAX: Final = 8  # digits and signs added to a word; more of them are hard to guess by themselves
+_WORD_MIN: Final = 4
+_PRODUCT: Final = "windtunnel"
+#: "Password", the first keys of a keyboard and the like, of scripts that the list lacks.
+_OTHER_SCRIPTS: Final = (
+    *("пароль", "йцукен", "йцукенг", "йцукенгш", "привет", "любовь", "наташа", "парола", "лозинка", "κωδικος"),
+    *(
+        "密码",
+        "密碼",
+        "我爱你",
+        "パスワード",
+        "비밀번호",
+        "사랑해",
+        "סיסמה",
+        "كلمةالسر",
+        "كلمةالمرور",
+        "رمزعبور",
+        "รหัสผ่าน",
+        "पासवर्ड",
+    ),
+)
+_COMMON: Final = frozenset(FREQUENCY_LISTS["passwords"]).union(map(text.plain, _OTHER_SCRIPTS))
+#: What stands for letters, in both readings of 1.
+_SUBSTITUTES: Final = tuple(
+    str.maketrans({"0": "o", "3": "e", "4": "a", "5": "s", "@": "a", "$": "s", "!": one, "1": one}) for one in "li"
+)
 
 
 def normal(password: str) -> str:
@@ -26,21 +55,40 @@ def normal(password: str) -> str:
 
 
 def hashable(password: str) -> str:
-    """What of a password is compared: one of more bytes than any account's is wrong, and is not hashed whole."""
-    return normal(password[: BYTES_MAX + 1]).encode()[: BYTES_MAX + 1].decode(errors="ignore")
+    """What of a password is compared: one that is longer than any account's is wrong, and is not hashed whole."""
+    return normal(password[: 4 * CHARACTERS_MAX])[: CHARACTERS_MAX + 1]
 
 
 def wrong(password: str, *, username: str, display_name: str) -> Iterator[str]:
     """What is wrong with a new password."""
     password = normal(password)
-    if len(password) < CHARACTERS_MIN:
-        yield f"expected at least {CHARACTERS_MIN} characters"
-    elif len(password.encode()) > BYTES_MAX:
-        yield f"expected at most {BYTES_MAX} bytes in UTF-8"
-    elif password.casefold() in (username.casefold(), normal(display_name).strip().casefold()):
-        yield "expected another password than the name"
-    elif password.casefold() in _COMMON or _is_simple(password):
+    if not CHARACTERS_MIN <= len(password) <= CHARACTERS_MAX:
+        yield f"expected {CHARACTERS_MIN} to {CHARACTERS_MAX} characters, found {len(password)}"
+        return
+    words = _words(password)
+    if words & {_letters(name) for name in (username, display_name) if _letters(name)}:
+        yield "expected another password than your name, with or without digits and signs"
+    elif _is_common(words) or _is_simple(password):
         yield "expected a password that is less common"
+
+
+def _letters(name: str) -> str:
+    """A name as it is compared: letters and digits alone."""
+    return "".join(each for each in text.plain(name) if each.isalnum())
+
+
+def _words(password: str) -> set[str]:
+    """What a guesser may have begun with."""
+    whole = "".join(text.plain(password).split())
+    tail = next((at for at, each in enumerate(reversed(whole)) if each.isalpha()), len(whole))
+    begun = {whole[: len(whole) - cut] for cut in range(min(tail, _TAIL_MAX) + 1)}
+    begun |= {each.translate(table) for each, table in product(begun, _SUBSTITUTES)}
+    begun |= {_letters(each) for each in begun}
+    return begun
+
+
+def _is_common(words: set[str]) -> bool:
+    return any(len(each) >= _WORD_MIN and (each in _COMMON or each == _PRODUCT) for each in words)
 
 
 def _is_simple(password: str) -> bool:

@@ -40,6 +40,9 @@ def _schema() -> Any:
         builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
     for name in ("words", "post_id", "hashtag", "deleted"):  # words as `core.text` has parted and folded them
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
+    # hashtags as written, and the post's id once more: of several ways to write one, the newest post's is shown
+    builder.add_text_field("written", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_integer_field("newest", fast=True)
     builder.add_text_field("kind", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("position", stored=True, tokenizer_name="raw", index_option="basic")
     return builder.build()
@@ -166,7 +169,12 @@ class Index:
             return
         self._writer.delete_documents_by_term("post_id", post_id)
         self._writer.add_document(
-            tantivy.Document(post_id=[post_id], hashtag=list(dict.fromkeys(map(folded, event.hashtags))))
+            tantivy.Document(
+                post_id=[post_id],
+                newest=event.post_id,
+                written=list(event.hashtags),
+                hashtag=list(dict.fromkeys(map(folded, event.hashtags))),
+            )
         )
 
     def _is_deleted(self, post_id: str) -> bool:
@@ -223,15 +231,22 @@ class Index:
         return query.disjunction_max_query(choices)
 
     async def hashtags(self, beginning: str, *, limit: int) -> list[tuple[str, int]]:
-        """Hashtags that begin so, with how many posts have them, most first."""
+        """Hashtags that begin so, as the newest post writes them, with how many posts have them, most first."""
 
         def read() -> list[tuple[str, int]]:
             # with a filter the counts are of living documents; without, of deleted ones too
             everything = tantivy.Query.all_query()
-            terms = self._index.searcher().terms_with_prefix("hashtag", beginning, everything, _TERMS_MAX)
-            return sorted(terms, key=lambda each: (-each[1], each[0]))[:limit]
+            searcher = self._index.searcher()
+            terms = searcher.terms_with_prefix("hashtag", beginning, everything, _TERMS_MAX)
+            most = sorted(terms, key=lambda each: (-each[1], each[0]))[:limit]
+            return [(self._written(searcher, tag), count) for tag, count in most]
 
         return await self._read(read)
+
+    def _written(self, searcher: Any, tag: str) -> str:
+        hits = searcher.search(self._term("hashtag", tag), 1, count=False, order_by_field="newest").hits
+        written = searcher.doc(hits[0][1])["written"] if hits else ()
+        return next((each for each in written if folded(each) == tag), tag)
 
     def _term(self, field: str, value: str) -> Any:
         return tantivy.Query.term_query(self._schema, field, value, "basic")

@@ -275,6 +275,8 @@ async def test_comments_of_one_post_are_not_continued_by_those_of_another(
     ("body", "field"),
     [
         ({"text": "   "}, "text"),
+        ({"text": "\u200b"}, "text"),
+        ({"text": "\u3164 \u2060"}, "text"),
         ({"text": "x" * 2201}, "text"),
         ({"text": 7}, "text"),
         ({}, "text"),

@@ -304,9 +304,7 @@ async def test_a_tenth_of_a_session_are_ads_whatever_the_size_of_its_pages(
     while not session.ended:
         kinds += [item["kind"] for item in await session.read()]
     assert kinds.count("post") >= len(made)
-    assert [place for place, kind in enumerate(kinds, start=1) if kind == "ad"] == list(
-        range(10, len(kinds) + 1, 10)
-    )
+    assert [place for place, kind in enumerate(kinds, start=1) if kind == "ad"] == list(range(10, len(kinds) + 1, 10))
 
 
 async def test_an_author_just_left_is_not_recommended_in_the_same_session(system: System) -> None:

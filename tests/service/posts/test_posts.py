@@ -103,6 +103,7 @@ async def test_only_own_and_usable_photos_can_be_posted(system: System, ann: Som
         ({"media_ids": [1]}, "media_ids[0]"),
         ({"media_ids": ["1"], "caption": 5}, "caption"),
         ({"media_ids": ["1"], "caption": "x" * 2201}, "caption"),
+        ({"media_ids": ["1"], "caption": "\u200b\u3164"}, "caption"),
         ({"media_ids": ["1"], "visibility": "x"}, "visibility"),
         ({"media_ids": ["1"], "caption": "\0"}, "body"),
     ],
