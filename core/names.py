@@ -165,6 +165,8 @@ CLIENT_HEADER: Final = "X-Client-Address"  # set by the gateway to the address i
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 DEGRADED_HEADER: Final = "X-Feed-Degraded"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+#: Says of an answer that it is given again.
+REPLAYED_HEADER: Final = "Idempotency-Replayed"
 
 #: Bounds of a request that gateway and services share.
 BODY_BYTES_MAX: Final = 1 << 20  # of the API; photos go to the object store

@@ -6,9 +6,11 @@ Declare a body as a subclass of `Body`: unknown fields are refused, so that a mi
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterator
-from typing import Any, Final, TypeVar
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from aiohttp import web
@@ -20,6 +22,15 @@ T = TypeVar("T")
 _AT: Final = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING: Final = re.compile(r"^Object missing required field `([^`]*)`")
 _UNKNOWN: Final = re.compile(r"^Object contains unknown field `([^`]*)`")
+_EXPECTED: Final = re.compile(r"^Expected `([^`]*)`, got `([^`]*)`$")
+_NAMES: Final = {
+    "int": "an integer",
+    "str": "text",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,6 +47,9 @@ async def read(request: web.Request, kind: type[T]) -> T:
     chassis' limit."""
     if request.content_type not in ("application/json", "application/octet-stream"):
         raise UnsupportedMedia.media_type(request.content_type)
+    charset = request.charset
+    if charset is not None and charset.lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedMedia.media_type(f"{request.content_type}; charset={charset}")
     return decode(await request.read(), kind)
 
 
@@ -44,19 +58,38 @@ def decode(data: bytes, kind: type[T]) -> T:
     try:
         value: T = _decoder(kind).decode(data)  # type: ignore[arg-type]
     except msgspec.ValidationError as error:
-        raise invalid(str(error)) from error
+        raise invalid(str(error), kind) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid.field("body", f"expected JSON in UTF-8: {error}") from error
     except RecursionError as error:
         raise Invalid.field("body", "expected JSON that is less deeply nested") from error
+    json.loads(data, object_pairs_hook=_once)  # msgspec takes the last of several
     if b"\\u0000" in data and any("\0" in text for text in _texts(msgspec.to_builtins(value))):
         # no store takes it in text; refused here, in one place, rather than as a failure of a store
         raise Invalid.field("body", "expected text without the NUL character")
     return value
 
 
-def invalid(message: str) -> Invalid:
-    """msgspec's message as a failure that names the field by its path, such as ``media_ids[2]``."""
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise Invalid.field(name, "expected it once")
+        found[name] = value
+    return found
+
+
+def kinds_of(kind: Any) -> tuple[Any, ...]:
+    """The types that a field may have: those of a union or an annotation, each choice of a literal."""
+    if get_origin(kind) is Annotated:
+        return kinds_of(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return tuple(inner for each in get_args(kind) for inner in kinds_of(each))
+    return get_args(kind) if get_origin(kind) is Literal else (kind,)
+
+
+def invalid(message: str, kind: Any = None) -> Invalid:
+    """msgspec's message about a ``kind`` as a failure that names the field by its path, such as ``media_ids[2]``."""
     at = _AT.search(message)
     path = at[1] if at else ""
     detail = message[: at.start()] if at else message
@@ -64,7 +97,20 @@ def invalid(message: str) -> Invalid:
         match = pattern.match(detail)
         if match:
             return Invalid.field(f"{path}.{match[1]}" if path else match[1], says)
-    return Invalid.field(path or "body", detail[:1].lower() + detail[1:])
+    return Invalid.field(path or "body", _said(detail, path, kind))
+
+
+def _said(detail: str, path: str, kind: Any) -> str:
+    """What msgspec says, in words: it names types as Python does, and no values of an enumeration."""
+    if detail.startswith("Invalid enum value"):
+        fields = msgspec.structs.fields(kind) if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else ()
+        choices = [value for each in fields if each.encode_name == path for value in kinds_of(each.type)]
+        return f"expected one of {', '.join(str(each) for each in choices if each is not type(None))}"
+    match = _EXPECTED.match(detail)
+    if match is None:
+        return detail[:1].lower() + detail[1:]
+    expected, given = (" or ".join(_NAMES.get(each, each) for each in match[at].split(" | ")) for at in (1, 2))
+    return f"expected {expected}, got {given}"
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -20,7 +20,7 @@ from aiohttp import web
 
 from core import ids
 from core.failures import Conflict, Failure, Invalid, KeyReused
-from core.names import IDEMPOTENCY_HEADER
+from core.names import IDEMPOTENCY_HEADER, REPLAYED_HEADER
 from services.kit.answers import JSON
 from services.kit.config import SETTINGS
 from services.kit.routing import CALL, viewer
@@ -50,7 +50,7 @@ CREATE INDEX IF NOT EXISTS idempotency_claims_created_at ON {s}.idempotency_clai
 """
 KEPT_HOURS: Final = 24
 KEY_CHARACTERS_MAX: Final = 255
-REPLAYED: Final = {"Idempotency-Replayed": "true"}  # header of an answer that is given again
+REPLAYED: Final = {REPLAYED_HEADER: "true"}  # header of an answer that is given again
 _SWEEP_MAX: Final = 100  # expired keys that one new key clears away
 _WAIT_SECONDS: Final = 1.0  # how long a repeat waits for the first request; it holds a connection meanwhile
 _EXPIRED: Final = f"created_at < now() - interval '{KEPT_HOURS} hours'"

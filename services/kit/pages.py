@@ -10,7 +10,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
+from collections.abc import Container, Iterator
 from typing import Annotated, Any, Final, Generic, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
@@ -24,6 +27,7 @@ from services.kit.routing import CALL
 T = TypeVar("T")
 _SIGNATURE_BYTES: Final = 12
 LIMIT_MAX: Final = 100
+_INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,14 +47,32 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 def query(request: web.Request, kind: type[T]) -> T:
     """The query's parameters as ``kind`` (unknown ones are ignored); raises Invalid that names the parameter."""
     given: dict[str, str] = {}
-    for name, value in request.query.items():
+    known = {each.name: body.kinds_of(each.type) for each in msgspec.structs.fields(kind)}  # type: ignore[arg-type]
+    for name, value in _parameters(request.rel_url.raw_query_string, known):
+        if name in given:
+            raise Invalid.field(name, "expected it once")
         if "\0" in value:
             raise Invalid.field(name, "expected text without the NUL character")
+        if int in known[name] and not _INTEGER.fullmatch(value):
+            raise Invalid.field(name, "expected an integer in decimal digits")
         given[name] = value
     try:
         return msgspec.convert(given, type=kind, strict=False)
     except msgspec.ValidationError as error:
-        raise body.invalid(str(error)) from error
+        raise body.invalid(str(error), kind) from error
+
+
+def _parameters(text: str, known: Container[str]) -> Iterator[tuple[str, str]]:
+    """Names and values of a query's known parameters as they were sent; raises Invalid where one is no UTF-8."""
+    for pair in text.split("&"):
+        name, _, value = pair.replace("+", " ").partition("=")
+        name = unquote(name)
+        if name not in known:
+            continue
+        try:
+            yield name, unquote(value, errors="strict")
+        except UnicodeDecodeError as error:
+            raise Invalid.field(name, "expected UTF-8 in percent-encoding") from error
 
 
 def cursor_of(request: web.Request, text: str | None, kind: type[T]) -> T | None:

@@ -54,7 +54,10 @@ def responses(route: Route, *, says: str, answer: dict[str, Any] | None, problem
         success["content"] = {answers.JSON: {"schema": answer}}
     found = {str(operation.status): success}
     if operation.method == "GET" and operation.validated:
-        found["304"] = {"description": "What the client has still holds.", "headers": _named("ETag", "Cache-Control")}
+        found["304"] = {
+            "description": "What the client has still holds.",
+            "headers": _named("ETag", "Cache-Control", "Vary"),
+        }
     by_status: dict[int, list[type[Failure]]] = {}
     for kind in kinds(route):
         by_status.setdefault(kind.status, []).append(kind)
@@ -65,7 +68,7 @@ def responses(route: Route, *, says: str, answer: dict[str, Any] | None, problem
 
 
 def _problem(says: str, status: int, schema: dict[str, Any]) -> dict[str, Any]:
-    names = [REQUEST_ID_HEADER]
+    names = [REQUEST_ID_HEADER, "Cache-Control"]
     if status == 401:
         names.append("WWW-Authenticate")
     if status in _LATER:
@@ -77,7 +80,7 @@ def _problem(says: str, status: int, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _headers(route: Route) -> dict[str, Any]:
     operation = route.operation
-    names = [REQUEST_ID_HEADER, "Cache-Control", *_LIMITS]
+    names = [REQUEST_ID_HEADER, "Cache-Control", "Vary", *_LIMITS]
     if operation.status == 201 and operation.made:
         names.append("Location")
     if operation.creates:
@@ -91,7 +94,10 @@ def _headers(route: Route) -> dict[str, Any]:
     return _named(*names)
 
 
-_LIMITS: Final = ("RateLimit-Policy", "RateLimit")
+_LIMITS: Final = (
+    *("RateLimit-Policy", "RateLimit"),
+    *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
+)
 _SAYS: Final = {
     REQUEST_ID_HEADER: "Id of the request, the client's own where it sent one.",
     "Cache-Control": "Whether the answer may be kept.",
@@ -102,6 +108,10 @@ _SAYS: Final = {
     "WWW-Authenticate": "`Bearer`.",
     "RateLimit-Policy": "The limit of this operation, where it has one: requests in a window of seconds.",
     "RateLimit": "What is left of the limit, and the seconds until it is whole again.",
+    "Vary": "What of a request the answer depends on: `Accept-Encoding`, and `Origin` where some may read.",
+    "X-RateLimit-Limit": "Requests that the limit allows in a window, where the operation has one.",
+    "X-RateLimit-Remaining": "Requests that are left in this window.",
+    "X-RateLimit-Reset": "Seconds until the limit is whole again.",
     DEGRADED_HEADER: "Why the page holds less than it could, such as `timeline`.",
     **dict.fromkeys(REPLAYED, "`true` when the key was used before and this is the first answer again."),
 }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated, Final, Literal
 
 import msgspec
 from aiohttp import web
 
 from core import ids
-from core.failures import Conflict, FieldError, Forbidden, Invalid, NotFound
+from core.failures import Conflict, Failure, FieldError, Forbidden, Invalid, NotFound
 from core.messages import MediaUploaded
 from core.names import PhotoState
 from core.policies.photo import Refusal
@@ -133,8 +134,7 @@ async def complete(request: web.Request) -> web.Response:
         if given.checksum_sha256 is not None:
             _refuse(rules.wrong_checksum(given.checksum_sha256))
         photo = await photos.photo(media_id)
-        if photo is None or photo.owner_id != viewer_id:
-            raise NotFound(f"No media {media_id}")
+        photo = await _own(photos, photo, media_id, viewer_id)
     state = photo.state
     if state is PhotoState.REGISTERED:
         checksum = photo.checksum_sha256 or given.checksum_sha256
@@ -161,6 +161,20 @@ async def complete(request: web.Request) -> web.Response:
         return answer(MediaStateAnswer(media=MediaState(id=str(media_id), state=state)), status=202)
 
 
+async def _own(photos: Photos, photo: Upload | None, media_id: int, viewer_id: int) -> Upload:
+    """The viewer's own photo; raises Forbidden for another's that the viewer may see, NotFound else."""
+    if photo is not None and photo.owner_id == viewer_id:
+        return photo
+    if photo is None or not await _is_seen(photos, photo):
+        raise NotFound(f"No media {media_id}")
+    raise Forbidden("Only its owner may change a photo")
+
+
+async def _is_seen(photos: Photos, photo: Upload) -> bool:
+    """Whether others see the photo."""
+    return photo.state is not PhotoState.FAILED and await photos.is_posted(photo.media_id)
+
+
 async def delete(request: web.Request) -> web.Response:
     """Delete one's own photo, whatever has become of it; every address is gone within five seconds.
 
@@ -170,13 +184,14 @@ async def delete(request: web.Request) -> web.Response:
     with stage(request, "load"):
         viewer_id, media_id = viewer(request), path_id(request, "media_id")
         photo = await photos.photo(media_id)
-        if photo is None or (photo.owner_id != viewer_id and not await photos.is_posted(media_id)):
-            raise NotFound(f"No media {media_id}")
-        if photo.owner_id != viewer_id:
-            raise Forbidden("Only its owner may delete a photo")
+        photo = await _own(photos, photo, media_id, viewer_id)
     with stage(request, "write"):
         if not await photos.delete(media_id, now_ms=now_ms()):
             raise Conflict("A post or a story shows this photo: delete the post, or wait until the story has ended")
+        if photo.state is PhotoState.REGISTERED:
+            with suppress(Failure):  # the media worker does it too, and again until it is done
+                objects = request.app[OBJECTS]
+                await objects.spend(bucket=objects.told.uploads_bucket, key=photo.object_key)
     with stage(request, "present"):
         return empty()
 
@@ -190,9 +205,7 @@ async def read(request: web.Request) -> web.Response:
         if photo is None or not rules.may_see(
             owner_id=photo.owner_id,
             viewer_id=viewer_id,
-            is_posted=photo.owner_id != viewer_id
-            and photo.state is not PhotoState.FAILED
-            and await photos.is_posted(media_id),
+            is_posted=photo.owner_id != viewer_id and await _is_seen(photos, photo),
         ):
             raise NotFound(f"No media {media_id}")
         variants = await photos.variants(media_id) if photo.state is PhotoState.SUCCEEDED else []
@@ -272,7 +285,7 @@ def _refuse(wrong: Iterator[FieldError]) -> None:
 
 ROUTES: Final = (
     route("media.create", create, body=NewMedia, answer=NewMediaAnswer),
-    route("media.complete", complete, body=MediaCompletion, answer=MediaStateAnswer, refuses=(Conflict,)),
+    route("media.complete", complete, body=MediaCompletion, answer=MediaStateAnswer, refuses=(Conflict, Forbidden)),
     route("media.read", read, answer=MediaAnswer),
     route("media.delete", delete, refuses=(Conflict, Forbidden)),
 )

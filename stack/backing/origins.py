@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from core.names import DEGRADED_HEADER, IDEMPOTENCY_HEADER, REQUEST_ID_HEADER
+from core.names import DEGRADED_HEADER, IDEMPOTENCY_HEADER, REPLAYED_HEADER, REQUEST_ID_HEADER
 
 #: What pages of other origins may send and read, beside what browsers always allow.
 _CROSS_SENT: Final = f"Authorization, Content-Type, {IDEMPOTENCY_HEADER}, If-None-Match, {REQUEST_ID_HEADER}"
 _CROSS_READ: Final = (
-    f"ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, {DEGRADED_HEADER}, {REQUEST_ID_HEADER}"
+    f"ETag, {REPLAYED_HEADER}, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-RateLimit-Limit,"
+    f" X-RateLimit-Remaining, X-RateLimit-Reset, {DEGRADED_HEADER}, {REQUEST_ID_HEADER}"
 )
 
 

@@ -236,7 +236,16 @@ async def test_a_photo_is_its_owners_alone_until_it_is_posted(system: System, an
     assert posted.status == 201
     found = await system.call("media.read", user=ben, media_id=media_id)
     assert found.status == 200
+    for operation in ("media.complete", "media.delete"):  # whoever may see it learns that it is another's
+        assert (await system.call(operation, user=ben, media_id=media_id)).status == 403
     assert [each["name"] for each in found.json["media"]["variants"]] == ["original", "1080", "640", "webp_640", "150"]
+
+
+async def test_the_address_of_a_photo_that_was_deleted_takes_nothing_any_more(system: System, ann: Someone) -> None:
+    data = jpeg(210, 100)
+    told = await announce(system, ann, data)
+    assert (await system.call("media.delete", user=ann, media_id=told["media"]["id"])).status == 204
+    assert await put(system, told["upload"], data) == 412
 
 
 async def test_nobody_signed_in_is_refused_and_unknown_media_is_not_found(system: System, ann: Someone) -> None:
