@@ -260,7 +260,10 @@ ON_C7G = {"shapes": {"services": "vm.c7g.xlarge"}}
             {"per_day": {"like.add": 86_400 * 400_000}, "system": {"shards": {"logical": 16}}},
             "no steady state, first saturated: postgres in us; its disk asks for",
         ),
-        ({"per_day": {"comment.add": 1_000}}, "demand.per_day: comment.add was not calibrated"),
+        (
+            {"per_day": {"comment.add": 1_000}},
+            "demand.per_day: the profile made has no measured demand for comment.add",
+        ),
         ({"intent": {"fleet": {"fed": 2}}}, "intent.fleet.fed: expected one of"),
         ({"intent": {"shapes": {"services": "vm.big"}}}, "intent.shapes.services: the book sells no vm.big"),
         ({"intent": {"shapes": {"feed": "vm.c7g.xlarge"}}}, "intent.shapes.feed: expected services or one of"),

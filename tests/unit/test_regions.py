@@ -125,8 +125,8 @@ def test_regions_that_cannot_be_are_refused(told: str, field: str, expected: str
         ("{at: 1s, for: 1s, region: uss}", "faults[0].region", "did you mean us?"),
         ("{at: 1s, region: us}", "faults[0].for", "how long it lasts"),
         ("{at: 1s, for: 1s, process: feed, action: kill}", "faults[0].process", "/feed?"),
-        ("{at: 1s, for: 1s, process: us/feed, region: us, action: kill}", "faults[0]", "one of latency"),
-        ("{at: 1s, for: 1s, region: us, latency: 1ms}", "faults[0]", "one of latency"),
+        ("{at: 1s, for: 1s, process: us/feed, region: us, action: kill}", "faults[0].region", "none of this name"),
+        ("{at: 1s, for: 1s, region: us, latency: 1ms}", "faults[0].link", "this field is required"),
     ],
 )
 def test_faults_of_regions_that_cannot_be_are_refused(fault: str, field: str, expected: str) -> None:
