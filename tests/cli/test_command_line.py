@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from core.profile import encode
+from tests.model import synthetic
+
 ROOT = Path(__file__).parents[2]
 SMALL = """\
 scenario: small
@@ -96,6 +99,7 @@ def test_what_one_side_refuses_the_other_refuses_in_the_same_words_before_anythi
 def test_an_operation_that_nobody_measured_is_refused_by_name_unless_the_scenario_states_it(
     small: Path, profile: Path
 ) -> None:
+    profile.write_bytes(encode(synthetic.profile(without=("comment.add",))))
     asked = SMALL.replace("rate: 20/s", "rate: 20/s, mix: {feed.read: 90%, comment.add: 10%}")
     small.write_text(asked, encoding="utf-8")
     for words in (("simulate",), ("run",), ("drill",), ("sweep", "--set", "traffic.rate=5/s..6/s:2")):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from core.profile import Delay, Demand, Profile, Stalls, Wire
 
 QUIET = Stalls(per_second=(), upto_seconds=(), mean_seconds=(), lost_ratio=0.0)
@@ -44,8 +46,10 @@ _MILLISECONDS = {
 }
 
 
-def profile(*, variation: float = 0.4, stalls: Stalls = STALLS, idle: bool = True) -> Profile:
-    """The whole profile."""
+def profile(
+    *, variation: float = 0.4, stalls: Stalls = STALLS, idle: bool = True, without: Collection[str] = ()
+) -> Profile:
+    """The whole profile, but for the operations ``without``."""
     return Profile(
         id="synthetic",
         measured="2026-11-21T00:00:00Z",
@@ -61,6 +65,7 @@ def profile(*, variation: float = 0.4, stalls: Stalls = STALLS, idle: bool = Tru
                 variation=variation,
             )
             for operation, costs in _MILLISECONDS.items()
+            if operation not in without
             for process, milliseconds in costs.items()
         ),
         wires=(Wire(link="loopback", median_seconds=0.00005, p99_seconds=0.0002),),

@@ -67,7 +67,7 @@ def _read_profile() -> Any:
 
     from core.profile import Demand
 
-    told = profile(variation=0.0, stalls=QUIET, idle=False)
+    told = profile(variation=0.0, stalls=QUIET, idle=False, without=("post.read",))
     read = tuple(
         Demand(operation="post.read", process=process, rates_per_second=(1.0,), cpu_seconds=(seconds,), variation=0.0)
         for process, seconds in (("posts", 0.001), ("postgres", 0.002))
