@@ -87,6 +87,23 @@ class Forbidden(Failure):
     remedy = "Do not repeat the request as this user."
 
 
+class AddressRefused(Failure):
+    """The signed address of an object does not allow this request."""
+
+    code, title, status = "address_refused", "The address does not allow this request", 403
+    remedy = (
+        "Send the method and exactly the header fields that came with the address, and as many bytes as they say; "
+        "change nothing in the address."
+    )
+
+
+class AddressExpired(Failure):
+    """The time for which an object's address was signed is over; nothing was done."""
+
+    code, title, status = "address_expired", "The address has expired", 403
+    remedy = "Repeat `POST /media` with its `Idempotency-Key`: it answers with a new address for the same photo."
+
+
 class NotFound(Failure):
     """No such thing, or none that this caller may know of."""
 
@@ -106,6 +123,20 @@ class KeyReused(Failure):
 
     code, title, status = "idempotency_key_reused", "This key was used with another request", 422
     remedy = "Use a new `Idempotency-Key` for each request that is meant to create something."
+
+
+class AddressUsed(Failure):
+    """Something was put to this address before: it takes one PUT."""
+
+    code, title, status = "address_used", "The address has been used", 412
+    remedy = "Where this repeats a PUT whose answer was lost, the photo is there: complete it. Else register another."
+
+
+class LengthRequired(Failure):
+    """The request has a body of which `Content-Length` does not say how long it is."""
+
+    code, title, status = "length_required", "The length must be known", 411
+    remedy = "Send `Content-Length` instead of `Transfer-Encoding: chunked`."
 
 
 class TooLarge(Failure):
@@ -236,11 +267,15 @@ KINDS: Final[tuple[type[Failure], ...]] = (
     Invalid,
     Unauthenticated,
     Forbidden,
+    AddressRefused,
+    AddressExpired,
     NotFound,
     MethodNotAllowed,
     SlowRequest,
     Conflict,
     KeyReused,
+    AddressUsed,
+    LengthRequired,
     TooLarge,
     AddressTooLong,
     UnsupportedMedia,

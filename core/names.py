@@ -35,6 +35,7 @@ class Server(StrEnum):
     REDIS = "redis"
     KAFKA = "kafka"
     OBJECTS = "objects"  # the S3 server
+    FRONT = "front"  # what clients reach of it: HAProxy before it
     EDGE = "edge"  # CDN, nearest to the reader (Varnish)
     SHIELD = "shield"  # CDN, in front of the object store (Varnish)
     TOXIPROXY = "toxiproxy"

@@ -14,6 +14,8 @@ from core.names import Component, Server, link
 from core.scenario import Scenario, processes
 
 LOOPBACK: Final = "127.0.0.1"
+#: Clients come to the object store by its front; who belongs to the stack comes straight.
+_CLIENT_OBJECTS: Final = link("client", Server.OBJECTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,7 @@ def port_names(scenario: Scenario) -> tuple[str, ...]:
     names += [Server.REDIS, Server.KAFKA, "kafka_controller", Server.OBJECTS, Server.TOXIPROXY, Server.CLAMD]
     names += [Server.EDGE, Server.SHIELD, Server.PROMETHEUS, Server.GATEWAY]
     gateways = gateways_of(scenario)
-    names += [f"{name}_metrics" for name in gateways]
+    names += [Server.FRONT, *(f"{name}_metrics" for name in (*gateways, Server.FRONT))]
     names += [f"{name}_peers" for name in gateways if len(gateways) > 1]
     names += [name for each in instances_of(scenario).values() for name in each]
     for name in scenario.broken_links:
@@ -116,6 +118,8 @@ class Addresses:
                 host = self.hosts.get(callee, LOOPBACK)
                 return (Address(host=host, port=self.ports[f"listener_{name}"]),)
             return (self.direct(callee),)
+        if name == _CLIENT_OBJECTS:
+            return (self.direct(Server.FRONT),)
         if caller == Server.GATEWAY:
             return tuple(self.direct(instance) for instance in instances_of(self.scenario)[Component(callee)])
         return (self.direct(callee),)

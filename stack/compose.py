@@ -47,6 +47,7 @@ _SERVER_BYTES: Final[dict[Server, int]] = {
     Server.REDIS: 192 * _MIB,
     Server.KAFKA: 896 * _MIB,
     Server.OBJECTS: 512 * _MIB,
+    Server.FRONT: 256 * _MIB,
     Server.EDGE: 256 * _MIB,
     Server.SHIELD: 256 * _MIB,
     Server.TOXIPROXY: 256 * _MIB,

@@ -37,6 +37,7 @@ POSTGRES_DATABASE: Final = "windtunnel"
 UPLOADS_BUCKET: Final = "uploads"
 MEDIA_BUCKET: Final = "media"
 _ORDER: Final = {  # what must be ready before a server is started
+    Server.FRONT: (Server.OBJECTS,),
     Server.SHIELD: (Server.OBJECTS,),
     Server.EDGE: (Server.SHIELD,),
 }
@@ -71,7 +72,8 @@ class StackPlan:
     keys: settings.Keys  # all of them; a process gets those that its members need
     postgres_dsns: tuple[str, ...]  # direct
     gateway: Address
-    objects: Address  # as clients reach it
+    objects: Address  # as clients reach it, by its front
+    store: Address  # itself, as its front reaches it
     edge: Address  # as clients reach it
     shield: Address  # as the edge reaches it
     origin: Address  # the object store as the shield reaches it
@@ -193,6 +195,7 @@ def plan(
         postgres_dsns=dsns,
         gateway=gateway,
         objects=ways.public(Server.OBJECTS),
+        store=ways.direct(Server.OBJECTS),
         edge=edge,
         shield=ways.way(Server.EDGE, Server.SHIELD)[0],
         origin=ways.way(Server.SHIELD, Server.OBJECTS)[0],

@@ -129,6 +129,7 @@ def servers(data_folder: Path) -> Iterator[Servers]:
         Server.REDIS,
         Server.KAFKA,
         Server.OBJECTS,
+        Server.FRONT,
         Server.SHIELD,
         Server.EDGE,
         Server.CLAMD,

@@ -28,6 +28,8 @@ from sim.flow import (
 from sim.stores import objects, postgres, told
 
 UPLOAD: Final = Component.UPLOAD
+#: Of what the store's front spends on a PUT: its head and the photo's bytes; the rest is the answer.
+_BODY_SHARE: Final = 0.9
 
 
 def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
@@ -54,7 +56,11 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
         Stage(name="present", inner=_own(0.7)),
     )
     store = steps(Use(process=Server.OBJECTS), Delay(station="objects.put"))
-    put = Rescue(inner=store, otherwise=Fail(ending=Ending.LOST))
+    put = steps(
+        _front(_BODY_SHARE),
+        Stage(name="store", inner=Rescue(inner=store, otherwise=Fail(ending=Ending.UNAVAILABLE))),
+        _front(1.0 - _BODY_SHARE),
+    )
     photo = scenario.population.photo
     original_bytes = round(photo.width * photo.height * BYTES_PER_PIXEL)
     return {
@@ -65,15 +71,18 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
         "media.read": through_gateway("media.read", read, behind=NOTHING),
         "media.delete": through_gateway("media.delete", delete, behind=Emit(job="media.remove")),
         "object.put": OperationFlow(
-            front=Call(
-                link=link("client", Server.OBJECTS), inner=Stage(name="store", inner=put), sent_bytes=original_bytes
-            )
+            front=Call(link=link("client", Server.OBJECTS), inner=put, sent_bytes=original_bytes)
         ),
     }
 
 
 def _own(share: float) -> Flow:
     return Use(process=UPLOAD, share=share)
+
+
+def _front(share: float) -> Flow:
+    """The object store's front; one that dies takes its clients' connections with it."""
+    return Rescue(inner=Use(process=Server.FRONT, share=share), otherwise=Fail(ending=Ending.LOST))
 
 
 def _head() -> Flow:

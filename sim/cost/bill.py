@@ -33,7 +33,7 @@ CDN_REQUESTS_PRICE: Final = "cdn.cloudfront.https"
 EGRESS_PRICE: Final = "egress.internet"
 
 #: Their CPU is not priced, because a CDN and an object store are sold by bytes and requests …
-BY_VOLUME: Final = (Server.EDGE, Server.SHIELD, Server.OBJECTS)
+BY_VOLUME: Final = (Server.EDGE, Server.SHIELD, Server.OBJECTS, Server.FRONT)
 #: … and these serve the test, not the users.
 NOT_PRODUCT: Final = (Server.TOXIPROXY, Server.PROMETHEUS)
 ASSUMPTIONS: Final = (

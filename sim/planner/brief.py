@@ -49,7 +49,7 @@ HITS: Final[Mapping[str, float]] = {
     Cache.POST_CARD: 0.99,
     Cache.AUTHOR_CARD: 0.995,
 }
-_VOLUME: Final = (Server.EDGE, Server.SHIELD, Server.OBJECTS)
+_VOLUME: Final = (Server.EDGE, Server.SHIELD, Server.OBJECTS, Server.FRONT)
 _APART: Final = (Server.TOXIPROXY, Server.PROMETHEUS)
 _STORES: Final = (Server.REDIS, Server.POSTGRES, Server.KAFKA)
 #: Servers whose threads share their machine's cores; all others have one loop.

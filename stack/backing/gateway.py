@@ -10,9 +10,7 @@ import asyncio
 import csv
 import http.client
 import io
-import os
 import re
-import resource
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
@@ -21,24 +19,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from core import failures, tokens
-from core.names import (
-    ADDRESS_CONNECTIONS_MAX,
-    BODY_BYTES_MAX,
-    HEAD_BYTES_MAX,
-    TARGET_BYTES_MAX,
-    Component,
-    Server,
-)
+from core.names import BODY_BYTES_MAX, Component, Server
 from core.operations import API, OPERATIONS, Operation
 from core.scenario.units import RateLimit
 from stack import probe
-from stack.backing.folders import make, own
+from stack.backing import haproxy
 from stack.backing.origins import origins, preflight
 from stack.backing.refusals import BODY_SECONDS, errors, refusals
 from stack.command import Command
 from stack.deployment import filled
 from stack.failure import NotReady
-from stack.install import tools
 from stack.plan import Address, Process, StackPlan
 from stack.probe import Probe
 
@@ -48,15 +38,7 @@ PAGES: Final[dict[str, Component]] = {
     "/docs": Component.POSTS,
     failures.PAGE.removeprefix(API): Component.POSTS,
 }
-#: Connections of one instance, all clients together, where the system's limit of open files allows it.
-_CONNECTIONS_MAX: Final = 8_000
-_OTHER_FILES: Final = 500
-#: Connections of one address that are taken above its limit, so that they can be answered.
-_ANSWERED_MAX: Final = 128
-_TABLE_ENTRIES_MAX: Final = 100_000
-_ADMIN: Final = "admin.sock"  # in the folder of each instance, for the stack alone
 _ADMIN_SECONDS: Final = 1.0
-_DATA_BYTES: Final = 512 * 2**20
 #: A dead instance refuses connections: seen by requests, and by checks every 100 ms from then on, so it is out in
 #: 0.3 s. A busy one answers its check late: it is out only after three of them took 2 s each.
 _SERVER: Final = (
@@ -65,11 +47,6 @@ _SERVER: Final = (
 )
 #: With another instance to go to, requests on one that hangs are cut off; without, they may still be answered.
 _CUT_OFF: Final = " on-marked-down shutdown-sessions"
-
-
-def account() -> str:
-    """Whom to run it as: it reads what strangers send."""
-    return "haproxy" if os.geteuid() == 0 else ""
 
 
 def pattern(path: str) -> str:
@@ -128,12 +105,6 @@ def paths_map(components: Iterable[Component]) -> str:
     return "\n".join(f"{path} {','.join(sorted((*each, 'OPTIONS')))}" for path, each in methods.items()) + "\n"
 
 
-def _connections_max() -> int:
-    """HAProxy may open two files for each connection: to the client and to a service."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _CONNECTIONS_MAX if hard < 0 else max(1_000, min(_CONNECTIONS_MAX, (hard - _OTHER_FILES) // 2))
-
-
 def _periods(limits: Mapping[str, RateLimit]) -> tuple[int, ...]:
     """The windows of all limits, in seconds, once each."""
     return tuple(sorted({_seconds(limit) for limit in limits.values()}))
@@ -149,19 +120,18 @@ def tracks(limits: Mapping[str, RateLimit]) -> str:
 
 
 def tables(limits: Mapping[str, RateLimit], peers: Mapping[str, Address]) -> str:
-    """The tables of limits and of connections, each bounded; of several instances those of limits are shared.
+    """The tables of limits, each bounded; several instances share them.
 
     An instance tells the others of every count (HAProxy's peers), within milliseconds. The last to write wins, so of
-    requests that come to two instances at the same moment one may go uncounted. Connections are counted by each
-    instance for itself.
+    requests that come to two instances at the same moment one may go uncounted.
     """
     shared = " peers gateways" if len(peers) > 1 else ""
-    lines = ["backend connections", f"    stick-table type ipv6 size {_TABLE_ENTRIES_MAX} expire 1m store conn_cur", ""]
+    lines: list[str] = []
     for period in _periods(limits):
         lines += [
             f"backend limits_{period}",
-            f"    stick-table type string len {_COUNTED_BYTES_MAX} size {_TABLE_ENTRIES_MAX} expire {period * 2}s"
-            f" store gpc0,gpt0{shared}",
+            f"    stick-table type string len {_COUNTED_BYTES_MAX} size {haproxy.TABLE_ENTRIES_MAX}"
+            f" expire {period * 2}s store gpc0,gpt0{shared}",
             "",
         ]
     if shared:
@@ -169,13 +139,6 @@ def tables(limits: Mapping[str, RateLimit], peers: Mapping[str, Address]) -> str
     return "\n".join(lines)
 
 
-#: A path and query with a character that must be encoded, or too long.
-_ODD_TARGET: Final = rf"'[^!-~]|\A.{{{TARGET_BYTES_MAX + 1}}}'"
-#: A name with a character that is no token's, a value with a control character, or too long.
-_ODD_FIELDS: Final = (
-    r"'(?m)^[^:\r\n]*[^][!#$%&*+.^_`|~0-9A-Za-z:\r\n-][^:\r\n]*:|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
-    rf"|(?s)\A.{{{HEAD_BYTES_MAX + 1}}}'"
-)
 _COUNTED_BYTES_MAX: Final = 80  # an operation's name and an id or an address
 
 
@@ -209,24 +172,14 @@ def configuration(plan: StackPlan, process: Process) -> str:
     return filled(
         "haproxy/gateway.cfg",
         words
+        | haproxy.words(plan, process, words, errors())
         | {
-            "BIND": plan.bind,
-            "PORT": process.address.port,
-            "METRICS_PORT": plan.ports[f"{process.name}_metrics"],
             "FOLDER": plan.folder(process.name),
             "ISSUER": tokens.ISSUER,
             "TOKEN_SECONDS": tokens.TOKEN_SECONDS,
             "CLOCK_SECONDS": tokens.CLOCK_SECONDS,
-            "CONNECTIONS_MAX": _connections_max(),
-            "ADDRESS_CONNECTIONS_MAX": ADDRESS_CONNECTIONS_MAX,
-            "CLOSED_FROM": ADDRESS_CONNECTIONS_MAX + _ANSWERED_MAX,
             "BODY_BYTES_MAX": BODY_BYTES_MAX,
-            "HEAD_BYTES_MAX": HEAD_BYTES_MAX,
-            "TARGET_BYTES_MAX": TARGET_BYTES_MAX,
             "BODY_SECONDS": BODY_SECONDS,
-            "ODD_TARGET": _ODD_TARGET,
-            "ODD_FIELDS": _ODD_FIELDS,
-            "ERRORS": errors(),
             "ORIGINS": origins(gateway.origins),
             "PREFLIGHT": preflight(gateway.origins),
             "TRACKS": tracks(gateway.limits),
@@ -246,24 +199,13 @@ def peers(plan: StackPlan) -> dict[str, Address]:
 
 def prepare(plan: StackPlan, process: Process) -> Command:
     """Write configuration, maps and the key that verifies tokens."""
-    folder = make(plan.folder(process.name), account())
     files = {
-        "haproxy.cfg": configuration(plan, process),
+        haproxy.CONFIGURATION: configuration(plan, process),
         "routes.map": routes_map(plan.components, plan.scenario.system.gateway.limits),
         "paths.map": paths_map(plan.components),
         "jwt.pub": plan.secrets.jwt_public_pem,
     }
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-        own(folder / name, account())
-    return Command(
-        argv=(str(tools.find("haproxy")), "-db", "-L", process.name, "-f", str(folder / "haproxy.cfg")),
-        cwd=folder,
-        user=account(),
-        cores=plan.cores,
-        data_bytes=_DATA_BYTES,
-        stop_seconds=3.0,
-    )
+    return haproxy.command(plan, process, files)
 
 
 def ready(plan: StackPlan, process: Process) -> None:
@@ -288,7 +230,7 @@ def ready(plan: StackPlan, process: Process) -> None:
 
 def question(plan: StackPlan, process: Process) -> Probe:
     """Ask this instance: the port for clients is shared among all, and they may fill it."""
-    return probe.haproxy(plan.folder(process.name) / _ADMIN)
+    return haproxy.question(plan, process)
 
 
 async def take_out(plan: StackPlan, frozen: Process) -> None:
@@ -312,7 +254,7 @@ async def take_out(plan: StackPlan, frozen: Process) -> None:
 
 
 async def _command(folder: Path, line: str) -> None:
-    with probe.short(folder / _ADMIN) as path:
+    with probe.short(folder / haproxy.ADMIN) as path:
         reader, writer = await asyncio.open_unix_connection(path)
     writer.write(line.encode() + b"\n")
     await reader.read()

@@ -1,4 +1,4 @@
-"""The S3 server (versitygw on a folder): originals, variants. Clients upload to it by presigned URLs.
+"""The S3 server (versitygw on a folder): originals, variants. Clients come to presigned URLs of it, by its front.
 
 The bucket of finished media is readable by everybody, because the CDN fetches from it without a signature; nothing
 gets there that was not validated first. Uploads stay private.
@@ -93,20 +93,6 @@ def settle(plan: StackPlan, process: Process) -> None:
         ],
     }
     store.put_bucket_policy(Bucket=MEDIA_BUCKET, Policy=json.dumps(policy))
-    origins = plan.scenario.system.gateway.origins
-    if origins:
-        store.put_bucket_cors(Bucket=UPLOADS_BUCKET, CORSConfiguration={"CORSRules": [_uploads_from(origins)]})
-
-
-def _uploads_from(origins: tuple[str, ...]) -> dict[str, Any]:
-    """Pages of these origins may put files to presigned addresses, and see why one was refused."""
-    return {
-        "AllowedOrigins": list(origins),
-        "AllowedMethods": ["PUT"],
-        "AllowedHeaders": ["*"],
-        "ExposeHeaders": ["ETag"],
-        "MaxAgeSeconds": 600,
-    }
 
 
 def client(plan: StackPlan, process: Process) -> Any:

@@ -1,4 +1,4 @@
-"""Prometheus: scrapes the services, the gateway, Toxiproxy and itself; keeps an hour."""
+"""Prometheus: scrapes the services, the gateway, the object store's front, Toxiproxy and itself; keeps an hour."""
 
 from __future__ import annotations
 
@@ -38,10 +38,11 @@ def scrape_configuration(plan: StackPlan) -> dict[str, Any]:
     if services:
         # the services put their component into every sample themselves
         jobs.append({"job_name": "services", "honor_labels": True, "static_configs": services})
-    gateways = [process for process in plan.processes if process.server is Server.GATEWAY]
-    if gateways:
-        addresses = [f"{each.address.host}:{plan.ports[f'{each.name}_metrics']}" for each in gateways]
-        jobs.append({"job_name": "gateway", "static_configs": [target(address) for address in addresses]})
+    for server in (Server.GATEWAY, Server.FRONT):
+        instances = [process for process in plan.processes if process.server is server]
+        addresses = [f"{each.address.host}:{plan.ports[f'{each.name}_metrics']}" for each in instances]
+        if addresses:
+            jobs.append({"job_name": str(server), "static_configs": [target(address) for address in addresses]})
     if exporter.PORT in plan.ports:
         supervisor = Address(host=LOOPBACK, port=plan.ports[exporter.PORT])
         jobs.append({"job_name": "supervisor", "static_configs": [target(str(supervisor))]})

@@ -1,8 +1,9 @@
-"""What the gateway answers by itself, as problem documents of `core.failures`; in HAProxy's words."""
+"""What HAProxy answers by itself, as problem documents of `core.failures`, in its words; the gateway's own list."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Final
 
 from core import failures
@@ -12,30 +13,34 @@ from core.names import ADDRESS_CONNECTIONS_MAX, BODY_BYTES_MAX, HEAD_BYTES_MAX, 
 #: How long a request's body may take to arrive.
 BODY_SECONDS: Final = 5
 
-#: What the gateway answers by itself: word in the configuration, kind, detail.
-_REFUSALS: Final[dict[str, tuple[type[Failure], str]]] = {
-    "INVALID": (failures.Invalid, "The request is not one that the service understands"),
+#: What every frontend for clients refuses of a request's head: word in the configuration, kind, detail.
+DOOR: Final[dict[str, tuple[type[Failure], str]]] = {
     "INVALID_TARGET": (failures.Invalid, "The path and query hold characters that must be percent-encoded"),
     "INVALID_FIELD": (failures.Invalid, "A header field has a name or a value with characters that are not allowed"),
-    "UNAUTHENTICATED": (failures.Unauthenticated, "%[var(txn.why)]"),
-    "NOT_FOUND": (failures.NotFound, "No such path"),
-    "METHOD_NOT_ALLOWED": (failures.MethodNotAllowed, "This path takes %[var(txn.allowed)]"),
-    "TOO_LARGE": (failures.TooLarge, f"Expected a body of at most {BODY_BYTES_MAX} bytes"),
     "URI_TOO_LONG": (failures.AddressTooLong, f"Expected a path and query of at most {TARGET_BYTES_MAX} bytes"),
-    "UNSUPPORTED_MEDIA_TYPE": (failures.UnsupportedMedia, "Content-Encoding: expected none"),
     "EXPECTATION_FAILED": (failures.ExpectationFailed, "Expect: expected 100-continue or none"),
     "HEADERS_TOO_LARGE": (failures.HeadersTooLarge, f"Expected header fields of at most {HEAD_BYTES_MAX} bytes in all"),
-    "RATE_LIMITED": (
-        failures.Limited,
-        "At most %[var(txn.quota)] requests in %[var(txn.period)] s; come back in %[var(txn.reset)] s",
-    ),
     "TOO_MANY_CONNECTIONS": (
         failures.TooManyConnections,
         f"At most {ADDRESS_CONNECTIONS_MAX} connections from one address",
     ),
+}
+#: What the gateway answers by itself.
+_REFUSALS: Final[dict[str, tuple[type[Failure], str]]] = {
+    **DOOR,
+    "INVALID": (failures.Invalid, "The request is not one that the service understands"),
+    "UNAUTHENTICATED": (failures.Unauthenticated, "%[var(txn.why)]"),
+    "NOT_FOUND": (failures.NotFound, "No such path"),
+    "METHOD_NOT_ALLOWED": (failures.MethodNotAllowed, "This path takes %[var(txn.allowed)]"),
+    "TOO_LARGE": (failures.TooLarge, f"Expected a body of at most {BODY_BYTES_MAX} bytes"),
+    "UNSUPPORTED_MEDIA_TYPE": (failures.UnsupportedMedia, "Content-Encoding: expected none"),
+    "RATE_LIMITED": (
+        failures.Limited,
+        "At most %[var(txn.quota)] requests in %[var(txn.period)] s; come back in %[var(txn.reset)] s",
+    ),
     "BAD_GATEWAY": (failures.BadGateway, "The service gave no answer that the gateway understands"),
 }
-_FIELDS: Final[dict[str, str]] = {
+FIELDS: Final[dict[str, str]] = {
     "UNAUTHENTICATED": "WWW-Authenticate Bearer",
     "METHOD_NOT_ALLOWED": 'Allow "%[var(txn.allowed)]"',
     "UNSUPPORTED_MEDIA_TYPE": "Accept-Encoding identity",
@@ -56,34 +61,41 @@ _ERRORS: Final[dict[int, tuple[type[Failure], str]]] = {
 }
 
 
-def _document(kind: type[Failure], detail: str, fields: str) -> str:
-    """A problem document of ``kind`` as HAProxy's log-format text, with header ``fields``: ``name value``."""
+def document(kind: type[Failure], detail: str, *, trace_id: str, gateway: str = "") -> str:
+    """A problem document of ``kind``. Its ``type`` leads to the docs of ``gateway``, an address; of who answers at the
+    same address where none is given."""
     body = {
-        "type": kind.type_uri(),
+        "type": gateway + kind.type_uri(),
         "title": kind.title,
         "status": kind.status,
         "detail": detail,
         "code": kind.code,
-        "trace_id": "%[var(txn.id)]",
+        "trace_id": trace_id,
     }
-    text = json.dumps(body, separators=(",", ":"))
+    return json.dumps(body, separators=(",", ":"))
+
+
+def answer(kind: type[Failure], detail: str, fields: str = "", *, gateway: str = "") -> str:
+    """Status, header ``fields`` (``name value``) and document as HAProxy's log-format text; the trace id is the
+    request's."""
+    text = document(kind, detail, trace_id="%[var(txn.id)]", gateway=gateway)
     if "'" in text:
         raise ValueError(f"a single quote in {text}")
     more = "".join(f" hdr {each}" for each in ("Cache-Control no-store", fields) if each)
-    return f"content-type application/problem+json{more} lf-string '{text}'"
+    return f"status {kind.status} content-type application/problem+json{more} lf-string '{text}'"
 
 
 def refusals() -> dict[str, str]:
-    """What the gateway answers by itself, by word: the arguments of ``http-request return``."""
-    return {
-        word: f"status {kind.status} {_document(kind, detail, _FIELDS.get(word, ''))}"
-        for word, (kind, detail) in _REFUSALS.items()
-    }
+    """What the gateway answers by itself, by word: an action of ``http-request``."""
+    return {word: f"return {answer(kind, detail, FIELDS.get(word, ''))}" for word, (kind, detail) in _REFUSALS.items()}
 
 
-def errors() -> str:
-    """HAProxy's own answers as problem documents."""
-    return "\n".join(
-        f"    http-error status {status} {_document(kind, detail, 'Retry-After 1' if status in (502, 503) else '')}"
-        for status, (kind, detail) in _ERRORS.items()
-    )
+def errors(said: Mapping[int, tuple[type[Failure], str]] = _ERRORS, *, gateway: str = "") -> str:
+    """HAProxy's own answers, by status, as problem documents."""
+    lines = []
+    for status, (kind, detail) in said.items():
+        if kind.status != status:
+            raise ValueError(f"{kind.code} is no {status}")
+        fields = "Retry-After 1" if status in (502, 503) else ""
+        lines.append(f"    http-error {answer(kind, detail, fields, gateway=gateway)}")
+    return "\n".join(lines)

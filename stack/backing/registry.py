@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from core.names import Server
-from stack.backing import clamd, gateway, kafka, objects, postgres, prometheus, redis, toxiproxy, varnish
+from stack.backing import clamd, front, gateway, kafka, objects, postgres, prometheus, redis, toxiproxy, varnish
 from stack.command import Command
 from stack.plan import Process, StackPlan
 from stack.probe import Probe
@@ -33,6 +33,7 @@ BACKINGS: Final[dict[Server, Backing]] = {
     Server.REDIS: redis,
     Server.KAFKA: kafka,
     Server.OBJECTS: objects,
+    Server.FRONT: front,
     Server.EDGE: varnish,
     Server.SHIELD: varnish,
     Server.TOXIPROXY: toxiproxy,
@@ -46,6 +47,7 @@ PROGRAMS: Final[dict[Server, tuple[str, ...]]] = {
     Server.REDIS: ("redis-server",),
     Server.KAFKA: ("java",),
     Server.OBJECTS: ("versitygw",),
+    Server.FRONT: ("haproxy",),
     Server.EDGE: ("varnishd", "varnishstat"),
     Server.SHIELD: ("varnishd", "varnishstat"),
     Server.TOXIPROXY: ("toxiproxy",),

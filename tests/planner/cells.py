@@ -135,7 +135,7 @@ def _scenario(
     broker = region.tiers[str(Server.KAFKA)].unit
     hosts[str(Server.KAFKA)] = Host(cores=broker.cores * whole[Server.KAFKA], runs=(str(Server.KAFKA),))
     hosts[str(Server.CLAMD)] = Host(cores=whole[Server.CLAMD], runs=(str(Server.CLAMD),))
-    others = (Server.OBJECTS, Server.EDGE, Server.SHIELD, Server.TOXIPROXY, Server.PROMETHEUS)
+    others = (Server.OBJECTS, Server.FRONT, Server.EDGE, Server.SHIELD, Server.TOXIPROXY, Server.PROMETHEUS)
     hosts["volume"] = Host(cores=_FREE_CORES, runs=tuple(str(each) for each in others))
     feed = next(name for name, members in groups.items() if Component.FEED in members)
     placement = replace(system.placement, hosts=hosts, instances={name: whole[name] for name in groups if name != feed})

@@ -23,7 +23,6 @@ from stack.backing import varnish
 from tests.conftest import SCENARIO, Servers
 from tests.waiting import until
 
-_ORIGIN = "https://app.example"
 _IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -33,8 +32,7 @@ def cdn(data_folder: Path) -> Iterator[Servers]:
     path = data_folder / "cdn.yaml"
     read = scenario.read(SCENARIO)
     faults = (Down(at_seconds=1, for_seconds=1, link="shield_objects"),)
-    system = replace(read.system, gateway=replace(read.system.gateway, origins=(_ORIGIN,)))
-    path.write_text(scenario.explain(replace(read, faults=faults, system=system)), encoding="utf-8")
+    path.write_text(scenario.explain(replace(read, faults=faults)), encoding="utf-8")
     wanted = (Server.OBJECTS, Server.SHIELD, Server.EDGE, Server.TOXIPROXY)
     running = control.up(path, data_folder / "cdn", attached=True, services=False, servers=wanted)
     yield Servers(running=running, scenario=scenario.read(path), scenario_path=path)
@@ -169,14 +167,3 @@ def test_what_is_not_served_is_a_problem_document(cdn: Servers, path: str, metho
             assert (said["status"], said["code"]) == (status, code)
             assert said["type"] == f"{cdn.running.gateway_url}/api/v1/docs/errors#{code}"
             assert said["trace_id"]
-
-
-def test_pages_of_the_origins_in_the_scenario_may_upload_and_no_others(cdn: Servers, store: Any) -> None:
-    url = store.generate_presigned_url("put_object", Params={"Bucket": "uploads", "Key": "page.jpg"})
-    asks = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type"}
-    for origin, allowed in ((_ORIGIN, _ORIGIN), ("https://else.example", None)):
-        preflight = _ask(url, "OPTIONS", Origin=origin, **asks)
-        assert preflight[2].get("Access-Control-Allow-Origin") == allowed, preflight
-        put = urllib.request.Request(url, method="PUT", data=b"photo", headers={"Origin": origin})
-        with urllib.request.urlopen(put, timeout=5) as answer:
-            assert answer.headers.get("Access-Control-Allow-Origin") == allowed
