@@ -81,14 +81,14 @@ local function connected(seconds)
     return wire:connect(core.backends["objects"].servers["objects"]:get_addr()) and wire or nil
 end
 
--- The head of the store's answer, or nothing and why there is none.
+-- The head of the store's answer; nothing where it closed or let the time pass.
 local function answer_of(wire)
-    local line, why = wire:receive("*l")
+    local line = wire:receive("*l")
     local status = tonumber((line or ""):match("^HTTP/1%.%d (%d%d%d)"))
     local fields, length = {}, 0
     while status do
-        line, why = wire:receive("*l")
-        if not line then return nil, why end
+        line = wire:receive("*l")
+        if not line then return nil end
         if line == "" then return { status = status, fields = fields, length = length } end
         local name, value = line:match("^([^:]+):%s*(.-)%s*$")
         if name then
@@ -97,7 +97,6 @@ local function answer_of(wire)
             if name == "content-length" then length = tonumber(value) or 0 end
         end
     end
-    return nil, why
 end
 
 local function accept(applet, answer)
@@ -128,16 +127,18 @@ local function put(applet)
         wire:close()
         return refuse(applet, "SLOW")
     end
-    local answer, why = answer_of(wire)
-    if not answer and why ~= "timeout" and count > 0 then
+    local asked = core.now().sec
+    local answer = answer_of(wire)
+    local late = not answer and core.now().sec - asked >= STORE_SECONDS
+    if not answer and not late and count > 0 then
         wire:close()
         wire = connected(AGAIN_SECONDS)
         if not wire then return refuse(applet, "UNAVAILABLE") end
         wire:send(head .. first)
-        answer, why = answer_of(wire), "closed"
+        answer = answer_of(wire)
     end
     if not answer then
-        refuse(applet, why == "timeout" and "DEADLINE_EXCEEDED" or "BAD_GATEWAY")
+        refuse(applet, late and "DEADLINE_EXCEEDED" or "BAD_GATEWAY")
     elseif answer.status < 400 then
         accept(applet, answer)
     else
@@ -150,8 +151,7 @@ end
 core.register_service("put", "http", put)
 for word in pairs(REFUSALS) do
     core.register_service(word, "http", function(applet)
-        -- who waits to be asked for the body sends none
-        if not applet.headers["expect"] then each_chunk(applet, function() end) end
+        each_chunk(applet, function() end)
         refuse(applet, word)
     end)
 end

@@ -65,8 +65,9 @@ class Media(Photo, frozen=True, kw_only=True):
 class UploadTarget(msgspec.Struct, frozen=True, kw_only=True):
     """Where to put the photo, once, with exactly these headers.
 
-    The address takes one PUT. It answers 412 to another, also to the repetition of a PUT whose answer was lost: then
-    the photo is there.
+    The address takes one PUT. It answers 412 (`address_used`) to another, also to the repetition of a PUT whose answer
+    was lost: then the photo is there. It answers 403 to what differs from what was signed (`address_refused`) and when
+    its time is over (`address_expired`). These and all other errors there are problem documents, as those of the API.
     """
 
     method: Literal["PUT"]

@@ -32,7 +32,7 @@ GET_PRICE: Final = "object.standard.get"
 CDN_REQUESTS_PRICE: Final = "cdn.cloudfront.https"
 EGRESS_PRICE: Final = "egress.internet"
 
-#: Their CPU is not priced, because a CDN and an object store are sold by bytes and requests …
+#: Their CPU is not priced, because a CDN and an object store, with its front, are sold by bytes and requests …
 BY_VOLUME: Final = (Server.EDGE, Server.SHIELD, Server.OBJECTS, Server.FRONT)
 #: … and these serve the test, not the users.
 NOT_PRODUCT: Final = (Server.TOXIPROXY, Server.PROMETHEUS)

@@ -18,7 +18,7 @@ _MILLISECONDS = {
     "story.tray": {"gateway": 0.12, "stories": 0.9, "redis": 0.1},
     "search.users": {"gateway": 0.12, "search": 0.8},
     "media.create": {"gateway": 0.15, "upload": 1.5, "postgres": 0.6},
-    "object.put": {"objects": 2.0},
+    "object.put": {"front": 1.5, "objects": 2.0},
     "media.complete": {"gateway": 0.15, "upload": 3.0, "postgres": 0.8, "objects": 0.5, "kafka": 0.3},
     "media.process": {"media": 180.0, "objects": 5.0, "postgres": 1.0, "clamd": 2.0, "kafka": 0.3, "feed": 0.5},
     "post.create": {"gateway": 0.15, "posts": 1.6, "postgres": 1.0, "kafka": 0.3, "feed": 0.3},

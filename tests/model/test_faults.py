@@ -147,6 +147,15 @@ def test_a_dead_gateway_is_a_lost_connection() -> None:
     assert _outcomes(result.samples.of("image.read")) == {Outcome.OK.value}  # past the gateway
 
 
+@pytest.mark.parametrize(("process", "outcome"), [("objects", Outcome.REFUSED), ("front", Outcome.LOST)])
+def test_a_dead_object_store_is_told_by_its_front_and_a_dead_front_by_nobody(process: str, outcome: Outcome) -> None:
+    fault = {"at": "4s", "process": process, "action": "restart", "for": "1s"}
+    puts = _simulate(fault, mix={"media.upload": "100%"}, rate="10/s").samples.of("object.put")
+    assert _outcomes(_between(puts, 4.05, 4.9)) == {outcome.value}
+    for calm in (_between(puts, 0.0, 3.8), _between(puts, 8.0, 12.0)):
+        assert _outcomes(calm) == {Outcome.OK.value}
+
+
 def test_a_paused_process_answers_late_and_loses_nothing() -> None:
     result = _simulate({"at": "4s", "for": "2s", "process": "api", "action": "pause"}, rate="80/s")
     likes = result.samples.of("like.add")
