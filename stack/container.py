@@ -59,7 +59,7 @@ def container_plan(scenario: Scenario, path: str, secrets: Secrets, published: M
     """
     if scenario.system.gateway.instances > 1:
         raise StackFailure("containers cannot share one published port", mend="ask for one gateway in the scenario")
-    ports = {str(server): port for server, port in PUBLISHED.items()}
+    ports = {str(Server.FRONT if server is Server.OBJECTS else server): port for server, port in PUBLISHED.items()}
     others = (name for name in port_names(scenario) if name not in ports)
     ports |= {name: _FIRST_PORT + offset for offset, name in enumerate(others)}
     hosts = {str(server): str(server) for server in Server}

@@ -63,9 +63,11 @@ def test_containers_have_the_names_of_the_processes_and_of_core_names() -> None:
 def test_only_what_clients_need_is_published_and_on_loopback_unless_told_otherwise() -> None:
     services = _services(COMMITTED.read_text(encoding="utf-8"))
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert set(published) == {str(server) for server in container.PUBLISHED}
+    # clients know the object store by its name; what they reach of it is its front
+    reached = {name: Server.FRONT if name == Server.OBJECTS else name for name in container.PUBLISHED}
+    assert set(published) == set(reached.values())
     for name, port in container.PUBLISHED.items():
-        assert published[name] == [
+        assert published[reached[name]] == [
             f"${{WINDTUNNEL_BIND:-127.0.0.1}}:${{WINDTUNNEL_{name.upper()}_PORT:-{port}}}:{port}"
         ]
 
@@ -105,7 +107,7 @@ def test_services_reach_their_stores_by_host_name_and_clients_by_published_addre
     assert [dsn.split()[0] for dsn in stores.postgres.dsns] == ["host=postgres_0", "host=postgres_1"]
     objects = planned.stores[Component.MEDIA].objects
     assert objects is not None
-    assert objects.endpoint == f"http://objects:{container.PUBLISHED[Server.OBJECTS]}"
+    assert objects.endpoint == f"http://objects:{planned.ports[Server.OBJECTS]}"
     assert objects.public_endpoint == _PUBLISHED[Server.OBJECTS].url
     for process in planned.processes:
         if process.settings:
@@ -121,6 +123,7 @@ def test_a_proxied_way_of_clients_is_published_at_its_proxy() -> None:
     fault = Down(at_seconds=1, for_seconds=1, link="client_objects")
     services = _services(compose.compose_file(replace(_scenario(), faults=(fault,)), compose.SCENARIO))
     assert "ports" not in services[Server.OBJECTS]
+    assert "ports" not in services[Server.FRONT]
     assert "WINDTUNNEL_OBJECTS_PORT" in services[Server.TOXIPROXY]["ports"][0]
 
 
