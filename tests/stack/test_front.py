@@ -3,132 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import subprocess
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-import boto3
-import botocore.config
 import pytest
 
-from core import scenario
-from core.names import ADDRESS_CONNECTIONS_MAX, Component, Server
+from core.names import ADDRESS_CONNECTIONS_MAX, Server
 from core.policies import photo
-from services.kit import failures_page
-from stack import control, ports
-from tests.conftest import SCENARIO
+from tests.stack.conftest import ORIGIN
+from tests.stack.fronted import Store, answer_of, up
 
-_ORIGIN = "https://app.example"
-_BUCKET = "uploads"
 _SIZES = (3, 60_000, 500_000, 5_000_000)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """An answer, and whether all of the request could be sent."""
-
-    status: int
-    fields: Mapping[str, str]
-    body: bytes
-    sent_all: bool
-
-
-class Store:
-    """Addresses of a stack's object store, and requests to them on connections of their own."""
-
-    def __init__(self, running: control.RunningStack):
-        told = running.stores(Component.UPLOAD).objects
-        assert told is not None
-        self.running = running
-        self.host = urlsplit(told.public_endpoint).netloc
-        self._signer = boto3.client(
-            "s3",
-            endpoint_url=told.public_endpoint,
-            region_name=told.region,
-            aws_access_key_id=told.access_key,
-            aws_secret_access_key=told.secret_key,
-            config=botocore.config.Config(signature_version="s3v4", s3={"addressing_style": "path"}),
-        )
-
-    def put_target(self, key: str, size: int, *, seconds: int = 900) -> str:
-        """Path and query of an address that takes one PUT of ``size`` bytes."""
-        return self.target(
-            "put_object", seconds, Key=key, ContentLength=size, ContentType="image/jpeg", IfNoneMatch="*"
-        )
-
-    def target(self, operation: str, seconds: int = 900, **parameters: Any) -> str:
-        url = self._signer.generate_presigned_url(
-            operation, Params={"Bucket": _BUCKET, **parameters}, ExpiresIn=seconds
-        )
-        return url.removeprefix(f"http://{self.host}")
-
-    def head(self, method: str, target: str, *fields: str) -> bytes:
-        return "\r\n".join((f"{method} {target} HTTP/1.1", f"Host: {self.host}", *fields, "", "")).encode("latin-1")
-
-    def put_head(self, target: str, size: int, *fields: str) -> bytes:
-        signed = ("Content-Type: image/jpeg", f"Content-Length: {size}", "If-None-Match: *")
-        return self.head("PUT", target, *signed, *fields)
-
-    async def ask(self, *sent: bytes, source: str = "127.0.0.1", bodiless: bool = False) -> Seen:
-        """Send everything before anything is read, as the simplest of clients do."""
-        host, _, port = self.host.partition(":")
-        async with asyncio.timeout(60):
-            reader, writer = await asyncio.open_connection(host, int(port), local_addr=(source, 0))
-            sent_all = True
-            try:
-                for part in sent:
-                    writer.write(part)
-                    await writer.drain()
-            except ConnectionError:
-                sent_all = False
-            try:
-                return await _answer(reader, bodiless=bodiless, sent_all=sent_all)
-            finally:
-                writer.close()
-                with suppress(ConnectionError):
-                    await writer.wait_closed()
-
-    async def put(self, target: str, size: int, *fields: str) -> Seen:
-        return await self.ask(self.put_head(target, size, *fields), b"x" * size)
-
-    def refused(self, seen: Seen, status: int, code: str) -> dict[str, Any]:
-        """The document of a refusal, when it is the right one and leads to the docs."""
-        assert (seen.status, seen.fields["content-type"]) == (status, "application/problem+json"), seen
-        said: dict[str, Any] = json.loads(seen.body)
-        page = f"{self.running.gateway_url}/api/v1/docs/errors#{code}"
-        assert (said["status"], said["code"], said["type"]) == (status, code, page)
-        assert said["trace_id"] == seen.fields["x-request-id"]
-        assert seen.fields["cache-control"] == "no-store"
-        assert f'id="{code}"' in failures_page.page()
-        assert b"<" not in seen.body
-        return said
-
-
-async def _answer(reader: asyncio.StreamReader, *, bodiless: bool, sent_all: bool) -> Seen:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)
-    body = b"" if bodiless else await reader.readexactly(int(fields.get("content-length", 0)))
-    return Seen(status=int(head.split()[1]), fields=fields, body=body, sent_all=sent_all)
-
-
-def _up(folder: Path, name: str, *servers: Server, **asked: Any) -> control.RunningStack:
-    path = folder / f"{name}.yaml"
-    read = scenario.read(SCENARIO)
-    system = replace(read.system, gateway=replace(read.system.gateway, origins=(_ORIGIN,)))
-    path.write_text(scenario.explain(replace(read, system=system)), encoding="utf-8")
-    return control.up(path, folder / name, attached=True, services=False, servers=servers, **asked)
 
 
 @pytest.fixture(scope="module")
 def store(data_folder: Path) -> Iterator[Store]:
     """A store and its front."""
-    running = _up(data_folder, "fronted", Server.OBJECTS, Server.FRONT)
+    running = up(data_folder, "fronted", Server.OBJECTS, Server.FRONT)
     yield Store(running)
     running.stop(wipe=True)
 
@@ -245,7 +136,7 @@ async def test_a_connection_is_kept_over_answers_of_every_kind(store: Store) -> 
         for target in (good, good, good.replace("kept", "else"), "/media/none.jpg"):
             head = store.head("GET", target) if target.startswith("/media") else store.put_head(target, size)
             writer.write(head + (b"" if target.startswith("/media") else b"x" * size))
-            statuses.append((await _answer(reader, bodiless=False, sent_all=True)).status)
+            statuses.append((await answer_of(reader, bodiless=False, sent_all=True)).status)
         writer.close()
         await writer.wait_closed()
     assert statuses == [200, 412, 403, 404]
@@ -260,7 +151,7 @@ async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked_and_then_an
             writer.write(store.put_head(good, 3, "Expect: 100-continue"))
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
             writer.write(b"xxx")
-            seen.append(await _answer(reader, bodiless=False, sent_all=True))
+            seen.append(await answer_of(reader, bodiless=False, sent_all=True))
         writer.close()
         await writer.wait_closed()
     assert seen[0].status == 200
@@ -275,7 +166,7 @@ async def test_a_body_that_does_not_begin_is_told_so(store: Store) -> None:
 async def test_pages_of_the_origins_in_the_scenario_may_upload_and_no_others(store: Store) -> None:
     target = store.put_target("page", 3)
     asks = ("Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: content-type, if-none-match")
-    for origin, allowed in ((_ORIGIN, _ORIGIN), ("https://else.example", None)):
+    for origin, allowed in ((ORIGIN, ORIGIN), ("https://else.example", None)):
         field = f"Origin: {origin}"
         preflight = await store.ask(store.head("OPTIONS", target, field, *asks))
         assert (preflight.status, preflight.fields.get("access-control-allow-origin")) == (204, allowed)
@@ -326,111 +217,3 @@ async def test_it_is_asked_how_it_is_and_is_measured(store: Store) -> None:
     assert b'haproxy_frontend_http_requests_total{proxy="store"}' in await reader.read()
     writer.close()
     await writer.wait_closed()
-
-
-_Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
-_SIZE = 500_000
-
-
-@pytest.fixture(scope="module")
-def lost(data_folder: Path) -> Iterator[tuple[Store, int]]:
-    """A front whose store is gone, and the port where that would be."""
-    port = ports.choose(("objects",), {})["objects"]
-    running = _up(data_folder, "lost", Server.FRONT, ports={"objects": port})
-    yield Store(running), port
-    running.stop(wipe=True)
-
-
-async def _put_and_get(store: Store) -> tuple[Seen, Seen]:
-    return await store.put("/uploads/x", _SIZE), await store.ask(store.head("GET", "/media/x.jpg"))
-
-
-async def test_a_store_that_is_down_is_unavailable(lost: tuple[Store, int]) -> None:
-    for seen in await _put_and_get(lost[0]):
-        lost[0].refused(seen, 503, "unavailable")
-        assert seen.fields["retry-after"] == "1"
-        assert seen.sent_all
-
-
-def _saying(status: str, code: str) -> _Serve:
-    """Answers by the first bytes, and closes with the rest unread: the client's system gets a reset."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        said = f"<Error><Code>{code}</Code></Error>"
-        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(said)}\r\n\r\n{said}".encode())
-        await writer.drain()
-        writer.close()
-
-    return serve
-
-
-async def _dying(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.readuntil(b"\r\n\r\n")
-    writer.transport.abort()
-
-
-@pytest.mark.parametrize(
-    ("serve", "put", "get"),
-    [
-        (_saying("507 Insufficient Storage", "InsufficientStorage"), (503, "storage_full"), (502, "bad_gateway")),
-        (_saying("403 Forbidden", "QuotaExceeded"), (503, "storage_full"), (403, "address_refused")),
-        (_saying("503 Slow Down", "SlowDown"), (503, "overloaded"), (503, "overloaded")),
-        (_saying("500 Internal Server Error", "InternalError"), (502, "bad_gateway"), (502, "bad_gateway")),
-        (_saying("400 Bad Request", "EntityTooLarge"), (413, "too_large"), (400, "invalid")),
-        (_saying("400 Bad Request", "BadDigest"), (400, "invalid"), (400, "invalid")),
-        (_saying("416 Range Not Satisfiable", "InvalidRange"), (400, "invalid"), (400, "invalid")),
-        (_dying, (502, "bad_gateway"), (502, "bad_gateway")),
-    ],
-)
-async def test_whatever_ails_the_store_is_said_in_our_words(
-    lost: tuple[Store, int], serve: _Serve, put: tuple[int, str], get: tuple[int, str]
-) -> None:
-    store, port = lost
-    server = await asyncio.start_server(serve, "127.0.0.1", port)
-    async with server:
-        for seen, (status, code) in zip(await _put_and_get(store), (put, get), strict=True):
-            store.refused(seen, status, code)
-            assert seen.sent_all
-            assert ("retry-after" in seen.fields) is (status >= 500)
-
-
-async def test_a_store_that_does_not_answer_is_waited_for_so_long(lost: tuple[Store, int]) -> None:
-    store, port = lost
-    over = asyncio.Event()
-
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            await asyncio.wait((asyncio.ensure_future(reader.read()), asyncio.ensure_future(over.wait())))
-        writer.close()
-
-    server = await asyncio.start_server(silent, "127.0.0.1", port)
-    async with server:
-        seen = await asyncio.gather(store.put("/uploads/x", 3), store.ask(store.head("GET", "/media/x.jpg")))
-        over.set()
-    for each in seen:
-        store.refused(each, 504, "deadline_exceeded")
-
-
-if os.geteuid() == 0:  # only root can mount
-
-    @pytest.fixture
-    def small_disk(data_folder: Path) -> Iterator[Path]:
-        folder = data_folder / "small"
-        folder.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=755", "tmpfs", str(folder)], check=True)
-        yield folder
-        subprocess.run(["umount", str(folder)], check=True)
-
-    async def test_a_full_disk_is_told_with_when_to_come_back(small_disk: Path) -> None:
-        running = _up(small_disk, "full", Server.OBJECTS, Server.FRONT, free_bytes_min=1)
-        try:
-            store, size = Store(running), 10_000_000
-            seen = [await store.put(store.put_target(f"full/{number}", size), size) for number in range(3)]
-            assert [each.status for each in seen] == [200, 200, 503]
-            store.refused(seen[-1], 503, "storage_full")
-            assert seen[-1].fields["retry-after"] == "10"
-            assert seen[-1].sent_all
-            assert (await store.put(store.put_target("full/small", 3), 3)).status == 200
-        finally:
-            running.stop(wipe=True)
