@@ -75,7 +75,7 @@ class LinkFault:
                 count = tried.get((name, change), 0)
                 if (
                     link.is_changing
-                    or is_hidden(self._order.effect, [other.effect for other in others])
+                    or is_hidden(self._order.effect, [other.effect for other in others], self._order.speaks)
                     or count >= proof.tries(self._order, others)
                 ):
                     continue

@@ -31,10 +31,12 @@ ANSWER, CLOSED, REFUSED, SILENT = "answer", "closed", "refused", "silent"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What one probe saw: how it ended (ANSWER, CLOSED, REFUSED or SILENT) and after how many seconds."""
+    """What one probe saw: how it ended (ANSWER, CLOSED, REFUSED or SILENT), after how many seconds, and how many bytes
+    of an answer it read."""
 
     end: str
     seconds: float
+    answer_bytes: int = 0
 
     def __str__(self) -> str:
         return f"{self.end} after {self.seconds * 1000:.1f} ms"
@@ -54,16 +56,17 @@ class Proof:
 async def ask(host: str, port: int, question: bytes, *, timeout_seconds: float, whole: bool = False) -> Seen:
     """Connect, send ``question`` and wait for the first byte of the answer, or for all of it, within
     ``timeout_seconds``."""
-    begin = time.perf_counter()
+    begin, count = time.perf_counter(), 0
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(timeout_seconds):
             reader, writer = await asyncio.open_connection(host, port)
             writer.write(question)
             await writer.drain()
-            end = ANSWER if await reader.read(1) else CLOSED
-            while whole and await reader.read(_READ_BYTES):
-                pass
+            count = len(await reader.read(1))
+            end = ANSWER if count else CLOSED
+            while whole and (piece := await reader.read(_READ_BYTES)):
+                count += len(piece)
     except ConnectionRefusedError:
         end = REFUSED
     except OSError as error:
@@ -71,13 +74,13 @@ async def ask(host: str, port: int, question: bytes, *, timeout_seconds: float, 
     finally:
         if writer is not None:
             writer.close()
-    return Seen(end=end, seconds=time.perf_counter() - begin)
+    return Seen(end=end, seconds=time.perf_counter() - begin, answer_bytes=count)
 
 
-def question(speaks: str, size_bytes: int = 0) -> bytes:
+def question(speaks: str, size_bytes: int = 0, *, closes: bool = False) -> bytes:
     """A request that every server of this protocol answers without credentials, padded towards ``size_bytes`` as far
-    as the protocol lets it."""
-    return _QUESTIONS[speaks](size_bytes)
+    as the protocol lets it; behind an answer to one that ``closes`` the server closes the connection."""
+    return _LAST_QUESTIONS.get(speaks, _QUESTIONS[speaks](0)) if closes else _QUESTIONS[speaks](size_bytes)
 
 
 async def before(order: LinkOrder, address: tuple[str, int]) -> Seen:
@@ -91,7 +94,8 @@ async def probe(
 ) -> tuple[Seen, Seen]:
     """Ask through the link and, at the same time, past it: what the server itself does is no proof of the link."""
     longest = faults.longest_seconds(_effects((order, *others)), faults.question(order.effect, order.speaks))
-    wait_seconds = max(SILENCE_SECONDS, 4 * longest)
+    closed = sum(each.effect.lingers_seconds for each in (order, *others))
+    wait_seconds = max(SILENCE_SECONDS, 4 * longest) + closed
     return await asyncio.gather(_asked(order, address, wait_seconds), _asked(order, behind, wait_seconds))
 
 
@@ -110,7 +114,7 @@ def judge(order: LinkOrder, well: Seen, seen: Seen, beside: Seen, others: Sequen
         return Proof(acted=False, says=f"no proof: {order.target} did not answer before the fault ({well})")
     if beside.end != ANSWER:
         return Proof(acted=False, says=f"no proof: what is behind {order.target} does not answer either ({beside})")
-    if faults.is_hidden(effect, _effects(others)):
+    if faults.is_hidden(effect, _effects(others), order.speaks):
         return Proof(acted=False, says=f"no proof: another fault on {order.target} hides it")
     if effect.refuses:
         acted = seen.end == REFUSED
@@ -118,6 +122,8 @@ def judge(order: LinkOrder, well: Seen, seen: Seen, beside: Seen, others: Sequen
         acted = seen.end in (CLOSED, REFUSED)
     elif effect.silent:
         acted = seen.end in (SILENT, CLOSED)
+    elif effect.carries_bytes:
+        acted = seen.end in (ANSWER, CLOSED) and seen.answer_bytes < beside.answer_bytes
     elif own < faults.PROVABLE_SECONDS:
         return Proof(acted=False, says=f"no proof: this {order.kind} is too mild to be told from none")
     else:
@@ -150,10 +156,11 @@ def _effects(orders: Sequence[LinkOrder]) -> list[Effect]:
 
 
 async def _asked(order: LinkOrder, address: tuple[str, int], timeout_seconds: float) -> Seen:
-    size = faults.question(order.effect, order.speaks).size_bytes
+    asked = faults.question(order.effect, order.speaks)
     # a server answers the first of many HTTP requests while the others are still on their way
-    whole = size > 0 and order.speaks == "http"
-    return await ask(*address, question(order.speaks, size), timeout_seconds=timeout_seconds, whole=whole)
+    whole = asked.closes or (asked.size_bytes > 0 and order.speaks == "http")
+    sent = question(order.speaks, asked.size_bytes, closes=asked.closes)
+    return await ask(*address, sent, timeout_seconds=timeout_seconds, whole=whole)
 
 
 def _redis(size_bytes: int) -> bytes:
@@ -200,4 +207,10 @@ _QUESTIONS: Final[dict[str, Callable[[int], bytes]]] = {
     "kafka": _kafka,
     "clamd": _clamd,
     "http": _http,
+}
+#: Questions behind whose answers a server closes, where it does not do so behind the usual short one.
+_LAST_QUESTIONS: Final = {
+    "redis": b"*1\r\n$4\r\nQUIT\r\n",
+    "postgres": struct.pack("!ii", 8, 1 << 16),  # the first version of the protocol, which servers refuse
+    "kafka": _kafka(0) + struct.pack("!ihhih", 10, 999, 0, 2, -1),  # the second is of a kind that there is not
 }

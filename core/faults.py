@@ -40,12 +40,15 @@ class Effect:
     closes_seconds: float = 0.0  # a silent link closes a connection after so long; 0: never
     resets: bool = False  # connections are closed as soon as something passes
     refuses: bool = False  # there are no connections
+    carries_bytes: int = 0  # after which a connection is cut, each way
+    lingers_seconds: float = 0.0  # from a close to when the caller sees it
 
 
 class Question(NamedTuple):
-    """What a fault is proven by: how long a question is."""
+    """What a fault is proven by: how long a question is, and what is waited for."""
 
     size_bytes: int = 0  # that it is padded to; 0: as short as it can be
+    closes: bool = False  # the server closes the connection behind its answer, and the close is waited for
 
 
 def protocol(link: str) -> str:
@@ -54,10 +57,10 @@ def protocol(link: str) -> str:
     return callee if callee in ("redis", "postgres", "kafka", "clamd") and caller != "gateway" else "http"
 
 
-def is_hidden(effect: Effect, others: Iterable[Effect]) -> bool:
+def is_hidden(effect: Effect, others: Iterable[Effect], speaks: str) -> bool:
     """Whether one of ``others`` cuts or silences the link so that a fault changes nothing that anybody could see."""
-    others = tuple(others)
-    if any(other.refuses for other in others):
+    others, asked = tuple(others), question(effect, speaks)
+    if any(other.refuses or 0 < other.carries_bytes < max(asked.size_bytes, _SMALL_BYTES) for other in others):
         return True
     # a link that is switched off refuses, which one that resets or is silent does not
     return not effect.refuses and any(other.resets or other.silent for other in others)
@@ -67,12 +70,19 @@ def question(effect: Effect, speaks: str) -> Question:
     """The question that proves a fault."""
     if effect.rate_bytes:
         return Question(size_bytes=min(round(effect.rate_bytes * BANDWIDTH_SECONDS), QUESTION_BYTES_MAX[speaks]))
-    return Question()
+    if effect.carries_bytes:
+        return Question(size_bytes=min(effect.carries_bytes + margin_bytes(speaks), QUESTION_BYTES_MAX[speaks]))
+    return Question(closes=bool(effect.lingers_seconds))
+
+
+def margin_bytes(speaks: str) -> int:
+    """How much longer than what a connection carries a question is, so that it is cut: HTTP pads by whole requests."""
+    return 14_000 if speaks == "http" else 100
 
 
 def is_timed(effect: Effect) -> bool:
     """Whether the time that an answer takes is the proof of a fault."""
-    return bool(effect.delay_seconds or effect.rate_bytes)
+    return bool(effect.delay_seconds or effect.rate_bytes or effect.lingers_seconds)
 
 
 def longest_seconds(others: Iterable[Effect], asked: Question) -> float:
@@ -96,17 +106,23 @@ def own_seconds(effect: Effect, others: Iterable[Effect], speaks: str) -> float:
     if effect.delay_seconds:
         # Toxiproxy draws from latency ± jitter in whole milliseconds
         return max(effect.delay_seconds / 2, effect.delay_seconds - effect.jitter_seconds) - 0.001 - varies
+    if effect.lingers_seconds:
+        return effect.lingers_seconds - 0.001 - varies
     return asked.size_bytes / effect.rate_bytes / 2 - varies if effect.rate_bytes else -varies
 
 
 def is_provable(effect: Effect, others: Iterable[Effect], speaks: str) -> bool:
     """Whether a fault makes a change that a probe can see while ``others`` act on the same link."""
     others = tuple(others)
-    if is_hidden(effect, others):
+    if is_hidden(effect, others, speaks):
+        return False
+    if effect.carries_bytes and effect.carries_bytes + margin_bytes(speaks) > QUESTION_BYTES_MAX[speaks]:
         return False
     return not is_timed(effect) or own_seconds(effect, others, speaks) >= PROVABLE_SECONDS
 
 
 def probe_seconds(effect: Effect, others: Iterable[Effect], speaks: str) -> float:
     """How long a stretch without a change must be so that a probe surely fits in."""
-    return 0.3 + longest_seconds((effect, *others), question(effect, speaks))
+    together = (effect, *others)
+    closed = sum(each.lingers_seconds for each in together)
+    return 0.3 + closed + longest_seconds(together, question(effect, speaks))

@@ -104,9 +104,8 @@ class Interpreter:
     def _use(self, step: Instruction, task: Task) -> Walk:
         station = self._routing.station(step, task.request)
         seconds = self._demands.seconds(step, step.index, step.share, task.request, task.attempt)
-        began = self._kernel.now
         if not (yield station.serve(seconds)):
-            task.died = self._kernel.now > began
+            task.died = True
             return Ending.BROKEN
         return Ending.CANCELLED if task.cancelled else Ending.OK
 
@@ -135,8 +134,10 @@ class Interpreter:
                 return Ending.BROKEN
         if task.cancelled:
             return Ending.CANCELLED
+        arrived = self._kernel.now
         ending = yield from self.run(step.children[0], task)
-        died, task.died = task.died, False
+        # who was dead already has no connection that could be closed late
+        died, task.died = task.died and ending is not Ending.OK and self._kernel.now > arrived, False
         if link.acting:
             held, is_cut = link.answer(
                 now=self._kernel.now,

@@ -50,11 +50,11 @@ class Link:
     def send(self, *, now: float, sent_bytes: int) -> tuple[float, bool]:
         """As `sim.toxics.send`."""
         seconds, is_cut = toxics.send(self._rows, 0, len(self._rows), now, sent_bytes)
-        return float(seconds), is_cut
+        return float(seconds), bool(is_cut)
 
     def answer(
         self, *, now: float, trips: float, answer_bytes: int, uniform: float, died: bool = False
     ) -> tuple[float, bool]:
         """As `sim.toxics.answer`."""
         seconds, is_cut = toxics.answer(self._rows, 0, len(self._rows), now, trips, answer_bytes, uniform, died)
-        return float(seconds), is_cut
+        return float(seconds), bool(is_cut)

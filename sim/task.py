@@ -39,7 +39,7 @@ class Task:
     request: Request
     attempt: int = 0
     cancelled: bool = False
-    died: bool = False  # whoever worked on the innermost call that is under way died of it
+    died: bool = False  # who should do the last step is dead
     below: list[Task] = field(default_factory=list)
     claims: list[tuple[Pool, Claim]] = field(default_factory=list)
 

@@ -4,6 +4,11 @@ Toxics are Toxiproxy's, as `core.scenario.faults` sets them: on the way back to 
 every answer, answers that stop, connections that are cut or refused; bandwidth both ways. When a toxic is taken away,
 what it holds back is let through at once.
 
+Where a connection is cut after so many bytes, calls are taken to follow each other on one connection, as they nearly do
+where a client takes the connection that it used last: the share of calls that are cut is that of any number of
+connections, but the first is cut when so many bytes have passed in all. A close that comes late is felt by calls that
+are under way when the server dies, or that are cut by a toxic before it in the chain; others find no open connection.
+
 Several on one link are a chain in the order in which they were put on. Delays add up. Of narrow links the narrowest
 decides how long all bytes take, and each of the others adds one piece. A delay counts from when the piece came to the
 proxy or left the delay before: what it waited in a narrow link in between is a part of it.
@@ -29,6 +34,7 @@ PIECE_SECONDS: Final = 0.1
 TOXIC: Final = np.dtype(
     [
         ("end", "f8"), ("delay", "f8"), ("jitter", "f8"), ("rate", "f8"), ("closes", "f8"),
+        ("lingers", "f8"), ("carries", "i8"), ("sent", "i8"), ("answered", "i8"),
         ("silent", "i8"), ("cuts", "i8"), ("acting", "i8"), ("link", "i8"),
     ],
     align=True,
@@ -45,6 +51,8 @@ def values(effect: Effect) -> dict[str, float]:
         "closes": effect.closes_seconds or math.inf,
         "silent": effect.silent,
         "cuts": effect.resets or effect.refuses,
+        "carries": effect.carries_bytes,
+        "lingers": effect.lingers_seconds,
     }
 
 
@@ -59,9 +67,17 @@ def cut(toxics: Toxics, first: int, count: int) -> bool:
 def send(toxics: Toxics, first: int, count: int, now: float, sent_bytes: int) -> tuple[float, bool]:
     """How long it takes to carry what a caller sends, as narrow links are narrow both ways; and whether the connection
     is cut on the way."""
-    passed = 0.0
+    passed, late, is_cut = 0.0, 0.0, False
     carried, narrowest, apart, piece = 0.0, 0.0, 0.0, min(float(sent_bytes), PIECE_BYTES_MAX)
     for row in range(first, first + count):
+        if toxics[row].acting and toxics[row].carries != 0:
+            toxics[row].sent += sent_bytes
+            is_cut = is_cut or toxics[row].sent > toxics[row].carries
+            if toxics[row].sent >= toxics[row].carries:  # the next call has another connection
+                toxics[row].sent = 0
+                toxics[row].answered = 0
+        if toxics[row].acting and is_cut:
+            late += min(toxics[row].lingers, max(0.0, toxics[row].end - now))
         if toxics[row].acting and toxics[row].rate != 0.0:
             rate = toxics[row].rate
             apart += apart_seconds(sent_bytes, piece, rate, narrowest)
@@ -70,7 +86,7 @@ def send(toxics: Toxics, first: int, count: int, now: float, sent_bytes: int) ->
             wait = sent_bytes / narrowest + apart - carried
             carried = sent_bytes / narrowest + apart
             passed = max(passed, min(passed + wait, max(0.0, toxics[row].end - now)))
-    return passed, False
+    return passed + late, is_cut
 
 
 def answer(
@@ -78,17 +94,26 @@ def answer(
 ) -> tuple[float, bool]:
     """How much later the answers of ``trips`` round trips come, and whether the connection is cut instead, then.
 
-    ``died`` says that whoever works on the call died of it, and there is no answer.
+    ``died`` says that who works on the call has died since it came, so that there is no answer.
     """
     if cut(toxics, first, count):
         return 0.0, True
     passed, stamp = 0.0, 0.0  # of one round trip, since its answer came
     carried, narrowest, apart, piece = 0.0, 0.0, 0.0, min(float(answer_bytes), PIECE_BYTES_MAX)
     silent, hangs = False, math.inf  # until the toxic closes it, or is taken away
+    is_cut, late = False, 0.0
     for row in range(first, first + count):
         if not toxics[row].acting:
             continue
         left = max(0.0, toxics[row].end - now) / trips
+        if toxics[row].carries != 0:
+            toxics[row].answered += answer_bytes
+            is_cut = is_cut or toxics[row].answered > toxics[row].carries
+            if toxics[row].answered >= toxics[row].carries:
+                toxics[row].sent = 0
+                toxics[row].answered = 0
+        if is_cut or died:
+            late += min(toxics[row].lingers, left * trips)
         if toxics[row].delay != 0.0:
             delay = toxics[row].delay + toxics[row].jitter * (2.0 * uniform - 1.0)
             uniform = independent(uniform)
@@ -105,7 +130,7 @@ def answer(
             passed = max(passed, min(passed + wait, left))
         if toxics[row].silent:
             silent, hangs = True, min(hangs, min(toxics[row].closes, max(0.0, toxics[row].end - now)))
-    return (hangs, True) if silent else (passed * trips, False)
+    return (hangs, True) if silent else (passed * trips + late, is_cut)
 
 
 def apart_seconds(count: int, piece: float, rate: float, narrowest: float) -> float:

@@ -181,6 +181,81 @@ class Down(LinkFault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class LimitData(LinkFault):
+    """Every connection is cut after ``limit_data`` bytes, counted apart each way; what was under way on it fails."""
+
+    kind = "limit_data"
+    field = "limit_data"
+
+    limit_data_bytes: Bytes
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.link} cuts a connection after {format_size(self.limit_data_bytes)} each way"
+
+    @property
+    def short(self) -> str:
+        return f"cut after {format_size(self.limit_data_bytes)}"
+
+    @property
+    def toxics(self) -> tuple[ToxicOf, ...]:
+        limit = {"bytes": self.limit_data_bytes}
+        return tuple(ToxicOf("limit_data", stream, limit) for stream in ("upstream", "downstream"))
+
+    @property
+    def effect(self) -> Effect:
+        return Effect(carries_bytes=self.limit_data_bytes)
+
+    def wrong(self) -> Iterator[tuple[str, str]]:
+        yield from LinkFault.wrong(self)
+        if self.limit_data_bytes < 1:
+            yield "limit_data", "expected at least 1B: a link that carries nothing is down"
+
+    def too_mild(self) -> tuple[str, str] | None:
+        speaks = faults.protocol(self.link)
+        if faults.is_provable(self.effect, (), speaks):
+            return None
+        most = format_size(faults.QUESTION_BYTES_MAX[speaks] - faults.margin_bytes(speaks))
+        return "limit_data", f"expected at most {most}: no question to {speaks} is long enough to reach more"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class SlowClose(LinkFault):
+    """A close by the server reaches the caller ``slow_close`` later; answers are as quick as ever."""
+
+    kind = "slow_close"
+    field = "slow_close"
+
+    slow_close_seconds: Seconds
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.link} closes connections {format_seconds(self.slow_close_seconds)} later"
+
+    @property
+    def short(self) -> str:
+        return f"closes {format_spaced_seconds(self.slow_close_seconds)} later"
+
+    @property
+    def toxics(self) -> tuple[ToxicOf, ...]:
+        return (ToxicOf("slow_close", "downstream", {"delay": _milliseconds(self.slow_close_seconds)}),)
+
+    @property
+    def effect(self) -> Effect:
+        return Effect(lingers_seconds=self.slow_close_seconds)
+
+    def wrong(self) -> Iterator[tuple[str, str]]:
+        yield from LinkFault.wrong(self)
+        yield from _whole(slow_close=self.slow_close_seconds)
+
+    def too_mild(self) -> tuple[str, str] | None:
+        if faults.is_provable(self.effect, (), faults.protocol(self.link)):
+            return None
+        least = format_seconds(faults.PROVABLE_SECONDS + 0.001)
+        return "slow_close", f"expected at least {least}: a smaller one cannot be seen to act"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Kill(ProcessFault):
     """The process is killed; without ``for`` its supervisor starts it again at once."""
 
@@ -273,6 +348,8 @@ Fault = Annotated[
     | Annotated[Timeout, Tag("Timeout")]
     | Annotated[Reset, Tag("Reset")]
     | Annotated[Down, Tag("Down")]
+    | Annotated[LimitData, Tag("LimitData")]
+    | Annotated[SlowClose, Tag("SlowClose")]
     | Annotated[Kill, Tag("Kill")]
     | Annotated[Pause, Tag("Pause")]
     | Annotated[Restart, Tag("Restart")]

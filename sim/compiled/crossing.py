@@ -12,6 +12,7 @@ from sim.compiled.jit import World, compiled
 from sim.compiled.moves import (
     BROKEN,
     CANCELLED,
+    OK,
     UNAVAILABLE,
     WAIT,
     child_of,
@@ -35,6 +36,7 @@ def _arrive(world: World, frame: int) -> int:
     if r.tasks(world)[one[frame].task].cancelled:
         return end(CANCELLED)
     one[frame].phase = 3
+    one[frame].b = r.clock(world)[0].now
     return enter(child_of(world, frame, 0))
 
 
@@ -82,7 +84,7 @@ def _return(world: World, frame: int, value: int) -> int:
     step = r.instructions(world)[one[frame].instruction]
     one[frame].i = value
     link, task = link_of(world, frame), one[frame].task
-    died = r.tasks(world)[task].died != 0
+    died = r.tasks(world)[task].died != 0 and value != OK and r.clock(world)[0].now > one[frame].b
     r.tasks(world)[task].died = 0
     if r.links(world)[link].acting_count:
         visit = visit_of(world, one[frame].instruction, one[frame].task)

@@ -98,8 +98,8 @@ URGENT: Final = _kind(row="i8", kind="i4", value="i4", turn="i4")
 DUE: Final = _kind(time="f8", seq="i8")  # of a lane, then of a host
 NODE: Final = np.dtype("i4")
 FRAME: Final = _kind(
-    a="f8", low="u8", high="u8", instruction="i4", parent="i4", task="i4", phase="i4", i="i4", j="i4", left="i4",
-    next="i4", turn="i4",
+    a="f8", b="f8", low="u8", high="u8", instruction="i4", parent="i4", task="i4", phase="i4", i="i4", j="i4",
+    left="i4", next="i4", turn="i4",
 )  # fmt: skip
 TASK: Final = _kind(
     request="i4", attempt="i4", cancelled="i4", parent="i4", below="i4", below_last="i4", later="i4", sooner="i4",

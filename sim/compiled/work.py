@@ -51,11 +51,10 @@ def use(world: World, frame: int, value: int) -> int:
         step = r.instructions(world)[at]
         station = routing.station(world, at, request_of(world, frame))
         seconds = cpu_seconds(world, frame, step.index, visit_of(world, at, one[frame].task))
-        one[frame].a = r.clock(world)[0].now
         places.submit(world, station, seconds, frame)
         return WAIT
     if value == 0:
-        r.tasks(world)[one[frame].task].died = r.clock(world)[0].now > one[frame].a
+        r.tasks(world)[one[frame].task].died = 1
         return end(BROKEN)
     return end(unless_cancelled(world, frame, OK))
 

@@ -18,7 +18,7 @@ from chaos.processes import ProcessError, Target, family
 from chaos.toxiproxy import Wire, WireError
 from core.scenario import parse
 from core.scenario.fault import LinkFault as Planned
-from core.scenario.faults import KINDS, Bandwidth, Down, Latency, Reset, Timeout
+from core.scenario.faults import KINDS, Bandwidth, Down, Latency, LimitData, Reset, SlowClose, Timeout
 from tests.chaos.conftest import LINK, Rig
 from tests.waiting import until
 
@@ -38,6 +38,8 @@ EACH: tuple[Planned, ...] = (
     Timeout(**HERE, timeout_seconds=0.5),
     Reset(**HERE),
     Down(**HERE),
+    LimitData(**HERE, limit_data_bytes=50_000),
+    SlowClose(**HERE, slow_close_seconds=0.3),
 )
 
 
@@ -147,6 +149,9 @@ async def test_every_store_answers_its_question(servers: object) -> None:
         for size in (0, 5_000):
             seen = await proof.ask("127.0.0.1", port, proof.question(speaks, size), timeout_seconds=5)
             assert seen.end == proof.ANSWER, (speaks, size, str(seen))
+        last = proof.question(speaks, closes=True)
+        seen = await proof.ask("127.0.0.1", port, last, timeout_seconds=20, whole=True)
+        assert seen.end == proof.ANSWER, (speaks, "and closes", str(seen))
 
 
 def process_order(kind: Literal["kill", "pause", "restart"], pid: int, **values: str) -> ProcessOrder:

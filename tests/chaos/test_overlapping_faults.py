@@ -19,7 +19,7 @@ from chaos.links import Links
 from chaos.toxiproxy import Wire
 from core.scenario import parse
 from core.scenario.fault import LinkFault as Planned
-from core.scenario.faults import Bandwidth, Latency, Reset
+from core.scenario.faults import Bandwidth, Latency, LimitData, Reset
 from sim.link import Link
 from tests.chaos.conftest import LINK, Rig
 from tests.chaos.test_faults import HERE, order
@@ -168,6 +168,44 @@ async def test_the_model_adds_up_faults_on_a_link_as_toxiproxy_does(rig: Rig, fa
     assert 0.95 * predicted <= min(tries) <= 1.1 * predicted, tries
 
 
+@pytest.mark.parametrize(("limit_bytes", "answer_bytes"), [(10_000, 999), (10_000, 2_500), (1_000, 999), (500, 999)])
+async def test_the_model_cuts_a_connection_after_as_many_answers_as_toxiproxy_does(
+    rig: Rig, limit_bytes: int, answer_bytes: int
+) -> None:
+    fault = LimitData(**LONG, limit_data_bytes=limit_bytes)
+    link, predicted = Link("feed_redis"), 0
+    link.begin(fault)
+    sent = len(_echo(answer_bytes))
+    while not link.send(now=0.0, sent_bytes=sent)[1]:
+        whole = sent - len(b"*2\r\n$4\r\nECHO\r\n")  # what Redis says back
+        if link.answer(now=0.0, trips=1.0, answer_bytes=whole, uniform=0.5)[1]:
+            break
+        predicted += 1
+    async with _acting(rig, fault):
+        assert await asyncio.to_thread(_answers_before_a_cut, rig, answer_bytes) == predicted
+
+
+def _echo(size_bytes: int) -> bytes:
+    return b"*2\r\n$4\r\nECHO\r\n$%d\r\n%b\r\n" % (size_bytes, b"x" * size_bytes)
+
+
+def _answers_before_a_cut(rig: Rig, size_bytes: int) -> int:
+    """How often Redis says so many bytes back over one connection through the proxy, until that is cut."""
+    whole, count = len(_echo(size_bytes)) - len(b"*2\r\n$4\r\nECHO\r\n"), 0
+    with socket.create_connection(("127.0.0.1", rig.proxy_port), timeout=20) as connection:
+        while True:
+            left = whole
+            try:
+                connection.sendall(_echo(size_bytes))
+                while left and (piece := connection.recv(left)):
+                    left -= len(piece)
+            except (ConnectionResetError, BrokenPipeError):
+                return count
+            if left:
+                return count
+            count += 1
+
+
 WRONG = {
     "a latency under a link that is down": (
         ["{at: 1s, for: 9s, link: feed_redis, down: true}", "{at: 2s, for: 5s, link: feed_redis, latency: 300ms}"],
@@ -206,6 +244,17 @@ WRONG = {
     "a part of a millisecond": (
         ["{at: 1s, for: 9s, link: feed_redis, latency: 20500us}"],
         r"faults\[0\]\.latency: .*expected whole milliseconds",
+    ),
+    "a limit that no question can reach": (
+        ["{at: 1s, for: 9s, link: feed_postgres, limit_data: 20kB}"],
+        r"faults\[0\]\.limit_data: .*expected at most 8900B",
+    ),
+    "a limit that cuts what would prove a narrow link": (
+        [
+            "{at: 1s, for: 9s, link: feed_redis, limit_data: 2kB}",
+            "{at: 2s, for: 5s, link: feed_redis, bandwidth: 20kB}",
+        ],
+        r"faults\[1\]: ",
     ),
     "a link too wide to be seen to be narrow": (
         ["{at: 1s, for: 9s, link: feed_postgres, bandwidth: 10MB}"],

@@ -56,6 +56,24 @@ CASES: Final[dict[str, dict[str, Any]]] = {
         "mix": {"media.upload": "60%", "feed.read": "40%"},
     },
     "down": {"faults": [_fault(link="shield_objects", down=True)], "mix": {"image.read": "100%"}, "rate": "200/s"},
+    "connections that carry few bytes": {
+        "faults": [
+            _fault(link="feed_redis", limit_data="60kB", at="1s", **{"for": "3s"}),
+            _fault(link="feed_redis", latency="20ms", jitter="5ms"),
+            _fault(link="upload_objects", limit_data="2kB"),
+        ],
+        "mix": {"feed.read": "70%", "media.upload": "30%"},
+    },
+    "closes that come late": {
+        "faults": [
+            _fault(link="feed_redis", limit_data="60kB", at="1s", **{"for": "3s"}),
+            _fault(link="feed_redis", slow_close="300ms", at="1s", **{"for": "3s"}),
+            _fault(link="gateway_engagement", slow_close="500ms", at="1s", **{"for": "3s"}),
+            _fault(process="api", action="kill", at="2s"),
+        ],
+        "mix": {"feed.read": "40%", "like.add": "60%"},
+        "rate": "150/s",
+    },
     "two faults at once": {
         "faults": [
             _fault(link="feed_redis", latency="300ms", jitter="20ms", at="1s", **{"for": "4s"}),

@@ -215,3 +215,28 @@ def test_an_overload_is_answered_with_refusals_and_time_outs_and_ends() -> None:
 def test_a_fault_on_a_process_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match=r"faults\[0\]\.process: found 'fed'; expected a process; did you mean feed"):
         _simulate({"at": "1s", "for": "1s", "process": "fed", "action": "pause"})
+
+
+@pytest.mark.parametrize(("limit", "cut_ratio"), [("9kB", 1.0), ("25kB", 1 / 3), ("50kB", 0.0), ("55kB", 1 / 6)])
+def test_a_connection_is_cut_by_the_answer_that_goes_beyond_its_limit(limit: str, cut_ratio: float) -> None:
+    # an answer is of 10 kB: one that just reaches the limit is the last, and whole
+    fault = {"at": "2s", "for": "8s", "link": "gateway_stories", "limit_data": limit}
+    result = _simulate(fault, mix={"story.tray": "100%"}, rate="60/s")
+    during = _between(result.samples, 2.0, 9.9)
+    assert _outcomes(_between(result.samples, 0.0, 1.9)) == {Outcome.OK.value}
+    assert (during.outcome != Outcome.OK.value).mean() == pytest.approx(cut_ratio, abs=0.02)
+    assert during.latency_seconds.max() < 1.0  # the next one opens another connection at once
+
+
+def test_a_close_that_comes_late_leaves_those_waiting_who_were_under_way_and_nobody_else() -> None:
+    slow = {"at": "500ms", "for": "9s", "link": "gateway_feed", "slow_close": "2s"}
+    kill = {"at": "4s", "process": "feed", "action": "kill"}
+    samples = _simulate(slow, kill, mix={"feed.read": "100%"}, rate="400/s").samples
+    under_way = (samples.at_seconds < 4.0) & (samples.at_seconds + samples.latency_seconds > 4.0)
+    assert under_way.sum() >= 1
+    assert _outcomes(samples.where(under_way)) == {Outcome.FAILED.value}
+    ends = (samples.at_seconds + samples.latency_seconds)[under_way]
+    assert ends == pytest.approx(np.full(len(ends), 6.0), abs=0.05)
+    after = samples.where((samples.at_seconds >= 4.0) & (samples.at_seconds < 5.4))
+    assert _outcomes(after) == {Outcome.FAILED.value}
+    assert after.latency_seconds.max() < 0.1  # no connection is open any more

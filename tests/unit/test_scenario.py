@@ -282,6 +282,7 @@ def test_a_fault_as_explain_used_to_print_it_is_still_read() -> None:
 
 def test_a_scenario_with_every_kind_of_fault_is_explained_and_read_back() -> None:
     links = ("latency: 1s", "bandwidth: 2kB", "timeout: 0s", "reset: true", "down: true")
+    links += ("limit_data: 64KiB", "slow_close: 2s")
     what = [f"link: feed_redis, {kind}" for kind in links]
     what += ["process: eu/feed, action: kill", "process: eu/api, action: pause", "process: us/redis, action: restart"]
     faults = "".join(f"- {{at: {5 * n}s, for: 500ms, {each}}}\n" for n, each in enumerate([*what, "region: eu"]))
