@@ -123,7 +123,9 @@ def test_prometheus_reaches_everything_it_scrapes(running_stack: control.Running
         with urllib.request.urlopen(f"{running_stack.prometheus_url}/api/v1/targets", timeout=10) as answer:
             return json.load(answer)["data"]["activeTargets"]
 
-    assert len(targets()) == len(Component) + 4
+    others = ("prometheus", "gateway", "front", "supervisor", "toxiproxy")
+    assert {each["labels"]["job"] for each in targets()} == {*others, "services"}
+    assert len(targets()) == len(Component) + len(others)
     until(lambda: all(each["health"] == "up" for each in targets()), "a target is down")
 
 
