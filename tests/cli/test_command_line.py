@@ -38,6 +38,7 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.timeout(900)  # a process for every command
 def test_help_lists_every_command_and_each_of_them_explains_itself() -> None:
     from lab.cli.main import COMMANDS
 
