@@ -53,7 +53,7 @@ def calibrate(
         raise UserError("calibration needs a scenario with a fault on feed_redis, to measure the fallback path")
     scenario = _wide(scenario)
     try:
-        plan = series.of(scenario, point_seconds=point_seconds)
+        plan = series.planned(scenario, point_seconds=point_seconds)
     except ValueError as error:
         raise UserError(f"{scenario.name}: {error}") from error
     work = data.parent / f"{data.name}-work"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -22,7 +23,7 @@ class ToxicOf(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class AnyFault:
+class AnyFault(ABC):
     """Something that breaks at ``at`` and is mended after ``for``."""
 
     kind: ClassVar[str]
@@ -37,19 +38,19 @@ class AnyFault:
         return self.at_seconds + self.for_seconds
 
     @property
+    @abstractmethod
     def target(self) -> str:
         """The link, process or region it acts on."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def sentence(self) -> str:
         """What is done, for the plan of a drill."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def mending(self) -> str:
         """What is done at its end."""
-        raise NotImplementedError
 
     @property
     def short(self) -> str:
@@ -78,14 +79,14 @@ class LinkFault(AnyFault):
         return f"the toxic on {self.link} is removed"
 
     @property
+    @abstractmethod
     def toxics(self) -> tuple[ToxicOf, ...]:
         """What Toxiproxy is given; nothing where it switches the proxy off."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def effect(self) -> Effect:
         """What it does to the link."""
-        raise NotImplementedError
 
     def too_mild(self) -> tuple[str, str] | None:
         """Why nobody could see it to act even alone, as (name of a field in the file, what was expected)."""

@@ -64,7 +64,7 @@ class Bench:
         began = time.time()
         accounting = Accounting()
         with UsageSampler(lambda: accounting.read(self.stack), t0_unix=began) as sampler:
-            told = load.drive(
+            driven = load.drive(
                 self.path,
                 self.stack,
                 self.work / "seeded",
@@ -93,7 +93,7 @@ class Bench:
                 f"{series.expected} ({kinds})"
             )
         # from before the warm-up until the work that was left is done: nothing is split between in and out
-        since, until = told["t0_unix"] - began - series.warm_up_seconds - 0.5, time.time() - began
+        since, until = driven["t0_unix"] - began - series.warm_up_seconds - 0.5, time.time() - began
         spent = {
             key: self._beyond_idle(key, value, until - since)
             for key, value in sampler.total(since_seconds=since, until_seconds=until).items()

@@ -21,7 +21,7 @@ POINT_SECONDS: Final = 5.0
 FEW, MANY = "/few", "/many"
 #: Authors of each of the two sizes of fan-out.
 _AUTHORS: Final = 8
-#: Where there is less between the two sizes, a fan-out cannot be told from its post.
+#: Where there is less between the two sizes, the cost of a fan-out is lost in that of its post.
 _SIZES_RATIO_MIN: Final = 2.0
 
 
@@ -156,8 +156,9 @@ JOBS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
 }
 
 
-def of(scenario: Scenario, *, point_seconds: float = POINT_SECONDS) -> tuple[Series, ...]:
-    """All of them. Raises ValueError where the scenario's people are followed too evenly to tell a fan-out's cost."""
+def planned(scenario: Scenario, *, point_seconds: float = POINT_SECONDS) -> tuple[Series, ...]:
+    """All series of a calibration. Raises ValueError where the scenario's people are followed too evenly to see what a
+    fan-out costs."""
     few, many = authors(scenario)
     found = [Series(operation=name, rates_per_second=rates, seconds=point_seconds) for name, rates in _LONG.items()]
     found += [

@@ -25,7 +25,7 @@ _log = structlog.get_logger("stories")
 def use(app: web.Application, rows: Rows, shelf: Shelf, owed: Owed) -> None:
     """Listen and settle for as long as the application lives."""
 
-    async def told(events: Sequence[StoryCreated]) -> None:
+    async def created(events: Sequence[StoryCreated]) -> None:
         now = now_ms()
         stories = await rows.by_ids([event.story_id for event in events], now_ms=now)
         await shelf.add(stories)
@@ -34,7 +34,7 @@ def use(app: web.Application, rows: Rows, shelf: Shelf, owed: Owed) -> None:
     async def deleted(events: Sequence[StoryDeleted]) -> None:
         await shelf.take_off(events)
 
-    consume_batches(app, GROUP, {StoryCreated: told, StoryDeleted: deleted})
+    consume_batches(app, GROUP, {StoryCreated: created, StoryDeleted: deleted})
 
     async def settle() -> None:
         while True:

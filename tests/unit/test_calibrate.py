@@ -45,7 +45,7 @@ def _cost(found: tuple[Demand, ...], operation: str, process: str) -> tuple[floa
 
 
 def test_every_operation_and_every_background_job_is_measured() -> None:
-    measured = {each.operation for each in series.of(read(SMALL))}
+    measured = {each.operation for each in series.planned(read(SMALL))}
     given = {name for shares in series.SHARES.values() for parts in shares.values() for name in parts}
     assert measured == OPERATIONS.keys()
     assert given - measured | {"fanout.deliver"} == BACKGROUND.keys()
@@ -53,7 +53,7 @@ def test_every_operation_and_every_background_job_is_measured() -> None:
 
 def test_every_point_is_traffic_that_the_load_generator_can_send() -> None:
     scenario, count = read(SMALL), 0
-    for each in series.of(scenario):
+    for each in series.planned(scenario):
         alone = plan.single_operation(
             scenario,
             each.operation,
@@ -62,7 +62,7 @@ def test_every_point_is_traffic_that_the_load_generator_can_send() -> None:
             warm_up_seconds=each.warm_up_seconds,
         )
         count += len(plan.of(alone, seed=1, people=each.people)) > 0
-    assert count == len(series.of(scenario)) > len(OPERATIONS)
+    assert count == len(series.planned(scenario)) > len(OPERATIONS)
 
 
 def test_two_sizes_of_fan_out_are_both_pushed_and_far_apart() -> None:
@@ -77,7 +77,7 @@ def test_people_who_are_followed_alike_are_no_people_to_calibrate_with() -> None
         "scenario: alike\npopulation: {people: 100, follows: {distribution: zipf, exponent: 0.01, mean: 8, maximum: 9}}"
     )
     with pytest.raises(ValueError, match="at least twice as many followers"):
-        series.of(alike)
+        series.planned(alike)
 
 
 def test_limits_are_kept_and_refuse_nothing() -> None:
@@ -110,12 +110,12 @@ class _Bench:
 def test_no_two_points_do_the_same_acts_again_not_even_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibrate, "_cut", lambda _: contextlib.nullcontext())
     bench = _Bench(too_much=("post.create/many", 30.0))
-    found = calibrate._points(bench, series.of(bench.scenario))  # type: ignore[arg-type]
+    found = calibrate._points(bench, series.planned(bench.scenario))  # type: ignore[arg-type]
     seeds = [seed for _, _, seed in bench.asked]
     assert len(set(seeds)) == len(seeds) == len(found) + 1
     assert bench.scenario.seed not in seeds  # the run's own
     assert ("post.create/many", 20.0) in {(name, rate) for name, rate, _ in bench.asked}
-    assert {each.operation for each in found} == {each.name for each in series.of(bench.scenario)}
+    assert {each.operation for each in found} == {each.name for each in series.planned(bench.scenario)}
 
 
 # --- work that nobody waits for

@@ -41,7 +41,7 @@ async def test_a_followed_post_is_shown_as_the_posts_service_shows_it(system: Sy
         mine = [item for item in items if item["kind"] == "post" and item["post"]["id"] == post_id]
         return bool(mine) and mine[0]["post"]["media"][0]["state"] == "succeeded"
 
-    await until(complete)
+    await until(complete, within_seconds=20)
     answer = await page(system, reader)
     must_be_documented("feed.read", answer)
     item = next(each for each in answer.json["items"] if each["kind"] == "post" and each["post"]["id"] == post_id)
@@ -66,7 +66,7 @@ async def test_pages_mix_followed_recommended_and_ads_in_the_scenarios_shares(sy
         }
         return counts == {"timeline": 30, "recommended": 15, "ad": 5}
 
-    await until(mixed)
+    await until(mixed, within_seconds=30)
     items = (await page(system, reader, limit=50)).json["items"]
     strange = {who.id for who, _ in authors}
     assert all(item["post"]["author"]["id"] not in strange for item in items if item["source"] == "recommended")
@@ -140,7 +140,7 @@ async def test_a_deleted_post_is_gone_from_feeds_within_five_seconds(system: Sys
         ids = shown(await page(system, reader))
         return doomed not in ids and kept in ids
 
-    await until(gone)
+    await until(gone, within_seconds=5)
 
 
 async def test_a_card_read_before_the_deletion_cannot_come_back(system: System) -> None:
@@ -155,7 +155,7 @@ async def test_a_card_read_before_the_deletion_cannot_come_back(system: System) 
     async def buried() -> bool:
         return await redis.get(Key.POST_CARD.format(post=post_id)) == TOMBSTONE
 
-    await until(buried)
+    await until(buried, within_seconds=5)
     assert not await redis.set(Key.POST_CARD.format(post=post_id), card, nx=True)
     assert post_id not in shown(await page(system, reader))
 
@@ -183,7 +183,7 @@ async def test_with_nothing_in_redis_the_feed_is_whole_and_redis_is_filled_again
         await page(system, reader)
         return await redis.exists(*keys) == len(keys)
 
-    await until(filled)
+    await until(filled, within_seconds=5)
     again = await page(system, reader, mode="chronological")
     assert shown(again) == shown(answer)
     for cache in ("timeline", "post_card", "author_card"):
@@ -206,7 +206,7 @@ async def test_somebody_who_follows_nobody_gets_what_is_popular(system: System) 
         posts_ = [item for item in items if item["kind"] == "post"]
         return any(item["post"]["id"] == post_id and item["source"] == "recommended" for item in posts_)
 
-    await until(recommended)
+    await until(recommended, within_seconds=20)
     own = (await page(system, author, limit=100)).json["items"]
     sources = [item["source"] for item in own if item["kind"] == "post" and item["post"]["id"] == post_id]
     assert sources == ["timeline"]  # one's own posts are shown, and not recommended
@@ -223,7 +223,7 @@ async def test_a_session_reads_every_recommendation_once(system: System) -> None
     async def enough() -> bool:
         return len(shown(await page(system, reader, limit=20))) >= 15
 
-    await until(enough)
+    await until(enough, within_seconds=20)
     seen, _ = await whole_session(system, reader, limit=6)
     assert len(seen) == len(set(seen)) >= 15
 
@@ -265,7 +265,7 @@ async def test_every_ad_has_what_a_client_needs(system: System) -> None:
     async def with_ads() -> bool:
         return any(item["kind"] == "ad" for item in (await page(system, reader, limit=20)).json["items"])
 
-    await until(with_ads)
+    await until(with_ads, within_seconds=10)
     answer = await page(system, reader, limit=20)
     ads = [item for item in answer.json["items"] if item["kind"] == "ad"]
     assert all(msgspec.json.encode(ad["ad"]) and ad["source"] == "ad" and ad["ad"]["headline"] for ad in ads)
@@ -282,4 +282,4 @@ async def test_following_someone_brings_their_posts_at_once_or_soon(system: Syst
     async def there() -> bool:
         return set(mine) <= set(followed_of(await page(system, reader)))
 
-    await until(there)
+    await until(there, within_seconds=5)

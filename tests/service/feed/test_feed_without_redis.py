@@ -97,7 +97,7 @@ async def reader(system: System) -> tuple[Someone, list[str]]:
         answer = await page(system, who, mode="chronological")
         return DEGRADED_HEADER not in answer.headers and shown(answer) == sorted(mine, key=int, reverse=True)
 
-    await until(warm)
+    await until(warm, within_seconds=20)
     return who, sorted(mine, key=int, reverse=True)
 
 
@@ -174,7 +174,7 @@ async def test_a_redis_that_comes_back_empty_is_filled_and_nothing_is_missing_me
             and await redis.zcard(Key.POPULAR)
         )
 
-    await until(filled)
+    await until(filled, within_seconds=15)
 
 
 @pytest.mark.alone

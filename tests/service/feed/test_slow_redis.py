@@ -73,4 +73,4 @@ async def test_while_redis_is_slow_every_feed_is_whole_and_degraded_and_then_all
         assert all(shown(answer) == newest for answer in answers)
         return not any(DEGRADED_HEADER in answer.headers for answer in answers)
 
-    await until(well)
+    await until(well, within_seconds=5)

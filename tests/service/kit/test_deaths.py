@@ -65,7 +65,7 @@ async def test_an_event_that_kills_its_process_is_given_up_after_three_deaths_al
                 async def all_heard() -> bool:
                     return {f"{post} after", f"{other} other"} <= set(heard.read_text(encoding="utf-8").splitlines())
 
-                await until(all_heard)
+                await until(all_heard, within_seconds=120)
                 process.terminate()
             async with asyncio.timeout(120):
                 deaths += await process.wait() == -signal.SIGKILL

@@ -39,7 +39,7 @@ async def ended(system: System, user: Someone, media_id: str) -> tuple[str, str 
     async def is_over() -> bool:
         return (await state_of(system, user, media_id))[0] in ("succeeded", "failed")
 
-    await until(is_over)
+    await until(is_over, within_seconds=120)
     return await state_of(system, user, media_id)
 
 
@@ -199,7 +199,7 @@ async def test_a_scanner_that_is_frozen_costs_no_photo_a_try(servers: Any, syste
         async def again() -> bool:
             return begun() >= before + 2
 
-        await until(again)
+        await until(again, within_seconds=60)
         assert await state_of(system, ann, media_id) == ("processing", None)
         shard = ids.shard_of(int(media_id))
         async with system.apps["media"][SHARDS].connection(shard) as connection:

@@ -170,7 +170,7 @@ async def test_the_photo_is_shown_when_it_has_been_processed(system: System) -> 
         media = items[0]["stories"][0]["media"]
         return media["state"] == "succeeded" and len(media["variants"]) >= 4
 
-    await until(processed)
+    await until(processed, within_seconds=10)
     items = (await system.call("story.tray", user=reader)).json["items"]
     urls = [variant["url"] for variant in items[0]["stories"][0]["media"]["variants"]]
     assert all(url.startswith("http://127.0.0.1/media/") for url in urls)
@@ -230,7 +230,7 @@ async def test_seeing_is_kept_while_redis_is_cut_off_and_told_later(system: Syst
     async def known() -> bool:
         return await shown(system, reader) == [(author.id, False, [story["id"]])]
 
-    await until(known)
+    await until(known, within_seconds=10)
     assert len(app[OWED]) == 0
 
 
