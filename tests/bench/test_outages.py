@@ -120,8 +120,8 @@ class Load:
 
 @pytest.fixture
 async def load(running_stack: control.RunningStack) -> AsyncIterator[Load]:
-    author = Client(running_stack, "outageauthor")
-    people = [Client(running_stack, f"outage{number}") for number in range(8)]
+    author = Client(running_stack.gateway_url, "outageauthor")
+    people = [Client(running_stack.gateway_url, f"outage{number}") for number in range(8)]
     for person in people:
         assert person.ask("PUT", f"/users/{author.id}/follow")[0] == 200
     posts = [_post(author, f"outage-{number}")[0] for number in range(3)]

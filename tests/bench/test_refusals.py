@@ -41,7 +41,7 @@ def acts(running_stack: control.RunningStack) -> Acts:
     found: Acts = {}
     at_home: dict[int, Client] = {}
     for number in itertools.count():
-        person = Client(running_stack, f"refused{number}")
+        person = Client(running_stack.gateway_url, f"refused{number}")
         at_home.setdefault(ids.shard_of(int(person.id)) % 2, person)
         if len(at_home) == 2:
             break
