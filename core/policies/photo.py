@@ -1,7 +1,7 @@
 """Limits of one photo, for everybody who holds it: upload, the media worker and its decoders, the scanner, containers.
 
 They fit each other (`tests/unit/test_photo_limits.py` computes it): what upload takes the scanner can read, what the
-gate lets through a decoder's memory holds, and what takes long is worked on apart from what does not.
+checks let through a decoder's memory holds, and what takes long is worked on apart from what does not.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Lane(StrEnum):
 
 HEAVY_WORKERS: Final = 1
 
-#: Longest decode by the gate's estimate (`services.media.rules.gate`), in processor seconds of the machine that it was
-#: measured on.
+#: Longest decode by the checks' estimate (`services.media.rules.checks`), in processor seconds of the machine that it
+#: was measured on.
 DECODE_SECONDS_MAX: Final = {Lane.LIGHT: 1.0, Lane.HEAVY: 4.0}
 #: Processor time after which a decoder is ended: the estimate, encoding, and room for a slower machine.
 CPU_SECONDS_MAX: Final = {Lane.LIGHT: 4, Lane.HEAVY: 20}

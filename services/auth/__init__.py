@@ -1,1 +1,1 @@
-"""Sign-up and login: who somebody is, told by a token that the gateway verifies."""
+"""Sign-up and login: identity as a token that the gateway verifies."""

@@ -24,8 +24,8 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     app = application(settings, member)
     shards = postgres.use(app, tables=users.TABLES)
     app[routes.USERS] = users.Users(shards, outbox.use(app))
-    told = app[SCENARIO].system.breaker
-    policy = BreakerPolicy(failures=told.failures, open_seconds=told.open_seconds)
+    breaker = app[SCENARIO].system.breaker
+    policy = BreakerPolicy(failures=breaker.failures, open_seconds=breaker.open_seconds)
     guard = Guard("logins", policy=policy, deadline_seconds=COUNT_SECONDS, metrics=app[METRICS])
     app[routes.ATTEMPTS] = Attempts(redis.use(app), guard, now_ms)
     routes.use_passwords(app)

@@ -20,15 +20,15 @@ from services.kit.metrics import METRICS
 from services.kit.stores import postgres, redis
 from services.kit.stores.reactions import Reactions
 
-_COUNT_SECONDS: Final = 0.1  # how long a like waits for Redis to be told before it is acknowledged all the same
+_COUNT_SECONDS: Final = 0.1  # how long a like waits for Redis before it is acknowledged anyway
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
     """The application of engagement."""
     app = application(settings, member)
     shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES)
-    told = app[SCENARIO].system.breaker
-    policy = BreakerPolicy(failures=told.failures, open_seconds=told.open_seconds)
+    breaker = app[SCENARIO].system.breaker
+    policy = BreakerPolicy(failures=breaker.failures, open_seconds=breaker.open_seconds)
     guard = Guard("counts", policy=policy, deadline_seconds=_COUNT_SECONDS, metrics=app[METRICS])
     counters = Counters(shards, Reactions(redis.use(app)), guard)
     sent = outbox.use(app)

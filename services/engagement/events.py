@@ -1,4 +1,4 @@
-"""Pays, in the background, what Redis could not be told at once."""
+"""Writes to Redis, in the background, what could not be written at once."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from core import ids
 from core.failures import Unauthenticated
 from core.messages import CommentCreated
 from services.engagement import rules
-from services.engagement.rules import Wish
+from services.engagement.rules import LikeChange
 from services.engagement.store.comments import Comments
 from services.engagement.store.counters import Counters
 from services.engagement.store.likes import Likes
@@ -68,17 +68,17 @@ async def remove_like(request: web.Request) -> web.Response:
 
 
 async def _like(request: web.Request, *, liked: bool) -> web.Response:
-    wish = Wish(
+    change = LikeChange(
         post_id=path_id(request, "post_id"),
         user_id=viewer(request),
         liked=liked,
         request_id=request[CALL].request_id,
     )
     with stage(request, "write"):
-        ticket = request.app[LIKES].ask(wish)
-        tally = await ticket.written
+        pending = request.app[LIKES].submit(change)
+        tally = await pending.written
     with stage(request, "count"):
-        await ticket.counted
+        await pending.counted
     with stage(request, "present"):
         return answer(LikeAnswer(liked=liked, like_count=tally.count))
 
@@ -105,7 +105,7 @@ async def add_comment(request: web.Request) -> web.Response:
         response, tally = await comments.add(request, event, made)
     with stage(request, "count"):
         if tally is not None:
-            await request.app[COUNTERS].tell(comments=[tally])
+            await request.app[COUNTERS].publish(comments=[tally])
     with stage(request, "present"):
         return response
 

@@ -1,4 +1,4 @@
-"""What people may say and want, and which wishes can be granted together."""
+"""Rules for comments, and which changes of likes are written together."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from core.failures import Invalid
 from core.text import shows
 
 COMMENT_CHARACTERS_MAX: Final = 2_200
-BATCH_MAX: Final = 200  # wishes granted by one statement
+BATCH_MAX: Final = 200  # changes written by one statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """Somebody wants to like a post, or no longer to."""
+class LikeChange:
+    """A request of one person to like a post or to remove the like."""
 
     post_id: int
     user_id: int
@@ -23,15 +23,15 @@ class Wish:
     request_id: str
 
 
-def batch(waiting: Iterable[Wish]) -> list[int]:
-    """Positions of the wishes to grant together: the first of each person and post, in order of arrival.
+def batch(waiting: Iterable[LikeChange]) -> list[int]:
+    """Positions of the changes to write together: the first of each person and post, in order of arrival.
 
-    A second wish of a person for the same post waits for the next batch, so that the last one wins.
+    A second change by a person for the same post waits for the next batch, so that the last one wins.
     """
     seen: set[tuple[int, int]] = set()
     chosen: list[int] = []
-    for position, wish in enumerate(waiting):
-        pair = (wish.post_id, wish.user_id)
+    for position, change in enumerate(waiting):
+        pair = (change.post_id, change.user_id)
         if pair not in seen:
             seen.add(pair)
             chosen.append(position)

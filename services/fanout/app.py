@@ -18,15 +18,17 @@ from services.kit.stores.timelines import Timelines
 def build(settings: ProcessSettings, member: Member) -> web.Application:
     """The application of fan-out."""
     app = application(settings, member)
-    told = app[SCENARIO].system.fanout
+    fanout_settings = app[SCENARIO].system.fanout
     shards, client = postgres.use(app, tables=store.TABLES), redis.use(app)
     fanout = app[events.FANOUT] = events.Fanout(
         store.Readers(shards, client),
-        Timelines(client, depth=told.depth, ttl_seconds=told.ttl_seconds, batch=told.batch),
-        settings=told,
+        Timelines(
+            client, depth=fanout_settings.depth, ttl_seconds=fanout_settings.ttl_seconds, batch=fanout_settings.batch
+        ),
+        settings=fanout_settings,
         metrics=app[METRICS],
     )
-    bus.run_beside(app, fanout.tell_celebrities)
+    bus.run_beside(app, fanout.publish_celebrities)
     bus.consume(app, "fanout", {PostCreated: fanout.on_post, PostDeleted: fanout.on_post_deleted})
     # a group of its own: a storm of follows must not hold up posts
     bus.consume_batches(app, "fanout.follows", {FollowCreated: fanout.on_follows, FollowDeleted: fanout.on_follows})

@@ -1,6 +1,6 @@
 """Posts and follows in, timelines out.
 
-Every handler may be told anything twice, late, or in another order across topics (a post's deletion before its
+Every handler may get anything twice, late, or in another order across topics (a post's deletion before its
 creation): each looks at PostgreSQL for how things stand and brings timelines to that, and looks again at the end, so
 whatever changed meanwhile is either seen here or comes with an event of its own. Posts of one author keep their order,
 as they share a partition. Offsets are committed after the work: a crash in the middle does it again.
@@ -36,7 +36,7 @@ from services.kit.stores.timelines import State, Timelines, author_key, timeline
 
 OPERATION: Final = "fanout.deliver"
 _RECHECKS_MAX: Final = 5
-_TELL_SECONDS: Final = 2.0  # how soon readers know again of celebrities that Redis has lost
+_PUBLISH_SECONDS: Final = 2.0  # how soon readers know again of celebrities that Redis has lost
 _log = structlog.get_logger("fanout")
 
 
@@ -100,18 +100,18 @@ class Fanout:
                 return
             await asyncio.sleep(patience.pause_seconds(attempt, random.random()))
 
-    async def tell_celebrities(self) -> None:
-        """Keep what readers are told of celebrities at what is marked, until cancelled."""
+    async def publish_celebrities(self) -> None:
+        """Keep the published celebrities equal to the marked ones, until cancelled."""
         while True:
             try:
                 kept_ms = round(1000 * pulled_seconds(self._settings.ttl_seconds))
-                told = await self._readers.tell_all_celebrities(fallen_before_ms=now_ms() - kept_ms)
-                if told:
-                    _log.info("celebrities_told", authors=told)
+                changed = await self._readers.publish_all_celebrities(fallen_before_ms=now_ms() - kept_ms)
+                if changed:
+                    _log.info("celebrities_published", authors=changed)
             except Failure as failure:
-                _log.warning("celebrities_not_told", error=str(failure))
+                _log.warning("celebrities_not_published", error=str(failure))
             # jittered, so that several processes do not ask at the same moment
-            await asyncio.sleep(random.uniform(0.8, 1.2) * _TELL_SECONDS)
+            await asyncio.sleep(random.uniform(0.8, 1.2) * _PUBLISH_SECONDS)
 
     async def _push(self, author_id: int, post_id: int, *, to_followers: bool) -> int:
         delivered = await self._timelines.push([timeline_key(author_id)], entry(post_id))  # one's own feed
@@ -152,22 +152,22 @@ class Fanout:
     async def _settled(self, author: Author) -> Author:
         """The author after a change of sides, where one is due.
 
-        The author's list is brought up first, then the durable mark, then readers are told: a crash before the mark
-        repeats it all, and one after it is made good by `tell_celebrities`. A fall needs no list: readers go on pulling
+        The author's list is written first, then the durable mark, then what readers see: a crash before the mark
+        repeats it all, and `publish_celebrities` repairs one after it. A fall needs no list: readers go on pulling
         until every timeline that lacks a post has expired.
         """
         match self._turn(author):
             case Turn.STAYS:
                 if author.was_celebrity:
-                    await self._readers.tell_celebrity(author.author_id, celebrity=True)
+                    await self._readers.publish_celebrity(author.author_id, celebrity=True)
                 return author
             case Turn.RISES:
                 await self._fill_author_posts(author.author_id)
                 await self._readers.mark_celebrity(author.author_id, celebrity=True, now_ms=now_ms())
-                await self._readers.tell_celebrity(author.author_id, celebrity=True)
+                await self._readers.publish_celebrity(author.author_id, celebrity=True)
             case Turn.FALLS:
                 await self._readers.mark_celebrity(author.author_id, celebrity=False, now_ms=now_ms())
-                await self._readers.tell_celebrity(author.author_id, celebrity=False)
+                await self._readers.publish_celebrity(author.author_id, celebrity=False)
         _log.info(
             "changed_sides", author=author.author_id, followers=author.followers, celebrity=not author.was_celebrity
         )

@@ -166,7 +166,7 @@ class Readers:
         async with self._shards.connection(shard) as connection:
             await connection.execute(text.replace("{s}", schema(shard)), values)
 
-    async def tell_celebrity(self, author_id: int, *, celebrity: bool) -> None:
+    async def publish_celebrity(self, author_id: int, *, celebrity: bool) -> None:
         """Tell readers the author's side."""
         with reaching():
             async with self._redis.pipeline(transaction=False) as pipe:
@@ -177,18 +177,18 @@ class Readers:
                     pipe.srem(Key.CELEBRITIES, author_id)
                 await pipe.execute()
 
-    async def tell_all_celebrities(self, *, fallen_before_ms: int) -> int:
-        """Bring what readers are told to what PostgreSQL says, where Redis lost it or a crash came between.
+    async def publish_all_celebrities(self, *, fallen_before_ms: int) -> int:
+        """Bring the celebrities in Redis in line with PostgreSQL, after Redis lost them or a process crashed half-way.
 
-        Who fell before ``fallen_before_ms`` is pulled no longer. Redis is read first: who is told of was marked before,
-        so one whom PostgreSQL then does not know has fallen; should they rise at this moment, the second look sees it.
-        Returns how many changed.
+        Authors who fell before ``fallen_before_ms`` are no longer pulled. Redis is read first: an author is marked in
+        PostgreSQL before being published in Redis, so one that PostgreSQL then does not know has fallen. If that author
+        rises at this very moment, the second look sees it. Returns how many changed.
         """
         with reaching():
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.smembers(Key.CELEBRITIES)
                 pipe.smembers(Key.PULLED)
-                told, pulled = [{int(each) for each in members - {_WHOLE}} for members in await pipe.execute()]
+                published, pulled = [{int(each) for each in members - {_WHOLE}} for members in await pipe.execute()]
         celebrities, wanted = await self._celebrities(fallen_before_ms)
         lost, gone = wanted - pulled, pulled - wanted
         with reaching():
@@ -196,9 +196,9 @@ class Readers:
                 if gone:
                     pipe.srem(Key.PULLED, *map(str, gone))
                 pipe.sadd(Key.PULLED, *map(str, lost), _WHOLE)  # at once: never whole without them
-                if risen := celebrities - told:
+                if risen := celebrities - published:
                     pipe.sadd(Key.CELEBRITIES, *map(str, risen))
-                if fallen := told - celebrities:
+                if fallen := published - celebrities:
                     pipe.srem(Key.CELEBRITIES, *map(str, fallen))
                 await pipe.execute()
         if gone:
@@ -242,7 +242,7 @@ class Readers:
                         timelines.ask(pipe, timelines.timeline_key(user_id), count=1)
                     results = await pipe.execute()
             for at, user_id in enumerate(part):
-                if timelines.told(results[2 * at : 2 * at + 2]).state is not State.MISSING:
+                if timelines.decode(results[2 * at : 2 * at + 2]).state is not State.MISSING:
                     found.add(user_id)
         return found
 

@@ -32,7 +32,7 @@ _SESSION_SECONDS: Final = 1.0
 def build(settings: ProcessSettings, member: Member) -> web.Application:
     """The application of feed."""
     app = application(settings, member)
-    told, metrics = app[SCENARIO].system, app[METRICS]
+    system, metrics = app[SCENARIO].system, app[METRICS]
     shards, cache = postgres.use(app), redis.use(app)
     background = Background()
 
@@ -41,24 +41,24 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
         await background.close()
 
     app.cleanup_ctx.append(opened)
-    policy = BreakerPolicy(failures=told.breaker.failures, open_seconds=told.breaker.open_seconds)
-    deadlines = told.feed.deadlines
+    policy = BreakerPolicy(failures=system.breaker.failures, open_seconds=system.breaker.open_seconds)
+    deadlines = system.feed.deadlines
     timeline = Guard("timeline", policy=policy, deadline_seconds=deadlines.timeline_seconds, metrics=metrics)
     pulling = Guard("celebrities", policy=policy, deadline_seconds=deadlines.celebrities_seconds, metrics=metrics)
     session = Guard("session", policy=policy, deadline_seconds=_SESSION_SECONDS, metrics=metrics)
     hydrating = Guard("hydrate", policy=policy, deadline_seconds=deadlines.hydrate_seconds, metrics=metrics)
-    card_ttl_seconds = told.feed.card_ttl_seconds
+    card_ttl_seconds = system.feed.card_ttl_seconds
     cards = Cards(cache, shards, media_url=settings.media_url, ttl_seconds=card_ttl_seconds)
     authors = Authors(cache, shards, ttl_seconds=card_ttl_seconds)
     snapshots = Snapshots(cache, cards)
     app[routes.SKELETONS] = Skeletons(
-        Followed(cache, shards, depth=told.fanout.depth, ttl_seconds=told.fanout.ttl_seconds),
+        Followed(cache, shards, depth=system.fanout.depth, ttl_seconds=system.fanout.ttl_seconds),
         snapshots,
         Sessions(cache),
         timeline=timeline,
         celebrities=pulling,
         session=session,
-        depth=told.fanout.depth,
+        depth=system.fanout.depth,
         metrics=metrics,
         background=background,
     )

@@ -156,7 +156,7 @@ class Graph:
                 f" counted AS (INSERT INTO {s}.follow_counts AS c (user_id, following)"
                 f" SELECT %(follower)s, {1 if active else -1} FROM edge"
                 " ON CONFLICT (user_id) DO UPDATE SET following = c.following + excluded.following),"
-                f" told AS ({insert_from(shard, 'edge')})"
+                f" published AS ({insert_from(shard, 'edge')})"
                 " SELECT version FROM edge",
                 {
                     "follower": event.follower_id,

@@ -117,7 +117,7 @@ class _Endpoint:
             response = answers.problem(_failure_of(request, error), trace_id=request_id)
         except TimeoutError:
             response = answers.problem(DeadlineExceeded(), trace_id=request_id)
-        except Exception as error:  # noqa: BLE001 - the last frame before the wire: a bug is told, and logged whole
+        except Exception as error:  # noqa: BLE001 - the last frame before the wire: a bug becomes a 500 and is logged whole
             known = translated(error)
             if known is None:
                 _log.error("bug", operation=self._operation.name, exc_info=error)

@@ -1,4 +1,4 @@
-"""JSON bodies into typed values; what is wrong is told by the field's name.
+"""JSON bodies into typed values; errors name the field.
 
 Declare a body as a subclass of `Body`: unknown fields are refused, so that a misspelt one is not silently ignored.
 """

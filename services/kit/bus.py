@@ -80,10 +80,10 @@ def _consumer(
     deadline_seconds: float,
 ) -> Consumer:
     member = app[MEMBER]
-    told = required(member.stores.kafka, "Kafka", member.component)
+    kafka_settings = required(member.stores.kafka, "Kafka", member.component)
     by_topic = {kind.topic: handler for kind, handler in handlers.items()}
     consumer = Consumer(
-        told,
+        kafka_settings,
         app[METRICS],
         group,
         by_topic,

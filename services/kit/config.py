@@ -1,4 +1,4 @@
-"""Reads what a process is told (`core.settings`, the scenario) and keeps it typed on the application.
+"""Reads the settings of a process (`core.settings`) and the scenario, and keeps them typed on the application.
 
 Nothing here has a default of its own: addresses come from the settings file, policies from the scenario's `system`.
 """
@@ -49,8 +49,8 @@ def _sequence(worker: int, worker_count: int) -> ids.Sequence:
 
 def new_id(app: web.Application, shard: int) -> int:
     """A fresh id on logical shard ``shard``, unique among all processes of the stack."""
-    told = app[SETTINGS]
-    return _sequence(told.worker, told.worker_count).next(now_ms=now_ms(), shard=shard)
+    settings = app[SETTINGS]
+    return _sequence(settings.worker, settings.worker_count).next(now_ms=now_ms(), shard=shard)
 
 
 def logical_shards(app: web.Application) -> int:

@@ -35,7 +35,7 @@ class Consumer:
 
     def __init__(
         self,
-        told: settings.Kafka,
+        kafka_settings: settings.Kafka,
         metrics: Metrics,
         group: str,
         handlers: Mapping[str, EventHandler],
@@ -45,10 +45,10 @@ class Consumer:
         at_once: int = 1,
         deadline_seconds: float = DEADLINE_SECONDS,
     ):
-        self._told, self._metrics, self._group = told, metrics, group
+        self._kafka_settings, self._metrics, self._group = kafka_settings, metrics, group
         self._handlers, self._batches = dict(handlers), batches
         self._kafka: AIOKafkaConsumer | None = None
-        self._letters = Producer(told, metrics)
+        self._letters = Producer(kafka_settings, metrics)
         self._lag = {topic: metrics.lag.series(metrics.component, topic) for topic in handlers}
         self._lanes: dict[TopicPartition, Lane] = {}
         self._dealt = 0  # how often partitions were dealt out
@@ -87,7 +87,7 @@ class Consumer:
         attempt = 0
         while True:
             kafka = AIOKafkaConsumer(
-                bootstrap_servers=self._told.bootstrap,
+                bootstrap_servers=self._kafka_settings.bootstrap,
                 group_id=self._group,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
@@ -101,7 +101,7 @@ class Consumer:
             )
             kafka.subscribe(tuple(self._handlers), listener=_Reassigned(self._close_lanes))
             try:
-                await topics.create_missing(self._told)
+                await topics.create_missing(self._kafka_settings)
                 await kafka.start()
                 self._kafka, attempt = kafka, 0
                 await self._consume(kafka)

@@ -20,9 +20,9 @@ _REQUEST_MS: Final = 5_000
 class Handled:
     """A connection to the broker; every method raises Unavailable."""
 
-    def __init__(self, told: settings.Kafka, groups: Mapping[str, tuple[str, ...]]):
-        self._told, self._groups = told, groups
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=told.bootstrap, request_timeout_ms=_REQUEST_MS)
+    def __init__(self, kafka_settings: settings.Kafka, groups: Mapping[str, tuple[str, ...]]):
+        self._kafka_settings, self._groups = kafka_settings, groups
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=kafka_settings.bootstrap, request_timeout_ms=_REQUEST_MS)
 
     async def __aenter__(self) -> Self:
         try:
@@ -66,7 +66,7 @@ class Handled:
 
     async def ends(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Where each partition ends."""
-        asking = AIOKafkaConsumer(bootstrap_servers=self._told.bootstrap, request_timeout_ms=_REQUEST_MS)
+        asking = AIOKafkaConsumer(bootstrap_servers=self._kafka_settings.bootstrap, request_timeout_ms=_REQUEST_MS)
         try:
             await started(asking)
             ends: dict[TopicPartition, int] = await asking.end_offsets(list(partitions))

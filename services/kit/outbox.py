@@ -1,10 +1,10 @@
 """The transactional outbox: an event is a row of the business transaction, and a relay carries it to the log.
 
-So nothing acknowledged is lost while the log is down, and nothing is told that was rolled back. A relay takes all rows
-that it can see and has not sent, oldest first: there is no high-water mark that a transaction which commits late could
-fall behind (commit order is not the order of row ids). One relay at a time works on a component's rows of one instance
-(an advisory lock on a connection of its own), so events of one key leave in the order they were written; when it dies
-its lock goes with its connection, and another takes over within a second.
+So nothing acknowledged is lost while the log is down, and nothing is published that was rolled back. A relay takes all
+rows that it can see and has not sent, oldest first: there is no high-water mark that a transaction which commits late
+could fall behind (commit order is not the order of row ids). One relay at a time works on a component's rows of one
+instance (an advisory lock on a connection of its own), so events of one key leave in the order they were written; when
+it dies its lock goes with its connection, and another takes over within a second.
 
 A row is deleted once every consumer group that takes it (`core.messages.GROUPS`) has handled it, and not when the log
 has it: a log that loses its data has nothing that PostgreSQL does not know. The relay notices by the log's identity, or
@@ -60,8 +60,8 @@ _log = structlog.get_logger("outbox")
 def insert_from(shard: int, source: str) -> str:
     """SQL for a part of one statement that writes the event (parameters: `Outbox.values`) once per row of ``source``.
 
-    For hot paths that do all in one round trip: ``WITH edge AS (INSERT … RETURNING 1), told AS (<this>) SELECT …``.
-    Call `Outbox.signal` when the statement has committed.
+    For hot paths that do all in one round trip: ``WITH edge AS (INSERT … RETURNING 1), published AS (<this>) SELECT
+    …``. Call `Outbox.signal` when the statement has committed.
     """
     return (
         f"INSERT INTO {schema(shard)}.outbox (component, topic, key, payload)"
@@ -320,15 +320,15 @@ def use(app: web.Application, *, groups: Mapping[str, tuple[str, ...]] | None = 
     """Give the application its outbox and relay; `postgres.use` comes before it. ``groups`` take which topics."""
     member, metrics = app[MEMBER], app[METRICS]
     shards = app[SHARDS]
-    told = required(member.stores.kafka, "Kafka", member.component)
+    kafka_settings = required(member.stores.kafka, "Kafka", member.component)
     waited_for = messages.groups_of() if groups is None else groups
-    producer = Producer(told, metrics)
+    producer = Producer(kafka_settings, metrics)
     outbox = Outbox(
         shards,
         producer,
         component=member.component,
         metrics=metrics,
-        handled=functools.partial(Handled, told, waited_for),
+        handled=functools.partial(Handled, kafka_settings, waited_for),
         groups=waited_for,
     )
     app[OUTBOX] = outbox

@@ -50,8 +50,8 @@ class Producer:
     nothing is sent twice, and what waits leaves as soon as the broker is back.
     """
 
-    def __init__(self, told: settings.Kafka, metrics: Metrics):
-        self._told, self._metrics = told, metrics
+    def __init__(self, kafka_settings: settings.Kafka, metrics: Metrics):
+        self._kafka_settings, self._metrics = kafka_settings, metrics
         self._producer: AIOKafkaProducer | None = None
         self._lock = asyncio.Lock()
 
@@ -71,9 +71,9 @@ class Producer:
     async def _connected(self) -> AIOKafkaProducer:
         async with self._lock:
             if self._producer is None:
-                await topics.create_missing(self._told)
+                await topics.create_missing(self._kafka_settings)
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._told.bootstrap,
+                    bootstrap_servers=self._kafka_settings.bootstrap,
                     acks="all",
                     enable_idempotence=True,
                     request_timeout_ms=round(_REQUEST_SECONDS * 1000),

@@ -28,14 +28,14 @@ async def started(client: Any) -> None:
         raise
 
 
-async def create_missing(told: settings.Kafka, wanted: Iterable[str] = TOPICS) -> None:
+async def create_missing(kafka_settings: settings.Kafka, wanted: Iterable[str] = TOPICS) -> None:
     """Create the topics that are missing, with the partitions that the settings say; raises KafkaError."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=told.bootstrap, request_timeout_ms=_REQUEST_MS)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_settings.bootstrap, request_timeout_ms=_REQUEST_MS)
     try:
         await started(admin)
         missing = sorted(set(wanted) - set(await admin.list_topics()))
         if missing:
-            answer = await admin.create_topics([_new(name, told.partitions) for name in missing])
+            answer = await admin.create_topics([_new(name, kafka_settings.partitions) for name in missing])
             for _, code, *said in answer.topic_errors:
                 error = for_code(code)
                 if code and error is not TopicAlreadyExistsError:  # another process was first

@@ -1,4 +1,4 @@
-"""The media worker as an application: it answers health and measures, its work is what PostgreSQL owes."""
+"""The media worker as an application: it serves health and metrics, and processes the photos that PostgreSQL lists."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from services.kit.config import SCENARIO, required
 from services.kit.metrics import METRICS
 from services.kit.stores import objects, postgres, removals
 from services.media.events.measures import Measures
+from services.media.events.pool import WorkerPool
+from services.media.events.processor import GROUP, PhotoProcessor
 from services.media.events.remover import REMOVER, Remover
-from services.media.events.uploaded import GROUP, Darkroom
-from services.media.events.workers import WORKERS, Workers
-from services.media.events.workshop import Workshop
+from services.media.events.scheduler import SCHEDULER, Scheduler
 from services.media.rules import work
 from services.media.store import photos
 from services.media.store.cdn import Cdn
@@ -32,7 +32,7 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     app = application(settings, member)
     light = app[SCENARIO].system.media.workers
     shards = postgres.use(app, tables=photos.TABLES + removals.TABLES)
-    rows = photos.Photos(
+    rows = photos.PhotoJobs(
         shards,
         outbox.use(app),
         holder=f"{settings.process}/{settings.worker}",
@@ -40,26 +40,26 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     )
     objects.use(app)
     measures = Measures(app[METRICS])
-    workshops = {
-        Lane.LIGHT: Workshop(lane=Lane.LIGHT, benches=light),
-        Lane.HEAVY: Workshop(lane=Lane.HEAVY, benches=photo.HEAVY_WORKERS),
+    pools = {
+        Lane.LIGHT: WorkerPool(lane=Lane.LIGHT, workers=light),
+        Lane.HEAVY: WorkerPool(lane=Lane.HEAVY, workers=photo.HEAVY_WORKERS),
     }
-    darkroom = Darkroom(
+    processor = PhotoProcessor(
         app,
         rows,
         scanner=Scanner(required(member.stores.clamd, "clamd", member.component)),
-        workshops=workshops,
+        pools=pools,
         measures=measures,
     )
-    workers = app[WORKERS] = Workers(rows, darkroom, measures, light=light)
+    scheduler = app[SCHEDULER] = Scheduler(rows, processor, measures, light=light)
 
     async def opened(_app: web.Application) -> AsyncIterator[None]:
         yield
-        await asyncio.gather(*(workshop.close() for workshop in workshops.values()))
+        await asyncio.gather(*(pool.close() for pool in pools.values()))
 
     app.cleanup_ctx.append(opened)
-    workers.run_beside(app)
-    bus.consume(app, GROUP, {MediaUploaded: workers.on_uploaded})
+    scheduler.run_beside(app)
+    bus.consume(app, GROUP, {MediaUploaded: scheduler.on_uploaded})
     cdn = Cdn(required(member.stores.cdn, "the CDN", member.component))
     app.cleanup_ctx.append(cdn.opened)
     remover = app[REMOVER] = Remover(app, removals.Removals(shards), cdn)

@@ -46,8 +46,10 @@ _log = structlog.get_logger("search")
 class Reader(Consumer):
     """Reads all partitions of the topics that the index is made of."""
 
-    def __init__(self, told: settings.Kafka, metrics: Metrics, index: Index, rows: Rows, *, in_hand: InHand):
-        super().__init__(told, metrics, "search", {kind.topic: index.apply for kind in KINDS}, in_hand=in_hand)
+    def __init__(self, kafka_settings: settings.Kafka, metrics: Metrics, index: Index, rows: Rows, *, in_hand: InHand):
+        super().__init__(
+            kafka_settings, metrics, "search", {kind.topic: index.apply for kind in KINDS}, in_hand=in_hand
+        )
         self._index, self._rows, self._log = index, rows, ""
         self._lost = False  # whether the log lacks events that were not taken in, whatever its offsets say
         self._next: dict[str, int] = {}  # by topic:partition, what was taken in
@@ -58,7 +60,7 @@ class Reader(Consumer):
         while True:
             kafka = AIOKafkaConsumer(
                 *(kind.topic for kind in KINDS),
-                bootstrap_servers=self._told.bootstrap,
+                bootstrap_servers=self._kafka_settings.bootstrap,
                 group_id=None,
                 enable_auto_commit=False,
                 auto_offset_reset="none",  # a position that is not on the log is an error: the index lacks something
@@ -70,7 +72,7 @@ class Reader(Consumer):
             try:
                 await self._begin(kafka)
                 self._kafka, attempt = kafka, 0
-                async with Handled(self._told, {}) as asking:
+                async with Handled(self._kafka_settings, {}) as asking:
                     await self._follow(kafka, asking)
             except (KafkaError, OSError, Failure) as error:
                 attempt += 1
@@ -85,12 +87,12 @@ class Reader(Consumer):
         """Stand where the index stands, if that is still a place on this log; else make it of PostgreSQL's rows."""
         await self._index.roll_back()  # what is not visible is read again
         async with asyncio.timeout(_OPEN_SECONDS):
-            await topics.create_missing(self._told)
+            await topics.create_missing(self._kafka_settings)
             await topics.started(kafka)
             partitions = sorted(kafka.assignment())  # all there are: this reader is in no group
             if {each.topic for each in partitions} != set(self.topics):
                 raise Unavailable("Topics are being made")
-            async with Handled(self._told, {}) as asking:
+            async with Handled(self._kafka_settings, {}) as asking:
                 log = await asking.log_id()
             ends, begins = await kafka.end_offsets(partitions), await kafka.beginning_offsets(partitions)
         standing = await self._index.standing()

@@ -21,16 +21,16 @@ from services.kit.guard import Guard
 from services.kit.routing import body_id, path_id, route, stage, viewer
 from services.kit.stores.people import Person
 from services.stories import rules
-from services.stories.rules import Author, Telling
-from services.stories.store.owed import Owed
-from services.stories.store.rows import MEDIA_HOST, Rows, StoryBody
-from services.stories.store.shelf import Shelf
+from services.stories.rules import TrayAuthor, TrayStory
+from services.stories.store.cache import TrayCache
+from services.stories.store.rows import MEDIA_HOST, Stories, StoryBody
+from services.stories.store.stale import StaleViewers
 from services.stories.store.trays import Trays
 
-ROWS: Final = web.AppKey("ROWS", Rows)
-SHELF: Final = web.AppKey("SHELF", Shelf)
+STORIES: Final = web.AppKey("STORIES", Stories)
+CACHE: Final = web.AppKey("CACHE", TrayCache)
 TRAYS: Final = web.AppKey("TRAYS", Trays)
-OWED: Final = web.AppKey("OWED", Owed)
+STALE: Final = web.AppKey("STALE", StaleViewers)
 GUARD: Final = web.AppKey("GUARD", Guard)
 _PLACEHOLDER: Final = f'"url":"{MEDIA_HOST}/'.encode()
 
@@ -53,7 +53,7 @@ class StoryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     story: Story
 
 
-class TrayStory(StoryBody, frozen=True, kw_only=True):
+class StoryInTray(StoryBody, frozen=True, kw_only=True):
     """A story, and whether the viewer has seen it."""
 
     seen: bool
@@ -64,7 +64,7 @@ class TrayItem(msgspec.Struct, frozen=True, kw_only=True):
 
     author: Person
     unseen: bool
-    stories: list[TrayStory]
+    stories: list[StoryInTray]
 
 
 class TrayAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,12 +74,12 @@ class TrayAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def create(request: web.Request) -> web.Response:
-    """Tell a story: it is there for 24 hours, and so is its photo unless a post shows it."""
+    """Create a story: it is there for 24 hours, and so is its photo unless a post shows it."""
     with stage(request, "parse"):
         author_id = viewer(request)
         media_id = body_id(request, "media_id", (await body.read(request, NewStory)).media_id)
     shard = ids.shard_of(author_id)
-    rows = request.app[ROWS]
+    rows = request.app[STORIES]
     with stage(request, "load"):
         story_id = new_id(request.app, shard)
         event = StoryCreated(
@@ -91,15 +91,15 @@ async def create(request: web.Request) -> web.Response:
         )
     with stage(request, "write"):
         async with rows.transaction(shard) as connection:
-            replayed, story = await rows.tell(request, connection, event)
+            replayed, story = await rows.create(request, connection, event)
             if story is None:
                 assert replayed is not None
                 return replayed
             author, _, members = story.card.partition(b"\n")
             made = _answered(request, b'{"story":{%s,"author":%s}}' % (members, author), status=201)
             response = await idempotency.finish(request, connection, shard, made)
-        with suppress(Failure):  # the story's event makes sure of it
-            await request.app[GUARD].call(functools.partial(request.app[SHELF].add, [story]))
+        with suppress(Failure):  # the story's event repeats it
+            await request.app[GUARD].call(functools.partial(request.app[CACHE].add, [story]))
     with stage(request, "present"):
         return response
 
@@ -116,13 +116,13 @@ async def tray(request: web.Request) -> web.Response:
         return _answered(request, b'{"items":[%s]}' % items)
 
 
-def _item(author: Author, seen: frozenset[int]) -> bytes:
+def _item(author: TrayAuthor, seen: frozenset[int]) -> bytes:
     stories = b",".join(_shown(story, seen=story.story_id in seen) for story in author.stories)
     card, _, _ = author.stories[-1].card.partition(b"\n")
     return b'{"author":%s,"unseen":%s,"stories":[%s]}' % (card, b"true" if author.unseen else b"false", stories)
 
 
-def _shown(story: Telling, *, seen: bool) -> bytes:
+def _shown(story: TrayStory, *, seen: bool) -> bytes:
     _, _, members = story.card.partition(b"\n")
     return b'{%s,"seen":%s}' % (members, b"true" if seen else b"false")
 
@@ -138,16 +138,16 @@ def _answered(request: web.Request, data: bytes, *, status: int = 200) -> web.Re
 async def see(request: web.Request) -> web.Response:
     """Note that the viewer has seen a story."""
     story_id, viewer_id, now = path_id(request, "story_id"), viewer(request), now_ms()
-    rows = request.app[ROWS]
+    rows = request.app[STORIES]
     with stage(request, "write"):
         _, expires_ms = await _living(request, story_id, viewer_id, now)
         await rows.see(viewer_id, story_id, story_expires_ms=expires_ms, now_ms=now)
         try:
             await request.app[GUARD].call(
-                functools.partial(request.app[SHELF].see, viewer_id, {story_id: expires_ms}, now_ms=now)
+                functools.partial(request.app[CACHE].see, viewer_id, {story_id: expires_ms}, now_ms=now)
             )
         except Failure:
-            request.app[OWED].add(viewer_id)
+            request.app[STALE].add(viewer_id)
     with stage(request, "present"):
         return empty()
 
@@ -165,17 +165,17 @@ async def delete(request: web.Request) -> web.Response:
             raise Forbidden("Only its author may delete a story")
         stamp = outbox.stamp(request.app, ids.shard_of(story_id))
         event = StoryDeleted(**stamp, story_id=story_id, author_id=author_id, expires_ms=expires_ms)
-        if not await request.app[ROWS].delete(event):
+        if not await request.app[STORIES].delete(event):
             raise NotFound(f"No story {story_id}")
-        with suppress(Failure):  # the event makes sure of it
-            await request.app[GUARD].call(functools.partial(request.app[SHELF].take_off, [event]))
+        with suppress(Failure):  # the event repeats it
+            await request.app[GUARD].call(functools.partial(request.app[CACHE].take_off, [event]))
     with stage(request, "present"):
         return empty()
 
 
 async def _living(request: web.Request, story_id: int, viewer_id: int, now: int) -> tuple[int, int]:
     """Author and end of a story that is there for the viewer; raises NotFound."""
-    found = await request.app[ROWS].of(story_id, viewer_id=viewer_id)
+    found = await request.app[STORIES].author_and_end(story_id, viewer_id=viewer_id)
     if found is None or not rules.alive(found[1], now_ms=now):
         raise NotFound(f"No story {story_id}")
     return found

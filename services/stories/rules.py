@@ -14,8 +14,8 @@ _FAILED: Final = f'"state":"{PhotoState.FAILED}"'.encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
-    """One story as the tray needs it; ``card`` is its encoded content, empty of one that was deleted."""
+class TrayStory:
+    """One story in a tray; ``card`` is its encoded content, empty for a deleted story."""
 
     story_id: int
     author_id: int
@@ -24,12 +24,12 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Author:
+class TrayAuthor:
     """One author's part of the tray, oldest story first, as they are watched."""
 
     author_id: int
     unseen: bool
-    stories: tuple[Telling, ...]
+    stories: tuple[TrayStory, ...]
 
 
 def expires_ms(created_ms: int) -> int:
@@ -42,21 +42,21 @@ def alive(story_expires_ms: int, *, now_ms: int) -> bool:
     return now_ms < story_expires_ms
 
 
-def is_shown(story: Telling, *, viewer_id: int) -> bool:
+def is_shown(story: TrayStory, *, viewer_id: int) -> bool:
     """Whether a viewer sees the story: one whose photo failed is its author's alone."""
     # quotes within texts are escaped, so nothing but the photo's own state can match
     return story.author_id == viewer_id or _FAILED not in story.card
 
 
-def tray(stories: Iterable[Telling], *, viewer_id: int, seen: Collection[int], now_ms: int) -> list[Author]:
+def tray(stories: Iterable[TrayStory], *, viewer_id: int, seen: Collection[int], now_ms: int) -> list[TrayAuthor]:
     """The viewer first, then authors with something unseen, then those with the newest story; at most `AUTHORS_MAX`.
 
-    A story that is told twice (by two caches' writes) is shown once, in its longer form: the one with the pictures; and
-    not at all where one of them says that it was deleted.
+    A story that is cached twice (by two writers) is shown once, in its longer form, the one with the pictures; and not
+    at all where one of them says that it was deleted.
     """
     stories = tuple(stories)
     deleted = {story.story_id for story in stories if not story.card}
-    by_author: dict[int, dict[int, Telling]] = {}
+    by_author: dict[int, dict[int, TrayStory]] = {}
     for story in stories:
         if story.story_id in deleted or not alive(story.expires_ms, now_ms=now_ms):
             continue
@@ -67,7 +67,7 @@ def tray(stories: Iterable[Telling], *, viewer_id: int, seen: Collection[int], n
         if known is None or len(known.card) < len(story.card):
             mine[story.story_id] = story
     authors = [
-        Author(
+        TrayAuthor(
             author_id=author_id,
             unseen=any(story_id not in seen for story_id in mine),
             stories=tuple(mine[story_id] for story_id in sorted(mine)),

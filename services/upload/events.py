@@ -52,7 +52,7 @@ class Sweeper:
 
         The area itself is listed, a part at a time, so that nothing stays there, whoever put it and whenever.
         """
-        bucket, swept = self._objects.told.uploads_bucket, 0
+        bucket, swept = self._objects.settings.uploads_bucket, 0
         for _ in range(_LISTS_MAX):
             keys = await self._objects.keys(bucket=bucket, prefix=rules.FOLDER, after=self._after)
             self._after = keys[-1] if len(keys) == LISTED_MAX else ""
@@ -66,7 +66,7 @@ class Sweeper:
         return swept
 
     async def _delete(self, keys: Sequence[str]) -> None:
-        await self._objects.delete_all(bucket=self._objects.told.uploads_bucket, keys=keys)
+        await self._objects.delete_all(bucket=self._objects.settings.uploads_bucket, keys=keys)
 
 
 SWEEPER: Final = web.AppKey("SWEEPER", Sweeper)

@@ -44,7 +44,7 @@ class NewMedia(body.Body, frozen=True, kw_only=True):
 
 
 class MediaCompletion(body.Body, frozen=True, kw_only=True):
-    """What `media.complete` may be told: the checksum of what was put, in hexadecimal."""
+    """Body of `media.complete`: the checksum of what was put, in hexadecimal."""
 
     checksum_sha256: Checksum | None = None
 
@@ -192,7 +192,7 @@ async def delete(request: web.Request) -> web.Response:
         if photo.state is PhotoState.REGISTERED:
             with suppress(Failure):  # the media worker does it too, and again until it is done
                 objects = request.app[OBJECTS]
-                await objects.spend(bucket=objects.told.uploads_bucket, key=photo.object_key)
+                await objects.spend(bucket=objects.settings.uploads_bucket, key=photo.object_key)
     with stage(request, "present"):
         return empty()
 
@@ -245,7 +245,7 @@ def _registered(request: web.Request, photo: Upload) -> NewMediaAnswer:
         "If-None-Match": "*",  # the store takes it only where nothing lies yet
     }
     url = objects.presigned_put(
-        bucket=objects.told.uploads_bucket,
+        bucket=objects.settings.uploads_bucket,
         key=photo.object_key,
         headers=headers,
         expires_seconds=rules.UPLOAD_SECONDS,
@@ -261,7 +261,7 @@ def _registered(request: web.Request, photo: Upload) -> NewMediaAnswer:
 async def _verify(request: web.Request, photo: Upload, checksum_sha256: str | None) -> None:
     """Raise Conflict when nothing was put, Invalid that names what differs from what was announced."""
     objects = request.app[OBJECTS]
-    bucket = objects.told.uploads_bucket
+    bucket = objects.settings.uploads_bucket
     try:
         head = await objects.head(bucket=bucket, key=photo.object_key)
     except NotFound as missing:

@@ -2,8 +2,8 @@
 
 The full database is a gigabyte in memory and changes by the day; that belongs to a deployment, not to a bench.
 
-It gets whole photos, and none that the gate of the media worker refused. Fuzzy hashes of images are off: they decode a
-photo in this process, without a bound on its memory, and no signature of ours asks for them. What exceeds a limit is
+It gets whole photos, and none that the checks of the media worker refused. Fuzzy hashes of images are off: they decode
+a photo in this process, without a bound on its memory, and no signature of ours asks for them. What exceeds a limit is
 reported, so that nothing passes that was not looked through.
 """
 

@@ -36,7 +36,7 @@ from services.kit.app import HTTP
 from services.kit.bus import CONSUMERS
 from services.kit.outbox import OUTBOX
 from services.kit.process import build
-from services.media.events.workers import WORKERS
+from services.media.events.scheduler import SCHEDULER
 
 SCENARIO = Path(__file__).resolve().parents[2] / "scenarios" / "viral_post_small.yaml"
 DRAIN_SECONDS = 60.0
@@ -151,7 +151,7 @@ class System:
         for app in self.apps.values():
             if OUTBOX in app and await app[OUTBOX].pending():
                 return False
-            if WORKERS in app and not await app[WORKERS].idle():
+            if SCHEDULER in app and not await app[SCHEDULER].idle():
                 return False
         for app in self.apps.values():
             for consumer in app.get(CONSUMERS, []):

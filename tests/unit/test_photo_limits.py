@@ -1,4 +1,4 @@
-"""The limits of one photo in upload, gate, decoders, scanner and containers fit each other."""
+"""The limits of one photo in upload, checks, decoders, scanner and containers fit each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 
 from core.policies import photo
 from core.policies.photo import Lane
-from services.media.events.workers import SOON_SECONDS
+from services.media.events.scheduler import SOON_SECONDS
 from services.media.rules import work
 from services.media.store.scanner import SECONDS_MAX
 from services.upload import rules as upload
@@ -44,7 +44,7 @@ def test_a_scanner_says_that_it_took_too_long_before_its_caller_gives_up(setting
 
 
 @pytest.mark.parametrize("lane", Lane)
-def test_a_decoder_may_take_what_the_gate_let_through_and_is_ended_before_its_lease(lane: Lane) -> None:
+def test_a_decoder_may_take_what_the_checks_let_through_and_is_ended_before_its_lease(lane: Lane) -> None:
     assert 3 * photo.DECODE_SECONDS_MAX[lane] <= photo.CPU_SECONDS_MAX[lane]  # encoding, and a slower machine
     assert 10 * photo.CPU_SECONDS_MAX[lane] <= work.RENDER_SECONDS_MAX[lane]  # on cores that others keep busy
     assert SECONDS_MAX + work.RENDER_SECONDS_MAX[lane] < work.LEASE_SECONDS

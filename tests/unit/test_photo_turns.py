@@ -7,14 +7,14 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.media.events.queue import Queue, Turn
+from services.media.events.queue import Queue, TakenPhoto
 
 
 def turns(arrivals: list[tuple[int, int]], *, workers: int) -> list[int]:
     """Owners in the order in which they are served: (turn before which it comes, owner); one photo ends a turn."""
 
     async def serve() -> list[int]:
-        queue, running, order = Queue(waiting_max=1_000, owner_max=1_000), list[Turn](), list[int]()
+        queue, running, order = Queue(waiting_max=1_000, owner_max=1_000), list[TakenPhoto](), list[int]()
         late = sorted(enumerate(arrivals), key=lambda each: each[1][0])
         while late or len(queue):
             while late and (late[0][1][0] <= len(order) or not len(queue)):

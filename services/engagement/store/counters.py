@@ -1,7 +1,7 @@
-"""Tells Redis of new counts and likes, within a deadline; what it could not be told is remembered and told later.
+"""Writes new counts and likes to Redis within a deadline; what could not be written is remembered and written later.
 
-A like is accepted while Redis is down. What Redis then lacks is owed: read again from PostgreSQL and written once Redis
-answers. Debts are bounded; beyond the bound, and after a crash, the keys' time to live ends the disagreement.
+A like is accepted while Redis is down. What Redis then lacks is owed: it is read again from PostgreSQL and written once
+Redis answers. What is owed is bounded; beyond the bound, and after a crash, the keys' time to live ends the difference.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from services.kit.stores.postgres import Connection, Shards, schema
 from services.kit.stores.reactions import Mark, Reactions, Tally
 
 _OWED_MAX: Final = 20_000
-_SETTLED_MAX: Final = 500  # debts paid at once
+_SETTLED_MAX: Final = 500  # written at once
 _PATIENCE_SECONDS: Final = 1.5  # longer than a late command can still be under way
 _log = structlog.get_logger("counters")
 
@@ -38,10 +38,10 @@ class Counters:
 
     def __init__(self, shards: Shards, reactions: Reactions, guard: Guard):
         self._shards, self._reactions, self._guard = shards, reactions, guard
-        self._owed_posts: dict[int, float] = {}  # post → when the debt may be paid
+        self._owed_posts: dict[int, float] = {}  # post → when it may be written again
         self._owed_people: dict[int, float] = {}
 
-    async def tell(
+    async def publish(
         self, *, likes: Sequence[Tally] = (), comments: Sequence[Tally] = (), marks: Sequence[Mark] = ()
     ) -> None:
         """Write to Redis, or remember to; raises nothing that a store may raise."""
@@ -55,10 +55,10 @@ class Counters:
 
     def _owe(self, post_ids: Iterable[int], user_ids: Iterable[int]) -> None:
         due = monotonic() + _PATIENCE_SECONDS
-        for debts, wanted in ((self._owed_posts, post_ids), (self._owed_people, user_ids)):
+        for owed, wanted in ((self._owed_posts, post_ids), (self._owed_people, user_ids)):
             for identifier in wanted:
-                if identifier in debts or len(debts) < _OWED_MAX:
-                    debts[identifier] = due
+                if identifier in owed or len(owed) < _OWED_MAX:
+                    owed[identifier] = due
 
     @property
     def owed(self) -> int:
@@ -66,7 +66,7 @@ class Counters:
         return len(self._owed_posts) + len(self._owed_people)
 
     async def settle(self) -> None:
-        """Pay what is due; raises Unavailable or DeadlineExceeded, and the rest stays owed."""
+        """Write what is due; raises Unavailable or DeadlineExceeded, and the rest stays owed."""
         now = monotonic()
         posts = [post_id for post_id, due in self._owed_posts.items() if due <= now][:_SETTLED_MAX]
         people = [user_id for user_id, due in self._owed_people.items() if due <= now][:_SETTLED_MAX]
@@ -75,10 +75,10 @@ class Counters:
         tallies = await self.tallies(posts)
         await self._guard.call(lambda: self._reactions.put(likes=tallies.likes, comments=tallies.comments))
         await self._guard.call(lambda: self._reactions.forget(people))
-        for debts, paid in ((self._owed_posts, posts), (self._owed_people, people)):
-            for identifier in paid:
-                if debts[identifier] <= now:  # not owed anew meanwhile
-                    del debts[identifier]
+        for owed, done in ((self._owed_posts, posts), (self._owed_people, people)):
+            for identifier in done:
+                if owed[identifier] <= now:  # not owed again meanwhile
+                    del owed[identifier]
 
     async def tallies(self, post_ids: Iterable[int]) -> Tallies:
         """Counts of posts as PostgreSQL has them."""

@@ -18,7 +18,7 @@ from aiohttp import web
 from core import ids
 from core.failures import Failure, NotFound, Overloaded
 from core.messages import LikeCreated, LikeDeleted
-from services.engagement.rules import Wish, batch
+from services.engagement.rules import LikeChange, batch
 from services.engagement.store.counters import Counters
 from services.kit import outbox as outbox_
 from services.kit.outbox import Outbox
@@ -26,87 +26,87 @@ from services.kit.stores import hidden
 from services.kit.stores.postgres import Shards, schema
 from services.kit.stores.reactions import Mark, Tally
 
-_WAITING_MAX: Final = 2_000  # wishes that wait for one shard; more are refused
+_WAITING_MAX: Final = 2_000  # changes that wait for one shard; more are refused
 _log = structlog.get_logger("likes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Ticket:
-    """A wish on its way: ``written`` when it has committed, ``counted`` when Redis has been told or given up on."""
+class PendingLike:
+    """A change under way: ``written`` once it has committed, ``counted`` once Redis has it or was given up on."""
 
-    wish: Wish
+    change: LikeChange
     written: asyncio.Future[Tally]
     counted: asyncio.Future[None]
 
 
 class Likes:
-    """All likes."""
+    """All likes; changes are queued for each shard."""
 
     def __init__(self, app: web.Application, shards: Shards, outbox: Outbox, counters: Counters):
         self._app, self._shards, self._outbox, self._counters = app, shards, outbox, counters
-        self._waiting: dict[int, deque[Ticket]] = {}
+        self._waiting: dict[int, deque[PendingLike]] = {}
         self._workers: dict[int, asyncio.Task[None]] = {}
 
-    def ask(self, wish: Wish) -> Ticket:
-        """Hand in a wish; its futures tell NotFound, Unavailable, DeadlineExceeded. Raises Overloaded."""
+    def submit(self, change: LikeChange) -> PendingLike:
+        """Queue a change; its futures raise NotFound, Unavailable, DeadlineExceeded. Raises Overloaded."""
         loop = asyncio.get_running_loop()
-        shard = ids.shard_of(wish.post_id)
+        shard = ids.shard_of(change.post_id)
         waiting = self._waiting.setdefault(shard, deque())
         if len(waiting) >= _WAITING_MAX:
             raise Overloaded("Too many likes wait for their turn", retry_after_seconds=1.0)
-        ticket = Ticket(wish=wish, written=loop.create_future(), counted=loop.create_future())
-        waiting.append(ticket)
+        pending = PendingLike(change=change, written=loop.create_future(), counted=loop.create_future())
+        waiting.append(pending)
         if shard not in self._workers:
             self._workers[shard] = loop.create_task(self._work(shard, waiting))
-        return ticket
+        return pending
 
-    async def _work(self, shard: int, waiting: deque[Ticket]) -> None:
+    async def _work(self, shard: int, waiting: deque[PendingLike]) -> None:
         try:
             while waiting:
                 everybody = list(waiting)
-                positions = set(batch(ticket.wish for ticket in everybody))
+                positions = set(batch(pending.change for pending in everybody))
                 waiting.clear()
-                waiting.extend(ticket for index, ticket in enumerate(everybody) if index not in positions)
-                await self._grant(shard, [everybody[index] for index in sorted(positions)])
+                waiting.extend(pending for index, pending in enumerate(everybody) if index not in positions)
+                await self._commit(shard, [everybody[index] for index in sorted(positions)])
         finally:
             del self._workers[shard]
 
-    async def _grant(self, shard: int, tickets: Sequence[Ticket]) -> None:
+    async def _commit(self, shard: int, together: Sequence[PendingLike]) -> None:
         try:
-            tallies = await self._write(shard, [ticket.wish for ticket in tickets])
+            tallies = await self._write(shard, [pending.change for pending in together])
         except Failure as failure:
-            for ticket in tickets:
-                _fail(ticket.written, failure)
-                _settle(ticket.counted)
+            for pending in together:
+                _fail(pending.written, failure)
+                _settle(pending.counted)
             return
-        except Exception as error:  # noqa: BLE001 - a bug: whoever waits is told, and it is logged whole
-            for ticket in tickets:
-                _fail(ticket.written, error)
-                _settle(ticket.counted)
+        except Exception as error:  # noqa: BLE001 - a bug: everyone who waits gets it, and it is logged whole
+            for pending in together:
+                _fail(pending.written, error)
+                _settle(pending.counted)
             _log.error("likes_failed", shard=shard, exc_info=error)
             return
         marks = []
-        for ticket in tickets:
-            wish = ticket.wish
-            tally = tallies.get((wish.post_id, wish.user_id))
+        for pending in together:
+            change = pending.change
+            tally = tallies.get((change.post_id, change.user_id))
             if tally is None:
-                _fail(ticket.written, NotFound(f"No post {wish.post_id}"))
-            elif not ticket.written.done():
-                ticket.written.set_result(tally)
+                _fail(pending.written, NotFound(f"No post {change.post_id}"))
+            elif not pending.written.done():
+                pending.written.set_result(tally)
             if tally is not None:
-                marks.append(Mark(user_id=wish.user_id, post_id=wish.post_id, liked=wish.liked))
-        # before the next batch, so that Redis hears of one person's like and unlike in the order they were granted
+                marks.append(Mark(user_id=change.user_id, post_id=change.post_id, liked=change.liked))
+        # before the next batch, so that Redis hears of one person's like and unlike in the order they were written
         counts = {tally.post_id: tally for tally in tallies.values()}
-        await self._counters.tell(likes=list(counts.values()), marks=marks)
-        for ticket in tickets:
-            _settle(ticket.counted)
+        await self._counters.publish(likes=list(counts.values()), marks=marks)
+        for pending in together:
+            _settle(pending.counted)
 
-    async def _write(self, shard: int, wishes: Sequence[Wish]) -> dict[tuple[int, int], Tally]:
-        """Grant the wishes; returns the post's count by post and person, of those who see it."""
+    async def _write(self, shard: int, changes: Sequence[LikeChange]) -> dict[tuple[int, int], Tally]:
+        """Write the changes; returns the post's count by post and person, for those who see the post."""
         s = schema(shard)
         # in one order everywhere, so that two processes cannot wait for each other's rows
-        wishes = sorted(wishes, key=lambda wish: (wish.post_id, wish.user_id))
-        values = [self._outbox.values(self._event(shard, wish)) for wish in wishes]
+        changes = sorted(changes, key=lambda change: (change.post_id, change.user_id))
+        values = [self._outbox.values(self._event(shard, change)) for change in changes]
         async with self._shards.connection(shard) as connection:
             cursor = await connection.execute(
                 "WITH asked AS MATERIALIZED (SELECT * FROM unnest(%(posts)s::bigint[], %(users)s::bigint[],"
@@ -124,14 +124,14 @@ class Likes:
                 " SELECT post_id, sum(step), 1 FROM changed GROUP BY post_id ORDER BY post_id"
                 " ON CONFLICT (post_id) DO UPDATE SET count = c.count + excluded.count, version = c.version + 1"
                 " RETURNING post_id, count, version),"
-                f" told AS (INSERT INTO {s}.outbox (component, topic, key, payload)"
+                f" published AS (INSERT INTO {s}.outbox (component, topic, key, payload)"
                 " SELECT %(component)s, topic, key, payload FROM asked JOIN changed USING (post_id, user_id))"
                 " SELECT post_id, a.user_id, coalesce(n.count, c.count, 0), coalesce(n.version, c.version, 0)"
                 f" FROM asked a LEFT JOIN counted n USING (post_id) LEFT JOIN {s}.like_counts c USING (post_id)",
                 {
-                    "posts": [wish.post_id for wish in wishes],
-                    "users": [wish.user_id for wish in wishes],
-                    "liked": [wish.liked for wish in wishes],
+                    "posts": [change.post_id for change in changes],
+                    "users": [change.user_id for change in changes],
+                    "liked": [change.liked for change in changes],
                     "topics": [each["topic"] for each in values],
                     "keys": [each["key"] for each in values],
                     "payloads": [each["payload"] for each in values],
@@ -142,11 +142,11 @@ class Likes:
         self._outbox.signal(shard)
         return {(row[0], row[1]): Tally(post_id=row[0], count=row[2], version=row[3]) for row in rows}
 
-    def _event(self, shard: int, wish: Wish) -> LikeCreated | LikeDeleted:
+    def _event(self, shard: int, change: LikeChange) -> LikeCreated | LikeDeleted:
         stamp = outbox_.stamp(self._app, shard)
-        stamp["request_id"] = wish.request_id
-        kind = LikeCreated if wish.liked else LikeDeleted
-        return kind(**stamp, post_id=wish.post_id, user_id=wish.user_id)
+        stamp["request_id"] = change.request_id
+        kind = LikeCreated if change.liked else LikeDeleted
+        return kind(**stamp, post_id=change.post_id, user_id=change.user_id)
 
 
 def _fail(future: asyncio.Future[Tally], error: Exception) -> None:

@@ -41,13 +41,13 @@ async def read(request: web.Request) -> web.Response:
     viewer_id = viewer(request)
     asked = pages.query(request, FeedQuery)
     position = _position(request, asked)
-    told = request.app[SCENARIO].system.feed
+    feed_settings = request.app[SCENARIO].system.feed
     ads = request.app[SKELETONS].ads()
     slots = quota(
-        told.page if asked.limit is None else asked.limit,
-        followed_ratio=told.mix.followed_ratio,
-        recommended_ratio=told.mix.recommended_ratio,
-        ads_ratio=told.mix.ads_ratio,
+        feed_settings.page if asked.limit is None else asked.limit,
+        followed_ratio=feed_settings.mix.followed_ratio,
+        recommended_ratio=feed_settings.mix.recommended_ratio,
+        ads_ratio=feed_settings.mix.ads_ratio,
         ads=len(ads),
         shown=position.items,
     )

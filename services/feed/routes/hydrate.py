@@ -92,7 +92,7 @@ class Hydration:
         cold: list[int] = []  # posts without a card
         uncounted: list[int] = []
         for post_id, value, like_count, comment_count in zip(post_ids, values, likes, comments, strict=True):
-            card = self._cards.told(value)
+            card = self._cards.decode(value)
             if card is True:
                 cold.append(post_id)
             elif card is not False:

@@ -5,7 +5,7 @@ that id does not say is bounded, and so is the cursor (`BYTES_MAX`):
 
 - posts put off (a third in a row of one author) wait, `WAITING_MAX` at most, and come first on the next page;
 - a post that existed when the session began may be delivered after the page on which it would have stood. The newest
-  followed posts given leave marks, so that a late one is told from them and comes first on the next page;
+  followed posts given leave marks, so that a late one can be distinguished and comes first on the next page;
 - recommendations have no order that lasts: each one given leaves a mark of 32 bits. The last `GIVEN_MAX` are in the
   cursor, those before them in Redis (`services.feed.store.sessions`).
 
@@ -27,7 +27,7 @@ Mode = Literal["ranked", "chronological"]
 WAITING_MAX: Final = 16  # posts put off
 GIVEN_MAX: Final = 100  # recommendations remembered in the cursor: a page's worth at least
 KEPT_MAX: Final = 4_096  # recommendations of one session
-_WATCHED: Final = 24  # newest followed posts given that late ones are told from
+_WATCHED: Final = 24  # newest followed posts given that late ones are distinguished from
 _WATCHED_MAX: Final = 40  # with the late ones among them
 _LATE_READ_MAX: Final = 80  # posts looked at for late ones: those given, those waiting, and as many late ones
 
@@ -70,7 +70,7 @@ class Position:
 
     @property
     def late(self) -> Span | None:
-        """Where late posts may be; None where none can be told any more."""
+        """Where late posts may be; None where they can no longer be distinguished."""
         oldest = max(self.watch, self.before)
         if oldest > self.start:
             return None

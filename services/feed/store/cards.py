@@ -90,7 +90,7 @@ class Cards:
         """Key of a post's card."""
         return f"{_KEY}{post_id}"
 
-    def told(self, value: bytes | None) -> Card | bool:
+    def decode(self, value: bytes | None) -> Card | bool:
         """A card from what Redis holds: False for a post that is gone, True for one that must be loaded."""
         if value is None:
             return True
@@ -244,9 +244,9 @@ class Cards:
         """Cards of those posts that exist, from Redis or else PostgreSQL, kept: for what no reader waits for."""
         with reaching():
             values: Any = await self._redis.mget([self.key(post_id) for post_id in post_ids]) if post_ids else []
-        told = {post_id: self.told(value) for post_id, value in zip(post_ids, values, strict=True)}
-        found = {post_id: card for post_id, card in told.items() if isinstance(card, Card)}
-        missing = [post_id for post_id, card in told.items() if card is True]
+        decoded = {post_id: self.decode(value) for post_id, value in zip(post_ids, values, strict=True)}
+        found = {post_id: card for post_id, card in decoded.items() if isinstance(card, Card)}
+        missing = [post_id for post_id, card in decoded.items() if card is True]
         if missing:
             loaded = await self.load(missing)
             await self.keep(missing, loaded)

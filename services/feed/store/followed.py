@@ -119,7 +119,7 @@ class Followed:
                 if ask.late is not None:
                     timelines.ask_between(pipe, key, *_between_ms(ask.late), count=ask.late.count)
                 results = await pipe.execute()
-        found = timelines.told(results[:2])
+        found = timelines.decode(results[:2])
         post_ids = [entry.post_id for entry in found.entries]
         if ask.late is not None:
             late = [post_id for post_id in map(int, results[2]) if ask.late.holds(post_id)]

@@ -68,7 +68,7 @@ def ask(pipe: Pipeline, user_id: int) -> None:
     pipe.smembers(key(user_id))
 
 
-def told(members: Any) -> frozenset[int] | None:
+def decode(members: Any) -> frozenset[int] | None:
     """Followed ids from the result of `ask`; None when the set is missing or not whole: ask PostgreSQL."""
     if _WHOLE not in members:
         return None
@@ -83,10 +83,10 @@ class Following:
         self._add, self._remove, self._fill = (redis.register_script(text) for text in (_ADD, _REMOVE, _FILL))
 
     async def read(self, user_id: int) -> frozenset[int] | None:
-        """`ask` and `told` in a round trip of their own."""
+        """`ask` and `decode` in a round trip of their own."""
         with reaching():
             members: Any = await self._redis.smembers(key(user_id))
-        return told(members)
+        return decode(members)
 
     async def add(self, user_id: int, followee_id: int) -> bool:
         """Write through a follow; False when the set is missing, and so may be refilled."""

@@ -44,11 +44,11 @@ class Objects:
     Calls are refused at once while the store is known to be down (`services.kit.stores.health`).
     """
 
-    def __init__(self, told: settings.Objects, *, threads: int = _THREADS, metrics: Metrics | None = None):
-        self.told = told
-        self._health = Health("The object store", functools.partial(_probe, told.endpoint), metrics=metrics)
-        self._client = _client(told, told.endpoint)
-        self._signer = _client(told, told.public_endpoint)
+    def __init__(self, object_settings: settings.Objects, *, threads: int = _THREADS, metrics: Metrics | None = None):
+        self.settings = object_settings
+        self._health = Health("The object store", functools.partial(_probe, object_settings.endpoint), metrics=metrics)
+        self._client = _client(object_settings, object_settings.endpoint)
+        self._signer = _client(object_settings, object_settings.public_endpoint)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="objects")
         self._waiting, self._waiting_max = 0, threads + _WAITING_MAX
 
@@ -174,13 +174,13 @@ async def _probe(endpoint: str) -> None:
             writer.close()
 
 
-def _client(told: settings.Objects, endpoint: str) -> Any:
+def _client(object_settings: settings.Objects, endpoint: str) -> Any:
     return boto3.client(
         "s3",
         endpoint_url=endpoint,
-        region_name=told.region,
-        aws_access_key_id=told.access_key,
-        aws_secret_access_key=told.secret_key,
+        region_name=object_settings.region,
+        aws_access_key_id=object_settings.access_key,
+        aws_secret_access_key=object_settings.secret_key,
         config=Config(
             signature_version="s3v4",
             s3={"addressing_style": "path"},

@@ -33,7 +33,8 @@ R = TypeVar("R")
 
 _WAITING_MAX: Final = 256  # requests that wait for a connection of one instance; more are refused
 _START_SECONDS: Final = 20.0
-#: Above the server's own limit of a statement, which is told in words; this one is for a server that says nothing.
+#: Above the server's own limit of a statement, which gives an error message; this one is for a server that says
+#: nothing.
 _MARGIN_SECONDS: Final = 0.5
 _ANSWER_SECONDS: Final = 2.0 + _MARGIN_SECONDS
 _LET_GO_SECONDS: Final = 0.25
@@ -94,18 +95,20 @@ class Shards:
     Requests for an instance that is known to be down are refused at once (`services.kit.stores.health`).
     """
 
-    def __init__(self, told: settings.Postgres, *, component: str, disk: str = "", metrics: Metrics | None = None):
+    def __init__(
+        self, postgres_settings: settings.Postgres, *, component: str, disk: str = "", metrics: Metrics | None = None
+    ):
         self._disk = disk
-        self.count = told.logical_shards
-        self.instances = len(told.dsns)
-        self._dsns = told.dsns
-        self._answer_seconds = told.timeout_seconds + _MARGIN_SECONDS
+        self.count = postgres_settings.logical_shards
+        self.instances = len(postgres_settings.dsns)
+        self._dsns = postgres_settings.dsns
+        self._answer_seconds = postgres_settings.timeout_seconds + _MARGIN_SECONDS
         self._kwargs: dict[str, Any] = {
             "autocommit": True,
-            "connect_timeout": max(2, round(told.timeout_seconds)),
+            "connect_timeout": max(2, round(postgres_settings.timeout_seconds)),
             "application_name": f"windtunnel {component}",
-            "options": f"-c statement_timeout={round(told.timeout_seconds * 1000)} -c client_min_messages=warning"
-            " -c idle_in_transaction_session_timeout=30000",
+            "options": f"-c statement_timeout={round(postgres_settings.timeout_seconds * 1000)}"
+            " -c client_min_messages=warning -c idle_in_transaction_session_timeout=30000",
         }
         self._pools = tuple(
             AsyncConnectionPool(
@@ -114,14 +117,14 @@ class Shards:
                 kwargs=self._kwargs,
                 configure=self._configure,
                 min_size=1,
-                max_size=told.pool_size_max,
+                max_size=postgres_settings.pool_size_max,
                 max_waiting=_WAITING_MAX,
-                timeout=told.timeout_seconds,
+                timeout=postgres_settings.timeout_seconds,
                 open=False,
                 name=f"{component}-{index}",
                 num_workers=1,
             )
-            for index, dsn in enumerate(told.dsns)
+            for index, dsn in enumerate(postgres_settings.dsns)
         )
         self._health = tuple(
             Health(f"PostgreSQL instance {index}", functools.partial(self._probe, index), metrics=metrics)

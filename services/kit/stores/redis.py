@@ -49,16 +49,16 @@ class _Connection(Connection):
             return super().pack_command(*args)
 
 
-def client(told: settings.Redis) -> Redis:
+def client(redis_settings: settings.Redis) -> Redis:
     """A client that answers bytes; use `aclose` when done."""
     pool: BlockingConnectionPool = BlockingConnectionPool(
         connection_class=_Connection,
-        host=told.host,
-        port=told.port,
-        max_connections=told.pool_size_max,
-        timeout=told.timeout_seconds,
-        socket_timeout=told.timeout_seconds,
-        socket_connect_timeout=told.timeout_seconds,
+        host=redis_settings.host,
+        port=redis_settings.port,
+        max_connections=redis_settings.pool_size_max,
+        timeout=redis_settings.timeout_seconds,
+        socket_timeout=redis_settings.timeout_seconds,
+        socket_connect_timeout=redis_settings.timeout_seconds,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
     )

@@ -132,7 +132,7 @@ def ask_between(pipe: Pipeline, key: str, newest_ms: int, oldest_ms: int, *, cou
     pipe.zrevrangebyscore(key, newest_ms, oldest_ms, start=0, num=count)
 
 
-def told(results: Sequence[Any]) -> Timeline:
+def decode(results: Sequence[Any]) -> Timeline:
     """The timeline from the two results of `ask`."""
     score, rows = results
     state, floor_ms = marked(score)
@@ -151,11 +151,11 @@ def marked(score: Any) -> tuple[State, int]:
 
 
 async def read(redis: Redis, key: str, *, count: int, before_ms: int | None = None) -> Timeline:
-    """`ask` and `told` in a round trip of their own; raises Unavailable, DeadlineExceeded."""
+    """`ask` and `decode` in a round trip of their own; raises Unavailable, DeadlineExceeded."""
     with reaching():
         async with redis.pipeline(transaction=False) as pipe:
             ask(pipe, key, count=count, before_ms=before_ms)
-            return told(await pipe.execute())
+            return decode(await pipe.execute())
 
 
 class Timelines:

@@ -1,4 +1,4 @@
-"""What the media worker measures of photos, beside what every component measures of its operations."""
+"""Metrics of photos, beside those that every component has of its operations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 from core import names
 from core.policies.photo import Lane, Refusal
 from services.kit.metrics import Metrics
-from services.media.store.photos import Owed
+from services.media.store.photos import WaitingPhoto
 
 _SEEN_MAX: Final = 100_000
 
@@ -49,9 +49,9 @@ class Measures:
         """Count a photo that failed."""
         self._refused.labels(self._component, reason).inc()
 
-    def backlog(self, *, count: int, owed: list[Owed]) -> None:
+    def backlog(self, *, count: int, waiting: list[WaitingPhoto]) -> None:
         """Show how many photos wait, and for how long the first of those that were seen has."""
         now = monotonic()
-        self._since = {each.media_id: self._since.get(each.media_id, now) for each in owed[:_SEEN_MAX]}
+        self._since = {each.media_id: self._since.get(each.media_id, now) for each in waiting[:_SEEN_MAX]}
         self._waiting.set(count)
         self._oldest.set(max((now - since for since in self._since.values()), default=0.0))

@@ -10,7 +10,7 @@ from services.media.rules.turns import next_owner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class TakenPhoto:
     """A photo that a worker has taken."""
 
     media_id: int
@@ -49,7 +49,7 @@ class Queue:
         self._some.set()
         return True
 
-    async def take(self) -> Turn:
+    async def take(self) -> TakenPhoto:
         """The next photo, once there is one; `done` ends it."""
         while not self._waiting:
             self._served.clear()
@@ -59,7 +59,7 @@ class Queue:
         self._newcomer = not self._newcomer
         self._served.add(owner_id)
         mine = self._waiting.pop(owner_id)
-        turn = Turn(media_id=mine.popleft(), owner_id=owner_id)
+        turn = TakenPhoto(media_id=mine.popleft(), owner_id=owner_id)
         if mine:
             self._waiting[owner_id] = mine  # behind everybody else
         self._waiting_count -= 1
@@ -67,7 +67,7 @@ class Queue:
         self._running[owner_id] += 1
         return turn
 
-    def done(self, turn: Turn) -> None:
+    def done(self, turn: TakenPhoto) -> None:
         """Say that nobody works on the photo any more."""
         self._known.discard(turn.media_id)
         self._running[turn.owner_id] -= 1

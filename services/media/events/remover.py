@@ -1,4 +1,4 @@
-"""Removes photos that nothing shows any more: from PostgreSQL, then the object store, the shield, the edge; and again.
+"""Removes photos that nothing shows any more: from PostgreSQL, the object store, the shield, the edge; in passes.
 
 What is owed are rows in PostgreSQL, which are looked for every second, so nothing is lost with the log or this process.
 """
@@ -82,7 +82,7 @@ class Remover:
 
     async def _pass(self, removal: Removal) -> None:
         """Delete everything and have the CDN forget it; caches are purged even when the store cannot be reached."""
-        bucket, home = self._objects.told.media_bucket, folder(removal.media_id, secret=self._secret)
+        bucket, home = self._objects.settings.media_bucket, folder(removal.media_id, secret=self._secret)
         elsewhere = await self._removals.unused(key for key in removal.keys if not key.startswith(f"{home}/"))
         own = [key for key in removal.keys if key.startswith(f"{home}/")]
         trouble: Failure | None = None
@@ -91,7 +91,7 @@ class Remover:
                 await self._objects.delete_folder(bucket=bucket, folder=home)
                 await self._objects.delete_all(bucket=bucket, keys=elsewhere)
                 if removal.upload_key is not None and removal.passes == 0:
-                    await self._objects.spend(bucket=self._objects.told.uploads_bucket, key=removal.upload_key)
+                    await self._objects.spend(bucket=self._objects.settings.uploads_bucket, key=removal.upload_key)
             except Failure as failure:
                 trouble = failure
         with self._stage("purge"):

@@ -1,4 +1,4 @@
-"""JPEG as the gate reads it: markers and headers, no pixels (ITU-T T.81, Annex B).
+"""JPEG as the checks read it: markers and headers, no pixels (ITU-T T.81, Annex B).
 
 `read` also gives the bytes that a decoder may see: tables, frame and scans as they were, orientation and colour
 profile, and an end marker, which cameras and messengers lose. Comments, previews and what follows the end are left out,

@@ -1,4 +1,4 @@
-"""PNG as the gate reads it: chunks and the header, nothing inflated (ISO/IEC 15948)."""
+"""PNG as the checks read it: chunks and the header, nothing inflated (ISO/IEC 15948)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import msgspec
 import pyvips
 
 from core.policies.photo import Refusal
-from services.media.rules.gate import Checked
+from services.media.rules.checks import Checked
 from services.media.rules.refusal import Refused
 
 SIDE_MAX: Final = 4096
@@ -90,22 +90,22 @@ def _decoded(photo: Checked) -> Any:
         image = _small(_opened(photo, fail_on="error"))
     else:
         # libvips looks for warnings before each row, and so never after the last
-        told = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer()).decode(errors="replace").strip()
-        if told and not _harmless(told):
-            raise Refused(Refusal.DAMAGED, told[:200])
+        message = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer()).decode(errors="replace").strip()
+        if message and not _harmless(message):
+            raise Refused(Refusal.DAMAGED, message[:200])
     return image.autorot()  # of the whole photo in memory, which a sequential decode cannot give
 
 
-def _harmless(told: str) -> bool:
-    return any(each in told for each in _HARMLESS)
+def _harmless(message: str) -> bool:
+    return any(each in message for each in _HARMLESS)
 
 
 def damaged(error: pyvips.Error) -> Refused:
     """The refusal that a decoder's error means; raises MemoryError where it was our bound that it met."""
-    told = _detail(error)
-    if "out of memory" in told:
-        raise MemoryError(told) from error
-    return Refused(Refusal.DAMAGED, told)
+    message = _detail(error)
+    if "out of memory" in message:
+        raise MemoryError(message) from error
+    return Refused(Refusal.DAMAGED, message)
 
 
 def _detail(error: pyvips.Error) -> str:

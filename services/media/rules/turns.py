@@ -1,4 +1,4 @@
-"""Whose photo is next: turns go round over owners, so that who sent many waits for nobody but themselves."""
+"""Chooses whose photo is next: owners take turns, so that an owner who sent many photos delays nobody else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WebP as the gate reads it: the chunks of its RIFF container, nothing decoded (RFC 9649)."""
+"""WebP as the checks read it: the chunks of its RIFF container, nothing decoded (RFC 9649)."""
 
 from __future__ import annotations
 

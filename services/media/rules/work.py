@@ -1,4 +1,4 @@
-"""What is asked of a photo's process and what it answers, and the decisions around it."""
+"""Results of rendering a photo, addresses of its variants, and how often and how long it is tried."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ LEASE_SECONDS: Final = 900.0  # of a photo in work: longer than fetching, scanni
 CACHE_CONTROL: Final = "public, max-age=31536000, immutable"
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How the rendering of one photo ended: variants, or a refusal."""
+class RenderResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of rendering one photo: variants, or a refusal."""
 
     renderings: list[Rendering] = []
     refusal: Refusal | None = None
@@ -45,7 +45,7 @@ def object_key(at: str, rendering: Rendering) -> str:
 
 
 def variant(rendering: Rendering, key: str) -> Variant:
-    """What is told about a rendering that lies at ``key``."""
+    """The published description of a rendering stored at ``key``."""
     return Variant(
         name=rendering.name,
         object_key=key,

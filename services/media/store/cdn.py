@@ -20,8 +20,8 @@ _CONNECTIONS_MAX: Final = 4
 class Cdn:
     """Both tiers."""
 
-    def __init__(self, told: settings.Cdn):
-        self._told = told
+    def __init__(self, cdn_settings: settings.Cdn):
+        self._cdn_settings = cdn_settings
         self._session: aiohttp.ClientSession | None = None
 
     async def opened(self, _app: web.Application) -> AsyncIterator[None]:
@@ -38,7 +38,7 @@ class Cdn:
         other cannot be reached: what it forgets is out of sight.
         """
         wrong: list[str] = []
-        for base in (self._told.shield, self._told.edge):
+        for base in (self._cdn_settings.shield, self._cdn_settings.edge):
             answers = await asyncio.gather(*(self._purge(base, key) for key in keys))
             wrong += [answer for answer in answers if answer]
         if wrong:
@@ -47,7 +47,7 @@ class Cdn:
     async def _purge(self, base: str, key: str) -> str:
         """What was wrong; empty when the tier has forgotten it."""
         assert self._session is not None
-        headers = {PURGE_KEY_HEADER: self._told.purge_key}
+        headers = {PURGE_KEY_HEADER: self._cdn_settings.purge_key}
         try:
             async with self._session.request("PURGE", f"{base}/media/{key}", headers=headers) as answer:
                 return "" if answer.status == 200 else f"{base} answered {answer.status}"

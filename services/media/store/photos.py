@@ -44,7 +44,7 @@ _BACKLOG_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class PhotoJob:
     """A photo that waits to be processed."""
 
     media_id: int
@@ -58,7 +58,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Owed:
+class WaitingPhoto:
     """A photo that waits to be processed, or is in work."""
 
     media_id: int
@@ -67,14 +67,14 @@ class Owed:
     leased: bool  # somebody works on it, or it was put off
 
 
-class Photos:
-    """All photos."""
+class PhotoJobs:
+    """The photos that wait, their tries and their leases."""
 
     def __init__(self, shards: Shards, outbox: Outbox, *, holder: str, lease_seconds: float):
         self._shards, self._outbox = shards, outbox
         self._holder, self._lease_seconds = holder, lease_seconds
 
-    async def begin(self, media_id: int) -> Job | None:
+    async def begin(self, media_id: int) -> PhotoJob | None:
         """Count a try of the photo and lease it; None when it is done, refused, gone, or somebody works on it."""
         shard = ids.shard_of(media_id)
         s = schema(shard)
@@ -92,7 +92,7 @@ class Photos:
             row = await cursor.fetchone()
         if row is None:
             return None
-        return Job(
+        return PhotoJob(
             media_id=media_id,
             owner_id=row[0],
             object_key=row[1],
@@ -138,9 +138,9 @@ class Photos:
 
         return sum((await self._shards.for_each_shard(on)).values())
 
-    async def owed(self, *, owner_max: int, count_max: int) -> tuple[int, list[Owed]]:
+    async def waiting(self, *, owner_max: int, count_max: int) -> tuple[int, list[WaitingPhoto]]:
         """How many photos are not processed, and which: at most ``count_max`` of each shard and ``owner_max`` of an
-        owner, so that who sent many does not hide who sent one; the oldest first."""
+        owner, so that an owner with many photos does not hide one with few; oldest first."""
 
         async def on(connection: Connection, shard: int) -> Sequence[tuple[int, int, str, bool, int]]:
             s = schema(shard)
@@ -160,8 +160,8 @@ class Photos:
         except psycopg.errors.UndefinedTable:  # upload, whose table it is, has never started here
             return 0, []
         rows = sorted(row for part in found.values() for row in part)
-        owed = [Owed(media_id=row[0], owner_id=row[1], lane=Lane(row[2]), leased=row[3]) for row in rows]
-        return sum(part[0][4] for part in found.values() if part), owed
+        waiting = [WaitingPhoto(media_id=row[0], owner_id=row[1], lane=Lane(row[2]), leased=row[3]) for row in rows]
+        return sum(part[0][4] for part in found.values() if part), waiting
 
     async def forget(self) -> None:
         """Delete the jobs of photos that were deleted under way."""

@@ -37,8 +37,8 @@ class ScannerSlow(ScannerLost):
 class Scanner:
     """One clamd, with at most `SCANS_AT_ONCE_MAX` photos at once."""
 
-    def __init__(self, told: settings.Clamd, *, seconds_max: float = SECONDS_MAX):
-        self._told, self._seconds_max = told, seconds_max
+    def __init__(self, scanner_settings: settings.Clamd, *, seconds_max: float = SECONDS_MAX):
+        self._scanner_settings, self._seconds_max = scanner_settings, seconds_max
         self._places = asyncio.Semaphore(photo.SCANS_AT_ONCE_MAX)
         self._emptying = asyncio.Lock()
 
@@ -106,7 +106,7 @@ class Scanner:
             return await self._asked(_stream(data))
 
     async def _asked(self, parts: Iterable[bytes]) -> str:
-        reader, writer = await asyncio.open_connection(self._told.host, self._told.port)
+        reader, writer = await asyncio.open_connection(self._scanner_settings.host, self._scanner_settings.port)
         try:
             try:
                 for part in parts:

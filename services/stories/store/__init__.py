@@ -1,4 +1,4 @@
-"""Stories in PostgreSQL, on their author's shard, and as the tray finds them in Redis."""
+"""Stories in PostgreSQL, on their author's shard, and cached in Redis for the tray."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The rows of stories, on their author's shard, and of what was seen, on the viewer's."""
+"""Stories in PostgreSQL, on their author's shard, and what was seen, on the viewer's shard."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from services.kit.photos import Photo, Variant, address
 from services.kit.stores import removals
 from services.kit.stores.people import Person
 from services.kit.stores.postgres import Connection, Shards, schema
-from services.stories.rules import Telling
+from services.stories.rules import TrayStory
 
 #: Stands in kept cards for where media are served, which changes with each start of a stack.
 MEDIA_HOST: Final = "@"
@@ -46,8 +46,8 @@ class StoryBody(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: Time
 
 
-class Rows:
-    """All stories."""
+class Stories:
+    """All stories, and what viewers have seen of them."""
 
     def __init__(self, shards: Shards, outbox: Outbox):
         self._shards, self._outbox = shards, outbox
@@ -56,9 +56,9 @@ class Rows:
         """``async with rows.transaction(shard) as connection``."""
         return self._shards.transaction(shard)
 
-    async def tell(
+    async def create(
         self, request: web.Request, connection: Connection, event: StoryCreated
-    ) -> tuple[web.Response | None, Telling | None]:
+    ) -> tuple[web.Response | None, TrayStory | None]:
         """Write the story and its event: the story, or the first answer when the request's key was used before.
 
         Raises Invalid for a photo that is not the author's own, or cannot be shown.
@@ -86,29 +86,29 @@ class Rows:
         cursor = await connection.execute(_READ.replace("{s}", s) + "WHERE t.id = %s", (event.story_id,))
         written = await cursor.fetchone()
         assert written is not None
-        return None, _telling(written)
+        return None, _tray_story(written)
 
-    async def by_authors(self, author_ids: Iterable[int], *, now_ms: int) -> list[Telling]:
+    async def by_authors(self, author_ids: Iterable[int], *, now_ms: int) -> list[TrayStory]:
         """Stories of these authors that are alive: one query per instance."""
         return await self._read(author_ids, "WHERE t.author_id = ANY(%s) AND t.expires_ms > %s", now_ms)
 
-    async def by_ids(self, story_ids: Iterable[int], *, now_ms: int) -> list[Telling]:
+    async def by_ids(self, story_ids: Iterable[int], *, now_ms: int) -> list[TrayStory]:
         """Those of the stories that are alive."""
         return await self._read(story_ids, "WHERE t.id = ANY(%s) AND t.expires_ms > %s", now_ms)
 
-    async def _read(self, identifiers: Iterable[int], where: str, now_ms: int) -> list[Telling]:
+    async def _read(self, identifiers: Iterable[int], where: str, now_ms: int) -> list[TrayStory]:
         by_shard: dict[int, list[int]] = {}
         for identifier in identifiers:
             by_shard.setdefault(ids.shard_of(identifier), []).append(identifier)
 
-        async def on(index: int, mine: list[int]) -> list[Telling]:
+        async def on(index: int, mine: list[int]) -> list[TrayStory]:
             text = " UNION ALL ".join(_READ.replace("{s}", schema(shard)) + where for shard in mine)
             values: list[Any] = []
             for shard in mine:
                 values += (by_shard[shard], now_ms)
             async with self._shards.on_instance(index) as connection:
                 cursor = await connection.execute(text, values)
-                return [_telling(row) for row in await cursor.fetchall()]
+                return [_tray_story(row) for row in await cursor.fetchall()]
 
         parts = await asyncio.gather(*(on(index, mine) for index, mine in self._shards.by_instance(by_shard).items()))
         return [story for part in parts for story in part]
@@ -138,8 +138,8 @@ class Rows:
             await self._outbox.add(connection, shard, event)
         return True
 
-    async def of(self, story_id: int, *, viewer_id: int) -> tuple[int, int] | None:
-        """Who tells the story and when it ends; None for none, or none that this viewer sees (`rules.is_shown`)."""
+    async def author_and_end(self, story_id: int, *, viewer_id: int) -> tuple[int, int] | None:
+        """Author and end of a story; None where there is none that this viewer may see (`rules.is_shown`)."""
         shard = ids.shard_of(story_id)
         async with self._shards.connection(shard) as connection:
             cursor = await connection.execute(
@@ -192,7 +192,7 @@ class Rows:
             return [row[0] for row in await cursor.fetchall()]
 
 
-def _telling(row: Sequence[Any]) -> Telling:
+def _tray_story(row: Sequence[Any]) -> TrayStory:
     story_id, author_id, expires_ms = row[:3]
     author = Person(id=str(author_id), username=row[3], display_name=row[4])
     body = StoryBody(
@@ -215,6 +215,6 @@ def _telling(row: Sequence[Any]) -> Telling:
         created_at=rfc3339(ids.created_ms_of(story_id)),
         expires_at=rfc3339(expires_ms),
     )
-    # JSON has no bare line ends, so one parts the author from the story's members
+    # JSON has no bare line ends, so one separates the author from the story's members
     card = msgspec.json.encode(author) + b"\n" + msgspec.json.encode(body)[1:-1]
-    return Telling(story_id=story_id, author_id=author_id, expires_ms=expires_ms, card=card)
+    return TrayStory(story_id=story_id, author_id=author_id, expires_ms=expires_ms, card=card)

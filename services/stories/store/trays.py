@@ -1,4 +1,4 @@
-"""What a tray is made of: from Redis in one round trip, from PostgreSQL where Redis does not know or answer."""
+"""Reads trays from Redis in one round trip, or from PostgreSQL where Redis lacks data or does not answer."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import structlog
 
 from core.failures import Failure
 from services.kit.guard import Guard
-from services.stories.rules import Telling
-from services.stories.store.rows import Rows
-from services.stories.store.shelf import Shelf, Shelved
+from services.stories.rules import TrayStory
+from services.stories.store.cache import CachedTray, TrayCache
+from services.stories.store.rows import Stories
 
 _UNREADY = b'"state":"processing"'
 _log = structlog.get_logger("stories")
@@ -23,50 +23,50 @@ _log = structlog.get_logger("stories")
 class Tray:
     """Stories of those followed and one's own, in no order, and what the viewer has seen."""
 
-    stories: list[Telling]
+    stories: list[TrayStory]
     seen: Collection[int]
 
 
 class Trays:
-    """Reads trays and mends what Redis lacks."""
+    """Reads trays, and fills in what Redis lacks."""
 
-    def __init__(self, rows: Rows, shelf: Shelf, guard: Guard):
-        self._rows, self._shelf, self._guard = rows, shelf, guard
+    def __init__(self, rows: Stories, cache: TrayCache, guard: Guard):
+        self._rows, self._cache, self._guard = rows, cache, guard
 
     async def read(self, viewer_id: int, *, now_ms: int) -> Tray:
         """The viewer's tray; raises Unavailable when neither store can give it."""
         try:
-            shelved = await self._guard.call(functools.partial(self._shelf.tray, viewer_id, now_ms=now_ms))
-            if shelved is None:
+            cached = await self._guard.call(functools.partial(self._cache.tray, viewer_id, now_ms=now_ms))
+            if cached is None:
                 await self._refill_followees(viewer_id)
-                shelved = await self._guard.call(functools.partial(self._shelf.tray, viewer_id, now_ms=now_ms))
+                cached = await self._guard.call(functools.partial(self._cache.tray, viewer_id, now_ms=now_ms))
         except Failure:
-            shelved = None
-        if shelved is None:
+            cached = None
+        if cached is None:
             return await self._from_postgres(viewer_id, now_ms=now_ms)
-        return await self._completed(viewer_id, shelved, now_ms=now_ms)
+        return await self._completed(viewer_id, cached, now_ms=now_ms)
 
     async def _refill_followees(self, viewer_id: int) -> None:
-        await self._guard.call(functools.partial(self._shelf.begin_followees, viewer_id))
+        await self._guard.call(functools.partial(self._cache.begin_followees, viewer_id))
         followees = await self._rows.followees(viewer_id)
-        await self._guard.call(functools.partial(self._shelf.refill_followees, viewer_id, followees))
+        await self._guard.call(functools.partial(self._cache.refill_followees, viewer_id, followees))
 
     async def _from_postgres(self, viewer_id: int, *, now_ms: int) -> Tray:
         authors = [viewer_id, *await self._rows.followees(viewer_id)]
         stories = await self._rows.by_authors(authors, now_ms=now_ms)
         return Tray(stories=stories, seen=(await self._rows.seen(viewer_id, now_ms=now_ms)).keys())
 
-    async def _completed(self, viewer_id: int, shelved: Shelved, *, now_ms: int) -> Tray:
-        """Add from PostgreSQL what Redis does not know, and tell it."""
-        told: list[Callable[[], Awaitable[None]]] = []
+    async def _completed(self, viewer_id: int, cached: CachedTray, *, now_ms: int) -> Tray:
+        """Add from PostgreSQL what Redis lacks, and write it to Redis."""
+        updates: list[Callable[[], Awaitable[None]]] = []
         found, known = await asyncio.gather(
-            self._rows.by_authors(shelved.missing, now_ms=now_ms), self._seen(viewer_id, shelved, now_ms=now_ms)
+            self._rows.by_authors(cached.missing, now_ms=now_ms), self._seen(viewer_id, cached, now_ms=now_ms)
         )
-        stories = [*shelved.stories, *found]
-        if shelved.missing:
-            told.append(functools.partial(self._shelf.add, found, whole=shelved.missing))
-        if shelved.seen is None:
-            told.append(functools.partial(self._shelf.see, viewer_id, known, now_ms=now_ms, whole=True))
+        stories = [*cached.stories, *found]
+        if cached.missing:
+            updates.append(functools.partial(self._cache.add, found, whole=cached.missing))
+        if cached.seen is None:
+            updates.append(functools.partial(self._cache.see, viewer_id, known, now_ms=now_ms, whole=True))
         unready = [story for story in stories if _UNREADY in story.card]
         if unready:
             fresh = await self._rows.by_ids({story.story_id for story in unready}, now_ms=now_ms)
@@ -75,22 +75,22 @@ class Trays:
             done = {story.story_id for story in ready}
             if done:
                 old = [story for story in unready if story.story_id in done]
-                told.append(functools.partial(self._shelf.replace, old, ready))
-        if told:
-            await asyncio.gather(*(self._tell(act) for act in told))
-        return Tray(stories=stories, seen=known if shelved.seen is None else shelved.seen)
+                updates.append(functools.partial(self._cache.replace, old, ready))
+        if updates:
+            await asyncio.gather(*(self._update(act) for act in updates))
+        return Tray(stories=stories, seen=known if cached.seen is None else cached.seen)
 
-    async def _seen(self, viewer_id: int, shelved: Shelved, *, now_ms: int) -> dict[int, int]:
-        return {} if shelved.seen is not None else await self._rows.seen(viewer_id, now_ms=now_ms)
+    async def _seen(self, viewer_id: int, cached: CachedTray, *, now_ms: int) -> dict[int, int]:
+        return {} if cached.seen is not None else await self._rows.seen(viewer_id, now_ms=now_ms)
 
-    async def _tell(self, act: Callable[[], Awaitable[None]]) -> None:
+    async def _update(self, act: Callable[[], Awaitable[None]]) -> None:
         try:
             await self._guard.call(act)
         except Failure as failure:
-            _log.info("shelf_not_told", error=str(failure))
+            _log.info("cache_not_updated", error=str(failure))
 
 
-def _with(stories: Iterable[Telling], ready: Iterable[Telling]) -> list[Telling]:
+def _with(stories: Iterable[TrayStory], ready: Iterable[TrayStory]) -> list[TrayStory]:
     by_id = {story.story_id: story for story in stories}
     by_id.update((story.story_id, story) for story in ready)
     return list(by_id.values())

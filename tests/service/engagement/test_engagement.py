@@ -14,7 +14,7 @@ from core import ids
 from core.messages import LikeCreated, LikeDeleted
 from core.names import Component, Key
 from services.engagement.routes import COUNTERS
-from services.engagement.rules import BATCH_MAX, Wish, batch
+from services.engagement.rules import BATCH_MAX, LikeChange, batch
 from services.kit.bus import consume_batches
 from services.kit.config import MEMBER, SETTINGS
 from services.kit.metrics import METRICS
@@ -326,9 +326,9 @@ async def test_with_the_log_down_likes_are_accepted_and_told_when_it_is_back(
     assert await outbox_events(system, post_id) == [("like.created", int(ann.id)), ("like.created", int(ben.id))]
 
 
-def test_a_batch_takes_the_first_wish_of_each_person_and_post_and_no_more_than_its_bound() -> None:
-    def wish(user_id: int, post_id: int = 1, *, liked: bool = True) -> Wish:
-        return Wish(post_id=post_id, user_id=user_id, liked=liked, request_id="")
+def test_a_batch_takes_the_first_change_of_each_person_and_post_and_no_more_than_its_bound() -> None:
+    def change(user_id: int, post_id: int = 1, *, liked: bool = True) -> LikeChange:
+        return LikeChange(post_id=post_id, user_id=user_id, liked=liked, request_id="")
 
-    assert batch([wish(1), wish(2), wish(1, liked=False), wish(1, post_id=2)]) == [0, 1, 3]
-    assert batch(wish(number) for number in range(BATCH_MAX + 5)) == list(range(BATCH_MAX))
+    assert batch([change(1), change(2), change(1, liked=False), change(1, post_id=2)]) == [0, 1, 3]
+    assert batch(change(number) for number in range(BATCH_MAX + 5)) == list(range(BATCH_MAX))

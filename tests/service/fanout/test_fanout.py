@@ -166,11 +166,11 @@ async def test_who_fell_long_ago_is_pulled_no_longer_and_who_rose_again_is(
         await readers.mark_celebrity(int(who.id), celebrity=True, now_ms=0)
         await readers.mark_celebrity(int(who.id), celebrity=False, now_ms=1_000)
     await readers.mark_celebrity(int(other.id), celebrity=True, now_ms=2_000)
-    await readers.tell_all_celebrities(fallen_before_ms=1_000)
+    await readers.publish_all_celebrities(fallen_before_ms=1_000)
     assert [await is_pulled(system, who) for who in (author, other)] == [True, True]
     assert [await is_celebrity(system, who) for who in (author, other)] == [False, True]
 
-    await readers.tell_all_celebrities(fallen_before_ms=1_001)
+    await readers.publish_all_celebrities(fallen_before_ms=1_001)
     assert [await is_pulled(system, who) for who in (author, other)] == [False, True]
     assert [await is_celebrity(system, who) for who in (author, other)] == [False, True]
     assert await redis_of(system).sismember(Key.PULLED, "~")

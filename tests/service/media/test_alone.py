@@ -19,7 +19,7 @@ from core.names import Component
 from core.policies import photo
 from services.kit.metrics import METRICS
 from services.kit.stores.postgres import SHARDS, schema
-from services.media.store.photos import Photos
+from services.media.store.photos import PhotoJobs
 from tests.service.conftest import Someone, System
 from tests.service.media.photos import announce, flat_jpeg, jpeg, put, uploaded
 from tests.service.waiting import until
@@ -81,12 +81,12 @@ async def dead_letters(servers: Any, media_id: str) -> AsyncIterator[list[DeadLe
         await consumer.stop()
 
 
-def benches(lane: photo.Lane) -> list[psutil.Process]:
+def workers(lane: photo.Lane) -> list[psutil.Process]:
     """Decoders of this process on one lane."""
     found = []
     for child in psutil.Process(os.getpid()).children():
         with suppress(psutil.NoSuchProcess):
-            if "services.media.events.bench" in (line := child.cmdline()) and lane in line:
+            if "services.media.events.worker" in (line := child.cmdline()) and lane in line:
                 found.append(child)
     return found
 
@@ -125,8 +125,8 @@ async def test_a_photo_on_which_the_worker_died_three_times_is_given_up_with_a_d
 
 async def test_a_lease_is_held_by_one_and_ends_with_its_holder(system: System, ann: Someone) -> None:
     shards, outbox = system.apps["media"][SHARDS], system.apps["media"]
-    mine = Photos(shards, outbox, holder="mine", lease_seconds=60.0)  # type: ignore[arg-type]
-    other = Photos(shards, outbox, holder="other", lease_seconds=60.0)  # type: ignore[arg-type]
+    mine = PhotoJobs(shards, outbox, holder="mine", lease_seconds=60.0)  # type: ignore[arg-type]
+    other = PhotoJobs(shards, outbox, holder="other", lease_seconds=60.0)  # type: ignore[arg-type]
     told = await announce(system, ann, data := jpeg(327, 240))
     await put(system, told["upload"], data)
     media_id = int(told["media"]["id"])
@@ -151,9 +151,9 @@ async def test_a_photo_on_which_decoders_die_is_tried_three_times_and_nobody_wai
 ) -> None:
     async def kill_heavy_decoders() -> None:
         while True:
-            for bench in benches(photo.Lane.HEAVY):
+            for worker in workers(photo.Lane.HEAVY):
                 with suppress(psutil.NoSuchProcess):
-                    bench.kill()
+                    worker.kill()
             await asyncio.sleep(0.01)
 
     tries = system.apps["media"][METRICS].registry

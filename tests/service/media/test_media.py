@@ -22,9 +22,9 @@ from core.messages import MediaUploaded
 from core.names import Component
 from services.kit import outbox
 from services.kit.stores.objects import OBJECTS
-from services.media.events.workers import WORKERS
-from services.media.events.workshop import BenchLost, BenchSlow, Workshop
-from services.media.rules.gate import Checked, checked
+from services.media.events.pool import WorkerLost, WorkerPool, WorkerSlow
+from services.media.events.scheduler import SCHEDULER
+from services.media.rules.checks import Checked, checked
 from services.media.rules.render import damaged
 from tests.service.conftest import Someone, System
 from tests.service.media.photos import EICAR, announce, flat_jpeg, jpeg, picture, put, uploaded, with_exif
@@ -213,7 +213,7 @@ async def test_an_event_told_twice_makes_nothing_twice(system: System, ann: Some
     media_id = await uploaded(system, ann, jpeg(321, 240))
     await system.drain()
     before = await system.call("media.read", user=ann, media_id=media_id)
-    workers = system.apps["media"][WORKERS]
+    workers = system.apps["media"][SCHEDULER]
 
     again = MediaUploaded(
         **outbox.stamp(system.apps["media"], 0),
@@ -245,7 +245,7 @@ async def test_two_workers_on_one_photo_finish_it_once(system: System, ann: Some
             size_bytes=len(data),
             content_type="image/jpeg",
         )
-        await system.apps["media"][WORKERS].on_uploaded(event)
+        await system.apps["media"][SCHEDULER].on_uploaded(event)
         await system.drain()
     media = (await system.call("media.read", user=ann, media_id=media_id)).json["media"]
     # the second to come may have found the upload gone; the first one's success stands
@@ -253,55 +253,55 @@ async def test_two_workers_on_one_photo_finish_it_once(system: System, ann: Some
     assert len(media["variants"]) == 5
 
 
-async def test_a_bench_that_is_killed_is_replaced_and_its_photo_tried_again() -> None:
-    workshop = Workshop(benches=1)
+async def test_a_worker_that_is_killed_is_replaced_and_its_photo_tried_again() -> None:
+    pool = WorkerPool(workers=1)
     try:
-        first = await workshop.render(checked(jpeg(100, 100)))
+        first = await pool.render(checked(jpeg(100, 100)))
         assert len(first.renderings) == 5
-        bench = workshop._free[0]
-        os.kill(bench.pid, signal.SIGKILL)
-        await bench.wait()
-        with pytest.raises(BenchLost):
-            await workshop.render(checked(jpeg(100, 100)))
-        assert len((await workshop.render(checked(jpeg(100, 100)))).renderings) == 5
+        worker = pool._free[0]
+        os.kill(worker.pid, signal.SIGKILL)
+        await worker.wait()
+        with pytest.raises(WorkerLost):
+            await pool.render(checked(jpeg(100, 100)))
+        assert len((await pool.render(checked(jpeg(100, 100)))).renderings) == 5
     finally:
-        await workshop.close()
+        await pool.close()
 
 
-async def test_a_bench_that_takes_too_long_is_ended() -> None:
-    workshop = Workshop(benches=1, seconds_max=0.0)
+async def test_a_worker_that_takes_too_long_is_ended() -> None:
+    pool = WorkerPool(workers=1, seconds_max=0.0)
     try:
-        with pytest.raises(BenchLost):
-            await workshop.render(checked(jpeg(100, 100)))
-        assert workshop._free == []
+        with pytest.raises(WorkerLost):
+            await pool.render(checked(jpeg(100, 100)))
+        assert pool._free == []
     finally:
-        await workshop.close()
+        await pool.close()
 
 
-async def test_a_bench_that_takes_too_much_processor_time_is_ended_by_the_kernel() -> None:
+async def test_a_worker_that_takes_too_much_processor_time_is_ended_by_the_kernel() -> None:
     clean = flat_jpeg(8_064, 6_048, scans=3_000)
     slow = Checked(kind="jpeg", width=8_064, height=6_048, memory_bytes=0, decode_seconds=0.0, clean=clean)
-    workshop = Workshop(benches=1, cpu_seconds_max=1)
+    pool = WorkerPool(workers=1, cpu_seconds_max=1)
     try:
-        with pytest.raises(BenchSlow):
-            await workshop.render(slow)
-        assert len((await workshop.render(checked(jpeg(100, 100)))).renderings) == 5
+        with pytest.raises(WorkerSlow):
+            await pool.render(slow)
+        assert len((await pool.render(checked(jpeg(100, 100)))).renderings) == 5
     finally:
-        await workshop.close()
+        await pool.close()
 
 
-async def test_a_bench_does_not_outlive_its_parent_however_that_ends() -> None:
+async def test_a_worker_does_not_outlive_its_parent_however_that_ends() -> None:
     parent = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         "import asyncio\n"
-        "from services.media.events.workshop import Workshop\n"
-        "from services.media.rules.gate import checked\n"
+        "from services.media.events.pool import WorkerPool\n"
+        "from services.media.rules.checks import checked\n"
         "from tests.service.media.photos import jpeg\n"
         "async def main():\n"
-        "    workshop = Workshop(benches=1)\n"
-        "    await workshop.render(checked(jpeg(50, 50)))\n"
-        "    print('bench', workshop._free[0].pid, flush=True)\n"
+        "    pool = WorkerPool(workers=1)\n"
+        "    await pool.render(checked(jpeg(50, 50)))\n"
+        "    print('worker', pool._free[0].pid, flush=True)\n"
         "    await asyncio.sleep(3600)\n"
         "asyncio.run(main())\n",
         stdout=asyncio.subprocess.PIPE,
@@ -310,13 +310,13 @@ async def test_a_bench_does_not_outlive_its_parent_however_that_ends() -> None:
     assert parent.stdout is not None
     async with asyncio.timeout(60):
         line = b""
-        while not line.startswith(b"bench"):
+        while not line.startswith(b"worker"):
             line = await parent.stdout.readline()
             assert line, "the parent ended"
-        bench = psutil.Process(int(line.split()[1]))
+        worker = psutil.Process(int(line.split()[1]))
         parent.kill()
         await parent.wait()
-        while bench.is_running() and bench.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - another process
+        while worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.02)
 
 

@@ -15,7 +15,7 @@ from services.kit.stores.postgres import SHARDS
 from services.media.store import photos
 from services.search.store.rows import Rows
 from services.stories import rules as stories
-from services.stories.rules import Telling
+from services.stories.rules import TrayStory
 from tests.service.conftest import Running, Someone, System
 from tests.service.media.photos import jpeg, uploaded
 from tests.service.waiting import until
@@ -166,5 +166,5 @@ async def hidden_from_all_but_its_author(system: System, author: Someone, other:
 @pytest.mark.parametrize(("viewer_id", "shown"), [(7, True), (8, False)])
 def test_a_story_whose_photo_failed_is_in_its_authors_tray_alone(viewer_id: int, shown: bool) -> None:
     card = b'{"id":"7"}\n"id":"1","media":{"id":"2","state":"failed","variants":[]}'
-    failed = Telling(story_id=1, author_id=7, expires_ms=100, card=card)
+    failed = TrayStory(story_id=1, author_id=7, expires_ms=100, card=card)
     assert bool(stories.tray([failed], viewer_id=viewer_id, seen=(), now_ms=1)) is shown

@@ -12,8 +12,8 @@ from core.names import Component, Key
 from services.kit.clock import now_ms
 from services.kit.stores.postgres import SHARDS, schema
 from services.kit.stores.redis import REDIS
-from services.stories.routes import OWED
-from services.stories.rules import AUTHORS_MAX, LIVES_MS, Telling, alive, expires_ms, tray
+from services.stories.routes import STALE
+from services.stories.rules import AUTHORS_MAX, LIVES_MS, TrayStory, alive, expires_ms, tray
 from tests.service.conftest import Someone, System, must_be_documented
 from tests.service.fanout.timelines import follow, unfollow
 from tests.service.feed.people import follower_of, photographer
@@ -23,7 +23,7 @@ from tests.service.waiting import until
 COMPONENTS = (Component.AUTH, Component.GRAPH, Component.UPLOAD, Component.MEDIA, Component.STORIES)
 
 
-async def told(system: System, author: Someone, photo: str) -> Any:
+async def updates(system: System, author: Someone, photo: str) -> Any:
     answer = await system.call("story.create", user=author, json={"media_id": photo})
     assert answer.status == 201, answer.json
     must_be_documented("story.create", answer)
@@ -50,8 +50,8 @@ async def test_a_story_shows_in_followers_trays_at_once_unseen_first_and_then_ne
     reader = await follower_of(system, *(who for who, _ in authors))
     stranger = await system.person()
     assert await shown(system, reader) == []
-    stories = [await told(system, who, photo) for who, photo in authors]
-    second = await told(system, *authors[0])
+    stories = [await updates(system, who, photo) for who, photo in authors]
+    second = await updates(system, *authors[0])
     first_of_all = (authors[0][0].id, True, [stories[0]["id"], second["id"]])
     others = [(authors[number][0].id, True, [stories[number]["id"]]) for number in (2, 1)]
     assert await shown(system, reader) == [first_of_all, *others]
@@ -70,8 +70,8 @@ async def test_ones_own_story_is_first_in_ones_own_tray_whichever_store_answers(
     author, photo = await photographer(system)
     followed, other_photo = await photographer(system)
     await follow(system, author, followed)
-    own = await told(system, author, photo)
-    theirs = await told(system, followed, other_photo)
+    own = await updates(system, author, photo)
+    theirs = await updates(system, followed, other_photo)
     wanted = [(author.id, True, [own["id"]]), (followed.id, True, [theirs["id"]])]
     assert await shown(system, author) == wanted
     redis: Any = system.apps["stories"][REDIS]
@@ -84,7 +84,7 @@ async def test_ones_own_story_is_first_in_ones_own_tray_whichever_store_answers(
 
 async def test_a_story_lives_24_hours_to_the_millisecond(system: System) -> None:
     author, photo = await photographer(system)
-    story = await told(system, author, photo)
+    story = await updates(system, author, photo)
     created_ms = ids.created_ms_of(int(story["id"]))
     assert expires_ms(created_ms) == created_ms + LIVES_MS == created_ms + 86_400_000
     assert alive(created_ms + LIVES_MS, now_ms=created_ms + LIVES_MS - 1)
@@ -94,8 +94,8 @@ async def test_a_story_lives_24_hours_to_the_millisecond(system: System) -> None
 async def test_a_story_that_ends_is_gone_from_every_read_the_moment_it_ends(system: System) -> None:
     author, photo = await photographer(system)
     reader = await follower_of(system, author)
-    story = await told(system, author, photo)
-    other = await told(system, author, photo)
+    story = await updates(system, author, photo)
+    other = await updates(system, author, photo)
     await system.drain()
     assert await shown(system, reader) == [(author.id, True, [story["id"], other["id"]])]
     ends_ms = await ends_soon(system, author, int(story["id"]), in_ms=700)
@@ -134,7 +134,7 @@ async def ends_soon(system: System, author: Someone, story_id: int, *, in_ms: in
 async def test_following_and_unfollowing_change_the_tray(system: System) -> None:
     author, photo = await photographer(system)
     reader = await system.person()
-    story = await told(system, author, photo)
+    story = await updates(system, author, photo)
     assert await shown(system, reader) == []
     await follow(system, reader, author)
     assert await shown(system, reader) == [(author.id, True, [story["id"]])]
@@ -145,7 +145,7 @@ async def test_following_and_unfollowing_change_the_tray(system: System) -> None
 async def test_what_redis_has_lost_comes_from_postgresql_and_is_kept_again(system: System) -> None:
     author, photo = await photographer(system)
     reader = await follower_of(system, author, (await photographer(system))[0])
-    story = await told(system, author, photo)
+    story = await updates(system, author, photo)
     assert await see(system, reader, story["id"]) == 204
     await system.drain()
     redis: Any = system.apps["stories"][REDIS]
@@ -163,7 +163,7 @@ async def test_what_redis_has_lost_comes_from_postgresql_and_is_kept_again(syste
 async def test_the_photo_is_shown_when_it_has_been_processed(system: System) -> None:
     author, photo = await photographer(system)
     reader = await follower_of(system, author)
-    await told(system, author, photo)
+    await updates(system, author, photo)
 
     async def processed() -> bool:
         items = (await system.call("story.tray", user=reader)).json["items"]
@@ -216,10 +216,10 @@ async def test_seeing_is_kept_while_redis_is_cut_off_and_told_later(system: Syst
     """The mark is in PostgreSQL; Redis forgets the viewer once it answers, and so reads it from there."""
     author, photo = await photographer(system)
     reader = await follower_of(system, author)
-    story = await told(system, author, photo)
+    story = await updates(system, author, photo)
     assert await shown(system, reader) == [(author.id, True, [story["id"]])]
     app = system.apps["stories"]
-    app[OWED].add(int(reader.id))
+    app[STALE].add(int(reader.id))
     shard = ids.shard_of(int(reader.id))
     async with app[SHARDS].connection(shard) as connection:
         await connection.execute(
@@ -231,38 +231,38 @@ async def test_seeing_is_kept_while_redis_is_cut_off_and_told_later(system: Syst
         return await shown(system, reader) == [(author.id, False, [story["id"]])]
 
     await until(known, within_seconds=10)
-    assert len(app[OWED]) == 0
+    assert len(app[STALE]) == 0
 
 
-def telling(story_id: int, author_id: int, *, ends_ms: int = 100, card: bytes = b"card") -> Telling:
-    return Telling(story_id=story_id, author_id=author_id, expires_ms=ends_ms, card=card)
+def tray_story(story_id: int, author_id: int, *, ends_ms: int = 100, card: bytes = b"card") -> TrayStory:
+    return TrayStory(story_id=story_id, author_id=author_id, expires_ms=ends_ms, card=card)
 
 
 def test_a_tray_is_bounded_shows_each_story_once_and_prefers_the_one_with_pictures() -> None:
-    many = [telling(number, number) for number in range(1, AUTHORS_MAX + 10)]
+    many = [tray_story(number, number) for number in range(1, AUTHORS_MAX + 10)]
     assert len(tray(many, viewer_id=0, seen=(), now_ms=0)) == AUTHORS_MAX
     assert [each.author_id for each in tray(many, viewer_id=0, seen=(), now_ms=0)][:2] == [
         AUTHORS_MAX + 9,
         AUTHORS_MAX + 8,
     ]
-    twice = [telling(1, 1, card=b"with pictures"), telling(1, 1, card=b"bare")]
+    twice = [tray_story(1, 1, card=b"with pictures"), tray_story(1, 1, card=b"bare")]
     assert [story.card for story in tray(twice, viewer_id=0, seen=(), now_ms=0)[0].stories] == [b"with pictures"]
-    assert tray([telling(1, 1, ends_ms=5)], viewer_id=0, seen=(), now_ms=5) == []
+    assert tray([tray_story(1, 1, ends_ms=5)], viewer_id=0, seen=(), now_ms=5) == []
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_story_that_one_writer_calls_deleted_is_not_shown_whatever_a_late_one_says(order: int) -> None:
-    stories = [telling(1, 7), telling(1, 7, card=b""), telling(2, 7)][::order]
+    stories = [tray_story(1, 7), tray_story(1, 7, card=b""), tray_story(2, 7)][::order]
     assert [[story.story_id for story in each.stories] for each in tray(stories, viewer_id=0, seen=(), now_ms=0)] == [
         [2]
     ]
-    assert tray([telling(1, 7, card=b"")], viewer_id=7, seen=(), now_ms=0) == []
+    assert tray([tray_story(1, 7, card=b"")], viewer_id=7, seen=(), now_ms=0) == []
 
 
 async def test_its_author_takes_a_story_down_and_it_is_in_no_tray_whichever_store_answers(system: System) -> None:
     author, photo = await photographer(system)
     reader = await follower_of(system, author)
-    kept, doomed = await told(system, author, photo), await told(system, author, photo)
+    kept, doomed = await updates(system, author, photo), await updates(system, author, photo)
     assert await shown(system, reader) == [(author.id, True, [kept["id"], doomed["id"]])]
     assert await see(system, reader, kept["id"]) == 204
 
@@ -288,5 +288,5 @@ async def test_its_author_takes_a_story_down_and_it_is_in_no_tray_whichever_stor
 
 @pytest.mark.parametrize("seen", [{1}, {1, 2}])
 def test_an_author_is_unseen_while_any_story_is(seen: set[int]) -> None:
-    stories = [telling(1, 7), telling(2, 7)]
+    stories = [tray_story(1, 7), tray_story(2, 7)]
     assert tray(stories, viewer_id=0, seen=seen, now_ms=0)[0].unseen is (2 not in seen)

@@ -1,4 +1,4 @@
-"""The process that a photo is decoded in: reads photos from its input, writes what it made of them to its output.
+"""A worker process that decodes photos: reads them from its standard input, writes the variants to its output.
 
 Decoders are where hostile files do harm, so they run here: with a bound on memory and on the processor time of each
 photo, which the kernel holds, with no connection to anything, and under a parent that ends this process when it hangs.
@@ -21,10 +21,10 @@ import pyvips
 
 from core.policies import photo
 from core.policies.photo import Lane
-from services.media.rules.gate import Checked
+from services.media.rules.checks import Checked
 from services.media.rules.refusal import Refused
 from services.media.rules.render import render
-from services.media.rules.work import Outcome
+from services.media.rules.work import RenderResult
 
 LENGTH_BYTES: Final = 8
 _PR_SET_PDEATHSIG: Final = 1
@@ -42,11 +42,11 @@ def _frame(stream: BinaryIO) -> bytes | None:
     return data if len(data) == wanted else None
 
 
-def _outcome(data: bytes) -> Outcome:
+def _outcome(data: bytes) -> RenderResult:
     try:
-        return Outcome(renderings=render(_DECODE(data)))
+        return RenderResult(renderings=render(_DECODE(data)))
     except Refused as refused:  # anything else ends the process, and the parent decides what becomes of the photo
-        return Outcome(refusal=refused.refusal, detail=refused.detail)
+        return RenderResult(refusal=refused.refusal, detail=refused.detail)
 
 
 def _confine(lane: Lane, parent: int) -> None:

@@ -1,9 +1,9 @@
-"""What happens to one uploaded photo: fetched, checked, scanned, rendered, stored, told.
+"""Processes one uploaded photo: fetch, check, scan, render, store, publish.
 
-A refusal is a decision about the photo and is final; so is a decoder or scanner that takes too long over it. One that
-dies over it is tried `TRIES_MAX` times in all, whatever is restarted meanwhile, and then the photo is given up: it has
-failed, with a dead letter. A store or scanner that is down is neither: the photo waits until it is back. Everything may
-be done twice: the state moves only from ``processing``, the variants' addresses are a function of the photo.
+A refusal is a decision about the photo and is final; so is a decoder or scanner that takes too long over it. A photo
+over which one of them dies is tried `TRIES_MAX` times in all, whatever is restarted meanwhile, and is then given up: it
+has failed, with a dead letter. A store or scanner that is down is neither: the photo waits until it is back. Every step
+may run twice: the state moves only from ``processing``, and the variants' addresses are a function of the photo.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from aiohttp import web
 from core import ids, messages
 from core.failures import NotFound
 from core.messages import DeadLetter, MediaFailed, MediaProcessed, MediaUploaded, Variant
-from core.names import Outcome as Ending
+from core.names import Outcome
 from core.policies import photo
 from core.policies.photo import Lane, Refusal
 from services.kit import outbox
@@ -29,12 +29,12 @@ from services.kit.config import SETTINGS
 from services.kit.metrics import METRICS
 from services.kit.stores.objects import OBJECTS, Objects
 from services.media.events.measures import Measures
-from services.media.events.workshop import BenchLost, BenchSlow, Workshop
+from services.media.events.pool import WorkerLost, WorkerPool, WorkerSlow
 from services.media.rules import work
-from services.media.rules.gate import Checked, checked
+from services.media.rules.checks import Checked, checked
 from services.media.rules.refusal import Refused
 from services.media.rules.render import Rendering
-from services.media.store.photos import Job, Photos
+from services.media.store.photos import PhotoJob, PhotoJobs
 from services.media.store.scanner import Scanner, ScannerLost, ScannerSlow
 
 GROUP: Final = "media"
@@ -50,36 +50,36 @@ class GivenUp(Exception):  # noqa: N818 - a decision, not an error
     """A decoder, the scanner or this worker died over the photo as often as it may be tried."""
 
 
-class Darkroom:
-    """Works on photos that are leased."""
+class PhotoProcessor:
+    """Processes photos that are leased."""
 
     def __init__(
         self,
         app: web.Application,
-        photos: Photos,
+        photos: PhotoJobs,
         *,
         scanner: Scanner,
-        workshops: Mapping[Lane, Workshop],
+        pools: Mapping[Lane, WorkerPool],
         measures: Measures,
     ):
-        self._app, self._photos, self._scanner, self._workshops = app, photos, scanner, workshops
+        self._app, self._photos, self._scanner, self._pools = app, photos, scanner, pools
         self._measures = measures
         self._objects: Objects = app[OBJECTS]
         self._secret = app[SETTINGS].keys.media_secret
 
-    async def process(self, job: Job, lane: Lane) -> None:
-        """Process the photo and then take the upload away, which may hold what its owner did not mean to tell.
+    async def process(self, job: PhotoJob, lane: Lane) -> None:
+        """Process the photo, then delete the upload, which may hold metadata that its owner did not mean to publish.
 
         Raises TooHeavy, and the failures of stores and scanner while they are down.
         """
         began = perf_counter()
-        ending = await self._ending(job, lane)
+        outcome = await self._outcome(job, lane)
         # an empty object stands in its place: while it does, the store refuses another PUT to the same address
-        await self._objects.spend(bucket=self._objects.told.uploads_bucket, key=job.object_key)
+        await self._objects.spend(bucket=self._objects.settings.uploads_bucket, key=job.object_key)
         metrics = self._app[METRICS]
-        metrics.requests.series(metrics.component, OPERATION, ending).observe(perf_counter() - began)
+        metrics.requests.series(metrics.component, OPERATION, outcome).observe(perf_counter() - began)
 
-    async def _ending(self, job: Job, lane: Lane) -> Ending:
+    async def _outcome(self, job: PhotoJob, lane: Lane) -> Outcome:
         stamp = outbox.stamp(self._app, ids.shard_of(job.media_id))
         failed = MediaFailed(**stamp, media_id=job.media_id, owner_id=job.owner_id, reason=Refusal.NOT_PROCESSED)
         try:
@@ -92,23 +92,23 @@ class Darkroom:
             await self._photos.fail(
                 MediaFailed(**stamp, media_id=job.media_id, owner_id=job.owner_id, reason=refused.refusal)
             )
-            return Ending.FAILED
+            return Outcome.FAILED
         except GivenUp as given_up:
             _log.error("dead_letter", group=GROUP, media=job.media_id, error=str(given_up))
             self._measures.refused(Refusal.NOT_PROCESSED)
             self._app[METRICS].dead_letter(GROUP, MediaUploaded.topic)
             await self._photos.fail(failed, self._letter(job, str(given_up)))
-            return Ending.FAILED
+            return Outcome.FAILED
         with self._stage("write"):
             written = await self._photos.succeed(
                 MediaProcessed(**stamp, media_id=job.media_id, owner_id=job.owner_id, variants=tuple(variants))
             )
             if not written and not await self._photos.exists(job.media_id):  # its owner has deleted it meanwhile
-                bucket = self._objects.told.media_bucket
+                bucket = self._objects.settings.media_bucket
                 await self._objects.delete_all(bucket=bucket, keys=[each.object_key for each in variants])
-        return Ending.OK
+        return Outcome.OK
 
-    async def _variants(self, job: Job, lane: Lane) -> list[Variant]:
+    async def _variants(self, job: PhotoJob, lane: Lane) -> list[Variant]:
         if lane is Lane.LIGHT and job.lane is Lane.HEAVY:
             raise TooHeavy
         with self._stage("fetch"):
@@ -125,10 +125,10 @@ class Darkroom:
             at = await asyncio.to_thread(work.address, job.media_id, data, secret=self._secret)
             return await asyncio.gather(*(self._stored(at, each) for each in renderings))
 
-    async def _fetched(self, job: Job) -> bytes:
+    async def _fetched(self, job: PhotoJob) -> bytes:
         try:
             data = await self._objects.get(
-                bucket=self._objects.told.uploads_bucket, key=job.object_key, bytes_max=photo.BYTES_MAX
+                bucket=self._objects.settings.uploads_bucket, key=job.object_key, bytes_max=photo.BYTES_MAX
             )
         except NotFound as missing:
             raise Refused(Refusal.MISSING) from missing
@@ -141,7 +141,7 @@ class Darkroom:
                 raise Refused(Refusal.CHANGED)
         return data
 
-    async def _scan(self, job: Job, data: bytes) -> None:
+    async def _scan(self, job: PhotoJob, data: bytes) -> None:
         # a scanner that dies takes all scans with it: who was there when one died is scanned alone from then on
         alone = job.tries > 1
         while True:
@@ -156,22 +156,22 @@ class Darkroom:
         if signature is not None:
             raise Refused(Refusal.MALWARE, signature)
 
-    async def _rendered(self, job: Job, found: Checked, lane: Lane) -> list[Rendering]:
+    async def _rendered(self, job: PhotoJob, found: Checked, lane: Lane) -> list[Rendering]:
         while True:
             try:
-                outcome = await self._workshops[lane].render(found)
+                result = await self._pools[lane].render(found)
                 break
-            except BenchSlow as slow:
+            except WorkerSlow as slow:
                 if lane is Lane.LIGHT:  # more time, where nobody waits for it
                     raise TooHeavy from slow
                 raise Refused(Refusal.TOO_SLOW, str(slow)) from slow
-            except BenchLost as lost:
+            except WorkerLost as lost:
                 await self._try_again(job, str(lost))
-        if outcome.refusal is not None:
-            raise Refused(outcome.refusal, outcome.detail)
-        return outcome.renderings
+        if result.refusal is not None:
+            raise Refused(result.refusal, result.detail)
+        return result.renderings
 
-    async def _try_again(self, job: Job, error: str) -> None:
+    async def _try_again(self, job: PhotoJob, error: str) -> None:
         """Count the next try, before it begins, and pause; raises GivenUp after the last."""
         tries = await self._photos.again(job.media_id)
         _log.warning("photo_tried", media=job.media_id, tries=tries - 1, error=error)
@@ -179,7 +179,7 @@ class Darkroom:
             raise GivenUp(error)
         await asyncio.sleep(work.backoff_seconds(tries - 1))
 
-    def _letter(self, job: Job, error: str) -> DeadLetter:
+    def _letter(self, job: PhotoJob, error: str) -> DeadLetter:
         """The photo as the event that asked for it; it stood in PostgreSQL, so at no place of the log."""
         stamp = outbox.stamp(self._app, ids.shard_of(job.media_id))
         event = MediaUploaded(
@@ -207,7 +207,7 @@ class Darkroom:
     async def _stored(self, at: str, rendering: Rendering) -> Variant:
         key = work.object_key(at, rendering)
         await self._objects.put(
-            bucket=self._objects.told.media_bucket,
+            bucket=self._objects.settings.media_bucket,
             key=key,
             body=rendering.body,
             content_type=rendering.content_type,

@@ -1,4 +1,4 @@
-"""The gate: what is taken for a photo before a scanner or a decoder sees it.
+"""Checks on the bytes of an upload, before a scanner or a decoder sees them.
 
 The order is: size, magic bytes, headers by the one reader that the magic bytes allow, pixels, and what decoding would
 take in memory and time by the headers alone. A file whose headers promise more than the limits is refused unread: that
@@ -58,7 +58,7 @@ def format_of(data: bytes) -> str | None:
 
 
 def checked(data: bytes) -> Checked:
-    """Let a photo through; raises Refused."""
+    """A photo whose bytes pass all checks; raises Refused."""
     if len(data) > photo.BYTES_MAX:
         raise Refused(Refusal.TOO_LARGE, f"{len(data)} bytes")
     kind = format_of(data)

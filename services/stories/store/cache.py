@@ -1,9 +1,9 @@
 """Stories in Redis, so that a tray is one round trip however many are followed.
 
-``stories:{author}`` holds cards by the time they end, ``stories_seen:{viewer}`` what was seen. A marker tells a set
-that is whole from one that Redis has lost. Only additions count: a deleted story is one with an empty card, whatever
-else stands there of it. So writers and refills may meet in any order; a card with pictures stands beside the one
-without until that is taken out.
+``stories:{author}`` holds cards by the time they end, ``stories_seen:{viewer}`` what was seen. A marker
+distinguishes a complete set from one that Redis has lost. Only additions count: a deleted story is one with an empty
+card, whatever else stands there of it. So writers and refills may meet in any order; a card with pictures stands beside
+the one without until that is taken out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core.names import Key
 from services.kit.stores import following
 from services.kit.stores.following import Following
 from services.kit.stores.redis import reaching
-from services.stories.rules import LIVES_MS, Telling
+from services.stories.rules import LIVES_MS, TrayStory
 
 _MARKER: Final = "~"
 _MARKER_SCORE: Final = -1
@@ -59,16 +59,16 @@ redis.call('EXPIRE', KEYS[1], ARGV[3])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelved:
-    """What Redis knows for a tray."""
+class CachedTray:
+    """The part of a tray that Redis holds."""
 
-    stories: list[Telling]
+    stories: list[TrayStory]
     missing: list[int]  # authors whose stories Redis does not know
     seen: set[int] | None  # None: not known
 
 
-class Shelf:
-    """Every method raises Unavailable or DeadlineExceeded and may be repeated."""
+class TrayCache:
+    """The trays of all viewers in Redis. Every method raises Unavailable or DeadlineExceeded and may be repeated."""
 
     def __init__(self, redis: Redis):
         self._redis = redis
@@ -76,19 +76,19 @@ class Shelf:
         self._tray = redis.register_script(_TRAY)
         self._take_off = redis.register_script(_TAKE_OFF)
 
-    async def tray(self, viewer_id: int, *, now_ms: int) -> Shelved | None:
+    async def tray(self, viewer_id: int, *, now_ms: int) -> CachedTray | None:
         """Everything a tray needs, in one round trip; None when Redis does not know whom the viewer follows."""
         with reaching():
-            told: Any = await self._tray(
+            updates: Any = await self._tray(
                 keys=[following.key(viewer_id), Key.STORIES_SEEN.format(user=viewer_id)],
                 args=[now_ms, _SHOWN_MAX, viewer_id],
             )
-        if told is None:
+        if updates is None:
             return None
-        missing, stories, seen = told
-        return Shelved(
+        missing, stories, seen = updates
+        return CachedTray(
             stories=[
-                _telling(int(stories[index]), card, int(float(score)))
+                _tray_story(int(stories[index]), card, int(float(score)))
                 for index in range(0, len(stories), 2)
                 for card, score in _pairs(stories[index + 1])
             ],
@@ -96,8 +96,8 @@ class Shelf:
             seen=None if seen is None else {int(each) for each in seen},
         )
 
-    async def add(self, stories: Iterable[Telling], *, whole: Iterable[int] = ()) -> None:
-        """Put stories out; authors in ``whole`` have no others."""
+    async def add(self, stories: Iterable[TrayStory], *, whole: Iterable[int] = ()) -> None:
+        """Add stories; authors in ``whole`` have no others."""
         by_author: dict[int, dict[Any, int]] = {author_id: {_MARKER: _MARKER_SCORE} for author_id in whole}
         for story in stories:
             by_author.setdefault(story.author_id, {})[_member(story)] = story.expires_ms
@@ -109,8 +109,8 @@ class Shelf:
                     pipe.expire(key, _KEPT_SECONDS)
                 await pipe.execute()
 
-    async def replace(self, old: Iterable[Telling], new: Iterable[Telling]) -> None:
-        """Put stories out in the place of what was told of them before."""
+    async def replace(self, old: Iterable[TrayStory], new: Iterable[TrayStory]) -> None:
+        """Replace what is cached of stories."""
         with reaching():
             async with self._redis.pipeline(transaction=True) as pipe:
                 for story in old:
@@ -120,7 +120,7 @@ class Shelf:
                 await pipe.execute()
 
     async def take_off(self, deleted: Sequence[StoryDeleted]) -> None:
-        """Say that these stories are no more, and take out what was told of them before."""
+        """Mark stories as deleted, and remove what is cached of them."""
         with reaching():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for event in deleted:
@@ -132,7 +132,7 @@ class Shelf:
                 await pipe.execute()
 
     async def clear(self, author_ids: Sequence[int], *, now_ms: int) -> None:
-        """Take stories off that have ended; nobody reads them, they only need room."""
+        """Remove stories that have ended: nobody reads them, they only take memory."""
         with reaching():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for author_id in author_ids:
@@ -162,7 +162,7 @@ class Shelf:
                 await self._redis.delete(*keys)
 
     async def refill_followees(self, viewer_id: int, followees: Iterable[int]) -> None:
-        """Tell Redis whom the viewer follows; `begin_followees` came before they were read."""
+        """Write whom the viewer follows; call `begin_followees` before reading them."""
         await self._following.fill(viewer_id, followees)
 
     async def begin_followees(self, viewer_id: int) -> None:
@@ -170,13 +170,13 @@ class Shelf:
         await self._following.begin_fill(viewer_id)
 
 
-def _member(story: Telling) -> bytes:
+def _member(story: TrayStory) -> bytes:
     return b"%d|%s" % (story.story_id, story.card)
 
 
-def _telling(author_id: int, member: bytes, expires_ms: int) -> Telling:
+def _tray_story(author_id: int, member: bytes, expires_ms: int) -> TrayStory:
     story_id, _, card = member.partition(b"|")
-    return Telling(story_id=int(story_id), author_id=author_id, expires_ms=expires_ms, card=card)
+    return TrayStory(story_id=int(story_id), author_id=author_id, expires_ms=expires_ms, card=card)
 
 
 def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:

@@ -1,4 +1,4 @@
-"""The benches that photos are worked on: a few processes, each with one photo at a time, replaced when they die."""
+"""A pool of worker processes that decode and render photos: one photo at a time each, replaced when they die."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ import msgspec
 import structlog
 
 from core.policies.photo import CPU_SECONDS_MAX, Lane
-from services.media.events.bench import LENGTH_BYTES
-from services.media.rules.gate import Checked
-from services.media.rules.work import RENDER_SECONDS_MAX, Outcome
+from services.media.events.worker import LENGTH_BYTES
+from services.media.rules.checks import Checked
+from services.media.rules.work import RENDER_SECONDS_MAX, RenderResult
 
-_BENCH: Final = "services.media.events.bench"
+_WORKER: Final = "services.media.events.worker"
 _REAP_SECONDS: Final = 5.0
 _DYING_SECONDS: Final = 1.0  # between the end of its output and its own
 _log = structlog.get_logger("media")
-_DECODE: Final = msgspec.msgpack.Decoder(Outcome).decode
+_DECODE: Final = msgspec.msgpack.Decoder(RenderResult).decode
 
 
-class BenchLost(Exception):  # noqa: N818 - seen and handled: the photo is tried again
-    """The process that worked on a photo died."""
+class WorkerLost(Exception):  # noqa: N818 - seen and handled: the photo is tried again
+    """The worker died while it rendered a photo."""
 
 
-class BenchSlow(BenchLost):
-    """It took too long, and was ended."""
+class WorkerSlow(WorkerLost):
+    """The worker took too long over a photo and was killed."""
 
 
-class Workshop:
-    """At most ``benches`` photos of one lane at once; a bench starts with its first photo."""
+class WorkerPool:
+    """Renders at most ``workers`` photos of one lane at once; a worker is started for its first photo."""
 
     def __init__(
         self,
         *,
-        benches: int,
+        workers: int,
         lane: Lane = Lane.LIGHT,
         seconds_max: float | None = None,
         cpu_seconds_max: int | None = None,
@@ -47,42 +47,42 @@ class Workshop:
         self._lane, self._seconds_max = lane, RENDER_SECONDS_MAX[lane] if seconds_max is None else seconds_max
         self._free: list[asyncio.subprocess.Process] = []
         self._working: set[asyncio.subprocess.Process] = set()
-        self._places = asyncio.Semaphore(benches)
+        self._places = asyncio.Semaphore(workers)
 
-    async def render(self, photo: Checked) -> Outcome:
-        """Work on one photo, waiting for a free bench; raises BenchLost."""
+    async def render(self, photo: Checked) -> RenderResult:
+        """Render one photo, waiting for a free worker; raises WorkerLost."""
         data = msgspec.msgpack.encode(photo)
         async with self._places:
-            bench = self._free.pop() if self._free else await self._started()
-            self._working.add(bench)
+            worker = self._free.pop() if self._free else await self._started()
+            self._working.add(worker)
             try:
                 async with asyncio.timeout(self._seconds_max):
-                    outcome = await _exchange(bench, data)
+                    outcome = await _exchange(worker, data)
             except (OSError, EOFError, TimeoutError, msgspec.DecodeError) as error:
                 # one that its limit ended has ended by itself
-                await _end(bench, reap_first=not isinstance(error, TimeoutError))
-                slow = isinstance(error, TimeoutError) or bench.returncode == -signal.SIGXCPU
-                kind = BenchSlow if slow else BenchLost
-                raise kind(f"{type(error).__name__}, exit code {bench.returncode}") from error
+                await _end(worker, reap_first=not isinstance(error, TimeoutError))
+                slow = isinstance(error, TimeoutError) or worker.returncode == -signal.SIGXCPU
+                kind = WorkerSlow if slow else WorkerLost
+                raise kind(f"{type(error).__name__}, exit code {worker.returncode}") from error
             except BaseException:  # cancelled in the middle of a photo: the next one must not get its answer
-                await _end(bench)
+                await _end(worker)
                 raise
             finally:
-                self._working.discard(bench)
-            self._free.append(bench)
+                self._working.discard(worker)
+            self._free.append(worker)
             return outcome
 
     async def close(self) -> None:
-        """End every bench."""
-        benches, self._free = [*self._free, *self._working], []
-        await asyncio.gather(*(_end(bench) for bench in benches))
+        """End every worker."""
+        workers, self._free = [*self._free, *self._working], []
+        await asyncio.gather(*(_end(worker) for worker in workers))
 
     async def _started(self) -> asyncio.subprocess.Process:
-        bench = await asyncio.create_subprocess_exec(
+        worker = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",
             "-m",
-            _BENCH,
+            _WORKER,
             self._lane,
             str(self._cpu_seconds_max),
             str(os.getpid()),
@@ -91,12 +91,12 @@ class Workshop:
             # one thread per photo: photos side by side use the cores better than threads of one photo
             env={**os.environ, "VIPS_CONCURRENCY": "1"},
         )
-        _log.info("bench_started", pid=bench.pid)
-        return bench
+        _log.info("render_worker_started", pid=worker.pid)
+        return worker
 
 
-async def _exchange(bench: asyncio.subprocess.Process, data: bytes) -> Outcome:
-    photos, results = bench.stdin, bench.stdout
+async def _exchange(worker: asyncio.subprocess.Process, data: bytes) -> RenderResult:
+    photos, results = worker.stdin, worker.stdout
     if photos is None or results is None:
         raise EOFError("no pipes")
     photos.write(len(data).to_bytes(LENGTH_BYTES, "big"))
@@ -106,13 +106,13 @@ async def _exchange(bench: asyncio.subprocess.Process, data: bytes) -> Outcome:
     return _DECODE(await results.readexactly(length))
 
 
-async def _end(bench: asyncio.subprocess.Process, *, reap_first: bool = False) -> None:
+async def _end(worker: asyncio.subprocess.Process, *, reap_first: bool = False) -> None:
     if reap_first:
         with suppress(TimeoutError):
             async with asyncio.timeout(_DYING_SECONDS):
-                await bench.wait()
+                await worker.wait()
     with suppress(ProcessLookupError):
-        bench.kill()
+        worker.kill()
     with suppress(TimeoutError):
         async with asyncio.timeout(_REAP_SECONDS):
-            await bench.wait()
+            await worker.wait()

@@ -1,4 +1,4 @@
-"""Which photo is worked on when: the event wakes a worker, PostgreSQL says what is owed.
+"""Schedules the processing of photos: an event wakes a worker, and PostgreSQL holds what is still to do.
 
 No consumer waits for a photo: an event only puts it into the queue of a lane. A sweep finds what nobody works on:
 photos whose event was lost, whose worker died, which were put off or found no room.
@@ -24,9 +24,9 @@ from core.policies.photo import Lane
 from services.kit import bus
 from services.kit.stores import translated
 from services.media.events.measures import Measures
-from services.media.events.queue import Queue, Turn
-from services.media.events.uploaded import Darkroom, TooHeavy
-from services.media.store.photos import Photos
+from services.media.events.processor import PhotoProcessor, TooHeavy
+from services.media.events.queue import Queue, TakenPhoto
+from services.media.store.photos import PhotoJobs
 
 SWEEP_SECONDS: Final = 5.0  # between two looks at PostgreSQL
 SOON_SECONDS: Final = 1.0  # while it is known to hold what is not in the queues
@@ -39,11 +39,11 @@ _STOP_SECONDS: Final = 1.0
 _log = structlog.get_logger("media")
 
 
-class Workers:
-    """The workers of both lanes in this process, and the sweep."""
+class Scheduler:
+    """Runs the tasks of both lanes in this process, and the sweep."""
 
-    def __init__(self, photos: Photos, darkroom: Darkroom, measures: Measures, *, light: int):
-        self._photos, self._darkroom, self._measures = photos, darkroom, measures
+    def __init__(self, photos: PhotoJobs, processor: PhotoProcessor, measures: Measures, *, light: int):
+        self._photos, self._processor, self._measures = photos, processor, measures
         self._queues = {lane: Queue(waiting_max=_WAITING_MAX, owner_max=_OWNER_MAX) for lane in Lane}
         self.counts = {Lane.LIGHT: light, Lane.HEAVY: photo.HEAVY_WORKERS}
         self._places = asyncio.Semaphore(sum(self.counts.values()))
@@ -65,20 +65,20 @@ class Workers:
 
     async def idle(self) -> bool:
         """Whether no photo waits to be processed, in this process or any other."""
-        count, _ = await self._photos.owed(owner_max=1, count_max=1)
+        count, _ = await self._photos.waiting(owner_max=1, count_max=1)
         return count == 0
 
     async def sweep(self) -> None:
-        """Queue what PostgreSQL owes and nobody works on."""
+        """Queue the photos in PostgreSQL that nobody works on."""
         self._full = self._soon = False
-        count, owed = await self._photos.owed(owner_max=_OWNER_MAX, count_max=_SHARD_MAX)
-        self._full |= count > len(owed)
-        for each in owed:
+        count, waiting = await self._photos.waiting(owner_max=_OWNER_MAX, count_max=_SHARD_MAX)
+        self._full |= count > len(waiting)
+        for each in waiting:
             if not each.leased:
                 self._offer(each.lane, media_id=each.media_id, owner_id=each.owner_id)
             elif not any(each.media_id in queue for queue in self._queues.values()):
                 self._soon = True
-        self._measures.backlog(count=count, owed=owed)
+        self._measures.backlog(count=count, waiting=waiting)
 
     def _offer(self, lane: Lane, *, media_id: int, owner_id: int) -> None:
         if not self._queues[lane].offer(media_id=media_id, owner_id=owner_id):
@@ -123,7 +123,7 @@ class Workers:
             if attempt:
                 await asyncio.sleep(bus.pause_seconds(attempt))
 
-    async def _work(self, turn: Turn, lane: Lane) -> None:
+    async def _work(self, turn: TakenPhoto, lane: Lane) -> None:
         job = await self._photos.begin(turn.media_id)
         if job is None:
             return
@@ -131,7 +131,7 @@ class Workers:
         try:
             # one whose earlier try ended this process is worked on alone, so that no other dies with it again
             async with self._place(alone=job.tries > 1):
-                await self._darkroom.process(job, lane)
+                await self._processor.process(job, lane)
         except TooHeavy:
             await self._photos.put_off(job.media_id, lane=Lane.HEAVY, seconds=0.0)
             self._offer(Lane.HEAVY, media_id=job.media_id, owner_id=job.owner_id)
@@ -166,4 +166,4 @@ class Workers:
                 self._places.release()
 
 
-WORKERS: Final = web.AppKey("WORKERS", Workers)
+SCHEDULER: Final = web.AppKey("SCHEDULER", Scheduler)

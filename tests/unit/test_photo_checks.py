@@ -1,4 +1,4 @@
-"""The gate and the decoder: what is taken for a photo by its bytes alone, and what of it may be missing."""
+"""The checks and the decoder: what is taken for a photo by its bytes alone, and what of it may be missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.policies.photo import Lane, Refusal
 from services.media.rules import jpeg as jpegs
 from services.media.rules import png as pngs
 from services.media.rules import webp as webps
-from services.media.rules.gate import checked
+from services.media.rules.checks import checked
 from services.media.rules.refusal import Refused
 from services.media.rules.render import render
 from tests.service.media.photos import jpeg, picture, with_exif
@@ -24,7 +24,7 @@ EOI = b"\xff\xd9"
 
 
 def refusal_of(data: bytes) -> Refusal | None:
-    """Why a file fails, from the gate to the last variant; None when it is rendered."""
+    """Why a file fails, from the checks to the last variant; None when it is rendered."""
     try:
         assert len(render(checked(data))) == 5
     except Refused as refused:
@@ -146,7 +146,7 @@ def test_a_decoder_sees_neither_comments_nor_previews_nor_what_follows_the_end()
         (16_320, 12_240, (0x21, 0x11, 0x11), Lane.HEAVY),
     ],
 )
-def test_every_phones_photo_passes_the_gate(width: int, height: int, sampling: tuple[int, ...], lane: Lane) -> None:
+def test_every_phones_photo_passes_the_checks(width: int, height: int, sampling: tuple[int, ...], lane: Lane) -> None:
     data = b"\xff\xd8" + frame(0xC0, width, height, *sampling) + scan(1, 2, 3) + EOI
     assert checked(data).lane is lane
     progressive = frame(0xC2, width, height, 0x22, 0x11, 0x11) + scan(1, 2, 3, last=0)
@@ -184,7 +184,7 @@ def riff(*parts: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def test_no_bytes_whatever_break_the_gate() -> None:
+def test_no_bytes_whatever_break_the_checks() -> None:
     seed = random.Random(11)
     base = picture(48, 32)
     whole = [noisy(48, 32), noisy(48, 32, interlace=True), bytes(base.pngsave_buffer()), bytes(base.webpsave_buffer())]
