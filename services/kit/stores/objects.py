@@ -1,9 +1,14 @@
-"""The S3-compatible object store: boto3 in a bounded pool of threads, and presigned URLs made without a round trip."""
+"""The S3-compatible object store: boto3 in a bounded pool of threads, and presigned URLs made without a round trip.
+
+A call that fails in a way that may pass is tried again by `core.policies.retry`, with the scenario's ``system.retry``,
+and never by boto3 itself: the model tries by the same rule. Every call here can be repeated without harm.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,11 +18,20 @@ from urllib.parse import urlsplit
 import boto3
 from aiohttp import web
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    ReadTimeoutError,
+)
+from botocore.exceptions import (
+    ConnectionError as NoConnectionError,
+)
 
 from core import settings
-from core.failures import DeadlineExceeded, NotFound, Overloaded, StorageFull, Unavailable
-from services.kit.config import MEMBER, required
+from core.failures import DeadlineExceeded, Failure, NotFound, Overloaded, StorageFull, Unavailable
+from core.policies.retry import RetryBudget, RetryPolicy, backoff_seconds, may_retry
+from services.kit.config import MEMBER, SCENARIO, required
 from services.kit.metrics import METRICS, Metrics
 from services.kit.stores.health import Health
 
@@ -27,6 +41,8 @@ _WAITING_MAX: Final = 64
 _READ_SECONDS: Final = 4.0  # without a byte from the store
 _PROBE_SECONDS: Final = 2.0
 LISTED_MAX: Final = 1_000  # keys in one answer of the store
+#: Answers of a store that is busy or ill, after which the same call may succeed.
+_PASSING: Final = frozenset({429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +60,16 @@ class Objects:
     Calls are refused at once while the store is known to be down (`services.kit.stores.health`).
     """
 
-    def __init__(self, object_settings: settings.Objects, *, threads: int = _THREADS, metrics: Metrics | None = None):
+    def __init__(
+        self,
+        object_settings: settings.Objects,
+        *,
+        retry: RetryPolicy,
+        threads: int = _THREADS,
+        metrics: Metrics | None = None,
+    ):
         self.settings = object_settings
+        self._retry, self._budget = retry, RetryBudget()
         self._health = Health("The object store", functools.partial(_probe, object_settings.endpoint), metrics=metrics)
         self._client = _client(object_settings, object_settings.endpoint)
         self._signer = _client(object_settings, object_settings.public_endpoint)
@@ -131,27 +155,43 @@ class Objects:
             raise Overloaded("Too many requests wait for the object store", retry_after_seconds=1.0)
         self._waiting += 1
         try:
-            loop = asyncio.get_running_loop()
-            result = await loop.run_in_executor(self._threads, functools.partial(call, **arguments))
+            result = await self._tried(functools.partial(call, **arguments))
             self._health.succeeded()
             return result
         except asyncio.CancelledError:  # a request's own deadline may be shorter than ours
             self._health.suspect()
             raise
         except (ClientError, BotoCoreError) as error:
-            status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode")
-            if status == 404:
-                raise NotFound("No such object") from error
-            if status == 507:
-                raise StorageFull("The object store has no space left", retry_after_seconds=10.0) from error
-            if isinstance(error, ReadTimeoutError):
-                self._health.failed()
-                raise DeadlineExceeded("The object store does not answer") from error
-            if isinstance(error, BotoCoreError):
-                self._health.suspect()
-            raise Unavailable("The object store cannot be used") from error
+            raise self._failure(error) from error
         finally:
             self._waiting -= 1
+
+    async def _tried(self, call: Callable[[], R]) -> R:
+        """Do ``call``, again where it failed in a way that may pass, within the policy's tries and its budget."""
+        self._budget = self._budget.after_first_try(self._retry)
+        loop, attempt = asyncio.get_running_loop(), 1
+        while True:
+            try:
+                return await loop.run_in_executor(self._threads, call)
+            except (ClientError, BotoCoreError) as error:
+                if not may_retry(self._retry, self._budget, attempt=attempt, retryable=_may_pass(error)):
+                    raise
+            self._budget = self._budget.spend()
+            await asyncio.sleep(backoff_seconds(self._retry, attempt=attempt, uniform=random.random()))
+            attempt += 1
+
+    def _failure(self, error: ClientError | BotoCoreError) -> Failure:
+        status = _status(error)
+        if status == 404:
+            return NotFound("No such object")
+        if status == 507:
+            return StorageFull("The object store has no space left", retry_after_seconds=10.0)
+        if isinstance(error, ReadTimeoutError):
+            self._health.failed()
+            return DeadlineExceeded("The object store does not answer")
+        if isinstance(error, BotoCoreError):
+            self._health.suspect()
+        return Unavailable("The object store cannot be used")
 
     def close(self) -> None:
         """Let the threads go."""
@@ -159,6 +199,18 @@ class Objects:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
         self._signer.close()
+
+
+def _status(error: Exception) -> int | None:
+    """The status that the store answered; None where it answered nothing."""
+    answer: Any = getattr(error, "response", None) or {}  # of a connection that was closed it is there, and None
+    status: int | None = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same call may succeed: the store was busy or ill, or the way to it broke."""
+    return _status(error) in _PASSING or isinstance(error, HTTPClientError | NoConnectionError)
 
 
 async def _probe(endpoint: str) -> None:
@@ -186,7 +238,7 @@ def _client(object_settings: settings.Objects, endpoint: str) -> Any:
             s3={"addressing_style": "path"},
             connect_timeout=2,
             read_timeout=_READ_SECONDS,
-            retries={"total_max_attempts": 2, "mode": "standard"},
+            retries={"total_max_attempts": 1, "mode": "standard"},  # `Objects` tries again
             max_pool_connections=8,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -200,8 +252,17 @@ OBJECTS: Final = web.AppKey("OBJECTS", Objects)
 def use(app: web.Application, *, threads: int = _THREADS) -> Objects:
     """Give the application its object store."""
     member = app[MEMBER]
+    retry = app[SCENARIO].system.retry
     objects = Objects(
-        required(member.stores.objects, "the object store", member.component), threads=threads, metrics=app[METRICS]
+        required(member.stores.objects, "the object store", member.component),
+        retry=RetryPolicy(
+            attempts=retry.attempts,
+            backoff_seconds=retry.backoff_seconds,
+            backoff_cap_seconds=retry.backoff_cap_seconds,
+            budget_ratio=retry.budget_ratio,
+        ),
+        threads=threads,
+        metrics=app[METRICS],
     )
     app[OBJECTS] = objects
 

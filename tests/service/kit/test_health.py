@@ -10,11 +10,14 @@ import pytest
 
 from core.failures import DeadlineExceeded, Failure, NotFound, Unavailable
 from core.names import Component
+from core.policies.retry import RetryPolicy
 from services.kit.stores.health import Health
 from services.kit.stores.objects import Objects
 from services.kit.stores.postgres import Shards
 from tests.conftest import Servers
 from tests.service.waiting import until
+
+RETRY = RetryPolicy(attempts=2, backoff_seconds=0.02, backoff_cap_seconds=1.0, budget_ratio=0.1)
 
 
 class Server:
@@ -154,7 +157,7 @@ async def test_an_instance_that_refuses_connections_is_not_waited_for_and_the_ot
 
 async def test_an_object_store_that_is_away_is_not_waited_for(servers: Servers) -> None:
     told: Any = servers.stores(Component.MEDIA).objects
-    objects = Objects(told)
+    objects = Objects(told, retry=RETRY)
 
     async def found() -> str:
         try:
