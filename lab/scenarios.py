@@ -4,35 +4,49 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
+
 from core.profile import Profile
-from core.scenario import Scenario, ScenarioError, read
+from core.scenario import Scenario, ScenarioError, notes, read
 from lab.errors import UserError
 
 
 def load_for_stack(path: Path) -> tuple[Scenario, str]:
     """As `load`, of a scenario that the real stack can run; raises UserError for one that only the model can."""
+    scenario, text = load(path)
+    check_for_stack(path, scenario)
+    return scenario, text
+
+
+def check_for_stack(path: Path, scenario: Scenario) -> None:
+    """Raise UserError for a scenario that only the model can run; it names each field, and what to do."""
     from stack import unsupported
 
-    scenario, text = load(path)
     parts = unsupported.parts(scenario)
     if parts:
         raise UserError(
             f"{path} asks for {_listed(parts)}, which the stack cannot start yet; the model can: "
             f"windtunnel simulate {path}"
         )
-    return scenario, text
 
 
 def load_for_run(path: Path, profile: Profile) -> tuple[Scenario, str]:
-    """As `load_for_stack`, of a scenario whose traffic and faults both sides can take; raises UserError for one that
-    only one of them would refuse, and that after the stack has been started."""
+    """As `load_for_stack`, of a scenario that passes `check_for_run`."""
+    scenario, text = load(path)
+    check_for_run(path, scenario, profile)
+    return scenario, text
+
+
+def check_for_run(path: Path, scenario: Scenario, profile: Profile) -> None:
+    """Raise UserError for a scenario whose traffic or faults only one side would refuse, and that after the stack has
+    been started, or that only the model can run."""
     from loadtest import plan
     from sim.cpu import NoDemandError
     from sim.faults import FaultError
     from sim.parts import ScaleError
     from sim.simulate import check
 
-    scenario, text = load_for_stack(path)
+    check_for_stack(path, scenario)
     try:
         plan.of(scenario)
     except plan.PlanError as error:
@@ -43,13 +57,12 @@ def load_for_run(path: Path, profile: Profile) -> tuple[Scenario, str]:
         check(scenario, profile)
     except (FaultError, ScaleError, NoDemandError) as error:
         raise UserError(f"{scenario.name}: {error}") from error
-    return scenario, text
 
 
 def load(path: Path) -> tuple[Scenario, str]:
-    """The scenario and its exact text; raises UserError."""
+    """The scenario and its exact text; says which of its fields have no effect. Raises UserError."""
     try:
-        return read(path), path.read_text(encoding="utf-8")
+        scenario, text = read(path), path.read_text(encoding="utf-8")
     except ScenarioError as error:
         count = len(error.problems)
         head = f"{path} cannot be used, {count} field{'s are' if count > 1 else ' is'} wrong:"
@@ -57,6 +70,9 @@ def load(path: Path) -> tuple[Scenario, str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UserError(f"{path}: {reason}; scenarios that come with windtunnel are in scenarios/") from error
+    for note in notes(scenario, text, file=str(path)):
+        click.echo(f"note: {note}", err=True)
+    return scenario, text
 
 
 def _listed(parts: tuple[str, ...]) -> str:

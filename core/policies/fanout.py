@@ -30,8 +30,3 @@ def split(*, followers: int, active_followers: int, celebrity: bool) -> FanoutPl
     if celebrity:
         return FanoutPlan(push_count=0, pull_count=followers)
     return FanoutPlan(push_count=active_followers, pull_count=0)
-
-
-def batches(count: int, size: int) -> int:
-    """Number of pipelined writes of ``size`` timelines that ``count`` timelines need."""
-    return -(-count // size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from core.scenario.demand import Demand
@@ -21,6 +21,7 @@ from core.scenario.intent import Intent
 from core.scenario.limits import DEFAULTS, Limits
 from core.scenario.placement import Placement
 from core.scenario.regions import Geo, Region
+from core.scenario.retired import DEADLINES, without
 from core.scenario.shards import Shards
 from core.scenario.units import Below, Bytes, PerSecond, Ratio, Seconds, Within
 
@@ -79,13 +80,20 @@ class Mix:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Deadlines:
-    """How long the feed waits for each source, and for hydration from Redis, before it goes on without."""
+    """How long the feed waits for each source, and for hydration from Redis, before it goes on without.
+
+    Recommendations and ads are read from memory: nothing waits for them.
+    """
 
     timeline_seconds: Seconds = 0.08
     celebrities_seconds: Seconds = 0.08
-    recommended_seconds: Seconds = 0.06
-    ads_seconds: Seconds = 0.03
     hydrate_seconds: Seconds = 0.1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_retired(cls, told: Any) -> Any:
+        """The same without `retired.DEADLINES`."""
+        return without(told, DEADLINES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -109,7 +117,10 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Retry:
-    """How a caller tries again: capped exponential back-off with full jitter, within a budget."""
+    """How often a call to the object store is tried: capped exponential back-off with full jitter, within a budget.
+
+    No other call is tried again: what a client asks for fails, and what the log holds is never given up.
+    """
 
     attempts: Annotated[int, Field(ge=1, le=100)] = 2
     backoff_seconds: Seconds = 0.02
@@ -132,7 +143,7 @@ class Fanout:
 class RedisServer:
     """Redis: one server, or the nodes of a cluster, over which keys are spread by their hash.
 
-    A counter that is written more often than ``hot`` is split over up to ``hot_keys`` keys.
+    On a cluster a counter that is written more often than ``hot`` is split over up to ``hot_keys`` keys.
     """
 
     memory_bytes: Bytes = 256 * 2**20  # of each node

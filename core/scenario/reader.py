@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from core.scenario import demand, design, fault, faults, intent, model, placement, regions, shards, wording
 from core.scenario.fields import written_name
+from core.scenario.idle import idle
 from core.scenario.impossible import FieldPath, impossible
 from core.scenario.model import Scenario
 from core.scenario.units import in_file
@@ -106,6 +107,14 @@ def line_of(text: str, path: FieldPath) -> int:
     """The line of a field in a scenario's text that `parse` has accepted, or of what is around it; its first is 1."""
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     return _line_of(dict(_lines(node, ())), path) if node is not None else 1
+
+
+def notes(scenario: Scenario, text: str, *, file: str) -> tuple[str, ...]:
+    """What its author should know of a scenario that `parse` has read from ``text``: fields that have no effect."""
+    return tuple(
+        f"{file}:{line_of(text, path)}: {_dotted(path)} has no effect, leave it out: {why}"
+        for path, why in idle(scenario, yaml.safe_load(text))
+    )
 
 
 def explain(scenario: Scenario) -> str:

@@ -35,8 +35,9 @@ def command(
     from lab.stacks import data_folder
 
     started = time.monotonic()
-    read, _ = load_for_stack(scenario)
-    if not dry_run:
+    if dry_run:
+        read, _ = load_for_stack(scenario)
+    else:
         read, text, chosen = options.load_with_profile(scenario, profile_path, both_sides=True)
     if not read.faults:
         raise UserError(f"{scenario} has no faults, so there is nothing to drill; windtunnel run runs it")

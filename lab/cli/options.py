@@ -14,7 +14,7 @@ from core.scenario import Scenario
 from lab import profiles
 from lab.comparison import Comparison
 from lab.errors import UserError
-from lab.scenarios import load, load_for_run
+from lab.scenarios import check_for_run, load
 
 RUNS = Path("runs")
 STUDIES = Path("studies")
@@ -77,7 +77,7 @@ def load_with_profile(
     except profiles.NoProfileError as error:
         raise UserError(str(error)) from error
     if both_sides:
-        load_for_run(scenario, chosen.profile)
+        check_for_run(scenario, read, chosen.profile)
     if not chosen.own:
         click.echo(
             f"note: durations are another machine's ({chosen.profile.id}); measure yours with: windtunnel calibrate",

@@ -74,15 +74,41 @@ def test_a_wrong_field_is_one_error_with_file_line_field_and_what_was_expected(s
 
 
 def test_what_only_the_model_can_do_is_refused_by_what_starts_the_stack(small: Path, profile: Path) -> None:
-    small.write_text(SMALL.replace("system: {", "system: {redis: {nodes: 3}, "), encoding="utf-8")
+    small.write_text(SMALL.replace("system: {", "system: {redis: {nodes: 3, hot: 50/s}, "), encoding="utf-8")
+    asks = "3 nodes of redis (system.redis.nodes) and counters that are split when they are hot (system.redis.hot)"
     for words in (("run",), ("up",), ("drill",), ("measure",), ("calibrate",)):
         said = windtunnel(*words, str(small))
         assert said.returncode == 2, said.stderr
-        assert f"{small} asks for 3 nodes of redis, which the stack cannot start yet; the model can" in said.stderr
+        assert f"{small} asks for {asks}, which the stack cannot start yet; the model can" in said.stderr
         assert len(said.stderr.splitlines()) == 1
         assert said.stdout == ""
     out = str(small.parent / "run")
     assert windtunnel("simulate", str(small), "--profile", str(profile), "--out", out).returncode == 0
+
+
+def test_a_field_without_effect_is_named_once_by_every_command_with_what_to_do(small: Path, profile: Path) -> None:
+    system = "system: {redis: {hot_keys: 7}, feed: {deadlines: {recommended: 60ms, ads: 30ms}}, "
+    small.write_text(SMALL.replace("system: {", system), encoding="utf-8")
+    notes = [
+        f"note: {small}:3: system.{field} has no effect, leave it out: {why}"
+        for field, why in (
+            ("feed.deadlines.recommended", "recommendations are read from memory: nothing waits for them"),
+            ("feed.deadlines.ads", "ads are read from memory: nothing waits for them"),
+            ("redis.hot_keys", "counters are split on a cluster only (system.redis.nodes)"),
+        )
+    ]
+    model = ("--profile", str(profile))
+    for words, code in (
+        (("simulate", *model, "--out", str(small.parent / "run")), 0),
+        (("explain",), 0),
+        (("run", *model), 2),  # refused by the stack
+        (("drill", "--dry-run"), 2),
+        (("measure",), 2),
+    ):
+        said = windtunnel(words[0], str(small), *words[1:])
+        assert said.returncode == code, said.stderr
+        assert [line for line in said.stderr.splitlines() if line in notes] == notes
+        assert ("counters of several keys (system.redis.hot_keys)" in said.stderr) == (code == 2)
 
 
 def test_what_one_side_refuses_the_other_refuses_in_the_same_words_before_anything_is_started(

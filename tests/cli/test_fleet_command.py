@@ -105,7 +105,9 @@ def test_what_only_the_model_can_do_and_what_it_cannot_is_refused_in_one_line(
     fleet: Path, profile: Path, tmp_path: Path
 ) -> None:
     for command in ("run", "measure", "up"):
-        with pytest.raises(UserError, match="4 cells, which the stack cannot start yet; the model can") as refused:
+        with pytest.raises(
+            UserError, match=r"4 cells \(system\.cells\), which the stack cannot start yet; the model can"
+        ) as refused:
             _windtunnel(command, fleet)
         assert "\n" not in str(refused.value)
     words = ("--set", "system.fanout.threshold=5,15", "--workers", "1", "--engine", "simpy")

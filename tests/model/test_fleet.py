@@ -300,8 +300,8 @@ def test_a_cell_that_is_too_large_is_refused_before_anything_is_set_up_and_so_is
 
 
 def test_the_stack_cannot_start_cells_and_a_cdn_that_is_warm() -> None:
-    assert unsupported.parts(read(PEAK))[0] == "2,000 cells"
-    assert "a CDN that is warm from the start" in unsupported.parts(read(PEAK))
+    assert unsupported.parts(read(PEAK))[0] == "2,000 cells (system.cells)"
+    assert "a CDN that is warm from the start (system.cdn.warm)" in unsupported.parts(read(PEAK))
 
 
 def test_cells_of_a_handful_of_people_are_refused_by_name() -> None:

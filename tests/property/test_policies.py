@@ -57,13 +57,6 @@ def test_a_posts_readers_are_pushed_to_or_pull_and_never_both(followers: int, da
     assert (plan.push_count, plan.pull_count) == ((0, followers) if big else (active, 0))
 
 
-@given(st.integers(0, 10**6), st.integers(1, 10**4))
-def test_batches_hold_everybody_and_none_is_empty(count: int, size: int) -> None:
-    number = fanout.batches(count, size)
-    assert number * size >= count
-    assert (number - 1) * size < count or count == 0
-
-
 def test_a_threshold_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         fanout.is_celebrity(followers=1, was_celebrity=False, threshold=0, hysteresis_ratio=0.0)
