@@ -3,6 +3,7 @@
 Of those that take connections, the one with the fewest requests under way; of equals, who has its turn. An instance
 that is dead is passed over at once, because a refused connection is tried again elsewhere; one that hangs still takes
 connections, keeps what it has under way, and so gets few more.
+`tests/stack/test_gateway_policies.py` holds HAProxy to it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Partitions of the log: which one an event's key goes to, and which member of a consumer group handles it.
 
 Kafka's own rules, as its clients apply them: murmur2 of the key (Kafka's ``DefaultPartitioner``), and the round-robin
-assignor over the members of a group.
+assignor over the members of a group. `tests/service/kit/test_partitions.py` holds the broker and the client to them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Rate limits: at most so many in a window that begins with its first request; a refused request does not count.
 
 The gateway keeps the same two numbers of each user or address in HAProxy's tables (`deploy/haproxy/gateway.cfg`), where
-these rules cannot be called; `tests/stack` holds the gateway to them. Everything is plain numbers, so that the model's
-compiled engine compiles these very lines.
+these rules cannot be called; `tests/stack/test_gateway_policies.py` holds the gateway to them. Everything is plain
+numbers, so that the model's compiled engine compiles these very lines.
 """
 
 from __future__ import annotations

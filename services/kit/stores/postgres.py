@@ -1,7 +1,8 @@
 """PostgreSQL: logical shards as schemas over physical instances, through bounded pools.
 
-``shard_<s>`` lives on instance ``s % instances``. Connections are in autocommit; `Shards.transaction` opens a
-transaction and, once it has committed, does what its body asked for by `Connection.after_commit`.
+Which instance holds a shard, and in which schema, is `core.policies.shard`'s. Connections are in autocommit;
+`Shards.transaction` opens a transaction and, once it has committed, does what its body asked for by
+`Connection.after_commit`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, TooManyRequests
 
 from core import settings
 from core.failures import Failure, Unavailable
+from core.policies.shard import physical_of, schema_of
 from services.kit.config import MEMBER, SETTINGS, required
 from services.kit.metrics import METRICS, Metrics
 from services.kit.stores import Unanswered, translated
@@ -81,12 +83,8 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
             self.pgconn.finish()
 
 
-@functools.cache
-def schema(shard: int) -> str:
-    """Name of the schema that holds ``shard``; only integers come in, so it is safe in a statement."""
-    if not isinstance(shard, int) or shard < 0:
-        raise ValueError(f"{shard!r} is not a shard")
-    return f"shard_{shard}"
+#: Name of the schema that holds a shard: `core.policies.shard.schema_of`.
+schema: Final = functools.cache(schema_of)
 
 
 class Shards:
@@ -157,7 +155,7 @@ class Shards:
         """Index of the instance that holds ``shard``."""
         if not 0 <= shard < self.count:
             raise ValueError(f"there is no shard {shard}")
-        return shard % self.instances
+        return physical_of(shard, self.instances)
 
     def by_instance(self, shards: Iterable[int] | None = None) -> dict[int, list[int]]:
         """Shards (all, or those given) by the instance that holds them, so that one round trip serves many."""

@@ -25,10 +25,12 @@ from redis import exceptions as redis_errors
 from core import ids, settings
 from core.failures import DeadlineExceeded, Failure, Overloaded, StorageFull, Unavailable
 from core.names import Component
+from core.policies.shard import physical_of, schema_of
 from services.kit.stores import redis as redis_store
 from services.kit.stores import timelines, translated
 from services.kit.stores.people import people
 from services.kit.stores.postgres import Connection, Shards, schema
+from tests.conftest import Servers
 from tests.service.waiting import until
 
 TABLES = "CREATE TABLE IF NOT EXISTS {s}.kit_things (id bigint PRIMARY KEY, text text NOT NULL);"
@@ -44,10 +46,10 @@ async def shards(servers: Any) -> AsyncIterator[Shards]:
     await opened.close()
 
 
-async def test_a_shard_is_a_schema_on_the_instance_of_its_number(shards: Shards) -> None:
+async def test_a_shard_is_the_schema_and_on_the_instance_that_the_policy_says(shards: Shards, servers: Servers) -> None:
     async def where(connection: Connection, shard: int) -> tuple[int, bool]:
         cursor = await connection.execute(
-            "SELECT current_setting('port')::int, to_regclass(%s) IS NOT NULL", (f"{schema(shard)}.kit_things",)
+            "SELECT current_setting('port')::int, to_regclass(%s) IS NOT NULL", (f"{schema_of(shard)}.kit_things",)
         )
         row = await cursor.fetchone()
         assert row is not None
@@ -57,8 +59,8 @@ async def test_a_shard_is_a_schema_on_the_instance_of_its_number(shards: Shards)
 
     assert sorted(found) == list(range(16))
     assert all(exists for _, exists in found.values())
-    assert len({port for port, _ in found.values()}) == 2
-    assert all(found[shard][0] == found[shard % 2][0] for shard in found)
+    ports = [int(psycopg.conninfo.conninfo_to_dict(dsn)["port"] or 0) for dsn in servers.running.postgres]
+    assert {shard: port for shard, (port, _) in found.items()} == {s: ports[physical_of(s, 2)] for s in range(16)}
 
 
 async def test_several_processes_may_create_the_tables_at_once(shards: Shards, servers: Any) -> None:
