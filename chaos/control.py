@@ -178,14 +178,14 @@ def start(
     """Start a warden for the faults of ``scenario``; t0 is at the wall clock's ``t0_unix``.
 
     ``stack_data`` is the folder of a running stack, whose ``stack.json`` gives the rest: Toxiproxy's address, its
-    proxies by link, pids by name; otherwise these are told. Toxics that an earlier runner left are removed before this
-    returns. Raises OrdersError, WardenError.
+    proxies by link, pids by name; otherwise these are arguments. Toxics that an earlier runner left are removed before
+    this returns. Raises OrdersError, WardenError.
     """
     if stack_data is not None:
-        told = _told(stack_data)
-        toxiproxy_url = toxiproxy_url or str(told.get("toxiproxy_url", ""))
-        proxies = proxies if proxies is not None else told.get("proxies", {})
-        processes = processes or {each["name"]: each["pid"] for each in told.get("processes", ()) if each["pid"]}
+        stack = _read_stack(stack_data)
+        toxiproxy_url = toxiproxy_url or str(stack.get("toxiproxy_url", ""))
+        proxies = proxies if proxies is not None else stack.get("proxies", {})
+        processes = processes or {each["name"]: each["pid"] for each in stack.get("processes", ()) if each["pid"]}
     orders = of_scenario(
         scenario,
         t0_unix=t0_unix,
@@ -197,7 +197,7 @@ def start(
     return Warden(orders, on_event=on_event)
 
 
-def _told(stack_data: Path) -> dict[str, Any]:
+def _read_stack(stack_data: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((stack_data / "stack.json").read_bytes())
     except (OSError, ValueError) as error:

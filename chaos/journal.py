@@ -17,7 +17,7 @@ UNPROVEN: Final = "fault_unproven"  # says
 FAILED: Final = "fault_failed"  # reason
 ENDS: Final = "fault_ends"  # early: mended before its time
 ABORTED: Final = "aborted"  # reason
-WARDEN_ENDED: Final = "warden_ended"  # reason: done, runner gone, told to
+WARDEN_ENDED: Final = "warden_ended"  # reason: done, runner gone, stopped
 
 
 def line(at_seconds: float, event: str, values: dict[str, Any]) -> str:

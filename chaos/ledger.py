@@ -1,4 +1,4 @@
-"""The ledger: what clients were told is done, and how much of it is found afterwards through the public API.
+"""The ledger: everything that was acknowledged to clients, and how much of it the public API shows afterwards.
 
 The load generator writes a line for each acknowledged write; `check` asks the running system for every one of them. A
 claim that is not found is asked again for some seconds, because some answers are read from what the log fills.
@@ -27,12 +27,12 @@ _TIMEOUT_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One thing that a client was told is done. ``ids`` names things: user_id, post_id, comment_id, media_id …"""
+    """One acknowledged request. ``ids`` names things: user_id, post_id, comment_id, media_id …"""
 
     operation: str
     person: int
     ids: Mapping[str, str]
-    at_seconds: float  # from t0, when the client was told
+    at_seconds: float  # from t0, when the client got the acknowledgement
 
 
 class LedgerError(OSError):
@@ -64,7 +64,7 @@ def read(acknowledged: Path) -> tuple[Claim, ...]:
 
 def standing(claims: Iterable[Claim]) -> tuple[Claim, ...]:
     """Claims that can be checked and must still be true: of likes and their removal by one person of one post only the
-    one that was told last."""
+    one that was acknowledged last."""
     last: dict[tuple[str, ...], Claim] = {}
     for claim in sorted(claims, key=lambda each: each.at_seconds):
         about = "like" if claim.operation.startswith("like.") else claim.operation
@@ -75,7 +75,7 @@ def standing(claims: Iterable[Claim]) -> tuple[Claim, ...]:
 async def check(
     acknowledged: Path, gateway_url: str, seeded: Path, *, settle_seconds: float = SETTLE_SECONDS
 ) -> dict[str, int]:
-    """Ask for everything that was acknowledged, as the person who was told; needs the stack running.
+    """Ask for everything that was acknowledged, as the person who asked for it; needs the stack running.
 
     Returns counts such as ``like.add.acknowledged``, ``like.add.found``, ``like.add.lost``, by operation. Raises
     LedgerError when the files cannot be read or the system does not answer, for then nothing is known.

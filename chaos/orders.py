@@ -1,4 +1,4 @@
-"""What a warden is told: each fault in terms of proxies, toxics and processes, with the times at which it acts.
+"""Orders to a warden: each fault as proxies, toxics and processes, with the times at which it acts.
 
 It is one line of JSON on the warden's standard input, so that it needs neither the scenario nor the stack's files: a
 warden must start fast and go on when everything else of ours is dead.

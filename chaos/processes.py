@@ -26,7 +26,7 @@ _DEAD: Final = ("Z", "X", _GONE)
 
 
 class ProcessError(Exception):
-    """A process is not there, or did not do what it was told; the message says which."""
+    """A process is not there, or did not obey a signal; the message says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +64,12 @@ class Target:
 
 
 def pid_of(stack_file: Path, name: str) -> int:
-    """The pid that a stack's file tells for a process now; raises ProcessError where it tells none."""
+    """The current pid of a process in a stack's file; raises ProcessError where it has none."""
     try:
-        told = json.loads(stack_file.read_bytes())
-        found = next(int(process["pid"]) for process in told["processes"] if process["name"] == name)
+        stack = json.loads(stack_file.read_bytes())
+        found = next(int(process["pid"]) for process in stack["processes"] if process["name"] == name)
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
-        raise ProcessError(f"{stack_file} tells no pid of {name}") from error
+        raise ProcessError(f"{stack_file} has no pid of {name}") from error
     if found <= 0:
         raise ProcessError(f"{name} does not run")
     return found

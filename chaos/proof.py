@@ -125,7 +125,7 @@ def judge(order: LinkOrder, well: Seen, seen: Seen, beside: Seen, others: Sequen
     elif effect.carries_bytes:
         acted = seen.end in (ANSWER, CLOSED) and seen.answer_bytes < beside.answer_bytes
     elif own < faults.PROVABLE_SECONDS:
-        return Proof(acted=False, says=f"no proof: this {order.kind} is too mild to be told from none")
+        return Proof(acted=False, says=f"no proof: this {order.kind} is too mild to be distinguished from none")
     else:
         # silence is slower than slow; a closed connection proves another fault than this one
         acted = seen.end in (ANSWER, SILENT) and seen.seconds >= needed and max(well.seconds, beside.seconds) < own

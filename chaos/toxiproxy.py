@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 
 class WireError(Exception):
-    """Toxiproxy did not do what it was told; the message says what."""
+    """Toxiproxy did not do what was asked; the message says what."""
 
 
 class WireGoneError(WireError):
@@ -65,7 +65,7 @@ class Wire:
         return Place(listens=_address(proxy.listen), behind=_address(proxy.upstream))
 
     async def add(self, proxy: str, toxic: Toxic) -> None:
-        """Put ``toxic`` on ``proxy`` and read back that it is there as told."""
+        """Put ``toxic`` on ``proxy`` and read it back to check it."""
 
         def call() -> None:
             found = self._proxy(proxy)
@@ -79,7 +79,7 @@ class Wire:
             got = (seen.type, seen.stream, seen.toxicity, seen.attributes)
             if got != wanted:
                 found.destroy_toxic(toxic.name)
-                raise WireError(f"{proxy}: {toxic.name} was accepted as {got}, told was {wanted}")
+                raise WireError(f"{proxy}: {toxic.name} was accepted as {got} instead of {wanted}")
 
         await self._call(call)
 

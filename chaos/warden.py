@@ -151,12 +151,12 @@ async def run(orders: Orders, stdin: asyncio.StreamReader) -> int:
     except WireError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    told_to = asyncio.Event()
+    stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told_to.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     work = asyncio.create_task(warden.carry_out(), name="done")
     gone = asyncio.create_task(_closed(stdin), name="runner gone")
-    stop = asyncio.create_task(told_to.wait(), name="told to")
+    stop = asyncio.create_task(stopping.wait(), name="stopped")
     done, _ = await asyncio.wait((work, gone, stop), return_when=asyncio.FIRST_COMPLETED)
     why = "done" if work in done else next(iter(done)).get_name()
     early = work not in done

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-#: A change smaller than this cannot be told from the noise of a shared machine.
+#: A change smaller than this cannot be distinguished from the noise of a shared machine.
 PROVABLE_SECONDS: Final = 0.01
 #: A narrow link is proved by a question that needs so long to go through.
 BANDWIDTH_SECONDS: Final = 0.3

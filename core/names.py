@@ -99,7 +99,7 @@ class Outcome(StrEnum):
 
     OK = "ok"
     DEGRADED = "degraded"  # answered, with less than asked (X-Feed-Degraded)
-    REFUSED = "refused"  # 429 or 503: told to come back later; nothing was done
+    REFUSED = "refused"  # 429 or 503: the client should come back later; nothing was done
     FAILED = "failed"  # any other error answer
     TIMEOUT = "timeout"  # no answer in time: whether it was done is unknown
     LOST = "lost"  # connection refused, reset or closed

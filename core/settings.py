@@ -1,4 +1,4 @@
-"""What a process of ours is told when it starts: the one contract between whoever starts it and itself.
+"""The settings that a process of ours gets when it starts: the one contract between it and whoever starts it.
 
 `stack` writes one such file per process (addresses as *this* caller must use them, so through a proxy where the link is
 proxied) and passes its path in ``WINDTUNNEL_SETTINGS``; `services.kit.config` reads it. The compose file's containers
@@ -102,7 +102,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything one process of ours is told."""
+    """All settings of one process of ours."""
 
     process: str  # name in `windtunnel status`
     members: tuple[Member, ...]

@@ -29,8 +29,8 @@ def folder() -> Path:
     """The folder of runs: ``-- --runs DIR``, else the environment's, else ``runs``."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--runs", type=Path)
-    told, _ = parser.parse_known_args(sys.argv[1:])
-    return told.runs or Path(os.environ.get(RUNS_VARIABLE, "runs"))
+    options, _ = parser.parse_known_args(sys.argv[1:])
+    return options.runs or Path(os.environ.get(RUNS_VARIABLE, "runs"))
 
 
 def show() -> None:

@@ -52,8 +52,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m dashboards.launch")
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--port", type=int, default=8501)
-    told = parser.parse_args()
-    words = command(told.runs.absolute(), told.port)
+    options = parser.parse_args()
+    words = command(options.runs.absolute(), options.port)
     os.execv(words[0], words)
 
 

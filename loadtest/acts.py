@@ -34,7 +34,7 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One HTTP request of one operation. ``told`` is what the ledger keeps when it is acknowledged."""
+    """One HTTP request of one operation. ``claim`` is what the ledger keeps when it is acknowledged."""
 
     operation: str
     method: str
@@ -44,7 +44,7 @@ class Request:
     source: str = ""  # address that it must leave from: where the gateway limits the operation by address
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
-    told: dict[str, str | int] | None = None
+    claim: dict[str, str | int] | None = None
     created: tuple[str, ...] = ()  # where the new thing's id stands in the answer
 
 
@@ -161,7 +161,9 @@ class Acts:
             _, path = address.target(post.image_url)
             return Request(operation=name, method="GET", path=path, target=Target.MEDIA)
         path = API + operation.path.replace("{post_id}", post.post_id)
-        told = self._told(person, post_id=post.post_id) if name in ("like.add", "like.remove", "comment.add") else None
+        claim = (
+            self._claim(person, post_id=post.post_id) if name in ("like.add", "like.remove", "comment.add") else None
+        )
         if name == "comment.add":
             return Request(
                 operation=name,
@@ -169,10 +171,10 @@ class Acts:
                 path=path,
                 headers={**self._signed_in(person), **_JSON, **self._once(f"{number}")},
                 body=msgspec.json.encode({"text": f"Comment {number} of this run"}),
-                told=told,
+                claim=claim,
                 created=("comment", "id"),
             )
-        return Request(operation=name, method=operation.method, path=path, headers=self._signed_in(person), told=told)
+        return Request(operation=name, method=operation.method, path=path, headers=self._signed_in(person), claim=claim)
 
     def _credentials(self, name: str, number: int, person: int) -> Request:
         username = f"load_{self.nonce}_{number}" if name == "auth.signup" else self.seeded.people[person].username
@@ -203,34 +205,34 @@ class Acts:
 
     def _upload(self, number: int, person: int) -> Act:
         """Upload a new photo past the services straight to the object store, and post it."""
-        media_id = yield from self._put(number, person, told=True)
+        media_id = yield from self._put(number, person, in_ledger=True)
         if media_id is not None:
             yield self._post_create(person, media_id, f"Just now {number} #load", f"{number}.3")
 
     def _withdraw_post(self, number: int, person: int) -> Act:
         """Upload a new photo, post it, and take the post down. The ledger keeps the end of it alone."""
-        media_id = yield from self._put(number, person, told=False)
+        media_id = yield from self._put(number, person, in_ledger=False)
         if media_id is None:
             return
         made = self._post_create(person, media_id, f"Not for long {number} #load", f"{number}.3")
-        answer = yield replace(made, told=None)
+        answer = yield replace(made, claim=None)
         post_id = answer.at("post", "id")
         if answer.outcome is Outcome.OK and isinstance(post_id, str):
             yield self._delete("post.delete", person, post_id=post_id, media_id=media_id)
 
     def _withdraw_story(self, number: int, person: int) -> Act:
         """Upload a new photo, tell a story of it, and take the story down. The ledger keeps the end of it alone."""
-        media_id = yield from self._put(number, person, told=False)
+        media_id = yield from self._put(number, person, in_ledger=False)
         if media_id is None:
             return
-        answer = yield replace(self._story_create(person, media_id, f"{number}.3"), told=None)
+        answer = yield replace(self._story_create(person, media_id, f"{number}.3"), claim=None)
         story_id = answer.at("story", "id")
         if answer.outcome is Outcome.OK and isinstance(story_id, str):
             yield self._delete("story.delete", person, story_id=story_id, media_id=media_id)
 
     def _withdraw_media(self, number: int, person: int) -> Act:
         """Upload a new photo and delete it. The ledger keeps the end of it alone."""
-        media_id = yield from self._put(number, person, told=False)
+        media_id = yield from self._put(number, person, in_ledger=False)
         if media_id is not None:
             yield self._delete("media.delete", person, media_id=media_id)
 
@@ -241,10 +243,10 @@ class Acts:
             method=OPERATIONS[name].method,
             path=path,
             headers=self._signed_in(person),
-            told=self._told(person, **names),
+            claim=self._claim(person, **names),
         )
 
-    def _put(self, number: int, person: int, *, told: bool) -> Generator[Request, Answer, str | None]:
+    def _put(self, number: int, person: int, *, in_ledger: bool) -> Generator[Request, Answer, str | None]:
         """Upload a new photo; returns its id, or None where that did not succeed."""
         picture = self._photo(number)
         answer = yield self._media_create(person, len(picture), f"{number}.0")
@@ -270,7 +272,7 @@ class Acts:
             path=f"{API}/media/{media_id}/complete",
             headers={**self._signed_in(person), **_JSON},
             body=b"{}",
-            told=self._told(person, media_id=media_id) if told else None,
+            claim=self._claim(person, media_id=media_id) if in_ledger else None,
         )
         return media_id if answer.outcome is Outcome.OK else None
 
@@ -290,7 +292,7 @@ class Acts:
             path=f"{API}/posts",
             headers={**self._signed_in(person), **_JSON, **self._once(key)},
             body=msgspec.json.encode({"media_ids": [media_id], "caption": caption}),
-            told=self._told(person, media_id=media_id),
+            claim=self._claim(person, media_id=media_id),
             created=("post", "id"),
         )
 
@@ -301,7 +303,7 @@ class Acts:
             path=f"{API}/stories",
             headers={**self._signed_in(person), **_JSON, **self._once(key)},
             body=msgspec.json.encode({"media_id": media_id}),
-            told=self._told(person),
+            claim=self._claim(person),
             created=("story", "id"),
         )
 
@@ -338,7 +340,7 @@ class Acts:
     def _once(self, key: str) -> dict[str, str]:
         return {IDEMPOTENCY_HEADER: f"load-{self.nonce}-{key}"}
 
-    def _told(self, person: int, **values: str | int) -> dict[str, str | int]:
+    def _claim(self, person: int, **values: str | int) -> dict[str, str | int]:
         return {"person": person, "user_id": self.seeded.people[person].user_id, **values}
 
 

@@ -140,7 +140,7 @@ class Dispatch:
             real_time=os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO,
             stopped=self._stopped,
         )
-        record.write(folder, samples=samples, load=load, told=self.recorder.told)
+        record.write(folder, samples=samples, load=load, claims=self.recorder.claims)
         if self._spool is not None:
             self._spool.close(remove=True)
         for each in self._connections.values():
@@ -198,8 +198,8 @@ class Dispatch:
             self.recorder.sample(
                 (number, step, request.operation, answer.outcome.value, answer.status, at_seconds, sent, latency)
             )
-            if request.told is not None and record.succeeded(answer.outcome):
-                self._acknowledge(request, request.told, answer, ended)
+            if request.claim is not None and record.succeeded(answer.outcome):
+                self._acknowledge(request, request.claim, answer, ended)
             if self._listener is not None:
                 self._listener(request.operation, request.method, latency, len(answer.body), answer.outcome)
             at_seconds, step = ended, step + 1
@@ -209,12 +209,12 @@ class Dispatch:
                 request = None
         return answer
 
-    def _acknowledge(self, request: Request, told: dict[str, str | int], answer: Answer, ended_seconds: float) -> None:
+    def _acknowledge(self, request: Request, claim: dict[str, str | int], answer: Answer, ended_seconds: float) -> None:
         if request.created:
             made = answer.at(*request.created)
             if isinstance(made, str):
-                told = {**told, f"{request.created[0]}_id": made}
-        self.recorder.acknowledge(request.operation, ended_seconds, told)
+                claim = {**claim, f"{request.created[0]}_id": made}
+        self.recorder.acknowledge(request.operation, ended_seconds, claim)
 
     def _exchange(self, request: Request) -> Answer:
         where = request.at or self._of_target[request.target]

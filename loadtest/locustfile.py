@@ -55,7 +55,7 @@ def conclude(environment: Any, **_: Any) -> None:
     sharing = getattr(environment, RUN_ATTRIBUTE, None)
     if sharing is None:
         return
-    sharing.gather()  # Locust may quit without having told of a stop
+    sharing.gather()  # Locust may quit without announcing a stop
     if sharing.failure:
         progress.complain(sharing.failure)
         environment.process_exit_code = 2

@@ -1,4 +1,5 @@
-"""What one process saw: a row per request and step, what clients were told, and whether the run may be judged.
+"""What one process saw: a row per request and step, what was acknowledged to clients, and whether the run may be
+judged.
 
 Rows are kept as tuples while traffic runs (nothing is computed then) and become columns afterwards. Processes of one
 run write the same files each in its own folder; `merge` makes one of them.
@@ -58,7 +59,7 @@ class Recorder:
     """Collects what one process sees; `core.run.SAMPLES` gives the columns of a row."""
 
     rows: list[Row] = field(default_factory=list)
-    told: list[dict[str, str | int | float]] = field(default_factory=list)
+    claims: list[dict[str, str | int | float]] = field(default_factory=list)
     sent_count: int = 0
     refused_count: int = 0
 
@@ -67,8 +68,8 @@ class Recorder:
         self.rows.append(row)
 
     def acknowledge(self, operation: str, at_seconds: float, values: dict[str, str | int]) -> None:
-        """Keep what a client was told is done."""
-        self.told.append({"operation": operation, **values, "at_seconds": round(at_seconds, 6)})
+        """Keep what was acknowledged to a client."""
+        self.claims.append({"operation": operation, **values, "at_seconds": round(at_seconds, 6)})
 
 
 def load_of(
@@ -127,13 +128,13 @@ def load_of(
     )
 
 
-def write(folder: Path, *, samples: run.Samples, load: Load, told: Sequence[dict[str, str | int | float]]) -> None:
+def write(folder: Path, *, samples: run.Samples, load: Load, claims: Sequence[dict[str, str | int | float]]) -> None:
     """Write the four files; ``load.json`` last, so a folder that has it is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / LOAD_FILE).unlink(missing_ok=True)
     run.write_samples(folder / run.SAMPLES_FILE, samples)
     (folder / HDR_FILE).write_bytes(msgspec.json.encode(histograms(samples)) + b"\n")
-    (folder / ACKNOWLEDGED_FILE).write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in told))
+    (folder / ACKNOWLEDGED_FILE).write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in claims))
     (folder / LOAD_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(load), indent=2) + b"\n")
 
 
@@ -152,7 +153,7 @@ def merge(folder: Path, parts: Sequence[Path], *, missing: int = 0) -> Load:
     )
     order = np.lexsort((joined.step, joined.request, joined.at_seconds))
     samples = run.Samples(**{name: getattr(joined, name)[order] for name in run.SAMPLES.names})
-    told = [
+    claims = [
         msgspec.json.decode(line, type=dict[str, str | int | float])
         for part in parts
         for line in (part / ACKNOWLEDGED_FILE).read_bytes().splitlines()
@@ -173,7 +174,7 @@ def merge(folder: Path, parts: Sequence[Path], *, missing: int = 0) -> Load:
         real_time=all(each.real_time for each in loads),
         stopped="; ".join(stopped),
     )
-    write(folder, samples=samples, load=load, told=sorted(told, key=lambda line: line["at_seconds"]))
+    write(folder, samples=samples, load=load, claims=sorted(claims, key=lambda line: line["at_seconds"]))
     return load
 
 
@@ -200,5 +201,5 @@ def histograms(samples: run.Samples) -> dict[str, dict[str, str | int | float]]:
 
 
 def succeeded(outcome: Outcome) -> bool:
-    """Whether a client was told that what it asked for is done."""
+    """Whether the request was acknowledged as done."""
     return outcome in (Outcome.OK, Outcome.DEGRADED)

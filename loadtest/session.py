@@ -47,7 +47,7 @@ class Session:
     ahead: Mapping[int, Request] = field(default_factory=dict)  # what `loadtest.ahead` has left of the acts
 
     def t0_unix_ns(self, told_unix_seconds: float | None, *, lead_seconds: float = LEAD_SECONDS) -> int:
-        """The wall clock of t0: the one told, or the next that leaves time for the warm-up and ``lead_seconds`` before
+        """The wall clock of t0: the given one, or the next that leaves time for the warm-up and ``lead_seconds`` before
         it; raises SessionError."""
         warm_up = self.scenario.traffic.warm_up_seconds
         now = time.time_ns()

@@ -40,7 +40,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
     refused_count: int
     viral_post_id: str = ""
     rows: list[Row] = []
-    told: list[dict[str, str | int | float]] = []
+    claims: list[dict[str, str | int | float]] = []
 
 
 class Spool:
@@ -48,7 +48,7 @@ class Spool:
 
     def __init__(self, folder: Path, head: Head) -> None:
         self._path = folder / FILE
-        self._rows, self._told = 0, 0
+        self._rows, self._claims = 0, 0
         self._encoder = msgspec.json.Encoder()
         self._descriptor = -1
         with suppress(OSError):
@@ -64,17 +64,17 @@ class Spool:
 
     def keep(self, recorder: record.Recorder, *, viral_post_id: str) -> None:
         """Write what has come since the last time."""
-        rows, told = recorder.rows[self._rows :], recorder.told[self._told :]
-        if self._descriptor < 0 or not (rows or told):
+        rows, claims = recorder.rows[self._rows :], recorder.claims[self._claims :]
+        if self._descriptor < 0 or not (rows or claims):
             return
-        self._rows, self._told = self._rows + len(rows), self._told + len(told)
+        self._rows, self._claims = self._rows + len(rows), self._claims + len(claims)
         self._append(
             _Part(
                 sent_count=recorder.sent_count,
                 refused_count=recorder.refused_count,
                 viral_post_id=viral_post_id,
                 rows=rows,
-                told=told,
+                claims=claims,
             )
         )
 
@@ -124,7 +124,7 @@ def recover(folder: Path, *, reason: str = KILLED) -> record.Load | None:
         viral_post_id=last.viral_post_id,
         stopped=reason,
     )
-    record.write(folder, samples=samples, load=load, told=[line for part in parts for line in part.told])
+    record.write(folder, samples=samples, load=load, claims=[line for part in parts for line in part.claims])
     (folder / FILE).unlink(missing_ok=True)
     return load
 

@@ -117,7 +117,7 @@ def _service(planned: StackPlan, process: Process, scenario_path: str, address: 
     keys = "keys" if process.settings and process.settings.keys.jwt_private_key else "shared_keys"
     own = [f"{process.name}:{container.DATA / process.name}"] if _keeps(process) else []
     seconds = int(container.HEALTHY_SECONDS_MAX)
-    told: dict[str, Any] = {
+    service: dict[str, Any] = {
         "image": IMAGE,
         "command": [process.name],
         "hostname": process.name,
@@ -149,7 +149,7 @@ def _service(planned: StackPlan, process: Process, scenario_path: str, address: 
         for server in container.PUBLISHED
         if (way := _way(planned, server)).host == process.address.host
     ]
-    return {**told, "ports": ports} if ports else told
+    return {**service, "ports": ports} if ports else service
 
 
 def _keeps(process: Process) -> bool:
@@ -193,9 +193,9 @@ def main(arguments: list[str]) -> int:
     """Write the file to stdout; returns 0, or 2 after one readable error."""
     parser = argparse.ArgumentParser(prog="python -m stack.compose", description=__doc__)
     parser.add_argument("--scenario", default=SCENARIO, help=f"scenario file, seen from the root (default {SCENARIO})")
-    told = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        sys.stdout.write(compose_file(read(Path(told.scenario)), told.scenario))
+        sys.stdout.write(compose_file(read(Path(options.scenario)), options.scenario))
     except (StackFailure, ScenarioError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

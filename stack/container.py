@@ -44,7 +44,7 @@ HEALTHY: Final = Path("/run/windtunnel/healthy")  # touched whenever the process
 HEALTHY_SECONDS_MAX: Final = 20.0  # an answer older than this counts no more
 SCENARIO_VARIABLE: Final = "WINDTUNNEL_SCENARIO"
 PUBLISHED_VARIABLE: Final = "WINDTUNNEL_PUBLISHED"  # gateway=HOST:PORT edge=HOST:PORT objects=HOST:PORT
-#: What clients reach, and the port at which it is published unless told otherwise.
+#: What clients reach, and the port at which it is published by default.
 PUBLISHED: Final[dict[Server, int]] = {Server.GATEWAY: 8080, Server.EDGE: 8081, Server.OBJECTS: 8082}
 _FIRST_PORT: Final = 9000  # of everything else; every container has an address of its own
 _READY_SECONDS: Final = 120.0  # all containers start at once, on few cores
@@ -95,7 +95,7 @@ def make_secrets() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run until told to stop or until the process ends; returns its exit code, or 1 after one readable line."""
+    """Run until stopped or until the process ends; returns its exit code, or 1 after one readable line."""
     parser = argparse.ArgumentParser(prog="python -m stack.container", description=__doc__)
     parser.add_argument("name", help=f"a process of the plan, or {SECRETS}")
     name = parser.parse_args(arguments).name

@@ -146,14 +146,14 @@ class RunningStack:
 
 
 def default_data(name: str) -> Path:
-    """Where a stack called ``name`` lives unless told otherwise.
+    """Where a stack called ``name`` lives unless another folder is given.
 
     For root that is /var/lib/windtunnel: PostgreSQL refuses root and its own user cannot enter /root. Everybody else
     has it in the user's state folder.
     """
-    told = os.environ.get("XDG_STATE_HOME")
-    if told:
-        return Path(told) / "windtunnel" / name
+    folder = os.environ.get("XDG_STATE_HOME")
+    if folder:
+        return Path(folder) / "windtunnel" / name
     if os.geteuid() == 0:
         return Path("/var/lib/windtunnel") / name
     return Path.home() / ".local" / "state" / "windtunnel" / name
@@ -236,10 +236,10 @@ def _spawn(arguments: list[str], data: Path, attached: bool) -> tuple[int, int, 
     watched, lifeline = os.pipe()
     nothing = os.open(os.devnull, os.O_RDONLY)
     actions = [(os.POSIX_SPAWN_DUP2, nothing, 0), (os.POSIX_SPAWN_DUP2, tell, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
-    told = 3
+    pipe_descriptor = 3
     if attached:
-        actions.append((os.POSIX_SPAWN_DUP2, watched, told))
-        arguments = [*arguments, f"--pipe={told}"]
+        actions.append((os.POSIX_SPAWN_DUP2, watched, pipe_descriptor))
+        arguments = [*arguments, f"--pipe={pipe_descriptor}"]
     try:
         pid = os.posix_spawn(
             sys.executable,

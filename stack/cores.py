@@ -50,7 +50,7 @@ def keep_awake(cores: Iterable[int]) -> Iterator[tuple[int, ...]]:
 
 
 def _loop(core: int) -> subprocess.Popen[bytes]:
-    told = {
+    launch = {
         "argv": (sys.executable, "-I", "-S", "-c", _LOOP),
         "cwd": "/",
         "user": "",
@@ -60,7 +60,7 @@ def _loop(core: int) -> subprocess.Popen[bytes]:
         "parent": os.getpid(),
     }
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", _LAUNCH, json.dumps(told)],
+        [sys.executable, "-I", "-S", _LAUNCH, json.dumps(launch)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

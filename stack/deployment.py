@@ -12,5 +12,5 @@ _WORD: Final = re.compile(r"@([A-Z_]+)@")
 
 
 def filled(path: str, words: Mapping[str, object]) -> str:
-    """The file ``path`` of `deploy/` with every ``@WORD@`` replaced; raises KeyError for a word that is not told."""
+    """The file ``path`` of `deploy/` with every ``@WORD@`` replaced; raises KeyError for a word without a value."""
     return _WORD.sub(lambda match: str(words[match[1]]), (FOLDER / path).read_text(encoding="utf-8"))

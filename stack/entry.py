@@ -31,17 +31,17 @@ FREE_BYTES_MIN: Final = 512 * 2**20
 
 
 def main(arguments: list[str]) -> int:
-    """Run a stack until it is told to stop; returns 0, or 1 after one event that says what failed."""
-    told = _arguments().parse_args(arguments)
-    data = Path(told.data).absolute()
-    guard.split(told.pipe, wipe=data if told.wipe else None)
+    """Run a stack until it is stopped; returns 0, or 1 after one event that says what failed."""
+    options = _arguments().parse_args(arguments)
+    data = Path(options.data).absolute()
+    guard.split(options.pipe, wipe=data if options.wipe else None)
     try:
-        scenario = read(Path(told.scenario))
-        servers = tuple(Server(name) for name in told.servers.split(",")) if told.servers else tuple(Server)
-        wanted = {name: int(port) for name, _, port in (each.partition("=") for each in told.port)}
+        scenario = read(Path(options.scenario))
+        servers = tuple(Server(name) for name in options.servers.split(",")) if options.servers else tuple(Server)
+        wanted = {name: int(port) for name, _, port in (each.partition("=") for each in options.port)}
         check(servers)
-        lock = take(data, servers, free_bytes_min=told.free_bytes_min)
-        planned = make_plan(scenario, Path(told.scenario).absolute(), data, servers, told.services, wanted)
+        lock = take(data, servers, free_bytes_min=options.free_bytes_min)
+        planned = make_plan(scenario, Path(options.scenario).absolute(), data, servers, options.services, wanted)
         asyncio.run(Supervisor(planned, _tell).run())
         os.close(lock)
     except (StackFailure, ScenarioError) as error:

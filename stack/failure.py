@@ -1,4 +1,4 @@
-"""What can go wrong with a stack, told in one line: what, where, and how to mend it.
+"""Failures of a stack, each one line: what, where, and how to mend it.
 
 A person who starts a stack must never meet a stack trace for something that they can mend, so every such case is a
 `StackFailure`; anything else that is raised is a bug of ours and crashes loudly.

@@ -1,4 +1,4 @@
-"""Holds: who kills a process on purpose says so, and the supervisor does not start it again until told.
+"""Holds: a program that kills a process on purpose takes one, and the supervisor restarts it only once it is released.
 
 A hold is an empty file in the data folder, so that it is gone with the stack and can be seen by everybody.
 """

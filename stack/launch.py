@@ -29,24 +29,24 @@ def die_with_parent(parent: int) -> None:
 
 def main() -> None:
     """Read one JSON object from the arguments and exec ``argv`` of it."""
-    told = json.loads(sys.argv[1])
-    os.chdir(told["cwd"])
-    if told["cores"]:
-        usable = set(told["cores"]) & os.sched_getaffinity(0)
+    launch = json.loads(sys.argv[1])
+    os.chdir(launch["cwd"])
+    if launch["cores"]:
+        usable = set(launch["cores"]) & os.sched_getaffinity(0)
         if usable:
             os.sched_setaffinity(0, usable)
-    if told["idle"]:
+    if launch["idle"]:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    if told["data_bytes"]:
-        resource.setrlimit(resource.RLIMIT_DATA, (told["data_bytes"], told["data_bytes"]))
+    if launch["data_bytes"]:
+        resource.setrlimit(resource.RLIMIT_DATA, (launch["data_bytes"], launch["data_bytes"]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if told["user"] and os.geteuid() == 0:
-        account = pwd.getpwnam(told["user"])
+    if launch["user"] and os.geteuid() == 0:
+        account = pwd.getpwnam(launch["user"])
         os.initgroups(account.pw_name, account.pw_gid)
         os.setgid(account.pw_gid)
         os.setuid(account.pw_uid)
-    die_with_parent(told["parent"])
-    os.execv(told["argv"][0], told["argv"])
+    die_with_parent(launch["parent"])
+    os.execv(launch["argv"][0], launch["argv"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From a scenario to everything that runs: processes, addresses, proxies, what each service is told. Pure.
+"""From a scenario to everything that runs: processes, addresses, proxies, settings of each service. Pure.
 
 Nothing here looks at the machine: ports, secrets and host names are arguments, so the same page plans ordinary
 processes on loopback and containers that call each other by name, and a test can ask what a scenario would start.
@@ -158,7 +158,7 @@ def plan(
         instances = instances_of(scenario)
         for worker, (name, members) in enumerate(placed.items()):
             number = name.rpartition("-")[2] if name not in scenario.system.placement.processes else ""
-            told = settings.ProcessSettings(
+            process_settings = settings.ProcessSettings(
                 process=name,
                 members=tuple(
                     settings.Member(
@@ -178,8 +178,8 @@ def plan(
                 worker=worker,
                 worker_count=len(placed),
             )
-            first = Address(host=(hosts or {}).get(name, LOOPBACK), port=told.members[0].listen.port)
-            running.append(Process(name=name, address=first, after=present, settings=told))
+            first = Address(host=(hosts or {}).get(name, LOOPBACK), port=process_settings.members[0].listen.port)
+            running.append(Process(name=name, address=first, after=present, settings=process_settings))
     return StackPlan(
         scenario=scenario,
         scenario_path=str(scenario_path),

@@ -67,7 +67,7 @@ def start(
     Call from the main thread, in the event loop.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    told = {
+    launch = {
         "argv": command.argv,
         "cwd": str(command.cwd),
         "user": command.user,
@@ -78,7 +78,7 @@ def start(
     }
     with log.open("ab") as output:
         popen = subprocess.Popen(
-            [sys.executable, "-I", "-S", _LAUNCH, json.dumps(told)],
+            [sys.executable, "-I", "-S", _LAUNCH, json.dumps(launch)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

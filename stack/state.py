@@ -71,7 +71,7 @@ class StackState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keep_reserve(data: Path) -> None:
-    """Hold a little space back, so that a full disk can still be told of; nothing to do while it is held."""
+    """Hold a little space back, so that a full disk can still be reported; nothing to do while it is held."""
     path = data / RESERVE
     if not path.exists() or path.stat().st_size < RESERVE_BYTES:
         path.write_bytes(bytes(RESERVE_BYTES))

@@ -32,7 +32,7 @@ from stack.holds import is_held
 from stack.plan import Process, StackPlan
 from stack.processes import Child
 from stack.start_deadline import StartDeadline
-from stack.wards import LIVE, Ward, snapshot
+from stack.supervised import LIVE, SupervisedProcess, snapshot
 from stack.watch import Finding
 
 _LOOK_AROUND_SECONDS: Final = 2.0  # between two looks at the logs and the disk
@@ -54,15 +54,15 @@ class Supervisor:
     def __init__(self, plan: StackPlan, tell: Tell):
         self._plan = plan
         self._tell = tell
-        self._wards = {
-            process.name: Ward(process, BACKINGS[process.server] if process.server else service)
+        self._supervised = {
+            process.name: SupervisedProcess(process, BACKINGS[process.server] if process.server else service)
             for process in plan.processes
         }
         self._state = "starting"
         self._started_at = time.time()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
-        self._exporter = exporter.Exporter(self._wards)
+        self._exporter = exporter.Exporter(self._supervised)
         self._full = False
 
     async def run(self) -> None:
@@ -105,9 +105,9 @@ class Supervisor:
         self._note("stopped")
 
     def _pin(self) -> None:
-        for ward in self._wards.values():
-            if ward.child is not None and ward.command is not None and ward.child.exit_code is None:
-                processes.pin(family(ward.child.pid), ward.command.cores)
+        for supervised in self._supervised.values():
+            if supervised.child is not None and supervised.command is not None and supervised.child.exit_code is None:
+                processes.pin(family(supervised.child.pid), supervised.command.cores)
 
     async def _start_or_stop(self) -> None:
         starting = asyncio.create_task(self._start_all())
@@ -120,30 +120,30 @@ class Supervisor:
 
     async def _start_all(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for ward in self._wards.values():
-                group.create_task(self._start_first(ward))
+            for supervised in self._supervised.values():
+                group.create_task(self._start_first(supervised))
 
-    async def _start_first(self, ward: Ward) -> None:
-        name, began = ward.process.name, time.monotonic()
+    async def _start_first(self, supervised: SupervisedProcess) -> None:
+        name, began = supervised.process.name, time.monotonic()
         # writing its files needs nobody else, so it does not wait; the start does
-        command = await asyncio.to_thread(_prepare, ward.backing, self._plan, ward.process)
-        ward.command = command
-        for other in ward.process.after:
-            await self._wards[other].up.wait()
+        command = await asyncio.to_thread(_prepare, supervised.backing, self._plan, supervised.process)
+        supervised.command = command
+        for other in supervised.process.after:
+            await self._supervised[other].up.wait()
         self._tell({"event": "starting", "name": name})
-        await self._start(ward, command)
+        await self._start(supervised, command)
         self._tell({"event": "ready", "name": name, "seconds": round(time.monotonic() - began, 2)})
 
-    async def _start(self, ward: Ward, command: Command) -> None:
+    async def _start(self, supervised: SupervisedProcess, command: Command) -> None:
         """Start it and wait until it is ready; raises StackFailure when it dies first or does not answer in time."""
-        plan, process = self._plan, ward.process
+        plan, process = self._plan, supervised.process
         # a start may use every core there is; once it is ready, each keeps to its own: a whole stack when all of it is
         child = processes.start(process.name, command, plan.log(process.name), self._on_end)
-        ward.child, ward.state = child, "starting"
+        supervised.child, supervised.state = child, "starting"
         self._write()
         reason, pause, began = "", 0.02, time.monotonic()
         deadline = StartDeadline(child.pid, began)
-        for step in (ward.backing.ready, ward.backing.settle):
+        for step in (supervised.backing.ready, supervised.backing.settle):
             while True:
                 if child.exit_code is not None:
                     raise self._failure(process, f"ended while it was starting ({child.how_it_ended()})")
@@ -159,7 +159,7 @@ class Supervisor:
                 pause = min(pause * 1.3, 0.2)
         if self._state != "starting":
             await asyncio.to_thread(processes.pin, family(child.pid), command.cores)
-        ward.ready()
+        supervised.ready()
         self._write()
 
     def _failure(self, process: Process, what: str) -> StackFailure:
@@ -169,83 +169,90 @@ class Supervisor:
         return StackFailure(f"{process.name} {what}", mend=said)
 
     def _on_end(self, child: Child) -> None:
-        ward = self._wards[child.name]
-        if ward.child is not child or self._state in ("stopping", "stopped", "failed"):
+        supervised = self._supervised[child.name]
+        if supervised.child is not child or self._state in ("stopping", "stopped", "failed"):
             return
-        was_ready = ward.state in LIVE
-        ward.died(child.how_it_ended(), processes.last_words(self._plan.log(child.name)))
-        self._note("died", name=child.name, pid=child.pid, how=ward.end, exit_code=child.exit_code, said=ward.end_said)
-        self._exporter.died(child.name, ward.end)
-        self._mark(ward, f"pid {child.pid} ended: {ward.end}")
+        was_ready = supervised.state in LIVE
+        supervised.died(child.how_it_ended(), processes.last_words(self._plan.log(child.name)))
+        self._note(
+            "died",
+            name=child.name,
+            pid=child.pid,
+            how=supervised.end,
+            exit_code=child.exit_code,
+            said=supervised.end_said,
+        )
+        self._exporter.died(child.name, supervised.end)
+        self._mark(supervised, f"pid {child.pid} ended: {supervised.end}")
         if was_ready:
-            self._beside(self._restart(ward))
+            self._beside(self._restart(supervised))
         self._write()
 
-    async def _restart(self, ward: Ward) -> None:
+    async def _restart(self, supervised: SupervisedProcess) -> None:
         """Start it again until it is ready, for as long as that takes; `core.policies.restarts` says when."""
-        name = ward.process.name
+        name = supervised.process.name
         while True:
-            pause = restarts.pause_seconds(ward.deaths)
+            pause = restarts.pause_seconds(supervised.deaths)
             if pause:
-                self._enter(ward, "backing off")
+                self._enter(supervised, "backing off")
                 await asyncio.sleep(pause)
             while is_held(self._plan.data, name):
-                self._enter(ward, "held")
+                self._enter(supervised, "held")
                 await asyncio.sleep(0.05)
-            ward.restarts += 1
+            supervised.restarts += 1
             try:
-                command = await asyncio.to_thread(self._command, ward)
+                command = await asyncio.to_thread(self._command, supervised)
             except StackFailure as failure:
                 self._note("restart failed", name=name, message=failure.what)
-                ward.deaths += 1
+                supervised.deaths += 1
                 continue
             try:
-                await self._start(ward, command)
+                await self._start(supervised, command)
             except StackFailure as failure:
                 self._note("restart failed", name=name, message=failure.what)
-                if ward.child is not None and ward.child.exit_code is None:
-                    await processes.stop(ward.child, command)  # its end is noted, and counted, as any other
+                if supervised.child is not None and supervised.child.exit_code is None:
+                    await processes.stop(supervised.child, command)  # its end is noted, and counted, as any other
                 continue
-            pid = ward.child.pid if ward.child else 0
-            self._note("restarted", name=name, pid=pid, restarts=ward.restarts)
-            self._mark(ward, f"started again as pid {pid}, restart {ward.restarts}")
+            pid = supervised.child.pid if supervised.child else 0
+            self._note("restarted", name=name, pid=pid, restarts=supervised.restarts)
+            self._mark(supervised, f"started again as pid {pid}, restart {supervised.restarts}")
             return
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(watch.LOOK_SECONDS)
-            for ward in self._wards.values():
+            for supervised in self._supervised.values():
                 try:
-                    self._look(ward)
+                    self._look(supervised)
                 except OSError:
                     traceback.print_exc()  # into the supervisor's log; the watch goes on
 
-    def _look(self, ward: Ward) -> None:
+    def _look(self, supervised: SupervisedProcess) -> None:
         """See whether a process that runs still works, and do something about one that does not."""
-        name, child = ward.process.name, ward.child
-        if child is None or child.exit_code is not None or ward.state not in LIVE or ward.doom:
-            ward.unwatch()
+        name, child = supervised.process.name, supervised.child
+        if child is None or child.exit_code is not None or supervised.state not in LIVE or supervised.doom:
+            supervised.unwatch()
             return
         if is_held(self._plan.data, name):  # whoever holds it does with it what it wants
-            ward.unwatch()
-            self._enter(ward, "paused" if watch.stopped(child.pid) else "ready")
+            supervised.unwatch()
+            self._enter(supervised, "paused" if watch.stopped(child.pid) else "ready")
             return
-        if ward.watch is None:
-            ward.watch = watch.Watch(child.pid, ward.backing.question(self._plan, ward.process))
-        finding = ward.watch.look(time.monotonic())
+        if supervised.watch is None:
+            supervised.watch = watch.Watch(child.pid, supervised.backing.question(self._plan, supervised.process))
+        finding = supervised.watch.look(time.monotonic())
         if finding is Finding.WELL:
-            if ward.state == "unresponsive":
+            if supervised.state == "unresponsive":
                 self._note("answers again", name=name, pid=child.pid)
-            self._enter(ward, "ready")
-        elif finding is not Finding.BUSY and ward.state != "unresponsive":
-            self._enter(ward, "unresponsive")
+            self._enter(supervised, "ready")
+        elif finding is not Finding.BUSY and supervised.state != "unresponsive":
+            self._enter(supervised, "unresponsive")
             self._exporter.unresponsive(name)
             self._note("unresponsive", name=name, pid=child.pid, how=_WHY[finding])
-            self._mark(ward, f"pid {child.pid} {_WHY[finding]}")
-            if ward.process.settings is not None:
-                self._beside(gateway.take_out(self._plan, ward.process))
+            self._mark(supervised, f"pid {child.pid} {_WHY[finding]}")
+            if supervised.process.settings is not None:
+                self._beside(gateway.take_out(self._plan, supervised.process))
         if finding is Finding.GONE:
-            ward.doom = "did not answer and was killed by the supervisor"
+            supervised.doom = "did not answer and was killed by the supervisor"
             watch.end(child.pid)
 
     def _beside(self, work: Coroutine[Any, Any, None]) -> None:
@@ -253,27 +260,29 @@ class Supervisor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _command(self, ward: Ward) -> Command:
+    def _command(self, supervised: SupervisedProcess) -> Command:
         """What to start again: as before, for a full disk has no room to prepare it anew.
 
         But for Kafka whose data is gone: it is formatted, since what is owed is known to PostgreSQL. A cluster of
         PostgreSQL that is gone must not be replaced by an empty one while people use it.
         """
-        if ward.command is None or (ward.process.server is Server.KAFKA and kafka.is_empty(self._plan, ward.process)):
-            ward.command = _prepare(ward.backing, self._plan, ward.process)
-        return ward.command
+        if supervised.command is None or (
+            supervised.process.server is Server.KAFKA and kafka.is_empty(self._plan, supervised.process)
+        ):
+            supervised.command = _prepare(supervised.backing, self._plan, supervised.process)
+        return supervised.command
 
-    def _enter(self, ward: Ward, now: str) -> None:
-        if ward.state != now:
-            ward.state = now
+    def _enter(self, supervised: SupervisedProcess, now: str) -> None:
+        if supervised.state != now:
+            supervised.state = now
             self._write()
 
-    def _mark(self, ward: Ward, text: str) -> None:
+    def _mark(self, supervised: SupervisedProcess, text: str) -> None:
         """A line of ours in the process's own log: who reads the one need not look for the other."""
         if self._state == "starting":
             return  # a start that fails is shown with the end of this log
         with _disk_may_be_full():
-            processes.mark(self._plan.log(ward.process.name), text)
+            processes.mark(self._plan.log(supervised.process.name), text)
 
     async def _serve(self) -> None:
         while not self._stopping.is_set():
@@ -296,7 +305,7 @@ class Supervisor:
             self._note("disk full" if full else "disk has room again", free_bytes=free, folder=str(self._plan.data))
 
     def _bound_logs(self) -> None:
-        for name in self._wards:
+        for name in self._supervised:
             log = self._plan.log(name)
             if log.exists() and log.stat().st_size > _LOG_BYTES_MAX:
                 os.truncate(log, 0)
@@ -306,26 +315,32 @@ class Supervisor:
         """Services first, so that they drain while their stores answer; then all servers at once."""
         for task in tuple(self._tasks):
             task.cancel()
-        for ward in self._wards.values():
-            ward.unwatch()
+        for supervised in self._supervised.values():
+            supervised.unwatch()
         for ours in (True, False):
-            group = [ward for ward in self._wards.values() if (ward.process.server is None) is ours]
-            gateways = [ward for ward in group if ward.process.server is Server.GATEWAY]
-            await asyncio.gather(*(self._stop_one(ward) for ward in group if ward not in gateways))
-            await asyncio.gather(*(self._stop_one(ward) for ward in gateways))
+            group = [
+                supervised for supervised in self._supervised.values() if (supervised.process.server is None) is ours
+            ]
+            gateways = [supervised for supervised in group if supervised.process.server is Server.GATEWAY]
+            await asyncio.gather(*(self._stop_one(supervised) for supervised in group if supervised not in gateways))
+            await asyncio.gather(*(self._stop_one(supervised) for supervised in gateways))
 
-    async def _stop_one(self, ward: Ward) -> None:
-        if ward.child is not None and ward.command is not None and not await processes.stop(ward.child, ward.command):
-            self._note("killed", name=ward.process.name, after_seconds=ward.command.stop_seconds)
-        ward.state = "stopped"
+    async def _stop_one(self, supervised: SupervisedProcess) -> None:
+        if (
+            supervised.child is not None
+            and supervised.command is not None
+            and not await processes.stop(supervised.child, supervised.command)
+        ):
+            self._note("killed", name=supervised.process.name, after_seconds=supervised.command.stop_seconds)
+        supervised.state = "stopped"
 
     def _note(self, event: str, **values: Any) -> None:
         self._put(lambda: state.note(self._plan.data, event, values))
 
     def _write(self) -> None:
-        for ward in self._wards.values():
-            self._exporter.up(ward.process.name, is_up=ward.state == "ready")
-        seen = snapshot(self._plan, self._wards.values(), self._state, self._started_at)
+        for supervised in self._supervised.values():
+            self._exporter.up(supervised.process.name, is_up=supervised.state == "ready")
+        seen = snapshot(self._plan, self._supervised.values(), self._state, self._started_at)
         self._put(lambda: state.write(self._plan.data, seen))
 
     def _put(self, write: Callable[[], None]) -> None:

@@ -84,7 +84,7 @@ def _threads(pid: int) -> list[str]:
 
 
 def rss_bytes(pid: int) -> int:
-    """Resident memory of ``pid`` and its descendants; shared pages count once, by proportional share where told."""
+    """Resident memory of ``pid`` and its descendants; shared pages count once, by proportional share where known."""
     total = 0
     for member in family(pid):
         try:

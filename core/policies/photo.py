@@ -20,7 +20,7 @@ TRIES_MAX: Final = 3  # of a photo on which a decoder, the scanner or the worker
 
 
 class Refusal(StrEnum):
-    """Why a photo failed, as its owner is told."""
+    """Why a photo failed, as its owner sees it."""
 
     MALWARE = "malware_found"
     TOO_LARGE = "too_many_bytes"

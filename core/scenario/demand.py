@@ -53,16 +53,16 @@ class Demand:
     """People and what they do in a mean day of the present."""
 
     daily_users: Count
-    users: Count | None = None  # registered; as many as come in a day where none is told
+    users: Count | None = None  # registered; as many as come in a day by default
     per_day: dict[str, Number]  # acts of the whole service in a day, by operation or journey
     peak_factor: Annotated[float, Field(ge=1, le=100)] = 3.0  # busiest hour over the day's mean
     images_per_feed: Number | None = None  # images that one feed.read has the CDN send; one for each post of the page
     videos_ratio: Annotated[Ratio, Field(ge=0, le=1)] = 0.0  # of uploads
-    images: Count | None = None  # different images that readers ask for; a month's uploads where none is told
+    images: Count | None = None  # different images that readers ask for; a month's uploads by default
     popularity: Annotated[float, Field(ge=0, le=2)] = 0.9  # the k-th most wanted image is asked for in k^-popularity
     sizes: Sizes = Sizes()
     cpu_seconds: dict[str, Seconds] = field(default_factory=dict)  # by operation, or operation@process
-    core: Core | None = None  # on which those CPU seconds were measured; the calibrated machine's where none is told
+    core: Core | None = None  # on which those CPU seconds were measured; the calibrated machine's by default
 
     @property
     def people(self) -> int:

@@ -141,8 +141,8 @@ def _impossible_placement(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]
             yield (*path, "instances", group), "expected none: the feed's instances are system.feed.instances"
     known = tuple(dict.fromkeys((*processes.groups_of(scenario), *processes.all_of(scenario))))
     seen: dict[str, str] = {}
-    for host, told in placement.hosts.items():
-        for index, name in enumerate(told.runs):
+    for host, machine in placement.hosts.items():
+        for index, name in enumerate(machine.runs):
             here = (*path, "hosts", host, "runs", index)
             if name not in known:
                 yield here, f"expected a process or a group of them{_near(name, known)}"

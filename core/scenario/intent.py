@@ -57,8 +57,8 @@ class Percentiles:
 
     def limits(self) -> dict[float, float]:
         """Seconds by quantile level."""
-        told = {0.5: self.p50, 0.95: self.p95, 0.99: self.p99}
-        return {level: below.value for level, below in told.items() if below is not None}
+        limits = {0.5: self.p50, 0.95: self.p95, 0.99: self.p99}
+        return {level: below.value for level, below in limits.items() if below is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -120,7 +120,7 @@ class Range:
 
 
 def _told(fits: Callable[[float], bool], bounds: str) -> AfterValidator:
-    """Bounds that are told in the unit of the field."""
+    """Bounds in the unit of the field."""
 
     def check(value: float) -> float:
         if not fits(value):
@@ -184,8 +184,8 @@ class Intent:
 
     def term_of(self, group: str, *, service: bool) -> Term:
         """How machines of a group are to be paid."""
-        told = (self.term.get(group), self.term.get(SERVICES) if service else None, self.term.get(DEFAULT))
-        return next((each for each in told if each), "on_demand")
+        terms = (self.term.get(group), self.term.get(SERVICES) if service else None, self.term.get(DEFAULT))
+        return next((each for each in terms if each), "on_demand")
 
 
 def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]]:

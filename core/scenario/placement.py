@@ -53,6 +53,6 @@ class Placement:
             "workers": (Component.MEDIA, Component.FANOUT, Component.DISCOVERY, Component.ADS),
         }
     )
-    instances: dict[str, Instances] = field(default_factory=dict)  # of entries of `processes`; one where none is told
+    instances: dict[str, Instances] = field(default_factory=dict)  # of entries of `processes`; one by default
     #: Machines by name; what none of them lists runs on the first. Without any, all share one with ``cores.stack``.
     hosts: dict[str, Host] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Reads a scenario file; everything wrong with it is told at once, each with file, line, field, found and expected."""
+"""Reads a scenario file; reports all of its errors at once, each with file, line, field, found and expected."""
 
 from __future__ import annotations
 

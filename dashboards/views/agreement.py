@@ -141,10 +141,10 @@ def _curves(comparison: Comparison, entry: Entry, operation: str, whole: Mapping
 def _words(comparison: Comparison, operation: str, when: str) -> str:
     rows = {_WHOLE: comparison.operations, _OUTSIDE: comparison.outside_faults, _INSIDE: comparison.in_faults}[when]
     pair = next((each for each in rows if each.operation == operation), None)
-    told = [
+    sentences = [
         f"p{each.q * 100:g} {figures.interval(each.simulated)} simulated, {figures.interval(each.measured)} measured, "
         f"{figures.error(each.error_ratio)}"
         for each in (pair.quantiles if pair is not None else ())
         if each.error_ratio is not None
     ]
-    return "; ".join(told) or "too few requests for a percentile"
+    return "; ".join(sentences) or "too few requests for a percentile"

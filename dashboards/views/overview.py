@@ -121,6 +121,6 @@ def _timeline(entry: Entry, comparison: Comparison) -> None:
         viral_at_seconds=comparison.viral_at_seconds,
         width=760,
     )
-    told = "measured solid, simulated dashed" if len(sides) == 2 else "".join(each.value for each in sides)
-    st.altair_chart(chart, theme=None, width="content", alt=f"{operation} over time, p50 and p95, {told}")
-    st.caption(f"p50 and p95, {told}" + ("; the fault acts where it is shaded." if comparison.faults else "."))
+    legend = "measured solid, simulated dashed" if len(sides) == 2 else "".join(each.value for each in sides)
+    st.altair_chart(chart, theme=None, width="content", alt=f"{operation} over time, p50 and p95, {legend}")
+    st.caption(f"p50 and p95, {legend}" + ("; the fault acts where it is shaded." if comparison.faults else "."))

@@ -1,6 +1,6 @@
 """Kafka in KRaft mode, one broker: the log that carries every event.
 
-A client of Kafka is told by the broker where to connect next, so a proxied link needs a listener of its own whose
+The broker tells a Kafka client where to connect next, so a proxied link needs a listener of its own whose
 advertised port is the proxy's; without it the traffic would silently go past the proxy. Heap is at most 384 MB.
 """
 

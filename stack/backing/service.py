@@ -1,4 +1,4 @@
-"""A process of ours: told everything by one settings file; ready when every component in it says so."""
+"""A process of ours: configured by one settings file, and ready when every component in it says so."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _ENVIRONMENT: Final = {
 
 def prepare(plan: StackPlan, process: Process) -> Command:
     """Write its settings file."""
-    told = process.settings
-    if told is None:
+    process_settings = process.settings
+    if process_settings is None:
         raise ValueError(f"{process.name} is not a process of ours")
     folder = plan.folder(process.name)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "settings.json"
-    write_private(path, settings.encode(told))
+    write_private(path, settings.encode(process_settings))
     return Command(
         argv=(sys.executable, "-m", "services"),
         cwd=folder,
@@ -42,7 +42,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
         cores=plan.cores,
         data_bytes=DATA_BYTES,
         stop_signal=signal.SIGTERM,
-        stop_seconds=told.drain_seconds + 0.5,
+        stop_seconds=process_settings.drain_seconds + 0.5,
     )
 
 

@@ -15,7 +15,7 @@ from stack.probe import Probe
 
 
 def prepare(plan: StackPlan, process: Process) -> Command:
-    """Nothing to write: it is told its proxies over HTTP when it is ready."""
+    """Nothing to write: it gets its proxies over HTTP when it is ready."""
     folder = plan.folder(process.name)
     folder.mkdir(parents=True, exist_ok=True)
     return Command(

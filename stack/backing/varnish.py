@@ -127,5 +127,5 @@ def counters(data: Path, tier: Server) -> tuple[int, int]:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
     if done.returncode != 0:
         raise StackFailure(f"{tier} tells no counters: {done.stderr.strip()}", mend="is the stack up?")
-    told = json.loads(done.stdout)["counters"]
-    return int(told["MAIN.cache_hit"]["value"]), int(told["MAIN.cache_miss"]["value"])
+    counters = json.loads(done.stdout)["counters"]
+    return int(counters["MAIN.cache_hit"]["value"]), int(counters["MAIN.cache_miss"]["value"])

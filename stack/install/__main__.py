@@ -13,9 +13,9 @@ def main() -> int:
     """Install; returns 0, or 2 after one readable error."""
     parser = argparse.ArgumentParser(prog="python -m stack.install", description=__doc__)
     parser.add_argument("--group", action="append", default=[], choices=GROUPS, help="also what this group needs")
-    told = parser.parse_args()
+    options = parser.parse_args()
     try:
-        ensure(tuple(dict.fromkeys(("run", *told.group))))
+        ensure(tuple(dict.fromkeys(("run", *options.group))))
     except StackFailure as failure:
         steps.say(f"error: {failure}")
         return 2

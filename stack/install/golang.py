@@ -44,13 +44,13 @@ def build(program: str) -> None:
 def _build_compose(go: str) -> None:
     """Its go.mod replaces modules, which `go install` refuses: so its own tree is built, by its own go.sum."""
     version = BUILT["docker-compose"]
-    told = steps.run(
+    output = steps.run(
         f"fetch docker-compose {version}",
         [go, "mod", "download", "-json", f"{_COMPOSE}@v{version}"],
         cwd=FOLDER / "go",
         env=_environment(),
     )
-    module = json.loads(told)
+    module = json.loads(output)
     if module["Sum"] != _COMPOSE_SUM:
         raise StackFailure(f"docker-compose {version} has the checksum {module['Sum']}", mend="do not use this source")
     with steps.whole(built("docker-compose").parent) as scratch:

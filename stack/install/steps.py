@@ -1,4 +1,4 @@
-"""Runs the tools that install: their output kept for an error, their failure told in one line."""
+"""Runs the tools that install: keeps their output for an error, and reports a failure in one line."""
 
 from __future__ import annotations
 

@@ -35,9 +35,9 @@ _INSTALL: Final = "run `windtunnel install`"
 
 def cache() -> Path:
     """Folder of what we download and build: ``WINDTUNNEL_CACHE``, or ``windtunnel`` in the user's cache folder."""
-    told = os.environ.get("WINDTUNNEL_CACHE")
-    if told:
-        return Path(told).absolute()
+    folder = os.environ.get("WINDTUNNEL_CACHE")
+    if folder:
+        return Path(folder).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "windtunnel"
 
 

@@ -99,10 +99,10 @@ def test_a_journey_is_sent_step_by_step_and_ends_at_the_first_that_fails(journey
 )
 def test_the_ledger_keeps_of_what_is_taken_down_that_it_is_gone(journey: str, path: str, names: dict[str, str]) -> None:
     requests = sent(acts_of(journey), journey)
-    assert [each.operation for each in requests if each.told is not None] == [steps_of(journey)[-1]]
+    assert [each.operation for each in requests if each.claim is not None] == [steps_of(journey)[-1]]
     last = requests[-1]
     assert (last.method, last.path) == ("DELETE", path)
-    assert last.told is not None
-    assert names.items() <= last.told.items()
+    assert last.claim is not None
+    assert names.items() <= last.claim.items()
     put = next(each for each in requests if each.operation == "object.put")
     assert put.headers["If-None-Match"] == "*"

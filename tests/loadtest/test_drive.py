@@ -62,8 +62,8 @@ def test_the_ledger_holds_what_clients_were_told(driven: Setting) -> None:
     lines = [json.loads(line) for line in (driven.out / record.ACKNOWLEDGED_FILE).read_text().splitlines()]
     sent = samples(driven)
     for operation in ("like.add", "post.create", "media.complete"):
-        told = [line for line in lines if line["operation"] == operation]
-        assert len(told) == len(sent.of(operation).answered())
+        claims = [line for line in lines if line["operation"] == operation]
+        assert len(claims) == len(sent.of(operation).answered())
     people = {person.person: person.user_id for person in seeded.read(driven.seeded).people}
     assert all(line["user_id"] == people[line["person"]] for line in lines)
     assert all("post_id" in line for line in lines if line["operation"] in ("like.add", "post.create"))
@@ -89,8 +89,8 @@ def test_a_server_frozen_for_two_seconds_shows_in_the_percentiles(setting: Setti
     assert len(latencies) == 200
     assert np.quantile(latencies, 0.75) > 0.8
     assert np.quantile(latencies, 0.95) > 1.5
-    told = json.loads((setting.out / record.HDR_FILE).read_text())["feed.read"]
-    assert told["p95"] > 1_500_000
+    claims = json.loads((setting.out / record.HDR_FILE).read_text())["feed.read"]
+    assert claims["p95"] > 1_500_000
 
 
 ENDINGS = {
@@ -115,8 +115,8 @@ def test_each_ending_is_recorded_under_its_name_and_no_request_is_sent_twice(set
         assert set(own.status) == {status}, operation
         assert after[route] - before.get(route, 0) == len(own), operation  # also of those whose connection broke
     assert not len(sent.of("object.put"))  # a journey ends where it fails
-    told = [json.loads(line) for line in (setting.out / record.ACKNOWLEDGED_FILE).read_text().splitlines()]
-    assert {line["operation"] for line in told} == {"post.create"}  # the viral post alone was acknowledged
+    claims = [json.loads(line) for line in (setting.out / record.ACKNOWLEDGED_FILE).read_text().splitlines()]
+    assert {line["operation"] for line in claims} == {"post.create"}  # the viral post alone was acknowledged
 
 
 def test_a_generator_that_was_held_up_voids_its_run(setting: Setting) -> None:
@@ -180,8 +180,8 @@ def test_of_a_generator_that_was_killed_everything_but_its_last_moment_is_kept(s
     kept = samples(setting)
     assert len(kept) > 10
     assert len(kept) <= load.sent_count <= load.scheduled_count
-    told = (setting.out / record.ACKNOWLEDGED_FILE).read_text().splitlines()
-    assert len(told) == len(kept.answered())
+    claims = (setting.out / record.ACKNOWLEDGED_FILE).read_text().splitlines()
+    assert len(claims) == len(kept.answered())
     assert spool.recover(setting.out) is None  # there is nothing left to recover
 
 

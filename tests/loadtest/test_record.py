@@ -25,8 +25,8 @@ def samples(lags: list[float], *, first: int = 0, step_seconds: float = 0.1, out
 
 def load_of(columns: run.Samples, **values: Any) -> record.Load:
     count = len(columns)
-    told = {"t0_unix_ns": 10**18, "scheduled_count": count, "sent_count": count, "refused_count": 0} | values
-    return record.load_of(columns, **told)
+    counts = {"t0_unix_ns": 10**18, "scheduled_count": count, "sent_count": count, "refused_count": 0} | values
+    return record.load_of(columns, **counts)
 
 
 def test_a_run_that_kept_time_is_valid() -> None:
@@ -66,7 +66,7 @@ def test_whatever_keeps_traffic_from_being_as_scheduled_voids_the_run(values: di
 def test_a_run_in_which_nothing_was_sent_is_void_and_can_be_written(tmp_path: Path) -> None:
     empty = run.samples_from_rows([])
     load = load_of(empty, scheduled_count=5)
-    record.write(tmp_path, samples=empty, load=load, told=[])
+    record.write(tmp_path, samples=empty, load=load, claims=[])
     assert record.read_load(tmp_path).reasons == ("sent 0 of 5 scheduled requests",)
     assert len(run.read_samples(tmp_path / run.SAMPLES_FILE)) == 0
 
@@ -76,17 +76,17 @@ def test_histograms_hold_the_latencies_of_what_was_answered() -> None:
     both = run.Samples(
         **{name: np.concatenate([getattr(answered, name), getattr(lost, name)]) for name in run.SAMPLES.names}
     )
-    told = record.histograms(both)["feed.read"]
-    assert (told["count"], told["unanswered"]) == (100, 7)
-    decoded = HdrHistogram.decode(str(told["encoded"]))
+    claims = record.histograms(both)["feed.read"]
+    assert (claims["count"], claims["unanswered"]) == (100, 7)
+    decoded = HdrHistogram.decode(str(claims["encoded"]))
     assert decoded.get_total_count() == 100
     assert decoded.get_value_at_percentile(50) == pytest.approx(0.5e6, rel=0.002)  # 10 ms … 1 s, in steps of 10 ms
 
 
 def test_the_records_of_several_processes_become_one(tmp_path: Path) -> None:
     for worker, columns in enumerate((samples([0.0] * 10), samples([0.0] * 10, first=10, step_seconds=0.15))):
-        told: list[dict[str, str | int | float]] = [{"operation": "like.add", "person": worker, "at_seconds": 1.0}]
-        record.write(tmp_path / f"worker-{worker}", samples=columns, load=load_of(columns), told=told)
+        claims: list[dict[str, str | int | float]] = [{"operation": "like.add", "person": worker, "at_seconds": 1.0}]
+        record.write(tmp_path / f"worker-{worker}", samples=columns, load=load_of(columns), claims=claims)
     parts = [tmp_path / "worker-0", tmp_path / "worker-1"]
     load = record.merge(tmp_path, parts)
     merged = run.read_samples(tmp_path / run.SAMPLES_FILE)

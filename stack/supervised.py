@@ -24,7 +24,7 @@ _SAID_MAX: Final = 300  # characters of a log's last line that are kept beside a
 
 
 @dataclass(slots=True)
-class Ward:
+class SupervisedProcess:
     """A process and all that the supervisor remembers of it."""
 
     process: Process
@@ -63,7 +63,7 @@ class Ward:
         self.doom = ""
 
 
-def snapshot(plan: StackPlan, wards: Iterable[Ward], now: str, started_at: float) -> state.StackState:
+def snapshot(plan: StackPlan, processes: Iterable[SupervisedProcess], now: str, started_at: float) -> state.StackState:
     """All of it as `stack.json` says it; ``now`` is the stack's state, ``started_at`` is Unix time."""
 
     def url(server: Server) -> str:
@@ -96,22 +96,22 @@ def snapshot(plan: StackPlan, wards: Iterable[Ward], now: str, started_at: float
             for link in dict.fromkeys(proxy.link for proxy in plan.proxies)
         },
         components=plan.component_urls(),
-        processes=tuple(_seen(plan, ward) for ward in wards),
+        processes=tuple(_seen(plan, supervised) for supervised in processes),
     )
 
 
-def _seen(plan: StackPlan, ward: Ward) -> state.ProcessState:
-    child = ward.child if ward.child is not None and ward.child.exit_code is None else None
+def _seen(plan: StackPlan, supervised: SupervisedProcess) -> state.ProcessState:
+    child = supervised.child if supervised.child is not None and supervised.child.exit_code is None else None
     return state.ProcessState(
-        name=ward.process.name,
+        name=supervised.process.name,
         pid=child.pid if child else 0,
         started_ticks=child.started_ticks if child else 0,
-        state=ward.state,
-        port=ward.process.address.port,
-        log=str(plan.log(ward.process.name)),
-        restarts=ward.restarts,
-        end=ward.end,
-        end_said=ward.end_said,
-        end_at=ward.end_at,
+        state=supervised.state,
+        port=supervised.process.address.port,
+        log=str(plan.log(supervised.process.name)),
+        restarts=supervised.restarts,
+        end=supervised.end,
+        end_said=supervised.end_said,
+        end_at=supervised.end_at,
         started_at=child.started_at if child else 0.0,
     )
