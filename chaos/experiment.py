@@ -70,7 +70,7 @@ def plan(scenario: Scenario) -> Experiment:
         limits.append(f"all of it holds again {format_seconds(within)} after the last fault")
     window = f" over the last {format_seconds(drill.abort_window_seconds)}" if drill is not None else ""
     return Experiment(
-        hypothesis=(drill.hypothesis if drill is not None else "") or scenario.says,
+        hypothesis=(drill.hypothesis if drill is not None else "") or scenario.description,
         steady_state=tuple(limits),
         method=tuple(_deed(fault) for fault in scenario.faults),
         abort=tuple(

@@ -77,7 +77,7 @@ def compare(pair_folder: Path) -> Comparison:
     found = Comparison(
         id=pair_folder.name,
         scenario=scenario.name,
-        says=scenario.says,
+        says=scenario.description,
         seed=known.record.seed,
         duration_seconds=seconds,
         exit_code=code,

@@ -318,9 +318,7 @@ class Supervisor:
         for supervised in self._supervised.values():
             supervised.unwatch()
         for ours in (True, False):
-            group = [
-                supervised for supervised in self._supervised.values() if (supervised.process.server is None) is ours
-            ]
+            group = [each for each in self._supervised.values() if (each.process.server is None) is ours]
             gateways = [supervised for supervised in group if supervised.process.server is Server.GATEWAY]
             await asyncio.gather(*(self._stop_one(supervised) for supervised in group if supervised not in gateways))
             await asyncio.gather(*(self._stop_one(supervised) for supervised in gateways))

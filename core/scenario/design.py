@@ -6,12 +6,13 @@ part of what it states, and `core` knows no units of money or of things that are
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from core.scenario.fields import CONFIG
+from core.scenario.retired import renamed
 
 ENTRIES_MAX: Final = 200
 FORMULA_MAX: Final = 300
@@ -34,10 +35,16 @@ class Figure:
 
     value: Quantity | None = None  # as published
     unit: Quantity | None = None
-    says: Words = ""  # what it is said to be
+    description: Words = ""
     formula: Formula | None = Field(default=None, alias="from")  # of inputs and of other figures
     covers: bool = False  # a capacity: it must be enough for what the formula gives, more is no mistake
     because: Words = ""  # why it cannot be checked, where it cannot
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_new_names(cls, data: Any) -> Any:
+        """The same with the new names of `retired.RENAMED`."""
+        return renamed(data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)

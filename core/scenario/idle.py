@@ -1,4 +1,5 @@
-"""Fields that a scenario sets without effect on either side: each is told of by name, so that none is ignored silently.
+"""Fields that a scenario sets without effect on either side: each is reported by name, so that none is ignored
+silently.
 
 What has an effect in the model only is refused by the stack instead (`stack.unsupported`).
 """
@@ -17,9 +18,9 @@ from core.scenario.shards import Replication
 _DEADLINES: Final = ("system", "feed", "deadlines")
 
 
-def idle(scenario: Scenario, told: Any) -> Iterator[tuple[FieldPath, str]]:
-    """Each such field of ``scenario``, whose file holds ``told``, and why it has no effect."""
-    deadlines = _part(told, _DEADLINES)
+def idle(scenario: Scenario, data: Any) -> Iterator[tuple[FieldPath, str]]:
+    """Each such field of ``scenario``, whose file holds ``data``, and why it has no effect."""
+    deadlines = _part(data, _DEADLINES)
     for name, why in DEADLINES.items():
         if name in deadlines:
             yield (*_DEADLINES, name), why
@@ -40,7 +41,7 @@ def idle(scenario: Scenario, told: Any) -> Iterator[tuple[FieldPath, str]]:
         yield ("traffic", "diurnal"), "arrivals are not diurnal (traffic.arrivals)"
 
 
-def _part(told: Any, path: FieldPath) -> Mapping[str, Any]:
+def _part(data: Any, path: FieldPath) -> Mapping[str, Any]:
     for name in path:
-        told = told.get(name) if isinstance(told, Mapping) else None
-    return told if isinstance(told, Mapping) else {}
+        data = data.get(name) if isinstance(data, Mapping) else None
+    return data if isinstance(data, Mapping) else {}

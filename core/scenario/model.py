@@ -21,7 +21,7 @@ from core.scenario.intent import Intent
 from core.scenario.limits import DEFAULTS, Limits
 from core.scenario.placement import Placement
 from core.scenario.regions import Geo, Region
-from core.scenario.retired import DEADLINES, without
+from core.scenario.retired import DEADLINES, renamed, without
 from core.scenario.shards import Shards
 from core.scenario.units import Below, Bytes, PerSecond, Ratio, Seconds, Within
 
@@ -91,9 +91,9 @@ class Deadlines:
 
     @model_validator(mode="before")
     @classmethod
-    def _without_retired(cls, told: Any) -> Any:
+    def _without_retired(cls, data: Any) -> Any:
         """The same without `retired.DEADLINES`."""
-        return without(told, DEADLINES)
+        return without(data, DEADLINES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -283,7 +283,7 @@ class Scenario:
     """One scenario: both sides are driven by it and by nothing else."""
 
     scenario: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
-    says: str = ""
+    description: str = ""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     population: Population = Population()
     system: System = System()
@@ -295,6 +295,12 @@ class Scenario:
     drill: Drill | None = None
     expect: dict[str, Expectation | Within] = field(default_factory=dict)
     prices: str = "2026-11"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_new_names(cls, data: Any) -> Any:
+        """The same with the new names of `retired.RENAMED`."""
+        return renamed(data)
 
     @property
     def name(self) -> str:

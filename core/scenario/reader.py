@@ -17,6 +17,7 @@ from core.scenario.fields import written_name
 from core.scenario.idle import idle
 from core.scenario.impossible import FieldPath, impossible
 from core.scenario.model import Scenario
+from core.scenario.retired import RENAMED
 from core.scenario.units import in_file
 
 _ADAPTER: TypeAdapter[Scenario] = TypeAdapter(Scenario)
@@ -110,11 +111,28 @@ def line_of(text: str, path: FieldPath) -> int:
 
 
 def notes(scenario: Scenario, text: str, *, file: str) -> tuple[str, ...]:
-    """What its author should know of a scenario that `parse` has read from ``text``: fields that have no effect."""
-    return tuple(
-        f"{file}:{line_of(text, path)}: {_dotted(path)} has no effect, leave it out: {why}"
-        for path, why in idle(scenario, yaml.safe_load(text))
+    """Warnings about a scenario that `parse` has read from ``text``: fields with an old name, or without effect."""
+    data = yaml.safe_load(text)
+    return (
+        *(
+            f"{file}:{line_of(text, path)}: {_dotted(path)} is called {RENAMED[str(path[-1])]} now; "
+            "the next release will refuse the old name"
+            for path in _with_old_names(data)
+        ),
+        *(
+            f"{file}:{line_of(text, path)}: {_dotted(path)} has no effect, leave it out: {why}"
+            for path, why in idle(scenario, data)
+        ),
     )
+
+
+def _with_old_names(data: Mapping[str, Any]) -> Iterator[FieldPath]:
+    """Fields of `retired.RENAMED` in a scenario's file: of the scenario, and of the figures of its design."""
+    stated = (data.get("design") or {}).get("stated") or {}
+    parts: list[tuple[FieldPath, Mapping[str, Any]]] = [((), data)]
+    parts += [(("design", "stated", name), figure) for name, figure in stated.items()]
+    for path, part in parts:
+        yield from ((*path, name) for name in RENAMED if name in part)
 
 
 def explain(scenario: Scenario) -> str:

@@ -54,7 +54,7 @@ def content(plan: Plan, scenario_text: str) -> Report:
         sentence=f"{words.sentence(plan)}{f'. {sure}' if sure else ''}",
         good=plan.held,
         caption=f"prices {plan.bill.prices} · {words.terms(plan)} · calibration {brief.profile.id}",
-        says=brief.scenario.says,
+        says=brief.scenario.description,
         sections=tuple(each for each in sections if each is not None),
     )
 

@@ -30,7 +30,7 @@ _STEP: Final = 5
 #: So many figures that differ are shown unless all are asked for.
 _SHOWN_MAX: Final = 12
 #: Fields that say what a scenario is called, and change nothing that is simulated.
-_NAMES: Final = frozenset({"scenario", "says"})
+_NAMES: Final = frozenset({"scenario", "description"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

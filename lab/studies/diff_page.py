@@ -28,7 +28,7 @@ def content(diff: Diff) -> Report:
         good=None,
         caption=f"seed {diff.first.seed} · commit {diff.commit} · calibration {diff.calibration} · "
         f"engine {diff.engine} · {diff.replications} pairs of replications",
-        says=diff.second.says,
+        says=diff.second.description,
         sections=(_settings(diff), _chart(diff), _table(diff)),
     )
 

@@ -34,7 +34,7 @@ def content(sweep: Sweep) -> Report:
         good=sweep.good,
         caption=f"seed {sweep.scenario.seed} · commit {sweep.commit} · calibration {sweep.calibration} · "
         f"engine {sweep.engine} · {sweep.replications} replications a setting",
-        says=sweep.scenario.says,
+        says=sweep.scenario.description,
         sections=(
             *(_chart(sweep, figure) for figure in sweep.headline),
             _table(sweep),

@@ -26,7 +26,7 @@ def content(tune: Tune) -> Report:
         good=tune.chosen.feasible,
         caption=f"seed {tune.scenario.seed} · commit {tune.commit} · calibration {tune.calibration} · engine "
         f"{tune.engine} · {len(tune.trials)} settings tried · {tune.wish.replications} replications a candidate",
-        says=tune.scenario.says,
+        says=tune.scenario.description,
         sections=(_front(tune), _candidates(tune), _against(tune), _repeat(tune)),
     )
 

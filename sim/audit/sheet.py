@@ -80,7 +80,7 @@ def read(design: Design) -> Sheet:
             )
         entries[name] = Entry(
             name=name,
-            says=figure.says,
+            says=figure.description,
             formula=figure.formula or "",
             because=figure.because or _why_not(figure, design),
             covers=figure.covers,

@@ -60,7 +60,7 @@ def cell_of(scenario: Scenario, profile: Profile, *, size: int = 1) -> Cell:
     cell = replace(
         scenario,
         scenario=f"{scenario.name[:59]}_cell",
-        says=f"One of {count:,g} cells of {scenario.name}.",
+        description=f"One of {count:,g} cells of {scenario.name}.",
         population=population,
         system=replace(scenario.system, cells=1),
         traffic=replace(load, rate_per_second=load.rate_per_second / count, viral=viral),

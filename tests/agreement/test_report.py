@@ -55,7 +55,7 @@ def test_the_markdown_says_the_same_as_the_page(pair: Path, page: str) -> None:
 
 def test_text_of_a_scenario_is_never_taken_for_markup(tmp_path: Path) -> None:
     text = synthetic.SCENARIO.read_text(encoding="utf-8").replace(
-        "says: A post", "says: <script>alert(1)</script> A post"
+        "description: A post", "description: <script>alert(1)</script> A post"
     )
     synthetic.write_pair(tmp_path / "pair", text=text)
     compare(tmp_path / "pair")

@@ -142,7 +142,7 @@ def _scenario(
     return replace(
         brief.scenario,
         scenario=f"{brief.scenario.name}_cell"[:64],
-        says=f"One of {count:,} cells of {brief.scenario.name} in {region.name}, {moment.value}.",
+        description=f"One of {count:,} cells of {brief.scenario.name} in {region.name}, {moment.value}.",
         seed=seed,
         demand=None,
         intent=None,

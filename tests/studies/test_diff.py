@@ -44,7 +44,7 @@ def _diff(folder: Path, first: str, second: str, *, replications: int = 5, until
 
 
 def test_a_scenario_is_the_same_as_itself_whatever_its_file_calls_it(tmp_path: Path) -> None:
-    found = _diff(tmp_path, TINY, "# a comment\nsays: the same\n" + TINY.replace("tiny", "other"))
+    found = _diff(tmp_path, TINY, "# a comment\ndescription: the same\n" + TINY.replace("tiny", "other"))
     assert found.settings == ()
     assert found.differences
     assert all(each.same and each.difference.value == 0.0 for each in found.differences)

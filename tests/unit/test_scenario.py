@@ -49,7 +49,7 @@ def test_a_name_alone_is_a_scenario_and_its_explanation_shows_the_defaults() -> 
     ("text", "line", "field", "found", "expected"),
     [
         ("scenario: Bad Name", 1, "scenario", "'Bad Name'", "1 to 64 of a–z"),
-        ("says: x", 1, "scenario", "nothing", "this field is required"),
+        ("description: x", 1, "scenario", "nothing", "this field is required"),
         ("scenario: x\nsead: 7", 2, "sead", "an unknown field", "did you mean seed?"),
         ("scenario: x\nseed: -1", 2, "seed", "-1", "at least 0"),
         ("scenario: x\nseed: 1.5", 2, "seed", "1.5", "whole number"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.scenario import faults, notes, parse
+from core.scenario import ScenarioError, faults, notes, parse
 from core.scenario.model import Drill, Scenario
 from core.scenario.retired import DEADLINES
 from stack import unsupported
@@ -136,3 +136,18 @@ def test_a_deadline_of_older_builds_is_read_past_and_told_of() -> None:
     assert notes(read, text, file="x.yaml") == tuple(
         f"x.yaml:4: system.feed.deadlines.{name} has no effect, leave it out: {why}" for name, why in DEADLINES.items()
     )
+
+
+def test_the_old_name_of_a_description_is_accepted_with_a_warning() -> None:
+    text = "scenario: x\nsays: a\ndesign:\n  title: t\n  stated:\n    egress: {value: 1 Gbps, says: b}"
+    read = parse(text)
+    assert read == parse(text.replace("says", "description"))
+    assert notes(read, text, file="x.yaml") == tuple(
+        f"x.yaml:{line}: {field} is called description now; the next release will refuse the old name"
+        for line, field in ((2, "says"), (6, "design.stated.egress.says"))
+    )
+
+
+def test_a_description_under_both_names_is_refused() -> None:
+    with pytest.raises(ScenarioError, match=r"^x\.yaml:2: says: "):
+        parse("scenario: x\nsays: a\ndescription: b", file="x.yaml")
