@@ -11,7 +11,7 @@ from typing import Final
 
 
 class Component(StrEnum):
-    """A service of ours: one folder under ``services/`` and one page under ``sim/components/``."""
+    """A service of ours: one folder under ``services/`` and one page under ``sim/model/components/``."""
 
     AUTH = "auth"
     GRAPH = "graph"

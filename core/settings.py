@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from core.bounds import REQUESTS_UNDER_WAY_MAX
+
 SETTINGS_VARIABLE: Final = "WINDTUNNEL_SETTINGS"
 
 
@@ -115,7 +117,7 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     worker_count: int
     log_level: str = "info"
     drain_seconds: float = 5.0  # how long a stop waits for requests under way
-    inflight_max: int = 512  # requests at once per component; more are refused with 503
+    inflight_max: int = REQUESTS_UNDER_WAY_MAX  # requests at once per component; more are refused with 503
 
 
 def encode(settings: ProcessSettings) -> bytes:

@@ -15,8 +15,9 @@ from typing import Final
 from core import judge, run
 from core.names import Origin
 from core.run import NotARunError, Samples
-from lab import agreement, folders
-from lab.comparison import ABORTED, FILE, HELD, MISSED, VOID, Comparison, NoComparisonError, read_comparison
+from lab import agreement
+from records import folders
+from records.comparison import ABORTED, FILE, HELD, MISSED, VOID, Comparison, NoComparisonError, read_comparison
 
 #: More runs than these are not listed; the oldest are left out, and the page says so.
 ENTRIES_MAX: Final = 500

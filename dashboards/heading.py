@@ -11,9 +11,9 @@ from core.names import Origin
 from dashboards import cached
 from dashboards.data import Entry
 from dashboards.text import code, plain
-from lab import figures
-from lab.comparison import Comparison
-from lab.palette import DARK, LIGHT, Palette
+from present import figures
+from present.palette import DARK, LIGHT, Palette
+from records.comparison import Comparison
 
 RUN = "run"  # in the address and, by the same name, the selector's state
 

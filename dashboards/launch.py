@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from lab.palette import DARK, LIGHT, Palette
+from present.palette import DARK, LIGHT, Palette
 
 APP: Final = Path(__file__).with_name("app.py")
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 from core import judge, stats
 from core.names import ERRORS, Outcome
 from core.run import Samples
-from lab.comparison import Figure, OperationPair, Quantile, Side
+from records.comparison import Figure, OperationPair, Quantile, Side
 
 #: Percentiles that are compared.
 QUANTILES: Final = (0.5, 0.95, 0.99)

@@ -12,9 +12,11 @@ from core import judge, stats
 from core.names import ERRORS, Origin
 from core.run import Run, Samples
 from core.stats import Estimate
-from lab import agreement, counts, figures, modelled
-from lab.tables import ends, labelled, table
-from sim.outcomes import Service
+from lab import agreement, modelled
+from planning.simulations import counts
+from present import figures
+from present.tables import ends, labelled, table
+from sim.results.outcomes import Service
 
 _NAME: Final = 32
 _MARKS: Final = {True: "✓", False: "✗", None: "·"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.run import Run
-from lab.comparison import Cost, Pair
-from sim.cost import bill as bills
-from sim.cost import prices
-from sim.cost.bill import Bill
+from planning.cost import bill as bills
+from planning.cost import prices
+from planning.cost.bill import Bill
+from records.comparison import Cost, Pair
 
 
 def cost(simulated: Run | None, measured: Run | None) -> Cost | None:

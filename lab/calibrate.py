@@ -23,15 +23,16 @@ import numpy as np
 
 from chaos.toxiproxy import Wire as Toxiproxy
 from core import population, streams
+from core.errors import UserError
 from core.profile import DEGRADED, Delay, Profile, Stalls, Wire
 from core.scenario import Scenario, explain
-from lab import client, load, provenance, stacks, wire
+from lab import client, load, stacks, wire
 from lab.calibration import demands, idle, series
 from lab.calibration.point import Bench, OverloadError, Point
 from lab.calibration.series import POINT_SECONDS, Series
-from lab.errors import UserError
-from lab.progress import task
-from sim import pulls
+from present.progress import task
+from records import provenance
+from sim.model import pulls
 from stack import cores, stalls
 from stack.control import RunningStack
 

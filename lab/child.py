@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.errors import UserError
+from core.errors import UserError
 from stack import launch
 
 _STOP_SECONDS = 3.0

@@ -25,11 +25,11 @@ import numpy as np
 import numpy.typing as npt
 
 from core import run
+from core.errors import UserError
 from core.names import Outcome, Server, link
 from core.profile import Wire
 from core.scenario import Scenario
 from lab import load
-from lab.errors import UserError
 from loadtest import address
 from loadtest.address import Address
 from stack.control import RunningStack

@@ -17,7 +17,7 @@ from core import judge, run
 from core.names import ERRORS, Origin
 from core.run import Run, Samples
 from lab import agreement, billing, verdicts
-from lab.comparison import (
+from records.comparison import (
     ABORTED,
     HELD,
     MISSED,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.errors import UserError
 from lab import child
-from lab.errors import UserError
-from lab.progress import task
 from loadtest import record, spool
+from present.progress import task
 from stack.control import RunningStack
 
 _SEED_SECONDS_MAX = 900.0

@@ -20,14 +20,15 @@ from typing import Any, Final
 from chaos import journal as faults_journal
 from chaos import ledger
 from core import run
+from core.errors import UserError
 from core.names import Origin, Server
 from core.scenario import Scenario
-from lab import load, provenance, stacks
-from lab.errors import UserError
-from lab.progress import task
+from lab import load, stacks
 from lab.sampler import UsageSampler
 from lab.scrape import Scrape, scrape
 from lab.under_way import UnderWay
+from present.progress import task
+from records import provenance
 from stack import autogroup, cores, stalls
 from stack.backing import varnish
 from stack.control import RunningStack, StackFailure

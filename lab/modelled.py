@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lab import figures
+from present import figures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ import msgspec
 from chaos.experiment import Outcome
 from core import run
 from core.scenario import Scenario
-from lab import folders, profiles
-from lab.comparison import Comparison
-from lab.progress import task
+from present.progress import task
+from records import folders, profiles
+from records.comparison import Comparison
 
 SIMULATED, MEASURED = "simulated", "measured"
 
@@ -27,7 +27,7 @@ def make(
     """Run both sides of ``scenario`` into ``folder`` and report; the prediction is written before the measurement."""
     with folders.making(folder, worth=MEASURED):
         from lab.measure import measure  # within: these take a second, in which Ctrl-C must not leave the folder
-        from lab.simulate import simulate
+        from planning.simulations.one import simulate
 
         with task("simulate") as report:
             simulate(scenario, scenario_text, chosen.profile, folder / SIMULATED, own_profile=chosen.own, report=report)
@@ -39,7 +39,7 @@ def finish(folder: Path, scenario: Scenario, scenario_text: str, chosen: profile
     """Speed-matched simulation, comparison and report of a pair whose two sides are there."""
     from lab.compare import MATCHED, compare, speed_of
     from lab.report import write
-    from lab.simulate import simulate
+    from planning.simulations.one import simulate
 
     speed = speed_of(run.read(folder / SIMULATED), run.read(folder / MEASURED))
     if speed is not None and not (folder / MATCHED / run.RECORD_FILE).exists():
@@ -68,8 +68,8 @@ def drill_outcome(folder: Path) -> Outcome:
 
 def tell_outcome(folder: Path, comparison: Comparison, outcome: Outcome) -> Comparison:
     """Let the comparison and its report end with the drill's verdict: there is one exit code, wherever it is read."""
-    from lab.comparison import write_comparison
     from lab.report import write
+    from records.comparison import write_comparison
 
     told = msgspec.structs.replace(comparison, exit_code=outcome.exit_code, sentence=outcome.sentence)
     write_comparison(folder, told)

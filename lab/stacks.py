@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab.errors import UserError
-from lab.progress import task
+from core.errors import UserError
+from present.progress import task
 from stack import autogroup, control, guard, processes
 
 

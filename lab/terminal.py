@@ -13,9 +13,10 @@ from typing import Final
 
 import click
 
-from lab import figures, modelled
-from lab.comparison import CacheSide, Comparison, Judged, OperationPair, SideFacts, Verdict
-from lab.tables import WIDTH, ends, labelled
+from lab import modelled
+from present import figures
+from present.tables import WIDTH, ends, labelled
+from records.comparison import CacheSide, Comparison, Judged, OperationPair, SideFacts, Verdict
 
 _NAME: Final = 32
 _MARKS: Final = {True: "✓", False: "✗", None: "·"}

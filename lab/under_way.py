@@ -10,10 +10,10 @@ from chaos import control as chaos
 from chaos.abort import AbortCondition
 from chaos.orders import OrdersError
 from core import run
+from core.errors import UserError
 from core.scenario import Scenario
-from lab.errors import UserError
-from lab.progress import Report
 from lab.sampler import UsageSampler
+from present.progress import Report
 from stack.control import RunningStack
 
 

@@ -14,7 +14,7 @@ from core.run import Event, Run
 from core.scenario import Fault as Planned
 from core.scenario import Scenario
 from core.scenario.units import format_spaced_seconds
-from lab.comparison import Fault, Judged, Verdict
+from records.comparison import Fault, Judged, Verdict
 
 
 def pair(simulated: judge.Judgement | None, measured: judge.Judgement | None) -> tuple[Verdict, ...]:

@@ -16,14 +16,16 @@ from core.operations import OPERATIONS
 from core.profile import Profile
 from core.run import Event, Samples
 from core.scenario import Scenario
-from sim import arrivals, faults, observed, saturation
-from sim.jobs import JobDelay
-from sim.laws import ModelError
-from sim.log import LogAccount
-from sim.observed import Engine, Observed
-from sim.outcomes import Outcomes, of_samples
-from sim.parts import WHOLE_MAX, Parts, ScaleError, prepare
-from sim.usage import Usage
+from core.traffic import Schedule
+from sim.model import saturation
+from sim.model.prepared import WHOLE_MAX, PreparedRun, ScaleError, prepare
+from sim.results import observed
+from sim.results.accounts import LogAccount
+from sim.results.jobs import JobDelay
+from sim.results.laws import ModelError
+from sim.results.observed import Engine, Observed
+from sim.results.outcomes import Outcomes, of_samples
+from sim.results.usage import Usage
 
 EngineName = Literal["auto", "simpy", "compiled"]
 #: Requests from which the compiled engine is chosen: below, SimPy is done before compiled code is loaded.
@@ -59,42 +61,42 @@ def simulate(
 ) -> Result:
     """Run the model; ``on_progress`` is told the share of simulated time that is over.
 
-    Raises `sim.laws.ModelError` where the model breaks a law, which is a bug of it; `sim.faults.FaultError` where a
-    fault names a process that the scenario does not have, or a link that its traffic does not cross;
-    `sim.parts.ScaleError` where it is more than one system, or a very long run of one that saturates;
-    `sim.cpu.NoDemandError` where an operation's cost is neither measured nor stated.
+    Raises `sim.results.laws.ModelError` where the model breaks a law, which is a bug of it;
+    `sim.model.faults.FaultError` where a fault names a process that the scenario does not have, or a link that its
+    traffic does not cross; `sim.model.prepared.ScaleError` where it is more than one system, or a very long run of one
+    that saturates; `sim.model.cpu.NoDemandError` where an operation's cost is neither measured nor stated.
     """
-    parts = prepare(scenario, profile)
-    name = chosen(parts, engine)
-    if parts.long:
-        return _simulate_long(parts, name, on_progress)
-    runner = _engine(name, parts)
-    usage = run_second_by_second(parts, runner, on_progress)
+    prepared = prepare(scenario, profile)
+    name = chosen(prepared, engine)
+    if prepared.long:
+        return _simulate_long(prepared, name, on_progress)
+    runner = _engine(name, prepared)
+    usage = run_second_by_second(prepared, runner, on_progress)
     seen = runner.observed()
     observed.check(seen)
-    return _result(parts, name, seen, usage, _of_samples(parts, seen.samples))
+    return _result(prepared, name, seen, usage, _of_samples(prepared, seen.samples))
 
 
 def check(scenario: Scenario, profile: Profile) -> None:
     """Raise what `simulate` would refuse ``scenario`` by, before anything is run on either side: FaultError,
     ScaleError, NoDemandError."""
-    faults.deeds(prepare(scenario, profile).plant, scenario=scenario, profile=profile)
+    prepare(scenario, profile)
 
 
-def _simulate_long(parts: Parts, name: str, on_progress: Callable[[float], None] | None) -> Result:
+def _simulate_long(prepared: PreparedRun, name: str, on_progress: Callable[[float], None] | None) -> Result:
     """A run whose answers are counted while it lasts; every k-th request keeps its rows."""
-    _refuse_endless(parts)
-    runner, outcomes = _engine(name, parts), _outcomes(parts)
-    usage = run_second_by_second(parts, runner, on_progress, lambda: outcomes.add(runner.drain()))
+    _refuse_endless(prepared)
+    runner, outcomes = _engine(name, prepared), _outcomes(prepared)
+    usage = run_second_by_second(prepared, runner, on_progress, lambda: outcomes.add(runner.drain()))
     seen = replace(runner.observed(), samples=outcomes.samples())
     observed.check(seen)
-    return _result(parts, name, seen, usage, outcomes)
+    return _result(prepared, name, seen, usage, outcomes)
 
 
-def _refuse_endless(parts: Parts) -> None:
+def _refuse_endless(prepared: PreparedRun) -> None:
     """A queue that grows all the time is told at once instead of being simulated request by request for hours."""
-    ranked = saturation.of(parts.program, parts.scenario, parts.profile, placed=parts.layout, content=parts.content)
-    count = mean_count(parts.scenario)
+    ranked = _ranked(prepared)
+    count = mean_count(prepared.scenario)
     if count > ENDLESS_FROM and ranked and max(each.mean_ratio for each in ranked) >= 1.0:
         raise ScaleError(
             f"{saturation.verdict(ranked)}; {count:,.0f} requests that wait for ever longer are "
@@ -102,37 +104,37 @@ def _refuse_endless(parts: Parts) -> None:
         )
 
 
-def chosen(parts: Parts, engine: EngineName) -> str:
+def chosen(prepared: PreparedRun, engine: EngineName) -> str:
     """The engine for a run: the compiled one where loading it is worth it."""
     if engine != "auto":
         return engine
-    return "simpy" if len(parts.schedule) < COMPILED_FROM and not parts.long else "compiled"
+    return "simpy" if len(prepared.schedule) < COMPILED_FROM and not prepared.long else "compiled"
 
 
-def _engine(name: str, parts: Parts) -> Engine:
+def _engine(name: str, prepared: PreparedRun) -> Engine:
     if name == "simpy":
-        from sim import reference
+        from sim.reference import engine as reference
 
-        return reference.Engine(parts)
+        return reference.Engine(prepared)
     from sim.compiled import engine  # loading it takes a second
 
-    return engine.Engine(parts)
+    return engine.Engine(prepared)
 
 
-def _outcomes(parts: Parts) -> Outcomes:
+def _outcomes(prepared: PreparedRun) -> Outcomes:
     """Counts of a long run, which keeps rows of at most about `WHOLE_MAX` requests."""
-    load = parts.scenario.traffic
+    load = prepared.scenario.traffic
     return Outcomes(
-        tuple(parts.program.entries),
+        tuple(prepared.program.entries),
         seconds=math.ceil(load.duration_seconds),
         warm_up_seconds=math.ceil(load.warm_up_seconds),
         patience_seconds=load.timeout_seconds,
-        every=math.ceil(mean_count(parts.scenario) / WHOLE_MAX),
+        every=math.ceil(mean_count(prepared.scenario) / WHOLE_MAX),
     )
 
 
-def _of_samples(parts: Parts, samples: Samples) -> Outcomes:
-    load = parts.scenario.traffic
+def _of_samples(prepared: PreparedRun, samples: Samples) -> Outcomes:
+    load = prepared.scenario.traffic
     return of_samples(
         samples,
         seconds=math.ceil(load.duration_seconds),
@@ -142,16 +144,16 @@ def _of_samples(parts: Parts, samples: Samples) -> Outcomes:
 
 
 def run_second_by_second(
-    parts: Parts,
+    prepared: PreparedRun,
     engine: Engine,
     on_progress: Callable[[float], None] | None = None,
     on_second: Callable[[], None] | None = None,
 ) -> Usage:
     """From the first arrival to the last answer, second by second; returns CPU time by process and second."""
-    begin, end = engine.now, parts.scenario.traffic.duration_seconds
-    usage = Usage(tuple(process.name for process in parts.layout.processes))
+    begin, end = engine.now, prepared.scenario.traffic.duration_seconds
+    usage = Usage(tuple(process.name for process in prepared.layout.processes))
     counting = begin >= 0.0
-    while engine.now < end or (engine.open and engine.now < parts.last_seconds):
+    while engine.now < end or (engine.open and engine.now < prepared.last_seconds):
         if engine.now >= 0.0 and not counting:
             counting = True
             engine.count_from_now()
@@ -170,8 +172,8 @@ def run_second_by_second(
     return usage
 
 
-def _result(parts: Parts, engine: str, seen: Observed, usage: Usage, outcomes: Outcomes) -> Result:
-    stages = zip(parts.program.stages, seen.stages, strict=True)
+def _result(prepared: PreparedRun, engine: str, seen: Observed, usage: Usage, outcomes: Outcomes) -> Result:
+    stages = zip(prepared.program.stages, seen.stages, strict=True)
     return Result(
         engine=engine,
         samples=seen.samples,
@@ -179,16 +181,30 @@ def _result(parts: Parts, engine: str, seen: Observed, usage: Usage, outcomes: O
         usage=usage,
         stages=tuple((*names, count, seconds) for names, (count, seconds) in sorted(stages) if count),
         caches=_caches(seen),
-        journal=tuple(sorted((*arrivals.told(parts.schedule), *seen.journal), key=_in_order)),
-        facts=_facts(parts, seen, usage, outcomes),
+        journal=tuple(sorted((*_viral_post(prepared.schedule), *seen.journal), key=_in_order)),
+        facts=_facts(prepared, seen, usage, outcomes),
         ledger=_ledger(outcomes.acknowledged(), seen.lost_count),
         jobs=seen.jobs,
     )
 
 
+def _viral_post(schedule: Schedule) -> list[Event]:
+    """When the viral post comes, where there is one."""
+    if schedule.viral_at_seconds is None:
+        return []
+    values = {"phase": "viral", "author": schedule.viral_author}
+    return [Event(at_seconds=schedule.viral_at_seconds, event="phase", values=values)]
+
+
 def _in_order(event: Event) -> tuple[float, str, int]:
     """What happened at one time stands in one order, whichever engine tells it."""
     return event.at_seconds, event.event, event.values.get("fault", -1)
+
+
+def _ranked(prepared: PreparedRun) -> tuple[saturation.Utilisation, ...]:
+    """Places by how busy they are at the peak."""
+    program, scenario, profile = prepared.program, prepared.scenario, prepared.profile
+    return saturation.of(program, scenario, profile, placed=prepared.layout, content=prepared.content)
 
 
 def _caches(seen: Observed) -> tuple[tuple[str, int, int], ...]:
@@ -200,38 +216,38 @@ def _caches(seen: Observed) -> tuple[tuple[str, int, int], ...]:
     return tuple((name, *counts) for name, counts in sorted(found.items()))
 
 
-def _facts(parts: Parts, seen: Observed, usage: Usage, outcomes: Outcomes) -> dict[str, Any]:
-    hosts, seconds = parts.layout.hosts, parts.scenario.traffic.duration_seconds
-    places = {process.name: process.host for process in parts.layout.processes}
+def _facts(prepared: PreparedRun, seen: Observed, usage: Usage, outcomes: Outcomes) -> dict[str, Any]:
+    hosts, seconds = prepared.layout.hosts, prepared.scenario.traffic.duration_seconds
+    places = {process.name: process.host for process in prepared.layout.processes}
     judged = [0.0] * len(hosts)
     for name, second, spent in usage:
         if second >= 0:
             judged[places[name]] += spent
-    opened = zip(parts.program.breakers, seen.breaker_opened, strict=True)
+    opened = zip(prepared.program.breakers, seen.breaker_opened, strict=True)
     facts: dict[str, Any] = {
-        "host_utilisation_ratio": sum(judged) / (seconds * parts.layout.cores),
+        "host_utilisation_ratio": sum(judged) / (seconds * prepared.layout.cores),
         "host_stalled_seconds": sum(host.stalled_seconds for host in seen.hosts) / len(hosts),
         "requests_inside_mean_count": seen.requests.mean_number(),
         "background_unfinished_count": seen.background.inside,
         "breaker_opened_count": {name: count for (name, _), count in opened},
         "degraded_count": dict(sorted(seen.degraded_count.items())),
-        "fanout_push_mean_count": parts.content.mean_push_count(),
-        "feed_pull_mean_count": parts.content.mean_pull_count(),
+        "fanout_push_mean_count": prepared.content.mean_push_count(),
+        "feed_pull_mean_count": prepared.content.mean_pull_count(),
         **_log_facts(seen),
     }
-    ranked = saturation.of(parts.program, parts.scenario, parts.profile, placed=parts.layout, content=parts.content)
+    ranked = _ranked(prepared)
     facts["busiest"] = {f"{each.kind} {each.place}": round(each.peak_ratio, 4) for each in ranked[:_BUSIEST]}
     if (sentence := saturation.verdict(ranked)) is not None:
         facts["no_steady_state"] = sentence
     if len(hosts) > 1:
         busy = {host.name: spent / (seconds * host.cores) for host, spent in zip(hosts, judged, strict=True)}
         facts["utilisation_ratio_by_host"] = busy
-    if parts.scenario.system.redis.nodes > 1:
+    if prepared.scenario.system.redis.nodes > 1:
         facts["hot_key_split_count"], facts["hot_key_folded_count"] = seen.hot_keys
     if outcomes.every > 1:
         facts["rows_kept_ratio"], facts["answers_count"] = 1.0 / outcomes.every, outcomes.count
-    if parts.program.notes:
-        facts["assumed"] = list(parts.program.notes)
+    if prepared.program.notes:
+        facts["assumed"] = list(prepared.program.notes)
     return facts
 
 

@@ -1,7 +1,7 @@
 """A published design as its authors state it: what they put in, and the figures that they say come out of it.
 
 Quantities stay the text that stands in the file (``500 M posts/day``, ``$0.02/GB``): how many digits a figure shows is
-part of what it states, and `core` knows no units of money or of things that are counted. `sim.audit` reads them.
+part of what it states, and `core` knows no units of money or of things that are counted. `planning.audit` reads them.
 """
 
 from __future__ import annotations

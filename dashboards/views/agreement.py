@@ -12,8 +12,8 @@ from core.run import Samples
 from dashboards import cached, heading
 from dashboards.data import Entry
 from dashboards.text import code
-from lab import charts, figures
-from lab.comparison import Comparison, OperationPair
+from present import charts, figures
+from records.comparison import Comparison, OperationPair
 
 _OPERATION: Final = "op"  # in the address
 _WHOLE: Final = "the whole time"

@@ -11,8 +11,9 @@ from dashboards import cached, heading
 from dashboards.data import Entry
 from dashboards.text import plain
 from dashboards.views.runs import table
-from lab import charts, figures, modelled
-from lab.comparison import Comparison, OperationPair
+from lab import modelled
+from present import charts, figures
+from records.comparison import Comparison, OperationPair
 
 HISTORY_MAX: Final = 20
 _MARKS: Final = {True: "✓ held", False: "✗ missed", None: "· not judged"}

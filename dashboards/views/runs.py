@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboards import data
 from dashboards.data import Entry
-from lab import figures
+from present import figures
 
 _GREY = "color: #7A8794"
 _COLUMNS = ("run", "scenario", "verdict", "held", "worst p95", "seed", "commit", "what was found")

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from lab.progress import task
 from lab.sampler import UsageSampler
+from present.progress import task
 from stack.control import RunningStack
 from stack.usage import Accounting
 

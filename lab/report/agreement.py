@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lab import figures
-from lab.comparison import Comparison, OperationPair
-from lab.report.parts import Row, Table
+from present import figures
+from present.parts import Row, Table
+from records.comparison import Comparison, OperationPair
 
 
 def errors(rows: Iterable[tuple[str, OperationPair]], caption: str) -> Table:

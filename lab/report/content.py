@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from core.names import Origin
 from core.run import Run
-from lab import figures, modelled
-from lab.comparison import Comparison, Pair, SideFacts
+from lab import modelled
 from lab.report import agreement
 from lab.report.drawings import latency_sections, overview, timeline
-from lab.report.parts import LISTING_MAX, Listing, Report, Row, Section, Table
+from present import figures
+from present.parts import LISTING_MAX, Listing, Report, Row, Section, Table
+from records.comparison import Comparison, Pair, SideFacts
 
 _MARKS = {True: "✓", False: "✗", None: "·"}
 _WORDS = {True: "held", False: "missed", None: "not judged"}

@@ -10,10 +10,11 @@ from typing import Any, Final
 from core import judge, stats
 from core.names import Origin
 from core.run import Run, Samples
-from lab import agreement, charts, figures
-from lab.charts import series
-from lab.comparison import Comparison, OperationPair, Verdict
-from lab.report.parts import Figure, Section
+from lab import agreement
+from present import charts, figures
+from present.charts import series
+from present.parts import Figure, Section
+from records.comparison import Comparison, OperationPair, Verdict
 
 WIDE: Final = 680
 NARROW: Final = 300

@@ -7,9 +7,9 @@ from pathlib import Path
 from core import run
 from core.names import Origin
 from core.run import NotARunError, Run
-from lab.comparison import read_comparison
-from lab.report import markdown, page
 from lab.report.content import content
+from present import markdown, page
+from records.comparison import read_comparison
 
 HTML_FILE = "report.html"
 MARKDOWN_FILE = "report.md"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from aiohttp import web
 
+from core.bounds import LIKE_COUNT_SECONDS
 from core.policies.breaker import BreakerPolicy
 from core.settings import Member, ProcessSettings
 from services.engagement import events, routes, store
@@ -20,8 +19,6 @@ from services.kit.metrics import METRICS
 from services.kit.stores import postgres, redis
 from services.kit.stores.reactions import Reactions
 
-_COUNT_SECONDS: Final = 0.1  # how long a like waits for Redis before it is acknowledged anyway
-
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
     """The application of engagement."""
@@ -29,7 +26,7 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES)
     breaker = app[SCENARIO].system.breaker
     policy = BreakerPolicy(failures=breaker.failures, open_seconds=breaker.open_seconds)
-    guard = Guard("counts", policy=policy, deadline_seconds=_COUNT_SECONDS, metrics=app[METRICS])
+    guard = Guard("counts", policy=policy, deadline_seconds=LIKE_COUNT_SECONDS, metrics=app[METRICS])
     counters = Counters(shards, Reactions(redis.use(app)), guard)
     sent = outbox.use(app)
     app[routes.COUNTERS] = counters

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from core import messages, settings
+from core.bounds import CONSUMER_RECORDS_MAX, CONSUMER_SESSION_SECONDS
 from core.failures import Unavailable
 from core.messages import DEAD_ERROR_CHARACTERS_MAX, DEAD_PAYLOAD_BYTES_MAX, DeadLetter, Message
 from services.kit import topics
@@ -24,8 +25,6 @@ from services.kit.producer import RECONNECT_MS, STOP_SECONDS, Producer, Record, 
 
 EventHandler = Callable[[Any], Awaitable[None]]
 
-SESSION_MS = 10_000  # a member of whom nothing is heard for so long is dead
-_RECORDS_MAX: Final = 500  # records taken at once
 _COMMIT_SECONDS: Final = 0.02  # from a commit to the next, so that under load one is for many
 _log = structlog.get_logger("bus")
 
@@ -94,7 +93,7 @@ class Consumer:
                 retry_backoff_ms=RECONNECT_MS,
                 metadata_max_age_ms=5_000,  # so late at most it sees topics that were made again
                 fetch_max_wait_ms=1_000,  # the broker answers at once when there is something
-                session_timeout_ms=SESSION_MS,
+                session_timeout_ms=round(1000 * CONSUMER_SESSION_SECONDS),
                 heartbeat_interval_ms=2_000,
                 # a handler may wait for PostgreSQL to come back for longer than any poll interval
                 max_poll_interval_ms=86_400_000,
@@ -138,7 +137,7 @@ class Consumer:
                 kafka.pause(*(full - paused))
                 kafka.resume(*(each for each in paused if len(self._lanes.get(each, ())) <= WINDOW_MAX // 2))
             # a full lane says when it has room, but not to whoever waits here for something new
-            batches = await kafka.getmany(timeout_ms=100 if full else 1000, max_records=_RECORDS_MAX)
+            batches = await kafka.getmany(timeout_ms=100 if full else 1000, max_records=CONSUMER_RECORDS_MAX)
             for partition, records in batches.items():
                 lane = await self._lane(kafka, partition, records[0].offset)
                 if lane is not None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from aiohttp import web
 
+from core.bounds import TRAY_CACHE_SECONDS
 from core.policies.breaker import BreakerPolicy
 from core.settings import Member, ProcessSettings
 from services.kit import idempotency, outbox
@@ -20,8 +19,6 @@ from services.stories.store.rows import Stories
 from services.stories.store.stale import StaleViewers
 from services.stories.store.trays import Trays
 
-_CACHE_SECONDS: Final = 0.1  # how long a request waits for Redis before it turns to PostgreSQL
-
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
     """The application of stories."""
@@ -29,7 +26,7 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES + removals.TABLES)
     breaker = app[SCENARIO].system.breaker
     policy = BreakerPolicy(failures=breaker.failures, open_seconds=breaker.open_seconds)
-    guard = Guard("tray", policy=policy, deadline_seconds=_CACHE_SECONDS, metrics=app[METRICS])
+    guard = Guard("tray", policy=policy, deadline_seconds=TRAY_CACHE_SECONDS, metrics=app[METRICS])
     cache = TrayCache(redis.use(app))
     rows = Stories(shards, outbox.use(app))
     stale = StaleViewers(cache, guard)

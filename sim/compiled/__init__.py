@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from core.policies import breaker, hot_key, patience, replica, retry, window
-from sim import jobs, toxics
+from sim.model import toxics
+from sim.results import jobs
 
 #: What modules with compiled code have in them, and those from which it takes kinds of rows and what `compiled` means.
 _COMPILES: Final = b"from sim.compiled.jit import"

@@ -18,9 +18,9 @@ from core.traffic import NO_TARGET, Schedule
 from sim.compiled.keys import partitions_of
 from sim.compiled.records import KINDS, NOBODY, Place
 from sim.compiled.world import Array, World
-from sim.flow import Keys, Per
-from sim.parts import Parts
-from sim.program import Op
+from sim.model.flow import Keys, Per
+from sim.model.prepared import PreparedRun
+from sim.model.program import Op
 
 #: Answers that a long run holds before they are counted; a short one holds all.
 _ANSWERS: Final = 1 << 16
@@ -30,22 +30,22 @@ _MANY: Final = 1 << 62
 class Arrivals:
     """Works out the rows of a run's windows; operations by their place in ``operations``."""
 
-    def __init__(self, parts: Parts, operations: tuple[str, ...]):
-        self._parts, self._operations = parts, operations
-        people = parts.content.people
+    def __init__(self, prepared: PreparedRun, operations: tuple[str, ...]):
+        self._prepared, self._operations = prepared, operations
+        people = prepared.content.people
         self._person_rows = np.full(people.people, NOBODY, dtype=np.int32)
         self._people_count = 0
-        self._counted = parts.scenario.system.redis.nodes > 1
+        self._counted = prepared.scenario.system.redis.nodes > 1
         # by what an act is about: a post, a person, the viral post, and nothing, which is −2
-        targets = 3 + max(people.people, people.posters * parts.scenario.population.posts_per_poster)
+        targets = 3 + max(people.people, people.posters * prepared.scenario.population.posts_per_poster)
         self._counter_rows = np.full(targets if self._counted else 0, NOBODY, dtype=np.int32)
         self._counters_count = 0
         self._pages = any(
             step.op in (Op.LOOKUP, Op.MISSED) and step.keys in (Keys.POSTS, Keys.AUTHORS)
-            for step in parts.program.instructions
+            for step in prepared.program.instructions
         )
-        self._limits = {name: limit for name, limit in parts.plant.limits.items() if name in operations}
-        self._later: Iterator[Schedule] = parts.later
+        self._limits = {name: limit for name, limit in prepared.resources.limits.items() if name in operations}
+        self._later: Iterator[Schedule] = prepared.later()
         self._reached_seconds = math.inf
         self._held: dict[Place, int] = {}  # rows of tables that grow
 
@@ -53,7 +53,7 @@ class Arrivals:
 
     def tables(self) -> dict[Place, Array]:
         """The first window, and what does not change."""
-        schedule, long = self._parts.schedule, self._parts.long
+        schedule, long = self._prepared.schedule, self._prepared.long
         found = self._entries()
         rows, grown = self._window(schedule)
         ring = rows
@@ -81,16 +81,16 @@ class Arrivals:
 
     def clock(self, row: Any) -> None:
         """What the loop has to know of it."""
-        count = len(self._parts.schedule)
+        count = len(self._prepared.schedule)
         row["open"] = row["arrivals_count"] = count
-        row["arrivals_mask"] = _power_of_two(2 * count) - 1 if self._parts.long else -1
-        row["samples_max"] = _ANSWERS if self._parts.long else _MANY
+        row["arrivals_mask"] = _power_of_two(2 * count) - 1 if self._prepared.long else -1
+        row["samples_max"] = _ANSWERS if self._prepared.long else _MANY
         row["limits_count"] = len(self._limits)
 
     def _entries(self) -> dict[Place, Array]:
         """Operations and their limits; each person has a window for every limit, in this order."""
         entries = np.zeros(len(self._operations), dtype=KINDS[Place.ENTRIES])
-        program, places = self._parts.program, 0
+        program, places = self._prepared.program, 0
         for row, name in zip(entries, self._operations, strict=True):
             row["front"], row["behind"] = program.entries[name].front, program.entries[name].behind
             limit = self._limits.get(name)
@@ -138,7 +138,7 @@ class Arrivals:
 
     def _window(self, schedule: Schedule) -> tuple[Array, dict[Place, Array]]:
         """Rows of a window's requests, and rows to be added for people and counters that are new."""
-        parts, content = self._parts, self._parts.content
+        prepared, content = self._prepared, self._prepared.content
         found = np.zeros(len(schedule), dtype=KINDS[Place.ARRIVALS])
         authors = content.authors(schedule.target, schedule.person)
         found["at"], found["act"] = schedule.at_seconds, schedule.act
@@ -159,7 +159,7 @@ class Arrivals:
         pushes, pulls = content.splits(known)
         inside["pushes"], inside["push_count"] = (pushes > 0)[author_rows], pushes[author_rows]
         inside["readers"] = (pushes + pulls)[author_rows]
-        if parts.scenario.system.redis.nodes > 1:
+        if prepared.scenario.system.redis.nodes > 1:
             inside["person_node"] = _each(content.node, people)[person_rows]
         self._pull_factors(inside, people, person_rows)
         self._partitions(inside, schedule, known, author_rows, ours)
@@ -171,8 +171,8 @@ class Arrivals:
 
     def _pull_factors(self, found: Array, people: Array, person_rows: Array) -> None:
         """What pulling celebrities' posts costs the store and the service for who asks."""
-        content, pulls, known = self._parts.content, self._parts.pulls, self._parts.content.celebrities()
-        wanted = {step.per for step in self._parts.program.instructions} & {Per.PULL, Per.MERGE}
+        content, pulls, known = self._prepared.content, self._prepared.pulls, self._prepared.content.celebrities()
+        wanted = {step.per for step in self._prepared.program.instructions} & {Per.PULL, Per.MERGE}
         if not wanted:
             return
         followed, rows = np.array([content.mean_pull_count()]), np.zeros(len(people), dtype=np.int64)
@@ -185,9 +185,9 @@ class Arrivals:
 
     def _partitions(self, found: Array, schedule: Schedule, authors: Array, author_rows: Array, places: Array) -> None:
         """Where events of each request go: all topics have the same number of partitions."""
-        if not self._parts.program.topics:
+        if not self._prepared.program.topics:
             return
-        partitions = self._parts.program.topics[0].partitions
+        partitions = self._prepared.program.topics[0].partitions
         found["author_partition"] = partitions_of(authors, partitions)[author_rows]
         starting = [index for index, act in enumerate(schedule.acts) if len(steps_of(act)) > 1 or not _is_read(act)]
         rows = np.flatnonzero(np.isin(found["act"], starting))
@@ -201,7 +201,7 @@ class Arrivals:
             Place.WINDOWS_BEGAN: np.full(len(people) * len(self._limits), -math.inf, dtype=KINDS[Place.WINDOWS_BEGAN]),
             Place.WINDOWS_COUNT: np.zeros(len(people) * len(self._limits), dtype=KINDS[Place.WINDOWS_COUNT]),
         }
-        content, alike = self._parts.content, not self._parts.content.tabulated
+        content, alike = self._prepared.content, not self._prepared.content.tabulated
         found["page"] = 0 if alike else found["limit_row"]
         posts: list[int] = []
         authors: list[int] = []
@@ -223,7 +223,7 @@ class Arrivals:
 
     def _counters(self, found: Array, targets: Array) -> Array:
         """Counters of posts, where they lie on more than one node; of the new ones a row for each region."""
-        content, regions = self._parts.content, len(self._parts.layout.regions)
+        content, regions = self._prepared.content, len(self._prepared.layout.regions)
         posts = content.posts(targets)
         asked, rows = np.unique(posts, return_inverse=True)
         new = asked[self._counter_rows[asked - NO_TARGET] < 0]

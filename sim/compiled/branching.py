@@ -9,7 +9,7 @@ from sim.compiled import records as r
 from sim.compiled.jit import World, compiled
 from sim.compiled.moves import CANCELLED, EXPIRED, OK, WAIT, child_of, end, enter, request_of, unless_cancelled
 from sim.compiled.records import Kind
-from sim.program import DRAWS_MAX
+from sim.model.program import DRAWS_MAX
 
 
 @compiled

@@ -1,15 +1,14 @@
-"""A world in the making: the parts of a run, and the tables that have been worked out of them so far."""
+"""A world in the making: the prepared run, and the tables that have been worked out of it so far."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from sim import faults
 from sim.compiled.records import KINDS, Place
 from sim.compiled.world import Array, zeros
-from sim.flow import Keys
-from sim.parts import Parts
-from sim.program import Op
+from sim.model.flow import Keys
+from sim.model.prepared import PreparedRun
+from sim.model.program import Op
 
 
 def rows(place: Place, count: int) -> Array:
@@ -20,12 +19,11 @@ def rows(place: Place, count: int) -> Array:
 class Draft:
     """Tables by place, and what the engine needs to tell afterwards."""
 
-    def __init__(self, parts: Parts):
-        self.parts = parts
+    def __init__(self, prepared: PreparedRun):
+        self.prepared = prepared
         self.tables: dict[Place, Array] = {}
         self.reasons: list[str] = []  # for which answers are marked degraded
-        self.operations = tuple(parts.program.entries)
-        self.deeds: list[faults.Deed] = []
+        self.operations = tuple(prepared.program.entries)
         self.lanes: list[float] = []  # delays of timers
         self.stalls_count = 0
         self.idles_count = 0
@@ -42,10 +40,10 @@ class Draft:
 
     def keys_counts(self) -> list[int]:
         """How many keys each cache can be asked for."""
-        content = self.parts.content
-        found = [1] * len(self.parts.plant.caches)
-        for step in self.parts.program.instructions:
+        content = self.prepared.content
+        found = [1] * len(self.prepared.resources.caches)
+        for step in self.prepared.program.instructions:
             if step.op in (Op.LOOKUP, Op.MISSED):
-                for place in range(step.index, len(found), len(self.parts.program.caches)):
+                for place in range(step.index, len(found), len(self.prepared.program.caches)):
                     found[place] = max(found[place], content.keys_count(Keys(step.keys)))
         return found

@@ -8,24 +8,22 @@ import numpy as np
 
 from core.scenario.fault import LinkFault
 from core.scenario.faults import Lost, Pause, Restart
-from sim import faults as faults_of
-from sim import toxics as toxics_of
-from sim.caches import node_of
 from sim.compiled.draft import Draft, rows
 from sim.compiled.records import Place
 from sim.compiled.world import Array
+from sim.model import toxics as toxics_of
+from sim.model.caches import node_of
 
 
 def faults(draft: Draft) -> None:
-    plant = draft.parts.plant
-    draft.deeds = faults_of.deeds(plant, scenario=draft.parts.scenario, profile=draft.parts.profile)
-    links = rows(Place.LINKS, max(1, len(plant.links)))
-    for row, link in zip(links, plant.links, strict=False):
+    resources = draft.prepared.resources
+    links = rows(Place.LINKS, max(1, len(resources.links)))
+    for row, link in zip(links, resources.links, strict=False):
         row["mu"], row["sigma"] = link.mu, link.sigma
-    found = rows(Place.DEEDS, max(1, len(draft.deeds)))
+    found = rows(Place.DEEDS, max(1, len(draft.prepared.faults)))
     stations: list[int] = []
     caches: list[int] = []
-    for row, deed in zip(found, draft.deeds, strict=False):
+    for row, deed in zip(found, draft.prepared.faults, strict=False):
         row["at"], row["for_seconds"] = deed.at_seconds, deed.for_seconds
         row["began"] = row["ended"] = math.nan
         row["pauses"], row["goodbye"] = isinstance(deed.fault, Pause), isinstance(deed.fault, Restart)
@@ -45,10 +43,10 @@ def faults(draft: Draft) -> None:
 
 def _toxics(draft: Draft, links: Array, deeds: Array) -> None:
     """A toxic for every link that a fault acts on; those of one link together, in the order in which they begin."""
-    names, span = draft.parts.program.links, len(draft.parts.program.links)
+    names, span = draft.prepared.program.links, len(draft.prepared.program.links)
     acting = sorted(
         (names.index(deed.link) + region * span, deed.at_seconds, number)
-        for number, deed in enumerate(draft.deeds)
+        for number, deed in enumerate(draft.prepared.faults)
         if deed.link is not None
         for region in deed.regions
     )
@@ -59,13 +57,13 @@ def _toxics(draft: Draft, links: Array, deeds: Array) -> None:
             links[link]["faults"] = place
         links[link]["faults_count"] += 1
         by_deed.setdefault(number, []).append(place)
-        fault, row = draft.deeds[number].fault, toxics[place]
+        fault, row = draft.prepared.faults[number].fault, toxics[place]
         assert isinstance(fault, LinkFault)  # that of a deed to a link
         row["link"], row["end"] = link, fault.end_seconds
         for name, value in toxics_of.values(fault.effect).items():
             row[name] = value
     listed: list[int] = []
-    for number, row in enumerate(deeds[: len(draft.deeds)]):
+    for number, row in enumerate(deeds[: len(draft.prepared.faults)]):
         row["toxics"], row["toxics_count"] = len(listed), len(by_deed.get(number, ()))
         listed += by_deed.get(number, ())
     draft.tables[Place.TOXICS] = toxics
@@ -75,10 +73,10 @@ def _toxics(draft: Draft, links: Array, deeds: Array) -> None:
 def _lost_keys(draft: Draft, found: Array) -> None:
     """Keys that are lost with one node of several, as pairs of cache and slot."""
     keys: list[int] = []
-    for row, deed in zip(found, draft.deeds, strict=False):
+    for row, deed in zip(found, draft.prepared.faults, strict=False):
         row["keys"] = len(keys) // 2
         for cache in deed.caches if deed.nodes > 1 else ():
-            name, first = draft.parts.plant.caches[cache].name, int(draft.tables[Place.CACHES][cache]["slots"])
+            name, first = draft.prepared.resources.caches[cache].name, int(draft.tables[Place.CACHES][cache]["slots"])
             for key in range(draft.keys_counts()[cache]):
                 if node_of(name, key, deed.nodes) == deed.node:
                     keys += (cache, first + key)
@@ -88,9 +86,9 @@ def _lost_keys(draft: Draft, found: Array) -> None:
 
 def _replicas(draft: Draft, found: Array) -> None:
     """Who takes the place of each process that dies, where it is a database's."""
-    plant, layout, operations = draft.parts.plant, draft.parts.layout, len(draft.operations)
+    resources, layout, operations = draft.prepared.resources, draft.prepared.layout, len(draft.operations)
     dying: list[int] = []
-    for row, deed in zip(found, draft.deeds, strict=False):
+    for row, deed in zip(found, draft.prepared.faults, strict=False):
         processes = [place for place in deed.stations if place < len(layout.processes)]
         row["promotions"], row["promotions_count"] = len(dying), len(processes)
         dying += processes
@@ -102,8 +100,8 @@ def _replicas(draft: Draft, found: Array) -> None:
         row["nodes"] = layout.nodes(layout.processes[first].group)
     draft.tables |= {
         Place.PROMOTIONS: promotions,
-        Place.PRIMARIES: np.array(plant.primary, dtype=np.int64),
-        Place.UNREPLICATED: rows(Place.UNREPLICATED, len(plant.stations) * operations),
+        Place.PRIMARIES: np.zeros(len(resources.stations), dtype=np.int64),
+        Place.UNREPLICATED: rows(Place.UNREPLICATED, len(resources.stations) * operations),
         Place.MISSING: rows(Place.MISSING, len(promotions) * operations),
         Place.LOST: rows(Place.LOST, operations),
     }
@@ -111,12 +109,12 @@ def _replicas(draft: Draft, found: Array) -> None:
 
 def _regions(draft: Draft, deeds: int) -> None:
     """Who serves whom, and how far regions are from each other."""
-    geography, operations = draft.parts.plant.geography, len(draft.operations)
-    count = len(geography.names)
+    resources, operations = draft.prepared.resources, len(draft.operations)
+    count = len(resources.regions)
     draft.tables |= {
-        Place.SERVING: np.array(geography.serving, dtype=np.int64),
-        Place.RTTS: np.array(geography.rtt_seconds, dtype=np.float64).reshape(-1),
-        Place.SHARES: np.array([draft.parts.content.share(region) for region in range(count)]),
+        Place.SERVING: np.arange(count, dtype=np.int64),
+        Place.RTTS: np.array(resources.rtt_seconds, dtype=np.float64).reshape(-1),
+        Place.SHARES: np.array([draft.prepared.content.share(region) for region in range(count)]),
         Place.NOT_THERE: rows(Place.NOT_THERE, count * count * operations),
         Place.LACKING: rows(Place.LACKING, deeds * count * operations),
         Place.REROUTES: rows(Place.REROUTES, 2 * deeds * count + 1),

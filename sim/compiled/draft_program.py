@@ -11,9 +11,9 @@ from sim.compiled import lookups, moves, routing
 from sim.compiled.draft import Draft, rows
 from sim.compiled.records import NOBODY, Place
 from sim.compiled.world import Array
-from sim.flow import Keys
-from sim.jobs import CLASSES
-from sim.program import Instruction, Op
+from sim.model.flow import Keys
+from sim.model.program import Instruction, Op
+from sim.results.jobs import CLASSES
 
 #: Fields of instructions that stand in their rows as they are.
 _AS_THEY_ARE: Final = (
@@ -24,7 +24,7 @@ _FOR_READERS: Final = "fanout.deliver"
 
 
 def program(draft: Draft) -> None:
-    program = draft.parts.program
+    program = draft.prepared.program
     steps = program.instructions
     found = rows(Place.INSTRUCTIONS, len(steps))
     for name in _AS_THEY_ARE:

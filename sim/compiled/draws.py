@@ -78,7 +78,7 @@ def normal_quantile(p: float) -> float:
 
 @compiled
 def demand_factor(key: Bits, sigma: float, entity: Bits, visit: Bits) -> float:
-    """`sim.draws.Draws.demand_factor`."""
+    """`sim.model.draws.Draws.demand_factor`."""
     if sigma == 0.0:
         return 1.0
     return math.exp(sigma * normal_quantile(uniform(key, entity, visit)) - 0.5 * sigma * sigma)
@@ -86,7 +86,7 @@ def demand_factor(key: Bits, sigma: float, entity: Bits, visit: Bits) -> float:
 
 @compiled
 def wait_seconds(key: Bits, mu: float, sigma: float, entity: Bits, visit: Bits) -> float:
-    """`sim.draws.Draws.wait_seconds`."""
+    """`sim.model.draws.Draws.wait_seconds`."""
     if sigma == 0.0:
         return math.exp(mu)
     return math.exp(mu + sigma * normal_quantile(uniform(key, entity, visit)))

@@ -1,4 +1,4 @@
-"""The compiled engine: runs the parts of a run by compiled code, and tells what was seen."""
+"""The compiled engine: it runs a prepared run by compiled code, and reports what was seen."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from sim.compiled import accounts, loop
 from sim.compiled.records import Broken
 from sim.compiled.tables import Builder
 from sim.compiled.world import Array
-from sim.flow import Ending
-from sim.host import Account
-from sim.jobs import CLASSES, JobDelay, JobTally
-from sim.laws import ModelError, Tally
-from sim.log import LogAccount
-from sim.observe import seen
-from sim.observed import Observed
-from sim.outcomes import OUTCOMES, Answers, joined
-from sim.parts import Parts
+from sim.model.flow import Ending
+from sim.model.prepared import PreparedRun
+from sim.results.accounts import HostAccount, LogAccount
+from sim.results.client import seen
+from sim.results.jobs import CLASSES, JobDelay, JobTally
+from sim.results.laws import ModelError, Tally
+from sim.results.observed import Observed
+from sim.results.outcomes import OUTCOMES, Answers, joined
 
 _LAWS: Final = {Broken.CAUSALITY: "causality", Broken.CAPACITY: "capacity"}
 
@@ -29,13 +28,13 @@ _LAWS: Final = {Broken.CAUSALITY: "causality", Broken.CAPACITY: "capacity"}
 class Engine:
     """One run, by compiled code."""
 
-    def __init__(self, parts: Parts):
-        self._parts = parts
-        self._builder = Builder(parts)
+    def __init__(self, prepared: PreparedRun):
+        self._prepared = prepared
+        self._builder = Builder(prepared)
         self._world = self._builder.world()
         self._aside: list[Array] = []
         builder = self._builder
-        loop.begin(self._world.address, builder.stalls_count, builder.idles_count, len(builder.deeds))
+        loop.begin(self._world.address, builder.stalls_count, builder.idles_count, len(prepared.faults))
 
     @property
     def now(self) -> float:
@@ -60,7 +59,7 @@ class Engine:
             if ended == loop.DONE:
                 return
             if ended == loop.FULL:
-                if self._parts.long:
+                if self._prepared.long:
                     self._set_aside()
                 self._world.grow()
                 continue
@@ -82,9 +81,10 @@ class Engine:
 
     def observed(self) -> Observed:
         """Everything that was seen."""
-        world, parts = self._world, self._parts
-        places_of = [*(station.name for station in parts.plant.stations)]
-        places_of += [pool.name for family in parts.plant.pools for pool in family]
+        world, prepared = self._world, self._prepared
+        resources = prepared.resources
+        places_of = [station.name for station in resources.stations]
+        places_of += [spec.name for spec in resources.pools for _ in range(resources.pools_count(spec))]
         found = [*(world["STATIONS"]["waiting_count"] + world["STATIONS"]["serving_count"]).tolist()]
         found += (world["POOLS"]["taken"] + world["POOLS"]["waiting_count"]).tolist()
         tallies = world["TALLIES"].tolist()
@@ -92,7 +92,7 @@ class Engine:
             now=self.now,
             samples=self.drain().samples(),
             stages=list(zip(world["STAGES"]["count"].tolist(), world["STAGES"]["seconds"].tolist(), strict=True))[
-                : len(parts.program.stages)
+                : len(prepared.program.stages)
             ],
             degraded_count={
                 reason: count
@@ -109,7 +109,7 @@ class Engine:
             hosts=self._hosts(),
             caches=[
                 (cache.name, int(row["hit_count"]), int(row["miss_count"]))
-                for cache, row in zip(parts.plant.caches, world["CACHES"], strict=False)
+                for cache, row in zip(prepared.resources.caches, world["CACHES"], strict=False)
             ],
             hot_keys=(int(world.clock["splits"]), int(world.clock["folds"])),
             lost_count={
@@ -118,7 +118,7 @@ class Engine:
                 if count
             },
             logs=self._logs(),
-            breaker_opened=world["BREAKER_FAMILIES"]["opened_count"].tolist()[: len(parts.program.breakers)],
+            breaker_opened=world["BREAKER_FAMILIES"]["opened_count"].tolist()[: len(prepared.program.breakers)],
         )
 
     def drain(self) -> Answers:
@@ -156,13 +156,13 @@ class Engine:
             latency_seconds=found["latency"].copy(),
         )
 
-    def _hosts(self) -> list[Account]:
+    def _hosts(self) -> list[HostAccount]:
         world, found = self._world, []
         accounts.settle(world.address, len(world["PROCESSES"]))
-        for index, (machine, row) in enumerate(zip(self._parts.layout.hosts, world["HOSTS"], strict=True)):
+        for index, (machine, row) in enumerate(zip(self._prepared.layout.hosts, world["HOSTS"], strict=True)):
             inside = accounts.unfinished_seconds(world.address, index, len(world["STATIONS"]))
             found.append(
-                Account(
+                HostAccount(
                     name=machine.name,
                     given_seconds=float(row["given"]),
                     done_seconds=float(row["done"]) + inside,
@@ -173,7 +173,7 @@ class Engine:
         return found
 
     def _jobs(self) -> tuple[JobDelay, ...]:
-        classes = self._world["JOB_CLASSES"].reshape(-1, CLASSES)
+        names, classes = self._prepared.program.jobs, self._world["JOB_CLASSES"].reshape(-1, CLASSES)
         found = [
             JobTally(
                 job=name,
@@ -184,7 +184,7 @@ class Engine:
                 inside_asked_seconds=float(row["inside_asked_seconds"]),
                 classes=classes[place].tolist(),
             ).told(self.now)
-            for place, (name, row) in enumerate(zip(self._parts.program.jobs, self._world["JOB_TALLIES"], strict=False))
+            for place, (name, row) in enumerate(zip(names, self._world["JOB_TALLIES"], strict=False))
             if row["count"]
         ]
         return tuple(sorted(found, key=lambda each: each.job))
@@ -192,7 +192,7 @@ class Engine:
     def _logs(self) -> tuple[LogAccount, ...]:
         world, found = self._world, []
         records, partitions = world["RECORDS"], world["PARTITIONS"]
-        for topic, row in zip((log.topic for log in self._parts.plant.logs), world["TOPICS"], strict=False):
+        for topic, row in zip((log.topic for log in self._prepared.resources.logs), world["TOPICS"], strict=False):
             inside = 0
             for partition in range(int(row["partitions"]), int(row["partitions"] + row["partitions_count"])):
                 record = int(partitions["first"][partition])
@@ -213,21 +213,21 @@ class Engine:
         return tuple(found)
 
     def _journal(self) -> list[Event]:
-        found, names = [], self._parts.layout.processes
+        found, names = [], self._prepared.layout.processes
         for row in self._world["PROMOTIONS"]:
             if row["at"] == row["at"]:
                 told = {"process": names[row["place"]].name, "instead_of": names[row["dead"]].name}
                 values = {**told, "lost": int(row["lost"])}
                 found.append(Event(at_seconds=float(row["at"]), event="replica_promoted", values=values))
-        regions = self._parts.layout.regions
+        regions = self._prepared.layout.regions
         for row in self._world["REROUTES"][: int(self._world.clock["reroutes_count"])]:
             home, before, now = (regions[int(row[name])] for name in ("home", "before", "now"))
             values = {"home": home, "from": before, "to": now, "lost": int(row["lost"])}
             found.append(Event(at_seconds=float(row["at"]), event="region_rerouted", values=values))
-        for deed, row in zip(self._builder.deeds, self._world["DEEDS"], strict=False):
+        for deed, row in zip(self._prepared.faults, self._world["DEEDS"], strict=False):
             for event, at in (("fault_begins", float(row["began"])), ("fault_ends", float(row["ended"]))):
                 if not math.isnan(at):
-                    found.append(Event(at_seconds=at, event=event, values=deed.told))
+                    found.append(Event(at_seconds=at, event=event, values=deed.values))
         return found
 
 

@@ -1,4 +1,4 @@
-"""Failover in compiled code: `sim.failover`."""
+"""Failover in compiled code: `sim.reference.failover`."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ _TYPES: Final = {
 
 
 _Dispatcher = Any
-_parts: list[tuple[_Dispatcher, tuple[Any, ...]]] = []
+_prepared: list[tuple[_Dispatcher, tuple[Any, ...]]] = []
 _entries: list[tuple[_Dispatcher, tuple[Any, ...]]] = []
 
 
@@ -59,7 +59,7 @@ def compiled(function: F) -> F:
     """A function for compiled code alone: Python cannot call it."""
     options: dict[str, Any] = {"no_cpython_wrapper": True, "error_model": "numpy"}  # the first is left out of its stubs
     part = numba.njit(**options)(function)
-    _parts.append((part, _signature(function)))
+    _prepared.append((part, _signature(function)))
     return cast(F, part)
 
 
@@ -69,10 +69,10 @@ def inlined(function: F) -> F:
     return cast(F, numba.njit(inline="always", error_model="numpy")(function))
 
 
-def with_parts(function: F, parts: Mapping[str, Any]) -> F:
+def with_parts(function: F, prepared: Mapping[str, Any]) -> F:
     """A function of plain Python whose own functions are replaced by compiled ones of the same names."""
     code = cast(Any, function).__code__
-    made = FunctionType(code, {**cast(Any, function).__globals__, **parts}, code.co_name)
+    made = FunctionType(code, {**cast(Any, function).__globals__, **prepared}, code.co_name)
     return cast(F, functools.update_wrapper(made, function))
 
 
@@ -103,10 +103,10 @@ def _compile(whole: _Dispatcher, signature: tuple[Any, ...]) -> None:
     kept = FOLDER / f"{whole.py_func.__module__}.{whole.py_func.__name__}.ready"
     with alone():
         if not kept.exists():
-            for part, arguments in _parts:
+            for part, arguments in _prepared:
                 part.compile(arguments)
                 part.disable_compile()
-            _parts.clear()
+            _prepared.clear()
         whole.compile(signature)
         kept.touch()
     whole.disable_compile()

@@ -1,12 +1,13 @@
-"""The log in compiled code: `sim.log`, row by row. `sim.compiled.threads` does what a consumer does with an event."""
+"""The log in compiled code: `sim.reference.log`, row by row. `sim.compiled.threads` does what a consumer does with an
+event."""
 
 from __future__ import annotations
 
+from core.bounds import CONSUMER_RECORDS_MAX, CONSUMER_SESSION_SECONDS
 from sim.compiled import agenda, tallies, tasks
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled
 from sim.compiled.records import NOBODY, Free, Kind
-from sim.log import RECORDS_MAX, SESSION_SECONDS
 
 
 @compiled
@@ -26,7 +27,7 @@ def _take(world: World, topic: int, member: int) -> None:
         return
     if not (_works(world, members[who].station) and _works(world, one.broker)):
         return
-    left = RECORDS_MAX
+    left = CONSUMER_RECORDS_MAX
     for row in range(one.partitions, one.partitions + one.partitions_count):
         count = min(left, partitions[row].count)
         if count and partitions[row].owner == member and partitions[row].holder < 0:
@@ -141,8 +142,8 @@ def died(world: World, station: int, goodbye: bool) -> None:
             rebalance(world, topic)
         else:
             now = r.clock(world)[0].now
-            members[who].expelled = now + SESSION_SECONDS
-            agenda.at(world, now + SESSION_SECONDS, Kind.REBALANCE, topic, 0)
+            members[who].expelled = now + CONSUMER_SESSION_SECONDS
+            agenda.at(world, now + CONSUMER_SESSION_SECONDS, Kind.REBALANCE, topic, 0)
 
 
 @compiled

@@ -9,7 +9,7 @@ from sim.compiled import records as r
 from sim.compiled.jit import World, compiled
 from sim.compiled.moves import OK, WAIT, cache_of, child_of, end, enter, request_of
 from sim.compiled.records import NOBODY, UNASKED, Kind
-from sim.flow import Keys
+from sim.model.flow import Keys
 
 #: An enumeration of flows by number, as the tables hold it.
 KEYS_CODES = {each: number for number, each in enumerate(Keys)}

@@ -12,7 +12,7 @@ from sim.compiled.branching import expire
 from sim.compiled.jit import World, compiled, entry
 from sim.compiled.moves import OK
 from sim.compiled.records import Broken, Kind
-from sim.disturbances import IDLE_JOB_SECONDS
+from sim.model.disturbances import IDLE_JOB_SECONDS
 
 #: Why `run` returned.
 DONE = 0

@@ -12,7 +12,7 @@ import numpy as np
 from sim.compiled import draws
 from sim.compiled import records as r
 from sim.compiled.jit import Bits, World, compiled
-from sim.flow import Ending, Per
+from sim.model.flow import Ending, Per
 
 #: What is to be done next, as one number: a pair would be written to memory and read again at every step.
 WAIT = 0

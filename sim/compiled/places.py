@@ -1,4 +1,4 @@
-"""Hosts and stations in compiled code: `sim.host` and `sim.station`, row by row.
+"""Hosts and stations in compiled code: `sim.reference.host` and `sim.reference.station`, row by row.
 
 A host has no events of its own: the time at which its next job ends is one of those of `sim.compiled.due`.
 """

@@ -1,4 +1,5 @@
-"""Pools in compiled code: `sim.station.Pool`, row by row. A claim that was given up is passed over in its turn."""
+"""Pools in compiled code: `sim.reference.station.Pool`, row by row. A claim that was given up is passed over in its
+turn."""
 
 from __future__ import annotations
 

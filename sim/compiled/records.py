@@ -9,7 +9,7 @@ import numpy as np
 
 from sim.compiled import kinds
 from sim.compiled.jit import table
-from sim.toxics import TOXIC
+from sim.model.toxics import TOXIC
 
 NOBODY: Final = -1
 #: Waits for a key that is not being fetched.

@@ -1,4 +1,4 @@
-"""Who serves a step, in compiled code: `sim.routing`."""
+"""Who serves a step, in compiled code: `sim.reference.routing`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from core.policies import replica
 from sim.compiled import records as r
 from sim.compiled import stores
 from sim.compiled.jit import World, compiled
-from sim.flow import READS, Home, Where
+from sim.model.flow import READS, Home, Where
 
 # compiled code knows no arguments by name
 reads_from: Any = compiled(replica.reads_from)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from core.policies import breaker, hot_key, patience, retry, window
-from sim import toxics
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled, inlined, with_parts
 from sim.compiled.records import NOBODY
+from sim.model import toxics
 
 # the very rules that the services follow
 allows = compiled(breaker.allows)
@@ -21,9 +21,9 @@ rate_after = compiled(hot_key.rate_after)
 keys_for = compiled(hot_key.keys_for)
 node_of = compiled(hot_key.node_of)
 _cut = inlined(toxics.cut)
-_parts = {"cut": _cut, "apart_seconds": compiled(toxics.apart_seconds), "independent": compiled(toxics.independent)}
-_send = inlined(with_parts(toxics.send, _parts))
-_answer = inlined(with_parts(toxics.answer, _parts))
+_prepared = {"cut": _cut, "apart_seconds": compiled(toxics.apart_seconds), "independent": compiled(toxics.independent)}
+_send = inlined(with_parts(toxics.send, _prepared))
+_answer = inlined(with_parts(toxics.answer, _prepared))
 window_begins = compiled(window.begins)
 window_passes = compiled(window.passes)
 
@@ -34,7 +34,7 @@ _HALF_OPEN = int(breaker.State.HALF_OPEN)
 _NOT_HELD = -math.inf
 
 
-# --- caches: `sim.caches.Cache`, with a row for every possible key ----------------------------------------------------
+# --- caches: `sim.model.caches.Cache`, with a row for every possible key ----------------------------------------------
 
 
 @inlined
@@ -143,7 +143,7 @@ def tell_breaker(world: World, family: int, row: int, succeeded: bool) -> None:
             r.breaker_families(world)[family].opened_count += 1
 
 
-# --- counters of posts: `sim.counters` --------------------------------------------------------------------------------
+# --- counters of posts: `sim.reference.counters` ----------------------------------------------------------------------
 
 
 @compiled
@@ -190,13 +190,13 @@ def cut(world: World, link: int) -> bool:
 
 @compiled
 def send(world: World, link: int, sent_bytes: int) -> tuple[float, bool]:
-    """As `sim.toxics.send`."""
+    """As `sim.model.toxics.send`."""
     one, now = r.links(world)[link], r.clock(world)[0].now
     return _send(r.toxics(world), one.faults, one.faults_count, now, sent_bytes)
 
 
 @compiled
 def answer(world: World, link: int, trips: float, answer_bytes: int, uniform: float, died: bool) -> tuple[float, bool]:
-    """As `sim.toxics.answer`."""
+    """As `sim.model.toxics.answer`."""
     one, now = r.links(world)[link], r.clock(world)[0].now
     return _answer(r.toxics(world), one.faults, one.faults_count, now, trips, answer_bytes, uniform, died)

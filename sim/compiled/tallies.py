@@ -1,12 +1,13 @@
-"""Who came and who left, in compiled code: the same two accounts as `sim.laws.Tally`, which checks them afterwards."""
+"""Who came and who left, in compiled code: the same two accounts as `sim.results.laws.Tally`, which checks them
+afterwards."""
 
 from __future__ import annotations
 
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled
 from sim.compiled.records import Broken
-from sim.jobs import CLASSES
-from sim.jobs import class_of as class_of_delay
+from sim.results.jobs import CLASSES
+from sim.results.jobs import class_of as class_of_delay
 
 #: Rows of the two tallies that are no place.
 REQUESTS = 0
@@ -52,7 +53,7 @@ def _weight(world: World, job: int, request: int) -> float:
 
 @compiled
 def job_asked(world: World, job: int, request: int, now: float) -> None:
-    """`sim.jobs.JobTally.asked`, for what is asked from t0 on."""
+    """`sim.results.jobs.JobTally.asked`, for what is asked from t0 on."""
     one = r.job_tallies(world)
     if now >= 0.0:
         weight = _weight(world, job, request)
@@ -64,7 +65,7 @@ def job_asked(world: World, job: int, request: int, now: float) -> None:
 
 @compiled
 def job_done(world: World, job: int, request: int, asked_seconds: float) -> None:
-    """`sim.jobs.JobTally.done`."""
+    """`sim.results.jobs.JobTally.done`."""
     now, one = r.clock(world)[0].now, r.job_tallies(world)
     if asked_seconds >= 0.0:
         weight = _weight(world, job, request)

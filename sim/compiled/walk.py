@@ -1,4 +1,5 @@
-"""Walks a program: the function of each kind of instruction, as `sim.interpreter` has a generator for each."""
+"""Walks a program: the function of each kind of instruction, as `sim.reference.interpreter` has a generator for
+each."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from sim.compiled.jit import World, compiled
 from sim.compiled.lookups import lookup, missed
 from sim.compiled.moves import OK, end, request_of
 from sim.compiled.work import aside, committed, delay, limit, mark, sequence, stage, use
-from sim.program import Op
+from sim.model.program import Op
 
 
 @compiled

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.compare import compare
-from lab.comparison import Comparison
+from records.comparison import Comparison
 from tests.agreement import synthetic
 
 
@@ -23,6 +23,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def comparison(pair: Path) -> Comparison:
     """Its comparison."""
-    from lab.comparison import read_comparison
+    from records.comparison import read_comparison
 
     return read_comparison(pair)

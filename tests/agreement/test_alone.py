@@ -9,7 +9,7 @@ import pytest
 from core import run, stats
 from core.names import Origin
 from lab.alone import operations, summarize
-from lab.tables import WIDTH
+from present.tables import WIDTH
 from tests.agreement import synthetic
 
 

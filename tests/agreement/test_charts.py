@@ -11,9 +11,9 @@ import pytest
 from core import run
 from core.names import Origin
 from core.run import Samples
-from lab import charts
-from lab.charts import series
-from lab.comparison import Comparison
+from present import charts
+from present.charts import series
+from records.comparison import Comparison
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -12,7 +12,8 @@ import pytest
 from core import run, stats
 from core.names import Origin
 from lab.compare import NothingToCompareError, compare, drill_outcome, speed_of
-from lab.comparison import (
+from lab.terminal import render
+from records.comparison import (
     ABORTED,
     HELD,
     IN_FAULTS,
@@ -25,7 +26,6 @@ from lab.comparison import (
     OperationPair,
     read_comparison,
 )
-from lab.terminal import render
 from tests.agreement import synthetic
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab import figures
-from lab.comparison import Figure
+from present import figures
+from records.comparison import Figure
 
 
 @pytest.mark.parametrize(

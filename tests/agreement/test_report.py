@@ -9,10 +9,11 @@ import pytest
 
 from core.names import Origin
 from lab.compare import compare
-from lab.report import markdown, write
-from lab.report import page as pages
-from lab.report.page import BYTES_MAX
-from lab.report.parts import Report
+from lab.report import write
+from present import markdown
+from present import page as pages
+from present.page import BYTES_MAX
+from present.parts import Report
 from tests.agreement import synthetic
 
 

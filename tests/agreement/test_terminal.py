@@ -8,8 +8,8 @@ import click
 
 from core.names import Origin
 from lab.compare import compare
-from lab.comparison import Comparison
 from lab.terminal import WIDTH, render
+from records.comparison import Comparison
 from tests.agreement import synthetic
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.scenario.design import Design, Figure
-from sim.audit import Finding, audit
+from planning.audit import Finding, audit
 
 
 def design(inputs: dict[str, str], **figures: Figure) -> Design:

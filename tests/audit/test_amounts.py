@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.audit import amounts
-from sim.audit.flaws import UnreadableError
-from sim.audit.units import kind, ratio, units_of
+from planning.audit import amounts
+from planning.audit.flaws import UnreadableError
+from planning.audit.units import kind, ratio, units_of
 
 UNITS = units_of()
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.scenario.design import Design, Figure
-from sim.audit import DesignError, Finding, Verdict, audit
-from sim.audit.units import ratio
+from planning.audit import DesignError, Finding, Verdict, audit
+from planning.audit.units import ratio
 from tests.audit.designs import design, found, stated
 
 INPUTS = {"images": "400 M images/day", "size": "3.5 MB/image", "peak": "3", "price": "$0.02/GB"}

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lab import audit_figures, audit_report, audit_terminal
-from lab.audit import audit_all
-from lab.errors import UserError
-from lab.report import markdown
-from sim.audit import Verdict
+from core.errors import UserError
+from planning.audit import Verdict
+from planning.audit import figures as audit_figures
+from planning.audit import page as audit_report
+from planning.audit import text as audit_terminal
+from planning.audit.record import audit_all
+from present import markdown
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = Path("scenarios/reference")
@@ -32,7 +34,7 @@ design:
 
 def windtunnel(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "lab.cli", "audit", *words],
+        [sys.executable, "-m", "cli", "audit", *words],
         cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.audit import Verdict
+from planning.audit import Verdict
 from tests.audit.designs import found
 
 #: Factor that a slip puts a figure of bytes a second off by → what is said of it.

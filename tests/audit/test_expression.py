@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.audit import amounts, expression
-from sim.audit.flaws import UnreadableError
-from sim.audit.units import units_of
+from planning.audit import amounts, expression
+from planning.audit.flaws import UnreadableError
+from planning.audit.units import units_of
 
 UNITS = units_of()
 TEXTS = {"posts": "500 M/day", "size": "2 MB", "price": "$0.02/GB", "hit": "90 %", "none": "0 MB"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.scenario import read
-from sim.audit import Finding, Verdict, audit
+from planning.audit import Finding, Verdict, audit
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "reference"
 MONTH_DAYS = 365 / 12

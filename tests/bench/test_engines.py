@@ -16,9 +16,9 @@ import pytest
 
 from core import streams
 from core.scenario import Scenario
-from sim import reference
 from sim.compiled import compile_now, engine
-from sim.parts import Parts, prepare
+from sim.model.prepared import PreparedRun, prepare
+from sim.reference import engine as reference
 from sim.simulate import run_second_by_second
 from tests.model.compiled_caches import Caches
 from tests.model.small import scenario
@@ -43,21 +43,21 @@ def _every_feature() -> Scenario:
     return scenario(**{**CASES["everything at once"], "duration": "12s", "rate": "240/s"})
 
 
-def _timed(kind: Any, parts: Parts) -> tuple[float, Any]:
+def _timed(kind: Any, prepared: PreparedRun) -> tuple[float, Any]:
     begun = time.process_time()
-    runner = kind.Engine(parts)
-    run_second_by_second(parts, runner)
+    runner = kind.Engine(prepared)
+    run_second_by_second(prepared, runner)
     seen = runner.observed()
     return time.process_time() - begun, seen
 
 
-def _ratio(parts: Callable[[], Parts]) -> float:
-    _timed(engine, parts())
+def _ratio(prepared: Callable[[], PreparedRun]) -> float:
+    _timed(engine, prepared())
     slow_seconds, fast_seconds = [], []
     for _ in range(ROUNDS):
-        seconds, expected = _timed(reference, parts())
+        seconds, expected = _timed(reference, prepared())
         slow_seconds.append(seconds)
-        seconds, seen = _timed(engine, parts())
+        seconds, seen = _timed(engine, prepared())
         fast_seconds.append(seconds)
         np.testing.assert_allclose(seen.samples.latency_seconds, expected.samples.latency_seconds, rtol=0, atol=1e-9)
     return statistics.median(slow_seconds) / statistics.median(fast_seconds)

@@ -20,7 +20,7 @@ from chaos.toxiproxy import Wire
 from core.scenario import parse
 from core.scenario.fault import LinkFault as Planned
 from core.scenario.faults import Bandwidth, Latency, LimitData, Reset
-from sim.link import Link
+from sim.reference.link import Link
 from tests.chaos.conftest import LINK, Rig
 from tests.chaos.test_faults import HERE, order
 from tests.chaos.test_warden import events_of, scenario, start

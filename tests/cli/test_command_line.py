@@ -27,7 +27,7 @@ faults:
 
 def windtunnel(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "lab.cli", *words], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "cli", *words], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
     )
 
 
@@ -40,7 +40,7 @@ def small(tmp_path: Path) -> Path:
 
 @pytest.mark.timeout(900)  # a process for every command
 def test_help_lists_every_command_and_each_of_them_explains_itself() -> None:
-    from lab.cli.main import COMMANDS
+    from cli.main import COMMANDS
 
     said = windtunnel("--help")
     assert said.returncode == 0

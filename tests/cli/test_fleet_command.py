@@ -14,11 +14,11 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
+from cli.main import windtunnel as group
 from core import run
+from core.errors import UserError
 from core.scenario import parse
-from lab.cli.main import windtunnel as group
 from lab.compare import compare
-from lab.errors import UserError
 from tests.cli.test_command_line import ROOT
 from tests.waiting import SECONDS_MAX
 
@@ -124,7 +124,7 @@ def test_what_only_the_model_can_do_and_what_it_cannot_is_refused_in_one_line(
 @pytest.mark.parametrize("started", [1, 2, 3])  # what Python itself starts, one worker, both: amid a start or not
 def test_ctrl_c_ends_a_fleet_and_leaves_no_process(fleet: Path, profile: Path, tmp_path: Path, started: int) -> None:
     fleet.write_text(FLEET.replace("duration: 3s", "duration: 300s"), encoding="utf-8")
-    words = [sys.executable, "-m", "lab.cli", "simulate", str(fleet), "--profile", str(profile), "--engine", "simpy"]
+    words = [sys.executable, "-m", "cli", "simulate", str(fleet), "--profile", str(profile), "--engine", "simpy"]
     words += ["--out", str(tmp_path / "out"), "--workers", "2"]
     child = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

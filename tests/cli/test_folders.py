@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.names import Origin
-from lab import folders
+from records import folders
 from stack import state
 from tests.agreement import synthetic
 

@@ -16,8 +16,8 @@ import pytest
 
 from core import run, traffic
 from core.names import Outcome
-from lab import folders
 from loadtest import spool
+from records import folders
 from stack import autogroup, control, guard, state
 from stack.failure import StackFailure
 from tests.children import WITH_US
@@ -53,7 +53,7 @@ GONE_SECONDS_MAX = 40.0
 def measuring(data_folder: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, Path]]:
     scenario, data, out = tmp_path / "small.yaml", data_folder / f"kill-{os.urandom(3).hex()}", tmp_path / "run"
     scenario.write_text(SCENARIO, encoding="utf-8")
-    words = [*WITH_US, sys.executable, "-m", "lab.cli", "measure", str(scenario)]
+    words = [*WITH_US, sys.executable, "-m", "cli", "measure", str(scenario)]
     words += ["--data", str(data), "--out", str(out)]
     child = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

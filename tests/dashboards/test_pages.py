@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 from core.names import Origin
 from dashboards import launch
 from dashboards.text import LENGTH_MAX, code, plain
-from lab import folders
 from lab.compare import compare
+from records import folders
 from stack import state
 from tests.agreement import synthetic
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from core import settings
+from core.errors import UserError
 from core.scenario import parse
 from lab import client
-from lab.errors import UserError
 from loadtest import address
 from stack.control import RunningStack
 from stack.state import StackState

@@ -17,9 +17,9 @@ from sim.compiled.draft import rows
 from sim.compiled.records import NOBODY
 from sim.compiled.records import Place as Table
 from sim.compiled.world import FREES, Array, World
-from sim.flow import Ending, Per
-from sim.laws import Tally, check_conservation, check_little, check_work
-from sim.program import Op
+from sim.model.flow import Ending, Per
+from sim.model.program import Op
+from sim.results.laws import Tally, check_conservation, check_little, check_work
 from tests.model.queues import Bools, Floats, Ints, Journeys, Place, alone, in_series
 
 #: What an arrival can say of the work that it brings, and the kind of step that asks for it.

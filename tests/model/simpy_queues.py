@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sim.host import Host
-from sim.kernel import Kernel
-from sim.laws import check_conservation, check_little
-from sim.station import Claim, Pool, Station
+from sim.reference.host import Host
+from sim.reference.kernel import Kernel
+from sim.reference.station import Claim, Pool, Station
+from sim.results.laws import check_conservation, check_little
 from tests.model.queues import Bools, Floats, Journeys, Place
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.policies.balance import least_busy
-from sim.flow import Ending, Limit
+from sim.model.flow import Ending, Limit
 from sim.simulate import Result, simulate
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.caches import Cache
+from sim.model.caches import Cache
 
 
 def _look(cache: Cache, keys: str) -> str:

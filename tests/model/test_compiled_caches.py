@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import streams
-from sim.caches import Cache
+from sim.model.caches import Cache
 from tests.model.compiled_caches import Caches
 from tests.oracles import caches as theory
 

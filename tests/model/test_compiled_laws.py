@@ -11,7 +11,7 @@ import pytest
 from core.scenario import Scenario
 from sim.compiled.engine import Engine
 from sim.compiled.world import World
-from sim.laws import ModelError
+from sim.results.laws import ModelError
 from sim.simulate import simulate
 from tests.model.small import scenario
 from tests.model.synthetic import profile

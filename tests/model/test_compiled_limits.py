@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 
 from core.profile import Demand, Profile
 from core.scenario import Scenario
-from sim import observed
 from sim.compiled import tables
 from sim.compiled.draft import rows
 from sim.compiled.engine import Engine
 from sim.compiled.loop import GAVE_UP
 from sim.compiled.records import Place as Table
 from sim.compiled.world import FREES, World
-from sim.flow import Ending
-from sim.host import Host
-from sim.kernel import Kernel
-from sim.parts import prepare
-from sim.program import Op
+from sim.model.flow import Ending
+from sim.model.prepared import prepare
+from sim.model.program import Op
+from sim.reference.host import Host
+from sim.reference.kernel import Kernel
+from sim.reference.station import Station
+from sim.results import observed
 from sim.simulate import simulate
-from sim.station import Station
 from tests.model.compiled_queues import answers, let_run, world_of
 from tests.model.queues import Floats, Place, alone, exponential, needs_of, poisson
 from tests.model.small import scenario
@@ -199,8 +199,8 @@ def test_hundreds_of_hosts_with_stalls_of_their_own_have_room_from_the_start() -
             "hosts": {"front": {"cores": 1, "count": 320, "runs": ["api"]}},
         },
     )
-    parts = prepare(asked, profile())
-    assert len(parts.plant.hosts) == 320
+    prepared = prepare(asked, profile())
+    assert len(prepared.layout.hosts) == 320
     _same(*_both(asked, profile()))
 
 
@@ -218,9 +218,9 @@ def _whole() -> Engine:
 
 def _cut(times: list[float]) -> Engine:
     """A run that is stopped at these times and goes on."""
-    parts = prepare(_case("everything at once"), profile())
-    engine = Engine(parts)
-    for until in (*times, parts.last_seconds):
+    prepared = prepare(_case("everything at once"), profile())
+    engine = Engine(prepared)
+    for until in (*times, prepared.last_seconds):
         engine.run(until_seconds=until)
     return engine
 
@@ -257,11 +257,11 @@ def test_asking_for_a_time_that_is_over_changes_nothing() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_when_nothing_is_under_way_any_more_every_row_is_free(name: str) -> None:
-    parts = prepare(_case(name), profile(stalls=QUIET, idle=False))
-    engine = Engine(parts)
-    engine.run(until_seconds=parts.last_seconds)
+    prepared = prepare(_case(name), profile(stalls=QUIET, idle=False))
+    engine = Engine(prepared)
+    engine.run(until_seconds=prepared.last_seconds)
     observed.check(engine.observed())
-    engine.run(until_seconds=parts.last_seconds + 600.0)
+    engine.run(until_seconds=prepared.last_seconds + 600.0)
     world = engine._world
     for free, place in FREES.items():
         assert world["FREES"]["count"][free] == len(world[place.name]), place.name
@@ -271,8 +271,8 @@ def test_when_nothing_is_under_way_any_more_every_row_is_free(name: str) -> None
 def test_a_long_run_needs_no_more_room_than_a_short_one() -> None:
     sizes = []
     for duration in ("3s", "60s"):
-        parts = prepare(scenario(rate="60/s", duration=duration), profile())
-        engine = Engine(parts)
-        engine.run(until_seconds=parts.last_seconds)
+        prepared = prepare(scenario(rate="60/s", duration=duration), profile())
+        engine = Engine(prepared)
+        engine.run(until_seconds=prepared.last_seconds)
         sizes.append(_sizes(engine._world))
     assert all(long <= 2 * short for short, long in zip(sizes[0].values(), sizes[1].values(), strict=True))

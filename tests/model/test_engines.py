@@ -14,8 +14,8 @@ import pytest
 from core.profile import Profile
 from core.scenario import Scenario
 from core.scenario.faults import KINDS
-from sim.parts import prepare
-from sim.program import Op
+from sim.model.prepared import prepare
+from sim.model.program import Op
 from sim.simulate import Result, simulate
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile

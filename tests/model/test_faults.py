@@ -10,9 +10,9 @@ import pytest
 from core.names import Outcome
 from core.run import Samples
 from core.scenario.faults import Latency
-from sim.faults import FaultError
-from sim.layout import of as layout_of
-from sim.link import Link
+from sim.model.faults import FaultError
+from sim.model.layout import of as layout_of
+from sim.reference.link import Link
 from sim.simulate import EngineName, Result, simulate
 from tests.model.small import scenario
 from tests.model.synthetic import profile

@@ -12,29 +12,30 @@ import numpy as np
 import pytest
 
 from core import population, traffic
+from core.errors import UserError
 from core.profile import Profile
 from core.scenario import Scenario, ScenarioError, explain, parse, read
 from core.stats import quantile
-from lab.errors import UserError
-from lab.fleets import make, told
-from lab.fleets.work import work
-from lab.studies.runners import Here
-from lab.studies.task import setup
-from sim import layout
-from sim.content import Content
-from sim.fleet.cell import cell_of
-from sim.fleet.doubled import doubled, moved
-from sim.fleet.seen import Seen, seen
-from sim.fleet.whole import Fleet, watched, whole
-from sim.flow import Per
-from sim.outcomes import MOMENTS
-from sim.output.histogram import Histogram, merged
-from sim.output.replications import Verdict, pooled_interval, pooled_quantile, pseudo_values
-from sim.parts import PEOPLE_MAX, ScaleError, prepare
-from sim.planner import followers
-from sim.pulls import FOLLOWED, KNOWN, Pulls
+from planning.fleet import simulate as make
+from planning.fleet import text as told
+from planning.fleet.cell import cell_of
+from planning.fleet.doubled import doubled, moved
+from planning.fleet.seen import Seen, seen
+from planning.fleet.whole import Fleet, watched, whole
+from planning.fleet.work import work
+from planning.plan.demand import followers
+from planning.simulations.replicate import replication_of
+from planning.simulations.runners import Here
+from planning.simulations.task import setup
+from sim.model import layout
+from sim.model.content import Content
+from sim.model.flow import Per
+from sim.model.prepared import PEOPLE_MAX, ScaleError, prepare
+from sim.model.pulls import FOLLOWED, KNOWN, Pulls
+from sim.results.histogram import Histogram, merged
+from sim.results.outcomes import MOMENTS
+from sim.results.replications import Verdict, pooled_interval, pooled_quantile, pseudo_values
 from sim.simulate import simulate
-from sim.studies.replicate import replication_of
 from stack import unsupported
 from tests.model.synthetic import profile
 

@@ -10,9 +10,9 @@ import pytest
 
 from core.scenario import Scenario, read
 from core.scenario.units import Below
-from lab.fleets.told import expectations
-from sim.fleet.seen import seen
-from sim.fleet.whole import Fleet, whole
+from planning.fleet.seen import seen
+from planning.fleet.text import expectations
+from planning.fleet.whole import Fleet, whole
 from sim.simulate import simulate
 from tests.model.synthetic import profile
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -10,12 +11,11 @@ from core import profile as calibration
 from core.policies.breaker import State
 from core.profile import Demand, Profile
 from core.scenario import Scenario
-from sim import layout, plant
-from sim.compiler import compile_flows
-from sim.content import Content
-from sim.demands import Demands
-from sim.draws import Draws
-from sim.flow import (
+from sim.model import layout
+from sim.model.compiler import compile_flows
+from sim.model.content import Content
+from sim.model.draws import Draws
+from sim.model.flow import (
     NOTHING,
     Admit,
     Breaker,
@@ -39,11 +39,14 @@ from sim.flow import (
     Where,
     steps,
 )
-from sim.interpreter import Interpreter
-from sim.kernel import Kernel, Steps
-from sim.observe import Observer
-from sim.pulls import Pulls
-from sim.task import Request, Task
+from sim.model.pulls import Pulls
+from sim.model.resources import resources_of
+from sim.reference.demands import Demands
+from sim.reference.interpreter import Interpreter
+from sim.reference.kernel import Steps
+from sim.reference.observer import Observer
+from sim.reference.state import build
+from sim.reference.task import Request, Task
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile
 
@@ -51,7 +54,8 @@ _NAME = "feed.read"
 
 
 class Bench:
-    """One flow on an empty plant. The service needs 10 ms of CPU for the whole of it, ``wait`` stations 100 ms."""
+    """One flow on stations of its own, with nothing in the caches. The service needs 10 ms of CPU for the whole of it,
+    ``wait`` stations 100 ms."""
 
     def __init__(self, flow: Flow, asked: Scenario | None = None, *, waits: Mapping[str, float] | None = None):
         asked = asked or scenario()
@@ -74,13 +78,16 @@ class Bench:
         placed = layout.of(asked)
         page = {_NAME: OperationFlow(front=flow)}
         self.program = compile_flows(page, scenario=asked, profile=told, layout=placed, names=(_NAME,))
-        self.kernel = Kernel()
-        self.plant = plant.build(self.kernel, self.program, scenario=asked, profile=told, layout=placed)
-        self.observer = Observer(start_seconds=0.0, stages=self.program.stages)
         content = Content(asked, viral_author=None)
+        resources = resources_of(self.program, content, scenario=asked, profile=told, layout=placed)
+        self.state = build(replace(resources, start_seconds=0.0), layout=placed)
+        self.kernel = self.state.kernel
+        for cache in self.state.caches:
+            cache.clear()
+        self.observer = Observer(start_seconds=0.0, stages=self.program.stages)
         draws = Draws(1)
         demands = Demands(self.program, content, draws, push_mean=1.0, pulls=Pulls())
-        self.interpreter = Interpreter(self.program, self.plant, content, draws, self.observer, demands=demands)
+        self.interpreter = Interpreter(self.program, self.state, content, draws, self.observer, demands=demands)
         self.ended: list[tuple[float, Ending]] = []
         self.requests: list[Request] = []
 
@@ -133,7 +140,7 @@ def test_a_deadline_leaves_what_is_late_to_itself() -> None:
     bench.ask()
     assert bench.run() == [(0.05, Ending.OK)]
     assert bench.requests[0].degraded
-    assert sum(bench.plant.cpu_seconds()) == pytest.approx(0.01)  # the step after the wait was done all the same
+    assert sum(bench.state.cpu_seconds()) == pytest.approx(0.01)  # the step after the wait was done all the same
 
 
 def test_a_deadline_that_cancels_asks_for_nothing_more_and_frees_its_places() -> None:
@@ -143,8 +150,8 @@ def test_a_deadline_that_cancels_asks_for_nothing_more_and_frees_its_places() ->
     bench.ask(at=0.02)  # waits for the place, gets it when the first is cancelled, and is late in its turn
     bench.ask(at=0.06)
     assert bench.run() == [(0.05, Ending.EXPIRED), (0.07, Ending.EXPIRED), (0.11, Ending.EXPIRED)]
-    assert sum(bench.plant.cpu_seconds()) == 0.0
-    pool = bench.plant.pools[0][0]
+    assert sum(bench.state.cpu_seconds()) == 0.0
+    pool = bench.state.pools[0][0]
     assert pool.taken == 0
     pool.check()
 
@@ -190,8 +197,8 @@ def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_through_later() ->
     bench.ask(at=1.4)
     times = [at for at, _ in bench.run()]
     assert times == [0.05, 0.15, 0.25, 0.3, 0.4, 1.32, 1.35, 1.4]
-    assert bench.plant.breakers[0][0].state is State.OPEN
-    assert bench.plant.breaker_opened == [2]
+    assert bench.state.breakers[0][0].state is State.OPEN
+    assert bench.state.breaker_opened == [2]
     assert all(request.degraded for request in bench.requests)
 
 
@@ -199,10 +206,10 @@ def test_a_breaker_closes_when_the_probe_succeeds() -> None:
     flow = Breaker(dependency="test", inner=Deadline(seconds=0.05, inner=_WAIT), otherwise=NOTHING)
     bench = Bench(flow, scenario(breaker={"failures": 1, "open": "1s"}))
     bench.ask()
-    bench.kernel.after(0.5, lambda: bench.plant.delays.__setitem__(0, (-7.0, 0.0)))  # e^-7 s: quick again
+    bench.kernel.after(0.5, lambda: bench.state.delays.__setitem__(0, (-7.0, 0.0)))  # e^-7 s: quick again
     bench.ask(at=1.2)
     bench.run()
-    assert bench.plant.breakers[0][0].state is State.CLOSED
+    assert bench.state.breakers[0][0].state is State.CLOSED
 
 
 def test_a_retry_tries_as_often_as_the_policy_says_and_its_budget_allows() -> None:
@@ -223,9 +230,9 @@ def test_one_fetch_serves_all_who_miss_a_key_at_once() -> None:
     bench.ask(at=0.05, person=2)
     bench.ask(at=1.0, person=1)
     assert [at for at, _ in bench.run()] == [0.11, 0.11, 0.16, 1.0]
-    cache = bench.plant.caches[0]
+    cache = bench.state.caches[0]
     assert (cache.hit_count, cache.miss_count) == (1, 3)
-    assert sum(bench.plant.cpu_seconds()) == pytest.approx(0.02)
+    assert sum(bench.state.cpu_seconds()) == pytest.approx(0.02)
 
 
 def test_a_stage_is_timed() -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from core.profile import Profile, scaled
 from core.scenario import ScenarioError, explain, parse
-from sim import disturbances
-from sim.host import Host
-from sim.laws import ModelError
-from sim.layout import of as layout_of
+from sim.model import disturbances
+from sim.model.layout import of as layout_of
+from sim.reference.host import Host
+from sim.results.laws import ModelError
 from sim.simulate import Result, simulate
 from tests.model.small import scenario, text
 from tests.model.synthetic import QUIET, STALLS, profile

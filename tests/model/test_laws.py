@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from core.scenario import Scenario
-from sim.host import Host, Job
-from sim.kernel import Kernel
-from sim.laws import ModelError, Tally, check_conservation, check_little, check_work
+from sim.reference.host import Host, Job
+from sim.reference.kernel import Kernel
+from sim.reference.station import Station
+from sim.results.laws import ModelError, Tally, check_conservation, check_little, check_work
 from sim.simulate import simulate
-from sim.station import Station
 from tests.model.small import scenario
 from tests.model.synthetic import profile
 

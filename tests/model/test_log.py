@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
+from core.bounds import CONSUMER_SESSION_SECONDS
 from core.policies.partition import owner_of, partition_of
 from core.policies.patience import PAUSE_CAP_SECONDS, pause_seconds
-from sim.flow import Ending, Keyed
-from sim.host import Host
-from sim.kernel import Kernel, Steps
-from sim.laws import ModelError
-from sim.log import SESSION_SECONDS, Log, Record
-from sim.program import Topic
+from sim.model.flow import Ending, Keyed
+from sim.model.program import Topic
+from sim.reference.host import Host
+from sim.reference.kernel import Kernel, Steps
+from sim.reference.log import Log, Record
+from sim.reference.station import Station
+from sim.reference.task import Request, Task
+from sim.results.laws import ModelError
 from sim.simulate import Result, simulate
-from sim.station import Station
-from sim.task import Request, Task
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile
 
@@ -110,7 +111,7 @@ def test_what_a_killed_member_had_taken_is_handled_again_when_its_session_is_ove
     bench.event(0.6, 0, 2)  # both in the second round, of which one is done when the member dies
     bench.kernel.after(4.0, lambda: _kill(bench, 0))
     bench.kernel.after(6.0, lambda: _revive(bench, 0))
-    again = 4.0 + SESSION_SECONDS
+    again = 4.0 + CONSUMER_SESSION_SECONDS
     assert [at for at, _, _ in bench.run()] == [1.0, 3.0, again + 2.0, again + 4.0]
     assert bench.log.redelivered_count == 2
     assert bench.log.found() == 0
@@ -123,7 +124,7 @@ def test_partitions_of_a_dead_member_go_to_the_living_and_come_back() -> None:
     bench.kernel.after(30.0, lambda: _revive(bench, 1))
     for at in (2.0, 12.0, 31.0):
         bench.event(at, 1, 1)
-    assert bench.run() == [(1.0 + SESSION_SECONDS + 1.0, 1, 0), (13.0, 1, 0), (32.0, 1, 1)]
+    assert bench.run() == [(1.0 + CONSUMER_SESSION_SECONDS + 1.0, 1, 0), (13.0, 1, 0), (32.0, 1, 1)]
 
 
 def test_a_member_that_says_goodbye_is_replaced_at_once() -> None:

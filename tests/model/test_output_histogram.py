@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import stats, streams
-from sim.output import histogram
-from sim.output.histogram import Histogram
+from sim.results import histogram
+from sim.results.histogram import Histogram
 
 TIMES = st.floats(histogram.FLOOR_SECONDS, histogram.CEILING_SECONDS, exclude_max=True)
 LEVELS = st.floats(0.0, 1.0)

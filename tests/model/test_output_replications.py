@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pytest
 
 from core import stats, streams
-from sim.output.histogram import Histogram
-from sim.output.paired import paired_difference
-from sim.output.replications import (
+from sim.results.histogram import Histogram
+from sim.results.paired import paired_difference
+from sim.results.replications import (
     StoppingRule,
     Verdict,
     half_width_ratio,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import streams
-from sim.output.warmup import BATCH, mser
+from sim.results.warmup import BATCH, mser
 from tests.model.queues import exponential, needs_of, poisson
 from tests.oracles import queues, tandem
 

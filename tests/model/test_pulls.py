@@ -7,9 +7,9 @@ import pytest
 
 from core import population
 from core.profile import Profile
-from sim.content import Content
-from sim.flow import Per
-from sim.pulls import FOLLOWED, KNOWN, Pulls
+from sim.model.content import Content
+from sim.model.flow import Per
+from sim.model.pulls import FOLLOWED, KNOWN, Pulls
 from sim.simulate import Result, simulate
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile

@@ -9,7 +9,7 @@ import pytest
 from core.policies.hot_key import CALM_RATIO, keys_for, node_of, rate_after
 from core.policies.shard import node_of_key
 from core.scenario import ScenarioError, explain, parse
-from sim.counters import Counters
+from sim.reference.counters import Counters
 from sim.simulate import Result, simulate
 from tests.model.small import scenario, text
 from tests.model.synthetic import QUIET, profile

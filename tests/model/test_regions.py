@@ -11,8 +11,8 @@ import pytest
 
 from core import homes, traffic
 from core.scenario import Scenario
-from sim import saturation
-from sim.parts import prepare
+from sim.model import saturation
+from sim.model.prepared import prepare
 from sim.simulate import Result, simulate
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile

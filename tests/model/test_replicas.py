@@ -8,7 +8,7 @@ import pytest
 
 from core.policies.replica import reads_from, successor
 from core.scenario import ScenarioError, explain, parse
-from sim.layout import of as layout_of
+from sim.model.layout import of as layout_of
 from sim.simulate import Result, simulate
 from tests.model.small import scenario, text
 from tests.model.synthetic import QUIET, profile

@@ -15,10 +15,10 @@ from core import run, traffic
 from core.names import Cache, Origin, Outcome
 from core.operations import JOURNEYS, OPERATIONS, steps_of
 from core.scenario import read
-from sim.components import all_flows
-from sim.flow import Call, Lookup, OperationFlow, Stage, Use, steps, walk
-from sim.layout import of as layout_of
-from sim.offered import offered_per_second
+from sim.model.components import all_flows
+from sim.model.flow import Call, Lookup, OperationFlow, Stage, Use, steps, walk
+from sim.model.layout import of as layout_of
+from sim.model.offered import offered_per_second
 from sim.simulate import Result, simulate
 from tests.model.small import MIX, scenario, text
 from tests.model.synthetic import QUIET, profile

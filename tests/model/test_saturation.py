@@ -8,9 +8,9 @@ import pytest
 
 from core.profile import Profile, scaled
 from core.scenario import Scenario
-from sim import saturation
-from sim.parts import ScaleError, prepare
-from sim.saturation import Utilisation
+from sim.model import saturation
+from sim.model.prepared import ScaleError, prepare
+from sim.model.saturation import Utilisation
 from sim.simulate import simulate
 from tests.model.small import MIX, scenario
 from tests.model.synthetic import QUIET, profile
@@ -24,8 +24,8 @@ def _told(speed: float = 1.0) -> Profile:
 
 def _ranked(asked: Scenario, told: Profile | None = None) -> dict[str, Utilisation]:
     told = told or _told()
-    parts = prepare(asked, told)
-    found = saturation.saturation(parts.program, asked, told)
+    prepared = prepare(asked, told)
+    found = saturation.saturation(prepared.program, asked, told)
     assert [each.peak_ratio for each in found] == sorted((each.peak_ratio for each in found), reverse=True)
     return {f"{each.kind} {each.place}": each for each in found}
 

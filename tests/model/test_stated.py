@@ -12,10 +12,10 @@ from core.profile import Demand as Cost
 from core.profile import Profile
 from core.scenario import Scenario
 from core.scenario.demand import Core, Demand
-from sim import stated
-from sim.components import all_flows
-from sim.content import Content
-from sim.pulls import FOLLOWED, KNOWN
+from sim.model import stated
+from sim.model.components import all_flows
+from sim.model.content import Content
+from sim.model.pulls import FOLLOWED, KNOWN
 from sim.simulate import simulate
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sim.host import Host
-from sim.kernel import Kernel
-from sim.station import Pool, Station
+from sim.reference.host import Host
+from sim.reference.kernel import Kernel
+from sim.reference.station import Pool, Station
 
 
 def test_jobs_share_cores_equally() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import streams
-from sim.caches import Cache
+from sim.model.caches import Cache
 from tests.oracles import caches
 
 Floats = npt.NDArray[np.float64]

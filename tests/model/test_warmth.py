@@ -11,8 +11,8 @@ from core import population
 from core.names import Cache
 from core.scenario import Scenario
 from core.scenario.model import Follows
-from sim.content import Content
-from sim.parts import prepare
+from sim.model.content import Content
+from sim.model.prepared import prepare
 from sim.simulate import simulate
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile
@@ -60,9 +60,9 @@ def test_a_warm_tier_hits_in_its_first_second_as_often_as_theory_says_it_does_in
 
 def test_a_cold_cdn_begins_empty_and_a_warm_one_full() -> None:
     for warm in (False, True):
-        tiers = {cache.name: cache for cache in prepare(_asked(warm=warm), profile()).plant.caches}
+        tiers = {cache.name: cache for cache in prepare(_asked(warm=warm), profile()).resources.caches}
         for name, size in ((Cache.EDGE, EDGE_BYTES), (Cache.SHIELD, SHIELD_BYTES)):
-            used = tiers[name].used_bytes
+            used = tiers[name].held.sizes.sum()
             assert used <= size
             assert used > size - 100_000 if warm else used == 0
 

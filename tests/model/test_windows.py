@@ -13,13 +13,13 @@ import pytest
 
 from core import run, stats, traffic
 from core.scenario import Scenario, explain
-from lab import counts
-from lab import simulate as lab_simulate
 from lab.alone import operations, summarize
-from sim import parts
+from planning.cost import quantities
+from planning.simulations import counts
+from planning.simulations import one as lab_simulate
 from sim import simulate as simulation
-from sim.cost import quantities
-from sim.outcomes import MOMENTS
+from sim.model import prepared as parts
+from sim.results.outcomes import MOMENTS
 from sim.simulate import Result, simulate
 from tests.model.small import scenario
 from tests.model.synthetic import profile

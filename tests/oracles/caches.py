@@ -10,7 +10,7 @@ least. Given T₁ the gaps between misses of one object are independent, with kn
 approximation is needed (V. Martina, M. Garetto and E. Leonardi, *A unified approach to the performance analysis of
 caching systems*, 2014, treat the second tier's hits as 1 − e^(−m (T₂ − T₁)), m the miss rate, which is this to first
 order; N. Choungmo Fofack, P. Nain, G. Neglia and D. Towsley, *Performance evaluation of hierarchical TTL-based cache
-networks*, 2014). Every tier keeps what it fetched, as `sim.caches.Cache` does after a miss.
+networks*, 2014). Every tier keeps what it fetched, as `sim.model.caches.Cache` does after a miss.
 """
 
 from __future__ import annotations

@@ -21,13 +21,14 @@ from core.profile import DEGRADED, Demand, Profile, Wire
 from core.scenario import Scenario
 from core.scenario.model import CdnTier, Follows
 from core.scenario.placement import Host
-from sim.planner import outlook, targets
-from sim.planner.brief import Brief, Kind
-from sim.planner.demands import OperationDemand
-from sim.planner.plan import Plan
-from sim.planner.size import Region
-from sim.planner.workload import Moment
-from sim.pulls import FOLLOWED, KNOWN
+from planning.plan.brief import Brief, Kind
+from planning.plan.certainty import outlook
+from planning.plan.demand.workload import Moment
+from planning.plan.plan import Plan
+from planning.plan.queueing.demands import OperationDemand
+from planning.plan.sizing import targets
+from planning.plan.sizing.size import Region
+from sim.model.pulls import FOLLOWED, KNOWN
 
 #: How far a tier's count may be off for being whole.
 ROUNDING_RATIO: Final = 0.02

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.profile import Profile, decode
-from sim.cost.prices import PriceBook
+from planning.cost.prices import PriceBook
 from tests.planner import made
 
 ROOT = Path(__file__).parents[2]

@@ -12,12 +12,12 @@ import yaml
 
 from core.profile import Delay, Demand, Profile, Stalls, Wire
 from core.scenario import Scenario, parse
-from sim.cost import prices
-from sim.cost.prices import PriceBook
-from sim.planner import candidates, shapes
-from sim.planner.brief import Brief, brief
-from sim.planner.shapes import Shape
-from sim.planner.size import Region, Shapes
+from planning.cost import prices
+from planning.cost.prices import PriceBook
+from planning.plan.brief import Brief, brief
+from planning.plan.sizing import candidates, shapes
+from planning.plan.sizing.shapes import Shape
+from planning.plan.sizing.size import Region, Shapes
 
 #: Operation → process → CPU milliseconds.
 MILLISECONDS = {

@@ -16,14 +16,15 @@ from typing import Final
 from core.profile import Profile
 from core.scenario import read
 from core.scenario.demand import Core
-from lab.provenance import ROOT
-from sim.cost import fleet
-from sim.cost.prices import PriceBook, Quantity
-from sim.planner import plan, shapes, tiers
-from sim.planner.shapes import Shape
-from sim.planner.tiers import Need
-from sim.planner.uncertainty import Uncertainty
-from sim.planner.workload import DAY_SECONDS
+from planning.cost import fleet
+from planning.cost.prices import PriceBook, Quantity
+from planning.plan import plan
+from planning.plan.certainty.uncertainty import Uncertainty
+from planning.plan.demand.workload import DAY_SECONDS
+from planning.plan.sizing import shapes, tiers
+from planning.plan.sizing.shapes import Shape
+from planning.plan.sizing.tiers import Need
+from records.provenance import ROOT
 
 STATELESS: Final = ROOT / "scenarios" / "plans" / "peers" / "stateless.yaml"
 TERM: Final = "reserved_3y"

@@ -10,12 +10,13 @@ import pytest
 
 from core.run import Samples
 from core.scenario import explain, parse, processes
-from sim.planner import outlook, plan
-from sim.planner.brief import Case
-from sim.planner.latency import ERROR_RATIO
-from sim.planner.plan import Plan
-from sim.planner.stations import Loop
-from sim.planner.workload import Moment
+from planning.plan import plan
+from planning.plan.brief import Case
+from planning.plan.certainty import outlook
+from planning.plan.demand.workload import Moment
+from planning.plan.plan import Plan
+from planning.plan.queueing.latency import ERROR_RATIO
+from planning.plan.queueing.stations import Loop
 from sim.simulate import Result, simulate
 from tests.planner import cells, made
 from tests.planner.cells import Cell

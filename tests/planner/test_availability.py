@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from sim.planner import availability, plan
-from sim.planner.availability import Availability
-from sim.planner.margins import Margin
+from planning.plan import plan
+from planning.plan.sizing import availability
+from planning.plan.sizing.availability import Availability
+from planning.plan.sizing.margins import Margin
 from tests.planner import made
 
 REGIONS = {name: {"people": "25%"} for name in ("us", "eu", "in", "jp")}

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from core.scenario import ScenarioError
-from sim.cost import fleet
-from sim.cost.bill import Bill
-from sim.cost.fleet import Disks, Machines, Month, Traffic
-from sim.cost.growth import GrowsWith
-from sim.cost.prices import GB, GIB, SECONDS_PER_MONTH, PriceBook, PriceError
-from sim.planner import spending
-from sim.planner.spending import Spending
+from planning.cost import fleet
+from planning.cost.bill import Bill
+from planning.cost.fleet import Disks, Machines, Month, Traffic
+from planning.cost.growth import GrowsWith
+from planning.cost.prices import GB, GIB, SECONDS_PER_MONTH, PriceBook, PriceError
+from planning.plan.sizing import spending
+from planning.plan.sizing.spending import Spending
 from tests.planner import made
 
 SILENT = Traffic(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from core.profile import Profile
-from sim import flow as flows
-from sim import stated
-from sim.components import all_flows
-from sim.cpu import NoDemandError
-from sim.planner import demands
-from sim.planner.demands import Graph
-from sim.pulls import Pulls
+from planning.plan.queueing import demands
+from planning.plan.queueing.demands import Graph
+from sim.model import flow as flows
+from sim.model import stated
+from sim.model.components import all_flows
+from sim.model.cpu import NoDemandError
+from sim.model.pulls import Pulls
 from tests.planner import made
 
 GRAPH = Graph(pushes_per_post=50.0, celebrities=1.0, celebrities_followed=1.0)

@@ -8,8 +8,8 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from sim.planner import distributions
-from sim.planner.distributions import Cumulants, Mixture
+from planning.plan.queueing import distributions
+from planning.plan.queueing.distributions import Cumulants, Mixture
 
 
 def cumulants(mean: float, variance: float, third: float) -> Cumulants:

@@ -8,10 +8,10 @@ import pytest
 
 from core.profile import Profile
 from core.scenario.intent import UNCERTAIN
-from sim.cost.prices import PriceBook
-from sim.planner.latency import ERROR_RATIO
-from sim.planner.tiers import INFLIGHT_MAX, LOG_COPIES, MEMORY_RATIO
-from sim.planner.uncertainty import SAMPLES
+from planning.cost.prices import PriceBook
+from planning.plan.certainty.uncertainty import SAMPLES
+from planning.plan.queueing.latency import ERROR_RATIO
+from planning.plan.sizing.tiers import INFLIGHT_MAX, LOG_COPIES, MEMORY_RATIO
 from tests.planner import peers
 from tests.planner.peers import Answer
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from sim.planner import fleets, outlook, plan, targets
-from sim.planner.brief import Case
-from sim.planner.outlook import Outlook
-from sim.planner.plan import Plan
-from sim.planner.workload import Moment
+from planning.plan import plan
+from planning.plan.brief import Case
+from planning.plan.certainty import outlook
+from planning.plan.certainty.outlook import Outlook
+from planning.plan.demand.workload import Moment
+from planning.plan.plan import Plan
+from planning.plan.sizing import fleets, targets
 from tests.planner import made
 
 #: Instances of every group that are far more than enough.

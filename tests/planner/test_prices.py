@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sim.cost import age, prices
-from sim.cost.bill import Bill, Item
-from sim.cost.growth import GrowsWith
-from sim.cost.prices import Price, PriceBook, PriceError
-from sim.planner import plan
-from sim.planner.uncertainty import PRICE_AGE
+from planning.cost import age, prices
+from planning.cost.bill import Bill, Item
+from planning.cost.growth import GrowsWith
+from planning.cost.prices import Price, PriceBook, PriceError
+from planning.plan import plan
+from planning.plan.certainty.uncertainty import PRICE_AGE
 from tests.planner import made
 
 TODAY = date(2026, 7, 1)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from core.profile import Profile
 from core.scenario import parse
-from sim.planner import candidates, fleets, shapes, size, targets, tiers
-from sim.planner.brief import Brief, Case, PlanError, brief
-from sim.planner.size import Region, Shapes
+from planning.plan.brief import Brief, Case, PlanError, brief
+from planning.plan.sizing import candidates, fleets, shapes, size, targets, tiers
+from planning.plan.sizing.size import Region, Shapes
 from tests.planner import made
 
 TEAM = Path(__file__).parents[2] / "scenarios" / "plans" / "small_team.yaml"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from sim.planner import distributions, stations
-from sim.planner.distributions import Cumulants
-from sim.planner.stations import Arrivals, Loop, Piece, Route, Shared
+from planning.plan.queueing import distributions, stations
+from planning.plan.queueing.distributions import Cumulants
+from planning.plan.queueing.stations import Arrivals, Loop, Piece, Route, Shared
 from tests import oracles as theory
 from tests.planner import loops
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from cli.plan import command
 from core.profile import encode
 from core.scenario import ScenarioError
-from lab.cli.plan import command
-from sim.cost.prices import Price, PriceBook
-from sim.planner import availability, candidates, plan
-from sim.planner.brief import PlanError, brief
-from sim.planner.plan import Plan
+from planning.cost.prices import Price, PriceBook
+from planning.plan import plan
+from planning.plan.brief import PlanError, brief
+from planning.plan.plan import Plan
+from planning.plan.sizing import availability, candidates
 from tests.planner import made
 
 ON_C7G = {"shapes": dict.fromkeys(("services", "redis", "postgres", "kafka"), "vm.c7g.xlarge")}

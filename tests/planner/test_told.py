@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.plan import command
+from core.errors import UserError
 from core.profile import encode
 from core.scenario import ScenarioError
-from lab.charts import plans
-from lab.cli.plan import command
-from lab.errors import UserError
-from lab.planning import words
+from planning.plan import words
+from present.charts import plans
 from tests.planner import made
 
 ROOT = Path(__file__).parents[2]

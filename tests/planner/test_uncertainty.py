@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from core.scenario.intent import Range
-from sim.planner import availability, size, spending, uncertainty
-from sim.planner.brief import PlanError
-from sim.planner.uncertainty import Uncertainty
-from sim.planner.worlds import World
+from planning.plan.brief import PlanError
+from planning.plan.certainty import uncertainty
+from planning.plan.certainty.draws import World
+from planning.plan.certainty.uncertainty import Uncertainty
+from planning.plan.sizing import availability, size, spending
 from tests.planner import made
 
 PER_DAY = {"feed.read": 86_400 * 5_000, "like.add": 86_400 * 5_000}

@@ -6,9 +6,9 @@ import pytest
 
 from core import population
 from core.scenario import Scenario
-from sim.content import Content
-from sim.planner import contents, followers, workload
-from sim.planner.workload import Moment, Workload
+from planning.plan.demand import contents, followers, workload
+from planning.plan.demand.workload import Moment, Workload
+from sim.model.content import Content
 from tests.planner import made
 
 

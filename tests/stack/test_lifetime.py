@@ -19,10 +19,10 @@ import psycopg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
+from cli import logs, status
 from core import names
 from core.messages import TOPICS
 from core.names import Component, Server
-from lab.cli import logs, status
 from stack import control, exporter, guard, state
 from tests.children import WITH_US
 from tests.conftest import ROOT, SCENARIO
@@ -307,7 +307,7 @@ def test_a_folder_keeps_its_ports_and_gives_up_one_that_another_has_taken(folder
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_start_that_is_interrupted_leaves_no_process_and_no_folder(folder: Path, number: signal.Signals) -> None:
-    words = [sys.executable, "-m", "lab.cli", "up", str(SCENARIO), "--data", str(folder / "new")]
+    words = [sys.executable, "-m", "cli", "up", str(SCENARIO), "--data", str(folder / "new")]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         until(lambda: (folder / "new" / state.FILE).exists())
         child.send_signal(number)

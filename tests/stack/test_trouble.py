@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from cli import status
 from core.names import Server
-from lab.cli import status
 from stack import control
 from stack.install import tools
 from tests.conftest import SCENARIO

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.profile import encode
-from lab.studies.task import Setup, setup
+from planning.simulations.task import Setup, setup
 from tests.model import synthetic
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def profile(tmp_path: Path) -> Path:
 def windtunnel(*words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run the command line."""
     return subprocess.run(
-        [sys.executable, "-m", "lab.cli", *map(str, words)],
+        [sys.executable, "-m", "cli", *map(str, words)],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -63,7 +63,7 @@ def here(*words: str) -> str:
     """Run a command of the command line in this process, which is faster; what it prints to stdout."""
     from click.testing import CliRunner
 
-    from lab.cli.main import windtunnel as group
+    from cli.main import windtunnel as group
 
     done = CliRunner().invoke(group, list(words), catch_exceptions=False)
     return done.stdout

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from cli.diff import command
+from core.errors import UserError
 from core.scenario import parse
-from lab.cli.diff import command
-from lab.errors import UserError
-from lab.studies import diff as diffs
-from lab.studies import words
-from lab.studies.asked import relative
-from lab.studies.diff_page import content, page
-from lab.studies.results import Results
-from lab.studies.runners import Inline
-from lab.studies.task import setup
+from planning.diff import study as diffs
+from planning.diff.page import content, page
+from planning.simulations.results import Results
+from planning.simulations.runners import Inline
+from planning.simulations.task import setup
+from planning.studies import words
+from planning.studies.arguments import relative
 from tests.model import synthetic
 from tests.studies.conftest import TINY, here
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from sim.studies.difference import PAIRS_MIN, compare, narrow_enough
+from planning.studies.difference import PAIRS_MIN, compare, narrow_enough
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
+from cli import diff, sweep, tune
 from core.scenario import read
-from lab.cli import diff, sweep, tune
-from sim.studies import grid
-from sim.studies.grid import axis
+from planning.studies import grid
+from planning.studies.grid import axis
 from tests.studies.conftest import ROOT, windtunnel
 
 TEXT = (ROOT / "docs" / "STUDIES.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core import population, traffic
-from sim.jobs import CLASSES, JobDelay, JobTally, class_of, upper_seconds
+from sim.results.jobs import CLASSES, JobDelay, JobTally, class_of, upper_seconds
 from sim.simulate import simulate
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile

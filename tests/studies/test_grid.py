@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.scenario import parse
-from sim.studies import grid
-from sim.studies.grid import GridError
-from sim.studies.values import spread
+from planning.studies import grid
+from planning.studies.grid import GridError
+from planning.studies.values import spread
 from tests.studies.conftest import TINY
 
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from sim.studies.difference import compare
-from sim.studies.optimum import (
+from planning.studies.difference import compare
+from planning.tune.optimum import (
     PRODUCT,
     Candidate,
     Objective,
@@ -19,7 +19,7 @@ from sim.studies.optimum import (
     score,
     scores,
 )
-from sim.studies.search import Outcome, Trial
+from planning.tune.search import Outcome, Trial
 
 OBJECTIVES = (Objective(figure="cost.dollars_month"), Objective(figure="feed.read.p99_seconds"))
 

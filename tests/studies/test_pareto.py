@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.studies.pareto import dominates, front
+from planning.tune.pareto import dominates, front
 
 POINTS = st.lists(st.tuples(*[st.integers(0, 6)] * 3), max_size=24)
 

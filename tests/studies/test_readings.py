@@ -10,13 +10,13 @@ from core import run
 from core.names import Origin
 from core.scenario import parse
 from core.stats import Estimate
-from lab.studies import words
-from sim import parts
+from planning.cost import bill, prices
+from planning.simulations import readings
+from planning.simulations.replicate import replication_of, seed_of
+from planning.studies import words
 from sim import simulate as simulation
-from sim.cost import bill, prices
+from sim.model import prepared as parts
 from sim.simulate import Result, simulate
-from sim.studies import readings
-from sim.studies.replicate import replication_of, seed_of
 from tests.model.synthetic import profile
 from tests.studies.conftest import BUSY, TINY
 

@@ -15,16 +15,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.errors import UserError
 from core.scenario import parse
-from lab.errors import UserError
-from lab.studies import runners
-from lab.studies import sweep as sweeps
-from lab.studies.cluster import Cluster
-from lab.studies.results import RESULTS_FILE, Results
-from lab.studies.runners import Inline, Pool, Runner
-from lab.studies.task import Setup, setup, tasks
-from sim.studies import grid
-from sim.studies.grid import Axis
+from planning.simulations import runners
+from planning.simulations.cluster import Cluster
+from planning.simulations.results import RESULTS_FILE, Results
+from planning.simulations.runners import Inline, Pool, Runner
+from planning.simulations.task import Setup, setup, tasks
+from planning.studies import grid
+from planning.studies.grid import Axis
+from planning.sweep import study as sweeps
 from tests.model import synthetic
 from tests.studies.conftest import BUSY, ROOT, TINY, here, windtunnel
 from tests.waiting import until
@@ -264,7 +264,7 @@ def test_a_sweep_that_is_stopped_leaves_no_process_and_goes_on(
 ) -> None:
     tiny.write_text(LONGER, encoding="utf-8")
     out = tmp_path / "out"
-    words = [sys.executable, "-m", "lab.cli", "sweep", str(tiny), "--set", RATES, "--replications", "2"]
+    words = [sys.executable, "-m", "cli", "sweep", str(tiny), "--set", RATES, "--replications", "2"]
     words += ["--profile", str(profile), "--out", str(out), "--workers", "2", "--engine", "simpy"]
     child = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from core.scenario import parse
-from sim.studies.grid import GridError, Settings
-from sim.studies.search import BATCH, Ask, Outcome, Sampler, search
-from sim.studies.space import Dimension, defaults, dimension, today
+from planning.studies.grid import GridError, Settings
+from planning.tune.search import BATCH, Ask, Outcome, Sampler, search
+from planning.tune.space import Dimension, defaults, dimension, today
 from tests.studies.conftest import TINY
 
 OPTIMUM = 800.0

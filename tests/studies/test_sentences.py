@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from core.scenario import parse
-from lab.report.parts import Section
-from lab.studies.sweep import Place, Sweep
-from lab.studies.sweep_page import content
-from lab.studies.tune import Tune, Wish
-from lab.tables import WIDTH, table
-from sim.studies import grid
-from sim.studies.difference import compare
-from sim.studies.optimum import Candidate, choose, objectives_of, scores
-from sim.studies.readings import Reading
-from sim.studies.search import Outcome, Trial
-from sim.studies.space import dimension
+from planning.simulations.readings import Reading
+from planning.studies import grid
+from planning.studies.difference import compare
+from planning.sweep.page import content
+from planning.sweep.study import Place, Sweep
+from planning.tune.optimum import Candidate, choose, objectives_of, scores
+from planning.tune.search import Outcome, Trial
+from planning.tune.space import dimension
+from planning.tune.study import Tune, Wish
+from present.parts import Section
+from present.tables import WIDTH, table
 from tests.studies.conftest import TINY
 
 OBJECTIVES = objectives_of("feed.read")

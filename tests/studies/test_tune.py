@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import UserError
 from core.scenario import parse, read
-from lab.errors import UserError
-from lab.studies import tune as tunes
-from lab.studies import tune_told
-from lab.studies.asked import dimensions_of, operation_of, weights_of
-from lab.studies.results import Results
-from lab.studies.runners import Inline, Runner
-from lab.studies.task import setup
-from lab.studies.tune_page import page
-from sim.studies import pareto
-from sim.studies.optimum import PRODUCT, objectives_of
-from sim.studies.space import dimension
+from planning.simulations.results import Results
+from planning.simulations.runners import Inline, Runner
+from planning.simulations.task import setup
+from planning.studies.arguments import dimensions_of, operation_of, weights_of
+from planning.tune import pareto
+from planning.tune import study as tunes
+from planning.tune import text as tune_told
+from planning.tune.optimum import PRODUCT, objectives_of
+from planning.tune.page import page
+from planning.tune.space import dimension
 from tests.model import synthetic
 from tests.studies.conftest import TINY, here
 from tests.studies.test_runs import Counting

@@ -18,7 +18,7 @@ ENTRIES = {
     "stack.compose": "python -m, writes docker-compose.yml",
 }
 #: Their modules are loaded by the name of a command and of a service.
-LOADED_BY_NAME = ("lab.cli.", "services.")
+LOADED_BY_NAME = ("cli.", "services.")
 
 
 def name_of(path: Path) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.cost import prices
-from sim.cost.prices import GIB, PriceBook, PriceError, Quantity
+from planning.cost import prices
+from planning.cost.prices import GIB, PriceBook, PriceError, Quantity
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,5 @@
+"""`python -m cli` is `windtunnel`."""
+
+from cli.main import main
+
+main()

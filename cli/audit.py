@@ -1,0 +1,44 @@
+"""`windtunnel audit`: published designs, computed again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command("audit")
+@click.argument("target", type=click.Path(path_type=Path), default=Path("scenarios/reference"))
+@click.option("--all", "show_all", is_flag=True, help="Show what agrees and what cannot be checked, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything that was found as JSON.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write a report: a name ending in .html or .md.")
+@click.option("--strict", is_flag=True, help="End with 99 where a stated figure differs.")
+def command(target: Path, show_all: bool, as_json: bool, out: Path | None, strict: bool) -> int:
+    """Compute every figure that a published design states again, with units, and list what does not add up.
+
+    TARGET is a scenario with a design, or a folder of them. That a design contradicts itself is what this command is to
+    find: it ends with 0 unless --strict asks for 99.
+
+    \b
+    Examples:
+      windtunnel audit
+      windtunnel audit scenarios/reference --all --out audit.html
+    """
+    from planning.audit import text as audit_terminal
+    from planning.audit.record import audit_all, record
+
+    audits = audit_all(target)
+    for path in audits.without:
+        click.echo(f"note: {path} has no design and is left out", err=True)
+    if out is not None:
+        from planning.audit import page as audit_report  # what a report can draw is slow to import
+
+        audit_report.write(audits, out)
+        click.echo(f"wrote {out}", err=True)
+    exit_code = 99 if strict and audits.differs else 0
+    if as_json:
+        click.echo(json.dumps(record(audits)))
+    else:
+        click.echo(audit_terminal.render(audits, target=target, show_all=show_all, exit_code=exit_code))
+    return exit_code

@@ -1,0 +1,17 @@
+"""`windtunnel explain`: a scenario whole, defaults included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from core.scenario import explain
+from lab.runnable import load
+
+
+@click.command("explain")
+@click.argument("scenario", type=click.Path(path_type=Path))
+def command(scenario: Path) -> None:
+    """Print SCENARIO with every default filled in, as YAML that can be read back."""
+    click.echo(explain(load(scenario)[0]), nl=False)

@@ -1,0 +1,46 @@
+"""`windtunnel install`: the servers that are missing."""
+
+from __future__ import annotations
+
+import click
+
+from core.errors import UserError
+
+
+@click.command("install")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    type=click.Choice(["test", "compose"]),
+    help="test adds a browser, compose a Docker engine; the servers are always included.",
+)
+@click.option("--check", is_flag=True, help="Only say what is missing.")
+def command(groups: tuple[str, ...], check: bool) -> None:
+    """Install the servers that are missing: Debian packages, Go modules, Maven artefacts; pinned, once.
+
+    The model's engine is compiled as well, which takes about a minute, once.
+    """
+    from stack import install
+    from stack.failure import StackFailure
+
+    wanted = ("run", *groups)
+    try:
+        if not check:
+            install.ensure(wanted)
+            _compile_model()
+            return
+        missing = install.missing(wanted)
+    except StackFailure as failure:
+        raise UserError(str(failure)) from failure
+    if missing:
+        raise UserError(f"missing: {', '.join(missing.names())}; install with: windtunnel install")
+    click.echo("nothing is missing")
+
+
+def _compile_model() -> None:
+    from sim import compiled
+
+    if not compiled.is_kept():
+        click.echo("compile the model's engine …", err=True)
+        compiled.compile_now()

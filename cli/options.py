@@ -1,0 +1,117 @@
+"""What several commands have in common: options, the profile to use, the folder of a new pair, the result."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from core.errors import UserError
+from core.scenario import Scenario
+from lab.runnable import check_for_run, load
+from records import profiles
+from records.comparison import Comparison
+
+RUNS = Path("runs")
+STUDIES = Path("studies")
+
+
+def pair(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of commands that make a pair of runs."""
+    for option in (
+        click.option("--all", "show_all", is_flag=True, help="Show every operation, not only the worst."),
+        click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON."),
+        click.option("--data", type=click.Path(path_type=Path), help="Folder of the stack while it runs."),
+        click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use."),
+        click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder of runs."),
+    ):
+        command = option(command)
+    return command
+
+
+class _Engines(click.Choice[str]):
+    """Names of engines; one that no longer exists is refused with the one to take instead."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "feedforward":
+            self.fail("the feed-forward engine was removed; auto and compiled give the same figures", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+engine = click.option(
+    "--engine",
+    type=_Engines(["auto", "simpy", "compiled"]),
+    default="auto",
+    show_default=True,
+    help="Engine of the model: auto takes SimPy for few requests, else compiled code; they give the same figures.",
+)
+
+
+def study(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of commands that simulate many times."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+        click.option("--force", is_flag=True, help="Start again: forget what was simulated before."),
+        click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster to run on, such as tcp://127.0.0.1:8786."),
+        click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one for each core."),
+        engine,
+        click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use."),
+        click.option("--out", type=click.Path(path_type=Path), help="Folder of the study; default: studies/…"),
+    ):
+        command = option(command)
+    return command
+
+
+def load_with_profile(
+    scenario: Path, profile_path: Path | None, *, both_sides: bool = False
+) -> tuple[Scenario, str, profiles.Chosen]:
+    """The scenario, its text and the profile; says so when the profile is another machine's. Raises UserError, with
+    ``both_sides`` for what either of them refuses."""
+    read, text = load(scenario)
+    try:
+        chosen = profiles.choose(profile_path)
+    except profiles.NoProfileError as error:
+        raise UserError(str(error)) from error
+    if both_sides:
+        check_for_run(scenario, read, chosen.profile)
+    if not chosen.own:
+        click.echo(
+            f"note: durations are another machine's ({chosen.profile.id}); measure yours with: windtunnel calibrate",
+            err=True,
+        )
+    return read, text, chosen
+
+
+def new_folder(out: Path) -> Path:
+    """A new folder for a pair, named by the moment; raises UserError when it cannot be made."""
+    from records.provenance import new_id
+
+    base = new_id()
+    for name in (base, *(f"{base}-{number}" for number in range(2, 100))):
+        folder = out / name
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(f"{folder}: {error.strerror}; choose another --out") from error
+        return folder
+    raise UserError(f"{out} has a hundred runs of this second")
+
+
+def tell(
+    comparison: Comparison, folder: Path, command: str, *, as_json: bool, show_all: bool, started: float | None = None
+) -> int:
+    """Print the result; returns the exit code."""
+    from lab.terminal import render
+
+    if as_json:
+        click.echo(json.dumps(json.loads((folder / "comparison.json").read_text(encoding="utf-8"))))
+    else:
+        took = None if started is None else time.monotonic() - started
+        click.echo(render(comparison, folder=folder, command=command, show_all=show_all, took_seconds=took))
+    return comparison.exit_code

@@ -1,0 +1,67 @@
+"""`windtunnel plan`: a fleet for an intent, sized, priced and explained."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from core.errors import UserError
+
+TERMS = ("on_demand", "reserved_1y", "reserved_3y", "spot")
+
+
+@click.command("plan")
+@click.argument("scenario", type=click.Path(path_type=Path))
+@click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use.")
+@click.option("--term", type=click.Choice(TERMS), help="How all machines are paid; default: as the intent says.")
+@click.option("--quick", is_flag=True, help="Leave out what the intent's ranges would say.")
+@click.option("--all", "show_all", is_flag=True, help="Show every candidate that was not taken and every cause.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write a page with charts: a name ending in .html or .md.")
+def command(
+    scenario: Path,
+    profile_path: Path | None,
+    term: Any,  # one of TERMS
+    quick: bool,
+    show_all: bool,
+    as_json: bool,
+    out: Path | None,
+) -> int:
+    """Size and price a fleet for the demand and the intent of SCENARIO.
+
+    Ends with 99 where a limit or the availability does not hold, as when the intent's fleet is given.
+    """
+    from cli.options import load_with_profile
+    from core.scenario.intent import DEFAULT, Intent
+    from planning.cost import prices
+    from planning.cost.prices import PriceError
+    from planning.plan import text as terminal
+    from planning.plan.brief import PlanError
+    from planning.plan.plan import make
+    from planning.plan.record import record
+
+    started = time.monotonic()
+    read, text, chosen = load_with_profile(scenario, profile_path)
+    if term is not None:
+        read = replace(read, intent=replace(read.intent or Intent(), term={DEFAULT: term}))
+    try:
+        book = prices.read(read.prices, beside=scenario.parent)
+        plan = make(read, chosen.profile, book, today=datetime.now(UTC).date(), sure=not quick)
+    except (PlanError, PriceError) as error:
+        raise UserError(f"{scenario}: {error}") from error
+    if out is not None:
+        from planning.plan import page  # what a page draws is slow to import
+
+        page.write(plan, out, text)
+    if as_json:
+        click.echo(json.dumps(record(plan)))
+    else:
+        took = time.monotonic() - started
+        click.echo(terminal.render(plan, show_all=show_all, took_seconds=took, path=str(out or "")))
+    return 0 if plan.held else 99

@@ -1,0 +1,176 @@
+"""`windtunnel simulate`: only the model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli import options
+from core.errors import UserError
+
+if TYPE_CHECKING:
+    from core.scenario import Scenario
+    from records.profiles import Chosen
+    from sim.simulate import EngineName
+
+
+@click.command("simulate")
+@click.argument("scenario", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the run; default: runs/<time>/simulated.")
+@click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use.")
+@click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Factor on every CPU demand.")
+@options.engine
+@click.option("--replications", type=click.IntRange(min=1), help="Seeds, or cells of a fleet; with --until at most.")
+@click.option("--until", metavar="WIDTH", help="More of them until every p99 is ± this; 2% for a fleet.")
+@click.option("--check-cells", is_flag=True, help="Simulate cells twice as large too: how much does the split matter?")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one for each core.")
+@click.option("--force", is_flag=True, help="Replace a run that is in the folder already.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON, or the fleet's.")
+def command(
+    scenario: Path,
+    out: Path | None,
+    profile_path: Path | None,
+    speed: float,
+    engine: EngineName,
+    replications: int | None,
+    until: str | None,
+    check_cells: bool,
+    workers: int | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Simulate SCENARIO and write a run. The same file, seed and profile give the same bytes.
+
+    Of a scenario with cells so many are simulated that every p99 is known to ± 2 %, and the fleet is told; the first
+    cell is the run. So it is for one system where --replications or --until ask for it.
+
+    Ends with 0 also where the model misses an expectation: a prediction is no failure. `windtunnel run` judges.
+
+    \b
+    windtunnel simulate scenarios/viral_post_small.yaml
+    windtunnel simulate scenarios/viral_post_small.yaml --until 10% --out runs/mine
+    windtunnel simulate scenarios/reference/design_a_peak.yaml
+    """
+    from lab.runnable import load
+    from planning.studies.arguments import relative
+    from records import folders
+    from records.provenance import new_id
+
+    read, text = load(scenario)
+    width = relative(until)
+    chosen = _choose(profile_path)
+    folder = out or Path("runs") / new_id() / "simulated"
+    _clear(folder, force=force)
+    with folders.making(out or folder.parent):
+        if read.system.cells > 1 or replications is not None or width is not None or check_cells:
+            _fleet(
+                read,
+                chosen,
+                folder,
+                speed=speed,
+                engine=engine,
+                replications=replications,
+                until=width,
+                check_cells=check_cells,
+                workers=workers,
+                as_json=as_json,
+            )
+        else:
+            _one(read, text, chosen, folder, speed=speed, engine=engine, as_json=as_json)
+
+
+def _one(
+    scenario: Scenario, text: str, chosen: Chosen, folder: Path, *, speed: float, engine: EngineName, as_json: bool
+) -> None:
+    from core import run
+    from lab.alone import summarize
+    from planning.simulations.one import simulate
+    from present.progress import task
+
+    with task("simulate") as report:
+        record = simulate(
+            scenario,
+            text,
+            chosen.profile,
+            folder,
+            speed=speed,
+            engine=engine,
+            own_profile=chosen.own,
+            report=report,
+        )
+    if "no_steady_state" in record.facts:
+        click.echo(f"note: {record.facts['no_steady_state']}", err=True)
+    if as_json:
+        click.echo(json.dumps(json.loads((folder / run.RECORD_FILE).read_text(encoding="utf-8"))))
+    else:
+        click.echo(summarize(run.read(folder)))
+        click.echo(f"run     {folder}")
+
+
+def _fleet(
+    scenario: Scenario,
+    chosen: Chosen,
+    folder: Path,
+    *,
+    speed: float,
+    engine: EngineName,
+    replications: int | None,
+    until: float | None,
+    check_cells: bool,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    from planning.fleet import simulate as make
+    from planning.fleet import text as told
+    from planning.simulations.files import write_json
+    from present.progress import task
+    from records import provenance
+
+    started = time.monotonic()
+    with task("simulate") as report:
+        found = make.simulate(
+            scenario,
+            chosen,
+            folder,
+            speed=speed,
+            engine=engine,
+            replications=replications,
+            until=until,
+            check_cells=check_cells,
+            workers=workers,
+            report=report,
+        )
+    took = time.monotonic() - started
+    record = told.record(found, commit=provenance.commit(), calibration=chosen.profile.id, took_seconds=took)
+    write_json(folder / told.RECORD_FILE, record)
+    if as_json:
+        click.echo(json.dumps(record, ensure_ascii=False))
+    else:
+        click.echo(told.render(found, commit=provenance.commit(), took_seconds=took, folder=folder))
+
+
+def _choose(path: Path | None) -> Chosen:
+    from records import profiles
+
+    try:
+        return profiles.choose(path)
+    except profiles.NoProfileError as error:
+        raise UserError(str(error)) from error
+
+
+def _clear(folder: Path, *, force: bool) -> None:
+    from core import run
+
+    if (folder / run.RECORD_FILE).exists():
+        if not force:
+            raise UserError(f"{folder} holds a run already; choose another --out, or --force to replace it")
+        shutil.rmtree(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {folder}: {error.strerror or error}") from error

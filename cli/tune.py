@@ -1,0 +1,110 @@
+"""`windtunnel tune`: a search for the best settings."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli import options
+
+if TYPE_CHECKING:
+    from sim.simulate import EngineName
+
+
+@click.command("tune")
+@click.argument("scenario", type=click.Path(path_type=Path))
+@click.option("--trials", type=click.IntRange(min=2), default=48, show_default=True, help="Settings to try.")
+@click.option(
+    "--vary",
+    multiple=True,
+    metavar="FIELD=RANGE",
+    help="What to vary: 10..10_000:log, 40%..80%, or a list 1,2,4; again for more fields. "
+    "Default: threshold, shard count, size of the edge cache.",
+)
+@click.option("--operation", default="feed.read", show_default=True, help="Whose latency counts.")
+@click.option("--latency", type=click.Choice(["p50", "p95", "p99"]), default="p99", show_default=True)
+@click.option(
+    "--weights",
+    default="",
+    metavar="NAME=NUMBER,…",
+    help="Weights of cost, latency and freshness in their product; default 1 each.",
+)
+@click.option("--sampler", type=click.Choice(["tpe", "nsga2"]), default="tpe", show_default=True)
+@click.option("--replications", type=click.IntRange(min=3), default=8, show_default=True, help="Seeds a candidate.")
+@click.option(
+    "--search-replications", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds a setting tried."
+)
+@click.option("--few", type=click.IntRange(min=1), default=8, show_default=True, help="Candidates to look at again.")
+@options.study
+def command(
+    scenario: Path,
+    vary: tuple[str, ...],
+    operation: str,
+    latency: str,
+    weights: str,
+    out: Path | None,
+    profile_path: Path | None,
+    engine: EngineName,
+    workers: int | None,
+    scheduler: str | None,
+    force: bool,
+    as_json: bool,
+    **numbers: Any,
+) -> None:
+    """Search the settings of SCENARIO that make cost × p99 × freshness smallest within its expectations.
+
+    Says how sure the answer is, and whether it can be told from today's setting. What is done is kept, so the same
+    command goes on where it was stopped.
+
+    \b
+    Examples:
+      windtunnel tune scenarios/tuning/threshold.yaml
+      windtunnel tune scenarios/tuning/threshold.yaml --latency p95 \\
+          --vary system.fanout.threshold=10..5_000:log --weights cost=2
+    """
+    from planning.simulations.results import Results
+    from planning.simulations.runners import choose
+    from planning.simulations.task import setup
+    from planning.studies.arguments import dimensions_of, operation_of, weights_of
+    from planning.tune import study as tunes
+    from planning.tune import text as tune_told
+    from planning.tune.optimum import objectives_of
+    from present import figures
+    from present.progress import task
+    from records import provenance
+
+    started = time.monotonic()
+    read, text, chosen = options.load_with_profile(scenario, profile_path)
+    wish = tunes.Wish(
+        dimensions=dimensions_of(vary, read),
+        objectives=objectives_of(operation_of(operation), latency=latency, weights=weights_of(weights)),
+        **numbers,
+    )
+    folder = out or options.STUDIES / f"tune-{read.name}"
+    shared = setup(chosen.profile, engine, scenario=read)
+    kept = Results(folder, force=force, kind="tune")
+    with kept as results, choose(scheduler, workers) as runner, task("tune") as report:
+        if force:
+            (folder / tunes.JOURNAL_FILE).unlink(missing_ok=True)
+        found = tunes.make(
+            read,
+            text,
+            wish,
+            shared=shared,
+            calibration=chosen.profile.id,
+            commit=provenance.commit(),
+            runner=runner,
+            results=results,
+            folder=folder,
+            report=report,
+        )
+    tune_told.write(found, folder)
+    if as_json:
+        click.echo(json.dumps(tune_told.record(found), ensure_ascii=False))
+    else:
+        took = figures.took(time.monotonic() - started)
+        click.echo(tune_told.render(found, folder, command=str(scenario), took=took))

@@ -1,5 +1,0 @@
-"""The command line: `windtunnel COMMAND`. Commands are imported when called, so that `--help` answers at once."""
-
-from lab.cli.main import main
-
-__all__ = ["main"]

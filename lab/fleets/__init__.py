@@ -1,1 +1,0 @@
-"""Replications and fleets: cells of a system simulated on a pool until their intervals are narrow, and told."""

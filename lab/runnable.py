@@ -1,0 +1,79 @@
+"""Reads the scenario that a command names, and tells what is wrong with it as one readable error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from core.errors import UserError
+from core.profile import Profile
+from core.scenario import Scenario, ScenarioError, notes, read
+
+
+def load_for_stack(path: Path) -> tuple[Scenario, str]:
+    """As `load`, of a scenario that the real stack can run; raises UserError for one that only the model can."""
+    scenario, text = load(path)
+    check_for_stack(path, scenario)
+    return scenario, text
+
+
+def check_for_stack(path: Path, scenario: Scenario) -> None:
+    """Raise UserError for a scenario that only the model can run; it names each field, and what to do."""
+    from stack import unsupported
+
+    parts = unsupported.parts(scenario)
+    if parts:
+        raise UserError(
+            f"{path} asks for {_listed(parts)}, which the stack cannot start yet; the model can: "
+            f"windtunnel simulate {path}"
+        )
+
+
+def load_for_run(path: Path, profile: Profile) -> tuple[Scenario, str]:
+    """As `load_for_stack`, of a scenario that passes `check_for_run`."""
+    scenario, text = load(path)
+    check_for_run(path, scenario, profile)
+    return scenario, text
+
+
+def check_for_run(path: Path, scenario: Scenario, profile: Profile) -> None:
+    """Raise UserError for a scenario whose traffic or faults only one side would refuse, and that after the stack has
+    been started, or that only the model can run."""
+    from loadtest import plan
+    from sim.model.cpu import NoDemandError
+    from sim.model.faults import FaultError
+    from sim.model.prepared import ScaleError
+    from sim.simulate import check
+
+    check_for_stack(path, scenario)
+    try:
+        plan.of(scenario)
+    except plan.PlanError as error:
+        raise UserError(
+            f"{path}: the load generator cannot send this traffic: {error}; the model can: windtunnel simulate {path}"
+        ) from error
+    try:
+        check(scenario, profile)
+    except (FaultError, ScaleError, NoDemandError) as error:
+        raise UserError(f"{scenario.name}: {error}") from error
+
+
+def load(path: Path) -> tuple[Scenario, str]:
+    """The scenario and its exact text; says which of its fields have no effect. Raises UserError."""
+    try:
+        scenario, text = read(path), path.read_text(encoding="utf-8")
+    except ScenarioError as error:
+        count = len(error.problems)
+        head = f"{path} cannot be used, {count} field{'s are' if count > 1 else ' is'} wrong:"
+        raise UserError("\n  ".join([head, *(str(problem) for problem in error.problems)])) from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UserError(f"{path}: {reason}; scenarios that come with windtunnel are in scenarios/") from error
+    for note in notes(scenario, text, file=str(path)):
+        click.echo(f"note: {note}", err=True)
+    return scenario, text
+
+
+def _listed(parts: tuple[str, ...]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

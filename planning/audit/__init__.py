@@ -1,0 +1,10 @@
+"""Audit of a published design: every figure that it states is computed again from its own terms, with units.
+
+`sheet` reads (by `units`, `amounts`, `expression`), `check` computes and judges (by `judgement`), `diagnosis` says
+which slip a wrong figure looks like. Pint carries the units; nothing here knows any particular design.
+"""
+
+from planning.audit.check import Finding, Verdict, audit
+from planning.audit.flaws import DesignError, Flaw
+
+__all__ = ["DesignError", "Finding", "Flaw", "Verdict", "audit"]

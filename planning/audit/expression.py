@@ -1,0 +1,190 @@
+"""Formulas over named quantities: + − × ÷, parentheses, numbers, ``min`` and ``max``, and nothing else.
+
+A formula is read once into a small tree. It is bounded in length and cannot loop, raise to a power or call anything, so
+that a file from anywhere can be read. The tree, not the text, is what `diagnosis` takes apart.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from planning.audit.flaws import UnreadableError
+from planning.audit.units import Quantity, Units, kind, same_kind
+
+LENGTH_MAX: Final = 300
+NUMBER_MAX: Final = 1e30
+_OPERATORS: Final[dict[type[ast.operator], Literal["+", "-", "*", "/"]]] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/",
+}  # fmt: skip
+_ALLOWED: Final = "expected names of inputs or figures, numbers, + - * / ( ), min(…) and max(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number that stands in the formula."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """An input, another figure, or a time such as ``day``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Two terms and what is between them."""
+
+    operator: Literal["+", "-", "*", "/"]
+    left: Term
+    right: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme:
+    """The smallest or the largest of several."""
+
+    which: Literal["min", "max"]
+    terms: tuple[Term, ...]
+
+
+Term = Number | Name | Binary | Extreme
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """A formula with one thing done wrong: ``slip`` says which."""
+
+    slip: str
+    term: Term
+
+
+def parse(text: str) -> Term:
+    """Read a formula; raises UnreadableError."""
+    if len(text) > LENGTH_MAX:
+        raise UnreadableError(f"expected at most {LENGTH_MAX} characters")
+    try:
+        tree = ast.parse(text.strip().replace("×", "*").replace("÷", "/").replace("−", "-"), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise UnreadableError(f"{_ALLOWED}; it does not read as a formula") from error
+    return _read(tree.body)
+
+
+def names(term: Term) -> frozenset[str]:
+    """Every name in it."""
+    match term:
+        case Number():
+            return frozenset()
+        case Name(name):
+            return frozenset({name})
+        case Binary(_, left, right):
+            return names(left) | names(right)
+        case Extreme(_, terms):
+            return frozenset[str]().union(*(names(each) for each in terms))
+
+
+def size(term: Term) -> int:
+    """How many numbers and names stand in it."""
+    match term:
+        case Binary(_, left, right):
+            return size(left) + size(right)
+        case Extreme(_, terms):
+            return sum(size(each) for each in terms)
+        case _:
+            return 1
+
+
+def evaluate(term: Term, values: Mapping[str, Quantity], units: Units) -> Quantity:
+    """What it gives; raises UnreadableError where quantities do not fit together or something is divided by zero."""
+    match term:
+        case Number(value):
+            return units.number(value)
+        case Name(name):
+            return values[name]
+        case Binary(operator, left, right):
+            return _combine(operator, evaluate(left, values, units), evaluate(right, values, units))
+        case Extreme(which, terms):
+            found = [evaluate(each, values, units) for each in terms]
+            for each in found[1:]:
+                _must_fit(found[0], each)
+            return min(found) if which == "min" else max(found)
+
+
+def written(term: Term, *, binds: int = 0) -> str:
+    """It as text again, in parentheses where it stands beside something that binds as much or more."""
+    match term:
+        case Number(value):
+            return f"{value:.15g}"
+        case Name(name):
+            return name
+        case Binary(operator, left, right):
+            own = 1 if operator in "+-" else 3
+            after = own + (operator in "-/")  # what is taken away or divided by is one
+            text = f"{written(left, binds=own)} {operator} {written(right, binds=after)}"
+            return f"({text})" if binds > own else text
+        case Extreme(which, terms):
+            return f"{which}({', '.join(written(each) for each in terms)})"
+
+
+def variants(term: Term) -> Iterator[Variant]:
+    """It with one factor or one summand left out, or with a sum where the largest counts and the other way round."""
+    match term:
+        case Binary(operator, left, right):
+            what = "the factor" if operator in "*/" else "the term"
+            binds = 2 if operator in "*/" else 0
+            yield Variant(slip=f"{what} {written(right, binds=binds)} left out", term=left)
+            if operator in "*+":
+                yield Variant(slip=f"{what} {written(left, binds=binds)} left out", term=right)
+            for each in variants(left):
+                yield Variant(slip=each.slip, term=Binary(operator, each.term, right))
+            for each in variants(right):
+                yield Variant(slip=each.slip, term=Binary(operator, left, each.term))
+        case Extreme(which, terms):
+            total = terms[0]
+            for further in terms[1:]:
+                total = Binary("+", total, further)
+            yield Variant(slip=f"added up instead of {which}", term=total)
+        case _:
+            return
+
+
+def _read(node: ast.expr) -> Term:
+    match node:
+        case ast.Constant(value=bool() | complex()):
+            raise UnreadableError(_ALLOWED)
+        case ast.Constant(value=int() | float() as value) if abs(value) < NUMBER_MAX:
+            return Number(float(value))
+        case ast.Name(id=name):
+            return Name(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return Binary("*", Number(-1.0), _read(operand))
+        case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _OPERATORS:
+            return Binary(_OPERATORS[type(operator)], _read(left), _read(right))
+        case ast.Call(func=ast.Name(id="min" | "max" as which), args=[_, *_] as terms, keywords=[]):
+            return Extreme("min" if which == "min" else "max", tuple(_read(each) for each in terms))
+        case _:
+            raise UnreadableError(f"{_ALLOWED}; found {ast.unparse(node)}")
+
+
+def _combine(operator: str, left: Quantity, right: Quantity) -> Quantity:
+    found: Quantity
+    if operator == "*":
+        found = left * right
+    elif operator == "/":
+        if right.magnitude == 0:
+            raise UnreadableError("expected no division by zero")
+        found = left / right
+    else:
+        _must_fit(left, right)
+        found = left + right if operator == "+" else left - right
+    return found
+
+
+def _must_fit(left: Quantity, right: Quantity) -> None:
+    if not same_kind(left, right):
+        raise UnreadableError(f"expected quantities of one kind, these are {kind(left)} and {kind(right)}")

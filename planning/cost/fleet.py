@@ -1,0 +1,163 @@
+"""A planned fleet's bill: whole machines with their spares, disks as provisioned, and all that moves in a month.
+
+Bytes and requests are both paid, transfer between zones at both ends, between regions by the sender, images at the
+CDN's tiers of each viewer geography in that month. Machines are paid at terms; what is sold by use has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from core.prices import CDN_BYTES_PRICE
+from planning.cost.bill import CDN_REQUESTS_PRICE, EGRESS_PRICE, GET_PRICE, PUT_PRICE, STORAGE_PRICE, Bill, Item
+from planning.cost.growth import GrowsWith
+from planning.cost.prices import HOURS_PER_MONTH, LIST, SECONDS_PER_MONTH, TERMS, PriceBook, Quantity
+
+ORIGIN_PRICE: Final = "cdn.cloudfront.origin_fetch"
+ZONES_PRICE: Final = "egress.crossaz"
+REGIONS_PRICE: Final = "egress.interregion.us-east-1:us-west-2"
+DISK_PRICE: Final = "block.gp3.storage"
+IOPS_PRICE: Final = "block.gp3.iops"
+MANAGED_DISK_PRICE: Final = "pg.rds.gp3"
+LOG_DISK_PRICE: Final = "kafka.msk.storage"
+
+ASSUMPTIONS: Final = (
+    "machines of every region at the book's one region, us-east-1 (managed PostgreSQL: eu-west-1)",
+    "the CDN's fee for a request at its price in the US, for want of others in the book",
+    "transfer between any two regions at the price from us-east-1 to us-west-2",
+    "objects are kept for good, and each region that may be lost has a copy elsewhere",
+    "left out: people's time, support, taxes, monitoring, name service, back-ups",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machines:
+    """Machines of one kind that run all month."""
+
+    component: str
+    price_id: str
+    unit: str  # what they are sold by, such as instance-hour
+    count: float  # a share of whole ones, where components share them
+    term: str = TERMS[0]  # how they are paid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disks:
+    """Volumes of one component, as provisioned; ``iops`` are those beyond what a volume brings."""
+
+    component: str
+    price_id: str
+    bytes_provisioned: float
+    grows_with: tuple[GrowsWith, ...]
+    iops: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What one region moves and keeps, as means over the month."""
+
+    geography: str  # of its viewers, as the CDN's prices have it
+    images_per_second: float
+    image_bytes_per_second: float
+    origin_bytes_per_second: float  # what the object store sends to the CDN
+    gets_per_second: float
+    puts_per_second: float
+    stored_bytes: float
+    answers_bytes_per_second: float
+    zones_bytes_per_second: float  # that cross from one zone to another
+    regions_bytes_per_second: float  # that leave for another region
+    requests_per_second: float  # of clients, images among them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Month:
+    """Everything that one month is paid for."""
+
+    machines: tuple[Machines, ...]
+    disks: tuple[Disks, ...]
+    traffic: tuple[Traffic, ...]
+    people: int
+
+
+def bill(month: Month, book: PriceBook) -> Bill:
+    """Price a month; raises PriceError where the book has no price of a machine's term."""
+    items = []
+    used = ((line, LIST) for line in (*_disks(month), *_traffic(month)))
+    for line, term in (*_machines(month), *used):
+        price = book.at_term(line.price_id, term)
+        items.append(
+            Item(
+                component=line.component,
+                quantity=line.quantity.amount,
+                unit=line.quantity.unit,
+                price_id=price.id,
+                dollars_month=price.dollars(line.quantity),
+                grows_with=line.grows_with,
+            )
+        )
+    return Bill(
+        prices=book.book,
+        items=tuple(items),
+        requests_month=sum(each.requests_per_second for each in month.traffic) * SECONDS_PER_MONTH,
+        people=month.people,
+        assumptions=ASSUMPTIONS,
+    )
+
+
+class Line(NamedTuple):
+    """What is paid for, and what its quantity grows with."""
+
+    component: str
+    quantity: Quantity
+    price_id: str
+    grows_with: tuple[GrowsWith, ...]
+
+
+def _machines(month: Month) -> Iterator[tuple[Line, str]]:
+    """Lines with their terms."""
+    for each in month.machines:
+        quantity = Quantity(amount=each.count * HOURS_PER_MONTH, unit=each.unit)
+        yield Line(each.component, quantity, each.price_id, (GrowsWith.MACHINES,)), each.term
+
+
+def _disks(month: Month) -> Iterator[Line]:
+    for each in month.disks:
+        provisioned = Quantity(amount=each.bytes_provisioned, unit="B-month")
+        yield Line(each.component, provisioned, each.price_id, each.grows_with)
+        if each.iops:
+            operations = Quantity(amount=each.iops, unit="IOPS-month")
+            yield Line(each.component, operations, IOPS_PRICE, each.grows_with)
+
+
+def _traffic(month: Month) -> Iterator[Line]:
+    """Tiers are by month and account, and the CDN's by viewer geography, so regions are added up first."""
+    rate, images, size, misses = GrowsWith.RATE, GrowsWith.IMAGES, GrowsWith.BYTES, GrowsWith.MISSES
+    geographies = dict.fromkeys(each.geography for each in month.traffic)
+    for geography in geographies:
+        sent = sum(each.image_bytes_per_second for each in month.traffic if each.geography == geography)
+        yield Line("cdn", _bytes(sent), CDN_BYTES_PRICE + geography, (rate, images, size))
+
+    def total(name: str) -> float:
+        return sum(float(getattr(each, name)) for each in month.traffic)
+
+    yield Line("cdn", _requests(total("images_per_second")), CDN_REQUESTS_PRICE, (rate, images))
+    yield Line("cdn", _bytes(total("origin_bytes_per_second")), ORIGIN_PRICE, (rate, images, size, misses))
+    stored = Quantity(amount=total("stored_bytes"), unit="B-month")
+    yield Line("objects", stored, STORAGE_PRICE, (rate, size))
+    yield Line("objects", _requests(total("puts_per_second")), PUT_PRICE, (rate,))
+    yield Line("objects", _requests(total("gets_per_second")), GET_PRICE, (rate, images, misses))
+    yield Line("egress", _bytes(total("answers_bytes_per_second")), EGRESS_PRICE, (rate, size))
+    # whoever sends and whoever receives pay, each for all of it
+    crossed = 2.0 * total("zones_bytes_per_second") * SECONDS_PER_MONTH
+    yield Line("between zones", Quantity(amount=crossed, unit="B-each-direction"), ZONES_PRICE, (rate,))
+    yield Line("between regions", _bytes(total("regions_bytes_per_second")), REGIONS_PRICE, (rate, size))
+
+
+def _bytes(per_second: float) -> Quantity:
+    return Quantity(amount=per_second * SECONDS_PER_MONTH, unit="B")
+
+
+def _requests(per_second: float) -> Quantity:
+    return Quantity(amount=per_second * SECONDS_PER_MONTH, unit="requests")

@@ -1,0 +1,87 @@
+"""A comparison's page: settings that differ, each figure's relative change on one axis, and all of it as a table."""
+
+from __future__ import annotations
+
+import math
+
+from planning.diff.study import Diff, word
+from planning.studies import words
+from present import charts
+from present import page as pages
+from present.charts.forest import Change, forest
+from present.parts import Figure, Report, Row, Section, Table
+
+#: Lines of the chart; the table has all.
+_CHANGES_MAX = 24
+
+
+def page(diff: Diff) -> str:
+    """The whole as HTML."""
+    return pages.render(content(diff))
+
+
+def content(diff: Diff) -> Report:
+    """What the page tells."""
+    return Report(
+        title=f"{diff.names[0]} and {diff.names[1]}",
+        sentence=diff.sentence,
+        good=None,
+        caption=f"seed {diff.first.seed} · commit {diff.commit} · calibration {diff.calibration} · "
+        f"engine {diff.engine} · {diff.replications} pairs of replications",
+        says=diff.second.description,
+        sections=(_settings(diff), _chart(diff), _table(diff)),
+    )
+
+
+def _settings(diff: Diff) -> Section:
+    if not diff.settings:
+        return Section(title="Settings that differ", sentences=("None: both files say the same.",))
+    rows = tuple(Row(cells=(field, ours or "–", theirs or "–")) for field, ours, theirs in diff.settings)
+    head = ("field", *diff.names)
+    return Section(title="Settings that differ", tables=(Table(head=head, rows=rows, texts=frozenset({0, 1, 2})),))
+
+
+def _chart(diff: Diff) -> Section:
+    noise = sorted((each for each in diff.differences if not each.distinguishable), key=lambda each: each.chance)
+    changes = [
+        Change(
+            name=words.name_of(each.figure),
+            ratio=each.difference.value / each.first,
+            low=each.difference.low / each.first,
+            high=each.difference.high / each.first,
+            told=each.distinguishable,
+        )
+        for each in (*diff.told, *noise)
+        if each.first > 0 and not each.same and math.isfinite(each.difference.low)
+    ][:_CHANGES_MAX]
+    told = [f"{each.name} {each.ratio:+.1%}".replace("-", "−") for each in changes if each.told]
+    return Section(
+        title="What changes",
+        sentences=diff.notes,
+        figures=(
+            Figure(
+                caption="Relative change of each figure with its 95 % interval; grey ones are not distinguishable.",
+                alt=f"Distinguishable: {', '.join(told) or 'none'}.",
+                wide=charts.svg(forest(changes, palette=charts.CSS)),
+                narrow=charts.svg(forest(changes, palette=charts.CSS, width=150)),
+            ),
+        ),
+    )
+
+
+def _table(diff: Diff) -> Section:
+    rows = tuple(
+        Row(
+            cells=(
+                words.name_of(each.figure),
+                word(each),
+                *diff.values(each),
+                words.change(each.figure, each.difference),
+                f"{each.together:.2g}",
+            ),
+            mark="" if each.distinguishable else "faint",
+        )
+        for each in sorted(diff.differences, key=lambda each: (not each.distinguishable, each.figure))
+    )
+    head = ("figure", "verdict", *diff.names, "difference, 95 %", "p, Holm")
+    return Section(title="Figures", tables=(Table(head=head, rows=rows, texts=frozenset({0, 1})),))

@@ -1,0 +1,264 @@
+"""Two scenarios side by side: which settings differ, what that does to each figure, and whether it can be told."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from core.scenario import Scenario
+from planning.simulations import files
+from planning.simulations.complete import complete
+from planning.simulations.readings import COST, FRESHNESS, Reading
+from planning.simulations.results import Results
+from planning.simulations.runners import Runner
+from planning.simulations.task import Setup, tasks
+from planning.studies import words
+from planning.studies.difference import ALPHA, PAIRS_MIN, Difference, compare, narrow_enough
+from planning.studies.grid import differing
+from present.progress import Report
+from present.tables import WIDTH, ends, table
+
+RECORD_FILE: Final = "diff.json"
+PAGE_FILE: Final = "diff.html"
+#: With fewer a stopping rule stops by luck; see `sim.results.replications.StoppingRule`.
+COUNT_MIN: Final = 10
+#: More replications at once than are needed for the decision, so that all cores are busy.
+_STEP: Final = 5
+#: So many figures that differ are shown unless all are asked for.
+_SHOWN_MAX: Final = 12
+#: Fields that say what a scenario is called, and change nothing that is simulated.
+_NAMES: Final = frozenset({"scenario", "description"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diff:
+    """The whole; ``readings`` by side and replication."""
+
+    first: Scenario
+    second: Scenario
+    names: tuple[str, str]
+    settings: tuple[tuple[str, str | None, str | None], ...]
+    differences: tuple[Difference, ...]
+    readings: tuple[tuple[Reading, ...], tuple[Reading, ...]]
+    calibration: str
+    engine: str
+    commit: str
+    enough: bool | None = None  # whether the intervals got as narrow as was asked for; None where nothing was asked
+
+    @property
+    def replications(self) -> int:
+        """Pairs that were simulated."""
+        return len(self.readings[0])
+
+    @property
+    def told(self) -> tuple[Difference, ...]:
+        """The figures by which the two can be told apart: the headline's first, then the surest."""
+        order = {figure: place for place, figure in enumerate(self.headline)}
+        found = [each for each in self.differences if each.distinguishable]
+        return tuple(sorted(found, key=lambda each: (order.get(each.figure, len(order)), each.together, each.chance)))
+
+    @property
+    def family(self) -> int:
+        """How many figures were judged together: those that are not equal in every pair."""
+        return sum(not each.same for each in self.differences)
+
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """Figures to speak of first."""
+        known = {each.figure for each in self.differences}
+        watched = words.watched(self.first, self.readings[0])
+        wanted = [f"{name}.{measure}" for name in watched for measure in ("p99_seconds", "p95_seconds", "errors_ratio")]
+        return tuple(figure for figure in (*wanted, COST, FRESHNESS) if figure in known)
+
+    @property
+    def sentence(self) -> str:
+        """The answer, with its numbers."""
+        if not self.family:
+            return f"{self.names[1]} is the same as {self.names[0]}: every figure of every replication is equal."
+        if not self.told:
+            return (
+                f"{self.names[1]} is not distinguishable from {self.names[0]} by any of {self.family} figures "
+                f"over {self.replications} replications."
+            )
+        shown = self.told[:3]
+        parts = [f"{words.name_of(each.figure)} {words.change(each.figure, each.difference)}" for each in shown]
+        more = len(self.told) - len(shown)
+        rest = f"; and {more} more figures" if more > 0 else ""
+        return f"{self.names[1]} against {self.names[0]}: {', '.join(parts)}{rest}."
+
+    def values(self, each: Difference) -> tuple[str, str]:
+        """A figure of the first and of the second."""
+        first, second = (
+            words.value(each.figure, amount, patience_seconds=side.traffic.timeout_seconds)
+            for side, amount in ((self.first, each.first), (self.second, each.second))
+        )
+        return first, second
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader has to know of how this was judged."""
+        found: list[str] = []
+        if self.family:
+            found.append(
+                "Intervals are 95 % each, of paired differences under common random numbers. A figure counts as "
+                f"different where Holm's method over all {self.family} figures together says so, at {ALPHA:.0%}."
+            )
+        if any(each.figure.endswith("_ratio") and not each.same for each in self.differences):
+            found.append("Differences of shares are in percentage points (pp).")
+        for name, readings in zip(self.names, self.readings, strict=True):
+            unsteady = next((reading.unsteady for reading in readings if reading.unsteady), "")
+            if unsteady:
+                found.append(f"{name}: {unsteady}; its figures depend on how long it is simulated.")
+        if any(text.startswith(">") for each in self.differences for text in self.values(each)):
+            found += dict.fromkeys(words.time_limit(side) for side in (self.first, self.second))
+        if self.first.seed != self.second.seed:
+            found.append(f"Both are simulated from the seed of {self.names[0]}, {self.first.seed}.")
+        if self.enough is False:
+            found.append("The intervals are wider than asked for: no more replications were allowed.")
+        return tuple(found)
+
+
+def make(
+    first: Scenario,
+    second: Scenario,
+    *,
+    names: tuple[str, str],
+    replications: int,
+    until: float | None,
+    shared: Setup,
+    calibration: str,
+    commit: str,
+    runner: Runner,
+    results: Results,
+    report: Report | None = None,
+) -> Diff:
+    """Simulate both in pairs: ``replications`` of them or, where ``until`` is given, from `COUNT_MIN` on as many as it
+    takes, at most ``replications``, until the headline intervals are at most ± ``until`` of the first's figure."""
+    seed = first.seed
+    count = replications if until is None else min(COUNT_MIN, replications)
+    while True:
+        wanted = [
+            task
+            for scenario, name in ((first, names[0]), (second, names[1]))
+            for task in tasks(scenario, name, range(count), shared, seed=seed)
+        ]
+        found = complete(wanted, shared, runner=runner, results=results, report=report)
+        ours, theirs = found[:count], found[count:]
+        whole = Diff(
+            first=first,
+            second=second,
+            names=names,
+            settings=tuple(each for each in differing(first, second) if each[0] not in _NAMES),
+            differences=compare([each.figures for each in ours], [each.figures for each in theirs]),
+            readings=(ours, theirs),
+            calibration=calibration,
+            engine=shared.engine,
+            commit=commit,
+        )
+        if until is None:
+            return whole
+        watched = [each for each in whole.differences if each.figure in whole.headline and each.first > 0]
+        enough = narrow_enough(watched, until)
+        if enough or count >= replications:
+            return replace(whole, enough=enough)
+        count = min(replications, count + _STEP)
+
+
+def write(diff: Diff, folder: Path) -> None:
+    """Write the record and the page."""
+    from planning.diff.page import page
+
+    files.write_json(folder / RECORD_FILE, record(diff))
+    files.write_text(folder / PAGE_FILE, page(diff))
+
+
+def record(diff: Diff) -> dict[str, Any]:
+    """The comparison as JSON."""
+    return {
+        "first": diff.names[0],
+        "second": diff.names[1],
+        "seed": diff.first.seed,
+        "commit": diff.commit,
+        "engine": diff.engine,
+        "calibration": diff.calibration,
+        "replications": diff.replications,
+        "correction": "holm",
+        "family": diff.family,
+        "enough": diff.enough,
+        "sentence": diff.sentence,
+        "settings": [{"field": field, "first": ours, "second": theirs} for field, ours, theirs in diff.settings],
+        "figures": [
+            {
+                "figure": each.figure,
+                "first": each.first,
+                "second": each.second,
+                "difference": each.difference.value,
+                "low": each.difference.low,
+                "high": each.difference.high,
+                "pairs": each.pairs,
+                "p": each.chance,
+                "p_holm": each.together,
+                "distinguishable": each.distinguishable,
+                "saved_ratio": each.saved_ratio if math.isfinite(each.saved_ratio) else None,
+            }
+            for each in diff.differences
+        ],
+    }
+
+
+def word(each: Difference) -> str:
+    """The verdict on one figure."""
+    if each.same:
+        return "equal"
+    if not each.distinguishable:
+        return "not distinguishable"
+    return "more" if each.difference.value > 0 else "less"
+
+
+def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") -> str:
+    """The result for the terminal."""
+    right = f"seed {diff.first.seed}   {diff.commit}" + (f"   {took}" if took else "")
+    said = [ends(f"windtunnel diff {diff.names[0]} {diff.names[1]}", right), *_wrapped(diff.sentence)]
+    said += ["", "SETTINGS" if diff.settings else "SETTINGS  none differ"]
+    said += [f"  {field}: {ours or 'nothing'} → {theirs or 'nothing'}" for field, ours, theirs in diff.settings]
+    headline = dict.fromkeys(diff.headline)
+    noise = [each for each in diff.differences if not each.distinguishable and not each.same]
+    equal = [each for each in diff.differences if each.same]
+    sure = diff.told if show_all else diff.told[:_SHOWN_MAX]
+    shown = noise if show_all else [each for each in noise if each.figure in headline]
+    for title, rows, count in (("DIFFERENT", sure, len(diff.told)), ("NOT DISTINGUISHABLE", shown, len(noise))):
+        said += (
+            ["", *_figures(diff, title, rows)] if rows else ["", f"{title}  {count} figures (--all)"] if count else []
+        )
+        if 0 < len(rows) < count:
+            said.append(f"  … {count - len(rows)} more (--all)")
+    if equal:
+        said += ["", f"EQUAL  {len(equal)} figures, in every pair of replications"]
+    if not diff.differences:
+        said += ["", f"No figure is carried by {PAIRS_MIN} pairs of replications; simulate longer or more often."]
+    said += ["", *(line for note in diff.notes for line in _wrapped(note))]
+    said += [
+        f"{diff.replications} pairs of replications; durations of {diff.calibration}",
+        f"page    {folder / PAGE_FILE}",
+    ]
+    return "\n".join(said)
+
+
+def _figures(diff: Diff, title: str, found: Sequence[Difference]) -> list[str]:
+    body = [
+        [
+            f"  {words.name_of(each.figure)}",
+            *diff.values(each),
+            words.change(each.figure, each.difference),
+        ]
+        for each in found
+    ]
+    return table([title, "first", "second", "difference"], body)[0]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,187 @@
+"""Simulates cells until the watched percentiles are sure enough, or as many as were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from core.errors import UserError
+from core.profile import Profile, scaled
+from core.scenario import Scenario
+from planning.fleet.cell import Cell, cell_of
+from planning.fleet.doubled import Moved, doubled, moved
+from planning.fleet.seen import Seen
+from planning.fleet.whole import Fleet, verdicts, whole
+from planning.fleet.work import CellSetup, work
+from planning.simulations import engines
+from planning.simulations.runners import Here, Workers, cores
+from planning.simulations.task import Setup, Task, setup, tasks
+from present.progress import Report
+from records.profiles import Chosen
+from sim.model.prepared import ScaleError
+from sim.results.replications import StoppingRule, Verdict
+from sim.simulate import EngineName
+
+#: Target of a fleet where nobody says: half of the 95 % interval over the figure.
+UNTIL: Final = 0.02
+COUNT_MAX: Final = 100
+
+
+class Runner(Protocol):
+    """Simulates cells."""
+
+    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[tuple[Task, Seen]]:
+        """Each in the order in which they are done."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A fleet, and why no more cells of it were simulated. ``until`` is None where a number of them was asked for."""
+
+    fleet: Fleet
+    until: float | None
+    verdicts: Mapping[str, Verdict | None]  # by operation; None where it was not waited for
+    moved: tuple[Moved, ...] = ()  # by cells twice as large
+    moved_count: int = 0  # pairs of cells by which that was found
+
+    @property
+    def reached(self) -> bool:
+        """Whether every interval that was waited for is narrow enough."""
+        return all(verdict in (None, Verdict.NARROW) for verdict in self.verdicts.values())
+
+
+def simulate(
+    scenario: Scenario,
+    chosen: Chosen,
+    folder: Path,
+    *,
+    speed: float,
+    engine: EngineName,
+    replications: int | None,
+    until: float | None,
+    check_cells: bool,
+    workers: int | None,
+    report: Report,
+) -> Found:
+    """Simulate a fleet on a pool, or replications of one system, and write the first cell into ``folder``; of a fleet
+    until every p99 is ± `UNTIL` where nothing else is asked for. Raises UserError."""
+    if until is None and replications is None:
+        until = UNTIL
+    profile = chosen.profile if speed == 1.0 else scaled(chosen.profile, speed)
+    cell = _cell(scenario, profile)
+    plain = setup(cell.profile, engine, scenario=cell.scenario)
+    shared = CellSetup(
+        profile=plain.profile,
+        engine=plain.engine,
+        folder=str(folder),
+        seed=scenario.seed,
+        calibration=chosen.profile.id,
+        speed=speed,
+        own_profile=chosen.own,
+    )
+    if check_cells:
+        _splits(scenario)
+    engines.ready(engine, report)
+    count = workers or cores()
+    with Here(work) if count == 1 else Workers(count, work) as runner:
+        found = make(
+            scenario,
+            cell,
+            shared,
+            runner=runner,
+            at_once=count,
+            replications=replications,
+            until=until,
+            report=report,
+        )
+        return check(scenario, found, profile, engine, runner=runner, report=report) if check_cells else found
+
+
+def make(
+    scenario: Scenario,
+    cell: Cell,
+    shared: Setup,
+    *,
+    runner: Runner,
+    at_once: int,
+    replications: int | None,
+    until: float | None,
+    report: Report,
+) -> Found:
+    """Simulate ``replications`` cells; or, with ``until``, as many as it takes, at most ``replications``."""
+    rule = _rule(replications, until)
+    seen: list[Seen] = []
+    wanted = replications or rule.count_min if until is None else rule.count_min
+    while True:
+        seen += run(cell.scenario, range(len(seen), wanted), shared, runner=runner, report=report, of=wanted)
+        fleet = whole(scenario, cell.count, seen)
+        found = verdicts(fleet, rule)
+        if until is None or Verdict.MORE not in found.values():
+            return Found(fleet=fleet, until=until, verdicts=found if until is not None else {})
+        wanted = _more(fleet, found, rule, at_once)
+
+
+def _rule(replications: int | None, until: float | None) -> StoppingRule:
+    most = replications or COUNT_MAX
+    usual = StoppingRule(half_width_ratio_max=until or UNTIL)
+    try:
+        return StoppingRule(
+            half_width_ratio_max=until or UNTIL, count_min=min(usual.count_min, most), count_max=max(2, most)
+        )
+    except ValueError as error:
+        raise UserError(f"--replications {replications} with --until: {error}") from error
+
+
+def _more(fleet: Fleet, found: Mapping[str, Verdict | None], rule: StoppingRule, at_once: int) -> int:
+    """How many cells to have next: as many as the widest interval seems to need, in whole rounds of the pool, and at
+    most half as many again, because that interval is itself an estimate."""
+    have = len(fleet.seen)
+    widest = max(each.half_width_ratio or 0.0 for each in fleet.operations if found[each.name] is Verdict.MORE)
+    needed = have * (widest / rule.half_width_ratio_max) ** 2
+    rounds = max(1, round((min(needed, 1.5 * have) - have) / at_once))
+    return min(rule.count_max, have + rounds * at_once)
+
+
+def run(
+    scenario: Scenario, replications: range, shared: Setup, *, runner: Runner, report: Report, of: int, what: str = ""
+) -> list[Seen]:
+    """Simulate some cells, in their order."""
+    wanted = tasks(scenario, scenario.name, replications, shared)
+    found: dict[str, Seen] = {}
+    for done, (task, seen) in enumerate(runner.run(wanted, shared), start=1):
+        found[task.key] = seen
+        report(replications.start + done, of, f"{what or 'cells'} {replications.start + done} of {of}")
+    return [found[task.key] for task in wanted]
+
+
+def check(
+    scenario: Scenario, found: Found, profile: Profile, engine: EngineName, *, runner: Runner, report: Report
+) -> Found:
+    """The same with cells twice as large, under the seeds of those that were simulated; raises UserError."""
+    _splits(scenario)
+    fleet = found.fleet
+    larger = _cell(doubled(scenario), profile, size=2)
+    count, shared = len(fleet.seen), setup(larger.profile, engine, scenario=larger.scenario)
+    seen = run(larger.scenario, range(count), shared, runner=runner, report=report, of=count, what="larger cells")
+    return Found(
+        fleet=fleet,
+        until=found.until,
+        verdicts=found.verdicts,
+        moved=moved(fleet.seen, seen),
+        moved_count=count,
+    )
+
+
+def _cell(scenario: Scenario, profile: Profile, *, size: int = 1) -> Cell:
+    try:
+        return cell_of(scenario, profile, size=size)
+    except ScaleError as error:
+        raise UserError(f"{scenario.name}: {error}") from error
+
+
+def _splits(scenario: Scenario) -> None:
+    if scenario.system.cells < 2:
+        raise UserError("--check-cells: this is one cell, and there is nothing to split; see system.cells")

@@ -1,0 +1,269 @@
+"""What a command prints of a fleet, and the record of it: every figure with half of its 95 % interval."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from core import judge
+from core.scenario import Scenario
+from core.stats import Estimate
+from planning.fleet.doubled import Moved
+from planning.fleet.simulate import Found
+from planning.fleet.whole import QUANTILES, WATCHED, Fleet, OperationFigures, over, share, watched
+from planning.plan.words import money
+from present import figures
+from present.tables import WIDTH, ends, table
+from sim.results.replications import Verdict
+
+RECORD_FILE: Final = "fleet.json"
+_LABEL: Final = 7
+#: Tiers that are told.
+_BUSIEST: Final = 4
+#: The figures by which the error of the split is told first.
+_SPLIT: Final = ("p50", "p99", "busy")
+_RATES: Final = ((1e6, " M"), (1e3, " k"))
+
+
+def render(found: Found, *, commit: str, took_seconds: float, folder: Path) -> str:
+    """The result for the terminal."""
+    fleet = found.fleet
+    right = f"seed {fleet.scenario.seed}   {commit}   {figures.took(took_seconds)}"
+    said = [ends(f"windtunnel simulate {fleet.scenario.name}", right), *_wrapped("", sentence(found))]
+    said += _expectations(fleet)
+    rows = [_row(each) for each in fleet.operations]
+    said += ["", *table(["OPERATION", "rate/s", *(f"p{q * 100:g} ms" for q in QUANTILES)], rows)[0], ""]
+    busy = (f"{tier} {figures.share_around(ratio)}" for tier, ratio in list(fleet.busy_ratio.items())[:_BUSIEST])
+    said += _wrapped("BUSY", ", ".join(busy))
+    if fleet.hit_ratio:
+        hits = sorted(fleet.hit_ratio.items(), key=lambda each: each[1].value)
+        said += _wrapped("HITS", ", ".join(f"{name} {figures.share_around(ratio)}" for name, ratio in hits))
+    shares = (f"{each.name} {figures.errors(each.errors_ratio)}" for each in fleet.operations)
+    said += _wrapped("ERRORS", ", ".join(shares))
+    said += _wrapped("COST", _cost(fleet))
+    if found.moved:
+        said += _wrapped("SPLIT", _split(found))
+    for note in notes(found):
+        said += _wrapped("NOTE", note)
+    said += ["", f"run     {folder}"]
+    return "\n".join(said)
+
+
+def _each(fleet: Fleet) -> str:
+    return "cell" if fleet.count > 1 else "replication"
+
+
+def _watched(found: Found) -> list[OperationFigures]:
+    """Operations whose p99 decides, or would decide, whether there are enough cells."""
+    return [each for each in found.fleet.operations if watched(found.fleet, each)]
+
+
+def sentence(found: Found) -> str:
+    """What was found, and how surely."""
+    fleet = found.fleet
+    count = len(fleet.seen)
+    what = f"{count} of {fleet.count:,} cells" if fleet.count > 1 else f"{count} replications"
+    requests = sum(each.answers_count for each in fleet.seen)
+    begin = f"{what}, {requests:,} requests"
+    if count == 1:
+        return f"{begin}; one alone gives no intervals"
+    known = [each.half_width_ratio for each in _watched(found) if each.half_width_ratio is not None]
+    if not known:
+        return f"{begin}; too few for any p99"
+    widest = f"the widest p99 that counts is ±{max(known) * 100:.2g} %"
+    if found.until is None:
+        return f"{begin}; {widest}"
+    mark = "✓" if found.reached else "✗"
+    asked = f"asked for ±{found.until * 100:.3g} %"
+    return f"{mark} {begin}; {widest}, {asked}"
+
+
+def notes(found: Found) -> tuple[str, ...]:
+    """What a reader has to know of the figures."""
+    fleet = found.fleet
+    told = [f"± is half of the 95 % interval, over {_each(fleet)}s"]
+    few = [each for each in fleet.operations if each not in _watched(found)]
+    if few and found.until is not None:
+        names = ", ".join(f"{each.name} ({each.least_count:,})" for each in few)
+        told.append(f"not waited for, because one {_each(fleet)} has too few requests for its p99: {names}")
+    wide = [name for name, verdict in found.verdicts.items() if verdict is Verdict.SPENT]
+    if wide:
+        told.append(f"wider than asked for, and no more {_each(fleet)}s were allowed: {', '.join(wide)}")
+    if fleet.unsteady:
+        told.append(f"{fleet.unsteady}; so the figures depend on how long a run is")
+    elif fleet.settled_seconds is None and not _changes(fleet.scenario):
+        told.append("MSER-5 sees no steady state: simulate longer")
+    elif fleet.settled_seconds is not None and fleet.settled_seconds > 0:
+        told.append(f"MSER-5 sees a steady state from {fleet.settled_seconds:g} s on only: lengthen the warm-up")
+    return tuple(told)
+
+
+def _changes(scenario: Scenario) -> bool:
+    """Whether what a scenario asks for changes with time."""
+    load = scenario.traffic
+    return load.arrivals == "diurnal" or load.viral is not None or bool(scenario.faults)
+
+
+def _row(operation: OperationFigures) -> list[str]:
+    quantiles = [figures.around(operation.quantiles[q], 1e-3) for q in QUANTILES]
+    return [operation.name, _rate(operation.per_second), *quantiles]
+
+
+def expectations(fleet: Fleet) -> list[tuple[judge.Verdict, Estimate | None, str]]:
+    """Each expectation with its figure of the whole fleet, where there is one, and what is said of it.
+
+    A percentile or a share is that of all requests together; where requests in faults are left out, the mean of what
+    each cell found. Of what has no mean, such as acknowledged writes that were lost, it is said in how many it held.
+    """
+    found = []
+    for each in zip(*(seen.verdicts for seen in fleet.seen), strict=True):
+        figure = _figure(each, fleet)
+        reason = next((verdict.reason for verdict in each if verdict.held is None), "")
+        held = sum(verdict.held is True for verdict in each)
+        if figure is None:
+            said = f"not judged: {reason}" if reason else f"held in {held} of {len(each)}"
+        else:
+            limit = each[0].limit
+            said = "held" if figure.high < limit else "missed" if figure.low >= limit else "not sure"
+        found.append((each[0], figure, said))
+    return found
+
+
+def _figure(each: Sequence[judge.Verdict], fleet: Fleet) -> Estimate | None:
+    first = each[0]
+    expected = fleet.scenario.expectations.get(first.operation)
+    known = next((operation for operation in fleet.operations if operation.name == first.operation), None)
+    if expected is None or known is None or first.measure == "lost":
+        return None
+    if expected.outside and fleet.scenario.faults:
+        values = [verdict.value for verdict in each if verdict.held is not None and verdict.value is not None]
+        if len(values) < len(each):
+            return None
+        return share(values, sum(verdict.count for verdict in each)) if first.measure == "errors" else over(values)
+    if first.measure == "errors":
+        return known.errors_ratio
+    return known.quantiles[float(first.measure.removeprefix("p")) / 100]
+
+
+def _expectations(fleet: Fleet) -> list[str]:
+    lines = []
+    for first, figure, said in expectations(fleet):
+        value = f"{figures.found(figure.value, figure, first.unit)}   " if figure is not None else ""
+        everywhere = said == f"held in {len(fleet.seen)} of {len(fleet.seen)}"
+        mark = "✓" if said == "held" or everywhere else "✗" if said.startswith(("missed", "held in")) else "·"
+        lines.append(f"{mark} {first.name:<32}{figures.limit_of(first.limit, first.unit):>9}   {value}{said}")
+    return ["", *lines] if lines else []
+
+
+def _cost(fleet: Fleet) -> str:
+    if fleet.dollars_month is None:
+        return f"not priced: {fleet.not_priced}"
+    month = fleet.dollars_month
+    value = f"{money(month.value)}{figures.half(month)}"
+    return f"{value} a month, if it were this load all month (prices {fleet.scenario.prices})"
+
+
+def _split(found: Found) -> str:
+    wanted = [each for each in found.moved if each.figure.rpartition(" ")[2] in _SPLIT]
+    tier = next(iter(found.fleet.busy_ratio))
+    shown = [each for each in wanted if not each.figure.endswith(" busy") or each.figure == f"{tier} busy"]
+    parts = ", ".join(f"{each.figure} {_move(each)}" for each in shown)
+    return f"cells twice as large, {found.moved_count} pairs under common seeds, move {parts}"
+
+
+def _move(moved: Moved) -> str:
+    if not moved.usual:
+        return figures.MISSING
+    change = moved.difference
+    bounds = (change.mean, change.low, change.high)
+    middle, low, high = (figures.signed(each / moved.usual * 100, digits=1) for each in bounds)
+    return f"{middle} [{low}, {high}] %"
+
+
+def _rate(found: Estimate) -> str:
+    unit, letters = next(((size, name) for size, name in _RATES if found.value >= size * 0.9995), (1.0, ""))
+    return figures.around(found, unit, letters)
+
+
+def _wrapped(label: str, text: str) -> Iterable[str]:
+    first, rest = (f"{label:<{_LABEL}}", " " * _LABEL) if label else ("", "  ")
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def record(found: Found, *, commit: str, calibration: str, took_seconds: float) -> dict[str, Any]:
+    """The whole as JSON."""
+    fleet = found.fleet
+    return {
+        "scenario": fleet.scenario.name,
+        "seed": fleet.scenario.seed,
+        "commit": commit,
+        "engine": fleet.seen[0].engine,
+        "calibration": calibration,
+        "wall_seconds": round(took_seconds, 3),
+        "sentence": sentence(found),
+        "cells": fleet.count,
+        "simulated": len(fleet.seen),
+        "seeds": [each.seed for each in fleet.seen],
+        "duration_seconds": fleet.scenario.traffic.duration_seconds,
+        "answers_count": sum(each.answers_count for each in fleet.seen),
+        "until_ratio": found.until,
+        "reached": found.reached,
+        "operations": [_operation(each, found.verdicts) for each in fleet.operations],
+        "expectations": [
+            {"name": first.name, "limit": first.limit, "unit": first.unit, "found": _estimate(figure), "said": said}
+            for first, figure, said in expectations(fleet)
+        ],
+        "busy_ratio": {tier: _estimate(ratio) for tier, ratio in fleet.busy_ratio.items()},
+        "hit_ratio": {cache: _estimate(ratio) for cache, ratio in fleet.hit_ratio.items()},
+        "dollars_month": _estimate(fleet.dollars_month),
+        "prices": fleet.scenario.prices,
+        "not_priced": fleet.not_priced,
+        "no_steady_state": fleet.unsteady,
+        "settled_seconds": fleet.settled_seconds,
+        "split": [_moved(each) for each in found.moved],
+        "notes": list(notes(found)),
+    }
+
+
+def _operation(each: OperationFigures, verdicts: Mapping[str, Verdict | None]) -> dict[str, Any]:
+    verdict = verdicts.get(each.name)
+    return {
+        "operation": each.name,
+        "count": each.count,
+        "least_count": each.least_count,
+        "per_second": _estimate(each.per_second),
+        "answered_per_second": _estimate(each.answered_per_second),
+        "errors_ratio": _estimate(each.errors_ratio),
+        **{f"p{q * 100:g}_seconds": _estimate(each.quantiles[q]) for q in QUANTILES},
+        f"p{WATCHED * 100:g}_half_width_ratio": _finite(each.half_width_ratio),
+        "waited_for": verdict is not None,
+        "narrow": None if verdict is None else verdict is Verdict.NARROW,
+    }
+
+
+def _moved(each: Moved) -> dict[str, Any]:
+    return {
+        "figure": each.figure,
+        "usual": each.usual,
+        "difference": each.difference.mean,
+        "low": _finite(each.difference.low),
+        "high": _finite(each.difference.high),
+        "distinguishable": each.difference.distinguishable,
+    }
+
+
+def _estimate(found: Estimate | None) -> dict[str, float | None] | None:
+    """Without bounds where one cell alone gives none."""
+    if found is None:
+        return None
+    low, high = (found.low, found.high) if math.isfinite(found.high) else (None, None)
+    return {"value": found.value, "low": low, "high": high}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

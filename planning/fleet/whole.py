@@ -1,0 +1,219 @@
+"""The fleet, told of the cells of it that were simulated: every figure with its 95 % interval over cells.
+
+Cells are independent and alike, so a figure of the fleet is exact in the mean: what adds up (requests, busy cores,
+dollars) is N times a cell's, and a percentile is one of all cells' requests together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from core import stats
+from core.scenario import Scenario
+from core.stats import Estimate
+from planning.cost import bill, prices, quantities
+from planning.cost.quantities import Quantities
+from planning.fleet.seen import Seen
+from planning.plan.demand import contents
+from sim.results.outcomes import MOMENTS, Floats
+from sim.results.replications import StoppingRule, Verdict, half_width_ratio, pooled_interval, pseudo_values
+from sim.results.warmup import mser
+
+QUANTILES: Final = (0.5, 0.95, 0.99)
+#: The percentile whose interval says whether there are enough cells.
+WATCHED: Final = 0.99
+#: Standard errors beyond which two means differ.
+_DOUBT: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationFigures:
+    """One operation of the whole fleet."""
+
+    name: str
+    count: int  # requests of all cells that were simulated
+    per_second: Estimate  # asked of the fleet
+    answered_per_second: Estimate
+    errors_ratio: Estimate
+    least_count: int  # requests of the cell that had the fewest
+    quantiles: Mapping[float, Estimate | None]  # seconds; None where too few requests carry it
+
+    @property
+    def carried(self) -> bool:
+        """Whether a cell's own requests carry the percentile by which it is seen that there are enough cells."""
+        return stats.supported(self.least_count, WATCHED)
+
+    @property
+    def half_width_ratio(self) -> float | None:
+        """Of that percentile: half of the interval over the figure."""
+        found = self.quantiles[WATCHED]
+        return None if found is None else half_width_ratio(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """All figures. ``scenario`` is the fleet's, ``count`` its cells, ``seen`` those that were simulated."""
+
+    scenario: Scenario
+    count: int
+    seen: tuple[Seen, ...]
+    operations: tuple[OperationFigures, ...]
+    busy_ratio: Mapping[str, Estimate]  # by tier, the busiest first
+    hit_ratio: Mapping[str, Estimate]  # by cache
+    dollars_month: Estimate | None  # of this load, all month
+    not_priced: str  # why there are none
+    settled_seconds: float | None  # from when on a cell is steady, from t0; None where that was not seen
+
+    @property
+    def unsteady(self) -> str:
+        """What saturates in a cell; empty where there is a steady state."""
+        return next((each.unsteady for each in self.seen if each.unsteady), "")
+
+
+def whole(scenario: Scenario, count: int, seen: Sequence[Seen]) -> Fleet:
+    """Tell a fleet of ``count`` cells of those that were seen."""
+    names = sorted({name for each in seen for name in each.services})
+    tiers = {tier: over([each.busy_ratio[tier] for each in seen]) for tier in seen[0].busy_ratio}
+    caches = sorted({name for each in seen for name in each.look_ups})
+    dollars, why_not = _dollars(scenario, count, seen)
+    return Fleet(
+        scenario=scenario,
+        count=count,
+        seen=tuple(seen),
+        operations=tuple(_operation(name, scenario, count, seen) for name in names),
+        busy_ratio=dict(sorted(tiers.items(), key=lambda each: -each[1].value)),
+        hit_ratio={name: _hits(name, seen) for name in caches},
+        dollars_month=dollars,
+        not_priced=why_not,
+        settled_seconds=_settled_seconds(scenario, seen),
+    )
+
+
+def watched(fleet: Fleet, operation: OperationFigures) -> bool:
+    """Whether an operation's percentile says that there are enough cells: one that a cell's own requests carry, or,
+    where no operation has so many, one that those of all cells do."""
+    if any(each.carried for each in fleet.operations):
+        return operation.carried
+    return operation.least_count > 0 and operation.quantiles[WATCHED] is not None
+
+
+def verdicts(fleet: Fleet, rule: StoppingRule) -> dict[str, Verdict | None]:
+    """What the rule says of each operation's percentile; None where it is not watched."""
+    return {
+        each.name: rule.verdict(pseudo_values([seen.services[each.name].latency for seen in fleet.seen], WATCHED))
+        if watched(fleet, each)
+        else None
+        for each in fleet.operations
+    }
+
+
+def _operation(name: str, scenario: Scenario, count: int, seen: Sequence[Seen]) -> OperationFigures:
+    seconds = scenario.traffic.duration_seconds
+    services = [each.services[name] for each in seen if name in each.services]
+    missing = len(seen) - len(services)  # cells in which nobody asked for it
+    least = 0 if missing else min(service.count for service in services)
+    latencies = [service.latency for service in services]
+    total = sum(service.count for service in services)
+    return OperationFigures(
+        name=name,
+        count=total,
+        per_second=over([service.count / seconds * count for service in services] + [0.0] * missing),
+        answered_per_second=over([service.answered_count / seconds * count for service in services] + [0.0] * missing),
+        errors_ratio=share([service.errors_ratio for service in services], total),
+        least_count=least,
+        quantiles={
+            q: _positive(pooled_interval(latencies, q)) if stats.supported(total, q) else None for q in QUANTILES
+        },
+    )
+
+
+def _positive(found: Estimate) -> Estimate:
+    """An interval does not go below zero, as no figure does."""
+    return replace(found, low=max(0.0, found.low))
+
+
+def over(values: Sequence[float]) -> Estimate:
+    """Mean over cells."""
+    return _positive(stats.mean_interval(values))
+
+
+def share(ratios: Sequence[float], total: int) -> Estimate:
+    """Mean of a share over cells; where none was seen at all, at most three of as many."""
+    if not any(ratios):
+        return Estimate(value=0.0, low=0.0, high=stats.unseen_ratio_max(total))
+    found = over(ratios)
+    return replace(found, high=min(1.0, found.high))
+
+
+def _hits(name: str, seen: Sequence[Seen]) -> Estimate:
+    pairs = [each.look_ups[name] for each in seen if name in each.look_ups]
+    found = over([hits / (hits + misses) for hits, misses in pairs])
+    return replace(found, high=min(1.0, found.high))
+
+
+def _dollars(scenario: Scenario, count: int, seen: Sequence[Seen]) -> tuple[Estimate | None, str]:
+    try:
+        book = prices.read(scenario.prices)
+        bills = [bill.bill(fleet_of(each.quantities, scenario, count), book) for each in seen]
+        return over([each.total_dollars_month for each in bills]), ""
+    except prices.PriceError as error:
+        return None, str(error)
+
+
+def fleet_of(cell: Quantities, scenario: Scenario, count: int) -> Quantities:
+    """What the fleet uses: N times a cell's; bytes as the scenario states them where it does."""
+    sizes = cell.sizes
+    if scenario.demand is not None:
+        told = contents.sizes_of(scenario, scenario.demand)
+        sizes = quantities.Sizes(
+            image_bytes=told.image_bytes,
+            original_bytes=told.original_bytes,
+            variants_bytes=told.variants_bytes,
+            feed_bytes=told.feed_bytes,
+            answer_bytes=told.answer_bytes,
+            assumed=tuple(f"{name}_bytes" for name in told.assumed),
+        )
+    nodes = scenario.system.redis.nodes * len(scenario.system.regions)
+    return replace(
+        cell,
+        cores={name: cores * count for name, cores in cell.cores.items()},
+        per_second={name: rate * count for name, rate in cell.per_second.items()},
+        answered_per_second={name: rate * count for name, rate in cell.answered_per_second.items()},
+        redis_memory_bytes=float(scenario.system.redis.memory_bytes * nodes * count),
+        sizes=sizes,
+        people=scenario.population.people,
+    )
+
+
+def _settled_seconds(scenario: Scenario, seen: Sequence[Seen]) -> float | None:
+    """From when on a cell is steady, by MSER-5 over the mean of all cells; None where that cannot be seen: traffic that
+    changes, or a run that is too short.
+
+    Of a series without a trend MSER may leave out any part, so what it leaves out of the judged time counts only where
+    its mean is another one beyond doubt.
+    """
+    load = scenario.traffic
+    if load.arrivals == "diurnal" or load.viral is not None or scenario.faults:
+        return None
+    means = np.array([each.means for each in seen])
+    known = np.isfinite(means).any(axis=0)  # moments in which somebody came
+    series = np.nanmean(means[:, known], axis=0)
+    found, begin = mser(series), int(known[: math.ceil(load.warm_up_seconds) * MOMENTS].sum())
+    if found.too_short:
+        return None
+    early, late = (_seconds(part) for part in (series[begin : found.drop_count], series[found.drop_count :]))
+    if len(early) and abs(early.mean() - late.mean()) < _DOUBT * late.std() * math.sqrt(1 / len(early) + 1 / len(late)):
+        return 0.0
+    return (found.drop_count - begin) / MOMENTS
+
+
+def _seconds(series: Floats) -> Floats:
+    """Means of whole seconds; what is left over at the end is left out."""
+    whole = len(series) // MOMENTS * MOMENTS
+    means: Floats = series[:whole].reshape(-1, MOMENTS).mean(axis=1)
+    return means

@@ -1,0 +1,49 @@
+"""One cell of a fleet: what a worker does with it. The first one is written as a run, so that it can be looked at."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import run
+from core.profile import decode
+from core.scenario import explain, parse
+from planning.fleet.seen import Seen, seen
+from planning.simulations import one as simulate
+from planning.simulations.replicate import replication_of
+from planning.simulations.task import Setup, Task
+from records import provenance
+from sim.simulate import simulate as simulate_model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellSetup(Setup):
+    """What all cells share, and where the one with ``seed`` is written."""
+
+    folder: str
+    seed: int
+    calibration: str
+    speed: float
+    own_profile: bool
+
+
+def work(task: Task, shared: Setup) -> Seen:
+    """Simulate a cell; raises what the model raises."""
+    started, clock = provenance.now(), time.monotonic()
+    scenario = replication_of(parse(task.text), 0, seed=task.seed)
+    result = simulate_model(scenario, decode(shared.profile), engine=shared.engine)
+    if isinstance(shared, CellSetup) and task.seed == shared.seed:
+        simulate.write(
+            Path(shared.folder),
+            scenario,
+            explain(scenario),
+            result,
+            calibration=shared.calibration,
+            speed=shared.speed,
+            own_profile=shared.own_profile,
+            written=run.Written(
+                started=started, finished=provenance.now(), wall_seconds=round(time.monotonic() - clock, 3)
+            ),
+        )
+    return seen(scenario, result)

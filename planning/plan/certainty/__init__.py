@@ -1,0 +1,1 @@
+"""How sure a plan is: the same fleet in many draws of its uncertain inputs, and what moves each figure."""

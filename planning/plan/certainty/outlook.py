@@ -1,0 +1,233 @@
+"""The outlook of one region: how busy and how late everything is, now, at the peak and in the worst hour, and how much
+more each tier and the whole could take before something gives way.
+
+The knee is the largest load at which every percentile still holds and nothing is full; of a tier, the utilisation at
+which that ends if its load alone grows. Headroom is what is between a load and the knee.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from core.names import Server
+from core.operations import steps_of
+from planning.plan.brief import Brief, Case
+from planning.plan.demand.workload import Moment
+from planning.plan.queueing.distributions import Floats
+from planning.plan.queueing.latency import Fleet
+from planning.plan.queueing.loads import Load
+from planning.plan.sizing import fleets, size, targets
+from planning.plan.sizing.fleets import Unit
+from planning.plan.sizing.size import Region, Tier
+from planning.plan.sizing.targets import Limit
+
+#: Loads that are looked at for the knee, over that of the worst hour, and utilisations of one tier.
+_FACTORS: Final = np.geomspace(0.02, 20.0, 120)
+_LEVELS: Final = np.linspace(0.01, 0.995, 60)
+_REFINED: Final = 33
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Percentile:
+    """One limit of the intent and what is expected of it at each moment."""
+
+    limit: Limit
+    seconds: Mapping[Moment, float]
+    beyond_ratio: Mapping[Moment, float]  # of requests that take longer than the limit
+
+    @property
+    def held(self) -> bool:
+        """Whether it holds in the worst hour."""
+        return self.beyond_ratio[Moment.LOST] <= 1.0 - self.limit.level
+
+    def burn(self, moment: Moment) -> float:
+        """Error budget that is spent, over the budget: 1 is all of it."""
+        return self.beyond_ratio[moment] / (1.0 - self.limit.level)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierOutlook:
+    """One tier. ``headroom`` is by how much its load may grow, as a ratio, before ``binds`` gives way."""
+
+    name: str
+    utilisation: Mapping[Moment, float]
+    knee_utilisation: float
+    binds: str
+    headroom: Mapping[Moment, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Latency against load, for a picture: load over the worst hour's, seconds by percentile."""
+
+    limit: Limit
+    load: tuple[float, ...]
+    seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """One region; ``tiers`` in the order in which they give way as the load grows."""
+
+    region: str
+    percentiles: tuple[Percentile, ...]
+    tiers: tuple[TierOutlook, ...]
+    knee: float  # load over the worst hour's at which the first thing gives way
+    curves: tuple[Curve, ...]
+
+    @property
+    def bottleneck(self) -> TierOutlook:
+        """What gives way first."""
+        return self.tiers[0]
+
+
+def of(brief: Brief, region: Region) -> Outlook:
+    """The outlook of a planned region."""
+    wanted = targets.limits(brief)
+    case = Case()
+    units = {name: tier.unit for name, tier in region.tiers.items()}
+    seen = {moment: fleet_at(brief, region, moment, units, case) for moment in Moment}
+    gone = {name for name, tier in region.tiers.items() if tier.nothing_left}
+    percentiles = tuple(_percentile(brief, limit, seen, case, gone) for limit in wanted)
+    knees = {name: _knee_of(brief, region, tier, seen[Moment.LOST], wanted) for name, tier in region.tiers.items()}
+    found = [_tier(region.tiers[name], name, seen, knee) for name, knee in knees.items()]
+    # of those that give way together, as counts are whole numbers, the dearest first
+    found.sort(key=lambda each: (round(each.headroom[Moment.LOST], 2), -_dollars(region.tiers[each.name])))
+    return Outlook(
+        region=region.name,
+        percentiles=percentiles,
+        tiers=tuple(found),
+        knee=_knee(brief, region, units, wanted, found),
+        curves=tuple(_curve(brief, region, units, limit) for limit in wanted),
+    )
+
+
+def _dollars(tier: Tier) -> float:
+    if tier.machines:
+        return tier.machines * tier.shape.dollars_month
+    return tier.instances * tier.shape.dollars_month / tier.shape.vcpu
+
+
+def left(tier: Tier, moment: Moment) -> float:
+    """Instances that share the load: all of them, or in the worst hour those that the plan counts on."""
+    if moment is Moment.LOST or tier.name in (Server.REDIS, Server.POSTGRES):
+        return float(tier.working)
+    return float(tier.instances)
+
+
+def fleet_at(brief: Brief, region: Region, moment: Moment, units: Mapping[str, Unit], case: Case) -> Fleet:
+    """The fleet with what works of it at a moment, under that moment's load."""
+    load_of = fleets.load(brief, brief.workload.rates(region.name, moment), case)
+    counts = {name: left(tier, moment) for name, tier in region.tiers.items()}
+    return fleets.fleet(brief, load_of, counts, units, case)
+
+
+def _percentile(
+    brief: Brief, limit: Limit, seen: Mapping[Moment, Fleet], case: Case, gone: Collection[str]
+) -> Percentile:
+    mixtures = {moment: targets.latency(brief, whole, limit.name, case) for moment, whole in seen.items()}
+    seconds = {moment: float(each.quantile(limit.level)[0]) for moment, each in mixtures.items()}
+    beyond = {moment: float(1.0 - each.below(limit.seconds)[0]) for moment, each in mixtures.items()}
+    if _visited(brief, (limit,)).intersection(gone):
+        seconds[Moment.LOST], beyond[Moment.LOST] = np.inf, 1.0
+    return Percentile(limit=limit, seconds=seconds, beyond_ratio=beyond)
+
+
+def _knee_of(brief: Brief, region: Region, tier: Tier, worst: Fleet, wanted: tuple[Limit, ...]) -> float:
+    """Utilisation of one tier at which a limit is missed, the others as they are in the worst hour."""
+    load = region.load_of.get(tier.name, Load())
+    if not load.cores[0] or tier.name not in _visited(brief, wanted):
+        return 1.0
+    wanted = tuple(limit for limit in wanted if _at_rest(brief, tier, load, worst, limit))
+    if not wanted:
+        return 1.0  # what is missed even so is not this tier's doing
+    levels = _LEVELS
+    for _ in range(2):
+        counts = load.cores / (tier.unit.work * levels)
+        gateways = worst.groups[str(Server.GATEWAY)].instances
+        group = fleets.group(brief, tier.name, load, count=counts, unit=tier.unit, case=Case(), gateways=gateways)
+        good = targets.holds(brief, worst.with_group(tier.name, group), wanted, Case())
+        passed = np.flatnonzero(np.broadcast_to(good, levels.shape) > 0)
+        last = int(passed[-1])
+        reached = min(1.0, float(group.utilisation[last]))
+        if last == len(levels) - 1:
+            break
+        levels = np.linspace(levels[last], levels[last + 1], _REFINED)
+    return reached
+
+
+def _at_rest(brief: Brief, tier: Tier, load: Load, worst: Fleet, limit: Limit) -> bool:
+    """Whether a limit holds with next to nothing to do in one tier."""
+    count = load.cores / (tier.unit.work * _LEVELS[:1])
+    gateways = worst.groups[str(Server.GATEWAY)].instances
+    group = fleets.group(brief, tier.name, load, count=count, unit=tier.unit, case=Case(), gateways=gateways)
+    return bool(targets.holds(brief, worst.with_group(tier.name, group), (limit,), Case())[0])
+
+
+def _visited(brief: Brief, wanted: tuple[Limit, ...]) -> set[str]:
+    """Groups that a request with a limit waits for."""
+    names = {step for limit in wanted for step in steps_of(limit.name)}
+    legs = [leg for name in names for path in brief.demands.operations[name].paths for leg in path.leg.every()]
+    return {brief.group_of[visit.process] for leg in legs for visit in leg.visits}
+
+
+def _tier(tier: Tier, name: str, seen: Mapping[Moment, Fleet], knee: float) -> TierOutlook:
+    busy = {moment: float(np.ravel(whole.groups[name].utilisation)[0]) for moment, whole in seen.items()}
+    if tier.nothing_left:
+        busy[Moment.LOST] = np.inf
+    headroom = {moment: knee / each - 1.0 if each > 0.0 else np.inf for moment, each in busy.items()}
+    binds = "CPU"
+    # what is no CPU is held whether or not all of it is up, and grows with the worst hour's load
+    for need in tier.needs:
+        if need.resource in ("CPU", "majority") or not need.exact:
+            continue
+        nodes = tier.working / size.loops_of(tier.shape) if name == Server.REDIS else float(tier.working)
+        free = -1.0 if tier.nothing_left else nodes / need.exact - 1.0
+        if free < headroom[Moment.LOST]:
+            binds = need.resource
+            headroom = {
+                moment: (1.0 + free) * busy[Moment.LOST] / busy[moment] - 1.0 if busy[moment] else np.inf
+                for moment in headroom
+            }
+    return TierOutlook(name=name, utilisation=busy, knee_utilisation=knee, binds=binds, headroom=headroom)
+
+
+def _grown(brief: Brief, region: Region, units: Mapping[str, Unit], factors: Floats) -> Fleet:
+    load_of = fleets.load(brief, brief.workload.rates(region.name, Moment.LOST), Case(rate=factors))
+    counts = {name: left(tier, Moment.LOST) for name, tier in region.tiers.items()}
+    return fleets.fleet(brief, load_of, counts, units, Case(rate=factors))
+
+
+def _knee(
+    brief: Brief,
+    region: Region,
+    units: Mapping[str, Unit],
+    wanted: tuple[Limit, ...],
+    found: list[TierOutlook],
+) -> float:
+    if any(tier.nothing_left for tier in region.tiers.values()):
+        return 0.0
+    factors = _FACTORS
+    full = min((1.0 + each.headroom[Moment.LOST] for each in found if each.binds != "CPU"), default=np.inf)
+    for _ in range(2):
+        good = targets.holds(brief, _grown(brief, region, units, factors), wanted, Case(rate=factors))
+        passed = np.flatnonzero(np.broadcast_to(good, factors.shape) > 0)
+        if not len(passed):
+            return 0.0
+        last = int(passed[-1])
+        if last == len(factors) - 1:
+            return float(min(factors[-1], full))
+        factors = np.linspace(factors[last], factors[last + 1], _REFINED)
+    return float(min(factors[0], full))
+
+
+def _curve(brief: Brief, region: Region, units: Mapping[str, Unit], limit: Limit) -> Curve:
+    factors = np.linspace(0.05, 2.0, 79)
+    whole = _grown(brief, region, units, factors)
+    seconds = targets.latency(brief, whole, limit.name, Case(rate=factors)).quantile(limit.level)
+    kept = np.isfinite(seconds)
+    return Curve(limit=limit, load=tuple(factors[kept].tolist()), seconds=tuple(seconds[kept].tolist()))

@@ -1,0 +1,236 @@
+"""Uncertainty of a plan's inputs: are the limits sure to hold, how often is the fleet short, what moves the bill?
+
+Every sample is one world: the inputs are drawn from their ranges and the closed forms are evaluated for all worlds at
+once, on the planned fleet (do the limits hold, is anything full?) and on the fleet that this world would have needed.
+This is uncertainty of the inputs alone; the error of the closed forms is told apart (`latency.ERROR_RATIO`), and so is
+the age of prices (`planning.cost.age`), which is in no world and has a bar of its own in the bill's tornado.
+
+A fleet is *short* in a world in which it misses a limit, or a tier is busier than the intent's `busy`, or something is
+full. A world's *need* is the factor by which the planned fleet would have to grow for it. If a dollar of missing fleet
+is regretted as w dollars that idle, regret is least at the w/(1 + w) quantile of the need (the newsvendor's answer),
+and that fleet is short in 1/(1 + w) of all worlds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from core.scenario.intent import Range
+from planning.cost.age import Aged
+from planning.plan.brief import Brief
+from planning.plan.certainty.draws import BILL, DOWN, Found, World
+from planning.plan.queueing.distributions import Floats
+from planning.plan.sizing.availability import MONTH_MINUTES
+from planning.plan.sizing.size import Region, Shapes, Spares
+from planning.plan.sizing.spending import Spending
+
+#: Base samples of Saltelli's scheme: with k inputs (k + 2) × as many worlds are evaluated.
+SAMPLES: Final = 1_024
+#: What a tornado's bar of the prices' age is called; it is no input that is drawn.
+PRICE_AGE: Final = "age of prices"
+_SEED: Final = 20_261_121
+#: 95 % quantile of the standard normal distribution.
+_Z95: Final = 1.6448536269514722
+_UNITS: Final[Mapping[str, str]] = {BILL: "dollars", DOWN: "minutes"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """Sobol indices of one input: the share of an output's variance that is its own, and with all interactions."""
+
+    name: str
+    first: float
+    total: float
+    total_error: float  # half width of a 95 % interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """An output with one input at its low and at its high end, all others in the middle."""
+
+    name: str
+    low: float
+    high: float
+
+    @property
+    def swing(self) -> float:
+        """How far it moves."""
+        return abs(self.high - self.low)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One figure of a plan over all worlds."""
+
+    name: str
+    unit: str  # seconds; dollars, a month; minutes, a month
+    middle: float  # with all inputs in the middle
+    quantiles: Mapping[float, float]  # 5 %, 50 %, 95 %
+    tornado: tuple[Bar, ...]  # the widest first
+    sobol: tuple[Index, ...]  # the largest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncertainty:
+    """All of it. ``met_ratio`` and ``short_ratio`` are of the planned fleet."""
+
+    worlds: int
+    met_ratio: float  # worlds in which every limit holds in the worst hour
+    met_error: float  # half width of a 95 % interval: the sampling's own
+    met_model: tuple[float, float]  # with every latency by the closed forms' error slower, and faster
+    available_ratio: float | None  # worlds in which the availability holds; None where failures have no range
+    short_ratio: float
+    unreachable_ratio: float  # worlds in which no fleet holds the limits
+    least_regret: float  # factor on the planned fleet
+    least_regret_short: float
+    least_regret_dollars: float  # a month, of its machines
+    regret: float  # w
+    outputs: tuple[Output, ...]
+
+
+def of(
+    brief: Brief,
+    regions: tuple[Region, ...],
+    shapes: Shapes,
+    spares: Spares,
+    spending: Spending,
+    *,
+    error_ratio: float,
+    aged: Aged | None = None,
+    samples: int = SAMPLES,
+) -> Uncertainty | None:
+    """What the intent's ranges do to a plan; None where it states none. ``samples`` is a power of two."""
+    ranges = dict(brief.intent.ranges)
+    if not ranges:
+        return None
+    world = World(brief, regions, shapes, spares, spending, error_ratio)
+    unit = _saltelli(len(ranges), samples)
+    drawn = _drawn(ranges, unit)
+    found = world.evaluate(drawn)
+    worlds = _plain(unit.shape[0], len(ranges))  # rows of the scheme that are a sample by themselves
+    met, short, need = found.met[worlds], found.short[worlds], found.need[worlds]
+    weight = brief.intent.regret / (1.0 + brief.intent.regret)
+    least = float(np.quantile(np.where(np.isfinite(need), need, 1e9), weight))
+    ratio = float(np.mean(met))
+    return Uncertainty(
+        worlds=int(worlds.sum()),
+        met_ratio=ratio,
+        met_error=1.96 * float(np.sqrt(max(ratio * (1.0 - ratio), 1e-9) / worlds.sum())),
+        met_model=(float(np.mean(found.met_slow[worlds])), float(np.mean(found.met_fast[worlds]))),
+        available_ratio=_available(brief, found, worlds),
+        short_ratio=float(np.mean(short)),
+        unreachable_ratio=float(np.mean(~np.isfinite(need))),
+        least_regret=least,
+        least_regret_short=float(np.mean(need > least * (1.0 + 1e-12))),
+        least_regret_dollars=least * sum(region.dollars_month for region in regions),
+        regret=brief.intent.regret,
+        outputs=tuple(_outputs(world, ranges, found, worlds, aged)),
+    )
+
+
+def _available(brief: Brief, found: Found, worlds: np.typing.NDArray[np.bool_]) -> float | None:
+    if DOWN not in found.values:
+        return None
+    minutes_max = (1.0 - brief.intent.availability_ratio) * MONTH_MINUTES
+    return float(np.mean(found.values[DOWN][worlds] <= minutes_max))
+
+
+def _drawn(ranges: Mapping[str, Range], unit: Floats) -> dict[str, Floats]:
+    """Every input from uniform numbers, by its distribution's inverse."""
+    return {name: inverse(each, unit[:, column]) for column, (name, each) in enumerate(ranges.items())}
+
+
+def inverse(each: Range, uniform: Floats) -> Floats:
+    """Quantiles of a range's distribution."""
+    low, mid, high = each.low, each.mid, each.high
+    if each.shape == "uniform":
+        return np.asarray(low + (high - low) * uniform, dtype=np.float64)
+    if each.shape == "lognormal":
+        from scipy import special
+
+        # median and two spreads: each half has the quantile that is stated
+        z = special.ndtri(np.clip(uniform, 1e-12, 1.0 - 1e-12))
+        below, above = np.log(mid / low) / _Z95, np.log(high / mid) / _Z95
+        return np.asarray(mid * np.exp(np.where(z < 0.0, z * below, z * above)), dtype=np.float64)
+    if high == low:
+        return np.full_like(uniform, mid)
+    turn = (mid - low) / (high - low)
+    rising = low + np.sqrt(uniform * (high - low) * (mid - low))
+    falling = high - np.sqrt((1.0 - uniform) * (high - low) * (high - mid))
+    return np.asarray(np.where(uniform < turn, rising, falling), dtype=np.float64)
+
+
+def _saltelli(inputs: int, samples: int) -> Floats:
+    from SALib.sample import sobol  # type: ignore[import-untyped]
+
+    found = sobol.sample(_problem(inputs), samples, calc_second_order=False, seed=_SEED)
+    return np.asarray(found, dtype=np.float64)
+
+
+def _problem(inputs: int) -> dict[str, Any]:
+    return {"num_vars": inputs, "names": [str(each) for each in range(inputs)], "bounds": [[0.0, 1.0]] * inputs}
+
+
+def _plain(rows: int, inputs: int) -> np.typing.NDArray[np.bool_]:
+    """Of each block A, AB₁ … ABₖ, B the first and the last row: independent samples; the others are made of them."""
+    place = np.arange(rows) % (inputs + 2)
+    return np.asarray((place == 0) | (place == inputs + 1))
+
+
+def _outputs(
+    world: World, ranges: Mapping[str, Range], found: Found, worlds: np.typing.NDArray[np.bool_], aged: Aged | None
+) -> list[Output]:
+    from SALib.analyze import sobol  # type: ignore[import-untyped]
+
+    names = tuple(ranges)
+    ends = world.evaluate(_ends(ranges))
+    told = []
+    for name, values in found.values.items():
+        known = values[worlds]
+        indices: list[Index] = []
+        if np.ptp(values) > 1e-9 * max(1.0, abs(float(np.mean(values)))) and np.isfinite(values).all():
+            with np.errstate(all="ignore"):
+                analysed = sobol.analyze(
+                    _problem(len(names)), values, calc_second_order=False, seed=_SEED, num_resamples=100
+                )
+            indices = [
+                Index(
+                    name=each,
+                    first=float(analysed["S1"][column]),
+                    total=float(analysed["ST"][column]),
+                    total_error=float(analysed["ST_conf"][column]),
+                )
+                for column, each in enumerate(names)
+            ]
+        at = ends.values[name]
+        bars = [Bar(name=each, low=float(at[1 + 2 * k]), high=float(at[2 + 2 * k])) for k, each in enumerate(names)]
+        if name == BILL and aged is not None:
+            total = world.spending.mean.total_dollars_month
+            ends_of = (aged.low_dollars_month, aged.high_dollars_month)
+            low, high = (float(at[0]) * each / total for each in ends_of)
+            bars.append(Bar(name=PRICE_AGE, low=low, high=high))
+        told.append(
+            Output(
+                name=name,
+                unit=_UNITS.get(name, "seconds"),
+                middle=float(at[0]),
+                quantiles={level: float(np.quantile(known, level)) for level in (0.05, 0.5, 0.95)},
+                tornado=tuple(sorted(bars, key=lambda bar: -bar.swing)),
+                sobol=tuple(sorted(indices, key=lambda index: -index.total)),
+            )
+        )
+    return told
+
+
+def _ends(ranges: Mapping[str, Range]) -> dict[str, Floats]:
+    """All in the middle, then each input low and high in turn."""
+    rows = 1 + 2 * len(ranges)
+    found = {name: np.full(rows, each.mid) for name, each in ranges.items()}
+    for column, (name, each) in enumerate(ranges.items()):
+        found[name][1 + 2 * column] = each.low
+        found[name][2 + 2 * column] = each.high
+    return found

@@ -1,0 +1,156 @@
+"""What stores hold: bytes in Redis, rows in PostgreSQL, events in the log, objects; now and as they grow.
+
+Sizes of one thing each were measured on the servers that the stack runs (Redis 7.0, PostgreSQL 15, the services' own
+tables with their indexes and values of usual length); how many there are follows from the workload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from core.operations import OPERATIONS
+from core.scenario import Scenario
+from core.scenario.demand import Demand
+from planning.cost import quantities
+from planning.plan.demand.workload import DAY_SECONDS, Workload
+from sim.model.content import AUTHOR_CARD_BYTES, POST_CARD_BYTES
+
+#: A sorted set up to 128 entries is a list of 24 bytes each, beyond that 119 each and 1.6 kB.
+_LISTED_MAX: Final = 128
+_LISTED_BYTES: Final = 24.0
+_SORTED_BYTES: Final = 119.0
+_SORTED_START_BYTES: Final = 1_600.0
+#: A set of numbers up to 512 is 9 bytes each; key and header of any value.
+_NUMBER_BYTES: Final = 9.0
+_KEY_BYTES: Final = 100.0
+#: Beyond the value itself, of a card's key.
+_CARD_KEY_BYTES: Final = 196.0
+_COUNT_BYTES: Final = 104.0
+#: A timeline is filled with the last seven days of those followed, and lives for a day on what is pushed.
+_FILLED_DAYS: Final = 7.0
+
+#: Rows with their indexes, of one operation: its own table and what belongs to it.
+ROW_BYTES: Final[Mapping[str, float]] = {
+    "auth.signup": 258.0,
+    "graph.follow": 311.0,  # in both directions
+    "media.create": 223.0,
+    "media.process": 756.0,  # four variants
+    "post.create": 345.0,
+    "like.add": 132.0,
+    "comment.add": 164.0,
+    "story.create": 345.0,
+    "story.seen": 77.0,
+}
+#: Pages and tuples that wait for vacuum, beside live rows (the planner's own assumption: a fifth).
+BLOAT: Final = 1.2
+EVENT_BYTES: Final = 1_000.0
+#: Consumers of the log that read every event: fan-out, feed, search, discovery and their like.
+EVENT_READERS: Final = 3.0
+LOG_DAYS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """Bytes of the whole service; rates are of the present mean day."""
+
+    redis_bytes: float
+    rows_bytes: float  # in PostgreSQL at the start: people and whom they follow
+    rows_bytes_per_second: float
+    events_per_second: float
+    objects_bytes_per_second: float
+    puts_per_second: float
+    commits_per_second: float
+
+    @property
+    def events_bytes_per_second(self) -> float:
+        """Into the log, once."""
+        return self.events_per_second * EVENT_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """Bytes of one thing each, in the mean, and which of them were assumed."""
+
+    image_bytes: float
+    original_bytes: float
+    variants_bytes: float
+    video_bytes: float
+    feed_bytes: float
+    answer_bytes: float
+    assumed: tuple[str, ...]
+
+
+def sizes_of(scenario: Scenario, demand: Demand) -> Sizes:
+    """Sizes that the demand states, and the bill's own assumptions for the others."""
+    usual = quantities.sizes_of(scenario, {})
+    told = demand.sizes
+    assumed = []
+
+    def chosen(name: str, stated: int | None, otherwise: float) -> float:
+        if stated is None:
+            assumed.append(name)
+            return otherwise
+        return float(stated)
+
+    return Sizes(
+        image_bytes=chosen("image", told.image_bytes, usual.image_bytes),
+        original_bytes=chosen("original", told.original_bytes, usual.original_bytes),
+        variants_bytes=chosen("variants", told.variants_bytes, usual.variants_bytes),
+        video_bytes=float(told.video_bytes),
+        feed_bytes=chosen("feed", told.feed_bytes, usual.feed_bytes),
+        answer_bytes=chosen("answer", told.answer_bytes, usual.answer_bytes),
+        assumed=tuple(assumed),
+    )
+
+
+def sorted_set_bytes(entries: float) -> float:
+    """A Redis sorted set of post ids."""
+    if entries <= _LISTED_MAX:
+        return _KEY_BYTES + entries * _LISTED_BYTES
+    return _SORTED_START_BYTES + entries * _SORTED_BYTES
+
+
+def timeline_entries(scenario: Scenario, workload: Workload) -> float:
+    """Posts in one timeline: what was filled in and half a day of pushes, at most its depth."""
+    posts_per_day = workload.per_second["post.create"] * DAY_SECONDS
+    pushed_per_day = posts_per_day * workload.pushes_per_post / workload.people
+    return min(float(scenario.system.fanout.depth), pushed_per_day * (_FILLED_DAYS + 0.5))
+
+
+def of(scenario: Scenario, demand: Demand, workload: Workload) -> Contents:
+    """What the service's stores hold."""
+    rates = workload.per_second
+    sizes = sizes_of(scenario, demand)
+    uploads = rates["object.put"]
+    original = sizes.original_bytes * (1.0 - demand.videos_ratio) + sizes.video_bytes * demand.videos_ratio
+    writes = {name: rate for name, rate in rates.items() if name in OPERATIONS and OPERATIONS[name].method != "GET"}
+    events = sum(rate for name, rate in writes.items() if name != "object.put") + rates["media.process"]
+    follows = scenario.population.follows.mean
+    return Contents(
+        redis_bytes=_redis_bytes(scenario, workload),
+        rows_bytes=BLOAT * demand.people * (ROW_BYTES["auth.signup"] + follows * ROW_BYTES["graph.follow"]),
+        rows_bytes_per_second=BLOAT * sum(rates[name] * size for name, size in ROW_BYTES.items()),
+        events_per_second=events,
+        objects_bytes_per_second=uploads * original + rates["media.process"] * sizes.variants_bytes,
+        puts_per_second=uploads + rates["media.process"] * quantities.VARIANTS_COUNT,
+        commits_per_second=sum(rate for name, rate in writes.items() if name != "object.put") + rates["media.process"],
+    )
+
+
+def _redis_bytes(scenario: Scenario, workload: Workload) -> float:
+    """Timelines, followees and likes of who comes in a day; cards and counters of the posts that they see."""
+    rates = workload.per_second
+    likes_per_user = rates["like.add"] * DAY_SECONDS / workload.daily_users
+    of_a_user = (
+        sorted_set_bytes(timeline_entries(scenario, workload))
+        + _KEY_BYTES
+        + _NUMBER_BYTES * scenario.population.follows.mean
+        + _KEY_BYTES
+        + _NUMBER_BYTES * likes_per_user
+    )
+    posts = rates["post.create"] * DAY_SECONDS * (_FILLED_DAYS + 1.0)
+    of_a_post = POST_CARD_BYTES + _CARD_KEY_BYTES + 2.0 * _COUNT_BYTES
+    authors = min(float(workload.people), posts)
+    return workload.daily_users * of_a_user + posts * of_a_post + authors * (AUTHOR_CARD_BYTES + _KEY_BYTES)

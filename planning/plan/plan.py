@@ -1,0 +1,194 @@
+"""The plan: counts, prices and outlooks as one value, and the sentence that says it.
+
+`make` sizes the fleet on the cheapest machines, raises the spares until the machines' part of the availability holds,
+prices the horizon, looks at every moment, and asks what a little more of everything would cost by planning again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from core.names import Server
+from core.profile import Profile
+from core.scenario import Scenario
+from planning.cost import age
+from planning.cost.age import Aged
+from planning.cost.bill import Bill
+from planning.cost.prices import PriceBook
+from planning.plan.brief import SPOT, Brief, Kind, brief
+from planning.plan.certainty import outlook, uncertainty
+from planning.plan.certainty.outlook import Outlook
+from planning.plan.certainty.uncertainty import Uncertainty
+from planning.plan.demand.workload import Moment
+from planning.plan.queueing.latency import ERROR_RATIO
+from planning.plan.sizing import candidates, margins, size, spending, terms, tiers
+from planning.plan.sizing.availability import Availability
+from planning.plan.sizing.caches import Caches
+from planning.plan.sizing.candidates import Excuse
+from planning.plan.sizing.margins import Margin
+from planning.plan.sizing.size import Region, Shapes, Spares
+from planning.plan.sizing.spares import reached
+from planning.plan.sizing.spending import Spending
+from planning.plan.sizing.terms import Paid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that `windtunnel plan` tells."""
+
+    brief: Brief
+    shapes: Shapes
+    spares: Spares
+    regions: tuple[Region, ...]
+    excuses: tuple[Excuse, ...]
+    spending: Spending
+    outlook: Outlook  # of the largest region; the others differ from it by whole numbers
+    availability: Availability
+    caches: Caches
+    margins: tuple[Margin, ...]
+    aged: Aged  # the bill, by the age of its prices
+    paid: tuple[Paid, ...]  # at one term for everything, and at what this plan has
+    uncertainty: Uncertainty | None
+    notes: tuple[str, ...]
+
+    @property
+    def bill(self) -> Bill:
+        """The mean month of the horizon."""
+        return self.spending.mean
+
+    @property
+    def held(self) -> bool:
+        """Whether every percentile and the availability hold, and something of everything is left to serve."""
+        return self.availability.held and not self.nothing_left and all(each.held for each in self.outlook.percentiles)
+
+    @property
+    def nothing_left(self) -> tuple[str, ...]:
+        """Groups of which no instance works when the spares are down, for so few are given."""
+        return tuple(name for name, tier in self.regions[0].tiers.items() if tier.nothing_left)
+
+    @property
+    def machines(self) -> int:
+        """All machines of all regions."""
+        return sum(region.machines for region in self.regions)
+
+    def count(self, group: str) -> int:
+        """Instances of a group in all regions."""
+        return sum(region.tiers[group].instances for region in self.regions)
+
+
+def make(
+    scenario: Scenario,
+    profile: Profile,
+    book: PriceBook,
+    *,
+    today: date | None = None,
+    sure: bool = True,
+    more: bool = True,
+) -> Plan:
+    """Plan a scenario's demand for its intent. ``sure`` asks what the intent's ranges do to it, ``more`` what a little
+    more of everything would cost, and what it would paid otherwise. Prices are as old as they are ``today``, by default
+    on the day of the book.
+
+    Raises PlanError where there is no such fleet and PriceError where something is not sold.
+    """
+    known = brief(scenario, profile, book)
+    choice = candidates.choose(known)
+    spares, regions, expected = reached(known, choice.shapes, choice.regions, 1.0 - known.intent.availability_ratio)
+    spent = spending.over_horizon(known, regions)
+    aged = age.of(spent.mean, book, today or book.day)
+    largest = max(regions, key=lambda each: known.workload.factor(each.name, Moment.LOST))
+    return Plan(
+        brief=known,
+        shapes=choice.shapes,
+        spares=spares,
+        regions=regions,
+        excuses=choice.excuses,
+        spending=spent,
+        outlook=outlook.of(known, largest),
+        availability=expected,
+        caches=Caches.of(known),
+        margins=margins.of(known, choice, spares, spent) if more else (),
+        aged=aged,
+        paid=terms.compare(known, regions, spares, spent) if more else (),
+        uncertainty=uncertainty.of(known, regions, choice.shapes, spares, spent, error_ratio=ERROR_RATIO, aged=aged)
+        if sure
+        else None,
+        notes=_notes(known, regions, spares, aged),
+    )
+
+
+def _notes(known: Brief, regions: tuple[Region, ...], spares: Spares, aged: Aged) -> tuple[str, ...]:
+    """What a reader must know to trust the figures as far as they go, and no further."""
+    found = list(known.demands.notes)
+    core = known.demands.core
+    found.append(
+        f"CPU by profile {known.profile.id}, a core of {core.ghz:g} GHz; other cores by clock × instructions a cycle, "
+        "which no benchmark of this code has checked"
+    )
+    if any(region.tiers[str(Server.GATEWAY)].working > 1 for region in regions):
+        found.append(_balancing(known.intent.gateways_together))
+    found.append("demands beyond the highest calibrated rate are taken as constant: an upper bound where servers batch")
+    replicas = known.intent.replicas
+    if replicas is not None and replicas < known.intent.spare:
+        found.append(
+            f"intent.replicas: {replicas} is not what is planned: of every primary one may be down as of everything "
+            f"else (intent.spare: {known.intent.spare}), and then a replica of it has to serve; intent.spare: 0 lets "
+            "it go"
+        )
+    elif replicas is not None and spares.replicas > replicas:
+        found.append(
+            f"intent.replicas: {replicas} is not what is planned: the availability asked for needs {spares.replicas}"
+        )
+    if spares != size.asked(known):
+        spot = f", {spares.spot} spot machines" if SPOT in known.service_terms else ""
+        found.append(
+            f"{spares.machines} machines{spot} and {spares.replicas} replicas to spare where the intent asks for "
+            f"{known.intent.spare}: its availability needs them"
+        )
+    if SPOT in known.service_terms:
+        found.append(
+            "spot machines are taken to be taken back one by one; a provider that wants many of a kind takes many at "
+            "once, and then there may be no others"
+        )
+    if known.kept_off_spot:
+        found.append(f"{', '.join(known.kept_off_spot)} not on spot: what they keep would be lost")
+    for region in regions:
+        processes = {name: tier.instances for name, tier in region.tiers.items() if tier.kind is Kind.SERVICE}
+        asked = tiers.connections(known, processes=processes)
+        room = int(region.tiers[str(Server.POSTGRES)].shape.memory_bytes * 0.5 / tiers.CONNECTION_BYTES)
+        if asked > room:
+            found.append(
+                f"{region.name}: services may open {asked:,} connections to each PostgreSQL primary, which has room "
+                f"for {room:,}: a pooler has to stand between, and is not priced"
+            )
+            break
+    if known.demand.videos_ratio:
+        found.append("videos are stored and sent; their transcoding was not calibrated and is not priced")
+    found.append(_dates(known, regions, aged))
+    if known.sizes.assumed:
+        found.append(f"sizes assumed, not stated: {', '.join(known.sizes.assumed)}")
+    return tuple(found)
+
+
+def _balancing(together: int) -> str:
+    if together == 1:
+        return (
+            "every gateway has a share of each service's instances for itself and sends to the one with least under "
+            "way; those that share instances know too little of each other (intent.gateways_together)"
+        )
+    return (
+        f"{together:,} gateways share instances, and each sends to the one with least under way of what it has sent "
+        "itself: the more they are, the nearer waits are to those of chance"
+    )
+
+
+def _dates(known: Brief, regions: tuple[Region, ...], aged: Aged) -> str:
+    """How machines are paid, and how old the prices are."""
+    paid = sorted({tier.shape.term.replace("_", " ") for region in regions for tier in region.tiers.values()})
+    undated = f"; without a date, and taken as the oldest: {', '.join(aged.undated)}" if aged.undated else ""
+    return (
+        f"machines at {' and '.join(paid)} prices, everything else at list prices; of {aged.oldest} to {aged.newest}, "
+        f"in the mean of a dollar {aged.mean_years:.1f} y old; that a price may move {aged.moves_year_ratio:.0%} a "
+        f"year is an assumption of book {known.book.book}{undated}"
+    )

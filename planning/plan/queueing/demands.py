@@ -1,0 +1,170 @@
+"""What every operation costs: CPU by process, round trips, bytes and waits, from the calibrated profile over its page.
+
+A planned instance is busy, so demands are those of the highest calibrated rate, where caches are warm and a wake-up
+serves several events; beyond that rate nothing was measured, so they are taken as constant (an upper bound: servers
+that batch spend less the busier they are). What a scenario states of its own CPU goes before the profile, brought to
+the calibrated core by the ratio of the cores' speeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from core.names import Server
+from core.profile import DEGRADED, Profile
+from core.scenario import Scenario
+from core.scenario.demand import Core
+from planning.plan.queueing.paths import Leg, Path, Visit, paths
+from sim.model import cpu, stated
+from sim.model import flow as flows
+from sim.model.components import all_flows
+from sim.model.flow import Per
+from sim.model.pulls import Pulls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationDemand:
+    """One operation or background job."""
+
+    name: str
+    component: str  # whose event loop does it, or the server that answers
+    paths: tuple[Path, ...]
+
+    def probabilities(self, miss_ratio: Mapping[str, float]) -> tuple[float, ...]:
+        """Probability of each path, its look-ups hitting independently; what is not named always hits."""
+        found = []
+        for path in self.paths:
+            probability = 1.0
+            for cache in path.misses:
+                probability *= miss_ratio.get(cache, 0.0)
+            for cache in path.hits:
+                probability *= 1.0 - miss_ratio.get(cache, 0.0)
+            found.append(probability)
+        return tuple(found)
+
+    def cpu_seconds(self, miss_ratio: Mapping[str, float]) -> dict[str, float]:
+        """Seconds of a calibrated core by process, in the mean."""
+        found: dict[str, float] = {}
+        for probability, path in zip(self.probabilities(miss_ratio), self.paths, strict=True):
+            if not probability:
+                continue
+            for leg in (*path.leg.every(), *path.beside.every()):
+                for visit in leg.visits:
+                    found[visit.process] = found.get(visit.process, 0.0) + probability * visit.seconds
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """What of who follows whom some work grows with."""
+
+    pushes_per_post: float
+    celebrities: float
+    celebrities_followed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demands:
+    """All operations and background jobs that a workload asks for."""
+
+    operations: Mapping[str, OperationDemand]
+    beyond: Mapping[tuple[str, str], Visit]  # by operation and process: what its fallback path costs beyond the usual
+    core: Core  # as fast as this one are the seconds
+    notes: tuple[str, ...]
+
+
+def of(
+    scenario: Scenario,
+    profile: Profile,
+    *,
+    names: tuple[str, ...],
+    graph: Graph,
+    rates_per_second: Mapping[str, float] | None = None,
+) -> Demands:
+    """Demands of the operations ``names``, at the given rates or else at the highest calibrated ones.
+
+    Raises `sim.model.cpu.NoDemandError` for operations whose own work is neither calibrated nor stated.
+    """
+    pages = all_flows(scenario)
+    costs = _Costs(scenario, profile, pages=pages, graph=graph, rates=rates_per_second)
+    cpu.check(costs.profile, names)
+    found = {}
+    for name in names:
+        own = cpu.own_process(name)
+        known = paths(pages[name], own=own, cost=lambda use, missed, name=name: costs.visit(name, use, missed))  # type: ignore[misc]
+        unseen = Leg(visits=tuple(costs.unseen(name, pages[name])))
+        found[name] = OperationDemand(
+            name=name,
+            component=own,
+            paths=tuple(
+                Path(hits=path.hits, misses=path.misses, leg=path.leg, beside=path.beside + unseen) for path in known
+            ),
+        )
+    fallbacks = [each for each in profile.demands if each.operation.removesuffix(DEGRADED) in names]
+    return Demands(
+        operations=found,
+        beyond={
+            (name, each.process): visit
+            for each in fallbacks
+            if each.operation.endswith(DEGRADED)
+            and (name := each.operation.removesuffix(DEGRADED))
+            and (visit := costs.fallback(name, each.process)) is not None
+        },
+        core=stated.core_of(profile),
+        notes=tuple(dict.fromkeys(costs.notes)),
+    )
+
+
+class _Costs:
+    """What one step's CPU is."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        profile: Profile,
+        *,
+        pages: Mapping[str, flows.OperationFlow],
+        graph: Graph,
+        rates: Mapping[str, float] | None,
+    ):
+        self._rates = rates
+        calibrated = profile.batch_sizes.get("fanout.deliver", 0.0)
+        pulls = Pulls.of(profile)
+        self._grows = {Per.PUSH: graph.pushes_per_post / max(1.0, calibrated or graph.pushes_per_post)} | {
+            per: pulls.factor(per, followed=graph.celebrities_followed, known=graph.celebrities)
+            for per in (Per.PULL, Per.MERGE)
+        }
+        self.profile = stated.applied(profile, scenario.demand, pages=pages, grows=self._grows)
+        self.notes: list[str] = []
+
+    def visit(self, operation: str, use: flows.Use, missed: tuple[str, ...]) -> Visit | None:
+        """None where the step costs this process nothing."""
+        process = str(use.process)
+        found = cpu.cost(self.profile, operation, process, degraded=use.degraded)
+        if found is None:
+            if use.degraded and not cpu.is_measured(self.profile, operation + DEGRADED):
+                self.notes.append(f"{operation}: its miss path was not calibrated")
+            return None
+        seconds = found.at(self._rate(operation)) * use.share * self._grows.get(use.per, 1.0)
+        for cache in missed:
+            seconds *= cpu.per_miss(self.profile, cache)
+        if not seconds:
+            return None
+        return Visit(process=process, seconds=seconds, variation=found.demand.variation, threaded=use.threaded)
+
+    def fallback(self, operation: str, process: str) -> Visit | None:
+        """All that the fallback path costs a process beyond the usual one."""
+        return self.visit(operation, flows.Use(process=process, degraded=True), ())
+
+    def unseen(self, operation: str, page: flows.OperationFlow) -> Iterator[Visit]:
+        """What the operation was measured, or stated, to cost processes that its page does not visit."""
+        whole = flows.steps(page.front, page.behind)
+        seen = {str(step.process) for step in flows.walk(whole) if isinstance(step, flows.Use) and not step.degraded}
+        seen |= {str(Server.TOXIPROXY), str(Server.PROMETHEUS)}
+        for each in self.profile.demands:
+            if each.operation == operation and each.process not in seen and each.at(self._rate(operation)):
+                yield Visit(process=each.process, seconds=each.at(self._rate(operation)), variation=each.variation)
+
+    def _rate(self, operation: str) -> float:
+        return cpu.BUSY if self._rates is None else self._rates.get(operation, 0.0)

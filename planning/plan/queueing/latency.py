@@ -1,0 +1,167 @@
+"""Latency of an operation on a fleet at a load: its legs added up over stations, wires and waits, path by path.
+
+What is exact: mean waits at each station, moments of sums. What is not, and where it errs: arrivals at every visit are
+taken as Poisson; waits of one request at one loop are alike by an exponential rule (`stations.Loop.waits`); parallel
+branches are independent; percentiles come from three cumulants. `docs/PLANNER.md` has the errors against the simulator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from core.profile import Profile
+from planning.plan.queueing import distributions, loads
+from planning.plan.queueing.demands import OperationDemand
+from planning.plan.queueing.distributions import Cumulants, Floats, Mixture
+from planning.plan.queueing.paths import AWAY, Fork, Leg, Visit
+from planning.plan.queueing.stations import Loop, Shared
+from sim.model.draws import lognormal_of
+
+#: 95 % quantiles were within this of the simulator's, up to 80 % busy (`tests/planner/test_against_simulator.py`).
+ERROR_RATIO: Final = 0.17
+#: Paths that are taken less often count as those that are taken: no percentile up to the 99th can tell.
+_RARE: Final = 2e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wires:
+    """Time on links, one round trip, and waits in servers that are not CPU."""
+
+    links: Mapping[str, Cumulants]
+    otherwise: Cumulants
+    delays: Mapping[str, Cumulants]
+
+    def trip(self, link: str) -> Cumulants:
+        """One round trip over ``link``."""
+        return self.links.get(link, self.otherwise)
+
+
+def measured(profile: Profile) -> Wires:
+    """The wires of the calibrated machine, as the simulator takes them."""
+    links = {
+        wire.link: distributions.lognormal_of(*lognormal_of(wire.median_seconds, wire.p99_seconds))
+        for wire in profile.wires
+    }
+    return Wires(links=links, otherwise=links.get("loopback", distributions.nothing()), delays=_delays(profile))
+
+
+def planned(profile: Profile, *, round_trip_seconds: float, away_seconds: float = 0.0, tail: float = 3.0) -> Wires:
+    """The wires of a fleet: ``round_trip_seconds`` is the median between two machines of a region, ``tail`` × that the
+    99 % quantile; ``away_seconds`` is to another region; what lies before the gateway's door is not the fleet's."""
+    between = distributions.lognormal_of(*lognormal_of(round_trip_seconds, tail * round_trip_seconds))
+    door = {f"client_{server}": distributions.nothing() for server in ("gateway", "edge", "objects")}
+    door[AWAY] = distributions.lognormal(away_seconds, 0.0)
+    return Wires(links=door, otherwise=between, delays=_delays(profile))
+
+
+def _delays(profile: Profile) -> dict[str, Cumulants]:
+    return {
+        each.station: distributions.lognormal_of(*lognormal_of(each.median_seconds, each.p99_seconds))
+        for each in profile.delays
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Instances of one kind at a load: the loop or the shared cores of one of them."""
+
+    station: Loop | Shared
+    speed: Floats | float  # of a core, over the calibrated one's
+    instances: Floats | float
+
+    @property
+    def utilisation(self) -> Floats:
+        """Share of an instance's cores that is busy."""
+        return self.station.utilisation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """Everything that an operation can visit. ``groups`` are by name, ``group_of`` tells a process's."""
+
+    groups: Mapping[str, Group]
+    group_of: Mapping[str, str]
+    wires: Wires
+    wire_factor: Floats | float = 1.0
+    cpu_factor: Floats | float = 1.0
+    cpu_of: Mapping[str, Floats] = field(default_factory=dict)  # by operation, beyond that of everything
+    dearer: Floats | float = 1.0  # pieces of the operation that is looked at
+    reach: Mapping[str, float] = field(default_factory=dict)  # instances that one request can have anything to ask of
+
+    def with_group(self, name: str, group: Group) -> Fleet:
+        """The same fleet with another group of that name."""
+        return replace(self, groups={**self.groups, name: group})
+
+    def latency(self, operation: OperationDemand, miss_ratio: Mapping[str, Floats]) -> Mixture:
+        """Distribution of the operation's latency, from the fleet's door and back."""
+        dearer = self.cpu_of.get(operation.name)
+        if dearer is not None:
+            own = replace(self, cpu_factor=np.asarray(self.cpu_factor) * dearer, cpu_of={}, dearer=dearer)
+            return own.latency(operation, miss_ratio)
+        parts, probabilities = [], []
+        known: dict[int, Cumulants] = {}  # paths have most of their forks in common
+        for path in operation.paths:
+            chance = loads.chance(path.misses, path.hits, miss_ratio)
+            if np.any(chance > _RARE):
+                probabilities.append(chance)
+                parts.append(self._path(operation, path.leg, known))
+        total = sum(probabilities, np.zeros(1))
+        return Mixture(probabilities=tuple(each / total for each in probabilities), parts=tuple(parts))
+
+    def _path(self, operation: OperationDemand, leg: Leg, known: dict[int, Cumulants]) -> Cumulants:
+        own = self.group_of[operation.component]
+        total = self._leg(leg, known)
+        for name, route in loads.routes(Leg(visits=leg.visits), group_of=self.group_of, own=own).items():
+            station = self.groups[name].station
+            if isinstance(station, Loop):
+                total = total + station.wait(route, self.dearer)
+        return total
+
+    def _leg(
+        self, leg: Leg, known: dict[int, Cumulants], *, copies_of: str = "", copies: Floats | float = 1.0
+    ) -> Cumulants:
+        """Time of one leg without the waits at loops of its own visits; ``copies`` instances each do their part."""
+        total = distributions.nothing()
+        for trip in leg.trips:  # a connection's round trips take what its first one took
+            factor = 1.0 if trip.link == AWAY else self.wire_factor
+            total = total + self.wires.trip(trip.link).scaled(factor).scaled(trip.count)
+        for delay in leg.delays:
+            total = total + self.wires.delays.get(delay, distributions.nothing())
+        for visit in leg.visits:
+            total = total + self._service(visit, 1.0 / copies if visit.process == copies_of else 1.0)
+        for fork in leg.forks:
+            if id(fork) not in known:
+                known[id(fork)] = self._fork(fork, known)
+            total = total + known[id(fork)]
+        return total
+
+    def _fork(self, fork: Fork, known: dict[int, Cumulants]) -> Cumulants:
+        if not fork.server:
+            return distributions.last_of([self._leg(each, known) + self._waits(each) for each in fork.legs])
+        name = self.group_of[fork.server]
+        count = np.minimum(self.groups[name].instances, self.reach.get(name, np.inf))
+        part = self._leg(fork.legs[0], known, copies_of=fork.server, copies=count) + self._waits(fork.legs[0])
+        return distributions.slowest_of(part, count)
+
+    def _waits(self, leg: Leg) -> Cumulants:
+        """Waits at loops of a branch: each visit for itself."""
+        total = distributions.nothing()
+        for name, route in loads.routes(Leg(visits=leg.visits), group_of=self.group_of, own="").items():
+            station = self.groups[name].station
+            if isinstance(station, Loop):
+                total = total + station.wait(route, self.dearer)
+        return total
+
+    def _service(self, visit: Visit, part: Floats | float) -> Cumulants:
+        group = self.groups[self.group_of[visit.process]]
+        scale = np.asarray(self.cpu_factor) * np.asarray(part) / np.asarray(group.speed)
+        station = group.station
+        if isinstance(station, Shared):
+            return station.visit(visit.seconds * scale, visit.variation)
+        if visit.threaded:  # beside the loop on the loop's core
+            return Shared(offered=station.utilisation, cores=1).visit(visit.seconds * scale, visit.variation)
+        return distributions.lognormal(visit.seconds, visit.variation).scaled(scale * station.slowed())

@@ -1,0 +1,96 @@
+"""Work that a workload brings to each group of processes: every leg of every operation, beside and behind it too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from planning.plan.queueing.demands import OperationDemand
+from planning.plan.queueing.distributions import Floats
+from planning.plan.queueing.paths import Leg
+from planning.plan.queueing.stations import Arrivals, Piece, Route
+
+MissRatio = Mapping[str, Floats]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What comes to all instances of one group together, in seconds of a calibrated core."""
+
+    arrivals: tuple[Arrivals, ...] = ()
+    threaded_cores: Floats = field(default_factory=lambda: np.zeros(1))
+
+    @property
+    def cores(self) -> Floats:
+        """Calibrated cores that are busy with it."""
+        total = self.threaded_cores
+        for each in self.arrivals:
+            total = total + each.busy
+        return total
+
+
+def routes(leg: Leg, *, group_of: Mapping[str, str], own: str) -> dict[str, Route]:
+    """What one request of a leg asks of each group's loops; it comes back at once to that of its own component."""
+    pieces: dict[str, list[Piece]] = {}
+    for each in leg.every():
+        for visit in each.visits:
+            if not visit.threaded:
+                pieces.setdefault(group_of[visit.process], []).append(Piece(visit.seconds, visit.variation))
+    return {group: Route(pieces=tuple(each), returns=group == own) for group, each in pieces.items()}
+
+
+def chance(misses: Iterable[str], hits: Iterable[str], miss_ratio: MissRatio) -> Floats:
+    """Probability of a path, its look-ups hitting independently; a cache that is not named always hits."""
+    total = np.ones(1)
+    for cache in misses:
+        total = total * miss_ratio.get(cache, np.zeros(1))
+    for cache in hits:
+        total = total * (1.0 - miss_ratio.get(cache, np.zeros(1)))
+    return total
+
+
+def of(
+    operations: Iterable[OperationDemand],
+    rates_per_second: Mapping[str, Floats | float],
+    *,
+    miss_ratio: MissRatio,
+    group_of: Mapping[str, str],
+    cpu_of: Mapping[str, Floats],
+) -> dict[str, Load]:
+    """Load of each group. Operations that ask the same of a group count as one, but for those dearer by ``cpu_of``."""
+    rates: dict[str, dict[tuple[Route, str], Floats]] = {}
+    threaded: dict[str, Floats] = {}
+    for operation in operations:
+        dearer, alone = cpu_of.get(operation.name, np.ones(1)), operation.name if operation.name in cpu_of else ""
+        for path in operation.paths:
+            rate = rates_per_second.get(operation.name, 0.0) * chance(path.misses, path.hits, miss_ratio)
+            if not np.any(rate > 0.0):
+                continue
+            for group, route in _routes(operation, path.leg, path.beside, group_of):
+                of_group = rates.setdefault(group, {})
+                of_group[route, alone] = of_group.get((route, alone), np.zeros(1)) + rate
+            for leg in (*path.leg.every(), *path.beside.every()):
+                for visit in leg.visits:
+                    if visit.threaded:
+                        group = group_of[visit.process]
+                        threaded[group] = threaded.get(group, np.zeros(1)) + rate * visit.seconds * dearer
+    return {
+        group: Load(
+            arrivals=tuple(
+                Arrivals(route=route, per_second=rate, dearer=cpu_of.get(name, np.ones(1)))
+                for (route, name), rate in rates.get(group, {}).items()
+            ),
+            threaded_cores=threaded.get(group, np.zeros(1)),
+        )
+        for group in {**rates, **threaded}
+    }
+
+
+def _routes(
+    operation: OperationDemand, leg: Leg, beside: Leg, group_of: Mapping[str, str]
+) -> Iterator[tuple[str, Route]]:
+    own = group_of[operation.component]
+    yield from routes(leg, group_of=group_of, own=own).items()
+    yield from routes(beside, group_of=group_of, own="").items()  # each step whenever its turn comes

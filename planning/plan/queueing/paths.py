@@ -1,0 +1,206 @@
+"""Flows as a planner sees them: which CPU, round trips and waits an operation has in series, on the way where nothing
+fails, once for every way in which its look-ups can hit and miss.
+
+The pages of `sim.model.components` are walked, the same that the engines run, so a changed page changes the plan.
+Branches of one process that is an event loop do not run at once, so their own CPU is taken in series and only what
+others do for them in parallel; that overlap is small, and leaving it out errs towards the slow side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Final, assert_never
+
+from sim.model import flow as flows
+from sim.model.flow import Flow, Home, OperationFlow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """CPU at one process: seconds of a core as fast as the calibrated one, and their coefficient of variation."""
+
+    process: str
+    seconds: float
+    variation: float
+    threaded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trip:
+    """Round trips over one link on one connection, and the bytes that come back."""
+
+    link: str
+    count: float
+    answer_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """Things in series; their order does not matter to a sum."""
+
+    visits: tuple[Visit, ...] = ()
+    trips: tuple[Trip, ...] = ()
+    delays: tuple[str, ...] = ()
+    forks: tuple[Fork, ...] = ()
+
+    def __add__(self, other: Leg) -> Leg:
+        return Leg(
+            visits=self.visits + other.visits,
+            trips=self.trips + other.trips,
+            delays=self.delays + other.delays,
+            forks=self.forks + other.forks,
+        )
+
+    def every(self) -> Iterator[Leg]:
+        """This leg and all that its forks hold."""
+        yield self
+        for fork in self.forks:
+            for leg in fork.legs:
+                yield from leg.every()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork:
+    """Legs at once; the last one to end counts. With a ``server`` there is one leg, which every instance of that server
+    does for its part: what it holds of the server's CPU is that of all of them together."""
+
+    legs: tuple[Leg, ...]
+    server: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """One way through an operation: what its client waits for, and what is done beside and behind the answer."""
+
+    hits: frozenset[str] = frozenset()
+    misses: frozenset[str] = frozenset()
+    leg: Leg = Leg()
+    beside: Leg = Leg()
+
+    def then(self, other: Path) -> Path | None:
+        """This path and ``other`` behind it; None where one cache would have hit and missed."""
+        hits, misses = self.hits | other.hits, self.misses | other.misses
+        if hits & misses:
+            return None
+        return Path(hits=hits, misses=misses, leg=self.leg + other.leg, beside=self.beside + other.beside)
+
+
+#: Named as a cache that misses where an author lives in another region, and as the link to there.
+AWAY: Final = "another region"
+#: The wait for a durable commit, as a profile calls it.
+COMMIT: Final = "postgres.commit"
+
+Cost = Callable[[flows.Use, tuple[str, ...]], Visit | None]
+
+
+def paths(page: OperationFlow, *, own: str, cost: Cost) -> tuple[Path, ...]:
+    """Every path of an operation whose component is ``own``; ``cost`` tells what a step's CPU is, given the caches that
+    have missed around it."""
+    walker = _Walker(own, cost)
+    behind = [_all_beside(path) for path in walker.walk(page.behind, ())]
+    return tuple(_product([list(walker.walk(page.front, ())), behind]))
+
+
+class _Walker:
+    def __init__(self, own: str, cost: Cost):
+        self._own, self._cost = own, cost
+
+    def walk(self, step: Flow, missed: tuple[str, ...]) -> Iterator[Path]:
+        """The paths of one step."""
+        match step:
+            case flows.Sequence(steps=inner):
+                yield from _product([list(self.walk(each, missed)) for each in inner])
+            case flows.Use():
+                visit = self._cost(step, missed)
+                yield Path(leg=Leg(visits=(visit,))) if visit is not None else Path()
+            case flows.Call():
+                trip = Trip(link=step.link, count=step.trips, answer_bytes=step.answer_bytes)
+                below = list(self.walk(step.inner, missed))
+                if step.home is not Home.AUTHOR:
+                    yield from _product([[Path(leg=Leg(trips=(trip,)))], below])
+                    return
+                # whose post it is lives here or in another region, and there it is written
+                far = Trip(link=AWAY, count=step.trips, answer_bytes=0)
+                yield from _product([[Path(hits=frozenset({AWAY}), leg=Leg(trips=(trip,)))], below])
+                yield from _product([[Path(misses=frozenset({AWAY}), leg=Leg(trips=(trip, far)))], below])
+            case flows.Delay():
+                yield Path(leg=Leg(delays=(str(step.station),)))
+            case flows.Commit():
+                yield Path(leg=Leg(delays=(COMMIT,)))
+            case flows.Lookup(hit=hit, miss=miss):
+                name = str(step.cache)
+                yield from _product([[Path(hits=frozenset({name}))], list(self.walk(hit, missed))])
+                yield from _product([[Path(misses=frozenset({name}))], list(self.walk(miss, (*missed, name)))])
+            case flows.Fork(branches=branches):
+                for each in _combinations([list(self.walk(branch, missed)) for branch in branches]):
+                    yield from self._joined(each)
+            case flows.Each():
+                for path in self.walk(step.inner, missed):
+                    fork = Fork(legs=(path.leg,), server=str(step.process))
+                    yield Path(hits=path.hits, misses=path.misses, leg=Leg(forks=(fork,)), beside=path.beside)
+            case flows.Decide(cases=cases):
+                yield from self.walk(cases[0], missed)  # in proportion to what the policy chooses, see `costs`
+            case flows.Aside():
+                for path in self.walk(step.inner, missed):
+                    yield _all_beside(path)
+            case flows.Hold() | flows.Admit() | flows.Deadline() | flows.Rescue() | flows.Breaker() | flows.Retry():
+                yield from self.walk(step.inner, missed)  # here nothing waits or fails
+            case flows.Stage():
+                yield from self.walk(step.inner, missed)
+            case flows.Limit() | flows.Committed() | flows.Missed() | flows.Emit() | flows.Mark() | flows.Fail():
+                yield Path()
+            case _:
+                assert_never(step)
+
+    def _joined(self, branches: tuple[Path, ...]) -> Iterator[Path]:
+        parallel, beside = [], Leg()
+        hits, misses = frozenset[str](), frozenset[str]()
+        own: list[list[Visit]] = []
+        for path in branches:
+            own.append([visit for visit in path.leg.visits if visit.process == self._own])
+            others = tuple(visit for visit in path.leg.visits if visit.process != self._own)
+            rest = Leg(visits=others, trips=path.leg.trips, delays=path.leg.delays, forks=path.leg.forks)
+            if rest != Leg():
+                parallel.append(rest)
+            beside += path.beside
+            hits, misses = hits | path.hits, misses | path.misses
+        if hits & misses:
+            return
+        forks = (Fork(legs=tuple(parallel)),) if len(parallel) > 1 else ()
+        alone = parallel[0] if len(parallel) == 1 else Leg()
+        serial = Leg(visits=tuple(_together(each) for each in zip_longest(*own)))
+        yield Path(hits=hits, misses=misses, leg=serial + alone + Leg(forks=forks), beside=beside)
+
+
+def _together(visits: Iterable[Visit | None]) -> Visit:
+    """What branches ask of one loop at once: it is done in one go, nobody else's turn comes between."""
+    known = [visit for visit in visits if visit is not None]
+    seconds = sum(visit.seconds for visit in known)
+    variance = sum((visit.seconds * visit.variation) ** 2 for visit in known)
+    return Visit(process=known[0].process, seconds=seconds, variation=math.sqrt(variance) / seconds if seconds else 0.0)
+
+
+def _all_beside(path: Path) -> Path:
+    return Path(hits=path.hits, misses=path.misses, beside=path.leg + path.beside)
+
+
+def _combinations(choices: list[list[Path]]) -> Iterator[tuple[Path, ...]]:
+    if not choices:
+        yield ()
+        return
+    for head in choices[0]:
+        for tail in _combinations(choices[1:]):
+            yield (head, *tail)
+
+
+def _product(choices: list[list[Path]]) -> Iterator[Path]:
+    """Every way through several steps in series."""
+    for each in _combinations(choices):
+        whole: Path | None = Path()
+        for path in each:
+            whole = whole.then(path) if whole is not None else None
+        if whole is not None:
+            yield whole

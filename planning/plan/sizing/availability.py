@@ -1,0 +1,195 @@
+"""Availability: for what share of their time people are not served, cause by cause, against the intent's budget.
+
+Machines fail and are replaced independently (a birth-death process; each is down for repair / (every + repair) of the
+time), so the number that is down is binomial. A spot machine is taken back as well, after a notice in which what it had
+under way is done and nobody sends it more. Where more are down than there are spares, the share of the needed ones
+that is missing is refused. A dead instance fails its share of requests until health checks see it; a dead primary fails
+its shard's writers until a replica takes over; a lost region fails its people until they are sent elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from core.names import Server
+from core.scenario.intent import Failing
+from planning.plan.brief import SPOT, Brief
+from planning.plan.queueing.distributions import Floats
+from planning.plan.sizing.size import Region
+
+#: Until a dead process is no longer asked: what the stack's own drills allow.
+INSTANCE_SECONDS: Final = 5.0
+#: Until people of a lost region are served by another: the same.
+REGION_SECONDS: Final = 30.0
+MONTH_MINUTES: Final = 730.0 * 60.0
+#: Causes that more spares mend.
+MACHINES: Final = "machines beyond the spares"
+SPOT_MACHINES: Final = "spot machines beyond the spares"
+SHARD: Final = "every copy of a shard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One way in which people are not served."""
+
+    name: str
+    ratio: float  # of all people's time
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Availability:
+    """What is expected, beside what is asked."""
+
+    asked_ratio: float
+    causes: tuple[Cause, ...]  # the worst first
+
+    @property
+    def down_ratio(self) -> float:
+        """Share of people's time in which they are not served."""
+        return min(1.0, sum(cause.ratio for cause in self.causes))
+
+    @property
+    def ratio(self) -> float:
+        """Availability."""
+        return 1.0 - self.down_ratio
+
+    @property
+    def held(self) -> bool:
+        """Whether it is as good as asked."""
+        return self.down_ratio <= 1.0 - self.asked_ratio
+
+    @property
+    def budget_minutes_month(self) -> float:
+        """Error budget of a month."""
+        return (1.0 - self.asked_ratio) * MONTH_MINUTES
+
+    @property
+    def burn(self) -> float:
+        """Budget that is expected to be spent, over the budget."""
+        return self.down_ratio / (1.0 - self.asked_ratio)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Often:
+    """How often things fail, over what the intent says."""
+
+    node: Floats = field(default_factory=lambda: np.ones(1))
+    region: Floats = field(default_factory=lambda: np.ones(1))
+    spot: Floats = field(default_factory=lambda: np.ones(1))
+
+
+def of(brief: Brief, regions: Iterable[Region]) -> Availability:
+    """The availability of a fleet."""
+    found = [
+        Cause(name=name, ratio=float(ratio[0]), says=says)
+        for name, (ratio, says) in _causes(brief, regions, Often()).items()
+    ]
+    ordered = tuple(sorted(found, key=lambda cause: -cause.ratio))
+    return Availability(asked_ratio=brief.intent.availability_ratio, causes=ordered)
+
+
+def down(brief: Brief, regions: Iterable[Region], often: Often) -> Floats:
+    """Share of people's time in which they are not served, case by case of how often things fail."""
+    total = sum((ratio for ratio, _ in _causes(brief, regions, often).values()), np.zeros(1))
+    return np.asarray(np.minimum(1.0, total), dtype=np.float64)
+
+
+def short_ratio(*, machines: int, working: int, down_ratio: Floats | float) -> Floats:
+    """E[max(0, down − spares)] / working, where each of ``machines`` is down with that probability.
+
+    The sum runs over the few numbers down that are likely; the logarithm of the binomial keeps it exact for a fleet.
+    """
+    ratio = np.clip(np.atleast_1d(np.asarray(down_ratio, dtype=np.float64)), 0.0, 1.0 - 1e-15)
+    spares = machines - working
+    mean = machines * float(ratio.max())
+    last = min(machines, math.ceil(mean + 12.0 * math.sqrt(mean + 1.0) + spares + 12.0))
+    total = np.zeros(ratio.shape)
+    for count in range(spares + 1, last + 1):
+        ways = math.lgamma(machines + 1) - math.lgamma(count + 1) - math.lgamma(machines - count + 1)
+        log = ways + count * np.log(np.maximum(ratio, 1e-300)) + (machines - count) * np.log1p(-ratio)
+        total = total + (count - spares) * np.exp(log)
+    return np.asarray(total / working, dtype=np.float64)
+
+
+def _causes(brief: Brief, regions: Iterable[Region], often: Often) -> dict[str, tuple[Floats, str]]:
+    """(share of all people's time, in what way) by cause."""
+    found: dict[str, tuple[Floats, str]] = {}
+    for region in regions:
+        share = brief.workload.shares[region.name]
+        for name, ratio, says in _in_region(brief, region, often):
+            found[name] = (found[name][0] if name in found else 0.0) + ratio * share, says
+    for name, ratio, says in _of_regions(brief, often):
+        found[name] = ratio, says
+    return found
+
+
+def _down(failing: Failing, often: Floats) -> Floats:
+    """Share of time in which something is down that fails so much more often."""
+    lost = often * failing.repair_seconds
+    return np.asarray(lost / (failing.every_seconds + lost), dtype=np.float64)
+
+
+def _in_region(brief: Brief, region: Region, often: Often) -> Iterator[tuple[str, Floats, str]]:
+    node, spot = brief.intent.failures.node, brief.intent.failures.spot
+    gone = _down(node, often.node)
+    for pool in region.pools:
+        on_spot = pool.term == SPOT
+        taken = often.spot * spot.per_second * spot.repair_seconds * on_spot
+        either = 1.0 - (1.0 - gone) / (1.0 + taken)
+        spare = pool.machines - pool.working
+        yield (
+            SPOT_MACHINES if on_spot else MACHINES,
+            short_ratio(machines=pool.machines, working=pool.working, down_ratio=either),
+            f"more than {spare} of {pool.machines:,} {'spot ' if on_spot else ''}machines of the services down at once",
+        )
+    if region.pools:
+        # each machine's end fails the share of requests that it had under way until it is no longer asked
+        yield (
+            "instances until they are missed",
+            INSTANCE_SECONDS / node.every_seconds * often.node,
+            f"{INSTANCE_SECONDS:g} s until a dead one is no longer asked",
+        )
+    unsaid = max(0.0, INSTANCE_SECONDS - spot.notice_seconds)
+    if any(pool.term == SPOT for pool in region.pools) and unsaid:
+        yield (
+            "spot machines that are taken back",
+            often.spot * spot.per_second * unsaid,
+            f"{unsaid:g} s that the notice is too short by",
+        )
+    primaries = region.tiers[str(Server.POSTGRES)]
+    replication = brief.scenario.system.shards.replication
+    failover = replication.detection_seconds + replication.promotion_seconds
+    if primaries.copies > 1:
+        yield (
+            "primaries until a replica serves",
+            failover / node.every_seconds * often.node,
+            f"{failover:g} s of detection and promotion for a primary's people",
+        )
+    yield (
+        SHARD,
+        gone**primaries.copies,
+        f"all {primaries.copies} down at once" if primaries.copies > 1 else "the only one down",
+    )
+
+
+def _of_regions(brief: Brief, often: Often) -> Iterator[tuple[str, Floats, str]]:
+    region = brief.intent.failures.region
+    count, lose = len(brief.workload.shares), brief.workload.lose_regions
+    gone = _down(region, often.region)
+    if not lose:
+        yield "a region", gone, "nobody else serves its people"
+        return
+    yield (
+        "a region until its people are sent elsewhere",
+        REGION_SECONDS / region.every_seconds * often.region,
+        f"{REGION_SECONDS:g} s",
+    )
+    # with more down than the fleet is made for, what is missing of the needed regions is refused
+    name = f"more than {lose} region{'s' if lose > 1 else ''}"
+    yield name, short_ratio(machines=count, working=count - lose, down_ratio=gone), f"of {count} at once"

@@ -1,0 +1,161 @@
+"""A fleet under a load, as stations: from counts, shapes and a case to what waits where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from planning.plan.brief import SHARED, Brief, Case, Kind
+from planning.plan.queueing import loads
+from planning.plan.queueing.distributions import Floats, Mixture
+from planning.plan.queueing.latency import Fleet, Group
+from planning.plan.queueing.loads import Load
+from planning.plan.queueing.paths import AWAY
+from planning.plan.queueing.stations import Arrivals, Loop, Piece, Route, Shared
+
+#: Length of a piece of idle work (`sim.model.disturbances`).
+_IDLE_SECONDS = 0.0005
+_STALL_VARIATION = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One instance of a group: a loop, or a server on so many cores; and how fast a core is."""
+
+    cores: int  # 0 for a loop
+    speed: float
+
+    @property
+    def work(self) -> float:
+        """Calibrated cores that it is worth."""
+        return max(1, self.cores) * self.speed
+
+
+def load(brief: Brief, rates_per_second: Mapping[str, float], case: Case) -> dict[str, Load]:
+    """What all instances of each group have to do, in calibrated seconds; of the case's CPU factors that of everything
+    is not in it."""
+    rates: dict[str, Floats | float] = {
+        name: rate * case.rate * case.rate_of.get(name, 1.0) for name, rate in rates_per_second.items()
+    }
+    if "fanout.deliver" in rates:  # its work grows with the timelines written
+        rates["fanout.deliver"] = rates["fanout.deliver"] * case.follows
+    if "image.read" in rates:
+        rates["image.read"] = rates["image.read"] * case.images
+    return loads.of(
+        brief.demands.operations.values(),
+        rates,
+        miss_ratio=misses(brief, case),
+        group_of=brief.group_of,
+        cpu_of=case.cpu_of,
+    )
+
+
+def misses(brief: Brief, case: Case) -> dict[str, Floats]:
+    """Share of look-ups that miss, by cache."""
+    found = {
+        name: np.minimum(1.0, ratio * case.misses * case.misses_of.get(name, np.ones(1)))
+        for name, ratio in brief.miss_ratio.items()
+    }
+    found[AWAY] = np.array([brief.miss_ratio[AWAY]])  # where people live is no cache
+    return found
+
+
+def fleet(
+    brief: Brief,
+    load_of: Mapping[str, Load],
+    counts: Mapping[str, Floats | float],
+    units: Mapping[str, Unit],
+    case: Case,
+    *,
+    gateways: Floats | float | None = None,
+) -> Fleet:
+    """The fleet with ``counts`` instances of each group; what is sold by volume never waits. ``gateways`` are those
+    that share the services' instances among them, where they are not those of ``counts``."""
+    groups = {}
+    for name, kind in brief.kinds.items():
+        if kind in (Kind.VOLUME, Kind.APART):
+            free = Shared(offered=np.zeros(1), cores=1)
+            groups[name] = Group(station=free, speed=1.0, instances=1.0)
+            continue
+        groups[name] = group(
+            brief,
+            name,
+            load_of.get(name, Load()),
+            count=counts.get(name, 1.0),
+            unit=units[name],
+            case=case,
+            gateways=counts.get("gateway", 1.0) if gateways is None else gateways,
+        )
+    page = float(brief.scenario.system.feed.page)
+    return Fleet(
+        groups=groups,
+        group_of=brief.group_of,
+        wires=brief.wires,
+        wire_factor=case.round_trip,
+        cpu_factor=case.cpu,
+        cpu_of=case.cpu_of,
+        # a page's cards, and those whom a reader follows, lie on no more nodes than there are of them
+        reach={"redis": page, "postgres": max(page, brief.scenario.population.follows.mean)},
+    )
+
+
+def group(
+    brief: Brief,
+    name: str,
+    load_of_it: Load,
+    *,
+    count: Floats | float,
+    unit: Unit,
+    case: Case,
+    gateways: Floats | float = 1.0,
+) -> Group:
+    """One group of the fleet, with its idle work and the host's stalls. A gateway sends to that instance of a service
+    which has least under way of what it has sent itself; so many of them have the same instances as the intent says."""
+    share = 1.0 / np.asarray(count, dtype=np.float64)
+    scale = case.cpu / unit.speed
+    idle = _idle_ratio(brief, name)
+    if unit.cores:
+        offered = load_of_it.cores * share * scale + idle / unit.speed
+        return Group(station=Shared(offered=offered, cores=unit.cores), speed=unit.speed, instances=count)
+    arrivals = [replace(each, per_second=each.per_second * share) for each in load_of_it.arrivals]
+    arrivals += _disturbances(brief, idle)
+    mates = balancers = np.ones(1)
+    if name in brief.scenario.system.placement.processes:
+        whole = np.maximum(1.0, np.asarray(gateways, dtype=np.float64))
+        balancers = np.minimum(whole, float(brief.intent.gateways_together))
+        mates = np.maximum(1.0, np.asarray(count, dtype=np.float64) * balancers / whole)
+    threaded = load_of_it.threaded_cores * share * scale
+    station = Loop(arrivals=tuple(arrivals), threaded=threaded, scale=scale, mates=mates, balancers=balancers)
+    return Group(station=station, speed=unit.speed, instances=count)
+
+
+def latencies(brief: Brief, whole: Fleet, operations: tuple[str, ...], case: Case) -> tuple[Mixture, ...]:
+    """Distribution of each operation's latency."""
+    ratio = misses(brief, case)
+    return tuple(whole.latency(brief.demands.operations[name], ratio) for name in operations)
+
+
+def _idle_ratio(brief: Brief, name: str) -> float:
+    """Share of a calibrated core that one instance takes without any traffic."""
+    known = brief.profile.background_cpu_ratio
+    return known.get(name, known.get(f"{name}_0", 0.0))
+
+
+def _disturbances(brief: Brief, idle: float) -> list[Arrivals]:
+    stalls = brief.profile.stalls
+    found = [
+        Arrivals(route=Route(pieces=(Piece(mean, _STALL_VARIATION),), returns=False), per_second=np.array([rate]))
+        for rate, mean in zip(stalls.per_second, stalls.mean_seconds, strict=True)
+        if rate and mean
+    ]
+    if idle:
+        route = Route(pieces=(Piece(_IDLE_SECONDS, 0.0),), returns=False)
+        found.append(Arrivals(route=route, per_second=np.array([idle / _IDLE_SECONDS])))
+    return found
+
+
+def is_shared(name: str) -> bool:
+    """Whether a group's threads share its machine's cores."""
+    return name in tuple(str(server) for server in SHARED)

@@ -1,0 +1,374 @@
+"""Counts: the least of everything in one region that holds the intent in its worst hour, with the spares down.
+
+Services are processes on a pool of machines and are spread over it, so that when k machines are down what is left of
+every service is enough; those paid at another term have a pool of their own. A store keeps k more copies of each of its
+parts (replicas), and the log k more brokers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from core.names import Component, Server
+from planning.plan.brief import SPOT, Brief, Case, Kind, PlanError
+from planning.plan.demand.workload import Moment
+from planning.plan.queueing.loads import Load
+from planning.plan.sizing import concurrency as rooms
+from planning.plan.sizing import fleets, targets, tiers
+from planning.plan.sizing.fleets import Unit
+from planning.plan.sizing.shapes import Shape
+from planning.plan.sizing.targets import Offer
+from planning.plan.sizing.tiers import Need, Volume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """One group in one region. ``working`` is what the load needs, ``instances`` what is bought, spares and all."""
+
+    name: str
+    kind: Kind
+    needs: tuple[Need, ...]  # the one that binds first
+    working: int  # processes, primaries, nodes or brokers that must work
+    instances: int
+    copies: int  # of each part: 1 for services and the log
+    busy_ratio: float  # that it may have
+    unit: Unit
+    shape: Shape
+    machines: int  # of its own; 0 for services, which share the pool's
+    given: bool  # by the intent's fleet
+    nothing_left: bool = False  # with the spares down, for so few are given
+
+    @property
+    def binds(self) -> Need:
+        """The resource that asks for most."""
+        return self.needs[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """The machines of the services of one term in one region."""
+
+    term: str
+    groups: tuple[str, ...]
+    needs: tuple[Need, ...]
+    working: int
+    machines: int
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """What one region has."""
+
+    name: str
+    tiers: Mapping[str, Tier]
+    pools: tuple[Pool, ...]
+    volume: Volume  # in the worst hour
+    partitions: int
+    held_bytes: float  # in Redis, once
+    load_of: Mapping[str, Load]  # in the worst hour, by group
+
+    @property
+    def dollars_month(self) -> float:
+        """Of its machines and nodes."""
+        stores = sum(tier.machines * tier.shape.dollars_month for tier in self.tiers.values())
+        return stores + sum(pool.machines * pool.shape.dollars_month for pool in self.pools)
+
+    @property
+    def machines(self) -> int:
+        """All of its machines and nodes."""
+        return sum(tier.machines for tier in self.tiers.values()) + sum(pool.machines for pool in self.pools)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spares:
+    """How many may be down: machines of a pool and brokers, spot machines of a pool; replicas of every primary and of
+    every Redis node."""
+
+    machines: int
+    spot: int
+    replicas: int
+    nodes: int
+
+    def of_term(self, term: str) -> int:
+        """Machines of a pool that is paid so."""
+        return self.spot if term == SPOT else self.machines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shapes:
+    """What everything is bought as."""
+
+    services: Mapping[str, Shape]  # by term
+    stores: Mapping[str, Shape]
+
+    def of(self, brief: Brief, group: str) -> Shape:
+        """What a group's instances run on."""
+        return self.stores[group] if brief.kinds[group] is Kind.STORE else self.services[brief.terms[group]]
+
+
+def asked(brief: Brief) -> Spares:
+    """The intent's N + k."""
+    spare = brief.intent.spare
+    return Spares(machines=spare, spot=spare, replicas=max(spare, brief.intent.replicas or 0), nodes=spare)
+
+
+def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None) -> Region:
+    """The counts of one region with the intent's spares, or those given; raises PlanError where there are none."""
+    spares = spares or asked(brief)
+    rates = brief.workload.rates(name, Moment.LOST)
+    load_of = fleets.load(brief, rates, Case())
+    volume = tiers.volume(brief, name, Moment.LOST)
+    offers = {group: offer(brief, name, group, chosen, volume, spares) for group in counted(brief)}
+    _steady(offers, load_of)
+    busy = targets.busy(brief, load_of, offers)
+    room = rooms.of(brief, rates, load_of, offers, busy)
+    found: dict[str, Tier] = {}
+    for group in brief.of_kind(Kind.SERVICE):
+        found[group] = _service(
+            brief, group, load_of.get(group, Load()), busy[group], chosen.of(brief, group), room.get(group, {}), spares
+        )
+    pools = tuple(_pool(brief, found, term, chosen.services[term], volume, spares) for term in brief.service_terms)
+    for pool in pools:
+        for group in pool.groups:
+            if not found[group].given:
+                found[group] = _spread(found[group], pool, spares.of_term(pool.term))
+    for group in brief.of_kind(Kind.STORE):
+        found[group] = _store(brief, name, group, load_of.get(group, Load()), busy[group], chosen, volume, spares)
+    return Region(
+        name=name,
+        tiers=found,
+        pools=pools,
+        volume=volume,
+        partitions=_partitions(brief, found),
+        held_bytes=_memory_bytes(brief, name),
+        load_of=load_of,
+    )
+
+
+def holds(brief: Brief, found: Region) -> bool:
+    """Whether every limit holds in a region's worst hour."""
+    if any(tier.nothing_left for tier in found.tiers.values()):
+        return False
+    counts = {name: float(tier.working) for name, tier in found.tiers.items()}
+    units = {name: tier.unit for name, tier in found.tiers.items()}
+    whole = fleets.fleet(brief, found.load_of, counts, units, Case())
+    return bool(targets.holds(brief, whole, targets.limits(brief), Case())[0])
+
+
+def unit_of(group: str, shape: Shape) -> Unit:
+    """What one instance of a group works with."""
+    if group in (Server.POSTGRES, Server.KAFKA):
+        return Unit(cores=shape.vcpu, speed=shape.speed)
+    return Unit(cores=1 if fleets.is_shared(group) else 0, speed=shape.speed)
+
+
+def loops_of(shape: Shape) -> int:
+    """Redis processes on one node: a managed one has one, a plain machine one for each of its cores."""
+    return 1 if shape.managed else shape.vcpu
+
+
+def counted(brief: Brief) -> tuple[str, ...]:
+    return (*brief.of_kind(Kind.SERVICE), *brief.of_kind(Kind.STORE))
+
+
+def offer(brief: Brief, region_name: str, group: str, chosen: Shapes, volume: Volume, spares: Spares) -> Offer:
+    shape = chosen.of(brief, group)
+    unit = unit_of(group, shape)
+    given = brief.intent.fleet.get(group)
+    least = 0.0
+    if group == Server.REDIS:
+        held = _memory_bytes(brief, region_name)
+        needs = tiers.redis_needs(
+            shape,
+            cores=0.0,
+            busy=1.0,
+            memory_bytes=held,
+            network_bytes_per_second=volume.network_bytes_per_second.get(group, 0.0),
+        )
+        least = float(needs[0].count * loops_of(shape))
+        price = shape.dollars_month / loops_of(shape) / shape.speed
+    elif brief.kinds[group] is Kind.STORE:
+        price = shape.dollars_month / shape.work
+    else:
+        price = shape.dollars_month / shape.vcpu / shape.speed
+    fixed = None
+    if given is not None:
+        spare = spares.of_term(brief.terms[group]) if brief.kinds[group] is Kind.SERVICE else 0
+        fixed = float(max(1, given - spare))
+    step = loops_of(shape) if group == Server.REDIS else 1
+    return Offer(unit=unit, dollars=price, least=least, fixed=fixed, step=step)
+
+
+def _memory_bytes(brief: Brief, region_name: str) -> float:
+    share = brief.workload.shares[region_name] * brief.workload.spill(region_name)
+    return brief.contents.redis_bytes * brief.workload.growth_factor * share
+
+
+def disk_bytes(brief: Brief, region_name: str, *, seconds: float) -> float:
+    """Rows in a region's PostgreSQL after so long, those of regions that may be lost with them, one copy."""
+    share = brief.workload.shares[region_name] * brief.workload.spill(region_name)
+    growing = (1.0 + brief.workload.growth_factor) / 2.0
+    return share * (brief.contents.rows_bytes + brief.contents.rows_bytes_per_second * growing * seconds)
+
+
+def _service(
+    brief: Brief, group: str, load: Load, busy: float, shape: Shape, room: Mapping[str, float], spares: Spares
+) -> Tier:
+    given = brief.intent.fleet.get(group)
+    unit = unit_of(group, shape)
+    needs = tiers.service_needs(cores=float(load.cores[0]), busy=busy, speed=shape.speed, room=room)
+    spare = spares.of_term(brief.terms[group])
+    working = max(1, needs[0].count) if given is None else max(1, given - spare)
+    return Tier(
+        name=group,
+        kind=Kind.SERVICE,
+        needs=needs,
+        working=working,
+        instances=given or working,
+        copies=1,
+        busy_ratio=busy,
+        unit=unit,
+        shape=shape,
+        machines=0,
+        given=given is not None,
+        nothing_left=given is not None and given <= spare,
+    )
+
+
+def _pool(brief: Brief, found: Mapping[str, Tier], term: str, shape: Shape, volume: Volume, spares: Spares) -> Pool:
+    """Machines enough that with the spares down what is left of every service still works."""
+    groups = tuple(name for name in found if brief.terms[name] == term)
+    spare = spares.of_term(term)
+    moved = sum(volume.network_bytes_per_second.get(name, 0.0) for name in groups)
+    needs = tiers.pool_needs(
+        shape, processes=sum(found[name].working for name in groups), network_bytes_per_second=moved
+    )
+    machines = max(1, needs[0].count) + spare
+    while sum(_instances(found[name], machines, spare) for name in groups) > machines * shape.vcpu:
+        machines += max(1, machines // 1000)
+    working = max(1, needs[0].count)
+    return Pool(term=term, groups=groups, needs=needs, working=working, machines=machines, shape=shape)
+
+
+def _instances(tier: Tier, machines: int, spare: int) -> int:
+    """Least n of which, spread evenly over the machines, ``working`` are left when ``spare`` machines are down."""
+    if tier.given or not spare:
+        return tier.instances
+    count = tier.working
+    while count - spare * -(-count // machines) < tier.working:
+        count = tier.working + spare * -(-count // machines)
+    return count
+
+
+def _spread(tier: Tier, pool: Pool, spare: int) -> Tier:
+    return replace(tier, instances=_instances(tier, pool.machines, spare))
+
+
+def _store(
+    brief: Brief,
+    region_name: str,
+    group: str,
+    load: Load,
+    busy: float,
+    chosen: Shapes,
+    volume: Volume,
+    spares: Spares,
+) -> Tier:
+    shape, unit = chosen.stores[group], unit_of(group, chosen.stores[group])
+    needs = store_needs(brief, region_name, group, load, busy=busy, shape=shape, volume=volume)
+    given = brief.intent.fleet.get(group)
+    nodes = max(1, needs[0].count) if given is None else given
+    copies = 1
+    if group == Server.KAFKA:
+        working, instances, machines = nodes, nodes, nodes
+        if given is None:
+            instances = machines = max(nodes, tiers.LOG_COPIES) + spares.machines
+    elif group == Server.REDIS:
+        copies = 1 + spares.nodes
+        loops = loops_of(shape)
+        working = nodes * loops if given is None else given
+        machines = (nodes if given is None else tiers.ceil(given / loops)) * copies
+        instances = working * copies
+    else:
+        copies = 1 + spares.replicas
+        working, instances = nodes, nodes * copies
+        machines = nodes * (-(-copies // 2) if shape.standby else copies)
+        _shards_fit(brief, region_name, nodes, needs[0])
+    return Tier(
+        name=group,
+        kind=Kind.STORE,
+        needs=needs,
+        working=working,
+        instances=instances,
+        copies=copies,
+        busy_ratio=busy,
+        unit=unit,
+        shape=shape,
+        machines=machines,
+        given=given is not None,
+        nothing_left=group == Server.KAFKA and given is not None and given <= spares.machines,
+    )
+
+
+def store_needs(
+    brief: Brief, region_name: str, group: str, load: Load, *, busy: float, shape: Shape, volume: Volume
+) -> tuple[Need, ...]:
+    """What each resource of a store asks for, in nodes."""
+    cores = float(load.cores[0])
+    moved = volume.network_bytes_per_second.get(group, 0.0)
+    factor = brief.workload.factor(region_name, Moment.LOST)
+    if group == Server.REDIS:
+        return tiers.redis_needs(
+            shape,
+            cores=cores,
+            busy=busy,
+            memory_bytes=_memory_bytes(brief, region_name),
+            network_bytes_per_second=moved,
+        )
+    if group == Server.KAFKA:
+        return tiers.kafka_needs(
+            shape, cores=cores, busy=busy, bytes_per_second=brief.contents.events_bytes_per_second * factor
+        )
+    return tiers.postgres_needs(
+        shape,
+        cores=cores,
+        busy=busy,
+        disk_bytes=disk_bytes(brief, region_name, seconds=brief.intent.horizon_seconds),
+        commits_per_second=brief.contents.commits_per_second * factor,
+        network_bytes_per_second=moved,
+    )
+
+
+def _shards_fit(brief: Brief, region_name: str, primaries: int, need: Need) -> None:
+    logical = brief.scenario.system.shards.logical
+    if primaries > logical:
+        raise PlanError(
+            f"no steady state, first saturated: {Server.POSTGRES} in {region_name}; its {need.resource} asks for "
+            f"{primaries:,} primaries ({need.says}), and system.shards.logical: {logical:,} cannot be spread further"
+        )
+
+
+def _steady(offers: Mapping[str, Offer], load_of: Mapping[str, Load]) -> None:
+    """Raise PlanError where what is given cannot do the work, naming what gives out first."""
+    given = {name: offer.fixed for name, offer in offers.items() if offer.fixed is not None}
+    needed = {name: float(load_of.get(name, Load()).cores[0]) / offers[name].unit.work for name in given}
+    full = sorted((name for name in given if needed[name] >= given[name]), key=lambda name: -needed[name] / given[name])
+    if full:
+        order = ", then ".join(f"{name} at {needed[name] / given[name]:.0%}" for name in full)
+        first = full[0]
+        raise PlanError(
+            f"no steady state, first saturated: {order}; intent.fleet.{first} leaves {given[first]:,.0f} working in "
+            f"the worst hour, and more than {needed[first]:,.3g} are needed"
+        )
+
+
+def _partitions(brief: Brief, found: Mapping[str, Tier]) -> int:
+    """Partitions of each topic: every process that shares out a topic's work has one at least."""
+    workers = [
+        tier.instances
+        for name, tier in found.items()
+        if {Component.FANOUT, Component.MEDIA} & set(brief.scenario.system.placement.processes.get(name, ()))
+    ]
+    return max(brief.scenario.system.kafka.partitions, *workers)

@@ -1,0 +1,42 @@
+"""Spares: more of them until the machines' part of the availability holds, as far as more of them can do it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from planning.plan.brief import Brief
+from planning.plan.sizing import availability, candidates, size
+from planning.plan.sizing.availability import Availability
+from planning.plan.sizing.size import Region, Shapes, Spares
+
+_SPARES_MAX: Final = 512
+
+
+def reached(
+    known: Brief, shapes: Shapes, regions: tuple[Region, ...], down_max: float
+) -> tuple[Spares, tuple[Region, ...], Availability]:
+    """Spares with which nobody is unserved for longer than that, as far as more spares can do it, from those of the
+    intent, which ``regions`` have."""
+    spares = size.asked(known)
+    found = availability.of(known, regions)
+    while found.down_ratio > down_max and max(spares.machines, spares.spot) < _SPARES_MAX:
+        more = _more(spares, found.causes[0].name)
+        if more is None:
+            break  # no spare mends what is worst
+        wider = candidates.fleet(known, shapes, more)
+        better = availability.of(known, wider)
+        if better.down_ratio >= found.down_ratio * 0.999:
+            break
+        spares, regions, found = more, wider, better
+    return spares, regions, found
+
+
+def _more(spares: Spares, cause: str) -> Spares | None:
+    if cause == availability.MACHINES:
+        return replace(spares, machines=spares.machines + max(1, spares.machines // 4))
+    if cause == availability.SPOT_MACHINES:
+        return replace(spares, spot=spares.spot + max(1, spares.spot // 4))
+    if cause == availability.SHARD:
+        return replace(spares, replicas=spares.replicas + 1)
+    return None

@@ -1,0 +1,289 @@
+"""How busy instances may be, so that every latency percentile holds at the least cost: one number for each limit.
+
+Capacity costs least where the free capacity of each tier is in proportion to the root of its load over its price (L.
+Kleinrock's capacity assignment, *Queueing Systems* II, 1976, 5.7): 1/u = 1/busy + θ κ with κ = √(w / (c L)), where w is
+the work that the constrained operation brings to a tier, c what a core's work costs there and L the tier's load. θ is
+the least at which the percentile holds with all tiers that busy, and a tier is as busy as the hardest limit lets it. As
+κ stays when all demand grows alike, and a tier's target only falls with θ, more demand or a stricter limit never asks
+for fewer of anything. With few instances, θ is the least at which whole numbers of them hold it (`_of_whole`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from core.names import Server
+from core.operations import steps_of
+from planning.plan.brief import Brief, Case, PlanError
+from planning.plan.queueing.distributions import Floats, Mixture, sum_of
+from planning.plan.queueing.latency import Fleet
+from planning.plan.queueing.loads import Load
+from planning.plan.queueing.paths import Leg
+from planning.plan.sizing import fleets
+from planning.plan.sizing.fleets import Unit
+
+#: θ that are tried, and points within the cell in which the answer lies, and once more within theirs.
+_GRID: Final = np.concatenate(([0.0], np.geomspace(1e-3, 1e3, 31)))
+_CELL: Final = 33
+#: Decimal exponents of θ between which many cases are bisected, and how often.
+_LEAST: Final = -3.0
+_MOST: Final = 3.0
+_HALVINGS: Final = 10
+#: Up to so many instances of what a limit's operation visits, whole numbers are looked at.
+_WHOLE_MAX: Final = 60
+_EPSILON: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """One percentile that must hold."""
+
+    name: str  # operation or journey
+    level: float
+    seconds: float
+
+    @property
+    def field(self) -> str:
+        """Where it stands in the scenario."""
+        return f"intent.slo.{self.name}.p{self.level * 100:g}"
+
+
+def limits(brief: Brief) -> tuple[Limit, ...]:
+    """Every percentile of the intent."""
+    return tuple(
+        Limit(name=name, level=level, seconds=seconds)
+        for name, told in brief.intent.slo.items()
+        for level, seconds in told.limits().items()
+    )
+
+
+def latency(brief: Brief, whole: Fleet, name: str, case: Case) -> Mixture:
+    """Distribution of an operation's or a journey's latency."""
+    return sum_of(fleets.latencies(brief, whole, steps_of(name), case))
+
+
+def holds(brief: Brief, whole: Fleet, wanted: tuple[Limit, ...], case: Case) -> Floats:
+    """1 where every limit holds, 0 where one is missed, case by case."""
+    good = np.ones(1)
+    known: dict[str, Mixture] = {}
+    for limit in wanted:
+        mixture = known.setdefault(limit.name, latency(brief, whole, limit.name, case))
+        good = good * (mixture.below(limit.seconds) >= limit.level)
+    return good
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a tier's capacity is made of and what it costs: a unit, and dollars a month for a calibrated core's work.
+
+    ``least`` is a number of units that another resource asks for anyway; ``fixed`` one that is given.
+    """
+
+    unit: Unit
+    dollars: float
+    least: float = 0.0
+    fixed: float | None = None
+    step: int = 1  # units that are bought together
+
+
+def busy(brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer]) -> dict[str, float]:
+    """Utilisation that each tier may have: the least that any limit asks of it; raises PlanError where no number of
+    instances holds one."""
+    found = dict.fromkeys(offers, brief.intent.busy_ratio)
+    for family in families(brief, load_of, offers):
+        for name, most in _of_limit(brief, load_of, offers, family).items():
+            found[name] = min(found[name], most)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Fleets that differ in one number, θ: the larger, the less busy is every tier that a limit's operation visits."""
+
+    limit: Limit
+    weights: Mapping[str, float]  # κ
+    ceiling: float
+
+    def targets(self, theta: Floats) -> dict[str, Floats]:
+        """Utilisation of every tier."""
+        return {name: 1.0 / (1.0 / self.ceiling + theta * weight) for name, weight in self.weights.items()}
+
+
+def families(brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer]) -> tuple[Family, ...]:
+    """One for each limit."""
+    return tuple(
+        Family(limit=limit, weights=_weights(brief, load_of, offers, limit), ceiling=brief.intent.busy_ratio)
+        for limit in limits(brief)
+    )
+
+
+def many(
+    brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer], known: tuple[Family, ...], case: Case
+) -> dict[str, Floats]:
+    """`busy` for many cases at once, by bisection over θ; not a number where no fleet of the family holds a limit."""
+    found = {name: np.full(1, brief.intent.busy_ratio) for name in offers}
+    for family in known:
+
+        def good(theta: Floats, family: Family = family) -> Floats:
+            whole = at(brief, load_of, offers, family.targets(theta), case)
+            return np.asarray(holds(brief, whole, (family.limit,), case) > 0)
+
+        size = np.broadcast_shapes(*(each.shape for each in (case.rate, case.cpu, case.misses, case.round_trip)))
+        low, high = np.full(size, _LEAST), np.full(size, _MOST)
+        idle, reached = good(np.zeros(size)), good(10.0**high)
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2.0
+            passed = good(10.0**middle)
+            low, high = np.where(passed, low, middle), np.where(passed, middle, high)
+        theta = np.where(idle, 0.0, np.where(reached, 10.0**high, np.nan))
+        for name, most in family.targets(theta).items():
+            found[name] = np.minimum(found[name], most)
+    return found
+
+
+def _of_limit(
+    brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer], family: Family
+) -> dict[str, float]:
+    limit = family.limit
+
+    def good(theta: Floats) -> Floats:
+        whole = at(brief, load_of, offers, family.targets(theta), Case())
+        return np.asarray(np.broadcast_to(holds(brief, whole, (limit,), Case()), theta.shape))
+
+    found = _least(good)
+    given = any(offer.fixed is not None for offer in offers.values())
+    if found or (found is None and given):
+        found = _of_whole(brief, load_of, offers, family, found)
+    if found is None:
+        if not given:
+            whole = at(brief, load_of, offers, family.targets(_GRID), Case())
+            best = latency(brief, whole, limit.name, Case()).quantile(limit.level)
+            raise PlanError(
+                f"{limit.field}: no number of instances holds it; with no queue anywhere it is "
+                f"{float(np.min(best)) * 1e3:.3g} ms, and < {limit.seconds * 1e3:g} ms is asked"
+            )
+        found = 0.0  # what is given is judged, not sought
+    return {name: float(each[0]) for name, each in family.targets(np.array([found])).items()}
+
+
+def _of_whole(
+    brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer], family: Family, most: float | None
+) -> float | None:
+    """The least θ at which the limit holds in whole numbers, for this load and every lighter one.
+
+    A few instances are rounded up to many more than they are asked for, and what is idle in one tier makes up for
+    another. That they hold it at every lighter load too is what keeps counts from falling as demand grows, where one
+    tier's next instance would let all others have fewer. At ``most`` the limit holds whatever is rounded;
+    None where what is given lets no number of the others hold it.
+    """
+    upper = float(_GRID[-1]) if most is None else most
+    surely = np.inf if most is None else most
+
+    def good(theta: Floats) -> Floats:
+        target = family.targets(theta)
+        exact = {
+            name: np.maximum(load_of.get(name, Load()).cores / (offer.unit.work * target[name]), offer.least)
+            for name, offer in offers.items()
+            if offer.fixed is None
+        }
+        steps = {name: np.ceil(each / offers[name].step - _EPSILON) for name, each in exact.items()}
+        watched = [name for name in steps if family.weights[name]]
+        total = sum((steps[name] for name in watched), np.zeros(len(theta)))
+        few = np.flatnonzero(total <= _WHOLE_MAX)
+        if not len(few):
+            return np.asarray(theta >= surely, dtype=np.float64)
+        # just before a tier takes one more it is as busy as it may be: nowhere else is a limit missed first
+        at_theta, share = [], []
+        for place in few:
+            edges = {1.0}
+            for name in watched:
+                one = float(exact[name][place]) / offers[name].step
+                edges |= {number / one for number in range(1, int(steps[name][place])) if number < one}
+            at_theta += [place] * len(edges)
+            share += sorted(edges)
+        rows, lighter = np.array(at_theta), np.array(share)
+        counts: dict[str, Floats | float] = {
+            name: offers[name].step * np.maximum(1.0, np.ceil(each[rows] * lighter / offers[name].step - _EPSILON))
+            for name, each in exact.items()
+        }
+        counts |= {name: offer.fixed for name, offer in offers.items() if offer.fixed is not None}
+        units = {name: offer.unit for name, offer in offers.items()}
+        lighter_of = {
+            name: replace(
+                load,
+                arrivals=tuple(replace(each, per_second=each.per_second * lighter) for each in load.arrivals),
+                threaded_cores=load.threaded_cores * lighter,
+            )
+            for name, load in load_of.items()
+        }
+        whole = fleets.fleet(brief, lighter_of, counts, units, Case())
+        held = np.broadcast_to(holds(brief, whole, (family.limit,), Case()), rows.shape)
+        passed = np.asarray(theta >= surely, dtype=np.float64)
+        for place in few:
+            passed[place] = max(passed[place], float(np.all(held[rows == place] > 0)))
+        return passed
+
+    found = _least(good, np.concatenate(([0.0], np.geomspace(upper / 1e3, upper, 31))))
+    return most if found is None else found
+
+
+def _least(good: Callable[[Floats], Floats], tried: Floats = _GRID) -> float | None:
+    """The least θ at which all is good: on the grid, then within its cell, then within the cell's."""
+    if good(tried[:1])[0] > 0:
+        return 0.0  # as most do
+    for _ in range(3):
+        passed = good(tried) > 0
+        if not passed.any():
+            return None
+        first = int(np.argmax(passed))
+        if first == 0:
+            return float(tried[0])
+        tried = np.linspace(tried[first - 1], tried[first], _CELL)
+    return float(tried[-1])
+
+
+def at(
+    brief: Brief,
+    load_of: Mapping[str, Load],
+    offers: Mapping[str, Offer],
+    target: Mapping[str, Floats],
+    case: Case,
+) -> Fleet:
+    """The fleet whose tiers are as busy as they may be."""
+    counts: dict[str, Floats | float] = {}
+    for name, offer in offers.items():
+        asked = load_of.get(name, Load()).cores * case.cpu / (offer.unit.work * target[name])
+        counts[name] = offer.fixed if offer.fixed is not None else np.maximum(np.maximum(asked, offer.least), 1e-9)
+    # one gateway more than the load asks for: as many as its whole number at the most, and a number that does not jump
+    gateways = counts[str(Server.GATEWAY)] + 1.0
+    units = {name: offer.unit for name, offer in offers.items()}
+    return fleets.fleet(brief, load_of, counts, units, case, gateways=gateways)
+
+
+def _weights(brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer], limit: Limit) -> dict[str, float]:
+    """κ of every tier, the largest 1; nought where the constrained operation does not come."""
+    work: dict[str, float] = {}
+    for name in steps_of(limit.name):
+        operation = brief.demands.operations[name]
+        for chance, path in zip(operation.probabilities(brief.miss_ratio), operation.paths, strict=True):
+            for group, seconds in _seconds(path.leg, brief.group_of).items():
+                work[group] = work.get(group, 0.0) + chance * seconds
+    found = {}
+    for name, offer in offers.items():
+        cores = float(load_of.get(name, Load()).cores[0])
+        found[name] = float(np.sqrt(work.get(name, 0.0) / (offer.dollars * cores))) if cores else 0.0
+    most = max(found.values(), default=0.0)
+    return {name: each / most if most else 0.0 for name, each in found.items()}
+
+
+def _seconds(whole: Leg, group_of: Mapping[str, str]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for leg in whole.every():
+        for visit in leg.visits:
+            group = group_of[visit.process]
+            found[group] = found.get(group, 0.0) + visit.seconds
+    return found

@@ -1,0 +1,290 @@
+"""The words of a plan: the sentence that says it, and figures as people read them."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from core.names import Component, Server
+from core.scenario.intent import DEFAULT
+from planning.plan.brief import ON_DEMAND, SPOT
+from planning.plan.certainty.draws import LATEST_SECONDS
+from planning.plan.certainty.outlook import Curve, Percentile, TierOutlook
+from planning.plan.certainty.uncertainty import Output
+from planning.plan.demand.workload import Moment
+from planning.plan.plan import Plan
+from planning.plan.queueing.latency import ERROR_RATIO
+from planning.plan.sizing.terms import Paid
+from present import figures
+
+#: What each moment is called.
+MOMENTS: Final = {Moment.NOW: "now", Moment.PEAK: "peak", Moment.LOST: "worst"}
+_MONEY: Final = ((1e9, "B"), (1e6, "M"))
+_BYTES: Final = ((2**50, "PiB"), (2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"))
+
+
+def money(dollars: float) -> str:
+    """``$9,470``, ``$5.14 M``, ``$368 M``."""
+    sign = figures.MINUS if dollars < 0 else ""
+    for size, letter in _MONEY:
+        if abs(dollars) >= size * 0.9995:
+            return f"{sign}${figures.rounded(abs(dollars) / size)} {letter}"
+    return sign + figures.dollars(abs(dollars))
+
+
+def size(count: float) -> str:
+    """``48.2 TiB``."""
+    for unit, letters in _BYTES:
+        if count >= unit:
+            return f"{figures.rounded(count / unit)} {letters}"
+    return f"{count:,.0f} B"
+
+
+def percent(ratio: float, *, digits: int = 0) -> str:
+    """``75 %``; of what is not there, none."""
+    if not math.isfinite(ratio):
+        return "none"
+    return f"{ratio * 100:.{digits}f} %"
+
+
+def nines(ratio: float) -> str:
+    """Availability with as many digits as it has nines and two more: ``99.9998 %``."""
+    if ratio >= 1.0:
+        return "100 %"
+    digits = max(0, math.floor(-math.log10(1.0 - ratio) + 1e-6) - 1)
+    text = f"{math.floor(ratio * 10 ** (digits + 2) + 1e-6) / 10**digits:.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+
+
+def headroom(ratio: float) -> str:
+    """``+54 %``; none where it is full; beyond tenfold only that."""
+    if not math.isfinite(ratio) or ratio > 9.995:
+        return ">10 ×"
+    if abs(ratio) < 0.005 or ratio <= -0.995:
+        return "none"
+    return f"{figures.signed(ratio * 100)} %"
+
+
+def latency(seconds: float) -> str:
+    """A latency, or that there is none because the queue grows without end."""
+    return figures.duration(seconds) if math.isfinite(seconds) else "never"
+
+
+def amount(value: float, unit: str) -> str:
+    """One value of an output, in its unit."""
+    if unit == "dollars":
+        return money(value)
+    if unit == "minutes":
+        seconds = value * 60.0
+        if seconds < 0.001:
+            return "<1 ms"
+        return f"{figures.rounded(value)} min" if value >= 1.0 else f"{figures.rounded(seconds)} s"
+    return late(value)
+
+
+def output(known: Output) -> str:
+    """What an output is called."""
+    return f"{known.name} a month" if known.unit in ("dollars", "minutes") else known.name
+
+
+def late(seconds: float) -> str:
+    """A latency of some world, where what is later than any client waits has no end."""
+    return "no end" if seconds >= LATEST_SECONDS * 0.9995 else latency(seconds)
+
+
+def bits(bytes_per_second: float) -> str:
+    """``51.3 Tbit/s``."""
+    amount = bytes_per_second * 8.0
+    for unit, letters in ((1e12, "Tbit/s"), (1e9, "Gbit/s"), (1e6, "Mbit/s")):
+        if amount >= unit:
+            return f"{figures.rounded(amount / unit)} {letters}"
+    return f"{figures.rounded(amount / 1e3)} kbit/s"
+
+
+def with_error(seconds: float) -> str:
+    """``150 [135–165] ms``: the closed forms' own error."""
+    if not math.isfinite(seconds):
+        return "never"
+    scale, unit = (1.0, "s") if seconds >= 0.9995 else (1e-3, "ms")
+    value, low, high = (
+        figures.rounded(each / scale, seconds * ERROR_RATIO / scale)
+        for each in (seconds, seconds * (1.0 - ERROR_RATIO), seconds * (1.0 + ERROR_RATIO))
+    )
+    return f"{value} [{low}–{high}] {unit}"
+
+
+def limit_name(each: Percentile | Curve) -> str:
+    """``feed.read p95``."""
+    return f"{each.limit.name} p{each.limit.level * 100:g}"
+
+
+def worst(plan: Plan) -> str:
+    """What the worst hour is."""
+    lose, spare = plan.brief.workload.lose_regions, plan.brief.intent.spare
+    parts = ["the busiest hour"]
+    if plan.brief.intent.growth_ratio:
+        parts = [f"the busiest hour in {plan.brief.intent.years:g} y"]
+    if lose:
+        parts.append(f"{lose} region{'s' if lose > 1 else ''} lost")
+    if spare:
+        parts.append(f"{spare} of everything down")
+    return " with ".join([parts[0], " and ".join(parts[1:])]) if len(parts) > 1 else parts[0]
+
+
+def counted(plan: Plan) -> str:
+    """The service whose processes the sentence counts: the feed, or where nobody reads it that of the most."""
+    groups = plan.brief.scenario.system.placement.processes
+    if "feed.read" in plan.brief.demands.operations:
+        return next(name for name, members in groups.items() if Component.FEED in members)
+    return max(groups, key=plan.count)
+
+
+def sentence(plan: Plan) -> str:
+    """The plan in one sentence: how many, how fast, how dear, what gives way first, what the money goes into."""
+    told = [f"{plan.machines:,} machines"]
+    feed = counted(plan)
+    told[0] += f", {plan.count(feed):,} {feed} process{'' if plan.count(feed) == 1 else 'es'}"
+    tightest = max(plan.outlook.percentiles, key=lambda each: each.burn(Moment.LOST), default=None)
+    if tightest is not None:
+        seconds = tightest.seconds[Moment.LOST]
+        told.append(
+            f"{limit_name(tightest)} {with_error(seconds)} "
+            f"{'of' if tightest.held else 'against'} {figures.limit_of(tightest.limit.seconds, 'seconds')}"
+        )
+    told.append(f"{money(plan.bill.total_dollars_month)} a month")
+    missing = f"; {nothing_left(plan)}" if plan.nothing_left else ""
+    return f"{', '.join(told)}{missing}; {bottleneck(plan)}; {dearest(plan)}"
+
+
+def bottleneck(plan: Plan) -> str:
+    """What gives way first, and how far off that is."""
+    first = plan.outlook.bottleneck
+    if first.name in plan.nothing_left:
+        return f"{first.name} gives way first, nothing of it is left in the worst hour"
+    room = first.headroom[Moment.LOST]
+    if room < 0.005:
+        return f"{first.name} gives way first, its {first.binds} is used up in the worst hour"
+    return f"{first.name} gives way first, its {first.binds} at {headroom(room)} on the worst hour"
+
+
+def nothing_left(plan: Plan) -> str:
+    """Why nobody is served with the spares down, where so few are given; empty where something is left."""
+    given, spare = plan.brief.intent.fleet, plan.brief.intent.spare
+    told = " and ".join(f"{name} (intent.fleet.{name}: {given[name]})" for name in plan.nothing_left)
+    return f"with {spare} down nothing is left to serve of {told}" if told else ""
+
+
+def full_at_knee(plan: Plan) -> TierOutlook | None:
+    """The tier that is full of something else than work at the fleet's knee; None where a limit is missed."""
+    knee = plan.outlook.knee * (1.0 + 1e-9)
+    full = [each for each in plan.outlook.tiers if each.binds != "CPU" and 1.0 + each.headroom[Moment.LOST] <= knee]
+    return min(full, key=lambda each: each.headroom[Moment.LOST], default=None)
+
+
+def whose_knee(plan: Plan) -> tuple[str, str]:
+    """(the tier or the limit, what becomes of it) at the knee of the whole fleet."""
+    full = full_at_knee(plan)
+    if full is not None:
+        return full.name, f"which has no {full.binds} left"
+
+    def spent(curve: Curve) -> float:
+        at = sum(load <= plan.outlook.knee for load in curve.load)
+        return curve.seconds[min(at, len(curve.seconds) - 1)] / curve.limit.seconds
+
+    first = max((curve for curve in plan.outlook.curves if curve.seconds), key=spent, default=None)
+    return (limit_name(first), "which is missed") if first is not None else ("", "")
+
+
+def knee(plan: Plan) -> str:
+    """What the whole fleet takes, and what ends it where that is no limit."""
+    told = f"The whole fleet of {plan.outlook.region} takes {plan.outlook.knee:.2f} × the worst hour's load"
+    full = full_at_knee(plan)
+    return f"{told}, where {full.name} has no {full.binds} left" if full is not None else told
+
+
+#: What a fleet is in some worlds although limits hold there.
+SHORT: Final = "a limit is missed, a tier is busier than intent.busy, or its memory, disk or places are full"
+
+
+def dearest(plan: Plan) -> str:
+    """What most of the money goes into."""
+    parts = plan.bill.by_component()
+    name = max(parts, key=lambda each: parts[each])
+    return f"{name} is {percent(parts[name] / plan.bill.total_dollars_month)} of the bill"
+
+
+def term(name: str) -> str:
+    """``reserved 3y``, ``feed spot``."""
+    return name.replace("_", " ")
+
+
+def terms(plan: Plan) -> str:
+    """How machines are paid: as the intent has it."""
+    told = plan.brief.intent.term or {DEFAULT: ON_DEMAND}
+    return ", ".join(term(each if group == DEFAULT else f"{group} {each}") for group, each in told.items())
+
+
+def by_age(plan: Plan) -> str:
+    """``$320 M – $425 M``: the bill's ends by the age of its prices."""
+    return f"{money(plan.aged.low_dollars_month)} – {money(plan.aged.high_dollars_month)}"
+
+
+def owed(paid: Paid) -> str:
+    """What a reservation obliges to, however short the horizon."""
+    if not paid.owed_months:
+        return ""
+    return f"{money(paid.owed_dollars)} owed in {paid.owed_months} months"
+
+
+def spared(paid: Paid, plan: Plan) -> str:
+    """Spares that it takes where they are not the plan's."""
+    known = paid.spares
+    if known is None or known == plan.spares:
+        return ""
+    spot = f", {known.spot} spot machines" if paid.term == SPOT else ""
+    return f"{known.machines} machines{spot} and {known.replicas} replicas to spare"
+
+
+def certainty(plan: Plan) -> str:
+    """How sure it is, where the intent's ranges say anything."""
+    known = plan.uncertainty
+    if known is None:
+        return ""
+    return f"P(limits hold) {percent(known.met_ratio)}, P(short) {percent(known.short_ratio)}"
+
+
+def machines(plan: Plan) -> str:
+    """What everything runs on, and what stores are cut into."""
+    largest = next(region for region in plan.regions if region.name == plan.outlook.region)
+    told = []
+    for place, pool in enumerate(largest.pools):
+        count = sum(region.pools[place].machines for region in plan.regions)
+        who = f"{', '.join(pool.groups)} ({term(pool.term)})" if len(largest.pools) > 1 else "services"
+        told.append(f"{who} on {count:,} {pool.shape.price_id}")
+    for name, shape in plan.shapes.stores.items():
+        count = sum(region.tiers[name].machines for region in plan.regions)
+        told.append(f"{name} on {count:,} {shape.price_id}{_parts(plan, name)}")
+    told.append(f"{largest.partitions:,} partitions a topic")
+    return "; ".join(told)
+
+
+def _parts(plan: Plan, name: str) -> str:
+    """What a store is cut into, and what it holds."""
+    copies = plan.regions[0].tiers[name].copies
+    parts = sum(region.tiers[name].working for region in plan.regions)
+    if name == Server.POSTGRES:
+        return f" ({_many(parts, 'shard')} × {_many(copies, 'copy')})"
+    if name == Server.REDIS:
+        held = sum(region.held_bytes for region in plan.regions)
+        return f" ({size(held)} in {_many(parts, 'process')} × {_many(copies, 'copy')})"
+    return ""
+
+
+def _many(count: int, noun: str) -> str:
+    plural = {"copy": "copies", "process": "processes"}.get(noun, f"{noun}s")
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
+def sentence_case(text: str) -> str:
+    """The same with a capital at its beginning; all else as it is, for names of machines and units are in it."""
+    return text[:1].upper() + text[1:]

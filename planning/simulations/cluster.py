@@ -1,0 +1,109 @@
+"""Runs a study's simulations on a Dask cluster that somebody else has started (``dask scheduler``, ``dask worker``)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Self
+
+from core.errors import UserError
+from planning.simulations.runners import Done, cannot, died
+from planning.simulations.task import Setup, Task, code, work
+
+_CONNECT_SECONDS: Final = 10.0
+#: Without a result for so long it is asked whether there are workers at all …
+_ASK_SECONDS: Final = 5.0
+#: … and so long there may be none.
+_ALONE_SECONDS: Final = 30.0
+#: Tasks sent ahead of each thread, so that none waits for us.
+_AHEAD: Final = 2
+
+
+class Cluster:
+    """On the cluster of the scheduler at ``address``, such as ``tcp://127.0.0.1:8786``."""
+
+    def __init__(self, address: str, *, connect_seconds: float = _CONNECT_SECONDS):
+        self._address, self._connect_seconds = address, connect_seconds
+        self._client: Any = None
+
+    def __enter__(self) -> Self:
+        import distributed
+        from distributed.comm.addressing import get_address_host_port
+
+        client: Any = distributed.Client
+        try:
+            get_address_host_port(self._address)  # a client of no address can only be ended by its deadline
+            self._client = client(self._address, timeout=self._connect_seconds, set_as_default=False)
+            self._client.wait_for_workers(1, timeout=self._connect_seconds)
+        except (OSError, TimeoutError, ValueError) as error:
+            self.__exit__()
+            raise UserError(
+                f"no Dask cluster with workers answers at {self._address}: {error}; start one with: dask scheduler, "
+                f"and dask worker {self._address}"
+            ) from error
+        self._same_code()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._client is not None:
+            self._client.close(timeout=self._connect_seconds)
+            self._client = None
+
+    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[Done]:
+        """See `planning.simulations.runners.Runner`."""
+        waiting = deque(tasks)
+        running: dict[Any, Task] = {}
+        sent: Any = self._client.scatter(shared, broadcast=True) if tasks else None
+        alone_seconds = 0.0
+        try:
+            while waiting or running:
+                while waiting and len(running) < _AHEAD * max(1, self._threads()):
+                    task = waiting.popleft()
+                    # not pure: a key that the cluster remembers as failed is asked for again
+                    running[self._client.submit(work, task, sent, key=f"{task.key}-{id(task)}", pure=False)] = task
+                finished = self._finished(list(running))  # the scheduler gives up a frozen worker in 5 minutes
+                alone_seconds = 0.0 if finished or self._threads() else alone_seconds + _ASK_SECONDS
+                if alone_seconds >= _ALONE_SECONDS:
+                    raise UserError(f"all workers of {self._address} are gone; what is done is kept", exit_code=3)
+                for future in finished:
+                    task = running.pop(future)
+                    yield task, self._result(future, task)
+        finally:
+            with contextlib.suppress(OSError, TimeoutError):
+                self._client.cancel(list(running))
+
+    def _finished(self, futures: list[Any]) -> list[Any]:
+        import distributed
+
+        wait: Any = distributed.wait
+        with contextlib.suppress(TimeoutError), self._client.as_current():
+            return list(wait(futures, timeout=_ASK_SECONDS, return_when="FIRST_COMPLETED").done)
+        return []
+
+    def _result(self, future: Any, task: Task) -> Any:
+        from distributed import KilledWorker
+
+        try:
+            return future.result()
+        except KilledWorker as error:
+            raise died(task) from error
+        except ValueError as error:
+            raise cannot(task, error) from error
+
+    def _threads(self) -> int:
+        """Threads of all workers; raises UserError where the scheduler does not answer."""
+        try:
+            return sum(self._client.nthreads(callback_timeout=_ALONE_SECONDS).values())
+        except TimeoutError as error:
+            raise UserError(
+                f"the scheduler at {self._address} does not answer; what is done is kept", exit_code=3
+            ) from error
+
+    def _same_code(self) -> None:
+        """Workers with other code would give results of another model under our keys."""
+        ours = code()
+        for address, theirs in self._client.run(code).items():
+            if theirs != ours:
+                self.__exit__()
+                raise UserError(f"the worker at {address} runs another version of core and sim; install this one there")

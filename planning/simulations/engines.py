@@ -1,0 +1,18 @@
+"""Has the model's engine compiled before it is needed, and says so, because that takes about a minute, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from present.progress import Report
+from sim import compiled
+
+if TYPE_CHECKING:
+    from sim.simulate import EngineName
+
+
+def ready(engine: EngineName, report: Report) -> None:
+    """Compile in this process what several will need; nothing is to do where that was done before, or for SimPy."""
+    if engine != "simpy" and not compiled.is_kept():
+        report(0.0, 1.0, "compile the engine, once")
+        compiled.compile_now()

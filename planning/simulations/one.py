@@ -1,0 +1,112 @@
+"""Simulates a scenario with a calibration profile and writes the run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core import run
+from core.arrivals import mean_count
+from core.errors import UserError
+from core.names import Origin
+from core.profile import Profile, scaled
+from core.scenario import Scenario
+from planning.simulations import counts, engines
+from present.progress import Report
+from records import provenance
+
+if TYPE_CHECKING:
+    from sim.simulate import EngineName, Result
+
+
+def simulate(
+    scenario: Scenario,
+    scenario_text: str,
+    profile: Profile,
+    folder: Path,
+    *,
+    speed: float = 1.0,
+    engine: EngineName = "auto",
+    own_profile: bool = True,
+    report: Report | None = None,
+) -> run.RunRecord:
+    """Simulate and write a run into ``folder``; ``speed`` multiplies every CPU demand (this machine over calibrated).
+    ``own_profile`` is whether the profile was measured on this machine, and is kept in the record.
+
+    Raises UserError where a fault cannot act, where an operation's cost is not known or the scenario is more than one
+    system, and ModelError when a law of the model is broken, which is a bug.
+    """
+    from sim.model.cpu import NoDemandError
+    from sim.model.faults import FaultError
+    from sim.model.prepared import ScaleError
+    from sim.simulate import COMPILED_FROM
+    from sim.simulate import simulate as simulate_model
+
+    if report is not None and mean_count(scenario) >= COMPILED_FROM:
+        engines.ready(engine, report)
+    started, clock = provenance.now(), time.monotonic()
+    try:
+        result = simulate_model(
+            scenario,
+            profile if speed == 1.0 else scaled(profile, speed),
+            engine=engine,
+            on_progress=(lambda done: report(done, 1.0)) if report else None,
+        )
+    except (FaultError, ScaleError, NoDemandError) as error:
+        raise UserError(f"{scenario.name}: {error}") from error
+    return write(
+        folder,
+        scenario,
+        scenario_text,
+        result,
+        calibration=profile.id,
+        speed=speed,
+        own_profile=own_profile,
+        written=run.Written(
+            started=started, finished=provenance.now(), wall_seconds=round(time.monotonic() - clock, 3)
+        ),
+    )
+
+
+def write(
+    folder: Path,
+    scenario: Scenario,
+    scenario_text: str,
+    result: Result,
+    *,
+    calibration: str,
+    speed: float,
+    own_profile: bool,
+    written: run.Written,
+) -> run.RunRecord:
+    """Write what was simulated as a run."""
+    record = run.RunRecord(
+        origin=Origin.SIMULATED,
+        scenario=scenario.name,
+        seed=scenario.seed,
+        commit=provenance.commit(),
+        engine=result.engine,
+        warm_up_seconds=scenario.traffic.warm_up_seconds,
+        duration_seconds=scenario.traffic.duration_seconds,
+        calibration=calibration,
+        speed=speed,
+        facts={**result.facts, "calibrated_here": own_profile},
+        ledger=dict(result.ledger),
+        validity=run.Validity(scheduled_count=result.outcomes.count, sent_count=result.outcomes.count),
+        written=written,
+    )
+    if result.outcomes.every > 1:
+        folder.mkdir(parents=True, exist_ok=True)
+        counts.write(folder, result.outcomes.services())
+    run.write(
+        folder,
+        record=record,
+        scenario_text=scenario_text,
+        samples=result.samples,
+        usage=result.usage,
+        stages=result.stages,
+        caches=result.caches,
+        journal=result.journal,
+    )
+    return record

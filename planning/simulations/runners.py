@@ -1,0 +1,236 @@
+"""Where the simulations of a study run: in this process, on processes of this machine, or on a Dask cluster.
+
+Each runner takes tasks and gives back readings as they are finished. Whatever happens, nothing of it is left behind:
+workers of this machine die with us, also when we are killed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import Final, Generic, Protocol, Self, TypeVar
+
+import psutil
+
+from core.errors import UserError
+from planning.simulations.readings import Reading
+from planning.simulations.task import Setup, Task, work
+from stack.launch import die_with_parent
+
+#: Without a result for so long it is asked whether the workers still work …
+_ASK_SECONDS: Final = 5.0
+#: … and one that has used no processor time for so long is not waited for: it was stopped, or is stuck.
+_FROZEN_SECONDS: Final = 120.0
+#: What to do when a worker of a study is gone.
+_CONTINUE: Final = "; what is done is kept, and the same command goes on"
+
+Done = tuple[Task, Reading]
+R = TypeVar("R")
+#: What a worker does with a task; found by its name there, so a function of a module.
+Work = Callable[[Task, Setup], R]
+
+
+class Runner(Protocol):
+    """Runs tasks."""
+
+    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[Done]:
+        """Give each task's reading, in the order in which they are finished; raises UserError that names the task
+        whose worker died or froze, or whose scenario cannot be simulated."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Here(Generic[R]):
+    """In this process, one after another; ``work`` is what is done with each."""
+
+    def __init__(self, work: Work[R]):
+        self._work = work
+
+    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[tuple[Task, R]]:
+        """See `Runner`."""
+        for task in tasks:
+            try:
+                found = self._work(task, shared)
+            except ValueError as error:
+                raise cannot(task, error) from error
+            yield task, found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+
+class Inline(Here[Reading]):
+    """A study in this process."""
+
+    def __init__(self) -> None:
+        super().__init__(work)
+
+
+class Workers(Generic[R]):
+    """On processes of this machine. Each is a pool of its own, so that one that dies or freezes names its task;
+    ``advice`` is what the error then says last."""
+
+    def __init__(self, workers: int, work: Work[R], *, advice: str = ""):
+        self._lanes, self._advice = [_Lane(work) for _ in range(workers)], advice
+
+    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[tuple[Task, R]]:
+        """See `Runner`. Call from one thread only: the workers end with it."""
+        waiting, free = deque(tasks), list(self._lanes)
+        running: dict[Future[R], tuple[_Lane[R], Task]] = {}
+        while waiting or running:
+            while waiting and free:
+                lane, task = free.pop(), waiting.popleft()
+                running[lane.submit(task, shared)] = (lane, task)
+            finished = wait(running, timeout=_ASK_SECONDS, return_when=FIRST_COMPLETED).done
+            for future, (lane, task) in running.items():
+                if lane.is_frozen() and future not in finished:
+                    raise _gone(
+                        task, f"has used no processor time for {_FROZEN_SECONDS:g} s and was ended", self._advice
+                    )
+            for future in finished:
+                lane, task = running.pop(future)
+                free.append(lane)
+                try:
+                    found = future.result()
+                except BrokenProcessPool as error:
+                    raise died(task, self._advice) from error
+                except ValueError as error:
+                    raise cannot(task, error) from error
+                except Exception as error:
+                    error.add_note(f"while simulating {task.name}")
+                    raise
+                yield task, found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for lane in self._lanes:
+            lane.stop()
+
+
+class Pool(Workers[Reading]):
+    """A study on processes of this machine."""
+
+    def __init__(self, workers: int):
+        super().__init__(workers, work, advice=_CONTINUE)
+
+
+@dataclass(slots=True)
+class _Lane(Generic[R]):
+    """One worker process, started when it is first needed."""
+
+    work: Work[R]
+    executor: ProcessPoolExecutor | None = None
+    process: BaseProcess | None = None
+    spent_seconds: float = -1.0  # processor time when it was looked at
+    looked_seconds: float = 0.0
+    idle_seconds: float = 0.0
+
+    def is_frozen(self) -> bool:
+        """Whether the worker has used no processor time for `_FROZEN_SECONDS`, over many looks: after one long pause
+        between two we may have been stopped together, by Ctrl-Z."""
+        if self.process is None:
+            return False
+        try:
+            times = psutil.Process(self.process.pid).cpu_times()
+        except psutil.NoSuchProcess:  # its future says so
+            return False
+        now, spent = time.monotonic(), times.user + times.system
+        passed = min(now - self.looked_seconds, 2 * _ASK_SECONDS)
+        self.idle_seconds = self.idle_seconds + passed if spent == self.spent_seconds else 0.0
+        self.looked_seconds, self.spent_seconds = now, spent
+        return self.idle_seconds >= _FROZEN_SECONDS
+
+    def submit(self, task: Task, shared: Setup) -> Future[R]:
+        """Have it work on ``task``."""
+        self.spent_seconds, self.idle_seconds = -1.0, 0.0
+        if self.executor is not None:
+            return self.executor.submit(self.work, task, shared)
+        # spawn: a fork of a process with threads may hang, and a fork server would be a parent that outlives us
+        context = multiprocessing.get_context("spawn")
+        self.executor = ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(os.getpid(),))
+        before = set(multiprocessing.active_children())
+        with _ctrl_c_waits():
+            future = self.executor.submit(self.work, task, shared)
+            self.process = next(iter(set(multiprocessing.active_children()) - before), None)
+        return future
+
+    def stop(self) -> None:
+        """End the worker at once, whatever it is doing."""
+        if self.process is not None:
+            self.process.kill()
+        if self.executor is not None:
+            self.executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Ctrl-C is answered after a worker's start, not amid it: a worker that has been given half of what it needs, and
+    one that is interrupted before `_begin`, would print a traceback each. A worker inherits the block; here a handler
+    is needed too, for a signal goes to whichever thread does not block it. Call from the main thread."""
+    resource_tracker.ensure_running()  # the first start of a worker would do it, and lift the block
+    asked: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if asked:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _begin(parent: int) -> None:
+    """What a worker does first: Ctrl-C is its parent's to answer, and it dies with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent(parent)
+
+
+def died(task: Task, advice: str = _CONTINUE) -> UserError:
+    """A worker is gone, with the task it was at."""
+    return _gone(task, "died (killed, or out of memory)", advice)
+
+
+def _gone(task: Task, how: str, advice: str) -> UserError:
+    return UserError(f"{task.name}: the worker that simulated it {how}{advice}", exit_code=3)
+
+
+def cannot(task: Task, error: BaseException) -> UserError:
+    """A scenario that parses and cannot be simulated."""
+    return UserError(f"{task.name}: {error}")
+
+
+def choose(scheduler: str | None, workers: int | None) -> Runner:
+    """A cluster where its address is given, else as many processes as asked for or as there are cores."""
+    if scheduler is not None:
+        from planning.simulations.cluster import Cluster
+
+        return Cluster(scheduler)
+    count = workers or cores()
+    return Inline() if count == 1 else Pool(count)
+
+
+def cores() -> int:
+    """Processor cores that we may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,108 @@
+"""One simulation of a study: what it is, which key its result has, and what a worker does with it.
+
+A result is a function of scenario, seed, profile, code and engine, so its key is a digest of these; code is what
+lies in `core` and `sim`, whether it was committed or not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Final
+
+from core.profile import Profile, decode, encode
+from core.scenario import Scenario, explain, parse
+from planning.simulations.readings import Reading, read
+from planning.simulations.replicate import replication_of, seed_of
+from records.provenance import ROOT
+from sim.simulate import EngineName, simulate
+
+_CODE: Final = ("core", "sim")
+#: Requests of one run from which a study takes the compiled engine.
+_COMPILED_FROM: Final = 500.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What all simulations of a study share; it travels to the workers."""
+
+    profile: bytes
+    engine: EngineName = "auto"
+
+    @property
+    def digest(self) -> str:
+        """A name for all that a result depends on besides scenario and seed."""
+        return _digest(self.profile, code().encode(), self.engine.encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One simulation."""
+
+    key: str
+    name: str  # what people call it
+    text: str  # the scenario, whole
+    seed: int
+
+
+def setup(profile: Profile, engine: EngineName = "auto", *, scenario: Scenario | None = None) -> Setup:
+    """What all simulations with ``profile`` share.
+
+    Where the engine is free to choose, a study of a ``scenario`` that has some requests takes the compiled one: each
+    worker loads it once for many runs.
+    """
+    if engine == "auto" and scenario is not None:
+        load = scenario.traffic
+        if load.rate_per_second * (load.warm_up_seconds + load.duration_seconds) >= _COMPILED_FROM:
+            engine = "compiled"
+    return Setup(profile=encode(profile), engine=engine)
+
+
+def tasks(
+    scenario: Scenario, name: str, replications: range, shared: Setup, *, seed: int | None = None
+) -> tuple[Task, ...]:
+    """The replications of one setting; ``seed`` instead of the scenario's own where two are paired."""
+    text = explain(scenario)
+    base = scenario.seed if seed is None else seed
+    found = []
+    for replication in replications:
+        drawn = seed_of(base, replication)
+        key = _digest(text.encode(), str(drawn).encode(), shared.digest.encode())
+        found.append(Task(key=key, name=f"{name} (replication {replication})", text=text, seed=drawn))
+    return tuple(found)
+
+
+def work(task: Task, shared: Setup) -> Reading:
+    """Simulate and read; raises what the model raises."""
+    scenario = replication_of(_scenario(task.text), 0, seed=task.seed)
+    return read(scenario, simulate(scenario, _profile(shared.profile), engine=shared.engine))
+
+
+@cache
+def code() -> str:
+    """A digest of the code that a simulation runs through."""
+    found = hashlib.blake2b(digest_size=10)
+    for folder in _CODE:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            found.update(path.relative_to(ROOT).as_posix().encode())
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def _digest(*parts: bytes) -> str:
+    found = hashlib.blake2b(digest_size=12)
+    for part in parts:
+        found.update(len(part).to_bytes(8, "big"))
+        found.update(part)
+    return found.hexdigest()
+
+
+@lru_cache(maxsize=4)
+def _scenario(text: str) -> Scenario:
+    return parse(text)
+
+
+@lru_cache(maxsize=2)
+def _profile(data: bytes) -> Profile:
+    return decode(data)

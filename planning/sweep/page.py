@@ -1,0 +1,182 @@
+"""A sweep's page: each headline figure over the first setting, a line for each combination of the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from planning.simulations.readings import measure_of
+from planning.studies import words
+from planning.studies.values import number
+from planning.sweep.study import Place, Sweep
+from present import charts
+from present import page as pages
+from present.charts.lines import LINES_MAX, Line, Scale, Spot, lines
+from present.parts import LISTING_MAX, Figure, Listing, Report, Row, Section, Table
+
+#: Settings that a caption names.
+_NAMED_MAX: Final = 3
+_WIDE: Final = 500
+_NARROW: Final = 230
+
+
+def page(sweep: Sweep) -> str:
+    """The whole as HTML."""
+    return pages.render(content(sweep))
+
+
+def content(sweep: Sweep) -> Report:
+    """What the page tells."""
+    return Report(
+        title=f"{sweep.scenario.name}: sweep of {', '.join(axis.field for axis in sweep.axes)}",
+        sentence=sweep.sentence,
+        good=sweep.good,
+        caption=f"seed {sweep.scenario.seed} · commit {sweep.commit} · calibration {sweep.calibration} · "
+        f"engine {sweep.engine} · {sweep.replications} replications a setting",
+        says=sweep.scenario.description,
+        sections=(
+            *(_chart(sweep, figure) for figure in sweep.headline),
+            _table(sweep),
+            Section(title="Scenario", listings=(Listing(title="as it is without the settings", text=_text(sweep)),)),
+        ),
+    )
+
+
+def _chart(sweep: Sweep, figure: str) -> Section:
+    name = words.name_of(figure)
+    drawn = _lines(sweep, figure)
+    limit = words.limits(sweep.scenario).get(figure)
+    rows = [
+        f"{place.point.name}: {sweep.told(figure, place)}"
+        for place in sweep.places
+        if place.estimate(figure) is not None
+    ]
+    told = "; ".join(rows[:12]) + ("; …" if len(rows) > 12 else ".")
+    left = len(drawn) - LINES_MAX
+    absent = [place.point.name for place in sweep.places if place.estimate(figure) is None]
+    caption = f"{name} over {sweep.axes[0].field}; " + (
+        f"bands are 95 % intervals over {sweep.replications} replications"
+        if sweep.replications > 1
+        else "one replication, so no intervals"
+    )
+    caption += f"; {left} more combinations are in the table." if left > 0 else "."
+    if absent:
+        more = f" and {len(absent) - _NAMED_MAX} more" if len(absent) > _NAMED_MAX else ""
+        caption += f" Not drawn, because too few requests carry it: {'; '.join(absent[:_NAMED_MAX])}{more}."
+
+    def svg(width: int, height: int) -> str:
+        return charts.svg(
+            lines(
+                drawn,
+                x_title=sweep.axes[0].field,
+                x_unit=_unit(sweep),
+                x_log=_log(sweep),
+                scale=_scale(figure),
+                palette=charts.CSS,
+                limit=limit,
+                limit_name=f"limit {words.value(figure, limit)}" if limit is not None else "",
+                width=width,
+                height=height,
+            )
+        )
+
+    return Section(
+        title=name,
+        figures=(
+            Figure(
+                caption=caption,
+                alt=f"{name}. {told}",
+                wide=svg(_WIDE, 240),
+                narrow=svg(_NARROW, 200),
+                data=_csv(drawn, sweep.axes[0].field),
+            ),
+        ),
+    )
+
+
+def _lines(sweep: Sweep, figure: str) -> list[Line]:
+    first = sweep.axes[0].field
+    groups: dict[str, list[Spot]] = {}
+    for place in sweep.places:
+        found = place.estimate(figure)
+        if found is None:
+            continue
+        others = ", ".join(f"{field.rpartition('.')[2]} {value}" for field, value in place.point.settings[1:])
+        known = math.isfinite(found.low) and math.isfinite(found.high)
+        low, high = (found.low, found.high) if known else (found.value, found.value)
+        spot = Spot(x=_x(dict(place.point.settings)[first], sweep), value=found.value, low=low, high=high)
+        groups.setdefault(others, []).append(spot)
+    return [Line(name=name, spots=tuple(spots)) for name, spots in groups.items()]
+
+
+def _x(value: str, sweep: Sweep) -> float | str:
+    found = number(value)
+    return value if found is None or not _numeric(sweep) else found.value
+
+
+def _numeric(sweep: Sweep) -> bool:
+    """Whether the first setting's values lie on one axis: numbers of one unit."""
+    found = [number(value) for value in sweep.axes[0].values]
+    return all(each is not None for each in found) and len({each.unit for each in found if each is not None}) == 1
+
+
+def _unit(sweep: Sweep) -> str:
+    found = number(sweep.axes[0].values[0])
+    return found.unit if found is not None and _numeric(sweep) else ""
+
+
+def _log(sweep: Sweep) -> bool:
+    """By equal factors where the values themselves are."""
+    found = [each.value for value in sweep.axes[0].values if (each := number(value)) is not None]
+    return _numeric(sweep) and len(found) > 2 and min(found) > 0 and max(found) / min(found) > 20
+
+
+def _scale(figure: str) -> Scale:
+    measure = measure_of(figure)
+    if measure.endswith("_seconds"):
+        return Scale(title=words.name_of(figure), factor=1e3, log=True)
+    if measure.endswith("_ratio"):
+        return Scale(title=words.name_of(figure), unit=" %", factor=100.0)
+    if measure.startswith("dollars"):
+        return Scale(title=f"{words.name_of(figure)}, $")
+    return Scale(title=words.name_of(figure), unit="/s" if measure.endswith("_per_second") else "")
+
+
+def _csv(drawn: Sequence[Line], field: str) -> str:
+    head = f"others,{field},value,low,high\n"
+    return head + "".join(
+        f'"{each.name}",{spot.x},{spot.value:.6g},{spot.low:.6g},{spot.high:.6g}\n'
+        for each in drawn
+        for spot in each.spots
+    )
+
+
+def _table(sweep: Sweep) -> Section:
+    figures = sweep.headline
+    marks = {True: "held", False: "missed", None: "not judged"}
+
+    def row(place: Place) -> Row:
+        cells = (
+            *(value for _, value in place.point.settings),
+            place.unsteady or marks[place.held],
+            *(sweep.told(figure, place) for figure in figures),
+        )
+        return Row(cells=cells, mark="missed" if place.held is False else "")
+
+    head = (
+        *(axis.field for axis in sweep.axes),
+        "expectations",
+        *(words.name_of(figure) for figure in figures),
+    )
+    caption = "Means over the replications with their 95 % intervals; every figure of every simulation is in sweep.csv."
+    if sweep.limited:
+        caption += f" {words.time_limit(sweep.scenario)}"
+    table = Table(head=head, rows=tuple(map(row, sweep.places)), caption=caption, texts=frozenset({len(sweep.axes)}))
+    return Section(title="Settings", tables=(table,))
+
+
+def _text(sweep: Sweep) -> str:
+    from core.scenario import explain
+
+    return explain(sweep.scenario)[:LISTING_MAX]

@@ -1,0 +1,288 @@
+"""Chooses among settings that were tried, and says how sure the choice is.
+
+Several objectives become one by a weighted product (Bridgman 1922; Miller and Starr 1969): cost × p99 × freshness, each
+to the power of its weight, so that no unit matters and halving one makes up for doubling another of the same weight.
+The product alone chooses; the front shows what it traded.
+
+The candidates are simulated again under common random numbers. Resampling those replications (Efron 1979) tells how
+often each candidate would have been chosen: the values that hold 95 % of these choices are the interval of the optimum.
+Against today's setting the choice is compared on replications that it was not chosen by, for the best of many is partly
+the luckiest of many.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from core import stats, streams
+from planning.simulations.readings import COST, FRESHNESS, Reading
+from planning.studies.grid import Settings
+from planning.studies.values import place
+from planning.tune.pareto import front
+from planning.tune.search import Outcome, Trial
+
+RESAMPLES: Final = 2_000
+#: Share of the choices that an interval of the optimum holds.
+SURE: Final = 0.95
+#: Readers notice no difference of a fraction of this: freshness enters the product from here.
+NOTICED_SECONDS: Final = 1.0
+#: Values this share of the tried span apart are looked at separately.
+_APART: Final = 0.08
+_TINY: Final = 1e-12
+WEIGHTS: Final = ("cost", "latency", "freshness")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """A figure that is to be small; ``floor`` is added to it in the product, so that a zero does not decide alone."""
+
+    figure: str
+    weight: float = 1.0
+    floor: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A setting and what its replications came to."""
+
+    settings: Settings
+    outcomes: tuple[Outcome, ...]
+
+    def mean(self, objective: int) -> stats.Estimate:
+        """One objective over the replications, with its 95 % interval, which ends at zero: none can be less."""
+        found = stats.mean_interval([each.objectives[objective] for each in self.outcomes])
+        return replace(found, low=max(found.low, 0.0)) if math.isfinite(found.low) else found
+
+    @property
+    def excesses(self) -> Mapping[str, float]:
+        """Each limit's mean excess over the replications that could judge it."""
+        return _mean_excesses(self.outcomes)
+
+    @property
+    def feasible(self) -> bool:
+        """Whether every limit holds in the mean."""
+        return all(value <= 0 for value in self.excesses.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """The optimum of one field: the best candidate's value, and the lowest and highest of those that may be it."""
+
+    field: str
+    best: str
+    low: str
+    high: str
+
+    @property
+    def values(self) -> str:
+        """``800 [500–1200]``."""
+        return f"{self.best} [{self.low}–{self.high}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimum:
+    """The choice among candidates."""
+
+    best: int  # index of the candidate
+    chosen_ratio: tuple[float, ...]  # how often each would be the optimum
+    spans: tuple[Span, ...]
+
+
+def objectives_of(
+    operation: str, *, latency: str = "p99", weights: Mapping[str, float] | None = None
+) -> tuple[Objective, ...]:
+    """Cost, a percentile of ``operation``, freshness; ``weights`` by the names of `WEIGHTS`."""
+    wanted = {**dict.fromkeys(WEIGHTS, 1.0), **(weights or {})}
+    return (
+        Objective(figure=COST, weight=wanted["cost"]),
+        Objective(figure=f"{operation}.{latency}_seconds", weight=wanted["latency"]),
+        Objective(figure=FRESHNESS, weight=wanted["freshness"], floor=NOTICED_SECONDS),
+    )
+
+
+class MissingFigureError(ValueError):
+    """A run does not carry an objective's figure; the message says which."""
+
+
+def outcome(reading: Reading, objectives: Sequence[Objective]) -> Outcome:
+    """What a search is told of a reading; raises MissingFigureError."""
+    values = []
+    for each in objectives:
+        if each.figure not in reading.figures:
+            raise MissingFigureError(each.figure)
+        values.append(reading.figures[each.figure])
+    return Outcome(objectives=tuple(values), excesses=reading.excesses)
+
+
+def mean_outcome(outcomes: Sequence[Outcome]) -> Outcome:
+    """The mean over replications of one setting."""
+    columns = zip(*(each.objectives for each in outcomes), strict=True)
+    return Outcome(objectives=tuple(float(np.mean(column)) for column in columns), excesses=_mean_excesses(outcomes))
+
+
+def score(values: Sequence[float], objectives: Sequence[Objective]) -> float:
+    """Logarithm of the weighted product; the smaller the better."""
+    total = 0.0
+    for value, each in zip(values, objectives, strict=True):
+        if each.weight:
+            total += each.weight * math.log(max(value + each.floor, _TINY))
+    return total
+
+
+def best_few(trials: Sequence[Trial], objectives: Sequence[Objective], count: int) -> tuple[Settings, ...]:
+    """The settings that are worth a second look: of those that hold every limit the best by the product, and the ends
+    of the front; where none holds, those that exceed least.
+
+    They are spread: of several near each other the best stands for all, because the search's few replications cannot
+    tell them apart, and twice as many replications of one place say nothing of the others.
+    """
+    by_settings = {each.settings: each for each in reversed(trials)}
+    known = list(by_settings.values())
+    held = [each for each in known if each.outcome.feasible]
+    if not held:
+        known.sort(key=lambda each: (_worst(each.outcome.excesses), each.number))
+        return tuple(each.settings for each in known[:count])
+    ends = [held[index] for index in front([each.outcome.objectives for each in held])]
+    wanted = [min(ends, key=lambda each: (each.outcome.objectives[k], each.number)) for k in range(len(objectives))]
+    held.sort(key=lambda each: (score(each.outcome.objectives, objectives), each.number))
+    apart = _spread([each.settings for each in held])
+    first = apart[: max(1, count - len(objectives))]
+    ordered = dict.fromkeys([*first, *(each.settings for each in wanted), *apart])
+    return tuple(ordered)[:count]
+
+
+def _spread(settings: Sequence[Settings]) -> list[Settings]:
+    """Those that lie apart from all before them, and then, in their order, those that do not."""
+    spans = [_places([each[index][1] for each in settings]) for index in range(len(settings[0]))]
+    apart: list[Settings] = []
+    near: list[Settings] = []
+    for each in settings:
+        alone = all(
+            any(
+                _distance(spans[index], one[1], other[1]) >= _APART
+                for index, (one, other) in enumerate(zip(each, before, strict=True))
+            )
+            for before in apart
+        )
+        (apart if alone else near).append(each)
+    return apart + near
+
+
+def _places(values: Sequence[str]) -> tuple[float, float] | None:
+    """The logarithms of the smallest and the largest of these; None where they are no numbers above zero."""
+    found = [place(value) for value in values]
+    numbers = [value for value in found if value is not None and value > 0]
+    return (math.log(min(numbers)), math.log(max(numbers))) if len(numbers) == len(found) else None
+
+
+def _distance(span: tuple[float, float] | None, first: str, second: str) -> float:
+    """How far apart two values are, as a share of the span that was tried; all that differs where there is none."""
+    if first == second:
+        return 0.0
+    one, other = place(first), place(second)
+    if span is None or span[0] == span[1] or not one or not other:
+        return 1.0
+    return abs(math.log(one) - math.log(other)) / (span[1] - span[0])
+
+
+def choose(candidates: Sequence[Candidate], objectives: Sequence[Objective], *, seed: int) -> Optimum:
+    """The best candidate and how sure that is; each must have the same replications, in one order."""
+    if len({len(each.outcomes) for each in candidates}) != 1:
+        raise ValueError("candidates with different replications cannot be paired")
+    table = _Table(candidates, objectives)
+    everything = np.arange(table.replications)
+    best = table.winner(everything)
+    won = np.zeros(len(candidates))
+    stream = streams.named(seed, "studies.bootstrap")
+    for turn in range(RESAMPLES):
+        drawn = (stream.uniforms(everything, turn) * table.replications).astype(np.int64)
+        won[table.winner(drawn)] += 1.0
+    ratios = won / RESAMPLES
+    fields = [field for field, _ in candidates[best].settings]
+    return Optimum(
+        best=best,
+        chosen_ratio=tuple(float(each) for each in ratios),
+        spans=tuple(_span(field, candidates, best, ratios) for field in fields),
+    )
+
+
+class _Table:
+    """What every candidate came to in every replication, as arrays."""
+
+    def __init__(self, candidates: Sequence[Candidate], objectives: Sequence[Objective]):
+        self.replications = len(candidates[0].outcomes)
+        limits = sorted({name for each in candidates for one in each.outcomes for name in one.excesses})
+        self._values = np.array([[one.objectives for one in each.outcomes] for each in candidates])
+        self._excesses = np.array(
+            [[[one.excesses.get(name, np.nan) for name in limits] for one in each.outcomes] for each in candidates]
+        ).reshape(len(candidates), self.replications, len(limits))
+        self._weights = np.array([each.weight for each in objectives])
+        self._floors = np.array([each.floor for each in objectives])
+
+    def winner(self, drawn: npt.NDArray[np.int64]) -> int:
+        """By the product, of those that hold every limit over the drawn replications; of none, the nearest to it."""
+        values = np.maximum(self._values[:, drawn].mean(axis=1) + self._floors, _TINY)
+        products = np.log(values) @ self._weights
+        excesses = self._excesses[:, drawn]
+        judged = ~np.isnan(excesses)
+        sums = np.where(judged, excesses, 0.0).sum(axis=1)
+        means = sums / np.maximum(judged.sum(axis=1), 1)
+        over = np.maximum(means.max(axis=1, initial=0.0), 0.0)
+        return int(np.lexsort((products, over))[0])
+
+
+def scores(candidate: Candidate, objectives: Sequence[Objective]) -> tuple[dict[str, float], ...]:
+    """Each replication's objectives and the product, as figures that `planning.studies.difference` compares. The
+    product is given as its logarithm, so that a difference of it is a factor."""
+    return tuple(
+        {
+            PRODUCT: score(each.objectives, objectives),
+            **{one.figure: value for one, value in zip(objectives, each.objectives, strict=True)},
+        }
+        for each in candidate.outcomes
+    )
+
+
+PRODUCT: Final = "product"
+
+
+def _worst(excesses: Mapping[str, float]) -> float:
+    return max(excesses.values(), default=0.0)
+
+
+def _mean_excesses(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for each in outcomes:
+        for name, value in each.excesses.items():
+            found.setdefault(name, []).append(value)
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def _span(field: str, candidates: Sequence[Candidate], best: int, ratios: stats.Floats) -> Span:
+    """The narrowest run of tried values around the best one that holds `SURE` of the choices."""
+    shares: dict[str, float] = {}
+    for each, ratio in zip(candidates, ratios, strict=True):
+        value = dict(each.settings)[field]
+        shares[value] = shares.get(value, 0.0) + float(ratio)
+    ordered = sorted(shares, key=lambda value: (place(value) is None, place(value) or 0.0, value))
+    chosen = dict(candidates[best].settings)[field]
+    low = high = ordered.index(chosen)
+    held = shares[chosen]
+    while held < SURE - 1e-9:
+        before = shares[ordered[low - 1]] if low > 0 else -1.0
+        after = shares[ordered[high + 1]] if high + 1 < len(ordered) else -1.0
+        if before < 0 and after < 0:
+            break
+        if before >= after:
+            low -= 1
+            held += before
+        else:
+            high += 1
+            held += after
+    return Span(field=field, best=chosen, low=ordered[low], high=ordered[high])

@@ -1,0 +1,213 @@
+"""A tuning's page: the front with the limit and the best one starred beside today's, the candidates, the comparison."""
+
+from __future__ import annotations
+
+from planning.simulations.readings import COST, FRESHNESS, measure_of
+from planning.studies import words
+from planning.tune.optimum import PRODUCT, Candidate, Objective
+from planning.tune.study import Tune, factor
+from planning.tune.text import BEST_FILE, front_numbers
+from present import charts
+from present import page as pages
+from present.charts.front import Kind, Marked, Spot, front
+from present.parts import LISTING_MAX, Figure, Listing, Report, Row, Section, Table
+
+
+def page(tune: Tune) -> str:
+    """The whole as HTML."""
+    return pages.render(content(tune))
+
+
+def content(tune: Tune) -> Report:
+    """What the page tells."""
+    return Report(
+        title=f"{tune.scenario.name}: {', '.join(each.field for each in tune.wish.dimensions)}",
+        sentence=tune.sentence,
+        good=tune.chosen.feasible,
+        caption=f"seed {tune.scenario.seed} · commit {tune.commit} · calibration {tune.calibration} · engine "
+        f"{tune.engine} · {len(tune.trials)} settings tried · {tune.wish.replications} replications a candidate",
+        says=tune.scenario.description,
+        sections=(_front(tune), _candidates(tune), _against(tune), _repeat(tune)),
+    )
+
+
+def _front(tune: Tune) -> Section:
+    places = {each.figure: place for place, each in enumerate(tune.objectives)}
+    latency = next(each.figure for each in tune.objectives if measure_of(each.figure).startswith("p"))
+    on_front = front_numbers(tune)
+    limit = words.limits(tune.scenario).get(latency)
+    levels = _levels(tune)
+    spots = []
+    for trial in tune.trials:
+        values = [value * level for value, level in zip(trial.outcome.objectives, levels, strict=True)]
+        kind: Kind = "front" if trial.number in on_front else "tried" if trial.outcome.feasible else "missed"
+        fresh = words.value(FRESHNESS, values[places[FRESHNESS]]) if kind == "front" and FRESHNESS in places else ""
+        spots.append(Spot(cost=values[places[COST]], seconds=values[places[latency]], kind=kind, words=fresh))
+    marked = [_marked(tune, tune.today, "today", star=False)]
+    if not tune.stays:
+        marked.append(_marked(tune, tune.chosen, "best", star=True))
+    name = words.name_of(latency)
+
+    def svg(width: int, height: int) -> str:
+        return charts.svg(
+            front(
+                spots,
+                marked,
+                latency=name,
+                limit_seconds=limit,
+                limit_name=f"limit {words.value(latency, limit)}" if limit is not None else "",
+                palette=charts.CSS,
+                width=width,
+                height=height,
+            )
+        )
+
+    missed = sum(each.kind == "missed" for each in spots)
+    caption = (
+        "Large dots are on the front: no setting tried is better in cost, latency and freshness at once"
+        + ("; the words beside them are their freshness" if any(each.words for each in spots) else "")
+        + ". Small dots are beaten, crosses miss an expectation. A dot is what the search saw, brought to the level at "
+        "which today's setting lies in the mean; bars are 95 % intervals over the replications."
+    )
+    return Section(
+        title="Front",
+        figures=(
+            Figure(
+                caption=caption,
+                alt=f"{tune.sentence} {len(on_front)} of {len(spots)} settings are on the front, {missed} miss an "
+                "expectation.",
+                wide=svg(560, 300),
+                narrow=svg(230, 240),
+                data=_csv(tune),
+            ),
+        ),
+    )
+
+
+def _levels(tune: Tune) -> list[float]:
+    """For each objective today's mean over all replications against those that the search saw: what the search's few
+    seeds do to all settings alike."""
+    found = []
+    for place in range(len(tune.objectives)):
+        seen = [each.objectives[place] for each in tune.today.outcomes[: tune.wish.search_replications]]
+        searched = sum(seen) / len(seen)
+        found.append(tune.today.mean(place).value / searched if searched > 0 else 1.0)
+    return found
+
+
+def _marked(tune: Tune, candidate: Candidate, name: str, *, star: bool) -> Marked:
+    places = {each.figure: place for place, each in enumerate(tune.objectives)}
+    latency = next(each.figure for each in tune.objectives if measure_of(each.figure).startswith("p"))
+    cost, seconds = candidate.mean(places[COST]), candidate.mean(places[latency])
+    return Marked(
+        name=name,
+        cost=(cost.value, cost.low, cost.high),
+        seconds=(seconds.value, max(seconds.low, 0.0), seconds.high),
+        star=star,
+    )
+
+
+def _csv(tune: Tune) -> str:
+    fields = [each.field for each in tune.wish.dimensions]
+    on_front = set(front_numbers(tune))
+    head = ",".join(["trial", *fields, *(each.figure for each in tune.objectives), "feasible", "front"])
+    lines = [
+        ",".join(
+            [
+                str(each.number),
+                *(value for _, value in each.settings),
+                *(f"{value:.6g}" for value in each.outcome.objectives),
+                str(each.outcome.feasible).lower(),
+                str(each.number in on_front).lower(),
+            ]
+        )
+        for each in tune.trials
+    ]
+    return "\n".join([head, *lines]) + "\n"
+
+
+def _candidates(tune: Tune) -> Section:
+    rows = []
+    for index, (each, ratio) in enumerate(zip(tune.candidates, tune.optimum.chosen_ratio, strict=True)):
+        name = (
+            "★\u00a0today"
+            if tune.stays and index == 0
+            else "★\u00a0best"
+            if index == tune.optimum.best
+            else "today"
+            if index == 0
+            else ""
+        )
+        rows.append(
+            Row(
+                cells=(
+                    name,
+                    *(value for _, value in each.settings),
+                    "held" if each.feasible else "missed",
+                    f"{ratio * 100:.0f} %",
+                    *(
+                        words.interval(
+                            one.figure, each.mean(place), patience_seconds=tune.scenario.traffic.timeout_seconds
+                        )
+                        for place, one in enumerate(tune.objectives)
+                    ),
+                ),
+                mark="" if each.feasible else "missed",
+            )
+        )
+    head = (
+        "",
+        *(each.field for each in tune.wish.dimensions),
+        "expectations",
+        "would be the best in",
+        *(words.name_of(one.figure) for one in tune.objectives),
+    )
+    weights = ", ".join(_powered(each) for each in tune.objectives if each.weight)
+    return Section(
+        title="Candidates",
+        sentences=(
+            f"The best is the one with the smallest product of {weights} among those that hold every expectation; "
+            "freshness enters as 1 s + freshness, because readers notice no fraction of a second.",
+            "The share says how often each would have been chosen had the replications been others (bootstrap); the "
+            "interval of the optimum holds 95 % of these choices, and knows only values that were tried.",
+        ),
+        tables=(Table(head=head, rows=tuple(rows), texts=frozenset({0, 1 + len(tune.wish.dimensions)})),),
+    )
+
+
+def _powered(objective: Objective) -> str:
+    name = words.name_of(objective.figure)
+    return name if objective.weight == 1 else f"{name}^{objective.weight:g}"
+
+
+def _against(tune: Tune) -> Section:
+    if not tune.differences:
+        return Section(title="Against today's", sentences=("Today's setting is the best of those tried.",))
+    rows = tuple(
+        Row(
+            cells=(
+                tune.name if each.figure == PRODUCT else words.name_of(each.figure),
+                "distinguishable" if each.distinguishable else "not distinguishable",
+                factor(each) if each.figure == PRODUCT else words.change(each.figure, each.difference),
+                f"{each.together:.2g}",
+            ),
+            mark="" if each.distinguishable else "faint",
+        )
+        for each in tune.differences
+    )
+    caption = (
+        f"Best minus today's over {tune.wish.replications} pairs of replications that had no part in choosing it, with "
+        "95 % intervals; verdicts by Holm's method over these lines together."
+    )
+    head = ("figure", "verdict", "difference", "p, Holm")
+    return Section(
+        title="Against today's", tables=(Table(head=head, rows=rows, caption=caption, texts=frozenset({0, 1})),)
+    )
+
+
+def _repeat(tune: Tune) -> Section:
+    return Section(
+        title="Confirm on the real stack",
+        commands=(f"windtunnel run {BEST_FILE}   # beside this page",),
+        listings=(Listing(title=BEST_FILE, text=tune.best.text[:LISTING_MAX]),),
+    )

@@ -1,0 +1,276 @@
+"""Tuning: a search for the best settings on cost × latency × freshness, and how sure its answer is.
+
+Three steps, each with seeds of its own: the search tries many settings on few replications; the best few are simulated
+again with many, beside today's, and one is chosen; the choice is compared with today's on replications that had no part
+in choosing it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from core.errors import UserError
+from core.scenario import Scenario, explain
+from planning.simulations.complete import complete
+from planning.simulations.readings import FRESHNESS, Reading
+from planning.simulations.results import Results
+from planning.simulations.runners import Runner
+from planning.simulations.task import Setup, Task, tasks
+from planning.studies import words
+from planning.studies.arguments import point_of
+from planning.studies.difference import Difference, compare
+from planning.studies.grid import Point, Settings
+from planning.tune import optimum, search
+from planning.tune.optimum import PRODUCT, Candidate, MissingFigureError, Objective, Optimum
+from planning.tune.search import Ask, Outcome, Sampler, Trial
+from planning.tune.space import Dimension, today
+from present.progress import Report
+
+JOURNAL_FILE: Final = "search.journal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is asked of a tuning."""
+
+    dimensions: tuple[Dimension, ...]
+    objectives: tuple[Objective, ...]
+    trials: int
+    search_replications: int
+    replications: int
+    few: int  # candidates that are looked at again
+    sampler: Sampler = "tpe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tune:
+    """The whole. The first candidate is today's setting."""
+
+    scenario: Scenario
+    wish: Wish
+    objectives: tuple[Objective, ...]
+    trials: tuple[Trial, ...]
+    candidates: tuple[Candidate, ...]
+    optimum: Optimum
+    best: Point
+    differences: tuple[Difference, ...]  # best against today's, on fresh replications; empty where they are one
+    calibration: str
+    engine: str
+    commit: str
+
+    @property
+    def today(self) -> Candidate:
+        """What the scenario itself says."""
+        return self.candidates[0]
+
+    @property
+    def chosen(self) -> Candidate:
+        """The best one."""
+        return self.candidates[self.optimum.best]
+
+    @property
+    def stays(self) -> bool:
+        """Whether today's setting is the best of all."""
+        return self.optimum.best == 0
+
+    @property
+    def product(self) -> Difference | None:
+        """The best's product against today's."""
+        return next((each for each in self.differences if each.figure == PRODUCT), None)
+
+    @property
+    def name(self) -> str:
+        """``cost × p99 × freshness``."""
+        return " × ".join(short(each.figure) for each in self.objectives if each.weight)
+
+    @property
+    def sentence(self) -> str:
+        """The answer, with its numbers."""
+        where = ", ".join(f"{_last(span.field)} {span.values}" for span in self.optimum.spans)
+        before = ", ".join(value for _, value in self.today.settings)
+        if self.stays:
+            return f"{where}: today's setting is the best of {len(self.trials)} tried."
+        if not self.chosen.feasible:
+            return f"No setting of {len(self.trials)} tried holds every expectation; the nearest is {where}."
+        if not self.today.feasible:
+            missed = [name for name, excess in self.today.excesses.items() if excess > 0]
+            return (
+                f"{where}: holds every expectation, and today's {before} misses {', '.join(missed)}; {self._change()}."
+            )
+        if self.product is None or not self.product.distinguishable:
+            return f"{where}: not distinguishable from today's {before} ({self._change()})."
+        return f"{where}: {self._change()} against today's {before}."
+
+    def _change(self) -> str:
+        parts = [f"{self.name} {factor(self.product)}"] if self.product is not None else []
+        parts += [
+            f"{short(each.figure)} {words.change(each.figure, each.difference)}"
+            for each in self.differences
+            if each.figure != PRODUCT
+        ]
+        return ", ".join(parts)
+
+
+def short(figure: str) -> str:
+    """An objective in a word: ``cost``, ``p99``, ``freshness``."""
+    subject, measure = figure.rpartition(".")[::2]
+    return subject if subject in ("cost", "freshness") else measure.removesuffix("_seconds")
+
+
+def factor(product: Difference) -> str:
+    """The change of the product, whose figures are logarithms, as a percentage with its interval."""
+    parts = [math.expm1(each) for each in (product.difference.value, product.difference.low, product.difference.high)]
+    texts = [f"{each * 100:+.1f}".replace("-", "−") for each in parts]
+    return f"{texts[0]} % [{texts[1]}, {texts[2]}]"
+
+
+def make(
+    scenario: Scenario,
+    text: str,
+    wish: Wish,
+    *,
+    shared: Setup,
+    calibration: str,
+    commit: str,
+    runner: Runner,
+    results: Results,
+    folder: Path,
+    report: Report | None = None,
+) -> Tune:
+    """Search, look again, choose, compare. Raises UserError where the scenario does not carry an objective."""
+    bench = _Bench(scenario, text, wish, shared, runner, results, report)
+    before = today(scenario, wish.dimensions)
+    objectives = _carried(bench.readings([before], range(1))[0][0], wish.objectives)
+    bench.objectives = objectives
+    ask = Ask(
+        name=_study(scenario, wish, objectives, shared),
+        dimensions=wish.dimensions,
+        objectives=tuple(each.figure for each in objectives),
+        trials=wish.trials,
+        seed=scenario.seed,
+        sampler=wish.sampler,
+        first=before,
+    )
+    trials = search.search(ask, bench.evaluate, journal=folder / JOURNAL_FILE)
+    few = [each for each in optimum.best_few(trials, objectives, wish.few) if each != before]
+    candidates = bench.candidates([before, *few], range(wish.replications))
+    chosen = optimum.choose(candidates, objectives, seed=scenario.seed)
+    differences: tuple[Difference, ...] = ()
+    if chosen.best:
+        fresh = range(wish.replications, 2 * wish.replications)
+        ours, best = bench.candidates([before, candidates[chosen.best].settings], fresh)
+        differences = compare(optimum.scores(ours, objectives), optimum.scores(best, objectives))
+    return Tune(
+        scenario=scenario,
+        wish=wish,
+        objectives=objectives,
+        trials=trials,
+        candidates=candidates,
+        optimum=chosen,
+        best=bench.point(candidates[chosen.best].settings),
+        differences=differences,
+        calibration=calibration,
+        engine=shared.engine,
+        commit=commit,
+    )
+
+
+class _Bench:
+    """Simulates settings, and tells how far the whole has come."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        text: str,
+        wish: Wish,
+        shared: Setup,
+        runner: Runner,
+        results: Results,
+        report: Report | None,
+    ):
+        self._scenario, self._text, self._wish = scenario, text, wish
+        self._shared, self._runner, self._results, self._report = shared, runner, results, report
+        self._done = 0
+        self._total = 1 + wish.trials * wish.search_replications + (wish.few + 3) * wish.replications
+        self.objectives = wish.objectives
+
+    def point(self, settings: Settings) -> Point:
+        """The scenario with ``settings``; raises UserError."""
+        return point_of(self._text, settings, self._scenario)
+
+    def evaluate(self, batch: Sequence[Settings]) -> list[Outcome]:
+        """What the search is told."""
+        found = self.readings(batch, range(self._wish.search_replications))
+        return [optimum.mean_outcome([self._outcome(each) for each in readings]) for readings in found]
+
+    def candidates(self, settings: Sequence[Settings], replications: range) -> tuple[Candidate, ...]:
+        """Settings with an outcome for each replication."""
+        found = self.readings(settings, replications)
+        return tuple(
+            Candidate(settings=each, outcomes=tuple(self._outcome(reading) for reading in readings))
+            for each, readings in zip(settings, found, strict=True)
+        )
+
+    def readings(self, settings: Sequence[Settings], replications: range) -> list[tuple[Reading, ...]]:
+        """Simulate every setting under the same seeds."""
+        wanted: list[Task] = []
+        for each in settings:
+            point = self.point(each)
+            wanted += tasks(point.scenario, point.name, replications, self._shared, seed=self._scenario.seed)
+        found = complete(wanted, self._shared, runner=self._runner, results=self._results, report=self._ahead())
+        self._done += len(wanted)
+        count = len(replications)
+        return [found[index * count : (index + 1) * count] for index in range(len(settings))]
+
+    def _outcome(self, reading: Reading) -> Outcome:
+        return outcome_of(reading, self.objectives)
+
+    def _ahead(self) -> Report | None:
+        report, begun, whole = self._report, self._done, self._total
+        if report is None:
+            return None
+
+        def told(done: float, total: float, note: str = "") -> None:
+            report(begun + done, max(whole, begun + total), note.partition(", ")[2])
+
+        return told
+
+
+def outcome_of(reading: Reading, objectives: Sequence[Objective]) -> Outcome:
+    """What the search is told of a reading; raises UserError where it lacks an objective."""
+    try:
+        return optimum.outcome(reading, objectives)
+    except MissingFigureError as error:
+        raise UserError(
+            f"a simulation has too few requests for {words.name_of(str(error))}; make traffic.duration or its rate "
+            "larger, or choose another --latency"
+        ) from error
+
+
+def _carried(reading: Reading, objectives: Sequence[Objective]) -> tuple[Objective, ...]:
+    """The objectives that the scenario has: without a post there is no freshness."""
+    found = tuple(each for each in objectives if each.figure != FRESHNESS or FRESHNESS in reading.figures)
+    outcome_of(reading, found)
+    return found
+
+
+def _study(scenario: Scenario, wish: Wish, objectives: Sequence[Objective], shared: Setup) -> str:
+    """A name for the question: a search goes on only with its own trials."""
+    asked = [
+        explain(scenario),
+        *(each.written() for each in wish.dimensions),
+        *(each.figure for each in objectives),
+        str(wish.search_replications),
+        wish.sampler,
+        shared.digest,
+    ]
+    return hashlib.blake2b("\n".join(asked).encode(), digest_size=10).hexdigest()
+
+
+def _last(field: str) -> str:
+    return field.rpartition(".")[2]

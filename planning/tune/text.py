@@ -1,0 +1,157 @@
+"""A tuning as record, as rows and for the terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any, Final
+
+from planning.simulations import files
+from planning.studies import words
+from planning.sweep.study import estimate_record
+from planning.tune.optimum import PRODUCT
+from planning.tune.pareto import front
+from planning.tune.study import Tune, factor, short
+from present.tables import WIDTH, ends, table
+
+RECORD_FILE: Final = "tune.json"
+PAGE_FILE: Final = "tune.html"
+BEST_FILE: Final = "best.yaml"
+
+
+def write(tune: Tune, folder: Path) -> None:
+    """Write the record, a row for each trial, the best scenario and the page."""
+    from planning.tune.page import page
+
+    files.write_json(folder / RECORD_FILE, record(tune))
+    files.write_rows(folder, "trials", rows(tune))
+    said = "".join(f"# {line}\n" for line in textwrap.wrap(tune.sentence, WIDTH - 2))
+    files.write_text(folder / BEST_FILE, f"{said}{tune.best.text}")
+    files.write_text(folder / PAGE_FILE, page(tune))
+
+
+def rows(tune: Tune) -> list[dict[str, Any]]:
+    """A row for each trial of the search."""
+    on_front = set(front_numbers(tune))
+    return [
+        {
+            "trial": each.number,
+            **dict(each.settings),
+            **{one.figure: value for one, value in zip(tune.objectives, each.outcome.objectives, strict=True)},
+            "feasible": each.outcome.feasible,
+            "front": each.number in on_front,
+        }
+        for each in tune.trials
+    ]
+
+
+def front_numbers(tune: Tune) -> tuple[int, ...]:
+    """Trials that hold every expectation and that no other such trial beats in all objectives."""
+    held = [each for each in tune.trials if each.outcome.feasible]
+    return tuple(held[index].number for index in front([each.outcome.objectives for each in held]))
+
+
+def record(tune: Tune) -> dict[str, Any]:
+    """The tuning as JSON."""
+    return {
+        "scenario": tune.scenario.name,
+        "seed": tune.scenario.seed,
+        "commit": tune.commit,
+        "engine": tune.engine,
+        "calibration": tune.calibration,
+        "sentence": tune.sentence,
+        "varied": [each.written() for each in tune.wish.dimensions],
+        "objectives": [{"figure": each.figure, "weight": each.weight} for each in tune.objectives],
+        "trials": len(tune.trials),
+        "front": list(front_numbers(tune)),
+        "replications": tune.wish.replications,
+        "best": dict(tune.chosen.settings),
+        "today": dict(tune.today.settings),
+        "optimum": [
+            {"field": each.field, "best": each.best, "low": each.low, "high": each.high} for each in tune.optimum.spans
+        ],
+        "candidates": [
+            {
+                "settings": dict(each.settings),
+                "feasible": each.feasible,
+                "chosen_ratio": ratio,
+                "figures": {one.figure: estimate_record(each.mean(place)) for place, one in enumerate(tune.objectives)},
+            }
+            for each, ratio in zip(tune.candidates, tune.optimum.chosen_ratio, strict=True)
+        ],
+        "against_today": [
+            {
+                "figure": each.figure,
+                "difference": each.difference.value,
+                "low": each.difference.low,
+                "high": each.difference.high,
+                "p_holm": each.together,
+                "distinguishable": each.distinguishable,
+            }
+            for each in tune.differences
+        ],
+    }
+
+
+def render(tune: Tune, folder: Path, *, command: str, took: str = "") -> str:
+    """The result for the terminal; ``command`` is the scenario's path as it was given."""
+    right = f"seed {tune.scenario.seed}   {tune.commit}" + (f"   {took}" if took else "")
+    said = [ends(f"windtunnel tune {tune.scenario.name}", right), *_wrapped(tune.sentence)]
+    said += ["", *_candidates(tune, folder)]
+    if tune.differences:
+        said += ["", f"BEST AGAINST TODAY'S, on {tune.wish.replications} replications that did not choose it"]
+        for change in tune.differences:
+            if change.figure == PRODUCT:
+                name, amount = tune.name, factor(change)
+            else:
+                name, amount = words.name_of(change.figure), words.change(change.figure, change.difference)
+            said.append(f"  {name:<28}{amount:<30}{'' if change.distinguishable else 'not distinguishable'}".rstrip())
+    said += [
+        "",
+        f"{len(tune.trials)} settings tried, {len(front_numbers(tune))} on the front; durations of {tune.calibration}",
+        f"page    {folder / PAGE_FILE}",
+        f"confirm windtunnel run {folder / BEST_FILE}",
+        f"        windtunnel run {command}",
+    ]
+    return "\n".join(said)
+
+
+def _candidates(tune: Tune, folder: Path) -> list[str]:
+    """A line for each candidate. Every objective is shown: where there is no room, first the fields' names become
+    letters, then the intervals are left to the page."""
+    fields = [field for field, _ in tune.today.settings]
+    names = [field.rpartition(".")[2] for field in fields]
+    letters = [chr(ord("a") + place % 26) for place in range(len(fields))]
+    objectives = [short(one.figure) for one in tune.objectives]
+    order = sorted(range(len(tune.candidates)), key=lambda index: (-tune.optimum.chosen_ratio[index], index))
+    for heads, whole in ((names, True), (letters, True), (names, False), (letters, False)):
+        body = [_candidate(tune, index, whole=whole) for index in order]
+        lines, missing = table(["", *heads, *objectives, "best"], body, texts=len(fields) + 1)
+        if not set(missing) & set(objectives):
+            break
+    if heads == letters:
+        lines += _wrapped(", ".join(f"{letter}: {field}" for letter, field in zip(letters, fields, strict=True)))
+    if missing:
+        lines.append(f"also in {folder / RECORD_FILE}: {', '.join(missing)}")
+    if any(">" in cell for row in body for cell in row):
+        lines += _wrapped(words.time_limit(tune.scenario))
+    best = [] if "best" in missing else ["best: how often each would be the optimum (bootstrap)"]
+    intervals = "intervals of 95 %" if whole else "intervals are on the page"
+    return [*lines, "; ".join([*best, intervals])]
+
+
+def _candidate(tune: Tune, index: int, *, whole: bool) -> list[str]:
+    each = tune.candidates[index]
+    mark = "★" if index == tune.optimum.best else "✗" if not each.feasible else " "
+    patience = tune.scenario.traffic.timeout_seconds
+    found = [(one.figure, each.mean(place)) for place, one in enumerate(tune.objectives)]
+    if whole:
+        told = [words.interval(figure, mean, patience_seconds=patience) for figure, mean in found]
+    else:
+        told = [words.value(figure, mean.value, patience_seconds=patience) for figure, mean in found]
+    share = f"{tune.optimum.chosen_ratio[index]:.0%}".replace("%", " %")
+    return [f"{mark} today" if index == 0 else mark, *(value for _, value in each.settings), *told, share]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,70 @@
+"""Differences of two settings on one axis: each figure's relative change with its interval, and which can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from present.charts.theme import framed, layered, mark
+from present.palette import Palette
+
+#: A change is drawn up to here; beyond, the end of the axis stands for it.
+_RATIO_MAX: Final = 2.0
+_LABEL: Final = "datum.value == 0 ? '0' : (datum.value < 0 ? '−' : '+') + format(abs(datum.value), '.0%')"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One figure: difference over the first setting's value, with its interval."""
+
+    name: str
+    ratio: float
+    low: float
+    high: float
+    told: bool  # distinguishable
+
+
+def forest(changes: Sequence[Change], *, palette: Palette, width: int = 460, row: int = 20) -> Any:
+    """One line a figure; what cannot be told from no difference stands back."""
+    if not changes:
+        words = mark([{"note": "no figure has a relative change"}], "text", style={}, text="note")
+        return framed(layered([words], width=width, height=60), palette)
+    bound = min(max([0.02, *(abs(edge) for each in changes for edge in (each.low, each.high))]) * 1.05, _RATIO_MAX)
+    rows = [
+        {
+            "name": each.name,
+            "ratio": round(min(max(each.ratio, -bound), bound), 5),
+            "low": round(min(max(each.low, -bound), bound), 5),
+            "high": round(min(max(each.high, -bound), bound), 5),
+            "state": "told" if each.told else "noise",
+        }
+        for each in changes
+    ]
+    scale = {"domain": [-bound, bound], "nice": False, "clamp": True}
+    x: dict[str, Any] = {
+        "field": "ratio",
+        "type": "quantitative",
+        "title": "change of the second against the first",
+        "scale": scale,
+        "axis": {"labelExpr": _LABEL, "tickCount": 5},
+    }
+    y = {
+        "field": "name",
+        "type": "nominal",
+        "sort": [each.name for each in changes],
+        "title": None,
+        "axis": {"labelLimit": 190, "ticks": False, "grid": False},
+    }
+    color = {
+        "field": "state",
+        "type": "nominal",
+        "legend": None,
+        "scale": {"domain": ["told", "noise"], "range": [palette.simulated, palette.stated]},
+    }
+    layers = [
+        mark([{"ratio": 0}], "rule", style={"color": palette.ink, "opacity": 0.6}, x=x),
+        mark(rows, "rule", style={"strokeWidth": 2}, x={**x, "field": "low"}, x2={"field": "high"}, y=y, color=color),
+        mark(rows, "point", style={"filled": True, "size": 40, "opacity": 1}, x=x, y=y, color=color),
+    ]
+    return framed(layered(layers, width=width, height=max(row * len(rows), 40)), palette)

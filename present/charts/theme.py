@@ -1,0 +1,104 @@
+"""The frame that every chart shares, and the ways out: inline SVG and PNG.
+
+In a page that has a light and a dark face the SVG carries CSS variables instead of colours, so one drawing serves both.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import altair as alt
+
+from core.names import Origin
+from present.palette import Palette
+
+#: Measured is solid, simulated dashed.
+DASH: Final = {Origin.MEASURED: [1, 0], Origin.SIMULATED: [5, 3]}
+_SIZE: Final = re.compile(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"')
+_PLACES: Final = re.compile(r' (?:d|transform|x1|x2|y1|y2|x|y|width|height)="[^"]*"')
+_DECIMALS: Final = re.compile(r"(\d\.\d)\d+")
+FONT: Final = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
+
+
+def mark(rows: Sequence[Any], kind: str, *, style: Mapping[str, Any], **channels: Mapping[str, Any] | str) -> alt.Chart:
+    """One layer: ``rows`` (a dict each) as marks of a ``kind``; a channel given as text is a field's name.
+
+    Marks and channels are plain Vega-Lite values and rows are a tuple, because Altair copies a chart, object by object
+    with all their dozens of unset options, and list by list, at every step of building it: a report took ten times as
+    long. Of a tuple it keeps the reference.
+    """
+    encoding: dict[str, Any] = {
+        name: {"field": each, "type": "nominal" if name == "text" else "quantitative"}
+        if isinstance(each, str)
+        else each
+        for name, each in channels.items()
+    }
+    data: Any = {"values": tuple(rows)}
+    drawn: Any = {"type": kind, **style}
+    return alt.Chart(data=data, mark=drawn, encoding=alt.FacetedEncoding(**encoding))
+
+
+def layered(layers: Sequence[alt.Chart], *, width: int, height: int) -> alt.LayerChart:
+    """Layers over each other, the first at the bottom."""
+    return alt.LayerChart(layer=list(layers), width=width, height=height)
+
+
+def framed(chart: Any, palette: Palette) -> Any:
+    """Give a finished chart the house's axes, type and ground."""
+    chart.background = "transparent"
+    chart.padding = {"left": 4, "right": 4, "top": 4, "bottom": 4}
+    chart.config = {
+        "aria": False,
+        "font": FONT,
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": palette.ink,
+            "titleColor": palette.ink,
+            "domainColor": palette.grid,
+            "tickColor": palette.grid,
+            "gridColor": palette.grid,
+            "gridWidth": 1,
+            "labelFontSize": 11,
+            "titleFontSize": 11,
+            "titleFontWeight": "normal",
+        },
+        "text": {"color": palette.ink, "fontSize": 11, "font": FONT},
+    }
+    return chart
+
+
+def color_of(palette: Palette, origin: Origin) -> str:
+    """The colour of one side."""
+    return palette.measured if origin is Origin.MEASURED else palette.simulated
+
+
+def svg(chart: Any) -> str:
+    """The chart as inline SVG that fills the width of what holds it.
+
+    Coordinates keep a tenth of a pixel, which is half of the file; ids are made the drawing's own, because a page holds
+    many drawings.
+    """
+    import vl_convert
+
+    drawn: str = vl_convert.vegalite_to_svg(_spec(chart))
+    drawn = _SIZE.sub(r"\1", drawn, count=1)
+    drawn = _PLACES.sub(lambda match: _DECIMALS.sub(r"\1", match[0]), drawn)
+    own = f"c{zlib.crc32(drawn.encode()):08x}"
+    return drawn.replace('id="', f'id="{own}').replace("url(#", f"url(#{own}")
+
+
+def png(chart: Any, *, scale: float = 2.0) -> bytes:
+    """The chart as PNG; needs a palette of real colours."""
+    import vl_convert
+
+    drawn: bytes = vl_convert.vegalite_to_png(_spec(chart), scale=scale)
+    return drawn
+
+
+def _spec(chart: Any) -> dict[str, Any]:
+    """The chart's specification; what these modules build is validated by their tests, not at every drawing."""
+    found: dict[str, Any] = chart.to_dict(validate=False)
+    return found

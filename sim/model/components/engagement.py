@@ -1,0 +1,66 @@
+"""Engagement: likes and comments. Durable in PostgreSQL first, then counted in Redis, which no answer needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from core.bounds import LIKE_COUNT_SECONDS
+from core.names import Component
+from core.scenario import Scenario
+from sim.model.components.gateway import through_gateway
+from sim.model.flow import NOTHING, READS, Breaker, Deadline, Flow, OperationFlow, Stage, Use, Where, steps
+from sim.model.stores import postgres, redis, told
+
+ENGAGEMENT: Final = Component.ENGAGEMENT
+#: How long an acknowledged write waits for Redis to be told.
+
+
+def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
+    """Engagement's operations. A like is one statement in autocommit; a fifth of the CPU goes into its event, later."""
+    parse = Stage(name="parse", inner=_own(0.30))
+    found = {
+        name: through_gateway(
+            name,
+            steps(
+                arrive,
+                Stage(name="write", inner=steps(*written, _own(0.20))),
+                Stage(name="count", inner=steps(_own(0.10), _counted(), _own(0.10))),
+                Stage(name="present", inner=_own(0.10)),
+            ),
+            behind=told(ENGAGEMENT, own=_own(0.20)),
+        )
+        for name, written, arrive in (
+            ("like.add", (_written(trips=1.0),), _own(0.30)),
+            ("like.remove", (_written(trips=1.0),), _own(0.30)),
+            # a comment's key is claimed on its author's shard before it is written on the post's
+            ("comment.add", (_claimed(share=0.2), _written(trips=5.0, share=0.8)), parse),
+        )
+    }
+    found["comment.list"] = through_gateway(
+        "comment.list",
+        steps(
+            _own(0.3),
+            Stage(name="load", inner=postgres(ENGAGEMENT, trips=2.0, where=Where.AUTHOR, role=READS)),
+            Stage(name="present", inner=_own(0.7)),
+        ),
+        behind=NOTHING,
+    )
+    return found
+
+
+def _own(share: float) -> Flow:
+    return Use(process=ENGAGEMENT, share=share)
+
+
+def _claimed(*, share: float) -> Flow:
+    return postgres(ENGAGEMENT, share=share, where=Where.PERSON, commits=True)
+
+
+def _written(*, trips: float, share: float = 1.0) -> Flow:
+    return postgres(ENGAGEMENT, trips=trips, share=share, where=Where.AUTHOR, commits=True)
+
+
+def _counted() -> Flow:
+    inner = Deadline(seconds=LIKE_COUNT_SECONDS, inner=redis(ENGAGEMENT, where=Where.COUNTER))
+    return Breaker(dependency="engagement.counts", inner=inner, otherwise=NOTHING)

@@ -1,0 +1,30 @@
+"""Fan-out: a new post goes into its followers' timelines, unless its author is a celebrity whose posts readers pull.
+
+The split is `core.policies.fanout`, the same function as the service's. Here is what grows with the timelines written,
+at every store: followers are read from PostgreSQL, timelines written to Redis. What a fan-out costs for one follower as
+for many is in `post.create`, behind its answer.
+Posts of one author keep their order: they stand in one partition, which is handled in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from core.names import Component, Server, link
+from core.scenario import Scenario
+from sim.model.flow import NOTHING, READS, Call, Decide, Each, Keyed, OperationFlow, Per, Policy, Use, Where, steps
+from sim.model.stores import heard, postgres
+
+FANOUT: Final = Component.FANOUT
+
+
+def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
+    """The job behind a new post."""
+    node = Use(process=Server.REDIS, where=Where.EACH, per=Per.PUSH)
+    write = Each(process=Server.REDIS, inner=Call(link=link(FANOUT, Server.REDIS), inner=node))
+    followers = postgres(FANOUT, where=Where.AUTHOR, role=READS, per=Per.PUSH)
+    own = Use(process=FANOUT, share=0.5, per=Per.PUSH)
+    push = steps(followers, own, write, own)
+    deliver = heard(FANOUT, Decide(policy=Policy.FANOUT, cases=(push, NOTHING)))
+    return {"fanout.deliver": OperationFlow(front=deliver, keyed=Keyed.AUTHOR)}

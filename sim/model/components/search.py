@@ -1,0 +1,23 @@
+"""Search: answers come from an index inside of the process; no store is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from core.names import Component
+from core.scenario import Scenario
+from sim.model.components.gateway import through_gateway
+from sim.model.flow import NOTHING, OperationFlow, Stage, Use, steps
+
+SEARCH: Final = Component.SEARCH
+
+
+def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
+    """Search's operations."""
+    inner = steps(
+        Use(process=SEARCH, share=0.2),
+        Stage(name="query", inner=Use(process=SEARCH, share=0.5)),
+        Stage(name="present", inner=Use(process=SEARCH, share=0.3)),
+    )
+    return {name: through_gateway(name, inner, behind=NOTHING) for name in ("search.users", "search.hashtags")}

@@ -1,0 +1,90 @@
+"""Upload: announce a photo, put it straight to the object store, complete it; then the media worker is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from core.bounds import JPEG_BYTES_PER_PIXEL
+from core.names import Component, Server, link
+from core.scenario import Scenario
+from sim.model.components.gateway import through_gateway
+from sim.model.flow import (
+    NOTHING,
+    READS,
+    Call,
+    Delay,
+    Emit,
+    Ending,
+    Fail,
+    Flow,
+    OperationFlow,
+    Rescue,
+    Retry,
+    Stage,
+    Use,
+    steps,
+)
+from sim.model.stores import objects, postgres, told
+
+UPLOAD: Final = Component.UPLOAD
+#: Of what the store's front spends on a PUT: its head and the photo's bytes; the rest is the answer.
+_BODY_SHARE: Final = 0.9
+
+
+def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
+    """Upload's operations and the client's own PUT to the object store."""
+    create = steps(
+        Stage(name="parse", inner=_own(0.3)),
+        Stage(name="present", inner=_own(0.3)),  # signing the URL is most of it
+        Stage(name="write", inner=steps(_own(0.2), postgres(UPLOAD, trips=5.0, commits=True), _own(0.2))),
+    )
+    complete = steps(
+        Stage(name="load", inner=steps(_own(0.2), postgres(UPLOAD, share=0.3))),
+        Stage(name="verify", inner=steps(_own(0.2), _head(), _own(0.1))),
+        Stage(name="write", inner=steps(_own(0.1), postgres(UPLOAD, share=0.7, trips=4.0, commits=True), _own(0.1))),
+        Stage(name="present", inner=_own(0.1)),
+    )
+    delete = steps(
+        Stage(name="load", inner=steps(_own(0.3), postgres(UPLOAD, share=0.2))),
+        Stage(name="write", inner=steps(_own(0.3), postgres(UPLOAD, share=0.8, trips=7.0, commits=True), _own(0.2))),
+        Stage(name="present", inner=_own(0.2)),
+    )
+    read = steps(
+        _own(0.3),
+        Stage(name="load", inner=postgres(UPLOAD, trips=2.0, role=READS)),
+        Stage(name="present", inner=_own(0.7)),
+    )
+    store = steps(Use(process=Server.OBJECTS), Delay(station="objects.put"))
+    put = steps(
+        _front(_BODY_SHARE),
+        Stage(name="store", inner=Rescue(inner=store, otherwise=Fail(ending=Ending.UNAVAILABLE))),
+        _front(1.0 - _BODY_SHARE),
+    )
+    photo = scenario.population.photo
+    original_bytes = round(photo.width * photo.height * JPEG_BYTES_PER_PIXEL)
+    return {
+        "media.create": through_gateway("media.create", create, behind=NOTHING),
+        "media.complete": through_gateway(
+            "media.complete", complete, behind=told(UPLOAD, own=_own(0.2), job="media.process")
+        ),
+        "media.read": through_gateway("media.read", read, behind=NOTHING),
+        "media.delete": through_gateway("media.delete", delete, behind=Emit(job="media.remove")),
+        "object.put": OperationFlow(
+            front=Call(link=link("client", Server.OBJECTS), inner=put, sent_bytes=original_bytes)
+        ),
+    }
+
+
+def _own(share: float) -> Flow:
+    return Use(process=UPLOAD, share=share)
+
+
+def _front(share: float) -> Flow:
+    """The object store's front; one that dies takes its clients' connections with it."""
+    return Rescue(inner=Use(process=Server.FRONT, share=share), otherwise=Fail(ending=Ending.LOST))
+
+
+def _head() -> Flow:
+    """HEAD of the object; the client library tries again."""
+    return Rescue(inner=Retry(inner=objects(UPLOAD)), otherwise=Fail(ending=Ending.UNAVAILABLE))

@@ -1,0 +1,202 @@
+"""Stations, links, pools, caches and logs of one run as values: every engine builds its own from these.
+
+Each region has a set of its own of everything here, one region's behind the other's: of n in the program, those of
+region k begin at k × n.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.names import Cache as CacheName
+from core.names import Server
+from core.policies.breaker import BreakerPolicy
+from core.policies.retry import RetryPolicy
+from core.profile import Profile
+from core.scenario import Scenario
+from core.scenario.regions import rtt_seconds
+from sim.model import warmth
+from sim.model.caches import Cache, Held
+from sim.model.content import AUTHOR_CARD_BYTES, POST_CARD_BYTES, Content
+from sim.model.draws import lognormal_of
+from sim.model.layout import Layout
+from sim.model.program import PoolSpec, Program, Topic
+from sim.model.replication import SHIPPED
+
+#: μ and σ of a lognormal time that is always zero.
+_NO_TIME = (-math.inf, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationSpec:
+    """Workers of one process: of its event loop, or of its threads."""
+
+    name: str
+    host: int
+    process: int  # which of the host's processes has the CPU time
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSpec:
+    """From a caller to what it calls. ``mu`` and ``sigma`` are those of the wire time of one round trip."""
+
+    name: str
+    mu: float
+    sigma: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSpec:
+    """One cache, and what it holds when the run begins."""
+
+    name: str
+    capacity_bytes: float
+    ttl_seconds: float
+    held: Held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSpec:
+    """One topic, and the station of the broker that has it."""
+
+    topic: Topic
+    broker: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Everything that an engine needs a state for, indexed as the program indexes it."""
+
+    start_seconds: float
+    stations: tuple[StationSpec, ...]  # by process, then the threads of each process
+    links: tuple[LinkSpec, ...]
+    pools: tuple[PoolSpec, ...]  # by family; `pools_count` of each
+    caches: tuple[CacheSpec, ...]
+    breakers: tuple[int, ...]  # by dependency, how many instances its caller has over all regions
+    delays: tuple[tuple[float, float], ...]  # (μ, σ) of a lognormal wait
+    logs: tuple[LogSpec, ...]  # by job
+    regions: tuple[str, ...]
+    rtt_seconds: tuple[tuple[float, ...], ...]
+    health_check_seconds: float
+    breaker_policy: BreakerPolicy
+    retry_policy: RetryPolicy
+    limits: dict[str, tuple[int, float]]  # operation → (quota, seconds)
+    hot_per_second: float
+    hot_keys_max: int
+    own_writes_seconds: float  # for so long who has written reads from the primary
+    failover_seconds: float  # from the death of a primary to a replica's serving in its place
+
+    def pools_count(self, spec: PoolSpec) -> int:
+        """Pools of a family: caller × callee, each counted over all regions."""
+        return spec.callers * spec.callees * len(self.regions) ** 2
+
+    def crosses(self, link: str) -> bool:
+        """Whether an operation of this run crosses the link."""
+        return any(spec.name == link for spec in self.links)
+
+
+def resources_of(
+    program: Program, content: Content, *, scenario: Scenario, profile: Profile, layout: Layout
+) -> Resources:
+    """Work out what a run's engine needs, with caches as seeding and a warm CDN leave them."""
+    system, start_seconds = scenario.system, -scenario.traffic.warm_up_seconds
+    wires = {wire.link: lognormal_of(wire.median_seconds, wire.p99_seconds) for wire in profile.wires}
+    loopback = wires.get("loopback", _NO_TIME)  # every link of a stack on one machine
+    replication = system.shards.replication
+    waits = {delay.station: lognormal_of(delay.median_seconds, delay.p99_seconds) for delay in profile.delays}
+    waits.setdefault(SHIPPED, lognormal_of(replication.lag_seconds, replication.lag_p99_seconds))
+    regions = range(len(layout.regions))
+    return Resources(
+        start_seconds=start_seconds,
+        stations=_stations(layout),
+        links=tuple(
+            LinkSpec(name=name, mu=mu, sigma=sigma)
+            for _ in regions
+            for name, (mu, sigma) in ((name, wires.get(name, loopback)) for name in program.links)
+        ),
+        pools=tuple(program.pools),
+        caches=_caches(program, content, scenario=scenario, regions=len(regions), now=start_seconds),
+        breakers=tuple(instances * len(regions) for _, instances in program.breakers),
+        delays=tuple(waits.get(name, _NO_TIME) for name in program.delays),
+        logs=tuple(_log(topic, layout, region) for region in regions for topic in program.topics),
+        regions=tuple(system.regions),
+        rtt_seconds=rtt_seconds(system.regions, system.geo),
+        health_check_seconds=system.geo.health_check_seconds,
+        breaker_policy=BreakerPolicy(failures=system.breaker.failures, open_seconds=system.breaker.open_seconds),
+        retry_policy=RetryPolicy(
+            attempts=system.retry.attempts,
+            backoff_seconds=system.retry.backoff_seconds,
+            backoff_cap_seconds=system.retry.backoff_cap_seconds,
+            budget_ratio=system.retry.budget_ratio,
+        ),
+        limits={name: (limit.count, limit.per_seconds) for name, limit in system.gateway.limits.items()},
+        hot_per_second=system.redis.hot_per_second,
+        hot_keys_max=system.redis.hot_keys,
+        own_writes_seconds=replication.own_writes_seconds,
+        failover_seconds=replication.detection_seconds + replication.promotion_seconds,
+    )
+
+
+def _stations(layout: Layout) -> tuple[StationSpec, ...]:
+    loops = [
+        StationSpec(name=each.name, host=each.host, process=each.account, workers=each.workers)
+        for each in layout.processes
+    ]
+    threads = [
+        StationSpec(name=f"{each.name} threads", host=each.host, process=each.account, workers=max(1, each.threads))
+        for each in layout.processes
+    ]
+    return (*loops, *threads)
+
+
+def _log(topic: Topic, layout: Layout, region: int) -> LogSpec:
+    shift = region * layout.span
+    here = replace(topic, members=tuple(place + shift for place in topic.members))
+    return LogSpec(topic=here, broker=layout.of(Server.KAFKA)[0] + shift)
+
+
+def _caches(
+    program: Program, content: Content, *, scenario: Scenario, regions: int, now: float
+) -> tuple[CacheSpec, ...]:
+    """Caches of all regions with what seeding leaves in them: a card of every post and author, a timeline of everybody
+    who follows someone; and what a CDN holds that is warm."""
+    caches = [_empty(name, scenario) for _ in range(regions) for name in program.caches]
+    people, span = content.people, len(program.caches)
+    for place, cache in enumerate(caches):
+        match cache.name:
+            case CacheName.POST_CARD:
+                posts = np.arange(people.posters * scenario.population.posts_per_poster)
+                cache.fill(posts, size_bytes=POST_CARD_BYTES, now=now)
+            case CacheName.AUTHOR_CARD:
+                cache.fill(np.arange(people.posters), size_bytes=AUTHOR_CARD_BYTES, now=now)
+            case CacheName.TIMELINE:
+                followers = content.followers()
+                here = followers[content.homes()[followers] == place // span]
+                cache.fill(here, size_bytes=1, now=now)
+    for region in range(regions) if scenario.system.cdn.warm else ():
+        tiers = caches[region * span : (region + 1) * span]
+        warmth.warm(tiers, content, scenario=scenario, region=region, now=now)
+    return tuple(
+        CacheSpec(
+            name=cache.name, capacity_bytes=cache.capacity_bytes, ttl_seconds=cache.ttl_seconds, held=cache.held()
+        )
+        for cache in caches
+    )
+
+
+def _empty(name: str, scenario: Scenario) -> Cache:
+    system = scenario.system
+    cdn, redis = system.cdn, system.redis
+    match name:
+        case CacheName.EDGE:
+            return Cache(name=name, capacity_bytes=cdn.edge.size_bytes, ttl_seconds=cdn.ttl_seconds)
+        case CacheName.SHIELD:
+            return Cache(name=name, capacity_bytes=cdn.shield.size_bytes, ttl_seconds=cdn.ttl_seconds)
+        case CacheName.TIMELINE:
+            return Cache(name=name, capacity_bytes=math.inf, ttl_seconds=system.fanout.ttl_seconds)
+    memory_bytes = redis.memory_bytes * redis.nodes
+    return Cache(name=name, capacity_bytes=memory_bytes, ttl_seconds=system.feed.card_ttl_seconds)

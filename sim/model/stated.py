@@ -1,0 +1,102 @@
+"""CPU that a design states of its own, put into the profile in the place of what was calibrated.
+
+A scenario's ``demand.cpu`` goes before the calibration, in a simulation as in a plan
+(`planning.plan.queueing.demands`), brought to the calibrated core by the ratio of the cores' speeds. What is stated is
+the mean of one execution as this workload has them: where a part of it grows with the graph, the profile gets what
+comes to the stated mean once it has grown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from core.profile import DEGRADED, Profile
+from core.profile import Demand as Cost
+from core.scenario.demand import AT, Core, Demand
+from sim.model import cpu
+from sim.model import flow as flows
+from sim.model.content import Content
+from sim.model.flow import OperationFlow, Per
+from sim.model.pulls import Pulls
+
+#: Of a value that a design states without saying how it varies.
+STATED_VARIATION: Final = 0.5
+#: Core of a machine that does not tell its clock: one of 2017 at its base clock.
+PLAIN_CORE: Final = Core(ghz=2.5)
+_GHZ: Final = re.compile(r"@\s*([0-9.]+)\s*GHz")
+
+
+def core_of(profile: Profile) -> Core:
+    """The core that a profile was measured on, by the clock in its processor's name."""
+    match = _GHZ.search(str(profile.machine.get("processor", "")))
+    return Core(ghz=float(match[1])) if match else PLAIN_CORE
+
+
+def speed(core: Core, *, over: Core) -> float:
+    """Work a second of ``core`` over that of another."""
+    return core.ghz * core.ipc / (over.ghz * over.ipc)
+
+
+def applied(
+    profile: Profile, demand: Demand | None, *, pages: Mapping[str, OperationFlow], grows: Mapping[Per, float]
+) -> Profile:
+    """The profile with what the scenario states; the same profile where it states nothing.
+
+    ``grows`` is what work of each kind is in the mean of this workload, over what it was in calibration.
+    """
+    if demand is None or not demand.cpu_seconds:
+        return profile
+    factor = speed(demand.core, over=core_of(profile)) if demand.core is not None else 1.0
+    found = {(each.operation, each.process): each for each in profile.demands}
+    for name, seconds in demand.cpu_seconds.items():
+        operation, _, process = name.partition(AT)
+        process = process or cpu.own_process(operation)
+        usual = found.get((operation, process))
+        stated = Cost(
+            operation=operation,
+            process=process,
+            rates_per_second=(1.0,),
+            cpu_seconds=(seconds * factor / _growth(pages.get(operation), process, grows),),
+            variation=usual.variation if usual is not None else STATED_VARIATION,
+        )
+        found[operation, process] = stated
+        beyond = found.get((operation + DEGRADED, process))
+        if beyond is not None and usual is not None:
+            found[operation + DEGRADED, process] = _beyond(beyond, usual, stated)
+    return msgspec.structs.replace(profile, demands=tuple(found.values()))
+
+
+def growth(profile: Profile, content: Content) -> dict[Per, float]:
+    """What work of each kind is in the mean of these people, over what it was in calibration."""
+    pushed, pulls = content.mean_push_count(), Pulls.of(profile)
+    return {Per.PUSH: pushed / max(1.0, profile.batch_sizes.get("fanout.deliver", pushed))} | {
+        per: pulls.factor(per, followed=content.mean_pull_count(), known=content.celebrities())
+        for per in (Per.PULL, Per.MERGE)
+    }
+
+
+def _growth(page: OperationFlow | None, process: str, grows: Mapping[Per, float]) -> float:
+    """The mean of an operation's work for a process in this workload, over what it would be in calibration."""
+    if page is None:
+        return 1.0
+    whole = flows.walk(flows.steps(page.front, page.behind), healthy=True)
+    uses = [step for step in whole if isinstance(step, flows.Use) and step.process == process and not step.degraded]
+    shares = sum(use.share for use in uses)
+    grown = sum(use.share * grows.get(use.per, 1.0) for use in uses)
+    return grown / shares if shares and grown else 1.0
+
+
+def _beyond(beyond: Cost, usual: Cost, stated: Cost) -> Cost:
+    """What the fallback path costs more than the usual one, in proportion to what the usual one is stated to cost."""
+    base = stated.cpu_seconds[0]
+    return msgspec.structs.replace(
+        beyond,
+        cpu_seconds=tuple(
+            base + max(0.0, seconds - usual.at(rate)) * (base / usual.at(rate) if usual.at(rate) else 1.0)
+            for rate, seconds in zip(beyond.rates_per_second, beyond.cpu_seconds, strict=True)
+        ),
+    )

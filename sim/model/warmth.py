@@ -1,0 +1,54 @@
+"""What the CDN's tiers hold when they have been running for long, so that a short run of a large system begins there.
+
+Requests of photo i are a Poisson process of rate λᵢ, so the time since its last one is exponential, independent of all
+others; an LRU holds those with the shortest, as many as fit. That is its stationary state, exactly. The second tier
+sees what the first one misses; with the first one's characteristic time T (H. Che, Y. Tung and Z. Wang 2002) that is at
+rate λᵢ exp(−λᵢ T), taken as Poisson again, which it is not quite. The time to live is left out.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from core import streams
+from core.names import Cache as CacheName
+from core.scenario import Scenario
+from core.traffic import Floats, Ints
+from sim.model.caches import Cache
+from sim.model.content import Content
+
+_ACT = "image.read"
+
+
+def warm(tiers: list[Cache], content: Content, *, scenario: Scenario, region: int, now: float) -> None:
+    """Fill the tiers of one region's CDN, which are empty."""
+    authors = np.arange(content.people.posters)
+    weights = content.people.follower_counts[: len(authors)] + 1.0
+    load = scenario.traffic
+    asked = load.rate_per_second * load.mix_ratio.get(_ACT, 0.0) * content.share(region)
+    if not asked:
+        return
+    rates, sizes = asked * weights / weights.sum(), content.photos_bytes(authors)
+    for name in (CacheName.EDGE, CacheName.SHIELD):
+        tier = next((each for each in tiers if each.name == name), None)
+        if tier is None:
+            return
+        stream = streams.named(scenario.seed, f"model.warm.{name}.{region}")
+        with np.errstate(
+            divide="ignore", over="ignore"
+        ):  # what the first tier holds for good never comes to the second
+            ages = stream.exponentials(authors) / rates
+        kept, characteristic_seconds = _held(ages, sizes, tier.capacity_bytes)
+        for author in kept[::-1].tolist():  # the least recently used first
+            tier.keep(author, size_bytes=int(sizes[author]), now=now)
+        rates = rates * np.exp(-rates * characteristic_seconds)
+
+
+def _held(ages: Floats, sizes: Ints, capacity_bytes: float) -> tuple[Ints, float]:
+    """The most recently used that fit, and the age of the first that does not; infinite where all do."""
+    order = np.argsort(ages, kind="stable")
+    order = order[np.isfinite(ages[order])]
+    count = int(np.searchsorted(np.cumsum(sizes[order]), capacity_bytes, side="right"))
+    return order[:count], float(ages[order[count]]) if count < len(order) else math.inf

@@ -1,0 +1,102 @@
+"""Clients: each request of the schedule starts when it is meant to, however slow the system is, and gives up in time.
+
+A journey's steps follow one another: a step is meant to start when the one before has ended, and none follows one that
+went wrong. A client that gives up leaves its work behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.operations import steps_of
+from core.traffic import Schedule
+from sim.model.content import Content
+from sim.model.flow import Ending
+from sim.reference.interpreter import Interpreter
+from sim.reference.kernel import Kernel, Steps
+from sim.reference.observer import Observer
+from sim.reference.task import STEPS_MAX, Request, Task
+
+
+class Clients:
+    """Everybody who asks; ``open`` counts those who are not done, of the windows until now."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        interpreter: Interpreter,
+        content: Content,
+        observer: Observer,
+        *,
+        schedule: Schedule,
+        later: Iterator[Schedule],
+        timeout_seconds: float,
+    ):
+        self._kernel, self._interpreter, self._content = kernel, interpreter, content
+        self._observer, self._timeout_seconds = observer, timeout_seconds
+        self._first, self._later = schedule, later
+        self._start_seconds = kernel.now
+        self.open = len(schedule)
+
+    def arrive(self) -> Steps[None]:
+        """Start every request at its time."""
+        yield from self._arrive(self._first)
+        for schedule in self._later:
+            self.open += len(schedule)
+            yield from self._arrive(schedule)
+
+    def _arrive(self, schedule: Schedule) -> Steps[None]:
+        for place, at in enumerate(schedule.at_seconds.tolist()):
+            if at > self._kernel.now:
+                yield self._kernel.wait(at - self._kernel.now)
+            self._kernel.start(self._visit(schedule, place))
+
+    def _visit(self, schedule: Schedule, place: int) -> Steps[None]:
+        number, act = schedule.first + place, schedule.acts[int(schedule.act[place])]
+        person, target = int(schedule.person[place]), int(schedule.target[place])
+        for step, operation in enumerate(steps_of(act)):
+            request = Request(
+                entity=number * STEPS_MAX + step,
+                number=number,
+                operation=operation,
+                person=person,
+                author=self._content.author(target, person),
+                post=self._content.post(target),
+                region=self._interpreter.serving(person),
+                second=int(self._kernel.now - self._start_seconds),
+            )
+            ending = yield from self._ask(request, step)
+            if ending is not Ending.OK:
+                break
+        self.open -= 1
+
+    def _ask(self, request: Request, step: int) -> Steps[Ending | None]:
+        kernel, entry = self._kernel, self._interpreter.entry(request.operation)
+        began = kernel.now
+        self._observer.requests.came(began)
+        answered = kernel.event()
+
+        def serve() -> Steps[None]:
+            ending = yield from self._interpreter.run(entry.front, Task(request))
+            if ending is Ending.OK:
+                self._interpreter.behind(entry, request)
+            if not answered.triggered:
+                answered.succeed(ending)
+
+        def give_up() -> None:
+            if not answered.triggered:
+                answered.succeed(None)
+
+        kernel.start(serve())
+        kernel.after(self._timeout_seconds, give_up)
+        ending: Ending | None = yield answered
+        self._observer.ended(
+            number=request.number,
+            step=step,
+            operation=request.operation,
+            ending=ending,
+            degraded=request.degraded,
+            began_seconds=began,
+            now=kernel.now,
+        )
+        return ending

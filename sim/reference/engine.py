@@ -1,0 +1,92 @@
+"""The SimPy engine: it runs a prepared run on a state of its own."""
+
+from __future__ import annotations
+
+from core.run import Event, samples_from_rows
+from sim.model.draws import Draws
+from sim.model.prepared import PreparedRun
+from sim.reference import arrivals, disturbances, faults
+from sim.reference.demands import Demands
+from sim.reference.interpreter import Interpreter
+from sim.reference.observer import Observer
+from sim.reference.state import build
+from sim.reference.station import Pool, Station
+from sim.results.observed import Observed
+from sim.results.outcomes import Answers
+
+
+class Engine:
+    """One run, by SimPy."""
+
+    def __init__(self, prepared: PreparedRun):
+        self._prepared, scenario = prepared, prepared.scenario
+        self._state = state = build(prepared.resources, layout=prepared.layout)
+        self._kernel = state.kernel
+        self._observer = observer = Observer(start_seconds=self._kernel.now, stages=prepared.program.stages)
+        program, content, draws = prepared.program, prepared.content, Draws(scenario.seed)
+        demands = Demands(program, content, draws, push_mean=prepared.push_mean, pulls=prepared.pulls)
+        interpreter = Interpreter(program, state, content, draws, observer, demands=demands)
+        self._clients = arrivals.Clients(
+            self._kernel,
+            interpreter,
+            content,
+            observer,
+            schedule=prepared.schedule,
+            later=prepared.later(),
+            timeout_seconds=scenario.traffic.timeout_seconds,
+        )
+        self._journal: list[Event] = []
+        self._kernel.start(self._clients.arrive())
+        until_seconds = prepared.last_seconds
+        disturbances.start(state, scenario=scenario, profile=prepared.profile, until_seconds=until_seconds)
+        faults.start(state, prepared.faults, self._journal)
+
+    @property
+    def now(self) -> float:
+        """Seconds from t0."""
+        return self._kernel.now
+
+    @property
+    def open(self) -> int:
+        """Clients who are not done."""
+        return self._clients.open
+
+    def run(self, *, until_seconds: float) -> None:
+        """Let everything before ``until_seconds`` happen; raises ModelError when a law is broken."""
+        self._kernel.run(until_seconds=until_seconds)
+
+    def count_from_now(self) -> None:
+        """Totals begin: the warm-up is over."""
+        self._observer.counting = True
+        for cache in self._state.caches:
+            cache.hit_count = cache.miss_count = 0
+
+    def cpu_seconds(self) -> list[float]:
+        """CPU time that each process has had until now, in the order of the layout."""
+        return self._state.cpu_seconds()
+
+    def drain(self) -> Answers:
+        """What clients got since it was last asked."""
+        return self._observer.drain(tuple(self._prepared.program.entries))
+
+    def observed(self) -> Observed:
+        """Everything that was seen."""
+        seen, state = self._observer, self._state
+        places: list[Station | Pool] = [*state.stations, *(pool for family in state.pools for pool in family)]
+        return Observed(
+            now=self.now,
+            samples=samples_from_rows(seen.rows()),
+            stages=seen.stages(),
+            degraded_count=seen.degraded_count,
+            jobs=seen.job_delays(now=self.now),
+            journal=self._journal,
+            requests=seen.requests,
+            background=seen.background,
+            places=[(place.tally, place.found()) for place in places],
+            hosts=[host.account() for host in state.hosts],
+            caches=[(cache.name, cache.hit_count, cache.miss_count) for cache in state.caches],
+            breaker_opened=state.breaker_opened,
+            hot_keys=(state.hot_keys.split_count, state.hot_keys.folded_count),
+            lost_count=state.lost_count,
+            logs=tuple(log.account() for log in state.logs),
+        )

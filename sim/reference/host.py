@@ -1,0 +1,152 @@
+"""A host: its cores are shared equally by whatever has work, as an operating system's scheduler does in the mean.
+
+Egalitarian processor sharing over c cores: each of n jobs in service progresses at rate min(1, c / n); a stall of the
+host is a vacation of all cores. It is kept in virtual time (Parekh and Gallager 1993): V grows at that rate, a job that
+enters at V and needs x seconds is done when V reaches V + x, so nothing is recomputed for the others.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sim.reference.kernel import Kernel
+from sim.results.accounts import HostAccount
+
+if TYPE_CHECKING:
+    from sim.reference.station import Station
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One piece of CPU work in service: what it needs, and when it is done in the host's virtual time."""
+
+    station: Station
+    seconds: float
+    remaining_seconds: float
+    finish: float = 0.0
+    place: int = -1  # which entry of the host's heap is the valid one; < 0 when it is not on the host
+
+
+class Host:
+    """Cores of one machine. ``process`` numbers index the accounts of CPU time."""
+
+    def __init__(self, kernel: Kernel, *, name: str, cores: int, processes: int):
+        self.name, self.cores = name, cores
+        self._kernel = kernel
+        self._virtual = 0.0
+        self._changed_seconds = kernel.now
+        self._heap: list[tuple[float, int, Job]] = []
+        self._entered = 0
+        self._active = 0
+        self._busy = [0] * processes  # jobs in service by process
+        self._stalls = 0
+        self._timer = 0
+        self.cpu_seconds = [0.0] * processes
+        self.given_seconds = 0.0
+        self.done_seconds = 0.0
+        self.possible_seconds = 0.0
+        self.stalled_seconds = 0.0
+
+    def enter(self, job: Job) -> None:
+        """Begin, or go on with, a job."""
+        self._advance()
+        job.finish = self._virtual + job.remaining_seconds
+        job.place = self._entered
+        heapq.heappush(self._heap, (job.finish, job.place, job))
+        self._entered += 1
+        self._active += 1
+        self._busy[job.station.process] += 1
+        self._arm()
+
+    def leave(self, job: Job) -> None:
+        """Take a job off before it is done; it keeps what it still needs."""
+        self._advance()
+        job.remaining_seconds = max(0.0, job.finish - self._virtual)
+        self._off(job)
+        self.done_seconds += job.seconds - job.remaining_seconds
+        job.seconds = job.remaining_seconds
+        self._arm()
+
+    def stall(self, seconds: float) -> None:
+        """Take all cores away for ``seconds``; stalls may overlap."""
+        self._advance()
+        self._stalls += 1
+        self._arm()
+        self._kernel.after(seconds, self._resume)
+
+    def settle(self) -> None:
+        """Bring the accounts up to now."""
+        self._advance()
+
+    def account(self) -> HostAccount:
+        """The accounts up to now."""
+        self._advance()
+        inside = sum(j.seconds - max(0.0, j.finish - self._virtual) for _, place, j in self._heap if j.place == place)
+        return HostAccount(
+            name=self.name,
+            given_seconds=self.given_seconds,
+            done_seconds=self.done_seconds + inside,
+            possible_seconds=self.possible_seconds,
+            stalled_seconds=self.stalled_seconds,
+        )
+
+    def check(self) -> None:
+        """Work conservation up to now; raises ModelError."""
+        self.account().check()
+
+    def _resume(self) -> None:
+        self._advance()
+        self._stalls -= 1
+        self._arm()
+
+    def _rate(self) -> float:
+        if self._stalls or not self._active:
+            return 0.0
+        return min(1.0, self.cores / self._active)
+
+    def _advance(self) -> None:
+        elapsed = self._kernel.now - self._changed_seconds
+        if elapsed <= 0.0:
+            return
+        self._changed_seconds = self._kernel.now
+        if self._stalls:
+            self.stalled_seconds += elapsed
+            return
+        self.possible_seconds += min(sum(self._busy), self.cores) * elapsed
+        step = self._rate() * elapsed
+        if step:
+            self._virtual += step
+            self.given_seconds += self._active * step
+            for process, jobs in enumerate(self._busy):
+                if jobs:
+                    self.cpu_seconds[process] += jobs * step
+
+    def _arm(self) -> None:
+        """Set the timer to the next end of a job; an older timer finds that it is no longer the valid one."""
+        self._timer += 1
+        while self._heap and self._heap[0][2].place != self._heap[0][1]:
+            heapq.heappop(self._heap)
+        rate = self._rate()
+        if not rate:
+            return
+        timer = self._timer
+        wait = max(0.0, self._heap[0][0] - self._virtual) / rate
+        self._kernel.after(wait, lambda: self._ring(timer))
+
+    def _ring(self, timer: int) -> None:
+        if timer != self._timer:
+            return
+        self._advance()
+        finish, _, job = heapq.heappop(self._heap)
+        self._virtual = max(self._virtual, finish)  # the division in `_arm` may fall short by a rounding
+        self._off(job)
+        self.done_seconds += job.seconds
+        self._arm()
+        job.station.finished(job)
+
+    def _off(self, job: Job) -> None:
+        job.place = -1
+        self._active -= 1
+        self._busy[job.station.process] -= 1

@@ -1,0 +1,187 @@
+"""The log: events of one kind in partitions, each handled in order by one member of the consumer group.
+
+A member takes all that stands in its partitions, handles partitions side by side and each of them in order, and takes
+more when the last of that is done; only then are its positions committed. So one huge event holds up its own partition,
+and the member's others in the next round, where `services.kit.lanes` sets it aside: docs/MODEL.md. What a member that
+dies had taken is handled again, by itself or by another, as soon as the group knows: at once when it said goodbye, else
+when its session has timed out. Nothing is lost, whatever dies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from core.bounds import CONSUMER_RECORDS_MAX, CONSUMER_SESSION_SECONDS
+from core.policies.partition import owner_of, partition_of
+from sim.model.flow import Ending, Keyed
+from sim.model.program import Topic
+from sim.reference.kernel import Kernel, Steps
+from sim.reference.station import Station
+from sim.reference.task import Request, Task
+from sim.results.accounts import LogAccount
+from sim.results.laws import Tally
+
+NOBODY: Final = -1
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """One event."""
+
+    request: Request
+    asked_seconds: float  # when it happened
+    entered_seconds: float  # when the log had it
+    tries: int = 0  # so that another try draws other numbers
+    started: bool = False
+    done: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Partition:
+    """Events in order, from the first that is not committed; ``taken`` of them are in the hands of ``holder``."""
+
+    owner: int  # who may take from it
+    records: list[Record] = field(default_factory=list)
+    taken: int = 0
+    holder: int = NOBODY
+    task: Task | None = None  # that works on one of those taken
+
+
+#: Does the work of one event; its value is how that ended.
+Handler = Callable[[Record, Task], Steps[Ending]]
+
+
+class Log:
+    """One topic and the group that handles its events. ``handler`` is set by the engine."""
+
+    handler: Handler
+
+    def __init__(self, kernel: Kernel, topic: Topic, *, members: Sequence[Station], broker: Station):
+        self.topic = topic
+        self.tally = Tally(f"{topic.job} on the log", kernel.now)
+        self.redelivered_count = 0
+        self.lag_count = 0
+        self.lag_seconds = 0.0
+        self.lag_max_seconds = 0.0
+        self._kernel, self._members, self._broker = kernel, tuple(members), broker
+        self._busy = [0] * len(members)  # partitions that each is at work on
+        self._expelled_seconds = [kernel.now] * len(members)  # until when a member's last session counts
+        self._away = [False] * len(members)  # left or dead, and the group has not taken it in again
+        everybody = range(len(members))
+        self._partitions = [Partition(owner=owner_of(number, everybody)) for number in range(topic.partitions)]
+
+    def append(self, request: Request, *, asked_seconds: float) -> None:
+        """Take an event that happened then; whoever owns its partition begins with it at once where it is idle."""
+        self.tally.came(self._kernel.now)
+        partition = self._partitions[self.partition_of(request)]
+        partition.records.append(Record(request, asked_seconds, self._kernel.now))
+        self._take(partition.owner)
+
+    def partition_of(self, request: Request) -> int:
+        """Where a request's event goes."""
+        key = request.author if self.topic.keyed is Keyed.AUTHOR else request.number
+        return partition_of(str(key).encode(), self.topic.partitions)
+
+    def died(self, process: int, *, goodbye: bool) -> None:
+        """A process has ended: what it had taken stands on the log again. Without a goodbye the group waits for it."""
+        if process not in self.topic.members:
+            return
+        member = self.topic.members.index(process)
+        self._busy[member] = 0
+        self._away[member] = True
+        for partition in self._partitions:
+            if partition.holder == member:
+                self.redelivered_count += partition.taken
+                if partition.task is not None:
+                    partition.task.cancel()
+                partition.taken, partition.holder, partition.task = 0, NOBODY, None
+        if goodbye:
+            self._rebalance()
+        else:
+            self._expelled_seconds[member] = self._kernel.now + CONSUMER_SESSION_SECONDS
+            self._kernel.after(CONSUMER_SESSION_SECONDS, self._rebalance)
+
+    def back(self, process: int) -> None:
+        """A process, a member's or the broker's, works again."""
+        if process in self.topic.members:
+            member = self.topic.members.index(process)
+            if self._away[member] and self._kernel.now >= self._expelled_seconds[member]:
+                self._rebalance()
+                return
+        for member in range(len(self._members)):
+            self._take(member)
+
+    def found(self) -> int:
+        """Events that are not handled, counted one by one."""
+        return sum(not record.done for partition in self._partitions for record in partition.records)
+
+    def account(self) -> LogAccount:
+        """The figures up to now."""
+        return LogAccount(
+            job=self.topic.job,
+            tally=self.tally,
+            found=self.found(),
+            redelivered_count=self.redelivered_count,
+            lag_count=self.lag_count,
+            lag_seconds=self.lag_seconds,
+            lag_max_seconds=self.lag_max_seconds,
+        )
+
+    def _rebalance(self) -> None:
+        self._away = [not station.up for station in self._members]
+        present = [member for member, away in enumerate(self._away) if not away]
+        for number, partition in enumerate(self._partitions):
+            partition.owner = owner_of(number, present)
+        for member in present:
+            self._take(member)
+
+    def _take(self, member: int) -> None:
+        """Begin a round, where this member is idle and can; partitions in their order."""
+        if member == NOBODY or self._busy[member] or self._away[member]:
+            return
+        if not (self._members[member].works and self._broker.works):
+            return
+        left = CONSUMER_RECORDS_MAX
+        for partition in self._partitions:
+            count = min(left, len(partition.records))
+            if count and partition.owner == member and partition.holder == NOBODY:
+                left -= count
+                partition.taken, partition.holder = count, member
+                self._busy[member] += 1
+                self._kernel.start(self._handle(member, partition))
+
+    def _handle(self, member: int, partition: Partition) -> Steps[None]:
+        """All that was taken of one partition, one event after the other."""
+        for record in partition.records[: partition.taken]:
+            if not record.started:
+                record.started = True
+                self._lags(self._kernel.now - record.asked_seconds, record)
+            # the work of this member is done where the member is
+            task = partition.task = Task(replace(record.request, instance=member), record.tries)
+            record.tries += 1
+            yield from self.handler(record, task)
+            if task.cancelled:
+                return  # the member died: what it had taken is others' now
+            if not record.done:
+                record.done = True
+                self.tally.left(self._kernel.now, entered_seconds=record.entered_seconds)
+        partition.task = None
+        self._busy[member] -= 1
+        if not self._busy[member]:
+            self._commit(member)
+
+    def _commit(self, member: int) -> None:
+        for partition in self._partitions:
+            if partition.holder == member:
+                del partition.records[: partition.taken]
+                partition.taken, partition.holder = 0, NOBODY
+        for each in range(len(self._members)):  # its partitions may be others' by now
+            self._take(each)
+
+    def _lags(self, seconds: float, record: Record) -> None:
+        if record.asked_seconds >= 0.0:
+            self.lag_count += 1
+            self.lag_seconds += seconds
+            self.lag_max_seconds = max(self.lag_max_seconds, seconds)

@@ -1,0 +1,204 @@
+"""Stations: workers with a queue in front of them, and pools of connections; both first come, first served.
+
+An event loop is a station with one worker: its jobs wait for each other even when cores are free (head-of-line
+blocking). What a worker does is CPU work on the station's host.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import simpy
+
+from sim.reference.host import Host, Job
+from sim.reference.kernel import Kernel
+from sim.results.laws import ModelError, Tally, check_conservation
+
+
+@dataclass(slots=True, eq=False)
+class _Visit:
+    job: Job
+    entered_seconds: float
+    done: Callable[[bool], None]
+
+
+class Station:
+    """One process of the system, or the threads of one. Serves at most ``workers`` jobs at a time; ``process`` is its
+    account on its host.
+
+    ``seized`` holds for the time in which a worker has a job, so the workers' number is never exceeded.
+    """
+
+    def __init__(self, kernel: Kernel, host: Host, *, name: str, process: int, workers: int):
+        self.name, self.process, self.workers = name, process, workers
+        self.tally = Tally(name, kernel.now)
+        self._kernel, self._host = kernel, host
+        self._waiting: deque[_Visit] = deque()
+        self._serving: dict[Job, _Visit] = {}
+        self._down = 0
+        self._paused = 0
+
+    @property
+    def host(self) -> Host:
+        """The host whose cores it works with."""
+        return self._host
+
+    @property
+    def up(self) -> bool:
+        """Whether it takes work; a paused process takes it and does not do it."""
+        return self._down == 0
+
+    @property
+    def works(self) -> bool:
+        """Whether it makes progress: it is up and not paused."""
+        return self._down == 0 and self._paused == 0
+
+    def serve(self, seconds: float) -> simpy.Event:
+        """Have ``seconds`` of CPU time done; the event's value says whether it was (False: the process died)."""
+        event = self._kernel.event()
+        self.submit(seconds, event.succeed)
+        return event
+
+    def submit(self, seconds: float, done: Callable[[bool], object]) -> None:
+        """As `serve`, for a caller that wants a call instead of an event."""
+        if not self.up:
+            done(False)
+            return
+        now = self._kernel.now
+        self.tally.came(now)
+        visit = _Visit(Job(self, seconds, seconds), now, lambda served: _ignore(done(served)))
+        if self._paused or len(self._serving) >= self.workers:
+            self._waiting.append(visit)
+        else:
+            self._begin(visit)
+
+    def finished(self, job: Job) -> None:
+        """The host is done with ``job``."""
+        visit = self._serving.pop(job)
+        self._next()
+        self._end(visit, served=True)
+
+    def pause(self) -> None:
+        """Stop all progress (SIGSTOP); calls may overlap and end with as many `resume`."""
+        self._paused += 1
+        if self._paused == 1:
+            for job in self._serving:
+                self._host.leave(job)
+
+    def resume(self) -> None:
+        """Go on (SIGCONT)."""
+        self._paused -= 1
+        if self._paused == 0:
+            for job in self._serving:
+                self._host.enter(job)
+            self._next()
+
+    def die(self) -> None:
+        """Lose everything under way and refuse what comes, until `revive`."""
+        self._down += 1
+        if self._down > 1:
+            return
+        lost = [*self._serving.values(), *self._waiting]
+        for job in self._serving:
+            if job.place >= 0:
+                self._host.leave(job)
+        self._serving.clear()
+        self._waiting.clear()
+        for visit in lost:
+            self._end(visit, served=False)
+
+    def revive(self) -> None:
+        """Take work again."""
+        self._down -= 1
+
+    def check(self) -> None:
+        """Whoever came has left, waits or is served; raises ModelError."""
+        check_conservation(self.tally, found=self.found())
+
+    def found(self) -> int:
+        """Who waits or is served, counted one by one."""
+        return len(self._waiting) + len(self._serving)
+
+    def _begin(self, visit: _Visit) -> None:
+        if len(self._serving) >= self.workers:
+            raise ModelError("capacity", f"{self.name}: more than {self.workers} jobs in service")
+        self._serving[visit.job] = visit
+        self._host.enter(visit.job)
+
+    def _next(self) -> None:
+        while self._waiting and not self._paused and len(self._serving) < self.workers:
+            self._begin(self._waiting.popleft())
+
+    def _end(self, visit: _Visit, *, served: bool) -> None:
+        self.tally.left(self._kernel.now, entered_seconds=visit.entered_seconds)
+        visit.done(served)
+
+
+def _ignore(_result: object) -> None:
+    return None
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """One caller's place in a pool: waiting, then held, then given back, or given up."""
+
+    granted: simpy.Event
+    entered_seconds: float
+    held: bool = False
+    over: bool = False
+
+
+class Pool:
+    """Connections (or places under way) of one caller; who finds none free waits in order."""
+
+    def __init__(self, kernel: Kernel, *, name: str, size: int):
+        self.name, self.size = name, size
+        self.tally = Tally(name, kernel.now)
+        self.taken = 0
+        self._kernel = kernel
+        self._waiting: deque[Claim] = deque()
+
+    @property
+    def full(self) -> bool:
+        """Whether a claim would have to wait."""
+        return self.taken >= self.size
+
+    def claim(self) -> Claim:
+        """Ask for a place; ``claim.granted`` happens with True, or with False when the caller gave up before."""
+        claim = Claim(self._kernel.event(), self._kernel.now)
+        self.tally.came(self._kernel.now)
+        if self.full:
+            self._waiting.append(claim)
+        else:
+            self._grant(claim)
+        return claim
+
+    def give_back(self, claim: Claim) -> None:
+        """End a claim, whether it holds a place or still waits; a second call does nothing."""
+        if claim.over:
+            return
+        claim.over = True
+        self.tally.left(self._kernel.now, entered_seconds=claim.entered_seconds)
+        if not claim.held:
+            claim.granted.succeed(False)
+            return
+        self.taken -= 1
+        while self._waiting and not self.full:
+            following = self._waiting.popleft()
+            if not following.over:
+                self._grant(following)
+
+    def check(self) -> None:
+        """Whoever came has left, waits or holds a place; raises ModelError."""
+        check_conservation(self.tally, found=self.found())
+
+    def found(self) -> int:
+        """Who waits or holds a place, counted one by one."""
+        return self.taken + sum(not claim.over for claim in self._waiting)
+
+    def _grant(self, claim: Claim) -> None:
+        claim.held = True
+        self.taken += 1
+        claim.granted.succeed(True)

@@ -1,0 +1,59 @@
+"""Requests and tasks: what is asked, and the threads of control that work on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from sim.reference.station import Claim, Pool
+
+#: Steps that a journey may have: the entity of a request's step is number × this + step.
+STEPS_MAX: Final = 16
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """What is asked, shared by all tasks that work on it."""
+
+    entity: int  # tells its random draws from those of every other request and step
+    number: int  # of the request in the schedule
+    operation: str
+    person: int
+    author: int  # whose post or profile it is about
+    post: int  # that it is about; below 0 where it is about none
+    second: int  # of the run in which it was meant to start, from the start of the warm-up
+    degraded: bool = False
+    instance: int = -1  # which one of a service works on it, of `count` the one in place `instance % count`
+    gateway: int = -1  # which of the gateway's; below 0 until it has come to one
+    region: int = 0  # that serves it
+
+    def __post_init__(self) -> None:
+        if self.instance < 0:
+            self.instance = self.number
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One thread of control of a request."""
+
+    request: Request
+    attempt: int = 0
+    cancelled: bool = False
+    died: bool = False  # who should do the last step is dead
+    below: list[Task] = field(default_factory=list)
+    claims: list[tuple[Pool, Claim]] = field(default_factory=list)
+
+    def child(self) -> Task:
+        """A task that ends with this one."""
+        task = Task(self.request, self.attempt, self.cancelled)
+        self.below.append(task)
+        return task
+
+    def cancel(self) -> None:
+        """Ask for nothing more, here and below."""
+        self.cancelled = True
+        for pool, claim in self.claims:
+            pool.give_back(claim)
+        self.claims.clear()
+        for task in self.below:
+            task.cancel()

@@ -1,1 +1,0 @@
-"""Studies: many simulations of one scenario that differ in settings or seed; pure, somebody else simulates."""
