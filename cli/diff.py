@@ -53,15 +53,18 @@ def command(
       windtunnel diff before.yaml after.yaml
       windtunnel diff before.yaml after.yaml --until 2% --all
     """
-    from lab.runnable import load
-    from planning.diff import study as diffs
+    from planning.diff.files import write
+    from planning.diff.record import record
+    from planning.diff.study import make
+    from planning.diff.text import render
+    from planning.simulations.choose import choose
     from planning.simulations.results import Results
-    from planning.simulations.runners import choose
     from planning.simulations.task import setup
     from planning.studies.arguments import relative
     from present import figures
     from present.progress import task
     from records import provenance
+    from records.scenarios import load
 
     started = time.monotonic()
     width = relative(until)
@@ -74,7 +77,7 @@ def command(
     shared = setup(chosen.profile, engine, scenario=ours)
     kept = Results(folder, force=force, kind="diff")
     with kept as results, choose(scheduler, workers) as runner, task("diff") as report:
-        found = diffs.make(
+        found = make(
             ours,
             theirs,
             names=names,
@@ -87,9 +90,9 @@ def command(
             results=results,
             report=report,
         )
-    diffs.write(found, folder)
+    write(found, folder)
     if as_json:
-        click.echo(json.dumps(diffs.record(found), ensure_ascii=False))
+        click.echo(json.dumps(record(found), ensure_ascii=False))
     else:
         took = figures.took(time.monotonic() - started)
-        click.echo(diffs.render(found, folder, show_all=show_all, took=took))
+        click.echo(render(found, folder, show_all=show_all, took=took))

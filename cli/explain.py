@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from core.scenario import explain
-from lab.runnable import load
+from records.scenarios import load
 
 
 @click.command("explain")

@@ -19,12 +19,11 @@ from lab.runnable import load_for_run
 def command(scenario: Path, out: Path | None, data: Path | None, as_json: bool) -> int:
     """Run SCENARIO on the real stack under load and faults, and write a run. Exit code 3 when
     its drill was aborted, 4 when it is void."""
-    from core import run
     from lab import verdicts
     from lab.alone import summarize
     from lab.measure import measure
     from lab.stacks import data_folder
-    from records import folders, profiles
+    from records import folders, profiles, run
 
     # the model's durations do not matter here; what it would refuse does
     read, text = load_for_run(scenario, profiles.shipped())

@@ -12,9 +12,10 @@ import click
 
 from core.errors import UserError
 from core.scenario import Scenario
-from lab.runnable import check_for_run, load
+from lab.runnable import check_for_run
 from records import profiles
 from records.comparison import Comparison
+from records.scenarios import load
 
 RUNS = Path("runs")
 STUDIES = Path("studies")

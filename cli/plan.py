@@ -42,8 +42,8 @@ def command(
     from planning.cost import prices
     from planning.cost.prices import PriceError
     from planning.plan import text as terminal
+    from planning.plan.answer import make
     from planning.plan.brief import PlanError
-    from planning.plan.plan import make
     from planning.plan.record import record
 
     started = time.monotonic()

@@ -56,10 +56,10 @@ def command(
     windtunnel simulate scenarios/viral_post_small.yaml --until 10% --out runs/mine
     windtunnel simulate scenarios/reference/design_a_peak.yaml
     """
-    from lab.runnable import load
     from planning.studies.arguments import relative
     from records import folders
     from records.provenance import new_id
+    from records.scenarios import load
 
     read, text = load(scenario)
     width = relative(until)
@@ -87,10 +87,10 @@ def command(
 def _one(
     scenario: Scenario, text: str, chosen: Chosen, folder: Path, *, speed: float, engine: EngineName, as_json: bool
 ) -> None:
-    from core import run
     from lab.alone import summarize
     from planning.simulations.one import simulate
     from present.progress import task
+    from records import run
 
     with task("simulate") as report:
         record = simulate(
@@ -164,7 +164,7 @@ def _choose(path: Path | None) -> Chosen:
 
 
 def _clear(folder: Path, *, force: bool) -> None:
-    from core import run
+    from records import run
 
     if (folder / run.RECORD_FILE).exists():
         if not force:

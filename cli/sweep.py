@@ -54,11 +54,14 @@ def command(
           --set system.fanout.threshold=10..1_000:3log \\
           --set system.shards.physical=1,2
     """
+    from planning.simulations.choose import choose
     from planning.simulations.results import Results
-    from planning.simulations.runners import choose
     from planning.simulations.task import setup
     from planning.studies.arguments import axes_of, points_of
-    from planning.sweep import study as sweeps
+    from planning.sweep.files import write
+    from planning.sweep.record import record
+    from planning.sweep.study import make
+    from planning.sweep.text import render
     from present import figures
     from present.progress import task
     from records import provenance
@@ -71,7 +74,7 @@ def command(
     shared = setup(chosen.profile, engine, scenario=read)
     kept = Results(folder, force=force, kind="sweep")
     with kept as results, choose(scheduler, workers) as runner, task("sweep") as report:
-        found = sweeps.make(
+        found = make(
             read,
             points,
             axes,
@@ -83,8 +86,8 @@ def command(
             results=results,
             report=report,
         )
-    sweeps.write(found, folder)
+    write(found, folder)
     if as_json:
-        click.echo(json.dumps(sweeps.record(found), ensure_ascii=False))
+        click.echo(json.dumps(record(found), ensure_ascii=False))
     else:
-        click.echo(sweeps.render(found, folder, show=show, took=figures.took(time.monotonic() - started)))
+        click.echo(render(found, folder, show=show, took=figures.took(time.monotonic() - started)))

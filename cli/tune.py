@@ -66,20 +66,23 @@ def command(
       windtunnel tune scenarios/tuning/threshold.yaml --latency p95 \\
           --vary system.fanout.threshold=10..5_000:log --weights cost=2
     """
+    from planning.simulations.choose import choose
     from planning.simulations.results import Results
-    from planning.simulations.runners import choose
     from planning.simulations.task import setup
-    from planning.studies.arguments import dimensions_of, operation_of, weights_of
-    from planning.tune import study as tunes
-    from planning.tune import text as tune_told
+    from planning.studies.arguments import operation_of
+    from planning.tune.arguments import dimensions_of, weights_of
+    from planning.tune.files import write
     from planning.tune.optimum import objectives_of
+    from planning.tune.record import record
+    from planning.tune.study import JOURNAL_FILE, Wish, make
+    from planning.tune.text import render
     from present import figures
     from present.progress import task
     from records import provenance
 
     started = time.monotonic()
     read, text, chosen = options.load_with_profile(scenario, profile_path)
-    wish = tunes.Wish(
+    wish = Wish(
         dimensions=dimensions_of(vary, read),
         objectives=objectives_of(operation_of(operation), latency=latency, weights=weights_of(weights)),
         **numbers,
@@ -89,8 +92,8 @@ def command(
     kept = Results(folder, force=force, kind="tune")
     with kept as results, choose(scheduler, workers) as runner, task("tune") as report:
         if force:
-            (folder / tunes.JOURNAL_FILE).unlink(missing_ok=True)
-        found = tunes.make(
+            (folder / JOURNAL_FILE).unlink(missing_ok=True)
+        found = make(
             read,
             text,
             wish,
@@ -102,9 +105,9 @@ def command(
             folder=folder,
             report=report,
         )
-    tune_told.write(found, folder)
+    write(found, folder)
     if as_json:
-        click.echo(json.dumps(tune_told.record(found), ensure_ascii=False))
+        click.echo(json.dumps(record(found), ensure_ascii=False))
     else:
         took = figures.took(time.monotonic() - started)
-        click.echo(tune_told.render(found, folder, command=str(scenario), took=took))
+        click.echo(render(found, folder, command=str(scenario), took=took))

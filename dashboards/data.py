@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from core import judge, run
+from core import judge
 from core.names import Origin
 from core.run import NotARunError, Samples
 from lab import agreement
-from records import folders
+from records import folders, run
 from records.comparison import ABORTED, FILE, HELD, MISSED, VOID, Comparison, NoComparisonError, read_comparison
 
 #: More runs than these are not listed; the oldest are left out, and the page says so.

@@ -24,7 +24,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from core import run
 from core.errors import UserError
 from core.names import Outcome, Server, link
 from core.profile import Wire
@@ -32,6 +31,7 @@ from core.scenario import Scenario
 from lab import load
 from loadtest import address
 from loadtest.address import Address
+from records import run
 from stack.control import RunningStack
 
 SECONDS: Final = 12.0

@@ -13,10 +13,11 @@ import numpy as np
 
 from chaos import experiment
 from chaos.experiment import Outcome
-from core import judge, run
+from core import judge
 from core.names import ERRORS, Origin
-from core.run import Run, Samples
+from core.run import NotARunError, Run, Samples
 from lab import agreement, billing, verdicts
+from records import run
 from records.comparison import (
     ABORTED,
     HELD,
@@ -140,7 +141,7 @@ def _read(folder: Path) -> tuple[Run | None, str]:
         return None, f"no {folder.name} run"
     try:
         return run.read(folder), ""
-    except run.NotARunError as error:
+    except NotARunError as error:
         return None, f"the {folder.name} run is not complete: {error}"
 
 

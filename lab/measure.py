@@ -19,16 +19,16 @@ from typing import Any, Final
 
 from chaos import journal as faults_journal
 from chaos import ledger
-from core import run
 from core.errors import UserError
 from core.names import Origin, Server
+from core.run import Event, RunRecord, Validity, Written
 from core.scenario import Scenario
 from lab import load, stacks
 from lab.sampler import UsageSampler
 from lab.scrape import Scrape, scrape
 from lab.under_way import UnderWay
 from present.progress import task
-from records import provenance
+from records import provenance, run
 from stack import autogroup, cores, stalls
 from stack.backing import varnish
 from stack.control import RunningStack, StackFailure
@@ -96,7 +96,7 @@ def measure(
     *,
     data: Path,
     keep_data: bool = False,
-) -> run.RunRecord:
+) -> RunRecord:
     """Measure and write a run into ``folder``; returns its record. Raises UserError where nothing was recorded; leaves
     nothing running.
 
@@ -126,7 +126,7 @@ def measure(
     return record
 
 
-def _write(folder: Path, work: Path, record: run.RunRecord, scenario_text: str, seen: Seen) -> None:
+def _write(folder: Path, work: Path, record: RunRecord, scenario_text: str, seen: Seen) -> None:
     with suppress(OSError):
         shutil.copy(work / "load" / "latency.hdr.json", folder / "latency.hdr.json")
     run.write(
@@ -149,7 +149,7 @@ class Seen:
     usage: list[tuple[str, int, float]]
     before: Counters
     after: Counters
-    journal: list[run.Event]
+    journal: list[Event]
     stall_ratio: float
     grouped: bool  # by the kernel's automatic groups; they are back on when the stack is gone
     reasons: list[str]
@@ -228,13 +228,13 @@ def _usage(accounting: Accounting, stack: RunningStack) -> dict[str, float]:
         return {}
 
 
-def _event(entry: dict[str, Any], t0_unix: float) -> run.Event:
+def _event(entry: dict[str, Any], t0_unix: float) -> Event:
     name = {"died": "process_died", "restarted": "process_restarted"}.get(entry["event"], entry["event"])
     values = {key: value for key, value in entry.items() if key not in ("at", "event")}
-    return run.Event(at_seconds=round(entry["at"] - t0_unix, 3), event=name.replace(" ", "_"), values=values)
+    return Event(at_seconds=round(entry["at"] - t0_unix, 3), event=name.replace(" ", "_"), values=values)
 
 
-def _reasons(scenario: Scenario, told: dict[str, Any], stall_ratio: float, journal: list[run.Event]) -> list[str]:
+def _reasons(scenario: Scenario, told: dict[str, Any], stall_ratio: float, journal: list[Event]) -> list[str]:
     """Why this run cannot be judged; empty when it can."""
     aborted = any(event.event == faults_journal.ABORTED for event in journal)
     # an abort stops the generator, which says so: that is no fault of the run
@@ -273,8 +273,8 @@ def _check(stack: RunningStack, work: Path, reasons: list[str]) -> dict[str, int
 
 def _record(
     scenario: Scenario, stack: RunningStack, seen: Seen, lost: dict[str, int], started: str, wall_seconds: float
-) -> run.RunRecord:
-    return run.RunRecord(
+) -> RunRecord:
+    return RunRecord(
         origin=Origin.MEASURED,
         scenario=scenario.name,
         seed=scenario.seed,
@@ -294,7 +294,7 @@ def _record(
             **{name: seen.load[name] for name in ("late_count", "connections_opened") if name in seen.load},
         },
         ledger=lost,
-        validity=run.Validity(
+        validity=Validity(
             void=bool(seen.reasons),
             reasons=tuple(seen.reasons),
             lag_p99_seconds=seen.load.get("lag_p99_seconds"),
@@ -302,5 +302,5 @@ def _record(
             sent_count=int(seen.load.get("sent_count", 0)),
             stall_ratio=seen.stall_ratio,
         ),
-        written=run.Written(started=started, finished=provenance.now(), wall_seconds=round(wall_seconds, 3)),
+        written=Written(started=started, finished=provenance.now(), wall_seconds=round(wall_seconds, 3)),
     )

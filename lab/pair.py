@@ -7,10 +7,9 @@ from pathlib import Path
 import msgspec
 
 from chaos.experiment import Outcome
-from core import run
 from core.scenario import Scenario
 from present.progress import task
-from records import folders, profiles
+from records import folders, profiles, run
 from records.comparison import Comparison
 
 SIMULATED, MEASURED = "simulated", "measured"

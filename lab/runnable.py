@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from core.errors import UserError
 from core.profile import Profile
-from core.scenario import Scenario, ScenarioError, notes, read
+from core.scenario import Scenario
+from records.scenarios import load
 
 
 def load_for_stack(path: Path) -> tuple[Scenario, str]:
@@ -57,22 +56,6 @@ def check_for_run(path: Path, scenario: Scenario, profile: Profile) -> None:
         check(scenario, profile)
     except (FaultError, ScaleError, NoDemandError) as error:
         raise UserError(f"{scenario.name}: {error}") from error
-
-
-def load(path: Path) -> tuple[Scenario, str]:
-    """The scenario and its exact text; says which of its fields have no effect. Raises UserError."""
-    try:
-        scenario, text = read(path), path.read_text(encoding="utf-8")
-    except ScenarioError as error:
-        count = len(error.problems)
-        head = f"{path} cannot be used, {count} field{'s are' if count > 1 else ' is'} wrong:"
-        raise UserError("\n  ".join([head, *(str(problem) for problem in error.problems)])) from error
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UserError(f"{path}: {reason}; scenarios that come with windtunnel are in scenarios/") from error
-    for note in notes(scenario, text, file=str(path)):
-        click.echo(f"note: {note}", err=True)
-    return scenario, text
 
 
 def _listed(parts: tuple[str, ...]) -> str:

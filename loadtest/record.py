@@ -16,8 +16,10 @@ import msgspec
 import numpy as np
 from hdrh.histogram import HdrHistogram
 
-from core import run, stats
+from core import stats
 from core.names import Outcome
+from core.run import SAMPLES, Samples
+from records import run
 
 LAG_P99_MAX_SECONDS: Final = 0.005
 
@@ -73,7 +75,7 @@ class Recorder:
 
 
 def load_of(
-    samples: run.Samples,
+    samples: Samples,
     *,
     t0_unix_ns: int,
     scheduled_count: int,
@@ -128,7 +130,7 @@ def load_of(
     )
 
 
-def write(folder: Path, *, samples: run.Samples, load: Load, claims: Sequence[dict[str, str | int | float]]) -> None:
+def write(folder: Path, *, samples: Samples, load: Load, claims: Sequence[dict[str, str | int | float]]) -> None:
     """Write the four files; ``load.json`` last, so a folder that has it is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / LOAD_FILE).unlink(missing_ok=True)
@@ -148,11 +150,9 @@ def merge(folder: Path, parts: Sequence[Path], *, missing: int = 0) -> Load:
     the run void."""
     loads = [read_load(part) for part in parts]
     columns = [run.read_samples(part / run.SAMPLES_FILE) for part in parts]
-    joined = run.Samples(
-        **{name: np.concatenate([getattr(each, name) for each in columns]) for name in run.SAMPLES.names}
-    )
+    joined = Samples(**{name: np.concatenate([getattr(each, name) for each in columns]) for name in SAMPLES.names})
     order = np.lexsort((joined.step, joined.request, joined.at_seconds))
-    samples = run.Samples(**{name: getattr(joined, name)[order] for name in run.SAMPLES.names})
+    samples = Samples(**{name: getattr(joined, name)[order] for name in SAMPLES.names})
     claims = [
         msgspec.json.decode(line, type=dict[str, str | int | float])
         for part in parts
@@ -178,7 +178,7 @@ def merge(folder: Path, parts: Sequence[Path], *, missing: int = 0) -> Load:
     return load
 
 
-def histograms(samples: run.Samples) -> dict[str, dict[str, str | int | float]]:
+def histograms(samples: Samples) -> dict[str, dict[str, str | int | float]]:
     """An HdrHistogram (V2, base64, microseconds) for each operation, of what was answered after the warm-up."""
     judged = samples.judged()
     result: dict[str, dict[str, str | int | float]] = {}

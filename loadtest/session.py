@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from core import population
-from core.scenario import Scenario, read
+from core.scenario import Scenario
 from loadtest import address, plan, seeded
 from loadtest.acts import Acts, Request
 from loadtest.address import Address
 from loadtest.dispatch import Dispatch, Listener
+from records.scenarios import read
 
 #: Between the start of a process that chooses its own t0 and its first request.
 LEAD_SECONDS: Final = 1.0

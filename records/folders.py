@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from core import run
-from stack import state
+from records import alive, run
 
 MARK: Final = "running.json"
 
@@ -30,7 +29,7 @@ def making(folder: Path, *, worth: str = "") -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     before = {each.name for each in folder.iterdir()}
     mark = folder / MARK
-    mark.write_text(json.dumps({"pid": os.getpid(), "ticks": state.ticks_of(os.getpid())}) + "\n", encoding="utf-8")
+    mark.write_text(json.dumps({"pid": os.getpid(), "ticks": alive.ticks_of(os.getpid())}) + "\n", encoding="utf-8")
     try:
         yield folder
     except BaseException as error:
@@ -51,6 +50,6 @@ def is_running(folder: Path) -> bool:
     """Whether a process makes a run in ``folder`` now."""
     try:
         told = json.loads((folder / MARK).read_bytes())
-        return state.is_alive(int(told["pid"]), int(told["ticks"]))
+        return alive.is_alive(int(told["pid"]), int(told["ticks"]))
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -19,7 +19,8 @@ import yaml
 
 from core.names import Component, Server
 from core.policies import photo
-from core.scenario import Scenario, ScenarioError, read
+from core.scenario import Scenario, ScenarioError
+from records.scenarios import read
 from stack import container
 from stack.failure import StackFailure
 from stack.keys import Secrets

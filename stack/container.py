@@ -25,7 +25,8 @@ from typing import Final
 import msgspec
 
 from core.names import Server
-from core.scenario import Scenario, ScenarioError, read
+from core.scenario import Scenario, ScenarioError
+from records.scenarios import read
 from stack import keys, processes, watch
 from stack.backing import service
 from stack.backing.registry import BACKINGS

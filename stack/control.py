@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from core import settings
 from core.names import Component, Server
+from records import alive
 from stack import state
 from stack.failure import StackFailure
 from stack.holds import hold, release
@@ -128,7 +129,7 @@ class RunningStack:
     @property
     def is_alive(self) -> bool:
         """Whether its supervisor still runs."""
-        return state.is_alive(self.state.supervisor_pid, self.state.supervisor_ticks)
+        return alive.is_alive(self.state.supervisor_pid, self.state.supervisor_ticks)
 
     def refresh(self) -> RunningStack:
         """The same stack as it is now; raises StackFailure when it is gone."""
@@ -273,7 +274,7 @@ def _follow(lines: int, progress: Callable[[dict[str, Any]], None] | None) -> fl
 def read(data: Path) -> RunningStack:
     """The stack that runs in ``data``; raises StackFailure when none does."""
     seen = state.read(data)
-    if seen is None or not state.is_alive(seen.supervisor_pid, seen.supervisor_ticks):
+    if seen is None or not alive.is_alive(seen.supervisor_pid, seen.supervisor_ticks):
         raise StackFailure(f"no stack runs in {data}", mend="`windtunnel up` starts one")
     return RunningStack(data=data, state=seen)
 
@@ -281,9 +282,9 @@ def read(data: Path) -> RunningStack:
 def down(data: Path, wipe: bool = False) -> None:
     """Stop the stack in ``data`` (nothing to do where none runs); ``wipe`` removes the folder."""
     seen = state.read(data)
-    if seen is not None and state.is_alive(seen.supervisor_pid, seen.supervisor_ticks):
+    if seen is not None and alive.is_alive(seen.supervisor_pid, seen.supervisor_ticks):
         guard = seen.guard_pid
-        ticks = state.ticks_of(guard)
+        ticks = alive.ticks_of(guard)
         for number in (signal.SIGTERM, signal.SIGCONT):  # one that is frozen goes on, and then stops
             for pid in (guard, seen.supervisor_pid) if number == signal.SIGCONT else (seen.supervisor_pid,):
                 with suppress(ProcessLookupError):
@@ -300,7 +301,7 @@ def down(data: Path, wipe: bool = False) -> None:
 
 def _wait_gone(pid: int, ticks: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while state.is_alive(pid, ticks):
+    while alive.is_alive(pid, ticks):
         _reap(pid, 0.0)
         if time.monotonic() > deadline:
             return False

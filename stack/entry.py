@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.names import Server
-from core.scenario import Scenario, ScenarioError, read
+from core.scenario import Scenario, ScenarioError
+from records.scenarios import read
 from stack import exporter, guard, keys, ports, state
 from stack.backing import clamd, folders, postgres, varnish
 from stack.backing.registry import PROGRAMS

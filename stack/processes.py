@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from records.alive import ticks_of
 from stack.command import Command
-from stack.state import ticks_of
 
 _LAUNCH: Final = str(Path(__file__).with_name("launch.py"))
 _PASSED: Final = ("HOME", "USER", "LOGNAME", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS", "VIRTUAL_ENV", "SSL_CERT_FILE")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from records import alive
 from stack import state, usage, watch
 from stack.failure import StackFailure
 
@@ -44,17 +45,17 @@ def status(data: Path) -> tuple[Row, ...]:
         raise StackFailure(f"no stack lives in {data}", mend="`windtunnel up` starts one")
     rows = []
     for process in seen.processes:
-        alive = state.is_alive(process.pid, process.started_ticks)
+        is_up = alive.is_alive(process.pid, process.started_ticks)
         rows.append(
             Row(
                 name=process.name,
-                pid=process.pid if alive else 0,
-                state=process.state if alive or process.state in _DEAD else "gone",
+                pid=process.pid if is_up else 0,
+                state=process.state if is_up or process.state in _DEAD else "gone",
                 port=process.port,
-                rss_bytes=usage.rss_bytes(process.pid) if alive else 0,
-                cpu_seconds=usage.cpu_seconds(process.pid) if alive else 0.0,
+                rss_bytes=usage.rss_bytes(process.pid) if is_up else 0,
+                cpu_seconds=usage.cpu_seconds(process.pid) if is_up else 0.0,
                 restarts=process.restarts,
-                uptime_seconds=time.time() - process.started_at if alive else 0.0,
+                uptime_seconds=time.time() - process.started_at if is_up else 0.0,
                 end=process.end,
                 end_said=process.end_said,
                 end_at=process.end_at,
@@ -67,7 +68,7 @@ def trouble(data: Path) -> tuple[str, ...]:
     """What is wrong with the stack in ``data`` apart from its processes; empty where nothing is."""
     seen, found = state.read(data), []
     pid = seen.supervisor_pid if seen is not None else 0
-    if seen is not None and state.is_alive(pid, seen.supervisor_ticks) and watch.stopped(pid):
+    if seen is not None and alive.is_alive(pid, seen.supervisor_ticks) and watch.stopped(pid):
         found.append(f"the supervisor (pid {pid}) is stopped by a signal: nobody watches the stack")
     free = shutil.disk_usage(data).free
     if free < state.DISK_FULL_BYTES:

@@ -11,6 +11,7 @@ from typing import Final
 
 from core.names import Server
 from core.policies import restarts
+from records import alive
 from stack import state
 from stack.backing.registry import Backing
 from stack.command import Command
@@ -76,7 +77,7 @@ def snapshot(plan: StackPlan, processes: Iterable[SupervisedProcess], now: str, 
         data=str(plan.data),
         state=now,
         supervisor_pid=pid,
-        supervisor_ticks=state.ticks_of(pid),
+        supervisor_ticks=alive.ticks_of(pid),
         guard_pid=os.getppid(),
         started_at=started_at,
         cores=plan.cores,

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from records.alive import ticks_of
 from stack.guard import family
-from stack.state import ticks_of
 
 
 class Running(Protocol):

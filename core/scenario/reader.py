@@ -6,7 +6,6 @@ import dataclasses
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -45,17 +44,6 @@ class ScenarioError(ValueError):
     def __init__(self, problems: tuple[Problem, ...]):
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
-
-
-def read(path: Path) -> Scenario:
-    """Read the scenario at ``path``; raises ScenarioError, or OSError when there is no such file."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ScenarioError(
-            (_problem(str(path), 1, "", "bytes that are no text", "expected text in UTF-8"),)
-        ) from error
-    return parse(text, file=str(path))
 
 
 def parse(text: str, *, file: str = "scenario") -> Scenario:

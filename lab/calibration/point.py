@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 
-from core import run
 from core.names import Server
 from core.operations import OPERATIONS
 from core.scenario import Scenario
@@ -20,6 +19,7 @@ from lab import load
 from lab.calibration.idle import Idle
 from lab.calibration.series import LEAVES_WORK_TO, Series
 from lab.sampler import UsageSampler
+from records import run
 from stack.control import RunningStack
 from stack.usage import Accounting
 

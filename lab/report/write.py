@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core import run
 from core.names import Origin
 from core.run import NotARunError, Run
 from lab.report.content import content
 from present import markdown, page
+from records import run
 from records.comparison import read_comparison
 
 HTML_FILE = "report.html"

@@ -15,10 +15,11 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from core.scenario import Scenario, read
+from core.scenario import Scenario
 from loadtest import address, progress, seeded
 from loadtest.seed import settled, world
 from loadtest.seed.api import SeedError, connected, each
+from records.scenarios import read
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,10 +9,10 @@ from typing import Any
 
 from core.errors import UserError
 from core.scenario.reader import line_of
-from lab.runnable import load
 from planning.audit import DesignError, Finding, Verdict, audit
 from planning.audit.figures import amount
 from planning.audit.units import ratio
+from records.scenarios import load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

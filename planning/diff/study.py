@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from core.scenario import Scenario
-from planning.simulations import files
 from planning.simulations.complete import complete
 from planning.simulations.readings import COST, FRESHNESS, Reading
 from planning.simulations.results import Results
 from planning.simulations.runners import Runner
 from planning.simulations.task import Setup, tasks
 from planning.studies import words
-from planning.studies.difference import ALPHA, PAIRS_MIN, Difference, compare, narrow_enough
+from planning.studies.difference import ALPHA, Difference, compare, narrow_enough
 from planning.studies.grid import differing
 from present.progress import Report
-from present.tables import WIDTH, ends, table
 
 RECORD_FILE: Final = "diff.json"
 PAGE_FILE: Final = "diff.html"
@@ -168,48 +162,6 @@ def make(
         count = min(replications, count + _STEP)
 
 
-def write(diff: Diff, folder: Path) -> None:
-    """Write the record and the page."""
-    from planning.diff.page import page
-
-    files.write_json(folder / RECORD_FILE, record(diff))
-    files.write_text(folder / PAGE_FILE, page(diff))
-
-
-def record(diff: Diff) -> dict[str, Any]:
-    """The comparison as JSON."""
-    return {
-        "first": diff.names[0],
-        "second": diff.names[1],
-        "seed": diff.first.seed,
-        "commit": diff.commit,
-        "engine": diff.engine,
-        "calibration": diff.calibration,
-        "replications": diff.replications,
-        "correction": "holm",
-        "family": diff.family,
-        "enough": diff.enough,
-        "sentence": diff.sentence,
-        "settings": [{"field": field, "first": ours, "second": theirs} for field, ours, theirs in diff.settings],
-        "figures": [
-            {
-                "figure": each.figure,
-                "first": each.first,
-                "second": each.second,
-                "difference": each.difference.value,
-                "low": each.difference.low,
-                "high": each.difference.high,
-                "pairs": each.pairs,
-                "p": each.chance,
-                "p_holm": each.together,
-                "distinguishable": each.distinguishable,
-                "saved_ratio": each.saved_ratio if math.isfinite(each.saved_ratio) else None,
-            }
-            for each in diff.differences
-        ],
-    }
-
-
 def word(each: Difference) -> str:
     """The verdict on one figure."""
     if each.same:
@@ -217,48 +169,3 @@ def word(each: Difference) -> str:
     if not each.distinguishable:
         return "not distinguishable"
     return "more" if each.difference.value > 0 else "less"
-
-
-def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") -> str:
-    """The result for the terminal."""
-    right = f"seed {diff.first.seed}   {diff.commit}" + (f"   {took}" if took else "")
-    said = [ends(f"windtunnel diff {diff.names[0]} {diff.names[1]}", right), *_wrapped(diff.sentence)]
-    said += ["", "SETTINGS" if diff.settings else "SETTINGS  none differ"]
-    said += [f"  {field}: {ours or 'nothing'} → {theirs or 'nothing'}" for field, ours, theirs in diff.settings]
-    headline = dict.fromkeys(diff.headline)
-    noise = [each for each in diff.differences if not each.distinguishable and not each.same]
-    equal = [each for each in diff.differences if each.same]
-    sure = diff.told if show_all else diff.told[:_SHOWN_MAX]
-    shown = noise if show_all else [each for each in noise if each.figure in headline]
-    for title, rows, count in (("DIFFERENT", sure, len(diff.told)), ("NOT DISTINGUISHABLE", shown, len(noise))):
-        said += (
-            ["", *_figures(diff, title, rows)] if rows else ["", f"{title}  {count} figures (--all)"] if count else []
-        )
-        if 0 < len(rows) < count:
-            said.append(f"  … {count - len(rows)} more (--all)")
-    if equal:
-        said += ["", f"EQUAL  {len(equal)} figures, in every pair of replications"]
-    if not diff.differences:
-        said += ["", f"No figure is carried by {PAIRS_MIN} pairs of replications; simulate longer or more often."]
-    said += ["", *(line for note in diff.notes for line in _wrapped(note))]
-    said += [
-        f"{diff.replications} pairs of replications; durations of {diff.calibration}",
-        f"page    {folder / PAGE_FILE}",
-    ]
-    return "\n".join(said)
-
-
-def _figures(diff: Diff, title: str, found: Sequence[Difference]) -> list[str]:
-    body = [
-        [
-            f"  {words.name_of(each.figure)}",
-            *diff.values(each),
-            words.change(each.figure, each.difference),
-        ]
-        for each in found
-    ]
-    return table([title, "first", "second", "difference"], body)[0]
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)

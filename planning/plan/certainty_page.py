@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from planning.plan import chart_data as tables
 from planning.plan import words
+from planning.plan.answer import Plan
 from planning.plan.certainty.uncertainty import Output
 from planning.plan.chart_data import NARROW, WIDE
-from planning.plan.plan import Plan
 from present import charts
 from present.charts import plans
 from present.parts import Figure, Row, Section, Table

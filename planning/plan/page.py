@@ -9,10 +9,10 @@ from core.errors import UserError
 from planning.plan import certainty_page as certainty
 from planning.plan import chart_data as tables
 from planning.plan import words
+from planning.plan.answer import Plan
 from planning.plan.certainty.outlook import Curve
 from planning.plan.chart_data import NARROW, WIDE
 from planning.plan.demand.workload import Moment
-from planning.plan.plan import Plan
 from planning.plan.queueing.latency import ERROR_RATIO
 from planning.plan.sizing.availability import MONTH_MINUTES
 from present import charts, figures, markdown, page

@@ -8,9 +8,9 @@ from typing import Any
 
 from planning.cost.bill import Bill
 from planning.plan import words
+from planning.plan.answer import Plan
 from planning.plan.certainty.outlook import Outlook
 from planning.plan.demand.workload import Moment
-from planning.plan.plan import Plan
 from planning.plan.sizing.size import Region
 
 

@@ -9,9 +9,9 @@ from typing import Final
 import click
 
 from planning.plan import words
+from planning.plan.answer import Plan
 from planning.plan.certainty.uncertainty import Output, Uncertainty
 from planning.plan.demand.workload import Moment
-from planning.plan.plan import Plan
 from planning.plan.sizing.availability import MONTH_MINUTES
 from planning.plan.sizing.size import Region
 from present import figures

@@ -7,12 +7,12 @@ from typing import Final
 
 from core.names import Component, Server
 from core.scenario.intent import DEFAULT
+from planning.plan.answer import Plan
 from planning.plan.brief import ON_DEMAND, SPOT
 from planning.plan.certainty.draws import LATEST_SECONDS
 from planning.plan.certainty.outlook import Curve, Percentile, TierOutlook
 from planning.plan.certainty.uncertainty import Output
 from planning.plan.demand.workload import Moment
-from planning.plan.plan import Plan
 from planning.plan.queueing.latency import ERROR_RATIO
 from planning.plan.sizing.terms import Paid
 from present import figures

@@ -6,15 +6,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core import run
 from core.arrivals import mean_count
 from core.errors import UserError
 from core.names import Origin
 from core.profile import Profile, scaled
+from core.run import RunRecord, Validity, Written
 from core.scenario import Scenario
 from planning.simulations import counts, engines
 from present.progress import Report
-from records import provenance
+from records import provenance, run
+from sim.model.cpu import NoDemandError
+from sim.model.faults import FaultError
+from sim.model.prepared import ScaleError
+from sim.simulate import COMPILED_FROM
+from sim.simulate import simulate as simulate_model
 
 if TYPE_CHECKING:
     from sim.simulate import EngineName, Result
@@ -30,18 +35,13 @@ def simulate(
     engine: EngineName = "auto",
     own_profile: bool = True,
     report: Report | None = None,
-) -> run.RunRecord:
+) -> RunRecord:
     """Simulate and write a run into ``folder``; ``speed`` multiplies every CPU demand (this machine over calibrated).
     ``own_profile`` is whether the profile was measured on this machine, and is kept in the record.
 
     Raises UserError where a fault cannot act, where an operation's cost is not known or the scenario is more than one
     system, and ModelError when a law of the model is broken, which is a bug.
     """
-    from sim.model.cpu import NoDemandError
-    from sim.model.faults import FaultError
-    from sim.model.prepared import ScaleError
-    from sim.simulate import COMPILED_FROM
-    from sim.simulate import simulate as simulate_model
 
     if report is not None and mean_count(scenario) >= COMPILED_FROM:
         engines.ready(engine, report)
@@ -63,9 +63,7 @@ def simulate(
         calibration=profile.id,
         speed=speed,
         own_profile=own_profile,
-        written=run.Written(
-            started=started, finished=provenance.now(), wall_seconds=round(time.monotonic() - clock, 3)
-        ),
+        written=Written(started=started, finished=provenance.now(), wall_seconds=round(time.monotonic() - clock, 3)),
     )
 
 
@@ -78,10 +76,10 @@ def write(
     calibration: str,
     speed: float,
     own_profile: bool,
-    written: run.Written,
-) -> run.RunRecord:
+    written: Written,
+) -> RunRecord:
     """Write what was simulated as a run."""
-    record = run.RunRecord(
+    record = RunRecord(
         origin=Origin.SIMULATED,
         scenario=scenario.name,
         seed=scenario.seed,
@@ -93,7 +91,7 @@ def write(
         speed=speed,
         facts={**result.facts, "calibrated_here": own_profile},
         ledger=dict(result.ledger),
-        validity=run.Validity(scheduled_count=result.outcomes.count, sent_count=result.outcomes.count),
+        validity=Validity(scheduled_count=result.outcomes.count, sent_count=result.outcomes.count),
         written=written,
     )
     if result.outcomes.every > 1:

@@ -221,16 +221,6 @@ def cannot(task: Task, error: BaseException) -> UserError:
     return UserError(f"{task.name}: {error}")
 
 
-def choose(scheduler: str | None, workers: int | None) -> Runner:
-    """A cluster where its address is given, else as many processes as asked for or as there are cores."""
-    if scheduler is not None:
-        from planning.simulations.cluster import Cluster
-
-        return Cluster(scheduler)
-    count = workers or cores()
-    return Inline() if count == 1 else Pool(count)
-
-
 def cores() -> int:
     """Processor cores that we may use."""
     return len(os.sched_getaffinity(0))

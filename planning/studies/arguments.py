@@ -11,9 +11,6 @@ from core.operations import OPERATIONS
 from core.scenario import Scenario, units
 from planning.studies import grid
 from planning.studies.grid import Axis, GridError, Point, Settings
-from planning.tune import space
-from planning.tune.optimum import WEIGHTS
-from planning.tune.space import Dimension
 
 T = TypeVar("T")
 
@@ -31,30 +28,6 @@ def points_of(text: str, axes: Sequence[Axis]) -> tuple[Point, ...]:
 def point_of(text: str, settings: Settings, base: Scenario) -> Point:
     """The scenario with these settings; raises UserError."""
     return _read(lambda: grid.point(text, settings, base=base))
-
-
-def dimensions_of(texts: Sequence[str], scenario: Scenario) -> tuple[Dimension, ...]:
-    """What a search varies, by default what `planning.tune.space.defaults` says; raises UserError."""
-    found = _read(lambda: tuple(map(space.dimension, texts))) or space.defaults(scenario)
-    _read(lambda: space.today(scenario, found))
-    return found
-
-
-def weights_of(text: str) -> dict[str, float]:
-    """Weights such as ``cost=2,freshness=0``; raises UserError."""
-    found: dict[str, float] = {}
-    for part in filter(None, (each.strip() for each in text.split(","))):
-        name, _, amount = part.partition("=")
-        try:
-            weight = float(amount)
-        except ValueError:
-            weight = -1.0
-        if name not in WEIGHTS or not 0 <= weight < 1e3:
-            raise UserError(
-                f"--weights {part}: expected {', '.join(WEIGHTS)}, each with a number from 0, such as cost=2"
-            )
-        found[name] = weight
-    return found
 
 
 def operation_of(text: str) -> str:

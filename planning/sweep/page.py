@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from core.scenario import explain
 from planning.simulations.readings import measure_of
 from planning.studies import words
 from planning.studies.values import number
@@ -177,6 +178,5 @@ def _table(sweep: Sweep) -> Section:
 
 
 def _text(sweep: Sweep) -> str:
-    from core.scenario import explain
 
     return explain(sweep.scenario)[:LISTING_MAX]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from core.scenario import Scenario
 from core.stats import Estimate
-from planning.simulations import files
 from planning.simulations.complete import complete
 from planning.simulations.readings import Reading
 from planning.simulations.results import Results
@@ -23,7 +20,6 @@ from planning.studies import words
 from planning.studies.difference import ALPHA, compare
 from planning.studies.grid import Axis, Point
 from present.progress import Report
-from present.tables import WIDTH, ends, table
 
 PAGE_FILE: Final = "sweep.html"
 RECORD_FILE: Final = "sweep.json"
@@ -176,98 +172,3 @@ def make(
         engine=shared.engine,
         commit=commit,
     )
-
-
-def write_data(sweep: Sweep, folder: Path) -> None:
-    """Write the record, and a row for each simulation."""
-    files.write_json(folder / RECORD_FILE, record(sweep))
-    files.write_rows(folder, "sweep", list(rows(sweep)))
-
-
-def write(sweep: Sweep, folder: Path) -> None:
-    """Write all of it, and the page."""
-    from planning.sweep.page import page
-
-    write_data(sweep, folder)
-    files.write_text(folder / PAGE_FILE, page(sweep))
-
-
-def rows(sweep: Sweep) -> list[dict[str, Any]]:
-    """A row for each simulation: settings, replication, figures."""
-    found = []
-    names = sorted({figure for reading in sweep.readings for figure in reading.figures})
-    for place in sweep.places:
-        for replication, reading in enumerate(place.readings):
-            row: dict[str, Any] = {**dict(place.point.settings), "replication": replication}
-            row.update({name: reading.figures.get(name) for name in names})
-            found.append(row)
-    return found
-
-
-def record(sweep: Sweep) -> dict[str, Any]:
-    """The sweep as JSON."""
-    names = sorted({figure for reading in sweep.readings for figure in reading.figures})
-    return {
-        "scenario": sweep.scenario.name,
-        "seed": sweep.scenario.seed,
-        "commit": sweep.commit,
-        "engine": sweep.engine,
-        "calibration": sweep.calibration,
-        "replications": sweep.replications,
-        "axes": {axis.field: list(axis.values) for axis in sweep.axes},
-        "sentence": sweep.sentence,
-        "points": [
-            {
-                "settings": dict(place.point.settings),
-                "held": place.held,
-                "no_steady_state": place.unsteady or None,
-                "figures": {
-                    name: told for name in names if (told := estimate_record(place.estimate(name))) is not None
-                },
-            }
-            for place in sweep.places
-        ],
-    }
-
-
-def estimate_record(found: Estimate | None) -> Mapping[str, float | None] | None:
-    """An estimate as JSON; an interval that is not known is null."""
-    if found is None:
-        return None
-    low, high = (edge if math.isfinite(edge) else None for edge in (found.low, found.high))
-    return {"value": found.value, "low": low, "high": high}
-
-
-def render(sweep: Sweep, folder: Path, *, show: Sequence[str] = (), took: str = "") -> str:
-    """The result for the terminal."""
-    chosen = list(dict.fromkeys([*show, *sweep.headline]))
-    fields = [axis.field.rpartition(".")[2] for axis in sweep.axes]
-    judged = any(place.held is not None for place in sweep.places)
-    head = [*(["", *fields] if judged else fields), *(words.name_of(figure) for figure in chosen)]
-    marks = {True: "✓", False: "✗", None: "·"}
-    body = [
-        [
-            *([marks[place.held]] if judged else []),
-            *(value for _, value in place.point.settings),
-            *(sweep.told(figure, place) for figure in chosen),
-        ]
-        for place in sweep.places
-    ]
-    lines, missing = table(head, body, texts=len(head) - len(chosen))
-    right = f"seed {sweep.scenario.seed}   {sweep.commit}" + (f"   {took}" if took else "")
-    said = [
-        ends(f"windtunnel sweep {sweep.scenario.name}", right),
-        *textwrap.wrap(sweep.sentence, WIDTH, break_long_words=False, break_on_hyphens=False),
-        "",
-        *lines,
-        "",
-        f"{sweep.replications} replications a setting, intervals of 95 %; durations of {sweep.calibration}"
-        if sweep.replications > 1
-        else f"one replication, so no intervals (--replications 5); durations of {sweep.calibration}",
-    ]
-    if sweep.limited:
-        said.append(words.time_limit(sweep.scenario))
-    if missing:
-        said.append(f"also    {', '.join(missing)}")
-    said += [f"files   {folder / 'sweep.csv'}, sweep.parquet, {RECORD_FILE}", f"page    {folder / PAGE_FILE}"]
-    return "\n".join(said)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from planning.simulations.readings import COST, FRESHNESS, measure_of
 from planning.studies import words
 from planning.tune.optimum import PRODUCT, Candidate, Objective
+from planning.tune.record import front_numbers
 from planning.tune.study import Tune, factor
-from planning.tune.text import BEST_FILE, front_numbers
+from planning.tune.text import BEST_FILE
 from present import charts
 from present import page as pages
 from present.charts.front import Kind, Marked, Spot, front

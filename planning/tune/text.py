@@ -4,93 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from planning.simulations import files
 from planning.studies import words
-from planning.sweep.study import estimate_record
 from planning.tune.optimum import PRODUCT
-from planning.tune.pareto import front
+from planning.tune.record import front_numbers
 from planning.tune.study import Tune, factor, short
 from present.tables import WIDTH, ends, table
 
 RECORD_FILE: Final = "tune.json"
 PAGE_FILE: Final = "tune.html"
 BEST_FILE: Final = "best.yaml"
-
-
-def write(tune: Tune, folder: Path) -> None:
-    """Write the record, a row for each trial, the best scenario and the page."""
-    from planning.tune.page import page
-
-    files.write_json(folder / RECORD_FILE, record(tune))
-    files.write_rows(folder, "trials", rows(tune))
-    said = "".join(f"# {line}\n" for line in textwrap.wrap(tune.sentence, WIDTH - 2))
-    files.write_text(folder / BEST_FILE, f"{said}{tune.best.text}")
-    files.write_text(folder / PAGE_FILE, page(tune))
-
-
-def rows(tune: Tune) -> list[dict[str, Any]]:
-    """A row for each trial of the search."""
-    on_front = set(front_numbers(tune))
-    return [
-        {
-            "trial": each.number,
-            **dict(each.settings),
-            **{one.figure: value for one, value in zip(tune.objectives, each.outcome.objectives, strict=True)},
-            "feasible": each.outcome.feasible,
-            "front": each.number in on_front,
-        }
-        for each in tune.trials
-    ]
-
-
-def front_numbers(tune: Tune) -> tuple[int, ...]:
-    """Trials that hold every expectation and that no other such trial beats in all objectives."""
-    held = [each for each in tune.trials if each.outcome.feasible]
-    return tuple(held[index].number for index in front([each.outcome.objectives for each in held]))
-
-
-def record(tune: Tune) -> dict[str, Any]:
-    """The tuning as JSON."""
-    return {
-        "scenario": tune.scenario.name,
-        "seed": tune.scenario.seed,
-        "commit": tune.commit,
-        "engine": tune.engine,
-        "calibration": tune.calibration,
-        "sentence": tune.sentence,
-        "varied": [each.written() for each in tune.wish.dimensions],
-        "objectives": [{"figure": each.figure, "weight": each.weight} for each in tune.objectives],
-        "trials": len(tune.trials),
-        "front": list(front_numbers(tune)),
-        "replications": tune.wish.replications,
-        "best": dict(tune.chosen.settings),
-        "today": dict(tune.today.settings),
-        "optimum": [
-            {"field": each.field, "best": each.best, "low": each.low, "high": each.high} for each in tune.optimum.spans
-        ],
-        "candidates": [
-            {
-                "settings": dict(each.settings),
-                "feasible": each.feasible,
-                "chosen_ratio": ratio,
-                "figures": {one.figure: estimate_record(each.mean(place)) for place, one in enumerate(tune.objectives)},
-            }
-            for each, ratio in zip(tune.candidates, tune.optimum.chosen_ratio, strict=True)
-        ],
-        "against_today": [
-            {
-                "figure": each.figure,
-                "difference": each.difference.value,
-                "low": each.difference.low,
-                "high": each.difference.high,
-                "p_holm": each.together,
-                "distinguishable": each.distinguishable,
-            }
-            for each in tune.differences
-        ],
-    }
 
 
 def render(tune: Tune, folder: Path, *, command: str, took: str = "") -> str:

@@ -13,8 +13,9 @@ from typing import Final, TypeVar
 from aiohttp import web
 
 from core import ids, settings
-from core.scenario import Scenario, read
+from core.scenario import Scenario
 from core.settings import Member, ProcessSettings
+from records.scenarios import read
 from services.kit.clock import now_ms
 
 S = TypeVar("S")

@@ -12,7 +12,7 @@ from sim.compiled import agenda, pools
 from sim.compiled import records as r
 from sim.compiled.jit import World, compiled
 from sim.compiled.records import NOBODY, Free
-from sim.reference.task import STEPS_MAX
+from sim.model.program import STEPS_MAX
 
 
 @compiled

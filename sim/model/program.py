@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 #: Draws that one instruction may take; the next one's start behind them.
 DRAWS_MAX: Final = 16
+#: Steps that a journey may have: the entity of a request's step is number × this + step.
+STEPS_MAX: Final = 16
 
 
 class Op(IntEnum):

@@ -12,10 +12,11 @@ from core.operations import steps_of
 from core.traffic import Schedule
 from sim.model.content import Content
 from sim.model.flow import Ending
+from sim.model.program import STEPS_MAX
 from sim.reference.interpreter import Interpreter
 from sim.reference.kernel import Kernel, Steps
 from sim.reference.observer import Observer
-from sim.reference.task import STEPS_MAX, Request, Task
+from sim.reference.task import Request, Task
 
 
 class Clients:

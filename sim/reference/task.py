@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from sim.reference.station import Claim, Pool
-
-#: Steps that a journey may have: the entity of a request's step is number × this + step.
-STEPS_MAX: Final = 16
 
 
 @dataclass(slots=True, eq=False)

@@ -12,10 +12,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from core import run, streams, traffic
+from core import streams, traffic
 from core.names import Origin, Outcome
 from core.operations import steps_of
+from core.run import Event, RunRecord, Samples, Validity, Written, samples_from_rows
 from core.scenario import Scenario, parse
+from records import run
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "viral_post_small.yaml"
 
@@ -51,7 +53,7 @@ def samples(
     sigma: float = 0.5,
     fault_seconds: float = 0.25,
     failing: Mapping[str, float] | None = None,
-) -> run.Samples:
+) -> Samples:
     """Lognormal latencies around MEDIANS × ``factor``; while a fault acts feed reads are degraded and that much later.
 
     ``failing`` gives the share of each operation's requests that ends in a 503.
@@ -75,7 +77,7 @@ def samples(
                 outcome, status = Outcome.REFUSED, 503
             rows.append((number, step, operation, outcome.value, status, begins, begins + 0.0004, latency))
             begins += latency
-    return run.samples_from_rows(rows)
+    return samples_from_rows(rows)
 
 
 def _normal(u: float) -> float:
@@ -95,10 +97,10 @@ def write_side(
     fault_seconds: float = 0.25,
     lost: int = 0,
     void: Sequence[str] = (),
-    journal: Sequence[run.Event] | None = None,
+    journal: Sequence[Event] | None = None,
     speed: float = 1.0,
     facts: Mapping[str, Any] | None = None,
-) -> run.Samples:
+) -> Samples:
     """Write one side of a pair; returns its samples."""
     # the shipped world at a rate that gives every percentile below enough requests, whatever is shipped
     text = re.sub(r"(?m)^  rate: \S+", "  rate: 24/s", SCENARIO.read_text(encoding="utf-8")) if text is None else text
@@ -115,21 +117,21 @@ def write_side(
             event
             for number, fault in enumerate(scenario.faults)
             for event in (
-                run.Event(
+                Event(
                     at_seconds=fault.at_seconds, event="fault_begins", values={"fault": number, "target": fault.target}
                 ),
-                run.Event(
+                Event(
                     at_seconds=fault.at_seconds + 0.3,
                     event="fault_acted",
                     values={"fault": number, "target": fault.target, "round_trip_seconds": 0.305},
                 ),
-                run.Event(
+                Event(
                     at_seconds=fault.end_seconds, event="fault_ends", values={"fault": number, "target": fault.target}
                 ),
             )
         ]
     likes = int((made.operation == "like.add").sum())
-    record = run.RunRecord(
+    record = RunRecord(
         origin=origin,
         scenario=scenario.name,
         seed=scenario.seed,
@@ -144,7 +146,7 @@ def write_side(
         ledger={"like.add.acknowledged": likes, "like.add.found": likes - lost, "like.add.lost": lost}
         if measured
         else {},
-        validity=run.Validity(
+        validity=Validity(
             void=bool(void),
             reasons=tuple(void),
             lag_p99_seconds=0.0021 if measured else None,
@@ -152,7 +154,7 @@ def write_side(
             sent_count=len(made),
             stall_ratio=0.009 if measured else None,
         ),
-        written=run.Written(started="2026-11-21T07:48:12Z", finished="2026-11-21T07:50:53Z", wall_seconds=161.0),
+        written=Written(started="2026-11-21T07:48:12Z", finished="2026-11-21T07:50:53Z", wall_seconds=161.0),
     )
     run.write(
         folder / origin.value,

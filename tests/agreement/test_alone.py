@@ -6,22 +6,24 @@ import click
 import numpy as np
 import pytest
 
-from core import run, stats
+from core import stats
 from core.names import Origin
+from core.run import Run
 from lab.alone import operations, summarize
 from present.tables import WIDTH
+from records import run
 from tests.agreement import synthetic
 
 
 @pytest.fixture(scope="module")
-def side(tmp_path_factory: pytest.TempPathFactory) -> run.Run:
+def side(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A synthetic simulated run."""
     folder = tmp_path_factory.mktemp("alone")
     synthetic.write_side(folder, Origin.SIMULATED)
     return run.read(folder / "simulated")
 
 
-def test_every_operation_stands_there_with_an_interval_and_what_was_never_seen_below_a_bound(side: run.Run) -> None:
+def test_every_operation_stands_there_with_an_interval_and_what_was_never_seen_below_a_bound(side: Run) -> None:
     text = click.unstyle(summarize(side))
     assert max(len(line) for line in text.splitlines()) <= WIDTH
     lines = {line.split()[0]: line for line in text.splitlines() if line}

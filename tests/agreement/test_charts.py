@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import run
 from core.names import Origin
 from core.run import Samples
 from present import charts
 from present.charts import series
+from records import run
 from records.comparison import Comparison
 
 PNG = b"\x89PNG\r\n\x1a\n"

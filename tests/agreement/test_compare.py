@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import run, stats
+from core import stats
 from core.names import Origin
+from core.run import Event, RunRecord, samples_from_rows
 from lab.compare import NothingToCompareError, compare, drill_outcome, speed_of
 from lab.terminal import render
+from records import run
 from records.comparison import (
     ABORTED,
     HELD,
@@ -119,7 +121,7 @@ def test_the_speed_is_the_ratio_of_cpu_demands_outside_of_faults(pair: Path, com
     assert found.ratio == pytest.approx(1.1)
 
 
-def _at_speed(record: run.RunRecord, speed: float) -> run.RunRecord:
+def _at_speed(record: RunRecord, speed: float) -> RunRecord:
     import msgspec
 
     return msgspec.structs.replace(record, speed=speed)
@@ -201,7 +203,7 @@ def test_a_void_measurement_ends_with_4_and_says_why_whatever_it_shows(tmp_path:
 def test_an_aborted_drill_ends_with_3(tmp_path: Path) -> None:
     folder = tmp_path / "pair"
     synthetic.write_side(folder, Origin.SIMULATED)
-    stop = run.Event(at_seconds=44.0, event="aborted", values={"reason": "errors above 50 %"})
+    stop = Event(at_seconds=44.0, event="aborted", values={"reason": "errors above 50 %"})
     synthetic.write_side(folder, Origin.MEASURED, journal=[stop])
     found = compare(folder)
     assert found.exit_code == ABORTED
@@ -211,7 +213,7 @@ def test_an_aborted_drill_ends_with_3(tmp_path: Path) -> None:
 def test_an_aborted_drill_has_one_exit_code_though_its_traffic_was_cut_short(tmp_path: Path) -> None:
     folder = tmp_path / "pair"
     synthetic.write_side(folder, Origin.SIMULATED)
-    stop = run.Event(at_seconds=44.0, event="aborted", values={"reason": "errors above 50 %"})
+    stop = Event(at_seconds=44.0, event="aborted", values={"reason": "errors above 50 %"})
     synthetic.write_side(folder, Origin.MEASURED, journal=[stop], void=["the traffic was stopped: SIGTERM"])
     found, outcome = compare(folder), drill_outcome(run.read(folder / "measured"))
     assert found.measured.void
@@ -232,7 +234,7 @@ def test_a_drill_that_was_not_well_before_its_fault_ends_with_the_drills_own_ver
 def test_a_process_that_died_by_itself_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "pair"
     synthetic.write_side(folder, Origin.SIMULATED)
-    died = run.Event(at_seconds=12.3, event="process_died", values={"process": "feed"})
+    died = Event(at_seconds=12.3, event="process_died", values={"process": "feed"})
     synthetic.write_side(folder, Origin.MEASURED, journal=[died])
     assert compare(folder).measured.deaths == ("feed at 12.3 s",)
 
@@ -311,7 +313,7 @@ def test_the_noise_covers_the_error_of_two_samples_of_one_thing_nineteen_times_o
             rows = [
                 (n, 0, "feed.read", "ok", 200, n * 0.01, n * 0.01, t) for n, t in enumerate(random.lognormal(size=400))
             ]
-            sides.append(run.samples_from_rows(rows))
+            sides.append(samples_from_rows(rows))
         median = pairs(sides[0], sides[1], seconds=4.0)[0].quantile(0.5)
         assert median is not None
         outside += bool(median.beyond_noise)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from core.scenario import read
 from planning.audit import Finding, Verdict, audit
+from records.scenarios import read
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "reference"
 MONTH_DAYS = 365 / 12

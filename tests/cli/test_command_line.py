@@ -161,7 +161,8 @@ def test_a_file_that_is_not_there_is_told() -> None:
 
 
 def test_explain_prints_a_scenario_that_means_the_same(small: Path) -> None:
-    from core.scenario import parse, read
+    from core.scenario import parse
+    from records.scenarios import read
 
     assert parse(windtunnel("explain", str(small)).stdout) == read(small)
 

@@ -15,10 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import windtunnel as group
-from core import run
 from core.errors import UserError
 from core.scenario import parse
 from lab.compare import compare
+from records import run
 from tests.cli.test_command_line import ROOT
 from tests.waiting import SECONDS_MAX
 

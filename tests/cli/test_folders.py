@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.names import Origin
-from records import folders
-from stack import state
+from records import alive, folders
 from tests.agreement import synthetic
 
 
@@ -23,7 +22,7 @@ def test_a_folder_is_marked_for_as_long_as_its_run_is_made(tmp_path: Path) -> No
 
 
 def test_the_mark_of_a_process_that_is_gone_is_no_run_under_way(tmp_path: Path) -> None:
-    ticks = state.ticks_of(os.getpid())
+    ticks = alive.ticks_of(os.getpid())
     (tmp_path / folders.MARK).write_text(json.dumps({"pid": os.getpid(), "ticks": ticks + 1}))
     assert not folders.is_running(tmp_path)
     (tmp_path / folders.MARK).write_text("{")

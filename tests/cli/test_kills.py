@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import run, traffic
+from core import traffic
 from core.names import Outcome
 from loadtest import spool
-from records import folders
+from records import alive, folders, run
 from stack import autogroup, control, guard, state
 from stack.failure import StackFailure
 from tests.children import WITH_US
@@ -85,7 +85,7 @@ def _stack(data: Path, child: subprocess.Popen[str]) -> control.RunningStack:
 def _everybody(data: Path, child: subprocess.Popen[str]) -> list[tuple[int, int]]:
     running = _stack(data, child)
     roots = [*running.processes.values(), running.state.supervisor_pid, running.state.guard_pid]
-    return [(pid, state.ticks_of(pid)) for root in roots for pid in guard.family(root)]
+    return [(pid, alive.ticks_of(pid)) for root in roots for pid in guard.family(root)]
 
 
 def test_a_service_killed_during_a_run_makes_it_void_and_says_who_died(
@@ -111,14 +111,14 @@ def test_a_runner_killed_during_a_run_leaves_no_process_behind(
 ) -> None:
     child, data, out = measuring
     until(lambda: _acting(out, child), "the traffic flows", within_seconds=START_SECONDS_MAX)
-    everybody = [*_everybody(data, child), *((pid, state.ticks_of(pid)) for pid in guard.family(child.pid))]
+    everybody = [*_everybody(data, child), *((pid, alive.ticks_of(pid)) for pid in guard.family(child.pid))]
     assert len(everybody) > 15  # the stack, its toxiproxy with it, the generator, the warden, the loop that keeps awake
     names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")[:120] for pid, _ in everybody}
     child.kill()
     child.wait()
 
     def left() -> list[bytes]:
-        return [names[pid] for pid, ticks in everybody if state.is_alive(pid, ticks)]
+        return [names[pid] for pid, ticks in everybody if alive.is_alive(pid, ticks)]
 
     deadline = time.monotonic() + GONE_SECONDS_MAX
     while left() and time.monotonic() < deadline:
@@ -165,7 +165,7 @@ def test_an_interrupted_run_keeps_what_was_seen_as_void_and_leaves_no_work_folde
 
 
 def _is_there(pid: int) -> bool:
-    return state.ticks_of(pid) > 0
+    return alive.ticks_of(pid) > 0
 
 
 def test_a_runner_interrupted_before_there_is_a_run_leaves_neither_run_nor_data(

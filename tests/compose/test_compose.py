@@ -11,7 +11,7 @@ import pytest
 import pyvips
 
 from core.names import Server
-from core.scenario import read
+from records.scenarios import read
 from stack import compose, container
 from stack.keys import Secrets
 from tests.client import Client

@@ -14,8 +14,7 @@ from core.names import Origin
 from dashboards import launch
 from dashboards.text import LENGTH_MAX, code, plain
 from lab.compare import compare
-from records import folders
-from stack import state
+from records import alive, folders
 from tests.agreement import synthetic
 
 APP = str(Path(launch.__file__).with_name("app.py"))
@@ -37,7 +36,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "20261120-050000" / "comparison.json").write_text("{", encoding="utf-8")
     (folder / "20261120-040000" / "measured" / "work").mkdir(parents=True)
     (folder / "20261120-030000").mkdir()
-    ticks = state.ticks_of(os.getpid())
+    ticks = alive.ticks_of(os.getpid())
     (folder / "20261120-030000" / folders.MARK).write_text(json.dumps({"pid": os.getpid(), "ticks": ticks}))
     (folder / "20261120-020000").mkdir()
     (folder / "20261120-020000" / folders.MARK).write_text(json.dumps({"pid": os.getpid(), "ticks": ticks + 1}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core import run as runs
+from records import run as runs
 from tests.loadtest.conftest import Setting, run
 
 

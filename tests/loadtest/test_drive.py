@@ -10,11 +10,12 @@ import time
 import numpy as np
 import pytest
 
-from core import run as runs
 from core import traffic
 from core.operations import steps_of
+from core.run import Samples
 from core.scenario import parse
 from loadtest import record, seeded, spool
+from records import run as runs
 from tests.loadtest.conftest import SCENARIO, Setting, run, start
 from tests.waiting import until
 
@@ -25,7 +26,7 @@ STEADY = SCENARIO.split("traffic:")[0] + (
 )
 
 
-def samples(setting: Setting) -> runs.Samples:
+def samples(setting: Setting) -> Samples:
     return runs.read_samples(setting.out / runs.SAMPLES_FILE)
 
 

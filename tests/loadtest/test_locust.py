@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import run as runs
 from core import traffic
 from core.scenario import parse
 from loadtest import record, spool
+from records import run as runs
 from tests.children import WITH_US
 from tests.loadtest.conftest import SCENARIO, Setting
 from tests.waiting import until

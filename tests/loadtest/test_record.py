@@ -9,21 +9,22 @@ import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
 
-from core import run
 from core.names import Outcome
+from core.run import SAMPLES, Samples, samples_from_rows
 from loadtest import record
 from loadtest.acts import outcome_of
+from records import run
 
 
-def samples(lags: list[float], *, first: int = 0, step_seconds: float = 0.1, outcome: str = "ok") -> run.Samples:
+def samples(lags: list[float], *, first: int = 0, step_seconds: float = 0.1, outcome: str = "ok") -> Samples:
     rows = [
         (first + n, 0, "feed.read", outcome, 200, n * step_seconds, n * step_seconds + lag, 0.010 * (n + 1))
         for n, lag in enumerate(lags)
     ]
-    return run.samples_from_rows(rows)
+    return samples_from_rows(rows)
 
 
-def load_of(columns: run.Samples, **values: Any) -> record.Load:
+def load_of(columns: Samples, **values: Any) -> record.Load:
     count = len(columns)
     counts = {"t0_unix_ns": 10**18, "scheduled_count": count, "sent_count": count, "refused_count": 0} | values
     return record.load_of(columns, **counts)
@@ -45,7 +46,7 @@ def test_a_generator_that_lagged_voids_its_run() -> None:
 def test_lag_in_the_warm_up_and_of_later_steps_voids_nothing() -> None:
     rows = [(0, 0, "feed.read", "ok", 200, -1.0, -0.5, 0.6), (1, 0, "media.create", "ok", 201, 1.0, 1.0, 0.1),
             (1, 1, "object.put", "ok", 200, 1.1, 1.9, 0.9)]  # fmt: skip
-    assert not load_of(run.samples_from_rows(rows), scheduled_count=2, sent_count=2).void
+    assert not load_of(samples_from_rows(rows), scheduled_count=2, sent_count=2).void
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_whatever_keeps_traffic_from_being_as_scheduled_voids_the_run(values: di
 
 
 def test_a_run_in_which_nothing_was_sent_is_void_and_can_be_written(tmp_path: Path) -> None:
-    empty = run.samples_from_rows([])
+    empty = samples_from_rows([])
     load = load_of(empty, scheduled_count=5)
     record.write(tmp_path, samples=empty, load=load, claims=[])
     assert record.read_load(tmp_path).reasons == ("sent 0 of 5 scheduled requests",)
@@ -73,9 +74,7 @@ def test_a_run_in_which_nothing_was_sent_is_void_and_can_be_written(tmp_path: Pa
 
 def test_histograms_hold_the_latencies_of_what_was_answered() -> None:
     answered, lost = samples([0.0] * 100), samples([0.0] * 7, outcome="lost")
-    both = run.Samples(
-        **{name: np.concatenate([getattr(answered, name), getattr(lost, name)]) for name in run.SAMPLES.names}
-    )
+    both = Samples(**{name: np.concatenate([getattr(answered, name), getattr(lost, name)]) for name in SAMPLES.names})
     claims = record.histograms(both)["feed.read"]
     assert (claims["count"], claims["unanswered"]) == (100, 7)
     decoded = HdrHistogram.decode(str(claims["encoded"]))

@@ -14,7 +14,7 @@ import pytest
 from core import population, traffic
 from core.errors import UserError
 from core.profile import Profile
-from core.scenario import Scenario, ScenarioError, explain, parse, read
+from core.scenario import Scenario, ScenarioError, explain, parse
 from core.stats import quantile
 from planning.fleet import simulate as make
 from planning.fleet import text as told
@@ -27,6 +27,7 @@ from planning.plan.demand import followers
 from planning.simulations.replicate import replication_of
 from planning.simulations.runners import Here
 from planning.simulations.task import setup
+from records.scenarios import read
 from sim.model import layout
 from sim.model.content import Content
 from sim.model.flow import Per

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from core.scenario import Scenario, read
+from core.scenario import Scenario
 from core.scenario.units import Below
 from planning.fleet.seen import seen
 from planning.fleet.text import expectations
 from planning.fleet.whole import Fleet, whole
+from records.scenarios import read
 from sim.simulate import simulate
 from tests.model.synthetic import profile
 

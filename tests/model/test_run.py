@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import run, traffic
+from core import traffic
 from core.names import Cache, Origin, Outcome
 from core.operations import JOURNEYS, OPERATIONS, steps_of
-from core.scenario import read
+from core.run import RunRecord
+from records import run
+from records.scenarios import read
 from sim.model.components import all_flows
 from sim.model.flow import Call, Lookup, OperationFlow, Stage, Use, steps, walk
 from sim.model.layout import of as layout_of
@@ -27,7 +29,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def _write(folder: Path, result: Result, told: str) -> dict[str, str]:
-    record = run.RunRecord(
+    record = RunRecord(
         origin=Origin.SIMULATED,
         scenario="small",
         seed=7,

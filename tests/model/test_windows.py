@@ -11,12 +11,14 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from core import run, stats, traffic
+from core import stats, traffic
+from core.run import Written
 from core.scenario import Scenario, explain
 from lab.alone import operations, summarize
 from planning.cost import quantities
 from planning.simulations import counts
 from planning.simulations import one as lab_simulate
+from records import run
 from sim import simulate as simulation
 from sim.model import prepared as parts
 from sim.results.outcomes import MOMENTS
@@ -108,7 +110,7 @@ def test_a_long_run_is_written_with_its_counts_and_told_by_them(
     whole = simulate(asked, profile(), engine="compiled").samples.judged()
     _long(monkeypatch, window=200, rows=300)
     long = simulate(asked, profile(), engine="compiled")
-    written = run.Written(started="", finished="", wall_seconds=0.0)
+    written = Written(started="", finished="", wall_seconds=0.0)
     how: dict[str, Any] = {"calibration": "p", "speed": 1.0, "own_profile": False, "written": written}
     record = lab_simulate.write(tmp_path / "run", asked, explain(asked), long, **how)
     assert record.validity.sent_count == long.outcomes.count

@@ -21,10 +21,10 @@ from core.profile import DEGRADED, Demand, Profile, Wire
 from core.scenario import Scenario
 from core.scenario.model import CdnTier, Follows
 from core.scenario.placement import Host
+from planning.plan.answer import Plan
 from planning.plan.brief import Brief, Kind
 from planning.plan.certainty import outlook
 from planning.plan.demand.workload import Moment
-from planning.plan.plan import Plan
 from planning.plan.queueing.demands import OperationDemand
 from planning.plan.sizing import targets
 from planning.plan.sizing.size import Region

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Final
 
 from core.profile import Profile
-from core.scenario import read
 from core.scenario.demand import Core
 from planning.cost import fleet
 from planning.cost.prices import PriceBook, Quantity
-from planning.plan import plan
+from planning.plan import answer as plan
 from planning.plan.certainty.uncertainty import Uncertainty
 from planning.plan.demand.workload import DAY_SECONDS
 from planning.plan.sizing import shapes, tiers
 from planning.plan.sizing.shapes import Shape
 from planning.plan.sizing.tiers import Need
 from records.provenance import ROOT
+from records.scenarios import read
 
 STATELESS: Final = ROOT / "scenarios" / "plans" / "peers" / "stateless.yaml"
 TERM: Final = "reserved_3y"

@@ -10,11 +10,11 @@ import pytest
 
 from core.run import Samples
 from core.scenario import explain, parse, processes
-from planning.plan import plan
+from planning.plan import answer as plan
+from planning.plan.answer import Plan
 from planning.plan.brief import Case
 from planning.plan.certainty import outlook
 from planning.plan.demand.workload import Moment
-from planning.plan.plan import Plan
 from planning.plan.queueing.latency import ERROR_RATIO
 from planning.plan.queueing.stations import Loop
 from sim.simulate import Result, simulate

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from planning.plan import plan
+from planning.plan import answer as plan
 from planning.plan.sizing import availability
 from planning.plan.sizing.availability import Availability
 from planning.plan.sizing.margins import Margin

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from planning.plan import plan
+from planning.plan import answer as plan
+from planning.plan.answer import Plan
 from planning.plan.brief import Case
 from planning.plan.certainty import outlook
 from planning.plan.certainty.outlook import Outlook
 from planning.plan.demand.workload import Moment
-from planning.plan.plan import Plan
 from planning.plan.sizing import fleets, targets
 from tests.planner import made
 

@@ -11,7 +11,7 @@ from planning.cost import age, prices
 from planning.cost.bill import Bill, Item
 from planning.cost.growth import GrowsWith
 from planning.cost.prices import Price, PriceBook, PriceError
-from planning.plan import plan
+from planning.plan import answer as plan
 from planning.plan.certainty.uncertainty import PRICE_AGE
 from tests.planner import made
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.scenario import ScenarioError, explain, parse, read
+from core.scenario import ScenarioError, explain, parse
+from records.scenarios import read
 from tests.planner import made
 
 PLANS = sorted((Path(__file__).parents[2] / "scenarios" / "plans").rglob("*.yaml"))

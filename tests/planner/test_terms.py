@@ -13,9 +13,9 @@ from cli.plan import command
 from core.profile import encode
 from core.scenario import ScenarioError
 from planning.cost.prices import Price, PriceBook
-from planning.plan import plan
+from planning.plan import answer as plan
+from planning.plan.answer import Plan
 from planning.plan.brief import PlanError, brief
-from planning.plan.plan import Plan
 from planning.plan.sizing import availability, candidates
 from tests.planner import made
 

@@ -23,6 +23,7 @@ from cli import logs, status
 from core import names
 from core.messages import TOPICS
 from core.names import Component, Server
+from records import alive
 from stack import control, exporter, guard, state
 from tests.children import WITH_US
 from tests.conftest import ROOT, SCENARIO
@@ -49,11 +50,11 @@ def _up(data: Path, *, attached: bool = True, servers: tuple[Server, ...] = _SMA
 def _everybody(running: control.RunningStack) -> dict[int, int]:
     """Pids with start times of the guard, the supervisor and all below, grandchildren included."""
     pids = guard.family(running.state.guard_pid)
-    return {pid: state.ticks_of(pid) for pid in pids}
+    return {pid: alive.ticks_of(pid) for pid in pids}
 
 
 def _alive(known: dict[int, int]) -> list[int]:
-    return [pid for pid, ticks in known.items() if state.is_alive(pid, ticks)]
+    return [pid for pid, ticks in known.items() if alive.is_alive(pid, ticks)]
 
 
 def _users_of(data: Path) -> list[str]:

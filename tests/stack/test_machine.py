@@ -13,8 +13,8 @@ import msgspec
 import psutil
 import pytest
 
+from records.alive import is_alive, ticks_of
 from stack import cores, guard, stalls, usage
-from stack.state import is_alive, ticks_of
 from tests.children import WITH_US
 from tests.conftest import Servers
 

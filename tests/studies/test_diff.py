@@ -14,6 +14,7 @@ from core.errors import UserError
 from core.scenario import parse
 from planning.diff import study as diffs
 from planning.diff.page import content, page
+from planning.diff.text import render
 from planning.simulations.results import Results
 from planning.simulations.runners import Inline
 from planning.simulations.task import setup
@@ -49,8 +50,8 @@ def test_a_scenario_is_the_same_as_itself_whatever_its_file_calls_it(tmp_path: P
     assert found.differences
     assert all(each.same and each.difference.value == 0.0 for each in found.differences)
     assert "every figure of every replication is equal" in found.sentence
-    assert "EQUAL" in diffs.render(found, tmp_path)
-    assert "DIFFERENT" not in diffs.render(found, tmp_path)
+    assert "EQUAL" in render(found, tmp_path)
+    assert "DIFFERENT" not in render(found, tmp_path)
 
 
 def test_a_planted_change_is_found_with_its_sign_and_the_setting_is_named(tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_a_planted_change_is_found_with_its_sign_and_the_setting_is_named(tmp_pa
     assert likes.difference.value == pytest.approx(3, rel=0.4)
     assert by_figure["cpu.feed.busy_ratio"].difference.high < 0
     assert by_figure["feed.read.errors_ratio"].same
-    said = diffs.render(found, tmp_path)
+    said = render(found, tmp_path)
     assert "traffic.mix.feed.read: 70% → 60%" in said
     assert "feed.read answered" in said.partition("DIFFERENT")[2].partition("NOT DISTINGUISHABLE")[0]
     assert "Holm" in said
@@ -92,7 +93,7 @@ def test_shares_differ_by_percentage_points(tmp_path: Path) -> None:
     busy = next(each for each in found.differences if each.figure == "cpu.feed.busy_ratio")
     told = words.change(busy.figure, busy.difference)
     assert told.endswith("] pp")
-    assert told in diffs.render(found, tmp_path, show_all=True)
+    assert told in render(found, tmp_path, show_all=True)
     first, _, interval = told.partition(" ")
     assert f"{first} <span>{interval}</span>" in page(found)  # the interval is not broken
     assert "percentage points (pp)" in " ".join(found.notes)

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from cli import diff, sweep, tune
-from core.scenario import read
 from planning.studies import grid
 from planning.studies.grid import axis
+from records.scenarios import read
 from tests.studies.conftest import ROOT, windtunnel
 
 TEXT = (ROOT / "docs" / "STUDIES.md").read_text(encoding="utf-8")

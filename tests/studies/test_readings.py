@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from core import run
 from core.names import Origin
+from core.run import RunRecord
 from core.scenario import parse
 from core.stats import Estimate
 from planning.cost import bill, prices
 from planning.simulations import readings
 from planning.simulations.replicate import replication_of, seed_of
 from planning.studies import words
+from records import run
 from sim import simulate as simulation
 from sim.model import prepared as parts
 from sim.simulate import Result, simulate
@@ -54,7 +55,7 @@ def test_expectations_are_told_by_how_much_they_are_exceeded(result: Result) -> 
 
 def test_the_bill_is_the_one_that_the_written_run_gets(result: Result, tmp_path: Path) -> None:
     scenario = parse(BUSY)
-    record = run.RunRecord(
+    record = RunRecord(
         origin=Origin.SIMULATED,
         scenario=scenario.name,
         seed=scenario.seed,

@@ -25,6 +25,7 @@ from planning.simulations.task import Setup, setup, tasks
 from planning.studies import grid
 from planning.studies.grid import Axis
 from planning.sweep import study as sweeps
+from planning.sweep.files import write_data
 from tests.model import synthetic
 from tests.studies.conftest import BUSY, ROOT, TINY, here, windtunnel
 from tests.waiting import until
@@ -72,7 +73,7 @@ def _sweep(
             runner=runner,
             results=results,
         )
-    sweeps.write_data(found, folder)
+    write_data(found, folder)
     return {name: (folder / name).read_bytes() for name in FILES}
 
 

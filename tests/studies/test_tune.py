@@ -9,17 +9,21 @@ from pathlib import Path
 import pytest
 
 from core.errors import UserError
-from core.scenario import parse, read
+from core.scenario import parse
 from planning.simulations.results import Results
 from planning.simulations.runners import Inline, Runner
 from planning.simulations.task import setup
-from planning.studies.arguments import dimensions_of, operation_of, weights_of
+from planning.studies.arguments import operation_of
 from planning.tune import pareto
 from planning.tune import study as tunes
-from planning.tune import text as tune_told
+from planning.tune.arguments import dimensions_of, weights_of
+from planning.tune.files import write
 from planning.tune.optimum import PRODUCT, objectives_of
 from planning.tune.page import page
+from planning.tune.record import front_numbers
 from planning.tune.space import dimension
+from planning.tune.text import render
+from records.scenarios import read
 from tests.model import synthetic
 from tests.studies.conftest import TINY, here
 from tests.studies.test_runs import Counting
@@ -84,7 +88,7 @@ def test_the_best_is_compared_with_today_on_replications_of_their_own(found: tun
 
 
 def test_nothing_on_the_front_is_beaten(found: tunes.Tune) -> None:
-    numbers = tune_told.front_numbers(found)
+    numbers = front_numbers(found)
     kept = [each.outcome.objectives for each in found.trials if each.number in numbers]
     assert numbers
     assert not any(pareto.dominates(a, b) for a in kept for b in kept)
@@ -99,7 +103,7 @@ def test_a_tuning_goes_on_where_it_was_and_gives_the_same(found: tunes.Tune, fol
 def test_the_record_the_page_and_the_best_scenario_say_the_same(
     found: tunes.Tune, folder: Path, tmp_path: Path
 ) -> None:
-    tune_told.write(found, tmp_path)
+    write(found, tmp_path)
     told = json.loads((tmp_path / "tune.json").read_text(encoding="utf-8"))
     best = read(tmp_path / "best.yaml")
     assert told["best"]["system.fanout.threshold"] == str(best.system.fanout.threshold)
@@ -107,7 +111,7 @@ def test_the_record_the_page_and_the_best_scenario_say_the_same(
     drawn = page(found)
     assert "<svg" in drawn
     assert "windtunnel run best.yaml" in drawn
-    said = tune_told.render(found, tmp_path, command="tiny.yaml")
+    said = render(found, tmp_path, command="tiny.yaml")
     assert f"confirm windtunnel run {tmp_path / 'best.yaml'}" in said
     assert found.sentence.split(":")[0] in said.replace("\n", " ")
 
@@ -159,7 +163,7 @@ def _wider(found: tunes.Tune, *, fields: int, noise: float) -> tunes.Tune:
 @pytest.mark.parametrize("fields", [1, 2, 3, 4])
 def test_the_terminal_always_shows_every_objective(found: tunes.Tune, tmp_path: Path, fields: int) -> None:
     wide = _wider(found, fields=fields, noise=0.01)
-    said = tune_told.render(wide, tmp_path, command="tiny.yaml").splitlines()
+    said = render(wide, tmp_path, command="tiny.yaml").splitlines()
     head = next(line for line in said if line.startswith("   ") and "cost p50 freshness" in " ".join(line.split()))
     assert len(head) <= 80
     rows = said[said.index(head) + 1 :][: len(wide.candidates)]

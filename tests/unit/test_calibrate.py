@@ -14,13 +14,14 @@ import pytest
 from core.names import Component
 from core.operations import BACKGROUND, OPERATIONS
 from core.profile import DEGRADED, Demand
-from core.scenario import parse, read
+from core.scenario import parse
 from lab import calibrate
 from lab.calibration import demands, series
 from lab.calibration.idle import Idle
 from lab.calibration.point import OverloadError, Point, by_class
 from lab.calibration.series import FEW, MANY, Series
 from loadtest import plan
+from records.scenarios import read
 
 ROOT = Path(__file__).parents[2]
 SMALL = ROOT / "scenarios" / "viral_post_small.yaml"

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from core import run as runs
 from core.names import Origin, Outcome
 from core.prices import CDN_BYTES_PRICE, VIEWERS
 from core.run import Run, RunRecord, samples_from_rows
@@ -15,6 +14,7 @@ from planning.cost import bill as bills
 from planning.cost import prices, quantities
 from planning.cost.prices import GIB, SECONDS_PER_MONTH, PriceBook, PriceError
 from planning.cost.quantities import Quantities, Sizes
+from records import run as runs
 
 SIZES = Sizes(image_bytes=50_000, original_bytes=300_000, variants_bytes=200_000, feed_bytes=45_000, answer_bytes=1_000)
 NOTHING = Quantities(

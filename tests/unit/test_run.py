@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import run
 from core.names import Origin
+from core.run import SAMPLES, Event, NotARunError, RunRecord, Validity, samples_from_rows
+from records import run
 
-RECORD = run.RunRecord(
+RECORD = RunRecord(
     origin=Origin.SIMULATED, scenario="tiny", seed=7, commit="abc", warm_up_seconds=1.0, duration_seconds=5.0,
-    facts={"b": 2, "a": 1}, ledger={"like.add.lost": 0}, validity=run.Validity(void=True, reasons=("why",)),
+    facts={"b": 2, "a": 1}, ledger={"like.add.lost": 0}, validity=Validity(void=True, reasons=("why",)),
 )  # fmt: skip
 ROWS: list[tuple[int, int, str, str, int, float, float, float]] = [
     (0, 0, "feed.read", "ok", 200, -0.5, -0.499, 0.01),
@@ -30,11 +31,11 @@ def write(folder: Path) -> None:
         folder,
         record=RECORD,
         scenario_text="scenario: tiny\n",
-        samples=run.samples_from_rows(ROWS),
+        samples=samples_from_rows(ROWS),
         usage=[("feed", -1, 0.25), ("feed", 0, 0.5)],
         stages=[("feed", "feed.read", "hydrate", 2, 0.005)],
         caches=[("timeline", 9, 1)],
-        journal=[run.Event(at_seconds=1.0, event="fault_begins", values={"link": "feed_redis"})],
+        journal=[Event(at_seconds=1.0, event="fault_begins", values={"link": "feed_redis"})],
     )
 
 
@@ -47,12 +48,12 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     found = run.read(tmp_path)
     assert found.record == RECORD
     assert found.scenario.name == "tiny"
-    expected = run.samples_from_rows(ROWS)
-    for name in run.SAMPLES.names:
+    expected = samples_from_rows(ROWS)
+    for name in SAMPLES.names:
         assert getattr(found.samples, name).tolist() == getattr(expected, name).tolist(), name
     assert found.usage.to_pylist()[1] == {"process": "feed", "second": 0, "cpu_seconds": 0.5}
     assert found.stages.num_rows == found.caches.num_rows == 1
-    assert found.journal == (run.Event(at_seconds=1.0, event="fault_begins", values={"link": "feed_redis"}),)
+    assert found.journal == (Event(at_seconds=1.0, event="fault_begins", values={"link": "feed_redis"}),)
 
 
 def test_the_same_run_written_twice_is_the_same_bytes(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_a_run_is_never_written_over_another(tmp_path: Path) -> None:
 def test_a_folder_that_lacks_a_file_is_no_run_and_the_message_says_so(tmp_path: Path, name: str) -> None:
     write(tmp_path)
     (tmp_path / name).unlink()
-    with pytest.raises(run.NotARunError, match=name.split(".")[0]):
+    with pytest.raises(NotARunError, match=name.split(".")[0]):
         run.read(tmp_path)
 
 
@@ -81,23 +82,23 @@ def test_a_folder_that_lacks_a_file_is_no_run_and_the_message_says_so(tmp_path: 
 def test_a_folder_with_a_broken_file_is_no_run(tmp_path: Path, name: str) -> None:
     write(tmp_path)
     (tmp_path / name).write_bytes(b"{broken")
-    with pytest.raises(run.NotARunError):
+    with pytest.raises(NotARunError):
         run.read(tmp_path)
 
 
 def test_an_empty_run_can_be_written_and_read(tmp_path: Path) -> None:
-    run.write(tmp_path, record=RECORD, scenario_text="scenario: tiny\n", samples=run.samples_from_rows([]))
+    run.write(tmp_path, record=RECORD, scenario_text="scenario: tiny\n", samples=samples_from_rows([]))
     found = run.read(tmp_path)
     assert len(found.samples) == found.usage.num_rows == len(found.journal) == 0
 
 
 def test_samples_alone_are_read_back(tmp_path: Path) -> None:
-    run.write_samples(tmp_path / "part.parquet", run.samples_from_rows(ROWS))
+    run.write_samples(tmp_path / "part.parquet", samples_from_rows(ROWS))
     assert run.read_samples(tmp_path / "part.parquet").operation.tolist() == [row[2] for row in ROWS]
 
 
 def test_views_of_samples_keep_what_they_say() -> None:
-    samples = run.samples_from_rows(ROWS)
+    samples = samples_from_rows(ROWS)
     assert samples.judged().request.tolist() == [1, 2, 3, 3, -1]
     assert samples.of("feed.read").outcome.tolist() == ["ok", "degraded"]
     assert samples.answered().status.tolist() == [200, 200, 201, 201]

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.operations import OPERATIONS
-from core.scenario import ScenarioError, explain, parse, read, units
+from core.scenario import ScenarioError, explain, parse, units
 from core.scenario.faults import KINDS, Timeout
+from records.scenarios import read
 
 ROOT = Path(__file__).parents[2] / "scenarios"
 NAMES = (

@@ -10,8 +10,9 @@ import pytest
 
 from core import arrivals, population, traffic
 from core.operations import JOURNEYS, OPERATIONS
-from core.scenario import Scenario, read
+from core.scenario import Scenario
 from core.traffic import ABOUT_A_PERSON, ABOUT_A_POST, NO_TARGET, VIRAL_POST
+from records.scenarios import read
 
 SMALL = Path(__file__).parents[2] / "scenarios" / "viral_post_small.yaml"
 

@@ -1,0 +1,42 @@
+"""A diff as plain data."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from planning.diff.study import Diff
+
+
+def record(diff: Diff) -> dict[str, Any]:
+    """The comparison as JSON."""
+    return {
+        "first": diff.names[0],
+        "second": diff.names[1],
+        "seed": diff.first.seed,
+        "commit": diff.commit,
+        "engine": diff.engine,
+        "calibration": diff.calibration,
+        "replications": diff.replications,
+        "correction": "holm",
+        "family": diff.family,
+        "enough": diff.enough,
+        "sentence": diff.sentence,
+        "settings": [{"field": field, "first": ours, "second": theirs} for field, ours, theirs in diff.settings],
+        "figures": [
+            {
+                "figure": each.figure,
+                "first": each.first,
+                "second": each.second,
+                "difference": each.difference.value,
+                "low": each.difference.low,
+                "high": each.difference.high,
+                "pairs": each.pairs,
+                "p": each.chance,
+                "p_holm": each.together,
+                "distinguishable": each.distinguishable,
+                "saved_ratio": each.saved_ratio if math.isfinite(each.saved_ratio) else None,
+            }
+            for each in diff.differences
+        ],
+    }

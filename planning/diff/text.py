@@ -1,0 +1,57 @@
+"""What the terminal prints of a diff."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from planning.diff.study import _SHOWN_MAX, PAGE_FILE, Diff
+from planning.studies import words
+from planning.studies.difference import PAIRS_MIN, Difference
+from present.tables import WIDTH, ends, table
+
+
+def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") -> str:
+    """The result for the terminal."""
+    right = f"seed {diff.first.seed}   {diff.commit}" + (f"   {took}" if took else "")
+    said = [ends(f"windtunnel diff {diff.names[0]} {diff.names[1]}", right), *_wrapped(diff.sentence)]
+    said += ["", "SETTINGS" if diff.settings else "SETTINGS  none differ"]
+    said += [f"  {field}: {ours or 'nothing'} → {theirs or 'nothing'}" for field, ours, theirs in diff.settings]
+    headline = dict.fromkeys(diff.headline)
+    noise = [each for each in diff.differences if not each.distinguishable and not each.same]
+    equal = [each for each in diff.differences if each.same]
+    sure = diff.told if show_all else diff.told[:_SHOWN_MAX]
+    shown = noise if show_all else [each for each in noise if each.figure in headline]
+    for title, rows, count in (("DIFFERENT", sure, len(diff.told)), ("NOT DISTINGUISHABLE", shown, len(noise))):
+        said += (
+            ["", *_figures(diff, title, rows)] if rows else ["", f"{title}  {count} figures (--all)"] if count else []
+        )
+        if 0 < len(rows) < count:
+            said.append(f"  … {count - len(rows)} more (--all)")
+    if equal:
+        said += ["", f"EQUAL  {len(equal)} figures, in every pair of replications"]
+    if not diff.differences:
+        said += ["", f"No figure is carried by {PAIRS_MIN} pairs of replications; simulate longer or more often."]
+    said += ["", *(line for note in diff.notes for line in _wrapped(note))]
+    said += [
+        f"{diff.replications} pairs of replications; durations of {diff.calibration}",
+        f"page    {folder / PAGE_FILE}",
+    ]
+    return "\n".join(said)
+
+
+def _figures(diff: Diff, title: str, found: Sequence[Difference]) -> list[str]:
+    body = [
+        [
+            f"  {words.name_of(each.figure)}",
+            *diff.values(each),
+            words.change(each.figure, each.difference),
+        ]
+        for each in found
+    ]
+    return table([title, "first", "second", "difference"], body)[0]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,46 @@
+"""What the terminal prints of a sweep."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from planning.studies import words
+from planning.sweep.study import PAGE_FILE, RECORD_FILE, Sweep
+from present.tables import WIDTH, ends, table
+
+
+def render(sweep: Sweep, folder: Path, *, show: Sequence[str] = (), took: str = "") -> str:
+    """The result for the terminal."""
+    chosen = list(dict.fromkeys([*show, *sweep.headline]))
+    fields = [axis.field.rpartition(".")[2] for axis in sweep.axes]
+    judged = any(place.held is not None for place in sweep.places)
+    head = [*(["", *fields] if judged else fields), *(words.name_of(figure) for figure in chosen)]
+    marks = {True: "✓", False: "✗", None: "·"}
+    body = [
+        [
+            *([marks[place.held]] if judged else []),
+            *(value for _, value in place.point.settings),
+            *(sweep.told(figure, place) for figure in chosen),
+        ]
+        for place in sweep.places
+    ]
+    lines, missing = table(head, body, texts=len(head) - len(chosen))
+    right = f"seed {sweep.scenario.seed}   {sweep.commit}" + (f"   {took}" if took else "")
+    said = [
+        ends(f"windtunnel sweep {sweep.scenario.name}", right),
+        *textwrap.wrap(sweep.sentence, WIDTH, break_long_words=False, break_on_hyphens=False),
+        "",
+        *lines,
+        "",
+        f"{sweep.replications} replications a setting, intervals of 95 %; durations of {sweep.calibration}"
+        if sweep.replications > 1
+        else f"one replication, so no intervals (--replications 5); durations of {sweep.calibration}",
+    ]
+    if sweep.limited:
+        said.append(words.time_limit(sweep.scenario))
+    if missing:
+        said.append(f"also    {', '.join(missing)}")
+    said += [f"files   {folder / 'sweep.csv'}, sweep.parquet, {RECORD_FILE}", f"page    {folder / PAGE_FILE}"]
+    return "\n".join(said)
