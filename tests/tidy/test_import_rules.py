@@ -13,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = (
-    "core", "records", "present", "services", "stack", "sim", "loadtest", "chaos", "planning", "lab", "dashboards", "cli",
+    "core", "records", "present", "services", "stack", "sim", "loadtest", "chaos", "planning", "lab", "dashboards",
+    "cli",
 )  # fmt: skip
 
 #: Name of a contract (its beginning) → the module that is spoilt, and the import that spoils it.

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = (
-    "core", "records", "present", "services", "stack", "sim", "loadtest", "chaos", "planning", "lab", "dashboards", "cli", "tests",
+    "core", "records", "present", "services", "stack", "sim", "loadtest", "chaos", "planning", "lab", "dashboards",
+    "cli", "tests",
 )  # fmt: skip
 LINES_MAX = 400
 #: A function lives with the noun it serves.
