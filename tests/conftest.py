@@ -20,6 +20,7 @@ from core import scenario, settings
 from core.names import Component, Server
 from core.scenario import Scenario
 from core.scenario.faults import Down
+from records import scenarios
 from stack import control
 
 # no test of this house depends on how fast the machine is
@@ -114,9 +115,9 @@ def data_folder() -> Iterator[Path]:
 def breakable(base: Path, target: Path) -> Scenario:
     """The scenario at ``base`` with every link of BREAKABLE proxied, written to ``target``."""
     faults = tuple(Down(at_seconds=1.0, for_seconds=1.0, link=link) for link in BREAKABLE)
-    made = replace(scenario.read(base), faults=faults)
+    made = replace(scenarios.read(base), faults=faults)
     target.write_text(scenario.explain(made), encoding="utf-8")
-    return scenario.read(target)
+    return scenarios.read(target)
 
 
 @pytest.fixture(scope="session")

@@ -135,7 +135,7 @@ JOBS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("engagement", "settle"): (IDLE,),
     ("fanout", "consume"): ("fanout.deliver", "post.delete"),
     ("fanout", "consume_batches"): ("graph.follow", "graph.unfollow"),
-    ("fanout", "tell_celebrities"): (IDLE,),
+    ("fanout", "publish_celebrities"): (IDLE,),
     ("feed", "consume_batches"): ("post.create", "post.delete", "media.process", "auth.signup"),
     ("feed", "look"): (IDLE,),
     ("graph", "consume_batches"): ("graph.follow", "graph.unfollow"),

@@ -11,10 +11,10 @@ import pytest
 from chaos import experiment, journal, steady_state
 from chaos.abort import AbortCondition, Seen
 from chaos.experiment import Word
-from core import scenario as scenarios
 from core.names import Outcome
 from core.run import Event, Samples, samples_from_rows
 from core.scenario import Scenario
+from records import scenarios
 
 DRILL = Path(__file__).parents[2] / "scenarios" / "drills" / "redis_slow.yaml"
 KEPT = {"like.add.acknowledged": 100, "like.add.found": 100, "like.add.lost": 0}

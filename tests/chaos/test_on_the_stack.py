@@ -20,15 +20,14 @@ from chaos import control, journal, ledger
 from core.names import Key
 from core.operations import API
 from core.scenario.faults import Kill, Latency
+from records import scenarios
 from stack.control import RunningStack
 
 pytestmark = pytest.mark.alone
 
 
 async def test_the_fault_of_the_scenario_acts_on_the_stacks_own_proxy(running_stack: RunningStack) -> None:
-    from core import scenario
-
-    read = scenario.read(Path(running_stack.state.scenario_path))
+    read = scenarios.read(Path(running_stack.state.scenario_path))
     drill = replace(
         read,
         faults=(Latency(at_seconds=1.0, for_seconds=1.0, link="feed_redis", latency_seconds=0.3, jitter_seconds=0.1),),
@@ -40,9 +39,8 @@ async def test_the_fault_of_the_scenario_acts_on_the_stacks_own_proxy(running_st
 
 
 async def test_a_killed_service_stays_dead_for_the_fault_and_comes_back(running_stack: RunningStack) -> None:
-    from core import scenario
 
-    read = scenario.read(Path(running_stack.state.scenario_path))
+    read = scenarios.read(Path(running_stack.state.scenario_path))
     drill = replace(read, faults=(Kill(at_seconds=1.0, for_seconds=2.0, process="feed"),))
     old = running_stack.refresh().processes["feed"]
     with control.start(drill, t0_unix=time.time() + 4.0, stack_data=running_stack.data) as warden:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from core.bounds import REQUESTS_UNDER_WAY_MAX
 from core.profile import Profile
 from core.scenario.intent import UNCERTAIN
 from planning.cost.prices import PriceBook
 from planning.plan.certainty.uncertainty import SAMPLES
 from planning.plan.queueing.latency import ERROR_RATIO
-from planning.plan.sizing.tiers import INFLIGHT_MAX, LOG_COPIES, MEMORY_RATIO
+from planning.plan.sizing.tiers import LOG_COPIES, MEMORY_RATIO
 from tests.planner import peers
 from tests.planner.peers import Answer
 
@@ -50,7 +51,7 @@ def test_constants_are_what_they_are_said_to_be() -> None:
     flat = " ".join(TEXT.split())
     assert f"± {ERROR_RATIO * 100:.0f} %" in flat
     assert f"{SAMPLES:,} base samples" in flat
-    assert f"places for requests ({INFLIGHT_MAX})" in flat
+    assert f"places for requests ({REQUESTS_UNDER_WAY_MAX})" in flat
     assert f"× {LOG_COPIES} copies kept" in flat
     assert f"{MEMORY_RATIO * 100:.0f} % of a node's memory" in flat
 

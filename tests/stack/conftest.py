@@ -18,6 +18,7 @@ from core import scenario
 from core.names import Server
 from core.operations import API
 from core.scenario.units import RateLimit
+from records import scenarios
 from stack import control, ports
 from tests.conftest import SCENARIO
 
@@ -43,7 +44,7 @@ class Behind:
 def gateway_alone(data_folder: Path) -> Iterator[control.RunningStack]:
     """HAProxy alone; feed's port is known, so that a server of ours can take it."""
     path = data_folder / "gateway.yaml"
-    read = scenario.read(SCENARIO)
+    read = scenarios.read(SCENARIO)
     limits = {"user.read": RateLimit(LIMIT, 60.0, "user"), "auth.login": RateLimit(LIMIT, 60.0, "ip")}
     system = replace(read.system, gateway=replace(read.system.gateway, limits=limits, origins=(ORIGIN,)))
     path.write_text(scenario.explain(replace(read, system=system)), encoding="utf-8")

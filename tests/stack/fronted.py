@@ -16,6 +16,7 @@ import botocore.config
 
 from core import scenario
 from core.names import Component, Server
+from records import scenarios
 from services.kit import failures_page
 from stack import control
 from tests.conftest import SCENARIO
@@ -112,7 +113,7 @@ async def answer_of(reader: asyncio.StreamReader, *, bodiless: bool, sent_all: b
 
 def up(folder: Path, name: str, *servers: Server, **asked: Any) -> control.RunningStack:
     path = folder / f"{name}.yaml"
-    read = scenario.read(SCENARIO)
+    read = scenarios.read(SCENARIO)
     system = replace(read.system, gateway=replace(read.system.gateway, origins=(ORIGIN,)))
     path.write_text(scenario.explain(replace(read, system=system)), encoding="utf-8")
     return control.up(path, folder / name, attached=True, services=False, servers=servers, **asked)

@@ -18,6 +18,7 @@ import pytest
 from core import scenario
 from core.names import Component, Server
 from core.scenario.faults import Down
+from records import scenarios
 from stack import control
 from stack.backing import varnish
 from tests.conftest import SCENARIO, Servers
@@ -30,12 +31,12 @@ _IMMUTABLE = "public, max-age=31536000, immutable"
 def cdn(data_folder: Path) -> Iterator[Servers]:
     """Object store and both tiers, with a link between shield and store that can be cut."""
     path = data_folder / "cdn.yaml"
-    read = scenario.read(SCENARIO)
+    read = scenarios.read(SCENARIO)
     faults = (Down(at_seconds=1, for_seconds=1, link="shield_objects"),)
     path.write_text(scenario.explain(replace(read, faults=faults)), encoding="utf-8")
     wanted = (Server.OBJECTS, Server.SHIELD, Server.EDGE, Server.TOXIPROXY)
     running = control.up(path, data_folder / "cdn", attached=True, services=False, servers=wanted)
-    yield Servers(running=running, scenario=scenario.read(path), scenario_path=path)
+    yield Servers(running=running, scenario=scenarios.read(path), scenario_path=path)
     running.stop(wipe=True)
 
 

@@ -15,6 +15,7 @@ from core import scenario
 from core.names import Server
 from core.operations import API
 from core.scenario.units import RateLimit
+from records import scenarios
 from stack import control
 from tests.conftest import SCENARIO
 
@@ -25,7 +26,7 @@ _QUOTA = 60
 def two_gateways(data_folder: Path) -> Iterator[control.RunningStack]:
     """Two instances of HAProxy, with nothing behind them."""
     path = data_folder / "two_gateways.yaml"
-    read = scenario.read(SCENARIO)
+    read = scenarios.read(SCENARIO)
     limits = {"feed.read": RateLimit(_QUOTA, 3600.0, "user")}
     system = replace(read.system, gateway=replace(read.system.gateway, instances=2, limits=limits))
     path.write_text(scenario.explain(replace(read, system=system)), encoding="utf-8")

@@ -22,6 +22,7 @@ from core.operations import API
 from core.policies import window
 from core.policies.balance import least_busy
 from core.scenario.units import RateLimit
+from records import scenarios
 from stack import control, ports, probe
 from stack.backing import haproxy
 from tests.conftest import SCENARIO
@@ -93,7 +94,7 @@ class Balanced:
 def gateway(data_folder: Path) -> Iterator[control.RunningStack]:
     """HAProxy alone, which looks for several instances of feed."""
     path = data_folder / "balanced.yaml"
-    read = scenario.read(SCENARIO)
+    read = scenarios.read(SCENARIO)
     system = read.system
     system = replace(
         system,

@@ -12,6 +12,7 @@ from core import scenario, settings
 from core.names import LINKS, USES, Component, Server
 from core.scenario import Scenario
 from core.scenario.faults import Down
+from records import scenarios
 from stack import ports
 from stack.backing import prometheus
 from stack.failure import StackFailure
@@ -32,7 +33,7 @@ _DATA = Path("/nowhere")
 
 def _with_links(*links: str) -> Scenario:
     faults = tuple(Down(at_seconds=1, for_seconds=1, link=link) for link in links)
-    return replace(scenario.read(SCENARIO), faults=faults)
+    return replace(scenarios.read(SCENARIO), faults=faults)
 
 
 def _planned(read: Scenario, **more: object) -> StackPlan:
@@ -41,7 +42,7 @@ def _planned(read: Scenario, **more: object) -> StackPlan:
 
 
 def test_the_same_input_gives_the_same_plan_and_touches_nothing() -> None:
-    read = scenario.read(SCENARIO)
+    read = scenarios.read(SCENARIO)
     assert _planned(read) == _planned(read)
     assert not _DATA.exists()
 

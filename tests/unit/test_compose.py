@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from core import scenario, settings
+from core import settings
 from core.names import Component, Server
 from core.scenario import Scenario
 from core.scenario.faults import Down
+from records import scenarios
 from stack import compose, container, keys
 from stack.failure import StackFailure
 from stack.keys import Secrets
@@ -26,7 +27,7 @@ _PUBLISHED = {name: Address(host="127.0.0.1", port=port) for name, port in conta
 
 
 def _scenario() -> Scenario:
-    return scenario.read(ROOT / compose.SCENARIO)
+    return scenarios.read(ROOT / compose.SCENARIO)
 
 
 def _planned(read: Scenario) -> StackPlan:

@@ -14,6 +14,7 @@ from core import ids, scenario
 from core.messages import FollowCreated, FollowDeleted, PostCreated, PostDeleted
 from core.names import Component, Key
 from core.policies.partition import partition_of
+from records import scenarios
 from services.fanout.events import FANOUT
 from services.kit import outbox
 from services.kit.config import MEMBER
@@ -39,7 +40,7 @@ COMPONENTS = (Component.AUTH, Component.GRAPH, Component.POSTS, Component.UPLOAD
 @pytest.fixture(scope="module")
 async def system(running: Running, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     """The module's components with a threshold of 3 followers, and of 1.5 on the way down."""
-    read = scenario.read(SCENARIO)
+    read = scenarios.read(SCENARIO)
     fanout = replace(read.system.fanout, threshold=3, hysteresis_ratio=0.5, batch=2)
     text = scenario.explain(replace(read, system=replace(read.system, fanout=fanout)))
     path: Path = tmp_path_factory.mktemp("fanout") / "scenario.yaml"

@@ -16,6 +16,7 @@ import pytest
 
 from core import ids, scenario
 from core.names import Component, Key
+from records import scenarios
 from services.feed.store.followed import POSTS_OF
 from services.kit.clock import now_ms
 from services.kit.stores.postgres import SHARDS, Shards, schema
@@ -42,7 +43,7 @@ CURSOR_MAX = 1024
 
 @pytest.fixture(scope="module")
 async def system(running: Running, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
-    read = scenario.read(SCENARIO)
+    read = scenarios.read(SCENARIO)
     fanout = replace(read.system.fanout, threshold=3, hysteresis_ratio=0.5, depth=DEPTH)
     text = scenario.explain(replace(read, system=replace(read.system, fanout=fanout)))
     path: Path = tmp_path_factory.mktemp("whole") / "scenario.yaml"

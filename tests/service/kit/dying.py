@@ -24,7 +24,9 @@ def note(heard: Path, line: str) -> None:
 
 
 async def main(told: settings.ProcessSettings, heard: Path) -> None:
-    consumer.SESSION_MS = 6_000  # the least that the broker takes: each death is followed by as much waiting
+    consumer.CONSUMER_SESSION_SECONDS = (
+        6.0  # the least that the broker takes: each death is followed by as much waiting
+    )
     app = application(told, told.members[0])
 
     async def hear(event: CommentCreated) -> None:

@@ -15,6 +15,7 @@ from core import scenario, settings
 from core.failures import NotFound, Unavailable
 from core.names import Component
 from core.policies.retry import TOKENS_MAX, RetryBudget, RetryPolicy, may_retry
+from records import scenarios
 from services.kit.stores.objects import OBJECTS, Objects
 from tests.conftest import Servers
 from tests.service.conftest import SCENARIO, Running
@@ -115,7 +116,7 @@ async def test_a_store_that_stays_ill_is_tried_as_often_as_the_shared_budget_all
 async def test_a_service_tries_as_often_as_its_scenario_says(
     running: Running, servers: Servers, tmp_path: Path, attempts: int
 ) -> None:
-    read = scenario.read(SCENARIO)
+    read = scenarios.read(SCENARIO)
     retry = replace(read.system.retry, attempts=attempts, backoff_seconds=0.001)
     path = tmp_path / "scenario.yaml"
     path.write_text(scenario.explain(replace(read, system=replace(read.system, retry=retry))), encoding="utf-8")
