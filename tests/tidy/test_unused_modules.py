@@ -15,6 +15,7 @@ ENTRIES = {
     "dashboards.launch": "python -m, by windtunnel dashboard",
     "loadtest.drive": "python -m, by lab.load",
     "loadtest.locustfile": "locust -f, by hand",
+    "sim.network": "whoever writes a model of their own (docs/MODEL.md)",
     "stack.compose": "python -m, writes docker-compose.yml",
 }
 #: Their modules are loaded by the name of a command and of a service.
