@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from core import operations
 from core.operations import API
 
 #: Pages of a list that are read before something is not in it.
@@ -123,12 +124,12 @@ def _without(status: int) -> Found:
 
 #: Operations whose acknowledgements can be checked, and how.
 CHECKS: Final[dict[str, Callable[[Asked], Awaitable[Found]]]] = {
-    "like.add": liked,
-    "like.remove": not_liked,
-    "post.create": posted,
-    "comment.add": commented,
-    "media.complete": uploaded,
-    "media.delete": photo_deleted,
-    "post.delete": post_deleted,
-    "story.delete": story_deleted,
+    operations.LIKE_ADD: liked,
+    operations.LIKE_REMOVE: not_liked,
+    operations.POST_CREATE: posted,
+    operations.COMMENT_ADD: commented,
+    operations.MEDIA_COMPLETE: uploaded,
+    operations.MEDIA_DELETE: photo_deleted,
+    operations.POST_DELETE: post_deleted,
+    operations.STORY_DELETE: story_deleted,
 }

@@ -11,7 +11,7 @@ from core.scenario.model import Scenario
 Ints = npt.NDArray[np.int64]
 
 
-def of(scenario: Scenario) -> Ints:
+def home_regions(scenario: Scenario) -> Ints:
     """Place of every person's home region in the scenario's order."""
     people, regions = scenario.population.people, scenario.system.regions
     if len(regions) == 1:

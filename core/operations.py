@@ -11,6 +11,44 @@ from typing import Final
 from core.names import Component, Server
 
 API: Final = "/api/v1"
+#: Names of operations, in the order of `OPERATIONS`. Code outside core names an operation by these.
+AUTH_SIGNUP: Final = "auth.signup"
+AUTH_LOGIN: Final = "auth.login"
+USER_READ: Final = "user.read"
+GRAPH_FOLLOW: Final = "graph.follow"
+GRAPH_UNFOLLOW: Final = "graph.unfollow"
+GRAPH_FOLLOWERS: Final = "graph.followers"
+GRAPH_FOLLOWING: Final = "graph.following"
+MEDIA_CREATE: Final = "media.create"
+MEDIA_COMPLETE: Final = "media.complete"
+MEDIA_READ: Final = "media.read"
+MEDIA_DELETE: Final = "media.delete"
+OBJECT_PUT: Final = "object.put"
+IMAGE_READ: Final = "image.read"
+POST_CREATE: Final = "post.create"
+POST_READ: Final = "post.read"
+POST_DELETE: Final = "post.delete"
+USER_POSTS: Final = "user.posts"
+FEED_READ: Final = "feed.read"
+LIKE_ADD: Final = "like.add"
+LIKE_REMOVE: Final = "like.remove"
+COMMENT_ADD: Final = "comment.add"
+COMMENT_LIST: Final = "comment.list"
+STORY_CREATE: Final = "story.create"
+STORY_TRAY: Final = "story.tray"
+STORY_DELETE: Final = "story.delete"
+STORY_SEEN: Final = "story.seen"
+SEARCH_USERS: Final = "search.users"
+SEARCH_HASHTAGS: Final = "search.hashtags"
+#: Names of acts of several operations (`JOURNEYS`).
+MEDIA_UPLOAD: Final = "media.upload"
+POST_WITHDRAW: Final = "post.withdraw"
+STORY_WITHDRAW: Final = "story.withdraw"
+MEDIA_WITHDRAW: Final = "media.withdraw"
+#: Names of work that no client waits for (`BACKGROUND`).
+MEDIA_PROCESS: Final = "media.process"
+MEDIA_REMOVE: Final = "media.remove"
+FANOUT_DELIVER: Final = "fanout.deliver"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +96,7 @@ def _operation(
 
 _ALL: Final = (
     _operation(
-        "auth.signup",
+        AUTH_SIGNUP,
         "POST /auth/signup",
         Component.AUTH,
         "parse hash write present",
@@ -66,14 +104,14 @@ _ALL: Final = (
         status=201,
         made="/users/{user.id}",
     ),
-    _operation("auth.login", "POST /auth/login", Component.AUTH, "parse load hash present", signed_in=False),
-    _operation("user.read", "GET /users/{user_id}", Component.GRAPH, "load present"),
-    _operation("graph.follow", "PUT /users/{user_id}/follow", Component.GRAPH, "load write present"),
-    _operation("graph.unfollow", "DELETE /users/{user_id}/follow", Component.GRAPH, "write present"),
-    _operation("graph.followers", "GET /users/{user_id}/followers", Component.GRAPH, "load present"),
-    _operation("graph.following", "GET /users/{user_id}/following", Component.GRAPH, "load present"),
+    _operation(AUTH_LOGIN, "POST /auth/login", Component.AUTH, "parse load hash present", signed_in=False),
+    _operation(USER_READ, "GET /users/{user_id}", Component.GRAPH, "load present"),
+    _operation(GRAPH_FOLLOW, "PUT /users/{user_id}/follow", Component.GRAPH, "load write present"),
+    _operation(GRAPH_UNFOLLOW, "DELETE /users/{user_id}/follow", Component.GRAPH, "write present"),
+    _operation(GRAPH_FOLLOWERS, "GET /users/{user_id}/followers", Component.GRAPH, "load present"),
+    _operation(GRAPH_FOLLOWING, "GET /users/{user_id}/following", Component.GRAPH, "load present"),
     _operation(
-        "media.create",
+        MEDIA_CREATE,
         "POST /media",
         Component.UPLOAD,
         "parse write present",
@@ -82,14 +120,14 @@ _ALL: Final = (
         made="/media/{media.id}",
     ),
     _operation(
-        "media.complete", "POST /media/{media_id}/complete", Component.UPLOAD, "load verify write present", status=202
+        MEDIA_COMPLETE, "POST /media/{media_id}/complete", Component.UPLOAD, "load verify write present", status=202
     ),
-    _operation("media.read", "GET /media/{media_id}", Component.UPLOAD, "load present"),
-    _operation("media.delete", "DELETE /media/{media_id}", Component.UPLOAD, "load write present", status=204),
-    _operation("object.put", "PUT /{key}", Server.OBJECTS, "store", signed_in=False),
-    _operation("image.read", "GET /{key}", Server.EDGE, "lookup", signed_in=False),
+    _operation(MEDIA_READ, "GET /media/{media_id}", Component.UPLOAD, "load present"),
+    _operation(MEDIA_DELETE, "DELETE /media/{media_id}", Component.UPLOAD, "load write present", status=204),
+    _operation(OBJECT_PUT, "PUT /{key}", Server.OBJECTS, "store", signed_in=False),
+    _operation(IMAGE_READ, "GET /{key}", Server.EDGE, "lookup", signed_in=False),
     _operation(
-        "post.create",
+        POST_CREATE,
         "POST /posts",
         Component.POSTS,
         "parse load write present",
@@ -97,15 +135,15 @@ _ALL: Final = (
         status=201,
         made="/posts/{post.id}",
     ),
-    _operation("post.read", "GET /posts/{post_id}", Component.POSTS, "load present"),
-    _operation("post.delete", "DELETE /posts/{post_id}", Component.POSTS, "write present", status=204),
-    _operation("user.posts", "GET /users/{user_id}/posts", Component.POSTS, "load present"),
+    _operation(POST_READ, "GET /posts/{post_id}", Component.POSTS, "load present"),
+    _operation(POST_DELETE, "DELETE /posts/{post_id}", Component.POSTS, "write present", status=204),
+    _operation(USER_POSTS, "GET /users/{user_id}/posts", Component.POSTS, "load present"),
     # every first page opens a session with a cursor of its own, so no two are alike
-    _operation("feed.read", "GET /feed", Component.FEED, "skeleton hydrate rules present", validated=False),
-    _operation("like.add", "PUT /posts/{post_id}/like", Component.ENGAGEMENT, "write count present"),
-    _operation("like.remove", "DELETE /posts/{post_id}/like", Component.ENGAGEMENT, "write count present"),
+    _operation(FEED_READ, "GET /feed", Component.FEED, "skeleton hydrate rules present", validated=False),
+    _operation(LIKE_ADD, "PUT /posts/{post_id}/like", Component.ENGAGEMENT, "write count present"),
+    _operation(LIKE_REMOVE, "DELETE /posts/{post_id}/like", Component.ENGAGEMENT, "write count present"),
     _operation(
-        "comment.add",
+        COMMENT_ADD,
         "POST /posts/{post_id}/comments",
         Component.ENGAGEMENT,
         "parse write count present",
@@ -113,9 +151,9 @@ _ALL: Final = (
         status=201,
         made="/posts/{post_id}/comments#{comment.id}",  # a comment is read in its list only
     ),
-    _operation("comment.list", "GET /posts/{post_id}/comments", Component.ENGAGEMENT, "load present"),
+    _operation(COMMENT_LIST, "GET /posts/{post_id}/comments", Component.ENGAGEMENT, "load present"),
     _operation(
-        "story.create",
+        STORY_CREATE,
         "POST /stories",
         Component.STORIES,
         "parse load write present",
@@ -123,33 +161,31 @@ _ALL: Final = (
         status=201,
         made="/stories/tray#{story.id}",  # a story is read in the tray only
     ),
-    _operation("story.tray", "GET /stories/tray", Component.STORIES, "load rules present"),
-    _operation("story.delete", "DELETE /stories/{story_id}", Component.STORIES, "write present", status=204),
-    _operation("story.seen", "PUT /stories/{story_id}/seen", Component.STORIES, "write present", status=204),
-    _operation("search.users", "GET /search/users", Component.SEARCH, "query present"),
-    _operation("search.hashtags", "GET /search/hashtags", Component.SEARCH, "query present"),
+    _operation(STORY_TRAY, "GET /stories/tray", Component.STORIES, "load rules present"),
+    _operation(STORY_DELETE, "DELETE /stories/{story_id}", Component.STORIES, "write present", status=204),
+    _operation(STORY_SEEN, "PUT /stories/{story_id}/seen", Component.STORIES, "write present", status=204),
+    _operation(SEARCH_USERS, "GET /search/users", Component.SEARCH, "query present"),
+    _operation(SEARCH_HASHTAGS, "GET /search/hashtags", Component.SEARCH, "query present"),
 )
 
 OPERATIONS: Final[dict[str, Operation]] = {operation.name: operation for operation in _ALL}
 
 #: What one user act is made of, in order. A scenario's mix may name an act; samples are recorded per operation.
 JOURNEYS: Final[dict[str, tuple[str, ...]]] = {
-    "media.upload": ("media.create", "object.put", "media.complete", "post.create"),
-    "post.withdraw": ("media.create", "object.put", "media.complete", "post.create", "post.delete"),
-    "story.withdraw": ("media.create", "object.put", "media.complete", "story.create", "story.delete"),
-    "media.withdraw": ("media.create", "object.put", "media.complete", "media.delete"),
+    MEDIA_UPLOAD: (MEDIA_CREATE, OBJECT_PUT, MEDIA_COMPLETE, POST_CREATE),
+    POST_WITHDRAW: (MEDIA_CREATE, OBJECT_PUT, MEDIA_COMPLETE, POST_CREATE, POST_DELETE),
+    STORY_WITHDRAW: (MEDIA_CREATE, OBJECT_PUT, MEDIA_COMPLETE, STORY_CREATE, STORY_DELETE),
+    MEDIA_WITHDRAW: (MEDIA_CREATE, OBJECT_PUT, MEDIA_COMPLETE, MEDIA_DELETE),
 }
 
 #: Operations that make no sense by themselves: they need what an operation before them made.
-ONLY_WITHIN_A_JOURNEY: Final = frozenset(
-    {"object.put", "media.complete", "media.delete", "post.delete", "story.delete"}
-)
+ONLY_WITHIN_A_JOURNEY: Final = frozenset({OBJECT_PUT, MEDIA_COMPLETE, MEDIA_DELETE, POST_DELETE, STORY_DELETE})
 
 #: Work that no client waits for, and the component that does it.
 BACKGROUND: Final[dict[str, Component]] = {
-    "media.process": Component.MEDIA,
-    "media.remove": Component.MEDIA,
-    "fanout.deliver": Component.FANOUT,
+    MEDIA_PROCESS: Component.MEDIA,
+    MEDIA_REMOVE: Component.MEDIA,
+    FANOUT_DELIVER: Component.FANOUT,
 }
 
 

@@ -104,7 +104,7 @@ class Population:
         return factor, self.stream.bits(person, 1) % others
 
 
-def of(scenario: Scenario) -> Population:
+def draw_population(scenario: Scenario) -> Population:
     """The people of ``scenario``."""
     settings = scenario.population
     return Population(

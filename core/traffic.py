@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from core import arrivals, diurnal, streams
 from core import population as population_of
-from core.homes import of as homes_of
+from core.homes import home_regions
 from core.operations import JOURNEYS, OPERATIONS
 from core.scenario.model import Scenario
 
@@ -75,7 +75,7 @@ class Schedule:
         return len(self.at_seconds)
 
 
-def of(scenario: Scenario, *, seed: int | None = None) -> Schedule:
+def draw_schedule(scenario: Scenario, *, seed: int | None = None) -> Schedule:
     """Draw the whole schedule of ``scenario``; with a ``seed`` of its own, another one of the same people."""
     return next(windows(scenario, seed=seed))
 
@@ -83,7 +83,7 @@ def of(scenario: Scenario, *, seed: int | None = None) -> Schedule:
 def windows(scenario: Scenario, *, size: int | None = None, seed: int | None = None) -> Iterator[Schedule]:
     """The same schedule window by window, each of about ``size`` requests, or all in one; there is one at least."""
     size = size or _ALL
-    people, load, homes = population_of.of(scenario), scenario.traffic, _homes(scenario)
+    people, load, homes = population_of.draw_population(scenario), scenario.traffic, _homes(scenario)
     if seed is not None:
         scenario = replace(scenario, seed=seed)
     acts = tuple(name for name in (*OPERATIONS, *JOURNEYS) if name in _acts_of(scenario))
@@ -122,7 +122,7 @@ def _acts_of(scenario: Scenario) -> set[str]:
 def _homes(scenario: Scenario) -> Ints | None:
     """Home regions of all people, where it matters for who acts when."""
     several = len(scenario.system.regions) > 1
-    return homes_of(scenario) if several and scenario.traffic.arrivals == "diurnal" else None
+    return home_regions(scenario) if several and scenario.traffic.arrivals == "diurnal" else None
 
 
 class _Chooser:

@@ -157,7 +157,7 @@ def _profile(
     wires: tuple[Wire, ...],
     flush: wire.Spread,
 ) -> Profile:
-    people = population.of(scenario)
+    people = population.draw_population(scenario)
     followers = people.follower_counts[: people.posters]
     pulled = followers[followers >= scenario.system.fanout.threshold]
     timelines = float(followers.sum() - pulled.sum()) / people.posters  # for a post of anybody's

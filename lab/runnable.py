@@ -47,7 +47,7 @@ def check_for_run(path: Path, scenario: Scenario, profile: Profile) -> None:
 
     check_for_stack(path, scenario)
     try:
-        plan.of(scenario)
+        plan.make_plan(scenario)
     except plan.PlanError as error:
         raise UserError(
             f"{path}: the load generator cannot send this traffic: {error}; the model can: windtunnel simulate {path}"

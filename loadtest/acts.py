@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from core import operations
 from core.names import DEGRADED_HEADER, IDEMPOTENCY_HEADER, Outcome
 from core.operations import API, OPERATIONS
 from core.population import Population
@@ -104,15 +105,15 @@ class Acts:
     def instead(self, number: int, name: str) -> Act:
         """The act ``name`` by the person of request ``number`` about the target of that request."""
         person, target = int(self.schedule.person[number]), int(self.schedule.target[number])
-        if name == "media.upload":
+        if name == operations.MEDIA_UPLOAD:
             return self._upload(number, person)
-        if name == "post.withdraw":
+        if name == operations.POST_WITHDRAW:
             return self._withdraw_post(number, person)
-        if name == "story.withdraw":
+        if name == operations.STORY_WITHDRAW:
             return self._withdraw_story(number, person)
-        if name == "media.withdraw":
+        if name == operations.MEDIA_WITHDRAW:
             return self._withdraw_media(number, person)
-        if name == "story.seen":
+        if name == operations.STORY_SEEN:
             return _single(self._story_seen(number, person))
         return _single(self._request(name, number, person, target))
 
@@ -133,23 +134,23 @@ class Acts:
     def _request(self, name: str, number: int, person: int, target: int) -> Request:
         method, path = OPERATIONS[name].method, API + OPERATIONS[name].path
         headers = self._signed_in(person)
-        if "{post_id}" in path or name == "image.read":
+        if "{post_id}" in path or name == operations.IMAGE_READ:
             return self._about_a_post(name, number, person, self._post(target))
         if "{user_id}" in path:
             other = target if target != person else (person + 1) % len(self.seeded.people)
             path = path.replace("{user_id}", self.seeded.people[other].user_id)
             return Request(operation=name, method=method, path=path, headers=headers)
-        if name == "feed.read":
+        if name == operations.FEED_READ:
             return Request(
                 operation=name, method=method, path=f"{path}?limit={self.scenario.system.feed.page}", headers=headers
             )
-        if name == "search.users":
+        if name == operations.SEARCH_USERS:
             prefix = self.seeded.people[target].username[:-2]
             return Request(operation=name, method=method, path=f"{path}?q={prefix}&limit=20", headers=headers)
-        if name == "search.hashtags":
+        if name == operations.SEARCH_HASHTAGS:
             return Request(operation=name, method=method, path=f"{path}?q={HASHTAGS[number % len(HASHTAGS)][:3]}",
                            headers=headers)  # fmt: skip
-        if name in ("auth.signup", "auth.login"):
+        if name in (operations.AUTH_SIGNUP, operations.AUTH_LOGIN):
             return self._credentials(name, number, person)
         if name in BY_A_POSTER:
             return self._by_a_poster(name, number, person)
@@ -157,14 +158,16 @@ class Acts:
 
     def _about_a_post(self, name: str, number: int, person: int, post: Post) -> Request:
         operation = OPERATIONS[name]
-        if name == "image.read":
+        if name == operations.IMAGE_READ:
             _, path = address.target(post.image_url)
             return Request(operation=name, method="GET", path=path, target=Target.MEDIA)
         path = API + operation.path.replace("{post_id}", post.post_id)
         claim = (
-            self._claim(person, post_id=post.post_id) if name in ("like.add", "like.remove", "comment.add") else None
+            self._claim(person, post_id=post.post_id)
+            if name in (operations.LIKE_ADD, operations.LIKE_REMOVE, operations.COMMENT_ADD)
+            else None
         )
-        if name == "comment.add":
+        if name == operations.COMMENT_ADD:
             return Request(
                 operation=name,
                 method=operation.method,
@@ -177,7 +180,9 @@ class Acts:
         return Request(operation=name, method=operation.method, path=path, headers=self._signed_in(person), claim=claim)
 
     def _credentials(self, name: str, number: int, person: int) -> Request:
-        username = f"load_{self.nonce}_{number}" if name == "auth.signup" else self.seeded.people[person].username
+        username = (
+            f"load_{self.nonce}_{number}" if name == operations.AUTH_SIGNUP else self.seeded.people[person].username
+        )
         password = self.people.password(person)
         return Request(
             operation=name,
@@ -190,16 +195,16 @@ class Acts:
 
     def _by_a_poster(self, name: str, number: int, person: int) -> Request:
         post = self._post_of(person)
-        if name == "media.read":
+        if name == operations.MEDIA_READ:
             return Request(
                 operation=name,
                 method="GET",
                 path=f"{API}/media/{post.media_id}",
                 headers=self._signed_in(post.person),
             )
-        if name == "post.create":
+        if name == operations.POST_CREATE:
             return self._post_create(post.person, post.media_id, f"Again {number} #load", f"{number}")
-        if name == "story.create":
+        if name == operations.STORY_CREATE:
             return self._story_create(post.person, post.media_id, f"{number}")
         return self._media_create(post.person, len(self._photo(number)), f"{number}")
 
@@ -218,7 +223,7 @@ class Acts:
         answer = yield replace(made, claim=None)
         post_id = answer.at("post", "id")
         if answer.outcome is Outcome.OK and isinstance(post_id, str):
-            yield self._delete("post.delete", person, post_id=post_id, media_id=media_id)
+            yield self._delete(operations.POST_DELETE, person, post_id=post_id, media_id=media_id)
 
     def _withdraw_story(self, number: int, person: int) -> Act:
         """Upload a new photo, tell a story of it, and take the story down. The ledger keeps the end of it alone."""
@@ -228,13 +233,13 @@ class Acts:
         answer = yield replace(self._story_create(person, media_id, f"{number}.3"), claim=None)
         story_id = answer.at("story", "id")
         if answer.outcome is Outcome.OK and isinstance(story_id, str):
-            yield self._delete("story.delete", person, story_id=story_id, media_id=media_id)
+            yield self._delete(operations.STORY_DELETE, person, story_id=story_id, media_id=media_id)
 
     def _withdraw_media(self, number: int, person: int) -> Act:
         """Upload a new photo and delete it. The ledger keeps the end of it alone."""
         media_id = yield from self._put(number, person, in_ledger=False)
         if media_id is not None:
-            yield self._delete("media.delete", person, media_id=media_id)
+            yield self._delete(operations.MEDIA_DELETE, person, media_id=media_id)
 
     def _delete(self, name: str, person: int, **names: str) -> Request:
         path = API + OPERATIONS[name].path.format(**names)
@@ -256,7 +261,7 @@ class Acts:
         headers = answer.at("upload", "headers")
         store, path = address.target(url)
         answer = yield Request(
-            operation="object.put",
+            operation=operations.OBJECT_PUT,
             method="PUT",
             path=path,
             target=Target.OBJECTS,
@@ -267,7 +272,7 @@ class Acts:
         if answer.outcome is not Outcome.OK:
             return None
         answer = yield Request(
-            operation="media.complete",
+            operation=operations.MEDIA_COMPLETE,
             method="POST",
             path=f"{API}/media/{media_id}/complete",
             headers={**self._signed_in(person), **_JSON},
@@ -278,7 +283,7 @@ class Acts:
 
     def _media_create(self, person: int, size_bytes: int, key: str) -> Request:
         return Request(
-            operation="media.create",
+            operation=operations.MEDIA_CREATE,
             method="POST",
             path=f"{API}/media",
             headers={**self._signed_in(person), **_JSON, **self._once(key)},
@@ -287,7 +292,7 @@ class Acts:
 
     def _post_create(self, person: int, media_id: str, caption: str, key: str) -> Request:
         return Request(
-            operation="post.create",
+            operation=operations.POST_CREATE,
             method="POST",
             path=f"{API}/posts",
             headers={**self._signed_in(person), **_JSON, **self._once(key)},
@@ -298,7 +303,7 @@ class Acts:
 
     def _story_create(self, person: int, media_id: str, key: str) -> Request:
         return Request(
-            operation="story.create",
+            operation=operations.STORY_CREATE,
             method="POST",
             path=f"{API}/stories",
             headers={**self._signed_in(person), **_JSON, **self._once(key)},
@@ -311,7 +316,7 @@ class Acts:
         stories = self.seeded.stories
         story = stories[number % len(stories)]
         return Request(
-            operation="story.seen",
+            operation=operations.STORY_SEEN,
             method="PUT",
             path=f"{API}/stories/{story.story_id}/seen",
             headers=self._signed_in(person),

@@ -14,6 +14,7 @@ from typing import Final
 import gevent
 from gevent.pool import Pool
 
+from core import operations
 from core.names import Outcome, PhotoState
 from core.operations import ONLY_WITHIN_A_JOURNEY
 from loadtest.acts import Acts, Answer, Request, Target
@@ -23,13 +24,17 @@ from loadtest.session import Session
 from loadtest.wire import Connections
 
 #: What is done before an operation, by the same person about the same thing.
-BEFORE: Final = {"like.remove": "like.add", "graph.unfollow": "graph.follow", "comment.list": "comment.add"}
+BEFORE: Final = {
+    operations.LIKE_REMOVE: operations.LIKE_ADD,
+    operations.GRAPH_UNFOLLOW: operations.GRAPH_FOLLOW,
+    operations.COMMENT_LIST: operations.COMMENT_ADD,
+}
 _AT_ONCE: Final = 8
 _PROCESSED_SECONDS_MAX: Final = 120.0  # from the last upload until all photos have been rendered
 _LOOK_SECONDS: Final = 0.1
 
 
-def of(session: Session, operation: str) -> dict[int, Request]:
+def requests_ahead(session: Session, operation: str) -> dict[int, Request]:
     """What is left to send, by number of the request; empty where nothing has to be there before ``operation``.
 
     Raises PlanError where something could not be made.
@@ -94,9 +99,11 @@ class _Made:
         if answer.outcome is not Outcome.OK:
             self.trouble[f"{request.operation} {answer.outcome} ({answer.status})"] += 1
             return None
-        if request.operation == "media.complete":
+        if request.operation == operations.MEDIA_COMPLETE:
             path = request.path.removesuffix("/complete")
-            self._photos.append(Request(operation="media.read", method="GET", path=path, headers=request.headers))
+            self._photos.append(
+                Request(operation=operations.MEDIA_READ, method="GET", path=path, headers=request.headers)
+            )
         return answer
 
     def _exchange(self, request: Request) -> Answer:

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         cores = tuple(int(core) for core in arguments.cores.split(",")) if arguments.cores else ()
         settle(cores, urgent=session.spin)
         if arguments.only_operation is not None:
-            session = dataclasses.replace(session, ahead=ahead.of(session, arguments.only_operation))
+            session = dataclasses.replace(session, ahead=ahead.requests_ahead(session, arguments.only_operation))
         total = len(session.share())
         t0_unix_ns = session.t0_unix_ns(arguments.t0_unix, lead_seconds=arguments.lead)
     except (ValueError, OSError) as error:

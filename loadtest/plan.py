@@ -51,7 +51,7 @@ class Plan:
         return self.worker == 0 and self.schedule.viral_author is not None
 
 
-def of(
+def make_plan(
     scenario: Scenario,
     *,
     worker: int = 0,
@@ -72,7 +72,7 @@ def of(
         raise PlanError(f"traffic of {span:g} s: at most {DURATION_MAX_SECONDS:g} s")
     if span * scenario.traffic.rate_per_second > REQUESTS_MAX:
         raise PlanError(f"{span * scenario.traffic.rate_per_second:,.0f} requests: at most {REQUESTS_MAX:,}")
-    schedule = traffic.of(scenario, seed=seed)
+    schedule = traffic.draw_schedule(scenario, seed=seed)
     if people:
         if not 0 <= min(people) <= max(people) < scenario.population.people:
             raise PlanError(f"people {min(people)} to {max(people)}: expected 0 to {scenario.population.people - 1}")

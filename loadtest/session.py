@@ -70,14 +70,16 @@ class Session:
 
     def share(self, *, worker: int = 0, worker_count: int = 1) -> plan.Plan:
         """The share of one process; raises `loadtest.plan.PlanError`."""
-        return plan.of(self.scenario, worker=worker, worker_count=worker_count, seed=self.seed, people=self.people)
+        return plan.make_plan(
+            self.scenario, worker=worker, worker_count=worker_count, seed=self.seed, people=self.people
+        )
 
     def acts(self, share: plan.Plan, *, nonce: str) -> Acts:
         """What the requests of ``share`` say."""
         return Acts(
             scenario=self.scenario,
             schedule=share.schedule,
-            people=population.of(self.scenario),
+            people=population.draw_population(self.scenario),
             seeded=self.seeded,
             nonce=nonce,
             ahead=self.ahead,

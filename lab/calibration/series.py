@@ -180,7 +180,7 @@ def planned(scenario: Scenario, *, point_seconds: float = POINT_SECONDS) -> tupl
 
 def authors(scenario: Scenario) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Authors whom the fewest follow, and those whom the most do whose posts are pushed all the same."""
-    people = population.of(scenario)
+    people = population.draw_population(scenario)
     followers = people.follower_counts[: people.posters]
     pushed = np.flatnonzero(
         followers < scenario.system.fanout.threshold * (1.0 - scenario.system.fanout.hysteresis_ratio)
@@ -197,4 +197,4 @@ def authors(scenario: Scenario) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def timelines(scenario: Scenario, people: tuple[int, ...]) -> float:
     """Timelines written for a post of one of these authors, in the mean."""
-    return float(population.of(scenario).follower_counts[list(people)].mean())
+    return float(population.draw_population(scenario).follower_counts[list(people)].mean())

@@ -65,7 +65,7 @@ async def _until_stopped(work: Awaitable[None]) -> int:
 
 async def _seed(scenario: Scenario, gateway: address.Address, out: Path) -> None:
     async with connected(gateway) as api:
-        new = world.of(scenario, api)
+        new = world.empty_world(scenario, api)
         await _timed(new, "people", new.sign_up)
         await _timed(new, "find", new.find_posts)
 

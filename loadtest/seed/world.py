@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from core import population
+from core import operations, population
 from core.operations import OPERATIONS
 from core.scenario import Scenario
 from core.streams import named
@@ -177,7 +177,7 @@ class World:
         count = self._counter("first reads", len(self.people))
 
         async def one(person: int) -> None:
-            for name in ("feed.read", "story.tray"):
+            for name in (operations.FEED_READ, operations.STORY_TRAY):
                 await self.api.call("GET", OPERATIONS[name].path, token=self.people[person].token)
             count()
 
@@ -247,8 +247,8 @@ class Counter:
             progress.tell(self._phase, self._done, self._total)
 
 
-def of(scenario: Scenario, api: Api) -> World:
+def empty_world(scenario: Scenario, api: Api) -> World:
     """An empty world of ``scenario``; raises SeedError when it is too large to be made one by one."""
     if scenario.population.people > PEOPLE_MAX:
         raise SeedError(f"{scenario.population.people:,} people: seeding makes at most {PEOPLE_MAX:,}")
-    return World(scenario=scenario, api=api, people_of=population.of(scenario))
+    return World(scenario=scenario, api=api, people_of=population.draw_population(scenario))

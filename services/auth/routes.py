@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from core import tokens
+from core import operations, tokens
 from core.failures import Conflict, FieldError, Invalid, Overloaded, Unauthenticated
 from core.messages import UserCreated
 from core.names import CLIENT_HEADER
@@ -169,6 +169,6 @@ def use_passwords(app: web.Application) -> None:
 
 
 ROUTES: Final = (
-    route("auth.signup", sign_up, body=SignUp, answer=Session, refuses=(Conflict,)),
-    route("auth.login", login, body=Login, answer=Session, refuses=(Unauthenticated,)),
+    route(operations.AUTH_SIGNUP, sign_up, body=SignUp, answer=Session, refuses=(Conflict,)),
+    route(operations.AUTH_LOGIN, login, body=Login, answer=Session, refuses=(Unauthenticated,)),
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 from aiohttp import web
 
-from core import ids
+from core import ids, operations
 from core.failures import Unauthenticated
 from core.messages import CommentCreated
 from services.engagement import rules
@@ -137,8 +137,8 @@ def _item(comment_id: int, post_id: int, author: Person, text: str) -> CommentIt
 
 
 ROUTES: Final = (
-    route("like.add", add_like, answer=LikeAnswer),
-    route("like.remove", remove_like, answer=LikeAnswer),
-    route("comment.add", add_comment, body=NewComment, answer=CommentAnswer),
-    route("comment.list", list_comments, query=pages.PageQuery, answer=pages.Page[CommentItem]),
+    route(operations.LIKE_ADD, add_like, answer=LikeAnswer),
+    route(operations.LIKE_REMOVE, remove_like, answer=LikeAnswer),
+    route(operations.COMMENT_ADD, add_comment, body=NewComment, answer=CommentAnswer),
+    route(operations.COMMENT_LIST, list_comments, query=pages.PageQuery, answer=pages.Page[CommentItem]),
 )

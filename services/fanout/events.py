@@ -21,6 +21,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from core import operations
 from core.failures import Failure
 from core.messages import FollowCreated, FollowDeleted, PostCreated, PostDeleted
 from core.names import Outcome
@@ -34,7 +35,7 @@ from services.kit.locks import Locks
 from services.kit.metrics import Metrics
 from services.kit.stores.timelines import State, Timelines, author_key, timeline_key
 
-OPERATION: Final = "fanout.deliver"
+OPERATION: Final = operations.FANOUT_DELIVER
 _RECHECKS_MAX: Final = 5
 _PUBLISH_SECONDS: Final = 2.0  # how soon readers know again of celebrities that Redis has lost
 _log = structlog.get_logger("fanout")

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from core import ids
+from core import ids, operations
 from core.failures import NotFound
 from core.messages import FollowCreated, FollowDeleted
 from services.graph import rules
@@ -126,9 +126,9 @@ async def _list(request: web.Request, read: Callable[..., Awaitable[list[Edge]]]
 
 
 ROUTES: Final = (
-    route("user.read", read_user, answer=UserAnswer),
-    route("graph.follow", follow, answer=FollowAnswer),
-    route("graph.unfollow", unfollow, answer=FollowAnswer),
-    route("graph.followers", followers, query=pages.PageQuery, answer=pages.Page[Person]),
-    route("graph.following", following, query=pages.PageQuery, answer=pages.Page[Person]),
+    route(operations.USER_READ, read_user, answer=UserAnswer),
+    route(operations.GRAPH_FOLLOW, follow, answer=FollowAnswer),
+    route(operations.GRAPH_UNFOLLOW, unfollow, answer=FollowAnswer),
+    route(operations.GRAPH_FOLLOWERS, followers, query=pages.PageQuery, answer=pages.Page[Person]),
+    route(operations.GRAPH_FOLLOWING, following, query=pages.PageQuery, answer=pages.Page[Person]),
 )

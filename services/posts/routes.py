@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import msgspec
 from aiohttp import web
 
-from core import ids
+from core import ids, operations
 from core.failures import FieldError, Forbidden, Invalid, NotFound
 from core.messages import PostCreated, PostDeleted
 from core.names import PhotoState
@@ -178,8 +178,8 @@ def _refuse(wrong: Iterator[FieldError]) -> None:
 
 
 ROUTES: Final = (
-    route("post.create", create, body=NewPost, answer=PostAnswer),
-    route("post.read", read, answer=PostAnswer),
-    route("post.delete", delete, refuses=(Forbidden,)),
-    route("user.posts", of_user, query=PageQuery, answer=Page[Post]),
+    route(operations.POST_CREATE, create, body=NewPost, answer=PostAnswer),
+    route(operations.POST_READ, read, answer=PostAnswer),
+    route(operations.POST_DELETE, delete, refuses=(Forbidden,)),
+    route(operations.USER_POSTS, of_user, query=PageQuery, answer=Page[Post]),
 )

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import msgspec
 from aiohttp import web
 
+from core import operations
 from services.kit import pages
 from services.kit.answers import answer
 from services.kit.fields import Count, stated
@@ -72,6 +73,6 @@ async def hashtags(request: web.Request) -> web.Response:
 
 
 ROUTES: Final = (
-    route("search.users", users, query=SearchQuery, answer=UsersAnswer),
-    route("search.hashtags", hashtags, query=SearchQuery, answer=HashtagsAnswer),
+    route(operations.SEARCH_USERS, users, query=SearchQuery, answer=UsersAnswer),
+    route(operations.SEARCH_HASHTAGS, hashtags, query=SearchQuery, answer=HashtagsAnswer),
 )

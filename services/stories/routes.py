@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from core import ids
+from core import ids, operations
 from core.failures import Failure, Forbidden, NotFound
 from core.messages import StoryCreated, StoryDeleted
 from services.kit import body, idempotency, outbox
@@ -182,8 +182,8 @@ async def _living(request: web.Request, story_id: int, viewer_id: int, now: int)
 
 
 ROUTES: Final = (
-    route("story.create", create, body=NewStory, answer=StoryAnswer),
-    route("story.tray", tray, answer=TrayAnswer),
-    route("story.delete", delete, refuses=(Forbidden,)),
-    route("story.seen", see),
+    route(operations.STORY_CREATE, create, body=NewStory, answer=StoryAnswer),
+    route(operations.STORY_TRAY, tray, answer=TrayAnswer),
+    route(operations.STORY_DELETE, delete, refuses=(Forbidden,)),
+    route(operations.STORY_SEEN, see),
 )

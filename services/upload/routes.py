@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from aiohttp import web
 
-from core import ids
+from core import ids, operations
 from core.failures import Conflict, Failure, FieldError, Forbidden, Invalid, NotFound
 from core.messages import MediaUploaded
 from core.names import PhotoState
@@ -285,8 +285,14 @@ def _refuse(wrong: Iterator[FieldError]) -> None:
 
 
 ROUTES: Final = (
-    route("media.create", create, body=NewMedia, answer=NewMediaAnswer),
-    route("media.complete", complete, body=MediaCompletion, answer=MediaStateAnswer, refuses=(Conflict, Forbidden)),
-    route("media.read", read, answer=MediaAnswer),
-    route("media.delete", delete, refuses=(Conflict, Forbidden)),
+    route(operations.MEDIA_CREATE, create, body=NewMedia, answer=NewMediaAnswer),
+    route(
+        operations.MEDIA_COMPLETE,
+        complete,
+        body=MediaCompletion,
+        answer=MediaStateAnswer,
+        refuses=(Conflict, Forbidden),
+    ),
+    route(operations.MEDIA_READ, read, answer=MediaAnswer),
+    route(operations.MEDIA_DELETE, delete, refuses=(Conflict, Forbidden)),
 )

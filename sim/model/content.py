@@ -35,7 +35,7 @@ class Content:
     """Answers about one scenario's people and posts."""
 
     def __init__(self, scenario: Scenario, *, viral_author: int | None):
-        self.people = population_of.of(scenario)
+        self.people = population_of.draw_population(scenario)
         self._scenario = scenario
         self._viral_author = viral_author
         self._instances: dict[int, int] = {}
@@ -83,7 +83,7 @@ class Content:
     def homes(self) -> Ints:
         """`home` of everybody."""
         if self._homes is None:
-            self._homes = homes.of(self._scenario)
+            self._homes = homes.home_regions(self._scenario)
         return self._homes
 
     def share(self, region: int) -> float:

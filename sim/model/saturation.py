@@ -76,7 +76,7 @@ def verdict(ranked: tuple[Utilisation, ...]) -> str | None:
 
 def _content(scenario: Scenario) -> Content:
     viral = scenario.traffic.viral
-    author = population.of(scenario).nearest(viral.author.followers) if viral else None
+    author = population.draw_population(scenario).nearest(viral.author.followers) if viral else None
     return Content(scenario, viral_author=author)
 
 

@@ -58,7 +58,7 @@ def samples(
 
     ``failing`` gives the share of each operation's requests that ends in a 503.
     """
-    schedule = traffic.of(scenario)
+    schedule = traffic.draw_schedule(scenario)
     factor, failing = factor or {}, failing or {}
     faults = [(each.at_seconds, each.end_seconds) for each in scenario.faults]
     rows = []

@@ -140,7 +140,7 @@ def test_of_a_stack_that_hangs_for_good_the_run_is_written_with_all_its_samples(
     found = run.read(out)
     assert found.record.validity.void
     assert any("could not be checked" in reason for reason in found.record.validity.reasons)
-    scheduled = len(traffic.of(found.scenario))
+    scheduled = len(traffic.draw_schedule(found.scenario))
     assert found.record.validity.sent_count == scheduled
     assert len(np.unique(found.samples.request)) == scheduled  # those that met the hang too
     assert Outcome.TIMEOUT.value in found.samples.outcome

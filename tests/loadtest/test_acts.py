@@ -33,14 +33,14 @@ _ANSWERS: dict[str, Any] = {
 
 def acts_of(journey: str) -> Acts:
     read = parse(SCENARIO.replace("media.upload: 8%", f"{journey}: 8%"))
-    people = population.of(read)
+    people = population.draw_population(read)
     summary = Summary(
         scenario="small", seed=3, gateway="", people=people.people, follows=0, photos=1, posts=people.people, stories=0,
         tokens_expire_unix=0.0, seconds={},
     )  # fmt: skip
     return Acts(
         scenario=read,
-        schedule=traffic.of(read),
+        schedule=traffic.draw_schedule(read),
         people=people,
         seeded=Seeded(
             summary=summary,

@@ -35,7 +35,7 @@ def wait_for(unix_seconds: float) -> None:
 
 
 def test_what_is_sent_is_the_schedule_that_the_model_walks(driven: Setting) -> None:
-    schedule, sent = traffic.of(parse(SCENARIO)), samples(driven)
+    schedule, sent = traffic.draw_schedule(parse(SCENARIO)), samples(driven)
     first = sent.where((sent.step == 0) & (sent.request >= 0))
     order = np.argsort(first.request)
     assert np.array_equal(first.request[order], np.arange(len(schedule)))

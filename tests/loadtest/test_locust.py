@@ -43,7 +43,7 @@ def test_workers_of_a_master_share_the_schedule_and_make_one_record(setting: Set
     port = str(free_port())
     process = locust(setting, "--headless", "--processes", "2", "--master-bind-port", port, "--master-port", port)
     assert process.wait(timeout=60) in (0, 4)
-    schedule, sent = traffic.of(parse(SCENARIO)), runs.read_samples(setting.out / runs.SAMPLES_FILE)
+    schedule, sent = traffic.draw_schedule(parse(SCENARIO)), runs.read_samples(setting.out / runs.SAMPLES_FILE)
     numbers = np.sort(sent.where((sent.step == 0) & (sent.request >= 0)).request)
     assert np.array_equal(numbers, np.arange(len(schedule)))
     load = record.read_load(setting.out)

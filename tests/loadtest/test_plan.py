@@ -24,9 +24,9 @@ def changed(scenario: Scenario, **values: object) -> Scenario:
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 7])
 def test_the_shares_of_all_workers_are_the_schedule_each_request_once(scenario: Scenario, workers: int) -> None:
-    shares = [plan.of(scenario, worker=each, worker_count=workers) for each in range(workers)]
+    shares = [plan.make_plan(scenario, worker=each, worker_count=workers) for each in range(workers)]
     numbers = np.sort(np.concatenate([share.numbers for share in shares]))
-    assert np.array_equal(numbers, np.arange(len(traffic.of(scenario))))
+    assert np.array_equal(numbers, np.arange(len(traffic.draw_schedule(scenario))))
     assert sum(share.posts_viral for share in shares) == 1
 
 
@@ -43,24 +43,24 @@ def test_the_shares_of_all_workers_are_the_schedule_each_request_once(scenario: 
 )
 def test_traffic_out_of_bounds_is_refused(scenario: Scenario, change: dict[str, object], says: str) -> None:
     with pytest.raises(plan.PlanError, match=says):
-        plan.of(changed(scenario, viral=None, **change))
+        plan.make_plan(changed(scenario, viral=None, **change))
 
 
 def test_more_workers_carry_a_rate_that_one_may_not(scenario: Scenario) -> None:
     quick = changed(scenario, viral=None, rate_per_second=8_000.0)
     with pytest.raises(plan.PlanError):
-        plan.of(quick)
-    assert len(plan.of(quick, worker=1, worker_count=2))
+        plan.make_plan(quick)
+    assert len(plan.make_plan(quick, worker=1, worker_count=2))
 
 
 def test_there_is_no_share_of_a_worker_beyond_the_last(scenario: Scenario) -> None:
     with pytest.raises(plan.PlanError, match="no such share"):
-        plan.of(scenario, worker=2, worker_count=2)
+        plan.make_plan(scenario, worker=2, worker_count=2)
 
 
 def test_one_operation_alone_keeps_the_world_and_drops_the_rest(scenario: Scenario) -> None:
     alone = plan.single_operation(scenario, "feed.read", rate_per_second=50.0, seconds=20.0, warm_up_seconds=2.0)
-    share = plan.of(alone)
+    share = plan.make_plan(alone)
     assert {share.act(number) for number in share.numbers.tolist()} == {"feed.read"}
     assert share.schedule.viral_author is None
     assert not share.posts_viral
@@ -82,7 +82,7 @@ def test_one_operation_that_cannot_be_sent_alone_is_refused(scenario: Scenario, 
 
 
 def test_the_generator_has_room_for_all_that_can_wait_at_once(scenario: Scenario) -> None:
-    share = plan.of(changed(scenario, viral=None, mix_ratio={"feed.read": 1.0}, timeout_seconds=5.0))
+    share = plan.make_plan(changed(scenario, viral=None, mix_ratio={"feed.read": 1.0}, timeout_seconds=5.0))
     peak = plan.peak_per_second(share.schedule.at_seconds)
     assert share.inflight_max >= peak * 5.0
     assert share.inflight_max <= plan.INFLIGHT_MAX

@@ -22,7 +22,7 @@ def test_seeding_makes_the_scenarios_world_once_however_often_it_is_done(double:
     code, err = run("loadtest.seed", *arguments)
     assert code == 0, err
     found, counts = seeded.read(out), double.seen()
-    people = population.of(parse(SCENARIO))
+    people = population.draw_population(parse(SCENARIO))
     assert [person.username for person in found.people] == [people.username(each) for each in range(PEOPLE)]
     assert counts["PUT /api/v1/users/{user_id}/follow"] == people.follow_count
     assert [post.post for post in found.posts] == list(range(POSTS))

@@ -345,11 +345,11 @@ def test_the_reference_reads_back_and_its_cell_is_people_and_requests_that_can_b
     cell = cell_of(peak, _told()).scenario
     assert cell.population.people == 1_000_000
     assert cell.population.people <= PEOPLE_MAX
-    counts = population.of(cell).follower_counts
+    counts = population.draw_population(cell).follower_counts
     assert len(counts) == 1_000_000
     assert counts[0] < 1_000_000
     short = replace(cell, traffic=replace(cell.traffic, duration_seconds=1.0, warm_up_seconds=0.0))
-    assert len(traffic.of(short)) == pytest.approx(9_731, abs=500)
+    assert len(traffic.draw_schedule(short)) == pytest.approx(9_731, abs=500)
 
 
 @pytest.mark.parametrize("cells", ["0", "many", "1.5"])

@@ -36,7 +36,7 @@ def test_a_pull_grows_with_the_celebrities_followed_and_hardly_with_those_known(
 
 def test_who_is_pulled_is_who_is_not_pushed() -> None:
     asked = scenario(fanout={"threshold": 30})
-    content, people = Content(asked, viral_author=None), population.of(asked)
+    content, people = Content(asked, viral_author=None), population.draw_population(asked)
     celebrities = [author for author in range(people.posters) if content.fanout(author).push_count == 0]
     assert content.celebrities() == len(celebrities) > 3
     for person in (0, 17, 150):

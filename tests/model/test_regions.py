@@ -37,7 +37,7 @@ def _cpu(result: Result, process: str, begin: float = -1e9, end: float = 1e9) ->
 
 def _homes_of(asked: Scenario, result: Result) -> npt.NDArray[np.int64]:
     """Home of who asked, by sample."""
-    return homes.of(asked)[traffic.of(asked).person[result.samples.request]]
+    return homes.home_regions(asked)[traffic.draw_schedule(asked).person[result.samples.request]]
 
 
 def test_one_region_is_one_region_whatever_it_is_called() -> None:
@@ -60,7 +60,7 @@ def test_each_region_serves_its_own_people_on_its_own_hosts() -> None:
 def test_a_like_goes_to_where_the_author_lives_and_a_read_stays() -> None:
     asked = _asked(mix=LIKES)
     result = _simulate(mix=LIKES)
-    schedule, where = traffic.of(asked), homes.of(asked)
+    schedule, where = traffic.draw_schedule(asked), homes.home_regions(asked)
     author = schedule.target % round(200 * 0.2)
     abroad = (where[schedule.person] != where[author])[result.samples.request]
     latency = result.samples.latency_seconds
@@ -73,7 +73,7 @@ def test_a_like_goes_to_where_the_author_lives_and_a_read_stays() -> None:
 def test_every_commit_is_replayed_in_the_other_region() -> None:
     result = _simulate(mix=LIKES, shards={"physical": 1, "replication": {"replay": "50%"}})
     asked = _asked(mix=LIKES)
-    schedule, where = traffic.of(asked), homes.of(asked)
+    schedule, where = traffic.draw_schedule(asked), homes.home_regions(asked)
     local = np.bincount(where[schedule.target % round(200 * 0.2)]) / len(schedule)
     spent = np.array([_cpu(result, f"{region}/postgres_0") for region in ("eu", "us")])
     expected = local + 0.5 * local[::-1]
@@ -126,7 +126,7 @@ def test_what_the_next_region_did_not_have_yet_is_lost() -> None:
 def test_writes_about_people_of_a_lost_region_fail_until_another_has_their_data() -> None:
     changes = {"mix": LIKES, "duration": "12s", "geo": {"health_check": "2s"}, "faults": [_LOST]}
     asked, result = _asked(**changes), _simulate(**changes)
-    schedule, where = traffic.of(asked), homes.of(asked)
+    schedule, where = traffic.draw_schedule(asked), homes.home_regions(asked)
     author = where[(schedule.target % round(200 * 0.2))[result.samples.request]]
     ours = _homes_of(asked, result) == 1
     at = result.samples.at_seconds

@@ -102,7 +102,7 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 def test_every_request_of_the_schedule_has_a_row_for_each_step() -> None:
     asked = scenario()
     result = simulate(asked, profile())
-    schedule = traffic.of(asked)
+    schedule = traffic.draw_schedule(asked)
     rows = list(zip(result.samples.request, result.samples.step, result.samples.operation, strict=True))
     expected = [
         (number, step, operation)
@@ -171,7 +171,7 @@ def test_the_shipped_scenario_runs_within_its_budget_of_arrivals() -> None:
     asked = read(ROOT / "scenarios" / "viral_post_small.yaml")
     result = simulate(asked, profile())
     judged = result.samples.judged()
-    assert len(result.samples) >= len(traffic.of(asked))
+    assert len(result.samples) >= len(traffic.draw_schedule(asked))
     assert np.isin(judged.outcome, [Outcome.OK.value, Outcome.DEGRADED.value]).all()
     assert result.facts["host_utilisation_ratio"] < 0.5
 

@@ -47,7 +47,7 @@ def _hit_ratio(asked: Scenario, seeds: range) -> dict[str, float]:
 
 def test_a_warm_tier_hits_in_its_first_second_as_often_as_theory_says_it_does_in_the_long_run() -> None:
     asked = _asked(warm=True)
-    people = population.of(asked)
+    people = population.draw_population(asked)
     weights = people.follower_counts[: people.posters] + 1.0
     sizes = Content(asked, viral_author=None).photos_bytes(np.arange(people.posters)).astype(float)
     edge, shield = lru_series(RATE * weights / weights.sum(), EDGE_BYTES, SHIELD_BYTES, sizes)

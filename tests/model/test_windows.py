@@ -64,7 +64,7 @@ def test_windows_of_any_size_are_the_whole_schedule(
     size: int, arrivals: Literal["poisson", "steady", "diurnal"]
 ) -> None:
     asked = _arriving(arrivals)
-    whole, windows = traffic.of(asked), list(traffic.windows(asked, size=size))
+    whole, windows = traffic.draw_schedule(asked), list(traffic.windows(asked, size=size))
     for name in ("at_seconds", "act", "person", "target"):
         assert np.concatenate([getattr(window, name) for window in windows]).tolist() == getattr(whole, name).tolist()
     assert [window.first for window in windows] == np.cumsum([0, *map(len, windows)])[:-1].tolist()

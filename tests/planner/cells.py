@@ -189,7 +189,7 @@ def _profile(brief: Brief, region: Region, scenario: Scenario) -> Profile:
             if of == name:
                 seconds = usual.get(process, (0.0, 0.0))[0] + visit.seconds
                 found.append(_demand(brief, region, name + DEGRADED, process, seconds, visit.variation))
-    people = population.of(scenario)
+    people = population.draw_population(scenario)
     threshold = scenario.system.fanout.threshold
     over = people.follower_counts >= threshold
     wire = brief.intent.round_trip_seconds

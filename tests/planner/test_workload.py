@@ -87,7 +87,7 @@ def test_the_curve_of_followers_is_the_populations(threshold: int) -> None:
         population={"people": 20_000, "follows": {"mean": 20, "maximum": 3_000}},
         system={"fanout": {"threshold": threshold}},
     )
-    people = population.of(scenario)
+    people = population.draw_population(scenario)
     curve = followers.curve(scenario.population.follows, people=20_000)
     assert curve.mean() == pytest.approx(float(people.follower_counts.mean()), rel=1e-6)
     pushed = curve.pushes_per_post(posters_ratio=0.2, settings=scenario.system.fanout)

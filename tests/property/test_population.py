@@ -26,7 +26,7 @@ def populations(draw: st.DrawFn) -> population.Population:
         follows=Follows(exponent=exponent, mean=mean, maximum=maximum),
         posters_ratio=draw(st.floats(0.01, 1.0)),
     )
-    return population.of(Scenario(scenario="x", seed=draw(st.integers(0, 2**32)), population=settings))
+    return population.draw_population(Scenario(scenario="x", seed=draw(st.integers(0, 2**32)), population=settings))
 
 
 @given(populations())
@@ -73,20 +73,20 @@ def test_edges_are_every_follow_once(people: population.Population) -> None:
 
 def test_the_same_seed_is_the_same_world_and_another_is_another() -> None:
     base = Scenario(scenario="x", seed=7)
-    first, again = population.of(base), population.of(dataclasses.replace(base))
-    other = population.of(dataclasses.replace(base, seed=8))
+    first, again = population.draw_population(base), population.draw_population(dataclasses.replace(base))
+    other = population.draw_population(dataclasses.replace(base, seed=8))
     assert first.followers(3).tolist() == again.followers(3).tolist() != other.followers(3).tolist()
     assert first.password(3) == again.password(3) != other.password(3)
 
 
 def test_counts_fall_as_the_power_of_the_rank_below_the_cap() -> None:
     settings = Settings(people=5_000, follows=Follows(exponent=1.0, mean=10.0, maximum=4_000))
-    counts = population.of(Scenario(scenario="x", population=settings)).follower_counts
+    counts = population.draw_population(Scenario(scenario="x", population=settings)).follower_counts
     assert counts[9] / counts[99] == pytest.approx(10, rel=0.02)
 
 
 def test_names_and_passwords_fit_what_sign_up_takes_and_no_two_are_alike() -> None:
-    people = population.of(Scenario(scenario="x"))
+    people = population.draw_population(Scenario(scenario="x"))
     names = {people.username(person) for person in range(people.people)}
     assert len(names) == people.people
     assert all(3 <= len(name) <= 30 and name.replace("_", "a").isalnum() and name == name.lower() for name in names)
@@ -94,7 +94,7 @@ def test_names_and_passwords_fit_what_sign_up_takes_and_no_two_are_alike() -> No
 
 
 def test_the_nearest_person_has_the_number_of_followers_that_is_nearest() -> None:
-    people = population.of(Scenario(scenario="x"))
+    people = population.draw_population(Scenario(scenario="x"))
     for wanted in (0, 5, 100, 250, 10**6):
         found = people.nearest(wanted)
         assert abs(people.follower_counts[found] - wanted) == np.abs(people.follower_counts - wanted).min()

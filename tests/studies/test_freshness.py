@@ -73,7 +73,7 @@ def test_pushed_posts_are_seen_when_their_timelines_are_written_and_pulled_ones_
 def test_a_post_weighs_as_much_as_its_author_has_followers() -> None:
     asked = scenario(mix=POSTS, rate="60/s", duration="3s")
     job = next(each for each in simulate(asked, profile()).jobs if each.job == "fanout.deliver")
-    schedule, followers = traffic.of(asked), population.of(asked).follower_counts
+    schedule, followers = traffic.draw_schedule(asked), population.draw_population(asked).follower_counts
     expected = float(followers[schedule.person[schedule.at_seconds >= 0.0]].sum())
     at_the_edges = 2.0 * float(followers[0])  # a post of the warm-up that is emitted later, one that the end cuts off
     assert job.weight == pytest.approx(expected, abs=at_the_edges)

@@ -62,7 +62,7 @@ def test_every_point_is_traffic_that_the_load_generator_can_send() -> None:
             seconds=each.seconds,
             warm_up_seconds=each.warm_up_seconds,
         )
-        count += len(plan.of(alone, seed=1, people=each.people)) > 0
+        count += len(plan.make_plan(alone, seed=1, people=each.people)) > 0
     assert count == len(series.planned(scenario)) > len(OPERATIONS)
 
 

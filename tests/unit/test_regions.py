@@ -27,10 +27,10 @@ def scenario() -> Scenario:
 
 
 def test_people_live_where_the_shares_say_and_stay_there(scenario: Scenario) -> None:
-    where = homes.of(scenario)
+    where = homes.home_regions(scenario)
     assert np.bincount(where) / len(where) == pytest.approx([0.6, 0.3, 0.1], abs=0.03)
-    assert where.tolist() == homes.of(parse(REGIONS)).tolist()
-    assert set(homes.of(parse("scenario: x"))) == {0}
+    assert where.tolist() == homes.home_regions(parse(REGIONS)).tolist()
+    assert set(homes.home_regions(parse("scenario: x"))) == {0}
 
 
 def test_a_day_has_its_mean_its_peak_and_its_busiest_hour_by_local_time(scenario: Scenario) -> None:
@@ -52,21 +52,21 @@ def test_any_peak_can_be_had(factor: float) -> None:
 
 
 def test_who_acts_follows_the_days_of_their_regions(scenario: Scenario) -> None:
-    schedule, where = traffic.of(scenario), homes.of(scenario)
+    schedule, where = traffic.draw_schedule(scenario), homes.home_regions(scenario)
     at, region = schedule.at_seconds, where[schedule.person]
     assert len(at) == pytest.approx(200 * 102, rel=0.03)
     for place in range(3):
         counted, _ = np.histogram(at[region == place], bins=10, range=(0.0, 100.0))
         expected = diurnal.weights(scenario, np.arange(0.5, 100.0))[place].reshape(10, 10).sum(axis=1) * 200.0
         assert counted == pytest.approx(expected, abs=6.0 * expected.max() ** 0.5)
-    people = population.of(scenario).people
+    people = population.draw_population(scenario).people
     assert schedule.person.min() >= 0
     assert schedule.person.max() < people
 
 
 def test_a_day_of_one_region_changes_when_people_act_and_not_who(scenario: Scenario) -> None:
     told = "scenario: x\ntraffic: {rate: 50/s, arrivals: "
-    usual, day = traffic.of(parse(told + "poisson}")), traffic.of(parse(told + "diurnal}"))
+    usual, day = traffic.draw_schedule(parse(told + "poisson}")), traffic.draw_schedule(parse(told + "diurnal}"))
     assert np.histogram(day.at_seconds, bins=6)[0].std() > 3.0 * np.histogram(usual.at_seconds, bins=6)[0].std()
     shortest = min(len(usual), len(day))
     assert usual.person[:shortest].tolist() == day.person[:shortest].tolist()

@@ -38,31 +38,31 @@ def columns(schedule: traffic.Schedule) -> list[list[float]]:
 
 
 def test_one_seed_gives_one_schedule_and_another_seed_another(scenario: Scenario) -> None:
-    first, again = traffic.of(scenario), traffic.of(dataclasses.replace(scenario))
-    other = traffic.of(dataclasses.replace(scenario, seed=8))
+    first, again = traffic.draw_schedule(scenario), traffic.draw_schedule(dataclasses.replace(scenario))
+    other = traffic.draw_schedule(dataclasses.replace(scenario, seed=8))
     assert columns(first) == columns(again)
     assert columns(first) != columns(other)
 
 
 def test_another_draw_is_of_the_same_people_who_like_what_they_did_not_like_before(scenario: Scenario) -> None:
     likes = changed(scenario, mix_ratio={"like.add": 1.0}, rate_per_second=20.0, viral=None)
-    first, second = (traffic.of(likes, seed=seed) for seed in (None, 8))
+    first, second = (traffic.draw_schedule(likes, seed=seed) for seed in (None, 8))
     pairs = [set(zip(each.person.tolist(), each.target.tolist(), strict=True)) for each in (first, second)]
     assert len(pairs[0] & pairs[1]) < 0.05 * len(pairs[1])
-    posters = population.of(likes).posters
+    posters = population.draw_population(likes).posters
     liked = [np.bincount(each.target % posters, minlength=posters) for each in (first, second)]
     assert np.corrcoef(liked[0], liked[1])[0, 1] > 0.8  # the same authors are popular
 
 
 def test_times_are_sorted_and_cover_warm_up_and_duration(scenario: Scenario) -> None:
-    at = traffic.of(scenario).at_seconds
+    at = traffic.draw_schedule(scenario).at_seconds
     assert (np.diff(at) >= 0).all()
     assert -scenario.traffic.warm_up_seconds <= at[0] < -9
     assert 59 < at[-1] < scenario.traffic.duration_seconds
 
 
 def test_the_rate_is_the_scenarios_and_gaps_are_exponential(long: Scenario) -> None:
-    at = traffic.of(long).at_seconds
+    at = traffic.draw_schedule(long).at_seconds
     mean = 200.0 * (200.0 + long.traffic.warm_up_seconds)
     assert len(at) == pytest.approx(mean, abs=5 * mean**0.5)
     gaps = np.diff(at)
@@ -70,13 +70,13 @@ def test_the_rate_is_the_scenarios_and_gaps_are_exponential(long: Scenario) -> N
 
 
 def test_steady_arrivals_are_equally_spaced(scenario: Scenario) -> None:
-    at = traffic.of(changed(scenario, arrivals="steady", viral=None)).at_seconds
+    at = traffic.draw_schedule(changed(scenario, arrivals="steady", viral=None)).at_seconds
     assert np.diff(at) == pytest.approx(1 / scenario.traffic.rate_per_second)
     assert len(at) == 24 * 70
 
 
 def test_acts_have_the_mixs_shares(long: Scenario) -> None:
-    schedule = traffic.of(long)
+    schedule = traffic.draw_schedule(long)
     assert set(schedule.acts) == set(long.traffic.mix_ratio)
     for index, act in enumerate(schedule.acts):
         share = long.traffic.mix_ratio[act]
@@ -90,7 +90,7 @@ def test_persons_and_targets_fit_their_acts(long: Scenario) -> None:
         "user.read", "graph.follow", "comment.add", "post.read", "search.hashtags",
     )  # fmt: skip
     scenario = changed(long, mix_ratio=dict.fromkeys(everything, 1 / 12))
-    schedule, people = traffic.of(scenario), population.of(scenario)
+    schedule, people = traffic.draw_schedule(scenario), population.draw_population(scenario)
     posts = people.posters * scenario.population.posts_per_poster
     assert set(schedule.acts) == set(everything)
     for index, act in enumerate(schedule.acts):
@@ -110,7 +110,7 @@ def test_persons_and_targets_fit_their_acts(long: Scenario) -> None:
 
 
 def test_posts_of_people_with_more_followers_are_met_more_often(long: Scenario) -> None:
-    schedule, people = traffic.of(long), population.of(long)
+    schedule, people = traffic.draw_schedule(long), population.draw_population(long)
     authors = schedule.target[schedule.target >= 0] % people.posters
     counts = np.bincount(authors, minlength=people.posters)
     weights = people.follower_counts[: people.posters] + 1.0
@@ -118,7 +118,11 @@ def test_posts_of_people_with_more_followers_are_met_more_often(long: Scenario) 
 
 
 def test_the_viral_post_brings_its_extra_traffic_of_its_authors_followers(scenario: Scenario) -> None:
-    schedule, people, viral = traffic.of(scenario), population.of(scenario), scenario.traffic.viral
+    schedule, people, viral = (
+        traffic.draw_schedule(scenario),
+        population.draw_population(scenario),
+        scenario.traffic.viral,
+    )
     assert viral is not None
     author = schedule.viral_author
     assert author == people.nearest(viral.author.followers)
@@ -129,12 +133,12 @@ def test_the_viral_post_brings_its_extra_traffic_of_its_authors_followers(scenar
     assert at.min() >= viral.at_seconds
     assert at.max() <= viral.at_seconds + viral.rise_seconds + viral.fall_seconds
     expected = 9 * 24 * (viral.rise_seconds + viral.fall_seconds) / 2  # the area of the triangle
-    plain = len(traffic.of(changed(scenario, viral=None)))
+    plain = len(traffic.draw_schedule(changed(scenario, viral=None)))
     assert len(schedule) - plain == pytest.approx(expected, abs=5 * expected**0.5)
 
 
 def test_a_viral_post_leaves_all_other_traffic_as_it_was(scenario: Scenario) -> None:
-    with_it, without = traffic.of(scenario), traffic.of(changed(scenario, viral=None))
+    with_it, without = traffic.draw_schedule(scenario), traffic.draw_schedule(changed(scenario, viral=None))
     assert np.isin(without.at_seconds, with_it.at_seconds).all()
 
 
@@ -149,10 +153,10 @@ def test_the_extra_rate_rises_and_falls_in_straight_lines(scenario: Scenario, at
 def test_a_viral_post_close_to_the_end_stops_with_the_traffic(scenario: Scenario) -> None:
     assert scenario.traffic.viral is not None
     late = dataclasses.replace(scenario.traffic.viral, at_seconds=55.0)
-    assert traffic.of(changed(scenario, viral=late)).at_seconds.max() < 60.0
+    assert traffic.draw_schedule(changed(scenario, viral=late)).at_seconds.max() < 60.0
 
 
 def test_acts_are_in_the_order_of_the_operations_page(scenario: Scenario) -> None:
     page = [*OPERATIONS, *JOURNEYS]
-    acts = traffic.of(scenario).acts
+    acts = traffic.draw_schedule(scenario).acts
     assert sorted(acts, key=page.index) == list(acts)

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import msgspec
 from aiohttp import web
 
+from core import operations
 from core.failures import Invalid
 from core.names import DEGRADED_HEADER, Source
 from core.policies.stitch import Candidate, quota
@@ -133,4 +134,4 @@ def _offer(skeleton: Skeleton, hydrated: Hydrated, position: Position, *, recomm
     )
 
 
-ROUTES: Final = (route("feed.read", read, query=FeedQuery, answer=Page[FeedItem]),)
+ROUTES: Final = (route(operations.FEED_READ, read, query=FeedQuery, answer=Page[FeedItem]),)

@@ -18,7 +18,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from core import ids, messages
+from core import ids, messages, operations
 from core.failures import NotFound
 from core.messages import DeadLetter, MediaFailed, MediaProcessed, MediaUploaded, Variant
 from core.names import Outcome
@@ -38,7 +38,7 @@ from services.media.store.photos import PhotoJob, PhotoJobs
 from services.media.store.scanner import Scanner, ScannerLost, ScannerSlow
 
 GROUP: Final = "media"
-OPERATION: Final = "media.process"
+OPERATION: Final = operations.MEDIA_PROCESS
 _log = structlog.get_logger("media")
 
 

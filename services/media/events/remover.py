@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from core import operations
 from core.failures import Failure
 from core.names import Outcome
 from services.kit.clock import now_ms
@@ -25,7 +26,7 @@ from services.media.rules import removal as rules
 from services.media.rules.work import folder
 from services.media.store.cdn import Cdn
 
-OPERATION: Final = "media.remove"
+OPERATION: Final = operations.MEDIA_REMOVE
 _EVERY_SECONDS: Final = 1.0
 _CLAIMED_MAX: Final = 20  # of each shard at a time
 _AT_ONCE: Final = 3
