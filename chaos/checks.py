@@ -17,7 +17,7 @@ PAGES_MAX: Final = 50
 _PAGE: Final = 100
 
 
-class Found(Enum):
+class CheckResult(Enum):
     """The answer to one question."""
 
     YES = "yes"
@@ -40,32 +40,32 @@ class Asked:
             return answer.status, await answer.json(content_type=None) if answer.status == 200 else None
 
 
-async def liked(asked: Asked) -> Found:
+async def liked(asked: Asked) -> CheckResult:
     """The post is there, its reader has liked it, and its count has room for that."""
     status, body = await asked.get(f"/posts/{asked.ids['post_id']}")
     if status != 200:
         return _without(status)
     post = body["post"]
-    return Found.YES if post["viewer_has_liked"] is True and post["like_count"] >= 1 else Found.NO
+    return CheckResult.YES if post["viewer_has_liked"] is True and post["like_count"] >= 1 else CheckResult.NO
 
 
-async def not_liked(asked: Asked) -> Found:
+async def not_liked(asked: Asked) -> CheckResult:
     """The post's reader has not liked it."""
     status, body = await asked.get(f"/posts/{asked.ids['post_id']}")
     if status != 200:
         return _without(status)
-    return Found.YES if body["post"]["viewer_has_liked"] is False else Found.NO
+    return CheckResult.YES if body["post"]["viewer_has_liked"] is False else CheckResult.NO
 
 
-async def posted(asked: Asked) -> Found:
+async def posted(asked: Asked) -> CheckResult:
     """The post is there and is its author's."""
     status, body = await asked.get(f"/posts/{asked.ids['post_id']}")
     if status != 200:
         return _without(status)
-    return Found.YES if body["post"]["author"]["id"] == asked.ids["user_id"] else Found.NO
+    return CheckResult.YES if body["post"]["author"]["id"] == asked.ids["user_id"] else CheckResult.NO
 
 
-async def commented(asked: Asked) -> Found:
+async def commented(asked: Asked) -> CheckResult:
     """The comment is among the post's."""
     cursor = ""
     for _ in range(PAGES_MAX):
@@ -74,56 +74,56 @@ async def commented(asked: Asked) -> Found:
         if status != 200:
             return _without(status)
         if any(item["id"] == asked.ids["comment_id"] for item in body["items"]):
-            return Found.YES
+            return CheckResult.YES
         cursor = body.get("next_cursor") or ""
         if not cursor:
             break
-    return Found.NO
+    return CheckResult.NO
 
 
-async def uploaded(asked: Asked) -> Found:
+async def uploaded(asked: Asked) -> CheckResult:
     """The photo that was handed over is known, and its processing has not failed."""
     status, body = await asked.get(f"/media/{asked.ids['media_id']}")
     if status != 200:
         return _without(status)
-    return Found.YES if body["media"]["state"] in ("processing", "succeeded") else Found.NO
+    return CheckResult.YES if body["media"]["state"] in ("processing", "succeeded") else CheckResult.NO
 
 
-async def photo_deleted(asked: Asked) -> Found:
+async def photo_deleted(asked: Asked) -> CheckResult:
     """The photo is not known any more."""
     status, _ = await asked.get(f"/media/{asked.ids['media_id']}")
     return _gone(status)
 
 
-async def post_deleted(asked: Asked) -> Found:
+async def post_deleted(asked: Asked) -> CheckResult:
     """Neither the post is known any more nor its photo, which no other post has shown."""
     status, _ = await asked.get(f"/posts/{asked.ids['post_id']}")
-    return _gone(status) if _gone(status) is not Found.YES else await photo_deleted(asked)
+    return _gone(status) if _gone(status) is not CheckResult.YES else await photo_deleted(asked)
 
 
-async def story_deleted(asked: Asked) -> Found:
+async def story_deleted(asked: Asked) -> CheckResult:
     """Neither the story is in its author's tray any more nor is its photo known, which nothing else has shown."""
     status, body = await asked.get("/stories/tray")
     if status != 200:
-        return Found.UNKNOWN
+        return CheckResult.UNKNOWN
     if any(story["id"] == asked.ids["story_id"] for item in body["items"] for story in item["stories"]):
-        return Found.NO
+        return CheckResult.NO
     return await photo_deleted(asked)
 
 
-def _gone(status: int) -> Found:
+def _gone(status: int) -> CheckResult:
     if status in (404, 410):
-        return Found.YES
-    return Found.NO if status == 200 else Found.UNKNOWN
+        return CheckResult.YES
+    return CheckResult.NO if status == 200 else CheckResult.UNKNOWN
 
 
-def _without(status: int) -> Found:
+def _without(status: int) -> CheckResult:
     """What an answer without the thing means: that it is gone, or that one cannot know."""
-    return Found.NO if status in (404, 410) else Found.UNKNOWN
+    return CheckResult.NO if status in (404, 410) else CheckResult.UNKNOWN
 
 
 #: Operations whose acknowledgements can be checked, and how.
-CHECKS: Final[dict[str, Callable[[Asked], Awaitable[Found]]]] = {
+CHECKS: Final[dict[str, Callable[[Asked], Awaitable[CheckResult]]]] = {
     operations.LIKE_ADD: liked,
     operations.LIKE_REMOVE: not_liked,
     operations.POST_CREATE: posted,

@@ -34,7 +34,7 @@ class WardenError(Exception):
     """The warden could not start, or something may not be mended; the message says what."""
 
 
-class Warden:
+class WardenProcess:
     """A running warden. As a context manager it is stopped at the end of the block, and with that everything mended."""
 
     def __init__(self, orders: Orders, *, on_event: Callable[[Event], None] | None = None):
@@ -124,7 +124,7 @@ class Warden:
         for order in self._orders.orders:
             if isinstance(order, ProcessOrder):
                 mend_process(order)
-        with Warden(msgspec.structs.replace(self._orders, orders=())) as second:
+        with WardenProcess(msgspec.structs.replace(self._orders, orders=())) as second:
             second.wait(STOP_SECONDS_MAX)
         left = [event.values.get("left") for event in second.events() if event.event == journal.READY]
         self._events.append(
@@ -174,7 +174,7 @@ def start(
     proxies: Mapping[str, Sequence[str]] | None = None,
     processes: Mapping[str, int] | None = None,
     on_event: Callable[[Event], None] | None = None,
-) -> Warden:
+) -> WardenProcess:
     """Start a warden for the faults of ``scenario``; t0 is at the wall clock's ``t0_unix``.
 
     ``stack_data`` is the folder of a running stack, whose ``stack.json`` gives the rest: Toxiproxy's address, its
@@ -194,7 +194,7 @@ def start(
         processes=processes or {},
         stack_data=str(stack_data) if stack_data is not None else "",
     )
-    return Warden(orders, on_event=on_event)
+    return WardenProcess(orders, on_event=on_event)
 
 
 def _read_stack(stack_data: Path) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ExperimentResult:
     """What was seen, and what that says of the hypothesis."""
 
     word: Word
@@ -89,7 +89,7 @@ def judge(
     events: Iterable[Event],
     ledger: Mapping[str, int] | None,
     void_reasons: Iterable[str] = (),
-) -> Outcome:
+) -> ExperimentResult:
     """Judge a measured drill. ``events`` is the run's journal, ``void_reasons`` what else speaks against the run.
 
     An abort comes first, because that is what happened; then a run is void whose faults were not seen to act, or whose
@@ -111,7 +111,7 @@ def judge(
     if aborted is None and found.held is None:
         reasons = (*reasons, *(f"{each.name}: {each.reason}" for each in found.verdicts if each.held is None))
     word = _word(aborted is not None, bool(reasons), found)
-    return Outcome(
+    return ExperimentResult(
         word=word,
         sentence=_sentence(word, found, aborted or "", reasons),
         judgement=found,

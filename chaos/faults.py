@@ -11,27 +11,27 @@ from typing import Final, Self
 from chaos import processes, proof
 from chaos.links import Links
 from chaos.orders import LinkOrder, ProcessOrder
-from chaos.processes import Target
-from chaos.proof import ANSWER, SILENT, Proof, Seen
-from chaos.toxiproxy import Place, Wire, WireGoneError
+from chaos.processes import ProcessTarget
+from chaos.proof import ANSWER, SILENT, ProbeResult, Proof
+from chaos.toxiproxy import ProxyAddresses, ToxiproxyClient, WireGoneError
 from core.faults import is_hidden
 
 _AGAIN_SECONDS: Final = 0.02
 #: Of a link that could never be looked at while it was well.
-UNSEEN: Final = Seen(end=SILENT, seconds=0.0)
+UNSEEN: Final = ProbeResult(end=SILENT, seconds=0.0)
 
 
-class LinkFault:
+class LinkInjector:
     """Toxics on every proxy of a link, or all of its proxies switched off. Raises WireError.
 
     Faults on one link share ``links``: each is proven by the change that it makes beside the others.
     """
 
-    def __init__(self, order: LinkOrder, wire: Wire, links: Links | None = None):
+    def __init__(self, order: LinkOrder, wire: ToxiproxyClient, links: Links | None = None):
         self._order = order
         self._wire = wire
         self._links = links if links is not None else Links()
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, ProxyAddresses] = {}
         self.says = ""  # what the last probe that proved nothing saw
 
     async def prepare(self) -> None:
@@ -94,7 +94,7 @@ class LinkFault:
                 return next(iter(acted.values()))
             await asyncio.sleep(_AGAIN_SECONDS)
 
-    async def _place(self, name: str) -> Place:
+    async def _place(self, name: str) -> ProxyAddresses:
         if name not in self._places:
             self._places[name] = await self._wire.place(name)
         return self._places[name]
@@ -114,7 +114,7 @@ class LinkFault:
                         await self._wire.remove(name, toxic.name)
 
 
-class ProcessFault:
+class ProcessInjector:
     """A process killed, paused, or stopped and started again. Raises ProcessError.
 
     Its supervisor starts again what died or is frozen: a hold keeps it from that until the fault is over.
@@ -122,15 +122,15 @@ class ProcessFault:
 
     def __init__(self, order: ProcessOrder):
         self._order = order
-        self._target: Target | None = None
-        self._paused: tuple[Target, ...] = ()
+        self._target: ProcessTarget | None = None
+        self._paused: tuple[ProcessTarget, ...] = ()
         self._took_seconds = 0.0
 
     async def prepare(self) -> None:
         """See that the process runs."""
         order = self._order
         pid = processes.pid_of(Path(order.stack_file), order.target) if order.stack_file else order.pid
-        self._target = Target.of(order.target, pid)
+        self._target = ProcessTarget.of(order.target, pid)
 
     async def __aenter__(self) -> Self:
         target = self._known()
@@ -163,7 +163,7 @@ class ProcessFault:
     ) -> None:
         self._mend()
 
-    def _known(self) -> Target:
+    def _known(self) -> ProcessTarget:
         if self._target is None:
             raise processes.ProcessError(f"{self._order.target} was not looked at before the fault")
         return self._target
@@ -179,6 +179,6 @@ def mend_process(order: ProcessOrder) -> None:
     if order.kind == "pause":
         with suppress(processes.ProcessError):
             pid = processes.pid_of(Path(order.stack_file), order.target) if order.stack_file else order.pid
-            processes.resume(processes.family(Target.of(order.target, pid)))
+            processes.resume(processes.family(ProcessTarget.of(order.target, pid)))
     if order.hold:
         processes.release(Path(order.hold))

@@ -27,7 +27,7 @@ def line(at_seconds: float, event: str, values: dict[str, Any]) -> str:
 
 def read_line(text: str) -> Event:
     """Read one line; raises ValueError."""
-    from core.run import Event
+    from core.run import Event  # slow to import, and the warden only writes lines
 
     values = json.loads(text)
     if not isinstance(values, dict) or "at_seconds" not in values or "event" not in values:

@@ -15,7 +15,7 @@ from typing import Final
 
 import aiohttp
 
-from chaos.checks import CHECKS, Asked, Found
+from chaos.checks import CHECKS, Asked, CheckResult
 
 #: Questions under way at once.
 CONCURRENCY: Final = 8
@@ -122,13 +122,13 @@ async def _settled(
         try:
             found = await CHECKS[claim.operation](asked)
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
-            found, trouble = Found.UNKNOWN, repr(error)
+            found, trouble = CheckResult.UNKNOWN, repr(error)
         else:
             trouble = "an error answer"
-        if found is Found.YES:
+        if found is CheckResult.YES:
             return True
         if loop.time() >= deadline:
-            if found is Found.UNKNOWN:
+            if found is CheckResult.UNKNOWN:
                 raise LedgerError(f"nobody can say whether {claim.operation} of {dict(claim.ids)} was kept: {trouble}")
             return False
         await asyncio.sleep(_AGAIN_SECONDS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chaos.orders import LinkOrder
-from chaos.proof import ANSWER, Seen
+from chaos.proof import ANSWER, ProbeResult
 from core.faults import Question, question
 
 
@@ -17,7 +17,7 @@ class Link:
         self.change = 0
         self.acting: dict[int, LinkOrder] = {}
         self._changing = 0
-        self._well: dict[Question, Seen] = {}
+        self._well: dict[Question, ProbeResult] = {}
 
     @property
     def is_changing(self) -> bool:
@@ -28,11 +28,11 @@ class Link:
         """What acts beside ``order``."""
         return tuple(other for number, other in self.acting.items() if number != order.number)
 
-    def well(self, order: LinkOrder) -> Seen | None:
+    def well(self, order: LinkOrder) -> ProbeResult | None:
         """How the proxy answered the question that ``order`` is proven by, while nothing acted."""
         return self._well.get(question(order.effect, order.speaks))
 
-    def see_well(self, order: LinkOrder, seen: Seen) -> None:
+    def see_well(self, order: LinkOrder, seen: ProbeResult) -> None:
         """Keep what was seen while nothing acted; an answer is not forgotten for none."""
         asked = question(order.effect, order.speaks)
         if seen.end == ANSWER or asked not in self._well:

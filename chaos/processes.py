@@ -30,7 +30,7 @@ class ProcessError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class ProcessTarget:
     """One process, of which the pid and the start time (kernel ticks since boot) are known."""
 
     name: str
@@ -38,7 +38,7 @@ class Target:
     ticks: int
 
     @classmethod
-    def of(cls, name: str, pid: int) -> Target:
+    def of(cls, name: str, pid: int) -> ProcessTarget:
         """The process that is ``pid`` now; raises ProcessError when there is none."""
         found = _stat(pid)
         if found is None or found[0] in _DEAD:
@@ -75,7 +75,7 @@ def pid_of(stack_file: Path, name: str) -> int:
     return found
 
 
-def family(target: Target) -> tuple[Target, ...]:
+def family(target: ProcessTarget) -> tuple[ProcessTarget, ...]:
     """``target`` and all its descendants, as PostgreSQL's backends are; parents first."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").iterdir():
@@ -85,18 +85,18 @@ def family(target: Target) -> tuple[Target, ...]:
     while queue:
         for pid in children.get(queue.pop(), ()):
             with suppress(ProcessError):
-                members.append(Target.of(target.name, pid))
+                members.append(ProcessTarget.of(target.name, pid))
                 queue.append(pid)
     return tuple(members)
 
 
-async def kill(target: Target) -> float:
+async def kill(target: ProcessTarget) -> float:
     """End it with SIGKILL; returns the seconds until it was seen dead. Raises ProcessError."""
     target.send(signal.SIGKILL)
     return await _until(target, _DEAD, "be killed")
 
 
-async def stop(target: Target) -> float:
+async def stop(target: ProcessTarget) -> float:
     """Ask it to end, and kill it when it does not within `STOP_SECONDS`; returns the seconds that took."""
     begin = time.monotonic()
     target.send(signal.SIGTERM)
@@ -108,7 +108,7 @@ async def stop(target: Target) -> float:
     return time.monotonic() - begin
 
 
-async def pause(target: Target) -> tuple[Target, ...]:
+async def pause(target: ProcessTarget) -> tuple[ProcessTarget, ...]:
     """Stop it and its descendants where they are; returns them, for `resume`. Raises ProcessError."""
     members = family(target)
     for member in members:
@@ -118,7 +118,7 @@ async def pause(target: Target) -> tuple[Target, ...]:
     return members
 
 
-def resume(members: tuple[Target, ...]) -> None:
+def resume(members: tuple[ProcessTarget, ...]) -> None:
     """Let paused processes go on, descendants first."""
     for member in reversed(members):
         member.send(signal.SIGCONT)
@@ -135,7 +135,7 @@ def release(file: Path) -> None:
     file.unlink(missing_ok=True)
 
 
-async def _until(target: Target, states: tuple[str, ...], what: str) -> float:
+async def _until(target: ProcessTarget, states: tuple[str, ...], what: str) -> float:
     begin = time.monotonic()
     while target.state not in states:
         if time.monotonic() - begin > SHOWN_SECONDS:

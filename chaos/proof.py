@@ -30,7 +30,7 @@ ANSWER, CLOSED, REFUSED, SILENT = "answer", "closed", "refused", "silent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ProbeResult:
     """What one probe saw: how it ended (ANSWER, CLOSED, REFUSED or SILENT), after how many seconds, and how many bytes
     of an answer it read."""
 
@@ -53,7 +53,7 @@ class Proof:
     needed_seconds: float | None = None
 
 
-async def ask(host: str, port: int, question: bytes, *, timeout_seconds: float, whole: bool = False) -> Seen:
+async def ask(host: str, port: int, question: bytes, *, timeout_seconds: float, whole: bool = False) -> ProbeResult:
     """Connect, send ``question`` and wait for the first byte of the answer, or for all of it, within
     ``timeout_seconds``."""
     begin, count = time.perf_counter(), 0
@@ -74,7 +74,7 @@ async def ask(host: str, port: int, question: bytes, *, timeout_seconds: float, 
     finally:
         if writer is not None:
             writer.close()
-    return Seen(end=end, seconds=time.perf_counter() - begin, answer_bytes=count)
+    return ProbeResult(end=end, seconds=time.perf_counter() - begin, answer_bytes=count)
 
 
 def question(speaks: str, size_bytes: int = 0, *, closes: bool = False) -> bytes:
@@ -83,7 +83,7 @@ def question(speaks: str, size_bytes: int = 0, *, closes: bool = False) -> bytes
     return _LAST_QUESTIONS.get(speaks, _QUESTIONS[speaks](0)) if closes else _QUESTIONS[speaks](size_bytes)
 
 
-async def before(order: LinkOrder, address: tuple[str, int]) -> Seen:
+async def before(order: LinkOrder, address: tuple[str, int]) -> ProbeResult:
     """The link while it is well: the quickest of a few tries."""
     tries = [await _asked(order, address, SILENCE_SECONDS) for _ in range(TRIES)]
     return min(tries, key=lambda seen: (seen.end != ANSWER, seen.seconds))
@@ -91,7 +91,7 @@ async def before(order: LinkOrder, address: tuple[str, int]) -> Seen:
 
 async def probe(
     order: LinkOrder, address: tuple[str, int], behind: tuple[str, int], others: Sequence[LinkOrder] = ()
-) -> tuple[Seen, Seen]:
+) -> tuple[ProbeResult, ProbeResult]:
     """Ask through the link and, at the same time, past it: what the server itself does is no proof of the link."""
     longest = faults.longest_seconds(_effects((order, *others)), faults.question(order.effect, order.speaks))
     closed = sum(each.effect.lingers_seconds for each in (order, *others))
@@ -106,7 +106,9 @@ def tries(order: LinkOrder, others: Sequence[LinkOrder] = ()) -> int:
     return TRIES_AMONG_JITTER if varies else TRIES
 
 
-def judge(order: LinkOrder, well: Seen, seen: Seen, beside: Seen, others: Sequence[LinkOrder] = ()) -> Proof:
+def judge(
+    order: LinkOrder, well: ProbeResult, seen: ProbeResult, beside: ProbeResult, others: Sequence[LinkOrder] = ()
+) -> Proof:
     """Compare a probe during the fault with one before it and one past the link, while ``others`` act on it. Pure."""
     effect, needed = order.effect, needed_seconds(order, others)
     own = faults.own_seconds(effect, _effects(others), order.speaks)
@@ -155,7 +157,7 @@ def _effects(orders: Sequence[LinkOrder]) -> list[Effect]:
     return [order.effect for order in orders]
 
 
-async def _asked(order: LinkOrder, address: tuple[str, int], timeout_seconds: float) -> Seen:
+async def _asked(order: LinkOrder, address: tuple[str, int], timeout_seconds: float) -> ProbeResult:
     asked = faults.question(order.effect, order.speaks)
     # a server answers the first of many HTTP requests while the others are still on their way
     whole = asked.closes or (asked.size_bytes > 0 and order.speaks == "http")

@@ -34,14 +34,14 @@ class WireGoneError(WireError):
     """Nobody answers at Toxiproxy's address: with it, its toxics are gone."""
 
 
-class Place(NamedTuple):
+class ProxyAddresses(NamedTuple):
     """Host and port of a proxy, and of the server behind it."""
 
     listens: tuple[str, int]
     behind: tuple[str, int]
 
 
-class Wire:
+class ToxiproxyClient:
     """One Toxiproxy server. Raises WireError from everything, WireGoneError when the server is not there."""
 
     _address: tuple[str, int] | None = None  # of this process: the client can hold one
@@ -51,18 +51,20 @@ class Wire:
         if parts.hostname is None or parts.port is None:
             raise WireError(f"{url!r} is no address of Toxiproxy, such as http://127.0.0.1:8474")
         address = (parts.hostname, parts.port)
-        if Wire._address not in (None, address):
-            raise WireError(f"this process speaks to Toxiproxy at {Wire._address}, and cannot to {address} as well")
-        Wire._address = address
+        if ToxiproxyClient._address not in (None, address):
+            raise WireError(
+                f"this process speaks to Toxiproxy at {ToxiproxyClient._address}, and cannot to {address} as well"
+            )
+        ToxiproxyClient._address = address
         self._timeout_seconds = timeout_seconds
         self._server = toxiproxy.Toxiproxy()
         self._server.update_api_consumer(*address)
         self._switched_off: Counter[str] = Counter()
 
-    async def place(self, name: str) -> Place:
+    async def place(self, name: str) -> ProxyAddresses:
         """Where the proxy ``name`` listens, and what is behind it."""
         proxy = await self._call(lambda: self._proxy(name))
-        return Place(listens=_address(proxy.listen), behind=_address(proxy.upstream))
+        return ProxyAddresses(listens=_address(proxy.listen), behind=_address(proxy.upstream))
 
     async def add(self, proxy: str, toxic: Toxic) -> None:
         """Put ``toxic`` on ``proxy`` and read it back to check it."""

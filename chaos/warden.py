@@ -20,11 +20,11 @@ from typing import Any, Final
 import msgspec
 
 from chaos import journal
-from chaos.faults import LinkFault, ProcessFault
+from chaos.faults import LinkInjector, ProcessInjector
 from chaos.links import Links
 from chaos.orders import LinkOrder, Order, Orders
 from chaos.processes import ProcessError
-from chaos.toxiproxy import Wire, WireError, WireGoneError
+from chaos.toxiproxy import ToxiproxyClient, WireError, WireGoneError
 
 #: A fault's target is looked at this long before it acts.
 PREPARE_SECONDS: Final = 0.7
@@ -42,7 +42,7 @@ _LINE_BYTES_MAX: Final = 2**20
 class Warden:
     """Carries out orders against a clock that starts at t0, and journals them on stdout."""
 
-    def __init__(self, orders: Orders, wire: Wire | None):
+    def __init__(self, orders: Orders, wire: ToxiproxyClient | None):
         self._orders = orders
         self._wire = wire
         self._links = Links()
@@ -81,7 +81,7 @@ class Warden:
         about: dict[str, Any] = {"fault": order.number, "target": order.target, "kind": order.kind}
         try:
             fault = self._fault(order)
-            if isinstance(fault, LinkFault):  # early: by the time of this fault others may act on its link
+            if isinstance(fault, LinkInjector):  # early: by the time of this fault others may act on its link
                 await self._prepare(fault, order)
             await self._until(order.begins_seconds - PREPARE_SECONDS)
             await self._prepare(fault, order)
@@ -105,26 +105,26 @@ class Warden:
                 self.tell(journal.ENDS, **about, early=True)
             raise
 
-    def _fault(self, order: Order) -> LinkFault | ProcessFault:
+    def _fault(self, order: Order) -> LinkInjector | ProcessInjector:
         if isinstance(order, LinkOrder):
             if self._wire is None:
                 raise WireError("no address of Toxiproxy was given")
-            return LinkFault(order, self._wire, self._links)
-        return ProcessFault(order)
+            return LinkInjector(order, self._wire, self._links)
+        return ProcessInjector(order)
 
-    async def _prepare(self, fault: LinkFault | ProcessFault, order: Order) -> None:
+    async def _prepare(self, fault: LinkInjector | ProcessInjector, order: Order) -> None:
         """Look at the target, but never so long that the fault would be late."""
         with suppress(TimeoutError):
             async with asyncio.timeout(max(PREPARE_SECONDS_MIN, order.begins_seconds - self.now_seconds)):
                 await fault.prepare()
 
-    async def _prove(self, fault: LinkFault | ProcessFault, order: Order, about: dict[str, Any]) -> None:
+    async def _prove(self, fault: LinkInjector | ProcessInjector, order: Order, about: dict[str, Any]) -> None:
         deadline = max(order.ends_seconds, order.begins_seconds + PROVE_SECONDS_MIN)
         try:
             async with asyncio.timeout(max(0.0, deadline - self.now_seconds)):
                 found = await fault.prove()
         except TimeoutError:
-            seen = fault.says if isinstance(fault, LinkFault) else ""
+            seen = fault.says if isinstance(fault, LinkInjector) else ""
             self.tell(journal.UNPROVEN, **about, says=seen or "no probe ended while it acted alone")
             return
         self.tell(
@@ -145,7 +145,7 @@ async def run(orders: Orders, stdin: asyncio.StreamReader) -> int:
     """Carry out ``orders`` until they are done, stdin closes or SIGTERM comes; returns the exit code."""
     speaks_to_toxiproxy = any(isinstance(order, LinkOrder) for order in orders.orders)
     try:
-        wire = Wire(orders.toxiproxy_url) if speaks_to_toxiproxy or orders.toxiproxy_url else None
+        wire = ToxiproxyClient(orders.toxiproxy_url) if speaks_to_toxiproxy or orders.toxiproxy_url else None
         warden = Warden(orders, wire)
         warden.tell(journal.READY, left=list(await warden.sweep()))
     except WireError as error:

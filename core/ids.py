@@ -63,7 +63,7 @@ def shard_of_name(name: str, shard_count: int) -> int:
 
 
 @dataclass(slots=True)
-class Sequence:
+class IdSequence:
     """Makes ids of one process: strictly increasing even when the clock steps back or a millisecond is used up.
 
     ``worker`` spreads processes that make ids for the same shard over the sequence field: with W workers each has

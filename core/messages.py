@@ -69,7 +69,7 @@ class MediaUploaded(Message, frozen=True, kw_only=True):
         return self.media_id
 
 
-class Variant(msgspec.Struct, frozen=True, kw_only=True):
+class MediaVariant(msgspec.Struct, frozen=True, kw_only=True):
     """One rendering of an image."""
 
     name: str  # original, 1080, 640, 150, webp_640 …
@@ -84,7 +84,7 @@ class MediaProcessed(Message, frozen=True, kw_only=True):
     topic: ClassVar[str] = "media.processed"
     media_id: int
     owner_id: int
-    variants: tuple[Variant, ...]
+    variants: tuple[MediaVariant, ...]
 
     def key(self) -> int:
         return self.media_id

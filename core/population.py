@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core import streams
-from core.scenario.model import Population as PopulationSettings
-from core.scenario.model import Scenario
+from core.scenario.model import PopulationSettings, Scenario
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -18,7 +18,7 @@ PROFILE_SCHEMA: Final = 1
 DEGRADED: Final = "/degraded"
 
 
-class Demand(msgspec.Struct, frozen=True, kw_only=True):
+class CpuDemand(msgspec.Struct, frozen=True, kw_only=True):
     """CPU seconds that one operation costs one process, at several rates."""
 
     operation: str  # or a background job of `core.operations.BACKGROUND`; with DEGRADED behind it, its fallback path
@@ -32,7 +32,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
         return float(np.interp(rate_per_second, self.rates_per_second, self.cpu_seconds))
 
 
-class Wire(msgspec.Struct, frozen=True, kw_only=True):
+class LinkDelay(msgspec.Struct, frozen=True, kw_only=True):
     """Time on a link that is neither CPU of the caller nor of the callee (loopback, wake-ups), one round trip."""
 
     link: str
@@ -65,8 +65,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     commit: str
     machine: dict[str, str | int | float]
     scenario: str  # name of the scenario that it was measured with
-    demands: tuple[Demand, ...]
-    wires: tuple[Wire, ...]
+    demands: tuple[CpuDemand, ...]
+    wires: tuple[LinkDelay, ...]
     delays: tuple[Delay, ...]
     stalls: Stalls
     background_cpu_ratio: dict[str, float] = {}  # share of a core that each process uses with no traffic at all
@@ -75,7 +75,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     schema: int = PROFILE_SCHEMA
 
-    def demand(self, operation: str, process: str) -> Demand | None:
+    def demand(self, operation: str, process: str) -> CpuDemand | None:
         """What ``operation`` costs ``process``; None where it does not touch it."""
         for each in self.demands:
             if each.operation == operation and each.process == process:

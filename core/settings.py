@@ -48,7 +48,7 @@ class Kafka(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     partitions: int = 4
 
 
-class Objects(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ObjectStoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The S3 server: as this component reaches it, and as clients do (the host in presigned URLs)."""
 
     endpoint: str  # http://host:port
@@ -67,7 +67,7 @@ class Clamd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     port: int
 
 
-class Cdn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CdnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The tiers of the CDN, for purging: where each one is, and what proves that it is the stack that asks."""
 
     shield: str  # http://host:port
@@ -81,12 +81,12 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     postgres: Postgres | None = None
     redis: Redis | None = None
     kafka: Kafka | None = None
-    objects: Objects | None = None
+    objects: ObjectStoreSettings | None = None
     clamd: Clamd | None = None
-    cdn: Cdn | None = None
+    cdn: CdnSettings | None = None
 
 
-class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SecretSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Secrets of this stack: paths of PEM files, the key that signs cursors, the key that names media."""
 
     jwt_private_key: str = ""  # only auth has it (ES256)
@@ -111,7 +111,7 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     scenario_path: str  # the exact scenario this stack was started for; policies come from its `system`
     public_url: str  # of the gateway, as clients reach it
     media_url: str  # of the CDN's edge, as clients reach it
-    keys: Keys
+    keys: SecretSettings
     data_directory: str  # private to this process
     worker: int  # index of this process among those that make ids
     worker_count: int

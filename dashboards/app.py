@@ -40,7 +40,7 @@ def show() -> None:
     known = data.entries(where)
     st.html(_STYLE)
     # the selector stands above the page, so it is drawn after the pages are made and before one is run
-    chosen: list[data.Entry] = []
+    chosen: list[data.RunEntry] = []
     pages = [
         st.Page(_page(lambda: overview.show(known, chosen[0])), title="Overview", url_path="overview", default=True),
         st.Page(_page(lambda: agreement.show(chosen[0])), title="Agreement", url_path="agreement"),

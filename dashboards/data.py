@@ -1,7 +1,7 @@
 """Reads what the dashboard shows: run folders and nothing else. It judges nothing; `lab.compare` has done that.
 
 A folder under ``runs/`` is a pair with a comparison, or a pair that has none yet, or something broken; each becomes an
-`Entry` that says which, so that a page never meets an exception where a folder is not as it should be.
+`RunEntry` that says which, so that a page never meets an exception where a folder is not as it should be.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BOTH: Final = (Origin.SIMULATED, Origin.MEASURED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class RunEntry:
     """One folder of runs; ``comparison`` is None where there is none, and ``reason`` says why."""
 
     id: str
@@ -52,7 +52,7 @@ class Entry:
         return f"{word}, only {there[0]}" if len(there) == 1 else word
 
 
-def entries(runs: Path) -> tuple[Entry, ...]:
+def entries(runs: Path) -> tuple[RunEntry, ...]:
     """Every run folder under ``runs``, newest first; nothing when there is no such folder."""
     try:
         folders = sorted((each for each in runs.iterdir() if _is_run(each)), key=lambda each: each.name, reverse=True)
@@ -61,7 +61,7 @@ def entries(runs: Path) -> tuple[Entry, ...]:
     return tuple(_entry(each) for each in folders[:ENTRIES_MAX])
 
 
-def samples(entry: Entry, *, in_faults: bool | None = None) -> Mapping[Origin, Samples]:
+def samples(entry: RunEntry, *, in_faults: bool | None = None) -> Mapping[Origin, Samples]:
     """The judged samples of each side that can be read, as `core.judge` counts their latency; ``in_faults`` takes those
     that touch a fault, or those that touch none."""
     found = {}
@@ -79,7 +79,7 @@ def samples(entry: Entry, *, in_faults: bool | None = None) -> Mapping[Origin, S
     return found
 
 
-def broken(entry: Entry) -> Mapping[Origin, str]:
+def broken(entry: RunEntry) -> Mapping[Origin, str]:
     """Sides that the comparison was made of and that cannot be read any more, and why."""
     comparison, found = entry.comparison, {}
     if comparison is None:
@@ -97,10 +97,10 @@ def _is_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in (FILE, folders.MARK, *(origin.value for origin in Origin)))
 
 
-def _entry(folder: Path) -> Entry:
+def _entry(folder: Path) -> RunEntry:
     try:
         stamp = (folder / FILE).stat().st_mtime_ns
-        return Entry(id=folder.name, folder=folder, stamp=stamp, comparison=read_comparison(folder))
+        return RunEntry(id=folder.name, folder=folder, stamp=stamp, comparison=read_comparison(folder))
     except FileNotFoundError:
         return _uncompared(folder)
     except (OSError, NoComparisonError) as error:
@@ -108,7 +108,7 @@ def _entry(folder: Path) -> Entry:
     return _without(folder, NOT_COMPARED, reason, _report(folder))
 
 
-def _uncompared(folder: Path) -> Entry:
+def _uncompared(folder: Path) -> RunEntry:
     """What is to be said of a folder without a comparison: by which sides there are, and who works at it."""
     if folders.is_running(folder):
         return _without(folder, RUNNING, "it is still running", "")
@@ -126,8 +126,8 @@ def _uncompared(folder: Path) -> Entry:
     )
 
 
-def _without(folder: Path, state: str, reason: str, remedy: str) -> Entry:
-    return Entry(id=folder.name, folder=folder, stamp=0, comparison=None, reason=reason, state=state, remedy=remedy)
+def _without(folder: Path, state: str, reason: str, remedy: str) -> RunEntry:
+    return RunEntry(id=folder.name, folder=folder, stamp=0, comparison=None, reason=reason, state=state, remedy=remedy)
 
 
 def _report(folder: Path) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.names import Origin
 from dashboards import cached
-from dashboards.data import Entry
+from dashboards.data import RunEntry
 from dashboards.text import code, plain
 from present import figures
 from present.palette import DARK, LIGHT, Palette
@@ -18,7 +18,7 @@ from records.comparison import Comparison
 RUN = "run"  # in the address and, by the same name, the selector's state
 
 
-def choose(known: Sequence[Entry], where: Path) -> Entry | None:
+def choose(known: Sequence[RunEntry], where: Path) -> RunEntry | None:
     """Let the reader choose a run; None where the address names one that is gone, which is then said.
 
     An address without a run shows the newest. It is left as it is: Streamlit makes a new step of the browser's history
@@ -37,13 +37,13 @@ def choose(known: Sequence[Entry], where: Path) -> Entry | None:
     return by_id[st.session_state[RUN]]
 
 
-def title(entry: Entry) -> str:
+def title(entry: RunEntry) -> str:
     """A run in the selector: id, scenario, verdict."""
     scenario = f" · {entry.comparison.scenario}" if entry.comparison is not None else ""
     return f"{entry.id}{scenario} · {entry.word}"
 
 
-def verdict(entry: Entry) -> Comparison | None:
+def verdict(entry: RunEntry) -> Comparison | None:
     """Say the verdict of a run and what it stands on; None where it has no comparison, which is then said."""
     comparison = entry.comparison
     if comparison is None:

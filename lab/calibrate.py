@@ -21,10 +21,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from chaos.toxiproxy import Wire as Toxiproxy
+from chaos.toxiproxy import ToxiproxyClient
 from core import population, streams
 from core.errors import UserError
-from core.profile import DEGRADED, Delay, Profile, Stalls, Wire
+from core.profile import DEGRADED, Delay, LinkDelay, Profile, Stalls
 from core.scenario import Scenario, explain
 from lab import client, load, stacks, wire
 from lab.calibration import demands, idle, series
@@ -75,7 +75,9 @@ def calibrate(
                 points = _points(bench, plan)
                 crossing = wire.round_trip(stack.cores)
                 flush = wire.flush(data)
-            loopback = Wire(link="loopback", median_seconds=crossing.median_seconds, p99_seconds=crossing.p99_seconds)
+            loopback = LinkDelay(
+                link="loopback", median_seconds=crossing.median_seconds, p99_seconds=crossing.p99_seconds
+            )
             profile = _profile(scenario, points, still, lost, (loopback, *clients), flush)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -138,7 +140,7 @@ def _carried(measured: Callable[[float], Point], rate: float, *, calm: Callable[
 @contextlib.contextmanager
 def _cut(stack: RunningStack) -> Iterator[None]:
     """The way from the feed to Redis refuses connections for the length of the block."""
-    wire_to = Toxiproxy(stack.toxiproxy_url)
+    wire_to = ToxiproxyClient(stack.toxiproxy_url)
     names = stack.proxies["feed_redis"]
     for name in names:
         asyncio.run(wire_to.switch_off(name))
@@ -154,7 +156,7 @@ def _profile(
     points: list[Point],
     still: idle.Idle,
     lost: Any,
-    wires: tuple[Wire, ...],
+    wires: tuple[LinkDelay, ...],
     flush: wire.Spread,
 ) -> Profile:
     people = population.draw_population(scenario)

@@ -2,7 +2,7 @@
 
 The generator is driven as in any run, against a peer that answers at once with what the stack answered to the first
 request. What the peer takes is subtracted; the rest is the generator and the way to its server and back, with both
-wake-ups. The model adds it where a client's link is crossed (`core.profile.Wire`).
+wake-ups. The model adds it where a client's link is crossed (`core.profile.LinkDelay`).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ import numpy.typing as npt
 
 from core.errors import UserError
 from core.names import Outcome, Server, link
-from core.profile import Wire
+from core.profile import LinkDelay
 from core.scenario import Scenario
 from lab import load
 from loadtest import address
-from loadtest.address import Address
+from loadtest.address import HttpAddress
 from records import run
 from stack.control import RunningStack
 
@@ -48,12 +48,12 @@ _END: Final = b"\r\n\r\n"
 
 def wires(
     scenario: Scenario, path: Path, stack: RunningStack, work: Path, *, seconds: float = SECONDS
-) -> tuple[Wire, ...]:
+) -> tuple[LinkDelay, ...]:
     """The wire of each link in `READS`, whose stack is up and seeded; raises UserError."""
     return tuple(_wire(name, scenario, path, stack, work, seconds) for name in READS)
 
 
-def _wire(name: str, scenario: Scenario, path: Path, stack: RunningStack, work: Path, seconds: float) -> Wire:
+def _wire(name: str, scenario: Scenario, path: Path, stack: RunningStack, work: Path, seconds: float) -> LinkDelay:
     out = work / "client"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
@@ -77,11 +77,11 @@ def _wire(name: str, scenario: Scenario, path: Path, stack: RunningStack, work: 
     return _fitted(name, np.maximum(found - taken, 0.0))
 
 
-def _fitted(name: str, seconds: npt.NDArray[np.float64]) -> Wire:
+def _fitted(name: str, seconds: npt.NDArray[np.float64]) -> LinkDelay:
     """Lognormal by its median and p95: beyond lies what the model has apart, the host's stalls and idle work."""
     median, p95 = np.quantile(seconds, (0.5, 0.95))
     p99 = median * (p95 / median) ** (_P99 / _P95) if median > 0 else p95
-    return Wire(link=name, median_seconds=float(median), p99_seconds=float(p99))
+    return LinkDelay(link=name, median_seconds=float(median), p99_seconds=float(p99))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ class Peer:
 
 
 @contextlib.contextmanager
-def answering(real: Address, cores: Sequence[int]) -> Iterator[Peer]:
+def answering(real: HttpAddress, cores: Sequence[int]) -> Iterator[Peer]:
     """A `Peer` of ``real`` on a free port of this machine's loopback, on ``cores``."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
@@ -117,7 +117,7 @@ def answering(real: Address, cores: Sequence[int]) -> Iterator[Peer]:
             theirs.close()
 
 
-def _answer(listener: socket.socket, told: Connection, real: Address, cores: tuple[int, ...]) -> None:
+def _answer(listener: socket.socket, told: Connection, real: HttpAddress, cores: tuple[int, ...]) -> None:
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, set(cores) & before or before)
     waiting = selectors.DefaultSelector()
@@ -153,7 +153,7 @@ def _answer(listener: socket.socket, told: Connection, real: Address, cores: tup
                     taken, count = taken + time.perf_counter() - began, count + 1
 
 
-def _forward(real: Address, request: bytes) -> bytes:
+def _forward(real: HttpAddress, request: bytes) -> bytes:
     """The real answer, byte for byte."""
     with socket.create_connection((real.host, real.port), timeout=_ANSWER_SECONDS_MAX) as connection:
         connection.sendall(request)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from chaos import experiment
-from chaos.experiment import Outcome
+from chaos.experiment import ExperimentResult
 from core import judge
 from core.names import ERRORS, Origin
 from core.run import NotARunError, Run, Samples
@@ -104,7 +104,7 @@ def compare(pair_folder: Path) -> Comparison:
     return found
 
 
-def drill_outcome(measured: Run) -> Outcome:
+def drill_outcome(measured: Run) -> ExperimentResult:
     """What the measured side says of its scenario's hypothesis."""
     return experiment.judge(
         measured.scenario,

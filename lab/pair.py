@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from chaos.experiment import Outcome
+from chaos.experiment import ExperimentResult
 from core.scenario import Scenario
 from present.progress import task
 from records import folders, profiles, run
@@ -58,14 +58,14 @@ def finish(folder: Path, scenario: Scenario, scenario_text: str, chosen: profile
     return comparison
 
 
-def drill_outcome(folder: Path) -> Outcome:
+def drill_outcome(folder: Path) -> ExperimentResult:
     """What the measured side of a pair says of its scenario's hypothesis."""
     from lab import compare
 
     return compare.drill_outcome(run.read(folder / MEASURED))
 
 
-def tell_outcome(folder: Path, comparison: Comparison, outcome: Outcome) -> Comparison:
+def tell_outcome(folder: Path, comparison: Comparison, outcome: ExperimentResult) -> Comparison:
     """Let the comparison and its report end with the drill's verdict: there is one exit code, wherever it is read."""
     from lab.report import write
     from records.comparison import write_comparison

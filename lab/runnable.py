@@ -48,7 +48,7 @@ def check_for_run(path: Path, scenario: Scenario, profile: Profile) -> None:
     check_for_stack(path, scenario)
     try:
         plan.make_plan(scenario)
-    except plan.PlanError as error:
+    except plan.LoadPlanError as error:
         raise UserError(
             f"{path}: the load generator cannot send this traffic: {error}; the model can: windtunnel simulate {path}"
         ) from error

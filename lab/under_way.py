@@ -27,7 +27,7 @@ class UnderWay:
         self._sampler = sampler
         self._report = report
         self._abort = AbortCondition(scenario)
-        self._warden: chaos.Warden | None = None
+        self._warden: chaos.WardenProcess | None = None
         self.t0_unix = 0.0
         self.is_aborted = False
 
@@ -61,7 +61,7 @@ class UnderWay:
         self._report(max(0.0, passed), load.warm_up_seconds + load.duration_seconds, note)
 
 
-def _warden(scenario: Scenario, stack: RunningStack, t0_unix: float) -> chaos.Warden:
+def _warden(scenario: Scenario, stack: RunningStack, t0_unix: float) -> chaos.WardenProcess:
     try:
         return chaos.start(scenario, stack_data=stack.data, t0_unix=t0_unix)
     except (OrdersError, chaos.WardenError) as error:

@@ -20,7 +20,7 @@ from core.population import Population
 from core.scenario.model import Scenario
 from core.traffic import BY_A_POSTER, VIRAL_POST, Schedule
 from loadtest import address, photo
-from loadtest.seeded import Post, Seeded
+from loadtest.seeded import Seeded, SeededPost
 
 _JSON: Final = {"Content-Type": "application/json"}
 
@@ -41,7 +41,7 @@ class Request:
     method: str
     path: str
     target: Target = Target.GATEWAY
-    at: address.Address | None = None  # of the object store, which the answer before named
+    at: address.HttpAddress | None = None  # of the object store, which the answer before named
     source: str = ""  # address that it must leave from: where the gateway limits the operation by address
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -93,7 +93,7 @@ class Acts:
     people: Population
     seeded: Seeded
     nonce: str
-    viral_post: Post | None = None  # set once it has been written
+    viral_post: SeededPost | None = None  # set once it has been written
     ahead: Mapping[int, Request] = field(default_factory=dict)  # all that is left of an act, see `loadtest.ahead`
 
     def of(self, number: int) -> Act:
@@ -156,7 +156,7 @@ class Acts:
             return self._by_a_poster(name, number, person)
         return Request(operation=name, method=method, path=path, headers=headers)
 
-    def _about_a_post(self, name: str, number: int, person: int, post: Post) -> Request:
+    def _about_a_post(self, name: str, number: int, person: int, post: SeededPost) -> Request:
         operation = OPERATIONS[name]
         if name == operations.IMAGE_READ:
             _, path = address.target(post.image_url)
@@ -326,7 +326,7 @@ class Acts:
         photos = self.seeded.photos
         return photo.with_comment(photos[number % len(photos)], f"{self.nonce}-{number}")
 
-    def _post(self, index: int) -> Post:
+    def _post(self, index: int) -> SeededPost:
         if index != VIRAL_POST:
             return self.seeded.posts[index]
         if self.viral_post is not None:
@@ -334,7 +334,7 @@ class Acts:
         author = self.schedule.viral_author
         return self._post_of(author if author is not None else 0)  # not written yet: its author's first post
 
-    def _post_of(self, person: int) -> Post:
+    def _post_of(self, person: int) -> SeededPost:
         """The first post of a person; of somebody who posts, for a person who does not."""
         posters = len(self.seeded.posts) // self.scenario.population.posts_per_poster
         return self.seeded.posts[person % posters]

@@ -24,7 +24,7 @@ class AddressError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class HttpAddress:
     """Where a server listens."""
 
     host: str
@@ -35,7 +35,7 @@ class Address:
         return f"{host}:{self.port}"
 
 
-def parse(url: str) -> Address:
+def parse(url: str) -> HttpAddress:
     """The address in ``url``; raises AddressError unless it is plain HTTP on this machine's loopback."""
     try:
         parts = urlsplit(url)
@@ -51,10 +51,10 @@ def parse(url: str) -> Address:
         loopback = False
     if not loopback:
         raise AddressError(f"{url}: load is sent to this machine only; expected a loopback address such as 127.0.0.1")
-    return Address(host=host, port=port or 80)
+    return HttpAddress(host=host, port=port or 80)
 
 
-def target(url: str) -> tuple[Address, str]:
+def target(url: str) -> tuple[HttpAddress, str]:
     """The address and, behind it, the path with its query; raises AddressError as `parse` does."""
     parts = urlsplit(url)
     path = parts.path or "/"

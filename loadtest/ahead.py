@@ -18,9 +18,9 @@ from core import operations
 from core.names import Outcome, PhotoState
 from core.operations import ONLY_WITHIN_A_JOURNEY
 from loadtest.acts import Acts, Answer, Request, Target
-from loadtest.address import Address
-from loadtest.plan import PlanError
-from loadtest.session import Session
+from loadtest.address import HttpAddress
+from loadtest.plan import LoadPlanError
+from loadtest.session import LoadSession
 from loadtest.wire import Connections
 
 #: What is done before an operation, by the same person about the same thing.
@@ -34,7 +34,7 @@ _PROCESSED_SECONDS_MAX: Final = 120.0  # from the last upload until all photos h
 _LOOK_SECONDS: Final = 0.1
 
 
-def requests_ahead(session: Session, operation: str) -> dict[int, Request]:
+def requests_ahead(session: LoadSession, operation: str) -> dict[int, Request]:
     """What is left to send, by number of the request; empty where nothing has to be there before ``operation``.
 
     Raises PlanError where something could not be made.
@@ -50,16 +50,18 @@ def requests_ahead(session: Session, operation: str) -> dict[int, Request]:
     made.wait()
     if len(made.left) < len(share):
         kinds = ", ".join(f"{count} × {why}" for why, count in made.trouble.most_common())
-        raise PlanError(f"{operation}: {len(share) - len(made.left)} of {len(share)} could not be prepared: {kinds}")
+        raise LoadPlanError(
+            f"{operation}: {len(share) - len(made.left)} of {len(share)} could not be prepared: {kinds}"
+        )
     return made.left
 
 
 class _Made:
     """What has been made so far."""
 
-    def __init__(self, session: Session, acts: Acts, operation: str) -> None:
+    def __init__(self, session: LoadSession, acts: Acts, operation: str) -> None:
         self._session, self._acts, self._operation = session, acts, operation
-        self._connections: dict[Address, Connections] = {}
+        self._connections: dict[HttpAddress, Connections] = {}
         self._photos: list[Request] = []  # that ask whether a photo is ready
         self.left: dict[int, Request] = {}
         self.trouble: Counter[str] = Counter()
@@ -90,7 +92,7 @@ class _Made:
         for request in self._photos:
             while self._exchange(request).at("media", "state") not in (PhotoState.SUCCEEDED, PhotoState.FAILED):
                 if time.monotonic() > until:
-                    raise PlanError(f"photos were not processed within {_PROCESSED_SECONDS_MAX:.0f} s")
+                    raise LoadPlanError(f"photos were not processed within {_PROCESSED_SECONDS_MAX:.0f} s")
                 gevent.sleep(_LOOK_SECONDS)
 
     def _asked(self, request: Request) -> Answer | None:

@@ -22,9 +22,9 @@ from core.names import Outcome
 from core.policies import retry
 from loadtest import record
 from loadtest.acts import Act, Acts, Answer, Request, Target
-from loadtest.address import Address
-from loadtest.plan import Plan
-from loadtest.spool import EVERY_SECONDS, Head, Spool
+from loadtest.address import HttpAddress
+from loadtest.plan import LoadPlan
+from loadtest.spool import EVERY_SECONDS, Spool, SpoolHead
 from loadtest.wire import Connections
 
 #: Wake up so long before an arrival, because timers are coarse, and spin from there on.
@@ -63,11 +63,11 @@ class Dispatch:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: LoadPlan,
         acts: Acts,
         *,
-        gateway: Address,
-        media: Address,
+        gateway: HttpAddress,
+        media: HttpAddress,
         spin: bool,
         listener: Listener | None = None,
         tell_viral: Callable[[str], None] | None = None,
@@ -79,7 +79,7 @@ class Dispatch:
         self._listener = listener
         self._tell_viral = tell_viral
         self._timeout_seconds = plan.scenario.traffic.timeout_seconds
-        self._connections: dict[Address, Connections] = {}
+        self._connections: dict[HttpAddress, Connections] = {}
         self._of_target = {Target.GATEWAY: gateway, Target.MEDIA: media}
         self._under_way = Pool(plan.inflight_max)
         self._stopped = ""
@@ -155,7 +155,7 @@ class Dispatch:
         """What is seen is kept on disk from now on, as far as a folder was given."""
         if self._folder is None:
             return
-        head = Head(
+        head = SpoolHead(
             pid=os.getpid(),
             t0_unix_ns=clock.t0_unix_ns,
             scheduled_count=len(self._plan),

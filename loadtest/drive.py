@@ -18,8 +18,8 @@ import gevent
 from locust.env import Environment  # importing locust patches this process for gevent, before anything else is used
 
 from loadtest import ahead, plan, progress
-from loadtest.plan import PlanError
-from loadtest.session import LEAD_SECONDS, Session, open_session, settle
+from loadtest.plan import LoadPlanError
+from loadtest.session import LEAD_SECONDS, LoadSession, open_session, settle
 from loadtest.sharing import Sharing
 from loadtest.users import Dispatcher
 
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     environment = Environment(user_classes=[Dispatcher])
     runner = environment.create_local_runner()
-    sharing = Sharing(environment, session, told_t0_unix=t0_unix_ns / 1e9)
+    sharing = Sharing(environment, session, wanted_t0_unix=t0_unix_ns / 1e9)
     stopped: list[int] = []
 
     def stop(number: int) -> None:
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _session(arguments: argparse.Namespace) -> Session:
+def _session(arguments: argparse.Namespace) -> LoadSession:
     session = open_session(
         scenario_file=arguments.scenario,
         gateway=arguments.gateway,
@@ -97,7 +97,7 @@ def _session(arguments: argparse.Namespace) -> Session:
     if arguments.only_operation is None:
         return session
     if arguments.rate is None or arguments.seconds is None:
-        raise PlanError("--only-operation: expected --rate and --seconds with it")
+        raise LoadPlanError("--only-operation: expected --rate and --seconds with it")
     alone = plan.single_operation(
         session.scenario,
         arguments.only_operation,

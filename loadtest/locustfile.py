@@ -47,7 +47,7 @@ def prepare(environment: Any, **_: Any) -> None:
         progress.complain(str(error))
         sys.exit(2)
     settle(urgent=session.spin)
-    Sharing(environment, session, told_t0_unix=options.t0_unix)
+    Sharing(environment, session, wanted_t0_unix=options.t0_unix)
 
 
 def conclude(environment: Any, **_: Any) -> None:

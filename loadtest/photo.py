@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pyvips
 
-from core.scenario.model import Photo
+from core.scenario.model import PhotoSettings
 
 QUALITY: Final = 85
 _GRAIN: Final = 256  # pixels; the side of the tile
@@ -21,7 +21,7 @@ _SOI: Final = b"\xff\xd8"
 _COM: Final = b"\xff\xfe"
 
 
-def taken_by(person: int, *, seed: int, photo: Photo) -> bytes:
+def taken_by(person: int, *, seed: int, photo: PhotoSettings) -> bytes:
     """The photo of one person."""
     numbers = np.random.Generator(np.random.PCG64((seed, person)))
     coarse = numbers.integers(20, 236, size=(12, 16, 3), dtype=np.uint8)

@@ -23,12 +23,12 @@ INFLIGHT_MIN: Final = 64
 INFLIGHT_MAX: Final = 4_096
 
 
-class PlanError(ValueError):
+class LoadPlanError(ValueError):
     """Traffic that is out of bounds, or that cannot be made; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class LoadPlan:
     """The work of process ``worker`` of ``worker_count``: request r is its own when r mod workers is its number."""
 
     scenario: Scenario
@@ -58,30 +58,32 @@ def make_plan(
     worker_count: int = 1,
     seed: int | None = None,
     people: tuple[int, ...] = (),
-) -> Plan:
+) -> LoadPlan:
     """The share of one process, of the schedule with ``seed`` (None: the scenario's), by ``people`` alone where some
     are given; raises PlanError."""
     if not 0 <= worker < worker_count:
-        raise PlanError(f"worker {worker} of {worker_count}: there is no such share")
+        raise LoadPlanError(f"worker {worker} of {worker_count}: there is no such share")
     for act in {*scenario.traffic.mix_ratio, *(scenario.traffic.viral.mix_ratio if scenario.traffic.viral else ())}:
         if act in ONLY_WITHIN_A_JOURNEY:
             whole = next(name for name, parts in JOURNEYS.items() if act in parts)
-            raise PlanError(f"{act}: is a part of a journey and cannot be sent alone; expected e.g. {whole}")
+            raise LoadPlanError(f"{act}: is a part of a journey and cannot be sent alone; expected e.g. {whole}")
     span = scenario.traffic.warm_up_seconds + scenario.traffic.duration_seconds
     if span > DURATION_MAX_SECONDS:
-        raise PlanError(f"traffic of {span:g} s: at most {DURATION_MAX_SECONDS:g} s")
+        raise LoadPlanError(f"traffic of {span:g} s: at most {DURATION_MAX_SECONDS:g} s")
     if span * scenario.traffic.rate_per_second > REQUESTS_MAX:
-        raise PlanError(f"{span * scenario.traffic.rate_per_second:,.0f} requests: at most {REQUESTS_MAX:,}")
+        raise LoadPlanError(f"{span * scenario.traffic.rate_per_second:,.0f} requests: at most {REQUESTS_MAX:,}")
     schedule = traffic.draw_schedule(scenario, seed=seed)
     if people:
         if not 0 <= min(people) <= max(people) < scenario.population.people:
-            raise PlanError(f"people {min(people)} to {max(people)}: expected 0 to {scenario.population.people - 1}")
+            raise LoadPlanError(
+                f"people {min(people)} to {max(people)}: expected 0 to {scenario.population.people - 1}"
+            )
         schedule = dataclasses.replace(schedule, person=np.array(people, dtype=np.int64)[schedule.person % len(people)])
     numbers = np.arange(worker, len(schedule), worker_count, dtype=np.int64)
     peak = peak_per_second(schedule.at_seconds[numbers])
     if peak > RATE_MAX_PER_SECOND:
-        raise PlanError(f"{peak:,} requests in one second: one process sends at most {RATE_MAX_PER_SECOND:,}")
-    return Plan(
+        raise LoadPlanError(f"{peak:,} requests in one second: one process sends at most {RATE_MAX_PER_SECOND:,}")
+    return LoadPlan(
         scenario=scenario,
         schedule=schedule,
         numbers=numbers,
@@ -100,9 +102,9 @@ def single_operation(
     """
     known = {*OPERATIONS, *JOURNEYS}
     if operation not in known:
-        raise PlanError(f"{operation}: expected one of {', '.join(sorted(known))}")
+        raise LoadPlanError(f"{operation}: expected one of {', '.join(sorted(known))}")
     if not (rate_per_second > 0 and seconds > 0 and warm_up_seconds >= 0):
-        raise PlanError(f"rate {rate_per_second:g}/s for {seconds:g} s: expected more than zero")
+        raise LoadPlanError(f"rate {rate_per_second:g}/s for {seconds:g} s: expected more than zero")
     alone = dataclasses.replace(
         scenario.traffic,
         mix_ratio={act_of(operation): 1.0},

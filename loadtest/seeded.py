@@ -23,7 +23,7 @@ import msgspec
 SUMMARY_FILE: Final = "seeded.json"
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True):
+class SeededPerson(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who signed up."""
 
     person: int
@@ -32,7 +32,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     token: str
 
 
-class Post(msgspec.Struct, frozen=True, kw_only=True):
+class SeededPost(msgspec.Struct, frozen=True, kw_only=True):
     """A post and the photo that a reader's phone shows of it."""
 
     post: int
@@ -43,7 +43,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     image_bytes: int
 
 
-class Story(msgspec.Struct, frozen=True, kw_only=True):
+class SeededStory(msgspec.Struct, frozen=True, kw_only=True):
     """A story."""
 
     story_id: str
@@ -71,9 +71,9 @@ class Seeded:
     """The folder, read back."""
 
     summary: Summary
-    people: tuple[Person, ...]
-    posts: tuple[Post, ...]
-    stories: tuple[Story, ...]
+    people: tuple[SeededPerson, ...]
+    posts: tuple[SeededPost, ...]
+    stories: tuple[SeededStory, ...]
     photos: tuple[bytes, ...]
 
 
@@ -88,9 +88,9 @@ def write(
     folder: Path,
     *,
     summary: Summary,
-    people: Iterable[Person],
-    posts: Iterable[Post],
-    stories: Iterable[Story],
+    people: Iterable[SeededPerson],
+    posts: Iterable[SeededPost],
+    stories: Iterable[SeededStory],
     photos: Iterable[bytes],
 ) -> None:
     """Write a folder; an earlier seeding in it is replaced."""
@@ -111,9 +111,9 @@ def read(folder: Path) -> Seeded:
     try:
         return Seeded(
             summary=msgspec.json.decode((folder / SUMMARY_FILE).read_bytes(), type=Summary),
-            people=_read_lines(folder / "people.jsonl", Person),
-            posts=_read_lines(folder / "posts.jsonl", Post),
-            stories=_read_lines(folder / "stories.jsonl", Story),
+            people=_read_lines(folder / "people.jsonl", SeededPerson),
+            posts=_read_lines(folder / "posts.jsonl", SeededPost),
+            stories=_read_lines(folder / "stories.jsonl", SeededStory),
             photos=tuple(path.read_bytes() for path in sorted((folder / "photos").glob("*.jpg"))),
         )
     except (OSError, msgspec.DecodeError) as error:

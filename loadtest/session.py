@@ -17,7 +17,7 @@ from core import population
 from core.scenario import Scenario
 from loadtest import address, plan, seeded
 from loadtest.acts import Acts, Request
-from loadtest.address import Address
+from loadtest.address import HttpAddress
 from loadtest.dispatch import Dispatch, Listener
 from records.scenarios import read
 
@@ -33,13 +33,13 @@ class SessionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class LoadSession:
     """What to send, to whom, and where the record goes."""
 
     scenario: Scenario
     seeded: seeded.Seeded
-    gateway: Address
-    media: Address
+    gateway: HttpAddress
+    media: HttpAddress
     out: Path
     spin: bool
     inflight_max: int | None = None  # None: what the traffic can need
@@ -47,15 +47,15 @@ class Session:
     people: tuple[int, ...] = ()  # who act; everybody where none is named
     ahead: Mapping[int, Request] = field(default_factory=dict)  # what `loadtest.ahead` has left of the acts
 
-    def t0_unix_ns(self, told_unix_seconds: float | None, *, lead_seconds: float = LEAD_SECONDS) -> int:
+    def t0_unix_ns(self, wanted_unix_seconds: float | None, *, lead_seconds: float = LEAD_SECONDS) -> int:
         """The wall clock of t0: the given one, or the next that leaves time for the warm-up and ``lead_seconds`` before
         it; raises SessionError."""
         warm_up = self.scenario.traffic.warm_up_seconds
         now = time.time_ns()
         self._check_tokens(now / 1e9)
-        if told_unix_seconds is None:
+        if wanted_unix_seconds is None:
             return now + round((warm_up + lead_seconds) * 1e9)
-        t0 = round(told_unix_seconds * 1e9)
+        t0 = round(wanted_unix_seconds * 1e9)
         if t0 - now < warm_up * 1e9:
             raise SessionError(
                 f"t0 is in {(t0 - now) / 1e9:.1f} s, and the warm-up before it takes {warm_up:g} s: start sooner"
@@ -68,13 +68,13 @@ class Session:
         if left < traffic.warm_up_seconds + traffic.duration_seconds + LEAD_SECONDS:
             raise SessionError(f"the people's tokens expire in {left:.0f} s, before the traffic ends: seed again")
 
-    def share(self, *, worker: int = 0, worker_count: int = 1) -> plan.Plan:
-        """The share of one process; raises `loadtest.plan.PlanError`."""
+    def share(self, *, worker: int = 0, worker_count: int = 1) -> plan.LoadPlan:
+        """The share of one process; raises `loadtest.plan.LoadPlanError`."""
         return plan.make_plan(
             self.scenario, worker=worker, worker_count=worker_count, seed=self.seed, people=self.people
         )
 
-    def acts(self, share: plan.Plan, *, nonce: str) -> Acts:
+    def acts(self, share: plan.LoadPlan, *, nonce: str) -> Acts:
         """What the requests of ``share`` say."""
         return Acts(
             scenario=self.scenario,
@@ -95,7 +95,7 @@ class Session:
         tell_viral: Callable[[str], None] | None = None,
         folder: Path | None = None,
     ) -> Dispatch:
-        """The traffic of one process, which keeps in ``folder`` what it sees; raises `loadtest.plan.PlanError`."""
+        """The traffic of one process, which keeps in ``folder`` what it sees; raises `loadtest.plan.LoadPlanError`."""
         share = self.share(worker=worker, worker_count=worker_count)
         if self.inflight_max is not None:
             share = dataclasses.replace(share, inflight_max=self.inflight_max)
@@ -120,7 +120,7 @@ def open_session(
     out: Path,
     spin: bool | None = None,
     inflight_max: int | None = None,
-) -> Session:
+) -> LoadSession:
     """Read and check everything; raises ValueError (of the scenario, an address, the seeding) or OSError."""
     if inflight_max is not None and not 1 <= inflight_max <= plan.INFLIGHT_MAX:
         raise SessionError(f"{inflight_max} requests under way: expected 1 to {plan.INFLIGHT_MAX:,}")
@@ -132,7 +132,7 @@ def open_session(
             f"{seeded_folder} was seeded with seed {summary.seed} and {summary.people:,} people, "
             f"{scenario_file} has seed {scenario.seed} and {scenario.population.people:,}"
         )
-    return Session(
+    return LoadSession(
         scenario=scenario,
         seeded=people,
         gateway=address.parse(gateway),

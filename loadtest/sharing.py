@@ -22,8 +22,8 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from loadtest import record, spool
 from loadtest.dispatch import Clock, Dispatch
-from loadtest.plan import PlanError
-from loadtest.session import Session, SessionError
+from loadtest.plan import LoadPlanError
+from loadtest.session import LoadSession, SessionError
 from loadtest.users import RUN_ATTRIBUTE, reports_to
 
 SHARE_MESSAGE: Final = "windtunnel_share"
@@ -38,10 +38,10 @@ _LOST: Final = "another of its processes was lost"
 class Sharing:
     """One process's part in a run; it hangs on Locust's environment, where the dispatcher user finds it."""
 
-    def __init__(self, environment: Any, session: Session, *, told_t0_unix: float | None = None) -> None:
+    def __init__(self, environment: Any, session: LoadSession, *, wanted_t0_unix: float | None = None) -> None:
         self._environment = environment
         self._session = session
-        self._told_t0_unix = told_t0_unix
+        self._wanted_t0_unix = wanted_t0_unix
         self._share: AsyncResult = AsyncResult()
         self._walked: object = None
         self._workers: dict[str, int] = {}
@@ -113,7 +113,7 @@ class Sharing:
                 raise
             finally:
                 self.load = self.dispatch.write(self._folder(worker, worker_count))
-        except PlanError as error:
+        except LoadPlanError as error:
             self.failure = str(error)
         finally:
             if self.load is None and not self.failure:
@@ -133,7 +133,7 @@ class Sharing:
         if isinstance(runner, WorkerRunner):
             return  # the master tells
         try:
-            t0_unix_ns = self._session.t0_unix_ns(self._told_t0_unix)
+            t0_unix_ns = self._session.t0_unix_ns(self._wanted_t0_unix)
         except SessionError as error:
             self.failure = str(error)
             self.finished.set()

@@ -24,7 +24,7 @@ EVERY_SECONDS: Final = 0.2
 KILLED: Final = "it ended before it had written its record"
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
+class SpoolHead(msgspec.Struct, frozen=True, kw_only=True):
     """The first line."""
 
     pid: int
@@ -46,7 +46,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
 class Spool:
     """Appends to the file of one folder. A disk that is full ends it, and not the traffic."""
 
-    def __init__(self, folder: Path, head: Head) -> None:
+    def __init__(self, folder: Path, head: SpoolHead) -> None:
         self._path = folder / FILE
         self._rows, self._claims = 0, 0
         self._encoder = msgspec.json.Encoder()
@@ -96,11 +96,11 @@ class Spool:
             self.close(remove=False)
 
 
-def read_head(folder: Path) -> Head | None:
+def read_head(folder: Path) -> SpoolHead | None:
     """The first line of a folder's file; None where there is none."""
     try:
         with (folder / FILE).open("rb") as file:
-            return msgspec.json.decode(file.readline(), type=Head)
+            return msgspec.json.decode(file.readline(), type=SpoolHead)
     except (OSError, msgspec.DecodeError):
         return None
 

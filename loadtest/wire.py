@@ -19,7 +19,7 @@ from geventhttpclient.response import HTTPParseError, HTTPSocketResponse
 from core.names import Outcome
 from loadtest import address
 from loadtest.acts import Answer, Request, outcome_of
-from loadtest.address import Address
+from loadtest.address import HttpAddress
 
 IDLE_MAX_SECONDS: Final = 4.0  # below the keep-alive limits of the servers that we talk to
 _BLOCK_BYTES: Final = 65_536
@@ -43,7 +43,7 @@ class Connections:
     They leave from few addresses of ``worker``'s own; those of a request with a ``source`` from that one, for it alone.
     """
 
-    def __init__(self, where: Address, *, limit: int, worker: int = 0) -> None:
+    def __init__(self, where: HttpAddress, *, limit: int, worker: int = 0) -> None:
         self._where = where
         self._worker = worker
         self._limit = limit
@@ -132,7 +132,7 @@ class _Response(HTTPSocketResponse):
         return bytes(self._body_buffer)
 
 
-def _head(request: Request, where: Address) -> bytes:
+def _head(request: Request, where: HttpAddress) -> bytes:
     lines = [f"{request.method} {request.path} HTTP/1.1", f"Host: {where}", "User-Agent: windtunnel-load"]
     lines += [f"{name}: {value}" for name, value in request.headers.items() if name.lower() not in _OURS]
     if request.body or request.method in ("POST", "PUT", "PATCH"):

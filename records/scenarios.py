@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from core.errors import UserError
-from core.scenario import Problem, Scenario, ScenarioError, notes, parse
+from core.scenario import FieldProblem, Scenario, ScenarioError, notes, parse
 
 
 def read(path: Path) -> Scenario:
@@ -15,7 +15,7 @@ def read(path: Path) -> Scenario:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        problem = Problem(
+        problem = FieldProblem(
             file=str(path), line=1, field="", found="bytes that are no text", expected="expected text in UTF-8"
         )
         raise ScenarioError((problem,)) from error

@@ -35,7 +35,7 @@ from stack.keys import Secrets
 from stack.plan import Address, Process, StackPlan, plan, port_names, processes_of
 from stack.probe import Probe
 from stack.processes import Child
-from stack.watch import Finding
+from stack.watch import WatchResult
 
 DATA: Final = Path("/var/lib/windtunnel")  # each process has its own folder in it, which is a volume
 KEYS: Final = DATA / "keys"
@@ -165,7 +165,7 @@ async def _run(whole: StackPlan, process: Process) -> int:
 async def _watch(child: Child, question: Probe) -> None:
     """End a process that is frozen, so that the engine starts the container again."""
     over = watch.Watch(child.pid, question)
-    while over.look(time.monotonic()) is not Finding.GONE:  # noqa: ASYNC110 - it can only be looked at
+    while over.look(time.monotonic()) is not WatchResult.GONE:  # noqa: ASYNC110 - it can only be looked at
         await asyncio.sleep(watch.LOOK_SECONDS)
     print(f"{child.name} does not answer and is ended", file=sys.stderr, flush=True)  # noqa: T201
     watch.end(child.pid)

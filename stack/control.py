@@ -25,12 +25,12 @@ from records import alive
 from stack import state
 from stack.failure import StackFailure
 from stack.holds import hold, release
-from stack.status import Row, status, trouble
+from stack.status import StatusRow, status, trouble
 
 __all__ = [
-    "Row",
     "RunningStack",
     "StackFailure",
+    "StatusRow",
     "default_data",
     "down",
     "hold",
@@ -108,7 +108,7 @@ class RunningStack:
         return self.state.components
 
     @property
-    def keys(self) -> settings.Keys:
+    def keys(self) -> settings.SecretSettings:
         """Secrets as auth gets them: paths of the JWT's key files, and the key that signs cursors."""
         return self.state.keys
 

@@ -69,7 +69,7 @@ class StackPlan:
     proxies: tuple[Proxy, ...]
     components: Mapping[Component, tuple[Address, ...]]  # as the gateway reaches them, so through proxies where proxied
     stores: Mapping[Component, settings.Stores]
-    keys: settings.Keys  # all of them; a process gets those that its members need
+    keys: settings.SecretSettings  # all of them; a process gets those that its members need
     postgres_dsns: tuple[str, ...]  # direct
     gateway: Address
     objects: Address  # as clients reach it, by its front
@@ -136,7 +136,7 @@ def plan(
     ways = Addresses(scenario, ports, hosts or {}, proxied, published or {})
     stores = {component: _stores(ways, component, secrets) for component in Component}
     dsns = tuple(_dsn(address, secrets) for address in ways.upstreams("stack_postgres"))
-    keys = settings.Keys(
+    keys = settings.SecretSettings(
         jwt_private_key=str(data_directory / "keys" / "jwt.pem"),
         jwt_public_key=str(data_directory / "keys" / "jwt.pub"),
         cursor_secret=secrets.cursor_secret,
@@ -226,7 +226,7 @@ def _servers(
     return (Process(name=str(server), address=ways.direct(server), server=server, after=after),)
 
 
-def _keys_for(members: tuple[Component, ...], keys: settings.Keys) -> settings.Keys:
+def _keys_for(members: tuple[Component, ...], keys: settings.SecretSettings) -> settings.SecretSettings:
     return msgspec.structs.replace(
         keys,
         jwt_private_key=keys.jwt_private_key if Component.AUTH in members else "",
@@ -257,7 +257,7 @@ def _stores(ways: Addresses, component: Component, secrets: Secrets) -> settings
     if Server.KAFKA in uses:
         kafka = settings.Kafka(bootstrap=str(way(Server.KAFKA)[0]), partitions=system.kafka.partitions)
     if Server.OBJECTS in uses:
-        objects = settings.Objects(
+        objects = settings.ObjectStoreSettings(
             endpoint=way(Server.OBJECTS)[0].url,
             public_endpoint=ways.public(Server.OBJECTS).url,
             access_key=secrets.objects_access_key,
@@ -268,5 +268,7 @@ def _stores(ways: Addresses, component: Component, secrets: Secrets) -> settings
     if Server.CLAMD in uses:
         clamd = settings.Clamd(host=way(Server.CLAMD)[0].host, port=way(Server.CLAMD)[0].port)
     if Server.EDGE in uses:
-        cdn = settings.Cdn(shield=way(Server.SHIELD)[0].url, edge=way(Server.EDGE)[0].url, purge_key=secrets.purge_key)
+        cdn = settings.CdnSettings(
+            shield=way(Server.SHIELD)[0].url, edge=way(Server.EDGE)[0].url, purge_key=secrets.purge_key
+        )
     return settings.Stores(postgres=postgres, redis=redis, kafka=kafka, objects=objects, clamd=clamd, cdn=cdn)

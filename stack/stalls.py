@@ -27,7 +27,7 @@ GAP_SECONDS_MIN: Final = 50e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stalls:
+class StallSample:
     """What one probe found."""
 
     core: int
@@ -56,7 +56,7 @@ class Stalls:
         )
 
 
-def spin(core: int, seconds: float) -> Stalls:
+def spin(core: int, seconds: float) -> StallSample:
     """Spin on ``core`` for ``seconds`` (this thread is pinned there and stays so); raises OSError for no such core."""
     os.sched_setaffinity(0, {core})
     clock = time.perf_counter_ns
@@ -77,7 +77,7 @@ def spin(core: int, seconds: float) -> Stalls:
         counts[place] += 1
         totals[place] += gap / 1e9
     between = sorted(b - a for a, b in pairwise(steps))
-    return Stalls(
+    return StallSample(
         core=core,
         seconds=(last - began) / 1e9,
         upto_seconds=BOUNDS_SECONDS,
@@ -88,7 +88,7 @@ def spin(core: int, seconds: float) -> Stalls:
     )
 
 
-def probe(core: int, seconds: float) -> Stalls:
+def probe(core: int, seconds: float) -> StallSample:
     """`spin` in a process of its own; blocks for ``seconds``. Raises OSError when the core cannot be used."""
     done = subprocess.run(
         [sys.executable, "-m", "stack.stalls", str(core), str(seconds)],
@@ -100,7 +100,7 @@ def probe(core: int, seconds: float) -> Stalls:
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()
         raise OSError(f"cannot look for stalls on core {core}: {said[-1] if said else 'no message'}")
-    return msgspec.json.decode(done.stdout, type=Stalls)
+    return msgspec.json.decode(done.stdout, type=StallSample)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class StackState(msgspec.Struct, frozen=True, kw_only=True):
     redis: str
     postgres: tuple[str, ...]
     stores: dict[str, settings.Stores]  # by component, as it reaches them
-    keys: settings.Keys
+    keys: settings.SecretSettings
     proxies: dict[str, tuple[str, ...]]  # names of Toxiproxy's proxies by link
     components: dict[str, tuple[str, ...]]  # base URLs of each component's instances, past the gateway
     processes: tuple[ProcessState, ...]

@@ -17,7 +17,7 @@ _DEAD: Final = frozenset({"waiting", "died", "backing off", "held", "stopped"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class StatusRow:
     """One line of `windtunnel status`."""
 
     name: str
@@ -38,7 +38,7 @@ class Row:
         return self.state == "ready"
 
 
-def status(data: Path) -> tuple[Row, ...]:
+def status(data: Path) -> tuple[StatusRow, ...]:
     """Every process of the stack in ``data``; raises StackFailure when there never was one."""
     seen = state.read(data)
     if seen is None:
@@ -47,7 +47,7 @@ def status(data: Path) -> tuple[Row, ...]:
     for process in seen.processes:
         is_up = alive.is_alive(process.pid, process.started_ticks)
         rows.append(
-            Row(
+            StatusRow(
                 name=process.name,
                 pid=process.pid if is_up else 0,
                 state=process.state if is_up or process.state in _DEAD else "gone",

@@ -33,15 +33,15 @@ from stack.plan import Process, StackPlan
 from stack.processes import Child
 from stack.start_deadline import StartDeadline
 from stack.supervised import LIVE, SupervisedProcess, snapshot
-from stack.watch import Finding
+from stack.watch import WatchResult
 
 _LOOK_AROUND_SECONDS: Final = 2.0  # between two looks at the logs and the disk
 _LOG_BYTES_MAX: Final = 256 * 2**20  # a log that grew beyond is emptied
 
 _WHY: Final = {
-    Finding.FROZEN: "does not answer and does nothing",
-    Finding.SILENT: f"has not answered for {watch.BUSY_SECONDS:g} s",
-    Finding.GONE: "does not answer",
+    WatchResult.FROZEN: "does not answer and does nothing",
+    WatchResult.SILENT: f"has not answered for {watch.BUSY_SECONDS:g} s",
+    WatchResult.GONE: "does not answer",
 }
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -240,18 +240,18 @@ class Supervisor:
         if supervised.watch is None:
             supervised.watch = watch.Watch(child.pid, supervised.backing.question(self._plan, supervised.process))
         finding = supervised.watch.look(time.monotonic())
-        if finding is Finding.WELL:
+        if finding is WatchResult.WELL:
             if supervised.state == "unresponsive":
                 self._note("answers again", name=name, pid=child.pid)
             self._enter(supervised, "ready")
-        elif finding is not Finding.BUSY and supervised.state != "unresponsive":
+        elif finding is not WatchResult.BUSY and supervised.state != "unresponsive":
             self._enter(supervised, "unresponsive")
             self._exporter.unresponsive(name)
             self._note("unresponsive", name=name, pid=child.pid, how=_WHY[finding])
             self._mark(supervised, f"pid {child.pid} {_WHY[finding]}")
             if supervised.process.settings is not None:
                 self._beside(gateway.take_out(self._plan, supervised.process))
-        if finding is Finding.GONE:
+        if finding is WatchResult.GONE:
             supervised.doom = "did not answer and was killed by the supervisor"
             watch.end(child.pid)
 

@@ -33,7 +33,7 @@ BUSY_SECONDS: Final = 10.0  # one that works and has not answered for this long 
 _IDLE_RATIO: Final = 0.01  # of a core: what a process that does nothing may use
 
 
-class Finding(StrEnum):
+class WatchResult(StrEnum):
     """What a look found."""
 
     WELL = "well"
@@ -59,7 +59,7 @@ class Watch:
     _frozen_looks: int = 0
     _silent_looks: int = 0
 
-    def look(self, now: float) -> Finding:
+    def look(self, now: float) -> WatchResult:
         """Look once, at the monotonic time ``now``; asks when it is time to."""
         silent_seconds = self._silent(now)
         self._stopped = stopped(self.pid)
@@ -72,16 +72,16 @@ class Watch:
         self._silent_looks = self._silent_looks + 1 if silent_seconds >= OVERDUE_SECONDS else 0
         return self._judged(silent_seconds)
 
-    def _judged(self, silent_seconds: float) -> Finding:
+    def _judged(self, silent_seconds: float) -> WatchResult:
         if self._frozen_looks * LOOK_SECONDS >= FROZEN_SECONDS:
-            return Finding.GONE
+            return WatchResult.GONE
         if self._stopped or self._frozen_looks >= IDLE_LOOKS:
-            return Finding.FROZEN
+            return WatchResult.FROZEN
         if self._silent_looks * LOOK_SECONDS >= SILENT_SECONDS:
-            return Finding.GONE
+            return WatchResult.GONE
         if self._silent_looks * LOOK_SECONDS >= BUSY_SECONDS:
-            return Finding.SILENT
-        return Finding.WELL if silent_seconds < OVERDUE_SECONDS else Finding.BUSY
+            return WatchResult.SILENT
+        return WatchResult.WELL if silent_seconds < OVERDUE_SECONDS else WatchResult.BUSY
 
     def _silent(self, now: float) -> float:
         """For how long an answer is owed; asks when none is."""

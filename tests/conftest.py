@@ -77,7 +77,7 @@ class Servers:
         return self.running.stores(component)
 
     @property
-    def keys(self) -> settings.Keys:
+    def keys(self) -> settings.SecretSettings:
         """Key files for tokens and the cursors' secret."""
         return self.running.keys
 

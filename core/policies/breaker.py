@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 
-class State(IntEnum):
+class BreakerState(IntEnum):
     CLOSED = 0
     OPEN = 1
     HALF_OPEN = 2
@@ -18,14 +18,14 @@ class State(IntEnum):
 
 def allows(state: int, opened_at_seconds: float, open_seconds: float, now_seconds: float) -> bool:
     """Whether a call may go out now."""
-    if state == State.OPEN:
+    if state == BreakerState.OPEN:
         return now_seconds - opened_at_seconds >= open_seconds
-    return state == State.CLOSED
+    return state == BreakerState.CLOSED
 
 
 def opens(state: int, failures: int, failures_max: int) -> bool:
     """Whether a call that failed opens it; ``failures`` in a row count this one."""
-    return state == State.HALF_OPEN or failures >= failures_max
+    return state == BreakerState.HALF_OPEN or failures >= failures_max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class BreakerPolicy:
 class Breaker:
     """State of one breaker."""
 
-    state: State = State.CLOSED
+    state: BreakerState = BreakerState.CLOSED
     failures: int = 0
     opened_at_seconds: float = 0.0
 
@@ -50,8 +50,8 @@ class Breaker:
 
     def admitted(self, policy: BreakerPolicy, *, now_seconds: float) -> Breaker:
         """State once a call has gone out: an open breaker whose time is over becomes half open, for one probe."""
-        if self.state is State.OPEN and self.allows(policy, now_seconds=now_seconds):
-            return replace(self, state=State.HALF_OPEN)
+        if self.state is BreakerState.OPEN and self.allows(policy, now_seconds=now_seconds):
+            return replace(self, state=BreakerState.HALF_OPEN)
         return self
 
     def after(self, policy: BreakerPolicy, *, succeeded: bool, now_seconds: float) -> Breaker:
@@ -60,5 +60,5 @@ class Breaker:
             return Breaker()
         failures = self.failures + 1
         if opens(self.state, failures, policy.failures):
-            return Breaker(state=State.OPEN, failures=failures, opened_at_seconds=now_seconds)
+            return Breaker(state=BreakerState.OPEN, failures=failures, opened_at_seconds=now_seconds)
         return replace(self, failures=failures)

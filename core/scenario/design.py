@@ -30,7 +30,7 @@ Words = Annotated[str, Field(max_length=400)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class Figure:
+class StatedFigure:
     """One figure that a design states. Without ``value`` the design states none, and ``unit`` says how to show it."""
 
     value: Quantity | None = None  # as published
@@ -58,4 +58,4 @@ class Design:
     inputs: dict[Name, Quantity] = Field(default_factory=dict, max_length=ENTRIES_MAX)
     assumed: dict[Name, Quantity] = Field(default_factory=dict, max_length=ENTRIES_MAX)
     because: Words = ""  # why figures without a value have none
-    stated: dict[Name, Figure] = Field(default_factory=dict, max_length=ENTRIES_MAX)
+    stated: dict[Name, StatedFigure] = Field(default_factory=dict, max_length=ENTRIES_MAX)

@@ -119,7 +119,7 @@ class Range:
     shape: Literal["triangular", "uniform", "lognormal"] = "triangular"
 
 
-def _told(fits: Callable[[float], bool], bounds: str) -> AfterValidator:
+def _within(fits: Callable[[float], bool], bounds: str) -> AfterValidator:
     """Bounds in the unit of the field."""
 
     def check(value: float) -> float:
@@ -130,7 +130,7 @@ def _told(fits: Callable[[float], bool], bounds: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-_SHARE: Final = _told(lambda each: 0 < each < 1, "above 0% and below 100%")
+_SHARE: Final = _within(lambda each: 0 < each < 1, "above 0% and below 100%")
 
 
 def _of_list(value: Any) -> Any:
@@ -154,9 +154,9 @@ class Intent:
     spare: Annotated[int, Field(ge=0, le=10)] = 1  # N + k: instances of every kind that may be down
     replicas: Annotated[int, Field(ge=0, le=5)] | None = None  # of every PostgreSQL primary, where more than `spare`
     lose_regions: Annotated[int, Field(ge=0, le=10)] = 0
-    growth_ratio: Annotated[Ratio, _told(lambda each: 0 <= each <= 10, "from 0% to 1000%")] = 0.0  # a year
+    growth_ratio: Annotated[Ratio, _within(lambda each: 0 <= each <= 10, "from 0% to 1000%")] = 0.0  # a year
     horizon_seconds: Annotated[
-        Seconds, _told(lambda each: 0 < each <= 10 * 365 * 86_400.0, "above 0s, of up to 10y")
+        Seconds, _within(lambda each: 0 < each <= 10 * 365 * 86_400.0, "above 0s, of up to 10y")
     ] = 365 * 86_400.0
     busy_ratio: Annotated[Ratio, _SHARE] = 0.8  # no instance is planned to be busier, whatever the latency
     round_trip_seconds: Seconds = 0.0005  # between machines of one region, median

@@ -22,7 +22,7 @@ from core.scenario.limits import DEFAULTS, Limits
 from core.scenario.placement import Placement
 from core.scenario.regions import Geo, Region
 from core.scenario.retired import DEADLINES, renamed, without
-from core.scenario.shards import Shards
+from core.scenario.shards import ShardSettings
 from core.scenario.units import Below, Bytes, PerSecond, Ratio, Seconds, Within
 
 
@@ -37,7 +37,7 @@ class Follows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class Photo:
+class PhotoSettings:
     """Pixels of a photo as people take it."""
 
     width: Annotated[int, Field(ge=64, le=8192)] = 1600
@@ -45,7 +45,7 @@ class Photo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class Population:
+class PopulationSettings:
     """People, a deterministic function of their number: no side ever stores them."""
 
     people: Annotated[int, Field(ge=2)] = 1_000
@@ -53,7 +53,7 @@ class Population:
     posters_ratio: Annotated[Ratio, Field(gt=0, le=1)] = 0.2  # share of people who post, the most followed first
     posts_per_poster: Annotated[int, Field(ge=1, le=1_000_000)] = 4
     stories_per_poster: Annotated[int, Field(ge=0)] = 1
-    photo: Photo = Photo()
+    photo: PhotoSettings = PhotoSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -108,7 +108,7 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class Breaker:
+class BreakerSettings:
     """When a dependency's breaker opens, and how long it stays open before one request may try."""
 
     failures: Count = 5  # in a row
@@ -116,7 +116,7 @@ class Breaker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class Retry:
+class RetrySettings:
     """How often a call to the object store is tried: capped exponential back-off with full jitter, within a budget.
 
     No other call is tried again: what a client asks for fails, and what the log holds is never given up.
@@ -177,7 +177,7 @@ class Cdn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class Media:
+class MediaSettings:
     """The media worker."""
 
     workers: Annotated[int, Field(ge=1, le=1_000)] = 1  # photos at once, beside one that is slow to decode
@@ -197,18 +197,18 @@ class System:
     placement: Placement = Placement()
     gateway: Gateway = Gateway()
     feed: Feed = Feed()
-    breaker: Breaker = Breaker()
-    retry: Retry = Retry()
+    breaker: BreakerSettings = BreakerSettings()
+    retry: RetrySettings = RetrySettings()
     fanout: Fanout = Fanout()
-    shards: Shards = Shards()
+    shards: ShardSettings = ShardSettings()
     redis: RedisServer = RedisServer()
     kafka: KafkaLog = KafkaLog()
     cdn: Cdn = Cdn()
-    media: Media = Media()
+    media: MediaSettings = MediaSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class Author:
+class ViralAuthor:
     """Chooses the person whose number of followers is nearest to this."""
 
     followers: Annotated[int, Field(ge=0)] = 100
@@ -219,7 +219,7 @@ class Viral:
     """A post goes viral: its author posts at ``at``, then extra traffic on that post rises and falls linearly."""
 
     at_seconds: Seconds
-    author: Author = Author()
+    author: ViralAuthor = ViralAuthor()
     factor: Annotated[float, Field(gt=1)] = 10.0  # peak rate over the base rate
     rise_seconds: Seconds = 3.0
     fall_seconds: Seconds = 20.0
@@ -285,7 +285,7 @@ class Scenario:
     scenario: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
     description: str = ""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
-    population: Population = Population()
+    population: PopulationSettings = PopulationSettings()
     system: System = System()
     traffic: Traffic = Traffic()
     demand: Demand | None = None  # on the whole service, for a plan

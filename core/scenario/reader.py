@@ -25,7 +25,7 @@ _PARTS: Final = (model, fault, faults, placement, regions, shards, demand, inten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class FieldProblem:
     """One wrong field."""
 
     file: str
@@ -41,7 +41,7 @@ class Problem:
 class ScenarioError(ValueError):
     """A scenario that cannot be used; ``problems`` are in the order of the file."""
 
-    def __init__(self, problems: tuple[Problem, ...]):
+    def __init__(self, problems: tuple[FieldProblem, ...]):
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
 
@@ -129,8 +129,8 @@ def explain(scenario: Scenario) -> str:
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
 
 
-def _problem(file: str, line: int, field: str, found: str, expected: str) -> Problem:
-    return Problem(file=file, line=line, field=field or "file", found=found, expected=expected)
+def _problem(file: str, line: int, field: str, found: str, expected: str) -> FieldProblem:
+    return FieldProblem(file=file, line=line, field=field or "file", found=found, expected=expected)
 
 
 def _lines(node: yaml.Node, path: FieldPath) -> Iterator[tuple[FieldPath, int]]:
@@ -219,7 +219,7 @@ def _distinct(lines: Mapping[FieldPath, int], errors: Sequence[Mapping[str, Any]
     return kept
 
 
-def _of_pydantic(file: str, lines: Mapping[FieldPath, int], data: Any, error: Mapping[str, Any]) -> Problem:
+def _of_pydantic(file: str, lines: Mapping[FieldPath, int], data: Any, error: Mapping[str, Any]) -> FieldProblem:
     path = _path_of(lines, error)
     kind = error["type"]
     if kind == "unexpected_keyword_argument":

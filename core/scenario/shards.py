@@ -30,7 +30,7 @@ class Replication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
-class Shards:
+class ShardSettings:
     """PostgreSQL: logical shards over physical instances, each with ``replicas`` on other hosts."""
 
     logical: Annotated[int, Field(ge=1, le=4096)] = 16

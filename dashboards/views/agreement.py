@@ -10,7 +10,7 @@ import streamlit as st
 from core.names import Origin
 from core.run import Samples
 from dashboards import cached, heading
-from dashboards.data import Entry
+from dashboards.data import RunEntry
 from dashboards.text import code
 from present import charts, figures
 from records.comparison import Comparison, OperationPair
@@ -21,7 +21,7 @@ _OUTSIDE: Final = "outside of faults"
 _INSIDE: Final = "in faults"
 
 
-def show(entry: Entry) -> None:
+def show(entry: RunEntry) -> None:
     """Draw the page of one run."""
     comparison = heading.verdict(entry)
     if comparison is None:
@@ -96,7 +96,7 @@ def _to_address() -> None:
     st.query_params.from_dict({key: st.session_state[key] for key in keys if key in st.session_state})
 
 
-def _curves(comparison: Comparison, entry: Entry, operation: str, whole: Mapping[Origin, Samples]) -> None:
+def _curves(comparison: Comparison, entry: RunEntry, operation: str, whole: Mapping[Origin, Samples]) -> None:
     sides = whole
     when = _WHOLE
     if comparison.faults:

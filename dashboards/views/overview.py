@@ -8,7 +8,7 @@ from typing import Final
 import streamlit as st
 
 from dashboards import cached, heading
-from dashboards.data import Entry
+from dashboards.data import RunEntry
 from dashboards.text import plain
 from dashboards.views.runs import table
 from lab import modelled
@@ -19,7 +19,7 @@ HISTORY_MAX: Final = 20
 _MARKS: Final = {True: "✓ held", False: "✗ missed", None: "· not judged"}
 
 
-def show(known: Sequence[Entry], entry: Entry) -> None:
+def show(known: Sequence[RunEntry], entry: RunEntry) -> None:
     """Draw the page of one run."""
     comparison = heading.verdict(entry)
     if comparison is None:
@@ -100,7 +100,7 @@ def _expectations(comparison: Comparison) -> None:
     )
 
 
-def _timeline(entry: Entry, comparison: Comparison) -> None:
+def _timeline(entry: RunEntry, comparison: Comparison) -> None:
     if not comparison.operations:
         return
     limits = {each.name.partition(" ")[0]: each for each in comparison.verdicts if " p" in each.name}

@@ -9,14 +9,14 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import data
-from dashboards.data import Entry
+from dashboards.data import RunEntry
 from present import figures
 
 _GREY = "color: #7A8794"
 _COLUMNS = ("run", "scenario", "verdict", "held", "worst p95", "seed", "commit", "what was found")
 
 
-def show(known: Sequence[Entry]) -> None:
+def show(known: Sequence[RunEntry]) -> None:
     """Draw the page."""
     st.subheader("Runs", anchor=False)
     if len(known) >= data.ENTRIES_MAX:
@@ -24,7 +24,7 @@ def show(known: Sequence[Entry]) -> None:
     table(known, key="runs")
 
 
-def table(known: Sequence[Entry], *, key: str) -> None:
+def table(known: Sequence[RunEntry], *, key: str) -> None:
     """A table of runs, void and uncompared ones grey."""
     frame = pd.DataFrame([_row(each) for each in known], columns=list(_COLUMNS))
     grey = {index for index, each in enumerate(known) if each.comparison is None or each.word.startswith("void")}
@@ -35,7 +35,7 @@ def table(known: Sequence[Entry], *, key: str) -> None:
     st.dataframe(styled, hide_index=True, key=key, alt=f"{len(known)} runs, newest first")
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: RunEntry) -> dict[str, Any]:
     comparison = entry.comparison
     if comparison is None:
         return {

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from core.names import Component, Server
-from core.profile import Demand
+from core.profile import CpuDemand
 from lab.calibration.point import Point
 from lab.calibration.series import FEW, MANY, SHARES
 
@@ -23,7 +23,7 @@ _POST, _DELIVER, _REMOVE = "post.create", "fanout.deliver", "media.remove"
 _DELETING: Final = ("post.delete", "story.delete")
 
 
-def of(points: Sequence[Point], *, few: float, many: float, timelines: float) -> tuple[Demand, ...]:
+def of(points: Sequence[Point], *, few: float, many: float, timelines: float) -> tuple[CpuDemand, ...]:
     """All demands. A fan-out was measured at ``few`` and at ``many`` timelines a post; that of a profile is for
     ``timelines``."""
     by_name: dict[str, list[Point]] = {}
@@ -35,7 +35,7 @@ def of(points: Sequence[Point], *, few: float, many: float, timelines: float) ->
     return tuple(_without_removals(found))
 
 
-def _shared(operation: str, points: Sequence[Point]) -> Iterator[Demand]:
+def _shared(operation: str, points: Sequence[Point]) -> Iterator[CpuDemand]:
     shares = SHARES.get(operation, {})
     for process in sorted({name for point in points for name in point.cpu_seconds}):
         parts = shares.get(process, {operation: 1.0})
@@ -51,10 +51,10 @@ def _shared(operation: str, points: Sequence[Point]) -> Iterator[Demand]:
 
 def _demand(
     operation: str, process: str, found: Sequence[tuple[float, float]], *, variation: float, ratio: float = 1.0
-) -> Iterator[Demand]:
+) -> Iterator[CpuDemand]:
     values = tuple(seconds * ratio for _, seconds in found)
     if max(values) > _NOTHING_SECONDS:
-        yield Demand(
+        yield CpuDemand(
             operation=operation,
             process=process,
             rates_per_second=tuple(rate for rate, _ in found),
@@ -65,7 +65,7 @@ def _demand(
 
 def _fanned_out(
     small: Sequence[Point], large: Sequence[Point], *, few: float, many: float, timelines: float
-) -> Iterator[Demand]:
+) -> Iterator[CpuDemand]:
     """A post's own cost, and what grows with its timelines: a straight line through both sizes at every rate, with one
     slope for all rates."""
     pairs = list(zip(small, large, strict=True))
@@ -82,7 +82,7 @@ def _fanned_out(
         yield from _demand(_DELIVER, process, [(rates[0], slope * timelines)], variation=_JOB_VARIATION)
 
 
-def _without_removals(found: Sequence[Demand]) -> Iterator[Demand]:
+def _without_removals(found: Sequence[CpuDemand]) -> Iterator[CpuDemand]:
     """The photo of a post or story that is deleted is removed at once: that work has its own demand already."""
     removals = {each.process: each for each in found if each.operation == _REMOVE}
     for each in found:
@@ -99,6 +99,6 @@ def _without_removals(found: Sequence[Demand]) -> Iterator[Demand]:
         yield from _demand(each.operation, each.process, values, variation=each.variation)
 
 
-def _apart(found: Sequence[Demand], operation: str) -> bool:
+def _apart(found: Sequence[CpuDemand], operation: str) -> bool:
     """Whether the media worker, which removes photos, is not in one process with fan-out."""
     return any(each.operation == operation and each.process == Component.MEDIA for each in found)

@@ -63,7 +63,7 @@ async def _until_stopped(work: Awaitable[None]) -> int:
     return 0
 
 
-async def _seed(scenario: Scenario, gateway: address.Address, out: Path) -> None:
+async def _seed(scenario: Scenario, gateway: address.HttpAddress, out: Path) -> None:
     async with connected(gateway) as api:
         new = world.empty_world(scenario, api)
         await _timed(new, "people", new.sign_up)

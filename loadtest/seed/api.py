@@ -42,7 +42,7 @@ class Reply:
 class Api:
     """Calls the API behind one gateway. Make it by `connected`."""
 
-    def __init__(self, session: aiohttp.ClientSession, gateway: address.Address) -> None:
+    def __init__(self, session: aiohttp.ClientSession, gateway: address.HttpAddress) -> None:
         self._session = session
         self._many_addresses = ":" not in gateway.host  # IPv6 has one loopback address
         self._gateway = f"http://{gateway}{API}"
@@ -106,7 +106,7 @@ class Api:
 
 
 @asynccontextmanager
-async def connected(gateway: address.Address) -> AsyncIterator[Api]:
+async def connected(gateway: address.HttpAddress) -> AsyncIterator[Api]:
     """The API behind ``gateway``."""
     connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX, use_dns_cache=True)
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)

@@ -20,7 +20,7 @@ from core.streams import named
 from loadtest import address, photo, progress
 from loadtest.acts import HASHTAGS
 from loadtest.seed.api import CONNECTIONS_MAX, Api, SeedError, each
-from loadtest.seeded import Person, Post, Story
+from loadtest.seeded import SeededPerson, SeededPost, SeededStory
 
 PEOPLE_MAX: Final = 200_000
 #: Photos kept for uploads under load.
@@ -40,13 +40,13 @@ class World:
     scenario: Scenario
     api: Api
     people_of: population.Population
-    people: list[Person] = field(default_factory=list)
+    people: list[SeededPerson] = field(default_factory=list)
     known: set[int] = field(default_factory=set)  # persons who were there before
     media: dict[int, str] = field(default_factory=dict)  # by poster
     posts: dict[int, str] = field(default_factory=dict)  # post index → id
     post_media: dict[int, str] = field(default_factory=dict)
     images: dict[str, tuple[str, int]] = field(default_factory=dict)  # by media: URL and bytes
-    stories: list[Story] = field(default_factory=list)
+    stories: list[SeededStory] = field(default_factory=list)
     tokens_expire_unix: float = float("inf")
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -62,7 +62,7 @@ class World:
 
     async def sign_up(self) -> None:
         """Everybody signs up, or logs in who is there already."""
-        found: dict[int, Person] = {}
+        found: dict[int, SeededPerson] = {}
         count = self._counter("people", self.people_of.people)
 
         async def one(person: int) -> None:
@@ -83,7 +83,7 @@ class World:
                     expected=frozenset({200}),
                 )
             self.tokens_expire_unix = min(self.tokens_expire_unix, asked + float(reply.value["expires_in_seconds"]))
-            found[person] = Person(
+            found[person] = SeededPerson(
                 person=person,
                 user_id=reply.value["user"]["id"],
                 username=username,
@@ -165,7 +165,7 @@ class World:
             key = f"seed-{self.scenario.seed}-story-{nth}-{self.media[person]}"
             body = {"media_id": self.media[person]}
             reply = await self.api.call("POST", "/stories", token=self.people[person].token, body=body, key=key)
-            self.stories.append(Story(story_id=reply.value["story"]["id"], person=person))
+            self.stories.append(SeededStory(story_id=reply.value["story"]["id"], person=person))
             count()
 
         await each(pairs, one, at_once=CONNECTIONS_MAX // 2)
@@ -194,13 +194,13 @@ class World:
         first = self.people_of.people
         return [photo.taken_by(first + each, seed=seed, photo=settings) for each in range(UPLOAD_PHOTOS)]
 
-    def post_rows(self) -> list[Post]:
+    def post_rows(self) -> list[SeededPost]:
         """The posts by index, with what a reader's phone shows of them."""
         rows = []
         for index in range(self.post_count):
             url, size = self.images[self.post_media[index]]
             rows.append(
-                Post(
+                SeededPost(
                     post=index,
                     post_id=self.posts[index],
                     person=index % self.posters,
@@ -220,7 +220,7 @@ class World:
             self.posts[index], self.post_media[index] = post["id"], media_id
             self.media[person] = media_id
 
-    async def _upload(self, who: Person, picture: bytes) -> str:
+    async def _upload(self, who: SeededPerson, picture: bytes) -> str:
         body = {"content_type": "image/jpeg", "size_bytes": len(picture)}
         reply = await self.api.call(
             "POST", "/media", token=who.token, body=body, key=f"seed-{time.time_ns()}-{who.person}"
@@ -230,11 +230,11 @@ class World:
         await self.api.call("POST", f"/media/{media_id}/complete", token=who.token, body={})
         return media_id
 
-    def _counter(self, phase: str, total: int) -> Counter:
-        return Counter(phase, total)
+    def _counter(self, phase: str, total: int) -> ProgressCounter:
+        return ProgressCounter(phase, total)
 
 
-class Counter:
+class ProgressCounter:
     """Counts one phase's work and tells of it now and then."""
 
     def __init__(self, phase: str, total: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from core.scenario.design import Design, Figure
+from core.scenario.design import Design, StatedFigure
 from planning.audit import amounts, expression
 from planning.audit.amounts import Amount, Unit
 from planning.audit.expression import Term
@@ -105,7 +105,7 @@ def read(design: Design) -> Sheet:
     )
 
 
-def _why_not(figure: Figure, design: Design) -> str:
+def _why_not(figure: StatedFigure, design: Design) -> str:
     if figure.value is None:
         return design.because or "the design states no figure"
     return "the design does not say what it follows from"

@@ -16,7 +16,7 @@ import numpy as np
 from core.bounds import JPEG_BYTES_PER_PIXEL
 from core.names import Cache
 from core.run import Run
-from core.scenario.model import Photo, Scenario
+from core.scenario.model import PhotoSettings, Scenario
 
 #: WebP of the same photo against its JPEG.
 WEBP_RATIO: Final = 0.7
@@ -91,7 +91,7 @@ def sizes_of(scenario: Scenario, facts: Mapping[str, Any]) -> Sizes:
     return Sizes(**{**assumed, **recorded}, assumed=tuple(name for name in assumed if name not in recorded))
 
 
-def _jpeg_bytes(width: int, photo: Photo) -> float:
+def _jpeg_bytes(width: int, photo: PhotoSettings) -> float:
     """A variant is never larger than the photo."""
     width = min(width, photo.width)
     return width * width * photo.height / photo.width * JPEG_BYTES_PER_PIXEL

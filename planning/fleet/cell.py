@@ -21,7 +21,7 @@ import numpy as np
 from core.profile import Profile
 from core.scenario import Scenario
 from core.scenario.demand import Demand
-from core.scenario.model import Population
+from core.scenario.model import PopulationSettings
 from planning.plan.demand import followers
 from sim.model.content import Content
 from sim.model.flow import Per
@@ -86,7 +86,7 @@ def _demand(demand: Demand | None, part: float) -> Demand | None:
     )
 
 
-def _population(whole: Population, people: int) -> Population:
+def _population(whole: PopulationSettings, people: int) -> PopulationSettings:
     """People of a cell, followed as every so-manieth of the fleet is, and by no more than the cell's."""
     follows = whole.follows
     curve = followers.curve(follows, people=whole.people)

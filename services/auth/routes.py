@@ -19,7 +19,7 @@ from core.names import CLIENT_HEADER
 from services.auth.rules import accounts, passwords
 from services.auth.rules.attempts import Attempt, attempt
 from services.auth.store.attempts import Attempts
-from services.auth.store.users import User, Users
+from services.auth.store.users import UserAccount, Users
 from services.kit import body, outbox
 from services.kit.answers import answer
 from services.kit.clock import now_ms, rfc3339
@@ -84,7 +84,7 @@ async def sign_up(request: web.Request) -> web.Response:
     with stage(request, "hash"):
         password_hash = await request.app[PASSWORDS].hash(passwords.normal(given.password), client=asked.address)
     shard = users.shard_of(username)
-    user = User(
+    user = UserAccount(
         id=new_id(request.app, shard),
         username=username,
         display_name=accounts.shown_name(given.display_name or given.username),
@@ -135,7 +135,7 @@ def _attempt(request: web.Request, username: str) -> Attempt:
     return attempt(username=username, address=request.headers.get(CLIENT_HEADER) or request.remote or "")
 
 
-def _session(request: web.Request, user: User) -> Session:
+def _session(request: web.Request, user: UserAccount) -> Session:
     key: Any = request.app[SIGNING_KEY]
     token = jwt.encode(tokens.claims(user_id=user.id, now_seconds=int(time.time())), key, algorithm="ES256")
     account = Account(

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from core.settings import Member, ProcessSettings
 from services.discovery import events
-from services.discovery.store import Popular
+from services.discovery.store import PopularScores
 from services.kit.app import application
 from services.kit.stores import redis
 
@@ -14,5 +14,5 @@ from services.kit.stores import redis
 def build(settings: ProcessSettings, member: Member) -> web.Application:
     """The application of discovery."""
     app = application(settings, member)
-    events.use(app, Popular(redis.use(app)))
+    events.use(app, PopularScores(redis.use(app)))
     return app

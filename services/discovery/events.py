@@ -12,7 +12,7 @@ from aiohttp import web
 from core.failures import Failure
 from core.messages import CommentCreated, LikeCreated, PostCreated, PostDeleted, PostHidden
 from services.discovery.rules import COMMENT_WEIGHT, LIKE_WEIGHT, NEW_POST_WEIGHT, act
-from services.discovery.store import Popular
+from services.discovery.store import PopularScores
 from services.kit.bus import consume_batches, run_beside
 
 GROUP: Final = "discovery"
@@ -20,7 +20,7 @@ _EVERY_SECONDS: Final = 0.3
 _log = structlog.get_logger("discovery")
 
 
-def use(app: web.Application, popular: Popular) -> None:
+def use(app: web.Application, popular: PopularScores) -> None:
     """Count and write for as long as the application lives."""
 
     async def posted(events: Sequence[PostCreated]) -> None:

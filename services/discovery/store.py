@@ -19,7 +19,7 @@ from services.kit.stores.redis import reaching
 _REMEMBERED_MAX: Final = 50_000  # events that were counted, and posts that are gone
 
 
-class Popular:
+class PopularScores:
     """Scores of at most `POSTS_MAX` posts, and as many again between two writings."""
 
     def __init__(self, redis: Redis):

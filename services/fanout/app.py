@@ -20,7 +20,7 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     app = application(settings, member)
     fanout_settings = app[SCENARIO].system.fanout
     shards, client = postgres.use(app, tables=store.TABLES), redis.use(app)
-    fanout = app[events.FANOUT] = events.Fanout(
+    fanout = app[events.FANOUT] = events.FanoutHandler(
         store.Readers(shards, client),
         Timelines(
             client, depth=fanout_settings.depth, ttl_seconds=fanout_settings.ttl_seconds, batch=fanout_settings.batch

@@ -29,11 +29,11 @@ from core.policies import fanout as policy
 from core.policies import patience
 from core.scenario.model import Fanout as FanoutSettings
 from services.fanout.rules import Turn, pulled_seconds, turn
-from services.fanout.store import Author, Readers, entry
+from services.fanout.store import AuthorState, Readers, entry
 from services.kit.clock import now_ms
 from services.kit.locks import Locks
 from services.kit.metrics import Metrics
-from services.kit.stores.timelines import State, Timelines, author_key, timeline_key
+from services.kit.stores.timelines import Timelines, TimelineState, author_key, timeline_key
 
 OPERATION: Final = operations.FANOUT_DELIVER
 _RECHECKS_MAX: Final = 5
@@ -41,7 +41,7 @@ _PUBLISH_SECONDS: Final = 2.0  # how soon readers know again of celebrities that
 _log = structlog.get_logger("fanout")
 
 
-class Fanout:
+class FanoutHandler:
     """Keeps the timelines of one Redis as posts and edges say."""
 
     def __init__(self, readers: Readers, timelines: Timelines, *, settings: FanoutSettings, metrics: Metrics):
@@ -125,7 +125,7 @@ class Fanout:
         key = author_key(author_id)
         if await self._timelines.push([key], entry(post_id)):
             return
-        if (await self._readers.timeline(key, count=1)).state is not State.WHOLE:
+        if (await self._readers.timeline(key, count=1)).state is not TimelineState.WHOLE:
             await self._fill_author_posts(author_id)
 
     async def _fill_author_posts(self, author_id: int) -> None:
@@ -142,7 +142,7 @@ class Fanout:
         async for followers in self._readers.followers(author_id):
             await self._timelines.remove(map(timeline_key, followers), post_id)
 
-    def _turn(self, author: Author) -> Turn:
+    def _turn(self, author: AuthorState) -> Turn:
         return turn(
             followers=author.followers,
             was_celebrity=author.was_celebrity,
@@ -150,7 +150,7 @@ class Fanout:
             hysteresis_ratio=self._settings.hysteresis_ratio,
         )
 
-    async def _settled(self, author: Author) -> Author:
+    async def _settled(self, author: AuthorState) -> AuthorState:
         """The author after a change of sides, where one is due.
 
         The author's list is written first, then the durable mark, then what readers see: a crash before the mark
@@ -172,7 +172,9 @@ class Fanout:
         _log.info(
             "changed_sides", author=author.author_id, followers=author.followers, celebrity=not author.was_celebrity
         )
-        return Author(author_id=author.author_id, followers=author.followers, was_celebrity=not author.was_celebrity)
+        return AuthorState(
+            author_id=author.author_id, followers=author.followers, was_celebrity=not author.was_celebrity
+        )
 
     async def _reconcile(self, follower: int, followee: int, *, celebrity: bool) -> None:
         follows = await self._readers.follows(follower, followee)
@@ -208,4 +210,4 @@ class Fanout:
             self._metrics.stages.series(self._metrics.component, OPERATION, name).observe(perf_counter() - began)
 
 
-FANOUT: Final = web.AppKey("FANOUT", Fanout)
+FANOUT: Final = web.AppKey("FANOUT", FanoutHandler)

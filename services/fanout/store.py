@@ -17,7 +17,7 @@ from services.fanout.rules import FOLLOWERS_PAGE
 from services.kit.stores import timelines
 from services.kit.stores.postgres import Connection, Shards, schema
 from services.kit.stores.redis import reaching
-from services.kit.stores.timelines import Entry, State, Timeline
+from services.kit.stores.timelines import Timeline, TimelineEntry, TimelineState
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS {s}.celebrities (author_id bigint PRIMARY KEY);
@@ -28,7 +28,7 @@ _ASKED_MAX: Final = 500  # timelines looked at in one round trip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Author:
+class AuthorState:
     """What decides an author's side."""
 
     author_id: int
@@ -36,9 +36,9 @@ class Author:
     was_celebrity: bool
 
 
-def entry(post_id: int) -> Entry:
+def entry(post_id: int) -> TimelineEntry:
     """A post as timelines hold it; its time is in its id."""
-    return Entry(post_id=post_id, created_ms=ids.created_ms_of(post_id))
+    return TimelineEntry(post_id=post_id, created_ms=ids.created_ms_of(post_id))
 
 
 class Readers:
@@ -48,11 +48,11 @@ class Readers:
     def __init__(self, shards: Shards, redis: Redis):
         self._shards, self._redis = shards, redis
 
-    async def authors(self, author_ids: Iterable[int]) -> list[Author]:
+    async def authors(self, author_ids: Iterable[int]) -> list[AuthorState]:
         """Number of followers and present side of each."""
         by_shard = _by_shard(author_ids)
 
-        async def read(connection: Connection, shard: int) -> list[Author]:
+        async def read(connection: Connection, shard: int) -> list[AuthorState]:
             s = schema(shard)
             cursor = await connection.execute(
                 "SELECT a.id, coalesce(f.followers, 0), c.author_id IS NOT NULL FROM unnest(%s::bigint[]) AS a (id)"
@@ -60,16 +60,18 @@ class Readers:
                 f" LEFT JOIN {s}.celebrities c ON c.author_id = a.id AND c.fallen_ms IS NULL",
                 (by_shard[shard],),
             )
-            return [Author(author_id=row[0], followers=row[1], was_celebrity=row[2]) for row in await cursor.fetchall()]
+            return [
+                AuthorState(author_id=row[0], followers=row[1], was_celebrity=row[2]) for row in await cursor.fetchall()
+            ]
 
         parts = await self._shards.for_each_shard(read, by_shard)
         return [author for part in parts.values() for author in part]
 
-    async def author(self, author_id: int) -> Author:
+    async def author(self, author_id: int) -> AuthorState:
         """One of `authors`."""
         return (await self.authors([author_id]))[0]
 
-    async def author_of(self, post_id: int) -> Author | None:
+    async def author_of(self, post_id: int) -> AuthorState | None:
         """Who made the post; None when it is gone."""
         rows = await self._rows(
             post_id,
@@ -78,14 +80,14 @@ class Readers:
             " LEFT JOIN {s}.celebrities c ON c.author_id = p.author_id AND c.fallen_ms IS NULL WHERE p.id = %s",
             (post_id,),
         )
-        return Author(author_id=rows[0][0], followers=rows[0][1], was_celebrity=rows[0][2]) if rows else None
+        return AuthorState(author_id=rows[0][0], followers=rows[0][1], was_celebrity=rows[0][2]) if rows else None
 
     async def exists(self, post_id: int) -> bool:
         """Whether the post is still there."""
         rows = await self._rows(post_id, "SELECT 1 FROM {s}.posts WHERE id = %s", (post_id,))
         return bool(rows)
 
-    async def recent_posts(self, author_id: int, *, count: int, since_ms: int = 0) -> tuple[list[Entry], int]:
+    async def recent_posts(self, author_id: int, *, count: int, since_ms: int = 0) -> tuple[list[TimelineEntry], int]:
         """The author's newest ``count`` posts, newest first, and the time from which on these are all of them."""
         oldest = ids.compose(created_ms=since_ms, shard=0, sequence=0) if since_ms > ids.EPOCH_MS else 0
         rows = await self._rows(
@@ -242,7 +244,7 @@ class Readers:
                         timelines.ask(pipe, timelines.timeline_key(user_id), count=1)
                     results = await pipe.execute()
             for at, user_id in enumerate(part):
-                if timelines.decode(results[2 * at : 2 * at + 2]).state is not State.MISSING:
+                if timelines.decode(results[2 * at : 2 * at + 2]).state is not TimelineState.MISSING:
                     found.add(user_id)
         return found
 

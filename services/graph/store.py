@@ -56,7 +56,7 @@ _log = structlog.get_logger("graph")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class UserProfile:
     """A user as a viewer sees them."""
 
     id: int
@@ -82,7 +82,7 @@ class Graph:
         self._shards, self._outbox = shards, outbox
         self._following = Following(redis)
 
-    async def profile(self, user_id: int, *, viewer_id: int) -> Profile | None:
+    async def profile(self, user_id: int, *, viewer_id: int) -> UserProfile | None:
         """One user; None when there is none. The name is read from ``users``, which auth owns."""
         shard = ids.shard_of(user_id)
         s = schema(shard)
@@ -96,7 +96,7 @@ class Graph:
             row = await cursor.fetchone()
         if row is None:
             return None
-        return Profile(
+        return UserProfile(
             id=user_id,
             username=row[0],
             display_name=row[1],

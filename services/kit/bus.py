@@ -21,16 +21,16 @@ from services.kit.inhand import in_hand_at
 from services.kit.item import DEADLINE_SECONDS, Poison
 from services.kit.lanes import TRIES, pause_seconds
 from services.kit.metrics import METRICS
-from services.kit.producer import Producer, Record, record
+from services.kit.producer import LogRecord, Producer, record
 
 #: What services need of the log, in one place.
 __all__ = [
     "CONSUMERS",
     "TRIES",
     "Consumer",
+    "LogRecord",
     "Poison",
     "Producer",
-    "Record",
     "consume",
     "consume_batches",
     "pause_seconds",

@@ -43,9 +43,9 @@ def scenario_at(path: str) -> Scenario:
 
 
 @functools.cache
-def _sequence(worker: int, worker_count: int) -> ids.Sequence:
+def _sequence(worker: int, worker_count: int) -> ids.IdSequence:
     # one per operating-system process and worker index: components that share the process must not share ids
-    return ids.Sequence(worker=worker, worker_count=worker_count)
+    return ids.IdSequence(worker=worker, worker_count=worker_count)
 
 
 def new_id(app: web.Application, shard: int) -> int:

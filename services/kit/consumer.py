@@ -19,9 +19,9 @@ from services.kit import topics
 from services.kit.clock import now_ms
 from services.kit.inhand import InHand
 from services.kit.item import DEADLINE_SECONDS, Item, Progress, Work
-from services.kit.lanes import WINDOW_MAX, Lane, pause_seconds
+from services.kit.lanes import WINDOW_MAX, PartitionLane, pause_seconds
 from services.kit.metrics import Metrics
-from services.kit.producer import RECONNECT_MS, STOP_SECONDS, Producer, Record, stopped
+from services.kit.producer import RECONNECT_MS, STOP_SECONDS, LogRecord, Producer, stopped
 
 EventHandler = Callable[[Any], Awaitable[None]]
 
@@ -30,7 +30,7 @@ _log = structlog.get_logger("bus")
 
 
 class Consumer:
-    """A member of one consumer group; a partition is a `Lane`, and none waits for another."""
+    """A member of one consumer group; a partition is a `PartitionLane`, and none waits for another."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Consumer:
         self._kafka: AIOKafkaConsumer | None = None
         self._letters = Producer(kafka_settings, metrics)
         self._lag = {topic: metrics.lag.series(metrics.component, topic) for topic in handlers}
-        self._lanes: dict[TopicPartition, Lane] = {}
+        self._lanes: dict[TopicPartition, PartitionLane] = {}
         self._dealt = 0  # how often partitions were dealt out
         self._moved = asyncio.Event()
         self._broken: asyncio.Queue[BaseException] = asyncio.Queue()
@@ -143,7 +143,7 @@ class Consumer:
                 if lane is not None:
                     lane.put([_item(each) for each in records])
 
-    async def _lane(self, kafka: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> Lane | None:
+    async def _lane(self, kafka: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> PartitionLane | None:
         """Where a record of this offset goes; None when events before it were skipped: they are fetched again.
 
         Records that were fetched before partitions were dealt out again may arrive after it, and a log that has lost
@@ -164,7 +164,9 @@ class Consumer:
             with suppress(IllegalStateError):
                 kafka.seek(partition, begins)
             return None
-        lane = self._lanes[partition] = Lane(f"{self._group} {partition.topic} {partition.partition}", self._work)
+        lane = self._lanes[partition] = PartitionLane(
+            f"{self._group} {partition.topic} {partition.partition}", self._work
+        )
         return lane
 
     async def _commit(self, kafka: AIOKafkaConsumer) -> None:
@@ -218,7 +220,7 @@ class Consumer:
         while True:
             try:
                 await self._letters.send(
-                    [Record(topic=letter.topic, key=each.key or b"", payload=messages.encode(letter))]
+                    [LogRecord(topic=letter.topic, key=each.key or b"", payload=messages.encode(letter))]
                 )
                 break
             except Unavailable as failure:

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 
 from core.failures import DeadlineExceeded, Failure, Unavailable
-from core.policies.breaker import Breaker, BreakerPolicy, State
+from core.policies.breaker import Breaker, BreakerPolicy, BreakerState
 from services.kit.metrics import Metrics
 
 R = TypeVar("R")
@@ -54,11 +54,11 @@ class Guard:
 
     def _tell(self, *, succeeded: bool) -> None:
         before = self._breaker
-        if succeeded and before.state is State.CLOSED and before.failures == 0:
+        if succeeded and before.state is BreakerState.CLOSED and before.failures == 0:
             return  # nothing changes: the healthy path pays nothing
         self._breaker = before.after(self._policy, succeeded=succeeded, now_seconds=monotonic())
         if self._breaker.state is not before.state:
-            self._metrics.breaker(self._name, is_open=self._breaker.state is not State.CLOSED)
+            self._metrics.breaker(self._name, is_open=self._breaker.state is not BreakerState.CLOSED)
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._left_behind.discard(task)

@@ -52,7 +52,7 @@ class _Shard:
     asking: bool = False  # one of its events is being tried, to see whether it is back
 
 
-class Lane:
+class PartitionLane:
     """The events of one partition."""
 
     def __init__(self, name: str, work: Work):

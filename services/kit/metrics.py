@@ -22,7 +22,7 @@ BOUNDS_SECONDS: Final = tuple(float(f"{20e-6 * 1.4**step:.3g}") for step in rang
 LAG_BOUNDS_SECONDS: Final = tuple(float(f"{1e-3 * 2**step:.3g}") for step in range(20))  # to 524 s
 
 
-class Series:
+class MetricSeries:
     """Observations under one set of labels."""
 
     __slots__ = ("_bounds", "counts", "total_seconds")
@@ -43,13 +43,13 @@ class Distribution(Collector):
 
     def __init__(self, name: str, says: str, labels: tuple[str, ...], bounds: Sequence[float]):
         self._name, self._says, self._labels, self._bounds = name, says, labels, bounds
-        self._series: dict[tuple[str, ...], Series] = {}
+        self._series: dict[tuple[str, ...], MetricSeries] = {}
 
-    def series(self, *labels: str) -> Series:
+    def series(self, *labels: str) -> MetricSeries:
         """The child with these label values, made when new."""
         found = self._series.get(labels)
         if found is None:
-            found = self._series[labels] = Series(self._bounds)
+            found = self._series[labels] = MetricSeries(self._bounds)
         return found
 
     def collect(self) -> Iterator[Metric]:

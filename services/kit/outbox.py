@@ -29,7 +29,7 @@ from core import messages
 from core.failures import Failure
 from core.messages import Message
 from services.kit import bus
-from services.kit.bus import Producer, Record
+from services.kit.bus import LogRecord, Producer
 from services.kit.clock import now_ms
 from services.kit.config import MEMBER, new_id, required
 from services.kit.handled import Handled
@@ -225,7 +225,7 @@ class Outbox:
         if not self._log_id:
             async with self._handled() as asking:
                 self._log_id = await asking.log_id()
-        places = await self._producer.send([Record(topic=row[2], key=row[3], payload=row[4]) for row in rows])
+        places = await self._producer.send([LogRecord(topic=row[2], key=row[3], payload=row[4]) for row in rows])
         sent, done, now = self._sent[index], self._done[index], monotonic()
         for row, place in zip(rows, places, strict=True):
             if row[2] in self._groups:

@@ -23,7 +23,7 @@ _REQUEST_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class LogRecord:
     """One encoded event on its way out."""
 
     topic: str
@@ -31,16 +31,16 @@ class Record:
     payload: bytes
 
 
-class Place(NamedTuple):
+class LogPosition(NamedTuple):
     """Where the log holds a record."""
 
     partition: TopicPartition
     offset: int
 
 
-def record(message: Message) -> Record:
+def record(message: Message) -> LogRecord:
     """Encode ``message``."""
-    return Record(topic=message.topic, key=str(message.key()).encode(), payload=messages.encode(message))
+    return LogRecord(topic=message.topic, key=str(message.key()).encode(), payload=messages.encode(message))
 
 
 class Producer:
@@ -55,7 +55,7 @@ class Producer:
         self._producer: AIOKafkaProducer | None = None
         self._lock = asyncio.Lock()
 
-    async def send(self, records: Sequence[Record]) -> list[Place]:
+    async def send(self, records: Sequence[LogRecord]) -> list[LogPosition]:
         """Where the log holds them, once it does, in this order per key; raises Unavailable when some may lack."""
         try:
             producer = await self._connected()
@@ -66,7 +66,7 @@ class Producer:
             raise Unavailable("The log cannot be reached") from error
         for each in records:
             self._metrics.event(each.topic, "out")
-        return [Place(TopicPartition(each.topic, each.partition), each.offset) for each in done]
+        return [LogPosition(TopicPartition(each.topic, each.partition), each.offset) for each in done]
 
     async def _connected(self) -> AIOKafkaProducer:
         async with self._lock:

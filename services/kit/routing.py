@@ -19,7 +19,7 @@ from core.failures import Failure, Invalid, NotFound, Unauthenticated
 from core.names import USER_HEADER
 from core.operations import OPERATIONS, Operation
 from services.kit.config import logical_shards
-from services.kit.metrics import Series
+from services.kit.metrics import MetricSeries
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -65,7 +65,7 @@ class Call:
 
     request_id: str
     operation: Operation
-    stages: dict[str, Series]
+    stages: dict[str, MetricSeries]
 
 
 CALL: Final = web.RequestKey("CALL", Call)

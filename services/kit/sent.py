@@ -9,7 +9,7 @@ from typing import Final
 
 from aiokafka import TopicPartition
 
-from services.kit.producer import Place
+from services.kit.producer import LogPosition
 
 #: Rows that wait for their consumers, of one component on one instance; of more the oldest are let go, as the log is
 #: durable too.
@@ -28,7 +28,7 @@ class Sent:
     _floor: dict[int, int] = field(default_factory=dict)
     count: int = 0
 
-    def add(self, shard: int, row: int, place: Place, *, now: float) -> None:
+    def add(self, shard: int, row: int, place: LogPosition, *, now: float) -> None:
         """The log holds this row there."""
         self._rows.setdefault(place.partition, deque()).append((place.offset, shard, row))
         self._recent.setdefault(shard, {})[row] = now

@@ -23,7 +23,7 @@ from services.media.events.remover import REMOVER, Remover
 from services.media.events.scheduler import SCHEDULER, Scheduler
 from services.media.rules import work
 from services.media.store import photos
-from services.media.store.cdn import Cdn
+from services.media.store.cdn import CdnClient
 from services.media.store.scanner import Scanner
 
 
@@ -60,7 +60,7 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     app.cleanup_ctx.append(opened)
     scheduler.run_beside(app)
     bus.consume(app, GROUP, {MediaUploaded: scheduler.on_uploaded})
-    cdn = Cdn(required(member.stores.cdn, "the CDN", member.component))
+    cdn = CdnClient(required(member.stores.cdn, "the CDN", member.component))
     app.cleanup_ctx.append(cdn.opened)
     remover = app[REMOVER] = Remover(app, removals.Removals(shards), cdn)
     bus.run_beside(app, remover.run)

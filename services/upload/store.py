@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from core import ids
-from core.messages import MediaUploaded, Variant
+from core.messages import MediaUploaded, MediaVariant
 from core.names import PhotoState
 from services.kit import idempotency
 from services.kit.outbox import Outbox
@@ -109,7 +109,7 @@ class Photos:
         found = await self._shards.for_each_shard(read, by_shard)
         return {media_id for part in found.values() for media_id in part}
 
-    async def variants(self, media_id: int) -> list[Variant]:
+    async def variants(self, media_id: int) -> list[MediaVariant]:
         """What the media worker, which owns this table, has made of a photo, the largest first."""
         shard = ids.shard_of(media_id)
         async with self._shards.connection(shard) as connection:
@@ -120,7 +120,9 @@ class Photos:
             )
             rows = await cursor.fetchall()
         return [
-            Variant(name=row[0], object_key=row[1], content_type=row[2], width=row[3], height=row[4], size_bytes=row[5])
+            MediaVariant(
+                name=row[0], object_key=row[1], content_type=row[2], width=row[3], height=row[4], size_bytes=row[5]
+            )
             for row in rows
         ]
 

@@ -27,9 +27,9 @@ _answer = inlined(with_parts(toxics.answer, _prepared))
 window_begins = compiled(window.begins)
 window_passes = compiled(window.passes)
 
-_CLOSED = int(breaker.State.CLOSED)
-_OPEN = int(breaker.State.OPEN)
-_HALF_OPEN = int(breaker.State.HALF_OPEN)
+_CLOSED = int(breaker.BreakerState.CLOSED)
+_OPEN = int(breaker.BreakerState.OPEN)
+_HALF_OPEN = int(breaker.BreakerState.HALF_OPEN)
 
 _NOT_HELD = -math.inf
 

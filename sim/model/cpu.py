@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.operations import BACKGROUND, OPERATIONS
-from core.profile import DEGRADED, Demand, Profile
+from core.profile import DEGRADED, CpuDemand, Profile
 
 #: Rate at which a demand is that of the highest calibrated one.
 BUSY: Final = math.inf
@@ -24,8 +24,8 @@ class NoDemandError(ValueError):
 class Cost:
     """CPU of one execution: what was measured, beyond the usual path where that is part of it."""
 
-    demand: Demand
-    usual: Demand | None = None
+    demand: CpuDemand
+    usual: CpuDemand | None = None
 
     def at(self, rate_per_second: float) -> float:
         """CPU seconds where the operation comes at this rate (`BUSY`: at the highest calibrated one)."""

@@ -93,7 +93,7 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """Have a process spend CPU: a share of what the operation costs this process in all (`core.profile.Demand`)."""
+    """Have a process spend CPU: a share of what the operation costs this process in all (`core.profile.CpuDemand`)."""
 
     process: str  # a component, wherever it is placed, or a server
     share: float = 1.0

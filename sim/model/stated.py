@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from core.profile import DEGRADED, Profile
-from core.profile import Demand as Cost
+from core.profile import CpuDemand as Cost
 from core.scenario.demand import AT, Core, Demand
 from sim.model import cpu
 from sim.model import flow as flows

@@ -11,7 +11,7 @@ from typing import Final
 
 import simpy
 
-from core.policies.breaker import State
+from core.policies.breaker import BreakerState
 from core.policies.patience import pause_seconds
 from core.policies.retry import backoff_seconds, may_retry
 from sim.model.content import Content
@@ -307,9 +307,9 @@ class Interpreter:
         if breakers[instance].allows(policy, now_seconds=self._kernel.now):
             breakers[instance] = breakers[instance].admitted(policy, now_seconds=self._kernel.now)
             ending = yield from self.run(step.children[0], task)
-            was_open = breakers[instance].state is State.OPEN
+            was_open = breakers[instance].state is BreakerState.OPEN
             breakers[instance] = breakers[instance].after(policy, succeeded=not ending, now_seconds=self._kernel.now)
-            if breakers[instance].state is State.OPEN and not was_open:
+            if breakers[instance].state is BreakerState.OPEN and not was_open:
                 state.breaker_opened[step.index] += 1
             if not ending or task.cancelled:
                 return ending

@@ -189,7 +189,7 @@ def question(_plan: StackPlan, process: Process) -> Probe:
 
 def settle(plan: StackPlan, process: Process) -> None:
     """Create the topics of `core.messages` that are missing."""
-    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+    from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # slow, as in `ready`
     from aiokafka.errors import TopicAlreadyExistsError
 
     partitions = plan.scenario.system.kafka.partitions
@@ -212,7 +212,7 @@ def settle(plan: StackPlan, process: Process) -> None:
 
 
 def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    from aiokafka.errors import KafkaError
+    from aiokafka.errors import KafkaError  # slow, as in `ready`
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is not up yet is no news
     try:

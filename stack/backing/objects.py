@@ -97,7 +97,7 @@ def settle(plan: StackPlan, process: Process) -> None:
 
 def client(plan: StackPlan, process: Process) -> Any:
     """An S3 client of the stack's own."""
-    import boto3
+    import boto3  # slow, as in `ready`
     import botocore.config
 
     return boto3.client(

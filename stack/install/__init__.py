@@ -92,7 +92,7 @@ def ensure(groups: tuple[str, ...] = ("run",), *, keep_classes: bool = True) -> 
 
 
 def _keep_classes() -> None:
-    from stack.install import classes  # needs all that a stack needs, and only here
+    from stack.install import classes  # slow to import: it needs all that a stack needs
 
     try:
         classes.keep()

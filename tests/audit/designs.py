@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from core.scenario.design import Design, Figure
+from core.scenario.design import Design, StatedFigure
 from planning.audit import Finding, audit
 
 
-def design(inputs: dict[str, str], **figures: Figure) -> Design:
+def design(inputs: dict[str, str], **figures: StatedFigure) -> Design:
     """A design with these inputs and stated figures."""
     return Design(title="a design for a test", inputs=inputs, stated=figures)
 
 
-def stated(value: str, formula: str, *, covers: bool = False) -> Figure:
+def stated(value: str, formula: str, *, covers: bool = False) -> StatedFigure:
     """A figure as published and what it follows from."""
-    return Figure(value=value, formula=formula, covers=covers)
+    return StatedFigure(value=value, formula=formula, covers=covers)
 
 
 def found(inputs: dict[str, str], value: str, formula: str) -> Finding:

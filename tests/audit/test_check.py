@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.scenario.design import Design, Figure
+from core.scenario.design import Design, StatedFigure
 from planning.audit import DesignError, Finding, Verdict, audit
 from planning.audit.units import ratio
 from tests.audit.designs import design, found, stated
@@ -100,7 +100,7 @@ def test_a_mistake_is_carried_through_a_figure_that_nobody_stated() -> None:
         design(
             INPUTS,
             storage_day=stated("1.4 TB/day", "images * size"),
-            storage_year=Figure(unit="PB/year", formula="storage_day"),
+            storage_year=StatedFigure(unit="PB/year", formula="storage_day"),
             bill=stated("$852/month", "storage_year * price"),
         )
     )
@@ -155,7 +155,9 @@ def test_a_figure_of_the_opposite_sign_differs() -> None:
 
 def test_a_figure_without_a_formula_says_why_it_cannot_be_checked() -> None:
     findings = by_name(
-        design({}, bill=Figure(value="$18,000/month"), rate=Figure(value="145 K/s", because="no profile views"))
+        design(
+            {}, bill=StatedFigure(value="$18,000/month"), rate=StatedFigure(value="145 K/s", because="no profile views")
+        )
     )
     assert {finding.verdict for finding in findings.values()} == {Verdict.UNCHECKED}
     assert findings["bill"].reason == "the design does not say what it follows from"
@@ -187,9 +189,13 @@ def test_what_is_assumed_is_told_of_all_that_rests_on_it() -> None:
         (design({"x": "0"}, y=stated("1", "1 / x")), "design.stated.y.from", "no division by zero"),
         (design({}, x=stated("1", "y"), y=stated("1", "x")), "design.stated.x.from", "no circle: x → y → x"),
         (design({}, x=stated("1", "x")), "design.stated.x.from", "no circle: x → x"),
-        (design({}, x=Figure(formula="2")), "design.stated.x", "a value as published, or from and unit"),
-        (design({}, x=Figure(unit="MB")), "design.stated.x", "a value as published, or from and unit"),
-        (design({"x": "1"}, y=Figure(unit="MB", formula="x")), "design.stated.y.from", "expected bytes as its unit"),
+        (design({}, x=StatedFigure(formula="2")), "design.stated.x", "a value as published, or from and unit"),
+        (design({}, x=StatedFigure(unit="MB")), "design.stated.x", "a value as published, or from and unit"),
+        (
+            design({"x": "1"}, y=StatedFigure(unit="MB", formula="x")),
+            "design.stated.y.from",
+            "expected bytes as its unit",
+        ),
         (design({"x": "9" * 70}, y=stated("1", "*".join("x" * 50))), "design.stated.y.from", "a finite number"),
     ],
 )

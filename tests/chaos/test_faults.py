@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from chaos import proof
-from chaos.faults import LinkFault, ProcessFault
+from chaos.faults import LinkInjector, ProcessInjector
 from chaos.orders import LinkOrder, OrdersError, ProcessOrder, Toxic, link_order, of_scenario
-from chaos.processes import ProcessError, Target, family
-from chaos.toxiproxy import Wire, WireError
+from chaos.processes import ProcessError, ProcessTarget, family
+from chaos.toxiproxy import ToxiproxyClient, WireError
 from core.scenario import parse
 from core.scenario.fault import LinkFault as Planned
 from core.scenario.faults import KINDS, Bandwidth, Down, Latency, LimitData, Reset, SlowClose, Timeout
@@ -49,7 +49,7 @@ def test_every_kind_on_a_link_is_here() -> None:
 
 @pytest.mark.parametrize("fault", EACH, ids=lambda fault: fault.kind)
 async def test_a_fault_on_a_link_acts_and_is_proved_and_mended(rig: Rig, fault: Planned) -> None:
-    broken = LinkFault(order(fault), Wire(rig.url))
+    broken = LinkInjector(order(fault), ToxiproxyClient(rig.url))
     await broken.prepare()
     async with broken:
         found = await broken.prove()
@@ -70,29 +70,29 @@ async def test_no_proof_where_nothing_acts(rig: Rig) -> None:
 
 
 def test_no_proof_where_the_link_was_as_slow_before() -> None:
-    slow = proof.Seen(end=proof.ANSWER, seconds=0.4)
-    quick = proof.Seen(end=proof.ANSWER, seconds=0.001)
+    slow = proof.ProbeResult(end=proof.ANSWER, seconds=0.4)
+    quick = proof.ProbeResult(end=proof.ANSWER, seconds=0.001)
     assert not proof.judge(order(Latency(**HERE, latency_seconds=0.3)), slow, slow, quick).acted
 
 
 def test_no_proof_where_the_server_itself_is_as_slow_or_silent() -> None:
     told = order(Latency(**HERE, latency_seconds=0.3))
-    quick, slow = proof.Seen(end=proof.ANSWER, seconds=0.001), proof.Seen(end=proof.ANSWER, seconds=0.4)
+    quick, slow = proof.ProbeResult(end=proof.ANSWER, seconds=0.001), proof.ProbeResult(end=proof.ANSWER, seconds=0.4)
     assert proof.judge(told, quick, slow, quick).acted
     assert not proof.judge(told, quick, slow, slow).acted
     for end in (proof.SILENT, proof.CLOSED, proof.REFUSED):
-        found = proof.judge(told, quick, slow, proof.Seen(end=end, seconds=0.4))
+        found = proof.judge(told, quick, slow, proof.ProbeResult(end=end, seconds=0.4))
         assert (found.acted, "does not answer either" in found.says) == (False, True), end
 
 
 def test_a_fault_too_mild_to_be_seen_says_so() -> None:
     mild = order(Bandwidth(**HERE, bandwidth_bytes=500_000_000))
-    well = proof.Seen(end=proof.ANSWER, seconds=0.001)
+    well = proof.ProbeResult(end=proof.ANSWER, seconds=0.001)
     assert "too mild" in proof.judge(mild, well, well, well).says
 
 
 async def test_a_misspelt_attribute_is_noticed_though_the_server_accepts_it(rig: Rig) -> None:
-    wire = Wire(rig.url)
+    wire = ToxiproxyClient(rig.url)
     told = Toxic(name="windtunnel_0_latency", type="latency", stream="downstream", attributes={"latencyy": 300})
     with pytest.raises(WireError, match="accepted as"):
         await wire.add(LINK, told)
@@ -100,7 +100,7 @@ async def test_a_misspelt_attribute_is_noticed_though_the_server_accepts_it(rig:
 
 
 async def test_an_unknown_type_or_proxy_is_an_error(rig: Rig) -> None:
-    wire = Wire(rig.url)
+    wire = ToxiproxyClient(rig.url)
     with pytest.raises(WireError):
         await wire.add(LINK, Toxic(name="windtunnel_0_x", type="latenzy", stream="downstream", attributes={}))
     with pytest.raises(WireError, match="no proxy"):
@@ -108,8 +108,8 @@ async def test_an_unknown_type_or_proxy_is_an_error(rig: Rig) -> None:
 
 
 async def test_two_faults_that_cut_one_link_mend_it_when_both_are_over(rig: Rig) -> None:
-    wire = Wire(rig.url)
-    first, second = (LinkFault(order(Down(**HERE), number), wire) for number in range(2))
+    wire = ToxiproxyClient(rig.url)
+    first, second = (LinkInjector(order(Down(**HERE), number), wire) for number in range(2))
     async with first:
         async with second:
             assert not rig.is_on()
@@ -119,7 +119,7 @@ async def test_two_faults_that_cut_one_link_mend_it_when_both_are_over(rig: Rig)
 
 async def test_a_fault_is_mended_when_the_block_fails(rig: Rig) -> None:
     async def fails() -> None:
-        async with LinkFault(order(Latency(**HERE, latency_seconds=0.3)), Wire(rig.url)):
+        async with LinkInjector(order(Latency(**HERE, latency_seconds=0.3)), ToxiproxyClient(rig.url)):
             assert rig.toxics() == ["windtunnel_0_latency_downstream"]
             raise RuntimeError("in the block")
 
@@ -159,8 +159,8 @@ def process_order(kind: Literal["kill", "pause", "restart"], pid: int, **values:
 
 
 async def test_a_paused_process_stands_still_and_goes_on(sleeper: subprocess.Popen[bytes]) -> None:
-    target = Target.of("sleeper", sleeper.pid)
-    fault = ProcessFault(process_order("pause", sleeper.pid))
+    target = ProcessTarget.of("sleeper", sleeper.pid)
+    fault = ProcessInjector(process_order("pause", sleeper.pid))
     await fault.prepare()
     async with fault:
         found = await fault.prove()
@@ -174,7 +174,7 @@ async def test_a_killed_process_is_held_until_the_fault_is_over(
     kind: Literal["kill", "restart"], sleeper: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     hold = tmp_path / "holds" / "sleeper"
-    fault = ProcessFault(process_order(kind, sleeper.pid, hold=str(hold)))
+    fault = ProcessInjector(process_order(kind, sleeper.pid, hold=str(hold)))
     await fault.prepare()
     async with fault:
         found = await fault.prove()
@@ -188,8 +188,8 @@ async def test_a_killed_process_is_held_until_the_fault_is_over(
 def parent() -> Iterator[subprocess.Popen[bytes]]:
     """A process with a child."""
     shell = subprocess.Popen(["sh", "-c", "sleep 300 & wait"])
-    until(lambda: len(family(Target.of("shell", shell.pid))) == 2, "the shell has a child", within_seconds=5)
-    members = family(Target.of("shell", shell.pid))
+    until(lambda: len(family(ProcessTarget.of("shell", shell.pid))) == 2, "the shell has a child", within_seconds=5)
+    members = family(ProcessTarget.of("shell", shell.pid))
     yield shell
     for member in reversed(members):
         member.send(signal.SIGKILL)
@@ -197,8 +197,8 @@ def parent() -> Iterator[subprocess.Popen[bytes]]:
 
 
 async def test_a_pause_reaches_descendants_too(parent: subprocess.Popen[bytes]) -> None:
-    members = family(Target.of("shell", parent.pid))
-    fault = ProcessFault(process_order("pause", parent.pid))
+    members = family(ProcessTarget.of("shell", parent.pid))
+    fault = ProcessInjector(process_order("pause", parent.pid))
     await fault.prepare()
     async with fault:
         assert [member.state for member in members] == ["T", "T"]
@@ -208,8 +208,8 @@ async def test_a_process_that_is_not_there_is_an_error_and_no_other_is_hit(sleep
     sleeper.kill()
     sleeper.wait()
     with pytest.raises(ProcessError, match="does not run"):
-        await ProcessFault(process_order("kill", sleeper.pid)).prepare()
-    other = Target(name="other", pid=1, ticks=12345)
+        await ProcessInjector(process_order("kill", sleeper.pid)).prepare()
+    other = ProcessTarget(name="other", pid=1, ticks=12345)
     assert other.state == "gone"
     other.send(signal.SIGKILL)  # to pid 1 of another start time: to nobody
 
@@ -219,7 +219,7 @@ async def test_the_pid_is_read_from_the_stack_when_the_fault_comes(
 ) -> None:
     file = tmp_path / "stack.json"
     file.write_bytes(msgspec.json.encode({"processes": [{"name": "sleeper", "pid": sleeper.pid}]}))
-    fault = ProcessFault(process_order("pause", 999_999_999, stack_file=str(file)))
+    fault = ProcessInjector(process_order("pause", 999_999_999, stack_file=str(file)))
     await fault.prepare()
     async with fault:
         assert (await fault.prove()).acted

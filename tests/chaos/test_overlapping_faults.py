@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from chaos import journal, proof
-from chaos.faults import LinkFault
+from chaos.faults import LinkInjector
 from chaos.links import Links
-from chaos.toxiproxy import Wire
+from chaos.toxiproxy import ToxiproxyClient
 from core.scenario import parse
 from core.scenario.fault import LinkFault as Planned
 from core.scenario.faults import Bandwidth, Latency, LimitData, Reset
@@ -33,16 +33,16 @@ LATENCY = Latency(**LONG, latency_seconds=0.3)
 NARROW = Bandwidth(**LONG, bandwidth_bytes=100_000)
 
 
-async def _prepared(rig: Rig, *faults: Planned) -> list[LinkFault]:
-    wire, links = Wire(rig.url), Links()
-    made = [LinkFault(order(fault, number), wire, links) for number, fault in enumerate(faults)]
+async def _prepared(rig: Rig, *faults: Planned) -> list[LinkInjector]:
+    wire, links = ToxiproxyClient(rig.url), Links()
+    made = [LinkInjector(order(fault, number), wire, links) for number, fault in enumerate(faults)]
     for fault in made:
         await fault.prepare()
     return made
 
 
 @asynccontextmanager
-async def _acting(rig: Rig, *faults: Planned) -> AsyncIterator[list[LinkFault]]:
+async def _acting(rig: Rig, *faults: Planned) -> AsyncIterator[list[LinkInjector]]:
     made = await _prepared(rig, *faults)
     async with AsyncExitStack() as stack:
         for fault in made:
@@ -51,7 +51,7 @@ async def _acting(rig: Rig, *faults: Planned) -> AsyncIterator[list[LinkFault]]:
 
 
 @asynccontextmanager
-async def _entered(fault: LinkFault) -> AsyncIterator[LinkFault]:
+async def _entered(fault: LinkInjector) -> AsyncIterator[LinkInjector]:
     await fault.prepare()
     async with fault:
         yield fault
@@ -81,7 +81,7 @@ async def test_each_of_two_faults_on_one_link_is_proven_beside_the_other(
 async def test_a_second_fault_is_not_proven_by_what_the_first_one_does(rig: Rig) -> None:
     first, second = (order(LATENCY, number) for number in range(2))
     async with _acting(rig, LATENCY):
-        well = proof.Seen(end=proof.ANSWER, seconds=0.001)
+        well = proof.ProbeResult(end=proof.ANSWER, seconds=0.001)
         seen, beside = await proof.probe(second, ("127.0.0.1", rig.proxy_port), ("127.0.0.1", rig.redis_port), (first,))
     assert seen.seconds >= 0.3
     assert proof.judge(first, well, seen, beside).acted
@@ -105,10 +105,14 @@ async def test_a_server_that_is_dead_proves_nothing_and_hides_nothing_of_the_oth
     rig: Rig, dead: str, fault: Planned
 ) -> None:
     told = order(fault)
-    async with _entered(LinkFault(msgspec.structs.replace(told, proxies=(dead, LINK)), Wire(rig.url))) as broken:
+    async with _entered(
+        LinkInjector(msgspec.structs.replace(told, proxies=(dead, LINK)), ToxiproxyClient(rig.url))
+    ) as broken:
         found = await asyncio.wait_for(broken.prove(), 20)
         assert found.acted
-    async with _entered(LinkFault(msgspec.structs.replace(told, proxies=(dead,)), Wire(rig.url))) as broken:
+    async with _entered(
+        LinkInjector(msgspec.structs.replace(told, proxies=(dead,)), ToxiproxyClient(rig.url))
+    ) as broken:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(broken.prove(), 2)
         assert broken.says.startswith("no proof")

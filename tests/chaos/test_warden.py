@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from chaos import control, journal
-from chaos.control import Warden, WardenError
+from chaos.control import WardenError, WardenProcess
 from chaos.orders import Orders
 from core.run import Event
 from core.scenario import Scenario, parse
@@ -31,7 +31,7 @@ def scenario(*faults: str) -> Scenario:
     return parse(f"scenario: drill\ntraffic: {{duration: 90s}}\nfaults: [{', '.join(faults)}]\n")
 
 
-def start(rig: Rig, drill: Scenario, **processes: int) -> Warden:
+def start(rig: Rig, drill: Scenario, **processes: int) -> WardenProcess:
     return control.start(
         drill, t0_unix=time.time() + LEAD_SECONDS, toxiproxy_url=rig.url, proxies={LINK: (LINK,)}, processes=processes
     )
@@ -199,7 +199,7 @@ def test_a_toxiproxy_that_is_not_there_is_a_void_run_not_a_hang() -> None:
 
 def test_a_wrong_address_is_told_before_anything_is_started() -> None:
     with pytest.raises(WardenError, match="no address"):
-        Warden(Orders(t0_unix=time.time(), toxiproxy_url="nowhere"))
+        WardenProcess(Orders(t0_unix=time.time(), toxiproxy_url="nowhere"))
 
 
 def test_the_warden_says_what_is_wrong_with_its_orders() -> None:

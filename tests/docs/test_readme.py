@@ -12,7 +12,7 @@ from typing import Any
 
 import pyvips
 
-from core.scenario.model import Photo
+from core.scenario.model import PhotoSettings
 from loadtest import photo
 from stack.control import RunningStack
 
@@ -24,7 +24,7 @@ FEED_SECONDS_MAX = 30.0
 def test_the_curl_lines_of_the_readme_take_a_photo_from_upload_to_a_liked_post_in_a_followers_feed(
     running_stack: RunningStack, tmp_path: Path
 ) -> None:
-    (tmp_path / "photo.jpg").write_bytes(photo.taken_by(1, seed=7, photo=Photo(width=1600, height=1200)))
+    (tmp_path / "photo.jpg").write_bytes(photo.taken_by(1, seed=7, photo=PhotoSettings(width=1600, height=1200)))
     assert b"GPS" in (tmp_path / "photo.jpg").read_bytes() or _has_position((tmp_path / "photo.jpg").read_bytes())
     said = _run(_lines(), tmp_path, running_stack)
 

@@ -12,7 +12,7 @@ from core.names import Outcome
 from core.operations import API, steps_of
 from core.scenario import parse
 from loadtest.acts import Acts, Answer, Request
-from loadtest.seeded import Person, Post, Seeded, Summary
+from loadtest.seeded import Seeded, SeededPerson, SeededPost, Summary
 from tests.loadtest.conftest import SCENARIO
 
 _IMAGE = "http://127.0.0.1:9/media/x.jpg"
@@ -45,10 +45,10 @@ def acts_of(journey: str) -> Acts:
         seeded=Seeded(
             summary=summary,
             people=tuple(
-                Person(person=n, user_id=f"u{n}", username=f"n{n}", token=f"t{n}") for n in range(people.people)
+                SeededPerson(person=n, user_id=f"u{n}", username=f"n{n}", token=f"t{n}") for n in range(people.people)
             ),
             posts=tuple(
-                Post(
+                SeededPost(
                     post=n, post_id=f"q{n}", person=n, media_id=f"o{n}", image_url="http://127.0.0.1:9/x", image_bytes=1
                 )
                 for n in range(people.people)

@@ -20,7 +20,7 @@ from loadtest import address, plan
     ],
 )
 def test_loopback_addresses_pass(url: str, host: str, port: int) -> None:
-    assert address.parse(url) == address.Address(host=host, port=port)
+    assert address.parse(url) == address.HttpAddress(host=host, port=port)
 
 
 @pytest.mark.parametrize(

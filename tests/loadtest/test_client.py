@@ -24,7 +24,7 @@ CORES = tuple(sorted(os.sched_getaffinity(0)))
 
 def _stack(url: str, data: Path) -> RunningStack:
     """A stack of which nothing is known but where it listens."""
-    keys = settings.Keys()
+    keys = settings.SecretSettings()
     state = StackState(
         scenario="small", scenario_path="", data=str(data), state="running", supervisor_pid=0, supervisor_ticks=0,
         guard_pid=0, started_at=0.0, cores=CORES, load_cores=CORES, gateway_url=url, media_url=url, objects_url=url,

@@ -42,19 +42,19 @@ def test_the_shares_of_all_workers_are_the_schedule_each_request_once(scenario: 
     ],
 )
 def test_traffic_out_of_bounds_is_refused(scenario: Scenario, change: dict[str, object], says: str) -> None:
-    with pytest.raises(plan.PlanError, match=says):
+    with pytest.raises(plan.LoadPlanError, match=says):
         plan.make_plan(changed(scenario, viral=None, **change))
 
 
 def test_more_workers_carry_a_rate_that_one_may_not(scenario: Scenario) -> None:
     quick = changed(scenario, viral=None, rate_per_second=8_000.0)
-    with pytest.raises(plan.PlanError):
+    with pytest.raises(plan.LoadPlanError):
         plan.make_plan(quick)
     assert len(plan.make_plan(quick, worker=1, worker_count=2))
 
 
 def test_there_is_no_share_of_a_worker_beyond_the_last(scenario: Scenario) -> None:
-    with pytest.raises(plan.PlanError, match="no such share"):
+    with pytest.raises(plan.LoadPlanError, match="no such share"):
         plan.make_plan(scenario, worker=2, worker_count=2)
 
 
@@ -77,7 +77,7 @@ def test_a_part_of_a_journey_stands_for_the_shortest_one_that_has_it() -> None:
 
 @pytest.mark.parametrize(("operation", "rate"), [("feed.reed", 1.0), ("feed.read", 0.0)])
 def test_one_operation_that_cannot_be_sent_alone_is_refused(scenario: Scenario, operation: str, rate: float) -> None:
-    with pytest.raises(plan.PlanError, match="expected"):
+    with pytest.raises(plan.LoadPlanError, match="expected"):
         plan.single_operation(scenario, operation, rate_per_second=rate, seconds=1.0, warm_up_seconds=0.0)
 
 

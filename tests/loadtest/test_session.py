@@ -15,7 +15,7 @@ from core.scenario import ScenarioError, parse
 from loadtest import seeded
 from loadtest.address import AddressError
 from loadtest.seeded import NotSeededError
-from loadtest.session import Session, SessionError, open_session
+from loadtest.session import LoadSession, SessionError, open_session
 from tests.loadtest.conftest import SCENARIO
 
 HERE = "http://127.0.0.1:8080"
@@ -37,7 +37,7 @@ def told(tmp_path: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def opened(told: dict[str, Any], **changed: Any) -> Session:
+def opened(told: dict[str, Any], **changed: Any) -> LoadSession:
     return open_session(**(told | changed))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from core.profile import Delay, Demand, Profile, Stalls, Wire
+from core.profile import CpuDemand, Delay, LinkDelay, Profile, Stalls
 
 QUIET = Stalls(per_second=(), upto_seconds=(), mean_seconds=(), lost_ratio=0.0)
 STALLS = Stalls(per_second=(4.0, 0.4), upto_seconds=(0.0005, 0.002), mean_seconds=(0.0002, 0.0008), lost_ratio=0.0011)
@@ -57,7 +57,7 @@ def profile(
         machine={},
         scenario="viral_post_small",
         demands=tuple(
-            Demand(
+            CpuDemand(
                 operation=operation,
                 process=process,
                 rates_per_second=(10.0, 100.0),
@@ -68,7 +68,7 @@ def profile(
             if operation not in without
             for process, milliseconds in costs.items()
         ),
-        wires=(Wire(link="loopback", median_seconds=0.00005, p99_seconds=0.0002),),
+        wires=(LinkDelay(link="loopback", median_seconds=0.00005, p99_seconds=0.0002),),
         delays=(Delay(station="postgres.commit", median_seconds=0.0008, p99_seconds=0.003),),
         stalls=stalls,
         background_cpu_ratio={"kafka": 0.01, "feed": 0.005, "postgres_0": 0.002} if idle else {},

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.profile import Demand, Profile
+from core.profile import CpuDemand, Profile
 from core.scenario import Scenario
 from sim.compiled import tables
 from sim.compiled.draft import rows
@@ -172,7 +172,7 @@ def test_a_consumer_gets_through_a_round_that_takes_no_time() -> None:
     told = profile(stalls=QUIET, idle=False)
     demands = [each for each in told.demands if each.operation != "fanout.deliver"]
     demands += [
-        Demand(
+        CpuDemand(
             operation="fanout.deliver", process=process, rates_per_second=(1.0,), cpu_seconds=(spent,), variation=0.5
         )
         for process, spent in (("fanout", 0.0), ("search", 1e-4))

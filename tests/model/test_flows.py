@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from core import profile as calibration
-from core.policies.breaker import State
-from core.profile import Demand, Profile
+from core.policies.breaker import BreakerState
+from core.profile import CpuDemand, Profile
 from core.scenario import Scenario
 from sim.model import layout
 from sim.model.compiler import compile_flows
@@ -66,7 +66,7 @@ class Bench:
             machine={},
             scenario="",
             demands=(
-                Demand(operation=_NAME, process="feed", rates_per_second=(1.0,), cpu_seconds=(0.01,), variation=0.0),
+                CpuDemand(operation=_NAME, process="feed", rates_per_second=(1.0,), cpu_seconds=(0.01,), variation=0.0),
             ),
             wires=(),
             delays=tuple(
@@ -197,7 +197,7 @@ def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_through_later() ->
     bench.ask(at=1.4)
     times = [at for at, _ in bench.run()]
     assert times == [0.05, 0.15, 0.25, 0.3, 0.4, 1.32, 1.35, 1.4]
-    assert bench.state.breakers[0][0].state is State.OPEN
+    assert bench.state.breakers[0][0].state is BreakerState.OPEN
     assert bench.state.breaker_opened == [2]
     assert all(request.degraded for request in bench.requests)
 
@@ -209,7 +209,7 @@ def test_a_breaker_closes_when_the_probe_succeeds() -> None:
     bench.kernel.after(0.5, lambda: bench.state.delays.__setitem__(0, (-7.0, 0.0)))  # e^-7 s: quick again
     bench.ask(at=1.2)
     bench.run()
-    assert bench.state.breakers[0][0].state is State.CLOSED
+    assert bench.state.breakers[0][0].state is BreakerState.CLOSED
 
 
 def test_a_retry_tries_as_often_as_the_policy_says_and_its_budget_allows() -> None:

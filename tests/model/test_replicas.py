@@ -65,11 +65,13 @@ def test_no_two_nodes_of_one_database_share_a_host() -> None:
 def _read_profile() -> Any:
     import msgspec
 
-    from core.profile import Demand
+    from core.profile import CpuDemand
 
     told = profile(variation=0.0, stalls=QUIET, idle=False, without=("post.read",))
     read = tuple(
-        Demand(operation="post.read", process=process, rates_per_second=(1.0,), cpu_seconds=(seconds,), variation=0.0)
+        CpuDemand(
+            operation="post.read", process=process, rates_per_second=(1.0,), cpu_seconds=(seconds,), variation=0.0
+        )
         for process, seconds in (("posts", 0.001), ("postgres", 0.002))
     )
     return msgspec.structs.replace(told, demands=(*told.demands, *read))

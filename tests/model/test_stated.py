@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import pytest
 
-from core.profile import Demand as Cost
+from core.profile import CpuDemand as Cost
 from core.profile import Profile
 from core.scenario import Scenario
 from core.scenario.demand import Core, Demand

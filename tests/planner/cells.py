@@ -17,7 +17,7 @@ import msgspec
 from core import population
 from core.names import Component, Server
 from core.operations import OPERATIONS, steps_of
-from core.profile import DEGRADED, Demand, Profile, Wire
+from core.profile import DEGRADED, CpuDemand, LinkDelay, Profile
 from core.scenario import Scenario
 from core.scenario.model import CdnTier, Follows
 from core.scenario.placement import Host
@@ -194,14 +194,14 @@ def _profile(brief: Brief, region: Region, scenario: Scenario) -> Profile:
     over = people.follower_counts >= threshold
     wire = brief.intent.round_trip_seconds
     nothing = tuple(
-        Wire(link=f"client_{server}", median_seconds=0.0, p99_seconds=0.0)
+        LinkDelay(link=f"client_{server}", median_seconds=0.0, p99_seconds=0.0)
         for server in (Server.GATEWAY, Server.EDGE, Server.OBJECTS)
     )
     return msgspec.structs.replace(
         brief.profile,
         id=f"{brief.profile.id}-as-planned",
         demands=tuple(found),
-        wires=(Wire(link="loopback", median_seconds=wire, p99_seconds=3.0 * wire), *nothing),
+        wires=(LinkDelay(link="loopback", median_seconds=wire, p99_seconds=3.0 * wire), *nothing),
         cache_hit_ratio={},
         # work that grows with the graph is in the demands already: the cell's own graph is the calibrated one
         batch_sizes={
@@ -223,10 +223,10 @@ def _seconds(operation: OperationDemand) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _demand(brief: Brief, region: Region, operation: str, process: str, seconds: float, variation: float) -> Demand:
+def _demand(brief: Brief, region: Region, operation: str, process: str, seconds: float, variation: float) -> CpuDemand:
     group = brief.group_of[process]
     speed = region.tiers[group].unit.speed if brief.kinds[group] in (Kind.SERVICE, Kind.STORE) else 1.0
-    return Demand(
+    return CpuDemand(
         operation=operation,
         process=process,
         rates_per_second=(1.0,),

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from core.profile import Delay, Demand, Profile, Stalls, Wire
+from core.profile import CpuDemand, Delay, LinkDelay, Profile, Stalls
 from core.scenario import Scenario, parse
 from planning.cost import prices
 from planning.cost.prices import PriceBook
@@ -46,7 +46,7 @@ def profile(*, variation: float = 0.5) -> Profile:
         machine={"processor": "made core @ 2.60GHz"},
         scenario="made",
         demands=tuple(
-            Demand(
+            CpuDemand(
                 operation=operation,
                 process=process,
                 rates_per_second=(10.0, 100.0),
@@ -56,7 +56,7 @@ def profile(*, variation: float = 0.5) -> Profile:
             for operation, costs in MILLISECONDS.items()
             for process, milliseconds in costs.items()
         ),
-        wires=(Wire(link="loopback", median_seconds=0.00005, p99_seconds=0.0002),),
+        wires=(LinkDelay(link="loopback", median_seconds=0.00005, p99_seconds=0.0002),),
         delays=(Delay(station="postgres.commit", median_seconds=0.0005, p99_seconds=0.002),),
         stalls=QUIET,
         batch_sizes={"fanout.deliver": 50.0},

@@ -35,7 +35,7 @@ def test_ids_sort_by_time(first: int, second: int, a: int, b: int, m: int, n: in
     st.integers(1, 8).flatmap(lambda count: st.tuples(st.integers(0, count - 1), st.just(count))),
 )
 def test_a_sequence_increases_whatever_its_clock_does(steps: list[int], worker: tuple[int, int]) -> None:
-    sequence = ids.Sequence(worker=worker[0], worker_count=worker[1])
+    sequence = ids.IdSequence(worker=worker[0], worker_count=worker[1])
     now, made = ids.EPOCH_MS + 1_000, []
     for step in steps:
         now += step
@@ -48,14 +48,14 @@ def test_no_two_workers_make_the_same_id(worker_count: int) -> None:
     made = [
         sequence.next(now_ms=ids.EPOCH_MS + 7, shard=1)
         for worker in range(worker_count)
-        for sequence in [ids.Sequence(worker=worker, worker_count=worker_count)]
+        for sequence in [ids.IdSequence(worker=worker, worker_count=worker_count)]
         for _ in range(200)
     ]
     assert len(set(made)) == len(made)
 
 
 def test_a_used_up_millisecond_is_followed_by_the_next() -> None:
-    sequence = ids.Sequence()
+    sequence = ids.IdSequence()
     made = [sequence.next(now_ms=ids.EPOCH_MS + 7, shard=0) for _ in range(1_025)]
     assert len(set(made)) == 1_025
     assert ids.created_ms_of(made[-1]) == ids.EPOCH_MS + 8
@@ -97,7 +97,7 @@ def test_what_does_not_fit_an_id_is_refused(fields: dict[str, int]) -> None:
 @pytest.mark.parametrize("worker", [(1, 1), (-1, 2), (0, 1_025)])
 def test_a_worker_without_ids_is_refused(worker: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="has no ids"):
-        ids.Sequence(worker=worker[0], worker_count=worker[1])
+        ids.IdSequence(worker=worker[0], worker_count=worker[1])
 
 
 @given(st.text(max_size=40), st.integers(1, ids.SHARD_COUNT_MAX))

@@ -293,7 +293,7 @@ def test_a_breaker_opens_after_so_many_failures_in_a_row_and_lets_one_probe_thro
             continue
         state = state.admitted(policy, now_seconds=now)
         if opened_at is not None:
-            assert state.state is breaker.State.HALF_OPEN
+            assert state.state is breaker.BreakerState.HALF_OPEN
             assert not state.allows(policy, now_seconds=now)  # the probe alone
         state = state.after(policy, succeeded=succeeded, now_seconds=now)
         in_a_row = 0 if succeeded else in_a_row + 1
@@ -302,7 +302,7 @@ def test_a_breaker_opens_after_so_many_failures_in_a_row_and_lets_one_probe_thro
             assert state == breaker.Breaker()
         elif opened_at is not None or in_a_row >= limit:
             opened_at = now
-            assert state.state is breaker.State.OPEN
+            assert state.state is breaker.BreakerState.OPEN
 
 
 # --- shards ----------------------------------------------------------------------------------------------------------

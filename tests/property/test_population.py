@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core import population
 from core.scenario import Scenario
 from core.scenario.model import Follows
-from core.scenario.model import Population as Settings
+from core.scenario.model import PopulationSettings as Settings
 
 
 @st.composite

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from core.names import USER_HEADER, Component
 from core.operations import API, OPERATIONS
-from core.settings import Keys, Listen, Member, ProcessSettings
+from core.settings import Listen, Member, ProcessSettings, SecretSettings
 from services.kit import openapi, responses
 from services.kit.answers import Problem
 from services.kit.app import HTTP
@@ -179,7 +179,7 @@ def must_be_a_documented_refusal(operation: str, answer: Answer) -> None:
         assert int(answer.headers["Retry-After"]) >= 1
 
 
-def keys_at(folder: Path) -> Keys:
+def keys_at(folder: Path) -> SecretSettings:
     """A fresh key pair and secret in ``folder``."""
     private = ec.generate_private_key(ec.SECP256R1())
     encoded = private.private_bytes(
@@ -190,7 +190,7 @@ def keys_at(folder: Path) -> Keys:
     )
     (folder / "jwt.key").write_bytes(encoded)
     (folder / "jwt.pub").write_bytes(public)
-    return Keys(
+    return SecretSettings(
         jwt_private_key=str(folder / "jwt.key"),
         jwt_public_key=str(folder / "jwt.pub"),
         cursor_secret=os.urandom(16).hex(),

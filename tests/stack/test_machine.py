@@ -121,7 +121,7 @@ def test_a_probe_sees_a_stall_that_is_made() -> None:
     probe.send_signal(signal.SIGCONT)
     told = probe.communicate(timeout=60)[0].decode()
 
-    found = msgspec.json.decode(told, type=stalls.Stalls)
+    found = msgspec.json.decode(told, type=stalls.StallSample)
     assert found.longest_seconds >= 0.2
     assert found.counts[-1] >= 1
     assert 0.1 < found.lost_ratio < 1

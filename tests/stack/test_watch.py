@@ -16,7 +16,7 @@ import pytest
 
 from stack import probe, watch
 from stack.addresses import Address
-from stack.watch import Finding, Watch
+from stack.watch import Watch, WatchResult
 
 pytestmark = pytest.mark.alone
 
@@ -45,8 +45,8 @@ async def _process(does: str, *, may_wait: bool = False) -> AsyncIterator[Watch]
         await child.communicate()
 
 
-async def _looks(over: Watch, until: Callable[[Finding], bool], *, looks_max: int = 150) -> list[Finding]:
-    found: list[Finding] = []
+async def _looks(over: Watch, until: Callable[[WatchResult], bool], *, looks_max: int = 150) -> list[WatchResult]:
+    found: list[WatchResult] = []
     while len(found) < looks_max:
         found.append(over.look(time.monotonic()))
         if until(found[-1]):
@@ -58,36 +58,38 @@ async def _looks(over: Watch, until: Callable[[Finding], bool], *, looks_max: in
 async def test_a_process_that_answers_is_well_and_one_that_a_signal_stops_is_frozen_at_the_next_look() -> None:
     async with _process(_ANSWERS) as over:
         await _looks(over, lambda finding: over.asked_count >= 2)
-        assert (await _looks(over, lambda finding: finding is Finding.WELL))[-1] is Finding.WELL
+        assert (await _looks(over, lambda finding: finding is WatchResult.WELL))[-1] is WatchResult.WELL
         os.kill(over.pid, signal.SIGSTOP)
-        found = await _looks(over, lambda finding: finding is Finding.GONE)
-        assert found[-1] is Finding.GONE
+        found = await _looks(over, lambda finding: finding is WatchResult.GONE)
+        assert found[-1] is WatchResult.GONE
         assert len(found) >= watch.FROZEN_SECONDS / watch.LOOK_SECONDS
         os.kill(over.pid, signal.SIGCONT)
-        assert (await _looks(over, lambda finding: finding is Finding.WELL))[-1] is Finding.WELL
+        assert (await _looks(over, lambda finding: finding is WatchResult.WELL))[-1] is WatchResult.WELL
 
 
 async def test_a_process_that_neither_answers_nor_does_anything_is_frozen_and_in_the_end_to_be_restarted() -> None:
     async with _process(_SLEEPS) as over:
-        found = await _looks(over, lambda finding: finding is Finding.GONE)
-    assert Finding.FROZEN in found
-    assert found[-1] is Finding.GONE
+        found = await _looks(over, lambda finding: finding is WatchResult.GONE)
+    assert WatchResult.FROZEN in found
+    assert found[-1] is WatchResult.GONE
 
 
 async def test_a_process_that_may_wait_for_others_is_not_frozen_when_it_does_nothing() -> None:
     async with _process(_SLEEPS, may_wait=True) as over:
-        found = await _looks(over, lambda finding: finding is not Finding.BUSY and over.asked_count > 1, looks_max=15)
-        assert Finding.FROZEN not in found
+        found = await _looks(
+            over, lambda finding: finding is not WatchResult.BUSY and over.asked_count > 1, looks_max=15
+        )
+        assert WatchResult.FROZEN not in found
         os.kill(over.pid, signal.SIGSTOP)
-        assert Finding.FROZEN in await _looks(over, lambda finding: finding is Finding.FROZEN)
+        assert WatchResult.FROZEN in await _looks(over, lambda finding: finding is WatchResult.FROZEN)
 
 
 async def test_a_process_that_works_and_does_not_answer_is_busy_and_not_frozen() -> None:
     async with _process(_SPINS) as over:
-        found = await _looks(over, lambda finding: finding is Finding.SILENT)
-    assert Finding.BUSY in found
-    assert Finding.GONE not in found
-    assert found[-1] is Finding.SILENT  # shown, for ten seconds without an answer, and left alone
+        found = await _looks(over, lambda finding: finding is WatchResult.SILENT)
+    assert WatchResult.BUSY in found
+    assert WatchResult.GONE not in found
+    assert found[-1] is WatchResult.SILENT  # shown, for ten seconds without an answer, and left alone
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from core.names import Component
 from core.operations import BACKGROUND, OPERATIONS
-from core.profile import DEGRADED, Demand
+from core.profile import DEGRADED, CpuDemand
 from core.scenario import parse
 from lab import calibrate
 from lab.calibration import demands, series
@@ -34,7 +34,7 @@ def _point(name: str, rate: float, **milliseconds: float) -> Point:
     return Point(operation=name, rate_per_second=rate, cpu_seconds=spent, variation=0.4, count=10)
 
 
-def _cost(found: tuple[Demand, ...], operation: str, process: str) -> tuple[float, ...]:
+def _cost(found: tuple[CpuDemand, ...], operation: str, process: str) -> tuple[float, ...]:
     """Milliseconds by rate; nothing where it costs nothing."""
     for each in found:
         if (each.operation, each.process) == (operation, process):
@@ -148,7 +148,7 @@ def test_all_work_behind_the_answers_has_its_place_in_a_profile() -> None:
 # --- what is made of points
 
 
-def _all(*others: Point) -> tuple[Demand, ...]:
+def _all(*others: Point) -> tuple[CpuDemand, ...]:
     """Demands of these points; fan-out was measured at 10 and at 90 timelines, and a mean post has 30."""
     posts = [
         _point("post.create" + kind, rate, fanout=1.0 + 0.05 * count, redis=0.2 + 0.01 * count, postgres=4.0, kafka=3.0)

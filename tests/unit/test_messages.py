@@ -15,7 +15,7 @@ BY_TYPE = {int: IDS, str: st.text(max_size=50)}
 
 
 def of(kind: type[Message]) -> st.SearchStrategy[Message]:
-    st.register_type_strategy(messages.Variant, st.builds(messages.Variant))
+    st.register_type_strategy(messages.MediaVariant, st.builds(messages.MediaVariant))
     return st.from_type(kind)
 
 

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import profile, settings
-from core.profile import Demand, Profile, Stalls
+from core.profile import CpuDemand, Profile, Stalls
 
-DEMAND = Demand(
+DEMAND = CpuDemand(
     operation="feed.read", process="feed", rates_per_second=(100.0, 400.0), cpu_seconds=(0.002, 0.001), variation=0.4
 )
 PROFILE = Profile(
     id="20261121-here", measured="2026-11-21T10:00:00Z", commit="abc", machine={"cores": 2}, scenario="tiny",
-    demands=(DEMAND,), wires=(profile.Wire(link="feed_redis", median_seconds=5e-5, p99_seconds=2e-4),),
+    demands=(DEMAND,), wires=(profile.LinkDelay(link="feed_redis", median_seconds=5e-5, p99_seconds=2e-4),),
     delays=(profile.Delay(station="postgres.commit", median_seconds=1e-3, p99_seconds=4e-3),),
     stalls=Stalls(per_second=(4.0,), upto_seconds=(0.001,), mean_seconds=(0.0004,), lost_ratio=0.01),
     background_cpu_ratio={"kafka": 0.02},
@@ -72,7 +72,7 @@ def process() -> settings.ProcessSettings:
     member = settings.Member(component="feed", listen=settings.Listen(host="127.0.0.1", port=1), stores=stores)
     return settings.ProcessSettings(
         process="feed", members=(member,), scenario_path="s.yaml", public_url="http://127.0.0.1", media_url="http://x",
-        keys=settings.Keys(cursor_secret="s"), data_directory="d", worker=0, worker_count=3,
+        keys=settings.SecretSettings(cursor_secret="s"), data_directory="d", worker=0, worker_count=3,
     )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failures:
+class FailedLogins:
     """How many logins failed, and when the last of them began."""
 
     count: int = 0
@@ -86,7 +86,7 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def wait_ms(*, known: bool, pair: Failures, address: Failures, account: Failures, now_ms: int) -> int:
+def wait_ms(*, known: bool, pair: FailedLogins, address: FailedLogins, account: FailedLogins, now_ms: int) -> int:
     """Milliseconds until the next login may be tried; 0 for now."""
     if known:
         return _left_ms(KNOWN_PAIR, pair, now_ms)
@@ -94,5 +94,5 @@ def wait_ms(*, known: bool, pair: Failures, address: Failures, account: Failures
     return max(_left_ms(allowance, pair, now_ms), _left_ms(ADDRESS, address, now_ms))
 
 
-def _left_ms(allowance: Allowance, failures: Failures, now_ms: int) -> int:
+def _left_ms(allowance: Allowance, failures: FailedLogins, now_ms: int) -> int:
     return max(0, failures.at_ms + 1000 * allowance.wait_seconds(failures.count) - now_ms) if failures.count else 0

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from core.failures import Failure, Limited
 from core.names import Key
 from services.auth.rules import attempts as rules
-from services.auth.rules.attempts import Attempt, Failures
+from services.auth.rules.attempts import Attempt, FailedLogins
 from services.kit.guard import Guard
 from services.kit.stores.redis import reaching
 
@@ -166,7 +166,7 @@ class LocalAttempts:
     """The same in memory, for the latest `_LOCAL_MAX` keys; no address is known here."""
 
     def __init__(self) -> None:
-        self._failures: OrderedDict[str, Failures] = OrderedDict()
+        self._failures: OrderedDict[str, FailedLogins] = OrderedDict()
 
     def begin(self, attempt: Attempt, *, now_ms: int) -> int:
         """Milliseconds to wait; 0 when the attempt was counted."""
@@ -176,21 +176,21 @@ class LocalAttempts:
         if wait_ms == 0:
             for key, before in zip(keys, (pair, address, account), strict=True):
                 self._failures.pop(key, None)
-                self._failures[key] = Failures(count=before.count + 1, at_ms=now_ms)
+                self._failures[key] = FailedLogins(count=before.count + 1, at_ms=now_ms)
             while len(self._failures) > _LOCAL_MAX:
                 self._failures.popitem(last=False)
         return wait_ms
 
-    def _kept(self, key: str, now_ms: int) -> Failures:
-        failures = self._failures.get(key, Failures())
-        return failures if now_ms - failures.at_ms < 1000 * rules.KEPT_SECONDS else Failures()
+    def _kept(self, key: str, now_ms: int) -> FailedLogins:
+        failures = self._failures.get(key, FailedLogins())
+        return failures if now_ms - failures.at_ms < 1000 * rules.KEPT_SECONDS else FailedLogins()
 
     def take_back(self, attempt: Attempt) -> None:
         """Count one attempt less."""
         for key in _keys(attempt)[1:]:
             failures = self._failures.get(key)
             if failures is not None:
-                self._failures[key] = Failures(count=max(0, failures.count - 1), at_ms=failures.at_ms)
+                self._failures[key] = FailedLogins(count=max(0, failures.count - 1), at_ms=failures.at_ms)
 
     def forget(self, attempt: Attempt) -> None:
         """Clear the pair's failures."""

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS {s}.users (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class User:
+class UserAccount:
     """One account; ``username`` is in lower case."""
 
     id: int
@@ -42,7 +42,7 @@ class Users:
         """Shard that holds the account of this name."""
         return shard_of_name(username, self._shards.count)
 
-    async def create(self, user: User, event: UserCreated) -> bool:
+    async def create(self, user: UserAccount, event: UserCreated) -> bool:
         """Write the account and its event; False when the name is taken."""
         shard = self.shard_of(user.username)
         async with self._shards.transaction(shard) as connection:
@@ -56,7 +56,7 @@ class Users:
             await self._outbox.add(connection, shard, event)
         return True
 
-    async def named(self, username: str) -> User | None:
+    async def named(self, username: str) -> UserAccount | None:
         """The account of this name."""
         shard = self.shard_of(username)
         async with self._shards.connection(shard) as connection:
@@ -68,4 +68,4 @@ class Users:
             row = await cursor.fetchone()
         if row is None:
             return None
-        return User(id=row[0], username=row[1], display_name=row[2], password_hash=row[3], created_ms=row[4])
+        return UserAccount(id=row[0], username=row[1], display_name=row[2], password_hash=row[3], created_ms=row[4])

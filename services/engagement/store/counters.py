@@ -17,7 +17,7 @@ from core import ids
 from core.failures import Failure
 from services.kit.guard import Guard
 from services.kit.stores.postgres import Connection, Shards, schema
-from services.kit.stores.reactions import Mark, Reactions, Tally
+from services.kit.stores.reactions import LikeMark, Reactions, Tally
 
 _OWED_MAX: Final = 20_000
 _SETTLED_MAX: Final = 500  # written at once
@@ -42,7 +42,7 @@ class Counters:
         self._owed_people: dict[int, float] = {}
 
     async def publish(
-        self, *, likes: Sequence[Tally] = (), comments: Sequence[Tally] = (), marks: Sequence[Mark] = ()
+        self, *, likes: Sequence[Tally] = (), comments: Sequence[Tally] = (), marks: Sequence[LikeMark] = ()
     ) -> None:
         """Write to Redis, or remember to; raises nothing that a store may raise."""
         if not (likes or comments or marks):

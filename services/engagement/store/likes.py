@@ -24,7 +24,7 @@ from services.kit import outbox as outbox_
 from services.kit.outbox import Outbox
 from services.kit.stores import hidden
 from services.kit.stores.postgres import Shards, schema
-from services.kit.stores.reactions import Mark, Tally
+from services.kit.stores.reactions import LikeMark, Tally
 
 _WAITING_MAX: Final = 2_000  # changes that wait for one shard; more are refused
 _log = structlog.get_logger("likes")
@@ -94,7 +94,7 @@ class Likes:
             elif not pending.written.done():
                 pending.written.set_result(tally)
             if tally is not None:
-                marks.append(Mark(user_id=change.user_id, post_id=change.post_id, liked=change.liked))
+                marks.append(LikeMark(user_id=change.user_id, post_id=change.post_id, liked=change.liked))
         # before the next batch, so that Redis hears of one person's like and unlike in the order they were written
         counts = {tally.post_id: tally for tally in tallies.values()}
         await self._counters.publish(likes=list(counts.values()), marks=marks)

@@ -75,7 +75,7 @@ class Hydration:
         except Failure:
             hydrated = await self._from_postgres(viewer_id, post_ids)
         else:
-            hydrated = await self._told(viewer_id, post_ids, values, counts, flags)
+            hydrated = await self._decoded(viewer_id, post_ids, values, counts, flags)
         await self._add_authors(hydrated)
         return hydrated
 
@@ -86,9 +86,9 @@ class Hydration:
                 reactions.ask(pipe, post_ids, viewer_id=viewer_id)
                 return await pipe.execute()
 
-    async def _told(self, viewer_id: int, post_ids: Sequence[int], values: Any, counts: Any, flags: Any) -> Hydrated:
+    async def _decoded(self, viewer_id: int, post_ids: Sequence[int], values: Any, counts: Any, flags: Any) -> Hydrated:
         hydrated = Hydrated()
-        likes, comments = reactions.told_counts(counts)
+        likes, comments = reactions.decode_counts(counts)
         cold: list[int] = []  # posts without a card
         uncounted: list[int] = []
         for post_id, value, like_count, comment_count in zip(post_ids, values, likes, comments, strict=True):
@@ -102,7 +102,7 @@ class Hydration:
                 else:
                     hydrated.likes[post_id], hydrated.comments[post_id] = like_count, comment_count
         self._metrics.lookups(Cache.POST_CARD, hits=len(post_ids) - len(cold), misses=len(cold))
-        liked = reactions.told_liked(flags)
+        liked = reactions.decode_liked(flags)
         if liked is not None:
             hydrated.liked = {post_id for post_id, flag in zip(post_ids, liked, strict=True) if flag}
             if not (cold or uncounted):

@@ -19,15 +19,15 @@ from core.names import Cache
 from core.policies.stitch import Quota
 from services.feed.rules.merge import Part, merge
 from services.feed.rules.page import SPARE, followed_needed
-from services.feed.rules.popular import Popular, varied
+from services.feed.rules.popular import PopularPost, varied
 from services.feed.rules.session import Position, must_keep
 from services.feed.store.background import Background
-from services.feed.store.followed import Ask, Followed, Pulled, Pushed
+from services.feed.store.followed import Followed, FollowedQuery, Pulled, Pushed
 from services.feed.store.sessions import Sessions
 from services.feed.store.snapshots import Snapshots
 from services.kit.guard import Guard
 from services.kit.metrics import Metrics
-from services.kit.stores.timelines import State
+from services.kit.stores.timelines import TimelineState
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Skeleton:
     followed_ended: bool = False
     late: list[int] = field(default_factory=list)  # newer, but delivered only now; newest first
     pulled: Collection[int] = ()  # those of them that are celebrities' posts
-    recommended: list[Popular] = field(default_factory=list)  # best first
+    recommended: list[PopularPost] = field(default_factory=list)  # best first
     recommended_ended: bool = True
     given: frozenset[int] = frozenset()  # marks of what the session has recommended
     kept: bool = False  # those of the cursor are in Redis now
@@ -90,7 +90,7 @@ class Skeletons:
         snapshot = self._snapshots.latest
         ranked = position.mode == "ranked"
         given = await self._given(viewer_id, position, slots)
-        pool: list[Popular] = []
+        pool: list[PopularPost] = []
         pool_ended = True
         if ranked and snapshot.serves:
             page_posts = slots.posts
@@ -102,7 +102,7 @@ class Skeletons:
         count = reach.scale * followed_needed(slots, recommended_available=len(pool), mode=position.mode)
         if reach.all:
             count += self._depth
-        ask = Ask(before_id=position.before, count=count, late=position.late)
+        ask = FollowedQuery(before_id=position.before, count=count, late=position.late)
         skeleton, not_recommended = await self._followed_posts(viewer_id, ask, {each.author_id for each in pool})
         skeleton.given = frozenset(position.given) if given is None else given
         skeleton.kept = given is not None and self._keeps(position, slots)
@@ -129,7 +129,9 @@ class Skeletons:
         except Failure:
             return None
 
-    async def _followed_posts(self, viewer_id: int, ask: Ask, authors: set[int]) -> tuple[Skeleton, Collection[int]]:
+    async def _followed_posts(
+        self, viewer_id: int, ask: FollowedQuery, authors: set[int]
+    ) -> tuple[Skeleton, Collection[int]]:
         """Followed posts, and who among ``authors`` is not to be recommended: those followed, and those left lately."""
         pushing = self._timeline.call(functools.partial(self._followed.pushed, viewer_id, ask))
         pulling = self._celebrities.call(functools.partial(self._followed.pulled, viewer_id, ask, others=list(authors)))
@@ -142,9 +144,9 @@ class Skeletons:
             reasons.append("timeline")
         if not isinstance(pulled, Pulled):
             reasons.append("celebrities")
-        whole = isinstance(pushed, Pushed) and pushed.state is State.WHOLE
+        whole = isinstance(pushed, Pushed) and pushed.state is TimelineState.WHOLE
         self._metrics.lookups(Cache.TIMELINE, hits=int(whole), misses=int(not whole))
-        if isinstance(pushed, Pushed) and pushed.state is State.MISSING:
+        if isinstance(pushed, Pushed) and pushed.state is TimelineState.MISSING:
             self._background.start("timeline", functools.partial(self._followed.refill, viewer_id))
         if isinstance(pulled, Pulled):
             self._mend(viewer_id, pulled)
@@ -160,7 +162,7 @@ class Skeletons:
         skeleton.reasons = reasons
         return skeleton, not_recommended
 
-    async def _merged(self, viewer_id: int, ask: Ask, pushed: Pushed, pulled: Pulled) -> Skeleton:
+    async def _merged(self, viewer_id: int, ask: FollowedQuery, pushed: Pushed, pulled: Pulled) -> Skeleton:
         """Timeline and celebrities' posts, as far back as both are complete, and what is older from PostgreSQL."""
         late = {*pushed.late, *pulled.late}
         parts, celebrities = [pushed.part, pulled.part], {*pulled.part.post_ids, *pulled.late}
@@ -179,7 +181,7 @@ class Skeletons:
             posts, ended = [*posts, *older][: ask.count], len(older) < wanted
         return Skeleton(followed=posts, followed_ended=ended, late=sorted(late, reverse=True), pulled=celebrities)
 
-    async def _from_postgres(self, viewer_id: int, ask: Ask) -> tuple[Skeleton, Collection[int]]:
+    async def _from_postgres(self, viewer_id: int, ask: FollowedQuery) -> tuple[Skeleton, Collection[int]]:
         """All of it, celebrities' posts included."""
         followees = await self._followed.followees(viewer_id)
         authors = [viewer_id, *followees.followed]
@@ -191,14 +193,14 @@ class Skeletons:
         )
         return skeleton, {*followees.followed, *followees.left}
 
-    async def _late(self, authors: Iterable[int], ask: Ask) -> list[int]:
+    async def _late(self, authors: Iterable[int], ask: FollowedQuery) -> list[int]:
         span = ask.late
         if span is None:
             return []
         found = await self._followed.posts_of(authors, before_id=span.newest + 1, from_id=span.oldest, count=span.count)
         return [post_id for post_id in found if span.holds(post_id)]
 
-    def _timeline_alone(self, ask: Ask, pushed: Pushed) -> Skeleton:
+    def _timeline_alone(self, ask: FollowedQuery, pushed: Pushed) -> Skeleton:
         return Skeleton(
             followed=list(pushed.part.post_ids[: ask.count]),
             followed_ended=pushed.part.bound == 0,
@@ -214,8 +216,8 @@ class Skeletons:
 
 
 def _eligible(
-    popular: Sequence[Popular], viewer_id: int, position: Position, given: frozenset[int]
-) -> Iterator[Popular]:
+    popular: Sequence[PopularPost], viewer_id: int, position: Position, given: frozenset[int]
+) -> Iterator[PopularPost]:
     """Popular posts that are not the reader's own, nor given in this session, nor newer than it."""
     newest = position.start or ID_MAX
     return (

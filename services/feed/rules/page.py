@@ -41,7 +41,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class FeedPage:
     """The page, whether it should be tried again with more candidates, and the next position (None at the end)."""
 
     items: Sequence[Candidate]
@@ -64,7 +64,7 @@ def recommended_needed(slots: Quota, *, followed_available: int, position: Posit
     return min(wanted, room_for_recommendations(position))
 
 
-def compose(offer: Offer, *, slots: Quota, position: Position, last_try: bool, kept: bool, now_ms: int) -> Page:
+def compose(offer: Offer, *, slots: Quota, position: Position, last_try: bool, kept: bool, now_ms: int) -> FeedPage:
     """Build the page; ``kept`` says that Redis has taken the cursor's recommendations.
 
     A page that is short though a source has more is tried again with more candidates, unless this was the ``last_try``.
@@ -85,7 +85,7 @@ def compose(offer: Offer, *, slots: Quota, position: Position, last_try: bool, k
     if len(posts) < wanted:
         enough = len(followed) + len(recommended) >= wanted + LOOKAHEAD
         if not (enough or last_try or (offer.followed_ended and others_ended)):
-            return Page(items=posts, wants_more=True, following=position)
+            return FeedPage(items=posts, wants_more=True, following=position)
         used = {post.item_id for post in posts}
         left = {post.item_id: post for post in (*followed, *recommended) if post.item_id not in used}
         posts = [*posts, *list(left.values())[: wanted - len(posts)]]
@@ -95,7 +95,7 @@ def compose(offer: Offer, *, slots: Quota, position: Position, last_try: bool, k
     items = with_ads(posts, slots=slots)
     position = replace(position, items=position.items + len(items))
     following = _following(offer, posts, position, more=late_left or more_recommended, now_ms=now_ms)
-    return Page(items=items, wants_more=False, following=following)
+    return FeedPage(items=items, wants_more=False, following=following)
 
 
 def _following(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Popular:
+class PopularPost:
     """One post to recommend; ``mark`` is what a session remembers of it."""
 
     post_id: int
@@ -15,13 +15,13 @@ class Popular:
     mark: int
 
 
-def varied(popular: Iterable[Popular], *, maximum: int, per_author: int) -> tuple[list[Popular], bool]:
+def varied(popular: Iterable[PopularPost], *, maximum: int, per_author: int) -> tuple[list[PopularPost], bool]:
     """The first ``maximum`` with at most ``per_author`` of one author, and others only where there are too few.
 
     The second value says whether that is all of them.
     """
-    chosen: list[Popular] = []
-    others: list[Popular] = []
+    chosen: list[PopularPost] = []
+    others: list[PopularPost] = []
     counts: dict[int, int] = {}
     for each in popular:
         count = counts[each.author_id] = counts.get(each.author_id, 0) + 1

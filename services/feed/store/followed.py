@@ -25,7 +25,7 @@ from services.kit.stores import following, timelines
 from services.kit.stores.following import Following
 from services.kit.stores.postgres import Shards, schema
 from services.kit.stores.redis import reaching
-from services.kit.stores.timelines import Entry, State, Timelines, marked
+from services.kit.stores.timelines import TimelineEntry, Timelines, TimelineState, marked
 
 WINDOW_MS: Final = 7 * 86_400_000  # how far back a timeline is refilled, where that is enough
 _ENOUGH: Final = 200  # posts of a refill that need no older ones
@@ -63,7 +63,7 @@ return answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class FollowedQuery:
     """Which followed posts: the newest ``count`` older than ``before_id``, and those of ``late`` that may be new."""
 
     before_id: int
@@ -75,7 +75,7 @@ class Ask:
 class Pushed:
     """What a reader's timeline holds."""
 
-    state: State
+    state: TimelineState
     part: Part
     late: list[int]
 
@@ -109,7 +109,7 @@ class Followed:
         self._following = Following(redis)
         self._pull = redis.register_script(_PULL)
 
-    async def pushed(self, viewer_id: int, ask: Ask) -> Pushed:
+    async def pushed(self, viewer_id: int, ask: FollowedQuery) -> Pushed:
         """What the timeline holds: one round trip."""
         key, asked, highest = timelines.timeline_key(viewer_id), _asked(ask), _highest_ms(ask.before_id)
         late: list[int] = []
@@ -127,7 +127,7 @@ class Followed:
         kept = [post_id for post_id in post_ids if bound <= post_id < ask.before_id]
         return Pushed(state=found.state, part=Part(post_ids=kept, bound=bound, cut=cut), late=late)
 
-    async def pulled(self, viewer_id: int, ask: Ask, *, others: Sequence[int]) -> Pulled:
+    async def pulled(self, viewer_id: int, ask: FollowedQuery, *, others: Sequence[int]) -> Pulled:
         """The newest posts of each followed celebrity, and who of ``others`` is followed or was left lately."""
         asked, highest = _asked(ask), _highest_ms(ask.before_id)
         late_ms = (0, 0, 0)
@@ -154,7 +154,7 @@ class Followed:
         for index in range(2, len(answer), 4):
             author_id, marker, rows, late_rows = answer[index : index + 4]
             state, floor_ms = marked(marker)
-            if state is not State.WHOLE:  # evicted, or being filled
+            if state is not TimelineState.WHOLE:  # evicted, or being filled
                 missing.append(int(author_id))
                 continue
             mine = list(map(int, rows))
@@ -244,7 +244,7 @@ class Followed:
         await self._fill(key, found, began=began, floor_ms=floor_ms)
 
     async def _fill(self, key: str, post_ids: Iterable[int], *, began: float, floor_ms: int) -> None:
-        entries = [Entry(post_id=each, created_ms=created_ms_of(each)) for each in post_ids]
+        entries = [TimelineEntry(post_id=each, created_ms=created_ms_of(each)) for each in post_ids]
         await self._timelines.fill(
             key, [each for each in entries if each.created_ms >= floor_ms], began=began, floor_ms=floor_ms
         )
@@ -263,7 +263,7 @@ SELECT p.id FROM unnest(%s::bigint[]) AS a (id) CROSS JOIN LATERAL (
 """
 
 
-def _asked(ask: Ask) -> int:
+def _asked(ask: FollowedQuery) -> int:
     return ask.count + _SAME_MS_MAX if ask.before_id < ID_MAX else ask.count
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from core.names import Key
-from services.feed.rules.popular import Popular
+from services.feed.rules.popular import PopularPost
 from services.feed.rules.session import mark
 from services.feed.store.cards import Cards
 from services.kit.stores.redis import reaching
@@ -29,7 +29,7 @@ class Snapshot:
     """The two lists as of ``at_seconds`` (monotonic clock)."""
 
     at_seconds: float
-    popular: Sequence[Popular]  # most popular first
+    popular: Sequence[PopularPost]  # most popular first
     ads: Sequence[bytes]  # JSON of each
 
     @property
@@ -61,7 +61,7 @@ class Snapshots:
         self.latest = Snapshot(
             at_seconds=monotonic(),
             popular=tuple(
-                Popular(post_id, authors[post_id], mark(post_id)) for post_id in post_ids if post_id in authors
+                PopularPost(post_id, authors[post_id], mark(post_id)) for post_id in post_ids if post_id in authors
             ),
             ads=tuple(ads),
         )

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from core.failures import Failure, Unavailable
-from core.policies.breaker import Breaker, BreakerPolicy, State
+from core.policies.breaker import Breaker, BreakerPolicy, BreakerState
 from services.kit.metrics import Metrics
 
 _POLICY: Final = BreakerPolicy(failures=3, open_seconds=0.25)
@@ -39,17 +39,17 @@ class Health:
 
     def admit(self) -> None:
         """Raise Unavailable when the server is known to be down."""
-        if self._breaker.state is not State.CLOSED:
+        if self._breaker.state is not BreakerState.CLOSED:
             raise Unavailable(f"{self._name} is down", retry_after_seconds=_RETRY_SECONDS)
 
     def succeeded(self) -> None:
         """Say that the server has answered a request."""
-        if self._breaker.failures and self._breaker.state is State.CLOSED:
+        if self._breaker.failures and self._breaker.state is BreakerState.CLOSED:
             self._breaker = Breaker()
 
     def failed(self) -> None:
         """Say that the server did not answer a request in time: counted, and probed."""
-        if self._breaker.state is State.CLOSED:  # a request that went out before says nothing new
+        if self._breaker.state is BreakerState.CLOSED:  # a request that went out before says nothing new
             self._tell(succeeded=False)
         self.suspect()
 
@@ -67,7 +67,7 @@ class Health:
     async def _probe_until_answered(self) -> None:
         await asyncio.sleep(self._next_at - monotonic())
         while not await self._answers():
-            is_open = self._breaker.state is State.OPEN
+            is_open = self._breaker.state is BreakerState.OPEN
             await asyncio.sleep(_POLICY.open_seconds if is_open else _PAUSE_SECONDS)
         self._next_at = monotonic() + _AGAIN_SECONDS
 
@@ -81,16 +81,16 @@ class Health:
             await self._probe()
             succeeded = True
         except (Failure, OSError) as error:
-            if self._breaker.state is State.CLOSED:
+            if self._breaker.state is BreakerState.CLOSED:
                 _log.info("probe_failed", server=self._name, error=str(error))
         finally:
             self._tell(succeeded=succeeded)
         return succeeded
 
     def _tell(self, *, succeeded: bool) -> None:
-        was_refused = self._breaker.state is not State.CLOSED
+        was_refused = self._breaker.state is not BreakerState.CLOSED
         self._breaker = self._breaker.after(_POLICY, succeeded=succeeded, now_seconds=monotonic())
-        is_refused = self._breaker.state is not State.CLOSED
+        is_refused = self._breaker.state is not BreakerState.CLOSED
         if is_refused is not was_refused:
             _log.warning("server_down" if is_refused else "server_back", server=self._name)
             if self._metrics is not None:

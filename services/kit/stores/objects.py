@@ -46,7 +46,7 @@ _PASSING: Final = frozenset({429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class ObjectHead:
     """What the store knows of an object."""
 
     size_bytes: int
@@ -62,7 +62,7 @@ class Objects:
 
     def __init__(
         self,
-        object_settings: settings.Objects,
+        object_settings: settings.ObjectStoreSettings,
         *,
         retry: RetryPolicy,
         threads: int = _THREADS,
@@ -91,10 +91,10 @@ class Objects:
             )
         )
 
-    async def head(self, *, bucket: str, key: str) -> Head:
+    async def head(self, *, bucket: str, key: str) -> ObjectHead:
         """Size and type of an object."""
         found = await self._run(self._client.head_object, Bucket=bucket, Key=key)
-        return Head(
+        return ObjectHead(
             size_bytes=found["ContentLength"], content_type=found.get("ContentType", ""), etag=found.get("ETag", "")
         )
 
@@ -226,7 +226,7 @@ async def _probe(endpoint: str) -> None:
             writer.close()
 
 
-def _client(object_settings: settings.Objects, endpoint: str) -> Any:
+def _client(object_settings: settings.ObjectStoreSettings, endpoint: str) -> Any:
     return boto3.client(
         "s3",
         endpoint_url=endpoint,

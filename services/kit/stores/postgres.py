@@ -173,7 +173,7 @@ class Shards:
             async with self._pools[index].connection() as connection:
                 yield connection
         except psycopg.Error as error:
-            failure = self._told(error)
+            failure = self._failure(error)
             if failure is None:
                 raise
             if isinstance(error, Unanswered):
@@ -192,7 +192,7 @@ class Shards:
         except Unavailable as failure:
             raise self._for_reason(failure) from None
 
-    def _told(self, error: psycopg.Error) -> Failure | None:
+    def _failure(self, error: psycopg.Error) -> Failure | None:
         failure = translated(error)
         return self._for_reason(failure) if isinstance(failure, Unavailable) else failure
 

@@ -74,7 +74,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class LikeMark:
     """A person likes a post, or no longer does."""
 
     user_id: int
@@ -103,14 +103,14 @@ def ask(pipe: Pipeline, post_ids: Sequence[int], *, viewer_id: int) -> None:
     pipe.smismember(liked_key(viewer_id), [_WHOLE, *post_ids])
 
 
-def told_counts(result: Sequence[bytes | None]) -> tuple[list[int | None], list[int | None]]:
+def decode_counts(result: Sequence[bytes | None]) -> tuple[list[int | None], list[int | None]]:
     """Likes and comments in the order asked for, from the first result of `ask`; None where the key is missing."""
     counts = [None if value is None else int(value.partition(b":")[0]) for value in result]
     half = len(counts) // 2
     return counts[:half], counts[half:]
 
 
-def told_liked(result: Sequence[int]) -> list[bool] | None:
+def decode_liked(result: Sequence[int]) -> list[bool] | None:
     """Whether the viewer likes each post, from the second result of `ask`; None when the set is not whole."""
     if not result[0]:
         return None
@@ -124,7 +124,7 @@ class Reactions:
         self._redis = redis
 
     async def put(
-        self, *, likes: Iterable[Tally] = (), comments: Iterable[Tally] = (), marks: Iterable[Mark] = ()
+        self, *, likes: Iterable[Tally] = (), comments: Iterable[Tally] = (), marks: Iterable[LikeMark] = ()
     ) -> None:
         """Write counts, unless newer ones are there, and marks, where the person's set is whole: one round trip."""
         counts = [(likes_key(each.post_id), each) for each in likes]

@@ -85,7 +85,7 @@ return added
 )
 
 
-class State(StrEnum):
+class TimelineState(StrEnum):
     """What a set is worth."""
 
     WHOLE = "whole"
@@ -94,7 +94,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class TimelineEntry:
     """One post of a timeline."""
 
     post_id: int
@@ -105,8 +105,8 @@ class Entry:
 class Timeline:
     """Newest first: every post from ``floor_ms`` on, where the state is WHOLE."""
 
-    state: State
-    entries: tuple[Entry, ...]
+    state: TimelineState
+    entries: tuple[TimelineEntry, ...]
     floor_ms: int = 0
 
 
@@ -136,18 +136,18 @@ def decode(results: Sequence[Any]) -> Timeline:
     """The timeline from the two results of `ask`."""
     score, rows = results
     state, floor_ms = marked(score)
-    entries = tuple(Entry(post_id=int(post), created_ms=int(at)) for post, at in rows if at >= floor_ms)
+    entries = tuple(TimelineEntry(post_id=int(post), created_ms=int(at)) for post, at in rows if at >= floor_ms)
     return Timeline(state=state, entries=entries, floor_ms=floor_ms)
 
 
-def marked(score: Any) -> tuple[State, int]:
+def marked(score: Any) -> tuple[TimelineState, int]:
     """State and ``floor_ms`` of a set by its marker's score (None where it has no marker)."""
     if score is None:
-        return State.MISSING, 0
+        return TimelineState.MISSING, 0
     value = int(float(score))
     if value == _FILLING:
-        return State.FILLING, 0
-    return State.WHOLE, max(0, -value - 2)
+        return TimelineState.FILLING, 0
+    return TimelineState.WHOLE, max(0, -value - 2)
 
 
 async def read(redis: Redis, key: str, *, count: int, before_ms: int | None = None) -> Timeline:
@@ -166,7 +166,7 @@ class Timelines:
         self._ttl_seconds = max(1, round(ttl_seconds))
         self._push, self._add = redis.register_script(_PUSH), redis.register_script(_ADD)
 
-    async def push(self, keys: Iterable[str], entry: Entry) -> int:
+    async def push(self, keys: Iterable[str], entry: TimelineEntry) -> int:
         """Add a post to those sets that exist, trimmed to depth; returns how many did not have it yet."""
         delivered, rest = 0, iter(keys)
         with reaching():
@@ -174,7 +174,7 @@ class Timelines:
                 delivered += int(await self._push(keys=batch, args=[entry.created_ms, entry.post_id, self._depth]))
         return delivered
 
-    async def merge(self, key: str, entries: Iterable[Entry], *, floor_ms: int = 0) -> None:
+    async def merge(self, key: str, entries: Iterable[TimelineEntry], *, floor_ms: int = 0) -> None:
         """Add an author's posts, all that were made from ``floor_ms`` on, to a set if it exists."""
         await self._added(key, entries, floor_ms=floor_ms, seconds=0)
 
@@ -198,7 +198,7 @@ class Timelines:
                 await pipe.execute()
         return began
 
-    async def fill(self, key: str, entries: Iterable[Entry], *, began: float, floor_ms: int = 0) -> None:
+    async def fill(self, key: str, entries: Iterable[TimelineEntry], *, began: float, floor_ms: int = 0) -> None:
         """Add what PostgreSQL holds from ``floor_ms`` on and mark the set whole, for ``ttl_seconds``.
 
         Does nothing where the set has gone since, or the refill took too long: the next reader refills it.
@@ -211,7 +211,7 @@ class Timelines:
         with reaching():
             await self._redis.delete(key)
 
-    async def _added(self, key: str, entries: Iterable[Entry], *, floor_ms: int, seconds: int) -> None:
+    async def _added(self, key: str, entries: Iterable[TimelineEntry], *, floor_ms: int, seconds: int) -> None:
         arguments: list[int] = [self._depth, floor_ms, seconds]
         for entry in entries:
             arguments += (entry.created_ms, entry.post_id)

@@ -20,7 +20,7 @@ from aiohttp import web
 
 from core import ids, messages, operations
 from core.failures import NotFound
-from core.messages import DeadLetter, MediaFailed, MediaProcessed, MediaUploaded, Variant
+from core.messages import DeadLetter, MediaFailed, MediaProcessed, MediaUploaded, MediaVariant
 from core.names import Outcome
 from core.policies import photo
 from core.policies.photo import Lane, Refusal
@@ -108,7 +108,7 @@ class PhotoProcessor:
                 await self._objects.delete_all(bucket=bucket, keys=[each.object_key for each in variants])
         return Outcome.OK
 
-    async def _variants(self, job: PhotoJob, lane: Lane) -> list[Variant]:
+    async def _variants(self, job: PhotoJob, lane: Lane) -> list[MediaVariant]:
         if lane is Lane.LIGHT and job.lane is Lane.HEAVY:
             raise TooHeavy
         with self._stage("fetch"):
@@ -204,7 +204,7 @@ class PhotoProcessor:
             tries=photo.TRIES_MAX,
         )
 
-    async def _stored(self, at: str, rendering: Rendering) -> Variant:
+    async def _stored(self, at: str, rendering: Rendering) -> MediaVariant:
         key = work.object_key(at, rendering)
         await self._objects.put(
             bucket=self._objects.settings.media_bucket,

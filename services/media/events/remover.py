@@ -24,7 +24,7 @@ from services.kit.stores.objects import OBJECTS, Objects
 from services.kit.stores.removals import Removal, Removals
 from services.media.rules import removal as rules
 from services.media.rules.work import folder
-from services.media.store.cdn import Cdn
+from services.media.store.cdn import CdnClient
 
 OPERATION: Final = operations.MEDIA_REMOVE
 _EVERY_SECONDS: Final = 1.0
@@ -36,7 +36,7 @@ _log = structlog.get_logger("media")
 class Remover:
     """Works from start to stop of the application."""
 
-    def __init__(self, app: web.Application, removals: Removals, cdn: Cdn):
+    def __init__(self, app: web.Application, removals: Removals, cdn: CdnClient):
         self._app, self._removals, self._cdn = app, removals, cdn
         self._objects: Objects = app[OBJECTS]
         self._secret = app[SETTINGS].keys.media_secret

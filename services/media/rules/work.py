@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from core.messages import Variant
+from core.messages import MediaVariant
 from core.policies.photo import Lane, Refusal
 from services.media.rules.render import Rendering
 
@@ -44,9 +44,9 @@ def object_key(at: str, rendering: Rendering) -> str:
     return f"{at}-{rendering.file_name}"
 
 
-def variant(rendering: Rendering, key: str) -> Variant:
+def variant(rendering: Rendering, key: str) -> MediaVariant:
     """The published description of a rendering stored at ``key``."""
-    return Variant(
+    return MediaVariant(
         name=rendering.name,
         object_key=key,
         content_type=rendering.content_type,

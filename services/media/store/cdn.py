@@ -17,10 +17,10 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=2.0)
 _CONNECTIONS_MAX: Final = 4
 
 
-class Cdn:
+class CdnClient:
     """Both tiers."""
 
-    def __init__(self, cdn_settings: settings.Cdn):
+    def __init__(self, cdn_settings: settings.CdnSettings):
         self._cdn_settings = cdn_settings
         self._session: aiohttp.ClientSession | None = None
 

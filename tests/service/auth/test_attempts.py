@@ -22,7 +22,7 @@ from services.auth.rules.attempts import (
     PAIR,
     STRICT_PAIR,
     WATCHED_FAILURES,
-    Failures,
+    FailedLogins,
     attempt,
     network,
     wait_ms,
@@ -261,8 +261,8 @@ def test_waits_double_from_the_allowance_on_up_to_a_maximum() -> None:
 
 
 def test_a_known_address_is_judged_by_its_own_failures_alone() -> None:
-    many = Failures(count=1_000, at_ms=1_000)
-    none = Failures()
+    many = FailedLogins(count=1_000, at_ms=1_000)
+    none = FailedLogins()
     assert wait_ms(known=True, pair=none, address=many, account=many, now_ms=1_000) == 0
     assert wait_ms(known=False, pair=none, address=none, account=many, now_ms=1_000) == 0
     assert wait_ms(known=True, pair=many, address=none, account=none, now_ms=1_000) == 60_000

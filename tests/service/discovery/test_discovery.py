@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.ids import EPOCH_MS
 from core.names import Component, Key
 from services.discovery.rules import COMMENT_WEIGHT, HALF_LIFE_MS, LIKE_WEIGHT, POSTS_MAX, act, kept, together
-from services.discovery.store import Popular
+from services.discovery.store import PopularScores
 from services.kit.stores.redis import REDIS
 from tests.service.conftest import System
 from tests.service.feed.people import photographer, posts
@@ -57,7 +57,7 @@ async def test_liked_and_discussed_posts_come_first_and_deleted_ones_go(system: 
 
 async def test_an_event_that_comes_again_counts_once_and_brings_no_deleted_post_back(system: System) -> None:
     redis: Any = system.apps["discovery"][REDIS]
-    popular = Popular(redis)
+    popular = PopularScores(redis)
     score = act(at_ms=EPOCH_MS + HALF_LIFE_MS, weight=1.0)
     for _ in range(3):
         popular.add(1, score, event_id=10)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from core.names import Component
 from services.fanout.events import FANOUT
-from services.kit.stores.timelines import Entry
+from services.kit.stores.timelines import TimelineEntry
 from tests.service.conftest import Running, System
 from tests.service.fanout.timelines import follow, post, reads, timeline
 from tests.service.media.photos import jpeg, uploaded
@@ -31,7 +31,7 @@ async def test_a_crash_in_the_middle_of_a_fan_out_is_made_good_by_the_next_worke
         timelines = first.apps["fanout"][FANOUT]._timelines
         push, reached = timelines.push, asyncio.Event()
 
-        async def push_some_and_hang(keys: Iterable[str], entry: Entry) -> int:
+        async def push_some_and_hang(keys: Iterable[str], entry: TimelineEntry) -> int:
             wanted = list(keys)
             if len(wanted) == 1:  # the author's own list
                 return await push(wanted, entry)

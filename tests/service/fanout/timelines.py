@@ -7,7 +7,7 @@ from typing import Any
 from core.names import Key
 from services.kit.stores import timelines
 from services.kit.stores.redis import REDIS
-from services.kit.stores.timelines import Entry, State, Timelines, author_key, timeline_key
+from services.kit.stores.timelines import TimelineEntry, Timelines, TimelineState, author_key, timeline_key
 from tests.service.conftest import Someone, System
 
 
@@ -16,7 +16,7 @@ def redis_of(system: System) -> Any:
     return next(app[REDIS] for app in system.apps.values() if REDIS in app)
 
 
-async def reads(system: System, *people: Someone, holding: tuple[Entry, ...] = (), floor_ms: int = 0) -> None:
+async def reads(system: System, *people: Someone, holding: tuple[TimelineEntry, ...] = (), floor_ms: int = 0) -> None:
     """Give people a timeline, as the feed does at their first read."""
     writer = Timelines(redis_of(system), depth=1000, ttl_seconds=3600)
     for person in people:
@@ -32,7 +32,7 @@ async def timeline(system: System, person: Someone) -> list[str]:
 
 async def has_timeline(system: System, person: Someone) -> bool:
     found = await timelines.read(redis_of(system), timeline_key(int(person.id)), count=1)
-    return found.state is not State.MISSING
+    return found.state is not TimelineState.MISSING
 
 
 async def author_posts(system: System, person: Someone) -> list[str]:

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from core import ids, messages, settings
 from core.messages import CommentCreated, DeadLetter
 from core.names import Component
-from core.settings import Keys, Listen, Member, ProcessSettings
+from core.settings import Listen, Member, ProcessSettings, SecretSettings
 from services.kit import bus
 from services.kit.bus import Producer
 from services.kit.metrics import Metrics
@@ -34,7 +34,7 @@ async def test_an_event_that_kills_its_process_is_given_up_after_three_deaths_al
         scenario_path=str(SCENARIO),
         public_url="http://127.0.0.1",
         media_url="http://127.0.0.1",
-        keys=Keys(),
+        keys=SecretSettings(),
         data_directory=str(tmp_path / "data"),
         worker=0,
         worker_count=1,

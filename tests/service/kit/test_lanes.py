@@ -16,7 +16,7 @@ from core.messages import CommentCreated
 from services.kit.bus import record
 from services.kit.inhand import InHand, Note, checksum
 from services.kit.item import Item, Poison, Progress, Work
-from services.kit.lanes import SLICE_SECONDS, TRIES, UNITS_MAX, Lane
+from services.kit.lanes import SLICE_SECONDS, TRIES, UNITS_MAX, PartitionLane
 from tests.service.waiting import until
 
 
@@ -48,7 +48,7 @@ class Bench:
     broken: list[BaseException] = field(default_factory=list)
     offset: int = 0
 
-    def lane(self, name: str = "group topic 0") -> Lane:
+    def lane(self, name: str = "group topic 0") -> PartitionLane:
         work = Work(
             handle=self._handle,
             give_up=self._give_up,
@@ -60,7 +60,7 @@ class Bench:
             deadline_seconds=self.deadline_seconds,
             patience_seconds=self.patience_seconds,
         )
-        return Lane(name, work)
+        return PartitionLane(name, work)
 
     def items(self, *events: tuple[int, str]) -> list[Item]:
         """Events of posts, with what they say."""
@@ -99,7 +99,7 @@ def raises(error: BaseException) -> Callable[[], Awaitable[None]]:
     return act
 
 
-async def at(lane: Lane, position: int, *, within_seconds: float = 30.0) -> None:
+async def at(lane: PartitionLane, position: int, *, within_seconds: float = 30.0) -> None:
     """Wait until all before ``position`` is done with."""
 
     async def there() -> bool:

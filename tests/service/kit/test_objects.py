@@ -49,12 +49,12 @@ def policy(attempts: int, *, budget_ratio: float = 1.0) -> RetryPolicy:
 
 
 @asynccontextmanager
-async def listening(store: Store) -> AsyncIterator[settings.Objects]:
+async def listening(store: Store) -> AsyncIterator[settings.ObjectStoreSettings]:
     """How the store is reached."""
     server = await asyncio.start_server(store.answer, "127.0.0.1", 0)
     async with server:
         address = "http://{}:{}".format(*server.sockets[0].getsockname()[:2])
-        yield settings.Objects(endpoint=address, public_endpoint=address, access_key="a", secret_key="s")
+        yield settings.ObjectStoreSettings(endpoint=address, public_endpoint=address, access_key="a", secret_key="s")
 
 
 @asynccontextmanager

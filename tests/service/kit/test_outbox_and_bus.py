@@ -20,7 +20,7 @@ from core.names import Component
 from core.settings import Member, ProcessSettings
 from services.kit import bus, outbox
 from services.kit.app import application
-from services.kit.bus import Producer, Record
+from services.kit.bus import LogRecord, Producer
 from services.kit.metrics import METRICS
 from services.kit.outbox import OUTBOX, insert_from, stamp
 from services.kit.stores import postgres
@@ -263,9 +263,9 @@ async def test_what_cannot_be_read_is_buried(system: System, post: int) -> None:
     good = bus.record(comment(app, post, "good"))
     await producer.send(
         [
-            Record(topic="comment.created", key=key, payload=b"no JSON"),
-            Record(topic="comment.created", key=key, payload=b'{"v": 1, "body": {}}'),
-            Record(topic="comment.created", key=key, payload=b'{"v": 99, "body": {}}'),
+            LogRecord(topic="comment.created", key=key, payload=b"no JSON"),
+            LogRecord(topic="comment.created", key=key, payload=b'{"v": 1, "body": {}}'),
+            LogRecord(topic="comment.created", key=key, payload=b'{"v": 99, "body": {}}'),
             good,
         ]
     )

@@ -15,7 +15,7 @@ from core.policies.partition import owner_of, partition_of
 from core.settings import Kafka
 from services.kit import topics
 from services.kit.metrics import Metrics
-from services.kit.producer import Producer, Record
+from services.kit.producer import LogRecord, Producer
 from tests.conftest import Servers
 from tests.service.waiting import until
 
@@ -40,7 +40,7 @@ async def test_an_event_stands_in_the_partition_that_the_policy_names(kafka: Kaf
     keys = [str(number).encode() for number in (*range(1, 60), *(7**power for power in range(3, 21)))]
     producer = Producer(kafka, Metrics("posts"))
     try:
-        places = await producer.send([Record(topic=TOPIC, key=key, payload=b"{}") for key in keys])
+        places = await producer.send([LogRecord(topic=TOPIC, key=key, payload=b"{}") for key in keys])
     finally:
         await producer.close()
 

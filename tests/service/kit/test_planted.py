@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from core import ids, messages
 from core.messages import GROUPS, DeadLetter, LikeCreated, PostCreated, PostDeleted, StoryCreated
 from core.names import Component, Key
-from services.kit.bus import Producer, Record, record
+from services.kit.bus import LogRecord, Producer, record
 from services.kit.metrics import Metrics
 from services.kit.outbox import MEMBER
 from services.kit.stores.redis import REDIS
@@ -47,7 +47,7 @@ async def test_bad_events_on_every_topic_hold_up_nobody(system: System) -> None:
     await system.drain()
     key = author.id.encode()  # the partition of whatever this author does
     topics = sorted({kind.topic for kinds in GROUPS.values() for kind in kinds})
-    planted = [Record(topic=topic, key=key, payload=payload) for topic in topics for payload in (b"{", _NEWER)]
+    planted = [LogRecord(topic=topic, key=key, payload=payload) for topic in topics for payload in (b"{", _NEWER)]
     stamp: dict[str, Any] = {"event_id": 1, "at_ms": 2}
     absurd = [
         PostCreated(**stamp, post_id=_NOWHERE, author_id=_NOWHERE, media_ids=(), caption="", hashtags=("x",)),
@@ -55,7 +55,7 @@ async def test_bad_events_on_every_topic_hold_up_nobody(system: System) -> None:
         StoryCreated(**stamp, story_id=_NOWHERE, author_id=_NOWHERE, media_id=_NOWHERE, expires_ms=2**62),
         LikeCreated(**stamp, post_id=_NOWHERE, user_id=_NOWHERE),
     ]
-    planted += [Record(topic=each.topic, key=key, payload=record(each).payload) for each in absurd]
+    planted += [LogRecord(topic=each.topic, key=key, payload=record(each).payload) for each in absurd]
     producer = Producer(kafka, Metrics("test"))
     await producer.send(planted)
 

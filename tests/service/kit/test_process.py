@@ -145,7 +145,7 @@ def test_a_port_that_is_taken_is_one_readable_line(told: ProcessSettings, tmp_pa
     [
         ({"scenario_path": "/nowhere.yaml"}, "nowhere.yaml"),
         ({"members": ()}, "no member"),
-        ({"keys": settings.Keys(jwt_private_key="/no/key.pem")}, "key.pem"),
+        ({"keys": settings.SecretSettings(jwt_private_key="/no/key.pem")}, "key.pem"),
         ({"data_directory": "/proc/nowhere"}, "/proc/nowhere"),
         (
             {"members": (Member(component="auth", listen=Listen(host="127.0.0.1", port=0), stores=Stores()),)},

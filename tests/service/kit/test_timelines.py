@@ -10,7 +10,7 @@ import pytest
 from core.names import Component
 from services.kit.stores import redis as redis_store
 from services.kit.stores import timelines
-from services.kit.stores.timelines import Entry, State, Timelines
+from services.kit.stores.timelines import TimelineEntry, Timelines, TimelineState
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,11 @@ def key() -> str:
     return timelines.timeline_key(900_000 + next(_keys))
 
 
-def entries(*numbers: int) -> list[Entry]:
-    return [Entry(post_id=number, created_ms=number * 10) for number in numbers]
+def entries(*numbers: int) -> list[TimelineEntry]:
+    return [TimelineEntry(post_id=number, created_ms=number * 10) for number in numbers]
 
 
-async def filled(lines: Timelines, key: str, holding: list[Entry], *, floor_ms: int = 0) -> None:
+async def filled(lines: Timelines, key: str, holding: list[TimelineEntry], *, floor_ms: int = 0) -> None:
     await lines.fill(key, holding, began=await lines.begin_fill(key), floor_ms=floor_ms)
 
 
@@ -46,7 +46,7 @@ async def test_a_timeline_is_newest_first_and_pages_by_time(redis: Any, key: str
     older = await timelines.read(redis, key, count=10, before_ms=20)
     first = await timelines.read(redis, key, count=1)
 
-    assert (whole.state, [each.post_id for each in whole.entries]) == (State.WHOLE, [3, 2, 1])
+    assert (whole.state, [each.post_id for each in whole.entries]) == (TimelineState.WHOLE, [3, 2, 1])
     assert [each.post_id for each in older.entries] == [2, 1]
     assert [each.post_id for each in first.entries] == [3]
     assert 0 < await redis.ttl(key) <= 60
@@ -54,14 +54,14 @@ async def test_a_timeline_is_newest_first_and_pages_by_time(redis: Any, key: str
 
 async def test_an_empty_timeline_is_whole_and_a_missing_one_is_not(redis: Any, key: str) -> None:
     lines = Timelines(redis, depth=10, ttl_seconds=60)
-    assert (await timelines.read(redis, key, count=5)).state is State.MISSING
+    assert (await timelines.read(redis, key, count=5)).state is TimelineState.MISSING
 
     began = await lines.begin_fill(key)
-    assert (await timelines.read(redis, key, count=5)).state is State.FILLING
+    assert (await timelines.read(redis, key, count=5)).state is TimelineState.FILLING
     await lines.fill(key, [], began=began)
 
     empty = await timelines.read(redis, key, count=5)
-    assert (empty.state, empty.entries) == (State.WHOLE, ())
+    assert (empty.state, empty.entries) == (TimelineState.WHOLE, ())
 
 
 async def test_a_push_goes_to_timelines_that_exist_is_told_once_and_trims(redis: Any) -> None:
@@ -75,8 +75,8 @@ async def test_a_push_goes_to_timelines_that_exist_is_told_once_and_trims(redis:
     assert delivered == [4, 0]
     for each in keys[:4]:
         assert [entry.post_id for entry in (await timelines.read(redis, each, count=9)).entries] == [4, 3, 2]
-        assert (await timelines.read(redis, each, count=9)).state is State.WHOLE
-    assert (await timelines.read(redis, keys[4], count=9)).state is State.MISSING
+        assert (await timelines.read(redis, each, count=9)).state is TimelineState.WHOLE
+    assert (await timelines.read(redis, keys[4], count=9)).state is TimelineState.MISSING
 
 
 async def test_a_post_that_is_made_during_a_refill_is_not_lost(redis: Any, key: str) -> None:
@@ -132,7 +132,7 @@ async def test_a_refill_holds_its_floor_and_a_second_one_cannot_lower_it(redis: 
 async def test_an_authors_posts_are_merged_with_their_floor(redis: Any, key: str) -> None:
     lines = Timelines(redis, depth=4, ttl_seconds=60)
     await lines.merge(key, entries(1))
-    assert (await timelines.read(redis, key, count=9)).state is State.MISSING
+    assert (await timelines.read(redis, key, count=9)).state is TimelineState.MISSING
 
     await filled(lines, key, entries(1, 5))
     await lines.merge(key, entries(2, 4), floor_ms=15)
@@ -146,11 +146,11 @@ async def test_a_refill_begins_again_when_a_part_of_an_authors_posts_comes_meanw
     await lines.merge(key, entries(3))  # all of them: kept
     await lines.merge(key, entries(4, 5), floor_ms=35)  # what is older is unknown, and the refill may not have read it
     await lines.fill(key, entries(1, 2), began=began)
-    assert (await timelines.read(redis, key, count=9)).state is State.MISSING
+    assert (await timelines.read(redis, key, count=9)).state is TimelineState.MISSING
 
 
 async def test_a_refill_that_took_too_long_is_given_up(redis: Any, key: str) -> None:
     lines = Timelines(redis, depth=4, ttl_seconds=60)
     began = await lines.begin_fill(key)
     await lines.fill(key, entries(1), began=began - 60)
-    assert (await timelines.read(redis, key, count=9)).state is State.FILLING
+    assert (await timelines.read(redis, key, count=9)).state is TimelineState.FILLING
