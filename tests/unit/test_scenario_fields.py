@@ -33,7 +33,7 @@ REFUSED = {
     "RedisServer.hot_per_second": ("redis: {hot: 50/s}", "system.redis.hot"),
     "RedisServer.hot_keys": ("redis: {hot_keys: 7}", "system.redis.hot_keys"),
     "Host.runs": (_HOST, "system.placement.hosts"),
-    "Shards.replicas": (f"shards: {{replicas: 1}}, {_HOST}", "system.shards.replicas"),
+    "ShardSettings.replicas": (f"shards: {{replicas: 1}}, {_HOST}", "system.shards.replicas"),
     "Region.rtt": (_REGIONS, "system.regions"),
 }
 #: Fields that act only beside one of these, and are told of as without effect where they stand alone.
@@ -41,7 +41,7 @@ IDLE = {
     "System.geo": ("geo: {rtt: 1ms}", "system.geo"),
     "Geo.rtt_seconds": ("geo: {rtt: 1ms}", "system.geo"),
     "Geo.health_check_seconds": ("geo: {health_check: 1s}", "system.geo"),
-    "Shards.replication": ("shards: {replication: {lag: 10ms}}", "system.shards.replication"),
+    "ShardSettings.replication": ("shards: {replication: {lag: 10ms}}", "system.shards.replication"),
     "Replication.lag_seconds": ("shards: {replication: {lag: 10ms}}", "system.shards.replication"),
     "Replication.lag_p99_seconds": ("shards: {replication: {lag_p99: 1s}}", "system.shards.replication"),
     "Replication.replay_ratio": ("shards: {replication: {replay: 50%}}", "system.shards.replication"),
@@ -55,7 +55,7 @@ EXPLAINED = {
     "Gateway.origins": "for browsers; the load is none",
     "RateLimit.scope": "the gateway counts by it; the model counts each person, who has one address",
     "Fanout.batch": "calibration measures what a timeline costs in batches",
-    "Population.stories_per_poster": "calibration measures what a tray costs with them",
+    "PopulationSettings.stories_per_poster": "calibration measures what a tray costs with them",
     "Follows.distribution": "there is one",
     "Scenario.demand": "a plan's",
     "Scenario.intent": "a plan's",
