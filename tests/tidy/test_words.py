@@ -25,7 +25,7 @@ TEMPORARY_NAMES = frozenset({
     "Difference", "Engine", "Entry", "Figure", "Fleet", "Fork", "Found", "Graph", "Host", "Index", "Item", "Kind",
     "Limit", "Line", "Link", "Load", "Number", "Offer", "Outcome", "Place", "Point", "Pool", "Process", "Range",
     "Refusal", "Region", "Report", "Request", "Route", "Runner", "Seen", "Sizes", "Span", "Spot", "Tally", "Task",
-    "Traffic", "Unit", "Variant", "Verdict", "World",
+    "Traffic", "Unit", "Variant", "Verdict", "Visit", "World",
 })  # fmt: skip
 SETTLED = [path for path in PRODUCT if path.relative_to(ROOT).parts[0] not in TEMPORARY]
 #: Names of identifiers that had many meanings or were metaphors, and what to say instead.
