@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "audit": "Recompute published designs and list what does not add up.",
     "dashboard": "Look at runs in the browser.",
     "explain": "Print a scenario whole, defaults included.",
+    "glossary": "Say what a word means here.",
     "up": "Start the stack in the background.",
     "down": "Stop the stack.",
     "status": "Show the stack's processes.",
