@@ -126,7 +126,7 @@ def _fleet(
     as_json: bool,
 ) -> None:
     from planning.fleet import simulate as make
-    from planning.fleet import text as told
+    from planning.fleet import text
     from planning.simulations.files import write_json
     from present.progress import task
     from records import provenance
@@ -146,12 +146,12 @@ def _fleet(
             report=report,
         )
     took = time.monotonic() - started
-    record = told.record(found, commit=provenance.commit(), calibration=chosen.profile.id, took_seconds=took)
-    write_json(folder / told.RECORD_FILE, record)
+    record = text.record(found, commit=provenance.commit(), calibration=chosen.profile.id, took_seconds=took)
+    write_json(folder / text.RECORD_FILE, record)
     if as_json:
         click.echo(json.dumps(record, ensure_ascii=False))
     else:
-        click.echo(told.render(found, commit=provenance.commit(), took_seconds=took, folder=folder))
+        click.echo(text.render(found, commit=provenance.commit(), took_seconds=took, folder=folder))
 
 
 def _choose(path: Path | None) -> Chosen:

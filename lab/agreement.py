@@ -20,7 +20,7 @@ import pyarrow as pa
 from core import judge, stats
 from core.names import ERRORS, Outcome
 from core.run import Samples
-from records.comparison import Figure, OperationPair, Quantile, Side
+from records.comparison import FigureInterval, OperationPair, Quantile, Side
 
 #: Percentiles that are compared.
 QUANTILES: Final = (0.5, 0.95, 0.99)
@@ -161,11 +161,11 @@ def _quantile(q: float, simulated: Samples | None, measured: Samples | None) -> 
     )
 
 
-def _figure(samples: Samples | None, q: float) -> Figure | None:
+def _figure(samples: Samples | None, q: float) -> FigureInterval | None:
     if samples is None or not stats.supported(len(samples), q):
         return None
     found = stats.quantile_interval(samples.latency_seconds, q)
-    return Figure(value=found.value, low=found.low, high=found.high)
+    return FigureInterval(value=found.value, low=found.low, high=found.high)
 
 
 def _weighted(busy: Floats | None, samples: Samples | None) -> float | None:

@@ -23,7 +23,7 @@ _MARKS: Final = {True: "✓", False: "✗", None: "·"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class OperationLine:
     """One operation; quantiles of `agreement.QUANTILES`, None where too few requests carry one."""
 
     name: str
@@ -67,7 +67,7 @@ def summarize(run: Run) -> str:
     return "\n".join(lines)
 
 
-def operations(run: Run) -> list[Line]:
+def operations(run: Run) -> list[OperationLine]:
     """Every operation of the judged time, by name."""
     seconds = run.record.duration_seconds
     samples = agreement.waited(run.samples.judged(), run.scenario.traffic.timeout_seconds)
@@ -79,8 +79,8 @@ def operations(run: Run) -> list[Line]:
     return [_of_counts(name, counted[name], kept.get(name), seconds, run.rows_kept_ratio) for name in sorted(counted)]
 
 
-def _of_rows(name: str, rows: Samples, seconds: float) -> Line:
-    return Line(
+def _of_rows(name: str, rows: Samples, seconds: float) -> OperationLine:
+    return OperationLine(
         name=name,
         count=len(rows),
         per_second=stats.visits_rate(rows.request, seconds=seconds),
@@ -96,11 +96,13 @@ def _of_rows(name: str, rows: Samples, seconds: float) -> Line:
     )
 
 
-def _of_counts(name: str, service: Service, kept: Line | None, seconds: float, kept_ratio: float) -> Line:
+def _of_counts(
+    name: str, service: Service, kept: OperationLine | None, seconds: float, kept_ratio: float
+) -> OperationLine:
     """Of a run that kept some of its rows: figures of all requests. The rows tell how wide the intervals of percentiles
     are, and of the rate by how much a visit's requests differ; a sum of 1 / ``kept_ratio`` times as many varies by the
     root of that more."""
-    return Line(
+    return OperationLine(
         name=name,
         count=service.count,
         per_second=_within(service.count / seconds, None if kept is None else kept.per_second, kept_ratio**-0.5),
@@ -118,7 +120,7 @@ def _within(value: float, about: Estimate | None, scale: float = 1.0) -> Estimat
     return Estimate(value=value, low=value - half, high=value + half)
 
 
-def _row(line: Line) -> list[str]:
+def _row(line: OperationLine) -> list[str]:
     return [
         line.name,
         figures.count(line.count),

@@ -8,10 +8,10 @@ from core.run import Run
 from planning.cost import bill as bills
 from planning.cost import prices
 from planning.cost.bill import Bill
-from records.comparison import Cost, Pair
+from records.comparison import CostComparison, Pair
 
 
-def cost(simulated: Run | None, measured: Run | None) -> Cost | None:
+def cost(simulated: Run | None, measured: Run | None) -> CostComparison | None:
     """Both bills side by side; None without a run, and a reason where a side cannot be priced."""
     known = measured or simulated
     if known is None:
@@ -22,8 +22,8 @@ def cost(simulated: Run | None, measured: Run | None) -> Cost | None:
         ours = bills.of_run(simulated, book) if simulated is not None else None
         real = bills.of_run(measured, book) if measured is not None else None
     except ValueError as error:  # a PriceError, or a run without judged time
-        return Cost(prices=name, reason=str(error))
-    return Cost(
+        return CostComparison(prices=name, reason=str(error))
+    return CostComparison(
         prices=name,
         month=Pair.of("a month", _total(ours), _total(real)),
         million_requests=Pair.of("per million requests", _per_million(ours), _per_million(real)),

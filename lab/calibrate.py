@@ -28,7 +28,7 @@ from core.profile import DEGRADED, Delay, LinkDelay, Profile, Stalls
 from core.scenario import Scenario, explain
 from lab import client, load, stacks, wire
 from lab.calibration import demands, idle, series
-from lab.calibration.point import Bench, OverloadError, Point
+from lab.calibration.point import Bench, OverloadError, SteadyPoint
 from lab.calibration.series import POINT_SECONDS, Series
 from present.progress import task
 from records import provenance
@@ -48,7 +48,7 @@ _AROUND_SECONDS: Final = 5.0
 
 def calibrate(
     scenario: Scenario, *, data: Path, point_seconds: float = POINT_SECONDS
-) -> tuple[Profile, tuple[Point, ...]]:
+) -> tuple[Profile, tuple[SteadyPoint, ...]]:
     """Measure a profile on a stack of ``scenario``; raises UserError. Takes ten minutes; leaves nothing running."""
     if "feed_redis" not in scenario.broken_links:
         raise UserError("calibration needs a scenario with a fault on feed_redis, to measure the fallback path")
@@ -94,11 +94,11 @@ def _wide(scenario: Scenario) -> Scenario:
     return dataclasses.replace(scenario, system=dataclasses.replace(scenario.system, gateway=wide))
 
 
-def _points(bench: Bench, plan: tuple[Series, ...]) -> list[Point]:
+def _points(bench: Bench, plan: tuple[Series, ...]) -> list[SteadyPoint]:
     todo = [(each, rate) for each in plan for rate in each.rates_per_second]
     shuffle = streams.named(bench.scenario.seed, "calibration.order")
     todo = [todo[number] for number in np.argsort(shuffle.uniforms(np.arange(len(todo))))]
-    points, seeds = list[Point](), itertools.count(bench.scenario.seed + 1)
+    points, seeds = list[SteadyPoint](), itertools.count(bench.scenario.seed + 1)
     sizes = [each.warm_up_seconds + each.seconds + _AROUND_SECONDS for each, _ in todo]
     began = time.monotonic()
     with task("calibrate") as report:
@@ -123,7 +123,7 @@ def _left(seconds: float) -> str:
     return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
 
 
-def _carried(measured: Callable[[float], Point], rate: float, *, calm: Callable[[], None]) -> Point:
+def _carried(measured: Callable[[float], SteadyPoint], rate: float, *, calm: Callable[[], None]) -> SteadyPoint:
     """A point at this rate, or at a lower one where this is more than the machine carries: what an overloaded system
     does instead of answering is no demand of the operation."""
     for left in reversed(range(TRIES)):
@@ -153,7 +153,7 @@ def _cut(stack: RunningStack) -> Iterator[None]:
 
 def _profile(
     scenario: Scenario,
-    points: list[Point],
+    points: list[SteadyPoint],
     still: idle.Idle,
     lost: Any,
     wires: tuple[LinkDelay, ...],
@@ -170,7 +170,7 @@ def _profile(
         commit=provenance.commit(),
         machine=provenance.machine(),
         scenario=scenario.name,
-        demands=demands.of(points, few=few, many=many, timelines=timelines),
+        demands=demands.fitted_demands(points, few=few, many=many, timelines=timelines),
         wires=wires,
         delays=(Delay(station="postgres.commit", median_seconds=flush.median_seconds, p99_seconds=flush.p99_seconds),),
         stalls=Stalls(

@@ -49,7 +49,7 @@ def run(
     UserError when it took too long; whatever happens, it is gone when this returns. Call from the main thread: the
     kernel binds its promise to kill to the thread.
     """
-    told = {
+    settings = {
         "argv": [sys.executable, "-m", module, *arguments],
         "cwd": str(Path.cwd()),
         "user": "",
@@ -61,7 +61,7 @@ def run(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as errors:
         child = subprocess.Popen(
-            [sys.executable, "-I", "-S", launch.__file__, json.dumps(told)],
+            [sys.executable, "-I", "-S", launch.__file__, json.dumps(settings)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -117,18 +117,18 @@ def answering(real: HttpAddress, cores: Sequence[int]) -> Iterator[Peer]:
             theirs.close()
 
 
-def _answer(listener: socket.socket, told: Connection, real: HttpAddress, cores: tuple[int, ...]) -> None:
+def _answer(listener: socket.socket, control: Connection, real: HttpAddress, cores: tuple[int, ...]) -> None:
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, set(cores) & before or before)
     waiting = selectors.DefaultSelector()
     waiting.register(listener, selectors.EVENT_READ)
-    waiting.register(told, selectors.EVENT_READ)
+    waiting.register(control, selectors.EVENT_READ)
     asked: dict[socket.socket, bytes] = {}
     answer, taken, count = b"", 0.0, 0
     while True:
         for key, _ in waiting.select():
-            if key.fileobj is told:
-                told.send(taken / count if count else 0.0)
+            if key.fileobj is control:
+                control.send(taken / count if count else 0.0)
                 return
             if key.fileobj is listener:
                 connection, _ = listener.accept()

@@ -26,11 +26,11 @@ from records.comparison import (
     CachePair,
     CacheSide,
     Comparison,
+    ExpectationPair,
     OperationPair,
     Pair,
     SideFacts,
     Speed,
-    Verdict,
     write_comparison,
 )
 
@@ -276,7 +276,7 @@ def _notes(simulated: Run | None, measured: Run | None, matched: Run | None) -> 
     return tuple(notes)
 
 
-def _exit_code(simulated: SideFacts, measured: SideFacts, judged: tuple[Verdict, ...]) -> int:
+def _exit_code(simulated: SideFacts, measured: SideFacts, judged: tuple[ExpectationPair, ...]) -> int:
     deciding = measured if measured.present else simulated
     if deciding.aborted:  # first: that is what happened, and why there is less than a whole run
         return ABORTED
@@ -293,7 +293,7 @@ def _sentence(
     code: int,
     simulated: SideFacts,
     measured: SideFacts,
-    judged: tuple[Verdict, ...],
+    judged: tuple[ExpectationPair, ...],
     operations: tuple[OperationPair, ...],
 ) -> str:
     deciding = measured if measured.present else simulated

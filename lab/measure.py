@@ -42,14 +42,14 @@ CHECK_SECONDS_MAX: Final = 300.0  # of looking for all that was acknowledged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counters:
+class CounterReadings:
     """What services and CDN tiers had counted at one moment."""
 
     services: Scrape
     tiers: dict[str, tuple[int, int]]  # hits and misses
 
     @classmethod
-    def read(cls, stack: RunningStack) -> Counters:
+    def read(cls, stack: RunningStack) -> CounterReadings:
         """Ask everybody; whoever does not answer has counted nothing."""
         urls = [url for instances in stack.components.values() for url in instances]
         tiers = {}
@@ -58,7 +58,7 @@ class Counters:
                 tiers[str(tier)] = varnish.counters(stack.data, tier)
         return cls(services=scrape(urls), tiers=tiers)
 
-    def cache_rows_since(self, earlier: Counters) -> list[tuple[str, int, int]]:
+    def cache_rows_since(self, earlier: CounterReadings) -> list[tuple[str, int, int]]:
         """(cache, hits, misses) between two moments."""
         rows = self.services.since(earlier.services).cache_rows()
         for tier, (hits, misses) in self.tiers.items():
@@ -126,7 +126,7 @@ def measure(
     return record
 
 
-def _write(folder: Path, work: Path, record: RunRecord, scenario_text: str, seen: Seen) -> None:
+def _write(folder: Path, work: Path, record: RunRecord, scenario_text: str, seen: TrafficReadings) -> None:
     with suppress(OSError):
         shutil.copy(work / "load" / "latency.hdr.json", folder / "latency.hdr.json")
     run.write(
@@ -142,13 +142,13 @@ def _write(folder: Path, work: Path, record: RunRecord, scenario_text: str, seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class TrafficReadings:
     """What was seen while the traffic ran."""
 
     load: dict[str, Any]
     usage: list[tuple[str, int, float]]
-    before: Counters
-    after: Counters
+    before: CounterReadings
+    after: CounterReadings
     journal: list[Event]
     stall_ratio: float
     grouped: bool  # by the kernel's automatic groups; they are back on when the stack is gone
@@ -169,21 +169,21 @@ def _observe(
     stack: RunningStack,
     work: Path,
     gone: Callable[[], str | None],
-) -> Seen:
+) -> TrafficReadings:
     traffic = scenario.traffic
     load_cores = scenario.system.placement.cores.load
     span = traffic.warm_up_seconds + traffic.duration_seconds
     with cores.keep_awake(stack.cores), task("traffic") as report:
         stall_ratio = stalls.probe((load_cores or stack.cores)[0], STALL_PROBE_SECONDS).lost_ratio
-        before = Counters.read(stack)
+        before = CounterReadings.read(stack)
         deaths = Deaths(data=stack.data, since_unix=time.time())
         accounting = Accounting()
         sampler = UsageSampler(lambda: _usage(accounting, stack), t0_unix=time.time())
         under_way = UnderWay(scenario, stack, sampler, report)
-        trouble, interrupted, told = "", False, None
+        trouble, interrupted, load_record = "", False, None
         try:
             with sampler:
-                told = load.drive(
+                load_record = load.drive(
                     scenario_path,
                     stack,
                     work / "seeded",
@@ -198,25 +198,25 @@ def _observe(
         except (UserError, KeyboardInterrupt) as error:
             interrupted = isinstance(error, KeyboardInterrupt)
             trouble = "the run was interrupted" if interrupted else str(error)
-            told = load.recorded(work / "load")
-            if told is None or not told["sent_count"]:  # nothing was seen: there is no run
+            load_record = load.recorded(work / "load")
+            if load_record is None or not load_record["sent_count"]:  # nothing was seen: there is no run
                 raise
         finally:
             faults = under_way.stop()
-        after = before if interrupted else Counters.read(stack)
+        after = before if interrupted else CounterReadings.read(stack)
     died = deaths.read()
     journal = sorted(
         [*faults, *(_event(entry, under_way.t0_unix) for entry in died)], key=lambda event: event.at_seconds
     )
-    return Seen(
-        load=told,
+    return TrafficReadings(
+        load=load_record,
         usage=sampler.rows(first_second=-int(traffic.warm_up_seconds), last_second=int(traffic.duration_seconds)),
         before=before,
         after=after,
         journal=journal,
         stall_ratio=stall_ratio,
         grouped=autogroup.is_on(),
-        reasons=([trouble] if trouble else []) + _reasons(scenario, told, stall_ratio, journal),
+        reasons=([trouble] if trouble else []) + _reasons(scenario, load_record, stall_ratio, journal),
         interrupted=interrupted,
     )
 
@@ -234,11 +234,11 @@ def _event(entry: dict[str, Any], t0_unix: float) -> Event:
     return Event(at_seconds=round(entry["at"] - t0_unix, 3), event=name.replace(" ", "_"), values=values)
 
 
-def _reasons(scenario: Scenario, told: dict[str, Any], stall_ratio: float, journal: list[Event]) -> list[str]:
+def _reasons(scenario: Scenario, load_record: dict[str, Any], stall_ratio: float, journal: list[Event]) -> list[str]:
     """Why this run cannot be judged; empty when it can."""
     aborted = any(event.event == faults_journal.ABORTED for event in journal)
     # an abort stops the generator, which says so: that is no fault of the run
-    reasons = [] if aborted else [str(reason) for reason in told.get("reasons", ())]
+    reasons = [] if aborted else [str(reason) for reason in load_record.get("reasons", ())]
     if stall_ratio > STALL_RATIO_MAX:
         reasons.append(f"the host took {stall_ratio:.1%} of a spinning loop's time; at most {STALL_RATIO_MAX:.0%}")
     meant = scenario.broken_processes
@@ -272,7 +272,12 @@ def _check(stack: RunningStack, work: Path, reasons: list[str]) -> dict[str, int
 
 
 def _record(
-    scenario: Scenario, stack: RunningStack, seen: Seen, lost: dict[str, int], started: str, wall_seconds: float
+    scenario: Scenario,
+    stack: RunningStack,
+    seen: TrafficReadings,
+    lost: dict[str, int],
+    started: str,
+    wall_seconds: float,
 ) -> RunRecord:
     return RunRecord(
         origin=Origin.MEASURED,

@@ -70,7 +70,7 @@ def tell_outcome(folder: Path, comparison: Comparison, outcome: ExperimentResult
     from lab.report import write
     from records.comparison import write_comparison
 
-    told = msgspec.structs.replace(comparison, exit_code=outcome.exit_code, sentence=outcome.sentence)
-    write_comparison(folder, told)
+    judged = msgspec.structs.replace(comparison, exit_code=outcome.exit_code, sentence=outcome.sentence)
+    write_comparison(folder, judged)
     write(folder)
-    return told
+    return judged

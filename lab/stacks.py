@@ -13,9 +13,9 @@ from present.progress import task
 from stack import autogroup, control, guard, processes
 
 
-def data_folder(told: Path | None, name: str = "default") -> Path:
+def data_folder(given: Path | None, name: str = "default") -> Path:
     """The folder of a stack: the one that the user named, or the usual one."""
-    return (told or control.default_data(name)).absolute()
+    return (given or control.default_data(name)).absolute()
 
 
 def start(scenario_path: Path, data: Path, *, attached: bool, wipe: bool = False) -> control.RunningStack:

@@ -16,7 +16,7 @@ import click
 from lab import modelled
 from present import figures
 from present.tables import WIDTH, ends, labelled
-from records.comparison import CacheSide, Comparison, Judged, OperationPair, SideFacts, Verdict
+from records.comparison import CacheSide, Comparison, ExpectationPair, Judged, OperationPair, SideFacts
 
 _NAME: Final = 32
 _MARKS: Final = {True: "✓", False: "✗", None: "·"}
@@ -77,11 +77,11 @@ def _expectations(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _value(verdict: Verdict, side: Judged | None) -> str:
+def _value(verdict: ExpectationPair, side: Judged | None) -> str:
     return figures.by_unit(side.value, verdict.unit) if side is not None else figures.MISSING
 
 
-def _word(verdict: Verdict, decided: Judged | None) -> str:
+def _word(verdict: ExpectationPair, decided: Judged | None) -> str:
     if decided is None or decided.held is None:
         return "not judged"
     return "held" if decided.held else f"missed {figures.margin(verdict)}".rstrip()

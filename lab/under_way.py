@@ -13,7 +13,7 @@ from core import run
 from core.errors import UserError
 from core.scenario import Scenario
 from lab.sampler import UsageSampler
-from present.progress import Report
+from present.progress import ProgressReport
 from stack.control import RunningStack
 
 
@@ -21,7 +21,7 @@ class UnderWay:
     """Listens to the load generator, whose first line says when t0 is: it is ready only then, however busy the machine
     was while it started. The warden starts with that line."""
 
-    def __init__(self, scenario: Scenario, stack: RunningStack, sampler: UsageSampler, report: Report) -> None:
+    def __init__(self, scenario: Scenario, stack: RunningStack, sampler: UsageSampler, report: ProgressReport) -> None:
         self._scenario = scenario
         self._stack = stack
         self._sampler = sampler

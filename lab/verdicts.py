@@ -14,10 +14,10 @@ from core.run import Event, Run
 from core.scenario import Fault as Planned
 from core.scenario import Scenario
 from core.scenario.units import format_spaced_seconds
-from records.comparison import Fault, Judged, Verdict
+from records.comparison import ExpectationPair, Fault, Judged
 
 
-def pair(simulated: judge.Judgement | None, measured: judge.Judgement | None) -> tuple[Verdict, ...]:
+def pair(simulated: judge.Judgement | None, measured: judge.Judgement | None) -> tuple[ExpectationPair, ...]:
     """Each expectation on both sides; missed ones first, by how far they are missed, then in the scenario's order."""
     ours = {each.name: each for each in simulated.verdicts} if simulated is not None else {}
     real = {each.name: each for each in measured.verdicts} if measured is not None else {}
@@ -25,7 +25,7 @@ def pair(simulated: judge.Judgement | None, measured: judge.Judgement | None) ->
     for name in dict.fromkeys([*real, *ours]):
         known = real.get(name) or ours[name]
         found.append(
-            Verdict(
+            ExpectationPair(
                 name=name,
                 unit=known.unit,
                 limit=known.limit,
@@ -87,7 +87,7 @@ def _judged(verdict: judge.Verdict | None) -> Judged | None:
     )
 
 
-def _order(verdict: Verdict) -> tuple[int, float]:
+def _order(verdict: ExpectationPair) -> tuple[int, float]:
     decided = verdict.deciding
     if decided is None or decided.held is None:
         return 1, 0.0
@@ -102,9 +102,9 @@ def _event(journal: tuple[Event, ...], kind: str, number: int, planned: Planned)
     for event in journal:
         if event.event != kind:
             continue
-        told = event.values.get("fault")
-        if isinstance(told, int):
-            if told == number:
+        fault = event.values.get("fault")
+        if isinstance(fault, int):
+            if fault == number:
                 return event
         elif planned.target in (event.values.get("target"), event.values.get("link"), event.values.get("process")):
             return event

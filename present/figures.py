@@ -8,7 +8,7 @@ import math
 from typing import Final
 
 from core.stats import Estimate
-from records.comparison import Figure, Judged, Verdict
+from records.comparison import ExpectationPair, FigureInterval, Judged
 
 MISSING: Final = "–"
 MINUS: Final = "−"
@@ -22,7 +22,7 @@ def duration(seconds: float | None, *, noise_seconds: float = 0.0) -> str:
     return f"{_digits(seconds / scale, noise_seconds / scale)} {unit}"
 
 
-def interval(figure: Figure | None) -> str:
+def interval(figure: FigureInterval | None) -> str:
     """``212 [198–231] ms``."""
     if figure is None:
         return MISSING
@@ -137,7 +137,7 @@ def by_unit(value: float | None, unit: str) -> str:
     return share(value) if unit == "ratio" else count(value)
 
 
-def limit(verdict: Verdict) -> str:
+def limit(verdict: ExpectationPair) -> str:
     """The limit of an expectation on both sides; a count is a most."""
     return limit_of(verdict.limit, verdict.unit)
 
@@ -150,7 +150,7 @@ def limit_of(value: float, unit: str) -> str:
     return f"<{value * 100:.6g} %" if unit == "ratio" else count(value)
 
 
-def margin(verdict: Verdict) -> str:
+def margin(verdict: ExpectationPair) -> str:
     """Value minus limit on the deciding side: ``+41 ms`` is a miss by 41 ms. Empty where there is no value."""
     decided = verdict.deciding
     if decided is None or decided.value is None:

@@ -31,7 +31,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+class PageFigure:
     """A chart as SVG, drawn for a wide page and, where that would be too small to read, for a narrow one."""
 
     caption: str
@@ -58,7 +58,7 @@ class Section:
     sentences: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[PageFigure, ...] = ()
     listings: tuple[Listing, ...] = ()
 
 

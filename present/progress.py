@@ -13,14 +13,14 @@ import click
 _PLAIN_EVERY_SECONDS = 10.0
 
 
-class Report(Protocol):
+class ProgressReport(Protocol):
     """Told how far a piece of work has come."""
 
     def __call__(self, done: float, total: float, note: str = "") -> None: ...
 
 
 @contextmanager
-def task(title: str) -> Iterator[Report]:
+def task(title: str) -> Iterator[ProgressReport]:
     """Show one piece of work called ``title`` while the block runs."""
     if sys.stderr.isatty():
         with _bar(title) as report:
@@ -31,7 +31,7 @@ def task(title: str) -> Iterator[Report]:
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Report]:
+def _bar(title: str) -> Iterator[ProgressReport]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -53,15 +53,15 @@ def _bar(title: str) -> Iterator[Report]:
 
 
 @contextmanager
-def _plain(title: str) -> Iterator[Report]:
-    started = told = time.monotonic()
+def _plain(title: str) -> Iterator[ProgressReport]:
+    started = reported = time.monotonic()
     click.echo(f"{title} …", err=True)
 
     def report(done: float, total: float, note: str = "") -> None:
-        nonlocal told
+        nonlocal reported
         now = time.monotonic()
-        if now - told >= _PLAIN_EVERY_SECONDS:
-            told = now
+        if now - reported >= _PLAIN_EVERY_SECONDS:
+            reported = now
             share = f"{done / total:.0%} " if total else ""
             click.echo(f"{title} … {share}{note}".rstrip(), err=True)
 

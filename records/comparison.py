@@ -28,7 +28,7 @@ OUTSIDE_FAULTS: Final = "outside faults"
 IN_FAULTS: Final = "in faults"
 
 
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
+class FigureInterval(msgspec.Struct, frozen=True, kw_only=True):
     """A figure with its 95 % interval."""
 
     value: float
@@ -40,8 +40,8 @@ class Quantile(msgspec.Struct, frozen=True, kw_only=True):
     """One percentile of latency on both sides, in seconds; None on a side with too few samples for it."""
 
     q: float
-    simulated: Figure | None = None
-    measured: Figure | None = None
+    simulated: FigureInterval | None = None
+    measured: FigureInterval | None = None
     error_ratio: float | None = None
     noise_ratio: float | None = None  # half width of the error's interval that the two samples' sizes alone give
 
@@ -121,7 +121,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     interval: Estimate | None = None  # 95 %, from pieces of this run (`core.stats.blocked_quantile`)
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class ExpectationPair(msgspec.Struct, frozen=True, kw_only=True):
     """One expectation of the scenario on both sides. ``unit`` is seconds, ratio or count."""
 
     name: str
@@ -182,7 +182,7 @@ class CachePair(msgspec.Struct, frozen=True, kw_only=True):
     measured: CacheSide | None = None
 
 
-class Cost(msgspec.Struct, frozen=True, kw_only=True):
+class CostComparison(msgspec.Struct, frozen=True, kw_only=True):
     """What the system would cost in dollars, both sides priced from the same dated book."""
 
     prices: str
@@ -241,7 +241,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     simulated: SideFacts
     measured: SideFacts
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: tuple[ExpectationPair, ...] = ()
     operations: tuple[OperationPair, ...] = ()  # over the whole judged time, worst first
     outside_faults: tuple[OperationPair, ...] = ()
     in_faults: tuple[OperationPair, ...] = ()
@@ -253,7 +253,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     recovery_seconds: Pair | None = None
     depth_seconds: Pair | None = None  # worst p95 of a second while a fault acted
     speed: Speed | None = None
-    cost: Cost | None = None
+    cost: CostComparison | None = None
     notes: tuple[str, ...] = ()
     schema: int = SCHEMA_VERSION
 
@@ -272,7 +272,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(sorted(both, key=lambda each: each[1].badness, reverse=True))
 
     @property
-    def missed(self) -> tuple[Verdict, ...]:
+    def missed(self) -> tuple[ExpectationPair, ...]:
         """Expectations that the deciding side missed."""
         return tuple(each for each in self.verdicts if each.deciding is not None and each.deciding.held is False)
 

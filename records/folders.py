@@ -49,7 +49,7 @@ def making(folder: Path, *, worth: str = "") -> Iterator[Path]:
 def is_running(folder: Path) -> bool:
     """Whether a process makes a run in ``folder`` now."""
     try:
-        told = json.loads((folder / MARK).read_bytes())
-        return alive.is_alive(int(told["pid"]), int(told["ticks"]))
+        mark = json.loads((folder / MARK).read_bytes())
+        return alive.is_alive(int(mark["pid"]), int(mark["ticks"]))
     except (OSError, ValueError, KeyError, TypeError):
         return False

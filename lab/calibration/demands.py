@@ -9,7 +9,7 @@ import numpy as np
 
 from core.names import Component, Server
 from core.profile import CpuDemand
-from lab.calibration.point import Point
+from lab.calibration.point import SteadyPoint
 from lab.calibration.series import FEW, MANY, SHARES
 
 #: Below it a demand is none.
@@ -23,10 +23,12 @@ _POST, _DELIVER, _REMOVE = "post.create", "fanout.deliver", "media.remove"
 _DELETING: Final = ("post.delete", "story.delete")
 
 
-def of(points: Sequence[Point], *, few: float, many: float, timelines: float) -> tuple[CpuDemand, ...]:
+def fitted_demands(
+    points: Sequence[SteadyPoint], *, few: float, many: float, timelines: float
+) -> tuple[CpuDemand, ...]:
     """All demands. A fan-out was measured at ``few`` and at ``many`` timelines a post; that of a profile is for
     ``timelines``."""
-    by_name: dict[str, list[Point]] = {}
+    by_name: dict[str, list[SteadyPoint]] = {}
     for point in sorted(points, key=lambda each: (each.operation, each.rate_per_second)):
         by_name.setdefault(point.operation, []).append(point)
     sizes = by_name.pop(_POST + FEW), by_name.pop(_POST + MANY)
@@ -35,7 +37,7 @@ def of(points: Sequence[Point], *, few: float, many: float, timelines: float) ->
     return tuple(_without_removals(found))
 
 
-def _shared(operation: str, points: Sequence[Point]) -> Iterator[CpuDemand]:
+def _shared(operation: str, points: Sequence[SteadyPoint]) -> Iterator[CpuDemand]:
     shares = SHARES.get(operation, {})
     for process in sorted({name for point in points for name in point.cpu_seconds}):
         parts = shares.get(process, {operation: 1.0})
@@ -64,7 +66,7 @@ def _demand(
 
 
 def _fanned_out(
-    small: Sequence[Point], large: Sequence[Point], *, few: float, many: float, timelines: float
+    small: Sequence[SteadyPoint], large: Sequence[SteadyPoint], *, few: float, many: float, timelines: float
 ) -> Iterator[CpuDemand]:
     """A post's own cost, and what grows with its timelines: a straight line through both sizes at every rate, with one
     slope for all rates."""

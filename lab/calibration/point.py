@@ -35,7 +35,7 @@ class OverloadError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class SteadyPoint:
     """One steady run: CPU seconds per operation by process class, and how its latency varied."""
 
     operation: str  # `Series.name`
@@ -55,7 +55,7 @@ class Bench:
     work: Path
     idle: Idle
 
-    def measure(self, series: Series, rate_per_second: float, *, seed: int) -> Point:
+    def measure(self, series: Series, rate_per_second: float, *, seed: int) -> SteadyPoint:
         """Measure one point; raises OverloadError where too few requests end as they should, UserError where the
         generator fails."""
         out = self.work / "point"
@@ -100,7 +100,7 @@ class Bench:
         }
         latencies = np.sort(first.answered().latency_seconds)
         trimmed = latencies[: max(2, int(0.99 * len(latencies)))]
-        return Point(
+        return SteadyPoint(
             operation=series.name,
             rate_per_second=rate_per_second,
             cpu_seconds=by_class(

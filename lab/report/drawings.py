@@ -13,8 +13,8 @@ from core.run import Run, Samples
 from lab import agreement
 from present import charts, figures
 from present.charts import series
-from present.parts import Figure, Section
-from records.comparison import Comparison, OperationPair, Verdict
+from present.parts import PageFigure, Section
+from records.comparison import Comparison, ExpectationPair, OperationPair
 
 WIDE: Final = 680
 NARROW: Final = 300
@@ -37,7 +37,7 @@ def timeline(comparison: Comparison, runs: Mapping[Origin, Run]) -> Section:
     )
 
 
-def overview(comparison: Comparison) -> tuple[Figure, ...]:
+def overview(comparison: Comparison) -> tuple[PageFigure, ...]:
     """Signed errors of all operations on one axis."""
     pairs = [(name, each) for name, each in comparison.rows if each.worst is not None]
     if not pairs:
@@ -51,7 +51,7 @@ def overview(comparison: Comparison) -> tuple[Figure, ...]:
         if each.error_ratio is not None
     ]
     return (
-        Figure(
+        PageFigure(
             caption="Signed errors; the grey bar is the noise of the sample sizes, what lies outside of it is marked.",
             alt=alt,
             wide=charts.svg(charts.signed_errors(pairs, palette=charts.CSS, width=WIDE - 130)),
@@ -81,7 +81,7 @@ def latency_sections(comparison: Comparison, runs: Mapping[Origin, Run]) -> list
     return found
 
 
-def _over_time(name: str, comparison: Comparison, sides: Sides) -> Figure:
+def _over_time(name: str, comparison: Comparison, sides: Sides) -> PageFigure:
     limit = next((each for each in comparison.verdicts if _operation(each) == name and each.unit == "seconds"), None)
 
     def drawn(width: int, height: int) -> str:
@@ -115,7 +115,7 @@ def _over_time(name: str, comparison: Comparison, sides: Sides) -> Figure:
         if (values := [row[f"{origin.value}_p95"] for row in rows.values() if row.get(f"{origin.value}_p95")])
     ]
     alt = f"{name} over time: {', '.join(worst)}" + (f"; shaded: {faults}." if faults else ".")
-    return Figure(
+    return PageFigure(
         caption=f"{name}: p50 and p95 in windows of {span:g} s, measured solid, simulated dashed"
         + ("; the fault acts where it is shaded." if faults else "."),
         alt=alt,
@@ -149,7 +149,7 @@ def _by_percentile(pair: OperationPair, calm: Sides, whole: Sides, *, outside: b
     return Section(
         title=f"{name}, latency by percentile",
         figures=(
-            Figure(
+            PageFigure(
                 caption=f"Latency by percentile{when}; the band is the 95 % interval of the measured one. Below: the "
                 "error, and in grey the noise of the sample sizes.",
                 alt=f"{words}.",
@@ -157,7 +157,7 @@ def _by_percentile(pair: OperationPair, calm: Sides, whole: Sides, *, outside: b
                 narrow=charts.svg(charts.by_percentile(calm, palette=charts.CSS, width=NARROW - 60, height=220)),
                 data=_csv(("q", "simulated_seconds", "measured_seconds", "measured_low", "measured_high"), rows),
             ),
-            Figure(
+            PageFigure(
                 caption="Cumulated, the whole time.",
                 alt=f"{name}: the distributions' largest distance (KS) is "
                 f"{figures.MISSING if pair.ks is None else f'{pair.ks:.2f}'}.",
@@ -165,7 +165,7 @@ def _by_percentile(pair: OperationPair, calm: Sides, whole: Sides, *, outside: b
                 half=True,
                 data=_csv(("side", "latency_ms", "share"), points),
             ),
-            Figure(
+            PageFigure(
                 caption=f"Quantile against quantile{when}; on the diagonal the sides agree.",
                 alt=f"{words}: {_side_of_the_diagonal(pair)}.",
                 wide=charts.svg(charts.quantile_quantile(calm, palette=charts.CSS, width=NARROW - 20)),
@@ -193,11 +193,11 @@ def _of(sides: Sides, name: str) -> Sides:
     return {origin: found for origin, samples in sides.items() if len(found := samples.of(name))}
 
 
-def _operation(verdict: Verdict) -> str:
+def _operation(verdict: ExpectationPair) -> str:
     return verdict.name.partition(" ")[0]
 
 
-def _limit_name(limit: Verdict | None) -> str:
+def _limit_name(limit: ExpectationPair | None) -> str:
     if limit is None:
         return ""
     measure = limit.name.partition(" ")[2].partition(",")[0]

@@ -29,8 +29,8 @@ def write(pair_folder: Path) -> Path:
         except NotARunError:
             continue  # the comparison says why this side is missing
         text = (pair_folder / origin.value / "scenario.yaml").read_text(encoding="utf-8")
-    told = content(comparison, runs, text)
+    report = content(comparison, runs, text)
     path = pair_folder / HTML_FILE
-    path.write_text(page.render(told), encoding="utf-8")
-    (pair_folder / MARKDOWN_FILE).write_text(markdown.render(told), encoding="utf-8")
+    path.write_text(page.render(report), encoding="utf-8")
+    (pair_folder / MARKDOWN_FILE).write_text(markdown.render(report), encoding="utf-8")
     return path

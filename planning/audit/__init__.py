@@ -4,7 +4,7 @@
 which slip a wrong figure looks like. Pint carries the units; nothing here knows any particular design.
 """
 
-from planning.audit.check import Finding, Verdict, audit
+from planning.audit.check import AuditVerdict, Finding, audit
 from planning.audit.flaws import DesignError, Flaw
 
-__all__ = ["DesignError", "Finding", "Flaw", "Verdict", "audit"]
+__all__ = ["AuditVerdict", "DesignError", "Finding", "Flaw", "audit"]

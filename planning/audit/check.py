@@ -17,13 +17,13 @@ from core.scenario.design import Design
 from planning.audit import diagnosis, expression, judgement, sheet
 from planning.audit.amounts import Amount, Unit
 from planning.audit.flaws import DesignError, Flaw, UnreadableError
-from planning.audit.sheet import Entry, Sheet
+from planning.audit.sheet import Sheet, SheetEntry
 from planning.audit.units import Quantity, kind, ratio, same_kind
 
 _Values = dict[str, Quantity]
 
 
-class Verdict(StrEnum):
+class AuditVerdict(StrEnum):
     """What is to be said of a stated figure."""
 
     AGREES = "agrees"
@@ -39,7 +39,7 @@ class Finding:
     says: str
     formula: str
     covers: bool
-    verdict: Verdict
+    verdict: AuditVerdict
     reason: str
     own_slip: bool = False  # it differs, and by its own arithmetic
     conjecture: str = ""  # the slip that this looks like
@@ -99,7 +99,7 @@ def _compute(read: Sheet, given: Mapping[str, Quantity], own: dict[str, Quantity
     return as_stated, own
 
 
-def _evaluate(entry: Entry, values: Mapping[str, Quantity], read: Sheet) -> Quantity | None:
+def _evaluate(entry: SheetEntry, values: Mapping[str, Quantity], read: Sheet) -> Quantity | None:
     """What the formula of an entry gives; None where it has none. Raises DesignError."""
     if entry.term is None:
         return None
@@ -117,13 +117,13 @@ def _evaluate(entry: Entry, values: Mapping[str, Quantity], read: Sheet) -> Quan
 
 def _carried(finding: Finding, stated: Quantity) -> Quantity:
     """What later figures are computed from: one that agrees as its authors rounded it, a capacity as they chose it."""
-    differs = finding.verdict is Verdict.DIFFERS and finding.off_ratio is not None and not finding.covers
+    differs = finding.verdict is AuditVerdict.DIFFERS and finding.off_ratio is not None and not finding.covers
     unstated = finding.stated is None
     return finding.recomputed if (differs or unstated) and finding.recomputed is not None else stated
 
 
 def _judge(
-    entry: Entry,
+    entry: SheetEntry,
     read: Sheet,
     recomputed: Quantity | None,
     own: Quantity | None,
@@ -131,14 +131,14 @@ def _judge(
     before: Mapping[str, Finding],
 ) -> Finding:
     stated, causes = entry.stated, _causes_of(entry, before)
-    verdict, own_slip, guess = Verdict.DIFFERS, False, ""
+    verdict, own_slip, guess = AuditVerdict.DIFFERS, False, ""
     if stated is None or recomputed is None or own is None:
-        verdict, reason = Verdict.UNCHECKED, entry.because
+        verdict, reason = AuditVerdict.UNCHECKED, entry.because
     elif not same_kind(stated.value, recomputed):
         own_slip = True
         reason = f"it is stated as {kind(stated.value)}, its terms give {kind(recomputed)}"
     elif judgement.agrees(stated, recomputed, covers=entry.covers):
-        verdict, reason = Verdict.AGREES, judgement.how(stated, recomputed)
+        verdict, reason = AuditVerdict.AGREES, judgement.how(stated, recomputed)
     else:
         own_slip = not judgement.agrees(stated, own, covers=entry.covers)
         if own_slip and entry.term is not None and not entry.covers:  # a capacity is chosen, not computed
@@ -162,19 +162,19 @@ def _judge(
     )
 
 
-def _causes_of(entry: Entry, before: Mapping[str, Finding]) -> tuple[str, ...]:
+def _causes_of(entry: SheetEntry, before: Mapping[str, Finding]) -> tuple[str, ...]:
     """Figures with a slip of their own that this one carries on."""
     found: set[str] = set()
     for name in entry.rests_on & before.keys():
         finding = before[name]
-        if finding.verdict is Verdict.DIFFERS or finding.stated is None:
+        if finding.verdict is AuditVerdict.DIFFERS or finding.stated is None:
             found.update(finding.follows_from)
         if finding.own_slip and not finding.covers:
             found.add(name)
     return tuple(sorted(found))
 
 
-def _beside(entry: Entry, read: Sheet, values: Mapping[str, Quantity]) -> dict[str, Quantity]:
+def _beside(entry: SheetEntry, read: Sheet, values: Mapping[str, Quantity]) -> dict[str, Quantity]:
     """Quantities of the design that do not follow from this figure."""
     return {name: each for name, each in values.items() if entry.name not in {name, *read.below.get(name, ())}}
 

@@ -23,7 +23,7 @@ _ALLOWED: Final = "expected names of inputs or figures, numbers, + - * / ( ), mi
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class NumberTerm:
     """A number that stands in the formula."""
 
     value: float
@@ -53,11 +53,11 @@ class Extreme:
     terms: tuple[Term, ...]
 
 
-Term = Number | Name | Binary | Extreme
+Term = NumberTerm | Name | Binary | Extreme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
+class FormulaVariant:
     """A formula with one thing done wrong: ``slip`` says which."""
 
     slip: str
@@ -78,7 +78,7 @@ def parse(text: str) -> Term:
 def names(term: Term) -> frozenset[str]:
     """Every name in it."""
     match term:
-        case Number():
+        case NumberTerm():
             return frozenset()
         case Name(name):
             return frozenset({name})
@@ -102,7 +102,7 @@ def size(term: Term) -> int:
 def evaluate(term: Term, values: Mapping[str, Quantity], units: Units) -> Quantity:
     """What it gives; raises UnreadableError where quantities do not fit together or something is divided by zero."""
     match term:
-        case Number(value):
+        case NumberTerm(value):
             return units.number(value)
         case Name(name):
             return values[name]
@@ -118,7 +118,7 @@ def evaluate(term: Term, values: Mapping[str, Quantity], units: Units) -> Quanti
 def written(term: Term, *, binds: int = 0) -> str:
     """It as text again, in parentheses where it stands beside something that binds as much or more."""
     match term:
-        case Number(value):
+        case NumberTerm(value):
             return f"{value:.15g}"
         case Name(name):
             return name
@@ -131,24 +131,24 @@ def written(term: Term, *, binds: int = 0) -> str:
             return f"{which}({', '.join(written(each) for each in terms)})"
 
 
-def variants(term: Term) -> Iterator[Variant]:
+def variants(term: Term) -> Iterator[FormulaVariant]:
     """It with one factor or one summand left out, or with a sum where the largest counts and the other way round."""
     match term:
         case Binary(operator, left, right):
             what = "the factor" if operator in "*/" else "the term"
             binds = 2 if operator in "*/" else 0
-            yield Variant(slip=f"{what} {written(right, binds=binds)} left out", term=left)
+            yield FormulaVariant(slip=f"{what} {written(right, binds=binds)} left out", term=left)
             if operator in "*+":
-                yield Variant(slip=f"{what} {written(left, binds=binds)} left out", term=right)
+                yield FormulaVariant(slip=f"{what} {written(left, binds=binds)} left out", term=right)
             for each in variants(left):
-                yield Variant(slip=each.slip, term=Binary(operator, each.term, right))
+                yield FormulaVariant(slip=each.slip, term=Binary(operator, each.term, right))
             for each in variants(right):
-                yield Variant(slip=each.slip, term=Binary(operator, left, each.term))
+                yield FormulaVariant(slip=each.slip, term=Binary(operator, left, each.term))
         case Extreme(which, terms):
             total = terms[0]
             for further in terms[1:]:
                 total = Binary("+", total, further)
-            yield Variant(slip=f"added up instead of {which}", term=total)
+            yield FormulaVariant(slip=f"added up instead of {which}", term=total)
         case _:
             return
 
@@ -158,11 +158,11 @@ def _read(node: ast.expr) -> Term:
         case ast.Constant(value=bool() | complex()):
             raise UnreadableError(_ALLOWED)
         case ast.Constant(value=int() | float() as value) if abs(value) < NUMBER_MAX:
-            return Number(float(value))
+            return NumberTerm(float(value))
         case ast.Name(id=name):
             return Name(name)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return Binary("*", Number(-1.0), _read(operand))
+            return Binary("*", NumberTerm(-1.0), _read(operand))
         case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _OPERATORS:
             return Binary(_OPERATORS[type(operator)], _read(left), _read(right))
         case ast.Call(func=ast.Name(id="min" | "max" as which), args=[_, *_] as terms, keywords=[]):

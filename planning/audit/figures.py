@@ -6,7 +6,7 @@ import math
 import re
 from typing import Final
 
-from planning.audit import Finding, Verdict
+from planning.audit import AuditVerdict, Finding
 from planning.audit.amounts import Unit
 from planning.audit.units import Quantity, ratio, same_kind
 from present.figures import MINUS, MISSING, signed
@@ -59,7 +59,7 @@ def why(finding: Finding) -> str:
     text, own, total = finding.reason, finding.own_off_ratio, finding.off_ratio
     if finding.own_slip and finding.follows_from and own is not None and total is not None:
         text += f" ({times(own)} here, {times(total / own)} before)"
-    if finding.assumed and finding.verdict is Verdict.DIFFERS:
+    if finding.assumed and finding.verdict is AuditVerdict.DIFFERS:
         text += f" (with {', '.join(finding.assumed)} assumed)"
     return text
 

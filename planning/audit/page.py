@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.errors import UserError
-from planning.audit import Finding, Verdict
+from planning.audit import AuditVerdict, Finding
 from planning.audit import figures as audit_figures
 from planning.audit.record import Audited, Audits
 from present import markdown, page
@@ -44,8 +44,8 @@ def _section(audited: Audited) -> Section:
         for count, what in (
             (len(audited.own_slips), "differ by their own arithmetic"),
             (len(audited.carried_on), "carry that on"),
-            (len(audited.of(Verdict.AGREES)), "agree"),
-            (len(audited.of(Verdict.UNCHECKED)), "cannot be checked"),
+            (len(audited.of(AuditVerdict.AGREES)), "agree"),
+            (len(audited.of(AuditVerdict.UNCHECKED)), "cannot be checked"),
         )
         if count
     )
@@ -58,7 +58,7 @@ def _section(audited: Audited) -> Section:
 
 
 def _row(finding: Finding) -> Row:
-    off = audit_figures.off(finding) if finding.verdict is not Verdict.UNCHECKED else ""
+    off = audit_figures.off(finding) if finding.verdict is not AuditVerdict.UNCHECKED else ""
     cells = (
         finding.name,
         f"{finding.verdict}: {audit_figures.why(finding)}",

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import UserError
 from core.scenario.reader import line_of
-from planning.audit import DesignError, Finding, Verdict, audit
+from planning.audit import AuditVerdict, DesignError, Finding, audit
 from planning.audit.figures import amount
 from planning.audit.units import ratio
 from records.scenarios import load
@@ -33,9 +33,9 @@ class Audited:
     @property
     def carried_on(self) -> tuple[Finding, ...]:
         """Figures that differ because of those before them."""
-        return tuple(each for each in self.findings if each.verdict is Verdict.DIFFERS and not each.own_slip)
+        return tuple(each for each in self.findings if each.verdict is AuditVerdict.DIFFERS and not each.own_slip)
 
-    def of(self, verdict: Verdict) -> tuple[Finding, ...]:
+    def of(self, verdict: AuditVerdict) -> tuple[Finding, ...]:
         """Figures with this verdict."""
         return tuple(each for each in self.findings if each.verdict is verdict)
 
@@ -50,14 +50,14 @@ class Audits:
     @property
     def differs(self) -> bool:
         """Whether any stated figure differs."""
-        return any(each.of(Verdict.DIFFERS) for each in self.designs)
+        return any(each.of(AuditVerdict.DIFFERS) for each in self.designs)
 
     @property
     def sentence(self) -> str:
         """The verdict with its numbers."""
         own = sum(len(each.own_slips) for each in self.designs)
         carried = sum(len(each.carried_on) for each in self.designs)
-        agree = sum(len(each.of(Verdict.AGREES)) for each in self.designs)
+        agree = sum(len(each.of(AuditVerdict.AGREES)) for each in self.designs)
         checked = own + carried + agree
         if not checked:
             return "none of the figures can be checked"
@@ -105,8 +105,8 @@ def _audit(file: Path) -> Audited | None:
 
 def _worst_first(finding: Finding) -> tuple[int, float]:
     """Own mistakes before those carried on, before what agrees; within them by how far off, else as they stand."""
-    order = {Verdict.DIFFERS: 0, Verdict.AGREES: 2, Verdict.UNCHECKED: 3}[finding.verdict]
-    if finding.verdict is not Verdict.DIFFERS:
+    order = {AuditVerdict.DIFFERS: 0, AuditVerdict.AGREES: 2, AuditVerdict.UNCHECKED: 3}[finding.verdict]
+    if finding.verdict is not AuditVerdict.DIFFERS:
         return order, 0.0
     off = finding.own_off_ratio if finding.own_slip else finding.off_ratio
     factor = max(off, 1 / off) if off is not None and off > 0 else float("inf")  # another kind or sign is the worst

@@ -20,7 +20,7 @@ _Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class SheetEntry:
     """A stated figure, read. It has a unit where it can be shown, a term where it can be computed."""
 
     name: str
@@ -45,7 +45,7 @@ class Sheet:
     units: Units
     given: Mapping[str, Amount]  # inputs and assumed inputs
     assumed: frozenset[str]
-    entries: Mapping[str, Entry]  # in the order of the design
+    entries: Mapping[str, SheetEntry]  # in the order of the design
     order: tuple[str, ...]
     below: Mapping[str, frozenset[str]]  # all that a figure rests on, directly or not
 
@@ -78,7 +78,7 @@ def read(design: Design) -> Sheet:
                     path=path, found="no value", expected="expected a value as published, or from and unit without one"
                 )
             )
-        entries[name] = Entry(
+        entries[name] = SheetEntry(
             name=name,
             says=figure.description,
             formula=figure.formula or "",
@@ -138,7 +138,7 @@ class _Reader:
             expected = f"expected names of inputs or figures, {name} is none{hint}"
             self.flaws.append(Flaw(path=path, found=repr(text), expected=expected))
 
-    def order(self, entries: Mapping[str, Entry]) -> tuple[str, ...]:
+    def order(self, entries: Mapping[str, SheetEntry]) -> tuple[str, ...]:
         graph = {name: sorted(entry.rests_on & entries.keys()) for name, entry in entries.items()}
         try:
             return tuple(graphlib.TopologicalSorter(graph).static_order())

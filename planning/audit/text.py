@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from planning.audit import Finding, Verdict
+from planning.audit import AuditVerdict, Finding
 from planning.audit import figures as audit_figures
 from planning.audit.figures import why
 from planning.audit.record import Audited, Audits
@@ -20,7 +20,7 @@ _NAME: Final = 28
 _COLUMN: Final = 20
 _OFF: Final = 12
 _INDENT: Final = "    "
-_MARKS: Final = {Verdict.AGREES: "✓", Verdict.DIFFERS: "✗", Verdict.UNCHECKED: "·"}
+_MARKS: Final = {AuditVerdict.AGREES: "✓", AuditVerdict.DIFFERS: "✗", AuditVerdict.UNCHECKED: "·"}
 
 
 def render(audits: Audits, *, target: Path, show_all: bool, exit_code: int) -> str:
@@ -41,22 +41,25 @@ def render(audits: Audits, *, target: Path, show_all: bool, exit_code: int) -> s
 
 def _design(audited: Audited, *, show_all: bool) -> Iterable[str]:
     yield from textwrap.wrap(f"{audited.scenario.upper()}  {audited.title}", WIDTH)
-    shown = audited.findings if show_all else audited.of(Verdict.DIFFERS)
+    shown = audited.findings if show_all else audited.of(AuditVerdict.DIFFERS)
     if shown:
         yield _faint(f"{'':<{_NAME}}{'stated':>{_COLUMN}}{'recomputed':>{_COLUMN}}{'off by':>{_OFF}}")
     for each in shown:
         yield from _finding(each)
     if not show_all:
-        counts = [(len(audited.of(Verdict.AGREES)), "agree"), (len(audited.of(Verdict.UNCHECKED)), "cannot be checked")]
+        counts = [
+            (len(audited.of(AuditVerdict.AGREES)), "agree"),
+            (len(audited.of(AuditVerdict.UNCHECKED)), "cannot be checked"),
+        ]
         hidden = ", ".join(f"{count} {what}" for count, what in counts if count)
         if hidden:
             yield _faint(f"  … {hidden} (--all)")
 
 
 def _finding(finding: Finding) -> Iterable[str]:
-    mark = _MARKS[finding.verdict] if finding.verdict is not Verdict.DIFFERS or finding.own_slip else "↳"
+    mark = _MARKS[finding.verdict] if finding.verdict is not AuditVerdict.DIFFERS or finding.own_slip else "↳"
     name = f"{mark} {finding.name}"
-    off = audit_figures.off(finding) if finding.verdict is not Verdict.UNCHECKED else ""
+    off = audit_figures.off(finding) if finding.verdict is not AuditVerdict.UNCHECKED else ""
     stated, computed = audit_figures.stated(finding), audit_figures.amount(finding.recomputed, finding)
     cells = f"{stated:>{_COLUMN}}  {computed:>{_COLUMN - 2}}"
     line = f"{name:<{_NAME}}{cells}{off:>{_OFF}}"

@@ -32,7 +32,7 @@ class Aged:
     undated: tuple[str, ...]  # taken to be as old as the oldest price of the book
 
 
-def of(bill: Bill, book: PriceBook, today: date) -> Aged:
+def age_of(bill: Bill, book: PriceBook, today: date) -> Aged:
     """How far the age of a bill's prices may have moved it by ``today``; raises PriceError for one of another book."""
     paid = [(book.price(item.price_id), item.dollars_month) for item in bill.items if item.dollars_month]
     low = sum(dollars / grown(price, book, today) for price, dollars in paid)

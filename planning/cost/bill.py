@@ -46,7 +46,7 @@ ASSUMPTIONS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class BillItem:
     """One line: ``quantity`` of ``unit`` in a month."""
 
     component: str
@@ -62,7 +62,7 @@ class Bill:
     """A month's bill. Requests are those sent by clients, users the scenario's people."""
 
     prices: str  # name of the book
-    items: tuple[Item, ...]
+    items: tuple[BillItem, ...]
     requests_month: float
     people: int
     assumptions: tuple[str, ...] = ASSUMPTIONS
@@ -98,7 +98,7 @@ def of_run(run: Run, book: PriceBook) -> Bill:
 def bill(usage: Quantities, book: PriceBook) -> Bill:
     """Price what a system uses; raises PriceError when the book lacks a price or sells it in another unit."""
     items = tuple(
-        Item(
+        BillItem(
             component=component,
             quantity=quantity.amount,
             unit=quantity.unit,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from core.prices import CDN_BYTES_PRICE
-from planning.cost.bill import CDN_REQUESTS_PRICE, EGRESS_PRICE, GET_PRICE, PUT_PRICE, STORAGE_PRICE, Bill, Item
+from planning.cost.bill import CDN_REQUESTS_PRICE, EGRESS_PRICE, GET_PRICE, PUT_PRICE, STORAGE_PRICE, Bill, BillItem
 from planning.cost.growth import GrowsWith
 from planning.cost.prices import HOURS_PER_MONTH, LIST, SECONDS_PER_MONTH, TERMS, PriceBook, Quantity
 
@@ -55,7 +55,7 @@ class Disks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
+class RegionTraffic:
     """What one region moves and keeps, as means over the month."""
 
     geography: str  # of its viewers, as the CDN's prices have it
@@ -77,7 +77,7 @@ class Month:
 
     machines: tuple[Machines, ...]
     disks: tuple[Disks, ...]
-    traffic: tuple[Traffic, ...]
+    traffic: tuple[RegionTraffic, ...]
     people: int
 
 
@@ -88,7 +88,7 @@ def bill(month: Month, book: PriceBook) -> Bill:
     for line, term in (*_machines(month), *used):
         price = book.at_term(line.price_id, term)
         items.append(
-            Item(
+            BillItem(
                 component=line.component,
                 quantity=line.quantity.amount,
                 unit=line.quantity.unit,
@@ -106,7 +106,7 @@ def bill(month: Month, book: PriceBook) -> Bill:
     )
 
 
-class Line(NamedTuple):
+class CostLine(NamedTuple):
     """What is paid for, and what its quantity grows with."""
 
     component: str
@@ -115,44 +115,44 @@ class Line(NamedTuple):
     grows_with: tuple[GrowsWith, ...]
 
 
-def _machines(month: Month) -> Iterator[tuple[Line, str]]:
+def _machines(month: Month) -> Iterator[tuple[CostLine, str]]:
     """Lines with their terms."""
     for each in month.machines:
         quantity = Quantity(amount=each.count * HOURS_PER_MONTH, unit=each.unit)
-        yield Line(each.component, quantity, each.price_id, (GrowsWith.MACHINES,)), each.term
+        yield CostLine(each.component, quantity, each.price_id, (GrowsWith.MACHINES,)), each.term
 
 
-def _disks(month: Month) -> Iterator[Line]:
+def _disks(month: Month) -> Iterator[CostLine]:
     for each in month.disks:
         provisioned = Quantity(amount=each.bytes_provisioned, unit="B-month")
-        yield Line(each.component, provisioned, each.price_id, each.grows_with)
+        yield CostLine(each.component, provisioned, each.price_id, each.grows_with)
         if each.iops:
             operations = Quantity(amount=each.iops, unit="IOPS-month")
-            yield Line(each.component, operations, IOPS_PRICE, each.grows_with)
+            yield CostLine(each.component, operations, IOPS_PRICE, each.grows_with)
 
 
-def _traffic(month: Month) -> Iterator[Line]:
+def _traffic(month: Month) -> Iterator[CostLine]:
     """Tiers are by month and account, and the CDN's by viewer geography, so regions are added up first."""
     rate, images, size, misses = GrowsWith.RATE, GrowsWith.IMAGES, GrowsWith.BYTES, GrowsWith.MISSES
     geographies = dict.fromkeys(each.geography for each in month.traffic)
     for geography in geographies:
         sent = sum(each.image_bytes_per_second for each in month.traffic if each.geography == geography)
-        yield Line("cdn", _bytes(sent), CDN_BYTES_PRICE + geography, (rate, images, size))
+        yield CostLine("cdn", _bytes(sent), CDN_BYTES_PRICE + geography, (rate, images, size))
 
     def total(name: str) -> float:
         return sum(float(getattr(each, name)) for each in month.traffic)
 
-    yield Line("cdn", _requests(total("images_per_second")), CDN_REQUESTS_PRICE, (rate, images))
-    yield Line("cdn", _bytes(total("origin_bytes_per_second")), ORIGIN_PRICE, (rate, images, size, misses))
+    yield CostLine("cdn", _requests(total("images_per_second")), CDN_REQUESTS_PRICE, (rate, images))
+    yield CostLine("cdn", _bytes(total("origin_bytes_per_second")), ORIGIN_PRICE, (rate, images, size, misses))
     stored = Quantity(amount=total("stored_bytes"), unit="B-month")
-    yield Line("objects", stored, STORAGE_PRICE, (rate, size))
-    yield Line("objects", _requests(total("puts_per_second")), PUT_PRICE, (rate,))
-    yield Line("objects", _requests(total("gets_per_second")), GET_PRICE, (rate, images, misses))
-    yield Line("egress", _bytes(total("answers_bytes_per_second")), EGRESS_PRICE, (rate, size))
+    yield CostLine("objects", stored, STORAGE_PRICE, (rate, size))
+    yield CostLine("objects", _requests(total("puts_per_second")), PUT_PRICE, (rate,))
+    yield CostLine("objects", _requests(total("gets_per_second")), GET_PRICE, (rate, images, misses))
+    yield CostLine("egress", _bytes(total("answers_bytes_per_second")), EGRESS_PRICE, (rate, size))
     # whoever sends and whoever receives pay, each for all of it
     crossed = 2.0 * total("zones_bytes_per_second") * SECONDS_PER_MONTH
-    yield Line("between zones", Quantity(amount=crossed, unit="B-each-direction"), ZONES_PRICE, (rate,))
-    yield Line("between regions", _bytes(total("regions_bytes_per_second")), REGIONS_PRICE, (rate, size))
+    yield CostLine("between zones", Quantity(amount=crossed, unit="B-each-direction"), ZONES_PRICE, (rate,))
+    yield CostLine("between regions", _bytes(total("regions_bytes_per_second")), REGIONS_PRICE, (rate, size))
 
 
 def _bytes(per_second: float) -> Quantity:

@@ -30,7 +30,7 @@ ANSWER_JSON_BYTES: Final = 1_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
+class BilledSizes:
     """Bytes of one thing each, in the mean."""
 
     image_bytes: float  # as a reader loads it
@@ -51,7 +51,7 @@ class Quantities:
     edge_miss_ratio: float  # of image reads
     shield_miss_ratio: float  # of what the edge missed
     redis_memory_bytes: float  # capacity of all nodes
-    sizes: Sizes
+    sizes: BilledSizes
     people: int
 
 
@@ -75,7 +75,7 @@ def of_run(run: Run) -> Quantities:
     )
 
 
-def sizes_of(scenario: Scenario, facts: Mapping[str, Any]) -> Sizes:
+def sizes_of(scenario: Scenario, facts: Mapping[str, Any]) -> BilledSizes:
     """Sizes as ``facts`` has them under these names with ``_mean``, such as ``image_bytes_mean``, else as assumed."""
     photo = scenario.population.photo
     jpegs = sum(_jpeg_bytes(width, photo) for width in JPEG_WIDTHS)
@@ -88,7 +88,7 @@ def sizes_of(scenario: Scenario, facts: Mapping[str, Any]) -> Sizes:
     }
     known = {name: facts.get(f"{name}_mean") for name in assumed}
     recorded = {name: float(value) for name, value in known.items() if isinstance(value, int | float)}
-    return Sizes(**{**assumed, **recorded}, assumed=tuple(name for name in assumed if name not in recorded))
+    return BilledSizes(**{**assumed, **recorded}, assumed=tuple(name for name in assumed if name not in recorded))
 
 
 def _jpeg_bytes(width: int, photo: PhotoSettings) -> float:

@@ -9,7 +9,7 @@ from planning.studies import words
 from present import charts
 from present import page as pages
 from present.charts.forest import Change, forest
-from present.parts import Figure, Report, Row, Section, Table
+from present.parts import PageFigure, Report, Row, Section, Table
 
 #: Lines of the chart; the table has all.
 _CHANGES_MAX = 24
@@ -49,19 +49,19 @@ def _chart(diff: Diff) -> Section:
             ratio=each.difference.value / each.first,
             low=each.difference.low / each.first,
             high=each.difference.high / each.first,
-            told=each.distinguishable,
+            distinguishable=each.distinguishable,
         )
-        for each in (*diff.told, *noise)
+        for each in (*diff.distinguished, *noise)
         if each.first > 0 and not each.same and math.isfinite(each.difference.low)
     ][:_CHANGES_MAX]
-    told = [f"{each.name} {each.ratio:+.1%}".replace("-", "−") for each in changes if each.told]
+    names = [f"{each.name} {each.ratio:+.1%}".replace("-", "−") for each in changes if each.distinguishable]
     return Section(
         title="What changes",
         sentences=diff.notes,
         figures=(
-            Figure(
+            PageFigure(
                 caption="Relative change of each figure with its 95 % interval; grey ones are not distinguishable.",
-                alt=f"Distinguishable: {', '.join(told) or 'none'}.",
+                alt=f"Distinguishable: {', '.join(names) or 'none'}.",
                 wide=charts.svg(forest(changes, palette=charts.CSS)),
                 narrow=charts.svg(forest(changes, palette=charts.CSS, width=150)),
             ),

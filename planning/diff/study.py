@@ -12,9 +12,9 @@ from planning.simulations.results import Results
 from planning.simulations.runners import Runner
 from planning.simulations.task import Setup, tasks
 from planning.studies import words
-from planning.studies.difference import ALPHA, Difference, compare, narrow_enough
+from planning.studies.difference import ALPHA, FigureDifference, compare, narrow_enough
 from planning.studies.grid import differing
-from present.progress import Report
+from present.progress import ProgressReport
 
 RECORD_FILE: Final = "diff.json"
 PAGE_FILE: Final = "diff.html"
@@ -36,7 +36,7 @@ class Diff:
     second: Scenario
     names: tuple[str, str]
     settings: tuple[tuple[str, str | None, str | None], ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[FigureDifference, ...]
     readings: tuple[tuple[Reading, ...], tuple[Reading, ...]]
     calibration: str
     engine: str
@@ -49,7 +49,7 @@ class Diff:
         return len(self.readings[0])
 
     @property
-    def told(self) -> tuple[Difference, ...]:
+    def distinguished(self) -> tuple[FigureDifference, ...]:
         """The figures by which the two can be told apart: the headline's first, then the surest."""
         order = {figure: place for place, figure in enumerate(self.headline)}
         found = [each for each in self.differences if each.distinguishable]
@@ -73,18 +73,18 @@ class Diff:
         """The answer, with its numbers."""
         if not self.family:
             return f"{self.names[1]} is the same as {self.names[0]}: every figure of every replication is equal."
-        if not self.told:
+        if not self.distinguished:
             return (
                 f"{self.names[1]} is not distinguishable from {self.names[0]} by any of {self.family} figures "
                 f"over {self.replications} replications."
             )
-        shown = self.told[:3]
+        shown = self.distinguished[:3]
         parts = [f"{words.name_of(each.figure)} {words.change(each.figure, each.difference)}" for each in shown]
-        more = len(self.told) - len(shown)
+        more = len(self.distinguished) - len(shown)
         rest = f"; and {more} more figures" if more > 0 else ""
         return f"{self.names[1]} against {self.names[0]}: {', '.join(parts)}{rest}."
 
-    def values(self, each: Difference) -> tuple[str, str]:
+    def values(self, each: FigureDifference) -> tuple[str, str]:
         """A figure of the first and of the second."""
         first, second = (
             words.value(each.figure, amount, patience_seconds=side.traffic.timeout_seconds)
@@ -128,7 +128,7 @@ def make(
     commit: str,
     runner: Runner,
     results: Results,
-    report: Report | None = None,
+    report: ProgressReport | None = None,
 ) -> Diff:
     """Simulate both in pairs: ``replications`` of them or, where ``until`` is given, from `COUNT_MIN` on as many as it
     takes, at most ``replications``, until the headline intervals are at most ± ``until`` of the first's figure."""
@@ -162,7 +162,7 @@ def make(
         count = min(replications, count + _STEP)
 
 
-def word(each: Difference) -> str:
+def word(each: FigureDifference) -> str:
     """The verdict on one figure."""
     if each.same:
         return "equal"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from planning.diff.study import _SHOWN_MAX, PAGE_FILE, Diff
 from planning.studies import words
-from planning.studies.difference import PAIRS_MIN, Difference
+from planning.studies.difference import PAIRS_MIN, FigureDifference
 from present.tables import WIDTH, ends, table
 
 
@@ -21,9 +21,12 @@ def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") 
     headline = dict.fromkeys(diff.headline)
     noise = [each for each in diff.differences if not each.distinguishable and not each.same]
     equal = [each for each in diff.differences if each.same]
-    sure = diff.told if show_all else diff.told[:_SHOWN_MAX]
+    sure = diff.distinguished if show_all else diff.distinguished[:_SHOWN_MAX]
     shown = noise if show_all else [each for each in noise if each.figure in headline]
-    for title, rows, count in (("DIFFERENT", sure, len(diff.told)), ("NOT DISTINGUISHABLE", shown, len(noise))):
+    for title, rows, count in (
+        ("DIFFERENT", sure, len(diff.distinguished)),
+        ("NOT DISTINGUISHABLE", shown, len(noise)),
+    ):
         said += (
             ["", *_figures(diff, title, rows)] if rows else ["", f"{title}  {count} figures (--all)"] if count else []
         )
@@ -41,7 +44,7 @@ def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") 
     return "\n".join(said)
 
 
-def _figures(diff: Diff, title: str, found: Sequence[Difference]) -> list[str]:
+def _figures(diff: Diff, title: str, found: Sequence[FigureDifference]) -> list[str]:
     body = [
         [
             f"  {words.name_of(each.figure)}",

@@ -15,7 +15,7 @@ from core.names import Server
 from core.scenario import Scenario
 from core.scenario.model import System
 from core.scenario.placement import Host, Placement
-from planning.fleet.seen import Seen
+from planning.fleet.seen import SimulatedCell
 from planning.fleet.whole import QUANTILES
 from sim.results.paired import Difference, paired_difference
 
@@ -87,7 +87,7 @@ def _host(host: Host, groups: set[str]) -> Host:
     return replace(host, cores=2 * host.cores)
 
 
-def moved(usual: Sequence[Seen], larger: Sequence[Seen]) -> tuple[Moved, ...]:
+def moved(usual: Sequence[SimulatedCell], larger: Sequence[SimulatedCell]) -> tuple[Moved, ...]:
     """What moves: latencies of every operation that both carry, and how busy each tier is. Pairs have one seed."""
     found = []
     names = sorted(set(usual[0].services) & set(larger[0].services))

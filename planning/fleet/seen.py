@@ -22,7 +22,7 @@ from sim.simulate import Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class SimulatedCell:
     """One cell. ``busy_ratio`` is the share of each tier's capacity that is used, in the mean over the judged time."""
 
     seed: int
@@ -37,9 +37,9 @@ class Seen:
     verdicts: tuple[judge.Verdict, ...]  # of this cell by itself, in the order of the scenario
 
 
-def seen(scenario: Scenario, result: Result) -> Seen:
+def seen(scenario: Scenario, result: Result) -> SimulatedCell:
     """What a run of ``scenario``, which is one cell, shows."""
-    return Seen(
+    return SimulatedCell(
         seed=scenario.seed,
         engine=result.engine,
         services=result.outcomes.services(),

@@ -12,13 +12,13 @@ from core.profile import Profile, scaled
 from core.scenario import Scenario
 from planning.fleet.cell import Cell, cell_of
 from planning.fleet.doubled import Moved, doubled, moved
-from planning.fleet.seen import Seen
+from planning.fleet.seen import SimulatedCell
 from planning.fleet.whole import Fleet, verdicts, whole
 from planning.fleet.work import CellSetup, work
 from planning.simulations import engines
 from planning.simulations.runners import Here, Workers, cores
-from planning.simulations.task import Setup, Task, setup, tasks
-from present.progress import Report
+from planning.simulations.task import Setup, SimulationTask, setup, tasks
+from present.progress import ProgressReport
 from records.profiles import Chosen
 from sim.model.prepared import ScaleError
 from sim.results.replications import StoppingRule, Verdict
@@ -29,16 +29,16 @@ UNTIL: Final = 0.02
 COUNT_MAX: Final = 100
 
 
-class Runner(Protocol):
+class CellRunner(Protocol):
     """Simulates cells."""
 
-    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[tuple[Task, Seen]]:
+    def run(self, tasks: Sequence[SimulationTask], shared: Setup) -> Iterator[tuple[SimulationTask, SimulatedCell]]:
         """Each in the order in which they are done."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class SimulatedFleet:
     """A fleet, and why no more cells of it were simulated. ``until`` is None where a number of them was asked for."""
 
     fleet: Fleet
@@ -64,8 +64,8 @@ def simulate(
     until: float | None,
     check_cells: bool,
     workers: int | None,
-    report: Report,
-) -> Found:
+    report: ProgressReport,
+) -> SimulatedFleet:
     """Simulate a fleet on a pool, or replications of one system, and write the first cell into ``folder``; of a fleet
     until every p99 is ± `UNTIL` where nothing else is asked for. Raises UserError."""
     if until is None and replications is None:
@@ -105,22 +105,22 @@ def make(
     cell: Cell,
     shared: Setup,
     *,
-    runner: Runner,
+    runner: CellRunner,
     at_once: int,
     replications: int | None,
     until: float | None,
-    report: Report,
-) -> Found:
+    report: ProgressReport,
+) -> SimulatedFleet:
     """Simulate ``replications`` cells; or, with ``until``, as many as it takes, at most ``replications``."""
     rule = _rule(replications, until)
-    seen: list[Seen] = []
+    seen: list[SimulatedCell] = []
     wanted = replications or rule.count_min if until is None else rule.count_min
     while True:
         seen += run(cell.scenario, range(len(seen), wanted), shared, runner=runner, report=report, of=wanted)
         fleet = whole(scenario, cell.count, seen)
         found = verdicts(fleet, rule)
         if until is None or Verdict.MORE not in found.values():
-            return Found(fleet=fleet, until=until, verdicts=found if until is not None else {})
+            return SimulatedFleet(fleet=fleet, until=until, verdicts=found if until is not None else {})
         wanted = _more(fleet, found, rule, at_once)
 
 
@@ -146,11 +146,18 @@ def _more(fleet: Fleet, found: Mapping[str, Verdict | None], rule: StoppingRule,
 
 
 def run(
-    scenario: Scenario, replications: range, shared: Setup, *, runner: Runner, report: Report, of: int, what: str = ""
-) -> list[Seen]:
+    scenario: Scenario,
+    replications: range,
+    shared: Setup,
+    *,
+    runner: CellRunner,
+    report: ProgressReport,
+    of: int,
+    what: str = "",
+) -> list[SimulatedCell]:
     """Simulate some cells, in their order."""
     wanted = tasks(scenario, scenario.name, replications, shared)
-    found: dict[str, Seen] = {}
+    found: dict[str, SimulatedCell] = {}
     for done, (task, seen) in enumerate(runner.run(wanted, shared), start=1):
         found[task.key] = seen
         report(replications.start + done, of, f"{what or 'cells'} {replications.start + done} of {of}")
@@ -158,15 +165,21 @@ def run(
 
 
 def check(
-    scenario: Scenario, found: Found, profile: Profile, engine: EngineName, *, runner: Runner, report: Report
-) -> Found:
+    scenario: Scenario,
+    found: SimulatedFleet,
+    profile: Profile,
+    engine: EngineName,
+    *,
+    runner: CellRunner,
+    report: ProgressReport,
+) -> SimulatedFleet:
     """The same with cells twice as large, under the seeds of those that were simulated; raises UserError."""
     _splits(scenario)
     fleet = found.fleet
     larger = _cell(doubled(scenario), profile, size=2)
     count, shared = len(fleet.seen), setup(larger.profile, engine, scenario=larger.scenario)
     seen = run(larger.scenario, range(count), shared, runner=runner, report=report, of=count, what="larger cells")
-    return Found(
+    return SimulatedFleet(
         fleet=fleet,
         until=found.until,
         verdicts=found.verdicts,

@@ -12,7 +12,7 @@ from core import judge
 from core.scenario import Scenario
 from core.stats import Estimate
 from planning.fleet.doubled import Moved
-from planning.fleet.simulate import Found
+from planning.fleet.simulate import SimulatedFleet
 from planning.fleet.whole import QUANTILES, WATCHED, Fleet, OperationFigures, over, share, watched
 from planning.plan.words import money
 from present import figures
@@ -28,7 +28,7 @@ _SPLIT: Final = ("p50", "p99", "busy")
 _RATES: Final = ((1e6, " M"), (1e3, " k"))
 
 
-def render(found: Found, *, commit: str, took_seconds: float, folder: Path) -> str:
+def render(found: SimulatedFleet, *, commit: str, took_seconds: float, folder: Path) -> str:
     """The result for the terminal."""
     fleet = found.fleet
     right = f"seed {fleet.scenario.seed}   {commit}   {figures.took(took_seconds)}"
@@ -56,12 +56,12 @@ def _each(fleet: Fleet) -> str:
     return "cell" if fleet.count > 1 else "replication"
 
 
-def _watched(found: Found) -> list[OperationFigures]:
+def _watched(found: SimulatedFleet) -> list[OperationFigures]:
     """Operations whose p99 decides, or would decide, whether there are enough cells."""
     return [each for each in found.fleet.operations if watched(found.fleet, each)]
 
 
-def sentence(found: Found) -> str:
+def sentence(found: SimulatedFleet) -> str:
     """What was found, and how surely."""
     fleet = found.fleet
     count = len(fleet.seen)
@@ -81,24 +81,24 @@ def sentence(found: Found) -> str:
     return f"{mark} {begin}; {widest}, {asked}"
 
 
-def notes(found: Found) -> tuple[str, ...]:
+def notes(found: SimulatedFleet) -> tuple[str, ...]:
     """What a reader has to know of the figures."""
     fleet = found.fleet
-    told = [f"± is half of the 95 % interval, over {_each(fleet)}s"]
+    notes = [f"± is half of the 95 % interval, over {_each(fleet)}s"]
     few = [each for each in fleet.operations if each not in _watched(found)]
     if few and found.until is not None:
         names = ", ".join(f"{each.name} ({each.least_count:,})" for each in few)
-        told.append(f"not waited for, because one {_each(fleet)} has too few requests for its p99: {names}")
+        notes.append(f"not waited for, because one {_each(fleet)} has too few requests for its p99: {names}")
     wide = [name for name, verdict in found.verdicts.items() if verdict is Verdict.SPENT]
     if wide:
-        told.append(f"wider than asked for, and no more {_each(fleet)}s were allowed: {', '.join(wide)}")
+        notes.append(f"wider than asked for, and no more {_each(fleet)}s were allowed: {', '.join(wide)}")
     if fleet.unsteady:
-        told.append(f"{fleet.unsteady}; so the figures depend on how long a run is")
+        notes.append(f"{fleet.unsteady}; so the figures depend on how long a run is")
     elif fleet.settled_seconds is None and not _changes(fleet.scenario):
-        told.append("MSER-5 sees no steady state: simulate longer")
+        notes.append("MSER-5 sees no steady state: simulate longer")
     elif fleet.settled_seconds is not None and fleet.settled_seconds > 0:
-        told.append(f"MSER-5 sees a steady state from {fleet.settled_seconds:g} s on only: lengthen the warm-up")
-    return tuple(told)
+        notes.append(f"MSER-5 sees a steady state from {fleet.settled_seconds:g} s on only: lengthen the warm-up")
+    return tuple(notes)
 
 
 def _changes(scenario: Scenario) -> bool:
@@ -166,7 +166,7 @@ def _cost(fleet: Fleet) -> str:
     return f"{value} a month, if it were this load all month (prices {fleet.scenario.prices})"
 
 
-def _split(found: Found) -> str:
+def _split(found: SimulatedFleet) -> str:
     wanted = [each for each in found.moved if each.figure.rpartition(" ")[2] in _SPLIT]
     tier = next(iter(found.fleet.busy_ratio))
     shown = [each for each in wanted if not each.figure.endswith(" busy") or each.figure == f"{tier} busy"]
@@ -195,7 +195,7 @@ def _wrapped(label: str, text: str) -> Iterable[str]:
     )
 
 
-def record(found: Found, *, commit: str, calibration: str, took_seconds: float) -> dict[str, Any]:
+def record(found: SimulatedFleet, *, commit: str, calibration: str, took_seconds: float) -> dict[str, Any]:
     """The whole as JSON."""
     fleet = found.fleet
     return {

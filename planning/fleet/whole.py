@@ -18,7 +18,7 @@ from core.scenario import Scenario
 from core.stats import Estimate
 from planning.cost import bill, prices, quantities
 from planning.cost.quantities import Quantities
-from planning.fleet.seen import Seen
+from planning.fleet.seen import SimulatedCell
 from planning.plan.demand import contents
 from sim.results.outcomes import MOMENTS, Floats
 from sim.results.replications import StoppingRule, Verdict, half_width_ratio, pooled_interval, pseudo_values
@@ -61,7 +61,7 @@ class Fleet:
 
     scenario: Scenario
     count: int
-    seen: tuple[Seen, ...]
+    seen: tuple[SimulatedCell, ...]
     operations: tuple[OperationFigures, ...]
     busy_ratio: Mapping[str, Estimate]  # by tier, the busiest first
     hit_ratio: Mapping[str, Estimate]  # by cache
@@ -75,7 +75,7 @@ class Fleet:
         return next((each.unsteady for each in self.seen if each.unsteady), "")
 
 
-def whole(scenario: Scenario, count: int, seen: Sequence[Seen]) -> Fleet:
+def whole(scenario: Scenario, count: int, seen: Sequence[SimulatedCell]) -> Fleet:
     """Tell a fleet of ``count`` cells of those that were seen."""
     names = sorted({name for each in seen for name in each.services})
     tiers = {tier: over([each.busy_ratio[tier] for each in seen]) for tier in seen[0].busy_ratio}
@@ -112,7 +112,7 @@ def verdicts(fleet: Fleet, rule: StoppingRule) -> dict[str, Verdict | None]:
     }
 
 
-def _operation(name: str, scenario: Scenario, count: int, seen: Sequence[Seen]) -> OperationFigures:
+def _operation(name: str, scenario: Scenario, count: int, seen: Sequence[SimulatedCell]) -> OperationFigures:
     seconds = scenario.traffic.duration_seconds
     services = [each.services[name] for each in seen if name in each.services]
     missing = len(seen) - len(services)  # cells in which nobody asked for it
@@ -150,13 +150,13 @@ def share(ratios: Sequence[float], total: int) -> Estimate:
     return replace(found, high=min(1.0, found.high))
 
 
-def _hits(name: str, seen: Sequence[Seen]) -> Estimate:
+def _hits(name: str, seen: Sequence[SimulatedCell]) -> Estimate:
     pairs = [each.look_ups[name] for each in seen if name in each.look_ups]
     found = over([hits / (hits + misses) for hits, misses in pairs])
     return replace(found, high=min(1.0, found.high))
 
 
-def _dollars(scenario: Scenario, count: int, seen: Sequence[Seen]) -> tuple[Estimate | None, str]:
+def _dollars(scenario: Scenario, count: int, seen: Sequence[SimulatedCell]) -> tuple[Estimate | None, str]:
     try:
         book = prices.read(scenario.prices)
         bills = [bill.bill(fleet_of(each.quantities, scenario, count), book) for each in seen]
@@ -169,14 +169,14 @@ def fleet_of(cell: Quantities, scenario: Scenario, count: int) -> Quantities:
     """What the fleet uses: N times a cell's; bytes as the scenario states them where it does."""
     sizes = cell.sizes
     if scenario.demand is not None:
-        told = contents.sizes_of(scenario, scenario.demand)
-        sizes = quantities.Sizes(
-            image_bytes=told.image_bytes,
-            original_bytes=told.original_bytes,
-            variants_bytes=told.variants_bytes,
-            feed_bytes=told.feed_bytes,
-            answer_bytes=told.answer_bytes,
-            assumed=tuple(f"{name}_bytes" for name in told.assumed),
+        stated = contents.sizes_of(scenario, scenario.demand)
+        sizes = quantities.BilledSizes(
+            image_bytes=stated.image_bytes,
+            original_bytes=stated.original_bytes,
+            variants_bytes=stated.variants_bytes,
+            feed_bytes=stated.feed_bytes,
+            answer_bytes=stated.answer_bytes,
+            assumed=tuple(f"{name}_bytes" for name in stated.assumed),
         )
     nodes = scenario.system.redis.nodes * len(scenario.system.regions)
     return replace(
@@ -190,7 +190,7 @@ def fleet_of(cell: Quantities, scenario: Scenario, count: int) -> Quantities:
     )
 
 
-def _settled_seconds(scenario: Scenario, seen: Sequence[Seen]) -> float | None:
+def _settled_seconds(scenario: Scenario, seen: Sequence[SimulatedCell]) -> float | None:
     """From when on a cell is steady, by MSER-5 over the mean of all cells; None where that cannot be seen: traffic that
     changes, or a run that is too short.
 

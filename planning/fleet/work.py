@@ -9,10 +9,10 @@ from pathlib import Path
 from core import run
 from core.profile import decode
 from core.scenario import explain, parse
-from planning.fleet.seen import Seen, seen
+from planning.fleet.seen import SimulatedCell, seen
 from planning.simulations import one as simulate
 from planning.simulations.replicate import replication_of
-from planning.simulations.task import Setup, Task
+from planning.simulations.task import Setup, SimulationTask
 from records import provenance
 from sim.simulate import simulate as simulate_model
 
@@ -28,7 +28,7 @@ class CellSetup(Setup):
     own_profile: bool
 
 
-def work(task: Task, shared: Setup) -> Seen:
+def work(task: SimulationTask, shared: Setup) -> SimulatedCell:
     """Simulate a cell; raises what the model raises."""
     started, clock = provenance.now(), time.monotonic()
     scenario = replication_of(parse(task.text), 0, seed=task.seed)

@@ -1,8 +1,11 @@
-"""The planner: demand and intent in, counts, latency, availability and a bill out; closed forms, no simulation.
+"""The planner: demand and intent in; counts, latency, availability and a bill out. Closed forms, no simulation.
 
-Read in this order: `workload` (a day's acts → rates), `legs` and `demands` (what an operation costs, from the pages
-that the engines run), `loads` and `stations` and `latency` (who waits where), `targets` (how busy anything may be),
-`tiers`, `rooms` and `size` (how many), `candidates` (of what), `outlook` (knees and headroom), `availability` and
-`spares`, `spending` (into `planning.cost`), `margins` and `terms` (what other asks would cost), `acts`, `worlds` and
-`uncertainty` (how sure), and `plan`, which calls them all. `cells` writes a planned fleet as a scenario.
+`answer` calls everything else, in this order:
+
+- `brief` gathers what is known before anything is sized; `demand/` turns a day's acts into rates and stored bytes.
+- `queueing/` says what an operation costs, from the flows that the engines run, and how long it takes at a given load.
+- `sizing/` decides how many of what: instances, spares, machines, availability, the bill, and what other terms cost.
+- `certainty/` evaluates the plan over draws of its uncertain inputs.
+
+`words` phrases single facts; `text` (terminal), `page` (report) and `record` (JSON) are the forms of one plan.
 """

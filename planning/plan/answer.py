@@ -16,7 +16,7 @@ from planning.cost import age
 from planning.cost.age import Aged
 from planning.cost.bill import Bill
 from planning.cost.prices import PriceBook
-from planning.plan.brief import SPOT, Brief, Kind, brief
+from planning.plan.brief import SPOT, Brief, GroupKind, brief
 from planning.plan.certainty import outlook, uncertainty
 from planning.plan.certainty.outlook import Outlook
 from planning.plan.certainty.uncertainty import Uncertainty
@@ -27,7 +27,7 @@ from planning.plan.sizing.availability import Availability
 from planning.plan.sizing.caches import Caches
 from planning.plan.sizing.candidates import Excuse
 from planning.plan.sizing.margins import Margin
-from planning.plan.sizing.size import Region, Shapes, Spares
+from planning.plan.sizing.size import RegionPlan, Shapes, Spares
 from planning.plan.sizing.spares import reached
 from planning.plan.sizing.spending import Spending
 from planning.plan.sizing.terms import Paid
@@ -40,7 +40,7 @@ class Plan:
     brief: Brief
     shapes: Shapes
     spares: Spares
-    regions: tuple[Region, ...]
+    regions: tuple[RegionPlan, ...]
     excuses: tuple[Excuse, ...]
     spending: Spending
     outlook: Outlook  # of the largest region; the others differ from it by whole numbers
@@ -96,7 +96,7 @@ def make(
     choice = candidates.choose(known)
     spares, regions, expected = reached(known, choice.shapes, choice.regions, 1.0 - known.intent.availability_ratio)
     spent = spending.over_horizon(known, regions)
-    aged = age.of(spent.mean, book, today or book.day)
+    aged = age.age_of(spent.mean, book, today or book.day)
     largest = max(regions, key=lambda each: known.workload.factor(each.name, Moment.LOST))
     return Plan(
         brief=known,
@@ -105,20 +105,22 @@ def make(
         regions=regions,
         excuses=choice.excuses,
         spending=spent,
-        outlook=outlook.of(known, largest),
+        outlook=outlook.outlook_of(known, largest),
         availability=expected,
         caches=Caches.of(known),
-        margins=margins.of(known, choice, spares, spent) if more else (),
+        margins=margins.margins_of(known, choice, spares, spent) if more else (),
         aged=aged,
         paid=terms.compare(known, regions, spares, spent) if more else (),
-        uncertainty=uncertainty.of(known, regions, choice.shapes, spares, spent, error_ratio=ERROR_RATIO, aged=aged)
+        uncertainty=uncertainty.uncertainty_of(
+            known, regions, choice.shapes, spares, spent, error_ratio=ERROR_RATIO, aged=aged
+        )
         if sure
         else None,
         notes=_notes(known, regions, spares, aged),
     )
 
 
-def _notes(known: Brief, regions: tuple[Region, ...], spares: Spares, aged: Aged) -> tuple[str, ...]:
+def _notes(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, aged: Aged) -> tuple[str, ...]:
     """What a reader must know to trust the figures as far as they go, and no further."""
     found = list(known.demands.notes)
     core = known.demands.core
@@ -154,7 +156,7 @@ def _notes(known: Brief, regions: tuple[Region, ...], spares: Spares, aged: Aged
     if known.kept_off_spot:
         found.append(f"{', '.join(known.kept_off_spot)} not on spot: what they keep would be lost")
     for region in regions:
-        processes = {name: tier.instances for name, tier in region.tiers.items() if tier.kind is Kind.SERVICE}
+        processes = {name: tier.instances for name, tier in region.tiers.items() if tier.kind is GroupKind.SERVICE}
         asked = tiers.connections(known, processes=processes)
         room = int(region.tiers[str(Server.POSTGRES)].shape.memory_bytes * 0.5 / tiers.CONNECTION_BYTES)
         if asked > room:
@@ -183,7 +185,7 @@ def _balancing(together: int) -> str:
     )
 
 
-def _dates(known: Brief, regions: tuple[Region, ...], aged: Aged) -> str:
+def _dates(known: Brief, regions: tuple[RegionPlan, ...], aged: Aged) -> str:
     """How machines are paid, and how old the prices are."""
     paid = sorted({tier.shape.term.replace("_", " ") for region in regions for tier in region.tiers.values()})
     undated = f"; without a date, and taken as the oldest: {', '.join(aged.undated)}" if aged.undated else ""

@@ -16,10 +16,10 @@ from core.scenario.demand import Demand
 from core.scenario.intent import DEFAULT, SERVICES, Intent
 from planning.cost.prices import PriceBook
 from planning.plan.demand import contents, workload
-from planning.plan.demand.contents import Contents, Sizes
+from planning.plan.demand.contents import Contents, ContentSizes
 from planning.plan.demand.workload import Workload
 from planning.plan.queueing import demands, latency
-from planning.plan.queueing.demands import Demands, Graph
+from planning.plan.queueing.demands import FollowGraph, WorkloadDemands
 from planning.plan.queueing.distributions import Floats
 from planning.plan.queueing.latency import Wires
 from planning.plan.queueing.paths import AWAY
@@ -30,7 +30,7 @@ class PlanError(ValueError):
     """There is no such plan; the message names the field or what saturates first."""
 
 
-class Kind(StrEnum):
+class GroupKind(StrEnum):
     """How a group of processes is bought."""
 
     SERVICE = "service"  # processes of one core each, on a pool of machines
@@ -67,29 +67,29 @@ class Brief:
     profile: Profile
     book: PriceBook
     workload: Workload
-    demands: Demands
+    demands: WorkloadDemands
     contents: Contents
-    sizes: Sizes
+    sizes: ContentSizes
     wires: Wires
     group_of: Mapping[str, str]
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[str, GroupKind]
     terms: Mapping[str, str]  # how the machines of each group are paid
     miss_ratio: Mapping[str, float]
 
-    def of_kind(self, kind: Kind) -> tuple[str, ...]:
+    def of_kind(self, kind: GroupKind) -> tuple[str, ...]:
         """Groups of one kind, in a fixed order."""
         return tuple(name for name, each in self.kinds.items() if each is kind)
 
     @property
     def service_terms(self) -> tuple[str, ...]:
         """Terms of the services' machines, each of them a pool."""
-        return tuple(dict.fromkeys(self.terms[name] for name in self.of_kind(Kind.SERVICE)))
+        return tuple(dict.fromkeys(self.terms[name] for name in self.of_kind(GroupKind.SERVICE)))
 
     @property
     def kept_off_spot(self) -> tuple[str, ...]:
         """Stores for which spot machines were asked, and which do not get them."""
         asked = self.intent.term_of
-        return tuple(name for name in self.of_kind(Kind.STORE) if asked(name, service=False) == SPOT)
+        return tuple(name for name in self.of_kind(GroupKind.STORE) if asked(name, service=False) == SPOT)
 
 
 def _ones() -> Floats:
@@ -120,27 +120,27 @@ def brief(scenario: Scenario, profile: Profile, book: PriceBook) -> Brief:
             "demand: {daily_users: 300_000, per_day: {feed.read: 3_000_000}}"
         )
     intent = scenario.intent or Intent()
-    work = workload.of(scenario, demand, intent)
+    work = workload.workload_of(scenario, demand, intent)
     names = tuple(name for name, rate in work.per_second.items() if rate > 0.0)
-    graph = Graph(
+    graph = FollowGraph(
         pushes_per_post=work.pushes_per_post,
         celebrities=work.celebrities,
         celebrities_followed=work.celebrities_followed,
     )
     try:
-        costs = demands.of(scenario, profile, names=names, graph=graph)
+        costs = demands.demands_of(scenario, profile, names=names, graph=graph)
     except NoDemandError as error:
         raise PlanError(f"demand.per_day: {error}") from error
     kinds = _kinds(scenario)
     for name in intent.fleet:
-        if kinds.get(name) not in (Kind.SERVICE, Kind.STORE):
-            known = ", ".join(each for each, kind in kinds.items() if kind in (Kind.SERVICE, Kind.STORE))
+        if kinds.get(name) not in (GroupKind.SERVICE, GroupKind.STORE):
+            known = ", ".join(each for each, kind in kinds.items() if kind in (GroupKind.SERVICE, GroupKind.STORE))
             raise PlanError(f"intent.fleet.{name}: expected one of {known}")
     for name in intent.shapes:
-        if name != "services" and kinds.get(name) is not Kind.STORE:
+        if name != "services" and kinds.get(name) is not GroupKind.STORE:
             raise PlanError(f"intent.shapes.{name}: expected services or one of {', '.join(_STORES)}")
     for name in intent.term:
-        if name not in (DEFAULT, SERVICES) and kinds.get(name) not in (Kind.SERVICE, Kind.STORE):
+        if name not in (DEFAULT, SERVICES) and kinds.get(name) not in (GroupKind.SERVICE, GroupKind.STORE):
             raise PlanError(f"intent.term.{name}: expected {DEFAULT}, {SERVICES} or a group that is on machines")
     for name in intent.ranges:
         start = name.partition(".")[2]
@@ -158,7 +158,7 @@ def brief(scenario: Scenario, profile: Profile, book: PriceBook) -> Brief:
         book=book,
         workload=work,
         demands=costs,
-        contents=contents.of(scenario, demand, work),
+        contents=contents.contents_of(scenario, demand, work),
         sizes=contents.sizes_of(scenario, demand),
         wires=latency.planned(profile, round_trip_seconds=intent.round_trip_seconds, away_seconds=work.away_seconds),
         group_of=_groups(scenario),
@@ -168,11 +168,11 @@ def brief(scenario: Scenario, profile: Profile, book: PriceBook) -> Brief:
     )
 
 
-def _term(intent: Intent, group: str, kind: Kind) -> str:
+def _term(intent: Intent, group: str, kind: GroupKind) -> str:
     """What machines of a group are paid by. A store keeps what an interruption would lose, so it is never on spot."""
-    told = intent.term_of(group, service=kind is Kind.SERVICE)
-    if kind is not Kind.STORE or told != SPOT:
-        return told
+    term = intent.term_of(group, service=kind is GroupKind.SERVICE)
+    if kind is not GroupKind.STORE or term != SPOT:
+        return term
     others = intent.term.get(DEFAULT, ON_DEMAND)
     return ON_DEMAND if others == SPOT else others
 
@@ -185,11 +185,11 @@ def _groups(scenario: Scenario) -> dict[str, str]:
     return {**placed, **{str(server): str(server) for server in Server}}
 
 
-def _kinds(scenario: Scenario) -> dict[str, Kind]:
-    found = {str(Server.GATEWAY): Kind.SERVICE}
-    found |= dict.fromkeys(scenario.system.placement.processes, Kind.SERVICE)
-    found[str(Server.CLAMD)] = Kind.SERVICE
-    found |= {str(server): Kind.STORE for server in _STORES}
-    found |= {str(server): Kind.VOLUME for server in _VOLUME}
-    found |= {str(server): Kind.APART for server in _APART}
+def _kinds(scenario: Scenario) -> dict[str, GroupKind]:
+    found = {str(Server.GATEWAY): GroupKind.SERVICE}
+    found |= dict.fromkeys(scenario.system.placement.processes, GroupKind.SERVICE)
+    found[str(Server.CLAMD)] = GroupKind.SERVICE
+    found |= {str(server): GroupKind.STORE for server in _STORES}
+    found |= {str(server): GroupKind.VOLUME for server in _VOLUME}
+    found |= {str(server): GroupKind.APART for server in _APART}
     return found

@@ -1,4 +1,4 @@
-"""How sure a plan is, as sections of its page: over all worlds, and what moves each figure."""
+"""How sure a plan is, as sections of its page: over all draws, and what moves each figure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from planning.plan.certainty.uncertainty import Output
 from planning.plan.chart_data import NARROW, WIDE
 from present import charts
 from present.charts import plans
-from present.parts import Figure, Row, Section, Table
+from present.parts import PageFigure, Row, Section, Table
 
 
 def sections(plan: Plan) -> Iterator[Section]:
@@ -22,7 +22,7 @@ def sections(plan: Plan) -> Iterator[Section]:
     low, high = known.met_model
     rows = (
         Row(cells=("P(limits hold in the worst hour)", words.percent(known.met_ratio, digits=1),
-                   f"±{known.met_error * 100:.1f} % by the number of worlds; {words.percent(low)} to "
+                   f"±{known.met_error * 100:.1f} % by the number of draws; {words.percent(low)} to "
                    f"{words.percent(high)} by the model's own error")),
         *([Row(cells=("P(availability holds)", words.percent(known.available_ratio, digits=1), ""))]
           if known.available_ratio is not None else []),
@@ -35,9 +35,9 @@ def sections(plan: Plan) -> Iterator[Section]:
     yield Section(
         title="How sure",
         sentences=(
-            f"{known.worlds:,} worlds drawn from the intent's ranges. The inputs' uncertainty and the model's error "
+            f"{known.draws:,} draws from the intent's ranges. The inputs' uncertainty and the model's error "
             "are told apart; there is no noise of simulation, for nothing is simulated. The age of prices is in no "
-            "world; it has a bar of its own beside what moves the bill.",
+            "draw; it has a bar of its own beside what moves the bill.",
         ),
         tables=(Table(head=("what", "value", "of it"), rows=rows, texts=frozenset({0, 2})),),
     )
@@ -49,7 +49,7 @@ def _output(output: Output) -> Section:
     name = words.output(output)
     log = output.unit == "seconds"
 
-    def told(value: float) -> str:
+    def amount(value: float) -> str:
         return words.amount(value, output.unit)
 
     scale = 1e3 if log else 1.0
@@ -64,7 +64,7 @@ def _output(output: Output) -> Section:
         )
         return charts.svg(chart)
 
-    quantiles = ", ".join(f"{level * 100:g} %: {told(value)}" for level, value in output.quantiles.items())
+    quantiles = ", ".join(f"{level * 100:g} %: {amount(value)}" for level, value in output.quantiles.items())
     rows = tuple(
         Row(
             cells=(
@@ -80,12 +80,13 @@ def _output(output: Output) -> Section:
     )
     return Section(
         title=f"What moves {'' if log else 'the '}{name}",
-        sentences=(f"Quantiles over the worlds: {quantiles}.",),
+        sentences=(f"Quantiles over the draws: {quantiles}.",),
         tables=(table,) if rows else (),
         figures=(
-            Figure(
+            PageFigure(
                 caption=f"{words.output(output)}: each input at its low and its high end, all others in the middle.",
-                alt=", ".join(f"{bar.name} from {told(bar.low)} to {told(bar.high)}" for bar in output.tornado) + ".",
+                alt=", ".join(f"{bar.name} from {amount(bar.low)} to {amount(bar.high)}" for bar in output.tornado)
+                + ".",
                 wide=drawn(WIDE - 60),
                 narrow=drawn(NARROW - 40),
                 data=tables.text(

@@ -10,14 +10,14 @@ from planning.plan import certainty_page as certainty
 from planning.plan import chart_data as tables
 from planning.plan import words
 from planning.plan.answer import Plan
-from planning.plan.certainty.outlook import Curve
+from planning.plan.certainty.outlook import LoadCurve
 from planning.plan.chart_data import NARROW, WIDE
 from planning.plan.demand.workload import Moment
 from planning.plan.queueing.latency import ERROR_RATIO
 from planning.plan.sizing.availability import MONTH_MINUTES
 from present import charts, figures, markdown, page
 from present.charts import plans
-from present.parts import LISTING_MAX, Figure, Listing, Mark, Report, Row, Section, Table
+from present.parts import LISTING_MAX, Listing, Mark, PageFigure, Report, Row, Section, Table
 
 FORMS: Final = {".html": page.render, ".md": markdown.render}
 
@@ -63,12 +63,12 @@ def content(plan: Plan, scenario_text: str) -> Report:
 def _limits(plan: Plan) -> Section:
     rows = []
     for each in sorted(plan.outlook.percentiles, key=lambda one: -one.burn(Moment.LOST)):
-        told = (words.latency(each.seconds[Moment.NOW]), words.latency(each.seconds[Moment.PEAK]))
+        pair = (words.latency(each.seconds[Moment.NOW]), words.latency(each.seconds[Moment.PEAK]))
         name = f"{'✓' if each.held else '✗'} {words.limit_name(each)}"
         cells = (
             name,
             figures.limit_of(each.limit.seconds, "seconds"),
-            *told,
+            *pair,
             words.with_error(each.seconds[Moment.LOST]),
             words.percent(each.burn(Moment.LOST), digits=1),
         )
@@ -93,7 +93,7 @@ def _mark(held: bool) -> Mark:
     return "" if held else "missed"
 
 
-def _curve(plan: Plan, curve: Curve) -> Figure:
+def _curve(plan: Plan, curve: LoadCurve) -> PageFigure:
     brief, region = plan.brief, plan.outlook.region
     worst = brief.workload.factor(region, Moment.LOST)
     loads = {words.MOMENTS[moment]: brief.workload.factor(region, moment) / worst for moment in Moment}
@@ -119,7 +119,7 @@ def _curve(plan: Plan, curve: Curve) -> Figure:
         )
         return charts.svg(chart)
 
-    return Figure(
+    return PageFigure(
         caption=f"{name} over load in {region}, what works in the worst hour; band: the closed forms' error.{whose}",
         alt=f"{name} over load; the fleet's knee is at {plan.outlook.knee:.2f} times the worst hour's load.{whose}",
         wide=drawn(WIDE, 220),
@@ -245,7 +245,7 @@ def _cost(plan: Plan) -> Section:
     def drawn(width: int) -> str:
         return charts.svg(plans.cost_bars(shown, palette=charts.CSS, width=width))
 
-    figure = Figure(
+    figure = PageFigure(
         caption="Dollars a month by component, logarithmic.",
         alt=", ".join(f"{name} {words.money(dollars)}" for name, dollars in shown) + ".",
         wide=drawn(WIDE - 60),
@@ -285,8 +285,8 @@ def _paid(plan: Plan) -> Section | None:
     rows = []
     for each in plan.paid:
         dollars = figures.MISSING if each.dollars_month is None else words.money(each.dollars_month)
-        told = ("this plan" if each.planned else "", words.owed(each), words.spared(each, plan), each.says)
-        rows.append(Row(cells=(words.term(each.term), dollars, "; ".join(part for part in told if part))))
+        remarks = ("this plan" if each.planned else "", words.owed(each), words.spared(each, plan), each.says)
+        rows.append(Row(cells=(words.term(each.term), dollars, "; ".join(part for part in remarks if part))))
     return Section(
         title="Paid otherwise",
         sentences=("The whole planned anew at one term for all machines; stores are never on spot.",),

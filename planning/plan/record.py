@@ -11,7 +11,7 @@ from planning.plan import words
 from planning.plan.answer import Plan
 from planning.plan.certainty.outlook import Outlook
 from planning.plan.demand.workload import Moment
-from planning.plan.sizing.size import Region
+from planning.plan.sizing.size import RegionPlan
 
 
 def record(plan: Plan) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def record(plan: Plan) -> dict[str, Any]:
     return plain
 
 
-def _region(plan: Plan, region: Region) -> dict[str, Any]:
+def _region(plan: Plan, region: RegionPlan) -> dict[str, Any]:
     edge, shield = plan.caches.edge[region.name], plan.caches.shield[region.name]
     return {
         "region": region.name,

@@ -13,7 +13,7 @@ from planning.plan.answer import Plan
 from planning.plan.certainty.uncertainty import Output, Uncertainty
 from planning.plan.demand.workload import Moment
 from planning.plan.sizing.availability import MONTH_MINUTES
-from planning.plan.sizing.size import Region
+from planning.plan.sizing.size import RegionPlan
 from present import figures
 
 WIDTH: Final = 80
@@ -52,10 +52,10 @@ def _head(plan: Plan, took_seconds: float | None) -> str:
     right = f"prices {plan.bill.prices}   {words.terms(plan)}{took}"
     room = WIDTH - len(left) - len(right)
     line = f"{left}{' ' * room}{right}" if room >= 2 else f"{left}\n{right.rjust(WIDTH)}"
-    told = words.sentence(plan)
+    sentence = words.sentence(plan)
     sure = words.certainty(plan)
     text = textwrap.fill(
-        f"{told}{f'. {sure}' if sure else ''}", WIDTH - 2, subsequent_indent="  ", break_on_hyphens=False
+        f"{sentence}{f'. {sure}' if sure else ''}", WIDTH - 2, subsequent_indent="  ", break_on_hyphens=False
     )
     good = plan.held
     styled = f"{_MARKS[good]} {text}"
@@ -165,11 +165,12 @@ def _paid(plan: Plan) -> Iterator[str]:
         if each.dollars_month is None:
             yield from _wrapped("  ", f"{name}: no such bill; {each.says}", hang=4)
             continue
-        told = ["this plan"] if each.planned else []
-        told += [part for part in (words.owed(each), words.spared(each, plan)) if part]
+        remarks = ["this plan"] if each.planned else []
+        remarks += [part for part in (words.owed(each), words.spared(each, plan)) if part]
         line = f"  {name:<28}{words.money(each.dollars_month):>12}"
         yield from _fitted(
-            f"{line}   {'; '.join(told)}".rstrip(), "\n".join([line, *_wrapped("      ", "; ".join(told), hang=6)])
+            f"{line}   {'; '.join(remarks)}".rstrip(),
+            "\n".join([line, *_wrapped("      ", "; ".join(remarks), hang=6)]),
         )
 
 
@@ -193,7 +194,7 @@ def _sure(plan: Plan) -> Iterator[str]:
         return
     low, high = known.met_model
     yield ""
-    yield f"HOW SURE, over {known.worlds:,} worlds of the intent's ranges; 5, 50 and 95 %"
+    yield f"HOW SURE, over {known.draws:,} draws of the intent's ranges; 5, 50 and 95 %"
     error = f"{words.percent(low)} – {words.percent(high)} by its own error"
     yield f"  {'P(limits hold)':<28}{words.percent(known.met_ratio):>12}   {error}"
     if known.available_ratio is not None:
@@ -251,7 +252,7 @@ def _facts(plan: Plan, *, show_all: bool) -> Iterable[str]:
         yield from _wrapped("NOTE" if not place else "", note)
 
 
-def _largest(plan: Plan) -> Region:
+def _largest(plan: Plan) -> RegionPlan:
     return next(region for region in plan.regions if region.name == plan.outlook.region)
 
 

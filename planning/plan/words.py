@@ -10,7 +10,7 @@ from core.scenario.intent import DEFAULT
 from planning.plan.answer import Plan
 from planning.plan.brief import ON_DEMAND, SPOT
 from planning.plan.certainty.draws import LATEST_SECONDS
-from planning.plan.certainty.outlook import Curve, Percentile, TierOutlook
+from planning.plan.certainty.outlook import LoadCurve, Percentile, TierOutlook
 from planning.plan.certainty.uncertainty import Output
 from planning.plan.demand.workload import Moment
 from planning.plan.queueing.latency import ERROR_RATIO
@@ -88,7 +88,7 @@ def output(known: Output) -> str:
 
 
 def late(seconds: float) -> str:
-    """A latency of some world, where what is later than any client waits has no end."""
+    """A latency of some draw, where what is later than any client waits has no end."""
     return "no end" if seconds >= LATEST_SECONDS * 0.9995 else latency(seconds)
 
 
@@ -113,7 +113,7 @@ def with_error(seconds: float) -> str:
     return f"{value} [{low}–{high}] {unit}"
 
 
-def limit_name(each: Percentile | Curve) -> str:
+def limit_name(each: Percentile | LoadCurve) -> str:
     """``feed.read p95``."""
     return f"{each.limit.name} p{each.limit.level * 100:g}"
 
@@ -141,19 +141,19 @@ def counted(plan: Plan) -> str:
 
 def sentence(plan: Plan) -> str:
     """The plan in one sentence: how many, how fast, how dear, what gives way first, what the money goes into."""
-    told = [f"{plan.machines:,} machines"]
+    parts = [f"{plan.machines:,} machines"]
     feed = counted(plan)
-    told[0] += f", {plan.count(feed):,} {feed} process{'' if plan.count(feed) == 1 else 'es'}"
+    parts[0] += f", {plan.count(feed):,} {feed} process{'' if plan.count(feed) == 1 else 'es'}"
     tightest = max(plan.outlook.percentiles, key=lambda each: each.burn(Moment.LOST), default=None)
     if tightest is not None:
         seconds = tightest.seconds[Moment.LOST]
-        told.append(
+        parts.append(
             f"{limit_name(tightest)} {with_error(seconds)} "
             f"{'of' if tightest.held else 'against'} {figures.limit_of(tightest.limit.seconds, 'seconds')}"
         )
-    told.append(f"{money(plan.bill.total_dollars_month)} a month")
+    parts.append(f"{money(plan.bill.total_dollars_month)} a month")
     missing = f"; {nothing_left(plan)}" if plan.nothing_left else ""
-    return f"{', '.join(told)}{missing}; {bottleneck(plan)}; {dearest(plan)}"
+    return f"{', '.join(parts)}{missing}; {bottleneck(plan)}; {dearest(plan)}"
 
 
 def bottleneck(plan: Plan) -> str:
@@ -170,8 +170,8 @@ def bottleneck(plan: Plan) -> str:
 def nothing_left(plan: Plan) -> str:
     """Why nobody is served with the spares down, where so few are given; empty where something is left."""
     given, spare = plan.brief.intent.fleet, plan.brief.intent.spare
-    told = " and ".join(f"{name} (intent.fleet.{name}: {given[name]})" for name in plan.nothing_left)
-    return f"with {spare} down nothing is left to serve of {told}" if told else ""
+    groups = " and ".join(f"{name} (intent.fleet.{name}: {given[name]})" for name in plan.nothing_left)
+    return f"with {spare} down nothing is left to serve of {groups}" if groups else ""
 
 
 def full_at_knee(plan: Plan) -> TierOutlook | None:
@@ -187,7 +187,7 @@ def whose_knee(plan: Plan) -> tuple[str, str]:
     if full is not None:
         return full.name, f"which has no {full.binds} left"
 
-    def spent(curve: Curve) -> float:
+    def spent(curve: LoadCurve) -> float:
         at = sum(load <= plan.outlook.knee for load in curve.load)
         return curve.seconds[min(at, len(curve.seconds) - 1)] / curve.limit.seconds
 
@@ -197,12 +197,12 @@ def whose_knee(plan: Plan) -> tuple[str, str]:
 
 def knee(plan: Plan) -> str:
     """What the whole fleet takes, and what ends it where that is no limit."""
-    told = f"The whole fleet of {plan.outlook.region} takes {plan.outlook.knee:.2f} × the worst hour's load"
+    limit = f"The whole fleet of {plan.outlook.region} takes {plan.outlook.knee:.2f} × the worst hour's load"
     full = full_at_knee(plan)
-    return f"{told}, where {full.name} has no {full.binds} left" if full is not None else told
+    return f"{limit}, where {full.name} has no {full.binds} left" if full is not None else limit
 
 
-#: What a fleet is in some worlds although limits hold there.
+#: What a fleet is in some draws although limits hold there.
 SHORT: Final = "a limit is missed, a tier is busier than intent.busy, or its memory, disk or places are full"
 
 
@@ -220,8 +220,8 @@ def term(name: str) -> str:
 
 def terms(plan: Plan) -> str:
     """How machines are paid: as the intent has it."""
-    told = plan.brief.intent.term or {DEFAULT: ON_DEMAND}
-    return ", ".join(term(each if group == DEFAULT else f"{group} {each}") for group, each in told.items())
+    terms = plan.brief.intent.term or {DEFAULT: ON_DEMAND}
+    return ", ".join(term(each if group == DEFAULT else f"{group} {each}") for group, each in terms.items())
 
 
 def by_age(plan: Plan) -> str:
@@ -256,16 +256,16 @@ def certainty(plan: Plan) -> str:
 def machines(plan: Plan) -> str:
     """What everything runs on, and what stores are cut into."""
     largest = next(region for region in plan.regions if region.name == plan.outlook.region)
-    told = []
+    parts = []
     for place, pool in enumerate(largest.pools):
         count = sum(region.pools[place].machines for region in plan.regions)
         who = f"{', '.join(pool.groups)} ({term(pool.term)})" if len(largest.pools) > 1 else "services"
-        told.append(f"{who} on {count:,} {pool.shape.price_id}")
+        parts.append(f"{who} on {count:,} {pool.shape.price_id}")
     for name, shape in plan.shapes.stores.items():
         count = sum(region.tiers[name].machines for region in plan.regions)
-        told.append(f"{name} on {count:,} {shape.price_id}{_parts(plan, name)}")
-    told.append(f"{largest.partitions:,} partitions a topic")
-    return "; ".join(told)
+        parts.append(f"{name} on {count:,} {shape.price_id}{_parts(plan, name)}")
+    parts.append(f"{largest.partitions:,} partitions a topic")
+    return "; ".join(parts)
 
 
 def _parts(plan: Plan, name: str) -> str:

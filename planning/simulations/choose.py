@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planning.simulations.cluster import Cluster
-from planning.simulations.runners import Inline, Pool, Runner, cores
+from planning.simulations.runners import Inline, Runner, StudyPool, cores
 
 
 def choose(scheduler: str | None, workers: int | None) -> Runner:
@@ -11,4 +11,4 @@ def choose(scheduler: str | None, workers: int | None) -> Runner:
     if scheduler is not None:
         return Cluster(scheduler)
     count = workers or cores()
-    return Inline() if count == 1 else Pool(count)
+    return Inline() if count == 1 else StudyPool(count)

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 from core.errors import UserError
 from planning.simulations.runners import Done, cannot, died
-from planning.simulations.task import Setup, Task, code, work
+from planning.simulations.task import Setup, SimulationTask, code, work
 
 _CONNECT_SECONDS: Final = 10.0
 #: Without a result for so long it is asked whether there are workers at all …
@@ -50,10 +50,10 @@ class Cluster:
             self._client.close(timeout=self._connect_seconds)
             self._client = None
 
-    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[Done]:
+    def run(self, tasks: Sequence[SimulationTask], shared: Setup) -> Iterator[Done]:
         """See `planning.simulations.runners.Runner`."""
         waiting = deque(tasks)
-        running: dict[Any, Task] = {}
+        running: dict[Any, SimulationTask] = {}
         sent: Any = self._client.scatter(shared, broadcast=True) if tasks else None
         alone_seconds = 0.0
         try:
@@ -81,7 +81,7 @@ class Cluster:
             return list(wait(futures, timeout=_ASK_SECONDS, return_when="FIRST_COMPLETED").done)
         return []
 
-    def _result(self, future: Any, task: Task) -> Any:
+    def _result(self, future: Any, task: SimulationTask) -> Any:
         from distributed import KilledWorker
 
         try:

@@ -8,12 +8,17 @@ from planning.simulations import engines
 from planning.simulations.readings import Reading
 from planning.simulations.results import Results
 from planning.simulations.runners import Runner
-from planning.simulations.task import Setup, Task
-from present.progress import Report
+from planning.simulations.task import Setup, SimulationTask
+from present.progress import ProgressReport
 
 
 def complete(
-    tasks: Sequence[Task], shared: Setup, *, runner: Runner, results: Results, report: Report | None = None
+    tasks: Sequence[SimulationTask],
+    shared: Setup,
+    *,
+    runner: Runner,
+    results: Results,
+    report: ProgressReport | None = None,
 ) -> tuple[Reading, ...]:
     """The reading of every task, in their order; those that ``results`` knows are not simulated again."""
     missing = [task for task in {task.key: task for task in tasks}.values() if results.get(task.key) is None]

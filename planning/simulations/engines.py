@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from present.progress import Report
+from present.progress import ProgressReport
 from sim import compiled
 
 if TYPE_CHECKING:
     from sim.simulate import EngineName
 
 
-def ready(engine: EngineName, report: Report) -> None:
+def ready(engine: EngineName, report: ProgressReport) -> None:
     """Compile in this process what several will need; nothing is to do where that was done before, or for SimPy."""
     if engine != "simpy" and not compiled.is_kept():
         report(0.0, 1.0, "compile the engine, once")

@@ -13,7 +13,7 @@ from core.profile import Profile, scaled
 from core.run import RunRecord, Validity, Written
 from core.scenario import Scenario
 from planning.simulations import counts, engines
-from present.progress import Report
+from present.progress import ProgressReport
 from records import provenance, run
 from sim.model.cpu import NoDemandError
 from sim.model.faults import FaultError
@@ -34,7 +34,7 @@ def simulate(
     speed: float = 1.0,
     engine: EngineName = "auto",
     own_profile: bool = True,
-    report: Report | None = None,
+    report: ProgressReport | None = None,
 ) -> RunRecord:
     """Simulate and write a run into ``folder``; ``speed`` multiplies every CPU demand (this machine over calibrated).
     ``own_profile`` is whether the profile was measured on this machine, and is kept in the record.

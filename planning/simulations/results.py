@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from core.errors import UserError
 from planning.simulations.readings import Reading
-from planning.simulations.task import Task
+from planning.simulations.task import SimulationTask
 
 RESULTS_FILE: Final = "results.jsonl"
 #: Records by the kind of study that writes them.
@@ -64,7 +64,7 @@ class Results:
         """What is known of a simulation."""
         return self._known.get(key)
 
-    def add(self, task: Task, reading: Reading) -> None:
+    def add(self, task: SimulationTask, reading: Reading) -> None:
         """Keep a result."""
         record = {
             "key": task.key,

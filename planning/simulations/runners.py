@@ -25,7 +25,7 @@ import psutil
 
 from core.errors import UserError
 from planning.simulations.readings import Reading
-from planning.simulations.task import Setup, Task, work
+from planning.simulations.task import Setup, SimulationTask, work
 from stack.launch import die_with_parent
 
 #: Without a result for so long it is asked whether the workers still work …
@@ -35,16 +35,16 @@ _FROZEN_SECONDS: Final = 120.0
 #: What to do when a worker of a study is gone.
 _CONTINUE: Final = "; what is done is kept, and the same command goes on"
 
-Done = tuple[Task, Reading]
+Done = tuple[SimulationTask, Reading]
 R = TypeVar("R")
 #: What a worker does with a task; found by its name there, so a function of a module.
-Work = Callable[[Task, Setup], R]
+Work = Callable[[SimulationTask, Setup], R]
 
 
 class Runner(Protocol):
     """Runs tasks."""
 
-    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[Done]:
+    def run(self, tasks: Sequence[SimulationTask], shared: Setup) -> Iterator[Done]:
         """Give each task's reading, in the order in which they are finished; raises UserError that names the task
         whose worker died or froze, or whose scenario cannot be simulated."""
         ...
@@ -62,7 +62,7 @@ class Here(Generic[R]):
     def __init__(self, work: Work[R]):
         self._work = work
 
-    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[tuple[Task, R]]:
+    def run(self, tasks: Sequence[SimulationTask], shared: Setup) -> Iterator[tuple[SimulationTask, R]]:
         """See `Runner`."""
         for task in tasks:
             try:
@@ -92,10 +92,10 @@ class Workers(Generic[R]):
     def __init__(self, workers: int, work: Work[R], *, advice: str = ""):
         self._lanes, self._advice = [_Lane(work) for _ in range(workers)], advice
 
-    def run(self, tasks: Sequence[Task], shared: Setup) -> Iterator[tuple[Task, R]]:
+    def run(self, tasks: Sequence[SimulationTask], shared: Setup) -> Iterator[tuple[SimulationTask, R]]:
         """See `Runner`. Call from one thread only: the workers end with it."""
         waiting, free = deque(tasks), list(self._lanes)
-        running: dict[Future[R], tuple[_Lane[R], Task]] = {}
+        running: dict[Future[R], tuple[_Lane[R], SimulationTask]] = {}
         while waiting or running:
             while waiting and free:
                 lane, task = free.pop(), waiting.popleft()
@@ -128,7 +128,7 @@ class Workers(Generic[R]):
             lane.stop()
 
 
-class Pool(Workers[Reading]):
+class StudyPool(Workers[Reading]):
     """A study on processes of this machine."""
 
     def __init__(self, workers: int):
@@ -161,7 +161,7 @@ class _Lane(Generic[R]):
         self.looked_seconds, self.spent_seconds = now, spent
         return self.idle_seconds >= _FROZEN_SECONDS
 
-    def submit(self, task: Task, shared: Setup) -> Future[R]:
+    def submit(self, task: SimulationTask, shared: Setup) -> Future[R]:
         """Have it work on ``task``."""
         self.spent_seconds, self.idle_seconds = -1.0, 0.0
         if self.executor is not None:
@@ -207,16 +207,16 @@ def _begin(parent: int) -> None:
     die_with_parent(parent)
 
 
-def died(task: Task, advice: str = _CONTINUE) -> UserError:
+def died(task: SimulationTask, advice: str = _CONTINUE) -> UserError:
     """A worker is gone, with the task it was at."""
     return _gone(task, "died (killed, or out of memory)", advice)
 
 
-def _gone(task: Task, how: str, advice: str) -> UserError:
+def _gone(task: SimulationTask, how: str, advice: str) -> UserError:
     return UserError(f"{task.name}: the worker that simulated it {how}{advice}", exit_code=3)
 
 
-def cannot(task: Task, error: BaseException) -> UserError:
+def cannot(task: SimulationTask, error: BaseException) -> UserError:
     """A scenario that parses and cannot be simulated."""
     return UserError(f"{task.name}: {error}")
 

@@ -37,7 +37,7 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class SimulationTask:
     """One simulation."""
 
     key: str
@@ -61,7 +61,7 @@ def setup(profile: Profile, engine: EngineName = "auto", *, scenario: Scenario |
 
 def tasks(
     scenario: Scenario, name: str, replications: range, shared: Setup, *, seed: int | None = None
-) -> tuple[Task, ...]:
+) -> tuple[SimulationTask, ...]:
     """The replications of one setting; ``seed`` instead of the scenario's own where two are paired."""
     text = explain(scenario)
     base = scenario.seed if seed is None else seed
@@ -69,11 +69,11 @@ def tasks(
     for replication in replications:
         drawn = seed_of(base, replication)
         key = _digest(text.encode(), str(drawn).encode(), shared.digest.encode())
-        found.append(Task(key=key, name=f"{name} (replication {replication})", text=text, seed=drawn))
+        found.append(SimulationTask(key=key, name=f"{name} (replication {replication})", text=text, seed=drawn))
     return tuple(found)
 
 
-def work(task: Task, shared: Setup) -> Reading:
+def work(task: SimulationTask, shared: Setup) -> Reading:
     """Simulate and read; raises what the model raises."""
     scenario = replication_of(_scenario(task.text), 0, seed=task.seed)
     return read(scenario, simulate(scenario, _profile(shared.profile), engine=shared.engine))

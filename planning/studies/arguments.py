@@ -10,7 +10,7 @@ from core.errors import UserError
 from core.operations import OPERATIONS
 from core.scenario import Scenario, units
 from planning.studies import grid
-from planning.studies.grid import Axis, GridError, Point, Settings
+from planning.studies.grid import Axis, GridError, GridPoint, Settings
 
 T = TypeVar("T")
 
@@ -20,12 +20,12 @@ def axes_of(texts: Sequence[str]) -> tuple[Axis, ...]:
     return _read(lambda: tuple(map(grid.axis, texts)))
 
 
-def points_of(text: str, axes: Sequence[Axis]) -> tuple[Point, ...]:
+def points_of(text: str, axes: Sequence[Axis]) -> tuple[GridPoint, ...]:
     """The places of the grid; raises UserError that names the wrong field or value."""
     return _read(lambda: grid.points(text, axes))
 
 
-def point_of(text: str, settings: Settings, base: Scenario) -> Point:
+def point_of(text: str, settings: Settings, base: Scenario) -> GridPoint:
     """The scenario with these settings; raises UserError."""
     return _read(lambda: grid.point(text, settings, base=base))
 

@@ -27,7 +27,7 @@ ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class FigureDifference:
     """One figure of two settings; ``difference`` is second − first with its own 95 % interval, and ``saved_ratio`` how
     many times as many independent replications it would have taken (NaN where there is no spread)."""
 
@@ -58,7 +58,7 @@ class Difference:
 
 def compare(
     first: Sequence[Mapping[str, float]], second: Sequence[Mapping[str, float]], *, figures: Iterable[str] | None = None
-) -> tuple[Difference, ...]:
+) -> tuple[FigureDifference, ...]:
     """Compare the figures of two settings, replication by replication; the r-th of both has one seed.
 
     A figure that fewer than `PAIRS_MIN` pairs have is left out. One that is equal in every pair but for rounding (see
@@ -75,18 +75,18 @@ def compare(
     return _held_together(found)
 
 
-def narrow_enough(differences: Iterable[Difference], relative: float) -> bool:
+def narrow_enough(differences: Iterable[FigureDifference], relative: float) -> bool:
     """Whether the interval of each is at most ± ``relative`` of the first setting's figure wide."""
     return all((each.difference.high - each.difference.low) / 2 <= relative * abs(each.first) for each in differences)
 
 
-def _paired(name: str, pairs: Sequence[tuple[float, float]]) -> Difference:
+def _paired(name: str, pairs: Sequence[tuple[float, float]]) -> FigureDifference:
     values = np.asarray(pairs, dtype=np.float64)
     first, second = values[:, 0], values[:, 1]
     if bool((np.abs(second - first) <= ROUNDING * np.maximum(np.abs(first), np.abs(second))).all()):
         second = first
     found = paired_difference(first, second)
-    return Difference(
+    return FigureDifference(
         figure=name,
         first=float(first.mean()),
         second=float(second.mean()),
@@ -108,7 +108,7 @@ def _chance(differences: stats.Floats) -> float:
     return float(2.0 * stdtr(len(differences) - 1, -abs(mean) / (spread / math.sqrt(len(differences)))))
 
 
-def _held_together(found: Sequence[Difference]) -> tuple[Difference, ...]:
+def _held_together(found: Sequence[FigureDifference]) -> tuple[FigureDifference, ...]:
     family = sorted((each for each in found if not each.same), key=lambda each: each.chance)
     adjusted: dict[str, float] = {}
     worst = 0.0

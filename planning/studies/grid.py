@@ -41,7 +41,7 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class GridPoint:
     """One place of the grid: what is set there, and the scenario that comes of it."""
 
     settings: Settings
@@ -65,7 +65,7 @@ def axis(text: str) -> Axis:
         raise GridError(f"{field.strip()}: {error}") from error
 
 
-def points(text: str, axes: Sequence[Axis]) -> tuple[Point, ...]:
+def points(text: str, axes: Sequence[Axis]) -> tuple[GridPoint, ...]:
     """Every combination of the axes' values in the scenario written in ``text``, the last axis fastest.
 
     Raises GridError for a field named twice, one that the scenario cannot have or more than `VALUES_MAX` combinations
@@ -84,10 +84,10 @@ def points(text: str, axes: Sequence[Axis]) -> tuple[Point, ...]:
     return tuple(point(text, settings, base=base) for settings in combined)
 
 
-def point(text: str, settings: Settings, *, base: Scenario | None = None) -> Point:
+def point(text: str, settings: Settings, *, base: Scenario | None = None) -> GridPoint:
     """The scenario of ``text`` with these fields set; raises GridError. ``base`` is ``text`` read, if it was."""
     if not settings:
-        return Point(settings=(), scenario=base or parse(text), text=text)
+        return GridPoint(settings=(), scenario=base or parse(text), text=text)
     data: Any = yaml.safe_load(text)
     whole = yaml.safe_load(explain(base or parse(text)))
     paths = [(field, value, _steps(whole, field)) for field, value in settings]
@@ -97,11 +97,11 @@ def point(text: str, settings: Settings, *, base: Scenario | None = None) -> Poi
         _fill_up(data, whole, shares, [path for _, _, path in paths if path[: len(shares)] == shares])
     changed = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
     try:
-        return Point(settings=settings, scenario=parse(changed), text=changed)
+        return GridPoint(settings=settings, scenario=parse(changed), text=changed)
     except ScenarioError as error:
-        told = "; ".join(f"{each.field}: found {each.found}; {each.expected}" for each in error.problems)
+        problems = "; ".join(f"{each.field}: found {each.found}; {each.expected}" for each in error.problems)
         asked = ", ".join(f"{field}={value}" for field, value in settings)
-        raise GridError(f"with {asked} the scenario cannot be used: {told}") from error
+        raise GridError(f"with {asked} the scenario cannot be used: {problems}") from error
 
 
 def value_of(scenario: Scenario, field: str) -> str | None:

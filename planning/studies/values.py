@@ -24,7 +24,7 @@ class ValueTextError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
+class NumberWithUnit:
     """A number and what stands behind it."""
 
     value: float
@@ -42,17 +42,17 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
+class ValueRange:
     """From one number to another of the same unit; ``how`` is what stood behind a colon."""
 
-    low: Number
-    high: Number
+    low: NumberWithUnit
+    high: NumberWithUnit
     how: str = ""
 
     def at(self, value: float) -> str:
         """The value's text, in the unit and kind of the ends."""
         whole = self.low.whole and self.high.whole
-        return Number(value=round(value) if whole else float(f"{value:.{_DIGITS}g}"), unit=self.low.unit).text()
+        return NumberWithUnit(value=round(value) if whole else float(f"{value:.{_DIGITS}g}"), unit=self.low.unit).text()
 
     def spread(self, count: int, *, log: bool) -> tuple[str, ...]:
         """``count`` values from end to end, evenly or by equal factors; counts that round to the same are one."""
@@ -67,17 +67,17 @@ class Range:
         return tuple(dict.fromkeys(self.at(value) for value in values))
 
 
-def number(text: str) -> Number | None:
+def number(text: str) -> NumberWithUnit | None:
     """Read a number with its unit; None where the text starts with none."""
     match = _NUMBER.match(text)
     if match is None:
         return None
     digits = match[1].replace("_", "")
     unit = (match[2] or "").strip()
-    return Number(value=float(digits), unit=unit, fraction="." in digits)
+    return NumberWithUnit(value=float(digits), unit=unit, fraction="." in digits)
 
 
-def span(text: str) -> Range | None:
+def span(text: str) -> ValueRange | None:
     """Read ``A..B`` or ``A..B:how``; None where the text is no range. Raises ValueTextError for one that cannot be."""
     match = _RANGE.match(text.strip())
     if match is None:
@@ -94,7 +94,7 @@ def span(text: str) -> Range | None:
         raise ValueTextError(f"{text!r}: expected one unit at both ends, found {low.unit!r} and {high.unit!r}")
     if not low.value < high.value:
         raise ValueTextError(f"{text!r}: expected the lower end first")
-    return Range(low=low, high=high, how=(match["how"] or "").strip())
+    return ValueRange(low=low, high=high, how=(match["how"] or "").strip())
 
 
 def spread(text: str) -> tuple[str, ...]:

@@ -10,11 +10,11 @@ from core.scenario import explain
 from planning.simulations.readings import measure_of
 from planning.studies import words
 from planning.studies.values import number
-from planning.sweep.study import Place, Sweep
+from planning.sweep.study import PointResult, Sweep
 from present import charts
 from present import page as pages
-from present.charts.lines import LINES_MAX, Line, Scale, Spot, lines
-from present.parts import LISTING_MAX, Figure, Listing, Report, Row, Section, Table
+from present.charts.lines import LINES_MAX, ChartLine, LineSpot, Scale, lines
+from present.parts import LISTING_MAX, Listing, PageFigure, Report, Row, Section, Table
 
 #: Settings that a caption names.
 _NAMED_MAX: Final = 3
@@ -49,13 +49,13 @@ def _chart(sweep: Sweep, figure: str) -> Section:
     drawn = _lines(sweep, figure)
     limit = words.limits(sweep.scenario).get(figure)
     rows = [
-        f"{place.point.name}: {sweep.told(figure, place)}"
-        for place in sweep.places
-        if place.estimate(figure) is not None
+        f"{result.point.name}: {sweep.cell(figure, result)}"
+        for result in sweep.results
+        if result.estimate(figure) is not None
     ]
-    told = "; ".join(rows[:12]) + ("; …" if len(rows) > 12 else ".")
+    listed = "; ".join(rows[:12]) + ("; …" if len(rows) > 12 else ".")
     left = len(drawn) - LINES_MAX
-    absent = [place.point.name for place in sweep.places if place.estimate(figure) is None]
+    absent = [result.point.name for result in sweep.results if result.estimate(figure) is None]
     caption = f"{name} over {sweep.axes[0].field}; " + (
         f"bands are 95 % intervals over {sweep.replications} replications"
         if sweep.replications > 1
@@ -85,9 +85,9 @@ def _chart(sweep: Sweep, figure: str) -> Section:
     return Section(
         title=name,
         figures=(
-            Figure(
+            PageFigure(
                 caption=caption,
-                alt=f"{name}. {told}",
+                alt=f"{name}. {listed}",
                 wide=svg(_WIDE, 240),
                 narrow=svg(_NARROW, 200),
                 data=_csv(drawn, sweep.axes[0].field),
@@ -96,19 +96,19 @@ def _chart(sweep: Sweep, figure: str) -> Section:
     )
 
 
-def _lines(sweep: Sweep, figure: str) -> list[Line]:
+def _lines(sweep: Sweep, figure: str) -> list[ChartLine]:
     first = sweep.axes[0].field
-    groups: dict[str, list[Spot]] = {}
-    for place in sweep.places:
-        found = place.estimate(figure)
+    groups: dict[str, list[LineSpot]] = {}
+    for result in sweep.results:
+        found = result.estimate(figure)
         if found is None:
             continue
-        others = ", ".join(f"{field.rpartition('.')[2]} {value}" for field, value in place.point.settings[1:])
+        others = ", ".join(f"{field.rpartition('.')[2]} {value}" for field, value in result.point.settings[1:])
         known = math.isfinite(found.low) and math.isfinite(found.high)
         low, high = (found.low, found.high) if known else (found.value, found.value)
-        spot = Spot(x=_x(dict(place.point.settings)[first], sweep), value=found.value, low=low, high=high)
+        spot = LineSpot(x=_x(dict(result.point.settings)[first], sweep), value=found.value, low=low, high=high)
         groups.setdefault(others, []).append(spot)
-    return [Line(name=name, spots=tuple(spots)) for name, spots in groups.items()]
+    return [ChartLine(name=name, spots=tuple(spots)) for name, spots in groups.items()]
 
 
 def _x(value: str, sweep: Sweep) -> float | str:
@@ -144,7 +144,7 @@ def _scale(figure: str) -> Scale:
     return Scale(title=words.name_of(figure), unit="/s" if measure.endswith("_per_second") else "")
 
 
-def _csv(drawn: Sequence[Line], field: str) -> str:
+def _csv(drawn: Sequence[ChartLine], field: str) -> str:
     head = f"others,{field},value,low,high\n"
     return head + "".join(
         f'"{each.name}",{spot.x},{spot.value:.6g},{spot.low:.6g},{spot.high:.6g}\n'
@@ -157,13 +157,13 @@ def _table(sweep: Sweep) -> Section:
     figures = sweep.headline
     marks = {True: "held", False: "missed", None: "not judged"}
 
-    def row(place: Place) -> Row:
+    def row(result: PointResult) -> Row:
         cells = (
-            *(value for _, value in place.point.settings),
-            place.unsteady or marks[place.held],
-            *(sweep.told(figure, place) for figure in figures),
+            *(value for _, value in result.point.settings),
+            result.unsteady or marks[result.held],
+            *(sweep.cell(figure, result) for figure in figures),
         )
-        return Row(cells=cells, mark="missed" if place.held is False else "")
+        return Row(cells=cells, mark="missed" if result.held is False else "")
 
     head = (
         *(axis.field for axis in sweep.axes),
@@ -173,7 +173,7 @@ def _table(sweep: Sweep) -> Section:
     caption = "Means over the replications with their 95 % intervals; every figure of every simulation is in sweep.csv."
     if sweep.limited:
         caption += f" {words.time_limit(sweep.scenario)}"
-    table = Table(head=head, rows=tuple(map(row, sweep.places)), caption=caption, texts=frozenset({len(sweep.axes)}))
+    table = Table(head=head, rows=tuple(map(row, sweep.results)), caption=caption, texts=frozenset({len(sweep.axes)}))
     return Section(title="Settings", tables=(table,))
 
 

@@ -12,9 +12,9 @@ def rows(sweep: Sweep) -> list[dict[str, Any]]:
     """A row for each simulation: settings, replication, figures."""
     found = []
     names = sorted({figure for reading in sweep.readings for figure in reading.figures})
-    for place in sweep.places:
-        for replication, reading in enumerate(place.readings):
-            row: dict[str, Any] = {**dict(place.point.settings), "replication": replication}
+    for result in sweep.results:
+        for replication, reading in enumerate(result.readings):
+            row: dict[str, Any] = {**dict(result.point.settings), "replication": replication}
             row.update({name: reading.figures.get(name) for name in names})
             found.append(row)
     return found
@@ -34,13 +34,13 @@ def record(sweep: Sweep) -> dict[str, Any]:
         "sentence": sweep.sentence,
         "points": [
             {
-                "settings": dict(place.point.settings),
-                "held": place.held,
-                "no_steady_state": place.unsteady or None,
+                "settings": dict(result.point.settings),
+                "held": result.held,
+                "no_steady_state": result.unsteady or None,
                 "figures": {
-                    name: told for name in names if (told := estimate_record(place.estimate(name))) is not None
+                    name: record for name in names if (record := estimate_record(result.estimate(name))) is not None
                 },
             }
-            for place in sweep.places
+            for result in sweep.results
         ],
     }

@@ -1,4 +1,4 @@
-"""A sweep: a scenario simulated at every place of a grid, with replications; its record, table and files."""
+"""A sweep: a scenario simulated at every result of a grid, with replications; its record, table and files."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from planning.simulations.runners import Runner
 from planning.simulations.task import Setup, tasks
 from planning.studies import words
 from planning.studies.difference import ALPHA, compare
-from planning.studies.grid import Axis, Point
-from present.progress import Report
+from planning.studies.grid import Axis, GridPoint
+from present.progress import ProgressReport
 
 PAGE_FILE: Final = "sweep.html"
 RECORD_FILE: Final = "sweep.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class PointResult:
     """One point of the grid and what its replications showed."""
 
-    point: Point
+    point: GridPoint
     readings: tuple[Reading, ...]
 
     def estimate(self, figure: str) -> Estimate | None:
@@ -67,7 +67,7 @@ class Sweep:
 
     scenario: Scenario
     axes: tuple[Axis, ...]
-    places: tuple[Place, ...]
+    results: tuple[PointResult, ...]
     replications: int
     calibration: str
     engine: str
@@ -75,8 +75,8 @@ class Sweep:
 
     @property
     def readings(self) -> tuple[Reading, ...]:
-        """Of all places."""
-        return tuple(reading for place in self.places for reading in place.readings)
+        """Of all results."""
+        return tuple(reading for result in self.results for reading in result.readings)
 
     @property
     def headline(self) -> tuple[str, ...]:
@@ -87,65 +87,65 @@ class Sweep:
     def good(self) -> bool | None:
         """Whether every setting holds its expectations; None where some do or none has any. Without a steady state
         none does."""
-        held = [place.held is not False and not place.unsteady for place in self.places]
+        held = [result.held is not False and not result.unsteady for result in self.results]
         if not any(held):
             return False
-        return True if all(held) and any(place.held for place in self.places) else None
+        return True if all(held) and any(result.held for result in self.results) else None
 
-    def told(self, figure: str, place: Place) -> str:
-        """A figure at a place, with its interval."""
-        return words.interval(figure, place.estimate(figure), patience_seconds=place.patience_seconds)
+    def cell(self, figure: str, result: PointResult) -> str:
+        """A figure at a result, with its interval."""
+        return words.interval(figure, result.estimate(figure), patience_seconds=result.patience_seconds)
 
     @property
     def limited(self) -> bool:
         """Whether a headline latency is somewhere the client's time limit."""
-        return any(place.beyond(figure) for figure in self.headline for place in self.places)
+        return any(result.beyond(figure) for figure in self.headline for result in self.results)
 
     @property
     def sentence(self) -> str:
         """What came out, in one sentence with its numbers."""
-        parts = [f"{len(self.places)} settings", *self._extremes()]
-        judged = [place for place in self.places if place.held is not None]
+        parts = [f"{len(self.results)} settings", *self._extremes()]
+        judged = [result for result in self.results if result.held is not None]
         if judged:
-            parts.append(f"expectations hold at {sum(place.held is True for place in judged)} of {len(judged)}")
-        first = next((place for place in self.places if place.unsteady), None)
+            parts.append(f"expectations hold at {sum(result.held is True for result in judged)} of {len(judged)}")
+        first = next((result for result in self.results if result.unsteady), None)
         if first is not None:
-            count = sum(bool(place.unsteady) for place in self.places)
-            parts.append(f"{first.unsteady} ({first.point.name}; {count} of {len(self.places)} settings)")
+            count = sum(bool(result.unsteady) for result in self.results)
+            parts.append(f"{first.unsteady} ({first.point.name}; {count} of {len(self.results)} settings)")
         return "; ".join(parts) + "."
 
     def _extremes(self) -> list[str]:
         """The first figure's smallest and largest value, and whether more than noise lies between them."""
         for figure in self.headline[:1]:
-            known = [(found.value, place) for place in self.places if (found := place.estimate(figure)) is not None]
+            known = [(found.value, result) for result in self.results if (found := result.estimate(figure)) is not None]
             if len(known) < 2:
                 break
             low, high = min(known, key=lambda each: each[0]), max(known, key=lambda each: each[0])
             least, most = (
-                words.value(figure, value, patience_seconds=place.patience_seconds) for value, place in (low, high)
+                words.value(figure, value, patience_seconds=result.patience_seconds) for value, result in (low, high)
             )
-            limited = sum(place.beyond(figure) for _, place in known) if high[1].beyond(figure) else 0
+            limited = sum(result.beyond(figure) for _, result in known) if high[1].beyond(figure) else 0
             if limited:
                 most += ", the client's time limit"
             if low[0] == high[0]:
                 where = (
-                    "every setting" if len(known) == len(self.places) else f"the {len(known)} settings that carry it"
+                    "every setting" if len(known) == len(self.results) else f"the {len(known)} settings that carry it"
                 )
                 return [f"{words.name_of(figure)} {most}{',' if limited else ''} at {where}"]
             others = f", and {limited - 1} more" if limited > 1 else ""
-            told = (
+            sentence = (
                 f"{words.name_of(figure)} from {least} ({low[1].point.name}) to {most} ({high[1].point.name}{others})"
             )
-            sides = [[reading.figures for reading in place.readings] for place in (low[1], high[1])]
+            sides = [[reading.figures for reading in result.readings] for result in (low[1], high[1])]
             pairs = math.comb(len(known), 2)  # any two of them might have been the extremes (Bonferroni)
             noise = all(each.chance * pairs >= ALPHA for each in compare(*sides, figures=[figure]))
-            return [told + (", not distinguishable" if self.replications > 1 and noise else "")]
+            return [sentence + (", not distinguishable" if self.replications > 1 and noise else "")]
         return []
 
 
 def make(
     scenario: Scenario,
-    points: Sequence[Point],
+    points: Sequence[GridPoint],
     axes: Sequence[Axis],
     *,
     replications: int,
@@ -154,19 +154,19 @@ def make(
     commit: str,
     runner: Runner,
     results: Results,
-    report: Report | None = None,
+    report: ProgressReport | None = None,
 ) -> Sweep:
     """Simulate what ``results`` does not know yet. Replication r of every setting has one seed."""
     wanted = [tasks(point.scenario, point.name, range(replications), shared) for point in points]
     found = complete([task for each in wanted for task in each], shared, runner=runner, results=results, report=report)
-    places = [
-        Place(point=point, readings=found[index * replications : (index + 1) * replications])
+    points_done = [
+        PointResult(point=point, readings=found[index * replications : (index + 1) * replications])
         for index, point in enumerate(points)
     ]
     return Sweep(
         scenario=scenario,
         axes=tuple(axes),
-        places=tuple(places),
+        results=tuple(points_done),
         replications=replications,
         calibration=calibration,
         engine=shared.engine,

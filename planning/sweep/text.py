@@ -15,16 +15,16 @@ def render(sweep: Sweep, folder: Path, *, show: Sequence[str] = (), took: str = 
     """The result for the terminal."""
     chosen = list(dict.fromkeys([*show, *sweep.headline]))
     fields = [axis.field.rpartition(".")[2] for axis in sweep.axes]
-    judged = any(place.held is not None for place in sweep.places)
+    judged = any(result.held is not None for result in sweep.results)
     head = [*(["", *fields] if judged else fields), *(words.name_of(figure) for figure in chosen)]
     marks = {True: "✓", False: "✗", None: "·"}
     body = [
         [
-            *([marks[place.held]] if judged else []),
-            *(value for _, value in place.point.settings),
-            *(sweep.told(figure, place) for figure in chosen),
+            *([marks[result.held]] if judged else []),
+            *(value for _, value in result.point.settings),
+            *(sweep.cell(figure, result) for figure in chosen),
         ]
-        for place in sweep.places
+        for result in sweep.results
     ]
     lines, missing = table(head, body, texts=len(head) - len(chosen))
     right = f"seed {sweep.scenario.seed}   {sweep.commit}" + (f"   {took}" if took else "")

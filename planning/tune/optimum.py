@@ -25,7 +25,7 @@ from planning.simulations.readings import COST, FRESHNESS, Reading
 from planning.studies.grid import Settings
 from planning.studies.values import place
 from planning.tune.pareto import front
-from planning.tune.search import Outcome, Trial
+from planning.tune.search import Trial, TrialOutcome
 
 RESAMPLES: Final = 2_000
 #: Share of the choices that an interval of the optimum holds.
@@ -48,11 +48,11 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class TriedSetting:
     """A setting and what its replications came to."""
 
     settings: Settings
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[TrialOutcome, ...]
 
     def mean(self, objective: int) -> stats.Estimate:
         """One objective over the replications, with its 95 % interval, which ends at zero: none can be less."""
@@ -71,7 +71,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class OptimumRange:
     """The optimum of one field: the best candidate's value, and the lowest and highest of those that may be it."""
 
     field: str
@@ -91,7 +91,7 @@ class Optimum:
 
     best: int  # index of the candidate
     chosen_ratio: tuple[float, ...]  # how often each would be the optimum
-    spans: tuple[Span, ...]
+    spans: tuple[OptimumRange, ...]
 
 
 def objectives_of(
@@ -110,20 +110,22 @@ class MissingFigureError(ValueError):
     """A run does not carry an objective's figure; the message says which."""
 
 
-def outcome(reading: Reading, objectives: Sequence[Objective]) -> Outcome:
+def outcome(reading: Reading, objectives: Sequence[Objective]) -> TrialOutcome:
     """What a search is told of a reading; raises MissingFigureError."""
     values = []
     for each in objectives:
         if each.figure not in reading.figures:
             raise MissingFigureError(each.figure)
         values.append(reading.figures[each.figure])
-    return Outcome(objectives=tuple(values), excesses=reading.excesses)
+    return TrialOutcome(objectives=tuple(values), excesses=reading.excesses)
 
 
-def mean_outcome(outcomes: Sequence[Outcome]) -> Outcome:
+def mean_outcome(outcomes: Sequence[TrialOutcome]) -> TrialOutcome:
     """The mean over replications of one setting."""
     columns = zip(*(each.objectives for each in outcomes), strict=True)
-    return Outcome(objectives=tuple(float(np.mean(column)) for column in columns), excesses=_mean_excesses(outcomes))
+    return TrialOutcome(
+        objectives=tuple(float(np.mean(column)) for column in columns), excesses=_mean_excesses(outcomes)
+    )
 
 
 def score(values: Sequence[float], objectives: Sequence[Objective]) -> float:
@@ -191,7 +193,7 @@ def _distance(span: tuple[float, float] | None, first: str, second: str) -> floa
     return abs(math.log(one) - math.log(other)) / (span[1] - span[0])
 
 
-def choose(candidates: Sequence[Candidate], objectives: Sequence[Objective], *, seed: int) -> Optimum:
+def choose(candidates: Sequence[TriedSetting], objectives: Sequence[Objective], *, seed: int) -> Optimum:
     """The best candidate and how sure that is; each must have the same replications, in one order."""
     if len({len(each.outcomes) for each in candidates}) != 1:
         raise ValueError("candidates with different replications cannot be paired")
@@ -215,7 +217,7 @@ def choose(candidates: Sequence[Candidate], objectives: Sequence[Objective], *, 
 class _Table:
     """What every candidate came to in every replication, as arrays."""
 
-    def __init__(self, candidates: Sequence[Candidate], objectives: Sequence[Objective]):
+    def __init__(self, candidates: Sequence[TriedSetting], objectives: Sequence[Objective]):
         self.replications = len(candidates[0].outcomes)
         limits = sorted({name for each in candidates for one in each.outcomes for name in one.excesses})
         self._values = np.array([[one.objectives for one in each.outcomes] for each in candidates])
@@ -237,7 +239,7 @@ class _Table:
         return int(np.lexsort((products, over))[0])
 
 
-def scores(candidate: Candidate, objectives: Sequence[Objective]) -> tuple[dict[str, float], ...]:
+def scores(candidate: TriedSetting, objectives: Sequence[Objective]) -> tuple[dict[str, float], ...]:
     """Each replication's objectives and the product, as figures that `planning.studies.difference` compares. The
     product is given as its logarithm, so that a difference of it is a factor."""
     return tuple(
@@ -256,7 +258,7 @@ def _worst(excesses: Mapping[str, float]) -> float:
     return max(excesses.values(), default=0.0)
 
 
-def _mean_excesses(outcomes: Sequence[Outcome]) -> dict[str, float]:
+def _mean_excesses(outcomes: Sequence[TrialOutcome]) -> dict[str, float]:
     found: dict[str, list[float]] = {}
     for each in outcomes:
         for name, value in each.excesses.items():
@@ -264,7 +266,7 @@ def _mean_excesses(outcomes: Sequence[Outcome]) -> dict[str, float]:
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
-def _span(field: str, candidates: Sequence[Candidate], best: int, ratios: stats.Floats) -> Span:
+def _span(field: str, candidates: Sequence[TriedSetting], best: int, ratios: stats.Floats) -> OptimumRange:
     """The narrowest run of tried values around the best one that holds `SURE` of the choices."""
     shares: dict[str, float] = {}
     for each, ratio in zip(candidates, ratios, strict=True):
@@ -285,4 +287,4 @@ def _span(field: str, candidates: Sequence[Candidate], best: int, ratios: stats.
         else:
             high += 1
             held += after
-    return Span(field=field, best=chosen, low=ordered[low], high=ordered[high])
+    return OptimumRange(field=field, best=chosen, low=ordered[low], high=ordered[high])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from planning.simulations.readings import COST, FRESHNESS, measure_of
 from planning.studies import words
-from planning.tune.optimum import PRODUCT, Candidate, Objective
+from planning.tune.optimum import PRODUCT, Objective, TriedSetting
 from planning.tune.record import front_numbers
 from planning.tune.study import Tune, factor
 from planning.tune.text import BEST_FILE
 from present import charts
 from present import page as pages
-from present.charts.front import Kind, Marked, Spot, front
-from present.parts import LISTING_MAX, Figure, Listing, Report, Row, Section, Table
+from present.charts.front import FrontSpot, Kind, Marked, front
+from present.parts import LISTING_MAX, Listing, PageFigure, Report, Row, Section, Table
 
 
 def page(tune: Tune) -> str:
@@ -43,7 +43,7 @@ def _front(tune: Tune) -> Section:
         values = [value * level for value, level in zip(trial.outcome.objectives, levels, strict=True)]
         kind: Kind = "front" if trial.number in on_front else "tried" if trial.outcome.feasible else "missed"
         fresh = words.value(FRESHNESS, values[places[FRESHNESS]]) if kind == "front" and FRESHNESS in places else ""
-        spots.append(Spot(cost=values[places[COST]], seconds=values[places[latency]], kind=kind, words=fresh))
+        spots.append(FrontSpot(cost=values[places[COST]], seconds=values[places[latency]], kind=kind, words=fresh))
     marked = [_marked(tune, tune.today, "today", star=False)]
     if not tune.stays:
         marked.append(_marked(tune, tune.chosen, "best", star=True))
@@ -73,7 +73,7 @@ def _front(tune: Tune) -> Section:
     return Section(
         title="Front",
         figures=(
-            Figure(
+            PageFigure(
                 caption=caption,
                 alt=f"{tune.sentence} {len(on_front)} of {len(spots)} settings are on the front, {missed} miss an "
                 "expectation.",
@@ -96,7 +96,7 @@ def _levels(tune: Tune) -> list[float]:
     return found
 
 
-def _marked(tune: Tune, candidate: Candidate, name: str, *, star: bool) -> Marked:
+def _marked(tune: Tune, candidate: TriedSetting, name: str, *, star: bool) -> Marked:
     places = {each.figure: place for place, each in enumerate(tune.objectives)}
     latency = next(each.figure for each in tune.objectives if measure_of(each.figure).startswith("p"))
     cost, seconds = candidate.mean(places[COST]), candidate.mean(places[latency])

@@ -23,7 +23,7 @@ Sampler = Literal["tpe", "nsga2"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class TrialOutcome:
     """What one trial came to: objectives, all to be small, and by how much each limit is exceeded (≤ 0 holds)."""
 
     objectives: tuple[float, ...]
@@ -41,11 +41,11 @@ class Trial:
 
     number: int
     settings: Settings
-    outcome: Outcome
+    outcome: TrialOutcome
 
 
 #: Evaluates a batch; results in its order.
-Evaluate = Callable[[Sequence[Settings]], Sequence[Outcome]]
+Evaluate = Callable[[Sequence[Settings]], Sequence[TrialOutcome]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def search(ask: Ask, evaluate: Evaluate, *, journal: Path | None = None) -> tupl
         done = len(_finished(study))
         room = min(BATCH - done % BATCH, wanted - done)
         if room <= 0:
-            return told(study, ask.dimensions)
+            return completed_trials(study, ask.dimensions)
         study.sampler = _sampler(ask, len(study.get_trials(deepcopy=False)))
         asked = waiting[:room] + [study.ask(space) for _ in range(room - len(waiting))]
         for trial, outcome in zip(asked, evaluate([_settings(each, ask) for each in asked]), strict=True):
@@ -97,13 +97,13 @@ def search(ask: Ask, evaluate: Evaluate, *, journal: Path | None = None) -> tupl
             study.tell(trial, outcome.objectives)
 
 
-def told(study: Any, dimensions: Sequence[Dimension]) -> tuple[Trial, ...]:
+def completed_trials(study: Any, dimensions: Sequence[Dimension]) -> tuple[Trial, ...]:
     """The study's finished trials."""
     return tuple(
         Trial(
             number=each.number,
             settings=tuple((one.field, one.text(each.params[one.field])) for one in dimensions),
-            outcome=Outcome(objectives=tuple(each.values), excesses=dict(each.constraints)),
+            outcome=TrialOutcome(objectives=tuple(each.values), excesses=dict(each.constraints)),
         )
         for each in _finished(study)
     )

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from core.scenario import Scenario
 from planning.studies.grid import GridError, Settings, value_of
-from planning.studies.values import Range, ValueTextError, number, plain, span, spread
+from planning.studies.values import ValueRange, ValueTextError, number, plain, span, spread
 
 #: A range of whole units that is at least so wide is searched in whole units.
 _COARSE_MIN: Final = 10.0
@@ -19,7 +19,7 @@ class Dimension:
     """One field; either ``range`` or ``choices``. ``log`` searches by equal factors."""
 
     field: str
-    range: Range | None = None
+    range: ValueRange | None = None
     choices: tuple[str, ...] = ()
     log: bool = False
 

@@ -20,16 +20,16 @@ from planning.simulations.complete import complete
 from planning.simulations.readings import FRESHNESS, Reading
 from planning.simulations.results import Results
 from planning.simulations.runners import Runner
-from planning.simulations.task import Setup, Task, tasks
+from planning.simulations.task import Setup, SimulationTask, tasks
 from planning.studies import words
 from planning.studies.arguments import point_of
-from planning.studies.difference import Difference, compare
-from planning.studies.grid import Point, Settings
+from planning.studies.difference import FigureDifference, compare
+from planning.studies.grid import GridPoint, Settings
 from planning.tune import optimum, search
-from planning.tune.optimum import PRODUCT, Candidate, MissingFigureError, Objective, Optimum
-from planning.tune.search import Ask, Outcome, Sampler, Trial
+from planning.tune.optimum import PRODUCT, MissingFigureError, Objective, Optimum, TriedSetting
+from planning.tune.search import Ask, Sampler, Trial, TrialOutcome
 from planning.tune.space import Dimension, today
-from present.progress import Report
+from present.progress import ProgressReport
 
 JOURNAL_FILE: Final = "search.journal"
 
@@ -55,21 +55,21 @@ class Tune:
     wish: Wish
     objectives: tuple[Objective, ...]
     trials: tuple[Trial, ...]
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[TriedSetting, ...]
     optimum: Optimum
-    best: Point
-    differences: tuple[Difference, ...]  # best against today's, on fresh replications; empty where they are one
+    best: GridPoint
+    differences: tuple[FigureDifference, ...]  # best against today's, on fresh replications; empty where they are one
     calibration: str
     engine: str
     commit: str
 
     @property
-    def today(self) -> Candidate:
+    def today(self) -> TriedSetting:
         """What the scenario itself says."""
         return self.candidates[0]
 
     @property
-    def chosen(self) -> Candidate:
+    def chosen(self) -> TriedSetting:
         """The best one."""
         return self.candidates[self.optimum.best]
 
@@ -79,7 +79,7 @@ class Tune:
         return self.optimum.best == 0
 
     @property
-    def product(self) -> Difference | None:
+    def product(self) -> FigureDifference | None:
         """The best's product against today's."""
         return next((each for each in self.differences if each.figure == PRODUCT), None)
 
@@ -122,7 +122,7 @@ def short(figure: str) -> str:
     return subject if subject in ("cost", "freshness") else measure.removesuffix("_seconds")
 
 
-def factor(product: Difference) -> str:
+def factor(product: FigureDifference) -> str:
     """The change of the product, whose figures are logarithms, as a percentage with its interval."""
     parts = [math.expm1(each) for each in (product.difference.value, product.difference.low, product.difference.high)]
     texts = [f"{each * 100:+.1f}".replace("-", "−") for each in parts]
@@ -140,7 +140,7 @@ def make(
     runner: Runner,
     results: Results,
     folder: Path,
-    report: Report | None = None,
+    report: ProgressReport | None = None,
 ) -> Tune:
     """Search, look again, choose, compare. Raises UserError where the scenario does not carry an objective."""
     bench = _Bench(scenario, text, wish, shared, runner, results, report)
@@ -160,7 +160,7 @@ def make(
     few = [each for each in optimum.best_few(trials, objectives, wish.few) if each != before]
     candidates = bench.candidates([before, *few], range(wish.replications))
     chosen = optimum.choose(candidates, objectives, seed=scenario.seed)
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[FigureDifference, ...] = ()
     if chosen.best:
         fresh = range(wish.replications, 2 * wish.replications)
         ours, best = bench.candidates([before, candidates[chosen.best].settings], fresh)
@@ -191,7 +191,7 @@ class _Bench:
         shared: Setup,
         runner: Runner,
         results: Results,
-        report: Report | None,
+        report: ProgressReport | None,
     ):
         self._scenario, self._text, self._wish = scenario, text, wish
         self._shared, self._runner, self._results, self._report = shared, runner, results, report
@@ -199,26 +199,26 @@ class _Bench:
         self._total = 1 + wish.trials * wish.search_replications + (wish.few + 3) * wish.replications
         self.objectives = wish.objectives
 
-    def point(self, settings: Settings) -> Point:
+    def point(self, settings: Settings) -> GridPoint:
         """The scenario with ``settings``; raises UserError."""
         return point_of(self._text, settings, self._scenario)
 
-    def evaluate(self, batch: Sequence[Settings]) -> list[Outcome]:
+    def evaluate(self, batch: Sequence[Settings]) -> list[TrialOutcome]:
         """What the search is told."""
         found = self.readings(batch, range(self._wish.search_replications))
         return [optimum.mean_outcome([self._outcome(each) for each in readings]) for readings in found]
 
-    def candidates(self, settings: Sequence[Settings], replications: range) -> tuple[Candidate, ...]:
+    def candidates(self, settings: Sequence[Settings], replications: range) -> tuple[TriedSetting, ...]:
         """Settings with an outcome for each replication."""
         found = self.readings(settings, replications)
         return tuple(
-            Candidate(settings=each, outcomes=tuple(self._outcome(reading) for reading in readings))
+            TriedSetting(settings=each, outcomes=tuple(self._outcome(reading) for reading in readings))
             for each, readings in zip(settings, found, strict=True)
         )
 
     def readings(self, settings: Sequence[Settings], replications: range) -> list[tuple[Reading, ...]]:
         """Simulate every setting under the same seeds."""
-        wanted: list[Task] = []
+        wanted: list[SimulationTask] = []
         for each in settings:
             point = self.point(each)
             wanted += tasks(point.scenario, point.name, replications, self._shared, seed=self._scenario.seed)
@@ -227,21 +227,21 @@ class _Bench:
         count = len(replications)
         return [found[index * count : (index + 1) * count] for index in range(len(settings))]
 
-    def _outcome(self, reading: Reading) -> Outcome:
+    def _outcome(self, reading: Reading) -> TrialOutcome:
         return outcome_of(reading, self.objectives)
 
-    def _ahead(self) -> Report | None:
+    def _ahead(self) -> ProgressReport | None:
         report, begun, whole = self._report, self._done, self._total
         if report is None:
             return None
 
-        def told(done: float, total: float, note: str = "") -> None:
+        def report_ahead(done: float, total: float, note: str = "") -> None:
             report(begun + done, max(whole, begun + total), note.partition(", ")[2])
 
-        return told
+        return report_ahead
 
 
-def outcome_of(reading: Reading, objectives: Sequence[Objective]) -> Outcome:
+def outcome_of(reading: Reading, objectives: Sequence[Objective]) -> TrialOutcome:
     """What the search is told of a reading; raises UserError where it lacks an objective."""
     try:
         return optimum.outcome(reading, objectives)

@@ -70,11 +70,11 @@ def _candidate(tune: Tune, index: int, *, whole: bool) -> list[str]:
     patience = tune.scenario.traffic.timeout_seconds
     found = [(one.figure, each.mean(place)) for place, one in enumerate(tune.objectives)]
     if whole:
-        told = [words.interval(figure, mean, patience_seconds=patience) for figure, mean in found]
+        figures_shown = [words.interval(figure, mean, patience_seconds=patience) for figure, mean in found]
     else:
-        told = [words.value(figure, mean.value, patience_seconds=patience) for figure, mean in found]
+        figures_shown = [words.value(figure, mean.value, patience_seconds=patience) for figure, mean in found]
     share = f"{tune.optimum.chosen_ratio[index]:.0%}".replace("%", " %")
-    return [f"{mark} today" if index == 0 else mark, *(value for _, value in each.settings), *told, share]
+    return [f"{mark} today" if index == 0 else mark, *(value for _, value in each.settings), *figures_shown, share]
 
 
 def _wrapped(text: str) -> list[str]:

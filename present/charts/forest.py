@@ -22,7 +22,7 @@ class Change:
     ratio: float
     low: float
     high: float
-    told: bool  # distinguishable
+    distinguishable: bool
 
 
 def forest(changes: Sequence[Change], *, palette: Palette, width: int = 460, row: int = 20) -> Any:
@@ -37,7 +37,7 @@ def forest(changes: Sequence[Change], *, palette: Palette, width: int = 460, row
             "ratio": round(min(max(each.ratio, -bound), bound), 5),
             "low": round(min(max(each.low, -bound), bound), 5),
             "high": round(min(max(each.high, -bound), bound), 5),
-            "state": "told" if each.told else "noise",
+            "state": "distinguishable" if each.distinguishable else "noise",
         }
         for each in changes
     ]
@@ -60,7 +60,7 @@ def forest(changes: Sequence[Change], *, palette: Palette, width: int = 460, row
         "field": "state",
         "type": "nominal",
         "legend": None,
-        "scale": {"domain": ["told", "noise"], "range": [palette.simulated, palette.stated]},
+        "scale": {"domain": ["distinguishable", "noise"], "range": [palette.simulated, palette.stated]},
     }
     layers = [
         mark([{"ratio": 0}], "rule", style={"color": palette.ink, "opacity": 0.6}, x=x),

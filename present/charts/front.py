@@ -20,7 +20,7 @@ Kind = Literal["tried", "front", "missed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
+class FrontSpot:
     """One setting that was tried: dollars a month, seconds, and on the front a few words of its third objective."""
 
     cost: float
@@ -40,7 +40,7 @@ class Marked:
 
 
 def front(
-    spots: Sequence[Spot],
+    spots: Sequence[FrontSpot],
     marked: Sequence[Marked],
     *,
     latency: str,

@@ -19,7 +19,7 @@ _LABEL_PIXELS: Final = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
+class LineSpot:
     """One setting: its place (a number, or a text where the values are none), the figure and its interval."""
 
     x: float | str
@@ -29,11 +29,11 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ChartLine:
     """The spots of one combination of the other settings, by rising x."""
 
     name: str
-    spots: tuple[Spot, ...]
+    spots: tuple[LineSpot, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Scale:
 
 
 def lines(
-    drawn: Sequence[Line],
+    drawn: Sequence[ChartLine],
     *,
     x_title: str,
     x_unit: str = "",
@@ -90,7 +90,7 @@ def lines(
     return framed(layered(layers, width=width, height=height), palette)
 
 
-def _row(spot: Spot, factor: float, domain: tuple[float, float]) -> dict[str, Any]:
+def _row(spot: LineSpot, factor: float, domain: tuple[float, float]) -> dict[str, Any]:
     low, high = (min(max(edge * factor, domain[0]), domain[1]) for edge in (spot.low, spot.high))
     return {"x": spot.x, "y": round(spot.value * factor, 6), "low": round(low, 6), "high": round(high, 6)}
 
@@ -105,7 +105,7 @@ def _y(scale: Scale, log: bool, values: Sequence[float], *, few: bool) -> tuple[
     return axes.linear("y", domain, title=scale.title, labelExpr=label, tickCount=5), domain
 
 
-def _x(shown: Sequence[Line], title: str, unit: str, *, log: bool) -> axes.Axis:
+def _x(shown: Sequence[ChartLine], title: str, unit: str, *, log: bool) -> axes.Axis:
     values = [spot.x for each in shown for spot in each.spots]
     if any(isinstance(value, str) for value in values):
         order = list(dict.fromkeys(str(value) for value in values))
@@ -123,7 +123,7 @@ def _x(shown: Sequence[Line], title: str, unit: str, *, log: bool) -> axes.Axis:
 
 
 def _names(
-    shown: Sequence[Line],
+    shown: Sequence[ChartLine],
     factor: float,
     log: bool,
     domain: tuple[float, float],

@@ -120,7 +120,9 @@ def quantile_quantile(sides: Sides, *, palette: Palette, width: int = 330, heigh
     return framed(layered(layers, width=width, height=height), palette)
 
 
-def _error_strip(curves: Mapping[Origin, series.Curve], top: float, palette: Palette, width: int) -> alt.LayerChart:
+def _error_strip(
+    curves: Mapping[Origin, series.QuantileCurve], top: float, palette: Palette, width: int
+) -> alt.LayerChart:
     ours, real = curves[Origin.SIMULATED], curves[Origin.MEASURED]
     half = np.hypot((ours.high - ours.low) / 2 / real.values, ours.values * (real.high - real.low) / 2 / real.values**2)
     rows = [

@@ -22,7 +22,7 @@ _WINDOWS: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class QuantileCurve:
     """Quantile levels and their values in seconds, with the 95 % interval of each."""
 
     levels: npt.NDArray[np.float64]
@@ -63,20 +63,20 @@ def over_windows(samples: Samples, width_seconds: float, duration_seconds: float
     return rows
 
 
-def quantile_curve(samples: Samples, *, upto_count: int | None = None) -> Curve:
+def quantile_curve(samples: Samples, *, upto_count: int | None = None) -> QuantileCurve:
     """Quantiles evenly on x = 1/(1 − q), logarithmic, as far as so many samples carry one."""
     count = min(len(samples), upto_count or len(samples))
     top = count / stats.BEYOND_MIN
     if top <= 2.0:
         empty = np.empty(0)
-        return Curve(levels=empty, values=empty, low=empty, high=empty)
+        return QuantileCurve(levels=empty, values=empty, low=empty, high=empty)
     levels = 1.0 - 1.0 / np.geomspace(1.25, top, POINTS_MAX // 2)
     ordered = np.sort(samples.latency_seconds)
     n = len(ordered)
     half = 1.959963984540054 * np.sqrt(n * levels * (1 - levels))
     low = np.clip(np.floor(n * levels - half), 0, n - 1).astype(np.int64)
     high = np.clip(np.ceil(n * levels + half), 0, n - 1).astype(np.int64)
-    return Curve(levels=levels, values=np.quantile(ordered, levels), low=ordered[low], high=ordered[high])
+    return QuantileCurve(levels=levels, values=np.quantile(ordered, levels), low=ordered[low], high=ordered[high])
 
 
 def cumulative(samples: Samples) -> list[tuple[float, float]]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.scenario.design import Design, StatedFigure
-from planning.audit import DesignError, Finding, Verdict, audit
+from planning.audit import AuditVerdict, DesignError, Finding, audit
 from planning.audit.units import ratio
 from tests.audit.designs import design, found, stated
 
@@ -30,7 +30,7 @@ def test_a_design_that_adds_up_gives_no_finding() -> None:
             bill=stated("$852 K/month", "storage_day * price"),
         )
     )
-    assert {finding.verdict for finding in findings} == {Verdict.AGREES}
+    assert {finding.verdict for finding in findings} == {AuditVerdict.AGREES}
     assert not any(finding.conjecture or finding.follows_from for finding in findings)
 
 
@@ -39,23 +39,23 @@ def test_whatever_a_design_rounds_correctly_agrees(posts: float, size: float, pe
     inputs = {"posts": f"{posts:.3f} posts/s", "size": f"{size:.3f} kB", "peak": str(peak)}
     exact = float(f"{posts:.3f}") * float(f"{size:.3f}") * peak
     value = f"{float(f'{exact:.{digits - 1}e}'):.3f} kB/s"
-    assert found(inputs, value, "posts * size * peak").verdict is Verdict.AGREES
+    assert found(inputs, value, "posts * size * peak").verdict is AuditVerdict.AGREES
 
 
 @pytest.mark.parametrize(
     ("value", "verdict", "reason"),
     [
-        ("1.4 PB/day", Verdict.AGREES, "to the digits it shows"),
-        ("1,400 TB/day", Verdict.AGREES, "to the digits it shows"),
-        ("1.36 PB/day", Verdict.AGREES, "within 5 %"),
-        ("1.46 PB/day", Verdict.AGREES, "within 5 %"),
-        ("1.32 PB/day", Verdict.DIFFERS, "no known slip explains it"),
-        ("1.48 PB/day", Verdict.DIFFERS, "no known slip explains it"),
-        ("42.6 PB/month", Verdict.AGREES, "to the digits it shows"),
-        ("130 Gbps", Verdict.AGREES, "to the digits it shows"),
+        ("1.4 PB/day", AuditVerdict.AGREES, "to the digits it shows"),
+        ("1,400 TB/day", AuditVerdict.AGREES, "to the digits it shows"),
+        ("1.36 PB/day", AuditVerdict.AGREES, "within 5 %"),
+        ("1.46 PB/day", AuditVerdict.AGREES, "within 5 %"),
+        ("1.32 PB/day", AuditVerdict.DIFFERS, "no known slip explains it"),
+        ("1.48 PB/day", AuditVerdict.DIFFERS, "no known slip explains it"),
+        ("42.6 PB/month", AuditVerdict.AGREES, "to the digits it shows"),
+        ("130 Gbps", AuditVerdict.AGREES, "to the digits it shows"),
     ],
 )
-def test_a_figure_agrees_by_its_digits_or_within_five_per_cent(value: str, verdict: Verdict, reason: str) -> None:
+def test_a_figure_agrees_by_its_digits_or_within_five_per_cent(value: str, verdict: AuditVerdict, reason: str) -> None:
     finding = found(INPUTS, value, "images * size")
     assert (finding.verdict, finding.reason) == (verdict, reason)
 
@@ -72,7 +72,7 @@ def test_what_follows_from_a_mistake_is_told_apart_from_the_mistake() -> None:
     assert findings["storage_day"].own_slip
     for name in ("storage_year", "bill"):
         carried = findings[name]
-        assert (carried.verdict, carried.own_slip) == (Verdict.DIFFERS, False)
+        assert (carried.verdict, carried.own_slip) == (AuditVerdict.DIFFERS, False)
         assert carried.follows_from == ("storage_day",)
         assert carried.off_ratio == pytest.approx(1e-3, rel=1e-3)
         assert carried.own_off_ratio == pytest.approx(1, rel=1e-3)
@@ -105,7 +105,7 @@ def test_a_mistake_is_carried_through_a_figure_that_nobody_stated() -> None:
         )
     )
     unstated = findings["storage_year"]
-    assert (unstated.verdict, unstated.reason) == (Verdict.UNCHECKED, "the design states no figure")
+    assert (unstated.verdict, unstated.reason) == (AuditVerdict.UNCHECKED, "the design states no figure")
     assert unstated.off_ratio is None
     assert findings["bill"].follows_from == ("storage_day",)
     assert not findings["bill"].own_slip
@@ -125,9 +125,9 @@ def test_a_capacity_must_be_enough_and_may_be_more() -> None:
     inputs = {"images": "4,000 images/s", "rate": "20 images/min"}
     needed = 4000 / (20 / 60)
     for workers, verdict, reason in (
-        (500, Verdict.DIFFERS, "not enough"),
-        (needed, Verdict.AGREES, "to the digits it shows"),
-        (90_000, Verdict.AGREES, "more than enough"),
+        (500, AuditVerdict.DIFFERS, "not enough"),
+        (needed, AuditVerdict.AGREES, "to the digits it shows"),
+        (90_000, AuditVerdict.AGREES, "more than enough"),
     ):
         findings = by_name(
             design(
@@ -138,18 +138,18 @@ def test_a_capacity_must_be_enough_and_may_be_more() -> None:
         )
         assert (findings["workers"].verdict, findings["workers"].reason) == (verdict, reason)
         # what the chosen workers process follows from their number, not from what would be needed
-        assert findings["capacity"].verdict is Verdict.AGREES
+        assert findings["capacity"].verdict is AuditVerdict.AGREES
 
 
 def test_a_figure_of_another_kind_is_told_by_both_kinds() -> None:
     finding = found(INPUTS, "1.4 PB", "images * size")
-    assert (finding.verdict, finding.own_slip, finding.off_ratio) == (Verdict.DIFFERS, True, None)
+    assert (finding.verdict, finding.own_slip, finding.off_ratio) == (AuditVerdict.DIFFERS, True, None)
     assert finding.reason == "it is stated as bytes, its terms give bytes per time"
 
 
 def test_a_figure_of_the_opposite_sign_differs() -> None:
     finding = found({"saved": "6 MB", "spent": "152 MB"}, "30 MB", "saved - spent")
-    assert finding.verdict is Verdict.DIFFERS
+    assert finding.verdict is AuditVerdict.DIFFERS
     assert finding.off_ratio == pytest.approx(-30 / 146)
 
 
@@ -159,7 +159,7 @@ def test_a_figure_without_a_formula_says_why_it_cannot_be_checked() -> None:
             {}, bill=StatedFigure(value="$18,000/month"), rate=StatedFigure(value="145 K/s", because="no profile views")
         )
     )
-    assert {finding.verdict for finding in findings.values()} == {Verdict.UNCHECKED}
+    assert {finding.verdict for finding in findings.values()} == {AuditVerdict.UNCHECKED}
     assert findings["bill"].reason == "the design does not say what it follows from"
     assert findings["rate"].reason == "no profile views"
 
@@ -220,5 +220,5 @@ def test_a_long_chain_of_figures_that_each_rest_on_the_last_one_twice_takes_no_t
         f"f{n}": stated(f"{2**n if n < 40 else 2**40}", f"f{n - 1} + f{n - 1}" if n else "1") for n in range(100)
     }
     findings = audit(design({}, **figures))
-    assert [finding.verdict for finding in findings[:40]] == [Verdict.AGREES] * 40
+    assert [finding.verdict for finding in findings[:40]] == [AuditVerdict.AGREES] * 40
     assert findings[-1].follows_from

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import UserError
-from planning.audit import Verdict
+from planning.audit import AuditVerdict
 from planning.audit import figures as audit_figures
 from planning.audit import page as audit_report
 from planning.audit import text as audit_terminal
@@ -155,6 +155,6 @@ def test_the_example_of_the_documentation_is_found_to_be_wrong_as_it_says(tmp_pa
     path = tmp_path / "mine.yaml"
     path.write_text(re.split(r"```yaml\n", text)[1].split("```")[0], encoding="utf-8")
     findings = {finding.name: finding for finding in audit_all(path).designs[0].findings}
-    assert findings["egress"].verdict is Verdict.AGREES
+    assert findings["egress"].verdict is AuditVerdict.AGREES
     assert findings["bill"].conjecture == "per day taken for per month"
     assert findings["bill_year"].follows_from == ("bill",)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planning.audit import Verdict
+from planning.audit import AuditVerdict
 from tests.audit.designs import found
 
 #: Factor that a slip puts a figure of bytes a second off by → what is said of it.
@@ -39,7 +39,7 @@ def test_a_mistaken_unit_of_bytes_is_found(slip: tuple[float, str], size: float)
     factor, says = slip
     inputs = {"posts": "1 M posts/s", "size": f"{size:.6f} MB"}
     finding = found(inputs, f"{float(f'{size:.6f}') * factor:.12f} TB/s", "posts * size")
-    assert finding.verdict is Verdict.DIFFERS
+    assert finding.verdict is AuditVerdict.DIFFERS
     assert finding.conjecture == says.replace("/s", "")
     assert finding.off_ratio == pytest.approx(factor, rel=1e-6)
 
@@ -49,7 +49,7 @@ def test_a_mistaken_unit_of_money_is_found(slip: tuple[float, str], price: float
     factor, says = slip
     inputs = {"reads": "1 M reads/month", "price": f"${price:.6f}/M reads"}
     finding = found(inputs, f"${float(f'{price:.6f}') * factor:.12f}/month", "reads * price")
-    assert (finding.verdict, finding.conjecture) == (Verdict.DIFFERS, says)
+    assert (finding.verdict, finding.conjecture) == (AuditVerdict.DIFFERS, says)
 
 
 @given(st.integers(2, 90), st.integers(2, 90), st.floats(1, 9_999))
@@ -67,7 +67,7 @@ def test_a_factor_or_a_term_that_is_left_out_is_found(peak: int, copies: int, po
         (rate * peak * copies, "the term stories left out"),
     ):
         finding = found(inputs, f"{stated:.6f} posts/s", formula)
-        assert finding.verdict is Verdict.DIFFERS
+        assert finding.verdict is AuditVerdict.DIFFERS
         if peak != copies:  # else which of the two was left out cannot be told
             assert finding.conjecture == says
 
@@ -97,7 +97,7 @@ def test_a_factor_or_a_term_that_is_left_out_is_found(peak: int, copies: int, po
 )
 def test_the_slips_of_published_designs_are_named(inputs: dict[str, str], value: str, formula: str, says: str) -> None:
     finding = found(inputs, value, formula)
-    assert finding.verdict is Verdict.DIFFERS
+    assert finding.verdict is AuditVerdict.DIFFERS
     assert finding.conjecture == says
     assert finding.reason == f"looks like: {says}"
 
@@ -105,5 +105,5 @@ def test_the_slips_of_published_designs_are_named(inputs: dict[str, str], value:
 @pytest.mark.parametrize("factor", [1.31, 1.7, 2.7, 4.6, 17.0, 123.0, 0.71, 0.21])
 def test_of_a_factor_that_no_slip_has_nothing_is_said(factor: float) -> None:
     finding = found({"posts": "1 M posts/s", "size": "2 MB"}, f"{2 * factor:.6f} TB/s", "posts * size")
-    assert (finding.verdict, finding.conjecture) == (Verdict.DIFFERS, "")
+    assert (finding.verdict, finding.conjecture) == (AuditVerdict.DIFFERS, "")
     assert finding.reason == "no known slip explains it"

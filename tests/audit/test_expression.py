@@ -81,7 +81,7 @@ def test_the_longest_formula_is_read_and_taken_apart() -> None:
 
 
 TERMS = st.recursive(
-    st.sampled_from(["a", "b", "day"]).map(expression.Name) | st.integers(1, 99).map(float).map(expression.Number),
+    st.sampled_from(["a", "b", "day"]).map(expression.Name) | st.integers(1, 99).map(float).map(expression.NumberTerm),
     lambda inner: (
         st.builds(expression.Binary, st.sampled_from(["+", "-", "*", "/"]), inner, inner)
         | st.builds(expression.Extreme, st.sampled_from(["min", "max"]), st.tuples(inner, inner))

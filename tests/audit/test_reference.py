@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from planning.audit import Finding, Verdict, audit
+from planning.audit import AuditVerdict, Finding, audit
 from records.scenarios import read
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "reference"
@@ -69,7 +69,7 @@ CARRIED = [
 
 @pytest.mark.parametrize(("finding", "over", "slip"), OWN, ids=[finding.name for finding, _, _ in OWN])
 def test_a_known_contradiction_is_found_with_its_factor_and_its_slip(finding: Finding, over: float, slip: str) -> None:
-    assert finding.verdict is Verdict.DIFFERS
+    assert finding.verdict is AuditVerdict.DIFFERS
     assert finding.own_slip
     assert finding.off_ratio == pytest.approx(over, rel=1e-3)
     assert finding.conjecture == slip
@@ -79,7 +79,7 @@ def test_a_known_contradiction_is_found_with_its_factor_and_its_slip(finding: Fi
 def test_what_follows_from_a_contradiction_is_found_with_its_cause(
     finding: Finding, over: float, causes: tuple[str, ...]
 ) -> None:
-    assert finding.verdict is Verdict.DIFFERS
+    assert finding.verdict is AuditVerdict.DIFFERS
     assert not finding.own_slip
     assert finding.off_ratio == pytest.approx(over, rel=5e-3)
     assert finding.follows_from == causes
@@ -114,13 +114,13 @@ def test_the_bill_of_c_is_a_quarter_of_a_percent_of_what_its_own_terms_cost() ->
     ids=lambda finding: finding.name,
 )  # fmt: skip
 def test_what_adds_up_in_the_published_designs_agrees(finding: Finding) -> None:
-    assert finding.verdict is Verdict.AGREES
+    assert finding.verdict is AuditVerdict.AGREES
 
 
 @pytest.mark.parametrize("letter", ["b", "d"])
 def test_of_designs_whose_results_are_not_recorded_nothing_is_claimed(letter: str) -> None:
     findings = findings_of(letter)
-    assert {finding.verdict for finding in findings.values()} == {Verdict.UNCHECKED}
+    assert {finding.verdict for finding in findings.values()} == {AuditVerdict.UNCHECKED}
     assert {finding.reason for finding in findings.values()} == {"only the inputs of this design are recorded here"}
     assert all(finding.recomputed is not None for finding in findings.values())
 

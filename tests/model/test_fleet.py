@@ -20,7 +20,7 @@ from planning.fleet import simulate as make
 from planning.fleet import text as told
 from planning.fleet.cell import cell_of
 from planning.fleet.doubled import doubled, moved
-from planning.fleet.seen import Seen, seen
+from planning.fleet.seen import SimulatedCell, seen
 from planning.fleet.whole import Fleet, watched, whole
 from planning.fleet.work import work
 from planning.plan.demand import followers
@@ -69,7 +69,7 @@ def _told() -> Profile:
 
 
 @pytest.fixture(scope="module")
-def all_seen() -> tuple[Seen, ...]:
+def all_seen() -> tuple[SimulatedCell, ...]:
     """All four cells of the fleet."""
     cell = cell_of(_fleet(), _told())
     cells = [replication_of(cell.scenario, number) for number in range(4)]
@@ -138,7 +138,7 @@ def test_cells_of_a_fleet_have_seeds_of_their_own_and_of_two_fleets_the_same() -
 # --- the fleet --------------------------------------------------------------------------------------------------------
 
 
-def test_what_all_cells_do_together_is_what_the_fleet_does(all_seen: tuple[Seen, ...]) -> None:
+def test_what_all_cells_do_together_is_what_the_fleet_does(all_seen: tuple[SimulatedCell, ...]) -> None:
     fleet = whole(_fleet(), 4, all_seen)
     assert {each.name for each in fleet.operations} >= {"feed.read", "like.add", "image.read", "post.create"}
     for figures in fleet.operations:
@@ -159,13 +159,15 @@ def test_what_all_cells_do_together_is_what_the_fleet_does(all_seen: tuple[Seen,
     assert fleet.dollars_month.value > 0
 
 
-def test_an_error_that_was_never_seen_is_below_what_so_many_requests_would_show(all_seen: tuple[Seen, ...]) -> None:
+def test_an_error_that_was_never_seen_is_below_what_so_many_requests_would_show(
+    all_seen: tuple[SimulatedCell, ...],
+) -> None:
     figures = next(each for each in whole(_fleet(), 4, all_seen).operations if each.name == "feed.read")
     assert figures.errors_ratio.value == 0.0
     assert figures.errors_ratio.high == pytest.approx(3.0 / figures.count)
 
 
-def test_the_first_seconds_of_a_cell_that_fills_up_are_seen_as_unsteady(all_seen: tuple[Seen, ...]) -> None:
+def test_the_first_seconds_of_a_cell_that_fills_up_are_seen_as_unsteady(all_seen: tuple[SimulatedCell, ...]) -> None:
     noise = np.random.default_rng(1).normal(size=500)
     rise = np.minimum(np.arange(500) / MOMENTS, 20.0) + noise  # for 20 s
     fleet = whole(_fleet(warm_up_seconds=5.0), 4, [replace(each, means=rise) for each in all_seen])
@@ -180,8 +182,8 @@ def test_the_first_seconds_of_a_cell_that_fills_up_are_seen_as_unsteady(all_seen
     assert any("no steady state" in note for note in told.notes(_found(short)))
 
 
-def _found(fleet: Fleet) -> make.Found:
-    return make.Found(fleet=fleet, until=None, verdicts={})
+def _found(fleet: Fleet) -> make.SimulatedFleet:
+    return make.SimulatedFleet(fleet=fleet, until=None, verdicts={})
 
 
 # --- enough of them ---------------------------------------------------------------------------------------------------
@@ -200,7 +202,7 @@ def test_the_interval_of_all_cells_percentile_holds_the_truth_as_often_as_it_say
     assert 180 <= held <= 199  # of 95 %, with 1,500 samples a cell
 
 
-def _made(*, until: float | None, replications: int | None, rate: float = 2_400.0) -> make.Found:
+def _made(*, until: float | None, replications: int | None, rate: float = 2_400.0) -> make.SimulatedFleet:
     asked = _fleet(rate_per_second=rate, mix_ratio={"image.read": 0.98, "like.add": 0.02})
     cell = cell_of(asked, _told())
     return make.make(
@@ -265,7 +267,7 @@ def test_a_cell_of_twice_the_size_has_twice_of_everything() -> None:
     assert cell.scenario.population.people == 2 * fleet.population.people / fleet.system.cells
 
 
-def test_what_moves_when_cells_are_twice_as_large_is_told_with_an_interval(all_seen: tuple[Seen, ...]) -> None:
+def test_what_moves_when_cells_are_twice_as_large_is_told_with_an_interval(all_seen: tuple[SimulatedCell, ...]) -> None:
     same = moved(all_seen, all_seen)
     assert {each.figure for each in same} >= {"feed.read p50", "stack machines busy"}
     assert all(each.difference.mean == 0.0 and not each.difference.distinguishable for each in same)

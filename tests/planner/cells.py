@@ -22,12 +22,12 @@ from core.scenario import Scenario
 from core.scenario.model import CdnTier, Follows
 from core.scenario.placement import Host
 from planning.plan.answer import Plan
-from planning.plan.brief import Brief, Kind
+from planning.plan.brief import Brief, GroupKind
 from planning.plan.certainty import outlook
 from planning.plan.demand.workload import Moment
 from planning.plan.queueing.demands import OperationDemand
 from planning.plan.sizing import targets
-from planning.plan.sizing.size import Region
+from planning.plan.sizing.size import RegionPlan
 from sim.model.pulls import FOLLOWED, KNOWN
 
 #: How far a tier's count may be off for being whole.
@@ -91,7 +91,7 @@ def scenario_of(plan: Plan) -> Scenario:
     return cell_of(plan).scenario
 
 
-def _cells(brief: Brief, region: Region, exact: Mapping[str, float]) -> int:
+def _cells(brief: Brief, region: RegionPlan, exact: Mapping[str, float]) -> int:
     """Number of cells."""
     limited = {step for limit in targets.limits(brief) for step in steps_of(limit.name)}
     steps = limited or {name for name in brief.demands.operations if name in OPERATIONS}
@@ -113,7 +113,7 @@ def _cells(brief: Brief, region: Region, exact: Mapping[str, float]) -> int:
     return max(good) if good else min(errors, key=lambda count: errors[count])
 
 
-def _acts(brief: Brief, region: Region, moment: Moment) -> dict[str, float]:
+def _acts(brief: Brief, region: RegionPlan, moment: Moment) -> dict[str, float]:
     """Acts a second of a region, as the demand has them."""
     factor = brief.workload.factor(region.name, moment) / 86_400.0
     return {
@@ -122,7 +122,7 @@ def _acts(brief: Brief, region: Region, moment: Moment) -> dict[str, float]:
 
 
 def _scenario(
-    brief: Brief, region: Region, whole: Mapping[str, int], count: int, *, moment: Moment, seed: int
+    brief: Brief, region: RegionPlan, whole: Mapping[str, int], count: int, *, moment: Moment, seed: int
 ) -> Scenario:
     system, people = brief.scenario.system, min(PEOPLE_MAX, max(200, brief.demand.people // count))
     groups = system.placement.processes
@@ -178,7 +178,7 @@ def _scenario(
     )
 
 
-def _profile(brief: Brief, region: Region, scenario: Scenario) -> Profile:
+def _profile(brief: Brief, region: RegionPlan, scenario: Scenario) -> Profile:
     """Durations as planned: of each process on its own core, whatever the rate."""
     found = []
     for name, operation in brief.demands.operations.items():
@@ -223,9 +223,11 @@ def _seconds(operation: OperationDemand) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _demand(brief: Brief, region: Region, operation: str, process: str, seconds: float, variation: float) -> CpuDemand:
+def _demand(
+    brief: Brief, region: RegionPlan, operation: str, process: str, seconds: float, variation: float
+) -> CpuDemand:
     group = brief.group_of[process]
-    speed = region.tiers[group].unit.speed if brief.kinds[group] in (Kind.SERVICE, Kind.STORE) else 1.0
+    speed = region.tiers[group].unit.speed if brief.kinds[group] in (GroupKind.SERVICE, GroupKind.STORE) else 1.0
     return CpuDemand(
         operation=operation,
         process=process,

@@ -17,7 +17,7 @@ from planning.cost.prices import PriceBook
 from planning.plan.brief import Brief, brief
 from planning.plan.sizing import candidates, shapes
 from planning.plan.sizing.shapes import Shape
-from planning.plan.sizing.size import Region, Shapes
+from planning.plan.sizing.size import RegionPlan, Shapes
 
 #: Operation → process → CPU milliseconds.
 MILLISECONDS = {
@@ -113,7 +113,7 @@ def bought(known: Brief, services: str = "vm.c7g.xlarge", store: str = "vm.c7g.x
     """These machines for everything, unlike `candidates.choose` without looking at all others."""
 
     def sold(term: str, name: str) -> Shape:
-        offered, _ = shapes.of(known.book, kind="services", term=term, calibrated=known.demands.core)
+        offered, _ = shapes.shapes_of(known.book, kind="services", term=term, calibrated=known.demands.core)
         return next(each for each in offered if each.price_id == name)
 
     return Shapes(
@@ -122,6 +122,6 @@ def bought(known: Brief, services: str = "vm.c7g.xlarge", store: str = "vm.c7g.x
     )
 
 
-def fleet(known: Brief) -> tuple[Region, ...]:
+def fleet(known: Brief) -> tuple[RegionPlan, ...]:
     """The counts of every region on `bought` machines."""
     return candidates.fleet(known, bought(known))

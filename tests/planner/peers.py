@@ -113,7 +113,7 @@ def _cheapest(
     spare: int = 0,
     disk_bytes: float = 0.0,
 ) -> Answer:
-    offered, _ = shapes.of(book, kind=kind, term=TERM, calibrated=MEASURED)
+    offered, _ = shapes.shapes_of(book, kind=kind, term=TERM, calibrated=MEASURED)
     disk = book.dollars(fleet.DISK_PRICE, Quantity(amount=disk_bytes, unit="B-month"))
     found = []
     for shape in offered:

@@ -18,7 +18,7 @@ REGIONS = {name: {"people": "25%"} for name in ("us", "eu", "in", "jp")}
 
 def of(**changes: Any) -> Availability:
     known = made.briefed(**changes)
-    return availability.of(known, made.fleet(known))
+    return availability.availability_of(known, made.fleet(known))
 
 
 def cause(found: Availability, name: str) -> float:

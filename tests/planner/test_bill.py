@@ -10,14 +10,14 @@ import pytest
 from core.scenario import ScenarioError
 from planning.cost import fleet
 from planning.cost.bill import Bill
-from planning.cost.fleet import Disks, Machines, Month, Traffic
+from planning.cost.fleet import Disks, Machines, Month, RegionTraffic
 from planning.cost.growth import GrowsWith
 from planning.cost.prices import GB, GIB, SECONDS_PER_MONTH, PriceBook, PriceError
 from planning.plan.sizing import spending
 from planning.plan.sizing.spending import Spending
 from tests.planner import made
 
-SILENT = Traffic(
+SILENT = RegionTraffic(
     geography="us+ca+mx",
     images_per_second=0.0,
     image_bytes_per_second=0.0,
@@ -32,7 +32,9 @@ SILENT = Traffic(
 )
 
 
-def billed(book: PriceBook, *traffic: Traffic, machines: Any = (), disks: Any = (), term: str = "on_demand") -> Bill:
+def billed(
+    book: PriceBook, *traffic: RegionTraffic, machines: Any = (), disks: Any = (), term: str = "on_demand"
+) -> Bill:
     paid = tuple(replace(each, term=term) for each in machines)
     month = Month(machines=paid, disks=tuple(disks), traffic=traffic or (SILENT,), people=100)
     return fleet.bill(month, book)

@@ -6,7 +6,7 @@ import pytest
 
 from core.profile import Profile
 from planning.plan.queueing import demands
-from planning.plan.queueing.demands import Graph
+from planning.plan.queueing.demands import FollowGraph
 from sim.model import flow as flows
 from sim.model import stated
 from sim.model.components import all_flows
@@ -14,12 +14,12 @@ from sim.model.cpu import NoDemandError
 from sim.model.pulls import Pulls
 from tests.planner import made
 
-GRAPH = Graph(pushes_per_post=50.0, celebrities=1.0, celebrities_followed=1.0)
+GRAPH = FollowGraph(pushes_per_post=50.0, celebrities=1.0, celebrities_followed=1.0)
 NAMES = tuple(name for name in made.MILLISECONDS if "/" not in name)
 
 
-def of(profile: Profile, **changes: object) -> demands.Demands:
-    return demands.of(made.scenario(**changes), profile, names=NAMES, graph=GRAPH)
+def of(profile: Profile, **changes: object) -> demands.WorkloadDemands:
+    return demands.demands_of(made.scenario(**changes), profile, names=NAMES, graph=GRAPH)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -34,12 +34,12 @@ def test_the_shipped_calibration_is_used_up_too(shipped: Profile) -> None:
         {each.operation for each in shipped.demands if "/" not in each.operation} & set(all_flows(made.scenario()))
     )
     seen = Pulls.of(shipped)
-    graph = Graph(
+    graph = FollowGraph(
         pushes_per_post=shipped.batch_sizes["fanout.deliver"],
         celebrities=seen.known,
         celebrities_followed=seen.followed_mean,
     )
-    found = demands.of(made.scenario(), shipped, names=names, graph=graph)
+    found = demands.demands_of(made.scenario(), shipped, names=names, graph=graph)
     compared = dict.fromkeys(names, 0)
     for name in names:
         page = all_flows(made.scenario())[name]
@@ -78,8 +78,8 @@ def test_paths_are_as_likely_as_their_lookups() -> None:
 
 def test_fan_out_grows_with_the_timelines_written() -> None:
     def of_pushes(pushes: float) -> float:
-        graph = Graph(pushes_per_post=pushes, celebrities=1.0, celebrities_followed=1.0)
-        found = demands.of(made.scenario(), made.profile(), names=NAMES, graph=graph)
+        graph = FollowGraph(pushes_per_post=pushes, celebrities=1.0, celebrities_followed=1.0)
+        found = demands.demands_of(made.scenario(), made.profile(), names=NAMES, graph=graph)
         return found.operations["fanout.deliver"].cpu_seconds({})["fanout"]
 
     assert of_pushes(500.0) == pytest.approx(10 * of_pushes(50.0))
@@ -92,7 +92,7 @@ def test_stated_cpu_goes_before_the_calibrated() -> None:
     assert spent["gateway"] == pytest.approx(0.0003)
     assert spent["discovery"] == pytest.approx(0.01)  # no step visits it, so it is behind the answer
     assert all(
-        visit.process != "discovery" for path in found.operations["feed.read"].paths for visit in path.leg.visits
+        visit.process != "discovery" for path in found.operations["feed.read"].paths for visit in path.segment.visits
     )
 
 
@@ -109,14 +109,16 @@ def test_the_processors_name_tells_the_calibrated_clock() -> None:
 
 def test_work_that_nobody_measured_is_refused_by_name() -> None:
     with pytest.raises(NoDemandError, match=r"comment\.add, story\.create: measure it with `windtunnel calibrate`"):
-        demands.of(made.scenario(), made.profile(), names=("feed.read", "comment.add", "story.create"), graph=GRAPH)
+        demands.demands_of(
+            made.scenario(), made.profile(), names=("feed.read", "comment.add", "story.create"), graph=GRAPH
+        )
 
 
 def test_own_work_of_branches_at_once_is_one_turn_at_the_loop() -> None:
     (plain, *_) = [path for path in of(made.profile()).operations["feed.read"].paths if not path.misses]
-    turns = [visit for visit in plain.leg.visits if visit.process == "feed"]
+    turns = [visit for visit in plain.segment.visits if visit.process == "feed"]
     assert sum(visit.seconds for visit in turns) == pytest.approx(0.003)
     # arrive, three sources at once, what two of them do with their answers, ask for cards, read them, rules, present
     assert len(turns) == 7
-    (fork,) = [each for each in plain.leg.forks if not each.server]
-    assert len(fork.legs) == 2  # timeline and celebrities; recommendations and ads ask nobody
+    (fork,) = [each for each in plain.segment.forks if not each.server]
+    assert len(fork.segments) == 2  # timeline and celebrities; recommendations and ads ask nobody

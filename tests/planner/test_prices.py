@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from planning.cost import age, prices
-from planning.cost.bill import Bill, Item
+from planning.cost.bill import Bill, BillItem
 from planning.cost.growth import GrowsWith
 from planning.cost.prices import Price, PriceBook, PriceError
 from planning.plan import answer as plan
@@ -35,7 +35,9 @@ def price(name: str, as_of: str) -> Price:
 
 def bill(**dollars: float) -> Bill:
     items = tuple(
-        Item(component=name, quantity=each, unit="B", price_id=name, dollars_month=each, grows_with=(GrowsWith.RATE,))
+        BillItem(
+            component=name, quantity=each, unit="B", price_id=name, dollars_month=each, grows_with=(GrowsWith.RATE,)
+        )
         for name, each in dollars.items()
     )
     return Bill(prices="made", items=items, requests_month=1.0, people=1)
@@ -47,7 +49,7 @@ def book(*known: Price, moves: float = 0.1) -> PriceBook:
 
 def test_a_price_may_have_moved_by_the_books_ratio_in_every_year_of_its_age() -> None:
     known = book(price("fresh", "2026-07-01"), price("old", "2024-07-01"))
-    found = age.of(bill(fresh=100.0, old=100.0), known, TODAY)
+    found = age.age_of(bill(fresh=100.0, old=100.0), known, TODAY)
     years = 730 / 365.25
     assert found.high_dollars_month == pytest.approx(100 + 100 * 1.1**years)
     assert found.low_dollars_month == pytest.approx(100 + 100 / 1.1**years)
@@ -56,13 +58,13 @@ def test_a_price_may_have_moved_by_the_books_ratio_in_every_year_of_its_age() ->
 
 
 def test_a_book_that_says_that_prices_stay_has_no_error_bar() -> None:
-    found = age.of(bill(old=100.0), book(price("old", "2024-07-01"), moves=0.0), TODAY)
+    found = age.age_of(bill(old=100.0), book(price("old", "2024-07-01"), moves=0.0), TODAY)
     assert (found.low_dollars_month, found.high_dollars_month) == (100.0, 100.0)
 
 
 def test_a_price_without_a_date_is_as_old_as_the_oldest_and_is_named() -> None:
     known = book(price("old", "2024-07"), price("when", "undated"), price("packed", "2026-06 package"))
-    found = age.of(bill(when=100.0), known, TODAY)
+    found = age.age_of(bill(when=100.0), known, TODAY)
     assert found.high_dollars_month == pytest.approx(100 * 1.1 ** (730 / 365.25))
     assert found.undated == ("when",)
     assert age.years(known.price("packed"), known, TODAY) == pytest.approx(30 / 365.25)

@@ -17,7 +17,7 @@ from core.profile import Profile
 from core.scenario import parse
 from planning.plan.brief import Brief, Case, PlanError, brief
 from planning.plan.sizing import candidates, fleets, shapes, size, targets, tiers
-from planning.plan.sizing.size import Region, Shapes
+from planning.plan.sizing.size import RegionPlan, Shapes
 from tests.planner import made
 
 TEAM = Path(__file__).parents[2] / "scenarios" / "plans" / "small_team.yaml"
@@ -25,15 +25,15 @@ TEAM = Path(__file__).parents[2] / "scenarios" / "plans" / "small_team.yaml"
 RATE = 100.0
 
 
-def region(known: Brief) -> Region:
+def region(known: Brief) -> RegionPlan:
     return size.region(known, "us", made.bought(known))
 
 
-def planned(**changes: Any) -> Region:
+def planned(**changes: Any) -> RegionPlan:
     return region(made.briefed(**changes))
 
 
-def counts(found: Region) -> dict[str, int]:
+def counts(found: RegionPlan) -> dict[str, int]:
     return {name: tier.instances for name, tier in found.tiers.items()}
 
 
@@ -161,7 +161,9 @@ def test_the_cheapest_machine_is_taken_and_the_others_have_an_excuse() -> None:
     known_brief = made.briefed(per_day={"feed.read": 86_400 * 2_000})
     choice = candidates.choose(known_brief)
     costs = {}
-    for shape in shapes.of(known_brief.book, kind="services", term="on_demand", calibrated=known_brief.demands.core)[0]:
+    for shape in shapes.shapes_of(
+        known_brief.book, kind="services", term="on_demand", calibrated=known_brief.demands.core
+    )[0]:
         whole = Shapes(services={"on_demand": shape}, stores=choice.shapes.stores)
         costs[shape.price_id] = sum(each.dollars_month for each in candidates.fleet(known_brief, whole))
     taken = choice.shapes.services["on_demand"].price_id
@@ -176,9 +178,9 @@ def test_a_machine_with_two_threads_a_core_does_less_than_its_clock_says() -> No
     known_brief = made.briefed()
     known = {
         each.price_id: each
-        for each in shapes.of(known_brief.book, kind="services", term="on_demand", calibrated=known_brief.demands.core)[
-            0
-        ]
+        for each in shapes.shapes_of(
+            known_brief.book, kind="services", term="on_demand", calibrated=known_brief.demands.core
+        )[0]
     }
     assert known["vm.c7g.xlarge"].speed == pytest.approx(1.5)  # 2.6 × 1.5 / 2.6, a core for each vCPU
     # 3.2 × 1.288 / 2.6 for a core, 1.25 of it for the two threads on it
@@ -241,7 +243,7 @@ def test_with_a_given_count_a_machine_on_which_limits_hold_goes_before_a_cheaper
     for count in (1, 2, 3, 4, 5):
         known = made.briefed(per_day={"feed.read": 86_400 * 100}, intent={**intent, "fleet": {"feed": count}})
         choice = candidates.choose(known)
-        offered, _ = shapes.of(known.book, kind="services", term="on_demand", calibrated=known.demands.core)
+        offered, _ = shapes.shapes_of(known.book, kind="services", term="on_demand", calibrated=known.demands.core)
         assert len(offered) > 1
         for shape in offered:
             other = size.region(known, "us", Shapes(services={"on_demand": shape}, stores=choice.shapes.stores))

@@ -9,16 +9,18 @@ import pytest
 
 from planning.plan.queueing import distributions, stations
 from planning.plan.queueing.distributions import Cumulants
-from planning.plan.queueing.stations import Arrivals, Loop, Piece, Route, Shared
+from planning.plan.queueing.stations import JobRoute, Loop, Piece, RouteArrivals, Shared
 from tests import oracles as theory
 from tests.planner import loops
 
 FEED = (0.10, 0.16, 0.04, 0.10, 0.25, 0.15, 0.20)
 
 
-def loop(route: Route, per_second: float, *, mates: float = 1.0, balancers: float = 1.0, threaded: float = 0.0) -> Loop:
+def loop(
+    route: JobRoute, per_second: float, *, mates: float = 1.0, balancers: float = 1.0, threaded: float = 0.0
+) -> Loop:
     return Loop(
-        arrivals=(Arrivals(route=route, per_second=np.array([per_second])),),
+        arrivals=(RouteArrivals(route=route, per_second=np.array([per_second])),),
         threaded=np.array([threaded]),
         scale=np.ones(1),
         mates=np.array([mates]),
@@ -26,11 +28,11 @@ def loop(route: Route, per_second: float, *, mates: float = 1.0, balancers: floa
     )
 
 
-def route(shares: Sequence[float], variation: float = 0.5, *, returns: bool = True) -> Route:
-    return Route(pieces=tuple(Piece(share, variation) for share in shares), returns=returns)
+def route(shares: Sequence[float], variation: float = 0.5, *, returns: bool = True) -> JobRoute:
+    return JobRoute(pieces=tuple(Piece(share, variation) for share in shares), returns=returns)
 
 
-def time_in(at: Loop, job: Route) -> Cumulants:
+def time_in(at: Loop, job: JobRoute) -> Cumulants:
     total = at.wait(job)
     for piece in job.pieces:
         total = total + distributions.lognormal(piece.seconds, piece.variation)
@@ -48,7 +50,10 @@ def test_jobs_of_one_piece_wait_as_pollaczek_and_khinchine_say(rho: float, varia
 def test_of_two_classes_each_waits_for_both() -> None:
     short, long = route((0.1,), 0.0), route((1.0,), 0.0)
     both = Loop(
-        arrivals=(Arrivals(route=short, per_second=np.array([2.0])), Arrivals(route=long, per_second=np.array([0.4]))),
+        arrivals=(
+            RouteArrivals(route=short, per_second=np.array([2.0])),
+            RouteArrivals(route=long, per_second=np.array([0.4])),
+        ),
         threaded=np.zeros(1),
         scale=np.ones(1),
     )

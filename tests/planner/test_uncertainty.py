@@ -10,7 +10,7 @@ import pytest
 from core.scenario.intent import Range
 from planning.plan.brief import PlanError
 from planning.plan.certainty import uncertainty
-from planning.plan.certainty.draws import World
+from planning.plan.certainty.draws import DrawModel
 from planning.plan.certainty.uncertainty import Uncertainty
 from planning.plan.sizing import availability, size, spending
 from tests.planner import made
@@ -22,7 +22,7 @@ def of(ranges: dict[str, Any], *, error_ratio: float = 0.12, **changes: Any) -> 
     intent = {"slo": {"feed.read": {"p95": "< 20ms"}}, "ranges": ranges, **changes.pop("intent", {})}
     brief = made.briefed(per_day=PER_DAY, intent=intent, system={"shards": {"logical": 4_096}}, **changes)
     regions = made.fleet(brief)
-    found = uncertainty.of(
+    found = uncertainty.uncertainty_of(
         brief,
         regions,
         made.bought(brief),
@@ -62,7 +62,10 @@ def test_without_ranges_there_is_nothing_to_say() -> None:
     known = made.briefed()
     regions = made.fleet(known)
     spent = spending.over_horizon(known, regions)
-    assert uncertainty.of(known, regions, made.bought(known), size.asked(known), spent, error_ratio=0.12) is None
+    assert (
+        uncertainty.uncertainty_of(known, regions, made.bought(known), size.asked(known), spent, error_ratio=0.12)
+        is None
+    )
 
 
 def test_with_ranges_of_no_width_the_plan_is_what_it_is() -> None:
@@ -155,26 +158,26 @@ def test_the_cpu_of_every_operation_is_the_cpu_of_everything() -> None:
         (whole,) = (one for one in every.outputs if one.name == output)
         (parts,) = (one for one in each.outputs if one.name == output)
         assert parts.middle == pytest.approx(whole.middle)
-    # at the same factor on both, the same world
-    both = worlds_of({"cpu.feed.read": np.array([1.3]), "cpu.like.add": np.array([1.3])})
-    all_of_it = worlds_of({"cpu": np.array([1.3])})
+    # at the same factor on both, the same draw
+    both = values_of({"cpu.feed.read": np.array([1.3]), "cpu.like.add": np.array([1.3])})
+    all_of_it = values_of({"cpu": np.array([1.3])})
     assert both["feed.read p95"] == pytest.approx(all_of_it["feed.read p95"], rel=0.02)  # idle work is dearer too
     assert both["bill"] == pytest.approx(all_of_it["bill"], rel=0.01)
 
 
-def worlds_of(drawn: dict[str, Any], **changes: Any) -> dict[str, float]:
+def values_of(drawn: dict[str, Any], **changes: Any) -> dict[str, float]:
     intent = {"slo": {"feed.read": {"p95": "< 20ms"}}, **changes.pop("intent", {})}
     brief = made.briefed(per_day=PER_DAY, intent=intent, system={"shards": {"logical": 4_096}}, **changes)
     regions = made.fleet(brief)
     spent = spending.over_horizon(brief, regions)
-    world = World(brief, regions, made.bought(brief), size.asked(brief), spent, 0.12)
-    return {name: float(values[0]) for name, values in world.evaluate(drawn).values.items()}
+    model = DrawModel(brief, regions, made.bought(brief), size.asked(brief), spent, 0.12)
+    return {name: float(values[0]) for name, values in model.evaluate(drawn).values.items()}
 
 
 def test_one_caches_misses_are_a_range_of_their_own() -> None:
     changes: dict[str, Any] = {"demand": {"images_per_feed": 10, "sizes": {"image": "200kB"}}, "intent": {"hits": HITS}}
     usual, more, gone = (
-        worlds_of({"misses.shield": np.array([factor])}, **changes)["bill"] for factor in (1.0, 2.0, 1e9)
+        values_of({"misses.shield": np.array([factor])}, **changes)["bill"] for factor in (1.0, 2.0, 1e9)
     )
     assert usual < more
     # half of what the shield is asked misses, and no more than all of it can
@@ -188,8 +191,8 @@ HITS = {"timeline": "90%", "post_card": "100%", "author_card": "100%", "edge": "
 
 
 def test_prices_of_one_kind_are_a_range_of_their_own() -> None:
-    usual = worlds_of({"prices.egress": np.array([1.0])})["bill"]
-    dearer = worlds_of({"prices.egress": np.array([2.0])})["bill"]
+    usual = values_of({"prices.egress": np.array([1.0])})["bill"]
+    dearer = values_of({"prices.egress": np.array([2.0])})["bill"]
     brief = made.briefed(per_day=PER_DAY, system={"shards": {"logical": 4_096}})
     lines = spending.over_horizon(brief, made.fleet(brief)).mean.items
     egress = sum(line.dollars_month for line in lines if line.price_id.startswith("egress"))
@@ -206,7 +209,7 @@ def test_failures_have_ranges_and_then_downtime_has_quantiles() -> None:
     assert down.quantiles[0.05] < down.middle < down.quantiles[0.95]
     slo = {"feed.read": {"p95": "< 20ms"}}
     brief = made.briefed(per_day=PER_DAY, system={"shards": {"logical": 4_096}}, intent={"spare": 1, "slo": slo})
-    known = availability.of(brief, made.fleet(brief))
+    known = availability.availability_of(brief, made.fleet(brief))
     assert down.middle == pytest.approx(known.down_ratio * availability.MONTH_MINUTES)
     assert down.tornado[0].name == "failures.region"
     assert down.tornado[0].high > 1.3 * down.middle
@@ -240,8 +243,8 @@ def test_the_demand_of_one_act_is_a_range_of_its_own() -> None:
 def test_the_demand_of_every_act_is_that_of_everything() -> None:
     ranges = {"demand.feed.read": [0.5, 1, 2], "demand.like.add": [0.5, 1, 2]}
     drawn = {name: np.array([1.1]) for name in ranges}
-    parts = worlds_of(drawn, intent={"ranges": ranges, "hits": made.ALL_HIT})
-    whole = worlds_of({"demand": np.array([1.1])}, intent={"hits": made.ALL_HIT})
+    parts = values_of(drawn, intent={"ranges": ranges, "hits": made.ALL_HIT})
+    whole = values_of({"demand": np.array([1.1])}, intent={"hits": made.ALL_HIT})
     assert parts["feed.read p95"] == pytest.approx(whole["feed.read p95"])
     # rows of the people are there already, and grow with the demand of everything, which is of more people
     assert parts["bill"] == pytest.approx(whole["bill"], rel=0.02)

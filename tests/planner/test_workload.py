@@ -15,7 +15,7 @@ from tests.planner import made
 def of(scenario: Scenario) -> Workload:
     assert scenario.demand is not None
     assert scenario.intent is not None
-    return workload.of(scenario, scenario.demand, scenario.intent)
+    return workload.workload_of(scenario, scenario.demand, scenario.intent)
 
 
 def test_ten_billion_reads_a_day_at_a_peak_of_three_are_347_thousand_a_second() -> None:

@@ -10,8 +10,8 @@ import pytest
 from planning.studies.difference import compare
 from planning.tune.optimum import (
     PRODUCT,
-    Candidate,
     Objective,
+    TriedSetting,
     best_few,
     choose,
     mean_outcome,
@@ -19,17 +19,18 @@ from planning.tune.optimum import (
     score,
     scores,
 )
-from planning.tune.search import Outcome, Trial
+from planning.tune.search import Trial, TrialOutcome
 
 OBJECTIVES = (Objective(figure="cost.dollars_month"), Objective(figure="feed.read.p99_seconds"))
 
 
-def _candidate(threshold: int, cost: float, *, noise: float, excess: float = -0.1, count: int = 12) -> Candidate:
+def _candidate(threshold: int, cost: float, *, noise: float, excess: float = -0.1, count: int = 12) -> TriedSetting:
     random = np.random.default_rng(threshold)
     outcomes = [
-        Outcome(objectives=(cost, math.exp(noise * random.normal())), excesses={"limit": excess}) for _ in range(count)
+        TrialOutcome(objectives=(cost, math.exp(noise * random.normal())), excesses={"limit": excess})
+        for _ in range(count)
     ]
-    return Candidate(settings=(("system.fanout.threshold", str(threshold)),), outcomes=tuple(outcomes))
+    return TriedSetting(settings=(("system.fanout.threshold", str(threshold)),), outcomes=tuple(outcomes))
 
 
 def test_a_clear_optimum_is_the_only_value_of_its_interval() -> None:
@@ -65,10 +66,14 @@ def test_where_none_holds_the_nearest_to_the_limit_is_chosen() -> None:
 
 
 def test_a_limit_that_a_replication_could_not_judge_is_judged_by_the_others() -> None:
-    seen = mean_outcome([Outcome(objectives=(1.0,), excesses={"limit": 0.3}), Outcome(objectives=(3.0,), excesses={})])
-    assert seen == Outcome(objectives=(2.0,), excesses={"limit": 0.3})
-    half = Candidate(settings=(("x", "1"),), outcomes=(Outcome(objectives=(1.0, 1.0), excesses={}),) * 2)
-    full = Candidate(settings=(("x", "2"),), outcomes=(Outcome(objectives=(9.0, 9.0), excesses={"limit": -1}),) * 2)
+    seen = mean_outcome(
+        [TrialOutcome(objectives=(1.0,), excesses={"limit": 0.3}), TrialOutcome(objectives=(3.0,), excesses={})]
+    )
+    assert seen == TrialOutcome(objectives=(2.0,), excesses={"limit": 0.3})
+    half = TriedSetting(settings=(("x", "1"),), outcomes=(TrialOutcome(objectives=(1.0, 1.0), excesses={}),) * 2)
+    full = TriedSetting(
+        settings=(("x", "2"),), outcomes=(TrialOutcome(objectives=(9.0, 9.0), excesses={"limit": -1}),) * 2
+    )
     assert choose([half, full], OBJECTIVES, seed=1).best == 0
 
 
@@ -88,7 +93,7 @@ def test_freshness_of_zero_does_not_decide_alone() -> None:
 
 def test_a_second_look_is_given_to_the_best_and_to_the_ends_of_the_front() -> None:
     def trial(number: int, cost: float, seconds: float, excess: float = -1.0) -> Trial:
-        outcome = Outcome(objectives=(cost, seconds), excesses={"limit": excess})
+        outcome = TrialOutcome(objectives=(cost, seconds), excesses={"limit": excess})
         return Trial(number=number, settings=(("x", str(number)),), outcome=outcome)
 
     trials = [
@@ -111,7 +116,7 @@ def test_of_settings_near_each_other_one_stands_for_all() -> None:
         Trial(
             number=number,
             settings=(("system.fanout.threshold", str(threshold)),),
-            outcome=Outcome(objectives=(cost, cost), excesses={}),
+            outcome=TrialOutcome(objectives=(cost, cost), excesses={}),
         )
         for number, (threshold, cost) in enumerate(
             [(100, 1.0), (101, 1.01), (103, 1.02), (99, 1.03), (1_000, 1.1), (5_000, 1.2), (10_000, 9.0)]

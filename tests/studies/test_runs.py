@@ -20,7 +20,7 @@ from core.scenario import parse
 from planning.simulations import runners
 from planning.simulations.cluster import Cluster
 from planning.simulations.results import RESULTS_FILE, Results
-from planning.simulations.runners import Inline, Pool, Runner
+from planning.simulations.runners import Inline, Runner, StudyPool
 from planning.simulations.task import Setup, setup, tasks
 from planning.studies import grid
 from planning.studies.grid import Axis
@@ -86,7 +86,7 @@ def in_process(tmp_path_factory: pytest.TempPathFactory, shared: Setup) -> dict[
 def test_a_pool_gives_the_bytes_that_this_process_gives(
     in_process: dict[str, bytes], tmp_path: Path, shared: Setup
 ) -> None:
-    assert _sweep(Pool(2), tmp_path, shared) == in_process
+    assert _sweep(StudyPool(2), tmp_path, shared) == in_process
     assert not multiprocessing.active_children()
     rows = (tmp_path / "sweep.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + 4 * 2
@@ -214,7 +214,7 @@ def test_a_worker_that_dies_names_its_setting_and_the_rest_is_kept(tmp_path: Pat
     killer = threading.Thread(target=kill)
     killer.start()
     with pytest.raises(UserError, match=r"traffic\.rate=30/s \(replication [01]\): the worker .* died") as told:
-        _sweep(Pool(1), tmp_path, shared, text=LONG, axes=(grid.axis("traffic.rate=30/s"),))
+        _sweep(StudyPool(1), tmp_path, shared, text=LONG, axes=(grid.axis("traffic.rate=30/s"),))
     killer.join()
     assert told.value.exit_code == 3
     assert killed
@@ -239,7 +239,7 @@ def test_a_worker_that_is_frozen_is_not_waited_for(
     with pytest.raises(
         UserError, match=r"traffic\.rate=30/s \(replication [01]\): the worker .* no processor time"
     ) as told:
-        _sweep(Pool(1), tmp_path, shared, text=LONG, axes=(grid.axis("traffic.rate=30/s"),))
+        _sweep(StudyPool(1), tmp_path, shared, text=LONG, axes=(grid.axis("traffic.rate=30/s"),))
     stopper.join()
     assert told.value.exit_code == 3
     assert stopped

@@ -10,7 +10,7 @@ import pytest
 
 from core.scenario import parse
 from planning.studies.grid import GridError, Settings
-from planning.tune.search import BATCH, Ask, Outcome, Sampler, search
+from planning.tune.search import BATCH, Ask, Sampler, TrialOutcome, search
 from planning.tune.space import Dimension, defaults, dimension, today
 from tests.studies.conftest import TINY
 
@@ -25,15 +25,15 @@ class Landscape:
         self.calls: list[int] = []
         self._stop_after = stop_after
 
-    def __call__(self, batch: Sequence[Settings]) -> list[Outcome]:
+    def __call__(self, batch: Sequence[Settings]) -> list[TrialOutcome]:
         if self._stop_after is not None and len(self.calls) == self._stop_after:
             raise KeyboardInterrupt
         self.calls.append(len(batch))
         return [self._at(float(dict(settings)["threshold"])) for settings in batch]
 
-    def _at(self, threshold: float) -> Outcome:
+    def _at(self, threshold: float) -> TrialOutcome:
         away = abs(math.log(threshold / OPTIMUM))
-        return Outcome(objectives=(1.0 + away, 2.0 + away * away), excesses={"limit": LIMIT / threshold - 1.0})
+        return TrialOutcome(objectives=(1.0 + away, 2.0 + away * away), excesses={"limit": LIMIT / threshold - 1.0})
 
 
 def _ask(**changes: object) -> Ask:

@@ -12,9 +12,9 @@ from planning.simulations.readings import Reading
 from planning.studies import grid
 from planning.studies.difference import compare
 from planning.sweep.page import content
-from planning.sweep.study import Place, Sweep
-from planning.tune.optimum import Candidate, choose, objectives_of, scores
-from planning.tune.search import Outcome, Trial
+from planning.sweep.study import PointResult, Sweep
+from planning.tune.optimum import TriedSetting, choose, objectives_of, scores
+from planning.tune.search import Trial, TrialOutcome
 from planning.tune.space import dimension
 from planning.tune.study import Tune, Wish
 from present.parts import Section
@@ -27,8 +27,8 @@ AXES = (grid.axis("traffic.rate=10/s,20/s,30/s"),)
 
 def _sweep(*values: tuple[float, ...]) -> Sweep:
     points = grid.points(TINY, AXES)
-    places = [
-        Place(
+    results = [
+        PointResult(
             point=point,
             readings=tuple(
                 Reading(figures={"feed.read.p95_seconds": value, "feed.read.answered_per_second": 1.0}, excesses={})
@@ -40,7 +40,7 @@ def _sweep(*values: tuple[float, ...]) -> Sweep:
     return Sweep(
         scenario=parse(TINY),
         axes=AXES,
-        places=tuple(places),
+        results=tuple(results),
         replications=3,
         calibration="",
         engine="simpy",
@@ -58,13 +58,13 @@ def test_a_sweep_names_its_extremes_and_says_where_they_are_noise() -> None:
 def test_a_sweep_tells_the_clients_time_limit_as_such_and_names_no_setting_twice() -> None:
     full = _sweep((5.0, 5.0, 5.0), (5.0, 5.0, 5.0), (5.0, 5.0, 5.0))
     assert full.sentence == "3 settings; feed.read p95 >5.00 s, the client's time limit, at every setting."
-    assert [full.told("feed.read.p95_seconds", place) for place in full.places] == [">5.00 s"] * 3
+    assert [full.cell("feed.read.p95_seconds", result) for result in full.results] == [">5.00 s"] * 3
     some = _sweep((0.10, 0.11, 0.12), (5.0, 5.0, 5.0), (5.0, 5.0, 5.0))
     assert "from 110 ms (traffic.rate=10/s) to >5.00 s, the client's time limit (traffic.rate=20/s, and 1 more)" in (
         some.sentence
     )
-    bare = dataclasses.replace(full.places[0], readings=(Reading(figures={}, excesses={}),))
-    part = dataclasses.replace(full, places=(bare, *full.places[1:]))
+    bare = dataclasses.replace(full.results[0], readings=(Reading(figures={}, excesses={}),))
+    part = dataclasses.replace(full, results=(bare, *full.results[1:]))
     assert part.sentence.endswith("time limit, at the 2 settings that carry it.")
     assert not _sweep((0.1, 0.1, 0.1), (0.2, 0.2, 0.2), (4.9, 4.9, 4.9)).limited
     assert _sweep((0.1,) * 3, (0.1,) * 3, (0.1,) * 3).sentence == "3 settings; feed.read p95 100 ms at every setting."
@@ -74,11 +74,11 @@ def _drawn(*values: tuple[float | None, float | None], figure: str = "freshness.
     """The chart of a figure over two rates, a line for each of two thresholds."""
     axes = (grid.axis("traffic.rate=10/s,20/s"), grid.axis("system.fanout.threshold=5,9"))
     flat = [value for pair in values for value in pair]
-    places = [
-        Place(point=point, readings=(Reading(figures={} if value is None else {figure: value}, excesses={}),))
+    results = [
+        PointResult(point=point, readings=(Reading(figures={} if value is None else {figure: value}, excesses={}),))
         for point, value in zip(grid.points(TINY, axes), flat, strict=True)
     ]
-    sweep = dataclasses.replace(_sweep((1.0,) * 3, (1.0,) * 3, (1.0,) * 3), axes=axes, places=tuple(places))
+    sweep = dataclasses.replace(_sweep((1.0,) * 3, (1.0,) * 3, (1.0,) * 3), axes=axes, results=tuple(results))
     return next(each for each in content(sweep).sections if each.title == "freshness mean")
 
 
@@ -105,11 +105,11 @@ def test_a_sweep_is_no_success_where_a_setting_saturates_or_none_was_judged() ->
     plain = _sweep((0.1, 0.1, 0.1), (0.2, 0.2, 0.2), (0.3, 0.3, 0.3))
 
     def marked(*changes: dict[str, object]) -> str:
-        places = [
-            dataclasses.replace(place, readings=tuple(dataclasses.replace(each, **change) for each in place.readings))
-            for place, change in zip(plain.places, changes, strict=True)
+        results = [
+            dataclasses.replace(result, readings=tuple(dataclasses.replace(each, **change) for each in result.readings))
+            for result, change in zip(plain.results, changes, strict=True)
         ]
-        return content(dataclasses.replace(plain, places=tuple(places))).mark
+        return content(dataclasses.replace(plain, results=tuple(results))).mark
 
     held: dict[str, object] = {"excesses": {"feed.read p95": -0.5}}
     missed: dict[str, object] = {"excesses": {"feed.read p95": 0.5}}
@@ -122,22 +122,24 @@ def test_a_sweep_is_no_success_where_a_setting_saturates_or_none_was_judged() ->
 
 def test_a_sweep_names_what_saturates_first() -> None:
     whole = _sweep((0.1, 0.1, 0.1), (0.2, 0.2, 0.2), (0.3, 0.3, 0.3))
-    full = Reading(figures=whole.places[2].readings[0].figures, excesses={}, unsteady="no steady state, first …")
-    places = (*whole.places[:2], dataclasses.replace(whole.places[2], readings=(full,) * 3))
-    said = dataclasses.replace(whole, places=places).sentence
+    full = Reading(figures=whole.results[2].readings[0].figures, excesses={}, unsteady="no steady state, first …")
+    results = (*whole.results[:2], dataclasses.replace(whole.results[2], readings=(full,) * 3))
+    said = dataclasses.replace(whole, results=results).sentence
     assert said.endswith("; no steady state, first … (traffic.rate=30/s; 1 of 3 settings).")
 
 
-def _candidate(threshold: int, p99: float, *, noise: float = 0.002, excess: float = -0.5, seed: int = 1) -> Candidate:
+def _candidate(
+    threshold: int, p99: float, *, noise: float = 0.002, excess: float = -0.5, seed: int = 1
+) -> TriedSetting:
     random = np.random.default_rng(seed)
     outcomes = [
-        Outcome(objectives=(100.0, p99 * (1 + noise * random.normal()), 0.1), excesses={"feed.read p99": excess})
+        TrialOutcome(objectives=(100.0, p99 * (1 + noise * random.normal()), 0.1), excesses={"feed.read p99": excess})
         for _ in range(6)
     ]
-    return Candidate(settings=(("system.fanout.threshold", str(threshold)),), outcomes=tuple(outcomes))
+    return TriedSetting(settings=(("system.fanout.threshold", str(threshold)),), outcomes=tuple(outcomes))
 
 
-def _tune(*candidates: Candidate, fresh: tuple[Candidate, Candidate] | None = None) -> Tune:
+def _tune(*candidates: TriedSetting, fresh: tuple[TriedSetting, TriedSetting] | None = None) -> Tune:
     found = choose(candidates, OBJECTIVES, seed=1)
     ours, best = fresh or (candidates[0], candidates[found.best])
     trials = tuple(

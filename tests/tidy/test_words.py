@@ -21,11 +21,8 @@ SHARED_NAMES: Mapping[str, str] = {}
 TEMPORARY = frozenset({"sim", "planning", "records", "present", "cli", "lab"})
 #: Class names that those packages give anew, or twice. To be emptied.
 TEMPORARY_NAMES = frozenset({
-    "Arrivals", "Breaker", "Cache", "Call", "Candidate", "Claim", "Cost", "Counters", "Curve", "Delay", "Demands",
-    "Difference", "Engine", "Entry", "Figure", "Fleet", "Fork", "Found", "Graph", "Host", "Index", "Item", "Kind",
-    "Limit", "Line", "Link", "Load", "Number", "Offer", "Outcome", "Place", "Point", "Pool", "Process", "Range",
-    "Refusal", "Region", "Report", "Request", "Route", "Runner", "Seen", "Sizes", "Span", "Spot", "Tally", "Task",
-    "Traffic", "Unit", "Variant", "Verdict", "Visit", "World",
+    "Breaker", "Cache", "Call", "Claim", "Counters", "Delay", "Engine", "Host", "Link", "Process", "Request", "Tally",
+    "Verdict", "World",
 })  # fmt: skip
 SETTLED = [path for path in PRODUCT if path.relative_to(ROOT).parts[0] not in TEMPORARY]
 #: Names of identifiers that had many meanings or were metaphors, and what to say instead.

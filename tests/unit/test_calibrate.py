@@ -18,7 +18,7 @@ from core.scenario import parse
 from lab import calibrate
 from lab.calibration import demands, series
 from lab.calibration.idle import Idle
-from lab.calibration.point import OverloadError, Point, by_class
+from lab.calibration.point import OverloadError, SteadyPoint, by_class
 from lab.calibration.series import FEW, MANY, Series
 from loadtest import plan
 from records.scenarios import read
@@ -29,9 +29,9 @@ SMALL = ROOT / "scenarios" / "viral_post_small.yaml"
 _HANDED = ("run_beside", "consume", "consume_batches")
 
 
-def _point(name: str, rate: float, **milliseconds: float) -> Point:
+def _point(name: str, rate: float, **milliseconds: float) -> SteadyPoint:
     spent = {process: value / 1e3 for process, value in milliseconds.items()}
-    return Point(operation=name, rate_per_second=rate, cpu_seconds=spent, variation=0.4, count=10)
+    return SteadyPoint(operation=name, rate_per_second=rate, cpu_seconds=spent, variation=0.4, count=10)
 
 
 def _cost(found: tuple[CpuDemand, ...], operation: str, process: str) -> tuple[float, ...]:
@@ -98,7 +98,7 @@ class _Bench:
     scenario: Any = field(default_factory=lambda: read(SMALL))
     stack: None = None
 
-    def measure(self, each: Series, rate: float, *, seed: int) -> Point:
+    def measure(self, each: Series, rate: float, *, seed: int) -> SteadyPoint:
         self.asked.append((each.name, rate, seed))
         if (each.name, rate) == self.too_much:
             raise OverloadError(each.name)
@@ -148,14 +148,14 @@ def test_all_work_behind_the_answers_has_its_place_in_a_profile() -> None:
 # --- what is made of points
 
 
-def _all(*others: Point) -> tuple[CpuDemand, ...]:
+def _all(*others: SteadyPoint) -> tuple[CpuDemand, ...]:
     """Demands of these points; fan-out was measured at 10 and at 90 timelines, and a mean post has 30."""
     posts = [
         _point("post.create" + kind, rate, fanout=1.0 + 0.05 * count, redis=0.2 + 0.01 * count, postgres=4.0, kafka=3.0)
         for kind, count in ((FEW, 10), (MANY, 90))
         for rate in (3.0, 30.0)
     ]
-    return demands.of([*posts, *others], few=10.0, many=90.0, timelines=30.0)
+    return demands.fitted_demands([*posts, *others], few=10.0, many=90.0, timelines=30.0)
 
 
 def test_what_grows_with_timelines_is_the_fan_outs_and_the_rest_the_posts() -> None:
@@ -170,7 +170,7 @@ def test_what_grows_with_timelines_is_the_fan_outs_and_the_rest_the_posts() -> N
 
 def test_a_slope_within_the_noise_is_never_negative() -> None:
     posts = [_point("post.create" + kind, 3.0, fanout=value) for kind, value in ((FEW, 2.0), (MANY, 1.0))]
-    found = demands.of(posts, few=10.0, many=90.0, timelines=30.0)
+    found = demands.fitted_demands(posts, few=10.0, many=90.0, timelines=30.0)
     assert _cost(found, "fanout.deliver", "fanout") == ()
     assert _cost(found, "post.create", "fanout") == pytest.approx((1.5,))
 

@@ -13,10 +13,12 @@ from core.run import Run, RunRecord, samples_from_rows
 from planning.cost import bill as bills
 from planning.cost import prices, quantities
 from planning.cost.prices import GIB, SECONDS_PER_MONTH, PriceBook, PriceError
-from planning.cost.quantities import Quantities, Sizes
+from planning.cost.quantities import BilledSizes, Quantities
 from records import run as runs
 
-SIZES = Sizes(image_bytes=50_000, original_bytes=300_000, variants_bytes=200_000, feed_bytes=45_000, answer_bytes=1_000)
+SIZES = BilledSizes(
+    image_bytes=50_000, original_bytes=300_000, variants_bytes=200_000, feed_bytes=45_000, answer_bytes=1_000
+)
 NOTHING = Quantities(
     cores={},
     per_second={},
@@ -171,7 +173,7 @@ def test_recorded_sizes_go_before_assumed_ones(tmp_path: Path) -> None:
     names = ("image_bytes", "original_bytes", "variants_bytes", "feed_bytes", "answer_bytes")
     recorded = {f"{name}_mean": 7.0 for name in names}
     sizes = quantities.of_run(make_run(tmp_path, Origin.MEASURED, facts=recorded)).sizes
-    assert sizes == Sizes(image_bytes=7, original_bytes=7, variants_bytes=7, feed_bytes=7, answer_bytes=7)
+    assert sizes == BilledSizes(image_bytes=7, original_bytes=7, variants_bytes=7, feed_bytes=7, answer_bytes=7)
 
 
 def test_a_run_without_judged_time_has_no_bill(tmp_path: Path, book: PriceBook) -> None:

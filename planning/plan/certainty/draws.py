@@ -1,6 +1,6 @@
-"""A plan in many worlds at once: limits on the planned fleet, the fleet that each would have needed, and its bill.
+"""A plan in many draws at once: limits on the planned fleet, the fleet that each would have needed, and its bill.
 
-In a world every uncertain input has one value. All regions are alike but for their size, so the largest is looked at.
+In a draw every uncertain input has one value. All regions are alike but for their size, so the largest is looked at.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ import numpy as np
 from core.names import Cache, Server
 from planning.cost.growth import GrowsWith
 from planning.cost.prices import Price, PriceBook, Quantity
-from planning.plan.brief import Brief, Case, Kind
+from planning.plan.brief import Brief, Case, GroupKind
 from planning.plan.certainty import outlook
 from planning.plan.demand.workload import Moment
 from planning.plan.queueing.distributions import Floats
-from planning.plan.queueing.loads import Load
-from planning.plan.sizing import availability, fleets, size, targets, tiers
-from planning.plan.sizing import per_operation as acts
+from planning.plan.queueing.loads import GroupLoad
+from planning.plan.sizing import availability, fleets, per_operation, size, targets, tiers
 from planning.plan.sizing.availability import Often
 from planning.plan.sizing.shapes import Shape
-from planning.plan.sizing.size import Region, Shapes, Spares
+from planning.plan.sizing.size import RegionPlan, Shapes, Spares
 from planning.plan.sizing.spending import Spending
-from planning.plan.sizing.targets import Limit
+from planning.plan.sizing.targets import LatencyLimit
 
 #: A client gives up after this, and a queue that grows without end is as late as that.
 LATEST_SECONDS: Final = 30.0
@@ -34,14 +33,14 @@ BILL: Final = "bill"
 DOWN: Final = "downtime"
 
 
-def named(limit: Limit) -> str:
+def named(limit: LatencyLimit) -> str:
     """What an output is called."""
     return f"{limit.name} p{limit.level * 100:g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """Outputs by world."""
+class DrawResults:
+    """Outputs by draw."""
 
     values: Mapping[str, Floats]
     met: Floats
@@ -51,13 +50,13 @@ class Found:
     need: Floats
 
 
-class World:
-    """Evaluates a plan in many worlds. All regions are alike but for their size: the largest is looked at."""
+class DrawModel:
+    """Evaluates a plan in many draws. All regions are alike but for their size: the largest is looked at."""
 
     def __init__(
         self,
         brief: Brief,
-        regions: tuple[Region, ...],
+        regions: tuple[RegionPlan, ...],
         shapes: Shapes,
         spares: Spares,
         spending: Spending,
@@ -71,15 +70,17 @@ class World:
             group: size.offer(brief, self.region.name, group, shapes, self.region.volume, spares)
             for group in size.counted(brief)
         }
-        self._acts = {
-            one: acts.of(brief, one, here=self.region, regions=regions, shapes=shapes, spares=spares, spent=spending)
+        self._shares = {
+            one: per_operation.shares_of(
+                brief, one, here=self.region, regions=regions, shapes=shapes, spares=spares, spent=spending
+            )
             for kind, _, one in (name.partition(".") for name in brief.intent.ranges)
             if kind == "demand" and one
         }
         self._families = targets.families(brief, self.region.load_of, self._offers)
 
-    def evaluate(self, drawn: Mapping[str, Floats]) -> Found:
-        """Everything that is asked of every world."""
+    def evaluate(self, drawn: Mapping[str, Floats]) -> DrawResults:
+        """Everything that is asked of every draw."""
         brief, region = self.brief, self.region
         inputs = _Inputs(drawn)
         growth = self._growth(inputs.of("growth"))
@@ -112,7 +113,7 @@ class World:
         values[BILL] = machines + self._volumes(case, inputs, growth)
         if any(name.startswith("failures") for name in drawn):
             values[DOWN] = self._down(inputs)
-        return Found(
+        return DrawResults(
             values=values,
             met=met,
             met_slow=slow,
@@ -123,13 +124,13 @@ class World:
 
     def _grown(self, inputs: _Inputs, shares: list[tuple[str, float]]) -> Floats:
         """By what something grows of which each act with a range of its own has a share."""
-        return acts.grown([(share, inputs.of(f"demand.{act}")) for act, share in shares])
+        return per_operation.grown([(share, inputs.of(f"demand.{act}")) for act, share in shares])
 
     def _rates(self, inputs: _Inputs) -> dict[str, Floats]:
         """Factors by operation, where an act has a range of its own."""
-        names = self.brief.workload.per_second if self._acts else ()
+        names = self.brief.workload.per_second if self._shares else ()
         return {
-            name: self._grown(inputs, [(act, each.rates[name]) for act, each in self._acts.items()]) for name in names
+            name: self._grown(inputs, [(act, each.rates[name]) for act, each in self._shares.items()]) for name in names
         }
 
     def _growth(self, factor: Floats) -> Floats:
@@ -144,7 +145,12 @@ class World:
         return availability.down(self.brief, self._regions, Often(**often)) * availability.MONTH_MINUTES
 
     def _need(
-        self, load_of: Mapping[str, Load], case: Case, inputs: _Inputs, growth: Floats, met: np.typing.NDArray[np.bool_]
+        self,
+        load_of: Mapping[str, GroupLoad],
+        case: Case,
+        inputs: _Inputs,
+        growth: Floats,
+        met: np.typing.NDArray[np.bool_],
     ) -> tuple[Floats, Floats]:
         """(factor by which the fleet would have to grow, dollars a month of the machines that are needed). Where the
         limits are ``met``, the planned counts are enough for them."""
@@ -159,22 +165,22 @@ class World:
         need, dollars = np.zeros(1), np.zeros(1)
         processes = dict.fromkeys(self.brief.service_terms, np.zeros(1))
         for name, tier in self.region.tiers.items():
-            cores = load_of.get(name, Load()).cores * case.cpu
-            planned = self.region.load_of.get(name, Load()).cores
+            cores = load_of.get(name, GroupLoad()).cores * case.cpu
+            planned = self.region.load_of.get(name, GroupLoad()).cores
             asked = cores / (tier.unit.work * busy[name])
             enough = np.maximum(cores / (tier.unit.work * self.brief.intent.busy_ratio), float(tier.working))
             asked = np.where(met, np.fmin(asked, enough), asked)
             loops = size.loops_of(tier.shape) if name == Server.REDIS else 1
             for each in tier.needs:
                 if each.resource in grows:
-                    shares = [(act, known.needs[name, each.resource]) for act, known in self._acts.items()]
+                    shares = [(act, known.needs[name, each.resource]) for act, known in self._shares.items()]
                     factor = grows[each.resource] * self._grown(inputs, shares)
                     asked = np.maximum(asked, each.exact * loops * factor)
                 elif each.resource in (tiers.REQUESTS, tiers.PHOTOS):
                     asked = np.maximum(asked, each.exact * cores / planned)
             need = np.maximum(need, asked / tier.working)
             whole = np.maximum(1.0, np.ceil(asked - 1e-9))
-            if tier.kind is Kind.SERVICE:
+            if tier.kind is GroupKind.SERVICE:
                 term = self.brief.terms[name]
                 processes[term] = processes[term] + whole * tier.instances / tier.working
             else:
@@ -189,11 +195,11 @@ class World:
         return np.where(np.isnan(need), np.inf, need), dollars * scale
 
     def _machine(self, shape: Shape, inputs: _Inputs) -> Floats:
-        """Dollars a month of one machine, at every world's prices."""
+        """Dollars a month of one machine, at every draw's prices."""
         return shape.dollars_month * inputs.price(shape.price_id)
 
     def _volumes(self, case: Case, inputs: _Inputs, growth: Floats) -> Floats:
-        """Dollars a month of all that is sold by use, at every world's quantities."""
+        """Dollars a month of all that is sold by use, at every draw's quantities."""
         missed = fleets.misses(self.brief, case)
         usual = self.brief.miss_ratio
         past_both = [missed[name] / usual[name] if usual[name] else np.ones(1) for name in (Cache.EDGE, Cache.SHIELD)]
@@ -205,7 +211,7 @@ class World:
         for place, item in enumerate(self.spending.mean.items):
             if GrowsWith.MACHINES in item.grows_with:
                 continue  # `_need` counts them
-            own = self._grown(inputs, [(act, known.lines[place]) for act, known in self._acts.items()])
+            own = self._grown(inputs, [(act, known.lines[place]) for act, known in self._shares.items()])
             quantity = item.quantity * own * np.ones(growth.shape)
             for each in item.grows_with:
                 quantity = quantity * factors[each]
@@ -222,7 +228,7 @@ class _Inputs:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of every factor: the worlds."""
+        """Of every factor: the draws."""
         return next(iter(self.drawn.values())).shape
 
     def of(self, name: str) -> Floats:

@@ -18,12 +18,12 @@ from core.operations import steps_of
 from planning.plan.brief import Brief, Case
 from planning.plan.demand.workload import Moment
 from planning.plan.queueing.distributions import Floats
-from planning.plan.queueing.latency import Fleet
-from planning.plan.queueing.loads import Load
+from planning.plan.queueing.latency import LatencyModel
+from planning.plan.queueing.loads import GroupLoad
 from planning.plan.sizing import fleets, size, targets
-from planning.plan.sizing.fleets import Unit
-from planning.plan.sizing.size import Region, Tier
-from planning.plan.sizing.targets import Limit
+from planning.plan.sizing.fleets import GroupInstance
+from planning.plan.sizing.size import RegionPlan, Tier
+from planning.plan.sizing.targets import LatencyLimit
 
 #: Loads that are looked at for the knee, over that of the worst hour, and utilisations of one tier.
 _FACTORS: Final = np.geomspace(0.02, 20.0, 120)
@@ -35,7 +35,7 @@ _REFINED: Final = 33
 class Percentile:
     """One limit of the intent and what is expected of it at each moment."""
 
-    limit: Limit
+    limit: LatencyLimit
     seconds: Mapping[Moment, float]
     beyond_ratio: Mapping[Moment, float]  # of requests that take longer than the limit
 
@@ -61,10 +61,10 @@ class TierOutlook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class LoadCurve:
     """Latency against load, for a picture: load over the worst hour's, seconds by percentile."""
 
-    limit: Limit
+    limit: LatencyLimit
     load: tuple[float, ...]
     seconds: tuple[float, ...]
 
@@ -77,7 +77,7 @@ class Outlook:
     percentiles: tuple[Percentile, ...]
     tiers: tuple[TierOutlook, ...]
     knee: float  # load over the worst hour's at which the first thing gives way
-    curves: tuple[Curve, ...]
+    curves: tuple[LoadCurve, ...]
 
     @property
     def bottleneck(self) -> TierOutlook:
@@ -85,7 +85,7 @@ class Outlook:
         return self.tiers[0]
 
 
-def of(brief: Brief, region: Region) -> Outlook:
+def outlook_of(brief: Brief, region: RegionPlan) -> Outlook:
     """The outlook of a planned region."""
     wanted = targets.limits(brief)
     case = Case()
@@ -119,7 +119,9 @@ def left(tier: Tier, moment: Moment) -> float:
     return float(tier.instances)
 
 
-def fleet_at(brief: Brief, region: Region, moment: Moment, units: Mapping[str, Unit], case: Case) -> Fleet:
+def fleet_at(
+    brief: Brief, region: RegionPlan, moment: Moment, units: Mapping[str, GroupInstance], case: Case
+) -> LatencyModel:
     """The fleet with what works of it at a moment, under that moment's load."""
     load_of = fleets.load(brief, brief.workload.rates(region.name, moment), case)
     counts = {name: left(tier, moment) for name, tier in region.tiers.items()}
@@ -127,7 +129,7 @@ def fleet_at(brief: Brief, region: Region, moment: Moment, units: Mapping[str, U
 
 
 def _percentile(
-    brief: Brief, limit: Limit, seen: Mapping[Moment, Fleet], case: Case, gone: Collection[str]
+    brief: Brief, limit: LatencyLimit, seen: Mapping[Moment, LatencyModel], case: Case, gone: Collection[str]
 ) -> Percentile:
     mixtures = {moment: targets.latency(brief, whole, limit.name, case) for moment, whole in seen.items()}
     seconds = {moment: float(each.quantile(limit.level)[0]) for moment, each in mixtures.items()}
@@ -137,9 +139,11 @@ def _percentile(
     return Percentile(limit=limit, seconds=seconds, beyond_ratio=beyond)
 
 
-def _knee_of(brief: Brief, region: Region, tier: Tier, worst: Fleet, wanted: tuple[Limit, ...]) -> float:
+def _knee_of(
+    brief: Brief, region: RegionPlan, tier: Tier, worst: LatencyModel, wanted: tuple[LatencyLimit, ...]
+) -> float:
     """Utilisation of one tier at which a limit is missed, the others as they are in the worst hour."""
-    load = region.load_of.get(tier.name, Load())
+    load = region.load_of.get(tier.name, GroupLoad())
     if not load.cores[0] or tier.name not in _visited(brief, wanted):
         return 1.0
     wanted = tuple(limit for limit in wanted if _at_rest(brief, tier, load, worst, limit))
@@ -160,7 +164,7 @@ def _knee_of(brief: Brief, region: Region, tier: Tier, worst: Fleet, wanted: tup
     return reached
 
 
-def _at_rest(brief: Brief, tier: Tier, load: Load, worst: Fleet, limit: Limit) -> bool:
+def _at_rest(brief: Brief, tier: Tier, load: GroupLoad, worst: LatencyModel, limit: LatencyLimit) -> bool:
     """Whether a limit holds with next to nothing to do in one tier."""
     count = load.cores / (tier.unit.work * _LEVELS[:1])
     gateways = worst.groups[str(Server.GATEWAY)].instances
@@ -168,14 +172,16 @@ def _at_rest(brief: Brief, tier: Tier, load: Load, worst: Fleet, limit: Limit) -
     return bool(targets.holds(brief, worst.with_group(tier.name, group), (limit,), Case())[0])
 
 
-def _visited(brief: Brief, wanted: tuple[Limit, ...]) -> set[str]:
+def _visited(brief: Brief, wanted: tuple[LatencyLimit, ...]) -> set[str]:
     """Groups that a request with a limit waits for."""
     names = {step for limit in wanted for step in steps_of(limit.name)}
-    legs = [leg for name in names for path in brief.demands.operations[name].paths for leg in path.leg.every()]
-    return {brief.group_of[visit.process] for leg in legs for visit in leg.visits}
+    segments = [
+        segment for name in names for path in brief.demands.operations[name].paths for segment in path.segment.every()
+    ]
+    return {brief.group_of[visit.process] for segment in segments for visit in segment.visits}
 
 
-def _tier(tier: Tier, name: str, seen: Mapping[Moment, Fleet], knee: float) -> TierOutlook:
+def _tier(tier: Tier, name: str, seen: Mapping[Moment, LatencyModel], knee: float) -> TierOutlook:
     busy = {moment: float(np.ravel(whole.groups[name].utilisation)[0]) for moment, whole in seen.items()}
     if tier.nothing_left:
         busy[Moment.LOST] = np.inf
@@ -196,7 +202,7 @@ def _tier(tier: Tier, name: str, seen: Mapping[Moment, Fleet], knee: float) -> T
     return TierOutlook(name=name, utilisation=busy, knee_utilisation=knee, binds=binds, headroom=headroom)
 
 
-def _grown(brief: Brief, region: Region, units: Mapping[str, Unit], factors: Floats) -> Fleet:
+def _grown(brief: Brief, region: RegionPlan, units: Mapping[str, GroupInstance], factors: Floats) -> LatencyModel:
     load_of = fleets.load(brief, brief.workload.rates(region.name, Moment.LOST), Case(rate=factors))
     counts = {name: left(tier, Moment.LOST) for name, tier in region.tiers.items()}
     return fleets.fleet(brief, load_of, counts, units, Case(rate=factors))
@@ -204,9 +210,9 @@ def _grown(brief: Brief, region: Region, units: Mapping[str, Unit], factors: Flo
 
 def _knee(
     brief: Brief,
-    region: Region,
-    units: Mapping[str, Unit],
-    wanted: tuple[Limit, ...],
+    region: RegionPlan,
+    units: Mapping[str, GroupInstance],
+    wanted: tuple[LatencyLimit, ...],
     found: list[TierOutlook],
 ) -> float:
     if any(tier.nothing_left for tier in region.tiers.values()):
@@ -225,9 +231,9 @@ def _knee(
     return float(min(factors[0], full))
 
 
-def _curve(brief: Brief, region: Region, units: Mapping[str, Unit], limit: Limit) -> Curve:
+def _curve(brief: Brief, region: RegionPlan, units: Mapping[str, GroupInstance], limit: LatencyLimit) -> LoadCurve:
     factors = np.linspace(0.05, 2.0, 79)
     whole = _grown(brief, region, units, factors)
     seconds = targets.latency(brief, whole, limit.name, Case(rate=factors)).quantile(limit.level)
     kept = np.isfinite(seconds)
-    return Curve(limit=limit, load=tuple(factors[kept].tolist()), seconds=tuple(seconds[kept].tolist()))
+    return LoadCurve(limit=limit, load=tuple(factors[kept].tolist()), seconds=tuple(seconds[kept].tolist()))

@@ -1,14 +1,14 @@
 """Uncertainty of a plan's inputs: are the limits sure to hold, how often is the fleet short, what moves the bill?
 
-Every sample is one world: the inputs are drawn from their ranges and the closed forms are evaluated for all worlds at
-once, on the planned fleet (do the limits hold, is anything full?) and on the fleet that this world would have needed.
+Every sample is one draw: the inputs are drawn from their ranges and the closed forms are evaluated for all draws at
+once, on the planned fleet (do the limits hold, is anything full?) and on the fleet that this draw would have needed.
 This is uncertainty of the inputs alone; the error of the closed forms is told apart (`latency.ERROR_RATIO`), and so is
-the age of prices (`planning.cost.age`), which is in no world and has a bar of its own in the bill's tornado.
+the age of prices (`planning.cost.age`), which is in no draw and has a bar of its own in the bill's tornado.
 
-A fleet is *short* in a world in which it misses a limit, or a tier is busier than the intent's `busy`, or something is
-full. A world's *need* is the factor by which the planned fleet would have to grow for it. If a dollar of missing fleet
+A fleet is *short* in a draw in which it misses a limit, or a tier is busier than the intent's `busy`, or something is
+full. A draw's *need* is the factor by which the planned fleet would have to grow for it. If a dollar of missing fleet
 is regretted as w dollars that idle, regret is least at the w/(1 + w) quantile of the need (the newsvendor's answer),
-and that fleet is short in 1/(1 + w) of all worlds.
+and that fleet is short in 1/(1 + w) of all draws.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import numpy as np
 from core.scenario.intent import Range
 from planning.cost.age import Aged
 from planning.plan.brief import Brief
-from planning.plan.certainty.draws import BILL, DOWN, Found, World
+from planning.plan.certainty.draws import BILL, DOWN, DrawModel, DrawResults
 from planning.plan.queueing.distributions import Floats
 from planning.plan.sizing.availability import MONTH_MINUTES
-from planning.plan.sizing.size import Region, Shapes, Spares
+from planning.plan.sizing.size import RegionPlan, Shapes, Spares
 from planning.plan.sizing.spending import Spending
 
-#: Base samples of Saltelli's scheme: with k inputs (k + 2) × as many worlds are evaluated.
+#: Base samples of Saltelli's scheme: with k inputs (k + 2) × as many draws are evaluated.
 SAMPLES: Final = 1_024
 #: What a tornado's bar of the prices' age is called; it is no input that is drawn.
 PRICE_AGE: Final = "age of prices"
@@ -39,7 +39,7 @@ _UNITS: Final[Mapping[str, str]] = {BILL: "dollars", DOWN: "minutes"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
+class SobolIndex:
     """Sobol indices of one input: the share of an output's variance that is its own, and with all interactions."""
 
     name: str
@@ -64,27 +64,27 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One figure of a plan over all worlds."""
+    """One figure of a plan over all draws."""
 
     name: str
     unit: str  # seconds; dollars, a month; minutes, a month
     middle: float  # with all inputs in the middle
     quantiles: Mapping[float, float]  # 5 %, 50 %, 95 %
     tornado: tuple[Bar, ...]  # the widest first
-    sobol: tuple[Index, ...]  # the largest first
+    sobol: tuple[SobolIndex, ...]  # the largest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uncertainty:
     """All of it. ``met_ratio`` and ``short_ratio`` are of the planned fleet."""
 
-    worlds: int
-    met_ratio: float  # worlds in which every limit holds in the worst hour
+    draws: int
+    met_ratio: float  # draws in which every limit holds in the worst hour
     met_error: float  # half width of a 95 % interval: the sampling's own
     met_model: tuple[float, float]  # with every latency by the closed forms' error slower, and faster
-    available_ratio: float | None  # worlds in which the availability holds; None where failures have no range
+    available_ratio: float | None  # draws in which the availability holds; None where failures have no range
     short_ratio: float
-    unreachable_ratio: float  # worlds in which no fleet holds the limits
+    unreachable_ratio: float  # draws in which no fleet holds the limits
     least_regret: float  # factor on the planned fleet
     least_regret_short: float
     least_regret_dollars: float  # a month, of its machines
@@ -92,9 +92,9 @@ class Uncertainty:
     outputs: tuple[Output, ...]
 
 
-def of(
+def uncertainty_of(
     brief: Brief,
-    regions: tuple[Region, ...],
+    regions: tuple[RegionPlan, ...],
     shapes: Shapes,
     spares: Spares,
     spending: Spending,
@@ -107,36 +107,36 @@ def of(
     ranges = dict(brief.intent.ranges)
     if not ranges:
         return None
-    world = World(brief, regions, shapes, spares, spending, error_ratio)
+    model = DrawModel(brief, regions, shapes, spares, spending, error_ratio)
     unit = _saltelli(len(ranges), samples)
     drawn = _drawn(ranges, unit)
-    found = world.evaluate(drawn)
-    worlds = _plain(unit.shape[0], len(ranges))  # rows of the scheme that are a sample by themselves
-    met, short, need = found.met[worlds], found.short[worlds], found.need[worlds]
+    found = model.evaluate(drawn)
+    draws = _plain(unit.shape[0], len(ranges))  # rows of the scheme that are a sample by themselves
+    met, short, need = found.met[draws], found.short[draws], found.need[draws]
     weight = brief.intent.regret / (1.0 + brief.intent.regret)
     least = float(np.quantile(np.where(np.isfinite(need), need, 1e9), weight))
     ratio = float(np.mean(met))
     return Uncertainty(
-        worlds=int(worlds.sum()),
+        draws=int(draws.sum()),
         met_ratio=ratio,
-        met_error=1.96 * float(np.sqrt(max(ratio * (1.0 - ratio), 1e-9) / worlds.sum())),
-        met_model=(float(np.mean(found.met_slow[worlds])), float(np.mean(found.met_fast[worlds]))),
-        available_ratio=_available(brief, found, worlds),
+        met_error=1.96 * float(np.sqrt(max(ratio * (1.0 - ratio), 1e-9) / draws.sum())),
+        met_model=(float(np.mean(found.met_slow[draws])), float(np.mean(found.met_fast[draws]))),
+        available_ratio=_available(brief, found, draws),
         short_ratio=float(np.mean(short)),
         unreachable_ratio=float(np.mean(~np.isfinite(need))),
         least_regret=least,
         least_regret_short=float(np.mean(need > least * (1.0 + 1e-12))),
         least_regret_dollars=least * sum(region.dollars_month for region in regions),
         regret=brief.intent.regret,
-        outputs=tuple(_outputs(world, ranges, found, worlds, aged)),
+        outputs=tuple(_outputs(model, ranges, found, draws, aged)),
     )
 
 
-def _available(brief: Brief, found: Found, worlds: np.typing.NDArray[np.bool_]) -> float | None:
+def _available(brief: Brief, found: DrawResults, draws: np.typing.NDArray[np.bool_]) -> float | None:
     if DOWN not in found.values:
         return None
     minutes_max = (1.0 - brief.intent.availability_ratio) * MONTH_MINUTES
-    return float(np.mean(found.values[DOWN][worlds] <= minutes_max))
+    return float(np.mean(found.values[DOWN][draws] <= minutes_max))
 
 
 def _drawn(ranges: Mapping[str, Range], unit: Floats) -> dict[str, Floats]:
@@ -182,23 +182,27 @@ def _plain(rows: int, inputs: int) -> np.typing.NDArray[np.bool_]:
 
 
 def _outputs(
-    world: World, ranges: Mapping[str, Range], found: Found, worlds: np.typing.NDArray[np.bool_], aged: Aged | None
+    model: DrawModel,
+    ranges: Mapping[str, Range],
+    found: DrawResults,
+    draws: np.typing.NDArray[np.bool_],
+    aged: Aged | None,
 ) -> list[Output]:
     from SALib.analyze import sobol  # type: ignore[import-untyped]
 
     names = tuple(ranges)
-    ends = world.evaluate(_ends(ranges))
-    told = []
+    ends = model.evaluate(_ends(ranges))
+    outputs = []
     for name, values in found.values.items():
-        known = values[worlds]
-        indices: list[Index] = []
+        known = values[draws]
+        indices: list[SobolIndex] = []
         if np.ptp(values) > 1e-9 * max(1.0, abs(float(np.mean(values)))) and np.isfinite(values).all():
             with np.errstate(all="ignore"):
                 analysed = sobol.analyze(
                     _problem(len(names)), values, calc_second_order=False, seed=_SEED, num_resamples=100
                 )
             indices = [
-                Index(
+                SobolIndex(
                     name=each,
                     first=float(analysed["S1"][column]),
                     total=float(analysed["ST"][column]),
@@ -209,11 +213,11 @@ def _outputs(
         at = ends.values[name]
         bars = [Bar(name=each, low=float(at[1 + 2 * k]), high=float(at[2 + 2 * k])) for k, each in enumerate(names)]
         if name == BILL and aged is not None:
-            total = world.spending.mean.total_dollars_month
+            total = model.spending.mean.total_dollars_month
             ends_of = (aged.low_dollars_month, aged.high_dollars_month)
             low, high = (float(at[0]) * each / total for each in ends_of)
             bars.append(Bar(name=PRICE_AGE, low=low, high=high))
-        told.append(
+        outputs.append(
             Output(
                 name=name,
                 unit=_UNITS.get(name, "seconds"),
@@ -223,7 +227,7 @@ def _outputs(
                 sobol=tuple(sorted(indices, key=lambda index: -index.total)),
             )
         )
-    return told
+    return outputs
 
 
 def _ends(ranges: Mapping[str, Range]) -> dict[str, Floats]:

@@ -70,7 +70,7 @@ class Contents:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
+class ContentSizes:
     """Bytes of one thing each, in the mean, and which of them were assumed."""
 
     image_bytes: float
@@ -82,10 +82,10 @@ class Sizes:
     assumed: tuple[str, ...]
 
 
-def sizes_of(scenario: Scenario, demand: Demand) -> Sizes:
+def sizes_of(scenario: Scenario, demand: Demand) -> ContentSizes:
     """Sizes that the demand states, and the bill's own assumptions for the others."""
     usual = quantities.sizes_of(scenario, {})
-    told = demand.sizes
+    stated = demand.sizes
     assumed = []
 
     def chosen(name: str, stated: int | None, otherwise: float) -> float:
@@ -94,13 +94,13 @@ def sizes_of(scenario: Scenario, demand: Demand) -> Sizes:
             return otherwise
         return float(stated)
 
-    return Sizes(
-        image_bytes=chosen("image", told.image_bytes, usual.image_bytes),
-        original_bytes=chosen("original", told.original_bytes, usual.original_bytes),
-        variants_bytes=chosen("variants", told.variants_bytes, usual.variants_bytes),
-        video_bytes=float(told.video_bytes),
-        feed_bytes=chosen("feed", told.feed_bytes, usual.feed_bytes),
-        answer_bytes=chosen("answer", told.answer_bytes, usual.answer_bytes),
+    return ContentSizes(
+        image_bytes=chosen("image", stated.image_bytes, usual.image_bytes),
+        original_bytes=chosen("original", stated.original_bytes, usual.original_bytes),
+        variants_bytes=chosen("variants", stated.variants_bytes, usual.variants_bytes),
+        video_bytes=float(stated.video_bytes),
+        feed_bytes=chosen("feed", stated.feed_bytes, usual.feed_bytes),
+        answer_bytes=chosen("answer", stated.answer_bytes, usual.answer_bytes),
         assumed=tuple(assumed),
     )
 
@@ -119,7 +119,7 @@ def timeline_entries(scenario: Scenario, workload: Workload) -> float:
     return min(float(scenario.system.fanout.depth), pushed_per_day * (_FILLED_DAYS + 0.5))
 
 
-def of(scenario: Scenario, demand: Demand, workload: Workload) -> Contents:
+def contents_of(scenario: Scenario, demand: Demand, workload: Workload) -> Contents:
     """What the service's stores hold."""
     rates = workload.per_second
     sizes = sizes_of(scenario, demand)

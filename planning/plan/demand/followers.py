@@ -23,7 +23,7 @@ _BINS_PER_DECADE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class FollowerCurve:
     """People by number of followers, the most followed first; ``counts`` people of each bin have ``followers`` each."""
 
     counts: Floats
@@ -59,7 +59,7 @@ def _pushed(followers: float, settings: Fanout) -> int:
     return fanout.split(followers=whole, active_followers=whole, celebrity=celebrity).push_count
 
 
-def curve(settings: Follows, *, people: int) -> Curve:
+def curve(settings: Follows, *, people: int) -> FollowerCurve:
     """The curve for so many people."""
     edges = np.arange(1.0, min(people, _EXACT) + 1.0)
     if people > _EXACT:
@@ -79,4 +79,4 @@ def curve(settings: Follows, *, people: int) -> Curve:
             low = scale
         else:
             high = scale
-    return Curve(counts=counts, followers=np.minimum(shape * high, cap))
+    return FollowerCurve(counts=counts, followers=np.minimum(shape * high, cap))

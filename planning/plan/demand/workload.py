@@ -74,7 +74,7 @@ class Workload:
         return sum(rate for name, rate in self.per_second.items() if name in OPERATIONS)
 
 
-def of(scenario: Scenario, demand: Demand, intent: Intent) -> Workload:
+def workload_of(scenario: Scenario, demand: Demand, intent: Intent) -> Workload:
     """The workload of a scenario's demand and intent."""
     curve = followers.curve(scenario.population.follows, people=max(2, demand.people))
     shares = {name: region.people_ratio for name, region in scenario.system.regions.items()}

@@ -15,7 +15,7 @@ from core.names import Server
 from core.profile import DEGRADED, Profile
 from core.scenario import Scenario
 from core.scenario.demand import Core
-from planning.plan.queueing.paths import Leg, Path, Visit, paths
+from planning.plan.queueing.paths import Path, Segment, SegmentVisit, paths
 from sim.model import cpu, stated
 from sim.model import flow as flows
 from sim.model.components import all_flows
@@ -49,14 +49,14 @@ class OperationDemand:
         for probability, path in zip(self.probabilities(miss_ratio), self.paths, strict=True):
             if not probability:
                 continue
-            for leg in (*path.leg.every(), *path.beside.every()):
-                for visit in leg.visits:
+            for segment in (*path.segment.every(), *path.beside.every()):
+                for visit in segment.visits:
                     found[visit.process] = found.get(visit.process, 0.0) + probability * visit.seconds
         return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Graph:
+class FollowGraph:
     """What of who follows whom some work grows with."""
 
     pushes_per_post: float
@@ -65,23 +65,25 @@ class Graph:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demands:
+class WorkloadDemands:
     """All operations and background jobs that a workload asks for."""
 
     operations: Mapping[str, OperationDemand]
-    beyond: Mapping[tuple[str, str], Visit]  # by operation and process: what its fallback path costs beyond the usual
+    beyond: Mapping[
+        tuple[str, str], SegmentVisit
+    ]  # by operation and process: what its fallback path costs beyond the usual
     core: Core  # as fast as this one are the seconds
     notes: tuple[str, ...]
 
 
-def of(
+def demands_of(
     scenario: Scenario,
     profile: Profile,
     *,
     names: tuple[str, ...],
-    graph: Graph,
+    graph: FollowGraph,
     rates_per_second: Mapping[str, float] | None = None,
-) -> Demands:
+) -> WorkloadDemands:
     """Demands of the operations ``names``, at the given rates or else at the highest calibrated ones.
 
     Raises `sim.model.cpu.NoDemandError` for operations whose own work is neither calibrated nor stated.
@@ -93,16 +95,17 @@ def of(
     for name in names:
         own = cpu.own_process(name)
         known = paths(pages[name], own=own, cost=lambda use, missed, name=name: costs.visit(name, use, missed))  # type: ignore[misc]
-        unseen = Leg(visits=tuple(costs.unseen(name, pages[name])))
+        unseen = Segment(visits=tuple(costs.unseen(name, pages[name])))
         found[name] = OperationDemand(
             name=name,
             component=own,
             paths=tuple(
-                Path(hits=path.hits, misses=path.misses, leg=path.leg, beside=path.beside + unseen) for path in known
+                Path(hits=path.hits, misses=path.misses, segment=path.segment, beside=path.beside + unseen)
+                for path in known
             ),
         )
     fallbacks = [each for each in profile.demands if each.operation.removesuffix(DEGRADED) in names]
-    return Demands(
+    return WorkloadDemands(
         operations=found,
         beyond={
             (name, each.process): visit
@@ -125,7 +128,7 @@ class _Costs:
         profile: Profile,
         *,
         pages: Mapping[str, flows.OperationFlow],
-        graph: Graph,
+        graph: FollowGraph,
         rates: Mapping[str, float] | None,
     ):
         self._rates = rates
@@ -138,7 +141,7 @@ class _Costs:
         self.profile = stated.applied(profile, scenario.demand, pages=pages, grows=self._grows)
         self.notes: list[str] = []
 
-    def visit(self, operation: str, use: flows.Use, missed: tuple[str, ...]) -> Visit | None:
+    def visit(self, operation: str, use: flows.Use, missed: tuple[str, ...]) -> SegmentVisit | None:
         """None where the step costs this process nothing."""
         process = str(use.process)
         found = cpu.cost(self.profile, operation, process, degraded=use.degraded)
@@ -151,20 +154,22 @@ class _Costs:
             seconds *= cpu.per_miss(self.profile, cache)
         if not seconds:
             return None
-        return Visit(process=process, seconds=seconds, variation=found.demand.variation, threaded=use.threaded)
+        return SegmentVisit(process=process, seconds=seconds, variation=found.demand.variation, threaded=use.threaded)
 
-    def fallback(self, operation: str, process: str) -> Visit | None:
+    def fallback(self, operation: str, process: str) -> SegmentVisit | None:
         """All that the fallback path costs a process beyond the usual one."""
         return self.visit(operation, flows.Use(process=process, degraded=True), ())
 
-    def unseen(self, operation: str, page: flows.OperationFlow) -> Iterator[Visit]:
+    def unseen(self, operation: str, page: flows.OperationFlow) -> Iterator[SegmentVisit]:
         """What the operation was measured, or stated, to cost processes that its page does not visit."""
         whole = flows.steps(page.front, page.behind)
         seen = {str(step.process) for step in flows.walk(whole) if isinstance(step, flows.Use) and not step.degraded}
         seen |= {str(Server.TOXIPROXY), str(Server.PROMETHEUS)}
         for each in self.profile.demands:
             if each.operation == operation and each.process not in seen and each.at(self._rate(operation)):
-                yield Visit(process=each.process, seconds=each.at(self._rate(operation)), variation=each.variation)
+                yield SegmentVisit(
+                    process=each.process, seconds=each.at(self._rate(operation)), variation=each.variation
+                )
 
     def _rate(self, operation: str) -> float:
         return cpu.BUSY if self._rates is None else self._rates.get(operation, 0.0)

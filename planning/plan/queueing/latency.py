@@ -1,4 +1,4 @@
-"""Latency of an operation on a fleet at a load: its legs added up over stations, wires and waits, path by path.
+"""Latency of an operation on a fleet at a load: its segments added up over stations, wires and waits, path by path.
 
 What is exact: mean waits at each station, moments of sums. What is not, and where it errs: arrivals at every visit are
 taken as Poisson; waits of one request at one loop are alike by an exponential rule (`stations.Loop.waits`); parallel
@@ -17,7 +17,7 @@ from core.profile import Profile
 from planning.plan.queueing import distributions, loads
 from planning.plan.queueing.demands import OperationDemand
 from planning.plan.queueing.distributions import Cumulants, Floats, Mixture
-from planning.plan.queueing.paths import AWAY, Fork, Leg, Visit
+from planning.plan.queueing.paths import AWAY, PathFork, Segment, SegmentVisit
 from planning.plan.queueing.stations import Loop, Shared
 from sim.model.draws import lognormal_of
 
@@ -80,7 +80,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
+class LatencyModel:
     """Everything that an operation can visit. ``groups`` are by name, ``group_of`` tells a process's."""
 
     groups: Mapping[str, Group]
@@ -92,7 +92,7 @@ class Fleet:
     dearer: Floats | float = 1.0  # pieces of the operation that is looked at
     reach: Mapping[str, float] = field(default_factory=dict)  # instances that one request can have anything to ask of
 
-    def with_group(self, name: str, group: Group) -> Fleet:
+    def with_group(self, name: str, group: Group) -> LatencyModel:
         """The same fleet with another group of that name."""
         return replace(self, groups={**self.groups, name: group})
 
@@ -108,55 +108,57 @@ class Fleet:
             chance = loads.chance(path.misses, path.hits, miss_ratio)
             if np.any(chance > _RARE):
                 probabilities.append(chance)
-                parts.append(self._path(operation, path.leg, known))
+                parts.append(self._path(operation, path.segment, known))
         total = sum(probabilities, np.zeros(1))
         return Mixture(probabilities=tuple(each / total for each in probabilities), parts=tuple(parts))
 
-    def _path(self, operation: OperationDemand, leg: Leg, known: dict[int, Cumulants]) -> Cumulants:
+    def _path(self, operation: OperationDemand, segment: Segment, known: dict[int, Cumulants]) -> Cumulants:
         own = self.group_of[operation.component]
-        total = self._leg(leg, known)
-        for name, route in loads.routes(Leg(visits=leg.visits), group_of=self.group_of, own=own).items():
+        total = self._segment(segment, known)
+        for name, route in loads.routes(Segment(visits=segment.visits), group_of=self.group_of, own=own).items():
             station = self.groups[name].station
             if isinstance(station, Loop):
                 total = total + station.wait(route, self.dearer)
         return total
 
-    def _leg(
-        self, leg: Leg, known: dict[int, Cumulants], *, copies_of: str = "", copies: Floats | float = 1.0
+    def _segment(
+        self, segment: Segment, known: dict[int, Cumulants], *, copies_of: str = "", copies: Floats | float = 1.0
     ) -> Cumulants:
-        """Time of one leg without the waits at loops of its own visits; ``copies`` instances each do their part."""
+        """Time of one segment without the waits at loops of its own visits; ``copies`` instances each do their part."""
         total = distributions.nothing()
-        for trip in leg.trips:  # a connection's round trips take what its first one took
+        for trip in segment.trips:  # a connection's round trips take what its first one took
             factor = 1.0 if trip.link == AWAY else self.wire_factor
             total = total + self.wires.trip(trip.link).scaled(factor).scaled(trip.count)
-        for delay in leg.delays:
+        for delay in segment.delays:
             total = total + self.wires.delays.get(delay, distributions.nothing())
-        for visit in leg.visits:
+        for visit in segment.visits:
             total = total + self._service(visit, 1.0 / copies if visit.process == copies_of else 1.0)
-        for fork in leg.forks:
+        for fork in segment.forks:
             if id(fork) not in known:
                 known[id(fork)] = self._fork(fork, known)
             total = total + known[id(fork)]
         return total
 
-    def _fork(self, fork: Fork, known: dict[int, Cumulants]) -> Cumulants:
+    def _fork(self, fork: PathFork, known: dict[int, Cumulants]) -> Cumulants:
         if not fork.server:
-            return distributions.last_of([self._leg(each, known) + self._waits(each) for each in fork.legs])
+            return distributions.last_of([self._segment(each, known) + self._waits(each) for each in fork.segments])
         name = self.group_of[fork.server]
         count = np.minimum(self.groups[name].instances, self.reach.get(name, np.inf))
-        part = self._leg(fork.legs[0], known, copies_of=fork.server, copies=count) + self._waits(fork.legs[0])
+        part = self._segment(fork.segments[0], known, copies_of=fork.server, copies=count) + self._waits(
+            fork.segments[0]
+        )
         return distributions.slowest_of(part, count)
 
-    def _waits(self, leg: Leg) -> Cumulants:
+    def _waits(self, segment: Segment) -> Cumulants:
         """Waits at loops of a branch: each visit for itself."""
         total = distributions.nothing()
-        for name, route in loads.routes(Leg(visits=leg.visits), group_of=self.group_of, own="").items():
+        for name, route in loads.routes(Segment(visits=segment.visits), group_of=self.group_of, own="").items():
             station = self.groups[name].station
             if isinstance(station, Loop):
                 total = total + station.wait(route, self.dearer)
         return total
 
-    def _service(self, visit: Visit, part: Floats | float) -> Cumulants:
+    def _service(self, visit: SegmentVisit, part: Floats | float) -> Cumulants:
         group = self.groups[self.group_of[visit.process]]
         scale = np.asarray(self.cpu_factor) * np.asarray(part) / np.asarray(group.speed)
         station = group.station

@@ -1,4 +1,4 @@
-"""Work that a workload brings to each group of processes: every leg of every operation, beside and behind it too."""
+"""Work that a workload brings to each group of processes: all segments of all operations, beside and behind too."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 
 from planning.plan.queueing.demands import OperationDemand
 from planning.plan.queueing.distributions import Floats
-from planning.plan.queueing.paths import Leg
-from planning.plan.queueing.stations import Arrivals, Piece, Route
+from planning.plan.queueing.paths import Segment
+from planning.plan.queueing.stations import JobRoute, Piece, RouteArrivals
 
 MissRatio = Mapping[str, Floats]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class GroupLoad:
     """What comes to all instances of one group together, in seconds of a calibrated core."""
 
-    arrivals: tuple[Arrivals, ...] = ()
+    arrivals: tuple[RouteArrivals, ...] = ()
     threaded_cores: Floats = field(default_factory=lambda: np.zeros(1))
 
     @property
@@ -31,14 +31,14 @@ class Load:
         return total
 
 
-def routes(leg: Leg, *, group_of: Mapping[str, str], own: str) -> dict[str, Route]:
-    """What one request of a leg asks of each group's loops; it comes back at once to that of its own component."""
+def routes(segment: Segment, *, group_of: Mapping[str, str], own: str) -> dict[str, JobRoute]:
+    """What one request of a segment asks of each group's loops; it comes back at once to that of its own component."""
     pieces: dict[str, list[Piece]] = {}
-    for each in leg.every():
+    for each in segment.every():
         for visit in each.visits:
             if not visit.threaded:
                 pieces.setdefault(group_of[visit.process], []).append(Piece(visit.seconds, visit.variation))
-    return {group: Route(pieces=tuple(each), returns=group == own) for group, each in pieces.items()}
+    return {group: JobRoute(pieces=tuple(each), returns=group == own) for group, each in pieces.items()}
 
 
 def chance(misses: Iterable[str], hits: Iterable[str], miss_ratio: MissRatio) -> Floats:
@@ -51,16 +51,16 @@ def chance(misses: Iterable[str], hits: Iterable[str], miss_ratio: MissRatio) ->
     return total
 
 
-def of(
+def loads_of(
     operations: Iterable[OperationDemand],
     rates_per_second: Mapping[str, Floats | float],
     *,
     miss_ratio: MissRatio,
     group_of: Mapping[str, str],
     cpu_of: Mapping[str, Floats],
-) -> dict[str, Load]:
+) -> dict[str, GroupLoad]:
     """Load of each group. Operations that ask the same of a group count as one, but for those dearer by ``cpu_of``."""
-    rates: dict[str, dict[tuple[Route, str], Floats]] = {}
+    rates: dict[str, dict[tuple[JobRoute, str], Floats]] = {}
     threaded: dict[str, Floats] = {}
     for operation in operations:
         dearer, alone = cpu_of.get(operation.name, np.ones(1)), operation.name if operation.name in cpu_of else ""
@@ -68,18 +68,18 @@ def of(
             rate = rates_per_second.get(operation.name, 0.0) * chance(path.misses, path.hits, miss_ratio)
             if not np.any(rate > 0.0):
                 continue
-            for group, route in _routes(operation, path.leg, path.beside, group_of):
+            for group, route in _routes(operation, path.segment, path.beside, group_of):
                 of_group = rates.setdefault(group, {})
                 of_group[route, alone] = of_group.get((route, alone), np.zeros(1)) + rate
-            for leg in (*path.leg.every(), *path.beside.every()):
-                for visit in leg.visits:
+            for segment in (*path.segment.every(), *path.beside.every()):
+                for visit in segment.visits:
                     if visit.threaded:
                         group = group_of[visit.process]
                         threaded[group] = threaded.get(group, np.zeros(1)) + rate * visit.seconds * dearer
     return {
-        group: Load(
+        group: GroupLoad(
             arrivals=tuple(
-                Arrivals(route=route, per_second=rate, dearer=cpu_of.get(name, np.ones(1)))
+                RouteArrivals(route=route, per_second=rate, dearer=cpu_of.get(name, np.ones(1)))
                 for (route, name), rate in rates.get(group, {}).items()
             ),
             threaded_cores=threaded.get(group, np.zeros(1)),
@@ -89,8 +89,8 @@ def of(
 
 
 def _routes(
-    operation: OperationDemand, leg: Leg, beside: Leg, group_of: Mapping[str, str]
-) -> Iterator[tuple[str, Route]]:
+    operation: OperationDemand, segment: Segment, beside: Segment, group_of: Mapping[str, str]
+) -> Iterator[tuple[str, JobRoute]]:
     own = group_of[operation.component]
-    yield from routes(leg, group_of=group_of, own=own).items()
+    yield from routes(segment, group_of=group_of, own=own).items()
     yield from routes(beside, group_of=group_of, own="").items()  # each step whenever its turn comes

@@ -19,7 +19,7 @@ from sim.model.flow import Flow, Home, OperationFlow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class SegmentVisit:
     """CPU at one process: seconds of a core as fast as the calibrated one, and their coefficient of variation."""
 
     process: str
@@ -38,36 +38,36 @@ class Trip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
+class Segment:
     """Things in series; their order does not matter to a sum."""
 
-    visits: tuple[Visit, ...] = ()
+    visits: tuple[SegmentVisit, ...] = ()
     trips: tuple[Trip, ...] = ()
     delays: tuple[str, ...] = ()
-    forks: tuple[Fork, ...] = ()
+    forks: tuple[PathFork, ...] = ()
 
-    def __add__(self, other: Leg) -> Leg:
-        return Leg(
+    def __add__(self, other: Segment) -> Segment:
+        return Segment(
             visits=self.visits + other.visits,
             trips=self.trips + other.trips,
             delays=self.delays + other.delays,
             forks=self.forks + other.forks,
         )
 
-    def every(self) -> Iterator[Leg]:
-        """This leg and all that its forks hold."""
+    def every(self) -> Iterator[Segment]:
+        """This segment and all that its forks hold."""
         yield self
         for fork in self.forks:
-            for leg in fork.legs:
-                yield from leg.every()
+            for segment in fork.segments:
+                yield from segment.every()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fork:
-    """Legs at once; the last one to end counts. With a ``server`` there is one leg, which every instance of that server
-    does for its part: what it holds of the server's CPU is that of all of them together."""
+class PathFork:
+    """Parallel segments; the last one to end counts. With a ``server`` there is one segment, of which every instance of
+    that server does its part: what it holds of the server's CPU is that of all of them together."""
 
-    legs: tuple[Leg, ...]
+    segments: tuple[Segment, ...]
     server: str = ""
 
 
@@ -77,15 +77,15 @@ class Path:
 
     hits: frozenset[str] = frozenset()
     misses: frozenset[str] = frozenset()
-    leg: Leg = Leg()
-    beside: Leg = Leg()
+    segment: Segment = Segment()
+    beside: Segment = Segment()
 
     def then(self, other: Path) -> Path | None:
         """This path and ``other`` behind it; None where one cache would have hit and missed."""
         hits, misses = self.hits | other.hits, self.misses | other.misses
         if hits & misses:
             return None
-        return Path(hits=hits, misses=misses, leg=self.leg + other.leg, beside=self.beside + other.beside)
+        return Path(hits=hits, misses=misses, segment=self.segment + other.segment, beside=self.beside + other.beside)
 
 
 #: Named as a cache that misses where an author lives in another region, and as the link to there.
@@ -93,7 +93,7 @@ AWAY: Final = "another region"
 #: The wait for a durable commit, as a profile calls it.
 COMMIT: Final = "postgres.commit"
 
-Cost = Callable[[flows.Use, tuple[str, ...]], Visit | None]
+Cost = Callable[[flows.Use, tuple[str, ...]], SegmentVisit | None]
 
 
 def paths(page: OperationFlow, *, own: str, cost: Cost) -> tuple[Path, ...]:
@@ -115,21 +115,21 @@ class _Walker:
                 yield from _product([list(self.walk(each, missed)) for each in inner])
             case flows.Use():
                 visit = self._cost(step, missed)
-                yield Path(leg=Leg(visits=(visit,))) if visit is not None else Path()
+                yield Path(segment=Segment(visits=(visit,))) if visit is not None else Path()
             case flows.Call():
                 trip = Trip(link=step.link, count=step.trips, answer_bytes=step.answer_bytes)
                 below = list(self.walk(step.inner, missed))
                 if step.home is not Home.AUTHOR:
-                    yield from _product([[Path(leg=Leg(trips=(trip,)))], below])
+                    yield from _product([[Path(segment=Segment(trips=(trip,)))], below])
                     return
                 # whose post it is lives here or in another region, and there it is written
                 far = Trip(link=AWAY, count=step.trips, answer_bytes=0)
-                yield from _product([[Path(hits=frozenset({AWAY}), leg=Leg(trips=(trip,)))], below])
-                yield from _product([[Path(misses=frozenset({AWAY}), leg=Leg(trips=(trip, far)))], below])
+                yield from _product([[Path(hits=frozenset({AWAY}), segment=Segment(trips=(trip,)))], below])
+                yield from _product([[Path(misses=frozenset({AWAY}), segment=Segment(trips=(trip, far)))], below])
             case flows.Delay():
-                yield Path(leg=Leg(delays=(str(step.station),)))
+                yield Path(segment=Segment(delays=(str(step.station),)))
             case flows.Commit():
-                yield Path(leg=Leg(delays=(COMMIT,)))
+                yield Path(segment=Segment(delays=(COMMIT,)))
             case flows.Lookup(hit=hit, miss=miss):
                 name = str(step.cache)
                 yield from _product([[Path(hits=frozenset({name}))], list(self.walk(hit, missed))])
@@ -139,8 +139,8 @@ class _Walker:
                     yield from self._joined(each)
             case flows.Each():
                 for path in self.walk(step.inner, missed):
-                    fork = Fork(legs=(path.leg,), server=str(step.process))
-                    yield Path(hits=path.hits, misses=path.misses, leg=Leg(forks=(fork,)), beside=path.beside)
+                    fork = PathFork(segments=(path.segment,), server=str(step.process))
+                    yield Path(hits=path.hits, misses=path.misses, segment=Segment(forks=(fork,)), beside=path.beside)
             case flows.Decide(cases=cases):
                 yield from self.walk(cases[0], missed)  # in proportion to what the policy chooses, see `costs`
             case flows.Aside():
@@ -156,35 +156,39 @@ class _Walker:
                 assert_never(step)
 
     def _joined(self, branches: tuple[Path, ...]) -> Iterator[Path]:
-        parallel, beside = [], Leg()
+        parallel, beside = [], Segment()
         hits, misses = frozenset[str](), frozenset[str]()
-        own: list[list[Visit]] = []
+        own: list[list[SegmentVisit]] = []
         for path in branches:
-            own.append([visit for visit in path.leg.visits if visit.process == self._own])
-            others = tuple(visit for visit in path.leg.visits if visit.process != self._own)
-            rest = Leg(visits=others, trips=path.leg.trips, delays=path.leg.delays, forks=path.leg.forks)
-            if rest != Leg():
+            own.append([visit for visit in path.segment.visits if visit.process == self._own])
+            others = tuple(visit for visit in path.segment.visits if visit.process != self._own)
+            rest = Segment(
+                visits=others, trips=path.segment.trips, delays=path.segment.delays, forks=path.segment.forks
+            )
+            if rest != Segment():
                 parallel.append(rest)
             beside += path.beside
             hits, misses = hits | path.hits, misses | path.misses
         if hits & misses:
             return
-        forks = (Fork(legs=tuple(parallel)),) if len(parallel) > 1 else ()
-        alone = parallel[0] if len(parallel) == 1 else Leg()
-        serial = Leg(visits=tuple(_together(each) for each in zip_longest(*own)))
-        yield Path(hits=hits, misses=misses, leg=serial + alone + Leg(forks=forks), beside=beside)
+        forks = (PathFork(segments=tuple(parallel)),) if len(parallel) > 1 else ()
+        alone = parallel[0] if len(parallel) == 1 else Segment()
+        serial = Segment(visits=tuple(_together(each) for each in zip_longest(*own)))
+        yield Path(hits=hits, misses=misses, segment=serial + alone + Segment(forks=forks), beside=beside)
 
 
-def _together(visits: Iterable[Visit | None]) -> Visit:
+def _together(visits: Iterable[SegmentVisit | None]) -> SegmentVisit:
     """What branches ask of one loop at once: it is done in one go, nobody else's turn comes between."""
     known = [visit for visit in visits if visit is not None]
     seconds = sum(visit.seconds for visit in known)
     variance = sum((visit.seconds * visit.variation) ** 2 for visit in known)
-    return Visit(process=known[0].process, seconds=seconds, variation=math.sqrt(variance) / seconds if seconds else 0.0)
+    return SegmentVisit(
+        process=known[0].process, seconds=seconds, variation=math.sqrt(variance) / seconds if seconds else 0.0
+    )
 
 
 def _all_beside(path: Path) -> Path:
-    return Path(hits=path.hits, misses=path.misses, beside=path.leg + path.beside)
+    return Path(hits=path.hits, misses=path.misses, beside=path.segment + path.beside)
 
 
 def _combinations(choices: list[list[Path]]) -> Iterator[tuple[Path, ...]]:

@@ -39,7 +39,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class JobRoute:
     """A job's pieces in order. ``returns`` at once for the next one; otherwise its visits are far apart."""
 
     pieces: tuple[Piece, ...]
@@ -52,7 +52,7 @@ class Route:
 
 
 @lru_cache(maxsize=65_536)
-def interference_seconds2(route: Route, other: Route) -> tuple[float, float]:
+def interference_seconds2(route: JobRoute, other: JobRoute) -> tuple[float, float]:
     """Wait of a job of ``route`` for jobs of ``other`` that come once a second, to first order in the rate: what grows
     with the square of the other's length, and what grows with both lengths."""
     residual = sum(piece.seconds**2 * (1.0 + piece.variation**2) / 2.0 for piece in other.pieces)
@@ -72,10 +72,10 @@ def interference_seconds2(route: Route, other: Route) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrivals:
+class RouteArrivals:
     """Jobs of one route that come to one instance, a second; their pieces are ``dearer`` times as long as said."""
 
-    route: Route
+    route: JobRoute
     per_second: Floats
     dearer: Floats = field(default_factory=lambda: np.ones(1))
 
@@ -90,7 +90,7 @@ class Loop:
     """One worker on a core of its own. ``scale`` is how much longer than said every piece takes here (a slower core,
     dearer work); ``threaded`` is the share of the core that threads beside the loop take."""
 
-    arrivals: tuple[Arrivals, ...]
+    arrivals: tuple[RouteArrivals, ...]
     threaded: Floats
     scale: Floats
     mates: Floats = field(default_factory=lambda: np.ones(1))  # loops among which a balancer chooses, itself included
@@ -101,7 +101,7 @@ class Loop:
         """Share of time in which its core is busy."""
         return self._own() + self.threaded
 
-    def wait(self, route: Route, dearer: Floats | float = 1.0) -> Cumulants:
+    def wait(self, route: JobRoute, dearer: Floats | float = 1.0) -> Cumulants:
         """All waits of one job together, whose own pieces are so much longer than said; infinite where there is no
         steady state."""
         if not route.pieces:
@@ -143,7 +143,7 @@ class Loop:
             total = total + each.busy
         return total * self.scale
 
-    def _overlap(self, route: Route, dearer: Floats | float) -> Floats:
+    def _overlap(self, route: JobRoute, dearer: Floats | float) -> Floats:
         """A job's service before its last piece, in which a newcomer gets before it, over the size of a usual job."""
         work, square = np.zeros(1), np.zeros(1)
         for each in self.arrivals:

@@ -20,7 +20,7 @@ from core.names import Server
 from core.scenario.intent import Failing
 from planning.plan.brief import SPOT, Brief
 from planning.plan.queueing.distributions import Floats
-from planning.plan.sizing.size import Region
+from planning.plan.sizing.size import RegionPlan
 
 #: Until a dead process is no longer asked: what the stack's own drills allow.
 INSTANCE_SECONDS: Final = 5.0
@@ -84,7 +84,7 @@ class Often:
     spot: Floats = field(default_factory=lambda: np.ones(1))
 
 
-def of(brief: Brief, regions: Iterable[Region]) -> Availability:
+def availability_of(brief: Brief, regions: Iterable[RegionPlan]) -> Availability:
     """The availability of a fleet."""
     found = [
         Cause(name=name, ratio=float(ratio[0]), says=says)
@@ -94,7 +94,7 @@ def of(brief: Brief, regions: Iterable[Region]) -> Availability:
     return Availability(asked_ratio=brief.intent.availability_ratio, causes=ordered)
 
 
-def down(brief: Brief, regions: Iterable[Region], often: Often) -> Floats:
+def down(brief: Brief, regions: Iterable[RegionPlan], often: Often) -> Floats:
     """Share of people's time in which they are not served, case by case of how often things fail."""
     total = sum((ratio for ratio, _ in _causes(brief, regions, often).values()), np.zeros(1))
     return np.asarray(np.minimum(1.0, total), dtype=np.float64)
@@ -117,7 +117,7 @@ def short_ratio(*, machines: int, working: int, down_ratio: Floats | float) -> F
     return np.asarray(total / working, dtype=np.float64)
 
 
-def _causes(brief: Brief, regions: Iterable[Region], often: Often) -> dict[str, tuple[Floats, str]]:
+def _causes(brief: Brief, regions: Iterable[RegionPlan], often: Often) -> dict[str, tuple[Floats, str]]:
     """(share of all people's time, in what way) by cause."""
     found: dict[str, tuple[Floats, str]] = {}
     for region in regions:
@@ -135,7 +135,7 @@ def _down(failing: Failing, often: Floats) -> Floats:
     return np.asarray(lost / (failing.every_seconds + lost), dtype=np.float64)
 
 
-def _in_region(brief: Brief, region: Region, often: Often) -> Iterator[tuple[str, Floats, str]]:
+def _in_region(brief: Brief, region: RegionPlan, often: Often) -> Iterator[tuple[str, Floats, str]]:
     node, spot = brief.intent.failures.node, brief.intent.failures.spot
     gone = _down(node, often.node)
     for pool in region.pools:

@@ -22,7 +22,7 @@ _LIVE_DAYS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cache:
+class CacheTier:
     """One tier in one region."""
 
     name: str
@@ -36,8 +36,8 @@ class Cache:
 class Caches:
     """Edge and shield of every region, by its name; what they miss is the object store's."""
 
-    edge: dict[str, Cache]
-    shield: dict[str, Cache]
+    edge: dict[str, CacheTier]
+    shield: dict[str, CacheTier]
     origin_bytes_per_second: dict[str, float]
     images: float  # different ones
 
@@ -54,14 +54,14 @@ class Caches:
         for name in brief.workload.shares:
             rate = brief.workload.rates(name, Moment.LOST)["image.read"]
             missed = rate * brief.miss_ratio["edge"]
-            edge[name] = Cache(
+            edge[name] = CacheTier(
                 name="edge",
                 hit_ratio=edge_hit,
                 bytes_held=edge_objects * size,
                 requests_per_second=rate,
                 bytes_per_second=rate * size,
             )
-            shield[name] = Cache(
+            shield[name] = CacheTier(
                 name="shield",
                 hit_ratio=shield_hit,
                 bytes_held=shield_objects * size,

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 from core.names import Server
 from core.scenario.intent import SERVICES
-from planning.plan.brief import Brief, Case, Kind, PlanError
+from planning.plan.brief import Brief, Case, GroupKind, PlanError
 from planning.plan.demand.workload import Moment
-from planning.plan.queueing.loads import Load
+from planning.plan.queueing.loads import GroupLoad
 from planning.plan.sizing import fleets, shapes, size, tiers
 from planning.plan.sizing.shapes import Shape
-from planning.plan.sizing.size import Region, Shapes, Spares
+from planning.plan.sizing.size import RegionPlan, Shapes, Spares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Choice:
     """What everything is bought as, how many of it, and what else was looked at."""
 
     shapes: Shapes
-    regions: tuple[Region, ...]
+    regions: tuple[RegionPlan, ...]
     excuses: tuple[Excuse, ...]
 
     @property
@@ -48,7 +48,7 @@ def choose(brief: Brief) -> Choice:
     """The cheapest fleet; raises PlanError where no candidate holds the intent, PriceError where nothing is sold."""
     excuses: list[Excuse] = []
     stores = {}
-    for group in brief.of_kind(Kind.STORE):
+    for group in brief.of_kind(GroupKind.STORE):
         stores[group], refused = _store(brief, group)
         excuses += refused
     offered = {}
@@ -58,11 +58,11 @@ def choose(brief: Brief) -> Choice:
     # pool by pool, the others on the fastest at first, so that a limit that can be held is held
     services = {term: max(found, key=lambda shape: shape.speed) for term, found in offered.items()}
     for _ in range(min(2, len(offered))):
-        told = []
+        more = []
         for term in offered:
             services[term], refused = _pool(brief, term, offered[term], Shapes(services=services, stores=stores))
-            told += refused
-    excuses += told
+            more += refused
+    excuses += more
     chosen = Shapes(services=services, stores=stores)
     return Choice(shapes=chosen, regions=fleet(brief, chosen), excuses=tuple(excuses))
 
@@ -105,14 +105,14 @@ def _pool_name(brief: Brief, term: str) -> str:
     return SERVICES if len(brief.service_terms) == 1 else f"{SERVICES}, {term.replace('_', ' ')}"
 
 
-def fleet(brief: Brief, chosen: Shapes, spares: Spares | None = None) -> tuple[Region, ...]:
+def fleet(brief: Brief, chosen: Shapes, spares: Spares | None = None) -> tuple[RegionPlan, ...]:
     """The counts of every region."""
     return tuple(size.region(brief, name, chosen, spares) for name in brief.workload.shares)
 
 
 def _offered(brief: Brief, group: str, term: str) -> tuple[tuple[Shape, ...], list[Excuse]]:
     """Shapes that may be taken for a group at a term, and those that may not."""
-    found, refused = shapes.of(brief.book, kind=group, term=term, calibrated=brief.demands.core)
+    found, refused = shapes.shapes_of(brief.book, kind=group, term=term, calibrated=brief.demands.core)
     excuses = [Excuse(tier=group, price_id=each.price_id, reason=each.reason) for each in refused]
     wanted = brief.intent.shapes.get(group)
     if wanted is None:
@@ -158,7 +158,7 @@ def _store_dollars(brief: Brief, group: str, shape: Shape) -> float:
             brief,
             name,
             group,
-            load_of.get(group, Load()),
+            load_of.get(group, GroupLoad()),
             busy=brief.intent.busy_ratio,
             shape=shape,
             volume=volume,

@@ -11,16 +11,16 @@ from core.names import Component
 from core.operations import OPERATIONS
 from planning.plan.brief import Brief, Case, PlanError
 from planning.plan.queueing.demands import OperationDemand
-from planning.plan.queueing.loads import Load
+from planning.plan.queueing.loads import GroupLoad
 from planning.plan.sizing import fleets, targets, tiers
-from planning.plan.sizing.targets import Offer
+from planning.plan.sizing.targets import TierOffer
 
 
-def of(
+def concurrency_limits(
     brief: Brief,
     rates: Mapping[str, float],
-    load_of: Mapping[str, Load],
-    offers: Mapping[str, Offer],
+    load_of: Mapping[str, GroupLoad],
+    offers: Mapping[str, TierOffer],
     busy: Mapping[str, float],
 ) -> dict[str, dict[str, float]]:
     """Utilisation at which a process has room for no more, by group and by what it has room for.
@@ -33,7 +33,7 @@ def of(
     ratio = fleets.misses(brief, Case())
     found: dict[str, dict[str, float]] = {}
     for group, members in brief.scenario.system.placement.processes.items():
-        cores = load_of.get(group, Load()).cores
+        cores = load_of.get(group, GroupLoad()).cores
         if not cores[0]:
             continue
         processes = cores / (offers[group].unit.work * levels * busy[group])

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planning.plan.brief import SHARED, Brief, Case, Kind
+from planning.plan.brief import SHARED, Brief, Case, GroupKind
 from planning.plan.queueing import loads
 from planning.plan.queueing.distributions import Floats, Mixture
-from planning.plan.queueing.latency import Fleet, Group
-from planning.plan.queueing.loads import Load
+from planning.plan.queueing.latency import Group, LatencyModel
+from planning.plan.queueing.loads import GroupLoad
 from planning.plan.queueing.paths import AWAY
-from planning.plan.queueing.stations import Arrivals, Loop, Piece, Route, Shared
+from planning.plan.queueing.stations import JobRoute, Loop, Piece, RouteArrivals, Shared
 
 #: Length of a piece of idle work (`sim.model.disturbances`).
 _IDLE_SECONDS = 0.0005
@@ -21,7 +21,7 @@ _STALL_VARIATION = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class GroupInstance:
     """One instance of a group: a loop, or a server on so many cores; and how fast a core is."""
 
     cores: int  # 0 for a loop
@@ -33,7 +33,7 @@ class Unit:
         return max(1, self.cores) * self.speed
 
 
-def load(brief: Brief, rates_per_second: Mapping[str, float], case: Case) -> dict[str, Load]:
+def load(brief: Brief, rates_per_second: Mapping[str, float], case: Case) -> dict[str, GroupLoad]:
     """What all instances of each group have to do, in calibrated seconds; of the case's CPU factors that of everything
     is not in it."""
     rates: dict[str, Floats | float] = {
@@ -43,7 +43,7 @@ def load(brief: Brief, rates_per_second: Mapping[str, float], case: Case) -> dic
         rates["fanout.deliver"] = rates["fanout.deliver"] * case.follows
     if "image.read" in rates:
         rates["image.read"] = rates["image.read"] * case.images
-    return loads.of(
+    return loads.loads_of(
         brief.demands.operations.values(),
         rates,
         miss_ratio=misses(brief, case),
@@ -64,32 +64,32 @@ def misses(brief: Brief, case: Case) -> dict[str, Floats]:
 
 def fleet(
     brief: Brief,
-    load_of: Mapping[str, Load],
+    load_of: Mapping[str, GroupLoad],
     counts: Mapping[str, Floats | float],
-    units: Mapping[str, Unit],
+    units: Mapping[str, GroupInstance],
     case: Case,
     *,
     gateways: Floats | float | None = None,
-) -> Fleet:
+) -> LatencyModel:
     """The fleet with ``counts`` instances of each group; what is sold by volume never waits. ``gateways`` are those
     that share the services' instances among them, where they are not those of ``counts``."""
     groups = {}
     for name, kind in brief.kinds.items():
-        if kind in (Kind.VOLUME, Kind.APART):
+        if kind in (GroupKind.VOLUME, GroupKind.APART):
             free = Shared(offered=np.zeros(1), cores=1)
             groups[name] = Group(station=free, speed=1.0, instances=1.0)
             continue
         groups[name] = group(
             brief,
             name,
-            load_of.get(name, Load()),
+            load_of.get(name, GroupLoad()),
             count=counts.get(name, 1.0),
             unit=units[name],
             case=case,
             gateways=counts.get("gateway", 1.0) if gateways is None else gateways,
         )
     page = float(brief.scenario.system.feed.page)
-    return Fleet(
+    return LatencyModel(
         groups=groups,
         group_of=brief.group_of,
         wires=brief.wires,
@@ -104,10 +104,10 @@ def fleet(
 def group(
     brief: Brief,
     name: str,
-    load_of_it: Load,
+    load_of_it: GroupLoad,
     *,
     count: Floats | float,
-    unit: Unit,
+    unit: GroupInstance,
     case: Case,
     gateways: Floats | float = 1.0,
 ) -> Group:
@@ -131,7 +131,7 @@ def group(
     return Group(station=station, speed=unit.speed, instances=count)
 
 
-def latencies(brief: Brief, whole: Fleet, operations: tuple[str, ...], case: Case) -> tuple[Mixture, ...]:
+def latencies(brief: Brief, whole: LatencyModel, operations: tuple[str, ...], case: Case) -> tuple[Mixture, ...]:
     """Distribution of each operation's latency."""
     ratio = misses(brief, case)
     return tuple(whole.latency(brief.demands.operations[name], ratio) for name in operations)
@@ -143,16 +143,18 @@ def _idle_ratio(brief: Brief, name: str) -> float:
     return known.get(name, known.get(f"{name}_0", 0.0))
 
 
-def _disturbances(brief: Brief, idle: float) -> list[Arrivals]:
+def _disturbances(brief: Brief, idle: float) -> list[RouteArrivals]:
     stalls = brief.profile.stalls
     found = [
-        Arrivals(route=Route(pieces=(Piece(mean, _STALL_VARIATION),), returns=False), per_second=np.array([rate]))
+        RouteArrivals(
+            route=JobRoute(pieces=(Piece(mean, _STALL_VARIATION),), returns=False), per_second=np.array([rate])
+        )
         for rate, mean in zip(stalls.per_second, stalls.mean_seconds, strict=True)
         if rate and mean
     ]
     if idle:
-        route = Route(pieces=(Piece(_IDLE_SECONDS, 0.0),), returns=False)
-        found.append(Arrivals(route=route, per_second=np.array([idle / _IDLE_SECONDS])))
+        route = JobRoute(pieces=(Piece(_IDLE_SECONDS, 0.0),), returns=False)
+        found.append(RouteArrivals(route=route, per_second=np.array([idle / _IDLE_SECONDS])))
     return found
 
 

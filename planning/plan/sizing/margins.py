@@ -30,7 +30,7 @@ class Margin:
     says: str = ""
 
 
-def of(known: Brief, choice: Choice, spares: Spares, spent: Spending) -> tuple[Margin, ...]:
+def margins_of(known: Brief, choice: Choice, spares: Spares, spent: Spending) -> tuple[Margin, ...]:
     """More demand, stricter limits, one more nine."""
     base = spent.mean.total_dollars_month
 

@@ -17,14 +17,14 @@ from core.scenario import Scenario
 from planning.plan.brief import Brief, brief
 from planning.plan.queueing.distributions import Floats
 from planning.plan.sizing import size, spending
-from planning.plan.sizing.size import Region, Shapes, Spares
+from planning.plan.sizing.size import RegionPlan, Shapes, Spares
 from planning.plan.sizing.spending import Spending
 
 _STEP: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
+class OperationShares:
     """Shares of one act."""
 
     rates: Mapping[str, float]  # of requests, by operation
@@ -32,22 +32,22 @@ class Act:
     lines: tuple[float, ...]  # of the mean bill's quantities
 
 
-def of(
+def shares_of(
     known: Brief,
     act: str,
     *,
-    here: Region,
-    regions: tuple[Region, ...],
+    here: RegionPlan,
+    regions: tuple[RegionPlan, ...],
     shapes: Shapes,
     spares: Spares,
     spent: Spending,
-) -> Act:
+) -> OperationShares:
     """Shares of ``act`` in a plan; needs are those of the region ``here``."""
     other = brief(_more(known.scenario, act), known.profile, known.book)
     there = size.region(other, here.name, shapes, spares)
     exact = {(name, need.resource): need.exact for name, tier in there.tiers.items() for need in tier.needs}
     lines = spending.over_horizon(other, regions).mean.items
-    return Act(
+    return OperationShares(
         rates={name: _share(rate, other.workload.per_second[name]) for name, rate in known.workload.per_second.items()},
         needs={
             (name, need.resource): _share(need.exact, exact.get((name, need.resource), need.exact))

@@ -49,14 +49,16 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class ShapeRefusal:
     """Why something that is sold was not even tried."""
 
     price_id: str
     reason: str
 
 
-def of(book: PriceBook, *, kind: str, term: str, calibrated: Core) -> tuple[tuple[Shape, ...], tuple[Refusal, ...]]:
+def shapes_of(
+    book: PriceBook, *, kind: str, term: str, calibrated: Core
+) -> tuple[tuple[Shape, ...], tuple[ShapeRefusal, ...]]:
     """(shapes for a kind of group at that term, those refused and why). Raises PriceError where there is none."""
     found, refused = [], []
     home = _home(book)
@@ -69,12 +71,14 @@ def of(book: PriceBook, *, kind: str, term: str, calibrated: Core) -> tuple[tupl
         ):
             continue
         if price.provider != home:
-            refused.append(Refusal(price_id=price.id, reason=f"sold by {price.provider}, and a fleet is at {home}"))
+            refused.append(
+                ShapeRefusal(price_id=price.id, reason=f"sold by {price.provider}, and a fleet is at {home}")
+            )
             continue
         try:
             found.append(shape(book.at_term(price.id, term), calibrated=calibrated, price_id=price.id))
         except PriceError as error:
-            refused.append(Refusal(price_id=price.id, reason=str(error)))
+            refused.append(ShapeRefusal(price_id=price.id, reason=str(error)))
     if not found:
         raise PriceError(f"book {book.book} has no {term} price of a machine for {kind}")
     return tuple(found), tuple(refused)

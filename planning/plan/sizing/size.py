@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from core.names import Component, Server
-from planning.plan.brief import SPOT, Brief, Case, Kind, PlanError
+from planning.plan.brief import SPOT, Brief, Case, GroupKind, PlanError
 from planning.plan.demand.workload import Moment
-from planning.plan.queueing.loads import Load
-from planning.plan.sizing import concurrency as rooms
-from planning.plan.sizing import fleets, targets, tiers
-from planning.plan.sizing.fleets import Unit
+from planning.plan.queueing.loads import GroupLoad
+from planning.plan.sizing import concurrency, fleets, targets, tiers
+from planning.plan.sizing.fleets import GroupInstance
 from planning.plan.sizing.shapes import Shape
-from planning.plan.sizing.targets import Offer
+from planning.plan.sizing.targets import TierOffer
 from planning.plan.sizing.tiers import Need, Volume
 
 
@@ -27,13 +26,13 @@ class Tier:
     """One group in one region. ``working`` is what the load needs, ``instances`` what is bought, spares and all."""
 
     name: str
-    kind: Kind
+    kind: GroupKind
     needs: tuple[Need, ...]  # the one that binds first
     working: int  # processes, primaries, nodes or brokers that must work
     instances: int
     copies: int  # of each part: 1 for services and the log
     busy_ratio: float  # that it may have
-    unit: Unit
+    unit: GroupInstance
     shape: Shape
     machines: int  # of its own; 0 for services, which share the pool's
     given: bool  # by the intent's fleet
@@ -46,7 +45,7 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class MachinePool:
     """The machines of the services of one term in one region."""
 
     term: str
@@ -58,16 +57,16 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
+class RegionPlan:
     """What one region has."""
 
     name: str
     tiers: Mapping[str, Tier]
-    pools: tuple[Pool, ...]
+    pools: tuple[MachinePool, ...]
     volume: Volume  # in the worst hour
     partitions: int
     held_bytes: float  # in Redis, once
-    load_of: Mapping[str, Load]  # in the worst hour, by group
+    load_of: Mapping[str, GroupLoad]  # in the worst hour, by group
 
     @property
     def dollars_month(self) -> float:
@@ -105,7 +104,7 @@ class Shapes:
 
     def of(self, brief: Brief, group: str) -> Shape:
         """What a group's instances run on."""
-        return self.stores[group] if brief.kinds[group] is Kind.STORE else self.services[brief.terms[group]]
+        return self.stores[group] if brief.kinds[group] is GroupKind.STORE else self.services[brief.terms[group]]
 
 
 def asked(brief: Brief) -> Spares:
@@ -114,7 +113,7 @@ def asked(brief: Brief) -> Spares:
     return Spares(machines=spare, spot=spare, replicas=max(spare, brief.intent.replicas or 0), nodes=spare)
 
 
-def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None) -> Region:
+def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None) -> RegionPlan:
     """The counts of one region with the intent's spares, or those given; raises PlanError where there are none."""
     spares = spares or asked(brief)
     rates = brief.workload.rates(name, Moment.LOST)
@@ -123,20 +122,26 @@ def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None
     offers = {group: offer(brief, name, group, chosen, volume, spares) for group in counted(brief)}
     _steady(offers, load_of)
     busy = targets.busy(brief, load_of, offers)
-    room = rooms.of(brief, rates, load_of, offers, busy)
+    room = concurrency.concurrency_limits(brief, rates, load_of, offers, busy)
     found: dict[str, Tier] = {}
-    for group in brief.of_kind(Kind.SERVICE):
+    for group in brief.of_kind(GroupKind.SERVICE):
         found[group] = _service(
-            brief, group, load_of.get(group, Load()), busy[group], chosen.of(brief, group), room.get(group, {}), spares
+            brief,
+            group,
+            load_of.get(group, GroupLoad()),
+            busy[group],
+            chosen.of(brief, group),
+            room.get(group, {}),
+            spares,
         )
     pools = tuple(_pool(brief, found, term, chosen.services[term], volume, spares) for term in brief.service_terms)
     for pool in pools:
         for group in pool.groups:
             if not found[group].given:
                 found[group] = _spread(found[group], pool, spares.of_term(pool.term))
-    for group in brief.of_kind(Kind.STORE):
-        found[group] = _store(brief, name, group, load_of.get(group, Load()), busy[group], chosen, volume, spares)
-    return Region(
+    for group in brief.of_kind(GroupKind.STORE):
+        found[group] = _store(brief, name, group, load_of.get(group, GroupLoad()), busy[group], chosen, volume, spares)
+    return RegionPlan(
         name=name,
         tiers=found,
         pools=pools,
@@ -147,7 +152,7 @@ def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None
     )
 
 
-def holds(brief: Brief, found: Region) -> bool:
+def holds(brief: Brief, found: RegionPlan) -> bool:
     """Whether every limit holds in a region's worst hour."""
     if any(tier.nothing_left for tier in found.tiers.values()):
         return False
@@ -157,11 +162,11 @@ def holds(brief: Brief, found: Region) -> bool:
     return bool(targets.holds(brief, whole, targets.limits(brief), Case())[0])
 
 
-def unit_of(group: str, shape: Shape) -> Unit:
+def unit_of(group: str, shape: Shape) -> GroupInstance:
     """What one instance of a group works with."""
     if group in (Server.POSTGRES, Server.KAFKA):
-        return Unit(cores=shape.vcpu, speed=shape.speed)
-    return Unit(cores=1 if fleets.is_shared(group) else 0, speed=shape.speed)
+        return GroupInstance(cores=shape.vcpu, speed=shape.speed)
+    return GroupInstance(cores=1 if fleets.is_shared(group) else 0, speed=shape.speed)
 
 
 def loops_of(shape: Shape) -> int:
@@ -170,10 +175,10 @@ def loops_of(shape: Shape) -> int:
 
 
 def counted(brief: Brief) -> tuple[str, ...]:
-    return (*brief.of_kind(Kind.SERVICE), *brief.of_kind(Kind.STORE))
+    return (*brief.of_kind(GroupKind.SERVICE), *brief.of_kind(GroupKind.STORE))
 
 
-def offer(brief: Brief, region_name: str, group: str, chosen: Shapes, volume: Volume, spares: Spares) -> Offer:
+def offer(brief: Brief, region_name: str, group: str, chosen: Shapes, volume: Volume, spares: Spares) -> TierOffer:
     shape = chosen.of(brief, group)
     unit = unit_of(group, shape)
     given = brief.intent.fleet.get(group)
@@ -189,16 +194,16 @@ def offer(brief: Brief, region_name: str, group: str, chosen: Shapes, volume: Vo
         )
         least = float(needs[0].count * loops_of(shape))
         price = shape.dollars_month / loops_of(shape) / shape.speed
-    elif brief.kinds[group] is Kind.STORE:
+    elif brief.kinds[group] is GroupKind.STORE:
         price = shape.dollars_month / shape.work
     else:
         price = shape.dollars_month / shape.vcpu / shape.speed
     fixed = None
     if given is not None:
-        spare = spares.of_term(brief.terms[group]) if brief.kinds[group] is Kind.SERVICE else 0
+        spare = spares.of_term(brief.terms[group]) if brief.kinds[group] is GroupKind.SERVICE else 0
         fixed = float(max(1, given - spare))
     step = loops_of(shape) if group == Server.REDIS else 1
-    return Offer(unit=unit, dollars=price, least=least, fixed=fixed, step=step)
+    return TierOffer(unit=unit, dollars=price, least=least, fixed=fixed, step=step)
 
 
 def _memory_bytes(brief: Brief, region_name: str) -> float:
@@ -214,7 +219,7 @@ def disk_bytes(brief: Brief, region_name: str, *, seconds: float) -> float:
 
 
 def _service(
-    brief: Brief, group: str, load: Load, busy: float, shape: Shape, room: Mapping[str, float], spares: Spares
+    brief: Brief, group: str, load: GroupLoad, busy: float, shape: Shape, room: Mapping[str, float], spares: Spares
 ) -> Tier:
     given = brief.intent.fleet.get(group)
     unit = unit_of(group, shape)
@@ -223,7 +228,7 @@ def _service(
     working = max(1, needs[0].count) if given is None else max(1, given - spare)
     return Tier(
         name=group,
-        kind=Kind.SERVICE,
+        kind=GroupKind.SERVICE,
         needs=needs,
         working=working,
         instances=given or working,
@@ -237,7 +242,9 @@ def _service(
     )
 
 
-def _pool(brief: Brief, found: Mapping[str, Tier], term: str, shape: Shape, volume: Volume, spares: Spares) -> Pool:
+def _pool(
+    brief: Brief, found: Mapping[str, Tier], term: str, shape: Shape, volume: Volume, spares: Spares
+) -> MachinePool:
     """Machines enough that with the spares down what is left of every service still works."""
     groups = tuple(name for name in found if brief.terms[name] == term)
     spare = spares.of_term(term)
@@ -249,7 +256,7 @@ def _pool(brief: Brief, found: Mapping[str, Tier], term: str, shape: Shape, volu
     while sum(_instances(found[name], machines, spare) for name in groups) > machines * shape.vcpu:
         machines += max(1, machines // 1000)
     working = max(1, needs[0].count)
-    return Pool(term=term, groups=groups, needs=needs, working=working, machines=machines, shape=shape)
+    return MachinePool(term=term, groups=groups, needs=needs, working=working, machines=machines, shape=shape)
 
 
 def _instances(tier: Tier, machines: int, spare: int) -> int:
@@ -262,7 +269,7 @@ def _instances(tier: Tier, machines: int, spare: int) -> int:
     return count
 
 
-def _spread(tier: Tier, pool: Pool, spare: int) -> Tier:
+def _spread(tier: Tier, pool: MachinePool, spare: int) -> Tier:
     return replace(tier, instances=_instances(tier, pool.machines, spare))
 
 
@@ -270,7 +277,7 @@ def _store(
     brief: Brief,
     region_name: str,
     group: str,
-    load: Load,
+    load: GroupLoad,
     busy: float,
     chosen: Shapes,
     volume: Volume,
@@ -298,7 +305,7 @@ def _store(
         _shards_fit(brief, region_name, nodes, needs[0])
     return Tier(
         name=group,
-        kind=Kind.STORE,
+        kind=GroupKind.STORE,
         needs=needs,
         working=working,
         instances=instances,
@@ -313,7 +320,7 @@ def _store(
 
 
 def store_needs(
-    brief: Brief, region_name: str, group: str, load: Load, *, busy: float, shape: Shape, volume: Volume
+    brief: Brief, region_name: str, group: str, load: GroupLoad, *, busy: float, shape: Shape, volume: Volume
 ) -> tuple[Need, ...]:
     """What each resource of a store asks for, in nodes."""
     cores = float(load.cores[0])
@@ -350,10 +357,10 @@ def _shards_fit(brief: Brief, region_name: str, primaries: int, need: Need) -> N
         )
 
 
-def _steady(offers: Mapping[str, Offer], load_of: Mapping[str, Load]) -> None:
+def _steady(offers: Mapping[str, TierOffer], load_of: Mapping[str, GroupLoad]) -> None:
     """Raise PlanError where what is given cannot do the work, naming what gives out first."""
     given = {name: offer.fixed for name, offer in offers.items() if offer.fixed is not None}
-    needed = {name: float(load_of.get(name, Load()).cores[0]) / offers[name].unit.work for name in given}
+    needed = {name: float(load_of.get(name, GroupLoad()).cores[0]) / offers[name].unit.work for name in given}
     full = sorted((name for name in given if needed[name] >= given[name]), key=lambda name: -needed[name] / given[name])
     if full:
         order = ", then ".join(f"{name} at {needed[name] / given[name]:.0%}" for name in full)

@@ -8,24 +8,24 @@ from typing import Final
 from planning.plan.brief import Brief
 from planning.plan.sizing import availability, candidates, size
 from planning.plan.sizing.availability import Availability
-from planning.plan.sizing.size import Region, Shapes, Spares
+from planning.plan.sizing.size import RegionPlan, Shapes, Spares
 
 _SPARES_MAX: Final = 512
 
 
 def reached(
-    known: Brief, shapes: Shapes, regions: tuple[Region, ...], down_max: float
-) -> tuple[Spares, tuple[Region, ...], Availability]:
+    known: Brief, shapes: Shapes, regions: tuple[RegionPlan, ...], down_max: float
+) -> tuple[Spares, tuple[RegionPlan, ...], Availability]:
     """Spares with which nobody is unserved for longer than that, as far as more spares can do it, from those of the
     intent, which ``regions`` have."""
     spares = size.asked(known)
-    found = availability.of(known, regions)
+    found = availability.availability_of(known, regions)
     while found.down_ratio > down_max and max(spares.machines, spares.spot) < _SPARES_MAX:
         more = _more(spares, found.causes[0].name)
         if more is None:
             break  # no spare mends what is worst
         wider = candidates.fleet(known, shapes, more)
-        better = availability.of(known, wider)
+        better = availability.availability_of(known, wider)
         if better.down_ratio >= found.down_ratio * 0.999:
             break
         spares, regions, found = more, wider, better

@@ -10,15 +10,15 @@ from typing import Final
 from core.names import Server
 from core.prices import CDN_BYTES_PRICE, VIEWERS
 from planning.cost import fleet
-from planning.cost.bill import Bill, Item
-from planning.cost.fleet import Disks, Machines, Month, Traffic
+from planning.cost.bill import Bill, BillItem
+from planning.cost.fleet import Disks, Machines, Month, RegionTraffic
 from planning.cost.growth import GrowsWith
 from planning.cost.prices import SECONDS_PER_MONTH
 from planning.plan.brief import Brief
 from planning.plan.demand.contents import LOG_DAYS
 from planning.plan.demand.workload import DAY_SECONDS, Moment
 from planning.plan.sizing import size, tiers
-from planning.plan.sizing.size import Region
+from planning.plan.sizing.size import RegionPlan
 
 MONTHS_PER_YEAR: Final = 12
 
@@ -33,7 +33,7 @@ class Spending:
     months: int
 
 
-def over_horizon(brief: Brief, regions: Iterable[Region]) -> Spending:
+def over_horizon(brief: Brief, regions: Iterable[RegionPlan]) -> Spending:
     """The bills of the horizon's first and last month and of the mean one; raises PriceError."""
     known = tuple(regions)
     months = max(1, math.ceil(brief.intent.years * MONTHS_PER_YEAR - 1e-9))
@@ -41,7 +41,7 @@ def over_horizon(brief: Brief, regions: Iterable[Region]) -> Spending:
     return Spending(first=bills[0], last=bills[-1], mean=_mean(bills), months=months)
 
 
-def month(brief: Brief, regions: tuple[Region, ...], number: int) -> Month:
+def month(brief: Brief, regions: tuple[RegionPlan, ...], number: int) -> Month:
     """What is paid for in the month ``number`` from now, from 0."""
     return Month(
         machines=tuple(each for region in regions for each in _machines(region)),
@@ -53,9 +53,9 @@ def month(brief: Brief, regions: tuple[Region, ...], number: int) -> Month:
 
 def geography(brief: Brief, region: str) -> str:
     """Where a region's viewers are, as the CDN's prices have it: as the intent says, or one that is called alike."""
-    told = brief.intent.viewers.get(region)
-    if told is not None:
-        return told
+    stated = brief.intent.viewers.get(region)
+    if stated is not None:
+        return stated
     for price in brief.book.prices:
         if price.id.startswith(CDN_BYTES_PRICE) and region in price.id.removeprefix(CDN_BYTES_PRICE).split("+"):
             return price.id.removeprefix(CDN_BYTES_PRICE)
@@ -67,7 +67,7 @@ def growth_at(brief: Brief, number: int) -> float:
     return float((1.0 + brief.intent.growth_ratio) ** ((number + 0.5) / MONTHS_PER_YEAR))
 
 
-def _machines(region: Region) -> Iterable[Machines]:
+def _machines(region: RegionPlan) -> Iterable[Machines]:
     shared: dict[str, float] = {}
     for pool in region.pools:
         processes = sum(region.tiers[name].instances for name in pool.groups)
@@ -82,7 +82,7 @@ def _machines(region: Region) -> Iterable[Machines]:
         )
 
 
-def _disks(brief: Brief, region: Region) -> Iterable[Disks]:
+def _disks(brief: Brief, region: RegionPlan) -> Iterable[Disks]:
     factor = brief.workload.factor(region.name, Moment.LOST)
     for tier in region.tiers.values():
         if tier.name == Server.POSTGRES:
@@ -107,7 +107,7 @@ def _disks(brief: Brief, region: Region) -> Iterable[Disks]:
             )
 
 
-def _traffic(brief: Brief, region: Region, number: int) -> Traffic:
+def _traffic(brief: Brief, region: RegionPlan, number: int) -> RegionTraffic:
     usual = tiers.volume(brief, region.name, Moment.NOW)
     growth, share = growth_at(brief, number), brief.workload.shares[region.name]
     copies = 1.0 + brief.workload.lose_regions
@@ -117,7 +117,7 @@ def _traffic(brief: Brief, region: Region, number: int) -> Traffic:
     written = contents.objects_bytes_per_second + contents.rows_bytes_per_second + contents.events_bytes_per_second
     processed = brief.workload.per_second["media.process"] * share
     zones = brief.intent.zones
-    return Traffic(
+    return RegionTraffic(
         geography=geography(brief, region.name),
         images_per_second=usual.images_per_second * growth,
         image_bytes_per_second=usual.image_bytes_per_second * growth,
@@ -136,7 +136,7 @@ def _traffic(brief: Brief, region: Region, number: int) -> Traffic:
 def _mean(bills: list[Bill]) -> Bill:
     """Every line's mean; all months have the same lines."""
     items = tuple(
-        Item(
+        BillItem(
             component=lines[0].component,
             quantity=sum(line.quantity for line in lines) / len(lines),
             unit=lines[0].unit,

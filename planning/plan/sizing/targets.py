@@ -20,11 +20,11 @@ from core.names import Server
 from core.operations import steps_of
 from planning.plan.brief import Brief, Case, PlanError
 from planning.plan.queueing.distributions import Floats, Mixture, sum_of
-from planning.plan.queueing.latency import Fleet
-from planning.plan.queueing.loads import Load
-from planning.plan.queueing.paths import Leg
+from planning.plan.queueing.latency import LatencyModel
+from planning.plan.queueing.loads import GroupLoad
+from planning.plan.queueing.paths import Segment
 from planning.plan.sizing import fleets
-from planning.plan.sizing.fleets import Unit
+from planning.plan.sizing.fleets import GroupInstance
 
 #: θ that are tried, and points within the cell in which the answer lies, and once more within theirs.
 _GRID: Final = np.concatenate(([0.0], np.geomspace(1e-3, 1e3, 31)))
@@ -39,7 +39,7 @@ _EPSILON: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class LatencyLimit:
     """One percentile that must hold."""
 
     name: str  # operation or journey
@@ -52,21 +52,21 @@ class Limit:
         return f"intent.slo.{self.name}.p{self.level * 100:g}"
 
 
-def limits(brief: Brief) -> tuple[Limit, ...]:
+def limits(brief: Brief) -> tuple[LatencyLimit, ...]:
     """Every percentile of the intent."""
     return tuple(
-        Limit(name=name, level=level, seconds=seconds)
-        for name, told in brief.intent.slo.items()
-        for level, seconds in told.limits().items()
+        LatencyLimit(name=name, level=level, seconds=seconds)
+        for name, slo in brief.intent.slo.items()
+        for level, seconds in slo.limits().items()
     )
 
 
-def latency(brief: Brief, whole: Fleet, name: str, case: Case) -> Mixture:
+def latency(brief: Brief, whole: LatencyModel, name: str, case: Case) -> Mixture:
     """Distribution of an operation's or a journey's latency."""
     return sum_of(fleets.latencies(brief, whole, steps_of(name), case))
 
 
-def holds(brief: Brief, whole: Fleet, wanted: tuple[Limit, ...], case: Case) -> Floats:
+def holds(brief: Brief, whole: LatencyModel, wanted: tuple[LatencyLimit, ...], case: Case) -> Floats:
     """1 where every limit holds, 0 where one is missed, case by case."""
     good = np.ones(1)
     known: dict[str, Mixture] = {}
@@ -77,20 +77,20 @@ def holds(brief: Brief, whole: Fleet, wanted: tuple[Limit, ...], case: Case) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class TierOffer:
     """What a tier's capacity is made of and what it costs: a unit, and dollars a month for a calibrated core's work.
 
     ``least`` is a number of units that another resource asks for anyway; ``fixed`` one that is given.
     """
 
-    unit: Unit
+    unit: GroupInstance
     dollars: float
     least: float = 0.0
     fixed: float | None = None
     step: int = 1  # units that are bought together
 
 
-def busy(brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer]) -> dict[str, float]:
+def busy(brief: Brief, load_of: Mapping[str, GroupLoad], offers: Mapping[str, TierOffer]) -> dict[str, float]:
     """Utilisation that each tier may have: the least that any limit asks of it; raises PlanError where no number of
     instances holds one."""
     found = dict.fromkeys(offers, brief.intent.busy_ratio)
@@ -104,7 +104,7 @@ def busy(brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer])
 class Family:
     """Fleets that differ in one number, θ: the larger, the less busy is every tier that a limit's operation visits."""
 
-    limit: Limit
+    limit: LatencyLimit
     weights: Mapping[str, float]  # κ
     ceiling: float
 
@@ -113,7 +113,7 @@ class Family:
         return {name: 1.0 / (1.0 / self.ceiling + theta * weight) for name, weight in self.weights.items()}
 
 
-def families(brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer]) -> tuple[Family, ...]:
+def families(brief: Brief, load_of: Mapping[str, GroupLoad], offers: Mapping[str, TierOffer]) -> tuple[Family, ...]:
     """One for each limit."""
     return tuple(
         Family(limit=limit, weights=_weights(brief, load_of, offers, limit), ceiling=brief.intent.busy_ratio)
@@ -122,7 +122,11 @@ def families(brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Off
 
 
 def many(
-    brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer], known: tuple[Family, ...], case: Case
+    brief: Brief,
+    load_of: Mapping[str, GroupLoad],
+    offers: Mapping[str, TierOffer],
+    known: tuple[Family, ...],
+    case: Case,
 ) -> dict[str, Floats]:
     """`busy` for many cases at once, by bisection over θ; not a number where no fleet of the family holds a limit."""
     found = {name: np.full(1, brief.intent.busy_ratio) for name in offers}
@@ -146,7 +150,7 @@ def many(
 
 
 def _of_limit(
-    brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer], family: Family
+    brief: Brief, load_of: Mapping[str, GroupLoad], offers: Mapping[str, TierOffer], family: Family
 ) -> dict[str, float]:
     limit = family.limit
 
@@ -171,7 +175,7 @@ def _of_limit(
 
 
 def _of_whole(
-    brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer], family: Family, most: float | None
+    brief: Brief, load_of: Mapping[str, GroupLoad], offers: Mapping[str, TierOffer], family: Family, most: float | None
 ) -> float | None:
     """The least θ at which the limit holds in whole numbers, for this load and every lighter one.
 
@@ -186,7 +190,7 @@ def _of_whole(
     def good(theta: Floats) -> Floats:
         target = family.targets(theta)
         exact = {
-            name: np.maximum(load_of.get(name, Load()).cores / (offer.unit.work * target[name]), offer.least)
+            name: np.maximum(load_of.get(name, GroupLoad()).cores / (offer.unit.work * target[name]), offer.least)
             for name, offer in offers.items()
             if offer.fixed is None
         }
@@ -248,15 +252,15 @@ def _least(good: Callable[[Floats], Floats], tried: Floats = _GRID) -> float | N
 
 def at(
     brief: Brief,
-    load_of: Mapping[str, Load],
-    offers: Mapping[str, Offer],
+    load_of: Mapping[str, GroupLoad],
+    offers: Mapping[str, TierOffer],
     target: Mapping[str, Floats],
     case: Case,
-) -> Fleet:
+) -> LatencyModel:
     """The fleet whose tiers are as busy as they may be."""
     counts: dict[str, Floats | float] = {}
     for name, offer in offers.items():
-        asked = load_of.get(name, Load()).cores * case.cpu / (offer.unit.work * target[name])
+        asked = load_of.get(name, GroupLoad()).cores * case.cpu / (offer.unit.work * target[name])
         counts[name] = offer.fixed if offer.fixed is not None else np.maximum(np.maximum(asked, offer.least), 1e-9)
     # one gateway more than the load asks for: as many as its whole number at the most, and a number that does not jump
     gateways = counts[str(Server.GATEWAY)] + 1.0
@@ -264,26 +268,28 @@ def at(
     return fleets.fleet(brief, load_of, counts, units, case, gateways=gateways)
 
 
-def _weights(brief: Brief, load_of: Mapping[str, Load], offers: Mapping[str, Offer], limit: Limit) -> dict[str, float]:
+def _weights(
+    brief: Brief, load_of: Mapping[str, GroupLoad], offers: Mapping[str, TierOffer], limit: LatencyLimit
+) -> dict[str, float]:
     """κ of every tier, the largest 1; nought where the constrained operation does not come."""
     work: dict[str, float] = {}
     for name in steps_of(limit.name):
         operation = brief.demands.operations[name]
         for chance, path in zip(operation.probabilities(brief.miss_ratio), operation.paths, strict=True):
-            for group, seconds in _seconds(path.leg, brief.group_of).items():
+            for group, seconds in _seconds(path.segment, brief.group_of).items():
                 work[group] = work.get(group, 0.0) + chance * seconds
     found = {}
     for name, offer in offers.items():
-        cores = float(load_of.get(name, Load()).cores[0])
+        cores = float(load_of.get(name, GroupLoad()).cores[0])
         found[name] = float(np.sqrt(work.get(name, 0.0) / (offer.dollars * cores))) if cores else 0.0
     most = max(found.values(), default=0.0)
     return {name: each / most if most else 0.0 for name, each in found.items()}
 
 
-def _seconds(whole: Leg, group_of: Mapping[str, str]) -> dict[str, float]:
+def _seconds(whole: Segment, group_of: Mapping[str, str]) -> dict[str, float]:
     found: dict[str, float] = {}
-    for leg in whole.every():
-        for visit in leg.visits:
+    for segment in whole.every():
+        for visit in segment.visits:
             group = group_of[visit.process]
             found[group] = found.get(group, 0.0) + visit.seconds
     return found

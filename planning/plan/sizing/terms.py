@@ -14,7 +14,7 @@ from core.scenario.intent import DEFAULT, Term
 from planning.cost.prices import PriceError
 from planning.plan.brief import Brief, PlanError, brief
 from planning.plan.sizing import candidates, spending
-from planning.plan.sizing.size import Region, Spares
+from planning.plan.sizing.size import RegionPlan, Spares
 from planning.plan.sizing.spares import reached
 from planning.plan.sizing.spending import Spending
 
@@ -36,7 +36,7 @@ class Paid:
     says: str = ""
 
 
-def compare(known: Brief, regions: tuple[Region, ...], spares: Spares, spent: Spending) -> tuple[Paid, ...]:
+def compare(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, spent: Spending) -> tuple[Paid, ...]:
     """This plan first, then everything at each other term."""
     own = known.intent.term or {DEFAULT: TERMS[0]}
     name = ", ".join(term if group == DEFAULT else f"{group} {term}" for group, term in own.items())
@@ -55,7 +55,7 @@ def _at(known: Brief, term: Term) -> Paid:
         return Paid(term=term, planned=False, dollars_month=None, says=str(error))
 
 
-def _paid(name: str, regions: tuple[Region, ...], spares: Spares, spent: Spending, *, planned: bool) -> Paid:
+def _paid(name: str, regions: tuple[RegionPlan, ...], spares: Spares, spent: Spending, *, planned: bool) -> Paid:
     return Paid(
         term=name,
         planned=planned,
@@ -66,7 +66,7 @@ def _paid(name: str, regions: tuple[Region, ...], spares: Spares, spent: Spendin
     )
 
 
-def _machines(regions: Iterable[Region]) -> Iterator[tuple[str, float]]:
+def _machines(regions: Iterable[RegionPlan]) -> Iterator[tuple[str, float]]:
     """(term, dollars a month) of the machines of every pool and store."""
     for region in regions:
         for pool in region.pools:

@@ -14,7 +14,7 @@ from typing import Final
 from core import settings
 from core.names import USES, Component, Server, link
 from core.operations import OPERATIONS
-from planning.plan.brief import Brief, Kind, PlanError
+from planning.plan.brief import Brief, GroupKind, PlanError
 from planning.plan.demand.contents import EVENT_READERS, LOG_DAYS
 from planning.plan.demand.workload import DAY_SECONDS, Moment
 from planning.plan.queueing.paths import AWAY
@@ -83,8 +83,8 @@ def volume(brief: Brief, region: str, moment: Moment) -> Volume:
     zones = 0.0
     for name, operation in brief.demands.operations.items():
         for chance, path in zip(operation.probabilities(brief.miss_ratio), operation.paths, strict=True):
-            for leg in (*path.leg.every(), *path.beside.every()):
-                for trip in leg.trips:
+            for segment in (*path.segment.every(), *path.beside.every()):
+                for trip in segment.trips:
                     if trip.link == AWAY:
                         continue  # the way, not what goes over it
                     caller, callee = _ends(trip.link, brief)
@@ -93,7 +93,7 @@ def volume(brief: Brief, region: str, moment: Moment) -> Volume:
                     if caller:
                         _add(inside, caller, sent=asked, received=answered)
                     _add(inside, callee, sent=answered, received=asked)
-                    if caller and Kind.VOLUME not in (brief.kinds[caller], brief.kinds[callee]):
+                    if caller and GroupKind.VOLUME not in (brief.kinds[caller], brief.kinds[callee]):
                         zones += asked + answered
     images = rates.get("image.read", 0.0)
     missed = images * brief.miss_ratio["edge"]
