@@ -39,8 +39,10 @@ def command(groups: tuple[str, ...], check: bool) -> None:
 
 
 def _compile_model() -> None:
-    from sim import compiled
+    from sim.compiled.kept import is_kept
 
-    if not compiled.is_kept():
+    if not is_kept():
         click.echo("compile the model's engine …", err=True)
-        compiled.compile_now()
+        from sim.compiled.warm import compile_now
+
+        compile_now()

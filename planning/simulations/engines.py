@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from present.progress import ProgressReport
-from sim import compiled
+from sim.compiled.kept import is_kept
 
 if TYPE_CHECKING:
     from sim.simulate import EngineName
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 def ready(engine: EngineName, report: ProgressReport) -> None:
     """Compile in this process what several will need; nothing is to do where that was done before, or for SimPy."""
-    if engine != "simpy" and not compiled.is_kept():
+    if engine != "simpy" and not is_kept():
+        from sim.compiled.warm import compile_now
+
         report(0.0, 1.0, "compile the engine, once")
-        compiled.compile_now()
+        compile_now()

@@ -20,7 +20,7 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from sim.compiled import FOLDER, alone
+from sim.compiled.kept import FOLDER, alone
 
 F = TypeVar("F", bound=Callable[..., Any])
 #: Address of the addresses of all tables.

@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sim.reference.kernel import Kernel
 from sim.results.accounts import HostAccount
 
-if TYPE_CHECKING:
-    from sim.reference.station import Station
+
+class Worker(Protocol):
+    """Whose work a host does: a station."""
+
+    process: int  # the account of its CPU time
+
+    def finished(self, job: Job) -> None:
+        """The host is done with ``job``."""
 
 
 @dataclass(slots=True, eq=False)
 class Job:
     """One piece of CPU work in service: what it needs, and when it is done in the host's virtual time."""
 
-    station: Station
+    station: Worker
     seconds: float
     remaining_seconds: float
     finish: float = 0.0

@@ -16,7 +16,8 @@ import pytest
 
 from core import streams
 from core.scenario import Scenario
-from sim.compiled import compile_now, engine
+from sim.compiled import engine
+from sim.compiled.warm import compile_now
 from sim.model.prepared import PreparedRun, prepare
 from sim.reference import engine as reference
 from sim.simulate import run_second_by_second

@@ -18,7 +18,7 @@ LATE = {
     "chaos.orders": "pydantic is slow to import, and a warden does not need it",
     "lab.pair": "the simulation is shown before what measures is loaded",
     "lab.runnable": "commands that only read a scenario need neither the model nor the stack",
-    "sim.compiled": "the engine is loaded where it is compiled, which takes a minute, once",
+    "planning.simulations.engines": "numba takes a second to load, and is not needed where the code is kept",
     "sim.simulate": "loading the compiled engine takes a second, and a short run does not need it",
     "stack.install": "the classes of servers are needed where one is installed only",
 }

@@ -1,0 +1,62 @@
+"""Where compiled code is kept between processes: a folder whose name is a hash of the sources that are compiled.
+
+Numba by itself notices only changes of the one file that it compiles, not of those that it takes functions from; and it
+gives code back only to the files that it came from, so their place is part of the hash. Importing this loads no numba.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from core.policies import breaker, hot_key, patience, replica, retry, window
+from sim.model import toxics
+from sim.results import jobs
+
+#: What modules with compiled code have in them, and those from which it takes kinds of rows and what `compiled` means.
+_COMPILES: Final = b"from sim.compiled.jit import"
+_GIVES: Final = ("jit", "kinds")
+#: Modules besides these from which compiled code takes functions.
+_SOURCES: Final = (breaker, hot_key, patience, replica, retry, window, jobs, toxics)
+
+
+def _cache_folder() -> Path:
+    digest = hashlib.sha256(f"{version('numba')} {Path(__file__).parent}".encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        source = path.read_bytes()
+        if _COMPILES in source or path.stem in _GIVES:  # what only Python runs may change
+            digest.update(source)
+    for module in _SOURCES:
+        digest.update(Path(str(module.__file__)).read_bytes())
+    name = digest.hexdigest()[:16]
+    kept = Path(os.environ.get("WINDTUNNEL_CACHE") or Path.home() / ".cache" / "windtunnel") / "numba" / name
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.gettempdir()) / f"windtunnel-numba-{os.getuid()}" / name
+    return kept
+
+
+FOLDER: Final = _cache_folder()
+os.environ["NUMBA_CACHE_DIR"] = str(FOLDER)  # numba reads it when it is imported; processes that we start do so too
+READY: Final = FOLDER / "ready"
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One process at a time compiles; those that waited find its code."""
+    with (FOLDER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def is_kept() -> bool:
+    """Whether the code has been compiled before on this machine."""
+    return READY.exists()
