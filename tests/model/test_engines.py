@@ -14,9 +14,11 @@ import pytest
 from core.profile import Profile
 from core.scenario import Scenario
 from core.scenario.faults import KINDS
+from sim.compiled import engine as compiled
 from sim.model.prepared import prepare
 from sim.model.program import Op
-from sim.simulate import Result, simulate
+from sim.reference import engine as reference
+from sim.simulate import Result, run_second_by_second, simulate
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile
 
@@ -298,3 +300,15 @@ def test_the_cases_cover_every_kind_of_instruction_and_of_fault() -> None:
     assert kinds == set(KINDS)
     ops = {step.op for each in scenarios for step in prepare(each, profile()).program.instructions}
     assert ops == set(Op)
+
+
+@pytest.mark.parametrize("engine", [reference.Engine, compiled.Engine])
+def test_engines_change_nothing_of_the_run_that_they_start_from(engine: Any) -> None:
+    prepared = prepare(_case("everything at once"), profile())
+    latencies = []
+    for _ in range(2):
+        runner = engine(prepared)
+        run_second_by_second(prepared, runner)
+        latencies.append(runner.observed().samples.latency_seconds)
+    assert len(latencies[0]) > 100
+    np.testing.assert_array_equal(*latencies)
