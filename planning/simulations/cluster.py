@@ -106,4 +106,4 @@ class Cluster:
         for address, theirs in self._client.run(code).items():
             if theirs != ours:
                 self.__exit__()
-                raise UserError(f"the worker at {address} runs another version of core and sim; install this one there")
+                raise UserError(f"the worker at {address} runs another version of the code; install this one there")

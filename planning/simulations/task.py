@@ -1,7 +1,8 @@
 """One simulation of a study: what it is, which key its result has, and what a worker does with it.
 
 A result is a function of scenario, seed, profile, code and engine, so its key is a digest of these; code is what
-lies in `core` and `sim`, whether it was committed or not.
+lies in `core`, `sim` and the parts of `planning` that read figures and bills off a simulation, whether it was committed
+or not.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from planning.simulations.replicate import replication_of, seed_of
 from records.provenance import ROOT
 from sim.simulate import EngineName, simulate
 
-_CODE: Final = ("core", "sim")
+_CODE: Final = ("core", "sim", "planning/cost", "planning/simulations")
 #: Requests of one run from which a study takes the compiled engine.
 _COMPILED_FROM: Final = 500.0
 

@@ -13,7 +13,7 @@ and that fleet is short in 1/(1 + w) of all draws.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +32,8 @@ from planning.plan.sizing.spending import Spending
 SAMPLES: Final = 1_024
 #: What a tornado's bar of the prices' age is called; it is no input that is drawn.
 PRICE_AGE: Final = "age of prices"
+#: Sobol indices are given only where their own error is at most this.
+INDEX_ERROR_MAX: Final = 0.5
 _SEED: Final = 20_261_121
 #: 95 % quantile of the standard normal distribution.
 _Z95: Final = 1.6448536269514722
@@ -224,10 +226,21 @@ def _outputs(
                 middle=float(at[0]),
                 quantiles={level: float(np.quantile(known, level)) for level in (0.05, 0.5, 0.95)},
                 tornado=tuple(sorted(bars, key=lambda bar: -bar.swing)),
-                sobol=tuple(sorted(indices, key=lambda index: -index.total)),
+                sobol=reliable(indices),
             )
         )
     return outputs
+
+
+def reliable(indices: Sequence[SobolIndex]) -> tuple[SobolIndex, ...]:
+    """The largest first, or none where the samples are too few to tell.
+
+    A latency has most of its variance in the few draws that are all but saturated. Where only a handful of them are
+    drawn, an index is larger than one many times over, and means nothing.
+    """
+    if any(not index.total_error <= INDEX_ERROR_MAX for index in indices):
+        return ()
+    return tuple(sorted(indices, key=lambda index: -index.total))
 
 
 def _ends(ranges: Mapping[str, Range]) -> dict[str, Floats]:
