@@ -1,1 +1,1 @@
-"""Breaks parts of the running system on purpose, proves that they broke, mends them, and says what that showed."""
+"""Chaos drills: inject faults into the running system, prove that they act, remove them, and judge the hypothesis."""

@@ -1,7 +1,7 @@
-"""The abort condition: watches requests while they happen and says when a drill must be rolled back.
+"""The abort condition: watches requests during a drill and decides when it must be rolled back.
 
-Its limits are judged as the expectations are (`core.judge`), over the last seconds only. What is missed beyond doubt is
-a reason; too few requests are none.
+Its limits are judged as the expectations are (`core.judge`), over the last seconds only. A limit that is missed beyond
+doubt is a reason to abort; too few requests are not.
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ class AbortCondition:
 
     @property
     def is_watching(self) -> bool:
-        """Whether requests have been seen since t0, so that the condition could have been met."""
+        """Whether any request was seen since t0, so that the condition could have been met."""
         return self._last_seconds is not None
 
     def see_line(self, line: Mapping[str, Any]) -> str | None:
-        """Take a progress line of the generator, whose ``recent`` lists requests as `Seen`; returns why to abort."""
+        """Add the requests of a progress line of the generator (its ``recent``); returns the reason to abort, or
+        None."""
         return self.see(line.get("recent", ()))
 
     def see(self, requests: Iterable[Seen]) -> str | None:
-        """Take requests that ended; returns why to abort, or None. The warm-up counts for nothing."""
+        """Add requests that ended; returns the reason to abort, or None. The warm-up is ignored."""
         for operation, outcome, at_seconds, latency_seconds in requests:
             if at_seconds < 0:
                 continue
@@ -55,7 +56,7 @@ class AbortCondition:
         return self.reason()
 
     def reason(self) -> str | None:
-        """Why to abort by what has been seen; None while there is no reason."""
+        """The reason to abort; None while there is none."""
         if self._last_seconds is None:
             return None
         begin = self._last_seconds - self._window_seconds
@@ -79,5 +80,5 @@ class AbortCondition:
         value = show(round(verdict.value or 0.0, 4))
         return (
             f"{verdict.operation} {verdict.measure} is {value} over the last {format_seconds(self._window_seconds)} "
-            f"({verdict.count} requests); the drill aborts from {show(verdict.limit)} on"
+            f"({verdict.count} requests); the limit of the drill is {show(verdict.limit)}"
         )

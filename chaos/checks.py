@@ -1,4 +1,4 @@
-"""One check for each kind of acknowledged write: whether the public API still knows of it, asked as its own author."""
+"""One check for each kind of acknowledged write: whether its author still finds it through the public API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import aiohttp
 from core import operations
 from core.operations import API
 
-#: Pages of a list that are read before something is not in it.
+#: Pages of a list that are read before something counts as missing.
 PAGES_MAX: Final = 50
 _PAGE: Final = 100
 
@@ -27,7 +27,7 @@ class CheckResult(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a check is given: a client whose base is the gateway, the author's token, and the names of what was made."""
+    """The arguments of a check: a client of the gateway, the author's token, and the ids of what was created."""
 
     client: aiohttp.ClientSession
     token: str
@@ -41,7 +41,7 @@ class Asked:
 
 
 async def liked(asked: Asked) -> CheckResult:
-    """The post is there, its reader has liked it, and its count has room for that."""
+    """The post exists, its reader has liked it, and its like count is at least one."""
     status, body = await asked.get(f"/posts/{asked.ids['post_id']}")
     if status != 200:
         return _without(status)
@@ -58,7 +58,7 @@ async def not_liked(asked: Asked) -> CheckResult:
 
 
 async def posted(asked: Asked) -> CheckResult:
-    """The post is there and is its author's."""
+    """The post exists and belongs to its author."""
     status, body = await asked.get(f"/posts/{asked.ids['post_id']}")
     if status != 200:
         return _without(status)
@@ -90,19 +90,19 @@ async def uploaded(asked: Asked) -> CheckResult:
 
 
 async def photo_deleted(asked: Asked) -> CheckResult:
-    """The photo is not known any more."""
+    """The photo no longer exists."""
     status, _ = await asked.get(f"/media/{asked.ids['media_id']}")
     return _gone(status)
 
 
 async def post_deleted(asked: Asked) -> CheckResult:
-    """Neither the post is known any more nor its photo, which no other post has shown."""
+    """Neither the post nor its photo, which no other post shows, exists any more."""
     status, _ = await asked.get(f"/posts/{asked.ids['post_id']}")
     return _gone(status) if _gone(status) is not CheckResult.YES else await photo_deleted(asked)
 
 
 async def story_deleted(asked: Asked) -> CheckResult:
-    """Neither the story is in its author's tray any more nor is its photo known, which nothing else has shown."""
+    """The story is no longer in its author's tray, and its photo, which nothing else shows, no longer exists."""
     status, body = await asked.get("/stories/tray")
     if status != 200:
         return CheckResult.UNKNOWN
@@ -118,11 +118,11 @@ def _gone(status: int) -> CheckResult:
 
 
 def _without(status: int) -> CheckResult:
-    """What an answer without the thing means: that it is gone, or that one cannot know."""
+    """The meaning of an answer without the thing: it is gone, or nobody can know."""
     return CheckResult.NO if status in (404, 410) else CheckResult.UNKNOWN
 
 
-#: Operations whose acknowledgements can be checked, and how.
+#: The check of each operation whose acknowledgements can be checked.
 CHECKS: Final[dict[str, Callable[[Asked], Awaitable[CheckResult]]]] = {
     operations.LIKE_ADD: liked,
     operations.LIKE_REMOVE: not_liked,

@@ -1,4 +1,4 @@
-"""What a runner says to its warden: start with these orders, what has happened so far, stop.
+"""Controls a warden from the runner: start it with its orders, read its journal, stop it.
 
 The runner needs no event loop: a thread reads the warden's journal. If the warden itself is killed, the runner starts
 another one that has no faults to inject and so only removes what was left.
@@ -31,11 +31,11 @@ _MENDED: Final = (0, 1)
 
 
 class WardenError(Exception):
-    """The warden could not start, or something may not be mended; the message says what."""
+    """The warden could not start, or a fault may still act; the message says what."""
 
 
 class WardenProcess:
-    """A running warden. As a context manager it is stopped at the end of the block, and with that everything mended."""
+    """A running warden. As a context manager it is stopped at the end of the block, and every fault is removed."""
 
     def __init__(self, orders: Orders, *, on_event: Callable[[Event], None] | None = None):
         self._orders = orders
@@ -60,12 +60,12 @@ class WardenProcess:
 
     @property
     def pid(self) -> int:
-        """Of the warden's process."""
+        """Process id of the warden."""
         return self._process.pid
 
     @property
     def is_well(self) -> bool:
-        """Whether it runs, or has ended as it should."""
+        """Whether the warden runs, or has ended without an error."""
         return self._stopped or self._process.poll() in (None, *_MENDED)
 
     def events(self) -> tuple[Event, ...]:
@@ -74,22 +74,21 @@ class WardenProcess:
             return tuple(sorted(self._events, key=lambda event: event.at_seconds))
 
     def wait(self, timeout_seconds: float) -> bool:
-        """Wait until the last fault is mended; says whether it is."""
+        """Wait until the last fault is removed; returns whether it is."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout_seconds)
         return self._process.poll() is not None
 
     def abort(self, reason: str) -> tuple[Event, ...]:
-        """Journal why, mend everything now and return the whole journal; see `stop`."""
+        """Write the reason to the journal, remove every fault now and return the whole journal; see `stop`."""
         with self._changed:
             at_seconds = round(time.monotonic() - self._zero, 4)
             self._events.append(Event(at_seconds=at_seconds, event=journal.ABORTED, values={"reason": reason}))
         return self.stop()
 
     def stop(self) -> tuple[Event, ...]:
-        """Mend whatever still acts, end the warden and return the whole journal. May be called twice.
-
-        Raises WardenError when something may not be mended.
+        """Remove every fault that still acts, end the warden and return the whole journal. May be called twice. Raises
+        WardenError when a fault may still act.
         """
         if not self._stopped:
             self._stopped = True
@@ -120,7 +119,7 @@ class WardenProcess:
                 stream.close()
         if code in _MENDED or not self._orders.orders or not any(e.event == journal.READY for e in self._events):
             return
-        # killed, or not able to mend: we do what needs no network, and one that only sweeps does the rest
+        # killed, or unable to remove a fault: we do what needs no network, and a warden that only sweeps does the rest
         for order in self._orders.orders:
             if isinstance(order, ProcessOrder):
                 mend_process(order)

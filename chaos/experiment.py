@@ -1,4 +1,4 @@
-"""The experiment: hypothesis, method, observation, rollback, verdict; in the same words before a drill and after it.
+"""The experiment: hypothesis, method, observation, rollback, verdict, in the same words before and after a drill.
 
 All of it is pure: the method comes from the scenario, the observation from samples, journal and ledger, and the verdict
 from both. Who carries it out starts a warden (`chaos.control`) and drives the traffic.
@@ -35,7 +35,7 @@ EXIT_CODES: Final = {Word.HELD: 0, Word.DEVIATED: 99, Word.ABORTED: 3, Word.VOID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """What will be done, in sentences: the dry run of a drill."""
+    """The plan of a drill in sentences, for a dry run."""
 
     hypothesis: str
     steady_state: tuple[str, ...]
@@ -46,7 +46,7 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentResult:
-    """What was seen, and what that says of the hypothesis."""
+    """The observations of a drill and the verdict on its hypothesis."""
 
     word: Word
     sentence: str
@@ -62,7 +62,7 @@ class ExperimentResult:
 
 
 def plan(scenario: Scenario) -> Experiment:
-    """Put a scenario's drill into words; works for any scenario with faults."""
+    """Describe the drill of a scenario; works for any scenario with faults."""
     drill = scenario.drill
     limits = [text for name, each in scenario.expectations.items() for text in _limits(name, each)]
     within = scenario.recovers_within_seconds
@@ -90,7 +90,7 @@ def judge(
     ledger: Mapping[str, int] | None,
     void_reasons: Iterable[str] = (),
 ) -> ExperimentResult:
-    """Judge a measured drill. ``events`` is the run's journal, ``void_reasons`` what else speaks against the run.
+    """Judge a measured drill. ``events`` is the run's journal, ``void_reasons`` are other reasons not to judge the run.
 
     An abort comes first, because that is what happened; then a run is void whose faults were not seen to act, or whose
     system was not well before them, or whose expectations cannot all be judged; then it held or deviated.

@@ -1,4 +1,5 @@
-"""Faults as async context managers: enter breaks, leave mends however the block is left, `prove` shows the effect."""
+"""Faults as async context managers: entering injects, leaving removes (however the block ends), `prove` shows the
+effect."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ class LinkInjector:
         self.says = ""  # what the last probe that proved nothing saw
 
     async def prepare(self) -> None:
-        """Look at the link while it is well; to be called early, and again shortly before the fault."""
+        """Probe the link while it is healthy; call it early, and again shortly before the fault."""
         for name in self._order.proxies:
             place = await self._place(name)
             link = self._links.of(name)
@@ -61,8 +62,8 @@ class LinkInjector:
 
     async def prove(self) -> Proof:
         """Probe each proxy through its own connection until all are seen to be broken; one whose server does not answer
-        by itself is not waited for when another is. Never returns where none is: the caller bounds it, and `says`
-        tells what was seen."""
+        by itself is not waited for when another is. Never returns where none is: the caller sets a time limit, and
+        `says` holds what was seen."""
         acted: dict[str, Proof] = {}
         dead: set[str] = set()
         tried: dict[tuple[str, int], int] = {}
@@ -117,7 +118,7 @@ class LinkInjector:
 class ProcessInjector:
     """A process killed, paused, or stopped and started again. Raises ProcessError.
 
-    Its supervisor starts again what died or is frozen: a hold keeps it from that until the fault is over.
+    The supervisor restarts a process that died or froze; a hold prevents that until the fault is over.
     """
 
     def __init__(self, order: ProcessOrder):
@@ -175,7 +176,7 @@ class ProcessInjector:
 
 
 def mend_process(order: ProcessOrder) -> None:
-    """Undo what a warden that was killed may have left of ``order``: a process that is stopped, or a hold."""
+    """Undo what a killed warden may have left of ``order``: a stopped process, or a hold."""
     if order.kind == "pause":
         with suppress(processes.ProcessError):
             pid = processes.pid_of(Path(order.stack_file), order.target) if order.stack_file else order.pid

@@ -1,4 +1,4 @@
-"""The journal of a drill: what the warden did and saw, one JSON line each, and what a run is worth by it."""
+"""The journal of a drill: what the warden did and saw, one JSON line each, and why it may make a run void."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_line(text: str) -> Event:
 
 
 def void_reasons(scenario: Scenario, events: Iterable[Event]) -> tuple[str, ...]:
-    """Why the faults of this run are not what the scenario asked for; empty when each acted, was seen to, and ended.
+    """Reasons why the faults of this run differ from the scenario; empty when each one acted, was proven, and ended.
 
     An aborted run needs no fault that would have come later, and is void only for what went wrong before.
     """

@@ -1,7 +1,7 @@
 """The ledger: everything that was acknowledged to clients, and how much of it the public API shows afterwards.
 
 The load generator writes a line for each acknowledged write; `check` asks the running system for every one of them. A
-claim that is not found is asked again for some seconds, because some answers are read from what the log fills.
+claim that is not found is checked again for some seconds, because some answers come from data that the log fills.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import aiohttp
 
 from chaos.checks import CHECKS, Asked, CheckResult
 
-#: Questions under way at once.
+#: Concurrent checks.
 CONCURRENCY: Final = 8
 #: A claim is lost when it has not been found for so long.
 SETTLE_SECONDS: Final = 5.0
@@ -36,7 +36,7 @@ class Claim:
 
 
 class LedgerError(OSError):
-    """What was acknowledged could not be checked, so that nothing may be said of it; the message says why."""
+    """The acknowledged writes could not be checked, so nothing is known about them; the message says why."""
 
 
 def read(acknowledged: Path) -> tuple[Claim, ...]:

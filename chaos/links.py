@@ -1,4 +1,4 @@
-"""What acts on each proxy now, as far as one warden did it, and how the proxy answered while it was well."""
+"""The faults that one warden has put on each proxy, and how the proxy answered while it was healthy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.faults import Question, question
 
 
 class Link:
-    """One proxy. Whatever is seen while ``change`` moves is seen of two states and proves neither."""
+    """One proxy. A probe during which ``change`` moves has seen two states and proves neither."""
 
     def __init__(self) -> None:
         self.change = 0
@@ -25,15 +25,15 @@ class Link:
         return self._changing > 0
 
     def others(self, order: LinkOrder) -> tuple[LinkOrder, ...]:
-        """What acts beside ``order``."""
+        """The orders that act at the same time as ``order``."""
         return tuple(other for number, other in self.acting.items() if number != order.number)
 
     def well(self, order: LinkOrder) -> ProbeResult | None:
-        """How the proxy answered the question that ``order`` is proven by, while nothing acted."""
+        """The healthy proxy's answer to the question that proves ``order``."""
         return self._well.get(question(order.effect, order.speaks))
 
     def see_well(self, order: LinkOrder, seen: ProbeResult) -> None:
-        """Keep what was seen while nothing acted; an answer is not forgotten for none."""
+        """Keep a probe of the healthy proxy; a probe without an answer does not replace one with an answer."""
         asked = question(order.effect, order.speaks)
         if seen.end == ANSWER or asked not in self._well:
             self._well[asked] = seen

@@ -1,7 +1,7 @@
-"""Does things to processes by their id, and looks in /proc whether they were done.
+"""Sends signals to processes by their id, and checks in /proc that they took effect.
 
-A pid alone is no identity, because the kernel uses it again: each is held together with its start time, and nothing is
-ever sent to a process that only has inherited the number.
+A pid alone is not an identity, because the kernel reuses it: each is kept with the start time of its process, and no
+signal is ever sent to a process that only inherited the number.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ async def pause(target: ProcessTarget) -> tuple[ProcessTarget, ...]:
 
 
 def resume(members: tuple[ProcessTarget, ...]) -> None:
-    """Let paused processes go on, descendants first."""
+    """Resume paused processes, descendants first."""
     for member in reversed(members):
         member.send(signal.SIGCONT)
 

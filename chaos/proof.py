@@ -1,7 +1,7 @@
-"""Proof on the wire: asks the store behind a link one small question through the proxy, and times the answer.
+"""Proves that a fault acts: sends the store behind a link one small request through the proxy, and times the answer.
 
-A toxic that Toxiproxy shows is only an intention. What counts is that an own connection through the same proxy is slow,
-silent, closed or refused now, and was not a moment before.
+A toxic that Toxiproxy lists is only an intention. What counts is that our own connection through the same proxy is
+slow, silent, closed or refused now, and was not a moment before.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The steady state: what holds while nothing is broken; a drill on a system that was not well before shows nothing."""
+"""The steady state: what holds before the first fault. A drill on a system that was unhealthy before shows nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def before_faults(scenario: Scenario, samples: Samples) -> tuple[Verdict, ...]:
 
 
 def void_reasons(scenario: Scenario, samples: Samples) -> tuple[str, ...]:
-    """Why the drill may not be judged: what did not hold before anything was broken."""
+    """Reasons not to judge the drill: expectations that did not hold before the first fault."""
     return tuple(
         f"not well before the fault: {verdict.name} was {verdict.value:.4g}, its limit is {verdict.limit:.4g}"
         for verdict in before_faults(scenario, samples)

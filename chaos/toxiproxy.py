@@ -1,4 +1,4 @@
-"""The wire: everything that we say to Toxiproxy, through its Python client, which this page keeps to itself.
+"""Talks to Toxiproxy through its Python client, which no other module imports.
 
 The client blocks, knows no time-outs and keeps the server's address in a class; so each call runs in a thread of its
 own with a deadline, and one process speaks to one server. The server accepts a misspelt attribute and injects nothing:
@@ -31,7 +31,7 @@ class WireError(Exception):
 
 
 class WireGoneError(WireError):
-    """Nobody answers at Toxiproxy's address: with it, its toxics are gone."""
+    """Nothing answers at Toxiproxy's address; its toxics are gone with it."""
 
 
 class ProxyAddresses(NamedTuple):
@@ -86,7 +86,7 @@ class ToxiproxyClient:
         await self._call(call)
 
     async def remove(self, proxy: str, toxic_name: str) -> None:
-        """Take a toxic away, and see that it is gone; nothing to do where there is none."""
+        """Remove a toxic, and check that it is gone; does nothing where there is none."""
 
         def call() -> None:
             found = self._proxy(proxy)

@@ -1,10 +1,10 @@
-"""The warden: a small process that injects the faults of one run and mends them whatever happens to the runner.
+"""The warden: a small process that injects the faults of one run and removes them whatever happens to the runner.
 
 ``python -m chaos.warden`` reads its orders as one JSON line on stdin and keeps that pipe. When it closes, because the
-runner ended or was killed, or on SIGTERM, the warden mends everything at once and ends. What it does and sees goes to
-stdout, one JSON line each. It begins by removing what an earlier runner and its warden left behind.
+runner ended or was killed, or on SIGTERM, the warden removes every fault at once and ends. What it does and sees goes
+to stdout, one JSON line each. It begins by removing what an earlier runner and its warden left behind.
 
-Exit codes: 0 all faults mended in their time, 1 mended early, 2 the orders cannot be read, 3 something is not mended.
+Exit codes: 0 all faults removed on time, 1 removed early, 2 the orders cannot be read, 3 a fault may still act.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from chaos.toxiproxy import ToxiproxyClient, WireError, WireGoneError
 
 #: A fault's target is looked at this long before it acts.
 PREPARE_SECONDS: Final = 0.7
-#: … and for so long even where that makes it late.
+#: … and for at least this long, even where that delays the fault.
 PREPARE_SECONDS_MIN: Final = 0.2
-#: A fault that would begin later than this after its time is not the one that was asked for.
+#: A fault that would begin later than this after its time is not injected.
 LATE_SECONDS_MAX: Final = 0.5
-#: Proof of a fault that takes no time, such as a kill, may take so long.
+#: Time limit of the proof of an instantaneous fault, such as a kill.
 PROVE_SECONDS_MIN: Final = 2.0
-#: Everything must be mended within this after the runner is gone.
+#: Every fault must be removed within this time after the runner is gone.
 MEND_SECONDS_MAX: Final = 4.0
 _LINE_BYTES_MAX: Final = 2**20
 
@@ -185,7 +185,7 @@ async def _main() -> int:
     try:
         orders = msgspec.json.decode(await reader.readline(), type=Orders)
     except (msgspec.DecodeError, ValueError) as error:
-        sys.stderr.write(f"these are no orders: {error}\n")
+        sys.stderr.write(f"the orders cannot be read: {error}\n")
         return 2
     return await run(orders, reader)
 

@@ -1,6 +1,7 @@
-"""The dashboard: one selector of runs above flat pages; what is shown is in the address, so that it can be passed on.
+"""The dashboard: a selector of runs above flat pages. The address holds the state of the page, so that it can be
+shared.
 
-Streamlit runs this file from top to bottom at every touch. It reads run records only.
+Streamlit runs this file from top to bottom at every interaction. It reads run records only.
 """
 
 from __future__ import annotations
@@ -61,13 +62,13 @@ def show() -> None:
 
 
 def _page(draw: Callable[[], None]) -> Callable[[], None]:
-    """A page that tells in a sentence when a run's files cannot be read: they may vanish while it is drawn."""
+    """A page that shows a sentence when a run's files cannot be read: they may vanish while it is drawn."""
 
     def drawn() -> None:
         try:
             draw()
         except OSError as error:
-            st.error(f"The run's files cannot be read any more: {error.strerror or error}.")
+            st.error(f"The run's files can no longer be read: {error.strerror or error}.")
 
     return drawn
 

@@ -1,4 +1,4 @@
-"""Samples of the runs last looked at: reading them takes a moment, and every touch of a page draws it anew."""
+"""Caches the samples of recently viewed runs: reading them takes a moment, and every interaction redraws the page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _samples(folder: str, stamp: int, in_faults: bool | None, _entry: RunEntry) 
 
 
 def broken(entry: RunEntry) -> Mapping[Origin, str]:
-    """`dashboards.data.broken`, looked at again after a while: files break without telling."""
+    """`dashboards.data.broken`, checked again after a while: files can break at any time."""
     return _broken(str(entry.folder), entry.stamp, entry)
 
 

@@ -1,7 +1,7 @@
 """Reads what the dashboard shows: run folders and nothing else. It judges nothing; `lab.compare` has done that.
 
-A folder under ``runs/`` is a pair with a comparison, or a pair that has none yet, or something broken; each becomes an
-`RunEntry` that says which, so that a page never meets an exception where a folder is not as it should be.
+A folder under ``runs/`` is a pair with a comparison, or a pair that has none yet, or something broken; each becomes a
+`RunEntry` that says which, so that no page fails on a folder in an unexpected state.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class RunEntry:
 
     @property
     def word(self) -> str:
-        """Held, missed, aborted, void, with the one side that it stands on where there is one only; else its state."""
+        """Held, missed, aborted or void, with the side where there is only one; without a comparison the state of the
+        run."""
         if self.comparison is None:
             return self.state
         word = _WORDS.get(self.comparison.exit_code, "unknown")
@@ -62,8 +63,8 @@ def entries(runs: Path) -> tuple[RunEntry, ...]:
 
 
 def samples(entry: RunEntry, *, in_faults: bool | None = None) -> Mapping[Origin, Samples]:
-    """The judged samples of each side that can be read, as `core.judge` counts their latency; ``in_faults`` takes those
-    that touch a fault, or those that touch none."""
+    """The judged samples of each readable side, with latency as `core.judge` counts it; ``in_faults`` selects those
+    during a fault, or the others."""
     found = {}
     faults = entry.comparison.faults if entry.comparison is not None else ()
     windows = tuple((each.begins_seconds, each.ends_seconds) for each in faults)
@@ -80,7 +81,7 @@ def samples(entry: RunEntry, *, in_faults: bool | None = None) -> Mapping[Origin
 
 
 def broken(entry: RunEntry) -> Mapping[Origin, str]:
-    """Sides that the comparison was made of and that cannot be read any more, and why."""
+    """Sides of the comparison that can no longer be read, and why."""
     comparison, found = entry.comparison, {}
     if comparison is None:
         return {}
@@ -109,7 +110,7 @@ def _entry(folder: Path) -> RunEntry:
 
 
 def _uncompared(folder: Path) -> RunEntry:
-    """What is to be said of a folder without a comparison: by which sides there are, and who works at it."""
+    """The state of a folder without a comparison, by the sides that exist and the process that works on it."""
     if folders.is_running(folder):
         return _without(folder, RUNNING, "it is still running", "")
     there = [origin for origin in _BOTH if (folder / origin.value / run.RECORD_FILE).exists()]
@@ -122,7 +123,7 @@ def _uncompared(folder: Path) -> RunEntry:
         reason = f"it was interrupted: only its {there[0].value} side is complete"
         return _without(folder, INTERRUPTED, reason, _report(folder))
     return _without(
-        folder, f"only {there[0].value}", f"it is only {there[0].value}, and was not judged yet", _report(folder)
+        folder, f"only {there[0].value}", f"it is only {there[0].value}, and has not been judged yet", _report(folder)
     )
 
 

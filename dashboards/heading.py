@@ -1,4 +1,4 @@
-"""What stands above every page: the run selector, the verdict in a sentence, and where the run comes from."""
+"""The top of every page: the run selector, the verdict in a sentence, and the origin of the run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RUN = "run"  # in the address and, by the same name, the selector's state
 
 
 def choose(known: Sequence[RunEntry], where: Path) -> RunEntry | None:
-    """Let the reader choose a run; None where the address names one that is gone, which is then said.
+    """Let the reader choose a run; None, with a message, where the address names one that is gone.
 
     An address without a run shows the newest. It is left as it is: Streamlit makes a new step of the browser's history
     whenever a page writes its address, so that Back would have to be pressed once more.
@@ -44,7 +44,7 @@ def title(entry: RunEntry) -> str:
 
 
 def verdict(entry: RunEntry) -> Comparison | None:
-    """Say the verdict of a run and what it stands on; None where it has no comparison, which is then said."""
+    """Show the verdict of a run and its evidence; None, with a message, where it has no comparison."""
     comparison = entry.comparison
     if comparison is None:
         st.warning(f"Run {code(entry.id)} cannot be shown: {plain(entry.reason)}.")
@@ -70,7 +70,7 @@ def verdict(entry: RunEntry) -> Comparison | None:
 
 
 def empty(where: Path) -> None:
-    """What to do where there is no run at all."""
+    """Show how to make a first run where there is none."""
     st.subheader("No run yet", anchor=False)
     st.write(f"There is nothing in {code(where)}. This makes the first run, in about four minutes:")
     st.code("windtunnel run scenarios/viral_post_small.yaml", language="sh")

@@ -1,4 +1,4 @@
-"""Starts the dashboard: Streamlit on 127.0.0.1, nothing sent anywhere, no stack trace shown.
+"""Starts the dashboard: Streamlit on 127.0.0.1, without telemetry and without stack traces.
 
 ``python -m dashboards.launch --runs DIR --port N`` becomes the server (the process is replaced), so whoever started it
 ends it by its process id.
@@ -32,7 +32,7 @@ _OPTIONS: Final[Mapping[str, str]] = {
 
 
 def command(runs: Path, port: int) -> list[str]:
-    """The words that serve the dashboard over the folder ``runs`` on 127.0.0.1:``port``."""
+    """The command line that serves the dashboard of the folder ``runs`` on 127.0.0.1:``port``."""
     options = {**_OPTIONS, "server.port": str(port), **_theme("light", LIGHT), **_theme("dark", DARK)}
     flags = [f"--{name}={value}" for name, value in options.items()]
     return [sys.executable, "-m", "streamlit", "run", str(APP), *flags, "--", "--runs", str(runs)]
@@ -48,7 +48,7 @@ def _theme(base: str, palette: Palette) -> dict[str, str]:
 
 
 def main() -> None:
-    """Become the server."""
+    """Replace this process with the server."""
     parser = argparse.ArgumentParser(prog="python -m dashboards.launch")
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--port", type=int, default=8501)

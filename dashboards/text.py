@@ -1,4 +1,4 @@
-"""Text from outside (addresses, files, scenarios) as Streamlit shows it: as text, whatever it looks like.
+"""Escapes text from outside (addresses, files, scenarios), so that Streamlit shows it as it is.
 
 Streamlit takes nearly every string for Markdown, with links, pictures and formulas of its own.
 """
@@ -8,16 +8,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-#: More of a text than this is not shown.
+#: Characters of a text that are shown.
 LENGTH_MAX: Final = 500
 
 _SIGNS: Final = re.compile(r"([!-/:-@\[-`{-~])")
-#: What is made a link though every sign in it is escaped.
+#: Text that becomes a link even when every character is escaped.
 _ADDRESS: Final = re.compile(r"(?i)(?:https?://|ftp://|mailto:|xmpp:|www\.)\S+|\S+@\S+\.\S+")
 
 
 def code(text: object) -> str:
-    """``text`` in a code span: for what is a name in some other system, such as an address or a path."""
+    """``text`` in a code span: for names of other systems, such as an address or a path."""
     line = _line(text)
     if not line:
         return "(nothing)"
@@ -26,7 +26,7 @@ def code(text: object) -> str:
 
 
 def plain(text: object) -> str:
-    """``text`` within a sentence: nothing in it is taken for Markdown."""
+    """``text`` within a sentence: nothing in it is read as Markdown."""
     line, begin, parts = _line(text), 0, []
     for found in (*_ADDRESS.finditer(line),):
         parts += [_escaped(line[begin : found.start()]), code(found[0])]

@@ -1,4 +1,4 @@
-"""What each act of the schedule says to the system: its requests in order, each made from the answers before it.
+"""The requests of each act of the schedule, in order; each one is made from the answers before it.
 
 An act is a generator: it yields a `Request`, is sent the `Answer`, and returns when it is done or an answer was no
 success. Whoever drives it decides when and how to send; so an act holds no clock and no connection.
@@ -26,7 +26,7 @@ _JSON: Final = {"Content-Type": "application/json"}
 
 
 class Target(StrEnum):
-    """Whom a request is sent to."""
+    """The server that a request is sent to."""
 
     GATEWAY = "gateway"
     MEDIA = "media"
@@ -51,7 +51,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back; ``status`` is 0 when nothing did."""
+    """The answer to a request; ``status`` is 0 when there was none."""
 
     outcome: Outcome
     status: int
@@ -76,7 +76,7 @@ Act = Generator[Request, Answer, None]
 
 
 def outcome_of(status: int, headers: Any) -> Outcome:
-    """The word for an answer; ``headers`` answers ``in``, whatever the case of the name."""
+    """The outcome of an answer; ``headers`` supports ``in``, ignoring case."""
     if status in (429, 503):
         return Outcome.REFUSED
     if status >= 400 or status < 200:
@@ -86,7 +86,8 @@ def outcome_of(status: int, headers: Any) -> Outcome:
 
 @dataclass(slots=True, kw_only=True)
 class Acts:
-    """Makes the acts of one run. ``nonce`` tells this run's idempotency keys and names from another run's."""
+    """Makes the acts of one run. ``nonce`` keeps this run's idempotency keys and names apart from those of other
+    runs."""
 
     scenario: Scenario
     schedule: Schedule
@@ -125,7 +126,7 @@ class Acts:
         return _single(self._post_create(author, self._post_of(author).media_id, "Look at this #viral", "viral"))
 
     def viral_written(self, post_id: str) -> None:
-        """Requests about the viral post mean this one from now on."""
+        """From now on requests about the viral post use this id."""
         author = self.schedule.viral_author
         if author is None:
             raise ValueError("this schedule has no viral post")
@@ -215,7 +216,7 @@ class Acts:
             yield self._post_create(person, media_id, f"Just now {number} #load", f"{number}.3")
 
     def _withdraw_post(self, number: int, person: int) -> Act:
-        """Upload a new photo, post it, and take the post down. The ledger keeps the end of it alone."""
+        """Upload a new photo, post it, and delete the post. The ledger keeps only the last step."""
         media_id = yield from self._put(number, person, in_ledger=False)
         if media_id is None:
             return
@@ -226,7 +227,7 @@ class Acts:
             yield self._delete(operations.POST_DELETE, person, post_id=post_id, media_id=media_id)
 
     def _withdraw_story(self, number: int, person: int) -> Act:
-        """Upload a new photo, tell a story of it, and take the story down. The ledger keeps the end of it alone."""
+        """Upload a new photo, create a story with it, and delete the story. The ledger keeps only the last step."""
         media_id = yield from self._put(number, person, in_ledger=False)
         if media_id is None:
             return
@@ -236,7 +237,7 @@ class Acts:
             yield self._delete(operations.STORY_DELETE, person, story_id=story_id, media_id=media_id)
 
     def _withdraw_media(self, number: int, person: int) -> Act:
-        """Upload a new photo and delete it. The ledger keeps the end of it alone."""
+        """Upload a new photo and delete it. The ledger keeps only the last step."""
         media_id = yield from self._put(number, person, in_ledger=False)
         if media_id is not None:
             yield self._delete(operations.MEDIA_DELETE, person, media_id=media_id)

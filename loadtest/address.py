@@ -1,4 +1,4 @@
-"""Addresses that traffic may be sent to: loopback only, so no mistake in an argument loads somebody else's machine.
+"""Addresses that load may be sent to: loopback only, so that no wrong argument sends load to another machine.
 
 Only numeric loopback addresses and ``localhost`` pass; a name would be resolved again at every connection and could
 lead anywhere.
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-#: Connections that leave from one source address before the next is used; a server limits them by address
-#: (`core.names.ADDRESS_CONNECTIONS_MAX`), and the load stands for people who have an address each.
+#: Connections from one source address before the next one is used: a server limits connections by address
+#: (`core.names.ADDRESS_CONNECTIONS_MAX`), and the load stands for people with an address each.
 CONNECTIONS_EACH: Final = 256
 _CROWD: Final = 0x7F_01_00_00  # 127.1.0.0: addresses that the load's connections share
 _PEOPLE: Final = 0x7F_40_00_00  # 127.64.0.0 and up: a person's own
@@ -62,10 +62,10 @@ def target(url: str) -> tuple[HttpAddress, str]:
 
 
 def of_connection(number: int, worker: int = 0) -> str:
-    """Where connection ``number`` (from 0) of those that a process has open leaves from: loopback, as all of them."""
+    """Source address of connection ``number`` (from 0) among those that a process has open; a loopback address."""
     return str(ipaddress.IPv4Address(_CROWD + (worker % 256 << 8) + 1 + number // CONNECTIONS_EACH))
 
 
 def of_person(person: int) -> str:
-    """The address that a person has to themselves, for what is limited by address; one of four million."""
+    """The source address of one person, for operations that are limited by address; one of four million."""
     return str(ipaddress.IPv4Address(_PEOPLE + person % _PEOPLE_MAX))

@@ -1,8 +1,8 @@
-"""Does, ahead of the traffic, what has to be there before an operation can be measured alone.
+"""Prepares the data that an operation needs before it can be measured alone.
 
-A part of a journey needs what the steps before it have made: a photo that is deleted was uploaded and processed. And a
-like is taken away, a comment listed, where there is one. All of this is done before the clock starts; what is left is
-one request for each act.
+A part of a journey needs what the steps before it have made: a photo that is deleted was uploaded and processed. A like
+can only be removed, and a comment listed, where there is one. All of this is done before the clock starts; what is left
+is one request for each act.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from loadtest.plan import LoadPlanError
 from loadtest.session import LoadSession
 from loadtest.wire import Connections
 
-#: What is done before an operation, by the same person about the same thing.
+#: The operation that comes first, by the same person on the same thing.
 BEFORE: Final = {
     operations.LIKE_REMOVE: operations.LIKE_ADD,
     operations.GRAPH_UNFOLLOW: operations.GRAPH_FOLLOW,
@@ -35,9 +35,8 @@ _LOOK_SECONDS: Final = 0.1
 
 
 def requests_ahead(session: LoadSession, operation: str) -> dict[int, Request]:
-    """What is left to send, by number of the request; empty where nothing has to be there before ``operation``.
-
-    Raises PlanError where something could not be made.
+    """The requests that are left to send, by number; empty where ``operation`` needs no preparation. Raises
+    LoadPlanError where something could not be prepared.
     """
     if operation not in ONLY_WITHIN_A_JOURNEY and operation not in BEFORE:
         return {}
@@ -67,7 +66,7 @@ class _Made:
         self.trouble: Counter[str] = Counter()
 
     def make(self, number: int) -> None:
-        """Do all of an act but its last request."""
+        """Send all requests of an act except the last."""
         before = BEFORE.get(self._operation)
         if before is not None:
             for request in self._acts.instead(number, before):
@@ -82,12 +81,12 @@ class _Made:
             try:
                 request = act.send(answer)
             except StopIteration:
-                self.trouble[f"{request.operation} was not what was expected"] += 1
+                self.trouble[f"{request.operation} was not the expected operation"] += 1
                 return
         self.left[number] = request
 
     def wait(self) -> None:
-        """Wait until every photo that was uploaded has been processed; raises PlanError."""
+        """Wait until every uploaded photo has been processed; raises LoadPlanError."""
         until = time.monotonic() + _PROCESSED_SECONDS_MAX
         for request in self._photos:
             while self._exchange(request).at("media", "state") not in (PhotoState.SUCCEEDED, PhotoState.FAILED):
@@ -96,7 +95,7 @@ class _Made:
                 gevent.sleep(_LOOK_SECONDS)
 
     def _asked(self, request: Request) -> Answer | None:
-        """The answer; None, and why, where it was no success."""
+        """The answer, or None where it failed, with the reason counted."""
         answer = self._exchange(request)
         if answer.outcome is not Outcome.OK:
             self.trouble[f"{request.operation} {answer.outcome} ({answer.status})"] += 1

@@ -1,4 +1,4 @@
-"""Walks one process's share of the schedule: each request starts at its time, however slow the answers are.
+"""Sends one process's share of the schedule: each request starts on time, however slow the answers are.
 
 One greenlet waits for the next arrival and spawns a greenlet for it, so a request never waits for another. Latency
 counts from the intended start: what a slow server or a slow generator adds, a user would have felt. The clock is
@@ -27,17 +27,17 @@ from loadtest.plan import LoadPlan
 from loadtest.spool import EVERY_SECONDS, Spool, SpoolHead
 from loadtest.wire import Connections
 
-#: Wake up so long before an arrival, because timers are coarse, and spin from there on.
+#: Time before an arrival at which to wake up, because timers are coarse, and to spin until the arrival.
 SPIN_SECONDS: Final = 0.0025
 #: The shortest timer: it makes the event loop look for answers too, which a plain yield does for want of time only.
 _MOMENT_SECONDS: Final = 1e-9
 #: The longest sleep, so that a stop is noticed.
 _NAP_SECONDS: Final = 0.2
-#: Number of the request that writes the viral post: it stands outside of the schedule.
+#: Number of the request that writes the viral post, which is not part of the schedule.
 VIRAL_REQUEST: Final = -1
 _VIRAL_BACKOFF: Final = retry.RetryPolicy(attempts=5, backoff_seconds=0.1, backoff_cap_seconds=1.0, budget_ratio=1.0)
 
-#: Told of each request that ended: operation, method, latency in seconds, bytes of the answer, outcome.
+#: Called for each request that ended: operation, method, latency in seconds, bytes of the answer, outcome.
 Listener = Callable[[str, str, float, int, Outcome], None]
 
 
@@ -59,7 +59,7 @@ class Clock:
 
 
 class Dispatch:
-    """Sends one process's share. Make it, `run` it in a greenlet, then `write` what it saw."""
+    """Sends one process's share. Create it, `run` it in a greenlet, then `write` the record."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Dispatch:
 
     @property
     def done_count(self) -> int:
-        """Requests of the schedule that had their turn."""
+        """Requests of the schedule that have been sent or refused."""
         return self.recorder.sent_count + self.recorder.refused_count
 
     @property
@@ -118,13 +118,13 @@ class Dispatch:
             viral.join()
 
     def stop(self, reason: str, *, grace_seconds: float = 1.0) -> None:
-        """Send no more; give what is under way ``grace_seconds`` and drop the rest."""
+        """Send no more requests; wait ``grace_seconds`` for those under way and drop the rest."""
         self._stopped = self._stopped or reason
         self._under_way.join(timeout=grace_seconds)
         self._under_way.kill(timeout=0.2)
 
     def write(self, folder: Path) -> record.Load:
-        """Write what was seen; call when `run` has returned, or instead of it when nothing was sent."""
+        """Write the record; call it when `run` has returned, or instead of `run` when nothing was sent."""
         clock = self.clock or Clock.starting(time.time_ns())
         samples = run.samples_from_rows(sorted(self.recorder.rows, key=lambda row: (row[5], row[0], row[1])))
         load = record.load_of(
@@ -148,11 +148,11 @@ class Dispatch:
         return load
 
     def viral_written(self, post_id: str) -> None:
-        """Requests about the viral post mean this one from now on: another process may have written it."""
+        """From now on requests about the viral post use this id; another process may have written it."""
         self._acts.viral_written(post_id)
 
     def _start_spool(self, clock: Clock) -> None:
-        """What is seen is kept on disk from now on, as far as a folder was given."""
+        """Keep a spool on disk from now on, if a folder was given."""
         if self._folder is None:
             return
         head = SpoolHead(
@@ -186,7 +186,7 @@ class Dispatch:
         self._carry_out(clock, self._acts.of(number), number, at_seconds)
 
     def _carry_out(self, clock: Clock, act: Act, number: int, at_seconds: float) -> Answer | None:
-        """Send an act's requests one after another; the next is meant to start when the one before has ended."""
+        """Send an act's requests one after another; the intended start of each is the end of the one before."""
         answer: Answer | None = None
         request = next(act, None)
         step = 0

@@ -1,7 +1,7 @@
-"""``python -m loadtest.drive``: sends a scenario's traffic at a seeded stack and writes what its clients saw.
+"""``python -m loadtest.drive``: sends a scenario's traffic to a seeded stack and records what its clients saw.
 
-It runs Locust in this process, without its page. Exit codes: 0 sent as scheduled, 2 wrong arguments, 4 void (the
-record says why), 130 and 143 stopped by a signal (the record holds what was sent until then).
+It runs Locust in this process, without its page. Exit codes: 0 sent as scheduled, 2 wrong arguments, 4 void (the record
+says why), 130 and 143 stopped by a signal (the record holds everything up to that moment).
 """
 
 from __future__ import annotations
@@ -68,18 +68,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--media", required=True, help="URL of the CDN's edge, on this machine")
     parser.add_argument("--seeded", type=Path, required=True, help="folder that loadtest.seed wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder for the record")
-    parser.add_argument("--t0-unix", type=float, help="wall clock of time 0, in seconds; the warm-up ends then")
-    parser.add_argument("--lead", type=float, default=LEAD_SECONDS, help="… or seconds from being ready to the warm-up")
+    parser.add_argument("--t0-unix", type=float, help="Unix time of time 0, in seconds; the warm-up ends then")
+    parser.add_argument(
+        "--lead", type=float, default=LEAD_SECONDS, help="… or seconds between being ready and the warm-up"
+    )
     parser.add_argument("--cores", default="", help="cores to run on, such as 1 or 1,3")
-    parser.add_argument("--no-spin", action="store_true", help="sleep before arrivals, for a core that others need")
-    parser.add_argument("--inflight", type=int, help="requests under way at once; more are refused, and void the run")
+    parser.add_argument(
+        "--no-spin", action="store_true", help="sleep instead of spinning before arrivals, on a core that others need"
+    )
+    parser.add_argument("--inflight", type=int, help="concurrent requests; more are refused, which makes the run void")
     parser.add_argument("--only-operation", help="send only this act …")
     parser.add_argument("--rate", type=float, help="… at this mean rate a second …")
     parser.add_argument("--seconds", type=float, help="… for so long")
     parser.add_argument("--warm-up", type=float, default=_CALIBRATION_WARM_UP_SECONDS, help="… after a warm-up")
-    parser.add_argument("--people", default="", help="… by these people alone, such as 3,17")
+    parser.add_argument("--people", default="", help="… by these people only, such as 3,17")
     parser.add_argument(
-        "--seed", type=int, help="… by this seed instead of the scenario's: other acts of the same people"
+        "--seed", type=int, help="… with this seed instead of the scenario's: other acts of the same people"
     )
     return parser
 
@@ -110,7 +114,7 @@ def _session(arguments: argparse.Namespace) -> LoadSession:
 
 
 def _wait(sharing: Sharing, total: int, stopped: list[int]) -> None:
-    """Tell the progress until the traffic has ended; after a signal wait only so long."""
+    """Report progress until the traffic has ended; after a signal wait only for a limited time."""
     patience = _STOP_SECONDS
     seen = 0
     while not sharing.finished.wait(timeout=_TELL_EVERY_SECONDS if not stopped else 0.1):

@@ -1,7 +1,7 @@
 """Locust's own command line: ``locust -f loadtest/locustfile.py --scenario FILE --gateway URL --media URL --seeded DIR
 --out DIR``, with its web page, or ``--headless``, or spread by ``--processes N`` or ``--master`` and ``--worker``.
 
-`loadtest.drive` does the same without a page, in one process, and is what the laboratory calls.
+`loadtest.drive` does the same without a web page, in one process, and is what `lab` calls.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ __all__ = ["Dispatcher", "OneEach"]
 
 
 def add_arguments(parser: Any) -> None:
-    """What a run needs to know."""
+    """Add the options of a run."""
     parser.add_argument("--scenario", required=True, help="scenario file", include_in_web_ui=False)
     parser.add_argument("--gateway", required=True, help="URL of the gateway", include_in_web_ui=False)
     parser.add_argument("--media", required=True, help="URL of the CDN's edge", include_in_web_ui=False)
     parser.add_argument("--seeded", required=True, help="folder of loadtest.seed", include_in_web_ui=False)
     parser.add_argument("--out", required=True, help="folder for the record", include_in_web_ui=False)
-    parser.add_argument("--t0-unix", type=float, help="wall clock of time 0, in seconds", include_in_web_ui=False)
+    parser.add_argument("--t0-unix", type=float, help="Unix time of time 0, in seconds", include_in_web_ui=False)
 
 
 def prepare(environment: Any, **_: Any) -> None:
-    """Read everything once, before anybody presses a button."""
+    """Read all inputs once, before the test is started."""
     options = environment.parsed_options
     try:
         session = open_session(
@@ -51,7 +51,7 @@ def prepare(environment: Any, **_: Any) -> None:
 
 
 def conclude(environment: Any, **_: Any) -> None:
-    """The exit code says whether the run may be judged: 0, 2 for traffic that was refused, 4 when it is void."""
+    """Set the exit code: 0 for a valid run, 2 for traffic that was refused, 4 for a void run."""
     sharing = getattr(environment, RUN_ATTRIBUTE, None)
     if sharing is None:
         return

@@ -1,4 +1,4 @@
-"""Photos as people take them: a JPEG of the scenario's size, with EXIF and a position, a function of seed and number.
+"""Synthetic photos: a JPEG of the scenario's size, with EXIF and a position, as a function of seed and number.
 
 A phone's photo is neither flat nor pure noise: soft shapes carry most of the picture and sensor grain carries most of
 the bytes. A coarse random grid scaled up gives the first, a tiled patch of grain the second; at quality 85 a picture of
@@ -35,9 +35,9 @@ def taken_by(person: int, *, seed: int, photo: PhotoSettings) -> bytes:
 
 
 def with_comment(jpeg: bytes, text: str) -> bytes:
-    """The same picture with a comment in it: other bytes, so another object, for the price of a copy.
+    """The same picture with a comment in it: different bytes, and so a different object, for the price of a copy.
 
-    ``text`` is at most 65,000 bytes of UTF-8; raises ValueError for more, or for what is no JPEG.
+    ``text`` is at most 65,000 bytes of UTF-8; raises ValueError for a longer text, or for data that is not JPEG.
     """
     note = text.encode()
     if not jpeg.startswith(_SOI) or len(note) > 65_000:

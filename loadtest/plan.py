@@ -1,6 +1,6 @@
-"""Which requests one process sends: its share of the schedule that the model walks too. Pure: no clock, no network.
+"""The requests that one process sends: its share of the schedule that the model uses too. Pure: no clock, no network.
 
-Everything is bounded before anything is sent: rate, time and number of requests, and how many may be under way at once.
+All limits are checked before anything is sent: rate, duration, number of requests, and concurrent requests.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ INFLIGHT_MAX: Final = 4_096
 
 
 class LoadPlanError(ValueError):
-    """Traffic that is out of bounds, or that cannot be made; the message says why."""
+    """Traffic that exceeds a limit or cannot be generated; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
-    """The work of process ``worker`` of ``worker_count``: request r is its own when r mod workers is its number."""
+    """The share of process ``worker`` of ``worker_count``: every request whose number modulo the count is its own
+    number."""
 
     scenario: Scenario
     schedule: traffic.Schedule
@@ -42,7 +43,7 @@ class LoadPlan:
         return len(self.numbers)
 
     def act(self, number: int) -> str:
-        """What request ``number`` is."""
+        """The act of request ``number``."""
         return self.schedule.acts[int(self.schedule.act[number])]
 
     @property
@@ -59,14 +60,14 @@ def make_plan(
     seed: int | None = None,
     people: tuple[int, ...] = (),
 ) -> LoadPlan:
-    """The share of one process, of the schedule with ``seed`` (None: the scenario's), by ``people`` alone where some
-    are given; raises PlanError."""
+    """The share of one process of the schedule with ``seed`` (None: the scenario's), by ``people`` only, if given;
+    raises LoadPlanError."""
     if not 0 <= worker < worker_count:
-        raise LoadPlanError(f"worker {worker} of {worker_count}: there is no such share")
+        raise LoadPlanError(f"worker {worker} of {worker_count}: expected a worker below the count")
     for act in {*scenario.traffic.mix_ratio, *(scenario.traffic.viral.mix_ratio if scenario.traffic.viral else ())}:
         if act in ONLY_WITHIN_A_JOURNEY:
             whole = next(name for name, parts in JOURNEYS.items() if act in parts)
-            raise LoadPlanError(f"{act}: is a part of a journey and cannot be sent alone; expected e.g. {whole}")
+            raise LoadPlanError(f"{act}: is part of a journey and cannot be sent alone; expected e.g. {whole}")
     span = scenario.traffic.warm_up_seconds + scenario.traffic.duration_seconds
     if span > DURATION_MAX_SECONDS:
         raise LoadPlanError(f"traffic of {span:g} s: at most {DURATION_MAX_SECONDS:g} s")
@@ -96,7 +97,7 @@ def make_plan(
 def single_operation(
     scenario: Scenario, operation: str, *, rate_per_second: float, seconds: float, warm_up_seconds: float
 ) -> Scenario:
-    """The scenario with traffic of one act at a steady mean rate, for calibration; raises PlanError.
+    """The scenario with traffic of one act at a steady mean rate, for calibration; raises LoadPlanError.
 
     A part of a journey stands for the shortest journey that has it: `loadtest.ahead` does what comes before it.
     """
@@ -117,30 +118,30 @@ def single_operation(
 
 
 def act_of(operation: str) -> str:
-    """The act by which a client comes to ``operation``: itself, or the shortest journey that has it."""
+    """The act that contains ``operation``: the operation itself, or the shortest journey with it."""
     if operation not in ONLY_WITHIN_A_JOURNEY:
         return operation
     return min((name for name in JOURNEYS if operation in JOURNEYS[name]), key=lambda name: len(JOURNEYS[name]))
 
 
 def spins(scenario: Scenario) -> bool:
-    """Whether the generator has a core to itself, so that it may spin before an arrival instead of sleeping."""
+    """Whether the generator has a core of its own, so that it may spin before an arrival instead of sleeping."""
     cores = scenario.system.placement.cores
     return set(cores.load).isdisjoint(cores.stack)
 
 
 def peak_per_second(at_seconds: npt.NDArray[np.float64]) -> int:
-    """The most arrivals in any second of the clock."""
+    """The largest number of arrivals in any second."""
     if not len(at_seconds):
         return 0
     return int(np.bincount(np.floor(at_seconds - at_seconds[0]).astype(np.int64)).max())
 
 
 def inflight_max(peak: int, scenario: Scenario) -> int:
-    """How many requests may be under way at once: what comes by Little's law when none is answered in time.
+    """The limit of concurrent requests: by Little's law as many as arrive while none is answered in time.
 
-    Each step of a journey may wait for a whole time-out; so more than this only happens when the generator itself is
-    out of order, and then it refuses and the run is void.
+    Each step of a journey may wait for a whole time-out; more than this happens only when the generator itself fails,
+    and then it refuses requests and the run is void.
     """
     steps = max(len(steps_of(act)) for act in scenario.traffic.mix_ratio)
     wanted = 1.25 * peak * scenario.traffic.timeout_seconds * steps

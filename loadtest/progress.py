@@ -1,4 +1,4 @@
-"""How far a program of ours has come, one JSON line each on stdout: whoever started it draws the bar."""
+"""Reports progress as JSON lines on stdout; the program that started this one draws the progress bar."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def tell(phase: str, done: int, total: int, **values: Any) -> None:
-    """Write one line; a reader that has gone away is no reason to fail."""
+    """Write one line; a reader that has gone is not an error."""
     try:
         sys.stdout.write(json.dumps({"phase": phase, "done": done, "total": total, **values}) + "\n")
         sys.stdout.flush()

@@ -1,8 +1,7 @@
-"""What one process saw: a row per request and step, what was acknowledged to clients, and whether the run may be
-judged.
+"""The record of one process: a row per request and step, acknowledged writes, and whether the run may be judged.
 
-Rows are kept as tuples while traffic runs (nothing is computed then) and become columns afterwards. Processes of one
-run write the same files each in its own folder; `merge` makes one of them.
+Rows are kept as tuples while traffic runs (nothing is computed then) and become columns afterwards. Each process of a
+run writes the same files in a folder of its own; `merge` combines them.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ _HDR_DIGITS: Final = 3
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """``load.json``: how the traffic went as traffic, whatever the system answered."""
+    """``load.json``: how well the traffic was sent, whatever the system answered."""
 
     t0_unix: float  # wall clock of time 0, the end of the warm-up
     t0_unix_ns: int
     scheduled_count: int
     sent_count: int  # of those scheduled
-    refused_count: int  # not sent because the generator had no room left
+    refused_count: int  # not sent because too many were under way
     late_count: int  # sent later than the limit of lag
     lag_p50_seconds: float  # real minus intended start, after the warm-up
     lag_p99_seconds: float
@@ -47,7 +46,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     viral_post_id: str = ""
     connections_opened: int = 0
     spun: bool = False
-    real_time: bool = False  # whether nobody kept it waiting for its core
+    real_time: bool = False  # whether it ran with real-time priority
     stopped: str = ""  # why it ended before its time
     void: bool = False
     reasons: tuple[str, ...] = ()
@@ -102,7 +101,7 @@ def load_of(
             f"the generator lagged: p99 {quantiles[1] * 1e3:.1f} ms, limit {LAG_P99_MAX_SECONDS * 1e3:.0f} ms"
         )
     if refused_count:
-        reasons.append(f"the generator had no room for {refused_count:,} requests")
+        reasons.append(f"the generator refused {refused_count:,} requests because too many were under way")
     if sent_count != scheduled_count:
         reasons.append(f"sent {sent_count:,} of {scheduled_count:,} scheduled requests")
     if viral_expected and not viral_post_id and not stopped:
@@ -146,8 +145,7 @@ def read_load(folder: Path) -> Load:
 
 
 def merge(folder: Path, parts: Sequence[Path], *, missing: int = 0) -> Load:
-    """Make one output of those of several processes; ``missing`` processes ended before their time, which makes
-    the run void."""
+    """Combine the records of several processes; ``missing`` processes ended too early, which makes the run void."""
     loads = [read_load(part) for part in parts]
     columns = [run.read_samples(part / run.SAMPLES_FILE) for part in parts]
     joined = Samples(**{name: np.concatenate([getattr(each, name) for each in columns]) for name in SAMPLES.names})
@@ -160,7 +158,7 @@ def merge(folder: Path, parts: Sequence[Path], *, missing: int = 0) -> Load:
     ]
     stopped = list(dict.fromkeys(each.stopped for each in loads if each.stopped))
     if missing:
-        stopped.append(f"{missing} of its processes ended before their time; what they had recorded is kept")
+        stopped.append(f"{missing} of its processes ended too early; what they had recorded is kept")
     load = load_of(
         samples,
         t0_unix_ns=loads[0].t0_unix_ns,
@@ -179,7 +177,7 @@ def merge(folder: Path, parts: Sequence[Path], *, missing: int = 0) -> Load:
 
 
 def histograms(samples: Samples) -> dict[str, dict[str, str | int | float]]:
-    """An HdrHistogram (V2, base64, microseconds) for each operation, of what was answered after the warm-up."""
+    """An HdrHistogram (V2, base64, microseconds) for each operation, of the requests answered after the warm-up."""
     judged = samples.judged()
     result: dict[str, dict[str, str | int | float]] = {}
     for name in sorted({str(each) for each in judged.operation}):

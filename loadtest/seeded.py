@@ -1,4 +1,4 @@
-"""What seeding left behind: a folder that the traffic, and the checks afterwards, read people, posts and tokens from.
+"""The folder that seeding writes: people, posts and tokens for the traffic and for the checks after it.
 
 ::
 
@@ -24,7 +24,7 @@ SUMMARY_FILE: Final = "seeded.json"
 
 
 class SeededPerson(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who signed up."""
+    """A person who signed up."""
 
     person: int
     user_id: str

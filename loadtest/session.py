@@ -1,4 +1,4 @@
-"""Makes one process's traffic out of its arguments: the same for `loadtest.drive` and for Locust's own command line."""
+"""Makes one process's traffic from its arguments, for both `loadtest.drive` and Locust's own command line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SessionError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadSession:
-    """What to send, to whom, and where the record goes."""
+    """The requests to send, their targets, and the folder of the record."""
 
     scenario: Scenario
     seeded: seeded.Seeded
@@ -44,7 +44,7 @@ class LoadSession:
     spin: bool
     inflight_max: int | None = None  # None: what the traffic can need
     seed: int | None = None  # of the schedule; None: the scenario's
-    people: tuple[int, ...] = ()  # who act; everybody where none is named
+    people: tuple[int, ...] = ()  # who act; everybody by default
     ahead: Mapping[int, Request] = field(default_factory=dict)  # what `loadtest.ahead` has left of the acts
 
     def t0_unix_ns(self, wanted_unix_seconds: float | None, *, lead_seconds: float = LEAD_SECONDS) -> int:
@@ -75,7 +75,7 @@ class LoadSession:
         )
 
     def acts(self, share: plan.LoadPlan, *, nonce: str) -> Acts:
-        """What the requests of ``share`` say."""
+        """The acts of the requests of ``share``."""
         return Acts(
             scenario=self.scenario,
             schedule=share.schedule,
@@ -95,7 +95,7 @@ class LoadSession:
         tell_viral: Callable[[str], None] | None = None,
         folder: Path | None = None,
     ) -> Dispatch:
-        """The traffic of one process, which keeps in ``folder`` what it sees; raises `loadtest.plan.LoadPlanError`."""
+        """The traffic of one process, which keeps a spool in ``folder``; raises `loadtest.plan.LoadPlanError`."""
         share = self.share(worker=worker, worker_count=worker_count)
         if self.inflight_max is not None:
             share = dataclasses.replace(share, inflight_max=self.inflight_max)
@@ -144,9 +144,10 @@ def open_session(
 
 
 def settle(cores: tuple[int, ...] = (), *, urgent: bool = False) -> None:
-    """Make this process fit to keep time: pinned, allowed its connections, collections out of the way.
+    """Prepare this process to keep time: pin it, raise its limit of open files, and keep garbage collection out of the
+    way.
 
-    ``urgent`` puts it before others on its core, where the system lets us: for a core that is its own but for the
+    ``urgent`` gives it priority on its core, where the system allows that: for a core that it shares only with the
     runner's bookkeeping.
     """
     if cores:
@@ -163,8 +164,9 @@ def settle(cores: tuple[int, ...] = (), *, urgent: bool = False) -> None:
 def _go_first() -> None:
     """Real-time where the kernel leaves others a twentieth of the core, else the best niceness that we may have.
 
-    Niceness alone does not help who wakes up: the kernel lets whoever runs finish its slice of 3 ms. Beside a process
-    that works 30 ms out of 150 the generator's lag was 4.2 ms at its p99 with niceness and 0.5 ms in real time.
+    Niceness alone does not help a process that wakes up: the kernel lets the running one finish its slice of 3 ms.
+    Beside a process that works 30 ms out of 150 the generator's lag was 4.2 ms at its p99 with niceness and 0.5 ms in
+    real time.
     """
     with contextlib.suppress(OSError, ValueError):
         if int(_REAL_TIME_BOUND.read_text(encoding="ascii")) >= 0:

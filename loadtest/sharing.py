@@ -3,8 +3,8 @@
 The master tells each worker its number, the number of workers and t0, by Locust's own messages; each sends its share
 and writes its own folder; the master makes one record of them when all are done. All run on this machine.
 
-A worker that is lost (killed, or silent for some seconds) ends the run: the others stop, nobody takes over its share,
-which would send requests twice, and what all of them had recorded is the record, which is void.
+A worker that is lost (killed, or silent for some seconds) ends the run: the others stop, no process takes over its
+share, which would send requests twice, and the combined record is void.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LOST: Final = "another of its processes was lost"
 
 
 class Sharing:
-    """One process's part in a run; it hangs on Locust's environment, where the dispatcher user finds it."""
+    """One process's part in a run; it is kept on Locust's environment, where the dispatcher user finds it."""
 
     def __init__(self, environment: Any, session: LoadSession, *, wanted_t0_unix: float | None = None) -> None:
         self._environment = environment
@@ -64,7 +64,7 @@ class Sharing:
 
     @property
     def process_count(self) -> int:
-        """Processes that share the traffic; of a master those that were there when it began, lost ones too."""
+        """Number of processes that share the traffic; on a master those at the start, including lost ones."""
         runner = self._environment.runner
         if not isinstance(runner, MasterRunner):
             return 1
@@ -72,13 +72,13 @@ class Sharing:
 
     @property
     def workers_done(self) -> bool:
-        """Whether there is nothing to wait for: every process has sent its share, or one was lost."""
+        """Whether every process has sent its share, or one was lost."""
         if isinstance(self._environment.runner, MasterRunner):
             return bool(self._workers) and (self._workers.keys() <= self._done or bool(self.lost()))
         return bool(self.finished.is_set())
 
     def lost(self) -> tuple[str, ...]:
-        """Workers of a master that are silent and had not sent their share."""
+        """Workers of a master that are silent and have not sent their share."""
         clients = self._environment.runner.clients
         return tuple(
             worker
@@ -91,7 +91,7 @@ class Sharing:
         try:
             share = self._share.get(timeout=_SHARE_WAIT_SECONDS)
         except gevent.Timeout:
-            return  # this process came late, and the traffic was shared without it
+            return  # this process came too late, and the traffic was shared without it
         if share is self._walked:
             return
         self._walked = share
@@ -117,13 +117,13 @@ class Sharing:
             self.failure = str(error)
         finally:
             if self.load is None and not self.failure:
-                self.failure = "the generator broke; its log says where"
+                self.failure = "the generator failed; its log says where"
             self.finished.set()
             if isinstance(self._environment.runner, WorkerRunner):
                 self._environment.runner.send_message(DONE_MESSAGE, {"failure": self.failure})
 
     def stop(self, reason: str) -> None:
-        """End this process's traffic within about a second; what was seen is still written."""
+        """End this process's traffic within about a second; the record is still written."""
         if self.dispatch is not None:
             self.dispatch.stop(reason, grace_seconds=0.5)
 
@@ -174,7 +174,7 @@ class Sharing:
         self.failure = self.failure or msg.data["failure"]
 
     def gather(self, **_: Any) -> None:
-        """The master makes one record of what its workers have written, once all are done or a bound is over."""
+        """Combine the workers' records on the master, once all are done or the time limit is over."""
         if not isinstance(self._environment.runner, MasterRunner) or not self._workers or self.finished.is_set():
             return
         count, lost = len(self._workers), self.lost()
@@ -198,7 +198,8 @@ class Sharing:
         self.finished.set()
 
     def _end_lost(self, folder: Path) -> None:
-        """A worker that is only silent would send on when it wakes up, and its parent would wait for it for ever."""
+        """A worker that is only silent would continue to send when it wakes up, and its parent would wait for it for
+        ever."""
         head = spool.read_head(folder)
         if head is None:
             return

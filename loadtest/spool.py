@@ -1,4 +1,4 @@
-"""What one process has seen so far, on disk while its traffic runs, so that it outlives the process.
+"""The spool: what one process has seen so far, on disk while its traffic runs, so that it survives the process.
 
 The first line says what was to be sent, each further line what has come since the one before. A process that ends as
 it should writes its record (`loadtest.record`) and removes this file; `recover` makes the record of a killed one.
@@ -44,7 +44,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spool:
-    """Appends to the file of one folder. A disk that is full ends it, and not the traffic."""
+    """Appends to the file of one folder. A full disk ends the spool, not the traffic."""
 
     def __init__(self, folder: Path, head: SpoolHead) -> None:
         self._path = folder / FILE
@@ -59,11 +59,11 @@ class Spool:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing is kept any more."""
+        """Whether the spool has ended."""
         return self._descriptor < 0
 
     def keep(self, recorder: record.Recorder, *, viral_post_id: str) -> None:
-        """Write what has come since the last time."""
+        """Append the rows since the last call."""
         rows, claims = recorder.rows[self._rows :], recorder.claims[self._claims :]
         if self._descriptor < 0 or not (rows or claims):
             return

@@ -1,4 +1,4 @@
-"""Agreement: how far the model is from the measurement, worst first, and for one operation by how much and where."""
+"""The agreement page: errors of the model, worst first, and the details of one operation."""
 
 from __future__ import annotations
 

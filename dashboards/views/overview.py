@@ -1,4 +1,4 @@
-"""Overview: did the expectations hold, how far is the model, how much room is left, what does it cost; then history."""
+"""The overview page: expectations, error of the model, spare capacity, cost, and history."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _tiles(comparison: Comparison) -> None:
 
 
 def _worst(rows: Sequence[tuple[str, OperationPair]]) -> tuple[str, str]:
-    """Of the percentiles beyond noise the one with the largest error; else it is said that there is none."""
+    """The percentile with the largest error beyond noise, or a statement that there is none."""
     found = [
         (abs(each.error_ratio), f"{name} p{each.q * 100:g}", figures.error(each.error_ratio))
         for name, pair in rows

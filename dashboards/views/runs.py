@@ -1,4 +1,4 @@
-"""Runs: all of them, newest first, void ones grey."""
+"""The page of all runs, newest first, void ones grey."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Makes a scenario's world through the public API: people, who follows whom, photos, posts and stories.
+"""Creates a scenario's data through the public API: people, follows, photos, posts and stories.
 
-Everything is a function of the scenario, and each step may be repeated: whoever is there already logs in, a post that
-is there already is found again; so a broken seeding is mended by seeding once more.
+Everything is a function of the scenario, and each step may be repeated: a person who exists logs in, a post that exists
+is found again; so an interrupted seeding is completed by seeding once more.
 """

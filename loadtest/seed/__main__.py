@@ -1,7 +1,7 @@
-"""``python -m loadtest.seed --scenario FILE --gateway URL --out DIR``: fills a stack with a scenario's world.
+"""``python -m loadtest.seed --scenario FILE --gateway URL --out DIR``: fills a stack with a scenario's data.
 
-Progress is JSON lines on stdout. Exit codes: 0 done, 2 wrong arguments, 4 the system did not take it (the message on
-stderr says what), 130 and 143 stopped by a signal; seeding again goes on where it ended.
+Progress is JSON lines on stdout. Exit codes: 0 done, 2 wrong arguments, 4 the system refused a request (the message on
+stderr says which), 130 and 143 stopped by a signal; seeding again continues where it ended.
 """
 
 from __future__ import annotations
@@ -24,12 +24,10 @@ from records.scenarios import read
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m loadtest.seed", description="Fill a stack with a scenario's world."
-    )
+    parser = argparse.ArgumentParser(prog="python -m loadtest.seed", description="Fill a stack with a scenario's data.")
     parser.add_argument("--scenario", type=Path, required=True, help="scenario file")
     parser.add_argument("--gateway", required=True, help="URL of the gateway, on this machine")
-    parser.add_argument("--out", type=Path, required=True, help="folder for what the traffic needs to know")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the data that the traffic needs")
     arguments = parser.parse_args(argv)
     os.environ.setdefault("VIPS_CONCURRENCY", "1")  # photos are drawn side by side instead
     try:

@@ -1,4 +1,4 @@
-"""The public API as seeding uses it: bounded connections, patience with an overloaded server, readable refusals."""
+"""The public API as seeding uses it: bounded connections, retries while the server is overloaded, readable errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from loadtest import address
 
 CONNECTIONS_MAX: Final = 64
 _TIMEOUT_SECONDS: Final = 30.0
-#: Answers that say "later"; each request may be repeated, for it is idempotent or carries a key.
+#: Answers that ask to try again later; each request may be repeated, because it is idempotent or carries a key.
 _LATER: Final = frozenset({429, 502, 503, 504})
 _PATIENCE: Final = retry.RetryPolicy(attempts=8, backoff_seconds=0.1, backoff_cap_seconds=3.0, budget_ratio=1.0)
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class SeedError(Exception):
-    """Seeding cannot go on; the message says at what, and what the system answered."""
+    """Seeding cannot continue; the message says at which request, and what the system answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Reply:
 
 
 class Api:
-    """Calls the API behind one gateway. Make it by `connected`."""
+    """Calls the API behind one gateway. Create it with `connected`."""
 
     def __init__(self, session: aiohttp.ClientSession, gateway: address.HttpAddress) -> None:
         self._session = session
@@ -115,7 +115,7 @@ async def connected(gateway: address.HttpAddress) -> AsyncIterator[Api]:
 
 
 async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int) -> None:
-    """Do ``work`` on every item, ``at_once`` of them at a time; the first failure ends all and is raised."""
+    """Do ``work`` on every item, ``at_once`` at a time; the first failure cancels the others and is raised."""
     todo = iter(items)
 
     async def worker() -> None:

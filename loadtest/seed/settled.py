@@ -1,4 +1,4 @@
-"""Waits until the system has digested a seeding: photos are processed, and posts stand in their readers' feeds.
+"""Waits until the system has processed a seeding: photos are rendered, and posts are in their readers' feeds.
 
 Both are seen through the public API, as a user would see them, and both waits are bounded.
 """
@@ -20,12 +20,12 @@ _LOOK_EVERY_SECONDS: Final = 0.5
 _LOOKS_AT_ONCE: Final = 16
 _READERS: Final = 40
 _NEWEST: Final = 5
-#: What a phone shows in a feed, best first; behind these the largest JPEG that is not the original.
+#: Variants that a phone shows in a feed, best first; otherwise the largest JPEG that is not the original.
 _SHOWN: Final = ("1080", "640")
 
 
 async def photos_processed(world: World) -> None:
-    """Wait until every photo is processed, and keep what a reader's phone shows of it; raises SeedError."""
+    """Wait until every photo is processed, and keep the variant that a reader's phone shows; raises SeedError."""
     waiting = {media_id: world.people[person] for person, media_id in world.media.items()}
     for index, media_id in world.post_media.items():  # of an earlier seeding
         waiting.setdefault(media_id, world.people[index % world.posters])
@@ -41,7 +41,7 @@ async def photos_processed(world: World) -> None:
             world.images[media_id] = _shown(media_id, media["variants"])
 
     while True:
-        # photos are processed about in order: looking at the oldest is enough to see how far it has come
+        # photos are processed roughly in order: looking at the oldest is enough to see the progress
         await each(
             [media_id for media_id in waiting if media_id not in world.images][:32], look, at_once=_LOOKS_AT_ONCE
         )
@@ -57,7 +57,7 @@ async def photos_processed(world: World) -> None:
 
 
 async def posts_fanned_out(world: World) -> None:
-    """Wait until the newest posts stand in the feeds of readers drawn at random; raises SeedError."""
+    """Wait until the newest posts are in the feeds of randomly chosen readers; raises SeedError."""
     waiting = dict(_expected(world))
     total = len(waiting)
     deadline = time.monotonic() + _FANNED_OUT_WITHIN_SECONDS

@@ -1,4 +1,4 @@
-"""What seeding makes, phase by phase; each phase tells its progress and leaves its results for the next.
+"""The phases of seeding; each phase reports its progress and leaves its results for the next.
 
 Follows come before posts, so that every post is fanned out to all who follow its author. Neither follows nor posts are
 made author by author: neighbours in time then belong to different authors, and do not queue for one row.
@@ -25,7 +25,9 @@ from loadtest.seeded import SeededPerson, SeededPost, SeededStory
 PEOPLE_MAX: Final = 200_000
 #: Photos kept for uploads under load.
 UPLOAD_PHOTOS: Final = 8
-_SIGN_UPS_AT_ONCE: Final = 8  # each is 20 ms of a core by intent: more only wait for each other, until they time out
+_SIGN_UPS_AT_ONCE: Final = (
+    8  # each takes 20 ms of a core on purpose: more only wait for each other, until they time out
+)
 _FIRST_READS_AT_ONCE: Final = 8
 _UPLOADS_AT_ONCE: Final = 8  # each holds a photo in memory and a thread while it is drawn
 _TOLD_EVERY: Final = 50
@@ -35,7 +37,7 @@ _MARK: Final = re.compile(r"· seed ([0-9]+)$")
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """The world under construction."""
+    """The people, posts and stories that have been created so far."""
 
     scenario: Scenario
     api: Api
@@ -61,7 +63,7 @@ class World:
         return self.posters * self.scenario.population.posts_per_poster
 
     async def sign_up(self) -> None:
-        """Everybody signs up, or logs in who is there already."""
+        """Sign up everybody; people who exist log in."""
         found: dict[int, SeededPerson] = {}
         count = self._counter("people", self.people_of.people)
 
@@ -95,7 +97,7 @@ class World:
         self.people = [found[person] for person in range(self.people_of.people)]
 
     async def follow(self) -> None:
-        """Everybody follows whom they follow; following twice is following once."""
+        """Create all follows; following twice is following once."""
         order = named(self.scenario.seed, "seed.follows")
         edges = sorted(self.people_of.edges(), key=lambda edge: order.bits(edge[0], edge[1]))
         count = self._counter("follows", len(edges))
@@ -108,7 +110,7 @@ class World:
         await each(edges, one, at_once=CONNECTIONS_MAX)
 
     async def find_posts(self) -> None:
-        """Find again what an earlier seeding has posted."""
+        """Find the posts of an earlier seeding."""
 
         async def one(person: int) -> None:
             cursor = ""
@@ -125,7 +127,7 @@ class World:
         await each(sorted(person for person in self.known if person < self.posters), one, at_once=CONNECTIONS_MAX)
 
     async def take_photos(self) -> None:
-        """Every poster uploads one photo, straight to the object store."""
+        """Upload one photo for every poster, straight to the object store."""
         count = self._counter("photos", self.posters)
         settings, seed = self.scenario.population.photo, self.scenario.seed
 
@@ -138,7 +140,7 @@ class World:
         await each(range(self.posters), one, at_once=_UPLOADS_AT_ONCE)
 
     async def post(self) -> None:
-        """Every poster posts their photo, again and again."""
+        """Create every poster's posts, all with their one photo."""
         count = self._counter("posts", self.post_count)
 
         async def one(index: int) -> None:
@@ -155,7 +157,8 @@ class World:
         await each(range(self.post_count), one, at_once=CONNECTIONS_MAX // 2)
 
     async def tell_stories(self) -> None:
-        """Every poster tells their stories; a key keeps a second seeding of the same day from telling them twice."""
+        """Create every poster's stories; an idempotency key keeps a second seeding of the same day from repeating
+        them."""
         per_poster = self.scenario.population.stories_per_poster
         pairs = list(itertools.product(range(per_poster), range(self.posters)))
         count = self._counter("stories", len(pairs))
@@ -172,8 +175,7 @@ class World:
         self.stories.sort(key=lambda story: int(story.story_id))
 
     async def read_first(self) -> None:
-        """Everybody reads once: timelines and trays are made by their first reader, and traffic is to meet people who
-        come back."""
+        """Read every feed and tray once: the first read builds them, and the traffic should meet returning people."""
         count = self._counter("first reads", len(self.people))
 
         async def one(person: int) -> None:
@@ -184,18 +186,18 @@ class World:
         await each(range(len(self.people)), one, at_once=_FIRST_READS_AT_ONCE)
 
     def caption(self, index: int) -> str:
-        """The text under a seeded post; its end says which one it is."""
+        """The caption of a seeded post, which ends with its index."""
         scene, tag = _SCENES[index % len(_SCENES)], HASHTAGS[index % len(HASHTAGS)]
         return f"{scene} #{tag} · seed {index}"
 
     def upload_photos(self) -> list[bytes]:
-        """Photos for uploads under load: of nobody who is seeded."""
+        """Create photos for uploads under load; none belongs to a seeded person."""
         settings, seed = self.scenario.population.photo, self.scenario.seed
         first = self.people_of.people
         return [photo.taken_by(first + each, seed=seed, photo=settings) for each in range(UPLOAD_PHOTOS)]
 
     def post_rows(self) -> list[SeededPost]:
-        """The posts by index, with what a reader's phone shows of them."""
+        """The posts by index, with the image that a reader's phone shows."""
         rows = []
         for index in range(self.post_count):
             url, size = self.images[self.post_media[index]]
@@ -235,7 +237,7 @@ class World:
 
 
 class ProgressCounter:
-    """Counts one phase's work and tells of it now and then."""
+    """Counts the work of one phase and reports it now and then."""
 
     def __init__(self, phase: str, total: int) -> None:
         self._phase, self._total, self._done = phase, total, 0
@@ -248,7 +250,7 @@ class ProgressCounter:
 
 
 def empty_world(scenario: Scenario, api: Api) -> World:
-    """An empty world of ``scenario``; raises SeedError when it is too large to be made one by one."""
+    """An empty world of ``scenario``; raises SeedError when it has too many people to create."""
     if scenario.population.people > PEOPLE_MAX:
         raise SeedError(f"{scenario.population.people:,} people: seeding makes at most {PEOPLE_MAX:,}")
     return World(scenario=scenario, api=api, people_of=population.draw_population(scenario))

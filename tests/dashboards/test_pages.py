@@ -129,7 +129,7 @@ def test_runs_without_a_readable_comparison_say_why_and_how_to_compare_them(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, why in (
-        ("20261120-060000", "it is only simulated, and was not judged yet"),
+        ("20261120-060000", "it is only simulated, and has not been judged yet"),
         ("20261120-050000", "cannot be read"),
     ):
         app = _open(runs, monkeypatch, run=name)
