@@ -1,1 +1,1 @@
-"""The floor of the house: pure, typed values and decisions that every other folder stands on."""
+"""Pure, typed values and decisions that every other package imports."""

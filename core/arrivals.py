@@ -1,7 +1,7 @@
-"""When requests come: times of a scenario's arrivals, drawn piece by piece, so that no length of a run needs them all.
+"""Arrival times of a scenario's requests, drawn in pieces, so that a run of any length never holds all of them.
 
-A time is a function of seed, stream and number. Sums are carried from one piece to the next, so pieces of any size are
-the same times as one piece of all.
+A time is a function of seed, stream and number. Sums are carried from one piece to the next, so pieces of any size give
+the same times.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from core import diurnal, streams
 from core.scenario.model import Scenario, Viral
 
 Floats = npt.NDArray[np.float64]
-#: Number of the first of some arrivals, and their times from t0.
+#: Number of the first arrival of a piece, and the times from t0.
 Piece = tuple[int, Floats]
 
 
 def base(scenario: Scenario, size: int) -> Iterator[Piece]:
-    """What everybody asks for, from the warm-up's start to the end, in pieces of about ``size``."""
+    """The base traffic, from the start of the warm-up to the end, in pieces of about ``size``."""
     load = scenario.traffic
     span = load.warm_up_seconds + load.duration_seconds
     if load.arrivals == "steady":
@@ -34,7 +34,7 @@ def base(scenario: Scenario, size: int) -> Iterator[Piece]:
 
 
 def viral(scenario: Scenario, size: int) -> Iterator[Piece]:
-    """What a viral post adds: thinning (Lewis and Shedler 1979) of a Poisson process at the peak rate."""
+    """The traffic that a viral post adds: thinning (Lewis and Shedler 1979) of a Poisson process at the peak rate."""
     load, post = scenario.traffic, scenario.traffic.viral
     if post is None:
         return
@@ -61,7 +61,7 @@ def viral_rate_per_second(viral: Viral, base_per_second: float, at_seconds: floa
 
 
 def mean_count(scenario: Scenario) -> float:
-    """How many requests come in the mean."""
+    """Mean number of requests."""
     load, post = scenario.traffic, scenario.traffic.viral
     usual = load.rate_per_second * (load.warm_up_seconds + load.duration_seconds)
     if post is None:
@@ -90,7 +90,7 @@ def _diurnal(scenario: Scenario, span_seconds: float, size: int) -> Iterator[Pie
 def _poisson(seed: int, name: str, rate_per_second: float, span_seconds: float, size: int) -> Iterator[Piece]:
     stream = streams.named(seed, name)
     mean = rate_per_second * span_seconds
-    size = min(size, int(mean + 10 * mean**0.5 + 20))  # more than ever come
+    size = min(size, int(mean + 10 * mean**0.5 + 20))  # more than ever arrive
     first, last = 0, 0.0
     while last / rate_per_second < span_seconds:
         gaps = stream.exponentials(np.arange(first, first + size))

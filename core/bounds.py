@@ -1,4 +1,4 @@
-"""Bounds and waits that the services keep and the model assumes: one constant for both."""
+"""Limits and waits that the services keep and the model assumes: one constant for both."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 REQUESTS_UNDER_WAY_MAX: Final = 512
 #: Events that a consumer takes from the log at once.
 CONSUMER_RECORDS_MAX: Final = 500
-#: How long a consumer group waits for a member of whom it hears nothing.
+#: Time without a heartbeat after which a consumer group removes a member.
 CONSUMER_SESSION_SECONDS: Final = 10.0
 #: How long a story tray waits for Redis before it is read from PostgreSQL.
 TRAY_CACHE_SECONDS: Final = 0.1
-#: How long a like waits for its counter in Redis before it is acknowledged all the same.
+#: How long a like waits for its counter in Redis before it is acknowledged anyway.
 LIKE_COUNT_SECONDS: Final = 0.1
 #: Size of a JPEG of quality 85: bytes a pixel, in the mean, of photos with sensor grain (0.1–0.3 were measured).
 JPEG_BYTES_PER_PIXEL: Final = 0.18

@@ -1,4 +1,4 @@
-"""The day: how much of its mean rate a region asks for at an hour, as a sinusoid in the exponent.
+"""The diurnal cycle: a region's rate over its mean by the hour, as a sinusoid in the exponent.
 
 w(h) = exp(κ cos(2π (h − busiest) / 24 h)) / I₀(κ) has mean 1 over a day, never falls below zero, and its peak over its
 mean, exp(κ) / I₀(κ), can be any factor from 1 on; a plain sinusoid's could not be above 2. κ is found by bisection.

@@ -2,8 +2,8 @@
 
 ``definite`` is Maelstrom's word: a definite failure surely had no effect; after an indefinite one nobody knows.
 Services raise these; the chassis turns them into RFC 9457 problem details; the load reads them back. The gateway, the
-CDN and the object store's front answer by the same list, and the page that a problem's ``type`` leads to is made of it:
-the first line of a kind's docstring says what happened, its ``remedy`` what a client should do.
+CDN and the object store's front use the same list, and the page behind a problem's ``type`` is generated from it: the
+first line of a kind's docstring says what happened, its ``remedy`` what a client should do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from core.operations import API
 
 #: The page that explains every kind of failure, an anchor for each.
 PAGE: Final = API + "/docs/errors"
-#: Characters of what a client sent, or of what we say of it, that an answer repeats at most.
+#: Maximum number of characters of a client's input, or of a message about it, in an answer.
 DETAIL_CHARACTERS_MAX: Final = 200
 FIELD_CHARACTERS_MAX: Final = 100
 ERRORS_MAX: Final = 20
@@ -23,19 +23,19 @@ ERRORS_MAX: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldError:
-    """What is wrong with one field of the input: a JSON pointer or parameter name, and what was expected."""
+    """An error in one field of the input: a JSON pointer or parameter name, and what was expected."""
 
     field: str
     detail: str
 
 
 def bounded(text: str, characters: int = DETAIL_CHARACTERS_MAX) -> str:
-    """``text`` cut to ``characters``, so that no answer is as long as what a client sent."""
+    """``text`` cut to ``characters``, so that no answer grows with the client's input."""
     return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
 class Failure(Exception):  # noqa: N818 - the house calls what is seen a failure; an error is a bug
-    """Root of the failures that a caller may meet; anything else that is raised is a bug and crashes loudly."""
+    """Base class of the failures that a caller may get; any other exception is a bug and crashes loudly."""
 
     code: ClassVar[str] = "failure"
     title: ClassVar[str] = "The request failed"
@@ -57,20 +57,20 @@ class Failure(Exception):  # noqa: N818 - the house calls what is seen a failure
 
     @classmethod
     def field(cls, field: str, detail: str) -> Self:
-        """A failure for which one field of the input is the reason."""
+        """A failure caused by one field of the input."""
         return cls(f"{field}: {detail}", errors=(FieldError(field=field, detail=detail),))
 
     @classmethod
     def type_uri(cls) -> str:
-        """The problem's ``type``: a reference, relative to the gateway, to what the docs say of it."""
+        """The problem's ``type``: a reference, relative to the gateway, to its documentation."""
         return f"{PAGE}#{cls.code}"
 
 
 class Invalid(Failure):
-    """The input is wrong; ``errors`` names the fields."""
+    """The input is invalid; ``errors`` names the fields."""
 
     code, title, status = "invalid", "The request is not valid", 400
-    remedy = "Correct what `errors` names, or `detail` where it names nothing, and send the request again."
+    remedy = "Correct the fields in `errors`, or what `detail` describes if there are none, and send the request again."
 
 
 class Unauthenticated(Failure):
@@ -81,7 +81,7 @@ class Unauthenticated(Failure):
 
 
 class Forbidden(Failure):
-    """Signed in, and not allowed."""
+    """Signed in, but not allowed."""
 
     code, title, status = "forbidden", "Not allowed", 403
     remedy = "Do not repeat the request as this user."
@@ -92,64 +92,66 @@ class AddressRefused(Failure):
 
     code, title, status = "address_refused", "The address does not allow this request", 403
     remedy = (
-        "Send the method and exactly the header fields that came with the address, and as many bytes as they say; "
+        "Send the method and exactly the header fields that came with the address, and as many bytes as they state; "
         "change nothing in the address."
     )
 
 
 class AddressExpired(Failure):
-    """The time for which an object's address was signed is over; nothing was done."""
+    """The signature of an object's address has expired; nothing was done."""
 
     code, title, status = "address_expired", "The address has expired", 403
     remedy = "Repeat `POST /media` with its `Idempotency-Key`: it answers with a new address for the same photo."
 
 
 class NotFound(Failure):
-    """No such thing, or none that this caller may know of."""
+    """The resource does not exist, or the caller may not know of it."""
 
     code, title, status = "not_found", "Not found", 404
-    remedy = "Check the path and the ids in it. What is deleted, hidden or private looks the same."
+    remedy = "Check the path and the ids in it. Deleted, hidden and private resources all look the same."
 
 
 class Conflict(Failure):
-    """The state of the thing forbids it."""
+    """The present state of the resource does not allow the request."""
 
     code, title, status = "conflict", "Conflicts with the present state", 409
-    remedy = "Read the thing again and decide by its present state."
+    remedy = "Read the resource again and decide by its present state."
 
 
 class KeyReused(Failure):
-    """An Idempotency-Key that was used before, with another request."""
+    """The Idempotency-Key was used before with another request."""
 
     code, title, status = "idempotency_key_reused", "This key was used with another request", 422
-    remedy = "Use a new `Idempotency-Key` for each request that is meant to create something."
+    remedy = "Use a new `Idempotency-Key` for each request that creates something."
 
 
 class AddressUsed(Failure):
-    """Something was put to this address before: it takes one PUT."""
+    """The address accepts one PUT, and has had it."""
 
     code, title, status = "address_used", "The address has been used", 412
-    remedy = "Where this repeats a PUT whose answer was lost, the photo is there: complete it. Else register another."
+    remedy = (
+        "If this repeats a PUT whose answer was lost, the photo is stored: complete it. Otherwise register another."
+    )
 
 
 class LengthRequired(Failure):
-    """The request has a body of which `Content-Length` does not say how long it is."""
+    """The request has a body without a `Content-Length`."""
 
     code, title, status = "length_required", "The length must be known", 411
     remedy = "Send `Content-Length` instead of `Transfer-Encoding: chunked`."
 
 
 class TooLarge(Failure):
-    """The body is larger than the operation takes."""
+    """The body is larger than the operation accepts."""
 
     code, title, status = "too_large", "Too large", 413
-    remedy = "Send less; `detail` says how much is taken."
+    remedy = "Send less; `detail` gives the limit."
 
 
 class MethodNotAllowed(Failure):
-    """The path exists and does not take this method."""
+    """The path exists, but not for this method."""
 
-    code, title, status = "method_not_allowed", "This path does not take this method", 405
+    code, title, status = "method_not_allowed", "This path does not accept this method", 405
     remedy = "Use one of the methods in `Allow`."
 
 
@@ -161,26 +163,26 @@ class SlowRequest(Failure):
 
 
 class AddressTooLong(Failure):
-    """The request's path and query are longer than the gateway takes."""
+    """The request's path and query are longer than the gateway accepts."""
 
     code, title, status = "uri_too_long", "The address is too long", 414
-    remedy = "Shorten the query; `detail` says how much is taken."
+    remedy = "Shorten the query; `detail` gives the limit."
 
 
 class UnsupportedMedia(Failure):
-    """The body is of a media type, or in a content coding, that is not taken."""
+    """The body has a media type or content coding that is not accepted."""
 
-    code, title, status = "unsupported_media_type", "A body of this kind is not taken", 415
-    remedy = "Send JSON as `application/json`, without a `Content-Encoding`; `Accept-Encoding` says what is taken."
+    code, title, status = "unsupported_media_type", "A body of this kind is not accepted", 415
+    remedy = "Send JSON as `application/json`, without a `Content-Encoding`; `Accept-Encoding` says what is accepted."
 
     @classmethod
     def coding(cls, name: str) -> Self:
-        """A body in a content coding."""
+        """A body with a content coding."""
         return cls.field("Content-Encoding", f"expected none, found {bounded(name, FIELD_CHARACTERS_MAX)}")
 
     @classmethod
     def media_type(cls, name: str) -> Self:
-        """A body of another type than JSON."""
+        """A body of a type other than JSON."""
         return cls.field("Content-Type", f"expected application/json, found {bounded(name, FIELD_CHARACTERS_MAX)}")
 
 
@@ -192,31 +194,31 @@ class ExpectationFailed(Failure):
 
 
 class HeadersTooLarge(Failure):
-    """The request's header fields are larger than the gateway takes."""
+    """The request's header fields are larger than the gateway accepts."""
 
     code, title, status = "headers_too_large", "The header fields are too large", 431
-    remedy = "Send fewer or smaller header fields; `detail` says how much is taken."
+    remedy = "Send fewer or smaller header fields; `detail` gives the limit."
 
 
 class Limited(Failure):
-    """A rate limit; come back after ``retry_after_seconds``."""
+    """A rate limit was reached; try again after ``retry_after_seconds``."""
 
     code, title, status, retryable = "rate_limited", "Too many requests", 429, True
-    remedy = "Wait for the seconds in `Retry-After`; `RateLimit` and `RateLimit-Policy` say what is left, until when."
+    remedy = "Wait for the seconds in `Retry-After`; `RateLimit` says what is left of the quota."
 
 
 class TooManyConnections(Failure):
-    """More connections are open from one address than one address may have."""
+    """One address has more open connections than it may have."""
 
     code, title, status, retryable = "too_many_connections", "Too many connections", 429, True
-    remedy = "Close connections that are not used and keep others alive: one connection carries many requests."
+    remedy = "Close unused connections and keep the others alive: one connection carries many requests."
 
 
 class Internal(Failure):
-    """A bug of ours; whether anything was done is unknown."""
+    """A bug in the service; whether anything was done is unknown."""
 
-    code, title, status, definite = "internal", "Something is wrong with us, not with the request", 500, False
-    remedy = "Report it with the `trace_id`; repeat the request only where that is safe."
+    code, title, status, definite = "internal", "The service failed; the request was not at fault", 500, False
+    remedy = "Report the `trace_id`; repeat the request only where that is safe."
 
 
 class BadGateway(Failure):
@@ -235,24 +237,24 @@ class BadGateway(Failure):
 
 
 class Overloaded(Failure):
-    """Refused before any work, to keep the rest alive."""
+    """Refused before any work was done, to protect the other requests."""
 
     code, title, status, retryable = "overloaded", "Too busy", 503, True
-    remedy = "Wait for the seconds in `Retry-After` and send the request again, with growing waits."
+    remedy = "Wait for the seconds in `Retry-After` and send the request again, with increasing waits."
 
 
 class Unavailable(Failure):
-    """A dependency is down and there is no way around it."""
+    """A dependency is down, and there is no fallback."""
 
     code, title, status, retryable = "unavailable", "A part of the system is down", 503, True
-    remedy = "Wait for the seconds in `Retry-After` and send the request again, with growing waits."
+    remedy = "Wait for the seconds in `Retry-After` and send the request again, with increasing waits."
 
 
 class StorageFull(Failure):
     """A store has no space left: nothing was done."""
 
     code, title, status, retryable = "storage_full", "No space left", 503, True
-    remedy = "Try again after `Retry-After`; the operator has to make room. Reading goes on."
+    remedy = "Try again after `Retry-After`; the operator has to free space. Reads still work."
 
 
 class DeadlineExceeded(Failure):
@@ -262,7 +264,7 @@ class DeadlineExceeded(Failure):
     remedy = "Whether it was done is unknown: repeat it, with its `Idempotency-Key` where it creates something."
 
 
-#: Every kind that a client may meet, whoever answers it.
+#: Every kind that a client may get, whichever server answers.
 KINDS: Final[tuple[type[Failure], ...]] = (
     Invalid,
     Unauthenticated,

@@ -1,6 +1,6 @@
-"""What faults do to one link together, and whether one of them can be seen to act beside the others. Pure.
+"""The combined effect of faults on one link, and whether each of them can be proven while the others act. Pure.
 
-Both sides are held to it: the warden proves a fault by the change that it makes, and a scenario whose fault makes no
+Both sides use it: the warden proves a fault by the change that it makes, and a scenario with a fault that makes no
 change of its own is refused before either side runs it.
 """
 
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 #: A change smaller than this cannot be distinguished from the noise of a shared machine.
 PROVABLE_SECONDS: Final = 0.01
-#: A narrow link is proved by a question that needs so long to go through.
+#: A limited bandwidth is proven by a request that takes this long to pass.
 BANDWIDTH_SECONDS: Final = 0.3
 #: Bytes that a question to each kind of server can be padded to.
 QUESTION_BYTES_MAX: Final = {
@@ -45,20 +45,20 @@ class Effect:
 
 
 class Question(NamedTuple):
-    """What a fault is proven by: how long a question is, and what is waited for."""
+    """The request that proves a fault: its length, and the event that is waited for."""
 
     size_bytes: int = 0  # that it is padded to; 0: as short as it can be
     closes: bool = False  # the server closes the connection behind its answer, and the close is waited for
 
 
 def protocol(link: str) -> str:
-    """What is spoken over a link: redis, postgres, kafka, clamd or http."""
+    """The protocol of a link: redis, postgres, kafka, clamd or http."""
     caller, _, callee = link.partition("_")
     return callee if callee in ("redis", "postgres", "kafka", "clamd") and caller != "gateway" else "http"
 
 
 def is_hidden(effect: Effect, others: Iterable[Effect], speaks: str) -> bool:
-    """Whether one of ``others`` cuts or silences the link so that a fault changes nothing that anybody could see."""
+    """Whether one of ``others`` cuts or silences the link, so that the fault makes no visible change."""
     others, asked = tuple(others), question(effect, speaks)
     if any(other.refuses or 0 < other.carries_bytes < max(asked.size_bytes, _SMALL_BYTES) for other in others):
         return True
@@ -76,7 +76,7 @@ def question(effect: Effect, speaks: str) -> Question:
 
 
 def margin_bytes(speaks: str) -> int:
-    """How much longer than what a connection carries a question is, so that it is cut: HTTP pads by whole requests."""
+    """Bytes by which a question exceeds what a connection carries, so that it is cut: HTTP pads by whole requests."""
     return 14_000 if speaks == "http" else 100
 
 
@@ -122,7 +122,7 @@ def is_provable(effect: Effect, others: Iterable[Effect], speaks: str) -> bool:
 
 
 def probe_seconds(effect: Effect, others: Iterable[Effect], speaks: str) -> float:
-    """How long a stretch without a change must be so that a probe surely fits in."""
+    """The length that a period without a change must have so that a probe fits into it."""
     together = (effect, *others)
     closed = sum(each.lingers_seconds for each in together)
     return 0.3 + closed + longest_seconds(together, question(effect, speaks))

@@ -1,4 +1,4 @@
-"""Where people live: a region for every person, a function of the seed and the person's number."""
+"""The home region of every person, as a function of the seed and the person's number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def home_regions(scenario: Scenario) -> Ints:
-    """Place of every person's home region in the scenario's order."""
+    """Index of every person's home region, in the scenario's order."""
     people, regions = scenario.population.people, scenario.system.regions
     if len(regions) == 1:
         return np.zeros(people, dtype=np.int64)

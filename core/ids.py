@@ -1,4 +1,5 @@
-"""Identifiers of 63 bits: 40 of milliseconds, 13 of logical shard, 10 of sequence; so an id alone finds its shard.
+"""Identifiers of 63 bits: 40 for milliseconds, 13 for the logical shard, 10 for a sequence; the id alone gives the
+shard.
 
 The layout is Instagram's (2012), with the shard field as wide as theirs: ids sort by time of creation, which makes
 every cursor and every timeline an ordinary range of ids. Theirs has a 41st bit of time, which is the sign in a signed
@@ -44,7 +45,7 @@ def shard_of(identifier: int) -> int:
 
 
 def parse(text: str) -> int:
-    """Read an id as clients send it: decimal text, in the one spelling that we give; raises ValueError.
+    """Read an id as clients send it: decimal text in its canonical spelling; raises ValueError.
 
     A leading zero would be a second spelling of the same id, and a list of both would hold one thing twice.
     """
@@ -64,7 +65,7 @@ def shard_of_name(name: str, shard_count: int) -> int:
 
 @dataclass(slots=True)
 class IdSequence:
-    """Makes ids of one process: strictly increasing even when the clock steps back or a millisecond is used up.
+    """Generates the ids of one process: strictly increasing even when the clock steps back or a millisecond is used up.
 
     ``worker`` spreads processes that make ids for the same shard over the sequence field: with W workers each has
     1024 / W ids a millisecond and shard, and no two processes can make the same id.

@@ -1,4 +1,4 @@
-"""The verdicts: what a scenario expects against what the samples show, the same way for measured and simulated ones.
+"""Verdicts: compares the expectations of a scenario with samples, in the same way for measured and simulated ones.
 
 Latency counts every request from its intended start; one that was not answered counts as slower than the client's
 patience, so that failing fast never looks like being fast. Nothing is judged on too few samples, with one exception: a
@@ -24,13 +24,13 @@ from core.stats import Estimate
 Floats = npt.NDArray[np.float64]
 Windows = Sequence[tuple[float, float]]  # begin and end in seconds from t0
 
-#: A share is held below its limit only where the limit would show so many errors (rule of three: 95 % sure).
+#: A share of errors counts as held only where this many errors would be expected at the limit (rule of three: 95 %).
 ERRORS_EXPECTED_MIN: Final = 3.0
-#: Width of the windows by which recovery and depth are seen.
+#: Width of the windows for recovery and depth.
 WINDOW_SECONDS: Final = 1.0
-#: A window with fewer requests says nothing of a percentile.
+#: A window with fewer requests gives no percentile.
 WINDOW_COUNT_MIN: Final = 5
-#: A limit is missed beyond doubt where chance alone would look as bad less often than this …
+#: A limit is missed beyond doubt where chance alone would give such a result less often than this …
 CHANCE: Final = 0.05
 #: … and a window is bad; less often, because there are many windows.
 WINDOW_CHANCE: Final = 0.01
@@ -60,7 +60,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """All verdicts of one run, in the order of the scenario, and what its drill report says beside them."""
+    """All verdicts of one run, in the order of the scenario, and further figures of its drill report."""
 
     verdicts: tuple[Verdict, ...]
     recovery_seconds: float | None = None  # RTO seen: from the last fault's end; None without faults, or not recovered
@@ -79,7 +79,7 @@ class Judgement:
 
     @property
     def missed(self) -> tuple[Verdict, ...]:
-        """Expectations that did not hold."""
+        """The verdicts of expectations that did not hold."""
         return tuple(verdict for verdict in self.verdicts if verdict.held is False)
 
 
@@ -214,8 +214,9 @@ def waited_seconds(samples: Samples, patience_seconds: float) -> Floats:
 
 
 def beyond_chance(bad_count: int, count: int, allowed_ratio: float, chance: float = CHANCE) -> bool:
-    """Say whether so many of ``count`` would be bad with a probability of at most ``chance`` if each were so with
-    ``allowed_ratio`` (tail of the Poisson distribution, which stands for the binomial one; on the safe side)."""
+    """Whether at least ``bad_count`` of ``count`` would be bad with a probability of at most ``chance`` if each were
+    bad with probability ``allowed_ratio`` (tail of the Poisson distribution, which approximates the binomial one from
+    the safe side)."""
     if bad_count <= 0 or count <= 0:
         return False
     mean = count * allowed_ratio
@@ -288,10 +289,11 @@ _NOT_RECOVERED: Final = "not seen to recover by the end"
 
 
 def _recovery(scenario: Scenario, samples: Samples, windows: Windows) -> tuple[float | None, str, int]:
-    """Seconds from the last fault's end to the last bad request of the last bad second, of all operations with limits.
+    """Seconds from the end of the last fault to the last bad request of the last bad second, over all operations with
+    limits.
 
-    A second is bad where more requests were slow, or failed, than its limits let happen by chance: under a p95 three
-    slow ones of fifteen are no relapse, four are. Returns (seconds or None, reason, requests looked at).
+    A second is bad where more requests were slow, or failed, than chance explains within the limits: with a p95 three
+    slow requests of fifteen are no relapse, four are. Returns (seconds or None, reason, requests looked at).
     """
     if not windows:
         return None, "the scenario has no faults", 0
@@ -323,7 +325,7 @@ def _recovery(scenario: Scenario, samples: Samples, windows: Windows) -> tuple[f
 def _tests(
     expectation: Expectation, samples: Samples, patience_seconds: float
 ) -> list[tuple[npt.NDArray[np.bool_], float]]:
-    """Each limit as (which requests are against it, share of them that it allows)."""
+    """Each limit as (mask of the requests that violate it, share of them that it allows)."""
     seconds = waited_seconds(samples, patience_seconds)
     found = [(seconds >= limit, 1.0 - q) for _, q, limit in _percentiles(expectation)]
     if expectation.errors_ratio is not None:
@@ -347,7 +349,7 @@ def _depths(scenario: Scenario, samples: Samples, windows: Windows) -> dict[str,
 
 
 def _budgets(scenario: Scenario, samples: Samples) -> dict[str, float]:
-    """Errors over the errors that the limit allows in the whole judged time, faults included."""
+    """Errors relative to the number that the limit allows in the whole judged time, faults included."""
     budgets = {}
     for name, expectation in scenario.expectations.items():
         found = samples.of(name)

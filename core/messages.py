@@ -1,7 +1,8 @@
-"""Events on the log: each type knows its topic and version; what a consumer cannot read goes to ``dead.letter``.
+"""Events on the log: each type knows its topic and version; an event that a consumer cannot read goes to
+``dead.letter``.
 
-Consumers are upgraded before producers: an event of a version that a consumer does not know is given up like any other
-that it cannot read, so that the partition goes on, and the dead letter keeps it whole for a build that can.
+Consumers are upgraded before producers: a consumer gives up an event of an unknown version like any other that it
+cannot read, so that the partition continues, and the dead letter keeps it whole for a build that can read it.
 
 Ids are integers here and text at the API's edge. ``event_id`` is unique: a consumer that must not act twice keeps it.
 """
@@ -15,7 +16,7 @@ import msgspec
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """What every event carries."""
+    """The fields of every event."""
 
     topic: ClassVar[str] = ""
     version: ClassVar[int] = 1
@@ -113,7 +114,7 @@ class PostCreated(Message, frozen=True, kw_only=True):
 
 
 class PostHidden(Message, frozen=True, kw_only=True):
-    """All photos of the post failed: nobody sees it but its author, for good."""
+    """All photos of the post failed: from now on only its author sees it."""
 
     topic: ClassVar[str] = "post.hidden"
     post_id: int
@@ -188,7 +189,7 @@ DEAD_ERROR_CHARACTERS_MAX: Final = 1_000
 
 
 class DeadLetter(Message, frozen=True, kw_only=True, rename={"source": "topic", "event_key": "key"}):
-    """An event that a consumer group gave up, so that the rest of its partition goes on: what it was, where, and why.
+    """An event that a consumer group gave up, so that its partition continues: the event, its position, and the reason.
 
     ``event_id`` and ``request_id`` are the event's own where it could be read, else 0 and empty.
     """

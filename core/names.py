@@ -1,7 +1,7 @@
-"""Every name that more than one folder uses, once.
+"""The names that more than one package uses.
 
-A component, store, topic, link or fault kind that is spelled in two places drifts apart; here it is spelled once and
-the services, the model, the load, the drills and the dashboards import it.
+The names of components, stores, topics, links and metrics are defined here once, and the services, the model, the load,
+the drills and the dashboards import them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Component(StrEnum):
 
 
 class Server(StrEnum):
-    """A real server that we run but did not write; instances are numbered where there are several (``postgres_0``)."""
+    """A third-party server of the stack; instances are numbered where there are several (``postgres_0``)."""
 
     GATEWAY = "gateway"  # HAProxy
     POSTGRES = "postgres"
     REDIS = "redis"
     KAFKA = "kafka"
     OBJECTS = "objects"  # the S3 server
-    FRONT = "front"  # what clients reach of it: HAProxy before it
+    FRONT = "front"  # HAProxy in front of it, for clients
     EDGE = "edge"  # CDN, nearest to the reader (Varnish)
     SHIELD = "shield"  # CDN, in front of the object store (Varnish)
     TOXIPROXY = "toxiproxy"
@@ -54,7 +54,7 @@ STORES: Final = (
     Server.EDGE,
 )
 
-#: Which stores each component uses. The stack wires these and no others; the model crosses these links and no others.
+#: The stores that each component uses. The stack connects exactly these, and the model uses exactly these links.
 USES: Final[dict[Component, tuple[Server, ...]]] = {
     Component.AUTH: (Server.POSTGRES, Server.REDIS, Server.KAFKA),
     Component.GRAPH: (Server.POSTGRES, Server.REDIS, Server.KAFKA),
@@ -72,11 +72,11 @@ USES: Final[dict[Component, tuple[Server, ...]]] = {
 
 
 def link(caller: str, callee: str) -> str:
-    """Name the way from ``caller`` to ``callee``; it is also the name of the Toxiproxy proxy on that way."""
+    """Name of the link from ``caller`` to ``callee``; also the name of its Toxiproxy proxy."""
     return f"{caller}_{callee}"
 
 
-#: Every link that a scenario may name. ``feed_postgres`` stands for the ways to all PostgreSQL instances.
+#: Every link that a scenario may name. ``feed_postgres`` stands for the links to all PostgreSQL instances.
 LINKS: Final[tuple[str, ...]] = (
     *(link(component, store) for component, stores in USES.items() for store in stores),
     *(link(Server.GATEWAY, component) for component in Component),
@@ -95,10 +95,10 @@ class Origin(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How one request ended, as its client saw it. Both sides record these words."""
+    """How one request ended, as its client saw it. Both sides record these values."""
 
     OK = "ok"
-    DEGRADED = "degraded"  # answered, with less than asked (X-Feed-Degraded)
+    DEGRADED = "degraded"  # answered with less than was asked for (X-Feed-Degraded)
     REFUSED = "refused"  # 429 or 503: the client should come back later; nothing was done
     FAILED = "failed"  # any other error answer
     TIMEOUT = "timeout"  # no answer in time: whether it was done is unknown
@@ -110,7 +110,7 @@ ERRORS: Final = frozenset({Outcome.REFUSED, Outcome.FAILED, Outcome.TIMEOUT, Out
 
 
 class PhotoState(StrEnum):
-    """How far a photo has come."""
+    """The processing state of a photo."""
 
     REGISTERED = "registered"  # its owner may put it
     PROCESSING = "processing"  # it has arrived
@@ -166,10 +166,10 @@ CLIENT_HEADER: Final = "X-Client-Address"  # set by the gateway to the address i
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 DEGRADED_HEADER: Final = "X-Feed-Degraded"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
-#: Says of an answer that it is given again.
+#: Header of an answer that is replayed.
 REPLAYED_HEADER: Final = "Idempotency-Replayed"
 
-#: Bounds of a request that gateway and services share.
+#: Limits of a request that gateway and services share.
 BODY_BYTES_MAX: Final = 1 << 20  # of the API; photos go to the object store
 HEAD_BYTES_MAX: Final = 16_384  # of all header fields together, so of each
 TARGET_BYTES_MAX: Final = 8_192  # of path and query
@@ -177,7 +177,7 @@ TARGET_BYTES_MAX: Final = 8_192  # of path and query
 #: Connections that one address may have open at an instance of the gateway. The load keeps within it.
 ADDRESS_CONNECTIONS_MAX: Final = 512
 
-#: Measures: the same metric names in the services, the model's observations, the dashboards and the alert rules.
+#: Metric names, the same in the services, the model's observations, the dashboards and the alert rules.
 REQUEST_SECONDS: Final = "windtunnel_request_seconds"  # histogram by component, operation, outcome
 STAGE_SECONDS: Final = "windtunnel_stage_seconds"  # histogram by component, operation, stage
 CACHE_LOOKUPS_TOTAL: Final = "windtunnel_cache_lookups_total"  # counter by cache, result (hit, miss)

@@ -1,6 +1,6 @@
 """Every user operation once: its name is the route's name, Locust's request name, the metric label, the model's class.
 
-``stages`` are the parts of an operation that the service times apart and that are stations of the model.
+``stages`` are the parts of an operation that the service times separately and that are stations of the model.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Operation:
     signed_in: bool = True  # the gateway wants a valid token
     creates: bool = False  # honours Idempotency-Key
     status: int = 200  # of a success
-    made: str = ""  # where what it made is found: a path with ``{names}`` of the request's path or of the answer
+    made: str = ""  # path of the created resource, with ``{names}`` of the request's path or of the answer
     validated: bool = True  # a read whose answer stays the same until something changes: it has an entity tag
 
 
@@ -178,7 +178,7 @@ JOURNEYS: Final[dict[str, tuple[str, ...]]] = {
     MEDIA_WITHDRAW: (MEDIA_CREATE, OBJECT_PUT, MEDIA_COMPLETE, MEDIA_DELETE),
 }
 
-#: Operations that make no sense by themselves: they need what an operation before them made.
+#: Operations that cannot be sent alone: they need something that an earlier operation created.
 ONLY_WITHIN_A_JOURNEY: Final = frozenset({OBJECT_PUT, MEDIA_COMPLETE, MEDIA_DELETE, POST_DELETE, STORY_DELETE})
 
 #: Work that no client waits for, and the component that does it.

@@ -1,4 +1,4 @@
-"""People and who follows whom, as functions of a person's number: nobody stores the graph, every side computes it.
+"""People and who follows whom, as functions of a person's number: the graph is never stored, both sides compute it.
 
 Person 0 is the most followed. The k-th person (from 0) has followers in proportion to (k + 1)^-exponent, capped, and
 scaled so that the mean is what the scenario says. Who they are is an affine permutation of the people that is drawn for

@@ -1,10 +1,10 @@
-"""Prices that more than one bill asks a price book for, by their ids there."""
+"""Ids in the price book that more than one bill uses."""
 
 from __future__ import annotations
 
 from typing import Final
 
-#: What the CDN's bytes cost; where their viewers are stands behind it.
+#: Price of the CDN's bytes; followed by the location of the viewers.
 CDN_BYTES_PRICE: Final = "cdn.cloudfront.egress."
-#: Where viewers are where nothing says otherwise, as the CDN's prices name it.
+#: Default location of viewers, as the CDN's prices name it.
 VIEWERS: Final = "us+ca+mx"

@@ -1,7 +1,7 @@
-"""The calibration profile: durations of the real stack's parts, measured apart from any queueing.
+"""The calibration profile: durations of the real stack's parts, measured without queueing.
 
-It is the model's only input besides the scenario. Demand is CPU time by the operating system's accounting, so it holds
-no waiting. It depends on the load (cold caches, fewer events per wake-up), so it is given at several rates and
+It is the model's only input besides the scenario. Demand is CPU time by the operating system's accounting, so it
+includes no waiting. It depends on the load (cold caches, fewer events per wake-up), so it is given at several rates and
 interpolated over the operation's offered rate.
 """
 
@@ -49,7 +49,7 @@ class Delay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stalls(msgspec.Struct, frozen=True, kw_only=True):
-    """What the host takes from a spinning loop: vacations of every core."""
+    """Time that the host takes from a spinning loop: vacations of every core."""
 
     per_second: tuple[float, ...]  # stalls a second, by class of length
     upto_seconds: tuple[float, ...]  # upper bound of each class
@@ -76,7 +76,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = PROFILE_SCHEMA
 
     def demand(self, operation: str, process: str) -> CpuDemand | None:
-        """What ``operation`` costs ``process``; None where it does not touch it."""
+        """The demand of ``operation`` on ``process``; None where it does not use it."""
         for each in self.demands:
             if each.operation == operation and each.process == process:
                 return each

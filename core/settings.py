@@ -17,7 +17,7 @@ SETTINGS_VARIABLE: Final = "WINDTUNNEL_SETTINGS"
 
 
 class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where one component of this process answers HTTP."""
+    """The address at which one component of this process serves HTTP."""
 
     host: str
     port: int
@@ -42,7 +42,7 @@ class Redis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Kafka(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The log."""
+    """The event log."""
 
     bootstrap: str  # host:port
     partitions: int = 4
@@ -68,7 +68,7 @@ class Clamd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class CdnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The tiers of the CDN, for purging: where each one is, and what proves that it is the stack that asks."""
+    """The tiers of the CDN, for purging: their addresses, and the key that authorises a purge."""
 
     shield: str  # http://host:port
     edge: str
@@ -92,7 +92,7 @@ class SecretSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     jwt_private_key: str = ""  # only auth has it (ES256)
     jwt_public_key: str = ""
     cursor_secret: str = ""
-    media_secret: str = ""  # only media has it: whoever knows it can compute the addresses of photos
+    media_secret: str = ""  # only media has it: it determines the addresses of photos
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""Ads: which items of a session are ads, and which ad stands there.
+"""Ads: which items of a session are ads, and which ad is shown at each.
 
 Both depend only on how many items the session has shown, so that the share of ads is the same whatever the size of its
 pages: the n-th ad follows as soon as n ads are no more than their share of the items.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-#: Ads that there are unless operators change them.
+#: Number of different ads by default.
 HOUSE_ADS: Final = 5
 #: An ad may stand on a page again so many items after it stood there; sooner only on another page.
 REPEAT_ITEMS: Final = 30

@@ -1,7 +1,7 @@
-"""Circuit breaker: after some failures in a row calls are refused at once; later one call may try (half open).
+"""Circuit breaker: after several failures in a row calls are refused at once; later one call may try (half open).
 
-A breaker is a value; a call asks `allows`, and tells `after` how it ended. Time is an argument. The rules themselves
-are functions of plain numbers, so that the model's compiled engine compiles these very lines.
+A breaker is a value: check `allows` before a call, and pass its result to `after`. Time is an argument. The rules
+themselves are functions of plain numbers, so that the model's compiled engine compiles these very lines.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def opens(state: int, failures: int, failures_max: int) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerPolicy:
-    """When it opens and for how long."""
+    """When a breaker opens and for how long."""
 
     failures: int  # in a row
     open_seconds: float

@@ -1,4 +1,4 @@
-"""Fan-out split: who gets a new post pushed into a timeline now, and who pulls it when reading.
+"""Fan-out: whether a new post is pushed into the followers' timelines now, or pulled when they read.
 
 The threshold has hysteresis, so that an author whose follower count wavers around it does not change sides with every
 follow: an author becomes a celebrity at ``threshold`` and stops being one below ``threshold × (1 − hysteresis)``.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FanoutPlan:
-    """What one new post costs: timelines to write now, readers who will pull."""
+    """The work of one new post: timelines to write now, and readers who will pull."""
 
     push_count: int
     pull_count: int

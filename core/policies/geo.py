@@ -1,7 +1,7 @@
-"""Geo-routing: which region serves the people of a home region, and has the copy of their data that is written.
+"""Geo-routing: which region serves the people of a home region, and holds the writable copy of their data.
 
-Home while it is up; where it is lost, the nearest that is not. Regions are places in the scenario's order, ``up`` has
-bit k set while region k is. Plain numbers, so that the model's compiled engine compiles these very lines.
+The home region while it is up; if it is lost, the nearest one that is up. Regions are places in the scenario's order,
+``up`` has bit k set while region k is. Plain numbers, so that the model's compiled engine compiles these very lines.
 """
 
 from __future__ import annotations

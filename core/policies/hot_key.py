@@ -1,9 +1,10 @@
-"""Hot keys: a counter that many write at once is split over several keys, which lie on several nodes, and folded back.
+"""Hot keys: a counter with many concurrent writes is split over several keys, which are on several nodes, and merged
+again.
 
-A key's rate is an average that forgets (each write adds 1/τ, which decays with time constant τ), so hotness is detected
-and not configured. A key that is hot gets as many sub-keys as its rate needs, in powers of two so that it does not
-change with every write; it keeps them until it has calmed down, and is one key again. Everything is plain numbers, so
-that the model's compiled engine compiles these very lines.
+A key's rate is an exponentially decaying average (each write adds 1/τ, which decays with time constant τ), so hot keys
+are detected and not configured. A key that is hot gets as many sub-keys as its rate needs, in powers of two so that it
+does not change with every write; it keeps them until it has calmed down, and is one key again. Everything is plain
+numbers, so that the model's compiled engine compiles these very lines.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Patience: how long work that must not be lost waits before it is tried again, for as long as that takes.
+"""Patience: the pause before another try of work that must not be lost, however many tries it takes.
 
-An event in an outbox or on the log is never given up where time may mend what is wrong; so there is no last try and no
-budget, only a capped exponential pause with jitter.
+An event in an outbox or on the log is never given up for a fault that may pass; so there is no last try and no budget,
+only a capped exponential pause with jitter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Limits of one photo, for everybody who holds it: upload, the media worker and its decoders, the scanner, containers.
+"""Limits of one photo, shared by upload, the media worker and its decoders, the scanner and the containers.
 
 They fit each other (`tests/unit/test_photo_limits.py` computes it): what upload takes the scanner can read, what the
 checks let through a decoder's memory holds, and what takes long is worked on apart from what does not.
@@ -36,7 +36,7 @@ class Refusal(StrEnum):
 
 
 class Lane(StrEnum):
-    """Where a photo is worked on, so that a slow one makes only slow ones wait."""
+    """The queue in which a photo is processed, so that a slow photo delays only other slow ones."""
 
     LIGHT = "light"  # `system.media.workers` at once
     HEAVY = "heavy"  # `HEAVY_WORKERS` at once, and only when the cores have nothing better to do
@@ -54,4 +54,4 @@ MEMORY_BYTES_MAX: Final = {Lane.LIGHT: 512 * 2**20, Lane.HEAVY: 1024 * 2**20}
 
 SCANS_AT_ONCE_MAX: Final = 4
 SCAN_SECONDS_MAX: Final = 10.0  # of one photo, in the scanner
-SCANNER_BYTES_MAX: Final = 512 * 2**20  # memory of the scanner with the bench's database of one signature
+SCANNER_BYTES_MAX: Final = 512 * 2**20  # memory of the scanner with the test database of one signature

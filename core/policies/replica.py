@@ -8,10 +8,9 @@ from __future__ import annotations
 
 
 def reads_from(*, replicas: int, up: int, turn: int, wrote_seconds_ago: float, own_writes_seconds: float) -> int:
-    """Role of the node that answers a read.
-
-    Replicas take turns. Who has written within ``own_writes_seconds`` reads from the primary, lest the own write be
-    missing; while the primary is down even they take what a replica has. With no replica up all read from the primary.
+    """Role of the node that answers a read. The replicas take turns. A client that wrote within ``own_writes_seconds``
+    reads from the primary, so that it sees its own write; while the primary is down even that client reads from a
+    replica. With no replica up, all reads go to the primary.
     """
     if up & 1 and wrote_seconds_ago < own_writes_seconds:
         return 0
@@ -23,7 +22,7 @@ def reads_from(*, replicas: int, up: int, turn: int, wrote_seconds_ago: float, o
 
 
 def successor(*, replicas: int, up: int) -> int:
-    """Role of the replica that takes the place of a dead primary: the first that is up; −1 where none is."""
+    """Role of the replica that replaces a dead primary: the first one that is up; −1 where none is."""
     for role in range(1, replicas + 1):
         if up >> role & 1:
             return role

@@ -1,7 +1,8 @@
-"""Restarts: how long a process that died waits until it is started again; it is never given up.
+"""Restarts: the pause before a process that died is started again; it is never given up.
 
-The first death of a process that ran well costs no pause, so that a kill is mended at once. One that dies over and
-over, as by an input that kills it, is started less and less often, and every input behind gets its turn in between.
+The first death of a process that ran well costs no pause, so that the effect of a kill is short. A process that dies
+repeatedly, for example on an input that kills it, is started less and less often, and the inputs behind it are
+processed in between.
 """
 
 from __future__ import annotations

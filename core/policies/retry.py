@@ -25,7 +25,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryBudget:
-    """What is left of the budget."""
+    """The remaining budget of retries."""
 
     tokens: float = TOKENS_MAX
 
@@ -34,7 +34,7 @@ class RetryBudget:
         return replace(self, tokens=earned(self.tokens, policy.budget_ratio))
 
     def spend(self) -> RetryBudget:
-        """Pay for one retry."""
+        """Spend one retry."""
         return replace(self, tokens=self.tokens - 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Shards: which physical instance holds a logical shard, and which node of a Redis Cluster a key."""
+"""Shards: the physical instance of a logical shard, and the node of a Redis Cluster that holds a key."""
 
 from __future__ import annotations
 

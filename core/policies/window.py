@@ -1,4 +1,4 @@
-"""Rate limits: at most so many in a window that begins with its first request; a refused request does not count.
+"""Rate limits: a maximum number of requests in a window that begins with the first one; refused requests do not count.
 
 The gateway keeps the same two numbers of each user or address in HAProxy's tables (`deploy/haproxy/gateway.cfg`), where
 these rules cannot be called; `tests/stack/test_gateway_policies.py` holds the gateway to them. Everything is plain
@@ -14,5 +14,5 @@ def begins(now_seconds: float, began_seconds: float, window_seconds: float) -> b
 
 
 def passes(count: int, quota: int) -> bool:
-    """Whether one more is let through in a window that has let ``count`` through."""
+    """Whether one more request passes in a window that has let ``count`` pass."""
     return count < quota

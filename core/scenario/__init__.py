@@ -1,4 +1,4 @@
-"""The input of everything: one file, read into frozen values."""
+"""The scenario, the input of both sides: one file, read into frozen values."""
 
 from core.scenario.faults import Fault
 from core.scenario.model import Expectation, Scenario

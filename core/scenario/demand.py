@@ -1,7 +1,7 @@
-"""The demand on the whole service: what a planner knows of it before there is a system.
+"""The demand on the whole service, as a planner knows it before there is a system.
 
-A run's ``traffic`` is a sample on one machine; this is everybody, by the day, in the words of a published design. What
-a design states of its own CPU may stand here too and then goes before the calibrated demand.
+A run's ``traffic`` is a sample on one machine; this is everybody, by the day, in the words of a published design. CPU
+figures that a design states may be given here too, and take precedence over the calibrated demand.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Number = Annotated[float, Field(ge=0)]
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Sizes:
-    """Bytes of one thing each, in the mean; what is left out is taken from the scenario's photo and page."""
+    """Mean sizes in bytes; those that are left out follow from the scenario's photo and page."""
 
     image_bytes: Bytes | None = None  # as a reader loads it
     original_bytes: Bytes | None = None  # a photo as it is uploaded
@@ -50,7 +50,7 @@ class Core:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Demand:
-    """People and what they do in a mean day of the present."""
+    """The users and their actions on an average day at present."""
 
     daily_users: Count
     users: Count | None = None  # registered; as many as come in a day by default
@@ -71,12 +71,12 @@ class Demand:
 
 
 def acts() -> tuple[str, ...]:
-    """What `Demand.per_day` may name."""
+    """The acts that `Demand.per_day` may name."""
     return tuple(name for name in OPERATIONS if name != "object.put") + tuple(JOURNEYS)
 
 
 def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Fields of the section that are each well formed and cannot be together."""
+    """Fields of the section that are valid alone but not together, with what was expected."""
     demand = scenario.demand
     if demand is None:
         return
@@ -98,6 +98,6 @@ def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]
 
 
 def near(name: str, known: tuple[str, ...]) -> str:
-    """What may have been meant."""
+    """A hint at known names: the closest one, or all of them."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else f", one of {', '.join(known)}"

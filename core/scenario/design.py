@@ -1,7 +1,7 @@
-"""A published design as its authors state it: what they put in, and the figures that they say come out of it.
+"""A published design as its authors state it: its inputs, and the figures that they derive from them.
 
-Quantities stay the text that stands in the file (``500 M posts/day``, ``$0.02/GB``): how many digits a figure shows is
-part of what it states, and `core` knows no units of money or of things that are counted. `planning.audit` reads them.
+Quantities stay the text that stands in the file (``500 M posts/day``, ``$0.02/GB``): the number of digits of a figure
+is part of its statement, and `core` knows no units of money or of counted things. `planning.audit` reads them.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class StatedFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Design:
-    """A published design. ``assumed`` are inputs that it does not state itself; ``counts`` are words for what it counts
-    beyond those that are known (people, posts, requests …)."""
+    """A published design. ``assumed`` are inputs that it does not state itself; ``counts`` are names of counted things
+    beyond the known ones (people, posts, requests …)."""
 
     title: Words
     source: Words = ""

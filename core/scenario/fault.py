@@ -1,4 +1,4 @@
-"""What every kind of `core.scenario.faults` says of itself, and which kind the fields of a file speak of."""
+"""The interface of every kind of `core.scenario.faults`, and the choice of a kind by the fields of a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ToxicOf(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class AnyFault(ABC):
-    """Something that breaks at ``at`` and is mended after ``for``."""
+    """A fault that begins at ``at`` and ends after ``for``."""
 
     kind: ClassVar[str]
     field: ClassVar[str]  # of the file, by which the kind is known
@@ -34,7 +34,7 @@ class AnyFault(ABC):
 
     @property
     def end_seconds(self) -> float:
-        """When it is mended."""
+        """When the fault ends."""
         return self.at_seconds + self.for_seconds
 
     @property
@@ -45,20 +45,20 @@ class AnyFault(ABC):
     @property
     @abstractmethod
     def sentence(self) -> str:
-        """What is done, for the plan of a drill."""
+        """The injection as a sentence, for the plan of a drill."""
 
     @property
     @abstractmethod
     def mending(self) -> str:
-        """What is done at its end."""
+        """The end of the fault as a sentence."""
 
     @property
     def short(self) -> str:
-        """What it is, to be read behind its target: ``+300 ms ± 100 ms``, ``down``."""
+        """A short description, shown after the target: ``+300 ms ± 100 ms``, ``down``."""
         return self.kind
 
     def wrong(self) -> Iterator[tuple[str, str]]:
-        """Fields that are well formed and cannot be, as (name in the file, what was expected)."""
+        """Fields with impossible values, as (name in the file, what was expected)."""
         if self.for_seconds <= 0:
             yield "for", "expected how long it lasts, such as 10s"
 
@@ -81,15 +81,15 @@ class LinkFault(AnyFault):
     @property
     @abstractmethod
     def toxics(self) -> tuple[ToxicOf, ...]:
-        """What Toxiproxy is given; nothing where it switches the proxy off."""
+        """The toxics of the fault; none where Toxiproxy switches the proxy off."""
 
     @property
     @abstractmethod
     def effect(self) -> Effect:
-        """What it does to the link."""
+        """The effect on the link."""
 
     def too_mild(self) -> tuple[str, str] | None:
-        """Why nobody could see it to act even alone, as (name of a field in the file, what was expected)."""
+        """Why the fault could not be proven even alone, as (name of a field in the file, what was expected)."""
         return None
 
 
@@ -116,7 +116,7 @@ Kinds = Sequence[type[AnyFault]]
 
 
 def class_of(value: Any, kinds: Kinds) -> str | None:
-    """Name of the class that a fault's fields speak of; None where they speak of none, or of several."""
+    """Name of the class that a fault's fields choose; None where they choose none, or several."""
     if isinstance(value, AnyFault):
         return type(value).__name__
     if not isinstance(value, Mapping):
@@ -137,7 +137,7 @@ def _named(value: Mapping[str, Any], kinds: Kinds) -> tuple[str, ...]:
 
 
 def one_kind(value: Any, kinds: Kinds) -> Any:
-    """``value`` where its fields speak of one kind; raises ValueError, which says what they speak of."""
+    """``value`` where its fields choose one kind; raises ValueError, which says which kinds they choose."""
     if class_of(value, kinds) is not None:
         return value
     if not isinstance(value, Mapping):
@@ -155,7 +155,7 @@ def one_kind(value: Any, kinds: Kinds) -> Any:
 
 
 def without_unset(value: Any) -> Any:
-    """Take out fields of other kinds that are off. `windtunnel explain` used to print them with every fault, so folders
+    """Remove fields of other kinds that are off. `windtunnel explain` used to print them with every fault, so folders
     of older runs have them."""
     if not isinstance(value, Mapping):
         return value

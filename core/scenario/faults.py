@@ -1,7 +1,7 @@
-"""Faults: what a scenario may break, one class a kind.
+"""The faults of a scenario, one class for each kind.
 
-A class holds everything that is the kind's own: its fields, its words, how it is injected and what it does. To add a
-kind, write its class and name it in `Fault`; the field of the file that its ``field`` names chooses it.
+A class holds everything about its kind: fields, descriptions, injection and effect. To add a kind, write its class and
+add it to `Fault`; the field of the file that its ``field`` names chooses it.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Bandwidth(LinkFault):
         if faults.is_provable(self.effect, (), speaks):
             return None
         widest = format_size(int(faults.QUESTION_BYTES_MAX[speaks] / faults.PROVABLE_SECONDS / 2))
-        return "bandwidth", f"expected at most {widest}: a wider way to {speaks} cannot be seen to be narrow"
+        return "bandwidth", f"expected at most {widest}: a higher limit to {speaks} cannot be seen to act"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -182,7 +182,8 @@ class Down(LinkFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class LimitData(LinkFault):
-    """Every connection is cut after ``limit_data`` bytes, counted apart each way; what was under way on it fails."""
+    """Every connection is cut after ``limit_data`` bytes, counted separately each way; requests under way on it
+    fail."""
 
     kind = "limit_data"
     field = "limit_data"
@@ -216,12 +217,12 @@ class LimitData(LinkFault):
         if faults.is_provable(self.effect, (), speaks):
             return None
         most = format_size(faults.QUESTION_BYTES_MAX[speaks] - faults.margin_bytes(speaks))
-        return "limit_data", f"expected at most {most}: no question to {speaks} is long enough to reach more"
+        return "limit_data", f"expected at most {most}: no probe of {speaks} is long enough to reach more"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class SlowClose(LinkFault):
-    """A close by the server reaches the caller ``slow_close`` later; answers are as quick as ever."""
+    """A close by the server reaches the caller ``slow_close`` later; answers are not delayed."""
 
     kind = "slow_close"
     field = "slow_close"
@@ -273,7 +274,7 @@ class Kill(ProcessFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Pause(ProcessFault):
-    """The process is stopped by a signal and goes on afterwards."""
+    """The process is paused by a signal and resumed at the end."""
 
     kind = "pause"
     ends = False
@@ -291,7 +292,7 @@ class Pause(ProcessFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Restart(ProcessFault):
-    """The process is asked to end, and is started again afterwards."""
+    """The process is asked to end, and is started again at the end."""
 
     kind = "restart"
 
@@ -304,7 +305,7 @@ class Restart(ProcessFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Lost(AnyFault):
-    """A region is lost with all that is in it; the model alone can do that."""
+    """A region is lost with everything in it; only the model can do that."""
 
     kind = "lost"
     field = "region"

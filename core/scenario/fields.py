@@ -1,4 +1,5 @@
-"""How the classes of a scenario are read and written: names without units in the file, no field that is not known."""
+"""How the classes of a scenario are read and written: names have no units in the file, and unknown fields are
+refused."""
 
 from __future__ import annotations
 

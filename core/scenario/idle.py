@@ -1,7 +1,6 @@
-"""Fields that a scenario sets without effect on either side: each is reported by name, so that none is ignored
-silently.
+"""Fields of a scenario without effect on either side: each is reported by name, so that none is ignored silently.
 
-What has an effect in the model only is refused by the stack instead (`stack.unsupported`).
+Fields that affect only the model are refused by the stack instead (`stack.unsupported`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Scenarios whose fields are each well formed and cannot be together: which field, and what was expected."""
+"""Scenarios whose fields are valid alone but not together: the field, and what was expected."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from core.scenario.units import format_seconds
 
 FieldPath = tuple[str | int, ...]
 
-#: With fewer, a cell is a handful of people and not a part of many.
+#: With fewer people a cell is too small to represent a part of the fleet.
 CELL_PEOPLE_MIN: Final = 50
 
 
 def impossible(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
-    """Fields that are each well formed and cannot be together."""
+    """Fields that are valid alone but not together, with what was expected."""
     yield from _impossible_traffic(scenario)
     yield from _impossible_system(scenario)
     yield from demand.impossible(scenario)
@@ -57,7 +57,7 @@ def _impossible_mix(path: FieldPath, mix: Mapping[str, float]) -> Iterator[tuple
     for name in mix:
         if name in ONLY_WITHIN_A_JOURNEY:
             whole = ", ".join(journey for journey, parts in JOURNEYS.items() if name in parts)
-            yield (*path, name), f"expected an operation that can be sent alone; this one is a part of {whole}"
+            yield (*path, name), f"expected an operation that can be sent alone; this one is part of {whole}"
         elif name not in acts:
             yield (*path, name), f"expected an operation{_near(name, acts)}"
     total = sum(mix.values())
@@ -94,7 +94,7 @@ def _impossible_system(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
                     f"expected another region{_near(other, tuple(each for each in system.regions if each != name))}",
                 )
             elif system.regions[other].rtt.get(name, region.rtt[other]) != region.rtt[other]:
-                yield here, f"expected what {other} tells, {format_seconds(system.regions[other].rtt[name])}"
+                yield here, f"expected the same as in {other}, {format_seconds(system.regions[other].rtt[name])}"
     shares = sum(region.people_ratio for region in system.regions.values())
     if abs(shares - 1) > 1e-9:
         yield (
@@ -147,7 +147,7 @@ def _impossible_placement(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]
             if name not in known:
                 yield here, f"expected a process or a group of them{_near(name, known)}"
             elif name in seen and (seen[name] == host or name not in processes.groups_of(scenario)):
-                yield here, f"expected it once, {seen[name]} runs it already"
+                yield here, f"expected it once; {seen[name]} already runs it"
             seen[name] = host
 
 

@@ -1,4 +1,5 @@
-"""What a plan must hold: latency, availability, spares, regions that may be lost, growth, and how sure its inputs are.
+"""The requirements of a plan: latency, availability, spares, regions that may be lost, growth, and uncertainty of
+inputs.
 
 `windtunnel plan` turns demand and intent into counts. Nothing here is about one machine or one run.
 """
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
     from core.scenario.model import Scenario
 
 Term = Literal["on_demand", "reserved_1y", "reserved_3y", "spot"]
-#: Whose machines a term, or a shape, is of where no group is named: all of them, the services'.
+#: Groups that a term or a shape applies to by default: all machines, or the services' machines.
 DEFAULT: Final = "default"
 SERVICES: Final = "services"
 
-#: Inputs whose uncertainty a scenario may state, each a factor on what stands elsewhere; some may be of one thing only,
-#: whose name follows: ``cpu.feed.read``, ``misses.edge``, ``failures.node``, ``prices.cdn`` (all that begin so).
+#: Inputs whose uncertainty a scenario may state, each as a factor; some accept the name of one thing behind them:
+#: ``cpu.feed.read``, ``misses.edge``, ``failures.node``, ``prices.cdn`` (a prefix).
 UNCERTAIN: Final = (
     "demand",  # acts a day, or those of one kind
     "peak",  # busiest hour over the mean
@@ -43,13 +44,13 @@ UNCERTAIN: Final = (
     "failures",  # how often something fails
     "prices",  # of the book
 )
-#: Those that may be of one thing.
+#: The inputs that accept such a name.
 _OF_ONE: Final = ("demand", "cpu", "misses", "failures", "prices")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Percentiles:
-    """Upper limits of one operation's latency, from the gateway's door and back to it."""
+    """Upper limits of one operation's latency, measured at the gateway."""
 
     p50: Below | None = None
     p95: Below | None = None
@@ -63,20 +64,20 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Failing:
-    """How often something fails, and how long until it is back or replaced."""
+    """Mean time between failures, and time until repair or replacement."""
 
     every_seconds: Annotated[Seconds, Field(gt=0)]
     repair_seconds: Annotated[Seconds, Field(gt=0)]
 
     @property
     def down_ratio(self) -> float:
-        """Share of time in which it is down: repair / (every + repair)."""
+        """Share of time that it is down: repair / (every + repair)."""
         return self.repair_seconds / (self.every_seconds + self.repair_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Interrupted:
-    """How often a spot machine is taken back, after what notice, and how long it is then gone until there is another.
+    """How often a spot machine is interrupted, with what notice, and how long its replacement takes.
 
     Fewer than 5 % a month (nops.io/blog/aws-spot-facts, whose figures are of its customers at AWS) are 7 in 100,000 an
     hour; two minutes of notice are AWS's (its user guide, Spot Instance interruption notices); five until another has
@@ -94,15 +95,16 @@ class Interrupted:
 
     @property
     def down_ratio(self) -> float:
-        """Share of time in which it is gone."""
+        """Share of time that the machine is missing."""
         lost = self.per_second * self.repair_seconds
         return lost / (1.0 + lost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Failures:
-    """What fails. A machine once a year is what large fleets report (J. Dean, 2009: a thousand failures of machines in
-    the first year of a cluster of 1,800); a region's 57 minutes a year are near the 99.99 % that providers promise."""
+    """Failure rates. A machine once a year is what large fleets report (J. Dean, 2009: a thousand failures of machines
+    in the first year of a cluster of 1,800); a region's 57 minutes a year are near the 99.99 % that providers
+    promise."""
 
     node: Failing = Failing(every_seconds=365 * 86_400.0, repair_seconds=3_600.0)
     region: Failing = Failing(every_seconds=2 * 365 * 86_400.0, repair_seconds=2 * 3_600.0)
@@ -150,40 +152,35 @@ class Intent:
     """What must hold in the busiest hour at the end of the horizon, with ``lose_regions`` gone and ``spare`` down."""
 
     slo: dict[str, Percentiles] = field(default_factory=dict)  # by operation or journey
-    availability_ratio: Annotated[Ratio, _SHARE] = 99.9 / 100  # as 99.9% reads
-    spare: Annotated[int, Field(ge=0, le=10)] = 1  # N + k: instances of every kind that may be down
+    availability_ratio: Annotated[Ratio, _SHARE] = 99.9 / 100  # the same value as 99.9% in a file
+    spare: Annotated[int, Field(ge=0, le=10)] = 1  # N + k: instances of every kind that may fail
     replicas: Annotated[int, Field(ge=0, le=5)] | None = None  # of every PostgreSQL primary, where more than `spare`
     lose_regions: Annotated[int, Field(ge=0, le=10)] = 0
     growth_ratio: Annotated[Ratio, _within(lambda each: 0 <= each <= 10, "from 0% to 1000%")] = 0.0  # a year
     horizon_seconds: Annotated[
         Seconds, _within(lambda each: 0 < each <= 10 * 365 * 86_400.0, "above 0s, of up to 10y")
     ] = 365 * 86_400.0
-    busy_ratio: Annotated[Ratio, _SHARE] = 0.8  # no instance is planned to be busier, whatever the latency
+    busy_ratio: Annotated[Ratio, _SHARE] = 0.8  # upper limit of an instance's utilisation, whatever the latency
     round_trip_seconds: Seconds = 0.0005  # between machines of one region, median
-    gateways_together: Annotated[int, Field(ge=1)] = (
-        1  # that send to the same instances, each knowing only what it has sent; 1: each has instances of its own
-    )
+    gateways_together: Annotated[int, Field(ge=1)] = 1  # gateways that send to the same instances; 1: each has its own
     zones: Annotated[int, Field(ge=1, le=10)] = 3  # of a region, among which instances are spread evenly
-    hits_ratio: dict[str, Ratio] = field(default_factory=dict)  # by cache: what its size is chosen for
+    hits_ratio: dict[str, Ratio] = field(default_factory=dict)  # by cache: the hit ratio that its size is chosen for
     failures: Failures = Failures()
-    fleet: dict[str, Count] = field(
-        default_factory=dict
-    )  # instances by group in each region that are given, not sought
-    shapes: dict[str, str] = field(default_factory=dict)  # by group or pool: the price that it must be bought at
-    term: Annotated[dict[str, Term], BeforeValidator(_of_term)] = field(
-        default_factory=dict
-    )  # how machines are paid, by group; of all others: default, of all others that serve: services
+    fleet: dict[str, Count] = field(default_factory=dict)  # fixed numbers of instances by group, in each region
+    shapes: dict[str, str] = field(default_factory=dict)  # by group or pool: the price to use
+    #: Payment terms by group; ``default`` is for all others, ``services`` for the other services.
+    term: Annotated[dict[str, Term], BeforeValidator(_of_term)] = field(default_factory=dict)
     viewers: dict[str, str] = field(default_factory=dict)  # by region: the CDN's price geography, such as eu+il
     ranges: dict[str, Annotated[Range, BeforeValidator(_of_list)]] = field(default_factory=dict)
-    regret: Annotated[float, Field(ge=1, le=1000)] = 4.0  # a dollar of fleet that is missing, in dollars that idle
+    regret: Annotated[float, Field(ge=1, le=1000)] = 4.0  # cost of missing capacity over that of idle capacity
 
     @property
     def years(self) -> float:
-        """The horizon."""
+        """The horizon in years."""
         return self.horizon_seconds / (365 * 86_400.0)
 
     def term_of(self, group: str, *, service: bool) -> Term:
-        """How machines of a group are to be paid."""
+        """The payment term of the machines of a group."""
         terms = (self.term.get(group), self.term.get(SERVICES) if service else None, self.term.get(DEFAULT))
         return next((each for each in terms if each), "on_demand")
 
@@ -194,7 +191,7 @@ def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]
     if intent is None:
         return
     if demand is None:
-        yield ("intent",), "expected a demand beside it: what the plan is for"
+        yield ("intent",), "expected a demand section beside it"
         return
     known = (*OPERATIONS, *JOURNEYS)
     asked = {step for act, count in demand.per_day.items() if count and act in known for step in steps_of(act)}
@@ -227,11 +224,12 @@ def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]
         elif not each.low <= each.mid <= each.high:
             yield ("intent", "ranges", name), "expected low, mid and high in ascending order"
         elif not each.low > 0:
-            yield ("intent", "ranges", name), "expected factors above zero: 1 is what stands elsewhere"
+            yield ("intent", "ranges", name), "expected factors above zero: 1 is the stated value"
 
 
 def _unknown(name: str, acts: tuple[str, ...]) -> str:
-    """What was expected where an uncertain input is none; prices are looked for in the book, by the planner."""
+    """The expectation for an unknown uncertain input; names of prices are checked by the planner, against the price
+    book."""
     kind, dot, one = name.partition(".")
     if kind not in UNCERTAIN or (dot and kind not in _OF_ONE):
         return f"expected an input{near(name, UNCERTAIN)}"
@@ -243,4 +241,4 @@ def _unknown(name: str, acts: tuple[str, ...]) -> str:
     }.get(kind)
     if not dot or things is None or one in things:
         return ""
-    return f"expected {kind}, or one of its own{near(one, things)}"
+    return f"expected {kind}, or one of its items{near(one, things)}"

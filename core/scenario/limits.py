@@ -1,7 +1,7 @@
-"""Rate limits of a scenario, by operation: the defaults, what a file says of them, and which cannot be.
+"""Rate limits of a scenario by operation: the defaults, the changes in a file, and which limits are impossible.
 
 A file changes the limits that it names and keeps the others; ``none`` in a limit's place lifts it, and ``limits: none``
-lifts all. In code a value is the whole.
+lifts all. In code a value replaces all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from core.operations import OPERATIONS
 from core.scenario.units import RateLimit
 
 NONE: Final = "none"
-#: What one person, or for people without an account one address, may ask for. Reads of the feed bound what a broken
+#: Default limits of one person, or of one address for people without an account. Reads of the feed bound what a broken
 #: client can do; the others bound what a spammer can write. 300 sign-ups an hour leave room for a university, or a
 #: mobile carrier's gateway, behind one address.
 DEFAULTS: Final[Mapping[str, RateLimit]] = {
@@ -51,10 +51,10 @@ Limits = Annotated[dict[str, RateLimit], BeforeValidator(_stated), PlainSerializ
 
 
 def impossible(limits: Mapping[str, RateLimit]) -> Iterator[tuple[str, str]]:
-    """Operations whose limit cannot be kept, and what was expected; all are known operations."""
+    """Operations whose limit cannot be applied, and what was expected; all are known operations."""
     for name, limit in limits.items():
         operation = OPERATIONS[name]
         if not isinstance(operation.component, Component):
             yield name, f"expected an operation that passes the gateway; {name} goes to {operation.component}"
         elif limit.scope == "user" and not operation.signed_in:
-            yield name, f"expected a limit per ip: {name} is asked for before there is a user"
+            yield name, f"expected a limit per ip: {name} comes before there is a user"

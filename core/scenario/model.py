@@ -1,7 +1,7 @@
-"""What a scenario may say, as frozen values: the world, the system, the traffic, what breaks, what must hold.
+"""The fields of a scenario, as frozen values: people, system, traffic, faults, expectations.
 
 Attribute names carry their unit; in the file the unit is part of the value, so ``ttl_seconds`` is written ``ttl: 24h``.
-Everything has a default but the name: `windtunnel explain FILE` prints the whole.
+Everything but the name has a default: `windtunnel explain FILE` prints all values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from core.scenario.units import Below, Bytes, PerSecond, Ratio, Seconds, Within
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Follows:
-    """How many people follow whom: the k-th most followed has followers in proportion to k^-exponent."""
+    """The distribution of followers: the k-th most followed person has followers in proportion to k^-exponent."""
 
     distribution: Literal["zipf"] = "zipf"
     exponent: Annotated[float, Field(ge=0, le=3)] = 1.15
@@ -38,7 +38,7 @@ class Follows:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class PhotoSettings:
-    """Pixels of a photo as people take it."""
+    """Size in pixels of an original photo."""
 
     width: Annotated[int, Field(ge=64, le=8192)] = 1600
     height: Annotated[int, Field(ge=64, le=8192)] = 1200
@@ -46,7 +46,7 @@ class PhotoSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class PopulationSettings:
-    """People, a deterministic function of their number: no side ever stores them."""
+    """The people, a deterministic function of their number: neither side stores them."""
 
     people: Annotated[int, Field(ge=2)] = 1_000
     follows: Follows = Follows()
@@ -71,7 +71,7 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Mix:
-    """Shares of a page by where items come from; followed slots are shared by timeline and celebrity posts."""
+    """Shares of a page by source; timeline and celebrity posts share the followed slots."""
 
     followed_ratio: Ratio = 0.6
     recommended_ratio: Ratio = 0.3
@@ -80,7 +80,7 @@ class Mix:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Deadlines:
-    """How long the feed waits for each source, and for hydration from Redis, before it goes on without.
+    """How long the feed waits for each source, and for hydration from Redis, before it continues without.
 
     Recommendations and ads are read from memory: nothing waits for them.
     """
@@ -109,7 +109,7 @@ class Feed:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class BreakerSettings:
-    """When a dependency's breaker opens, and how long it stays open before one request may try."""
+    """When a dependency's breaker opens, and how long it stays open before one request may probe."""
 
     failures: Count = 5  # in a row
     open_seconds: Seconds = 1.0
@@ -119,7 +119,7 @@ class BreakerSettings:
 class RetrySettings:
     """How often a call to the object store is tried: capped exponential back-off with full jitter, within a budget.
 
-    No other call is tried again: what a client asks for fails, and what the log holds is never given up.
+    No other call is retried: a client's request fails, and events on the log are never given up.
     """
 
     attempts: Annotated[int, Field(ge=1, le=100)] = 2
@@ -173,22 +173,23 @@ class Cdn:
     edge: CdnTier = CdnTier()
     shield: CdnTier = CdnTier(size_bytes=256 * 2**20)
     ttl_seconds: Seconds = 365 * 86_400.0
-    warm: bool = False  # as after running for long, instead of empty as after a start
+    warm: bool = False  # full, as after a long run, instead of empty, as after a start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class MediaSettings:
     """The media worker."""
 
-    workers: Annotated[int, Field(ge=1, le=1_000)] = 1  # photos at once, beside one that is slow to decode
+    workers: Annotated[int, Field(ge=1, le=1_000)] = 1  # concurrent photos, beside one that is slow to decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class System:
     """The system under test: what the stack starts and what the model simulates.
 
-    Of more than one cell all else here is one of them, while people and traffic are those of all together: people,
-    their data and what serves them are split by a hash of the person, so that each cell has its part of both.
+    With more than one cell the other fields describe one cell, while people and traffic are those of all cells
+    together: people, their data and their servers are split by a hash of the person, so that each cell has its part of
+    both.
     """
 
     cells: Annotated[int, Field(ge=1, le=1_000_000)] = 1
@@ -209,7 +210,7 @@ class System:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class ViralAuthor:
-    """Chooses the person whose number of followers is nearest to this."""
+    """The author of a viral post: the person whose number of followers is nearest to this."""
 
     followers: Annotated[int, Field(ge=0)] = 100
 
@@ -241,7 +242,7 @@ class Traffic:
     warm_up_seconds: Seconds = 10.0
     duration_seconds: Annotated[Seconds, Field(gt=0)] = 60.0
     arrivals: Literal["poisson", "steady", "diurnal"] = "poisson"
-    diurnal: Diurnal = Diurnal()  # where arrivals are
+    diurnal: Diurnal = Diurnal()  # used with ``arrivals: diurnal``
     rate_per_second: Annotated[PerSecond, Field(gt=0)] = 40.0
     mix_ratio: dict[str, Ratio] = field(
         default_factory=lambda: {
@@ -259,19 +260,20 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Expectation:
-    """What must hold for one operation; judged on both sides in the same way."""
+    """The limits of one operation; judged on both sides in the same way."""
 
     p50: Below | None = None
     p95: Below | None = None
     p99: Below | None = None
     errors_ratio: Below | None = Field(default=None, alias="errors")
-    lost: Annotated[int, Field(ge=0)] | None = None  # acknowledged and then not found
-    outside: Literal["faults"] | None = None  # leave out the time in which a fault acts
+    lost: Annotated[int, Field(ge=0)] | None = None  # number of acknowledged writes that are not found later
+    outside: Literal["faults"] | None = None  # excludes the time in which a fault acts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Drill:
-    """A chaos drill: hypothesis, when to abort; method, rollback and verdict follow from faults and expectations."""
+    """A chaos drill: hypothesis and abort condition; method, rollback and verdict follow from faults and
+    expectations."""
 
     hypothesis: str
     abort: dict[str, Expectation] = field(default_factory=dict)  # over the last `abort_window`: beyond this, roll back
@@ -280,7 +282,7 @@ class Drill:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Scenario:
-    """One scenario: both sides are driven by it and by nothing else."""
+    """One scenario, the only input of both sides."""
 
     scenario: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
     description: str = ""
@@ -288,9 +290,9 @@ class Scenario:
     population: PopulationSettings = PopulationSettings()
     system: System = System()
     traffic: Traffic = Traffic()
-    demand: Demand | None = None  # on the whole service, for a plan
-    intent: Intent | None = None  # what a plan must hold
-    design: Design | None = None  # published, with the figures that it states, for an audit
+    demand: Demand | None = None  # demand on the whole service, for a plan
+    intent: Intent | None = None  # requirements of a plan
+    design: Design | None = None  # a published design with its stated figures, for an audit
     faults: tuple[Fault, ...] = ()
     drill: Drill | None = None
     expect: dict[str, Expectation | Within] = field(default_factory=dict)
@@ -304,7 +306,7 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        """The scenario's name."""
+        """The name of the scenario, as its field ``scenario`` gives it."""
         return self.scenario
 
     @property
@@ -314,7 +316,7 @@ class Scenario:
 
     @property
     def broken_links(self) -> tuple[str, ...]:
-        """Links that a fault acts on, in order, once."""
+        """Links that faults act on, in order, without repeats."""
         return tuple(dict.fromkeys(fault.link for fault in self.faults if isinstance(fault, LinkFault)))
 
     @property

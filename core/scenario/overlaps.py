@@ -1,6 +1,6 @@
 """Faults that hide each other: each fault of a scenario must make a change of its own at some time.
 
-Two latencies on one link add up and both can be seen; what is slow behind a link that is cut cannot. The real side
+Two latencies on one link add up and both can be seen; a latency on a link that is cut cannot. The real side
 would end as void and the model would not notice, so such a scenario is refused before either of them runs.
 """
 
@@ -20,12 +20,12 @@ from core.scenario.units import format_seconds
 
 FieldPath = tuple[str | int, ...]
 
-#: A process that was killed or restarted answers again within this.
+#: Time within which a process that was killed or restarted answers again.
 BACK_SECONDS: Final = 5.0
 
 
 def impossible(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
-    """Fields of faults that no run could show to act."""
+    """Fields of faults that no run could prove to act."""
     for index, fault in enumerate(scenario.faults):
         if isinstance(fault, LinkFault):
             yield from _on_link(scenario, index, fault)
@@ -70,14 +70,14 @@ def _on_process(scenario: Scenario, index: int, fault: ProcessFault) -> Iterator
         if other.ends:
             yield (
                 ("faults", index, "at"),
-                f"expected a time from {format_seconds(ends)} on: faults[{number}] has ended {fault.process}",
+                f"expected a time from {format_seconds(ends)} on: faults[{number}] has stopped {fault.process}",
             )
         elif isinstance(fault, Pause):
             yield ("faults", index, "at"), f"expected a time from {format_seconds(ends)} on: faults[{number}] pauses it"
 
 
 def _span(fault: AnyFault) -> tuple[float, float]:
-    """From when to when a fault is felt."""
+    """The time in which a fault has an effect."""
     back = BACK_SECONDS if isinstance(fault, ProcessFault) and fault.ends else 0.0
     return fault.at_seconds, fault.end_seconds + back
 

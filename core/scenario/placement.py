@@ -1,4 +1,4 @@
-"""Where things run: which components share a process, how many of each there are, which processes share a host."""
+"""Placement: which components share a process, how many instances there are, which processes share a host."""
 
 from __future__ import annotations
 
@@ -54,5 +54,6 @@ class Placement:
         }
     )
     instances: dict[str, Instances] = field(default_factory=dict)  # of entries of `processes`; one by default
-    #: Machines by name; what none of them lists runs on the first. Without any, all share one with ``cores.stack``.
+    #: Machines by name; a process that none of them lists runs on the first. Without any, all processes share one
+    #: machine with ``cores.stack``.
     hosts: dict[str, Host] = field(default_factory=dict)

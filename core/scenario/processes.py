@@ -1,8 +1,8 @@
-"""Names of all processes that a scenario speaks of: the stack starts them, the model places them, faults hit them.
+"""Names of all processes of a scenario: the stack starts them, the model places them, faults act on them.
 
-A group is what a scenario names as one thing: an entry of ``placement.processes``, or a server. A group of one is
-called as its group is; several are numbered, from one (``api-1``, ``redis-1``), but PostgreSQL's from nought. Where
-there are several regions each has all of them, with its name before theirs (``eu/api-1``).
+A group is an entry of ``placement.processes``, or a server. A single process has the name of its group; several are
+numbered from one (``api-1``, ``redis-1``), PostgreSQL's from zero. With several regions each has all of them, prefixed
+with its name (``eu/api-1``).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def instances_of(system: System, group: str) -> int:
 
 
 def ours(scenario: Scenario) -> dict[str, tuple[Component, ...]]:
-    """Processes of ours by name, with the components in them."""
+    """Our own processes by name, with their components."""
     system = scenario.system
     return {
         name: tuple(members)
@@ -72,7 +72,7 @@ def all_of(scenario: Scenario) -> tuple[str, ...]:
 
 
 def everywhere(scenario: Scenario) -> tuple[str, ...]:
-    """Names of all processes of all regions: where there are several, each with its region's name before it."""
+    """Names of all processes of all regions: with several regions each is prefixed with its region's name."""
     return tuple(in_region(scenario, region, name) for region in scenario.system.regions for name in all_of(scenario))
 
 
@@ -82,7 +82,7 @@ def in_region(scenario: Scenario, region: str, name: str) -> str:
 
 
 def machines_of(scenario: Scenario, group: str) -> int:
-    """On how many machines processes of a group can be."""
+    """Number of machines that processes of a group may run on."""
     listing = [host.count for host in scenario.system.placement.hosts.values() if group in host.runs]
     return sum(listing) or 1
 

@@ -93,7 +93,8 @@ def parse(text: str, *, file: str = "scenario") -> Scenario:
 
 
 def line_of(text: str, path: FieldPath) -> int:
-    """The line of a field in a scenario's text that `parse` has accepted, or of what is around it; its first is 1."""
+    """Line number (from 1) of a field in a scenario's text that `parse` has accepted, or of the part that contains
+    it."""
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     return _line_of(dict(_lines(node, ())), path) if node is not None else 1
 
@@ -208,7 +209,7 @@ def _path_of(lines: Mapping[FieldPath, int], error: Mapping[str, Any]) -> FieldP
 
 
 def _distinct(lines: Mapping[FieldPath, int], errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Without what a union's other members say of a value that one of them has understood further."""
+    """Without the errors of a union's other members where one member has matched more of the value."""
     paths = [_path_of(lines, error) for error in errors]
     kept = list[Mapping[str, Any]]()
     for path, error in zip(paths, errors, strict=True):
@@ -227,7 +228,7 @@ def _of_pydantic(file: str, lines: Mapping[FieldPath, int], data: Any, error: Ma
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
         hint = f"; did you mean {close[0]}?" if close and name not in known else ""
         unknown = "a field that does not belong here" if name in known else "an unknown field"
-        return _problem(file, _line_of(lines, path), _dotted(path), unknown, f"expected none of this name{hint}")
+        return _problem(file, _line_of(lines, path), _dotted(path), unknown, f"expected no field of this name{hint}")
     if kind == "missing":
         return _problem(
             file, _line_of(lines, path), _dotted(path), "nothing", "expected a value: this field is required"

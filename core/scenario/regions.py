@@ -14,19 +14,19 @@ from core.scenario.units import Ratio, Seconds, SignedSeconds
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Region:
-    """A region and the share of the people who live there; it has a full set of processes on hosts of its own."""
+    """A region with its share of the people; it has a full set of processes on hosts of its own."""
 
     people_ratio: Annotated[Ratio, Field(gt=0, le=1)] = 1.0
     utc_offset_seconds: Annotated[SignedSeconds, Field(ge=-43_200, le=50_400)] = 0.0
-    rtt: dict[str, Seconds] = field(default_factory=dict)  # round trip to other regions; one of the two tells it
+    rtt: dict[str, Seconds] = field(default_factory=dict)  # round trips to other regions; stated by either of the two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Geo:
-    """How people are sent to regions, by `core.policies.geo`, and how far regions are apart where nobody tells."""
+    """How people are routed to regions, by `core.policies.geo`, and the default round trip between regions."""
 
     rtt_seconds: Seconds = 0.08
-    health_check_seconds: Seconds = 10.0  # until a region that is lost, or back, is seen to be
+    health_check_seconds: Seconds = 10.0  # until the loss or the return of a region is noticed
 
 
 def rtt_seconds(regions: dict[str, Region], geo: Geo) -> tuple[tuple[float, ...], ...]:

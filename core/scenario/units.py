@@ -1,4 +1,4 @@
-"""Values with their unit, as people write them in a scenario: ``80ms``, ``64MiB``, ``68%``, ``30/s per user``.
+"""Values with units, as written in a scenario: ``80ms``, ``64MiB``, ``68%``, ``30/s per user``.
 
 Each type reads such text and prints it back. In a file a bare number is refused where a unit is needed; code, where the
 attribute's name carries the unit, passes numbers (`in_file` is the validation context that tells the two apart).
@@ -56,7 +56,7 @@ def size(value: object) -> int:
 
 
 def ratio(value: object) -> float:
-    """Read a share such as ``68%``."""
+    """Read a percentage such as ``68%``."""
     match = _RATIO.match(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("expected a percentage, such as 68%")
@@ -140,7 +140,7 @@ class _Text:
 
     @classmethod
     def read(cls, value: object) -> Any:
-        raise TypeError(f"{cls.__name__} does not read {value!r}")
+        raise TypeError(f"{cls.__name__} cannot be read from {value!r}")
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:

@@ -1,4 +1,4 @@
-"""What a field should have held, in words: pydantic's errors are about Python types, and a scenario is YAML."""
+"""Describes the expected value of a field: pydantic's errors are about Python types, and a scenario is YAML."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_a_design_that_adds_up_is_told_so(tmp_path: Path) -> None:
          "7: design.stated.storage.from: found 'posts + size'; expected quantities of one kind, these are a number"),
         ("1 PB/day", "[1]", "7: design.stated.storage.value: found [1]; "),
         ("title: adds up", "titel: adds up",
-         "3: design.titel: found an unknown field; expected none of this name; did you mean title?"),
+         "3: design.titel: found an unknown field; expected no field of this name; did you mean title?"),
         ("rate: {", "Rate: {", "6: design.stated.Rate: found "),
     ],
 )  # fmt: skip

@@ -239,7 +239,7 @@ WRONG = {
     ),
     "a process that has ended": (
         ["{at: 1s, for: 9s, process: redis, action: kill}", "{at: 2s, for: 5s, process: redis, action: pause}"],
-        r"faults\[1\]\.at: .*expected a time from 15s on: faults\[0\] has ended redis",
+        r"faults\[1\]\.at: .*expected a time from 15s on: faults\[0\] has stopped redis",
     ),
     "a latency too small to be seen": (
         ["{at: 1s, for: 9s, link: feed_redis, latency: 3ms}"],

@@ -152,7 +152,7 @@ def test_hosts_and_instances_are_explained_and_read_back() -> None:
         (
             {"hosts": {"a": {"cores": 1, "runs": ["postgres_0"]}, "b": {"cores": 1, "runs": ["postgres_0"]}}},
             "system.placement.hosts.b.runs[0]",
-            "a runs it already",
+            "a already runs it",
         ),
     ],
 )

@@ -108,7 +108,7 @@ def test_regions_are_explained_and_read_back(scenario: Scenario) -> None:
         (
             "regions: {eu: {people: 50%, rtt: {us: 9ms}}, us: {people: 50%, rtt: {eu: 8ms}}}",
             "system.regions.eu.rtt.us",
-            "expected what us tells, 8ms",
+            "expected the same as in us, 8ms",
         ),
     ],
 )
@@ -125,7 +125,7 @@ def test_regions_that_cannot_be_are_refused(told: str, field: str, expected: str
         ("{at: 1s, for: 1s, region: uss}", "faults[0].region", "did you mean us?"),
         ("{at: 1s, region: us}", "faults[0].for", "how long it lasts"),
         ("{at: 1s, for: 1s, process: feed, action: kill}", "faults[0].process", "/feed?"),
-        ("{at: 1s, for: 1s, process: us/feed, region: us, action: kill}", "faults[0].region", "none of this name"),
+        ("{at: 1s, for: 1s, process: us/feed, region: us, action: kill}", "faults[0].region", "no field of this name"),
         ("{at: 1s, for: 1s, region: us, latency: 1ms}", "faults[0].link", "this field is required"),
     ],
 )

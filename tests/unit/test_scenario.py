@@ -78,7 +78,7 @@ def test_a_name_alone_is_a_scenario_and_its_explanation_shows_the_defaults() -> 
         ("scenario: x\nsystem: {gateway: {limits: {feed: 3/s per user}}}", 2, "system.gateway.limits.feed",
          "'3/s per user'", "did you mean feed.read?"),
         ("scenario: x\nsystem: {gateway: {limits: {auth.login: 5/m per user}}}", 2, "system.gateway.limits.auth.login",
-         "'5/m per user'", "a limit per ip: auth.login is asked for before there is a user"),
+         "'5/m per user'", "a limit per ip: auth.login comes before there is a user"),
         ("scenario: x\nsystem:\n  gateway:\n    limits:\n      object.put: 5/m per ip", 5,
          "system.gateway.limits.object.put", "'5/m per ip'", "object.put goes to objects"),
         ("scenario: x\nsystem: {gateway: {limits: many}}", 2, "system.gateway.limits", "'many'", "fields below it"),
