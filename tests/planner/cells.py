@@ -99,8 +99,8 @@ def _cells(brief: Brief, region: RegionPlan, exact: Mapping[str, float]) -> int:
         brief.group_of[visit.process]
         for step in steps
         for path in brief.demands.operations[step].paths
-        for leg in path.leg.every()
-        for visit in leg.visits
+        for segment in path.segment.every()
+        for visit in segment.visits
     }
     # Redis is there for its memory: a cell of few nodes is as good
     wanted = [exact[name] for name in region.tiers if name in visited and name != Server.REDIS] or [1.0]
@@ -216,8 +216,8 @@ def _seconds(operation: OperationDemand) -> dict[str, tuple[float, float]]:
     """(CPU seconds, variation) by process on the path on which every look-up hits."""
     found: dict[str, tuple[float, float]] = {}
     path = next(each for each in operation.paths if not each.misses)
-    for leg in (*path.leg.every(), *path.beside.every()):
-        for visit in leg.visits:
+    for segment in (*path.segment.every(), *path.beside.every()):
+        for visit in segment.visits:
             seconds, _ = found.get(visit.process, (0.0, 0.0))
             found[visit.process] = (seconds + visit.seconds, visit.variation)
     return found
