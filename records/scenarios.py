@@ -16,7 +16,7 @@ def read(path: Path) -> Scenario:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         problem = FieldProblem(
-            file=str(path), line=1, field="", found="bytes that are no text", expected="expected text in UTF-8"
+            file=str(path), line=1, field="", found="bytes that are not text", expected="expected text in UTF-8"
         )
         raise ScenarioError((problem,)) from error
     return parse(text, file=str(path))

@@ -1,7 +1,7 @@
-"""Who is reached where, and by whom: names, ports, proxies and the ways between callers and callees. Pure.
+"""Addresses by caller and callee: names, ports, proxies and routes between processes. Pure.
 
 A link that a fault names leads through a proxy, for that one caller only; every other caller goes past it. So the
-address of a server is a question with two sides, and this page answers it.
+address of a server depends on the caller; this module gives it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from core.names import Component, Server, link
 from core.scenario import Scenario, processes
 
 LOOPBACK: Final = "127.0.0.1"
-#: Clients come to the object store by its front; who belongs to the stack comes straight.
+#: Clients reach the object store through its front; processes of the stack connect to it directly.
 _CLIENT_OBJECTS: Final = link("client", Server.OBJECTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where something listens."""
+    """A host and a port on which something listens."""
 
     host: str
     port: int
@@ -60,7 +60,7 @@ def instances_of(scenario: Scenario) -> dict[Component, tuple[str, ...]]:
 
 
 def port_names(scenario: Scenario) -> tuple[str, ...]:
-    """Everything that needs a port."""
+    """Names of everything that needs a port."""
     names: list[str] = [f"{Server.POSTGRES}_{index}" for index in range(scenario.system.shards.physical)]
     names += [Server.REDIS, Server.KAFKA, "kafka_controller", Server.OBJECTS, Server.TOXIPROXY, Server.CLAMD]
     names += [Server.EDGE, Server.SHIELD, Server.PROMETHEUS, Server.GATEWAY]
@@ -98,7 +98,7 @@ def _proxy_names(scenario: Scenario, name: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Who is reached where, by whom."""
+    """The addresses of all processes, as each caller uses them."""
 
     scenario: Scenario
     ports: Mapping[str, int]

@@ -1,4 +1,4 @@
-"""The kernel's automatic scheduling groups, which are switched off while something is measured.
+"""Switches off the kernel's automatic scheduling groups while something is measured.
 
 With them on (the default on Debian) a core is shared out between *sessions* first, and only then by class: every server
 has a session of its own, so a loop of the idle class gets as large a share as Redis does, and everything that wakes up

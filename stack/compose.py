@@ -4,7 +4,7 @@ One container per process of `windtunnel status`, by the same name, of one image
 and a test holds it to this page, so that neither names, ports nor settings can drift from what runs as processes.
 
 Addresses are fixed within the stack's own network: a proxy or cache that looked a name up once keeps a valid address
-when the container behind it is started anew.
+when the container behind it is restarted.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _SERVER_BYTES: Final[dict[Server, int]] = {
 }
 _NETWORK: Final = "${WINDTUNNEL_NETWORK:-10.213.77}"
 _FIRST_ADDRESS: Final = 10
-#: Secrets do not belong into a plan that is only looked at.
+#: Secrets do not belong in a plan that is only inspected.
 _NO_SECRETS: Final = Secrets(
     objects_access_key="",
     objects_secret_key="",

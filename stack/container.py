@@ -85,7 +85,7 @@ def published_of(text: str) -> dict[str, Address]:
 
 
 def make_secrets() -> None:
-    """Make what is secret where it is not yet there; only auth's container is shown the key that signs tokens."""
+    """Create the secrets that do not exist yet; only auth's container gets the key that signs tokens."""
     made = keys.load_or_make(KEYS)
     keys.write_private(KEYS / "jwt.pem", made.jwt_private_pem.encode())
     SHARED_KEYS.mkdir(parents=True, exist_ok=True)
@@ -167,7 +167,7 @@ async def _watch(child: Child, question: Probe) -> None:
     over = watch.Watch(child.pid, question)
     while over.look(time.monotonic()) is not WatchResult.GONE:  # noqa: ASYNC110 - it can only be looked at
         await asyncio.sleep(watch.LOOK_SECONDS)
-    print(f"{child.name} does not answer and is ended", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"{child.name} does not answer and is killed", file=sys.stderr, flush=True)  # noqa: T201
     watch.end(child.pid)
 
 
@@ -180,7 +180,7 @@ async def _wait(stopping: asyncio.Event, seconds: float) -> None:
 
 
 def _exit_code(child: Child) -> int:
-    """As a shell tells it; a process that ended unasked never counts as a success."""
+    """The exit code as a shell reports it; a process that ended by itself never counts as a success."""
     code = child.exit_code or 1
     return code if code > 0 else 128 - code
 

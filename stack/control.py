@@ -1,4 +1,4 @@
-"""What the rest of the product says to a stack: up, down, status, read.
+"""Controls a stack for the rest of the product: up, down, status, read.
 
 A stack lives in one folder. An *attached* one dies with the process that called `up`, even when that is killed: its
 guard holds the other end of a pipe of ours. A detached one stays until `down`.
@@ -213,7 +213,7 @@ def _first_missing(folder: Path) -> Path | None:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Put off SIGINT, SIGTERM and SIGHUP for the length of the block (main thread; elsewhere none arrives)."""
+    """Defer SIGINT, SIGTERM and SIGHUP until the end of the block (in the main thread; others receive none)."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -285,7 +285,7 @@ def down(data: Path, wipe: bool = False) -> None:
     if seen is not None and alive.is_alive(seen.supervisor_pid, seen.supervisor_ticks):
         guard = seen.guard_pid
         ticks = alive.ticks_of(guard)
-        for number in (signal.SIGTERM, signal.SIGCONT):  # one that is frozen goes on, and then stops
+        for number in (signal.SIGTERM, signal.SIGCONT):  # a frozen one is resumed, and then stops
             for pid in (guard, seen.supervisor_pid) if number == signal.SIGCONT else (seen.supervisor_pid,):
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)

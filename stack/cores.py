@@ -1,8 +1,8 @@
-"""Keeps processor cores awake: an idle virtual core sleeps, and waking it is dear and uneven.
+"""Keeps processor cores awake: an idle virtual core sleeps, and waking it is slow and varies.
 
 With a busy loop of the lowest class (SCHED_IDLE) on each core of the stack, half a millisecond of waking does not get
-into every answer time, and a request costs a third less CPU (measured: 523 to 350 µs). The loop gives way to
-everybody where automatic groups are off (see `stack.autogroup`); where they are on its group has the least weight, a
+into every answer time, and a request costs a third less CPU (measured: 523 to 350 µs). The loop yields to every other
+process where automatic groups are off (see `stack.autogroup`); where they are on its group has the least weight, a
 seventieth of another's. Do the same while calibrating and while measuring, and record it.
 """
 

@@ -1,6 +1,6 @@
-"""What the supervisor does before it supervises: reads the scenario, looks at the machine, plans, takes the folder.
+"""The start of the supervisor: reads the scenario, checks the machine, plans, locks the folder.
 
-All that can be known to fail is found here, before the first process is started.
+Every foreseeable failure is found here, before the first process is started.
 """
 
 from __future__ import annotations
@@ -58,13 +58,15 @@ def main(arguments: list[str]) -> int:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m stack.supervisor", description=__doc__)
     parser.add_argument("--scenario", required=True, help="scenario file")
-    parser.add_argument("--data", required=True, help="folder of everything that this stack keeps")
+    parser.add_argument("--data", required=True, help="folder for all data of this stack")
     parser.add_argument("--pipe", type=int, default=-1, help="descriptor; the stack stops when its other end closes")
     parser.add_argument("--wipe", action="store_true", help="remove the folder when the pipe's other end closes")
-    parser.add_argument("--port", action="append", default=[], metavar="NAME=PORT", help="a port that must be this one")
+    parser.add_argument("--port", action="append", default=[], metavar="NAME=PORT", help="use this port")
     parser.add_argument("--servers", default="", help="only these servers, separated by commas")
     parser.add_argument("--no-services", dest="services", action="store_false", help="servers only")
-    parser.add_argument("--free-bytes-min", type=int, default=FREE_BYTES_MIN, help="refuse to start with less disk")
+    parser.add_argument(
+        "--free-bytes-min", type=int, default=FREE_BYTES_MIN, help="refuse to start with less free disk space"
+    )
     return parser
 
 
@@ -107,7 +109,7 @@ def take(data: Path, servers: tuple[Server, ...], *, free_bytes_min: int) -> int
     except BlockingIOError as error:
         seen = state.read(data)
         pid = seen.supervisor_pid if seen else 0
-        raise StackFailure(f"a stack runs in {data} already (pid {pid})", mend="`windtunnel down` stops it") from error
+        raise StackFailure(f"a stack already runs in {data} (pid {pid})", mend="`windtunnel down` stops it") from error
     free = shutil.disk_usage(data).free
     if free < free_bytes_min:
         raise StackFailure(

@@ -1,4 +1,5 @@
-"""What the supervisor measures, for Prometheus: who is up, who died and how, what does not answer, free space."""
+"""The supervisor's metrics for Prometheus: processes that are up, deaths and their causes, silent processes, free
+space."""
 
 from __future__ import annotations
 
@@ -16,18 +17,21 @@ _REQUEST_SECONDS: Final = 5.0
 
 
 class Exporter:
-    """The measures, and a server that shows them."""
+    """The metrics, and a server that exposes them."""
 
     def __init__(self, processes: Iterable[str]):
         self._registry = CollectorRegistry()
         self._up = Gauge(names.PROCESS_UP, "1 while the process is ready.", ("process",), registry=self._registry)
         self._deaths = Counter(
-            names.PROCESS_DEATHS_TOTAL, "Ends that nobody asked for.", ("process", "how"), registry=self._registry
+            names.PROCESS_DEATHS_TOTAL, "Unexpected ends of a process.", ("process", "how"), registry=self._registry
         )
         self._unresponsive = Counter(
-            names.PROCESS_UNRESPONSIVE_TOTAL, "Times it did not answer.", ("process",), registry=self._registry
+            names.PROCESS_UNRESPONSIVE_TOTAL,
+            "Times that the process did not answer.",
+            ("process",),
+            registry=self._registry,
         )
-        self._free = Gauge(names.DISK_FREE_BYTES, "Free on the disk of the data folder.", registry=self._registry)
+        self._free = Gauge(names.DISK_FREE_BYTES, "Free space on the disk of the data folder.", registry=self._registry)
         for name in processes:
             self._up.labels(name)
             self._unresponsive.labels(name)

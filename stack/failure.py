@@ -1,7 +1,7 @@
 """Failures of a stack, each one line: what, where, and how to mend it.
 
-A person who starts a stack must never meet a stack trace for something that they can mend, so every such case is a
-`StackFailure`; anything else that is raised is a bug of ours and crashes loudly.
+A user must never see a stack trace for something that they can correct, so every such case is a `StackFailure`; any
+other exception is a bug and crashes loudly.
 """
 
 from __future__ import annotations
@@ -17,4 +17,4 @@ class StackFailure(Exception):  # noqa: N818 - the house calls what is seen a fa
 
 
 class NotReady(Exception):  # noqa: N818 - an answer, not an error: ask again
-    """A server does not answer yet; the text is what it said last."""
+    """A server does not answer yet; the text is its last answer."""

@@ -1,4 +1,4 @@
-"""The guard: parent of the supervisor, and the reason why nothing outlives it.
+"""The guard: parent of the supervisor, which makes sure that no process outlives it.
 
 Every process of a stack asks the kernel to be killed when the supervisor dies, but a grandchild (a backend of
 PostgreSQL, Varnish's worker, an encoder of the media worker) has another parent. So the guard is a "child subreaper":

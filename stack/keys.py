@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
-    """What the stack's parts know and others must not."""
+    """The secrets of one stack."""
 
     objects_access_key: str
     objects_secret_key: str

@@ -27,7 +27,9 @@ def choose(
     names = tuple(names)
     unknown = sorted(set(wanted) - set(names))
     if unknown:
-        raise StackFailure(f"no part of this stack is called {', '.join(unknown)}", mend=f"one of {', '.join(names)}")
+        raise StackFailure(
+            f"no process of this stack is called {', '.join(unknown)}", mend=f"one of {', '.join(names)}"
+        )
     chosen = dict(wanted)
     for name, port in wanted.items():
         if not _is_free(host, port):

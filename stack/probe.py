@@ -1,4 +1,4 @@
-"""Probes: one question in a process's own protocol, whose answer shows that it still works."""
+"""Health checks: one request in a process's own protocol, whose answer shows that it still works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts one process, knows when it ends, and ends it: the only page that touches pids of the stack.
+"""Starts, watches and stops one process: the only module that handles pids of the stack.
 
 A child is started from the supervisor's main thread only, since the kernel's promise to kill it is bound to the
 thread that made it. Its end is seen through a pidfd, so nobody polls.

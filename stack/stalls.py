@@ -1,4 +1,5 @@
-"""How often, and for how long, the host takes a core away: a spinning loop looks at the clock and counts the gaps.
+"""Measures how often, and for how long, the host takes a core away: a spinning loop reads the clock and counts the
+gaps.
 
 A loop that is never stalled sees the clock move by well under a microsecond at a time. A step of more than 50 µs is
 time in which the core was someone else's: the hypervisor's, an interrupt's, another process's. The model needs it as
@@ -28,7 +29,7 @@ GAP_SECONDS_MIN: Final = 50e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StallSample:
-    """What one probe found."""
+    """The result of one probe."""
 
     core: int
     seconds: float  # how long it looked

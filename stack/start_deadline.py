@@ -1,4 +1,4 @@
-"""How long a process may take to become ready: so long, and longer while it is at work, as on a busy machine."""
+"""The deadline for a process to become ready, which is longer while the process works, as on a busy machine."""
 
 from __future__ import annotations
 

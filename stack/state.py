@@ -1,4 +1,4 @@
-"""What is known of a running stack (`stack.json` in its folder), and what happened to it (`journal.jsonl`).
+"""The state of a running stack (`stack.json` in its folder), and its history (`journal.jsonl`).
 
 The supervisor writes both; everybody else reads. A pid alone is not an identity, because the kernel uses it again: each
 is kept with the time at which its process started.
@@ -71,7 +71,7 @@ class StackState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keep_reserve(data: Path) -> None:
-    """Hold a little space back, so that a full disk can still be reported; nothing to do while it is held."""
+    """Reserve a little space, so that a full disk can still be reported; does nothing while it is reserved."""
     path = data / RESERVE
     if not path.exists() or path.stat().st_size < RESERVE_BYTES:
         path.write_bytes(bytes(RESERVE_BYTES))

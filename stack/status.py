@@ -1,4 +1,4 @@
-"""The rows of `windtunnel status`: what the supervisor wrote, beside what the operating system says now."""
+"""The rows of `windtunnel status`: what the supervisor wrote, checked against the operating system."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def status(data: Path) -> tuple[StatusRow, ...]:
     """Every process of the stack in ``data``; raises StackFailure when there never was one."""
     seen = state.read(data)
     if seen is None:
-        raise StackFailure(f"no stack lives in {data}", mend="`windtunnel up` starts one")
+        raise StackFailure(f"there is no stack in {data}", mend="`windtunnel up` starts one")
     rows = []
     for process in seen.processes:
         is_up = alive.is_alive(process.pid, process.started_ticks)
@@ -69,7 +69,7 @@ def trouble(data: Path) -> tuple[str, ...]:
     seen, found = state.read(data), []
     pid = seen.supervisor_pid if seen is not None else 0
     if seen is not None and alive.is_alive(pid, seen.supervisor_ticks) and watch.stopped(pid):
-        found.append(f"the supervisor (pid {pid}) is stopped by a signal: nobody watches the stack")
+        found.append(f"the supervisor (pid {pid}) is stopped by a signal: nothing watches the stack")
     free = shutil.disk_usage(data).free
     if free < state.DISK_FULL_BYTES:
         found.append(f"disk full: {free / 2**20:.0f} MiB free in {data}; writes are refused until there is room")

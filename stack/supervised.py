@@ -1,4 +1,4 @@
-"""What the supervisor remembers of each process, and how that is written down for everybody else."""
+"""The supervisor's state of each process, and the snapshot of it for other programs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SAID_MAX: Final = 300  # characters of a log's last line that are kept beside a
 
 @dataclass(slots=True)
 class SupervisedProcess:
-    """A process and all that the supervisor remembers of it."""
+    """A process and the supervisor's state of it."""
 
     process: Process
     backing: Backing
@@ -44,18 +44,18 @@ class SupervisedProcess:
     up: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ready(self) -> None:
-        """It answers."""
+        """Note that the process answers."""
         self.state, self.ready_at = "ready", time.monotonic()
         self.up.set()
 
     def unwatch(self) -> None:
-        """Look at it no longer."""
+        """Stop watching the process."""
         if self.watch is not None:
             self.watch.close()
             self.watch = None
 
     def died(self, how: str, said: str) -> None:
-        """It ended unasked."""
+        """Note that the process ended unexpectedly."""
         self.unwatch()
         served = time.monotonic() - self.ready_at if self.ready_at else 0.0
         self.deaths = restarts.deaths_in_a_row(self.deaths, served)

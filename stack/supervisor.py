@@ -1,7 +1,7 @@
-"""Starts everything in the order of the plan, watches it, starts again what dies, stops it all.
+"""Starts all processes in the order of the plan, watches them, restarts those that die, and stops them all.
 
-Run as ``python -m stack.supervisor --scenario FILE --data DIR``, below its guard. It tells its caller what it does in
-JSON lines on stdout until the stack is up or has failed, and writes `stack.json` and the journal in the data folder.
+Run as ``python -m stack.supervisor --scenario FILE --data DIR``, below its guard. It reports to its caller in JSON
+lines on stdout until the stack is up or has failed, and writes `stack.json` and the journal in the data folder.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Tell = Callable[[dict[str, Any]], None]
 
 
 class Supervisor:
-    """Holds one stack."""
+    """Supervises one stack."""
 
     def __init__(self, plan: StackPlan, tell: Tell):
         self._plan = plan
@@ -233,7 +233,7 @@ class Supervisor:
         if child is None or child.exit_code is not None or supervised.state not in LIVE or supervised.doom:
             supervised.unwatch()
             return
-        if is_held(self._plan.data, name):  # whoever holds it does with it what it wants
+        if is_held(self._plan.data, name):  # it belongs to whoever holds it
             supervised.unwatch()
             self._enter(supervised, "paused" if watch.stopped(child.pid) else "ready")
             return
@@ -342,7 +342,7 @@ class Supervisor:
         self._put(lambda: state.write(self._plan.data, seen))
 
     def _put(self, write: Callable[[], None]) -> None:
-        """Write about the stack; where there is no room, with the space that is held back for that."""
+        """Write a file about the stack; on a full disk, in the reserved space."""
         for _ in range(2):
             written = False
             with _disk_may_be_full():
@@ -362,7 +362,7 @@ async def _pause(child: Child, seconds: float) -> None:
 
 @contextmanager
 def _disk_may_be_full() -> Iterator[None]:
-    """A stack must not fall over because there is no room to write about it."""
+    """Keep the stack running where its state cannot be written because the disk is full."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,5 @@
-"""What a scenario may ask of the model that this stack cannot start: one machine, one of each server but PostgreSQL."""
+"""Features of a scenario that only the model supports: the stack is one machine, with one of each server but
+PostgreSQL."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from stack.guard import family
 
 
 class Running(Protocol):
-    """A stack that tells its pids, such as `stack.control.RunningStack`."""
+    """A stack that knows its pids, such as `stack.control.RunningStack`."""
 
     @property
     def processes(self) -> Mapping[str, int]:
@@ -31,7 +31,7 @@ def usage(running: Running) -> dict[str, float]:
 
 
 class Accounting:
-    """CPU seconds that never go back: a thread that is not seen any more keeps what it had used when last seen."""
+    """CPU seconds that never decrease: a thread that has ended keeps what it had used when last seen."""
 
     def __init__(self) -> None:
         self._last: dict[str, dict[tuple[int, str], int]] = {}

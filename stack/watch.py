@@ -34,7 +34,7 @@ _IDLE_RATIO: Final = 0.01  # of a core: what a process that does nothing may use
 
 
 class WatchResult(StrEnum):
-    """What a look found."""
+    """The result of one check."""
 
     WELL = "well"
     BUSY = "busy"  # late, and at work: nothing to do

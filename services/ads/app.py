@@ -1,4 +1,4 @@
-"""Ads as an application: it answers no operation, it only publishes."""
+"""The application of ads: it serves no operation, it only publishes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Publishes house ads again and again, so that a change or a loss of the list shows within seconds."""
+"""Publishes house ads periodically, so that a changed or lost list is corrected within seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ads that the house begins with."""
+"""The default house ads."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ DEFAULTS: Final = tuple(
     for number, (headline, colour, words, path) in enumerate(
         (
             ("Find people you know", "#0072B2", "people", "/api/v1/docs#search.users"),
-            ("Follow what is in the air: hashtags", "#C84E00", "#tags", "/api/v1/docs#search.hashtags"),
-            ("Tell a story that is gone tomorrow", "#99004D", "stories", "/api/v1/docs#story.create"),
+            ("Follow what people talk about: hashtags", "#C84E00", "#tags", "/api/v1/docs#search.hashtags"),
+            ("Share a story that is gone tomorrow", "#99004D", "stories", "/api/v1/docs#story.create"),
             ("Ten photos, one post: try a carousel", "#1F6F54", "carousel", "/api/v1/docs#post.create"),
             ("Build on our API", "#4A4A8A", "API", "/api/v1/docs"),
         ),

@@ -148,7 +148,7 @@ def _session(request: web.Request, user: UserAccount) -> Session:
 
 
 def use_tokens(app: web.Application) -> None:
-    """Read the key that signs tokens; raises SystemExit that tells what is wrong with it."""
+    """Read the key that signs tokens; raises SystemExit with the reason when it cannot be used."""
     path = Path(app[SETTINGS].keys.jwt_private_key)
     try:
         app[SIGNING_KEY] = load_pem_private_key(path.read_bytes(), password=None)

@@ -1,1 +1,1 @@
-"""What is popular now: the feed's recommendations."""
+"""Popular posts, which the feed recommends."""

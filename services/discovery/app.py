@@ -1,4 +1,4 @@
-"""Discovery as an application: it answers no operation, it listens and publishes."""
+"""The application of discovery: it serves no operation, it consumes events and publishes scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts what people do, from the log, and writes the popular posts a few times a second."""
+"""Scores posts by the events on the log, and writes the popular ones a few times a second."""
 
 from __future__ import annotations
 

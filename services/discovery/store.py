@@ -1,7 +1,7 @@
 """Popular posts: scores in this process, and the sorted set in Redis that the feed reads.
 
-The process is the memory and Redis the shop window: a set that Redis has lost is written again whole. What was not yet
-written when the process dies is lost, a fraction of a second of likes, which only moves the order a little.
+The process holds the scores and Redis a copy for readers: a set that Redis has lost is written again in full. What was
+not yet written when the process dies is lost, a fraction of a second of likes, which only moves the order a little.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Fan-out: new posts go into the timelines of those who follow, or are left for them to pull."""
+"""Fan-out: pushes new posts into followers' timelines, or leaves them to be pulled."""

@@ -1,4 +1,4 @@
-"""Fan-out as an application: it answers health and measures, its work comes from the log."""
+"""The application of fan-out: it serves health and metrics; its work comes from the log."""
 
 from __future__ import annotations
 

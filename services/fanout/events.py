@@ -1,4 +1,4 @@
-"""Posts and follows in, timelines out.
+"""Consumes posts and follows, and updates timelines.
 
 Every handler may get anything twice, late, or in another order across topics (a post's deletion before its
 creation): each looks at PostgreSQL for how things stand and brings timelines to that, and looks again at the end, so
@@ -42,7 +42,7 @@ _log = structlog.get_logger("fanout")
 
 
 class FanoutHandler:
-    """Keeps the timelines of one Redis as posts and edges say."""
+    """Updates the timelines of one Redis by posts and edges."""
 
     def __init__(self, readers: Readers, timelines: Timelines, *, settings: FanoutSettings, metrics: Metrics):
         self._readers, self._timelines, self._settings, self._metrics = readers, timelines, settings, metrics

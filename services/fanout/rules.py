@@ -1,4 +1,4 @@
-"""Which way an author's posts go to those who follow, and what a change of it needs."""
+"""Decides whether an author's posts are pushed or pulled, and what a change between the two needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MARGIN_SECONDS: Final = 600.0  # for clocks that differ, and refills under way
 
 
 class Turn(StrEnum):
-    """What a change of an author's number of followers means."""
+    """The effect of a change in an author's number of followers."""
 
     STAYS = "stays"
     RISES = "rises"  # becomes a celebrity: readers pull from now on

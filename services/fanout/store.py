@@ -1,4 +1,4 @@
-"""What fan-out reads of posts and edges, and who is a celebrity: in PostgreSQL for good, in Redis for readers.
+"""Posts and edges as fan-out reads them, and the celebrities: in PostgreSQL as the record, in Redis for readers.
 
 Timelines themselves are written through the chassis' one module for them.
 """
@@ -29,7 +29,7 @@ _ASKED_MAX: Final = 500  # timelines looked at in one round trip
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorState:
-    """What decides an author's side."""
+    """The data that decides whether an author's posts are pushed or pulled."""
 
     author_id: int
     followers: int
@@ -72,7 +72,7 @@ class Readers:
         return (await self.authors([author_id]))[0]
 
     async def author_of(self, post_id: int) -> AuthorState | None:
-        """Who made the post; None when it is gone."""
+        """The post's author; None when the post is gone."""
         rows = await self._rows(
             post_id,
             "SELECT p.author_id, coalesce(f.followers, 0), c.author_id IS NOT NULL FROM {s}.posts p"
@@ -249,7 +249,7 @@ class Readers:
         return found
 
     async def timeline(self, key: str, *, count: int) -> Timeline:
-        """What a set holds now."""
+        """The present content of a set."""
         return await timelines.read(self._redis, key, count=count)
 
     async def _rows(self, any_id: int, text: str, values: tuple[Any, ...]) -> list[Any]:

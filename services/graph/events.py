@@ -1,4 +1,4 @@
-"""Makes sure that both directions of an edge agree, whatever happened between the writing of one and of the other."""
+"""Makes both directions of an edge agree again where a write stopped between the two."""
 
 from __future__ import annotations
 

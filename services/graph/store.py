@@ -106,7 +106,7 @@ class Graph:
         )
 
     async def followers_count(self, user_id: int) -> int | None:
-        """How many follow the user; None when there is no such user."""
+        """Number of the user's followers; None when there is no such user."""
         shard = ids.shard_of(user_id)
         s = schema(shard)
         async with self._shards.connection(shard) as connection:

@@ -1,1 +1,1 @@
-"""The chassis that every service stands on; it holds no service and decides nothing about people or photos."""
+"""The chassis of every service; it contains no service and no decision about people or photos."""

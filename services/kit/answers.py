@@ -1,4 +1,4 @@
-"""Answers: JSON of typed values, and RFC 9457 problem details of every failure."""
+"""Responses: typed values as JSON, and every failure as RFC 9457 problem details."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def _failure_of(request: web.Request, error: web.HTTPException) -> Failure:
     if error.status == 404:
         return NotFound(f"No such path: {request.path}")
     if error.status == 405:
-        return MethodNotAllowed(f"{request.path} does not take {request.method}")
+        return MethodNotAllowed(f"{request.path} does not accept {request.method}")
     if error.status == 413:
         return TooLarge(f"Expected a body of at most {BODY_BYTES_MAX} bytes")
     return Invalid(error.reason or "The request is not valid") if error.status < 500 else Internal()

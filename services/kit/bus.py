@@ -1,7 +1,7 @@
 """The log: a producer that acknowledges only what all replicas have, and consumers that handle at least once, in order.
 
-Both outlive the broker: they start without it, and go on when it is back. A consumer commits after handling; handlers
-must therefore bear to see an event twice.
+Both survive the broker: they start without it, and continue when it is back. A consumer commits after handling;
+handlers must therefore tolerate the same event twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The wall clock, read in one place, because messages, ids and expiries must agree on what a millisecond is."""
+"""The wall clock, read in one place, so that messages, ids and expiry times use the same milliseconds."""
 
 from __future__ import annotations
 

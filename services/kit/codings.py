@@ -1,4 +1,5 @@
-"""Content codings of answers: which one a client gets, and bytes in it. Pure but for the compressors' own work.
+"""Content codings of responses: chooses one for a client and encodes bytes. Pure, except for the compressors' own
+state.
 
 Qualities were chosen by CPU and size of a feed page of 56 kB (56,697 bytes of JSON): brotli 4 gives the smallest answer
 for about the CPU of gzip 5, and level 1 of both is for busy machines only (docs/ARCHITECTURE.md has the figures).

@@ -1,4 +1,4 @@
-"""Members of consumer groups: at least once, in order by key; no partition, and no key, waits for another."""
+"""Consumers: at least once, in order by key; no partition, and no key, waits for another."""
 
 from __future__ import annotations
 

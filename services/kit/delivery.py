@@ -1,4 +1,4 @@
-"""What every answer gets on its way out: where the new thing is, validator and cache rules, a content coding.
+"""The last step of every response: location of a new resource, validator and cache rules, content coding.
 
 It is the last step of an operation, so an answer that is replayed for an `Idempotency-Key` gets the same.
 """

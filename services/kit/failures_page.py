@@ -1,4 +1,4 @@
-"""The page that a problem's ``type`` leads to: every kind of failure, what it means and what to do.
+"""The page behind a problem's ``type``: every kind of failure, its meaning and what to do.
 
 It is made of `core.failures.KINDS`, so a kind that a client can meet is on it. One component serves it, beside the
 API's document.
@@ -29,7 +29,7 @@ def page() -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Windtunnel: errors</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body><h1>Errors</h1>'
-        "<p>Every error is a problem detail (RFC 9457), <code>application/problem+json</code>, whoever answers it: the"
+        "<p>Every error is a problem detail (RFC 9457), <code>application/problem+json</code>, whichever server answers: the"
         " gateway, a service, the CDN or the object store. <code>code</code> names its kind, <code>errors</code> the"
         f" wrong fields, and <code>trace_id</code> is the request's id (<code>{REQUEST_ID_HEADER}</code>)."
         ' The API itself: <a href="../docs">reference</a>.</p>'

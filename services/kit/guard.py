@@ -1,4 +1,4 @@
-"""A dependency behind a deadline and a breaker, for callers that can go on without it.
+"""A dependency behind a deadline and a breaker, for callers that can continue without it.
 
 A call that misses its deadline is left to end by itself, not cancelled: cancelling a Redis call closes its connection,
 and opening connections in a burst is what tips a slow moment over into seconds. What is left behind is bounded.
@@ -35,7 +35,7 @@ class Guard:
     async def call(self, act: Callable[[], Awaitable[R]]) -> R:
         """Do ``act``; raises Unavailable at once while the breaker is open, DeadlineExceeded, or its own failure."""
         if self.is_open or len(self._left_behind) >= _LEFT_BEHIND_MAX:
-            raise Unavailable(f"{self._name} is given a rest after failures")
+            raise Unavailable(f"{self._name} is not called for a while after repeated failures")
         self._breaker = self._breaker.admitted(self._policy, now_seconds=monotonic())
         task: asyncio.Task[R] = asyncio.ensure_future(act())
         succeeded = False

@@ -1,4 +1,4 @@
-"""What consumer groups have handled, and which log it was: asked of the broker, for the outboxes."""
+"""Asks the broker how far consumer groups have come, and for the identity of the log, for the outboxes."""
 
 from __future__ import annotations
 

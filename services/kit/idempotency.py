@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the first answer is kept with the write it belongs to, and is given again for 24 hours.
+"""`Idempotency-Key`: the first response is kept with its write, and is replayed for 24 hours.
 
 The key's row is inserted first, in the same transaction as the write. A second request with the key waits on that row
 until the first has committed (then it replays) or rolled back (then it is the first itself): the database does the

@@ -1,4 +1,5 @@
-"""What a process has in hand, in a file that outlives it: so an event that kills its process is known, and given up.
+"""Records the events that a process is handling in a file that survives it, so that an event that kills its process is
+given up.
 
 The file is mapped into memory; a note costs a microsecond, and the kernel keeps it whatever kills the process. At its
 next start whatever was in hand is suspect: it is handled alone, so that another death says which event it was, and the

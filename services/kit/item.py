@@ -1,4 +1,4 @@
-"""An event in hand, and what a consumer does with one."""
+"""An event that is being handled, and the callbacks of its consumer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lane is one partition's events in hand: those of one key in order, and no key waits for another.
+"""Handles the events of one partition: those of one key in order, and no key waits for another.
 
 Events are handled one after the other (or all that wait, as one batch). What takes longer than a slice is set aside,
 and the others go on beside it. What fails waits for its next try without a hold on anything but its own key; where a

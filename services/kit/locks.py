@@ -1,4 +1,4 @@
-"""Locks by key: who waits, waits for the same key and nobody else."""
+"""Locks by key: a task waits only for tasks with the same key."""
 
 from __future__ import annotations
 

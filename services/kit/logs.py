@@ -40,7 +40,7 @@ class _Output:
             return 0
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing: every line is written at once."""
 
 
 def configure(*, level: str, process: str) -> None:

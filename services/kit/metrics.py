@@ -1,4 +1,4 @@
-"""What a component measures of itself, under the names that the model, the dashboards and the alerts share.
+"""Metrics of a component, under the names that the model, the dashboards and the alerts share.
 
 One registry per application, so that components in one process do not mix. Histograms are ours: observing is a bisect
 and two additions (0.3 µs), where the client library's walks a list of locked counters.
@@ -97,7 +97,7 @@ class Metrics:
         )
         self.deletion = Distribution(
             names.DELETION_SECONDS,
-            "Time from when a photo had to go until the store and every tier of the CDN had let go of it.",
+            "Time from the request to remove a photo until the store and every tier of the CDN had removed it.",
             ("component",),
             LAG_BOUNDS_SECONDS,
         )
@@ -108,7 +108,7 @@ class Metrics:
         )
         self._events = Counter(
             names.EVENTS_TOTAL,
-            "Events taken in and given out.",
+            "Events consumed and published.",
             ("component", "topic", "direction"),
             registry=self.registry,
         )
@@ -142,7 +142,7 @@ class Metrics:
         )
         self._degraded = Counter(
             names.DEGRADED_TOTAL,
-            "Answers that lacked something.",
+            "Degraded responses.",
             ("component", "operation", "reason"),
             registry=self.registry,
         )

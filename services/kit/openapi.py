@@ -65,7 +65,7 @@ def make(routes: Sequence[Route]) -> dict[str, Any]:
             "title": "Windtunnel",
             "version": "1",
             "summary": "A social photo feed: people, photos, feeds, likes, comments, stories and search.",
-            "description": "Ids are decimal strings. Lists come in pages: give `next_cursor` as `cursor` to go on."
+            "description": "Ids are decimal strings. Lists come in pages: pass `next_cursor` as `cursor` to continue."
             " Every error is a problem detail (RFC 9457) that names the wrong fields.",
         },
         "servers": [{"url": API}],

@@ -1,4 +1,4 @@
-"""Photos as clients see them, in posts, feeds, stories and uploads alike."""
+"""Photos as clients see them, in posts, feeds, stories and uploads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One operating-system process: the components its settings name, in one event loop, each on its own port.
+"""One operating-system process: runs the components of its settings in one event loop, each on its own port.
 
 Started by `python -m services`, or by `python -m services.<component>` for that member alone. It stops on SIGTERM:
 no new requests, those under way get ``drain_seconds``, then resources close in reverse.

@@ -1,4 +1,4 @@
-"""Producers of the log: what is acknowledged is on all replicas."""
+"""Producers of the log: an acknowledged record is on all replicas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operation may answer, as the API's document lists it: every status with its headers and its kinds of failure.
+"""The possible responses of an operation for the API's document: every status with its headers and kinds of failure.
 
 What the gateway or the chassis can say of any request is derived here; what only one operation refuses stands in its
 route's ``refuses``. Statuses of requests that no client library makes, such as a header that is too long, are the
@@ -55,7 +55,7 @@ def responses(route: Route, *, says: str, answer: dict[str, Any] | None, problem
     found = {str(operation.status): success}
     if operation.method == "GET" and operation.validated:
         found["304"] = {
-            "description": "What the client has still holds.",
+            "description": "The client's copy is still valid.",
             "headers": _named("ETag", "Cache-Control", "Vary"),
         }
     by_status: dict[int, list[type[Failure]]] = {}
@@ -99,16 +99,16 @@ _LIMITS: Final = (
     *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
 )
 _SAYS: Final = {
-    REQUEST_ID_HEADER: "Id of the request, the client's own where it sent one.",
-    "Cache-Control": "Whether the answer may be kept.",
+    REQUEST_ID_HEADER: "Id of the request: the client's own, if it sent one.",
+    "Cache-Control": "Whether the response may be cached.",
     "ETag": "Weak validator: send it as `If-None-Match` to get 304 while nothing changed.",
-    "Location": "Where what was made is found.",
+    "Location": "Address of the created resource.",
     "Link": 'The next page (RFC 8288, `rel="next"`); absent on the last.',
     "Retry-After": "Seconds until the request may be sent again.",
     "WWW-Authenticate": "`Bearer`.",
     "RateLimit-Policy": "The limit of this operation, where it has one: requests in a window of seconds.",
-    "RateLimit": "What is left of the limit, and the seconds until it is whole again.",
-    "Vary": "What of a request the answer depends on: `Accept-Encoding`, and `Origin` where some may read.",
+    "RateLimit": "The rest of the limit, and the seconds until it is reset.",
+    "Vary": "Request headers that the response depends on: `Accept-Encoding`, and `Origin` where some may read.",
     "X-RateLimit-Limit": "Requests that the limit allows in a window, where the operation has one.",
     "X-RateLimit-Remaining": "Requests that are left in this window.",
     "X-RateLimit-Reset": "Seconds until the limit is whole again.",

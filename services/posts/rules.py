@@ -1,4 +1,4 @@
-"""What a post may hold, what its caption names, who may take it down."""
+"""Rules for posts: their content, the names in their captions, and who may delete them."""
 
 from __future__ import annotations
 

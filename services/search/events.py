@@ -1,4 +1,4 @@
-"""Fills the index from the log, from where the index itself says that it stands, and from PostgreSQL when it must.
+"""Fills the index from the log, from the offsets that the index holds, and from PostgreSQL where that is not possible.
 
 A new index, and one whose log has lost what it did not read yet, is made of what PostgreSQL has: the log's end is noted
 first, so that whatever changes meanwhile is read from there. Until that is done the old one answers.

@@ -1,4 +1,4 @@
-"""What people type, as what is looked for."""
+"""Turns the text that people type into a query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be uploaded, and how far a photo has come."""
+"""Rules for uploads, and the states of a photo."""
 
 from __future__ import annotations
 

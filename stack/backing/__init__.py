@@ -1,1 +1,1 @@
-"""One page per real server: where its program is, how it is configured, started, asked whether it is ready, settled."""
+"""One module per server: where its program is, how it is configured, started, checked and initialised."""

@@ -1,6 +1,6 @@
 """ClamAV's daemon: scans every photo. Its database here holds the EICAR test file, as a whole and inside of another.
 
-The full database is a gigabyte in memory and changes by the day; that belongs to a deployment, not to a bench.
+The full database is a gigabyte in memory and changes by the day; that belongs in a deployment, not in a test bed.
 
 It gets whole photos, and none that the checks of the media worker refused. Fuzzy hashes of images are off: they decode
 a photo in this process, without a bound on its memory, and no signature of ours asks for them. What exceeds a limit is
@@ -105,9 +105,9 @@ def ready(_plan: StackPlan, process: Process) -> None:
 
 
 def question(_plan: StackPlan, process: Process) -> Probe:
-    """What shows that it still works."""
+    """The health check of the running server."""
     return probe.clamd(process.address)
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:
-    """Nothing to make."""
+    """Nothing to create."""

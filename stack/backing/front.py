@@ -2,7 +2,7 @@
 
 It is a process of its own, not one more frontend of the gateway: a photo's bytes then cost CPU that is accounted to
 uploads alone, a gateway that dies takes no upload with it, and the store has one public port whatever the number of
-gateways. Who belongs to the stack goes past it, straight to the store.
+gateways. Processes of the stack connect directly to the store.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _METHODS: Final = "GET,HEAD,OPTIONS,PUT"
 #: What the front answers in place of the store: word in the configuration, kind, detail.
 _REFUSALS: Final[dict[str, tuple[type[Failure], str]]] = {
     **{word: said for word, said in DOOR.items() if word != "TOO_MANY_CONNECTIONS"},
-    "INVALID": (failures.Invalid, "The object store does not take this request"),
+    "INVALID": (failures.Invalid, "The object store does not accept this request"),
     "ADDRESS_REFUSED": (
         failures.AddressRefused,
         "The method, the address, the length or a signed header field is not what was signed",
     ),
-    "ADDRESS_EXPIRED": (failures.AddressExpired, "The address was signed for a time that is over"),
+    "ADDRESS_EXPIRED": (failures.AddressExpired, "The signature of the address has expired"),
     "NOT_FOUND": (failures.NotFound, "No such object"),
     "METHOD_NOT_ALLOWED": (failures.MethodNotAllowed, f"Objects take {_METHODS}"),
     "LENGTH_REQUIRED": (failures.LengthRequired, "Content-Length: expected the length of the object"),
@@ -56,7 +56,10 @@ _REFUSALS: Final[dict[str, tuple[type[Failure], str]]] = {
 }
 #: What it answers to GET and HEAD in place of the store: by HAProxy itself, which does not see what the store says.
 _READS: Final[dict[str, tuple[type[Failure], str]]] = {
-    "READ_REFUSED": (failures.AddressRefused, "The address was not signed for this request, or its time is over"),
+    "READ_REFUSED": (
+        failures.AddressRefused,
+        "The address was not signed for this request, or its signature has expired",
+    ),
     **{f"READ_{word}": _REFUSALS[word] for word in ("NOT_FOUND", "OVERLOADED", "INVALID", "BAD_GATEWAY")},
 }
 _FIELDS: Final[dict[str, dict[str, str]]] = {
@@ -72,7 +75,7 @@ _ERRORS: Final[dict[int, tuple[type[Failure], str]]] = {
     400: (failures.Invalid, "This is not HTTP that the object store understands"),
     408: (failures.SlowRequest, f"Expected the object to begin within {_BEGIN_SECONDS} s"),
     403: (failures.Forbidden, "Not allowed"),
-    500: (failures.Internal, "The object store could not go on with this request"),
+    500: (failures.Internal, "The object store could not continue with this request"),
     502: (failures.BadGateway, "The object store closed the connection"),
     503: (failures.Unavailable, "The object store cannot be reached"),
     504: (failures.DeadlineExceeded, "The object store did not answer in time"),
@@ -144,9 +147,9 @@ def ready(_plan: StackPlan, process: Process) -> None:
 
 
 def question(plan: StackPlan, process: Process) -> Probe:
-    """What shows that it still works."""
+    """The health check of the running server."""
     return haproxy.question(plan, process)
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:
-    """Nothing to make."""
+    """Nothing to create."""

@@ -262,4 +262,4 @@ async def _command(folder: Path, line: str) -> None:
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:
-    """Nothing to make."""
+    """Nothing to create."""

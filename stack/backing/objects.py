@@ -70,7 +70,7 @@ def ready(plan: StackPlan, process: Process) -> None:
 
 
 def question(_plan: StackPlan, process: Process) -> Probe:
-    """What shows that it still works."""
+    """The health check of the running server."""
     return probe.http(process.address, _HEALTH)
 
 

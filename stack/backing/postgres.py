@@ -1,4 +1,4 @@
-"""PostgreSQL: durable truth. Each physical instance holds its share of the logical shards, one schema each.
+"""PostgreSQL, the durable store. Each physical instance holds its share of the logical shards, one schema each.
 
 ``fsync`` stays on: what is acknowledged must survive, and a figure measured without it would be worth nothing.
 """
@@ -131,7 +131,7 @@ def _copy(source: Path, target: Path) -> None:
         full = any(f"[Errno {number}]" in why for number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT))
         raise StackFailure(
             f"no space left for PostgreSQL in {target.parent}" if full else f"cannot make {target}: {why}",
-            mend="free some, or choose another --data folder",
+            mend="free some space, or choose another --data folder",
         ) from error
     target.chmod(0o700)
     if entry:
@@ -190,7 +190,7 @@ def _set_password(plan: StackPlan, process: Process) -> None:
 
 
 def question(_plan: StackPlan, process: Process) -> Probe:
-    """What shows that it still works."""
+    """The health check of the running server."""
     return probe.postgres(process.address)
 
 

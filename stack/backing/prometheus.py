@@ -84,9 +84,9 @@ def ready(_plan: StackPlan, process: Process) -> None:
 
 
 def question(_plan: StackPlan, process: Process) -> Probe:
-    """What shows that it still works."""
+    """The health check of the running server."""
     return probe.http(process.address, "/-/healthy")
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:
-    """Nothing to make."""
+    """Nothing to create."""

@@ -1,4 +1,4 @@
-"""What HAProxy answers by itself, as problem documents of `core.failures`, in its words; the gateway's own list."""
+"""HAProxy's own answers as problem documents of `core.failures`, in its syntax; and the gateway's list of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DOOR: Final[dict[str, tuple[type[Failure], str]]] = {
         f"At most {ADDRESS_CONNECTIONS_MAX} connections from one address",
     ),
 }
-#: What the gateway answers by itself.
+#: The gateway's own answers.
 _REFUSALS: Final[dict[str, tuple[type[Failure], str]]] = {
     **DOOR,
     "INVALID": (failures.Invalid, "The request is not one that the service understands"),
@@ -36,7 +36,7 @@ _REFUSALS: Final[dict[str, tuple[type[Failure], str]]] = {
     "UNSUPPORTED_MEDIA_TYPE": (failures.UnsupportedMedia, "Content-Encoding: expected none"),
     "RATE_LIMITED": (
         failures.Limited,
-        "At most %[var(txn.quota)] requests in %[var(txn.period)] s; come back in %[var(txn.reset)] s",
+        "At most %[var(txn.quota)] requests in %[var(txn.period)] s; try again in %[var(txn.reset)] s",
     ),
     "BAD_GATEWAY": (failures.BadGateway, "The service gave no answer that the gateway understands"),
 }
@@ -54,7 +54,7 @@ _ERRORS: Final[dict[int, tuple[type[Failure], str]]] = {
     403: (failures.Forbidden, "Not allowed"),
     408: (failures.SlowRequest, f"Expected the whole body within {BODY_SECONDS} s"),
     413: (failures.TooLarge, f"Expected a body of at most {BODY_BYTES_MAX} bytes"),
-    500: (failures.Internal, "The gateway could not go on with this request"),
+    500: (failures.Internal, "The gateway could not continue with this request"),
     502: (failures.BadGateway, "The service closed the connection"),
     503: (failures.Unavailable, "No instance of the service answers"),
     504: (failures.DeadlineExceeded, "The service did not answer in time"),

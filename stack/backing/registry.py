@@ -1,4 +1,4 @@
-"""Which page starts which server, and what every such page must have."""
+"""The module that starts each server, and the interface of these modules."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Backing(Protocol):
         """Raise NotReady until the server answers its own protocol. Blocking, at most a few seconds."""
 
     def question(self, plan: StackPlan, process: Process, /) -> Probe:
-        """What a running server is asked over and over, and answers even when it is busy."""
+        """The health check of a running server, which it answers even when it is busy."""
 
     def settle(self, plan: StackPlan, process: Process, /) -> None:
-        """Make what its users rely on (schemas, topics, buckets, proxies). May run again: after every start."""
+        """Create what its users rely on (schemas, topics, buckets, proxies). Runs again after every start."""
 
 
 BACKINGS: Final[dict[Server, Backing]] = {
@@ -40,7 +40,7 @@ BACKINGS: Final[dict[Server, Backing]] = {
     Server.PROMETHEUS: prometheus,
     Server.CLAMD: clamd,
 }
-#: Programs that must be there before anything is started.
+#: Programs that must exist before anything is started.
 PROGRAMS: Final[dict[Server, tuple[str, ...]]] = {
     Server.GATEWAY: ("haproxy",),
     Server.POSTGRES: ("postgres", "initdb"),

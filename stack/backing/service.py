@@ -30,7 +30,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
     """Write its settings file."""
     process_settings = process.settings
     if process_settings is None:
-        raise ValueError(f"{process.name} is not a process of ours")
+        raise ValueError(f"{process.name} is not one of our own processes")
     folder = plan.folder(process.name)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "settings.json"
@@ -49,7 +49,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
 def ready(_plan: StackPlan, process: Process) -> None:
     """Raise NotReady until ``/healthz`` of every component answers 200."""
     if process.settings is None:
-        raise ValueError(f"{process.name} is not a process of ours")
+        raise ValueError(f"{process.name} is not one of our own processes")
     for member in process.settings.members:
         host = process.address.host
         wire = http.client.HTTPConnection(host, member.listen.port, timeout=2)

@@ -1,4 +1,4 @@
-"""Toxiproxy: stands on every link that a fault of the scenario names, and on no other, for it costs a hop."""
+"""Toxiproxy: proxies every link that a fault of the scenario names, and no other, because it costs a hop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
 
 
 def ready(_plan: StackPlan, process: Process) -> None:
-    """Raise NotReady until it tells its version."""
+    """Raise NotReady until it answers with its version."""
     try:
         with urllib.request.urlopen(process.address.url + "/version", timeout=1) as answer:
             answer.read()
@@ -37,7 +37,7 @@ def ready(_plan: StackPlan, process: Process) -> None:
 
 
 def question(_plan: StackPlan, process: Process) -> Probe:
-    """What shows that it still works."""
+    """The health check of the running server."""
     return probe.http(process.address, "/version")
 
 

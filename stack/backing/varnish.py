@@ -1,4 +1,4 @@
-"""Varnish, twice: the CDN's edge and its shield. One page of VCL; they differ in size and in whom they ask."""
+"""Varnish, twice: the CDN's edge and its shield. Both use the same VCL; they differ in size and in their origin."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
     """Write its VCL."""
     tier = process.server
     if tier not in (Server.EDGE, Server.SHIELD):
-        raise ValueError(f"{process.name} is no tier of the CDN")
+        raise ValueError(f"{process.name} is not a tier of the CDN")
     folder = make(plan.folder(process.name), account())
     upstream = plan.shield if tier is Server.EDGE else plan.origin
     cdn = plan.scenario.system.cdn
@@ -126,6 +126,6 @@ def counters(data: Path, tier: Server) -> tuple[int, int]:
     argv += ["-f", "MAIN.cache_hit", "-f", "MAIN.cache_miss"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
     if done.returncode != 0:
-        raise StackFailure(f"{tier} tells no counters: {done.stderr.strip()}", mend="is the stack up?")
+        raise StackFailure(f"{tier} gives no counters: {done.stderr.strip()}", mend="is the stack up?")
     counters = json.loads(done.stdout)["counters"]
     return int(counters["MAIN.cache_hit"]["value"]), int(counters["MAIN.cache_miss"]["value"])

@@ -1,7 +1,7 @@
 """Finds what a stack needs and installs what is missing, with pinned versions, once; offline from then on.
 
-``run`` is what a stack is made of, ``test`` adds a browser, ``compose`` adds a Docker engine and Compose. Looking takes
-a few milliseconds and no network, so it can stand before every command.
+``run`` is what a stack is made of, ``test`` adds a browser, ``compose`` adds a Docker engine and Compose. The check
+takes a few milliseconds and no network, so it can precede every command.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Missing:
 
 
 def missing(groups: tuple[str, ...] = ("run",)) -> Missing:
-    """What the groups need and this machine has not; looks at files only."""
+    """The requirements of the groups that this machine lacks; checks files only."""
     unknown = set(groups) - set(GROUPS)
     if unknown:
         raise StackFailure(f"no group is called {', '.join(sorted(unknown))}", mend=f"one of {', '.join(GROUPS)}")
@@ -113,6 +113,6 @@ def _alone() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            steps.say("another installation is under way: waiting for it …")
+            steps.say("another installation is running: waiting for it …")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

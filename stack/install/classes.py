@@ -1,4 +1,4 @@
-"""Keeps Kafka's loaded classes in an archive (class data sharing), which halves the CPU time that its start takes.
+"""Archives Kafka's loaded classes (class data sharing), which halves the CPU time of its start.
 
 The Java machine writes the archive when a broker that was started for this ends. It is bound to the Java version and
 to the jars; where it does not fit, Java starts without it.
@@ -26,7 +26,7 @@ _END_SECONDS: Final = 120.0
 
 def keep() -> None:
     """Run a broker once and keep its classes; raises StackFailure. Loopback only."""
-    steps.say("keep Kafka's classes …")
+    steps.say("archive Kafka's classes …")
     began = time.monotonic()
     scenario = Scenario(scenario="classes")
     with tempfile.TemporaryDirectory(prefix="windtunnel-classes-") as folder:
@@ -72,6 +72,6 @@ def keep() -> None:
             broker.kill()
             broker.wait()
         if not scratch.exists():
-            raise StackFailure("Java wrote no archive of Kafka's classes", mend="is this OpenJDK 17 or newer?")
+            raise StackFailure("Java did not write the archive of Kafka's classes", mend="is this OpenJDK 17 or newer?")
         scratch.replace(archive)
-    steps.say(f"keep Kafka's classes: done in {time.monotonic() - began:.0f} s")
+    steps.say(f"archive Kafka's classes: done in {time.monotonic() - began:.0f} s")

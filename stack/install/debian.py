@@ -23,7 +23,10 @@ def install(packages: Iterable[str]) -> None:
         return
     apt = ["apt-get", "install", "-y", "--no-install-recommends", *wanted]
     if shutil.which("apt-get") is None:
-        raise StackFailure(f"missing: {', '.join(wanted)}", mend="this is no Debian: install them by its own means")
+        raise StackFailure(
+            f"missing: {', '.join(wanted)}",
+            mend="this is not Debian: install them with the package manager of this system",
+        )
     if os.geteuid() != 0:
         raise StackFailure(f"missing: {', '.join(wanted)}", mend=f"as root, run: apt-get update && {' '.join(apt)}")
     run("apt-get update", ["apt-get", "update", "-qq"], env=_QUIET)

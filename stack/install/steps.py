@@ -46,7 +46,7 @@ def run(
     except FileNotFoundError as error:
         raise StackFailure(f"{what}: {argv[0]} is missing", mend="is it in PATH?") from error
     except subprocess.TimeoutExpired as error:
-        raise StackFailure(f"{what}: not done after {seconds_max:g} s", mend="is the network in reach?") from error
+        raise StackFailure(f"{what}: not done after {seconds_max:g} s", mend="is the network reachable?") from error
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise StackFailure(f"{what}: `{' '.join(argv)}` failed (exit {done.returncode})", mend="\n".join(said[-8:]))

@@ -84,5 +84,5 @@ def test_a_wrong_field_is_named_with_what_was_expected(changes: dict[str, object
 
 
 def test_an_intent_without_a_demand_is_refused() -> None:
-    with pytest.raises(ScenarioError, match="expected a demand beside it"):
+    with pytest.raises(ScenarioError, match="expected a demand section beside it"):
         parse("scenario: x\nintent: {spare: 1}\n")

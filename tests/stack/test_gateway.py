@@ -185,7 +185,7 @@ async def test_a_users_limit_is_that_users_own_and_says_the_time_left(
             seen.append((answer.status, int(left)))
             if answer.status == 429:
                 assert answer.headers["Retry-After"] == reset
-                assert f"come back in {reset} s" in (await problem_of(answer, 429, "rate_limited"))["detail"]
+                assert f"try again in {reset} s" in (await problem_of(answer, 429, "rate_limited"))["detail"]
     assert seen == [(200, left) for left in reversed(range(LIMIT))] + [(429, 0)] * 2
     async with client.get(url, headers=behind.token(sub="1002")) as answer:
         assert answer.status == 200

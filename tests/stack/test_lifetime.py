@@ -134,7 +134,7 @@ def test_a_detached_stack_outlives_its_owner_until_down(folder: Path) -> None:
     known = _everybody(running)
     control.down(folder, wipe=True)
     assert _alive(known) == []
-    with pytest.raises(control.StackFailure, match="no stack lives in"):
+    with pytest.raises(control.StackFailure, match="there is no stack in"):
         control.status(folder)
 
 

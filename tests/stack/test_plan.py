@@ -216,5 +216,5 @@ def test_every_component_is_scraped_once() -> None:
 
 
 def test_no_free_port_for_a_name_nobody_has() -> None:
-    with pytest.raises(StackFailure, match="no part of this stack is called gatway"):
+    with pytest.raises(StackFailure, match="no process of this stack is called gatway"):
         ports.choose(("gateway",), {"gatway": 1})

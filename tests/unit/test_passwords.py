@@ -27,7 +27,7 @@ def test_a_common_password_is_refused_with_what_people_add_to_it(password: str) 
     "password", ["some.name", "SomeName1", "some_name-99", "zoe adams 7", "ZoëAdams!", "s0m3.n4me"]
 )
 def test_ones_own_name_is_refused_with_what_people_add_to_it(password: str) -> None:
-    assert wrong(password) == ["expected another password than your name, with or without digits and signs"]
+    assert wrong(password) == ["expected a password other than your name, with or without digits and signs"]
 
 
 @pytest.mark.parametrize(

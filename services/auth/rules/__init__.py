@@ -1,1 +1,1 @@
-"""What a new account must be, and how often a password may be guessed."""
+"""Rules for new accounts, and limits on guessing passwords."""

@@ -1,4 +1,4 @@
-"""What a username, a password and a display name must be."""
+"""Rules for usernames and display names."""
 
 from __future__ import annotations
 

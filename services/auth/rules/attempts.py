@@ -1,4 +1,4 @@
-"""How often a password may be guessed: by account and address, and by address, with growing waits.
+"""Limits on guessing passwords: by account and address, and by address, with increasing waits.
 
 Failures are counted three times. Those of one account from one address decide alone for an address from which the
 account has signed in before. From any other address two more counts matter: the address's failures with all accounts,

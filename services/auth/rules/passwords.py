@@ -1,4 +1,4 @@
-"""What a password must be: long enough, short enough to hash, and none that is guessed first.
+"""Rules for passwords: long enough, short enough to hash, and not among the first guesses.
 
 The common ones are the 30,000 most frequent of leaked lists, as the package zxcvbn (MIT) ships them, and the like of
 other scripts, which that list lacks. Guessers try each with what people add to it, so a password is looked for without
@@ -67,7 +67,7 @@ def wrong(password: str, *, username: str, display_name: str) -> Iterator[str]:
         return
     words = _words(password)
     if words & {_letters(name) for name in (username, display_name) if _letters(name)}:
-        yield "expected another password than your name, with or without digits and signs"
+        yield "expected a password other than your name, with or without digits and signs"
     elif _is_common(words) or _is_simple(password):
         yield "expected a password that is less common"
 

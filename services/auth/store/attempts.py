@@ -115,7 +115,7 @@ class Attempts:
             here = True
             wait_ms = self._local.begin(attempt, now_ms=self._now_ms())
         if wait_ms > 0:
-            raise Limited("Too many failed logins; come back later", retry_after_seconds=wait_ms / 1000)
+            raise Limited("Too many failed logins; try again later", retry_after_seconds=wait_ms / 1000)
         return Counted(attempt=attempt, here=here)
 
     async def shared(self, attempt: Attempt, *, now_ms: int = 0) -> int:

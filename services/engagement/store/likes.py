@@ -1,7 +1,7 @@
-"""Likes, group-committed: those of one shard that come while a statement is under way go together in the next one.
+"""Likes with group commit: those of one shard that arrive while a statement runs are written together by the next one.
 
-One statement in autocommit does it all: which posts exist, which likes are new, the counts, the events. A lone like
-waits for nobody; two hundred at once cost about as much as one.
+One statement in autocommit does it all: which posts exist, which likes are new, the counts, the events. A single like
+does not wait; two hundred at once cost about as much as one.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Likes:
         shard = ids.shard_of(change.post_id)
         waiting = self._waiting.setdefault(shard, deque())
         if len(waiting) >= _WAITING_MAX:
-            raise Overloaded("Too many likes wait for their turn", retry_after_seconds=1.0)
+            raise Overloaded("Too many likes are waiting", retry_after_seconds=1.0)
         pending = PendingLike(change=change, written=loop.create_future(), counted=loop.create_future())
         waiting.append(pending)
         if shard not in self._workers:

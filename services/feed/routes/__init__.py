@@ -96,9 +96,9 @@ def _position(request: web.Request, asked: FeedQuery) -> Position:
     try:
         position = decoded(data)
     except ValueError as error:
-        raise Invalid.field("cursor", "expected a next_cursor of this release: begin again without a cursor") from error
+        raise Invalid.field("cursor", "expected a next_cursor of this release: start again without a cursor") from error
     if asked.mode not in (None, position.mode):
-        raise Invalid.field("mode", f"expected {position.mode}, the mode of the session that the cursor goes on with")
+        raise Invalid.field("mode", f"expected {position.mode}, the mode of the session that the cursor continues")
     return position
 
 

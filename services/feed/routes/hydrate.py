@@ -29,7 +29,7 @@ from services.kit.stores.redis import reaching
 
 @dataclass(slots=True, kw_only=True)
 class Hydrated:
-    """What is to be shown of each post that exists."""
+    """The content of each post that exists."""
 
     cards: dict[int, Card] = field(default_factory=dict)
     authors: dict[int, bytes] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Skeleton: which posts and ads could stand in the page, by id, from four sources.
+"""Skeleton: the candidates of a page, posts and ads by id, from four sources.
 
 Timeline and celebrities are read from Redis side by side, each behind its own deadline and breaker; popular posts and
 ads are snapshots in this process, so their deadlines are met by construction. Where Redis does not know, or does not
@@ -32,7 +32,7 @@ from services.kit.stores.timelines import TimelineState
 
 @dataclass(slots=True, kw_only=True)
 class Skeleton:
-    """What could be shown."""
+    """The candidates of a page."""
 
     followed: list[int]  # newest first, all older than the session's position
     followed_ended: bool = False

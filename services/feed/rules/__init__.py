@@ -1,1 +1,1 @@
-"""The feed's decisions: what a page holds, and where the next one begins."""
+"""The feed's decisions: the items of a page, and the start of the next one."""

@@ -1,4 +1,4 @@
-"""Lists of followed posts merged without a gap, though each reaches back to a depth of its own."""
+"""Merges lists of followed posts without a gap, although each reaches back to a different depth."""
 
 from __future__ import annotations
 

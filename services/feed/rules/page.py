@@ -1,4 +1,4 @@
-"""One page from what the sources offer: the shared stitching policy, and where the next page begins."""
+"""Composes one page from its sources by the shared stitching policy, and computes the start of the next one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Offer:
 
     @property
     def followed(self) -> list[Candidate]:
-        """In the order in which they come."""
+        """Followed posts, in the order of the stream."""
         return [*self.late, *self.waiting, *self.stream]
 
 

@@ -1,4 +1,4 @@
-"""Which popular posts are recommended: the most popular, but few of one author."""
+"""Chooses the posts to recommend: the most popular, but few of one author."""
 
 from __future__ import annotations
 

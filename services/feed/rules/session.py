@@ -1,4 +1,4 @@
-"""Where a reader's session stands: what the cursor carries so that pages never repeat or skip a post.
+"""The position of a reader's session, which the cursor carries so that pages never repeat or skip a post.
 
 Followed posts are read newest first, so one id says how far the session has come: all from it on have been given. What
 that id does not say is bounded, and so is the cursor (`BYTES_MAX`):

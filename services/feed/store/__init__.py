@@ -1,1 +1,1 @@
-"""What the feed keeps and asks: cards, followed posts, and snapshots of what is the same for everybody."""
+"""The feed's data: cards, followed posts, and snapshots of data that all readers share."""

@@ -1,4 +1,5 @@
-"""What a reader liked, from PostgreSQL (table ``likes``, which engagement owns; likes are on the posts' shards)."""
+"""The posts that a reader liked, from PostgreSQL (table ``likes``, which engagement owns; likes are on the posts'
+shards)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is the same for every reader, kept in this process and read anew every second: no request waits for it.
+"""Data that all readers share, kept in this process and read again every second: no request waits for it.
 
 Popular posts and house ads. When Redis is out of reach the last snapshot serves on for half a
 minute; after that the source counts as missing.

@@ -1,1 +1,1 @@
-"""What the media worker keeps and asks: rows, objects, the scanner."""
+"""The media worker's data: rows, the CDN, the scanner."""

@@ -1,6 +1,6 @@
-"""The rows of photos: variants and jobs are this service's own; of ``media``, which upload owns, it moves ``state`` on.
+"""The rows of photos: variants and jobs are this service's own; in ``media``, which upload owns, it updates ``state``.
 
-A photo is owed for as long as its state is ``processing``, whatever became of its event. Its job says how often work on
+A photo waits for as long as its state is ``processing``, whatever became of its event. Its job says how often work on
 it was begun, written before each time, and until when somebody works on it: a worker that dies takes its lease with it.
 """
 

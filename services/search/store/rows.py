@@ -1,4 +1,4 @@
-"""What the index is made of, as PostgreSQL has it: tables ``users`` (auth), ``posts`` and ``media`` (upload)."""
+"""The content of the index as PostgreSQL has it: tables ``users`` (auth), ``posts`` and ``media`` (upload)."""
 
 from __future__ import annotations
 
