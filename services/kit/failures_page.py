@@ -29,7 +29,7 @@ def page() -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Windtunnel: errors</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body><h1>Errors</h1>'
-        "<p>Every error is a problem detail (RFC 9457), <code>application/problem+json</code>, whichever server answers: the"
+        "<p>Every error is a problem detail (RFC 9457), <code>application/problem+json</code>, from the"
         " gateway, a service, the CDN or the object store. <code>code</code> names its kind, <code>errors</code> the"
         f" wrong fields, and <code>trace_id</code> is the request's id (<code>{REQUEST_ID_HEADER}</code>)."
         ' The API itself: <a href="../docs">reference</a>.</p>'
