@@ -7,7 +7,8 @@ nobody knows whether an increment was done.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -38,15 +39,31 @@ def reaching() -> Iterator[None]:
 
 
 class _Connection(Connection):
-    """Packs commands in C: a feed's read has some 250 arguments, and redis-py's own loop over them costs 0.5 ms."""
+    """redis-py's connection, faster and with every cancellation kept."""
 
     def pack_command(self, *args: Any) -> list[bytes]:
-        """The command on the wire; a name of several words, such as ``SCRIPT LOAD``, is several arguments there."""
+        """The command on the wire; a name of several words, such as ``SCRIPT LOAD``, is several arguments there.
+
+        Packed in C: a feed's read has some 250 arguments, and redis-py's own loop over them costs 0.5 ms.
+        """
         name = args[0].encode() if isinstance(args[0], str) else args[0]
         try:
             return [pack_command((*name.split(), *args[1:]))]
         except TypeError:  # a type that only redis-py knows
             return super().pack_command(*args)
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
+        """As in redis-py, but raises CancelledError where the caller was cancelled meanwhile.
+
+        redis-py sends by `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that arrives just as the
+        command has gone out: a task that is to run until it is cancelled would go on, and a stop would wait for it.
+        """
+        task = asyncio.current_task()
+        before = task.cancelling() if task is not None else 0
+        await super().send_packed_command(command, check_health)
+        if task is not None and task.cancelling() > before:
+            await self.disconnect(nowait=True)  # nobody takes the answer
+            raise asyncio.CancelledError
 
 
 def client(redis_settings: settings.Redis) -> Redis:

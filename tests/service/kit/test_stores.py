@@ -197,6 +197,29 @@ async def test_redis_that_is_not_there_is_told_as_a_failure() -> None:
         await client.aclose()
 
 
+async def test_a_caller_of_redis_who_is_cancelled_at_any_moment_does_not_go_on(servers: Any) -> None:
+    client = redis_store.client(servers.stores(Component.POSTS).redis)
+
+    enough = asyncio.Event()
+
+    async def ask_on() -> None:
+        while not enough.is_set():
+            await client.ping()
+
+    for turns in range(60):  # of the loop before the cancellation: it meets every place where the caller waits
+        asking = asyncio.create_task(ask_on())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait((asking,), timeout=5.0)
+        enough.set()  # one that goes on after all ends now
+        await asyncio.wait((asking,))
+        enough.clear()
+        assert asking.cancelled(), f"cancelled after {turns} turns"
+    assert await client.ping()
+    await client.aclose()
+
+
 async def test_a_server_that_is_frozen_is_given_up_at_our_deadline_and_used_again_when_it_is_back(servers: Any) -> None:
     told = msgspec.structs.replace(servers.stores(Component.POSTS).postgres, timeout_seconds=0.5, pool_size_max=2)
     shards = Shards(told, component="kit-frozen")
