@@ -148,7 +148,11 @@ def test_hosts_and_instances_are_explained_and_read_back() -> None:
         ({"hosts": {"app": {"cores": 0}}}, "system.placement.hosts.app.cores", "at least 1"),
         ({"hosts": {"app": {"runs": ["api"]}}}, "system.placement.hosts.app.cores", "required"),
         ({"hosts": {"app": {"cores": 1, "runs": ["apo"]}}}, "system.placement.hosts.app.runs[0]", "mean api?"),
-        ({"hosts": {"app": {"cores": 1, "runs": ["api", "api"]}}}, "system.placement.hosts.app.runs[1]", "app already runs it"),
+        (
+            {"hosts": {"app": {"cores": 1, "runs": ["api", "api"]}}},
+            "system.placement.hosts.app.runs[1]",
+            "app already runs it",
+        ),
         (
             {"hosts": {"a": {"cores": 1, "runs": ["postgres_0"]}, "b": {"cores": 1, "runs": ["postgres_0"]}}},
             "system.placement.hosts.b.runs[0]",
