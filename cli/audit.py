@@ -10,15 +10,15 @@ import click
 
 @click.command("audit")
 @click.argument("target", type=click.Path(path_type=Path), default=Path("scenarios/reference"))
-@click.option("--all", "show_all", is_flag=True, help="Show what agrees and what cannot be checked, too.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything that was found as JSON.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write a report: a name ending in .html or .md.")
-@click.option("--strict", is_flag=True, help="End with 99 where a stated figure differs.")
+@click.option("--all", "show_all", is_flag=True, help="Also show what agrees and what cannot be checked.")
+@click.option("--json", "as_json", is_flag=True, help="Print all findings as JSON.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write a report to this file, .html or .md.")
+@click.option("--strict", is_flag=True, help="Exit with 99 if a stated figure differs.")
 def command(target: Path, show_all: bool, as_json: bool, out: Path | None, strict: bool) -> int:
-    """Compute every figure that a published design states again, with units, and list what does not add up.
+    """Recompute every figure that a published design states, with units, and list what does not add up.
 
-    TARGET is a scenario with a design, or a folder of them. That a design contradicts itself is what this command is to
-    find: it ends with 0 unless --strict asks for 99.
+    TARGET is a scenario with a design, or a folder of them. Finding a contradiction is not a failure: the exit code is
+    0 unless --strict is given.
 
     \b
     Examples:

@@ -13,13 +13,19 @@ from lab.runnable import load_for_stack
 @click.command("calibrate")
 @click.argument("scenario", type=click.Path(path_type=Path), default=DEFAULT_SCENARIO)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the profile; default: your own.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the stack that is measured.")
-@click.option("--seconds", type=click.FloatRange(min=1), default=5.0, show_default=True, help="Length of a long point.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the stack to measure.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=5.0,
+    show_default=True,
+    help="Seconds that each long measurement takes.",
+)
 def command(scenario: Path, out: Path | None, data: Path | None, seconds: float) -> None:
-    """Measure the CPU demand of every operation and background job on a stack of SCENARIO, and write a dated profile.
+    """Measure the CPU demand of every operation and background job on a stack of SCENARIO and write a dated profile.
 
-    Takes about twelve minutes on a quiet machine with two cores; Ctrl-C stops it, and then nothing is written.
-    `windtunnel run` and `simulate` use the newest profile of this user.
+    Takes about twelve minutes on a quiet machine with two cores. Ctrl-C stops it without writing anything.
+    `windtunnel run` and `simulate` use your newest profile.
     """
     from lab.calibrate import calibrate
     from lab.stacks import data_folder

@@ -1,4 +1,4 @@
-"""`windtunnel dashboard`: runs in the browser."""
+"""`windtunnel dashboard`: show runs in the browser."""
 
 from __future__ import annotations
 

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 @click.option(
     "--replications",
     type=click.IntRange(min=3),
-    help="Pairs of simulations; default 10, with --until at most 50.",
+    help="Number of pairs of simulations; default 10, at most 50 with --until.",
 )
 @click.option(
     "--until",
     metavar="RELATIVE",
-    help="Simulate until the intervals of the headline figures are at most so wide, such as 2%.",
+    help="Simulate until the intervals of the headline figures are at most this wide, such as 2%.",
 )
-@click.option("--all", "show_all", is_flag=True, help="Show every figure, not only those that can be told apart.")
+@click.option("--all", "show_all", is_flag=True, help="Show every figure, not only those that differ.")
 @options.study
 def command(
     first: Path,
@@ -44,9 +44,9 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Compare the scenarios FIRST and SECOND: both are simulated under the same seeds, pair by pair.
+    """Compare the scenarios FIRST and SECOND, simulated in pairs with the same seeds.
 
-    Every figure gets its difference with a 95 % interval; "not distinguishable" is an answer.
+    Every figure gets its difference with a 95 % interval. "Not distinguishable" is a valid answer.
 
     \b
     Examples:

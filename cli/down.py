@@ -11,9 +11,9 @@ from lab import stacks
 
 @click.command("down")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the stack.")
-@click.option("--wipe", is_flag=True, help="Remove all its data, too.")
+@click.option("--wipe", is_flag=True, help="Also remove all its data.")
 def command(data: Path | None, wipe: bool) -> None:
-    """Stop the stack: services finish what they are at, then the servers end."""
+    """Stop the stack: services finish the work in progress, then the servers stop."""
     from stack import control
 
     folder = stacks.data_folder(data)

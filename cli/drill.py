@@ -14,7 +14,7 @@ from lab.runnable import load_for_stack
 
 @click.command("drill")
 @click.argument("scenario", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, without doing it.")
 @options.pair
 def command(
     scenario: Path,
@@ -25,10 +25,10 @@ def command(
     as_json: bool,
     show_all: bool,
 ) -> int:
-    """Run the drill in SCENARIO: predict it, inject its faults under load, roll back, judge the hypothesis.
+    """Run the drill in SCENARIO: predict it, inject its faults under load, roll back and judge the hypothesis.
 
-    Exit codes: 0 the hypothesis held, 99 it did not, 3 aborted by the drill's own condition, 4 void. The faults mend
-    themselves when the runner is killed.
+    Exit codes: 0 the hypothesis held, 99 it did not, 3 aborted by the drill's own condition, 4 void. The faults are
+    removed even if the runner is killed.
     """
     from chaos import experiment
     from lab import pair
@@ -40,7 +40,7 @@ def command(
     else:
         read, text, chosen = options.load_with_profile(scenario, profile_path, both_sides=True)
     if not read.faults:
-        raise UserError(f"{scenario} has no faults, so there is nothing to drill; windtunnel run runs it")
+        raise UserError(f"{scenario} has no faults, so there is nothing to drill; use windtunnel run")
     planned = experiment.plan(read)
     click.echo(f"HYPOTHESIS  {planned.hypothesis}", err=not dry_run)
     for title, lines in (
@@ -56,7 +56,7 @@ def command(
     folder = options.new_folder(out)
     comparison = pair.make(read, text, folder, chosen=chosen, data=data_folder(data, f"drill-{folder.name}"))
     outcome = pair.drill_outcome(folder)
-    if outcome.exit_code != comparison.exit_code:  # of a scenario that says nothing of a drill
+    if outcome.exit_code != comparison.exit_code:  # for a scenario without a drill section
         comparison = pair.tell_outcome(folder, comparison, outcome)
     code = options.tell(comparison, folder, "drill", as_json=as_json, show_all=show_all, started=started)
     click.echo(f"DRILL  {outcome.word.value}: {outcome.sentence}", err=as_json)

@@ -1,4 +1,4 @@
-"""`windtunnel explain`: a scenario whole, defaults included."""
+"""`windtunnel explain`: print a scenario with all its defaults."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ from records.scenarios import load
 @click.command("explain")
 @click.argument("scenario", type=click.Path(path_type=Path))
 def command(scenario: Path) -> None:
-    """Print SCENARIO with every default filled in, as YAML that can be read back."""
+    """Print SCENARIO with every default filled in, as a valid scenario file."""
     click.echo(explain(load(scenario)[0]), nl=False)

@@ -13,13 +13,13 @@ from core.errors import UserError
     "groups",
     multiple=True,
     type=click.Choice(["test", "compose"]),
-    help="test adds a browser, compose a Docker engine; the servers are always included.",
+    help="What to add to the servers: test adds a browser, compose adds a Docker engine.",
 )
-@click.option("--check", is_flag=True, help="Only say what is missing.")
+@click.option("--check", is_flag=True, help="Only list what is missing.")
 def command(groups: tuple[str, ...], check: bool) -> None:
-    """Install the servers that are missing: Debian packages, Go modules, Maven artefacts; pinned, once.
+    """Install the servers that are missing, as pinned Debian packages, Go modules and Maven artefacts.
 
-    The model's engine is compiled as well, which takes about a minute, once.
+    This also compiles the model's engine, which takes about a minute the first time.
     """
     from stack import install
     from stack.failure import StackFailure
@@ -42,7 +42,7 @@ def _compile_model() -> None:
     from sim.compiled.kept import is_kept
 
     if not is_kept():
-        click.echo("compile the model's engine …", err=True)
+        click.echo("compiling the model's engine …", err=True)
         from sim.compiled.warm import compile_now
 
         compile_now()

@@ -1,4 +1,4 @@
-"""`windtunnel logs`: what one process wrote."""
+"""`windtunnel logs`: show the log of one process."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lab import stacks
 @click.command("logs")
 @click.argument("name", required=False)
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the stack.")
-@click.option("-n", "--lines", type=click.IntRange(min=1), default=50, help="How many of the last lines.")
-@click.option("-f", "--follow", is_flag=True, help="Go on printing until Ctrl-C.")
+@click.option("-n", "--lines", type=click.IntRange(min=1), default=50, help="Number of lines to show, from the end.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the log until Ctrl-C.")
 def command(name: str | None, data: Path | None, lines: int, follow: bool) -> None:
     """Print the end of the log of process NAME (see `windtunnel status` for names).
 
-    Without NAME, print what happened to the stack: who died and how, who was started again, what did not answer.
+    Without NAME, print the stack's events: which processes died and how, were restarted, or did not answer.
     """
     if name is None:
         _history(stacks.data_folder(data) / "journal.jsonl", lines)
@@ -29,7 +29,9 @@ def command(name: str | None, data: Path | None, lines: int, follow: bool) -> No
     path = folder / f"{name}.log"
     if path.parent != folder or not path.is_file():
         known = sorted(each.stem for each in folder.glob("*.log"))
-        raise UserError(f"there is no log of {name}; there are: {', '.join(known) or 'none, no stack ran here'}")
+        raise UserError(
+            f"there is no log of {name}; known logs: {', '.join(known) or 'none, because no stack ran here'}"
+        )
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 400 * lines))
         click.echo("\n".join(file.read().decode(errors="replace").splitlines()[-lines:]))

@@ -1,7 +1,7 @@
-"""The group of commands, its exit codes, and how failures are told.
+"""The command group, its exit codes, and how failures are reported.
 
 Exit codes everywhere: 0 held, 99 expectation missed or drill deviated, 2 usage or scenario, 3 aborted, 4 void, 130
-Ctrl-C; 1 is left to crashes, as Python has it.
+Ctrl-C; 1 is left to crashes, as in Python.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ import click
 
 from core.errors import UserError
 
-#: Command → what it does; its code is `cli.<command>.command`.
+#: Command → its help text; the code is `cli.<command>.command`.
 COMMANDS: Final = {
     "run": "Simulate a scenario, run it on the real stack, compare, report.",
     "simulate": "Run only the model.",
     "measure": "Run only the real stack.",
     "report": "Compare a run's two sides again and write its report.",
     "calibrate": "Measure this machine's durations for the model.",
-    "drill": "Run a chaos drill with a verdict, predicted beforehand.",
+    "drill": "Run a chaos drill, predict its outcome and judge it.",
     "plan": "Size and price a fleet for an intent.",
-    "tune": "Find the best threshold, mix, shards and caches.",
+    "tune": "Search for the best threshold, mix, shards and caches.",
     "sweep": "Simulate a grid of settings.",
     "diff": "Compare two scenarios, simulated with common random numbers.",
     "audit": "Recompute published designs and list what does not add up.",
-    "dashboard": "Look at runs in the browser.",
-    "explain": "Print a scenario whole, defaults included.",
-    "glossary": "Say what a word means here.",
+    "dashboard": "Show runs in the browser.",
+    "explain": "Print a scenario with all its defaults.",
+    "glossary": "Explain a term.",
     "up": "Start the stack in the background.",
     "down": "Stop the stack.",
-    "status": "Show the stack's processes.",
+    "status": "Show the processes of the stack.",
     "logs": "Show the log of one process.",
     "install": "Install the servers that are missing.",
 }
@@ -52,7 +52,7 @@ Exit codes: 0 held · 99 expectation missed · 2 usage or scenario
 
 
 class Commands(click.Group):
-    """Imports a command when it is asked for."""
+    """Imports a command only when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -86,12 +86,12 @@ def windtunnel() -> None:
 
 
 def _interrupt(_number: int, _frame: object) -> None:
-    # being told to end is like Ctrl-C: everything that was started is stopped, and nothing is left behind
+    # SIGTERM acts like Ctrl-C: everything that was started is stopped
     raise KeyboardInterrupt
 
 
 def main() -> None:
-    """Run the command line and turn what can go wrong into one readable line and an exit code."""
+    """Run the command line; each expected failure becomes one line of text and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
         signal.signal(signal.SIGHUP, _interrupt)

@@ -14,18 +14,19 @@ from lab.runnable import load_for_run
 @click.command("measure")
 @click.argument("scenario", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the run; default: runs/<time>/measured.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the stack while it runs.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder for the stack's data during the run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON.")
 def command(scenario: Path, out: Path | None, data: Path | None, as_json: bool) -> int:
-    """Run SCENARIO on the real stack under load and faults, and write a run. Exit code 3 when
-    its drill was aborted, 4 when it is void."""
+    """Run SCENARIO on the real stack under load and faults, and write a run.
+
+    Exit codes: 3 if its drill was aborted, 4 if the run is void."""
     from lab import verdicts
     from lab.alone import summarize
     from lab.measure import measure
     from lab.stacks import data_folder
     from records import folders, profiles, run
 
-    # the model's durations do not matter here; what it would refuse does
+    # durations do not matter here, but a scenario that the model refuses must be refused now
     read, text = load_for_run(scenario, profiles.shipped())
     folder = out or options.new_folder(options.RUNS) / "measured"
     with folders.making(out or folder.parent):

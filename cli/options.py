@@ -1,4 +1,4 @@
-"""What several commands have in common: options, the profile to use, the folder of a new pair, the result."""
+"""Shared by several commands: options, the choice of a profile, the folder of a new pair, printing of a result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pair(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--all", "show_all", is_flag=True, help="Show every operation, not only the worst."),
         click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON."),
-        click.option("--data", type=click.Path(path_type=Path), help="Folder of the stack while it runs."),
+        click.option("--data", type=click.Path(path_type=Path), help="Folder for the stack's data during the run."),
         click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use."),
         click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder of runs."),
     ):
@@ -35,7 +35,7 @@ def pair(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Engines(click.Choice[str]):
-    """Names of engines; one that no longer exists is refused with the one to take instead."""
+    """Names of engines; a removed one is refused, with its replacement."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value == "feedforward":
@@ -48,7 +48,7 @@ engine = click.option(
     type=_Engines(["auto", "simpy", "compiled"]),
     default="auto",
     show_default=True,
-    help="Engine of the model: auto takes SimPy for few requests, else compiled code; they give the same figures.",
+    help="Simulation engine; auto uses SimPy for few requests and compiled code otherwise, with the same results.",
 )
 
 
@@ -56,9 +56,9 @@ def study(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of commands that simulate many times."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
-        click.option("--force", is_flag=True, help="Start again: forget what was simulated before."),
+        click.option("--force", is_flag=True, help="Discard what was simulated before and start again."),
         click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster to run on, such as tcp://127.0.0.1:8786."),
-        click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one for each core."),
+        click.option("--workers", type=click.IntRange(min=1), help="Number of processes; default: one per core."),
         engine,
         click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use."),
         click.option("--out", type=click.Path(path_type=Path), help="Folder of the study; default: studies/…"),
@@ -70,8 +70,8 @@ def study(command: Callable[..., Any]) -> Callable[..., Any]:
 def load_with_profile(
     scenario: Path, profile_path: Path | None, *, both_sides: bool = False
 ) -> tuple[Scenario, str, profiles.Chosen]:
-    """The scenario, its text and the profile; says so when the profile is another machine's. Raises UserError, with
-    ``both_sides`` for what either of them refuses."""
+    """The scenario, its text and the profile, with a note if the profile is from another machine. Raises UserError;
+    with ``both_sides`` also for what only the real stack refuses."""
     read, text = load(scenario)
     try:
         chosen = profiles.choose(profile_path)
@@ -81,14 +81,14 @@ def load_with_profile(
         check_for_run(scenario, read, chosen.profile)
     if not chosen.own:
         click.echo(
-            f"note: durations are another machine's ({chosen.profile.id}); measure yours with: windtunnel calibrate",
+            f"note: durations are from another machine ({chosen.profile.id}); measure yours with: windtunnel calibrate",
             err=True,
         )
     return read, text, chosen
 
 
 def new_folder(out: Path) -> Path:
-    """A new folder for a pair, named by the moment; raises UserError when it cannot be made."""
+    """Create a folder for a pair, named after the current time; raises UserError if that fails."""
     from records.provenance import new_id
 
     base = new_id()
@@ -101,7 +101,7 @@ def new_folder(out: Path) -> Path:
         except OSError as error:
             raise UserError(f"{folder}: {error.strerror}; choose another --out") from error
         return folder
-    raise UserError(f"{out} has a hundred runs of this second")
+    raise UserError(f"{out} has a hundred runs of this second already")
 
 
 def tell(

@@ -19,11 +19,11 @@ TERMS = ("on_demand", "reserved_1y", "reserved_3y", "spot")
 @click.command("plan")
 @click.argument("scenario", type=click.Path(path_type=Path))
 @click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use.")
-@click.option("--term", type=click.Choice(TERMS), help="How all machines are paid; default: as the intent says.")
-@click.option("--quick", is_flag=True, help="Leave out what the intent's ranges would say.")
-@click.option("--all", "show_all", is_flag=True, help="Show every candidate that was not taken and every cause.")
+@click.option("--term", type=click.Choice(TERMS), help="How all machines are paid for; default: as the intent says.")
+@click.option("--quick", is_flag=True, help="Skip the uncertainty analysis of the intent's ranges.")
+@click.option("--all", "show_all", is_flag=True, help="Show all rejected candidates and all causes of downtime.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write a page with charts: a name ending in .html or .md.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write a page with charts to this file, .html or .md.")
 def command(
     scenario: Path,
     profile_path: Path | None,
@@ -35,7 +35,7 @@ def command(
 ) -> int:
     """Size and price a fleet for the demand and the intent of SCENARIO.
 
-    Ends with 99 where a limit or the availability does not hold, as when the intent's fleet is given.
+    Exits with 99 if a limit or the availability does not hold, which can happen when the intent gives the fleet.
     """
     from cli.options import load_with_profile
     from core.scenario.intent import DEFAULT, Intent
@@ -56,7 +56,7 @@ def command(
     except (PlanError, PriceError) as error:
         raise UserError(f"{scenario}: {error}") from error
     if out is not None:
-        from planning.plan import page  # what a page draws is slow to import
+        from planning.plan import page  # importing the charts is slow
 
         page.write(plan, out, text)
     if as_json:

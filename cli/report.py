@@ -1,4 +1,4 @@
-"""`windtunnel report`: compare again."""
+"""`windtunnel report`: compare the two sides of a run again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`windtunnel run`: the main job."""
+"""`windtunnel run`: simulate, measure and compare."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from cli import options
 def command(
     scenario: Path, out: Path, profile_path: Path | None, data: Path | None, as_json: bool, show_all: bool
 ) -> int:
-    """Simulate SCENARIO, run it on the real stack under load and faults, compare both, write a report.
+    """Simulate SCENARIO, run it on the real stack under load and faults, compare both and write a report.
 
-    The stack is started for this run, seeded through the public API, and stopped and removed in the end.
+    The stack is started for this run, seeded through the public API, and removed at the end.
     """
     from lab import pair
     from lab.stacks import data_folder

@@ -23,14 +23,25 @@ if TYPE_CHECKING:
 @click.argument("scenario", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the run; default: runs/<time>/simulated.")
 @click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use.")
-@click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Factor on every CPU demand.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    help="Factor by which every CPU demand is multiplied.",
+)
 @options.engine
-@click.option("--replications", type=click.IntRange(min=1), help="Seeds, or cells of a fleet; with --until at most.")
-@click.option("--until", metavar="WIDTH", help="More of them until every p99 is ± this; 2% for a fleet.")
-@click.option("--check-cells", is_flag=True, help="Simulate cells twice as large too: how much does the split matter?")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one for each core.")
-@click.option("--force", is_flag=True, help="Replace a run that is in the folder already.")
-@click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON, or the fleet's.")
+@click.option(
+    "--replications",
+    type=click.IntRange(min=1),
+    help="Number of seeds, or of cells of a fleet; a maximum with --until.",
+)
+@click.option("--until", metavar="WIDTH", help="Add replications until every p99 is known to ± this; 2% for a fleet.")
+@click.option(
+    "--check-cells", is_flag=True, help="Also simulate cells twice as large, to see how much the division matters."
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Number of processes; default: one per core.")
+@click.option("--force", is_flag=True, help="Replace an existing run in the folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record of the run or fleet as JSON.")
 def command(
     scenario: Path,
     out: Path | None,
@@ -46,10 +57,10 @@ def command(
 ) -> None:
     """Simulate SCENARIO and write a run. The same file, seed and profile give the same bytes.
 
-    Of a scenario with cells so many are simulated that every p99 is known to ± 2 %, and the fleet is told; the first
-    cell is the run. So it is for one system where --replications or --until ask for it.
+    For a scenario with cells, enough cells are simulated to know every p99 to ± 2 %, and the figures are those of the
+    whole fleet; the run that is written is the first cell's. --replications and --until do the same for one system.
 
-    Ends with 0 also where the model misses an expectation: a prediction is no failure. `windtunnel run` judges.
+    The exit code is 0 even if the model misses an expectation, because a prediction is not a failure.
 
     \b
     windtunnel simulate scenarios/viral_post_small.yaml

@@ -1,4 +1,4 @@
-"""`windtunnel status`: what runs."""
+"""`windtunnel status`: show the processes of the stack."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _SAID_MAX: Final = 120  # characters of a log's last line
 @click.option("--env", "as_env", is_flag=True, help='Print addresses as shell variables: eval "$(… --env)".')
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 def command(data: Path | None, as_env: bool, as_json: bool) -> int:
-    """Show every process of the stack: state, port, memory, CPU time, restarts, and what ended it last.
+    """Show every process of the stack: state, port, memory, CPU time, restarts and why it last ended.
 
-    Exit codes: 0 all of it is ready, 99 something is not, 2 no stack was ever started here.
+    Exit codes: 0 everything is ready, 99 something is not, 2 no stack was ever started here.
     """
     from stack import control
 

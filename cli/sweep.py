@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     multiple=True,
     required=True,
     metavar="FIELD=VALUES",
-    help="Values or a range of one field: 1,2,4 or 10/s..100/s:10 or 10..10_000:7log. Again for more fields.",
+    help="Values or a range of one field: 1,2,4 or 10/s..100/s:10 or 10..10_000:7log. Repeat for more fields.",
 )
-@click.option("--replications", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds a setting.")
-@click.option("--show", multiple=True, metavar="FIGURE", help="Show this figure first, such as like.add.p95_seconds.")
+@click.option(
+    "--replications", type=click.IntRange(min=1), default=1, show_default=True, help="Number of seeds for each setting."
+)
+@click.option("--show", multiple=True, metavar="FIGURE", help="Figure to show first, such as like.add.p95_seconds.")
 @options.study
 def command(
     scenario: Path,
@@ -43,8 +45,8 @@ def command(
 ) -> None:
     """Simulate SCENARIO at every combination of the settings.
 
-    A field is named as the scenario file names it, with values in its units. What is done is kept, so the same command
-    goes on where it was stopped; --force starts again.
+    Fields and units are those of the scenario file. Finished simulations are kept, so the same command resumes where it
+    was stopped; --force starts again.
 
     \b
     Examples:

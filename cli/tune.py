@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @click.command("tune")
 @click.argument("scenario", type=click.Path(path_type=Path))
-@click.option("--trials", type=click.IntRange(min=2), default=48, show_default=True, help="Settings to try.")
+@click.option("--trials", type=click.IntRange(min=2), default=48, show_default=True, help="Number of settings to try.")
 @click.option(
     "--vary",
     multiple=True,
     metavar="FIELD=RANGE",
-    help="What to vary: 10..10_000:log, 40%..80%, or a list 1,2,4; again for more fields. "
+    help="What to vary: 10..10_000:log, 40%..80%, or a list 1,2,4; repeat for more fields. "
     "Default: threshold, shard count, size of the edge cache.",
 )
-@click.option("--operation", default="feed.read", show_default=True, help="Whose latency counts.")
+@click.option("--operation", default="feed.read", show_default=True, help="Operation whose latency counts.")
 @click.option("--latency", type=click.Choice(["p50", "p95", "p99"]), default="p99", show_default=True)
 @click.option(
     "--weights",
@@ -34,11 +34,23 @@ if TYPE_CHECKING:
     help="Weights of cost, latency and freshness in their product; default 1 each.",
 )
 @click.option("--sampler", type=click.Choice(["tpe", "nsga2"]), default="tpe", show_default=True)
-@click.option("--replications", type=click.IntRange(min=3), default=8, show_default=True, help="Seeds a candidate.")
 @click.option(
-    "--search-replications", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds a setting tried."
+    "--replications",
+    type=click.IntRange(min=3),
+    default=8,
+    show_default=True,
+    help="Number of seeds for each candidate.",
 )
-@click.option("--few", type=click.IntRange(min=1), default=8, show_default=True, help="Candidates to look at again.")
+@click.option(
+    "--search-replications",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Number of seeds for each setting tried.",
+)
+@click.option(
+    "--few", type=click.IntRange(min=1), default=8, show_default=True, help="Number of candidates to examine again."
+)
 @options.study
 def command(
     scenario: Path,
@@ -55,10 +67,10 @@ def command(
     as_json: bool,
     **numbers: Any,
 ) -> None:
-    """Search the settings of SCENARIO that make cost × p99 × freshness smallest within its expectations.
+    """Search for the settings of SCENARIO with the smallest cost × p99 × freshness within its expectations.
 
-    Says how sure the answer is, and whether it can be told from today's setting. What is done is kept, so the same
-    command goes on where it was stopped.
+    Reports how sure the answer is and whether it differs from the current setting. Finished simulations are kept, so
+    the same command resumes where it was stopped.
 
     \b
     Examples:

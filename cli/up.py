@@ -14,7 +14,7 @@ DEFAULT_SCENARIO = Path(__file__).resolve().parents[2] / "scenarios" / "viral_po
 
 @click.command("up")
 @click.argument("scenario", type=click.Path(path_type=Path), default=DEFAULT_SCENARIO)
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of this stack; two folders are two stacks.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of this stack; each folder holds one stack.")
 def command(scenario: Path, data: Path | None) -> None:
     """Start the stack of SCENARIO in the background and print where it answers."""
     load_for_stack(scenario)

@@ -1,1 +1,1 @@
-"""The only place where the islands meet: simulate, measure, calibrate, compare, report, and the command line."""
+"""Where the simulated and the measured side meet: measure, calibrate, compare, report."""

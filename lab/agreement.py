@@ -1,9 +1,9 @@
-"""How far the model's requests are from the measured ones: percentiles, rates and distances, operation by operation.
+"""Differences between simulated and measured requests: percentiles, rates and distances, for each operation.
 
-Latency counts every request from its intended start, and one that was not answered as at least the client's patience
-(`core.judge`): to leave out those that failed on either side would hide them. The noise is what the two samples' sizes
-alone would give (order statistics of independent samples); how much two measurements of the same thing differ is for
-`certify` to find by repeating them.
+Latency counts from the intended start of a request. An unanswered request counts with at least the client's patience
+(`core.judge`), because leaving out failures on either side would hide them. The noise is what the sizes of the two
+samples alone would cause (order statistics of independent samples); how much two measurements of the same thing differ
+can only be found by repeating them.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def pairs(
     busy_by_second: Floats | None = None,
     kept_ratio: float = 1.0,
 ) -> tuple[OperationPair, ...]:
-    """Compare each operation of two sets of judged samples that cover ``seconds``; worst first. Of the simulated
-    requests a share ``kept_ratio`` have rows.
+    """Compare each operation of two sets of judged samples that cover ``seconds``; worst first. A share ``kept_ratio``
+    of the simulated requests have rows.
 
     ``busy_by_second`` is the measured utilisation of the stack's cores in each second from t0.
     """
@@ -150,7 +150,7 @@ def _quantile(q: float, simulated: Samples | None, measured: Samples | None) -> 
     if ours is None or real is None or real.value <= 0:
         return Quantile(q=q, simulated=ours, measured=real)
     half_ours, half_real = (ours.high - ours.low) / 2, (real.high - real.low) / 2
-    # Gauss's propagation for s/m, with half widths for deviations: the noise has the 95 % of the intervals it is from
+    # propagation of error for s/m, with half widths for deviations: the noise covers 95 %, as the intervals do
     noise = float(np.hypot(half_ours / real.value, ours.value * half_real / real.value**2))
     return Quantile(
         q=q,
@@ -169,7 +169,7 @@ def _figure(samples: Samples | None, q: float) -> FigureInterval | None:
 
 
 def _weighted(busy: Floats | None, samples: Samples | None) -> float | None:
-    """Mean utilisation as this operation's arrivals saw it."""
+    """Mean utilisation seen by the arrivals of this operation."""
     if busy is None or samples is None:
         return None
     second = np.floor(samples.at_seconds).astype(np.int64)

@@ -1,10 +1,9 @@
-"""One run alone on the terminal: what each operation took, how sure that is, and what the expectations say of it."""
+"""The text of a single run for the terminal: latency of each operation with intervals, and its expectations."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -15,11 +14,8 @@ from core.stats import Estimate
 from lab import agreement, modelled
 from planning.simulations import counts
 from present import figures
-from present.tables import ends, labelled, table
+from present.tables import MARKS, ends, labelled, table
 from sim.results.outcomes import Service
-
-_NAME: Final = 32
-_MARKS: Final = {True: "✓", False: "✗", None: "·"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,26 +39,30 @@ def summarize(run: Run) -> str:
         )
     ]
     if run.rows_kept_ratio < 1.0:
-        lines += labelled("ROWS", f"kept of 1 request in {1 / run.rows_kept_ratio:,.0f}; the table is of all of them")
+        lines += labelled("ROWS", f"kept for 1 request in {1 / run.rows_kept_ratio:,.0f}; the table counts all of them")
     if record.validity.void:
         lines += labelled("VOID", "; ".join(record.validity.reasons) or "no reason was recorded")
     found = judge.judge(run.scenario, run.samples, ledger=record.ledger or None)
-    if found.verdicts:
-        lines += ["", f"{'EXPECTATIONS':<{_NAME + 2}}{'limit':>9}{record.origin.value:>15}   verdict"]
-    for verdict in found.verdicts:
-        value = figures.found(verdict.value, verdict.interval, verdict.unit)
-        limit = figures.limit_of(verdict.limit, verdict.unit)
-        word = {True: "held", False: "missed", None: verdict.reason or "not judged"}[verdict.held]
-        lines.append(f"{_MARKS[verdict.held]} {verdict.name:<{_NAME}}{limit:>9}{value:>15}   {word}")
+    judged = [
+        [
+            f"{MARKS[each.held]} {each.name}",
+            figures.limit_of(each.limit, each.unit),
+            figures.found(each.value, each.interval, each.unit),
+            {True: "held", False: "missed", None: each.reason or "not judged"}[each.held],
+        ]
+        for each in found.verdicts
+    ]
+    if judged:
+        lines += ["", *table(["EXPECTATIONS", "limit", record.origin.value, "verdict"], judged, remark=True)[0]]
     head = ["OPERATION", "n", "rate/s", "errors", *(f"p{q * 100:g} ms" for q in agreement.QUANTILES)]
     lines += ["", *table(head, [_row(each) for each in operations(run)])[0], ""]
     for label, text in modelled.lines(record.facts):
         lines += labelled(label, text)
     lines += labelled(
         "NOTE",
-        "± is half of the 95 % interval, from tenths of this one run (a rate's from its visits); a peak that comes "
-        "once is in one of them."
-        + (" How much runs differ: --replications 20" if record.origin is Origin.SIMULATED else ""),
+        "± is half of the 95 % interval, from tenths of this one run (for a rate, from its visits); a peak that comes "
+        "once is in one tenth only."
+        + (" To see how much runs differ: --replications 20" if record.origin is Origin.SIMULATED else ""),
     )
     return "\n".join(lines)
 
@@ -99,9 +99,9 @@ def _of_rows(name: str, rows: Samples, seconds: float) -> OperationLine:
 def _of_counts(
     name: str, service: Service, kept: OperationLine | None, seconds: float, kept_ratio: float
 ) -> OperationLine:
-    """Of a run that kept some of its rows: figures of all requests. The rows tell how wide the intervals of percentiles
-    are, and of the rate by how much a visit's requests differ; a sum of 1 / ``kept_ratio`` times as many varies by the
-    root of that more."""
+    """Figures of all requests of a run that kept only some rows. The rows give the widths of the intervals of
+    percentiles and the variance of the rate over visits; a sum of 1 / ``kept_ratio`` times as many requests varies by
+    the root of that factor more."""
     return OperationLine(
         name=name,
         count=service.count,

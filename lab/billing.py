@@ -1,4 +1,4 @@
-"""What each side of a pair would cost a month, both priced by the same bill from the book that the scenario names."""
+"""Monthly cost of each side of a pair, both priced by the same bill from the scenario's price book."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cost(simulated: Run | None, measured: Run | None) -> CostComparison | None:
 
 
 def _items(ours: Mapping[str, float], real: Mapping[str, float]) -> tuple[Pair, ...]:
-    """By component, the dearest first."""
+    """By component, the most expensive first."""
     names = sorted(ours.keys() | real.keys(), key=lambda each: (-max(ours.get(each, 0.0), real.get(each, 0.0)), each))
     return tuple(Pair.of(name, ours.get(name) if ours else None, real.get(name) if real else None) for name in names)
 

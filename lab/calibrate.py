@@ -1,8 +1,8 @@
-"""Calibrates: measures the durations of the real stack's parts, one operation at a time, and writes a dated profile.
+"""Calibration: measures the durations of the real stack's parts, one operation at a time, and writes a dated profile.
 
 CPU demand is what the operating system accounts to each process while one operation runs steadily at a known rate,
-minus what the process uses with no traffic; so it holds no waiting. Points are taken in random order, because the
-speed of a shared machine drifts. No queueing that was observed enters the profile.
+minus what the process uses without traffic, so it contains no waiting time. Points are measured in random order,
+because the speed of a shared machine drifts.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ from stack import cores, stalls
 from stack.control import RunningStack
 
 STALL_SECONDS: Final = 8.0
-#: A rate limit that refuses nothing that calibration asks for, in the unit of the scenario's.
+#: A rate limit that calibration never reaches, in the scenario's unit.
 LIMIT_MIN: Final = 100_000
-#: How often a point is tried where requests do not end as they should, and by how much slower each time.
+#: How often a point is tried when requests do not end as expected, and by how much slower each time.
 TRIES: Final = 3
 SLOWER: Final = 2 / 3
-#: Of a point, besides the time in which requests are sent: starting the generator, its lead, waiting for the rest.
+#: Seconds of a point beyond those in which requests are sent: generator start, its lead, waiting for the rest.
 _AROUND_SECONDS: Final = 5.0
 
 
 def calibrate(
     scenario: Scenario, *, data: Path, point_seconds: float = POINT_SECONDS
 ) -> tuple[Profile, tuple[SteadyPoint, ...]]:
-    """Measure a profile on a stack of ``scenario``; raises UserError. Takes ten minutes; leaves nothing running."""
+    """Measure a profile on a stack of ``scenario``, stopped at the end; takes ten minutes; raises UserError."""
     if "feed_redis" not in scenario.broken_links:
         raise UserError("calibration needs a scenario with a fault on feed_redis, to measure the fallback path")
     scenario = _wide(scenario)
@@ -85,7 +85,7 @@ def calibrate(
 
 
 def _wide(scenario: Scenario) -> Scenario:
-    """The scenario with limits that are looked at, which costs as much, and refuse nothing."""
+    """The scenario with rate limits that are checked, which costs the same, but refuse nothing."""
     gateway = scenario.system.gateway
     limits = {
         name: dataclasses.replace(limit, count=max(limit.count, LIMIT_MIN)) for name, limit in gateway.limits.items()
@@ -119,19 +119,19 @@ def _points(bench: Bench, plan: tuple[Series, ...]) -> list[SteadyPoint]:
 
 
 def _left(seconds: float) -> str:
-    """How long it still takes, in words."""
+    """The remaining time, in words."""
     return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
 
 
 def _carried(measured: Callable[[float], SteadyPoint], rate: float, *, calm: Callable[[], None]) -> SteadyPoint:
-    """A point at this rate, or at a lower one where this is more than the machine carries: what an overloaded system
-    does instead of answering is no demand of the operation."""
+    """A point at this rate, or at a lower one if the machine cannot sustain it: the work that an overloaded system does
+    instead of answering is not demand of the operation."""
     for left in reversed(range(TRIES)):
         try:
             return measured(rate)
         except OverloadError as error:
             if not left:
-                raise UserError(f"calibration of {error}; is something else running on this machine?") from error
+                raise UserError(f"calibration of {error}; is anything else running on this machine?") from error
             calm()
             rate *= SLOWER
     raise AssertionError("unreachable")
@@ -139,7 +139,7 @@ def _carried(measured: Callable[[float], SteadyPoint], rate: float, *, calm: Cal
 
 @contextlib.contextmanager
 def _cut(stack: RunningStack) -> Iterator[None]:
-    """The way from the feed to Redis refuses connections for the length of the block."""
+    """Refuse connections from the feed to Redis for the length of the block."""
     wire_to = ToxiproxyClient(stack.toxiproxy_url)
     names = stack.proxies["feed_redis"]
     for name in names:
@@ -162,7 +162,7 @@ def _profile(
     people = population.draw_population(scenario)
     followers = people.follower_counts[: people.posters]
     pulled = followers[followers >= scenario.system.fanout.threshold]
-    timelines = float(followers.sum() - pulled.sum()) / people.posters  # for a post of anybody's
+    timelines = float(followers.sum() - pulled.sum()) / people.posters  # for a post by any author
     few, many = (series.timelines(scenario, authors) for authors in series.authors(scenario))
     return Profile(
         id=f"{provenance.new_id()}-{platform.machine()}-{os.cpu_count()}",
@@ -186,11 +186,11 @@ def _profile(
             pulls.KNOWN: float(len(pulled)),
         },
         notes=(
-            "demands: CPU by /proc/PID/task/*/schedstat, one operation at a time, idle use subtracted",
-            "variation: of the latency of the slowest rate, where there is next to no queue, without its top 1 %",
-            "wires of clients: the generator's own time, from the intended start, is in them; see lab/client.py",
+            "demands: CPU from /proc/PID/task/*/schedstat, one operation at a time, idle use subtracted",
+            "variation: of the latency at the lowest rate, where there is almost no queue, without its top 1 %",
+            "client links: include the generator's own time from the intended start; see lab/client.py",
             f"fanout.deliver: by posts to {few:.3g} and to {many:.3g} timelines each; see lab/calibration/demands.py",
-            "media.process and media.remove: parts of what media.complete and media.delete were measured to cost; "
+            "media.process and media.remove: parts of the measured cost of media.complete and media.delete; "
             "see lab/calibration/series.py",
         ),
     )

@@ -1,4 +1,4 @@
-"""Runs one of our own programs beside us: it dies with us, is pinned, tells its progress, and has an end in time."""
+"""Runs one of our own programs as a child: it dies with its parent, is pinned, reports progress, has a time limit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STOP_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a program ended, and the last line it told."""
+    """How a program ended, and the last line it reported."""
 
     exit_code: int
     last: dict[str, Any]
@@ -44,10 +44,10 @@ def run(
 ) -> Ended:
     """Run ``python -m module`` and return when it has ended.
 
-    ``on_line`` gets each JSON line of its stdout. About ten times a second ``meanwhile`` is asked, and a reason that
-    it gives ends everything as a UserError; ``stop_when`` asks the program to end early, in good order. Raises
-    UserError when it took too long; whatever happens, it is gone when this returns. Call from the main thread: the
-    kernel binds its promise to kill to the thread.
+    ``on_line`` gets each JSON line of its stdout. ``meanwhile`` is called about ten times a second; a reason that it
+    returns ends everything with a UserError. ``stop_when`` asks the program to end early in an orderly way. Raises
+    UserError when it took too long; the program is gone when this returns in any case. Call this from the main thread:
+    the kernel ties the parent-death signal to the thread.
     """
     settings = {
         "argv": [sys.executable, "-m", module, *arguments],

@@ -1,7 +1,7 @@
-"""Measures what the client itself takes of a request: the load generator, from the intended start to the last byte.
+"""Measures the client's share of a request: the load generator, from the intended start to the last byte.
 
 The generator is driven as in any run, against a peer that answers at once with what the stack answered to the first
-request. What the peer takes is subtracted; the rest is the generator and the way to its server and back, with both
+request. The peer's time is subtracted; the rest is the generator and the way to its server and back, with both
 wake-ups. The model adds it where a client's link is crossed (`core.profile.LinkDelay`).
 """
 
@@ -49,7 +49,7 @@ _END: Final = b"\r\n\r\n"
 def wires(
     scenario: Scenario, path: Path, stack: RunningStack, work: Path, *, seconds: float = SECONDS
 ) -> tuple[LinkDelay, ...]:
-    """The wire of each link in `READS`, whose stack is up and seeded; raises UserError."""
+    """Delay of each link in `READS`; the stack must be up and seeded. Raises UserError."""
     return tuple(_wire(name, scenario, path, stack, work, seconds) for name in READS)
 
 
@@ -78,7 +78,7 @@ def _wire(name: str, scenario: Scenario, path: Path, stack: RunningStack, work: 
 
 
 def _fitted(name: str, seconds: npt.NDArray[np.float64]) -> LinkDelay:
-    """Lognormal by its median and p95: beyond lies what the model has apart, the host's stalls and idle work."""
+    """Lognormal by its median and p95; what lies beyond, stalls of the host and idle work, the model has separately."""
     median, p95 = np.quantile(seconds, (0.5, 0.95))
     p99 = median * (p95 / median) ** (_P99 / _P95) if median > 0 else p95
     return LinkDelay(link=name, median_seconds=float(median), p99_seconds=float(p99))
@@ -92,10 +92,10 @@ class Peer:
     _told: Connection
 
     def taken_seconds(self) -> float:
-        """End it; the mean time that it took for a request, from reading it to having sent the answer."""
+        """Stop it and return its mean time for a request, from reading it to having sent the answer."""
         self._told.send(None)
         if not self._told.poll(_ANSWER_SECONDS_MAX):
-            raise UserError("calibration: the peer of the load generator does not answer")
+            raise UserError("calibration: the load generator's peer does not answer")
         taken: float = self._told.recv()
         return taken
 

@@ -1,8 +1,8 @@
 """Compares the two sides of a pair of runs: what the model said, what the stack did, and whether expectations held.
 
 A pair folder holds ``simulated/`` and ``measured/``, and perhaps ``simulated_matched/``: the model once more at the
-speed that the machine had in this run. A side that is missing or void is told, never made up. Nothing here knows how a
-run was made: it reads run records and nothing else, so any pair can be compared again at any time.
+speed that the machine had in this run. A side that is missing or void is reported as such. Only run records are read,
+so any pair can be compared again at any time.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def compare(pair_folder: Path) -> Comparison:
 
 
 def drill_outcome(measured: Run) -> ExperimentResult:
-    """What the measured side says of its scenario's hypothesis."""
+    """Whether the measured side confirms its scenario's hypothesis."""
     return experiment.judge(
         measured.scenario,
         measured.samples,
@@ -116,8 +116,8 @@ def drill_outcome(measured: Run) -> ExperimentResult:
 
 
 def speed_of(simulated: Run, measured: Run) -> Speed | None:
-    """CPU demand of the measured run over the calibrated one: of the kinds of process that both sides know, in the
-    judged seconds in which no fault acts. None where one side recorded no CPU time."""
+    """CPU demand of the measured run over the calibrated one, of the kinds of process that both sides know, in the
+    judged seconds without faults. None if one side recorded no CPU time."""
     seconds = measured.record.duration_seconds
     ours = agreement.cpu_by_second(simulated.usage, seconds)
     real = agreement.cpu_by_second(measured.usage, seconds)
@@ -266,26 +266,26 @@ def _errors(samples: Samples) -> tuple[tuple[str, str, int, int], ...]:
 def _notes(simulated: Run | None, measured: Run | None, matched: Run | None) -> tuple[str, ...]:
     notes = []
     if simulated is not None and not simulated.record.facts.get("calibrated_here", True):
-        notes.append("durations are another machine's: `windtunnel calibrate` measures this one")
+        notes.append("durations are from another machine: `windtunnel calibrate` measures this one")
     if simulated is not None and measured is not None:
         if simulated.scenario != measured.scenario:
-            notes.append("the two sides ran different scenarios: their errors mean little")
-        notes.append("noise is that of the sample sizes; how much two measurements differ is not known from one run")
+            notes.append("the two sides ran different scenarios, so their errors mean little")
+        notes.append("noise is from the sample sizes; how much two measurements differ cannot be known from one run")
         if matched is None:
-            notes.append("no speed-matched simulation: errors are ahead of the run only")
+            notes.append("no speed-matched simulation: errors are those of the prediction only")
     return tuple(notes)
 
 
 def _exit_code(simulated: SideFacts, measured: SideFacts, judged: tuple[ExpectationPair, ...]) -> int:
     deciding = measured if measured.present else simulated
-    if deciding.aborted:  # first: that is what happened, and why there is less than a whole run
+    if deciding.aborted:  # first, because it explains why the run is incomplete
         return ABORTED
     if deciding.void:
         return VOID
     found = [each.deciding.held for each in judged if each.deciding is not None]
     if False in found:
         return MISSED
-    # expectations of which none could be judged are not held
+    # if none could be judged, the expectations did not hold
     return VOID if found and True not in found else HELD
 
 

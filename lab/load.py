@@ -15,22 +15,22 @@ from present.progress import task
 from stack.control import RunningStack
 
 _SEED_SECONDS_MAX = 900.0
-_TAIL_SECONDS = 60.0  # after the last arrival: clients time out well before
+_TAIL_SECONDS = 60.0  # after the last arrival; clients time out well before
 
 Meanwhile = Callable[[], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Only:
-    """A steady run of one operation instead of the scenario's mix. Two with one ``seed`` say the same things to the
-    same people: the second time a like is no news, and costs less."""
+    """A steady run of one operation instead of the scenario's mix. Two runs with one ``seed`` repeat the same
+    requests; a repeated like changes nothing and costs less."""
 
     operation: str
     rate_per_second: float
     seconds: float
     seed: int
     warm_up_seconds: float = 2.0
-    people: tuple[int, ...] = ()  # who act; everybody where none is named
+    people: tuple[int, ...] = ()  # who acts; empty: everybody
 
 
 def seed(scenario_path: Path, stack: RunningStack, out: Path, *, meanwhile: Meanwhile | None = None) -> None:
@@ -65,8 +65,8 @@ def drive(
 ) -> dict[str, Any]:
     """Drive the schedule (or one operation) and return ``load.json``; raises UserError when the generator failed.
 
-    The generator begins as soon as it is ready, or ``lead_seconds`` later; its first line says when t0 is, and
-    ``load.json`` when it was.
+    The generator begins as soon as it is ready, or ``lead_seconds`` later; its first line announces t0, and
+    ``load.json`` records it.
     """
     log = out / "drive.log"
     arguments = ["--scenario", str(scenario_path), "--gateway", stack.gateway_url, "--media", stack.media_url]
@@ -94,7 +94,7 @@ def drive(
 
 
 def recorded(out: Path) -> dict[str, Any] | None:
-    """``load.json`` of a generator that did not end as it should: what it had recorded is the record; None without."""
+    """``load.json`` of a generator that ended abnormally, or None if there is none."""
     if not (out / record.LOAD_FILE).exists() and spool.recover(out) is None:
         return None
     return _read(out)

@@ -1,7 +1,7 @@
-"""Measures a scenario on the real stack: up, seed, drive with the scenario's faults, check what was acknowledged, down.
+"""Measures a scenario on the real stack: up, seed, drive with faults, check acknowledged writes, down.
 
-What was seen is written as one run. The run is void, and says why, when it cannot be judged: the generator lagged, the
-host stalled, a fault did not act, or a process died that no fault had killed.
+The result is one run. The run is void, with reasons, when it cannot be judged: the generator lagged, the host stalled,
+a fault did not act, or a process died that no fault had killed.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ START_SECONDS_MAX: Final = 60.0  # from starting the generator until it is ready
 LEAD_SECONDS: Final = 4.0  # from then to its first arrival: the warden starts in it
 STALL_PROBE_SECONDS: Final = 2.0
 STALL_RATIO_MAX: Final = 0.05  # of a spinning loop's time; the calibrated noise of such machines is 0.006–0.014
-CHECK_SECONDS_MAX: Final = 300.0  # of looking for all that was acknowledged
+CHECK_SECONDS_MAX: Final = 300.0  # for checking everything that was acknowledged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterReadings:
-    """What services and CDN tiers had counted at one moment."""
+    """Counters of services and CDN tiers at one moment."""
 
     services: Scrape
     tiers: dict[str, tuple[int, int]]  # hits and misses
 
     @classmethod
     def read(cls, stack: RunningStack) -> CounterReadings:
-        """Ask everybody; whoever does not answer has counted nothing."""
+        """Read all counters; those of a service that does not answer are missing."""
         urls = [url for instances in stack.components.values() for url in instances]
         tiers = {}
         for tier in (Server.EDGE, Server.SHIELD):
@@ -67,13 +67,13 @@ class CounterReadings:
         return sorted(rows)
 
 
-#: Events of the supervisor's journal that belong into a run.
+#: Events of the supervisor's journal that belong in a run.
 _ABOUT_PROCESSES: Final = ("died", "restarted", "restart failed", "unresponsive")
 
 
 @dataclass(slots=True)
 class Deaths:
-    """Processes that ended since ``since_unix``, as the supervisor's journal tells."""
+    """Processes that ended since ``since_unix``, from the supervisor's journal."""
 
     data: Path
     since_unix: float
@@ -100,8 +100,8 @@ def measure(
     """Measure and write a run into ``folder``; returns its record. Raises UserError where nothing was recorded; leaves
     nothing running.
 
-    Whatever ends the traffic before its time (a drill's abort condition, a stack that hangs, a generator or warden that
-    dies, Ctrl-C), what was seen until then is the run; it is void unless the drill itself ended it. Ctrl-C is raised
+    If the traffic ends early (a drill's abort condition, a stack that hangs, a generator or warden that dies, Ctrl-C),
+    the run holds what was recorded until then; it is void unless the drill itself ended it. KeyboardInterrupt is raised
     again when the run is written.
     """
     work = folder / "work"
@@ -117,7 +117,7 @@ def measure(
             seen = _observe(scenario, scenario_path, stack, work, gone)
             lost = {} if seen.interrupted else _check(stack, work, seen.reasons)
             record = _record(scenario, stack, seen, lost, started, time.monotonic() - clock)
-            # before the stack ends: whatever that meets, the run is there
+            # before the stack stops, so that the run exists even if that fails
             _write(folder, work, record, scenario_text, seen)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -143,7 +143,7 @@ def _write(folder: Path, work: Path, record: RunRecord, scenario_text: str, seen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficReadings:
-    """What was seen while the traffic ran."""
+    """What was recorded while the traffic ran."""
 
     load: dict[str, Any]
     usage: list[tuple[str, int, float]]
@@ -151,7 +151,7 @@ class TrafficReadings:
     after: CounterReadings
     journal: list[Event]
     stall_ratio: float
-    grouped: bool  # by the kernel's automatic groups; they are back on when the stack is gone
+    grouped: bool  # by the kernel's automatic groups, which are switched on again when the stack is gone
     reasons: list[str]
     interrupted: bool = False
 
@@ -199,7 +199,7 @@ def _observe(
             interrupted = isinstance(error, KeyboardInterrupt)
             trouble = "the run was interrupted" if interrupted else str(error)
             load_record = load.recorded(work / "load")
-            if load_record is None or not load_record["sent_count"]:  # nothing was seen: there is no run
+            if load_record is None or not load_record["sent_count"]:  # nothing was recorded, so there is no run
                 raise
         finally:
             faults = under_way.stop()
@@ -235,9 +235,9 @@ def _event(entry: dict[str, Any], t0_unix: float) -> Event:
 
 
 def _reasons(scenario: Scenario, load_record: dict[str, Any], stall_ratio: float, journal: list[Event]) -> list[str]:
-    """Why this run cannot be judged; empty when it can."""
+    """Reasons why this run cannot be judged; empty if it can."""
     aborted = any(event.event == faults_journal.ABORTED for event in journal)
-    # an abort stops the generator, which says so: that is no fault of the run
+    # an abort stops the generator, so what the generator reports about that is no reason
     reasons = [] if aborted else [str(reason) for reason in load_record.get("reasons", ())]
     if stall_ratio > STALL_RATIO_MAX:
         reasons.append(f"the host took {stall_ratio:.1%} of a spinning loop's time; at most {STALL_RATIO_MAX:.0%}")
@@ -254,7 +254,7 @@ def _reasons(scenario: Scenario, load_record: dict[str, Any], stall_ratio: float
 
 
 def _check(stack: RunningStack, work: Path, reasons: list[str]) -> dict[str, int]:
-    """Look for what was acknowledged; of a stack that cannot say it nothing is known, which is added to ``reasons``."""
+    """Check what was acknowledged; if the stack cannot be asked, say so in ``reasons``."""
     path = work / "load" / "acknowledged.jsonl"
 
     async def bounded() -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""What a simulated run says of itself besides latencies: what it assumed, what was busiest, what gave up, what waited.
+"""Facts of a simulated run besides latencies: assumptions, the busiest stations, opened breakers, consumer lag.
 
 The figures are facts of the run (`core.run.RunRecord.facts`), as `sim.simulate` writes them.
 """
@@ -14,7 +14,7 @@ from present import figures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """One of them: a label of at most six letters for a terminal, a title for a page, and the text."""
+    """One fact: a label of at most six letters for a terminal, a title for a page, and the text."""
 
     label: str
     title: str
@@ -22,9 +22,9 @@ class Remark:
 
 
 def remarks(facts: Mapping[str, Any]) -> tuple[Remark, ...]:
-    """All that a run's facts say; nothing of a run that was measured."""
+    """All facts of a run; none of a measured one."""
     found = (
-        Remark(label="NOTE", title="Assumed, for want of a measurement", text="; ".join(facts.get("assumed", ()))),
+        Remark(label="NOTE", title="Assumed, because not measured", text="; ".join(facts.get("assumed", ()))),
         Remark(label="BUSY", title="Busiest at the peak, as predicted", text=_busiest(facts)),
         Remark(label="OPENED", title="Breakers that opened", text=_opened(facts)),
         Remark(label="LAG", title="Events on the log, until their work began", text=_lag(facts)),
@@ -49,7 +49,7 @@ def _opened(facts: Mapping[str, Any]) -> str:
 def _lag(facts: Mapping[str, Any]) -> str:
     longest, unhandled = facts.get("consumer_lag_max_seconds", {}), facts.get("log_unhandled_count", {})
     found = [
-        f"{job} {figures.duration(mean)} in the mean, {figures.duration(longest.get(job, mean))} at most"
+        f"{job} {figures.duration(mean)} on average, {figures.duration(longest.get(job, mean))} at most"
         for job, mean in facts.get("consumer_lag_mean_seconds", {}).items()
     ]
     return ", ".join(

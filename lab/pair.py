@@ -1,4 +1,4 @@
-"""The main job: simulate, measure, simulate once more at the speed that the machine had, compare, report."""
+"""Simulates and measures a scenario, simulates it again at the machine's measured speed, compares and reports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def make(
 ) -> Comparison:
     """Run both sides of ``scenario`` into ``folder`` and report; the prediction is written before the measurement."""
     with folders.making(folder, worth=MEASURED):
-        from lab.measure import measure  # within: these take a second, in which Ctrl-C must not leave the folder
+        from lab.measure import (
+            measure,
+        )  # imported inside `claimed`: the imports take a second, in which Ctrl-C must not leave the folder behind
         from planning.simulations.one import simulate
 
         with task("simulate") as report:
@@ -59,14 +61,14 @@ def finish(folder: Path, scenario: Scenario, scenario_text: str, chosen: profile
 
 
 def drill_outcome(folder: Path) -> ExperimentResult:
-    """What the measured side of a pair says of its scenario's hypothesis."""
+    """Whether the measured side of a pair confirms its scenario's hypothesis."""
     from lab import compare
 
     return compare.drill_outcome(run.read(folder / MEASURED))
 
 
 def tell_outcome(folder: Path, comparison: Comparison, outcome: ExperimentResult) -> Comparison:
-    """Let the comparison and its report end with the drill's verdict: there is one exit code, wherever it is read."""
+    """Give the comparison and its report the drill's verdict, so that the exit code is the same everywhere."""
     from lab.report import write
     from records.comparison import write_comparison
 

@@ -1,4 +1,4 @@
-"""Reads the scenario that a command names, and tells what is wrong with it as one readable error."""
+"""Reads the scenario that a command names and reports what is wrong with it as one readable error."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from records.scenarios import load
 
 
 def load_for_stack(path: Path) -> tuple[Scenario, str]:
-    """As `load`, of a scenario that the real stack can run; raises UserError for one that only the model can."""
+    """As `load`, for a scenario that the real stack can run; raises UserError for one that only the model can run."""
     scenario, text = load(path)
     check_for_stack(path, scenario)
     return scenario, text
 
 
 def check_for_stack(path: Path, scenario: Scenario) -> None:
-    """Raise UserError for a scenario that only the model can run; it names each field, and what to do."""
+    """Raise UserError for a scenario that only the model can run, naming each field and the command to use."""
     from stack import unsupported
 
     parts = unsupported.parts(scenario)
@@ -37,8 +37,8 @@ def load_for_run(path: Path, profile: Profile) -> tuple[Scenario, str]:
 
 
 def check_for_run(path: Path, scenario: Scenario, profile: Profile) -> None:
-    """Raise UserError for a scenario whose traffic or faults only one side would refuse, and that after the stack has
-    been started, or that only the model can run."""
+    """Raise UserError for a scenario that only the model can run, or whose traffic or faults would be refused only
+    after the stack has been started."""
     from loadtest import plan
     from sim.model.cpu import NoDemandError
     from sim.model.faults import FaultError

@@ -1,4 +1,4 @@
-"""Samples the CPU time of every process of the stack once a second while a run goes on."""
+"""Samples the CPU time of every process of the stack once a second during a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PERIOD_SECONDS: Final = 1.0
 
 
 class UsageSampler:
-    """A thread that asks ``read`` at every whole second from ``t0_unix`` on.
+    """A thread that calls ``read`` at every whole second from ``t0_unix`` on.
 
     ``read`` gives CPU seconds so far by process, never less than before (`stack.usage.Accounting`). `rows`
     gives what each process used in each second, relative to t0.
@@ -25,7 +25,7 @@ class UsageSampler:
         self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
 
     def align(self, t0_unix: float) -> None:
-        """Ask at whole seconds from this moment: t0 may become known while usage is sampled already."""
+        """Set t0, which may become known after sampling has started."""
         self._t0 = t0_unix
 
     def __enter__(self) -> UsageSampler:

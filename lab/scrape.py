@@ -1,4 +1,4 @@
-"""Reads what the services count of themselves: stage times and cache look-ups, as differences between two moments."""
+"""Reads the services' metrics, stage times and cache look-ups, as differences between two moments."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Scrape:
     missing: tuple[str, ...]  # addresses that did not answer
 
     def since(self, earlier: Scrape) -> Scrape:
-        """What was counted between the two; a counter that went back (a restart) counts from zero."""
+        """The difference of two readings; a counter that went back, after a restart, counts from zero."""
         return Scrape(
             stage_count=_difference(self.stage_count, earlier.stage_count),
             stage_seconds=_difference(self.stage_seconds, earlier.stage_seconds),
@@ -50,7 +50,7 @@ class Scrape:
 
 
 def scrape(urls: Iterable[str]) -> Scrape:
-    """Ask every address's ``/metrics``; one that does not answer is named in ``missing``."""
+    """Read ``/metrics`` of every address; one that does not answer is named in ``missing``."""
     from prometheus_client.parser import text_string_to_metric_families
 
     count: defaultdict[StageKey, float] = defaultdict(float)

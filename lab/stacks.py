@@ -14,7 +14,7 @@ from stack import autogroup, control, guard, processes
 
 
 def data_folder(given: Path | None, name: str = "default") -> Path:
-    """The folder of a stack: the one that the user named, or the usual one."""
+    """The folder of a stack: the one that the user named, or the default."""
     return (given or control.default_data(name)).absolute()
 
 
@@ -43,7 +43,7 @@ def start(scenario_path: Path, data: Path, *, attached: bool, wipe: bool = False
 def running(scenario_path: Path, data: Path, *, wipe: bool) -> Iterator[control.RunningStack]:
     """A stack for the length of the block; it dies with this process, however that ends.
 
-    ``wipe`` starts from an empty folder and removes it in the end.
+    ``wipe`` starts with an empty folder and removes it at the end.
     """
     if wipe:
         _wipe(data)
@@ -52,7 +52,7 @@ def running(scenario_path: Path, data: Path, *, wipe: bool) -> Iterator[control.
         try:
             yield stack
         finally:
-            with control.undisturbed():  # a second Ctrl-C must not leave half of it behind
+            with control.undisturbed():  # a second Ctrl-C must not leave part of it behind
                 stack.stop(wipe=wipe)
 
 

@@ -1,25 +1,13 @@
-"""What a command prints of a comparison: misses first, a verdict in a sentence with its numbers.
-
-Lines keep to 80 columns and are whole and plain; the few colours are ANSI codes that `click.echo` takes out when nobody
-sits at a terminal.
-"""
+"""The text of a comparison for the terminal: misses first, a verdict in a sentence with its numbers."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final
-
-import click
 
 from lab import modelled
 from present import figures
-from present.tables import WIDTH, ends, labelled
+from present.tables import MARKS, closing, ends, faint, labelled, missed, table, verdict
 from records.comparison import CacheSide, Comparison, ExpectationPair, Judged, OperationPair, SideFacts
-
-_NAME: Final = 32
-_MARKS: Final = {True: "✓", False: "✗", None: "·"}
 
 
 def render(
@@ -39,12 +27,9 @@ def render(
         *_facts(comparison),
         "",
     ]
-    code = f"exit {comparison.exit_code}"
     if folder is not None:
         blocks.append(f"report  {folder / 'report.html'}")
-    follow = f"next    windtunnel dashboard --run {comparison.id}"
-    blocks.append(follow + code.rjust(max(len(code) + 2, WIDTH - len(follow))))
-    return "\n".join(blocks)
+    return "\n".join([*blocks, closing(f"next    windtunnel dashboard --run {comparison.id}", comparison.exit_code)])
 
 
 def _head(comparison: Comparison, command: str, took_seconds: float | None) -> str:
@@ -52,29 +37,33 @@ def _head(comparison: Comparison, command: str, took_seconds: float | None) -> s
     took = figures.took(side.wall_seconds if took_seconds is None else took_seconds)
     right = f"seed {comparison.seed}   {side.commit}   {figures.clock(side.started)}   {took}"
     line = ends(f"windtunnel {command} {comparison.scenario}", right)
-    good = comparison.exit_code == 0
-    mark = "✓" if good else "✗"
-    sentence = textwrap.fill(comparison.sentence, WIDTH - 2, subsequent_indent="  ")
-    return f"{line}\n{_styled(f'{mark} {sentence}', None if good else 'missed')}"
+    return f"{line}\n{verdict(comparison.sentence, comparison.exit_code == 0)}"
 
 
 def _expectations(comparison: Comparison) -> list[str]:
     if not comparison.verdicts:
         return []
-    lines = ["", f"{'EXPECTATIONS':<{_NAME + 2}}{'limit':>8}{'simulated':>11}{'measured':>10}   verdict"]
-    for verdict in comparison.verdicts:
-        decided = verdict.deciding
-        held = decided.held if decided is not None else None
-        name = f"{_MARKS[held]} {verdict.name}"
-        sides = f"{_value(verdict, verdict.simulated):>11}{_value(verdict, verdict.measured):>10}"
-        cells = f"{figures.limit(verdict):>8}{sides}   {_word(verdict, decided)}"
-        line = f"{name:<{_NAME + 2}}{cells}"
-        if len(name) > _NAME + 2:  # a name is never cut: it gets a line of its own
-            line = f"{name}\n{'':<{_NAME + 2}}{cells}"
-        lines.append(_styled(line, "missed" if held is False else None))
-        if decided is not None and decided.reason:
-            lines.append(_styled(f"    {decided.reason}", "faint"))
+    rows = [
+        [
+            f"{MARKS[_held(pair)]} {pair.name}",
+            figures.limit(pair),
+            _value(pair, pair.simulated),
+            _value(pair, pair.measured),
+            _word(pair, pair.deciding),
+        ]
+        for pair in comparison.verdicts
+    ]
+    texts, _ = table(["EXPECTATIONS", "limit", "simulated", "measured", "verdict"], rows, remark=True)
+    lines = ["", texts[0]]
+    for pair, line in zip(comparison.verdicts, texts[1:], strict=True):
+        lines.append(missed(line, _held(pair) is False))
+        if pair.deciding is not None and pair.deciding.reason:
+            lines.append(faint(f"    {pair.deciding.reason}"))
     return lines
+
+
+def _held(pair: ExpectationPair) -> bool | None:
+    return pair.deciding.held if pair.deciding is not None else None
 
 
 def _value(verdict: ExpectationPair, side: Judged | None) -> str:
@@ -91,33 +80,33 @@ def _agreement(comparison: Comparison, *, show_all: bool) -> list[str]:
     if not (comparison.simulated.present and comparison.measured.present):
         return []
     rows = [(name, each) for name, each in comparison.rows if each.simulated is not None and each.measured is not None]
-    lines = ["", f"{'AGREEMENT, worst first':<26}{'ρ':>5}{'p50':>9}{'p95':>9}{'p99':>9}{'noise':>9}{'n':>9}"]
     shown = [each for each in rows if show_all or each[1].beyond_noise]
-    lines += [_row(*each) for each in shown]
+    worst = {each.operation for _, each in shown}
+    matched = [(each.operation, each) for each in comparison.matched if each.operation in worst]
+    head = ["AGREEMENT, worst first", "ρ", "p50", "p95", "p99", "noise", "n"]
+    texts, _ = table(head, [_row(*each) for each in (*shown, *matched)])
+    lines = ["", *texts[: 1 + len(shown)]]
     hidden = [pair for name, pair in rows if (name, pair) not in shown]
     for count, what in (
         (sum(1 for each in hidden if each.beyond_noise is False), "within noise"),
         (sum(1 for each in hidden if each.beyond_noise is None), "with too few requests to judge"),
     ):
         if count:
-            more = "more " if shown else ""
-            lines.append(_styled(f"  … {count} {more}{what} (--all)", "faint"))
+            lines.append(faint(f"  … {count} {'more ' if shown else ''}{what} (--all)"))
     if comparison.speed is not None and comparison.matched:
         lines.append(f"speed-matched: the model again, at ×{comparison.speed.ratio:.2f} CPU demand, the whole time")
-        worst = {each.operation for _, each in shown}
-        lines += [_row(each.operation, each) for each in comparison.matched if each.operation in worst]
+        lines += texts[1 + len(shown) :]
     return lines
 
 
-def _row(name: str, pair: OperationPair) -> str:
-    worst = pair.worst
-    errors = "".join(f"{figures.error(each.error_ratio):>9}" for each in pair.quantiles)
-    count = figures.count(pair.measured.count if pair.measured else None)
-    mark = "!" if pair.beyond_noise else " "
-    return (
-        f"{mark} {name:<24}{figures.rho(pair.utilisation_ratio):>5}{errors}"
-        f"{figures.noise(worst.noise_ratio if worst else None):>9}{count:>9}"
-    )
+def _row(name: str, pair: OperationPair) -> list[str]:
+    return [
+        f"{'!' if pair.beyond_noise else ' '} {name}",
+        figures.rho(pair.utilisation_ratio),
+        *(figures.error(each.error_ratio) for each in pair.quantiles),
+        figures.noise(pair.worst.noise_ratio if pair.worst else None),
+        figures.count(pair.measured.count if pair.measured else None),
+    ]
 
 
 def _facts(comparison: Comparison) -> list[str]:
@@ -182,13 +171,3 @@ def _validity(side: SideFacts) -> str:
 
 def _hits(side: CacheSide | None) -> str:
     return figures.share(side.hit_ratio if side is not None else None)
-
-
-_STYLES: Final[dict[str, Callable[[str], str]]] = {
-    "missed": lambda text: click.style(text, fg="bright_magenta", bold=True),
-    "faint": lambda text: click.style(text, dim=True),
-}
-
-
-def _styled(text: str, style: str | None) -> str:
-    return _STYLES[style](text) if style else text

@@ -1,4 +1,4 @@
-"""Traffic that is under way: when its t0 is, the warden that injects its faults, and whether its drill was aborted."""
+"""State of a run's traffic: its t0, the warden that injects its faults, and whether its drill was aborted."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class UnderWay:
             self.is_aborted = True
 
     def meanwhile(self, gone: Callable[[], str | None]) -> str | None:
-        """Why the traffic must end now; None while all is well."""
+        """Why the traffic must end now; None if it need not."""
         self._show("")
         if (reason := gone()) is not None:
             return reason
@@ -52,7 +52,7 @@ class UnderWay:
         return None if is_well else "the process that injects the faults died"
 
     def stop(self) -> list[run.Event]:
-        """Mend what still acts; the journal of the faults."""
+        """Remove faults that still act and return the journal of all faults."""
         return list(self._warden.stop()) if self._warden is not None else []
 
     def _show(self, note: str) -> None:

@@ -1,7 +1,7 @@
-"""Verdicts and faults of a pair: both sides judged by `core.judge`, and what the journal says of the faults.
+"""Verdicts and faults of a pair: both sides judged by `core.judge`, and the journal's times and proofs of the faults.
 
-The measured side is judged by the times at which faults really acted, the simulated one by those that the scenario
-plans; a fault of which no proof was journaled is shown as planned, without proof.
+The measured side is judged by the times at which faults really acted, the simulated side by the planned times. A fault
+without a proof in the journal is shown as planned.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from records.comparison import ExpectationPair, Fault, Judged
 
 
 def pair(simulated: judge.Judgement | None, measured: judge.Judgement | None) -> tuple[ExpectationPair, ...]:
-    """Each expectation on both sides; missed ones first, by how far they are missed, then in the scenario's order."""
+    """Each expectation on both sides: first those missed, the worst first, then the others in the scenario's order."""
     ours = {each.name: each for each in simulated.verdicts} if simulated is not None else {}
     real = {each.name: each for each in measured.verdicts} if measured is not None else {}
     found = []
@@ -37,7 +37,7 @@ def pair(simulated: judge.Judgement | None, measured: judge.Judgement | None) ->
 
 
 def faults(scenario: Scenario, measured: Run | None) -> tuple[Fault, ...]:
-    """Every fault of the scenario, with the times and the proof that the measured run's journal has."""
+    """Every fault of the scenario, with its times and proof from the journal of the measured run."""
     journal = measured.journal if measured is not None else ()
     found = []
     for number, planned in enumerate(scenario.faults):
@@ -65,7 +65,7 @@ def aborted(side: Run) -> str:
 
 
 def deaths(side: Run) -> tuple[str, ...]:
-    """Processes that died though no fault was to kill them, with the time from t0."""
+    """Processes that died without a fault that kills them, with the time from t0."""
     meant = side.scenario.broken_processes
     found = []
     for event in side.journal:
@@ -98,7 +98,7 @@ def _order(verdict: ExpectationPair) -> tuple[int, float]:
 
 
 def _event(journal: tuple[Event, ...], kind: str, number: int, planned: Planned) -> Event | None:
-    """The journal's event of one fault: by its number where the journal gives one, else by its target."""
+    """The journal's event of one fault, by its number if the journal has one, else by its target."""
     for event in journal:
         if event.event != kind:
             continue

@@ -1,4 +1,4 @@
-"""Measures what is neither CPU of the caller nor of the callee: crossing loopback, and flushing to disk."""
+"""Measures delays that are CPU of neither caller nor callee: crossing loopback, and flushing to disk."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def round_trip(cores: Sequence[int]) -> Spread:
             rounds = [_round(connection) for _ in range(_ROUNDS)]
     finally:
         os.sched_setaffinity(0, before)
-        peer.kill()  # nothing of it is worth ending in good order
+        peer.kill()  # it needs no orderly shutdown
         peer.join(timeout=5.0)
         listener.close()
     # the peer does the same work as we do: two system calls a round

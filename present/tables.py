@@ -1,37 +1,64 @@
-"""Tables for the terminal: whole cells in 80 columns; what does not fit is named, never cut."""
+"""Text for the terminal in 80 columns: tables, labelled lines and verdicts. What does not fit is named, never cut.
+
+The few colours are ANSI codes that `click.echo` takes out when nobody sits at a terminal.
+"""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+import click
+
 WIDTH: Final = 80
+#: What held, what did not, and what was not judged.
+MARKS: Final[Mapping[bool | None, str]] = {True: "✓", False: "✗", None: "·"}
 _GAP: Final = 2
 _LABEL: Final = 7
+#: Least width of a column of remarks, and of the first column where long names get lines of their own.
+_REMARK_MIN: Final = 24
+_NAME_MIN: Final = 12
 _WITH_UNIT: Final = re.compile(r"(\d) (%|ms\b|s\b)")
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> tuple[list[str], list[str]]:
-    """Lines of a table, and the heads of the columns that found no room. The first ``texts`` columns are set to the
-    left and always shown, the others to the right."""
-    columns = [[name, *(row[index] for row in rows)] for index, name in enumerate(head)]
-    widths = [max(len(cell) for cell in column) for column in columns]
-    shown, used = list(range(texts)), sum(widths[:texts]) + _GAP * max(0, texts - 1)
-    for index in range(texts, len(head)):
-        if used + _GAP + widths[index] > WIDTH and len(shown) > texts:
-            break
-        shown.append(index)
-        used += _GAP + widths[index]
-    lines = []
-    for place in range(len(rows) + 1):
-        cells = [
-            columns[index][place].ljust(widths[index]) if index < texts else columns[index][place].rjust(widths[index])
-            for index in shown
-        ]
-        lines.append((" " * _GAP).join(cells).rstrip())
-    return lines, [head[index] for index in range(len(head)) if index not in shown]
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1, remark: bool = False
+) -> tuple[list[str], list[str]]:
+    """Lines of a table, one for the head and one for each row, and the heads of the columns that found no room.
+
+    The first ``texts`` columns are set to the left and always shown, the others to the right. With ``remark`` the last
+    column is text, which is wrapped. A name in the first column that leaves the others no room has a line of its own; a
+    row's line then contains line breaks.
+    """
+    last = len(head) - remark
+    widths = [max(len(row[index]) for row in (head, *rows)) for index in range(last)]
+    room = WIDTH - _GAP * (last - 1)
+    if remark:
+        longest = max(len(row[-1]) for row in (head, *rows))
+        room -= _GAP + min(longest, _REMARK_MIN)
+    name_room = room - sum(widths[1:])
+    if texts == 1 and _NAME_MIN <= name_room < widths[0]:
+        widths[0] = name_room
+    shown = last
+    while shown > texts + 1 and sum(widths[:shown]) + _GAP * (shown - last) > room:
+        shown -= 1
+    return [_line(row, widths[:shown], texts, row[-1] if remark else "") for row in (head, *rows)], list(
+        head[shown:last]
+    )
+
+
+def _line(row: Sequence[str], widths: Sequence[int], texts: int, remark: str) -> str:
+    name = "" if len(row[0]) <= widths[0] else f"{row[0]}\n"
+    cells = ["" if name else row[0], *row[1 : len(widths)]]
+    line = (" " * _GAP).join(
+        cell.ljust(width) if index < texts else cell.rjust(width)
+        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    if remark:
+        line = "\n".join(wrapped(remark, first=line + " " * _GAP, rest=" " * (len(line) + _GAP)))
+    return name + line.rstrip()
 
 
 def ends(left: str, right: str) -> str:
@@ -40,9 +67,40 @@ def ends(left: str, right: str) -> str:
     return f"{left}{' ' * room}{right}" if room >= 3 else f"{left}\n{right.rjust(WIDTH)}"
 
 
+def closing(follow: str, exit_code: int) -> str:
+    """The last line of a command: what to do next, and its exit code."""
+    code = f"exit {exit_code}"
+    return follow + code.rjust(max(len(code) + 2, WIDTH - len(follow)))
+
+
+def wrapped(text: str, *, first: str = "", rest: str = "") -> list[str]:
+    """Lines of a text, with indents; a figure keeps its unit."""
+    lines = textwrap.wrap(
+        _WITH_UNIT.sub("\\1\u00a0\\2", text),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [line.replace("\u00a0", " ") for line in lines]
+
+
 def labelled(label: str, text: str) -> list[str]:
-    """Wrapped text beside its label; a figure keeps its unit."""
-    whole = _WITH_UNIT.sub("\\1\u00a0\\2", text)
-    wrapped = textwrap.wrap(whole, WIDTH - _LABEL, break_long_words=False, break_on_hyphens=False)
-    lines = [line.replace("\u00a0", " ") for line in wrapped]
-    return [f"{label if number == 0 else '':<{_LABEL}}{line}" for number, line in enumerate(lines)]
+    """Wrapped text beside its label."""
+    return wrapped(text, first=f"{label:<{_LABEL}}", rest=" " * _LABEL)
+
+
+def verdict(sentence: str, good: bool) -> str:
+    """A wrapped sentence with its mark; it stands out where it is bad news."""
+    return missed("\n".join(wrapped(f"{MARKS[good]} {sentence}", rest="  ")), not good)
+
+
+def missed(text: str, is_missed: bool = True) -> str:
+    """Text that stands out where something is missed."""
+    return click.style(text, fg="bright_magenta", bold=True) if is_missed else text
+
+
+def faint(text: str) -> str:
+    """Text that stands back."""
+    return click.style(text, dim=True)

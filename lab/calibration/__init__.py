@@ -1,1 +1,1 @@
-"""What calibration measures, point by point, and how points become the demands of a profile."""
+"""The measurements of a calibration (points and series) and how they become the demands of a profile."""

@@ -1,4 +1,4 @@
-"""From measured points to a profile's demands: what a measurement holds of a job is given to that job."""
+"""Demands of a profile from measured points; CPU that a background job used is charged to that job."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from core.profile import CpuDemand
 from lab.calibration.point import SteadyPoint
 from lab.calibration.series import FEW, MANY, SHARES
 
-#: Below it a demand is none.
+#: A smaller demand counts as none.
 _NOTHING_SECONDS: Final = 1e-6
-#: Of a job's execution: nobody waits for it, so its latency is not seen.
+#: Variation of a job's execution: no client waits for it, so its latency is not seen.
 _JOB_VARIATION: Final = 0.3
-#: Stores whose work grows with the timelines that a fan-out writes: followers are read, timelines written.
+#: Stores whose work grows with the number of timelines that a fan-out writes: it reads followers, writes timelines.
 _PER_TIMELINE: Final = (str(Component.FANOUT), str(Server.REDIS), str(Server.POSTGRES))
 _POST, _DELIVER, _REMOVE = "post.create", "fanout.deliver", "media.remove"
-#: What shows photos, which are removed at once when it is deleted.
+#: Operations that delete something with photos; the photos are removed at once.
 _DELETING: Final = ("post.delete", "story.delete")
 
 
 def fitted_demands(
     points: Sequence[SteadyPoint], *, few: float, many: float, timelines: float
 ) -> tuple[CpuDemand, ...]:
-    """All demands. A fan-out was measured at ``few`` and at ``many`` timelines a post; that of a profile is for
+    """All demands. A fan-out was measured at ``few`` and at ``many`` timelines per post; the profile's is for
     ``timelines``."""
     by_name: dict[str, list[SteadyPoint]] = {}
     for point in sorted(points, key=lambda each: (each.operation, each.rate_per_second)):
@@ -68,8 +68,8 @@ def _demand(
 def _fanned_out(
     small: Sequence[SteadyPoint], large: Sequence[SteadyPoint], *, few: float, many: float, timelines: float
 ) -> Iterator[CpuDemand]:
-    """A post's own cost, and what grows with its timelines: a straight line through both sizes at every rate, with one
-    slope for all rates."""
+    """A post's fixed cost, and its cost per timeline: a straight line through both sizes at every rate, with one slope
+    for all rates."""
     pairs = list(zip(small, large, strict=True))
     rates = [min(one.rate_per_second, other.rate_per_second) for one, other in pairs]
     variation = small[0].variation
@@ -85,7 +85,7 @@ def _fanned_out(
 
 
 def _without_removals(found: Sequence[CpuDemand]) -> Iterator[CpuDemand]:
-    """The photo of a post or story that is deleted is removed at once: that work has its own demand already."""
+    """Subtract the removal of the photos of a deleted post or story, which has a demand of its own."""
     removals = {each.process: each for each in found if each.operation == _REMOVE}
     for each in found:
         removal = removals.get(each.process) if each.operation in _DELETING else None

@@ -1,4 +1,4 @@
-"""CPU that the stack uses while nobody asks for anything, and how much that varies."""
+"""CPU that the stack uses without traffic, and how much that varies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Idle:
     sigma_seconds: Mapping[str, float]
 
     def noise_seconds(self, process: str, seconds: float) -> float:
-        """CPU seconds by which what a process uses in so long may differ from its mean though nothing was asked."""
+        """CPU seconds by which a process's use over ``seconds`` may differ from its mean without any request."""
         return _SIGNIFICANT * self.sigma_seconds.get(process, 0.0) * math.sqrt(max(0.0, seconds))
 
     @property
@@ -38,7 +38,7 @@ class Idle:
 
 
 def measure(stack: RunningStack, *, seconds: float = IDLE_SECONDS) -> Idle:
-    """Look at a stack without traffic for ``seconds``."""
+    """Observe a stack without traffic for ``seconds``."""
     with task("idle") as report:
         accounting = Accounting()
         with UsageSampler(lambda: accounting.read(stack), t0_unix=time.time()) as sampler:

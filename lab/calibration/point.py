@@ -24,14 +24,14 @@ from stack.control import RunningStack
 from stack.usage import Accounting
 
 START_SECONDS_MAX: Final = 200.0  # of the generator, with what it does ahead
-LEAD_SECONDS: Final = 0.6  # from the generator's being ready to its first request; the account begins 0.5 s before that
-#: Share of a point's requests that must end as they should.
+LEAD_SECONDS: Final = 0.6  # from the generator's readiness to its first request; accounting begins 0.5 s before that
+#: Share of a point's requests that must end as expected.
 CARRIED_RATIO_MIN: Final = 0.9
 _SETTLED_SECONDS_MAX: Final = 60.0
 
 
 class OverloadError(Exception):
-    """More requests than this machine carries."""
+    """More requests than this machine can serve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class SteadyPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What every point is measured with: a stack that is seeded and otherwise idle."""
+    """What every point is measured on: a seeded and otherwise idle stack."""
 
     scenario: Scenario
     path: Path  # of the scenario's file
@@ -56,7 +56,7 @@ class Bench:
     idle: Idle
 
     def measure(self, series: Series, rate_per_second: float, *, seed: int) -> SteadyPoint:
-        """Measure one point; raises OverloadError where too few requests end as they should, UserError where the
+        """Measure one point; raises OverloadError if too few requests end as expected, UserError if the
         generator fails."""
         out = self.work / "point"
         shutil.rmtree(out, ignore_errors=True)
@@ -92,7 +92,7 @@ class Bench:
                 f"{series.name} at {rate_per_second:.3g}/s: of {len(first)} requests {as_expected} were "
                 f"{series.expected} ({kinds})"
             )
-        # from before the warm-up until the work that was left is done: nothing is split between in and out
+        # from before the warm-up until deferred work is done, so no job is counted in part
         since, until = driven["t0_unix"] - began - series.warm_up_seconds - 0.5, time.time() - began
         spent = {
             key: self._beyond_idle(key, value, until - since)
@@ -111,7 +111,7 @@ class Bench:
         )
 
     def settle(self) -> None:
-        """Wait until the work that was left for later is done: CPU use is near idle for a second."""
+        """Wait until deferred work is done: CPU use is near idle for a second."""
         deadline = time.monotonic() + _SETTLED_SECONDS_MAX
         allowed = self.idle.whole_ratio * 1.5 + 0.03
         accounting = Accounting()
@@ -124,13 +124,13 @@ class Bench:
             before = now
 
     def _beyond_idle(self, process: str, used_seconds: float, seconds: float) -> float:
-        """What a process used for the requests; nothing where idle use may have been as much by chance."""
+        """CPU that a process used for the requests; zero where idle use may have been as much by chance."""
         beyond = used_seconds - self.idle.ratio.get(process, 0.0) * seconds
         return beyond if beyond > self.idle.noise_seconds(process, seconds) else 0.0
 
 
 def by_class(scenario: Scenario, operation: str, used: Mapping[str, float]) -> dict[str, float]:
-    """From names of processes to components and kinds of server (see `core.profile.Demand.process`)."""
+    """Map names of processes to components and kinds of server (`core.profile.CpuDemand.process`)."""
     own = OPERATIONS[operation].component
     found: dict[str, float] = {}
     for name, seconds in used.items():

@@ -1,7 +1,7 @@
 """What is measured: every operation and background job, at which rates and for how long.
 
-Operations that decide a scenario's latency have three rates and long points; for the others two short points do. A part
-of a journey is measured alone: `loadtest.ahead` makes before the clock starts what it needs.
+Operations that decide a scenario's latency have three rates and long points; two short points suffice for the others.
+A part of a journey is measured alone: `loadtest.ahead` creates what it needs before the clock starts.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from core.profile import DEGRADED
 from core.scenario import Scenario
 
 POINT_SECONDS: Final = 5.0
-#: Behind an operation's name: by authors whom few follow, and by authors whom many do.
+#: Suffixes of an operation's name: by authors with few followers, and by authors with many.
 FEW, MANY = "/few", "/many"
 #: Authors of each of the two sizes of fan-out.
 _AUTHORS: Final = 8
-#: Where there is less between the two sizes, the cost of a fan-out is lost in that of its post.
+#: With a smaller ratio of the two sizes, the cost of a fan-out is lost in that of its post.
 _SIZES_RATIO_MIN: Final = 2.0
 
 
@@ -34,16 +34,16 @@ class Series:
     seconds: float  # of one point, behind the warm-up
     warm_up_seconds: float = 2.0
     kind: str = ""  # behind the operation's name: DEGRADED, FEW or MANY
-    people: tuple[int, ...] = ()  # who act; everybody where none is named
+    people: tuple[int, ...] = ()  # who acts; empty: everybody
 
     @property
     def name(self) -> str:
-        """Name of the operation with what is special about these points."""
+        """Name of the operation and of what is special about these points."""
         return self.operation + self.kind
 
     @property
     def expected(self) -> Outcome:
-        """How its requests end."""
+        """The outcome expected of its requests."""
         return Outcome.DEGRADED if self.kind == DEGRADED else Outcome.OK
 
 
@@ -58,7 +58,7 @@ _LONG: Final[dict[str, tuple[float, ...]]] = {
     "media.complete": (1.0, 2.0, 4.0),
 }
 _POST_RATES: Final = (5.0, 30.0)
-#: Measured with the way from the feed to Redis cut, so that every read takes the fallback.
+#: Measured with the link from the feed to Redis cut, so that every read takes the fallback.
 _DEGRADED_RATES: Final = (15.0, 60.0)
 #: Two short points each. A login hashes a password, so it is slow; a photo that is deleted was processed before.
 _SHORT: Final[dict[str, tuple[float, ...]]] = {
@@ -83,11 +83,11 @@ _SHORT: Final[dict[str, tuple[float, ...]]] = {
     "story.seen": (20.0, 80.0),
     "search.hashtags": (20.0, 80.0),
 }
-#: Of the length of a long point, that a short one has; and its warm-up.
+#: Length of a short point as a share of a long one; and its warm-up.
 _SHORT_RATIO: Final = 0.4
 _SHORT_WARM_UP_SECONDS: Final = 0.5
 
-#: Who does the work that an operation leaves for later, where that is another process than its own.
+#: Who does an operation's deferred work, where that is a process other than its own.
 LEAVES_WORK_TO: Final[dict[str, Component]] = {
     "like.add": Component.DISCOVERY,
     "comment.add": Component.DISCOVERY,
@@ -100,7 +100,7 @@ LEAVES_WORK_TO: Final[dict[str, Component]] = {
     "story.delete": Component.MEDIA,
 }
 
-#: Who gets what of a measurement in which a job follows at once, by process; what is not named is the operation's own.
+#: Shares of a measurement in which a job follows at once, by process; the rest is the operation's own.
 #: Requests to the object store: the HEAD of complete; the worker's GET and its PUTs. A transaction each in PostgreSQL.
 SHARES: Final[dict[str, dict[str, dict[str, float]]]] = {
     "media.complete": {
@@ -122,12 +122,12 @@ SHARES: Final[dict[str, dict[str, dict[str, float]]]] = {
     },
 }
 
-#: Where the CPU of what runs by the clock is: it is the same with and without traffic, and is measured while nothing is
-#: asked (`core.profile.Profile.background_cpu_ratio`).
+#: Timers: their CPU use is the same with and without traffic, so it is measured without
+#: (`core.profile.Profile.background_cpu_ratio`).
 IDLE: Final = "idle"
 
-#: All work of the services that no client waits for, by service and by what it hands to `services.kit.bus`. What an
-#: event starts is charged to the operation, or the background job, that caused it: it is done while that is measured.
+#: All work of the services that no client waits for, by service and by what it hands to `services.kit.bus`. The work of
+#: an event is charged to the operation or background job that caused it, because it is done while that is measured.
 JOBS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("ads", "publish"): (IDLE,),
     ("discovery", "consume_batches"): ("post.create", "like.add", "comment.add", "post.delete"),
@@ -148,17 +148,17 @@ JOBS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("media", "_work_on"): ("media.process",),
     ("media", "consume"): ("media.process",),
     ("media", "run"): ("media.remove",),
-    ("posts", "consume"): (IDLE,),  # photos that cannot be rendered, which neither load nor model has
+    ("posts", "consume"): (IDLE,),  # photos that cannot be rendered, which neither the load nor the model contains
     ("search", "run"): ("auth.signup", "post.create", "post.delete"),
     ("stories", "consume_batches"): ("story.create", "story.delete"),
     ("stories", "settle"): (IDLE,),
-    ("upload", "run"): (IDLE,),  # the sweeper of photos that never came
+    ("upload", "run"): (IDLE,),  # removes photos that were never uploaded
 }
 
 
 def planned(scenario: Scenario, *, point_seconds: float = POINT_SECONDS) -> tuple[Series, ...]:
-    """All series of a calibration. Raises ValueError where the scenario's people are followed too evenly to see what a
-    fan-out costs."""
+    """All series of a calibration. Raises ValueError if followers are spread too evenly over the scenario's people to
+    measure the cost of a fan-out."""
     few, many = authors(scenario)
     found = [Series(operation=name, rates_per_second=rates, seconds=point_seconds) for name, rates in _LONG.items()]
     found += [
@@ -179,7 +179,7 @@ def planned(scenario: Scenario, *, point_seconds: float = POINT_SECONDS) -> tupl
 
 
 def authors(scenario: Scenario) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Authors whom the fewest follow, and those whom the most do whose posts are pushed all the same."""
+    """Authors with the fewest followers, and those with the most whose posts are still pushed."""
     people = population.draw_population(scenario)
     followers = people.follower_counts[: people.posters]
     pushed = np.flatnonzero(
@@ -196,5 +196,5 @@ def authors(scenario: Scenario) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def timelines(scenario: Scenario, people: tuple[int, ...]) -> float:
-    """Timelines written for a post of one of these authors, in the mean."""
+    """Mean number of timelines written for a post of one of these authors."""
     return float(population.draw_population(scenario).follower_counts[list(people)].mean())

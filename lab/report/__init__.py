@@ -1,6 +1,6 @@
 """The report of a pair of runs: ``report.html``, one offline file with its charts inside, and ``report.md``.
 
-`content` says what is told, once; `page` and `markdown` only give it a form, so both say the same.
+`content` builds the report; `page` and `markdown` only render it, so both have the same content.
 """
 
 from lab.report.write import write

@@ -1,4 +1,4 @@
-"""What a report tells, in its order: verdict, timeline, agreement, percentiles, faults, ledger, cost, validity."""
+"""The content of a report, in order: verdict, timeline, agreement, percentiles, faults, ledger, cost, validity."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SIDES = ("simulated", "measured")
 
 
 def content(comparison: Comparison, runs: Mapping[Origin, Run], scenario_text: str) -> Report:
-    """Tell ``comparison``, drawing from the samples of ``runs``."""
+    """The report of ``comparison``, with charts from the samples of ``runs``."""
     side = comparison.measured if comparison.measured.present else comparison.simulated
     sections = [
         _expectations(comparison),
@@ -55,7 +55,7 @@ def content(comparison: Comparison, runs: Mapping[Origin, Run], scenario_text: s
 
 def _expectations(comparison: Comparison) -> Section | None:
     if not comparison.verdicts:
-        return Section(title="Expectations", sentences=("The scenario expects nothing; nothing was judged.",))
+        return Section(title="Expectations", sentences=("The scenario states no expectations, so nothing was judged.",))
     rows = []
     for verdict in comparison.verdicts:
         decided = verdict.deciding
@@ -89,7 +89,7 @@ def _agreement(comparison: Comparison, runs: Mapping[Origin, Run]) -> Section | 
     if len(runs) < 2:
         missing = comparison.simulated if not comparison.simulated.present else comparison.measured
         return Section(title="Agreement", sentences=(f"There is nothing to compare: {missing.reason}.",))
-    tables = [agreement.errors(comparison.rows, "Ahead: nothing of the judged run enters the prediction.")]
+    tables = [agreement.errors(comparison.rows, "Prediction: it uses nothing from the judged run.")]
     if comparison.matched and comparison.speed is not None:
         caption = (
             f"Speed-matched, the whole time: the model run again with every CPU demand × {comparison.speed.ratio:.2f}, "
@@ -97,7 +97,7 @@ def _agreement(comparison: Comparison, runs: Mapping[Origin, Run]) -> Section | 
         )
         tables.append(agreement.errors([(each.operation, each) for each in comparison.matched], caption))
     sentences = [
-        "Error = (simulated − measured) / measured. The noise is that of the sample sizes; a percentile is given where "
+        "Error = (simulated − measured) / measured. The noise is from the sample sizes; a percentile is given if "
         "at least ten requests lie beyond it."
     ]
     if comparison.speed is not None:
@@ -189,7 +189,7 @@ def _ledger(comparison: Comparison) -> Section | None:
     )
     return Section(
         title="Ledger",
-        sentences=("What clients were told is done, and what the public API showed of it afterwards.",),
+        sentences=("What was acknowledged to clients, and what the public API showed of it afterwards.",),
         tables=(Table(head=("operation", *columns), rows=rows),),
     )
 
@@ -229,7 +229,7 @@ def _modelled(comparison: Comparison) -> Section | None:
         return None
     rows = tuple(Row(cells=(each.title, each.text)) for each in found)
     return Section(
-        title="What the model says of itself",
+        title="Facts about the simulation",
         tables=(Table(head=("", "simulated"), rows=rows, texts=frozenset({0, 1})),),
     )
 
@@ -259,7 +259,7 @@ def _validity(comparison: Comparison) -> Section:
         sentences=tuple(each if each.endswith(".") else f"{each[:1].upper()}{each[1:]}." for each in sentences),
         tables=(
             Table(head=("", "value"), rows=tuple(rows)),
-            *((Table(head=("busy share of a core", *_SIDES, "error"), rows=busy),) if busy else ()),
+            *((Table(head=("cores busy", *_SIDES, "error"), rows=busy),) if busy else ()),
         ),
     )
 

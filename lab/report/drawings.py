@@ -1,4 +1,4 @@
-"""The charts of a report, each with its words and with what is drawn as CSV."""
+"""The charts of a report, each with its caption, alternative text and data as CSV."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Sides = Mapping[Origin, Samples]
 
 
 def timeline(comparison: Comparison, runs: Mapping[Origin, Run]) -> Section:
-    """Latency over time of every operation that the scenario expects something of, or else of the busiest."""
+    """Latency over time of every operation with an expectation, or else of the busiest."""
     limited = {_operation(each) for each in comparison.verdicts if each.unit == "seconds"}
     busiest = sorted(comparison.operations, key=lambda each: -each.count)
     names = [each.operation for each in busiest if each.operation in limited and each.count]
@@ -52,7 +52,7 @@ def overview(comparison: Comparison) -> tuple[PageFigure, ...]:
     ]
     return (
         PageFigure(
-            caption="Signed errors; the grey bar is the noise of the sample sizes, what lies outside of it is marked.",
+            caption="Signed errors; the grey bar is the noise of the sample sizes, and errors outside it are marked.",
             alt=alt,
             wide=charts.svg(charts.signed_errors(pairs, palette=charts.CSS, width=WIDE - 130)),
             narrow=charts.svg(charts.signed_errors(pairs, palette=charts.CSS, width=NARROW - 90)),
@@ -117,7 +117,7 @@ def _over_time(name: str, comparison: Comparison, sides: Sides) -> PageFigure:
     alt = f"{name} over time: {', '.join(worst)}" + (f"; shaded: {faults}." if faults else ".")
     return PageFigure(
         caption=f"{name}: p50 and p95 in windows of {span:g} s, measured solid, simulated dashed"
-        + ("; the fault acts where it is shaded." if faults else "."),
+        + ("; the fault acts in the shaded time." if faults else "."),
         alt=alt,
         wide=drawn(WIDE - 150, 240),
         narrow=drawn(NARROW - 70, 220),

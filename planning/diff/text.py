@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from planning.diff.study import _SHOWN_MAX, PAGE_FILE, Diff
 from planning.studies import words
 from planning.studies.difference import PAIRS_MIN, FigureDifference
-from present.tables import WIDTH, ends, table
+from present.tables import ends, table, wrapped
 
 
 def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") -> str:
     """The result for the terminal."""
     right = f"seed {diff.first.seed}   {diff.commit}" + (f"   {took}" if took else "")
-    said = [ends(f"windtunnel diff {diff.names[0]} {diff.names[1]}", right), *_wrapped(diff.sentence)]
+    said = [ends(f"windtunnel diff {diff.names[0]} {diff.names[1]}", right), *wrapped(diff.sentence)]
     said += ["", "SETTINGS" if diff.settings else "SETTINGS  none differ"]
     said += [f"  {field}: {ours or 'nothing'} → {theirs or 'nothing'}" for field, ours, theirs in diff.settings]
     headline = dict.fromkeys(diff.headline)
@@ -36,7 +35,7 @@ def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") 
         said += ["", f"EQUAL  {len(equal)} figures, in every pair of replications"]
     if not diff.differences:
         said += ["", f"No figure is carried by {PAIRS_MIN} pairs of replications; simulate longer or more often."]
-    said += ["", *(line for note in diff.notes for line in _wrapped(note))]
+    said += ["", *(line for note in diff.notes for line in wrapped(note))]
     said += [
         f"{diff.replications} pairs of replications; durations of {diff.calibration}",
         f"page    {folder / PAGE_FILE}",
@@ -54,7 +53,3 @@ def _figures(diff: Diff, title: str, found: Sequence[FigureDifference]) -> list[
         for each in found
     ]
     return table([title, "first", "second", "difference"], body)[0]
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,11 +15,10 @@ from planning.fleet.simulate import SimulatedFleet
 from planning.fleet.whole import QUANTILES, WATCHED, Fleet, OperationFigures, over, share, watched
 from planning.plan.words import money
 from present import figures
-from present.tables import WIDTH, ends, table
+from present.tables import MARKS, ends, labelled, table, wrapped
 from sim.results.replications import Verdict
 
 RECORD_FILE: Final = "fleet.json"
-_LABEL: Final = 7
 #: Tiers that are told.
 _BUSIEST: Final = 4
 #: The figures by which the error of the split is told first.
@@ -32,22 +30,22 @@ def render(found: SimulatedFleet, *, commit: str, took_seconds: float, folder: P
     """The result for the terminal."""
     fleet = found.fleet
     right = f"seed {fleet.scenario.seed}   {commit}   {figures.took(took_seconds)}"
-    said = [ends(f"windtunnel simulate {fleet.scenario.name}", right), *_wrapped("", sentence(found))]
+    said = [ends(f"windtunnel simulate {fleet.scenario.name}", right), *wrapped(sentence(found), rest="  ")]
     said += _expectations(fleet)
     rows = [_row(each) for each in fleet.operations]
     said += ["", *table(["OPERATION", "rate/s", *(f"p{q * 100:g} ms" for q in QUANTILES)], rows)[0], ""]
     busy = (f"{tier} {figures.share_around(ratio)}" for tier, ratio in list(fleet.busy_ratio.items())[:_BUSIEST])
-    said += _wrapped("BUSY", ", ".join(busy))
+    said += labelled("BUSY", ", ".join(busy))
     if fleet.hit_ratio:
         hits = sorted(fleet.hit_ratio.items(), key=lambda each: each[1].value)
-        said += _wrapped("HITS", ", ".join(f"{name} {figures.share_around(ratio)}" for name, ratio in hits))
+        said += labelled("HITS", ", ".join(f"{name} {figures.share_around(ratio)}" for name, ratio in hits))
     shares = (f"{each.name} {figures.errors(each.errors_ratio)}" for each in fleet.operations)
-    said += _wrapped("ERRORS", ", ".join(shares))
-    said += _wrapped("COST", _cost(fleet))
+    said += labelled("ERRORS", ", ".join(shares))
+    said += labelled("COST", _cost(fleet))
     if found.moved:
-        said += _wrapped("SPLIT", _split(found))
+        said += labelled("SPLIT", _split(found))
     for note in notes(found):
-        said += _wrapped("NOTE", note)
+        said += labelled("NOTE", note)
     said += ["", f"run     {folder}"]
     return "\n".join(said)
 
@@ -76,9 +74,8 @@ def sentence(found: SimulatedFleet) -> str:
     widest = f"the widest p99 that counts is ±{max(known) * 100:.2g} %"
     if found.until is None:
         return f"{begin}; {widest}"
-    mark = "✓" if found.reached else "✗"
     asked = f"asked for ±{found.until * 100:.3g} %"
-    return f"{mark} {begin}; {widest}, {asked}"
+    return f"{MARKS[found.reached]} {begin}; {widest}, {asked}"
 
 
 def notes(found: SimulatedFleet) -> tuple[str, ...]:
@@ -149,13 +146,13 @@ def _figure(each: Sequence[judge.Verdict], fleet: Fleet) -> Estimate | None:
 
 
 def _expectations(fleet: Fleet) -> list[str]:
-    lines = []
+    rows = []
     for first, figure, said in expectations(fleet):
-        value = f"{figures.found(figure.value, figure, first.unit)}   " if figure is not None else ""
+        value = figures.found(figure.value, figure, first.unit) if figure is not None else ""
         everywhere = said == f"held in {len(fleet.seen)} of {len(fleet.seen)}"
-        mark = "✓" if said == "held" or everywhere else "✗" if said.startswith(("missed", "held in")) else "·"
-        lines.append(f"{mark} {first.name:<32}{figures.limit_of(first.limit, first.unit):>9}   {value}{said}")
-    return ["", *lines] if lines else []
+        held = True if said == "held" or everywhere else False if said.startswith(("missed", "held in")) else None
+        rows.append([f"{MARKS[held]} {first.name}", figures.limit_of(first.limit, first.unit), value, said])
+    return ["", *table(["EXPECTATIONS", "limit", "found", "verdict"], rows, remark=True)[0]] if rows else []
 
 
 def _cost(fleet: Fleet) -> str:
@@ -186,13 +183,6 @@ def _move(moved: Moved) -> str:
 def _rate(found: Estimate) -> str:
     unit, letters = next(((size, name) for size, name in _RATES if found.value >= size * 0.9995), (1.0, ""))
     return figures.around(found, unit, letters)
-
-
-def _wrapped(label: str, text: str) -> Iterable[str]:
-    first, rest = (f"{label:<{_LABEL}}", " " * _LABEL) if label else ("", "  ")
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
-    )
 
 
 def record(found: SimulatedFleet, *, commit: str, calibration: str, took_seconds: float) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from planning.studies import words
 from planning.sweep.study import PAGE_FILE, RECORD_FILE, Sweep
-from present.tables import WIDTH, ends, table
+from present.tables import MARKS, ends, table, wrapped
 
 
 def render(sweep: Sweep, folder: Path, *, show: Sequence[str] = (), took: str = "") -> str:
@@ -17,10 +16,9 @@ def render(sweep: Sweep, folder: Path, *, show: Sequence[str] = (), took: str = 
     fields = [axis.field.rpartition(".")[2] for axis in sweep.axes]
     judged = any(result.held is not None for result in sweep.results)
     head = [*(["", *fields] if judged else fields), *(words.name_of(figure) for figure in chosen)]
-    marks = {True: "✓", False: "✗", None: "·"}
     body = [
         [
-            *([marks[result.held]] if judged else []),
+            *([MARKS[result.held]] if judged else []),
             *(value for _, value in result.point.settings),
             *(sweep.cell(figure, result) for figure in chosen),
         ]
@@ -30,7 +28,7 @@ def render(sweep: Sweep, folder: Path, *, show: Sequence[str] = (), took: str = 
     right = f"seed {sweep.scenario.seed}   {sweep.commit}" + (f"   {took}" if took else "")
     said = [
         ends(f"windtunnel sweep {sweep.scenario.name}", right),
-        *textwrap.wrap(sweep.sentence, WIDTH, break_long_words=False, break_on_hyphens=False),
+        *wrapped(sweep.sentence),
         "",
         *lines,
         "",

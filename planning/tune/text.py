@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +9,7 @@ from planning.studies import words
 from planning.tune.optimum import PRODUCT
 from planning.tune.record import front_numbers
 from planning.tune.study import Tune, factor, short
-from present.tables import WIDTH, ends, table
+from present.tables import ends, table, wrapped
 
 RECORD_FILE: Final = "tune.json"
 PAGE_FILE: Final = "tune.html"
@@ -20,7 +19,7 @@ BEST_FILE: Final = "best.yaml"
 def render(tune: Tune, folder: Path, *, command: str, took: str = "") -> str:
     """The result for the terminal; ``command`` is the scenario's path as it was given."""
     right = f"seed {tune.scenario.seed}   {tune.commit}" + (f"   {took}" if took else "")
-    said = [ends(f"windtunnel tune {tune.scenario.name}", right), *_wrapped(tune.sentence)]
+    said = [ends(f"windtunnel tune {tune.scenario.name}", right), *wrapped(tune.sentence)]
     said += ["", *_candidates(tune, folder)]
     if tune.differences:
         said += ["", f"BEST AGAINST TODAY'S, on {tune.wish.replications} replications that did not choose it"]
@@ -54,11 +53,11 @@ def _candidates(tune: Tune, folder: Path) -> list[str]:
         if not set(missing) & set(objectives):
             break
     if heads == letters:
-        lines += _wrapped(", ".join(f"{letter}: {field}" for letter, field in zip(letters, fields, strict=True)))
+        lines += wrapped(", ".join(f"{letter}: {field}" for letter, field in zip(letters, fields, strict=True)))
     if missing:
         lines.append(f"also in {folder / RECORD_FILE}: {', '.join(missing)}")
     if any(">" in cell for row in body for cell in row):
-        lines += _wrapped(words.time_limit(tune.scenario))
+        lines += wrapped(words.time_limit(tune.scenario))
     best = [] if "best" in missing else ["best: how often each would be the optimum (bootstrap)"]
     intervals = "intervals of 95 %" if whole else "intervals are on the page"
     return [*lines, "; ".join([*best, intervals])]
@@ -75,7 +74,3 @@ def _candidate(tune: Tune, index: int, *, whole: bool) -> list[str]:
         figures_shown = [words.value(figure, mean.value, patience_seconds=patience) for figure, mean in found]
     share = f"{tune.optimum.chosen_ratio[index]:.0%}".replace("%", " %")
     return [f"{mark} today" if index == 0 else mark, *(value for _, value in each.settings), *figures_shown, share]
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -8,7 +8,8 @@ import click
 
 from core.names import Origin
 from lab.compare import compare
-from lab.terminal import WIDTH, render
+from lab.terminal import render
+from present.tables import WIDTH
 from records.comparison import Comparison
 from tests.agreement import synthetic
 
