@@ -64,10 +64,10 @@ def test_a_prediction_alone_is_printed_without_a_measured_figure(tmp_path: Path)
 def test_what_the_model_says_of_itself_is_told(tmp_path: Path) -> None:
     synthetic.write_pair(tmp_path / "pair", facts=synthetic.FACTS)
     text = " ".join(click.unstyle(render(compare(tmp_path / "pair"))).split())
-    assert "NOTE assumed, for want of a measurement: feed.read: its fallback path was not calibrated" in text
+    assert "NOTE assumed, because not measured: feed.read: its fallback path was not calibrated" in text
     assert "BUSY busiest at the peak, as predicted: host stack 61.0 %, process feed 40.0 %" in text
     assert "OPENED breakers that opened: feed.timeline 3 ×" in text
-    assert "fanout.deliver 0.800 ms in the mean, 20.0 ms at most, fanout.deliver 2 left at the end" in text
+    assert "fanout.deliver 0.800 ms on average, 20.0 ms at most, fanout.deliver 2 left at the end" in text
     assert "feed.hydrate" not in text
 
 
