@@ -139,7 +139,7 @@ TERMS: Final = (
     Term(
         "demand",
         "CPU time that one execution of an operation needs on one process, at several rates.",
-        "core.profile:Demand",
+        "core.profile:CpuDemand",
     ),
     Term(
         "population",
