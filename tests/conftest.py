@@ -23,11 +23,17 @@ from core.scenario.faults import Down
 from records import scenarios
 from stack import control
 
-# no test of this house depends on how fast the machine is
-hypothesis_settings.register_profile(
-    "house", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-)
-hypothesis_settings.load_profile("house")
+# No test depends on how fast the machine is. Every run of the suite tries the same examples; to look for new ones:
+# pytest --hypothesis-profile explore tests/property
+for profile, derandomize in (("suite", True), ("explore", False)):
+    hypothesis_settings.register_profile(
+        profile,
+        deadline=None,
+        derandomize=derandomize,
+        suppress_health_check=[HealthCheck.too_slow],
+        print_blob=True,
+    )
+hypothesis_settings.load_profile("suite")
 
 ROOT = Path(__file__).parent.parent
 SCENARIO = ROOT / "scenarios" / "viral_post_small.yaml"

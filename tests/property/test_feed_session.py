@@ -336,6 +336,9 @@ class Feeds(RuleBasedStateMachine):
                 newest = sorted((each for each in kept.post_ids if each >= kept.floor), reverse=True)
                 late.update(filter(span.holds, newest[: span.count]))
             late.update(filter(span.holds, self._posts(missing, from_id=span.oldest, count=span.count)))
+            if span.begins_before(max(each.floor for each in sets)):
+                found = self._posts(everybody, before=span.newest + 1, from_id=span.oldest, count=span.count)
+                late.update(filter(span.holds, found))
         merged = merge(parts, before=position.before, count=count)
         posts, ended = merged.post_ids, merged.ended
         if merged.older_than is not None:
@@ -358,6 +361,32 @@ class Feeds(RuleBasedStateMachine):
         assert owed <= set(given), "no followed post is missing"
         if session.position.mode == "chronological":
             assert not session.recommended
+
+
+def test_a_late_post_is_given_though_newer_ones_pushed_it_out_of_the_timeline() -> None:
+    feeds = Feeds()
+    feeds.begin(follows={1}, reads=True)
+    feeds.post(author=READER, count=5, late=False, tick=False)
+    feeds.post(author=READER, count=1, late=True, tick=False)
+    feeds.open(chronological=False)
+    feeds.read(limit=1, pages=1)
+    feeds.post(author=READER, count=8, late=False, tick=False)
+    assert feeds.session is not None
+    feeds.read_to_the_end(limit=3)
+    assert feeds.session is None
+
+
+def test_late_posts_fill_a_page_that_would_be_short_without_them() -> None:
+    feeds = Feeds()
+    feeds.begin(follows={1}, reads=False)
+    feeds.post(author=READER, count=1, late=False, tick=False)
+    feeds.open(chronological=False)
+    feeds.post(author=READER, count=1, late=False, tick=False)
+    feeds.read(limit=1, pages=1)
+    feeds.post(author=READER, count=5, late=False, tick=False)
+    assert feeds.session is not None
+    feeds.read_to_the_end(limit=3)
+    assert feeds.session is None
 
 
 Feeds.TestCase.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)

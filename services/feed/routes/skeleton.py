@@ -174,8 +174,12 @@ class Skeletons:
             late.update(await self._late(pulled.missing, ask))
         merged = merge(parts, before=ask.before_id, count=ask.count)
         posts, ended = merged.post_ids, merged.ended
-        if merged.older_than is not None:
+        cut_off = ask.late is not None and ask.late.begins_before(max(pushed.floor, pulled.floor))
+        if merged.older_than is not None or cut_off:
             authors = [viewer_id, *(await self._followed.followees(viewer_id)).followed]
+        if cut_off:  # newer posts have pushed late ones out of a set of bounded depth
+            late.update(await self._late(authors, ask))
+        if merged.older_than is not None:
             wanted = ask.count + 1 - len(posts)
             older = await self._followed.posts_of(authors, before_id=merged.older_than, count=wanted)
             posts, ended = [*posts, *older][: ask.count], len(older) < wanted

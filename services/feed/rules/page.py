@@ -72,8 +72,8 @@ def compose(offer: Offer, *, slots: Quota, position: Position, last_try: bool, k
     """
     wanted = slots.posts
     late_max = wanted if position.mode == "chronological" else max(1, slots.followed)
-    late_left = len(offer.late) > late_max
-    offer = replace(offer, late=offer.late[:late_max])  # the others are late on the next page too
+    late_rest = offer.late[late_max:]  # late on the next page too, unless this one is short without them
+    offer = replace(offer, late=offer.late[:late_max])
     followed = offer.followed
     if position.mode == "chronological":
         posts = followed[:wanted]
@@ -87,13 +87,15 @@ def compose(offer: Offer, *, slots: Quota, position: Position, last_try: bool, k
         if not (enough or last_try or (offer.followed_ended and others_ended)):
             return FeedPage(items=posts, wants_more=True, following=position)
         used = {post.item_id for post in posts}
-        left = {post.item_id: post for post in (*followed, *recommended) if post.item_id not in used}
+        left = {post.item_id: post for post in (*followed, *recommended, *late_rest) if post.item_id not in used}
         posts = [*posts, *list(left.values())[: wanted - len(posts)]]
     position = with_given(position, [each.item_id for each in posts if each.source is Source.RECOMMENDED], kept=kept)
     unused = {each.item_id for each in recommended}.difference(each.item_id for each in posts)
     more_recommended = room_for_recommendations(position) > 0 and (bool(unused) or not others_ended)
     items = with_ads(posts, slots=slots)
     position = replace(position, items=position.items + len(items))
+    given = {each.item_id for each in posts}
+    late_left = any(each.item_id not in given for each in late_rest)
     following = _following(offer, posts, position, more=late_left or more_recommended, now_ms=now_ms)
     return FeedPage(items=items, wants_more=False, following=following)
 

@@ -49,6 +49,10 @@ class Span:
     waiting: frozenset[int]
     count: int = _LATE_READ_MAX
 
+    def begins_before(self, floor: int) -> bool:
+        """Whether a set that is complete from id ``floor`` on does not reach back to all late posts."""
+        return self.oldest < floor
+
     def holds(self, post_id: int) -> bool:
         """Whether the post is a late one."""
         return self.oldest <= post_id <= self.newest and post_id not in self.waiting and mark(post_id) not in self.shown

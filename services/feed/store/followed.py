@@ -78,6 +78,7 @@ class Pushed:
     state: TimelineState
     part: Part
     late: list[int]
+    floor: int  # the timeline is complete from this id on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,7 @@ class Pulled:
     knows_followees: bool
     part: Part
     late: list[int]
+    floor: int  # the sets of all these celebrities are complete from this id on
     missing: list[int]  # followed celebrities whose posts Redis does not have
     followed: frozenset[int]
 
@@ -125,7 +127,9 @@ class Followed:
             late = [post_id for post_id in map(int, results[2]) if ask.late.holds(post_id)]
         bound, cut = _bound(post_ids, full=len(post_ids) == asked, floor_ms=found.floor_ms)
         kept = [post_id for post_id in post_ids if bound <= post_id < ask.before_id]
-        return Pushed(state=found.state, part=Part(post_ids=kept, bound=bound, cut=cut), late=late)
+        return Pushed(
+            state=found.state, part=Part(post_ids=kept, bound=bound, cut=cut), late=late, floor=_floor(found.floor_ms)
+        )
 
     async def pulled(self, viewer_id: int, ask: FollowedQuery, *, others: Sequence[int]) -> Pulled:
         """The newest posts of each followed celebrity, and who of ``others`` is followed or was left lately."""
@@ -144,13 +148,14 @@ class Followed:
                 knows_followees=bool(answer[1]),
                 part=Part(post_ids=[], bound=ID_MAX, cut=False),
                 late=[],
+                floor=0,
                 missing=[],
                 followed=frozenset(),
             )
         post_ids: list[int] = []
         late: list[int] = []
         missing: list[int] = []
-        bound, any_cut = 0, False
+        bound, any_cut, floor = 0, False, 0
         for index in range(2, len(answer), 4):
             author_id, marker, rows, late_rows = answer[index : index + 4]
             state, floor_ms = marked(marker)
@@ -158,6 +163,7 @@ class Followed:
                 missing.append(int(author_id))
                 continue
             mine = list(map(int, rows))
+            floor = max(floor, _floor(floor_ms))
             their_bound, cut = _bound(mine, full=len(mine) == asked, floor_ms=floor_ms)
             if their_bound > bound:
                 bound, any_cut = their_bound, cut
@@ -170,6 +176,7 @@ class Followed:
             knows_followees=True,
             part=Part(post_ids=kept, bound=bound, cut=any_cut),
             late=late,
+            floor=floor,
             missing=missing,
             followed=frozenset(author for author, flag in zip(others, answer[1], strict=True) if flag),
         )
@@ -275,9 +282,14 @@ def _between_ms(span: Span) -> tuple[int, int]:
     return created_ms_of(span.newest), created_ms_of(span.oldest)
 
 
+def _floor(floor_ms: int) -> int:
+    """The lowest id of that millisecond; 0 where a set reaches back to the beginning."""
+    return ids.compose(created_ms=floor_ms, shard=0, sequence=0) if floor_ms > ids.EPOCH_MS else 0
+
+
 def _bound(post_ids: Sequence[int], *, full: bool, floor_ms: int) -> tuple[int, bool]:
     """From which id on a list is complete, and whether there is more below: a list as long as asked for is cut."""
-    floor = ids.compose(created_ms=floor_ms, shard=0, sequence=0) if floor_ms > ids.EPOCH_MS else 0
+    floor = _floor(floor_ms)
     if full and post_ids[-1] > floor:
         return post_ids[-1], True
     return floor, False
