@@ -142,8 +142,8 @@ class Key:
 
     TIMELINE: Final = "timeline:{user}"  # fanout; zset post id by created_ms
     AUTHOR_POSTS: Final = "author_posts:{user}"  # fanout; zset post id by created_ms, what readers of celebrities pull
-    CELEBRITIES: Final = "celebrities"  # fanout; set of authors above the threshold
     PULLED: Final = "pulled"  # fanout; set of authors whose posts readers pull: celebrities, and those fallen lately
+    PULL_ENDS: Final = "pull_ends"  # fanout; hash of authors about to leave `pulled`, by who announced it
     FOLLOWING: Final = "following:{user}"  # graph; set of followed user ids
     FEED_SESSION: Final = "feed_session:{user}:{start}"  # feed; set of marks of recommendations given
     POST_CARD: Final = "card:post:{post}"  # feed; encoded card

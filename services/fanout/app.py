@@ -6,7 +6,9 @@ from aiohttp import web
 
 from core.messages import FollowCreated, FollowDeleted, PostCreated, PostDeleted
 from core.settings import Member, ProcessSettings
-from services.fanout import events, store
+from services.fanout import events
+from services.fanout.store.celebrities import TABLES, Celebrities
+from services.fanout.store.readers import Readers
 from services.kit import bus
 from services.kit.app import application
 from services.kit.config import SCENARIO
@@ -19,9 +21,11 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     """The application of fan-out."""
     app = application(settings, member)
     fanout_settings = app[SCENARIO].system.fanout
-    shards, client = postgres.use(app, tables=store.TABLES), redis.use(app)
+    shards, client = postgres.use(app, tables=TABLES), redis.use(app)
+    celebrities = Celebrities(shards, client)
     fanout = app[events.FANOUT] = events.FanoutHandler(
-        store.Readers(shards, client),
+        Readers(shards, client),
+        celebrities,
         Timelines(
             client, depth=fanout_settings.depth, ttl_seconds=fanout_settings.ttl_seconds, batch=fanout_settings.batch
         ),

@@ -29,7 +29,8 @@ from core.policies import fanout as policy
 from core.policies import patience
 from core.scenario.model import Fanout as FanoutSettings
 from services.fanout.rules import Turn, pulled_seconds, turn
-from services.fanout.store import AuthorState, Readers, entry
+from services.fanout.store.celebrities import Celebrities
+from services.fanout.store.readers import AuthorState, Readers, entry
 from services.kit.clock import now_ms
 from services.kit.locks import Locks
 from services.kit.metrics import Metrics
@@ -44,8 +45,17 @@ _log = structlog.get_logger("fanout")
 class FanoutHandler:
     """Updates the timelines of one Redis by posts and edges."""
 
-    def __init__(self, readers: Readers, timelines: Timelines, *, settings: FanoutSettings, metrics: Metrics):
-        self._readers, self._timelines, self._settings, self._metrics = readers, timelines, settings, metrics
+    def __init__(
+        self,
+        readers: Readers,
+        celebrities: Celebrities,
+        timelines: Timelines,
+        *,
+        settings: FanoutSettings,
+        metrics: Metrics,
+    ):
+        self._readers, self._celebrities, self._timelines = readers, celebrities, timelines
+        self._settings, self._metrics = settings, metrics
         self.locks = Locks()  # an author's change of sides and an author's post must not pass each other
 
     async def on_post(self, event: PostCreated) -> None:
@@ -79,13 +89,14 @@ class FanoutHandler:
         pairs = list(dict.fromkeys((event.follower_id, event.followee_id) for event in events))
         await self._both_written(pairs)
         authors = await self._readers.authors(followee for _, followee in pairs)
-        celebrities = set()
+        celebrities: set[int] = set()
         for author in authors:
             if self._turn(author) is not Turn.STAYS:
                 async with self.locks.of(author.author_id):
                     author = await self._settled(await self._readers.author(author.author_id))
             if author.was_celebrity:
                 celebrities.add(author.author_id)
+        await self._celebrities.publish(celebrities)  # whoever marked them may not have come so far
         reading = await self._readers.with_timelines(follower for follower, _ in pairs)
         for follower, followee in pairs:
             if follower in reading:
@@ -106,7 +117,8 @@ class FanoutHandler:
         while True:
             try:
                 kept_ms = round(1000 * pulled_seconds(self._settings.ttl_seconds))
-                changed = await self._readers.publish_all_celebrities(fallen_before_ms=now_ms() - kept_ms)
+                now = now_ms()
+                changed = await self._celebrities.keep(now_ms=now, fallen_before_ms=now - kept_ms)
                 if changed:
                     _log.info("celebrities_published", authors=changed)
             except Failure as failure:
@@ -160,15 +172,14 @@ class FanoutHandler:
         match self._turn(author):
             case Turn.STAYS:
                 if author.was_celebrity:
-                    await self._readers.publish_celebrity(author.author_id, celebrity=True)
+                    await self._celebrities.publish([author.author_id])
                 return author
             case Turn.RISES:
                 await self._fill_author_posts(author.author_id)
-                await self._readers.mark_celebrity(author.author_id, celebrity=True, now_ms=now_ms())
-                await self._readers.publish_celebrity(author.author_id, celebrity=True)
+                await self._celebrities.mark(author.author_id, celebrity=True, now_ms=now_ms())
+                await self._celebrities.publish([author.author_id])
             case Turn.FALLS:
-                await self._readers.mark_celebrity(author.author_id, celebrity=False, now_ms=now_ms())
-                await self._readers.publish_celebrity(author.author_id, celebrity=False)
+                await self._celebrities.mark(author.author_id, celebrity=False, now_ms=now_ms())
         _log.info(
             "changed_sides", author=author.author_id, followers=author.followers, celebrity=not author.was_celebrity
         )

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from core import ids, operations
-from core.failures import NotFound
+from core.failures import Conflict, NotFound
 from core.messages import FollowCreated, FollowDeleted
 from services.graph import rules
 from services.graph.store import Edge, Graph
@@ -17,6 +17,7 @@ from services.kit import outbox, pages
 from services.kit.answers import answer
 from services.kit.fields import Count, DisplayName, Id, Username
 from services.kit.routing import path_id, route, stage, viewer
+from services.kit.stores.following import FOLLOWING_MAX
 from services.kit.stores.people import Person
 
 GRAPH: Final = web.AppKey("GRAPH", Graph)
@@ -77,6 +78,8 @@ async def follow(request: web.Request) -> web.Response:
     with stage(request, "write"):
         stamp = outbox.stamp(request.app, ids.shard_of(follower_id))
         changed = await graph.change(FollowCreated(**stamp, follower_id=follower_id, followee_id=followee_id))
+        if changed is None and await graph.has_no_room(follower_id, followee_id):
+            raise rules.follows_the_most(FOLLOWING_MAX)
     with stage(request, "present"):
         return answer(FollowAnswer(following=True, followers_count=count if changed is None else changed))
 
@@ -127,7 +130,7 @@ async def _list(request: web.Request, read: Callable[..., Awaitable[list[Edge]]]
 
 ROUTES: Final = (
     route(operations.USER_READ, read_user, answer=UserAnswer),
-    route(operations.GRAPH_FOLLOW, follow, answer=FollowAnswer),
+    route(operations.GRAPH_FOLLOW, follow, answer=FollowAnswer, refuses=(Conflict,)),
     route(operations.GRAPH_UNFOLLOW, unfollow, answer=FollowAnswer),
     route(operations.GRAPH_FOLLOWERS, followers, query=pages.PageQuery, answer=pages.Page[Person]),
     route(operations.GRAPH_FOLLOWING, following, query=pages.PageQuery, answer=pages.Page[Person]),

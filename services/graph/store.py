@@ -22,7 +22,7 @@ from core import ids
 from core.failures import Failure
 from core.messages import FollowCreated, FollowDeleted
 from services.kit.outbox import Outbox, insert_from
-from services.kit.stores.following import Following
+from services.kit.stores.following import FOLLOWING_MAX, READ_MAX, Following
 from services.kit.stores.people import Person, people
 from services.kit.stores.postgres import Connection, Shards, schema
 
@@ -105,6 +105,18 @@ class Graph:
             viewer_follows=row[4],
         )
 
+    async def has_no_room(self, follower_id: int, followee_id: int) -> bool:
+        """Whether the edge is not there because the follower follows `FOLLOWING_MAX` people."""
+        shard = ids.shard_of(follower_id)
+        s = schema(shard)
+        async with self._shards.connection(shard) as connection:
+            cursor = await connection.execute(
+                f"SELECT 1 FROM {s}.follow_counts WHERE user_id = %s AND following >= %s AND NOT EXISTS"
+                f" (SELECT FROM {s}.follows WHERE follower_id = %s AND followee_id = %s AND active)",
+                (follower_id, FOLLOWING_MAX, follower_id, followee_id),
+            )
+            return await cursor.fetchone() is not None
+
     async def followers_count(self, user_id: int) -> int | None:
         """Number of the user's followers; None when there is no such user."""
         shard = ids.shard_of(user_id)
@@ -119,7 +131,8 @@ class Graph:
         return int(row[0]) if row else None
 
     async def change(self, event: FollowCreated | FollowDeleted) -> int | None:
-        """Make or remove the edge; returns how many then follow the followee, or None when there was nothing to do.
+        """Make or remove the edge; returns how many then follow the followee, or None when there was nothing to do, or
+        the follower follows `FOLLOWING_MAX` people.
 
         After Unavailable or DeadlineExceeded the edge may have changed; asking again is safe.
         """
@@ -141,7 +154,8 @@ class Graph:
         if active:
             edge = (
                 f"INSERT INTO {s}.follows AS f (follower_id, followee_id, active, version, at_ms)"
-                " VALUES (%(follower)s, %(followee)s, true, 1, %(at)s)"
+                " SELECT %(follower)s, %(followee)s, true, 1, %(at)s"
+                f" WHERE coalesce((SELECT following FROM {s}.follow_counts WHERE user_id = %(follower)s), 0) < %(most)s"
                 " ON CONFLICT (follower_id, followee_id) DO UPDATE SET active = true, version = f.version + 1,"
                 " at_ms = excluded.at_ms WHERE NOT f.active RETURNING version"
             )
@@ -162,6 +176,7 @@ class Graph:
                     "follower": event.follower_id,
                     "followee": event.followee_id,
                     "at": event.at_ms,
+                    "most": FOLLOWING_MAX,
                     **self._outbox.values(event),
                 },
             )
@@ -232,7 +247,7 @@ class Graph:
         if await write(follower, followee):
             return
         await self._following.begin_fill(follower)
-        await self._following.fill(follower, [edge.user_id for edge in await self.following(follower, limit=10_000)])
+        await self._following.fill(follower, [edge.user_id for edge in await self.following(follower, limit=READ_MAX)])
 
     async def following(self, user_id: int, *, limit: int, before: tuple[int, int] | None = None) -> list[Edge]:
         """Whom the user follows, newest first, from the position ``before`` (at_ms, id) on."""

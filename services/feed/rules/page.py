@@ -105,7 +105,8 @@ def _following(
 ) -> Position | None:
     """The next position; ``more`` says that there is something left apart from the followed posts of the offer."""
     shown = {post.item_id for post in posts if post.source is not Source.RECOMMENDED}
-    before, put_off = _passed(offer, shown, position.before)
+    passed = position.before
+    before, put_off = _passed(offer, shown, passed)
     waiting = [post.item_id for post in offer.waiting if post.item_id not in shown] + put_off
     # late ones that are not among those waiting are late on the next page too
     late = [post.item_id for post in offer.late if post.item_id not in shown]
@@ -121,7 +122,7 @@ def _following(
         before=before,
         waiting=tuple(sorted(waiting, reverse=True)),
     )
-    return with_watched(position, shown)
+    return with_watched(position, shown, passed=passed)
 
 
 def _passed(offer: Offer, shown: set[int], before: int) -> tuple[int, list[int]]:

@@ -157,8 +157,8 @@ def with_given(position: Position, given: Sequence[int], *, kept: bool) -> Posit
     return replace(position, given=(*position.given, *marks)[-GIVEN_MAX:])
 
 
-def with_watched(position: Position, shown: Collection[int]) -> Position:
-    """Add followed posts given.
+def with_watched(position: Position, shown: Collection[int], *, passed: int) -> Position:
+    """Add followed posts given; those from ``passed`` on are late, or were put off, on a page that began there.
 
     The newest `_WATCHED` of the session are marked, whose oldest is then ``watch``; after that late ones only. When
     these are too many, no more late ones are looked for in this session.
@@ -168,8 +168,10 @@ def with_watched(position: Position, shown: Collection[int]) -> Position:
     fresh = sorted((post_id for post_id in shown if post_id >= position.watch), reverse=True)
     watch, room = position.watch, _WATCHED_MAX - len(position.watched)
     if watch == 0 and len(position.watched) + len(fresh) > _WATCHED:
-        fresh = fresh[: max(1, _WATCHED - len(position.watched))]
-        watch = fresh[-1]
+        late_count = sum(post_id >= passed for post_id in fresh)
+        fresh = fresh[: max(late_count, _WATCHED - len(position.watched))]
+        # not above `passed`, lest late ones that still wait for a page are taken for given
+        watch = fresh[-1] if len(fresh) > late_count else passed
     if len(fresh) > room:
         return replace(position, watch=position.start + 1, watched=())
     return replace(position, watch=watch, watched=(*position.watched, *map(mark, fresh)))

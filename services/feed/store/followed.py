@@ -22,27 +22,29 @@ from services.feed.rules.merge import Part
 from services.feed.rules.session import Span
 from services.kit.clock import now_ms
 from services.kit.stores import following, timelines
-from services.kit.stores.following import Following
+from services.kit.stores.following import READ_MAX, Following
 from services.kit.stores.postgres import Shards, schema
 from services.kit.stores.redis import reaching
 from services.kit.stores.timelines import TimelineEntry, Timelines, TimelineState, marked
 
 WINDOW_MS: Final = 7 * 86_400_000  # how far back a timeline is refilled, where that is enough
 _ENOUGH: Final = 200  # posts of a refill that need no older ones
-_FOLLOWEES_MAX: Final = 10_000
+_LEFT_MAX: Final = 1_000  # of those left lately, the latest
+_PULLED_MAX: Final = 1_000  # celebrities of one reader that Redis is asked about: it does nothing else meanwhile
 _SAME_MS_MAX: Final = 16  # posts of one millisecond that a page's edge may have to skip
 _LEFT_SECONDS: Final = 86_400  # an author left within this time is not recommended
 
 #: One round trip: the newest posts of those followed authors whose posts are pulled, and which of the other authors the
-#: reader follows, or left lately. '~' is a member of both sets where both are whole; without it nothing more is read,
-#: and PostgreSQL answers. The cost grows with whom the reader follows, not with the celebrities there are.
+#: reader follows, or left lately. '~' is a member of both sets where both are whole; without it, or where the reader
+#: follows more than `_PULLED_MAX` of those authors, nothing more is read, and PostgreSQL answers. The cost grows with
+#: whom the reader follows, not with the celebrities there are.
 #: ARGV: count, highest ms; late posts' highest ms, lowest ms and count (0: none are asked for); the other authors.
 _PULL: Final = (
     following.FLAGGED
     + """
 local both, whole = redis.call('SINTER', KEYS[1], KEYS[2]), false
 for _, each in ipairs(both) do if each == '~' then whole = true end end
-if not whole then return {0, redis.call('SISMEMBER', KEYS[1], '~')} end
+if not whole or #both > {pulled_max} + 1 then return {0, redis.call('SISMEMBER', KEYS[1], '~')} end
 local answer = {1, flagged(KEYS[1], {unpack(ARGV, 6)})}
 for _, each in ipairs(both) do
   if each ~= '~' then
@@ -58,7 +60,7 @@ for _, each in ipairs(both) do
   end
 end
 return answer
-""".replace("{author_posts}", Key.AUTHOR_POSTS.partition("{")[0])
+""".replace("{author_posts}", Key.AUTHOR_POSTS.partition("{")[0]).replace("{pulled_max}", str(_PULLED_MAX))
 )
 
 
@@ -85,7 +87,7 @@ class Pushed:
 class Pulled:
     """Followed celebrities' posts, and which of the other authors are not to be recommended."""
 
-    whole: bool  # False: Redis does not know whom the reader follows, or whose posts are pulled
+    whole: bool  # False: Redis does not know whom the reader follows, or whose posts are pulled, or these are too many
     knows_followees: bool
     part: Part
     late: list[int]
@@ -186,9 +188,10 @@ class Followed:
         shard = ids.shard_of(viewer_id)
         async with self._shards.connection(shard) as connection:
             cursor = await connection.execute(
-                f"SELECT followee_id, active FROM {schema(shard)}.follows WHERE follower_id = %s"
-                " AND (active OR at_ms > %s) LIMIT %s",
-                (viewer_id, now_ms() - 1000 * _LEFT_SECONDS, _FOLLOWEES_MAX),
+                f"(SELECT followee_id, active FROM {schema(shard)}.follows WHERE follower_id = %s AND active LIMIT %s)"
+                f" UNION ALL (SELECT followee_id, active FROM {schema(shard)}.follows"
+                " WHERE follower_id = %s AND NOT active AND at_ms > %s ORDER BY at_ms DESC LIMIT %s)",
+                (viewer_id, READ_MAX, viewer_id, now_ms() - 1000 * _LEFT_SECONDS, _LEFT_MAX),
             )
             rows = await cursor.fetchall()
         return Followees(

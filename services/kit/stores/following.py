@@ -16,6 +16,11 @@ from redis.asyncio.client import Pipeline
 from core.names import Key
 from services.kit.stores.redis import reaching
 
+#: How many one follows at most. Requests under way at once may go beyond it by as many as they are.
+FOLLOWING_MAX: Final = 10_000
+#: Followees read from PostgreSQL for a set.
+READ_MAX: Final = FOLLOWING_MAX + 1_000
+
 _WHOLE: Final = b"~"
 _FILLING: Final = b"?"
 _TTL_SECONDS: Final = 86_400

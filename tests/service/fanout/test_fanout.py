@@ -158,25 +158,6 @@ async def test_changing_sides_leaves_no_gap_and_wavering_does_not_change_them(
     await until(lambda: timeline(system, fans[1]), [])
 
 
-async def test_who_fell_long_ago_is_pulled_no_longer_and_who_rose_again_is(
-    system: System, author: Someone, photo: str, fans: list[Someone]
-) -> None:
-    readers = system.apps["fanout"][FANOUT]._readers
-    other = await system.person()
-    for who in (author, other):
-        await readers.mark_celebrity(int(who.id), celebrity=True, now_ms=0)
-        await readers.mark_celebrity(int(who.id), celebrity=False, now_ms=1_000)
-    await readers.mark_celebrity(int(other.id), celebrity=True, now_ms=2_000)
-    await readers.publish_all_celebrities(fallen_before_ms=1_000)
-    assert [await is_pulled(system, who) for who in (author, other)] == [True, True]
-    assert [await is_celebrity(system, who) for who in (author, other)] == [False, True]
-
-    await readers.publish_all_celebrities(fallen_before_ms=1_001)
-    assert [await is_pulled(system, who) for who in (author, other)] == [False, True]
-    assert [await is_celebrity(system, who) for who in (author, other)] == [False, True]
-    assert await redis_of(system).sismember(Key.PULLED, "~")
-
-
 async def test_a_new_follower_gets_every_post_that_the_timeline_reaches_back_to(
     system: System, author: Someone, photo: str, fans: list[Someone]
 ) -> None:
@@ -237,16 +218,13 @@ async def test_what_redis_has_lost_or_made_up_about_celebrities_is_put_right(
         await follow(system, fan, author)
     first = await post(system, author, photo)
     await until(lambda: is_celebrity(system, author), True)
-    await redis.delete(Key.CELEBRITIES, Key.PULLED)
+    await redis.delete(Key.PULLED)
     await redis.delete(Key.AUTHOR_POSTS.format(user=author.id))
     nobody = await system.person()
-    await redis.sadd(Key.CELEBRITIES, nobody.id)  # and so there is a set, though not a whole one
-    await redis.sadd(Key.PULLED, nobody.id)
+    await redis.sadd(Key.PULLED, nobody.id)  # and so there is a set, though not a whole one
 
     # by the worker's own timer
     await until(lambda: is_celebrity(system, author), True)
-    await until(lambda: is_celebrity(system, nobody), False)
-    await until(lambda: is_pulled(system, author), True)
     await until(lambda: is_pulled(system, nobody), False)
 
     second = await post(system, author, photo)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from core import ids
 from core.names import Key
 from services.kit.stores import timelines
+from services.kit.stores.postgres import SHARDS, schema
 from services.kit.stores.redis import REDIS
 from services.kit.stores.timelines import TimelineEntry, Timelines, TimelineState, author_key, timeline_key
 from tests.service.conftest import Someone, System
@@ -48,7 +50,15 @@ async def post(system: System, author: Someone, media_id: str) -> str:
 
 
 async def is_celebrity(system: System, author: Someone) -> bool:
-    return bool(await redis_of(system).sismember(Key.CELEBRITIES, author.id))
+    """Marked for good, and published to readers."""
+    shards = next(app[SHARDS] for app in system.apps.values() if SHARDS in app)
+    shard = ids.shard_of(int(author.id))
+    async with shards.connection(shard) as connection:
+        cursor = await connection.execute(
+            f"SELECT 1 FROM {schema(shard)}.celebrities WHERE author_id = %s AND fallen_ms IS NULL", (int(author.id),)
+        )
+        marked = await cursor.fetchone() is not None
+    return marked and await is_pulled(system, author)
 
 
 async def is_pulled(system: System, author: Someone) -> bool:

@@ -19,9 +19,9 @@ from core.names import Component, Key
 from records import scenarios
 from services.feed.store.followed import POSTS_OF
 from services.kit.clock import now_ms
-from services.kit.stores.postgres import SHARDS, Shards, schema
+from services.kit.stores.postgres import SHARDS, schema
 from tests.service.conftest import SCENARIO, Running, Someone, System
-from tests.service.fanout.timelines import follow, is_celebrity, is_pulled, post, redis_of, timeline, unfollow
+from tests.service.fanout.timelines import follow, is_celebrity, post, redis_of, timeline, unfollow
 from tests.service.feed.people import arrived, follower_of, page, photographer, posts, shown
 from tests.service.waiting import until
 
@@ -190,36 +190,6 @@ async def test_an_author_who_rises_and_falls_is_whole_in_timelines_made_at_any_t
     made += await posts(system, author, photo, 2)
     await arrived(system, reader, made[-2:])
     await whole(system, reader, set(made), ranked=True)
-
-
-async def test_a_celebrity_is_read_among_thousands_of_others(system: System) -> None:
-    author, photo = await photographer(system)
-    shards: Shards = system.apps["fanout"][SHARDS]
-    redis = redis_of(system)
-    async with shards.connection(0) as connection:
-        await connection.execute(f"INSERT INTO {schema(0)}.celebrities SELECT generate_series(1, 6000)")
-    try:
-
-        async def known() -> bool:
-            return bool(await redis.scard(Key.PULLED) > 6000)
-
-        await until(known, True)
-        readers = [await follower_of(system, author) for _ in range(3)]
-        made = await posts(system, author, photo, 1)  # makes sure of the rise, should the count have come late
-        await until(lambda: is_pulled(system, author), True)
-        made += await posts(system, author, photo, 1)
-        await arrived(system, readers[0], made)
-
-        async def sources() -> set[str]:
-            items = (await page(system, readers[0], mode="chronological")).json["items"]
-            return {item["source"] for item in items}
-
-        await until(
-            sources, {"celebrity"}
-        )  # the first pages are PostgreSQL's, until Redis knows whom the reader follows
-    finally:
-        async with shards.connection(0) as connection:
-            await connection.execute(f"DELETE FROM {schema(0)}.celebrities WHERE author_id <= 6000")
 
 
 @pytest.mark.parametrize("mode", ["ranked", "chronological"])

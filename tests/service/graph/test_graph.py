@@ -16,6 +16,8 @@ from services.graph.routes import GRAPH
 from services.graph.store import Graph
 from services.kit import outbox
 from services.kit.stores import following
+from services.kit.stores.following import FOLLOWING_MAX
+from services.kit.stores.postgres import SHARDS, schema
 from services.kit.stores.redis import REDIS
 from tests.service.conftest import Running, Someone, System
 
@@ -247,3 +249,22 @@ async def test_two_graph_processes_agree(system: System, lonely: System) -> None
 
     assert {first.status, second.status} == {200}
     assert await counts(lonely, star, viewer=fan) == (1, 0, True)
+
+
+async def test_nobody_follows_more_than_the_most_and_unfollowing_makes_room(system: System) -> None:
+    reader, first, second = [await system.person() for _ in range(3)]
+    shard = ids.shard_of(int(reader.id))
+    async with system.apps[Component.GRAPH][SHARDS].connection(shard) as connection:
+        # as many as all but one, of whom only the count is looked at
+        await connection.execute(
+            f"INSERT INTO {schema(shard)}.follow_counts (user_id, following) VALUES (%s, %s)",
+            (int(reader.id), FOLLOWING_MAX - 1),
+        )
+    assert (await system.call("graph.follow", user=reader, user_id=first.id)).status == 200
+    refused = await system.call("graph.follow", user=reader, user_id=second.id)
+    assert (refused.status, refused.json["code"]) == (409, "conflict")
+    assert refused.json["detail"] == "You follow 10,000 people, and nobody can follow more: unfollow somebody first"
+    assert (await system.call("graph.follow", user=reader, user_id=first.id)).status == 200  # again is once
+    assert (await counts(system, second, viewer=reader))[0] == 0
+    await system.call("graph.unfollow", user=reader, user_id=first.id)
+    assert (await system.call("graph.follow", user=reader, user_id=second.id)).status == 200

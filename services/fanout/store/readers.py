@@ -1,4 +1,4 @@
-"""Posts and edges as fan-out reads them, and the celebrities: in PostgreSQL as the record, in Redis for readers.
+"""What fan-out reads of authors, posts, edges and timelines.
 
 Timelines themselves are written through the chassis' one module for them.
 """
@@ -12,18 +12,12 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from core import ids
-from core.names import Key
 from services.fanout.rules import FOLLOWERS_PAGE
 from services.kit.stores import timelines
 from services.kit.stores.postgres import Connection, Shards, schema
 from services.kit.stores.redis import reaching
 from services.kit.stores.timelines import Timeline, TimelineEntry, TimelineState
 
-TABLES: Final = """
-CREATE TABLE IF NOT EXISTS {s}.celebrities (author_id bigint PRIMARY KEY);
-ALTER TABLE {s}.celebrities ADD COLUMN IF NOT EXISTS fallen_ms bigint;
-"""
-_WHOLE: Final = b"~"  # member of `Key.PULLED` which says that nobody is missing in it
 _ASKED_MAX: Final = 500  # timelines looked at in one round trip
 
 
@@ -43,7 +37,7 @@ def entry(post_id: int) -> TimelineEntry:
 
 class Readers:
     """Authors, their posts, and those who follow them: tables ``posts`` (posts), ``followers``, ``follows`` and
-    ``follow_counts`` (graph) are read; ``celebrities`` is this service's own."""
+    ``follow_counts`` (graph) are read, and ``celebrities``, which `store.celebrities` writes."""
 
     def __init__(self, shards: Shards, redis: Redis):
         self._shards, self._redis = shards, redis
@@ -154,84 +148,6 @@ class Readers:
             if len(rows) < FOLLOWERS_PAGE:
                 return
             after = rows[-1][0]
-
-    async def mark_celebrity(self, author_id: int, *, celebrity: bool, now_ms: int) -> None:
-        """Keep the author's side for good; one who falls stays known for a while, see `rules.pulled_seconds`."""
-        values: tuple[int, ...] = (author_id,)
-        if celebrity:
-            text = "INSERT INTO {s}.celebrities (author_id) VALUES (%s)"
-            text += " ON CONFLICT (author_id) DO UPDATE SET fallen_ms = NULL"
-        else:
-            text = "UPDATE {s}.celebrities SET fallen_ms = %s WHERE author_id = %s AND fallen_ms IS NULL"
-            values = (now_ms, author_id)
-        shard = ids.shard_of(author_id)
-        async with self._shards.connection(shard) as connection:
-            await connection.execute(text.replace("{s}", schema(shard)), values)
-
-    async def publish_celebrity(self, author_id: int, *, celebrity: bool) -> None:
-        """Tell readers the author's side."""
-        with reaching():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                if celebrity:
-                    pipe.sadd(Key.PULLED, author_id)
-                    pipe.sadd(Key.CELEBRITIES, author_id)
-                else:  # readers go on pulling for a while
-                    pipe.srem(Key.CELEBRITIES, author_id)
-                await pipe.execute()
-
-    async def publish_all_celebrities(self, *, fallen_before_ms: int) -> int:
-        """Bring the celebrities in Redis in line with PostgreSQL, after Redis lost them or a process crashed half-way.
-
-        Authors who fell before ``fallen_before_ms`` are no longer pulled. Redis is read first: an author is marked in
-        PostgreSQL before being published in Redis, so one that PostgreSQL then does not know has fallen. If that author
-        rises at this very moment, the second look sees it. Returns how many changed.
-        """
-        with reaching():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.smembers(Key.CELEBRITIES)
-                pipe.smembers(Key.PULLED)
-                published, pulled = [{int(each) for each in members - {_WHOLE}} for members in await pipe.execute()]
-        celebrities, wanted = await self._celebrities(fallen_before_ms)
-        lost, gone = wanted - pulled, pulled - wanted
-        with reaching():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                if gone:
-                    pipe.srem(Key.PULLED, *map(str, gone))
-                pipe.sadd(Key.PULLED, *map(str, lost), _WHOLE)  # at once: never whole without them
-                if risen := celebrities - published:
-                    pipe.sadd(Key.CELEBRITIES, *map(str, risen))
-                if fallen := published - celebrities:
-                    pipe.srem(Key.CELEBRITIES, *map(str, fallen))
-                await pipe.execute()
-        if gone:
-            _, wanted = await self._celebrities(fallen_before_ms)
-            if risen_now := gone & wanted:
-                with reaching():
-                    adding: Any = self._redis.sadd(Key.PULLED, *map(str, risen_now))
-                    await adding
-        return len(lost) + len(gone) + len(risen) + len(fallen)
-
-    async def _celebrities(self, fallen_before_ms: int) -> tuple[set[int], set[int]]:
-        """Celebrities, and everybody to be pulled; who fell before that time is forgotten."""
-        celebrities: set[int] = set()
-        pulled: set[int] = set()
-        for index, mine in self._shards.by_instance().items():
-            text = " UNION ALL ".join(f"SELECT author_id, fallen_ms FROM {schema(shard)}.celebrities" for shard in mine)
-            async with self._shards.on_instance(index) as connection:
-                rows = await (await connection.execute(text)).fetchall()
-                for author_id, fallen_ms in rows:
-                    if fallen_ms is None:
-                        celebrities.add(author_id)
-                        pulled.add(author_id)
-                    elif fallen_ms >= fallen_before_ms:
-                        pulled.add(author_id)
-                    else:
-                        await connection.execute(
-                            f"DELETE FROM {schema(ids.shard_of(author_id))}.celebrities"
-                            " WHERE author_id = %s AND fallen_ms < %s",
-                            (author_id, fallen_before_ms),
-                        )
-        return celebrities, pulled
 
     async def with_timelines(self, user_ids: Iterable[int]) -> set[int]:
         """Those whose timeline is in Redis, whole or being filled; the others' is made when they next read it."""
