@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli import options
+from core.operations import FEED_READ
 
 if TYPE_CHECKING:
     from sim.simulate import EngineName
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     help="What to vary: 10..10_000:log, 40%..80%, or a list 1,2,4; repeat for more fields. "
     "Default: threshold, shard count, size of the edge cache.",
 )
-@click.option("--operation", default="feed.read", show_default=True, help="Operation whose latency counts.")
+@click.option("--operation", default=FEED_READ, show_default=True, help="Operation whose latency counts.")
 @click.option("--latency", type=click.Choice(["p50", "p95", "p99"]), default="p99", show_default=True)
 @click.option(
     "--weights",
@@ -86,7 +87,7 @@ def command(
     from planning.tune.files import write
     from planning.tune.optimum import objectives_of
     from planning.tune.record import record
-    from planning.tune.study import JOURNAL_FILE, Wish, make
+    from planning.tune.study import JOURNAL_FILE, TuneRequest, make
     from planning.tune.text import render
     from present import figures
     from present.progress import task
@@ -94,7 +95,7 @@ def command(
 
     started = time.monotonic()
     read, text, chosen = options.load_with_profile(scenario, profile_path)
-    wish = Wish(
+    request = TuneRequest(
         dimensions=dimensions_of(vary, read),
         objectives=objectives_of(operation_of(operation), latency=latency, weights=weights_of(weights)),
         **numbers,
@@ -108,7 +109,7 @@ def command(
         found = make(
             read,
             text,
-            wish,
+            request,
             shared=shared,
             calibration=chosen.profile.id,
             commit=provenance.commit(),

@@ -24,11 +24,12 @@ import numpy as np
 from chaos.toxiproxy import ToxiproxyClient
 from core import population, streams
 from core.errors import UserError
+from core.operations import FANOUT_DELIVER
 from core.profile import DEGRADED, Delay, LinkDelay, Profile, Stalls
 from core.scenario import Scenario, explain
 from lab import client, load, stacks, wire
 from lab.calibration import demands, idle, series
-from lab.calibration.point import Bench, OverloadError, SteadyPoint
+from lab.calibration.point import MeasuredStack, OverloadError, SteadyPoint
 from lab.calibration.series import POINT_SECONDS, Series
 from present.progress import task
 from records import provenance
@@ -71,8 +72,8 @@ def calibrate(
                 still = idle.measure(stack)
                 with task("client"):
                     clients = client.wires(scenario, path, stack, work)
-                bench = Bench(scenario=scenario, path=path, stack=stack, work=work, idle=still)
-                points = _points(bench, plan)
+                measured = MeasuredStack(scenario=scenario, path=path, stack=stack, work=work, idle=still)
+                points = _points(measured, plan)
                 crossing = wire.round_trip(stack.cores)
                 flush = wire.flush(data)
             loopback = LinkDelay(
@@ -94,11 +95,11 @@ def _wide(scenario: Scenario) -> Scenario:
     return dataclasses.replace(scenario, system=dataclasses.replace(scenario.system, gateway=wide))
 
 
-def _points(bench: Bench, plan: tuple[Series, ...]) -> list[SteadyPoint]:
+def _points(measured: MeasuredStack, plan: tuple[Series, ...]) -> list[SteadyPoint]:
     todo = [(each, rate) for each in plan for rate in each.rates_per_second]
-    shuffle = streams.named(bench.scenario.seed, "calibration.order")
+    shuffle = streams.named(measured.scenario.seed, "calibration.order")
     todo = [todo[number] for number in np.argsort(shuffle.uniforms(np.arange(len(todo))))]
-    points, seeds = list[SteadyPoint](), itertools.count(bench.scenario.seed + 1)
+    points, seeds = list[SteadyPoint](), itertools.count(measured.scenario.seed + 1)
     sizes = [each.warm_up_seconds + each.seconds + _AROUND_SECONDS for each, _ in todo]
     began = time.monotonic()
     with task("calibrate") as report:
@@ -107,12 +108,12 @@ def _points(bench: Bench, plan: tuple[Series, ...]) -> list[SteadyPoint]:
             pace = (time.monotonic() - began) / done if done else 1.0
             left = _left(sum(sizes[number:]) * pace)
             report(done, sum(sizes), f"{each.name} at {rate:g}/s, {number + 1} of {len(todo)}, {left}")
-            with _cut(bench.stack) if each.kind == DEGRADED else contextlib.nullcontext():
+            with _cut(measured.stack) if each.kind == DEGRADED else contextlib.nullcontext():
                 points.append(
                     _carried(
-                        lambda slower, each=each: bench.measure(each, slower, seed=next(seeds)),  # type: ignore[misc]
+                        lambda slower, each=each: measured.measure(each, slower, seed=next(seeds)),  # type: ignore[misc]
                         rate,
-                        calm=bench.settle,
+                        calm=measured.settle,
                     )
                 )
     return points
@@ -181,7 +182,7 @@ def _profile(
         ),
         background_cpu_ratio={name: round(share, 6) for name, share in sorted(still.ratio.items())},
         batch_sizes={
-            "fanout.deliver": timelines,
+            FANOUT_DELIVER: timelines,
             pulls.FOLLOWED: float(pulled.sum()) / people.people,
             pulls.KNOWN: float(len(pulled)),
         },

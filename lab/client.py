@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from core.errors import UserError
 from core.names import Outcome, Server, link
+from core.operations import FEED_READ, IMAGE_READ
 from core.profile import LinkDelay
 from core.scenario import Scenario
 from lab import load
@@ -37,7 +38,7 @@ from stack.control import RunningStack
 SECONDS: Final = 12.0
 RATE_PER_SECOND: Final = 80.0
 #: By link: what is read over it.
-READS: Final = {link("client", Server.GATEWAY): "feed.read", link("client", Server.EDGE): "image.read"}
+READS: Final = {link("client", Server.GATEWAY): FEED_READ, link("client", Server.EDGE): IMAGE_READ}
 _START_SECONDS_MAX: Final = 20.0
 _ANSWERED_RATIO_MIN: Final = 0.9
 _BLOCK_BYTES: Final = 65_536
@@ -89,14 +90,14 @@ class Peer:
     """A server that repeats the first answer of the real one."""
 
     url: str
-    _told: Connection
+    _control: Connection
 
     def taken_seconds(self) -> float:
         """Stop it and return its mean time for a request, from reading it to having sent the answer."""
-        self._told.send(None)
-        if not self._told.poll(_ANSWER_SECONDS_MAX):
+        self._control.send(None)
+        if not self._control.poll(_ANSWER_SECONDS_MAX):
             raise UserError("calibration: the load generator's peer does not answer")
-        taken: float = self._told.recv()
+        taken: float = self._control.recv()
         return taken
 
 
@@ -109,7 +110,7 @@ def answering(real: HttpAddress, cores: Sequence[int]) -> Iterator[Peer]:
         process = context.Process(target=_answer, args=(listener, theirs, real, tuple(cores)), daemon=True)
         process.start()
         try:
-            yield Peer(url=f"http://127.0.0.1:{listener.getsockname()[1]}", _told=ours)
+            yield Peer(url=f"http://127.0.0.1:{listener.getsockname()[1]}", _control=ours)
         finally:
             process.kill()
             process.join(timeout=5.0)

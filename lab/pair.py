@@ -38,7 +38,7 @@ def make(
 
 def finish(folder: Path, scenario: Scenario, scenario_text: str, chosen: profiles.Chosen) -> Comparison:
     """Speed-matched simulation, comparison and report of a pair whose two sides are there."""
-    from lab.compare import MATCHED, compare, speed_of
+    from lab.compare import MATCHED, compare, speed_of  # what measures is loaded after the simulation is shown
     from lab.report import write
     from planning.simulations.one import simulate
 
@@ -62,14 +62,14 @@ def finish(folder: Path, scenario: Scenario, scenario_text: str, chosen: profile
 
 def drill_outcome(folder: Path) -> ExperimentResult:
     """Whether the measured side of a pair confirms its scenario's hypothesis."""
-    from lab import compare
+    from lab import compare  # what measures is loaded after the simulation is shown
 
     return compare.drill_outcome(run.read(folder / MEASURED))
 
 
 def tell_outcome(folder: Path, comparison: Comparison, outcome: ExperimentResult) -> Comparison:
     """Give the comparison and its report the drill's verdict, so that the exit code is the same everywhere."""
-    from lab.report import write
+    from lab.report import write  # what measures is loaded after the simulation is shown
     from records.comparison import write_comparison
 
     judged = msgspec.structs.replace(comparison, exit_code=outcome.exit_code, sentence=outcome.sentence)

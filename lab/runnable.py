@@ -19,7 +19,7 @@ def load_for_stack(path: Path) -> tuple[Scenario, str]:
 
 def check_for_stack(path: Path, scenario: Scenario) -> None:
     """Raise UserError for a scenario that only the model can run, naming each field and the command to use."""
-    from stack import unsupported
+    from stack import unsupported  # a command that only reads a scenario needs no stack
 
     parts = unsupported.parts(scenario)
     if parts:
@@ -39,7 +39,7 @@ def load_for_run(path: Path, profile: Profile) -> tuple[Scenario, str]:
 def check_for_run(path: Path, scenario: Scenario, profile: Profile) -> None:
     """Raise UserError for a scenario that only the model can run, or whose traffic or faults would be refused only
     after the stack has been started."""
-    from loadtest import plan
+    from loadtest import plan  # a command that only reads a scenario needs no model
     from sim.model.cpu import NoDemandError
     from sim.model.faults import FaultError
     from sim.model.prepared import ScaleError

@@ -51,7 +51,7 @@ class Scrape:
 
 def scrape(urls: Iterable[str]) -> Scrape:
     """Read ``/metrics`` of every address; one that does not answer is named in ``missing``."""
-    from prometheus_client.parser import text_string_to_metric_families
+    from prometheus_client.parser import text_string_to_metric_families  # slow to import
 
     count: defaultdict[StageKey, float] = defaultdict(float)
     seconds: defaultdict[StageKey, float] = defaultdict(float)

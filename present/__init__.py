@@ -1,2 +1,1 @@
-"""How anything is shown: figures as text, tables, charts, pages, progress. Nothing here knows where a figure is
-from."""
+"""Presentation: figures as text, tables, charts, pages, progress; independent of what the figures mean."""

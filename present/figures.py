@@ -1,5 +1,5 @@
-"""Figures as people read them: three significant digits and never finer than the noise, ms below a second, signed
-errors with a true minus, and “–” for what was not measured. Inside, everything stays in SI units; this is the edge.
+"""Figures as text: three significant digits and never finer than the noise, ms below a second, signed errors with a
+true minus, and “–” for what was not measured. Everywhere else values are in SI units.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def interval(figure: FigureInterval | None) -> str:
 
 
 def error(ratio: float | None) -> str:
-    """``-0.214`` → ``−21 %``; always signed. A deviation of more than ten times is told as a factor."""
+    """``-0.214`` → ``−21 %``; always signed. A deviation of more than ten times is shown as a factor."""
     if ratio is None:
         return MISSING
     if ratio > 9.995:
@@ -111,17 +111,17 @@ def share_around(found: Estimate) -> str:
 
 
 def errors(found: Estimate) -> str:
-    """A share; where none was seen, below how much it is."""
+    """A share; if no event was seen, its upper bound."""
     return f"<{_one_digit(found.high * 100)} %" if found.value == 0.0 else share_around(found)
 
 
 def judged(side: Judged | None, unit: str) -> str:
-    """What one side of an expectation found, with its interval."""
+    """The value of an expectation on one side, with its interval."""
     return found(side.value, side.interval, unit) if side is not None else MISSING
 
 
 def found(value: float | None, interval: Estimate | None, unit: str) -> str:
-    """A figure of a verdict with its interval, where it has one."""
+    """A value of a verdict with its interval, if it has one."""
     if value is None or interval is None:
         return by_unit(value, unit)
     if unit == "ratio":
@@ -143,7 +143,7 @@ def limit(verdict: ExpectationPair) -> str:
 
 
 def limit_of(value: float, unit: str) -> str:
-    """A limit as it was written: ``<300 ms``, ``<1 %``; it is exact, so it has no digits to fill up."""
+    """A limit as written: ``<300 ms``, ``<1 %``; it is exact, so it is not padded with digits."""
     if unit == "seconds":
         scale, name = _unit(value)
         return f"<{value / scale:.6g} {name}"
@@ -151,7 +151,7 @@ def limit_of(value: float, unit: str) -> str:
 
 
 def margin(verdict: ExpectationPair) -> str:
-    """Value minus limit on the deciding side: ``+41 ms`` is a miss by 41 ms. Empty where there is no value."""
+    """Value minus limit on the deciding side: ``+41 ms`` is a miss by 41 ms. Empty without a value."""
     decided = verdict.deciding
     if decided is None or decided.value is None:
         return ""
@@ -166,7 +166,7 @@ def clock(text: str) -> str:
 
 
 def rounded(value: float, noise: float = 0.0) -> str:
-    """A plain number in the digits that it deserves; ``noise`` is the half width below which they mean nothing."""
+    """A number with its significant digits; ``noise`` is the half width below which digits mean nothing."""
     return _digits(value, noise)
 
 
@@ -182,7 +182,7 @@ def _width(found: Estimate) -> float:
 
 
 def _one_digit(value: float) -> str:
-    """One significant digit, without an exponent; a whole number keeps all of its."""
+    """One significant digit, without an exponent; a whole number keeps all of its digits."""
     if value <= 0:
         return "0"
     return f"{value:.{max(0, -math.floor(math.log10(float(f'{value:.0e}'))))}f}"
@@ -193,7 +193,7 @@ def _unit(seconds: float) -> tuple[float, str]:
 
 
 def _digits(value: float, noise: float = 0.0) -> str:
-    """Three significant digits, and none below the second digit of the noise, as uncertainties are stated."""
+    """Three significant digits, and none below the second digit of the noise, as is usual for uncertainties."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else MISSING
     decimals = 2 - math.floor(math.log10(abs(float(f"{value:.2e}"))))

@@ -1,4 +1,4 @@
-"""The report as Markdown: the same words and tables as the page; of a chart its words."""
+"""The report as Markdown: the same text and tables as the page, with captions in place of charts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final
 
 from present.parts import Report, Section, Table
 
-#: Signs that mean something wherever they stand; an underscore within a name does not.
+#: Characters with a meaning anywhere in Markdown; an underscore within a name has none.
 _SIGNS: Final = re.compile(r"[\\`*|<\[]|~|\$(?=[^$]*\$)|&(?=#?\w+;)|(?<!\w)_|_(?!\w)")
-#: What makes a heading, a list, a quotation or a rule of a line.
+#: Line beginnings that make a heading, a list, a quotation or a rule.
 _START: Final = re.compile(r"^(?:#{1,6} |[-+] |-{3,}$|={3,}$|>)|(?<=^\d)[.)](?= )")
-#: What renderers make a link of.
+#: Text that renderers turn into a link.
 _ADDRESS: Final = re.compile(r"(?i)(?:https?://|ftp://|mailto:|www\.)[^\s|]+")
 
 
@@ -71,7 +71,7 @@ def _line(cells: tuple[str, ...], *, raw: bool = False) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text in which nothing is taken for Markdown, HTML, a formula or a link."""
+    """Text escaped so that nothing is taken for Markdown, HTML, a formula or a link."""
     line, begin, parts = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split()), 0, []
     for found in _ADDRESS.finditer(line):
         parts += [_escaped(line[begin : found.start()]), f"`{found[0].replace('`', '')}`"]

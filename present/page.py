@@ -1,4 +1,4 @@
-"""The report as one HTML file: styles and charts inside, nothing is fetched, light or dark as the reader has it."""
+"""The report as one self-contained HTML file with styles and charts, in a light and a dark theme."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from present.parts import Report
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-#: A report may be mailed and kept: it is never larger.
+#: Largest size of a report, so that it can be mailed.
 BYTES_MAX: Final = 1_000_000
 
 _JOINT: Final = re.compile(r"(?<=[a-z0-9])[._](?=[a-z])")
@@ -20,13 +20,13 @@ _TEMPLATE: Final = Path(__file__).with_name("page.html.j2")
 
 
 def render(report: Report) -> str:
-    """The whole as a page; where it would be larger than BYTES_MAX the charts' data is left out, and it says so."""
+    """The report as a page; if it exceeds BYTES_MAX the data of the charts is left out, with a note."""
     page = _render(report, with_data=True)
     return page if len(page.encode()) <= BYTES_MAX else _render(report, with_data=False)
 
 
 def _render(report: Report, *, with_data: bool) -> str:
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, StrictUndefined  # slow to import
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"breakable": _breakable, "bracketed": _bracketed}
@@ -35,15 +35,15 @@ def _render(report: Report, *, with_data: bool) -> str:
 
 
 def _breakable(text: str) -> Markup:
-    """Names such as ``system.feed.mix.followed`` may be broken behind a dot or an underscore, so that a table fits."""
-    from markupsafe import Markup, escape
+    """Allow line breaks in names such as ``system.feed.mix.followed`` after a dot or an underscore."""
+    from markupsafe import Markup, escape  # only pages need it
 
     return Markup(_JOINT.sub(r"\g<0><wbr>", str(escape(text))))
 
 
 def _bracketed(text: str) -> Markup:
-    """``212 [198–231] ms`` may be broken before the interval and nowhere in it."""
-    from markupsafe import Markup
+    """Allow a line break in ``212 [198–231] ms`` only before the interval."""
+    from markupsafe import Markup  # only pages need it
 
     first, _, rest = text.partition(" [")
     return Markup("{} <span>[{}</span>").format(first, rest)

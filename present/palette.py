@@ -1,4 +1,4 @@
-"""Colours, told apart under three kinds of colour blindness; apart from the drawing, which is slow to import."""
+"""Colours that can be distinguished with three kinds of colour blindness; separate from charts, which import slowly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
-    """What each thing is drawn in."""
+    """The colour of each thing."""
 
     measured: str
     simulated: str
@@ -37,7 +37,7 @@ DARK: Final = Palette(
     grid="#3A4048",
     paper="#0E1117",
 )
-#: Names instead of colours; the page that holds the SVG says what they are.
+#: CSS variables in place of colours; the page that holds the SVG defines them.
 CSS: Final = Palette(
     measured="var(--measured)",
     simulated="var(--simulated)",

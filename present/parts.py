@@ -1,4 +1,4 @@
-"""What a report is made of: sections with sentences, tables and figures, in no form yet."""
+"""The parts of a report, independent of its form: sections with sentences, tables and figures."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final, Literal
 
 Mark = Literal["", "missed", "faint"]
 
-#: Bytes of a table's or a listing's text; a report holds its size whatever happened in the run.
+#: Bytes of text of a table or listing at most, which bounds the size of a report.
 LISTING_MAX: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Cells of one line of a table, and whether it is to catch the eye or to stand back."""
+    """Cells of one row of a table, and whether the row is emphasised or faint."""
 
     cells: tuple[str, ...]
     mark: Mark = ""
@@ -21,7 +21,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table; the first column names things, the others hold figures unless ``texts`` says they are text."""
+    """A table; the first column holds names, the others hold figures except those in ``texts``."""
 
     head: tuple[str, ...]
     rows: tuple[Row, ...]
@@ -32,7 +32,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageFigure:
-    """A chart as SVG, drawn for a wide page and, where that would be too small to read, for a narrow one."""
+    """A chart as SVG, drawn for a wide and for a narrow page."""
 
     caption: str
     alt: str
@@ -44,7 +44,7 @@ class PageFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """Text as it is, folded away under a title."""
+    """Preformatted text, folded under a title."""
 
     title: str
     text: str
@@ -64,7 +64,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The whole: a verdict in a sentence, facts about the run, and sections; ``good`` is None where the sentence is no
+    """A report: a verdict in a sentence, facts about the run, and sections; ``good`` is None if the sentence is no
     verdict."""
 
     title: str
@@ -76,5 +76,5 @@ class Report:
 
     @property
     def mark(self) -> str:
-        """``✓ `` or ``✗ `` before the sentence; nothing where it is no verdict."""
+        """``✓ `` or ``✗ `` before the sentence; empty if it is no verdict."""
         return {True: "✓ ", False: "✗ ", None: ""}[self.good]

@@ -14,7 +14,7 @@ _PLAIN_EVERY_SECONDS = 10.0
 
 
 class ProgressReport(Protocol):
-    """Told how far a piece of work has come."""
+    """A callback that receives the progress of a piece of work."""
 
     def __call__(self, done: float, total: float, note: str = "") -> None: ...
 
@@ -32,7 +32,7 @@ def task(title: str) -> Iterator[ProgressReport]:
 
 @contextmanager
 def _bar(title: str) -> Iterator[ProgressReport]:
-    from rich.console import Console
+    from rich.console import Console  # slow to import
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (

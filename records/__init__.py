@@ -1,1 +1,1 @@
-"""What is kept on disk: runs, comparisons, calibration profiles, scenario files. Everything else reads them here."""
+"""Files on disk: runs, comparisons, calibration profiles, scenarios. All reading and writing of them is here."""

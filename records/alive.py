@@ -1,4 +1,4 @@
-"""Whether the process that made something is still there."""
+"""Whether a process is still running."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def ticks_of(pid: int) -> int:
 
 
 def is_alive(pid: int, ticks: int) -> bool:
-    """Whether the process that was ``pid`` then is still there."""
+    """Whether the process that had ``pid`` at that time is still running."""
     return pid > 0 and ticks > 0 and ticks_of(pid) == ticks

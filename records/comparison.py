@@ -1,7 +1,7 @@
-"""A comparison of a pair of runs, as values: what `lab.compare` finds, and what terminal, report and dashboards show.
+"""A comparison of a pair of runs: made by `lab.compare`, shown by terminal, report and dashboards.
 
-It is kept beside the two runs as ``comparison.json``. None stands for what was not measured or cannot be said, so the
-file holds no NaN; zero is a measured zero. Everything is in SI units; errors are (simulated − measured) / measured.
+It is kept beside the two runs as ``comparison.json``. None means not measured or not known, so the file holds no NaN;
+zero is a measured zero. Everything is in SI units; errors are (simulated − measured) / measured.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MISSED: Final = 99
 ABORTED: Final = 3
 VOID: Final = 4
 
-#: Parts of the judged time that are compared apart.
+#: Parts of the judged time that are compared separately.
 WHOLE: Final = "whole"
 OUTSIDE_FAULTS: Final = "outside faults"
 IN_FAULTS: Final = "in faults"
@@ -43,18 +43,18 @@ class Quantile(msgspec.Struct, frozen=True, kw_only=True):
     simulated: FigureInterval | None = None
     measured: FigureInterval | None = None
     error_ratio: float | None = None
-    noise_ratio: float | None = None  # half width of the error's interval that the two samples' sizes alone give
+    noise_ratio: float | None = None  # half width of the error's interval due to the sizes of the two samples
 
     @property
     def beyond_noise(self) -> bool | None:
-        """Whether the error is larger than sampling noise; None where there is no error to judge."""
+        """Whether the error is larger than sampling noise; None without an error."""
         if self.error_ratio is None or self.noise_ratio is None:
             return None
         return abs(self.error_ratio) > self.noise_ratio
 
     @property
     def excess(self) -> float:
-        """By how much the error is beyond the noise, in units of the noise; negative where nothing can be said."""
+        """By how much the error exceeds the noise, in units of the noise; negative if unknown."""
         if self.error_ratio is None or not self.noise_ratio:
             return -1.0
         return abs(self.error_ratio) / self.noise_ratio
@@ -84,29 +84,29 @@ class OperationPair(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def count(self) -> int:
-        """Requests on the measured side, or on the simulated one where nothing was measured."""
+        """Requests on the measured side, or on the simulated side without a measurement."""
         side = self.measured or self.simulated
         return side.count if side is not None else 0
 
     def quantile(self, q: float) -> Quantile | None:
-        """The q-quantile, where it was compared."""
+        """The comparison of the q-quantile, if there is one."""
         return next((each for each in self.quantiles if abs(each.q - q) < 1e-9), None)
 
     @property
     def beyond_noise(self) -> bool | None:
-        """Whether any percentile is beyond noise; None where none can be judged."""
+        """Whether any percentile is beyond noise; None if none can be judged."""
         known = [each.beyond_noise for each in self.quantiles if each.beyond_noise is not None]
         return any(known) if known else None
 
     @property
     def worst(self) -> Quantile | None:
-        """The percentile that is farthest beyond its noise; None where none can be judged."""
+        """The percentile that is farthest beyond its noise; None if none can be judged."""
         known = [each for each in self.quantiles if each.error_ratio is not None]
         return max(known, key=lambda each: each.excess, default=None)
 
     @property
     def badness(self) -> tuple[int, float]:
-        """To sort by: beyond noise before within it before unjudged, then by the largest error."""
+        """Sort key: beyond noise, then within it, then unjudged; within each by the largest error."""
         errors = [abs(each.error_ratio) for each in self.quantiles if each.error_ratio is not None]
         return {True: 2, False: 1, None: 0}[self.beyond_noise], max(errors, default=0.0)
 
@@ -132,12 +132,12 @@ class ExpectationPair(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def deciding(self) -> Judged | None:
-        """The side that decides: the measured one, or the simulated one where nothing was measured."""
+        """The side that decides: the measured one, or the simulated one without a measurement."""
         return self.measured or self.simulated
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """One fault as it acted; times from t0. ``proof`` is what was seen to act, empty where nothing was."""
+    """One fault as it acted; times from t0. ``proof`` is the observed effect, empty if there was none."""
 
     target: str
     what: str
@@ -147,7 +147,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure on both sides, with the signed error where both are known."""
+    """One figure on both sides, with the signed error if both are known."""
 
     name: str
     simulated: float | None = None
@@ -156,7 +156,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, name: str, simulated: float | None, measured: float | None) -> Pair:
-        """Two figures with their signed error, where there is one: none against zero."""
+        """Two figures with their signed error, which is None against zero."""
         error = signed_error(simulated, measured) if simulated is not None and measured else None
         return cls(name=name, simulated=simulated, measured=measured, error_ratio=error)
 
@@ -191,11 +191,11 @@ class CostComparison(msgspec.Struct, frozen=True, kw_only=True):
     million_requests: Pair | None = None
     user: Pair | None = None  # dollars a month
     reason: str = ""  # why a side has no bill
-    notes: tuple[str, ...] = ()  # what the figures stand on
+    notes: tuple[str, ...] = ()  # assumptions of the figures
 
 
 class Speed(msgspec.Struct, frozen=True, kw_only=True):
-    """The one scalar taken from the judged run: its CPU demand over the calibrated one, outside of faults."""
+    """The one number taken from the judged run: its CPU demand over the calibrated one, outside of faults."""
 
     ratio: float
     measured_cpu_seconds: float
@@ -226,7 +226,7 @@ class SideFacts(msgspec.Struct, frozen=True, kw_only=True):
     ledger: dict[str, int] = {}
     facts: dict[str, Any] = {}
     errors: tuple[tuple[str, str, int, int], ...] = ()  # operation, outcome, status, count; most frequent first
-    deaths: tuple[str, ...] = ()  # processes that died and no fault killed
+    deaths: tuple[str, ...] = ()  # processes that died without a fault that kills them
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,8 +263,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rows(self) -> tuple[tuple[str, OperationPair], ...]:
-        """What agreement is judged by, worst first: (name, pair). With faults, the times outside and inside of them
-        apart, for a percentile over both says little of either."""
+        """What agreement is judged by, worst first: (name, pair). With faults, the times outside and inside of them are
+        separate, because a percentile over both says little about either."""
         if not self.faults:
             return tuple((each.operation, each) for each in self.operations)
         inside = ((f"{each.operation}, in faults", each) for each in self.in_faults if each.worst is not None)
@@ -278,11 +278,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoComparisonError(ValueError):
-    """The folder holds no comparison that can be read; the message says why."""
+    """The folder holds no readable comparison; the message says why."""
 
 
 def write_comparison(folder: Path, comparison: Comparison) -> Path:
-    """Write ``comparison.json`` into the pair folder; returns its path. It is derived, so it may be replaced."""
+    """Write ``comparison.json`` into the pair folder and return its path. It is derived, so it may be replaced."""
     path = folder / FILE
     data = msgspec.json.format(msgspec.json.encode(comparison, order="sorted"), indent=1)
     path.write_bytes(data + b"\n")

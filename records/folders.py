@@ -1,7 +1,6 @@
-"""Folders of runs while they are made: one that is being made says so, one that came to nothing leaves nothing.
+"""Folders of runs during their creation: marked as long as a command works on them, removed if they stay empty.
 
-A command that is killed cannot tidy up. Its folder keeps the mark of a process that is gone, and is listed as
-interrupted.
+The folder of a killed command keeps the mark of a process that is gone, and is listed as interrupted.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ MARK: Final = "running.json"
 
 @contextmanager
 def making(folder: Path, *, worth: str = "") -> Iterator[Path]:
-    """A run or a pair of runs is made in ``folder`` for as long as the block runs; a block that fails, or is
-    interrupted, leaves of it what is complete, and no folder where nothing is.
+    """Mark ``folder`` as being made for the length of the block. A block that fails or is interrupted leaves what is
+    complete, and no folder if nothing is.
 
-    Without the side ``worth`` an interrupted pair is nothing: half a run is none.
+    An interrupted pair without the side ``worth`` counts as nothing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     before = {each.name for each in folder.iterdir()}
@@ -47,7 +46,7 @@ def making(folder: Path, *, worth: str = "") -> Iterator[Path]:
 
 
 def is_running(folder: Path) -> bool:
-    """Whether a process makes a run in ``folder`` now."""
+    """Whether a process is making a run in ``folder``."""
     try:
         mark = json.loads((folder / MARK).read_bytes())
         return alive.is_alive(int(mark["pid"]), int(mark["ticks"]))

@@ -1,7 +1,7 @@
-"""Calibration profiles: where they are kept, and which one a simulation takes.
+"""Calibration profiles: where they are kept, and which one a simulation uses.
 
-`windtunnel calibrate` writes into the user's own folder; one profile is shipped with the code, so that a model can be
-tried on a machine that was never measured: its durations are then another machine's, and every output says so.
+`windtunnel calibrate` writes into the user's folder. One profile is shipped with the code for machines that were never
+calibrated; its durations are those of another machine, and every output says so.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Chosen:
 
 
 class NoProfileError(Exception):
-    """There is no usable profile; the message says what to do."""
+    """No usable profile; the message says what to do."""
 
 
 def own_folder() -> Path:
@@ -45,7 +45,7 @@ def save(profile: Profile, folder: Path | None = None) -> Path:
 
 
 def choose(path: Path | None = None) -> Chosen:
-    """Take the profile at ``path``, else this user's newest, else the shipped one; raises NoProfileError."""
+    """Use the profile at ``path``, else this user's newest, else the shipped one; raises NoProfileError."""
     if path is not None:
         return Chosen(profile=_read(path), path=path, own=SHIPPED not in path.resolve().parents)
     for folder, own in ((own_folder(), True), (SHIPPED, False)):

@@ -1,4 +1,4 @@
-"""Where a run comes from: commit, machine, time; so that whoever reads it can repeat it."""
+"""Where a run comes from: commit, machine, time; what a reader needs to repeat it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @cache
 def commit() -> str:
-    """Short commit of the code, with ``+`` where the work tree differs; ``unknown`` outside of git."""
+    """Short commit of the code, with ``+`` if the work tree differs; ``unknown`` outside of git."""
     try:
         head = _git("rev-parse", "--short=10", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no")
@@ -24,7 +24,7 @@ def commit() -> str:
 
 
 def machine() -> dict[str, str | int | float]:
-    """Cores, memory, processor and kernel of this machine; nothing that names it."""
+    """Cores, memory, processor and kernel of this machine, without its name."""
     return {
         "cores": os.cpu_count() or 1,
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
@@ -35,12 +35,12 @@ def machine() -> dict[str, str | int | float]:
 
 
 def now() -> str:
-    """This moment, UTC, RFC 3339."""
+    """The current time, UTC, RFC 3339."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def new_id() -> str:
-    """Name of a new run folder: the moment, UTC."""
+    """Name of a new run folder: the current time, UTC."""
     return datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
 
 

@@ -1,4 +1,4 @@
-"""Reads scenario files: as one value, or with all that is wrong in them told as one readable error."""
+"""Reads scenario files; all errors in a file are reported together in readable form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.scenario import FieldProblem, Scenario, ScenarioError, notes, parse
 
 
 def read(path: Path) -> Scenario:
-    """The scenario at ``path``; raises ScenarioError, or OSError where there is no such file."""
+    """The scenario at ``path``; raises ScenarioError, or OSError if there is no such file."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from core.names import Component, Server
+from core.operations import FANOUT_DELIVER, MEDIA_REMOVE, POST_CREATE, POST_DELETE, STORY_DELETE
 from core.profile import CpuDemand
 from lab.calibration.point import SteadyPoint
 from lab.calibration.series import FEW, MANY, SHARES
@@ -18,9 +19,9 @@ _NOTHING_SECONDS: Final = 1e-6
 _JOB_VARIATION: Final = 0.3
 #: Stores whose work grows with the number of timelines that a fan-out writes: it reads followers, writes timelines.
 _PER_TIMELINE: Final = (str(Component.FANOUT), str(Server.REDIS), str(Server.POSTGRES))
-_POST, _DELIVER, _REMOVE = "post.create", "fanout.deliver", "media.remove"
+_POST, _DELIVER, _REMOVE = POST_CREATE, FANOUT_DELIVER, MEDIA_REMOVE
 #: Operations that delete something with photos; the photos are removed at once.
-_DELETING: Final = ("post.delete", "story.delete")
+_DELETING: Final = (POST_DELETE, STORY_DELETE)
 
 
 def fitted_demands(

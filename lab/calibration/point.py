@@ -46,7 +46,7 @@ class SteadyPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class MeasuredStack:
     """What every point is measured on: a seeded and otherwise idle stack."""
 
     scenario: Scenario

@@ -13,6 +13,39 @@ import numpy as np
 
 from core import population
 from core.names import Component, Outcome, Server
+from core.operations import (
+    AUTH_LOGIN,
+    AUTH_SIGNUP,
+    COMMENT_ADD,
+    COMMENT_LIST,
+    FANOUT_DELIVER,
+    FEED_READ,
+    GRAPH_FOLLOW,
+    GRAPH_FOLLOWERS,
+    GRAPH_FOLLOWING,
+    GRAPH_UNFOLLOW,
+    IMAGE_READ,
+    LIKE_ADD,
+    LIKE_REMOVE,
+    MEDIA_COMPLETE,
+    MEDIA_CREATE,
+    MEDIA_DELETE,
+    MEDIA_PROCESS,
+    MEDIA_READ,
+    MEDIA_REMOVE,
+    OBJECT_PUT,
+    POST_CREATE,
+    POST_DELETE,
+    POST_READ,
+    SEARCH_HASHTAGS,
+    SEARCH_USERS,
+    STORY_CREATE,
+    STORY_DELETE,
+    STORY_SEEN,
+    STORY_TRAY,
+    USER_POSTS,
+    USER_READ,
+)
 from core.profile import DEGRADED
 from core.scenario import Scenario
 
@@ -49,39 +82,39 @@ class Series:
 
 #: Three long points each.
 _LONG: Final[dict[str, tuple[float, ...]]] = {
-    "feed.read": (15.0, 60.0, 150.0),
-    "like.add": (15.0, 60.0, 150.0),
-    "image.read": (20.0, 100.0, 300.0),
-    "story.tray": (15.0, 60.0, 150.0),
-    "search.users": (15.0, 60.0, 150.0),
-    "media.create": (5.0, 20.0, 60.0),
-    "media.complete": (1.0, 2.0, 4.0),
+    FEED_READ: (15.0, 60.0, 150.0),
+    LIKE_ADD: (15.0, 60.0, 150.0),
+    IMAGE_READ: (20.0, 100.0, 300.0),
+    STORY_TRAY: (15.0, 60.0, 150.0),
+    SEARCH_USERS: (15.0, 60.0, 150.0),
+    MEDIA_CREATE: (5.0, 20.0, 60.0),
+    MEDIA_COMPLETE: (1.0, 2.0, 4.0),
 }
 _POST_RATES: Final = (5.0, 30.0)
 #: Measured with the link from the feed to Redis cut, so that every read takes the fallback.
 _DEGRADED_RATES: Final = (15.0, 60.0)
 #: Two short points each. A login hashes a password, so it is slow; a photo that is deleted was processed before.
 _SHORT: Final[dict[str, tuple[float, ...]]] = {
-    "auth.signup": (3.0, 10.0),
-    "auth.login": (3.0, 10.0),
-    "user.read": (20.0, 80.0),
-    "graph.follow": (10.0, 40.0),
-    "graph.unfollow": (10.0, 40.0),
-    "graph.followers": (20.0, 80.0),
-    "graph.following": (20.0, 80.0),
-    "media.read": (20.0, 80.0),
-    "media.delete": (3.0, 8.0),
-    "object.put": (10.0, 40.0),
-    "post.read": (20.0, 80.0),
-    "post.delete": (3.0, 8.0),
-    "user.posts": (20.0, 80.0),
-    "like.remove": (15.0, 60.0),
-    "comment.add": (10.0, 40.0),
-    "comment.list": (20.0, 80.0),
-    "story.create": (5.0, 20.0),
-    "story.delete": (3.0, 8.0),
-    "story.seen": (20.0, 80.0),
-    "search.hashtags": (20.0, 80.0),
+    AUTH_SIGNUP: (3.0, 10.0),
+    AUTH_LOGIN: (3.0, 10.0),
+    USER_READ: (20.0, 80.0),
+    GRAPH_FOLLOW: (10.0, 40.0),
+    GRAPH_UNFOLLOW: (10.0, 40.0),
+    GRAPH_FOLLOWERS: (20.0, 80.0),
+    GRAPH_FOLLOWING: (20.0, 80.0),
+    MEDIA_READ: (20.0, 80.0),
+    MEDIA_DELETE: (3.0, 8.0),
+    OBJECT_PUT: (10.0, 40.0),
+    POST_READ: (20.0, 80.0),
+    POST_DELETE: (3.0, 8.0),
+    USER_POSTS: (20.0, 80.0),
+    LIKE_REMOVE: (15.0, 60.0),
+    COMMENT_ADD: (10.0, 40.0),
+    COMMENT_LIST: (20.0, 80.0),
+    STORY_CREATE: (5.0, 20.0),
+    STORY_DELETE: (3.0, 8.0),
+    STORY_SEEN: (20.0, 80.0),
+    SEARCH_HASHTAGS: (20.0, 80.0),
 }
 #: Length of a short point as a share of a long one; and its warm-up.
 _SHORT_RATIO: Final = 0.4
@@ -89,36 +122,36 @@ _SHORT_WARM_UP_SECONDS: Final = 0.5
 
 #: Who does an operation's deferred work, where that is a process other than its own.
 LEAVES_WORK_TO: Final[dict[str, Component]] = {
-    "like.add": Component.DISCOVERY,
-    "comment.add": Component.DISCOVERY,
-    "graph.follow": Component.FANOUT,
-    "graph.unfollow": Component.FANOUT,
-    "post.create": Component.FANOUT,
-    "post.delete": Component.FANOUT,
-    "media.complete": Component.MEDIA,
-    "media.delete": Component.MEDIA,
-    "story.delete": Component.MEDIA,
+    LIKE_ADD: Component.DISCOVERY,
+    COMMENT_ADD: Component.DISCOVERY,
+    GRAPH_FOLLOW: Component.FANOUT,
+    GRAPH_UNFOLLOW: Component.FANOUT,
+    POST_CREATE: Component.FANOUT,
+    POST_DELETE: Component.FANOUT,
+    MEDIA_COMPLETE: Component.MEDIA,
+    MEDIA_DELETE: Component.MEDIA,
+    STORY_DELETE: Component.MEDIA,
 }
 
 #: Shares of a measurement in which a job follows at once, by process; the rest is the operation's own.
 #: Requests to the object store: the HEAD of complete; the worker's GET and its PUTs. A transaction each in PostgreSQL.
 SHARES: Final[dict[str, dict[str, dict[str, float]]]] = {
-    "media.complete": {
-        Component.MEDIA: {"media.process": 1.0},
-        Component.FEED: {"media.process": 1.0},
-        Server.CLAMD: {"media.process": 1.0},
-        Server.REDIS: {"media.process": 1.0},
-        Server.TOXIPROXY: {"media.process": 1.0},
-        Server.OBJECTS: {"media.complete": 0.5, "media.process": 6.0},
-        Server.POSTGRES: {"media.complete": 1.0, "media.process": 1.0},
-        Server.KAFKA: {"media.complete": 1.0, "media.process": 1.0},
+    MEDIA_COMPLETE: {
+        Component.MEDIA: {MEDIA_PROCESS: 1.0},
+        Component.FEED: {MEDIA_PROCESS: 1.0},
+        Server.CLAMD: {MEDIA_PROCESS: 1.0},
+        Server.REDIS: {MEDIA_PROCESS: 1.0},
+        Server.TOXIPROXY: {MEDIA_PROCESS: 1.0},
+        Server.OBJECTS: {MEDIA_COMPLETE: 0.5, MEDIA_PROCESS: 6.0},
+        Server.POSTGRES: {MEDIA_COMPLETE: 1.0, MEDIA_PROCESS: 1.0},
+        Server.KAFKA: {MEDIA_COMPLETE: 1.0, MEDIA_PROCESS: 1.0},
     },
-    "media.delete": {
-        Component.MEDIA: {"media.remove": 1.0},
-        Server.OBJECTS: {"media.remove": 1.0},
-        Server.SHIELD: {"media.remove": 1.0},
-        Server.EDGE: {"media.remove": 1.0},
-        Server.POSTGRES: {"media.delete": 1.0, "media.remove": 1.0},
+    MEDIA_DELETE: {
+        Component.MEDIA: {MEDIA_REMOVE: 1.0},
+        Server.OBJECTS: {MEDIA_REMOVE: 1.0},
+        Server.SHIELD: {MEDIA_REMOVE: 1.0},
+        Server.EDGE: {MEDIA_REMOVE: 1.0},
+        Server.POSTGRES: {MEDIA_DELETE: 1.0, MEDIA_REMOVE: 1.0},
     },
 }
 
@@ -130,27 +163,27 @@ IDLE: Final = "idle"
 #: an event is charged to the operation or background job that caused it, because it is done while that is measured.
 JOBS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("ads", "publish"): (IDLE,),
-    ("discovery", "consume_batches"): ("post.create", "like.add", "comment.add", "post.delete"),
+    ("discovery", "consume_batches"): (POST_CREATE, LIKE_ADD, COMMENT_ADD, POST_DELETE),
     ("discovery", "write"): (IDLE,),
     ("engagement", "settle"): (IDLE,),
-    ("fanout", "consume"): ("fanout.deliver", "post.delete"),
-    ("fanout", "consume_batches"): ("graph.follow", "graph.unfollow"),
+    ("fanout", "consume"): (FANOUT_DELIVER, POST_DELETE),
+    ("fanout", "consume_batches"): (GRAPH_FOLLOW, GRAPH_UNFOLLOW),
     ("fanout", "publish_celebrities"): (IDLE,),
-    ("feed", "consume_batches"): ("post.create", "post.delete", "media.process", "auth.signup"),
+    ("feed", "consume_batches"): (POST_CREATE, POST_DELETE, MEDIA_PROCESS, AUTH_SIGNUP),
     ("feed", "look"): (IDLE,),
-    ("graph", "consume_batches"): ("graph.follow", "graph.unfollow"),
+    ("graph", "consume_batches"): (GRAPH_FOLLOW, GRAPH_UNFOLLOW),
     ("kit", "ask"): (IDLE,),  # of the outbox: what consumers have handled
     ("kit", "relay"): (
-        *("auth.signup", "graph.follow", "graph.unfollow", "media.complete", "media.process", "post.create"),
-        *("post.delete", "like.add", "like.remove", "comment.add", "story.create", "story.delete"),
+        *(AUTH_SIGNUP, GRAPH_FOLLOW, GRAPH_UNFOLLOW, MEDIA_COMPLETE, MEDIA_PROCESS, POST_CREATE),
+        *(POST_DELETE, LIKE_ADD, LIKE_REMOVE, COMMENT_ADD, STORY_CREATE, STORY_DELETE),
     ),
     ("media", "_sweep_on"): (IDLE,),
-    ("media", "_work_on"): ("media.process",),
-    ("media", "consume"): ("media.process",),
-    ("media", "run"): ("media.remove",),
+    ("media", "_work_on"): (MEDIA_PROCESS,),
+    ("media", "consume"): (MEDIA_PROCESS,),
+    ("media", "run"): (MEDIA_REMOVE,),
     ("posts", "consume"): (IDLE,),  # photos that cannot be rendered, which neither the load nor the model contains
-    ("search", "run"): ("auth.signup", "post.create", "post.delete"),
-    ("stories", "consume_batches"): ("story.create", "story.delete"),
+    ("search", "run"): (AUTH_SIGNUP, POST_CREATE, POST_DELETE),
+    ("stories", "consume_batches"): (STORY_CREATE, STORY_DELETE),
     ("stories", "settle"): (IDLE,),
     ("upload", "run"): (IDLE,),  # removes photos that were never uploaded
 }
@@ -162,10 +195,10 @@ def planned(scenario: Scenario, *, point_seconds: float = POINT_SECONDS) -> tupl
     few, many = authors(scenario)
     found = [Series(operation=name, rates_per_second=rates, seconds=point_seconds) for name, rates in _LONG.items()]
     found += [
-        Series(operation="post.create", rates_per_second=_POST_RATES, seconds=point_seconds, kind=kind, people=people)
+        Series(operation=POST_CREATE, rates_per_second=_POST_RATES, seconds=point_seconds, kind=kind, people=people)
         for kind, people in ((FEW, few), (MANY, many))
     ]
-    found.append(Series(operation="feed.read", rates_per_second=_DEGRADED_RATES, seconds=point_seconds, kind=DEGRADED))
+    found.append(Series(operation=FEED_READ, rates_per_second=_DEGRADED_RATES, seconds=point_seconds, kind=DEGRADED))
     found += [
         Series(
             operation=name,

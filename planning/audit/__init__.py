@@ -1,4 +1,4 @@
-"""Audit of a published design: every figure that it states is computed again from its own terms, with units.
+"""Audit of a published design: every stated figure is recomputed from its own terms, with units.
 
 `sheet` reads (by `units`, `amounts`, `expression`), `check` computes and judges (by `judgement`), `diagnosis` says
 which slip a wrong figure looks like. Pint carries the units; nothing here knows any particular design.

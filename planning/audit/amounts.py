@@ -1,7 +1,7 @@
 """Quantities as people write them in an estimate: ``500 M posts/day``, ``3.5 MB``, ``$0.02/GB``, ``90 %``.
 
-K, M, B and T after a number, apart from its unit, are thousand to trillion: ``10 B`` is ten billion, and bytes are
-written ``10 bytes``. A lot may stand below the line: ``$0.0004/1000 requests``.
+K, M, B and T after a number, separate from its unit, mean thousand to trillion: ``10 B`` is ten billion, and bytes are
+written ``10 bytes``. The denominator may have a number: ``$0.0004/1000 requests``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """A quantity and how exactly it is told: ``half`` is half a unit of the last digit that is written."""
+    """A quantity and its precision: ``half`` is half a unit of the last digit written."""
 
     text: str
     value: Quantity
@@ -45,7 +45,7 @@ class Amount:
 
 
 def read(text: str, units: Units) -> Amount:
-    """Read a quantity; raises UnreadableError, which says what was expected."""
+    """Parse a quantity; raises UnreadableError, which says what was expected."""
     match = _AMOUNT.match(text.strip())
     if match is None:
         raise UnreadableError(f"expected a number with its unit, {EXAMPLE}")
@@ -63,7 +63,7 @@ def read(text: str, units: Units) -> Amount:
 
 
 def _half(number: str) -> float:
-    """Half a unit of the last digit; zeros at the end of a whole number may be rounding, but not of more than 0.5 %."""
+    """Half a unit of the last digit; trailing zeros of a whole number may be rounding, but of at most 0.5 %."""
     whole, _, decimals = number.partition(".")
     if decimals:
         return 0.5 * 10.0 ** -len(decimals)
@@ -72,7 +72,7 @@ def _half(number: str) -> float:
 
 
 def read_unit(text: str, units: Units) -> Unit:
-    """Read a unit: words with ``/`` or ``per`` between them; raises UnreadableError."""
+    """Parse a unit: words with ``/`` or ``per`` between them; raises UnreadableError."""
     above, *below = re.split(r"\s*/\s*|\s+per\s+", text.strip())
     one = units.number(1)
     if above.startswith("$") and above != "$":

@@ -1,9 +1,8 @@
-"""Computes every figure of a design again, twice, and says what the difference is due to.
+"""Recomputes every figure of a design in two ways and says what a difference is due to.
 
-**Recomputed**: from the inputs, over figures before it that agree (as their authors rounded them) or are computed
-again too. **By its own figures**: the same formula over what the design states. Where only the first differs, the
-figure's own arithmetic holds and it carries a mistake on that was made before it; where the second differs, the mistake
-is its own.
+**Recomputed**: from the inputs, using earlier figures as stated where they agree and as recomputed where they do not.
+**By its own figures**: the same formula over the stated figures. If only the first differs, the figure's own arithmetic
+is right and it carries on an earlier mistake; if the second differs, the mistake is its own.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _Values = dict[str, Quantity]
 
 
 class AuditVerdict(StrEnum):
-    """What is to be said of a stated figure."""
+    """The verdict on a stated figure."""
 
     AGREES = "agrees"
     DIFFERS = "differs"
@@ -33,7 +32,7 @@ class AuditVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One figure: as stated, as computed again, and why they differ."""
+    """One figure: as stated, as recomputed, and why they differ."""
 
     name: str
     says: str
@@ -41,10 +40,10 @@ class Finding:
     covers: bool
     verdict: AuditVerdict
     reason: str
-    own_slip: bool = False  # it differs, and by its own arithmetic
+    own_slip: bool = False  # it differs by its own arithmetic
     conjecture: str = ""  # the slip that this looks like
-    follows_from: tuple[str, ...] = ()  # figures whose own slip it carries on
-    assumed: tuple[str, ...] = ()  # inputs that it rests on and that the design does not state
+    follows_from: tuple[str, ...] = ()  # earlier figures whose mistake it carries on
+    assumed: tuple[str, ...] = ()  # inputs that it depends on and that the design does not state
     stated: Amount | None = None
     recomputed: Quantity | None = None
     by_its_own: Quantity | None = None
@@ -52,7 +51,7 @@ class Finding:
 
     @property
     def off_ratio(self) -> float | None:
-        """Stated over recomputed; None where one is missing, of another kind, or zero."""
+        """Stated over recomputed; None if one is missing, of another kind, or zero."""
         return _over(self.stated, self.recomputed)
 
     @property
@@ -62,7 +61,7 @@ class Finding:
 
 
 def audit(design: Design) -> tuple[Finding, ...]:
-    """Check every stated figure of a design, in its order; raises DesignError where the design cannot be read."""
+    """Check every stated figure of a design, in its order; raises DesignError if the design cannot be read."""
     read = sheet.read(design)
     given = {**read.units.times(), **{name: amount.value for name, amount in read.given.items()}}
     as_stated, own = _compute(read, given, {})
@@ -85,7 +84,7 @@ def _compute(read: Sheet, given: Mapping[str, Quantity], own: dict[str, Quantity
         if entry.stated is not None:
             as_stated[name] = entry.stated.value
         if not entry.rests_on <= as_stated.keys():
-            continue  # what is wrong there is told already
+            continue  # the error is reported already
         try:
             found = _evaluate(entry, as_stated, read)
         except DesignError as error:
@@ -100,7 +99,7 @@ def _compute(read: Sheet, given: Mapping[str, Quantity], own: dict[str, Quantity
 
 
 def _evaluate(entry: SheetEntry, values: Mapping[str, Quantity], read: Sheet) -> Quantity | None:
-    """What the formula of an entry gives; None where it has none. Raises DesignError."""
+    """The value of an entry's formula; None if it has none. Raises DesignError."""
     if entry.term is None:
         return None
     try:
@@ -116,7 +115,7 @@ def _evaluate(entry: SheetEntry, values: Mapping[str, Quantity], read: Sheet) ->
 
 
 def _carried(finding: Finding, stated: Quantity) -> Quantity:
-    """What later figures are computed from: one that agrees as its authors rounded it, a capacity as they chose it."""
+    """The value that later figures are computed from: as stated if it agrees or is a chosen capacity."""
     differs = finding.verdict is AuditVerdict.DIFFERS and finding.off_ratio is not None and not finding.covers
     unstated = finding.stated is None
     return finding.recomputed if (differs or unstated) and finding.recomputed is not None else stated
@@ -163,7 +162,7 @@ def _judge(
 
 
 def _causes_of(entry: SheetEntry, before: Mapping[str, Finding]) -> tuple[str, ...]:
-    """Figures with a slip of their own that this one carries on."""
+    """Figures with a mistake of their own that this one carries on."""
     found: set[str] = set()
     for name in entry.rests_on & before.keys():
         finding = before[name]

@@ -1,8 +1,8 @@
-"""The slip that a wrong figure looks like: a conjecture, made from how far off it is and from its own formula.
+"""Conjectures about the mistake behind a wrong figure, from its ratio to the right value and its formula.
 
-Two kinds are tried: the formula with one thing left out (a factor, a term, the second of two tiers in series), and the
-units that are mistaken most (per day for per month, TB for PB, per thousand for per one). One slip that explains the
-figure is believed before two, and two only where they meet it closely; where nothing does, nothing is said.
+Two kinds are tried: the formula with one thing left out (a factor, a term, the second of two tiers in series), and
+common confusions of units (per day for per month, TB for PB, per thousand for per one). One mistake is preferred to
+two, and two are accepted only if they match closely. Without a match, nothing is said.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from planning.audit.units import PREFIXES, Quantity, Units, ratio, same_kind
 
 #: How near a slip must come: by the digits that the figure shows, but never looser or tighter than this.
 NEAR_RATIO: Final = (0.005, 0.015)
-#: Two slips at once can explain much, so they must come nearer.
+#: Two mistakes at once can explain much, so they must match more closely.
 NEAR_BOTH_RATIO: Final = 0.005
 #: Ways of leaving something out that are tried, the outermost first; a formula of more terms is not taken apart.
 VARIANTS_MAX: Final = 40
@@ -33,17 +33,17 @@ _TIMES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slip:
-    """A mistake and the factor by which it puts a figure off."""
+    """A mistake and the factor by which it changes a figure."""
 
     says: str
     factor: float
 
 
 def conjecture(stated: Amount, computed: Quantity, term: Term, values: Mapping[str, Quantity], units: Units) -> str:
-    """What may have gone wrong, in words; empty where no known slip explains it.
+    """What may have gone wrong, in words; empty if no known mistake explains it.
 
     ``computed`` is what ``term`` gives with ``values``, all quantities of the design that the figure does not rest on
-    included; it is of the kind of the stated figure and not zero.
+    included; it has the kind of the stated figure and is not zero.
     """
     off = ratio(stated.value, computed)
     if not 0 < off < float("inf"):
@@ -56,7 +56,7 @@ def conjecture(stated: Amount, computed: Quantity, term: Term, values: Mapping[s
 
 
 def _best(off: float, near: float, slips: Iterator[Slip]) -> str:
-    """The first of the slips that comes near; they are in the order in which they are believed."""
+    """The first mistake that comes close; they are ordered by plausibility."""
     return next((each.says for each in slips if abs(off / each.factor - 1) <= near), "")
 
 
@@ -66,7 +66,7 @@ def _left_out(computed: Quantity, term: Term, values: Mapping[str, Quantity], un
         try:
             other = evaluate(each.term, values, units)
         except UnreadableError:
-            continue  # what is left does not fit together: nobody made that slip
+            continue  # the remaining terms do not fit together, so nobody made this mistake
         if same_kind(other, computed):
             factor = ratio(other, computed)
             if factor > 0 and abs(factor - 1) > 1e-9:
@@ -117,7 +117,7 @@ def _of_bytes(unit: str) -> Iterator[Slip]:
 
 
 def _taken_for(computed: Quantity, term: Term, values: Mapping[str, Quantity]) -> Iterator[Slip]:
-    """Another quantity of the design in its place, or a plain number of it (a peak factor, copies) too much."""
+    """Another quantity of the design in its place, or one plain number (a peak factor, copies) too many."""
     beside = {name: value for name, value in values.items() if name not in names(term) and value.magnitude > 0}
     for name, value in beside.items():
         if same_kind(value, computed) and not value.dimensionless:
@@ -128,7 +128,7 @@ def _taken_for(computed: Quantity, term: Term, values: Mapping[str, Quantity]) -
 
 
 def _both(left_out: list[Slip], times: list[Slip], sizes: list[Slip]) -> Iterator[Slip]:
-    """Two slips of different sorts at once; of times only days and months, the rest would explain anything."""
+    """Two mistakes of different kinds at once; of times only days and months, as the rest would explain anything."""
     days = [each for each in times if "day" in each.says and "month" in each.says]
     for one, other in itertools.chain(
         itertools.product(left_out, days), itertools.product(left_out, sizes), itertools.product(days, sizes)

@@ -1,7 +1,7 @@
 """Formulas over named quantities: + − × ÷, parentheses, numbers, ``min`` and ``max``, and nothing else.
 
-A formula is read once into a small tree. It is bounded in length and cannot loop, raise to a power or call anything, so
-that a file from anywhere can be read. The tree, not the text, is what `diagnosis` takes apart.
+A formula is parsed once into a small tree. Its length is bounded and it cannot loop, raise to a power or call anything,
+so a file from an untrusted source can be read. `diagnosis` works on the tree.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ Term = NumberTerm | Name | Binary | Extreme
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormulaVariant:
-    """A formula with one thing done wrong: ``slip`` says which."""
+    """A formula with one mistake, which ``slip`` describes."""
 
     slip: str
     term: Term
 
 
 def parse(text: str) -> Term:
-    """Read a formula; raises UnreadableError."""
+    """Parse a formula; raises UnreadableError."""
     if len(text) > LENGTH_MAX:
         raise UnreadableError(f"expected at most {LENGTH_MAX} characters")
     try:
@@ -100,7 +100,7 @@ def size(term: Term) -> int:
 
 
 def evaluate(term: Term, values: Mapping[str, Quantity], units: Units) -> Quantity:
-    """What it gives; raises UnreadableError where quantities do not fit together or something is divided by zero."""
+    """The formula's value; raises UnreadableError for incompatible quantities and division by zero."""
     match term:
         case NumberTerm(value):
             return units.number(value)
@@ -116,7 +116,7 @@ def evaluate(term: Term, values: Mapping[str, Quantity], units: Units) -> Quanti
 
 
 def written(term: Term, *, binds: int = 0) -> str:
-    """It as text again, in parentheses where it stands beside something that binds as much or more."""
+    """The formula as text, in parentheses where it stands beside something that binds as strongly or more."""
     match term:
         case NumberTerm(value):
             return f"{value:.15g}"
@@ -124,7 +124,7 @@ def written(term: Term, *, binds: int = 0) -> str:
             return name
         case Binary(operator, left, right):
             own = 1 if operator in "+-" else 3
-            after = own + (operator in "-/")  # what is taken away or divided by is one
+            after = own + (operator in "-/")  # what is subtracted or divided by needs parentheses
             text = f"{written(left, binds=own)} {operator} {written(right, binds=after)}"
             return f"({text})" if binds > own else text
         case Extreme(which, terms):
@@ -132,7 +132,7 @@ def written(term: Term, *, binds: int = 0) -> str:
 
 
 def variants(term: Term) -> Iterator[FormulaVariant]:
-    """It with one factor or one summand left out, or with a sum where the largest counts and the other way round."""
+    """The formula with one factor or summand left out, or with a sum in place of a maximum and the other way round."""
     match term:
         case Binary(operator, left, right):
             what = "the factor" if operator in "*/" else "the term"

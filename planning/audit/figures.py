@@ -19,7 +19,7 @@ _MANY: Final = ((1e12, " T"), (1e9, " B"), (1e6, " M"))
 
 
 def stated(finding: Finding) -> str:
-    """What the design says, as it says it."""
+    """The stated figure, as written in the design."""
     return finding.stated.text if finding.stated is not None else MISSING
 
 
@@ -38,12 +38,12 @@ def amount(quantity: Quantity | None, finding: Finding) -> str:
 
 
 def off(finding: Finding) -> str:
-    """``÷1,000``, ``×34.7`` or ``−21 %``: what the stated figure is of the recomputed one."""
+    """``÷1,000``, ``×34.7`` or ``−21 %``: the stated figure relative to the recomputed one."""
     return times(finding.off_ratio)
 
 
 def times(over: float | None) -> str:
-    """A ratio as people say it."""
+    """A ratio as text: a factor or a percentage."""
     if over is None:
         return MISSING
     if over <= 0:
@@ -55,7 +55,7 @@ def times(over: float | None) -> str:
 
 
 def why(finding: Finding) -> str:
-    """The reason of a verdict in words, and where a figure is off twice, by how much each time."""
+    """The reason for a verdict in words; if a figure has two mistakes, with the factor of each."""
     text, own, total = finding.reason, finding.own_off_ratio, finding.off_ratio
     if finding.own_slip and finding.follows_from and own is not None and total is not None:
         text += f" ({times(own)} here, {times(total / own)} before)"
@@ -93,7 +93,7 @@ def _prefixed(value: float, above: str, base: str, digits: int) -> str:
 
 
 def _number(value: float, digits: int) -> str:
-    """Significant digits; what is below one keeps zeros before them, not an exponent."""
+    """A number in significant digits, without an exponent."""
     if value == 0:
         return "0"
     decimals = digits - 1 - math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))

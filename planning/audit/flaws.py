@@ -1,4 +1,4 @@
-"""What makes a design impossible to audit: told all at once, each with its place in the file."""
+"""Errors that make a design impossible to audit, reported all at once with their places in the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Flaw:
 
 
 class DesignError(ValueError):
-    """A design that cannot be audited, for what stands in it; ``flaws`` are in its order."""
+    """A design that cannot be audited; ``flaws`` are in the order of the file."""
 
     def __init__(self, flaws: tuple[Flaw, ...]):
         self.flaws = flaws
@@ -25,4 +25,4 @@ class DesignError(ValueError):
 
 
 class UnreadableError(ValueError):
-    """A text that is no quantity or no formula; the message says what was expected."""
+    """A text that is neither a quantity nor a formula; the message says what was expected."""

@@ -16,7 +16,7 @@ _HEAD = ("figure", "verdict", "stated", "recomputed", "off by", "what it is", "f
 
 
 def write(audits: Audits, path: Path) -> None:
-    """Write the report; its name says in which form. Raises UserError."""
+    """Write the report, as HTML or Markdown by the file's name. Raises UserError."""
     form = FORMS.get(path.suffix)
     if form is None:
         raise UserError(f"{path}: expected a name that ends in {' or '.join(FORMS)}")
@@ -29,10 +29,10 @@ def write(audits: Audits, path: Path) -> None:
 def report(audits: Audits) -> Report:
     """The whole audit."""
     return Report(
-        title="Published designs, computed again",
+        title="Published designs, recomputed",
         sentence=audits.sentence,
         good=not audits.differs,
-        caption="off by: what is stated over what its own terms give. The slip is a conjecture, from the factor alone.",
+        caption="off by: the stated figure over the recomputed one. The mistake named is a conjecture from this alone.",
         says="",
         sections=tuple(_section(each) for each in audits.designs),
     )

@@ -1,4 +1,4 @@
-"""Reads the designs that a command names, audits them, and tells the whole as a record for JSON."""
+"""Reads and audits the designs that a command names, and makes a JSON record of the result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Audited:
 
     @property
     def carried_on(self) -> tuple[Finding, ...]:
-        """Figures that differ because of those before them."""
+        """Figures that differ only because of earlier ones."""
         return tuple(each for each in self.findings if each.verdict is AuditVerdict.DIFFERS and not each.own_slip)
 
     def of(self, verdict: AuditVerdict) -> tuple[Finding, ...]:
@@ -104,7 +104,7 @@ def _audit(file: Path) -> Audited | None:
 
 
 def _worst_first(finding: Finding) -> tuple[int, float]:
-    """Own mistakes before those carried on, before what agrees; within them by how far off, else as they stand."""
+    """Sort key: own mistakes, then those carried on, then what agrees; within each by how far off."""
     order = {AuditVerdict.DIFFERS: 0, AuditVerdict.AGREES: 2, AuditVerdict.UNCHECKED: 3}[finding.verdict]
     if finding.verdict is not AuditVerdict.DIFFERS:
         return order, 0.0
@@ -114,7 +114,7 @@ def _worst_first(finding: Finding) -> tuple[int, float]:
 
 
 def record(audits: Audits) -> dict[str, Any]:
-    """Everything that was found, for JSON."""
+    """All findings, for JSON."""
     return {
         "sentence": audits.sentence,
         "designs": [

@@ -1,4 +1,4 @@
-"""A design read for computing: quantities with their units, formulas as trees, figures after what they rest on."""
+"""A parsed design: quantities with units, formulas as trees, figures sorted after what they depend on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetEntry:
-    """A stated figure, read. It has a unit where it can be shown, a term where it can be computed."""
+    """A parsed figure. It has a unit if it can be shown and a term if it can be computed."""
 
     name: str
     says: str
@@ -47,11 +47,11 @@ class Sheet:
     assumed: frozenset[str]
     entries: Mapping[str, SheetEntry]  # in the order of the design
     order: tuple[str, ...]
-    below: Mapping[str, frozenset[str]]  # all that a figure rests on, directly or not
+    below: Mapping[str, frozenset[str]]  # all that a figure depends on, directly or not
 
 
 def read(design: Design) -> Sheet:
-    """Read a design; raises DesignError with everything that is wrong."""
+    """Parse a design; raises DesignError with all errors."""
     reader = _Reader(units_of(design.counts))
     given: dict[str, Amount] = {}
     for section, quantities in (("inputs", design.inputs), ("assumed", design.assumed)):
@@ -112,7 +112,7 @@ def _why_not(figure: StatedFigure, design: Design) -> str:
 
 
 class _Reader:
-    """Reads on after a flaw, so that all of them are told at once."""
+    """Continues after an error, so that all errors are reported at once."""
 
     def __init__(self, units: Units):
         self.units = units

@@ -1,7 +1,7 @@
-"""The units of back-of-envelope estimates, in a registry of our own: what is not listed here is refused, never guessed.
+"""The units of back-of-envelope estimates, in a registry of our own; any other unit is refused.
 
-Bytes and money have dimensions, so that they mix with nothing; things that are counted (people, posts, requests) are
-units without one, so that ``posts × MB/post`` gives MB and ``reads × followers`` stays a number of rows.
+Bytes and money have dimensions, so they cannot be mixed with anything else. Counted things (people, posts, requests)
+have none, so that ``posts × MB/post`` gives MB and ``reads × followers`` is a number of rows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pint
 from planning.audit.flaws import UnreadableError
 
 Quantity: TypeAlias = "pint.Quantity[float]"
-#: As the price book has it (`planning.cost.prices`); twelve of them are a year.
+#: As in the price book (`planning.cost.prices`); twelve of them are a year.
 HOURS_PER_MONTH: Final = 730
 
 #: Words for times; they may stand in a formula too. A year has 365 days, a month a twelfth of it.
@@ -88,7 +88,7 @@ class Units:
 
 @functools.lru_cache(maxsize=16)
 def units_of(counts: tuple[str, ...] = ()) -> Units:
-    """The units of a design with these words of its own; made once, for a registry takes a while."""
+    """The units of a design with these words of its own; cached, because building a registry is slow."""
     return Units(counts)
 
 
@@ -102,12 +102,12 @@ def _forms(word: str) -> tuple[str, ...]:
 
 
 def same_kind(left: Quantity, right: Quantity) -> bool:
-    """Whether both measure the same, so that one can be told in units of the other."""
+    """Whether both have the same dimension, so that one can be converted into the other."""
     return bool(left.dimensionality == right.dimensionality)
 
 
 def ratio(left: Quantity, right: Quantity) -> float:
-    """``left`` over ``right``, which are of the same kind; infinite over zero."""
+    """``left`` over ``right``, of the same kind; infinite over zero."""
     below = right.to_base_units().magnitude
     return float(left.to_base_units().magnitude / below) if below else float("inf")
 

@@ -1,1 +1,1 @@
-"""What a system costs: a dated book of prices, and bills of simulated and measured runs made by the same page."""
+"""What a system costs: a dated price book, and one bill for simulated and measured runs."""

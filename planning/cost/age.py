@@ -1,9 +1,9 @@
-"""Age of prices as an error bar: a price seen a years ago may since have moved by the book's ratio in each of them.
+"""Age of prices as an error bar: an old price may have changed since, by the book's ratio for each year.
 
-How far list prices move in a year is an assumption, and the book says it (``moves_year_ratio``); no record of them is
-kept here. A price p that is a years old lies between p (1 + m)^−a and p (1 + m)^a. The bill's ends take all prices to
-the same side, as when a provider changes its list, which is the widest that their age can make it. It is neither the
-inputs' uncertainty nor the model's error, and stands beside them.
+How far list prices move in a year is an assumption stated by the book (``moves_year_ratio``), because no history of
+prices is kept here. A price p that is a years old lies between p (1 + m)^−a and p (1 + m)^a. The ends of the bill move
+all prices in the same direction, as when a provider changes its list; this is the widest possible range. It is neither
+uncertainty of the inputs nor error of the model, and is shown separately.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Aged:
 
 
 def age_of(bill: Bill, book: PriceBook, today: date) -> Aged:
-    """How far the age of a bill's prices may have moved it by ``today``; raises PriceError for one of another book."""
+    """How far the age of its prices may have moved a bill by ``today``; raises PriceError for a bill of another
+    book."""
     paid = [(book.price(item.price_id), item.dollars_month) for item in bill.items if item.dollars_month]
     low = sum(dollars / grown(price, book, today) for price, dollars in paid)
     high = sum(dollars * grown(price, book, today) for price, dollars in paid)

@@ -1,8 +1,8 @@
-"""The bill: what it would cost to serve a run's traffic for a month, by component, at the prices of one dated book.
+"""The bill: the cost of serving a run's traffic for a month, by component, at the prices of one dated book.
 
-It is proportional: a fraction of a machine costs that fraction, so that the bills of a small simulated and a small
-measured system can be compared; how many whole machines a fleet needs, with spares, is the planner's question. Machines
-are sized so that they are busy for `TARGET_UTILISATION_RATIO` of the time at the run's mean load.
+A fraction of a machine costs that fraction, so that the bills of a small simulated and a small measured system can be
+compared; the planner answers how many whole machines a fleet needs, with spares. Machines are sized so that they are
+busy for `TARGET_UTILISATION_RATIO` of the time at the run's mean load.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.names import Server
+from core.operations import FEED_READ, IMAGE_READ, MEDIA_COMPLETE, OBJECT_PUT
 from core.prices import CDN_BYTES_PRICE, VIEWERS
 from core.run import Run
 from core.scenario.processes import group_of
@@ -32,7 +33,7 @@ GET_PRICE: Final = "object.standard.get"
 CDN_REQUESTS_PRICE: Final = "cdn.cloudfront.https"
 EGRESS_PRICE: Final = "egress.internet"
 
-#: Their CPU is not priced, because a CDN and an object store, with its front, are sold by bytes and requests …
+#: Their CPU is not priced, because a CDN and an object store with its front are sold by bytes and requests …
 BY_VOLUME: Final = (Server.EDGE, Server.SHIELD, Server.OBJECTS, Server.FRONT)
 #: … and these serve the test, not the users.
 NOT_PRODUCT: Final = (Server.TOXIPROXY, Server.PROMETHEUS)
@@ -41,7 +42,7 @@ ASSUMPTIONS: Final = (
     "paid as fractions",
     "a core of this machine does the work of one vCPU",
     "object storage holds what one month of uploads adds, for a month",
-    "left out: redundancy, memory beyond what the machines bring, disks of PostgreSQL and Kafka, traffic between zones",
+    "left out: redundancy, memory beyond that of the machines, disks of PostgreSQL and Kafka, traffic between zones",
 )
 
 
@@ -74,7 +75,7 @@ class Bill:
 
     @property
     def dollars_per_million_requests(self) -> float | None:
-        """None where nothing was asked."""
+        """None without requests."""
         return self.total_dollars_month / (self.requests_month / 1e6) if self.requests_month else None
 
     @property
@@ -96,7 +97,7 @@ def of_run(run: Run, book: PriceBook) -> Bill:
 
 
 def bill(usage: Quantities, book: PriceBook) -> Bill:
-    """Price what a system uses; raises PriceError when the book lacks a price or sells it in another unit."""
+    """Price what a system uses; raises PriceError if the book lacks a price or has it in another unit."""
     items = tuple(
         BillItem(
             component=component,
@@ -133,7 +134,7 @@ def _machines(usage: Quantities, book: PriceBook) -> Iterator[Line]:
         price_id, unit = _SOLD_AS.get(name, (COMPUTE_PRICE, "instance-hour"))
         nodes = cores / TARGET_UTILISATION_RATIO / _brings(book, price_id, "vcpu")
         if name == Server.REDIS:
-            # one thread does the work, so a node gives one core of it, however many it has; and it must hold the data
+            # one thread does the work, so a node provides one core, however many it has; and it must hold the data
             memory_gib = usage.redis_memory_bytes / 2**30
             nodes = max(cores / TARGET_UTILISATION_RATIO, memory_gib / _brings(book, price_id, "memory_gib"))
         yield name, Quantity(amount=nodes * HOURS_PER_MONTH, unit=unit), price_id, (GrowsWith.MACHINES,)
@@ -147,20 +148,20 @@ _SOLD_AS: Final = {
 
 
 def _volumes(usage: Quantities) -> Iterator[Line]:
-    """What is sold by bytes and requests."""
+    """Lines for what is sold by bytes and requests."""
     sizes = usage.sizes
-    images = usage.answered_per_second.get("image.read", 0.0)
-    uploads = usage.answered_per_second.get("object.put", 0.0)
-    processed = usage.answered_per_second.get("media.complete", 0.0)
+    images = usage.answered_per_second.get(IMAGE_READ, 0.0)
+    uploads = usage.answered_per_second.get(OBJECT_PUT, 0.0)
+    processed = usage.answered_per_second.get(MEDIA_COMPLETE, 0.0)
     stored = uploads * sizes.original_bytes + processed * sizes.variants_bytes
     puts = uploads + processed * quantities.VARIANTS_COUNT
     # a miss of both tiers, the upload's verification and the worker's reading
     gets = images * usage.edge_miss_ratio * usage.shield_miss_ratio + processed * 2
-    feeds = usage.answered_per_second.get("feed.read", 0.0)
-    past_our_services = ("feed.read", "image.read", "object.put")
+    feeds = usage.answered_per_second.get(FEED_READ, 0.0)
+    past_our_services = (FEED_READ, IMAGE_READ, OBJECT_PUT)
     others = sum(rate for name, rate in usage.per_second.items() if name not in past_our_services)
     sent = feeds * sizes.feed_bytes + others * sizes.answer_bytes
-    asked = usage.per_second.get("image.read", 0.0)
+    asked = usage.per_second.get(IMAGE_READ, 0.0)
     grows = GrowsWith
     lines = (
         ("object store", stored, "B-month", STORAGE_PRICE, (grows.RATE, grows.BYTES)),

@@ -1,7 +1,7 @@
-"""A planned fleet's bill: whole machines with their spares, disks as provisioned, and all that moves in a month.
+"""A planned fleet's bill: whole machines with spares, disks as provisioned, and all traffic of a month.
 
-Bytes and requests are both paid, transfer between zones at both ends, between regions by the sender, images at the
-CDN's tiers of each viewer geography in that month. Machines are paid at terms; what is sold by use has none.
+Bytes and requests are both charged, transfer between zones at both ends, between regions at the sender, images at the
+CDN's monthly tiers of each viewer geography. Machines have terms of payment; what is sold by use has none.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ASSUMPTIONS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machines:
-    """Machines of one kind that run all month."""
+    """Machines of one kind, running all month."""
 
     component: str
     price_id: str
@@ -45,7 +45,7 @@ class Machines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disks:
-    """Volumes of one component, as provisioned; ``iops`` are those beyond what a volume brings."""
+    """Volumes of one component, as provisioned; ``iops`` are those beyond the included ones."""
 
     component: str
     price_id: str
@@ -56,7 +56,7 @@ class Disks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionTraffic:
-    """What one region moves and keeps, as means over the month."""
+    """Traffic and stored bytes of one region, as means over the month."""
 
     geography: str  # of its viewers, as the CDN's prices have it
     images_per_second: float
@@ -73,7 +73,7 @@ class RegionTraffic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Month:
-    """Everything that one month is paid for."""
+    """Everything that is paid for in one month."""
 
     machines: tuple[Machines, ...]
     disks: tuple[Disks, ...]
@@ -82,7 +82,7 @@ class Month:
 
 
 def bill(month: Month, book: PriceBook) -> Bill:
-    """Price a month; raises PriceError where the book has no price of a machine's term."""
+    """Price a month; raises PriceError if the book has no price for a machine's term."""
     items = []
     used = ((line, LIST) for line in (*_disks(month), *_traffic(month)))
     for line, term in (*_machines(month), *used):
@@ -107,7 +107,7 @@ def bill(month: Month, book: PriceBook) -> Bill:
 
 
 class CostLine(NamedTuple):
-    """What is paid for, and what its quantity grows with."""
+    """One thing that is paid for, and what its quantity grows with."""
 
     component: str
     quantity: Quantity
@@ -149,7 +149,7 @@ def _traffic(month: Month) -> Iterator[CostLine]:
     yield CostLine("objects", _requests(total("puts_per_second")), PUT_PRICE, (rate,))
     yield CostLine("objects", _requests(total("gets_per_second")), GET_PRICE, (rate, images, misses))
     yield CostLine("egress", _bytes(total("answers_bytes_per_second")), EGRESS_PRICE, (rate, size))
-    # whoever sends and whoever receives pay, each for all of it
+    # sender and receiver both pay for all of it
     crossed = 2.0 * total("zones_bytes_per_second") * SECONDS_PER_MONTH
     yield CostLine("between zones", Quantity(amount=crossed, unit="B-each-direction"), ZONES_PRICE, (rate,))
     yield CostLine("between regions", _bytes(total("regions_bytes_per_second")), REGIONS_PRICE, (rate, size))

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class GrowsWith(StrEnum):
-    """An input of a plan that multiplies a line's quantity; a line names all that do."""
+    """An input of a plan that multiplies a line's quantity; a line names all of these."""
 
     MACHINES = "machines"  # counted from load and memory, and not multiplied
     RATE = "rate"  # requests

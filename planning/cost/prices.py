@@ -1,10 +1,10 @@
-"""The price book: dated list prices with their units, read strictly, because a wrong unit is a factor that nobody sees.
+"""The price book: dated list prices with their units, read strictly, because a wrong unit is easily overlooked.
 
-A price that is missing is refused, never zero. A quantity is priced only by a price of its own unit; bytes alone are
-converted, for providers sell both GiB (2^30) and GB (10^9).
+A missing price is an error, never zero. A quantity is priced only by a price of its own unit; only bytes are converted,
+because providers sell both GiB (2^30) and GB (10^9).
 
-A book of one's own ``extends`` another: its prices go before the other's of the same name, and a price of a term
-(``vm.c7g.xlarge@spot``) says no more than its rate, date and source; what the machine brings, the extended book knows.
+A custom book ``extends`` another: its prices replace the other's of the same name. A price for a term
+(``vm.c7g.xlarge@spot``) needs only its rate, date and source; the extended book describes the machine.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ HOURS_PER_MONTH: Final = 730.0
 SECONDS_PER_MONTH: Final = HOURS_PER_MONTH * 3600.0
 GIB: Final = 2**30
 GB: Final = 10**9
-#: Where books are kept unless told otherwise.
+#: Where books are kept by default.
 FOLDER: Final = Path(__file__).parents[2] / "scenarios" / "prices"
 
-#: Between the name of what is sold and a term that is not on_demand.
+#: Separates the name of what is sold from a term other than on_demand.
 TERM_MARK: Final = "@"
-#: How machines are paid.
+#: How machines are paid for.
 TERMS: Final = ("on_demand", "reserved_1y", "reserved_3y", "spot")
 #: The term of what is sold by use.
 LIST: Final = "list"
 
 _UNIT: Final = re.compile(r"^USD/(?:([0-9]+(?:e[0-9]+)?)-)?(.+)$")
-#: The same in C where there is one: a book is long, and a plan reads it first.
+#: The C loader if there is one, because a book is long and every plan reads it first.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BYTES: Final = {"GiB": GIB, "GB": GB}
 _DATE: Final = re.compile(r"^(\d{4})-(\d{2})(?:-(\d{2}))?(?: package)?$")
-#: What a price says that does not know when it was seen; it counts as the oldest.
+#: The date of a price that was seen at an unknown time; it counts as the oldest.
 _UNDATED: Final = "undated"
-#: What every price says for itself, whatever it extends.
+#: What every price must state itself, even if it extends another.
 _OWN: Final = ("rate", "tiers", "as_of", "source", "confidence", "term", "note")
 _SUFFIXES: Final = (".yaml", ".yml")
 
 
 class PriceError(ValueError):
-    """A price is missing, or cannot price this quantity, or the book cannot be read; the message says which and why."""
+    """A price is missing or does not fit the quantity, or the book cannot be read; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         if self.rate is not None and self.rate < 0:
             raise PriceError(f"{self.id}: expected a rate of at least 0, found {self.rate}")
         if self.rate == 0 and self.unit.endswith("-hour") and self.vcpu:
-            raise PriceError(f"{self.id}: a machine has a rate above 0; nothing is free, and free machines are no plan")
+            raise PriceError(f"{self.id}: a machine needs a rate above 0")
         if self.as_of != _UNDATED and (not _DATE.match(self.as_of) or not _is_day(self.as_of)):
             raise PriceError(
                 f"{self.id}: as_of: expected an ISO date such as 2026-11-20 or 2026-11, or {_UNDATED}, found "
@@ -108,7 +108,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def dated(self) -> date | None:
-        """When it was seen: the first of a month where only that is known, None where nothing is."""
+        """When it was seen: the first of the month if only that is known, None if nothing is."""
         return _day(self.as_of)
 
     def dollars(self, quantity: Quantity) -> float:
@@ -151,7 +151,7 @@ def _day(text: str) -> date | None:
 
 
 class PriceBook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A dated book. ``moves_year_ratio`` is an assumption: how far list prices may move in a year, either way."""
+    """A dated book. ``moves_year_ratio`` is an assumption: how far list prices may move in a year, up or down."""
 
     book: str
     built: str
@@ -170,20 +170,20 @@ class PriceBook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @property
     def day(self) -> date:
-        """When it was built, or the day of its newest price where that is not said by a day."""
+        """When it was built, or the day of its newest price if the book gives no day."""
         seen = [each for price in self.prices if (each := price.dated) is not None]
         return _day(self.built) or max(seen, default=date.min)
 
     def price(self, price_id: str) -> Price:
-        """The price called ``price_id``; raises PriceError when the book has none."""
+        """The price called ``price_id``; raises PriceError if the book has none."""
         for price in self.prices:
             if price.id == price_id:
                 return price
         raise PriceError(f"book {self.book} has no price {price_id}")
 
     def at_term(self, price_id: str, term: str) -> Price:
-        """The price of that term, or of what is sold by use and has no terms; raises PriceError, for no other term may
-        stand in for it."""
+        """The price of that term, or of what is sold by use and has no terms; raises PriceError,
+        because no other term may replace it."""
         wanted = next((price for price in self.prices if price.id == f"{price_id}{TERM_MARK}{term}"), None)
         found = wanted or self.price(price_id)
         if found.term not in (term, LIST):
@@ -228,7 +228,7 @@ def _whole(path: Path, seen: tuple[Path, ...]) -> Any:
 
 
 def _filled(path: Path, prices: list[Any], known: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Prices of an extending book, with what the extended one knows of the same thing at another price."""
+    """Prices of an extending book, completed by the extended one's description of the same thing."""
     for each in prices:
         if not isinstance(each, Mapping) or "id" not in each:
             raise PriceError(f"{path}: expected prices with an id, found {each!r}")
@@ -246,7 +246,7 @@ def _filled(path: Path, prices: list[Any], known: Mapping[str, Any]) -> Iterator
 
 
 def _texts(data: Any) -> Any:
-    """YAML makes dates and numbers of what is meant as text here."""
+    """Convert to text what YAML parsed as dates and numbers."""
     if not isinstance(data, Mapping):
         return data
     found = {**data, **{name: str(data[name]) for name in ("book", "built", "extends") if name in data}}

@@ -1,8 +1,8 @@
 """What one run used, as rates: cores busy by process, requests by operation, bytes moved. The same for both origins.
 
-Bytes are not in the samples, so they come from the run's ``facts`` where it recorded them, and otherwise from sizes
-that are stated here; the bill names which. Where both sides of a pair take the same ones, a difference of their bills
-comes from what was simulated and measured.
+Bytes are not in the samples, so they come from the run's ``facts`` if it recorded them and otherwise from sizes stated
+here; the bill says which. Both sides of a pair use the same sizes, so a difference of their bills comes from what was
+simulated and measured.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ANSWER_JSON_BYTES: Final = 1_000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BilledSizes:
-    """Bytes of one thing each, in the mean."""
+    """Mean bytes of one thing each."""
 
     image_bytes: float  # as a reader loads it
     original_bytes: float

@@ -1,1 +1,1 @@
-"""A diff: two scenarios simulated with common random numbers, and whether each difference can be told from noise."""
+"""A diff: two scenarios simulated with common random numbers, and whether each difference is more than noise."""

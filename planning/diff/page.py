@@ -21,7 +21,7 @@ def page(diff: Diff) -> str:
 
 
 def content(diff: Diff) -> Report:
-    """What the page tells."""
+    """The content of the page."""
     return Report(
         title=f"{diff.names[0]} and {diff.names[1]}",
         sentence=diff.sentence,

@@ -1,4 +1,4 @@
-"""Two scenarios side by side: which settings differ, what that does to each figure, and whether it can be told."""
+"""Two scenarios side by side: which settings differ, how much each figure differs, and whether significantly."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from present.progress import ProgressReport
 
 RECORD_FILE: Final = "diff.json"
 PAGE_FILE: Final = "diff.html"
-#: With fewer a stopping rule stops by luck; see `sim.results.replications.StoppingRule`.
+#: With fewer replications a stopping rule may stop by chance; see `sim.results.replications.StoppingRule`.
 COUNT_MIN: Final = 10
-#: More replications at once than are needed for the decision, so that all cores are busy.
+#: Replications at once; more than the decision needs, so that all cores are busy.
 _STEP: Final = 5
-#: So many figures that differ are shown unless all are asked for.
+#: At most this many differing figures are shown unless all are requested.
 _SHOWN_MAX: Final = 12
-#: Fields that say what a scenario is called, and change nothing that is simulated.
+#: Fields that name a scenario and do not affect the simulation.
 _NAMES: Final = frozenset({"scenario", "description"})
 
 
@@ -41,7 +41,7 @@ class Diff:
     calibration: str
     engine: str
     commit: str
-    enough: bool | None = None  # whether the intervals got as narrow as was asked for; None where nothing was asked
+    enough: bool | None = None  # whether the intervals became as narrow as requested; None without a request
 
     @property
     def replications(self) -> int:
@@ -50,19 +50,19 @@ class Diff:
 
     @property
     def distinguished(self) -> tuple[FigureDifference, ...]:
-        """The figures by which the two can be told apart: the headline's first, then the surest."""
+        """The figures that differ significantly: the headline's first, then the surest."""
         order = {figure: place for place, figure in enumerate(self.headline)}
         found = [each for each in self.differences if each.distinguishable]
         return tuple(sorted(found, key=lambda each: (order.get(each.figure, len(order)), each.together, each.chance)))
 
     @property
     def family(self) -> int:
-        """How many figures were judged together: those that are not equal in every pair."""
+        """The number of figures judged together: those that are not equal in every pair."""
         return sum(not each.same for each in self.differences)
 
     @property
     def headline(self) -> tuple[str, ...]:
-        """Figures to speak of first."""
+        """Figures to show first."""
         known = {each.figure for each in self.differences}
         watched = words.watched(self.first, self.readings[0])
         wanted = [f"{name}.{measure}" for name in watched for measure in ("p99_seconds", "p95_seconds", "errors_ratio")]
@@ -70,7 +70,7 @@ class Diff:
 
     @property
     def sentence(self) -> str:
-        """The answer, with its numbers."""
+        """The answer in one sentence."""
         if not self.family:
             return f"{self.names[1]} is the same as {self.names[0]}: every figure of every replication is equal."
         if not self.distinguished:
@@ -94,7 +94,7 @@ class Diff:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader has to know of how this was judged."""
+        """Notes on how the differences were judged."""
         found: list[str] = []
         if self.family:
             found.append(
@@ -106,13 +106,13 @@ class Diff:
         for name, readings in zip(self.names, self.readings, strict=True):
             unsteady = next((reading.unsteady for reading in readings if reading.unsteady), "")
             if unsteady:
-                found.append(f"{name}: {unsteady}; its figures depend on how long it is simulated.")
+                found.append(f"{name}: {unsteady}; its figures depend on the length of the simulation.")
         if any(text.startswith(">") for each in self.differences for text in self.values(each)):
             found += dict.fromkeys(words.time_limit(side) for side in (self.first, self.second))
         if self.first.seed != self.second.seed:
             found.append(f"Both are simulated from the seed of {self.names[0]}, {self.first.seed}.")
         if self.enough is False:
-            found.append("The intervals are wider than asked for: no more replications were allowed.")
+            found.append("The intervals are wider than requested, because no more replications were allowed.")
         return tuple(found)
 
 
@@ -130,8 +130,8 @@ def make(
     results: Results,
     report: ProgressReport | None = None,
 ) -> Diff:
-    """Simulate both in pairs: ``replications`` of them or, where ``until`` is given, from `COUNT_MIN` on as many as it
-    takes, at most ``replications``, until the headline intervals are at most ± ``until`` of the first's figure."""
+    """Simulate both in pairs: ``replications`` of them or, if ``until`` is given, from `COUNT_MIN` up to
+    ``replications``, until the headline intervals are at most ± ``until`` of the first's figure."""
     seed = first.seed
     count = replications if until is None else min(COUNT_MIN, replications)
     while True:

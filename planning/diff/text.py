@@ -1,4 +1,4 @@
-"""What the terminal prints of a diff."""
+"""The text of a diff for the terminal."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") 
     if equal:
         said += ["", f"EQUAL  {len(equal)} figures, in every pair of replications"]
     if not diff.differences:
-        said += ["", f"No figure is carried by {PAIRS_MIN} pairs of replications; simulate longer or more often."]
+        said += ["", f"No figure has {PAIRS_MIN} pairs of replications; simulate longer or more often."]
     said += ["", *(line for note in diff.notes for line in wrapped(note))]
     said += [
         f"{diff.replications} pairs of replications; durations of {diff.calibration}",

@@ -1,5 +1,6 @@
-"""Fleets: a system of N statistically identical cells, of which some are simulated and all are told.
+"""Fleets: systems of N statistically identical cells, of which some are simulated to estimate the whole.
 
-Rooms: `cell` (one cell of a fleet as a scenario and a profile), `seen` (what one simulated cell shows), `whole` (the
-figures of the fleet, each with its interval), `doubled` (cells twice as large: how much the split itself changes).
+`cell` makes one cell of a fleet as a scenario and a profile, `seen` holds the results of a simulated cell, `whole` has
+the figures of the fleet with their intervals, and `doubled` uses cells twice as large to measure the error of the
+division.
 """

@@ -1,13 +1,13 @@
 """One cell of a fleet, as a scenario and a profile that can be simulated like any other.
 
-People, their data and what serves them are split by a hash of the person. So of a Poisson stream of requests each cell
-gets a Poisson stream with its part of the rate, and a cell by itself is exact for what stays inside of it. What crosses
-cells is not: whom people follow lives anywhere.
+People, their data and the instances that serve them are divided by a hash of the person. Each cell therefore gets a
+Poisson stream of requests with its part of the rate, and simulating it alone is exact for what stays inside it. What
+crosses cells is not exact, because people follow people in any cell.
 
-The follower curve is cut down so that work stays right. The k-th most followed person of a cell has as many followers
-as the (k × N)-th of the fleet, so of a cell's authors as large a share are celebrities, and a post is pushed to as many
-timelines, as of the fleet's. Nobody has more followers in a cell than it has people: the greatest celebrities are
-followed by everybody there. What pushes and pulls cost in the mean is what they cost in the fleet.
+The follower curve is scaled so that the work stays the same. The k-th most followed person of a cell has as many
+followers as the (k × N)-th of the fleet, so the share of celebrities among authors and the number of timelines per
+post are those of the fleet. Nobody has more followers than the cell has people: everybody there follows the greatest
+celebrities. The mean cost of pushes and pulls is that of the fleet.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
+from core.operations import FANOUT_DELIVER
 from core.profile import Profile
 from core.scenario import Scenario
 from core.scenario.demand import Demand
@@ -28,7 +29,7 @@ from sim.model.flow import Per
 from sim.model.prepared import check_people
 from sim.model.pulls import FOLLOWED, KNOWN, Pulls
 
-DELIVERED = "fanout.deliver"
+DELIVERED = FANOUT_DELIVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class Cell:
 def cell_of(scenario: Scenario, profile: Profile, *, size: int = 1) -> Cell:
     """A cell of a fleet, or one with ``size`` times the people of its cells; a scenario of one cell is itself.
 
-    Raises `sim.model.prepared.ScaleError` where a cell has too many people to be simulated.
+    Raises `sim.model.prepared.ScaleError` if a cell has too many people to be simulated.
     """
     if scenario.system.cells == 1:
         return Cell(scenario=scenario, profile=profile, count=1)
@@ -73,7 +74,7 @@ def cell_of(scenario: Scenario, profile: Profile, *, size: int = 1) -> Cell:
 
 
 def _demand(demand: Demand | None, part: float) -> Demand | None:
-    """A cell's part of a day, in case that it states CPU of its own."""
+    """A cell's part of a day, for a demand that states CPU of its own."""
     if demand is None:
         return None
     users = None if demand.users is None else max(1, round(demand.users * part))
@@ -87,20 +88,20 @@ def _demand(demand: Demand | None, part: float) -> Demand | None:
 
 
 def _population(whole: PopulationSettings, people: int) -> PopulationSettings:
-    """People of a cell, followed as every so-manieth of the fleet is, and by no more than the cell's."""
+    """People of a cell: every N-th of the fleet's ranking, with at most the cell's people as followers."""
     follows = whole.follows
     curve = followers.curve(follows, people=whole.people)
     highest = min(follows.maximum, people - 1)
     ranks = np.arange(1, people + 1) * (whole.people / people)
     middles = np.cumsum(curve.counts) - (curve.counts - 1.0) / 2.0
-    # straight in logarithms, as the curve is between two bins
+    # linear in logarithms, as the curve is between two bins
     there = np.exp(np.interp(np.log(ranks), np.log(middles), np.log(curve.followers))) if follows.mean > 0 else 0.0
     mean = float(np.minimum(there, highest).mean())
     return replace(whole, people=people, follows=replace(follows, mean=mean, maximum=highest))
 
 
 def _profile(profile: Profile, fleet: Scenario, cell: Scenario) -> Profile:
-    """The profile with batch sizes by which the cell's own graph costs in the mean what the fleet's does."""
+    """The profile with batch sizes that give the cell's graph the mean cost of the fleet's."""
     curve = followers.curve(fleet.population.follows, people=fleet.population.people)
     content = Content(cell, viral_author=None)
     sizes = dict(profile.batch_sizes)
@@ -113,9 +114,9 @@ def _profile(profile: Profile, fleet: Scenario, cell: Scenario) -> Profile:
 
 
 def _calibrated(pulls: Pulls, content: Content, *, known: float, followed: float) -> Mapping[str, float]:
-    """Celebrities of calibration with which the cell's have the fleet's factors, for the store and for the service.
+    """Numbers of celebrities at calibration that give the cell the fleet's factors, for store and service.
 
-    A factor is (a + b × known + followed) over the same of calibration, so two factors are two linear equations.
+    A factor is (a + b × known + followed) over the same at calibration, so two factors are two linear equations.
     """
     (asks, each), (merges, one) = (Pulls.costs(per) for per in (Per.PULL, Per.MERGE))
     here_known, here = content.celebrities(), content.mean_pull_count()

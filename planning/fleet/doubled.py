@@ -1,7 +1,7 @@
 """Cells twice as large: half as many of them, with twice the people, the traffic and the system.
 
-If a split into cells were exact, their size would not matter. What figures move when it is doubled, under common seeds,
-is the error of the decomposition: what crosses cells, and what a larger pool of instances gains.
+If a division into cells were exact, their size would not matter. The change of a figure when it is doubled, under
+common seeds, is the error of the division: what crosses cells, and what a larger pool of instances gains.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from planning.fleet.seen import SimulatedCell
 from planning.fleet.whole import QUANTILES
 from sim.results.paired import Difference, paired_difference
 
-#: Servers of which a system has as many as it asks for; of the others there is one, which grows with its machine.
+#: Servers with several instances; of every other server there is one, which grows with its machine.
 _SEVERAL = (Server.GATEWAY, Server.POSTGRES, Server.REDIS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """One figure: what a cell of twice the size shows over one of the usual size, less one."""
+    """One figure: its difference between a cell of twice the size and one of the usual size."""
 
     figure: str
     usual: float
@@ -38,7 +38,7 @@ class Moved:
 
 
 def doubled(scenario: Scenario) -> Scenario:
-    """The fleet with half as many cells, each with twice of everything; to be split in half as many."""
+    """The fleet with half as many cells, each with twice of everything."""
     return replace(scenario, system=_twice(scenario.system))
 
 
@@ -81,14 +81,15 @@ def _placement(placement: Placement) -> Placement:
 
 
 def _host(host: Host, groups: set[str]) -> Host:
-    """Twice as many machines; where one process needs it whole, a machine of twice the size."""
+    """Twice as many machines; if one process needs a whole machine, one of twice the size."""
     if host.runs and all(name in groups for name in host.runs):
         return replace(host, count=2 * host.count)
     return replace(host, cores=2 * host.cores)
 
 
 def moved(usual: Sequence[SimulatedCell], larger: Sequence[SimulatedCell]) -> tuple[Moved, ...]:
-    """What moves: latencies of every operation that both carry, and how busy each tier is. Pairs have one seed."""
+    """Differences of latencies of every operation that both have and of each tier's utilisation, in pairs of one
+    seed."""
     found = []
     names = sorted(set(usual[0].services) & set(larger[0].services))
     for name in names:

@@ -1,7 +1,6 @@
-"""What one simulated cell shows: small enough to be sent from a worker, enough to tell the fleet of it.
+"""Results of one simulated cell: small enough to send from a worker, enough to estimate the fleet.
 
-A tier is what a capacity belongs to: instances of one kind that have one event loop each, or the machines of one kind,
-which processes with many threads share.
+A tier is a kind of instances with one event loop each, or a kind of machines shared by processes with many threads.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from sim.simulate import Result
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedCell:
-    """One cell. ``busy_ratio`` is the share of each tier's capacity that is used, in the mean over the judged time."""
+    """One cell. ``busy_ratio`` is the mean share of each tier's capacity that is used in the judged time."""
 
     seed: int
     engine: str
@@ -32,13 +31,13 @@ class SimulatedCell:
     look_ups: Mapping[str, tuple[int, int]]  # hits and misses by cache
     quantities: Quantities
     means: Floats  # mean latency by `MOMENTS` of a second, from the warm-up's start on
-    unsteady: str  # what saturates; empty where there is a steady state
+    unsteady: str  # what saturates; empty in a steady state
     answers_count: int
     verdicts: tuple[judge.Verdict, ...]  # of this cell by itself, in the order of the scenario
 
 
 def seen(scenario: Scenario, result: Result) -> SimulatedCell:
-    """What a run of ``scenario``, which is one cell, shows."""
+    """The results of a run of ``scenario``, which is one cell."""
     return SimulatedCell(
         seed=scenario.seed,
         engine=result.engine,
@@ -76,7 +75,7 @@ def _loops(placed: Layout) -> list[tuple[str, list[str], float]]:
 
 
 def _has_threads(process: Process) -> bool:
-    """Whether much of its work is beside its event loop: of ours, the rendering of photos."""
+    """Whether much of its work is done outside its event loop; of our services, the rendering of photos."""
     return Component.MEDIA in process.members
 
 

@@ -1,4 +1,4 @@
-"""Simulates cells until the watched percentiles are sure enough, or as many as were asked for."""
+"""Simulates cells until the watched percentiles are precise enough, or as many as requested."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sim.model.prepared import ScaleError
 from sim.results.replications import StoppingRule, Verdict
 from sim.simulate import EngineName
 
-#: Target of a fleet where nobody says: half of the 95 % interval over the figure.
+#: Default target of a fleet: half of the 95 % interval over the figure.
 UNTIL: Final = 0.02
 COUNT_MAX: Final = 100
 
@@ -39,13 +39,13 @@ class CellRunner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedFleet:
-    """A fleet, and why no more cells of it were simulated. ``until`` is None where a number of them was asked for."""
+    """A fleet, and why no more of its cells were simulated. ``until`` is None if a number of cells was requested."""
 
     fleet: Fleet
     until: float | None
     verdicts: Mapping[str, Verdict | None]  # by operation; None where it was not waited for
     moved: tuple[Moved, ...] = ()  # by cells twice as large
-    moved_count: int = 0  # pairs of cells by which that was found
+    moved_count: int = 0  # number of pairs of cells compared for that
 
     @property
     def reached(self) -> bool:
@@ -67,7 +67,7 @@ def simulate(
     report: ProgressReport,
 ) -> SimulatedFleet:
     """Simulate a fleet on a pool, or replications of one system, and write the first cell into ``folder``; of a fleet
-    until every p99 is ± `UNTIL` where nothing else is asked for. Raises UserError."""
+    until every p99 is ± `UNTIL` by default. Raises UserError."""
     if until is None and replications is None:
         until = UNTIL
     profile = chosen.profile if speed == 1.0 else scaled(chosen.profile, speed)
@@ -111,7 +111,7 @@ def make(
     until: float | None,
     report: ProgressReport,
 ) -> SimulatedFleet:
-    """Simulate ``replications`` cells; or, with ``until``, as many as it takes, at most ``replications``."""
+    """Simulate ``replications`` cells or, with ``until``, as many as needed, at most ``replications``."""
     rule = _rule(replications, until)
     seen: list[SimulatedCell] = []
     wanted = replications or rule.count_min if until is None else rule.count_min
@@ -136,8 +136,8 @@ def _rule(replications: int | None, until: float | None) -> StoppingRule:
 
 
 def _more(fleet: Fleet, found: Mapping[str, Verdict | None], rule: StoppingRule, at_once: int) -> int:
-    """How many cells to have next: as many as the widest interval seems to need, in whole rounds of the pool, and at
-    most half as many again, because that interval is itself an estimate."""
+    """The next number of cells: as many as the widest interval seems to need, in whole rounds of the pool, and at most
+    half as many again, because that interval is itself an estimate."""
     have = len(fleet.seen)
     widest = max(each.half_width_ratio or 0.0 for each in fleet.operations if found[each.name] is Verdict.MORE)
     needed = have * (widest / rule.half_width_ratio_max) ** 2

@@ -1,4 +1,4 @@
-"""What a command prints of a fleet, and the record of it: every figure with half of its 95 % interval."""
+"""A fleet as text for the terminal and as a record: every figure with half of its 95 % interval."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from present.tables import MARKS, ends, labelled, table, wrapped
 from sim.results.replications import Verdict
 
 RECORD_FILE: Final = "fleet.json"
-#: Tiers that are told.
+#: Number of tiers shown.
 _BUSIEST: Final = 4
-#: The figures by which the error of the split is told first.
+#: The figures that show the error of the division first.
 _SPLIT: Final = ("p50", "p99", "busy")
 _RATES: Final = ((1e6, " M"), (1e3, " k"))
 
@@ -60,7 +60,7 @@ def _watched(found: SimulatedFleet) -> list[OperationFigures]:
 
 
 def sentence(found: SimulatedFleet) -> str:
-    """What was found, and how surely."""
+    """The result and its precision, in one sentence."""
     fleet = found.fleet
     count = len(fleet.seen)
     what = f"{count} of {fleet.count:,} cells" if fleet.count > 1 else f"{count} replications"
@@ -79,7 +79,7 @@ def sentence(found: SimulatedFleet) -> str:
 
 
 def notes(found: SimulatedFleet) -> tuple[str, ...]:
-    """What a reader has to know of the figures."""
+    """Notes on the figures."""
     fleet = found.fleet
     notes = [f"± is half of the 95 % interval, over {_each(fleet)}s"]
     few = [each for each in fleet.operations if each not in _watched(found)]
@@ -110,10 +110,11 @@ def _row(operation: OperationFigures) -> list[str]:
 
 
 def expectations(fleet: Fleet) -> list[tuple[judge.Verdict, Estimate | None, str]]:
-    """Each expectation with its figure of the whole fleet, where there is one, and what is said of it.
+    """Each expectation with its figure for the whole fleet, if there is one, and the verdict.
 
-    A percentile or a share is that of all requests together; where requests in faults are left out, the mean of what
-    each cell found. Of what has no mean, such as acknowledged writes that were lost, it is said in how many it held.
+    A percentile or a share is that of all requests together or, if requests during faults are left out, the mean over
+    cells. For a measure without a mean, such as lost acknowledged writes, the verdict counts the cells in which it
+    held.
     """
     found = []
     for each in zip(*(seen.verdicts for seen in fleet.seen), strict=True):
@@ -248,7 +249,7 @@ def _moved(each: Moved) -> dict[str, Any]:
 
 
 def _estimate(found: Estimate | None) -> dict[str, float | None] | None:
-    """Without bounds where one cell alone gives none."""
+    """Without bounds if there is only one cell."""
     if found is None:
         return None
     low, high = (found.low, found.high) if math.isfinite(found.high) else (None, None)

@@ -1,7 +1,7 @@
-"""The fleet, told of the cells of it that were simulated: every figure with its 95 % interval over cells.
+"""The fleet, estimated from the cells that were simulated: every figure with its 95 % interval over cells.
 
-Cells are independent and alike, so a figure of the fleet is exact in the mean: what adds up (requests, busy cores,
-dollars) is N times a cell's, and a percentile is one of all cells' requests together.
+Cells are independent and identically distributed, so the estimates are unbiased: totals (requests, busy cores, dollars)
+are N times a cell's, and a percentile is that of all cells' requests together.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class OperationFigures:
 
     @property
     def carried(self) -> bool:
-        """Whether a cell's own requests carry the percentile by which it is seen that there are enough cells."""
+        """Whether one cell has enough requests for the watched percentile."""
         return stats.supported(self.least_count, WATCHED)
 
     @property
     def half_width_ratio(self) -> float | None:
-        """Of that percentile: half of the interval over the figure."""
+        """Half of the interval of the watched percentile, over the figure."""
         found = self.quantiles[WATCHED]
         return None if found is None else half_width_ratio(found)
 
@@ -67,16 +67,16 @@ class Fleet:
     hit_ratio: Mapping[str, Estimate]  # by cache
     dollars_month: Estimate | None  # of this load, all month
     not_priced: str  # why there are none
-    settled_seconds: float | None  # from when on a cell is steady, from t0; None where that was not seen
+    settled_seconds: float | None  # when a cell becomes steady, from t0; None if unknown
 
     @property
     def unsteady(self) -> str:
-        """What saturates in a cell; empty where there is a steady state."""
+        """What saturates in a cell; empty in a steady state."""
         return next((each.unsteady for each in self.seen if each.unsteady), "")
 
 
 def whole(scenario: Scenario, count: int, seen: Sequence[SimulatedCell]) -> Fleet:
-    """Tell a fleet of ``count`` cells of those that were seen."""
+    """Estimate a fleet of ``count`` cells from those that were simulated."""
     names = sorted({name for each in seen for name in each.services})
     tiers = {tier: over([each.busy_ratio[tier] for each in seen]) for tier in seen[0].busy_ratio}
     caches = sorted({name for each in seen for name in each.look_ups})
@@ -95,15 +95,15 @@ def whole(scenario: Scenario, count: int, seen: Sequence[SimulatedCell]) -> Flee
 
 
 def watched(fleet: Fleet, operation: OperationFigures) -> bool:
-    """Whether an operation's percentile says that there are enough cells: one that a cell's own requests carry, or,
-    where no operation has so many, one that those of all cells do."""
+    """Whether an operation's percentile decides if there are enough cells: one that a single cell's requests support
+    or, if there is no such operation, one that the requests of all cells support."""
     if any(each.carried for each in fleet.operations):
         return operation.carried
     return operation.least_count > 0 and operation.quantiles[WATCHED] is not None
 
 
 def verdicts(fleet: Fleet, rule: StoppingRule) -> dict[str, Verdict | None]:
-    """What the rule says of each operation's percentile; None where it is not watched."""
+    """The stopping rule's verdict for each operation's percentile; None if it is not watched."""
     return {
         each.name: rule.verdict(pseudo_values([seen.services[each.name].latency for seen in fleet.seen], WATCHED))
         if watched(fleet, each)
@@ -115,7 +115,7 @@ def verdicts(fleet: Fleet, rule: StoppingRule) -> dict[str, Verdict | None]:
 def _operation(name: str, scenario: Scenario, count: int, seen: Sequence[SimulatedCell]) -> OperationFigures:
     seconds = scenario.traffic.duration_seconds
     services = [each.services[name] for each in seen if name in each.services]
-    missing = len(seen) - len(services)  # cells in which nobody asked for it
+    missing = len(seen) - len(services)  # cells without a request for it
     least = 0 if missing else min(service.count for service in services)
     latencies = [service.latency for service in services]
     total = sum(service.count for service in services)
@@ -143,7 +143,7 @@ def over(values: Sequence[float]) -> Estimate:
 
 
 def share(ratios: Sequence[float], total: int) -> Estimate:
-    """Mean of a share over cells; where none was seen at all, at most three of as many."""
+    """Mean of a share over cells; if no event was seen, with the upper bound 3 / n."""
     if not any(ratios):
         return Estimate(value=0.0, low=0.0, high=stats.unseen_ratio_max(total))
     found = over(ratios)
@@ -191,17 +191,17 @@ def fleet_of(cell: Quantities, scenario: Scenario, count: int) -> Quantities:
 
 
 def _settled_seconds(scenario: Scenario, seen: Sequence[SimulatedCell]) -> float | None:
-    """From when on a cell is steady, by MSER-5 over the mean of all cells; None where that cannot be seen: traffic that
-    changes, or a run that is too short.
+    """When a cell becomes steady, by MSER-5 over the mean of all cells; None if unknown, because the traffic changes or
+    the run is too short.
 
-    Of a series without a trend MSER may leave out any part, so what it leaves out of the judged time counts only where
-    its mean is another one beyond doubt.
+    MSER may discard any part of a series without a trend, so what it discards of the judged time counts only if its
+    mean differs significantly.
     """
     load = scenario.traffic
     if load.arrivals == "diurnal" or load.viral is not None or scenario.faults:
         return None
     means = np.array([each.means for each in seen])
-    known = np.isfinite(means).any(axis=0)  # moments in which somebody came
+    known = np.isfinite(means).any(axis=0)  # seconds with requests
     series = np.nanmean(means[:, known], axis=0)
     found, begin = mser(series), int(known[: math.ceil(load.warm_up_seconds) * MOMENTS].sum())
     if found.too_short:
@@ -213,7 +213,7 @@ def _settled_seconds(scenario: Scenario, seen: Sequence[SimulatedCell]) -> float
 
 
 def _seconds(series: Floats) -> Floats:
-    """Means of whole seconds; what is left over at the end is left out."""
+    """Means of whole seconds; a remainder at the end is dropped."""
     whole = len(series) // MOMENTS * MOMENTS
     means: Floats = series[:whole].reshape(-1, MOMENTS).mean(axis=1)
     return means

@@ -1,4 +1,4 @@
-"""One cell of a fleet: what a worker does with it. The first one is written as a run, so that it can be looked at."""
+"""A worker's task for one cell of a fleet. The first cell is also written as a run, to be inspected."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sim.simulate import simulate as simulate_model
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellSetup(Setup):
-    """What all cells share, and where the one with ``seed`` is written."""
+    """What all cells share, and where the cell with ``seed`` is written."""
 
     folder: str
     seed: int

@@ -6,6 +6,7 @@ import math
 from typing import Final
 
 from core.names import Component, Server
+from core.operations import FEED_READ
 from core.scenario.intent import DEFAULT
 from planning.plan.answer import Plan
 from planning.plan.brief import ON_DEMAND, SPOT
@@ -134,7 +135,7 @@ def worst(plan: Plan) -> str:
 def counted(plan: Plan) -> str:
     """The service whose processes the sentence counts: the feed, or where nobody reads it that of the most."""
     groups = plan.brief.scenario.system.placement.processes
-    if "feed.read" in plan.brief.demands.operations:
+    if FEED_READ in plan.brief.demands.operations:
         return next(name for name, members in groups.items() if Component.FEED in members)
     return max(groups, key=plan.count)
 

@@ -28,7 +28,7 @@ class Cluster:
         self._client: Any = None
 
     def __enter__(self) -> Self:
-        import distributed
+        import distributed  # slow to import
         from distributed.comm.addressing import get_address_host_port
 
         client: Any = distributed.Client
@@ -74,7 +74,7 @@ class Cluster:
                 self._client.cancel(list(running))
 
     def _finished(self, futures: list[Any]) -> list[Any]:
-        import distributed
+        import distributed  # slow to import
 
         wait: Any = distributed.wait
         with contextlib.suppress(TimeoutError), self._client.as_current():
@@ -82,7 +82,7 @@ class Cluster:
         return []
 
     def _result(self, future: Any, task: SimulationTask) -> Any:
-        from distributed import KilledWorker
+        from distributed import KilledWorker  # slow to import
 
         try:
             return future.result()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def ready(engine: EngineName, report: ProgressReport) -> None:
     """Compile in this process what several will need; nothing is to do where that was done before, or for SimPy."""
     if engine != "simpy" and not is_kept():
-        from sim.compiled.warm import compile_now
+        from sim.compiled.warm import compile_now  # the engine is loaded only where it is needed
 
         report(0.0, 1.0, "compile the engine, once")
         compile_now()

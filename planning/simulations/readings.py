@@ -16,6 +16,7 @@ import numpy as np
 
 from core import judge, stats
 from core.names import Cache
+from core.operations import FANOUT_DELIVER
 from core.run import Samples
 from core.scenario import Scenario
 from planning.cost import bill, prices, quantities
@@ -29,7 +30,7 @@ COST: Final = "cost.dollars_month"
 FRESHNESS: Final = "freshness.mean_seconds"
 STEADY: Final = "steady state"
 #: The job whose delay is the age of a post when a follower can see it.
-DELIVERY: Final = "fanout.deliver"
+DELIVERY: Final = FANOUT_DELIVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

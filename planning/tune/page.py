@@ -22,11 +22,11 @@ def page(tune: Tune) -> str:
 def content(tune: Tune) -> Report:
     """What the page tells."""
     return Report(
-        title=f"{tune.scenario.name}: {', '.join(each.field for each in tune.wish.dimensions)}",
+        title=f"{tune.scenario.name}: {', '.join(each.field for each in tune.request.dimensions)}",
         sentence=tune.sentence,
         good=tune.chosen.feasible,
         caption=f"seed {tune.scenario.seed} · commit {tune.commit} · calibration {tune.calibration} · engine "
-        f"{tune.engine} · {len(tune.trials)} settings tried · {tune.wish.replications} replications a candidate",
+        f"{tune.engine} · {len(tune.trials)} settings tried · {tune.request.replications} replications a candidate",
         says=tune.scenario.description,
         sections=(_front(tune), _candidates(tune), _against(tune), _repeat(tune)),
     )
@@ -90,7 +90,7 @@ def _levels(tune: Tune) -> list[float]:
     seeds do to all settings alike."""
     found = []
     for place in range(len(tune.objectives)):
-        seen = [each.objectives[place] for each in tune.today.outcomes[: tune.wish.search_replications]]
+        seen = [each.objectives[place] for each in tune.today.outcomes[: tune.request.search_replications]]
         searched = sum(seen) / len(seen)
         found.append(tune.today.mean(place).value / searched if searched > 0 else 1.0)
     return found
@@ -109,7 +109,7 @@ def _marked(tune: Tune, candidate: TriedSetting, name: str, *, star: bool) -> Ma
 
 
 def _csv(tune: Tune) -> str:
-    fields = [each.field for each in tune.wish.dimensions]
+    fields = [each.field for each in tune.request.dimensions]
     on_front = set(front_numbers(tune))
     head = ",".join(["trial", *fields, *(each.figure for each in tune.objectives), "feasible", "front"])
     lines = [
@@ -158,7 +158,7 @@ def _candidates(tune: Tune) -> Section:
         )
     head = (
         "",
-        *(each.field for each in tune.wish.dimensions),
+        *(each.field for each in tune.request.dimensions),
         "expectations",
         "would be the best in",
         *(words.name_of(one.figure) for one in tune.objectives),
@@ -172,7 +172,7 @@ def _candidates(tune: Tune) -> Section:
             "The share says how often each would have been chosen had the replications been others (bootstrap); the "
             "interval of the optimum holds 95 % of these choices, and knows only values that were tried.",
         ),
-        tables=(Table(head=head, rows=tuple(rows), texts=frozenset({0, 1 + len(tune.wish.dimensions)})),),
+        tables=(Table(head=head, rows=tuple(rows), texts=frozenset({0, 1 + len(tune.request.dimensions)})),),
     )
 
 
@@ -197,8 +197,8 @@ def _against(tune: Tune) -> Section:
         for each in tune.differences
     )
     caption = (
-        f"Best minus today's over {tune.wish.replications} pairs of replications that had no part in choosing it, with "
-        "95 % intervals; verdicts by Holm's method over these lines together."
+        f"Best minus today's over {tune.request.replications} pairs of replications that had no part in choosing it, "
+        "with 95 % intervals; verdicts by Holm's method over these lines together."
     )
     head = ("figure", "verdict", "difference", "p, Holm")
     return Section(

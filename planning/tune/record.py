@@ -39,11 +39,11 @@ def record(tune: Tune) -> dict[str, Any]:
         "engine": tune.engine,
         "calibration": tune.calibration,
         "sentence": tune.sentence,
-        "varied": [each.written() for each in tune.wish.dimensions],
+        "varied": [each.written() for each in tune.request.dimensions],
         "objectives": [{"figure": each.figure, "weight": each.weight} for each in tune.objectives],
         "trials": len(tune.trials),
         "front": list(front_numbers(tune)),
-        "replications": tune.wish.replications,
+        "replications": tune.request.replications,
         "best": dict(tune.chosen.settings),
         "today": dict(tune.today.settings),
         "optimum": [

@@ -66,7 +66,7 @@ def search(ask: Ask, evaluate: Evaluate, *, journal: Path | None = None) -> tupl
 
     ``journal`` keeps them, and is gone on with.
     """
-    import optuna
+    import optuna  # slow to import
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
@@ -112,14 +112,14 @@ def completed_trials(study: Any, dimensions: Sequence[Dimension]) -> tuple[Trial
 def _storage(journal: Path | None) -> Any:
     if journal is None:
         return None
-    from optuna.storages import JournalStorage
+    from optuna.storages import JournalStorage  # slow to import
     from optuna.storages.journal import JournalFileBackend
 
     return JournalStorage(JournalFileBackend(str(journal)))
 
 
 def _sampler(ask: Ask, asked: int) -> Any:
-    import optuna
+    import optuna  # slow to import
 
     seed = streams.named(ask.seed, "studies.search").bits(asked) >> 32
     with warnings.catch_warnings():
@@ -145,7 +145,7 @@ def _every(ask: Ask) -> list[tuple[tuple[str, Any], ...]] | None:
 
 
 def _finished(study: Any) -> list[Any]:
-    from optuna.trial import TrialState
+    from optuna.trial import TrialState  # slow to import
 
     return list(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
 
@@ -153,7 +153,7 @@ def _finished(study: Any) -> list[Any]:
 def _waiting(study: Any, space: Mapping[str, Any]) -> list[Any]:
     """Trials that were asked for and not told, because the search was stopped: they are done first. One that was
     stopped while it was being asked for is given up."""
-    import optuna
+    import optuna  # slow to import
     from optuna.trial import TrialState
 
     found = []

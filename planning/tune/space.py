@@ -38,7 +38,7 @@ class Dimension:
 
     def distribution(self) -> Any:
         """The same for Optuna."""
-        from optuna import distributions as optuna
+        from optuna import distributions as optuna  # slow to import
 
         if self.range is None:
             return optuna.CategoricalDistribution(self.choices)

@@ -35,7 +35,7 @@ JOURNAL_FILE: Final = "search.journal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class TuneRequest:
     """What is asked of a tuning."""
 
     dimensions: tuple[Dimension, ...]
@@ -52,7 +52,7 @@ class Tune:
     """The whole. The first candidate is today's setting."""
 
     scenario: Scenario
-    wish: Wish
+    request: TuneRequest
     objectives: tuple[Objective, ...]
     trials: tuple[Trial, ...]
     candidates: tuple[TriedSetting, ...]
@@ -132,7 +132,7 @@ def factor(product: FigureDifference) -> str:
 def make(
     scenario: Scenario,
     text: str,
-    wish: Wish,
+    request: TuneRequest,
     *,
     shared: Setup,
     calibration: str,
@@ -143,36 +143,36 @@ def make(
     report: ProgressReport | None = None,
 ) -> Tune:
     """Search, look again, choose, compare. Raises UserError where the scenario does not carry an objective."""
-    bench = _Bench(scenario, text, wish, shared, runner, results, report)
-    before = today(scenario, wish.dimensions)
-    objectives = _carried(bench.readings([before], range(1))[0][0], wish.objectives)
-    bench.objectives = objectives
+    trial_runs = _Trials(scenario, text, request, shared, runner, results, report)
+    before = today(scenario, request.dimensions)
+    objectives = _carried(trial_runs.readings([before], range(1))[0][0], request.objectives)
+    trial_runs.objectives = objectives
     ask = Ask(
-        name=_study(scenario, wish, objectives, shared),
-        dimensions=wish.dimensions,
+        name=_study(scenario, request, objectives, shared),
+        dimensions=request.dimensions,
         objectives=tuple(each.figure for each in objectives),
-        trials=wish.trials,
+        trials=request.trials,
         seed=scenario.seed,
-        sampler=wish.sampler,
+        sampler=request.sampler,
         first=before,
     )
-    trials = search.search(ask, bench.evaluate, journal=folder / JOURNAL_FILE)
-    few = [each for each in optimum.best_few(trials, objectives, wish.few) if each != before]
-    candidates = bench.candidates([before, *few], range(wish.replications))
+    trials = search.search(ask, trial_runs.evaluate, journal=folder / JOURNAL_FILE)
+    few = [each for each in optimum.best_few(trials, objectives, request.few) if each != before]
+    candidates = trial_runs.candidates([before, *few], range(request.replications))
     chosen = optimum.choose(candidates, objectives, seed=scenario.seed)
     differences: tuple[FigureDifference, ...] = ()
     if chosen.best:
-        fresh = range(wish.replications, 2 * wish.replications)
-        ours, best = bench.candidates([before, candidates[chosen.best].settings], fresh)
+        fresh = range(request.replications, 2 * request.replications)
+        ours, best = trial_runs.candidates([before, candidates[chosen.best].settings], fresh)
         differences = compare(optimum.scores(ours, objectives), optimum.scores(best, objectives))
     return Tune(
         scenario=scenario,
-        wish=wish,
+        request=request,
         objectives=objectives,
         trials=trials,
         candidates=candidates,
         optimum=chosen,
-        best=bench.point(candidates[chosen.best].settings),
+        best=trial_runs.point(candidates[chosen.best].settings),
         differences=differences,
         calibration=calibration,
         engine=shared.engine,
@@ -180,24 +180,24 @@ def make(
     )
 
 
-class _Bench:
+class _Trials:
     """Simulates settings, and tells how far the whole has come."""
 
     def __init__(
         self,
         scenario: Scenario,
         text: str,
-        wish: Wish,
+        request: TuneRequest,
         shared: Setup,
         runner: Runner,
         results: Results,
         report: ProgressReport | None,
     ):
-        self._scenario, self._text, self._wish = scenario, text, wish
+        self._scenario, self._text, self._request = scenario, text, request
         self._shared, self._runner, self._results, self._report = shared, runner, results, report
         self._done = 0
-        self._total = 1 + wish.trials * wish.search_replications + (wish.few + 3) * wish.replications
-        self.objectives = wish.objectives
+        self._total = 1 + request.trials * request.search_replications + (request.few + 3) * request.replications
+        self.objectives = request.objectives
 
     def point(self, settings: Settings) -> GridPoint:
         """The scenario with ``settings``; raises UserError."""
@@ -205,7 +205,7 @@ class _Bench:
 
     def evaluate(self, batch: Sequence[Settings]) -> list[TrialOutcome]:
         """What the search is told."""
-        found = self.readings(batch, range(self._wish.search_replications))
+        found = self.readings(batch, range(self._request.search_replications))
         return [optimum.mean_outcome([self._outcome(each) for each in readings]) for readings in found]
 
     def candidates(self, settings: Sequence[Settings], replications: range) -> tuple[TriedSetting, ...]:
@@ -259,14 +259,14 @@ def _carried(reading: Reading, objectives: Sequence[Objective]) -> tuple[Objecti
     return found
 
 
-def _study(scenario: Scenario, wish: Wish, objectives: Sequence[Objective], shared: Setup) -> str:
+def _study(scenario: Scenario, request: TuneRequest, objectives: Sequence[Objective], shared: Setup) -> str:
     """A name for the question: a search goes on only with its own trials."""
     asked = [
         explain(scenario),
-        *(each.written() for each in wish.dimensions),
+        *(each.written() for each in request.dimensions),
         *(each.figure for each in objectives),
-        str(wish.search_replications),
-        wish.sampler,
+        str(request.search_replications),
+        request.sampler,
         shared.digest,
     ]
     return hashlib.blake2b("\n".join(asked).encode(), digest_size=10).hexdigest()

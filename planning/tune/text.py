@@ -22,7 +22,7 @@ def render(tune: Tune, folder: Path, *, command: str, took: str = "") -> str:
     said = [ends(f"windtunnel tune {tune.scenario.name}", right), *wrapped(tune.sentence)]
     said += ["", *_candidates(tune, folder)]
     if tune.differences:
-        said += ["", f"BEST AGAINST TODAY'S, on {tune.wish.replications} replications that did not choose it"]
+        said += ["", f"BEST AGAINST TODAY'S, on {tune.request.replications} replications that did not choose it"]
         for change in tune.differences:
             if change.figure == PRODUCT:
                 name, amount = tune.name, factor(change)

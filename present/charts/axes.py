@@ -1,4 +1,4 @@
-"""Axes that the charts share: logarithmic milliseconds with round ticks, and tails on 1/(1 − q)."""
+"""Axes shared by the charts: logarithmic milliseconds with round ticks, and tails on 1/(1 − q)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from present.charts import series
 
-#: A channel of an encoding, as Vega-Lite has it.
+#: A channel of an encoding in Vega-Lite.
 Axis = dict[str, Any]
 #: ms below a second, s above, as everywhere.
 MS_LABEL: Final = "datum.value >= 1000 ? format(datum.value / 1000, '~g') + ' s' : format(datum.value, '~g') + ' ms'"
@@ -23,7 +23,7 @@ def ms_domain(values_ms: Iterable[float | None]) -> tuple[float, float]:
     if not known:
         return 1.0, 1_000.0
     low, high = min(known) * 0.8, max(known) * 1.25
-    if high / low < 4:  # never so near that noise looks like a mountain
+    if high / low < 4:  # never so narrow that noise looks large
         middle = math.sqrt(low * high)
         low, high = middle / 2, middle * 2
     return low, high
@@ -73,12 +73,12 @@ def linear(field: str, domain: Sequence[float] | None, *, title: str | None, **a
     return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis}
 
 
-#: The upper edge of the plot, for words that belong to no value.
+#: The upper edge of the plot, for labels without a value.
 TOP: Final[Axis] = {"value": 0}
 
 
 def log_spread(values_ms: Sequence[float], domain: tuple[float, float], height: int) -> list[float]:
-    """Places for labels at ``values_ms`` on an axis of ``height`` pixels, so far apart that each can be read."""
+    """Positions of labels at ``values_ms`` on an axis of ``height`` pixels, far enough apart to be read."""
     low, high = math.log(domain[0]), math.log(domain[1])
     gap = (high - low) * _LABEL_PIXELS / height
     return [math.exp(each) for each in series.spread([math.log(v) for v in values_ms], gap, low, high)]

@@ -1,4 +1,4 @@
-"""Signed errors of every operation on one axis: under or over, how far, and whether noise could do the same."""
+"""Signed errors of every operation on one axis, each with its noise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from present.charts.theme import framed, layered, mark
 from present.palette import Palette
 from records.comparison import OperationPair
 
-#: Simulated over measured; written as the error it is.
+#: Simulated over measured, labelled as an error.
 _TICKS: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 1.0, 1.25, 2.0, 5.0, 10.0, 20.0, 50.0)
 _FEW_TICKS: Final = (0.02, 0.1, 0.5, 1.0, 2.0, 10.0, 50.0)
 _LABEL: Final = (

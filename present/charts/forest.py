@@ -1,4 +1,5 @@
-"""Differences of two settings on one axis: each figure's relative change with its interval, and which can be told."""
+"""Differences of two settings on one axis: each figure's relative change with its interval, and which are
+significant."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any, Final
 from present.charts.theme import framed, layered, mark
 from present.palette import Palette
 
-#: A change is drawn up to here; beyond, the end of the axis stands for it.
+#: A larger change is drawn at the end of the axis.
 _RATIO_MAX: Final = 2.0
 _LABEL: Final = "datum.value == 0 ? '0' : (datum.value < 0 ? '−' : '+') + format(abs(datum.value), '.0%')"
 
@@ -26,7 +27,7 @@ class Change:
 
 
 def forest(changes: Sequence[Change], *, palette: Palette, width: int = 460, row: int = 20) -> Any:
-    """One line a figure; what cannot be told from no difference stands back."""
+    """One line for each figure; those that are not distinguishable are grey."""
     if not changes:
         words = mark([{"note": "no figure has a relative change"}], "text", style={}, text="note")
         return framed(layered([words], width=width, height=60), palette)

@@ -1,4 +1,4 @@
-"""What a search tried: cost against latency, what nothing beats, what holds, the best one starred beside today's."""
+"""The settings that a search tried: cost against latency, the front, the limit, the best one and today's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from present.charts import axes
 from present.charts.theme import framed, layered, mark
 from present.palette import Palette
 
-#: Shares of the chart's width and height that words need.
+#: Shares of the chart's width and height that a label needs.
 _APART: Final = (0.1, 0.06)
 
 Kind = Literal["tried", "front", "missed"]
@@ -31,7 +31,7 @@ class FrontSpot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked:
-    """A setting with intervals in both directions: the best one, and today's."""
+    """A setting with intervals in both directions: the best one or today's."""
 
     name: str
     cost: tuple[float, float, float]  # value, low, high
@@ -91,14 +91,14 @@ def front(
 
 
 class _Room:
-    """Where words stand already, so that no others are written over them."""
+    """Areas taken by labels, so that labels do not overlap."""
 
     def __init__(self, low: float, high: float, domain: tuple[float, float]):
         self._width, self._height = high - low, math.log(domain[1] / domain[0])
         self._taken: list[tuple[float, float]] = []
 
     def take(self, cost: float, ms: float) -> bool:
-        """Whether there was room here; now there is none."""
+        """Take an area; returns whether it was free."""
         x, y = cost / self._width, math.log(ms) / self._height
         free = all(abs(x - other) > _APART[0] or abs(y - beside) > _APART[1] for other, beside in self._taken)
         if free:

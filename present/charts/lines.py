@@ -13,14 +13,14 @@ from present.charts import axes, series
 from present.charts.theme import DASH, framed, layered, mark
 from present.palette import Palette
 
-#: More lines than this cannot be told apart.
+#: More lines than this cannot be distinguished.
 LINES_MAX: Final = 6
 _LABEL_PIXELS: Final = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineSpot:
-    """One setting: its place (a number, or a text where the values are none), the figure and its interval."""
+    """One setting: its value (a number or text), the figure and its interval."""
 
     x: float | str
     value: float
@@ -30,7 +30,7 @@ class LineSpot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartLine:
-    """The spots of one combination of the other settings, by rising x."""
+    """The points of one combination of the other settings, by rising x."""
 
     name: str
     spots: tuple[LineSpot, ...]
@@ -39,7 +39,7 @@ class ChartLine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
     """How a figure is drawn: its title, its unit at each tick, the factor to that unit; ``log`` for latencies, whose
-    factor makes milliseconds of them (where one is zero the axis is linear, for a logarithmic one has no zero)."""
+    factor converts to milliseconds (with a zero value the axis is linear, because a logarithmic one has no zero)."""
 
     title: str
     unit: str = ""

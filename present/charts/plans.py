@@ -1,4 +1,4 @@
-"""Charts of a plan: latency against load with the knee, what moves a figure, what the money goes into."""
+"""Charts of a plan: latency against load with the knee, a tornado of inputs, and costs by component."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from present.charts.theme import framed, layered, mark
 from present.palette import Palette
 
 _DASH: Final = [5, 3]
-#: A curve runs on to so many times its limit, and is cut there.
+#: A curve is cut at this many times its limit.
 _BEYOND: Final = 4.0
 #: Labels nearer to each other than this are printed as one.
 _NEAR_PIXELS: Final = 40
@@ -64,7 +64,7 @@ def load_curve(
 
 
 def together(loads: Mapping[str, float], few: float) -> list[tuple[float, str]]:
-    """(where, name) of labels: those that would be printed over each other have one, between them."""
+    """(where, name) of labels; labels that would overlap are merged, halfway between them."""
     groups: list[list[tuple[float, str]]] = []
     for name, load in sorted(loads.items(), key=lambda each: each[1]):
         if groups and load - groups[-1][-1][0] < few:
@@ -123,7 +123,7 @@ def tornado(
 
 
 def cost_bars(parts: Sequence[tuple[str, float]], *, palette: Palette, width: int = 460, row: int = 24) -> Any:
-    """Dollars a month by component, the dearest on top, on a logarithmic scale: a bill spans decades."""
+    """Dollars a month by component, the largest on top, on a logarithmic scale because a bill spans decades."""
     least = max(parts[0][1] / 1e4, 0.01)
     rows = [{"name": name, "dollars": max(dollars, least), "from": least} for name, dollars in parts]
     x = {

@@ -72,7 +72,7 @@ def distribution(sides: Sides, *, palette: Palette, width: int = 330, height: in
         color = {"color": color_of(palette, origin)}
         style = {**color, "strokeWidth": 2, "strokeDash": DASH[origin], "interpolate": "step-after"}
         layers.append(mark(rows, "line", style=style, x=x, y=y))
-    # each curve is named at half height on its outer side, so that two near ones do not write over each other
+    # each curve is labelled at half height on its outer side, so that labels of close curves do not overlap
     middles = {o: side[int(np.argmin([abs(share - 0.5) for _, share in side]))] for o, side in points.items()}
     first = min(middles, key=lambda origin: middles[origin][0])
     for origin, at in middles.items():
@@ -106,7 +106,7 @@ def quantile_quantile(sides: Sides, *, palette: Palette, width: int = 330, heigh
         mark(ends, "line", style={**gray, "strokeWidth": 1}, x=x, y=y),
         mark(rows, "line", style=line, x=x, y=y),
     ]
-    # under the line and above it in turn, for the names of near quantiles would write over each other
+    # alternately below and above the line, because labels of close quantiles would overlap
     places: tuple[tuple[float, dict[str, Any]], ...] = (
         (0.5, {"align": "left", "dx": 7, "dy": 9}),
         (0.95, {"align": "left", "dx": 7, "dy": 9}),
@@ -129,7 +129,7 @@ def _error_strip(
         {"x": round(1 / (1 - q), 4), "error": round(s / m - 1, 4), "low": round(-h, 4), "high": round(h, 4)}
         for q, s, m, h in zip(ours.levels, ours.values, real.values, half, strict=True)
     ]
-    # as wide as the errors need; noise beyond that is cut, for a cliff in the curve makes it as high as the cliff
+    # as wide as the errors need; larger noise is cut, because a jump of the curve makes it as high as the jump
     bound = min(max(0.1, 1.3 * max(abs(row["error"]) for row in rows)), 20.0)
     x = axes.tail("x", top)
     label = "datum.value == 0 ? '0' : format(datum.value, '+~p')"

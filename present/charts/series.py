@@ -1,4 +1,4 @@
-"""Numbers behind the charts: windows of time, curves of quantiles and places of labels, with no drawing in it."""
+"""Numbers behind the charts: windows of time, quantile curves and label positions, without drawing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from core import stats
 from core.run import Samples
 
 Row = dict[str, Any]
-#: A curve has at most so many points; more cannot be seen and make the file heavy.
+#: Points of a curve at most; more cannot be seen and make the file large.
 POINTS_MAX: Final = 160
-#: A window of time should hold so many requests before its p95 is more than its slowest request.
+#: Requests in a window below which its p95 is just its slowest request.
 _WINDOW_COUNT: Final = 20
 _WINDOWS: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
@@ -90,7 +90,7 @@ def cumulative(samples: Samples) -> list[tuple[float, float]]:
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Move places apart so that neighbours keep ``gap``, each as near to where it wants to be as that allows."""
+    """Move positions apart to keep ``gap`` between neighbours, each as close to its original position as possible."""
     order = sorted(range(len(wanted)), key=lambda index: wanted[index])
     placed = [min(max(each, low), high) for each in wanted]
     for _ in range(50):

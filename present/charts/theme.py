@@ -1,6 +1,6 @@
-"""The frame that every chart shares, and the ways out: inline SVG and PNG.
+"""The frame shared by all charts, and their output as inline SVG and PNG.
 
-In a page that has a light and a dark face the SVG carries CSS variables instead of colours, so one drawing serves both.
+In a page with a light and a dark theme the SVG uses CSS variables for colours, so one drawing serves both.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ FONT: Final = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 def mark(rows: Sequence[Any], kind: str, *, style: Mapping[str, Any], **channels: Mapping[str, Any] | str) -> alt.Chart:
     """One layer: ``rows`` (a dict each) as marks of a ``kind``; a channel given as text is a field's name.
 
-    Marks and channels are plain Vega-Lite values and rows are a tuple, because Altair copies a chart, object by object
-    with all their dozens of unset options, and list by list, at every step of building it: a report took ten times as
-    long. Of a tuple it keeps the reference.
+    Marks and channels are plain Vega-Lite values and rows are a tuple, because Altair copies every object and list of a
+    chart at each step of building it, which made a report ten times as slow; a tuple is kept by reference.
     """
     encoding: dict[str, Any] = {
         name: {"field": each, "type": "nominal" if name == "text" else "quantitative"}
@@ -47,7 +46,7 @@ def layered(layers: Sequence[alt.Chart], *, width: int, height: int) -> alt.Laye
 
 
 def framed(chart: Any, palette: Palette) -> Any:
-    """Give a finished chart the house's axes, type and ground."""
+    """Apply the common style of axes, type and background to a finished chart."""
     chart.background = "transparent"
     chart.padding = {"left": 4, "right": 4, "top": 4, "bottom": 4}
     chart.config = {
@@ -76,12 +75,12 @@ def color_of(palette: Palette, origin: Origin) -> str:
 
 
 def svg(chart: Any) -> str:
-    """The chart as inline SVG that fills the width of what holds it.
+    """The chart as inline SVG that fills the width of its container.
 
-    Coordinates keep a tenth of a pixel, which is half of the file; ids are made the drawing's own, because a page holds
-    many drawings.
+    Coordinates are rounded to a tenth of a pixel, which halves the file; ids are made unique, because a page holds many
+    drawings.
     """
-    import vl_convert
+    import vl_convert  # slow to import
 
     drawn: str = vl_convert.vegalite_to_svg(_spec(chart))
     drawn = _SIZE.sub(r"\1", drawn, count=1)
@@ -92,7 +91,7 @@ def svg(chart: Any) -> str:
 
 def png(chart: Any, *, scale: float = 2.0) -> bytes:
     """The chart as PNG; needs a palette of real colours."""
-    import vl_convert
+    import vl_convert  # slow to import
 
     drawn: bytes = vl_convert.vegalite_to_png(_spec(chart), scale=scale)
     return drawn

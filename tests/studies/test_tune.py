@@ -29,7 +29,7 @@ from tests.studies.conftest import TINY, here
 from tests.studies.test_runs import Counting
 
 SHARED = setup(synthetic.profile(), "simpy")
-WISH = tunes.Wish(
+REQUEST = tunes.TuneRequest(
     dimensions=(dimension("system.fanout.threshold=3..40:log"), dimension("system.shards.physical=1,2")),
     objectives=objectives_of("feed.read", latency="p50"),
     trials=10,
@@ -39,12 +39,14 @@ WISH = tunes.Wish(
 )
 
 
-def _tune(folder: Path, *, text: str = TINY, wish: tunes.Wish = WISH, runner: Runner | None = None) -> tunes.Tune:
+def _tune(
+    folder: Path, *, text: str = TINY, request: tunes.TuneRequest = REQUEST, runner: Runner | None = None
+) -> tunes.Tune:
     with Results(folder) as results, runner or Inline() as running:
         return tunes.make(
             parse(text),
             text,
-            wish,
+            request,
             shared=SHARED,
             calibration="synthetic",
             commit="test",
@@ -119,13 +121,13 @@ def test_the_record_the_page_and_the_best_scenario_say_the_same(
 def test_a_setting_that_misses_an_expectation_is_not_chosen(tmp_path: Path) -> None:
     # fifty people read twenty times a second: a limit of one a minute refuses nearly all of it
     text = TINY + "expect: {feed.read: {errors: < 5%}}\n"
-    wish = dataclasses.replace(
-        WISH, dimensions=(dimension("system.gateway.limits.feed.read=1/m per user,1000/s per user"),), trials=10
+    request = dataclasses.replace(
+        REQUEST, dimensions=(dimension("system.gateway.limits.feed.read=1/m per user,1000/s per user"),), trials=10
     )
     found = _tune(
         tmp_path,
         text=text.replace("threshold: 15}", "threshold: 15}, gateway: {limits: {feed.read: 1/m per user}}"),
-        wish=wish,
+        request=request,
     )
     assert dict(found.chosen.settings)["system.gateway.limits.feed.read"] == "1000/s per user"
     assert not found.today.feasible
@@ -133,14 +135,14 @@ def test_a_setting_that_misses_an_expectation_is_not_chosen(tmp_path: Path) -> N
 
 
 def test_an_objective_that_a_short_run_does_not_carry_is_told(tmp_path: Path) -> None:
-    wish = dataclasses.replace(WISH, objectives=objectives_of("feed.read", latency="p99"))
+    request = dataclasses.replace(REQUEST, objectives=objectives_of("feed.read", latency="p99"))
     with pytest.raises(UserError, match=r"too few requests for feed\.read p99"):
-        _tune(tmp_path, wish=wish)
+        _tune(tmp_path, request=request)
 
 
 def test_without_posts_there_is_no_freshness_to_tune(tmp_path: Path) -> None:
     text = TINY.replace("like.add: 20%, post.create: 10%", "like.add: 30%")
-    found = _tune(tmp_path, text=text, wish=dataclasses.replace(WISH, trials=2, few=1))
+    found = _tune(tmp_path, text=text, request=dataclasses.replace(REQUEST, trials=2, few=1))
     assert [each.figure for each in found.objectives] == ["cost.dollars_month", "feed.read.p50_seconds"]
 
 

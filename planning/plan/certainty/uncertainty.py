@@ -152,7 +152,7 @@ def inverse(each: Range, uniform: Floats) -> Floats:
     if each.shape == "uniform":
         return np.asarray(low + (high - low) * uniform, dtype=np.float64)
     if each.shape == "lognormal":
-        from scipy import special
+        from scipy import special  # slow to import
 
         # median and two spreads: each half has the quantile that is stated
         z = special.ndtri(np.clip(uniform, 1e-12, 1.0 - 1e-12))

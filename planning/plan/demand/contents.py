@@ -10,7 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from core.operations import OPERATIONS
+from core.operations import (
+    AUTH_SIGNUP,
+    COMMENT_ADD,
+    GRAPH_FOLLOW,
+    LIKE_ADD,
+    MEDIA_CREATE,
+    MEDIA_PROCESS,
+    OBJECT_PUT,
+    OPERATIONS,
+    POST_CREATE,
+    STORY_CREATE,
+    STORY_SEEN,
+)
 from core.scenario import Scenario
 from core.scenario.demand import Demand
 from planning.cost import quantities
@@ -33,15 +45,15 @@ _FILLED_DAYS: Final = 7.0
 
 #: Rows with their indexes, of one operation: its own table and what belongs to it.
 ROW_BYTES: Final[Mapping[str, float]] = {
-    "auth.signup": 258.0,
-    "graph.follow": 311.0,  # in both directions
-    "media.create": 223.0,
-    "media.process": 756.0,  # four variants
-    "post.create": 345.0,
-    "like.add": 132.0,
-    "comment.add": 164.0,
-    "story.create": 345.0,
-    "story.seen": 77.0,
+    AUTH_SIGNUP: 258.0,
+    GRAPH_FOLLOW: 311.0,  # in both directions
+    MEDIA_CREATE: 223.0,
+    MEDIA_PROCESS: 756.0,  # four variants
+    POST_CREATE: 345.0,
+    LIKE_ADD: 132.0,
+    COMMENT_ADD: 164.0,
+    STORY_CREATE: 345.0,
+    STORY_SEEN: 77.0,
 }
 #: Pages and tuples that wait for vacuum, beside live rows (the planner's own assumption: a fifth).
 BLOAT: Final = 1.2
@@ -114,7 +126,7 @@ def sorted_set_bytes(entries: float) -> float:
 
 def timeline_entries(scenario: Scenario, workload: Workload) -> float:
     """Posts in one timeline: what was filled in and half a day of pushes, at most its depth."""
-    posts_per_day = workload.per_second["post.create"] * DAY_SECONDS
+    posts_per_day = workload.per_second[POST_CREATE] * DAY_SECONDS
     pushed_per_day = posts_per_day * workload.pushes_per_post / workload.people
     return min(float(scenario.system.fanout.depth), pushed_per_day * (_FILLED_DAYS + 0.5))
 
@@ -123,26 +135,26 @@ def contents_of(scenario: Scenario, demand: Demand, workload: Workload) -> Conte
     """What the service's stores hold."""
     rates = workload.per_second
     sizes = sizes_of(scenario, demand)
-    uploads = rates["object.put"]
+    uploads = rates[OBJECT_PUT]
     original = sizes.original_bytes * (1.0 - demand.videos_ratio) + sizes.video_bytes * demand.videos_ratio
     writes = {name: rate for name, rate in rates.items() if name in OPERATIONS and OPERATIONS[name].method != "GET"}
-    events = sum(rate for name, rate in writes.items() if name != "object.put") + rates["media.process"]
+    events = sum(rate for name, rate in writes.items() if name != OBJECT_PUT) + rates[MEDIA_PROCESS]
     follows = scenario.population.follows.mean
     return Contents(
         redis_bytes=_redis_bytes(scenario, workload),
-        rows_bytes=BLOAT * demand.people * (ROW_BYTES["auth.signup"] + follows * ROW_BYTES["graph.follow"]),
+        rows_bytes=BLOAT * demand.people * (ROW_BYTES[AUTH_SIGNUP] + follows * ROW_BYTES[GRAPH_FOLLOW]),
         rows_bytes_per_second=BLOAT * sum(rates[name] * size for name, size in ROW_BYTES.items()),
         events_per_second=events,
-        objects_bytes_per_second=uploads * original + rates["media.process"] * sizes.variants_bytes,
-        puts_per_second=uploads + rates["media.process"] * quantities.VARIANTS_COUNT,
-        commits_per_second=sum(rate for name, rate in writes.items() if name != "object.put") + rates["media.process"],
+        objects_bytes_per_second=uploads * original + rates[MEDIA_PROCESS] * sizes.variants_bytes,
+        puts_per_second=uploads + rates[MEDIA_PROCESS] * quantities.VARIANTS_COUNT,
+        commits_per_second=sum(rate for name, rate in writes.items() if name != OBJECT_PUT) + rates[MEDIA_PROCESS],
     )
 
 
 def _redis_bytes(scenario: Scenario, workload: Workload) -> float:
     """Timelines, followees and likes of who comes in a day; cards and counters of the posts that they see."""
     rates = workload.per_second
-    likes_per_user = rates["like.add"] * DAY_SECONDS / workload.daily_users
+    likes_per_user = rates[LIKE_ADD] * DAY_SECONDS / workload.daily_users
     of_a_user = (
         sorted_set_bytes(timeline_entries(scenario, workload))
         + _KEY_BYTES
@@ -150,7 +162,7 @@ def _redis_bytes(scenario: Scenario, workload: Workload) -> float:
         + _KEY_BYTES
         + _NUMBER_BYTES * likes_per_user
     )
-    posts = rates["post.create"] * DAY_SECONDS * (_FILLED_DAYS + 1.0)
+    posts = rates[POST_CREATE] * DAY_SECONDS * (_FILLED_DAYS + 1.0)
     of_a_post = POST_CARD_BYTES + _CARD_KEY_BYTES + 2.0 * _COUNT_BYTES
     authors = min(float(workload.people), posts)
     return workload.daily_users * of_a_user + posts * of_a_post + authors * (AUTHOR_CARD_BYTES + _KEY_BYTES)

@@ -13,7 +13,21 @@ from enum import StrEnum
 from itertools import combinations
 from typing import Final
 
-from core.operations import BACKGROUND, OPERATIONS, steps_of
+from core.operations import (
+    BACKGROUND,
+    FANOUT_DELIVER,
+    FEED_READ,
+    IMAGE_READ,
+    MEDIA_COMPLETE,
+    MEDIA_DELETE,
+    MEDIA_PROCESS,
+    MEDIA_REMOVE,
+    OPERATIONS,
+    POST_CREATE,
+    POST_DELETE,
+    STORY_DELETE,
+    steps_of,
+)
 from core.policies.geo import serving
 from core.scenario import Scenario
 from core.scenario.demand import Demand
@@ -139,15 +153,15 @@ def _per_second(demand: Demand, *, images_per_feed: float) -> dict[str, float]:
     for act, count in demand.per_day.items():
         for step in steps_of(act):
             rates[step] += count / DAY_SECONDS
-    rates["image.read"] += rates["feed.read"] * images_per_feed
-    rates["media.process"] = rates["media.complete"]
-    rates["media.remove"] = rates["media.delete"] + rates["post.delete"] + rates["story.delete"]
-    rates["fanout.deliver"] = rates["post.create"]
+    rates[IMAGE_READ] += rates[FEED_READ] * images_per_feed
+    rates[MEDIA_PROCESS] = rates[MEDIA_COMPLETE]
+    rates[MEDIA_REMOVE] = rates[MEDIA_DELETE] + rates[POST_DELETE] + rates[STORY_DELETE]
+    rates[FANOUT_DELIVER] = rates[POST_CREATE]
     return rates
 
 
 def _timeline_misses(demand: Demand, *, ttl_seconds: float) -> float:
     """A timeline lives for its time to live from when it was filled, and reading does not prolong it."""
-    reads = demand.per_day.get("feed.read", 0.0)
+    reads = demand.per_day.get(FEED_READ, 0.0)
     fills = demand.daily_users * max(1.0, DAY_SECONDS / max(ttl_seconds, 1.0))
     return min(1.0, fills / reads) if reads else 0.0

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from core.names import Server
+from core.operations import FANOUT_DELIVER
 from core.profile import DEGRADED, Profile
 from core.scenario import Scenario
 from core.scenario.demand import Core
@@ -132,7 +133,7 @@ class _Costs:
         rates: Mapping[str, float] | None,
     ):
         self._rates = rates
-        calibrated = profile.batch_sizes.get("fanout.deliver", 0.0)
+        calibrated = profile.batch_sizes.get(FANOUT_DELIVER, 0.0)
         pulls = Pulls.of(profile)
         self._grows = {Per.PUSH: graph.pushes_per_post / max(1.0, calibrated or graph.pushes_per_post)} | {
             per: pulls.factor(per, followed=graph.celebrities_followed, known=graph.celebrities)

@@ -63,7 +63,7 @@ class Cumulants:
 
     def below(self, seconds: Floats | float) -> Floats:
         """P(time ≤ ``seconds``)."""
-        from scipy import special
+        from scipy import special  # slow to import
 
         shape, scale, shift = self.gamma()
         found = special.gammainc(shape, np.maximum(0.0, (seconds - shift) / scale))
@@ -71,7 +71,7 @@ class Cumulants:
 
     def quantile(self, level: float) -> Floats:
         """The time that a share ``level`` does not exceed."""
-        from scipy import special
+        from scipy import special  # slow to import
 
         shape, scale, shift = self.gamma()
         found = np.maximum(0.0, shift + scale * special.gammaincinv(shape, level))

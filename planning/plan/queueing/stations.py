@@ -189,7 +189,7 @@ class Shared:
 
 def crowded_ratio(busy: Floats, servers: Floats) -> Floats:
     """Erlang's C over ρ, for numbers of servers that need not be whole: B by the incomplete gamma function."""
-    from scipy import special
+    from scipy import special  # slow to import
 
     offered = np.maximum(busy * servers, 1e-12)
     log = servers * np.log(offered) - offered - special.gammaln(servers + 1.0)

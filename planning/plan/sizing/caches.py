@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from core.operations import IMAGE_READ, MEDIA_PROCESS
 from planning.plan.brief import Brief
 from planning.plan.demand.workload import DAY_SECONDS, Moment
 from planning.plan.queueing.distributions import Floats
@@ -52,7 +53,7 @@ class Caches:
         shield_objects, _ = left.objects_for(shield_hit)
         edge, shield, origin = {}, {}, {}
         for name in brief.workload.shares:
-            rate = brief.workload.rates(name, Moment.LOST)["image.read"]
+            rate = brief.workload.rates(name, Moment.LOST)[IMAGE_READ]
             missed = rate * brief.miss_ratio["edge"]
             edge[name] = CacheTier(
                 name="edge",
@@ -73,7 +74,7 @@ class Caches:
 
 
 def _uploads(brief: Brief) -> float:
-    return brief.workload.per_second["media.process"] * DAY_SECONDS * _LIVE_DAYS
+    return brief.workload.per_second[MEDIA_PROCESS] * DAY_SECONDS * _LIVE_DAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

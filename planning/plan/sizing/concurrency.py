@@ -8,7 +8,7 @@ import numpy as np
 
 from core.bounds import REQUESTS_UNDER_WAY_MAX
 from core.names import Component
-from core.operations import OPERATIONS
+from core.operations import MEDIA_PROCESS, OPERATIONS
 from planning.plan.brief import Brief, Case, PlanError
 from planning.plan.queueing.demands import OperationDemand
 from planning.plan.queueing.loads import GroupLoad
@@ -53,6 +53,6 @@ def _held(brief: Brief, members: tuple[Component, ...]) -> Iterator[tuple[str, d
     asked = {name: job for name, job in known.items() if name in OPERATIONS and job.component in members}
     if asked:
         yield tiers.REQUESTS, asked, REQUESTS_UNDER_WAY_MAX * len(members)
-    photos = {name: job for name, job in known.items() if name == "media.process"}
+    photos = {name: job for name, job in known.items() if name == MEDIA_PROCESS}
     if photos and Component.MEDIA in members:
         yield tiers.PHOTOS, photos, brief.scenario.system.media.workers

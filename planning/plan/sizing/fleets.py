@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from core.operations import FANOUT_DELIVER, IMAGE_READ
 from planning.plan.brief import SHARED, Brief, Case, GroupKind
 from planning.plan.queueing import loads
 from planning.plan.queueing.distributions import Floats, Mixture
@@ -39,10 +40,10 @@ def load(brief: Brief, rates_per_second: Mapping[str, float], case: Case) -> dic
     rates: dict[str, Floats | float] = {
         name: rate * case.rate * case.rate_of.get(name, 1.0) for name, rate in rates_per_second.items()
     }
-    if "fanout.deliver" in rates:  # its work grows with the timelines written
-        rates["fanout.deliver"] = rates["fanout.deliver"] * case.follows
-    if "image.read" in rates:
-        rates["image.read"] = rates["image.read"] * case.images
+    if FANOUT_DELIVER in rates:  # its work grows with the timelines written
+        rates[FANOUT_DELIVER] = rates[FANOUT_DELIVER] * case.follows
+    if IMAGE_READ in rates:
+        rates[IMAGE_READ] = rates[IMAGE_READ] * case.images
     return loads.loads_of(
         brief.demands.operations.values(),
         rates,

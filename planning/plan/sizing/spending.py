@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.names import Server
+from core.operations import MEDIA_PROCESS
 from core.prices import CDN_BYTES_PRICE, VIEWERS
 from planning.cost import fleet
 from planning.cost.bill import Bill, BillItem
@@ -115,7 +116,7 @@ def _traffic(brief: Brief, region: RegionPlan, number: int) -> RegionTraffic:
     uploaded = sum(growth_at(brief, each) for each in range(number)) + growth / 2.0  # months' worth, at mid-month
     stored = contents.objects_bytes_per_second * share * SECONDS_PER_MONTH * uploaded * copies
     written = contents.objects_bytes_per_second + contents.rows_bytes_per_second + contents.events_bytes_per_second
-    processed = brief.workload.per_second["media.process"] * share
+    processed = brief.workload.per_second[MEDIA_PROCESS] * share
     zones = brief.intent.zones
     return RegionTraffic(
         geography=geography(brief, region.name),

@@ -13,7 +13,7 @@ from typing import Final
 
 from core import settings
 from core.names import USES, Component, Server, link
-from core.operations import OPERATIONS
+from core.operations import FEED_READ, IMAGE_READ, OBJECT_PUT, OPERATIONS
 from planning.plan.brief import Brief, GroupKind, PlanError
 from planning.plan.demand.contents import EVENT_READERS, LOG_DAYS
 from planning.plan.demand.workload import DAY_SECONDS, Moment
@@ -95,11 +95,11 @@ def volume(brief: Brief, region: str, moment: Moment) -> Volume:
                     _add(inside, callee, sent=answered, received=asked)
                     if caller and GroupKind.VOLUME not in (brief.kinds[caller], brief.kinds[callee]):
                         zones += asked + answered
-    images = rates.get("image.read", 0.0)
+    images = rates.get(IMAGE_READ, 0.0)
     missed = images * brief.miss_ratio["edge"]
     size = brief.sizes.image_bytes
-    feeds = rates.get("feed.read", 0.0)
-    past = ("feed.read", "image.read", "object.put")
+    feeds = rates.get(FEED_READ, 0.0)
+    past = (FEED_READ, IMAGE_READ, OBJECT_PUT)
     others = sum(rate for name, rate in rates.items() if name not in past and name in OPERATIONS)
     return Volume(
         network_bytes_per_second={name: max(each) for name, each in inside.items()},
@@ -138,13 +138,13 @@ def service_needs(*, cores: float, busy: float, speed: float, room: Mapping[str,
         for what, full in room.items()
         if full < busy
     ]
-    return _told(needs)
+    return _binding_first(needs)
 
 
 def pool_needs(shape: Shape, *, processes: int, network_bytes_per_second: float) -> tuple[Need, ...]:
     """Machines of the services' pool."""
     memory = processes * PROCESS_BYTES
-    return _told(
+    return _binding_first(
         [
             Need(
                 resource="CPU",
@@ -166,7 +166,7 @@ def redis_needs(
 ) -> tuple[Need, ...]:
     """Redis nodes: each has one thread, so a managed node works one of its cores; a plain machine runs one per core."""
     loops = 1 if shape.managed else shape.vcpu
-    return _told(
+    return _binding_first(
         [
             Need(
                 resource="CPU",
@@ -193,7 +193,7 @@ def postgres_needs(
     network_bytes_per_second: float,
 ) -> tuple[Need, ...]:
     """Primaries of PostgreSQL."""
-    return _told(
+    return _binding_first(
         [
             Need(
                 resource="CPU",
@@ -219,7 +219,7 @@ def kafka_needs(shape: Shape, *, cores: float, busy: float, bytes_per_second: fl
     """Brokers: every byte comes in ``LOG_COPIES`` times and goes out to followers and readers."""
     out = bytes_per_second * (LOG_COPIES - 1 + EVENT_READERS)
     disk = bytes_per_second * LOG_COPIES * LOG_DAYS * DAY_SECONDS
-    return _told(
+    return _binding_first(
         [
             Need(
                 resource="CPU",
@@ -259,7 +259,7 @@ def _network(shape: Shape, bytes_per_second: float) -> Need:
     )
 
 
-def _told(needs: list[Need]) -> tuple[Need, ...]:
+def _binding_first(needs: list[Need]) -> tuple[Need, ...]:
     """The one that binds first."""
     return tuple(sorted(needs, key=lambda need: -need.exact))
 
