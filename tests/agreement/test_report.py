@@ -112,7 +112,7 @@ def test_what_the_model_says_of_itself_is_a_section_where_it_says_something(tmp_
     synthetic.write_pair(tmp_path / "pair", facts=synthetic.FACTS)
     compare(tmp_path / "pair")
     told = write(tmp_path / "pair").read_text(encoding="utf-8").replace("<wbr>", "")
-    assert "<h2>What the model says of itself</h2>" in told
+    assert "<h2>Facts about the simulation</h2>" in told
     for text in ("its fallback path was not calibrated", "host stack 61.0 %", "feed.timeline 3 ×", "20.0 ms at most"):
         assert text in told, text
-    assert "What the model says of itself" not in page
+    assert "Facts about the simulation" not in page

@@ -156,5 +156,5 @@ def test_a_date_is_an_iso_date(tmp_path: Path, day: str) -> None:
 
 
 def test_a_machine_for_nothing_is_refused_and_named(tmp_path: Path) -> None:
-    with pytest.raises(PriceError, match=r"vm\.c7g\.xlarge@spot: a machine has a rate above 0"):
+    with pytest.raises(PriceError, match=r"vm\.c7g\.xlarge@spot: a machine needs a rate above 0"):
         prices.read("mine.yaml", beside=written(tmp_path, OWN.replace("rate: 0.05", "rate: 0")))

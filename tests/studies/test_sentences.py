@@ -16,7 +16,7 @@ from planning.sweep.study import PointResult, Sweep
 from planning.tune.optimum import TriedSetting, choose, objectives_of, scores
 from planning.tune.search import Trial, TrialOutcome
 from planning.tune.space import dimension
-from planning.tune.study import Tune, Wish
+from planning.tune.study import Tune, TuneRequest
 from present.parts import Section
 from present.tables import WIDTH, table
 from tests.studies.conftest import TINY
@@ -147,7 +147,7 @@ def _tune(*candidates: TriedSetting, fresh: tuple[TriedSetting, TriedSetting] | 
     )
     return Tune(
         scenario=parse(TINY),
-        wish=Wish(
+        request=TuneRequest(
             dimensions=(dimension("system.fanout.threshold=1..100:log"),),
             objectives=OBJECTIVES,
             trials=len(trials),
