@@ -1,7 +1,7 @@
-"""The plan: counts, prices and outlooks as one value, and the sentence that says it.
+"""The plan as one value: counts, prices, outlook, availability and uncertainty.
 
 `make` sizes the fleet on the cheapest machines, raises the spares until the machines' part of the availability holds,
-prices the horizon, looks at every moment, and asks what a little more of everything would cost by planning again.
+prices the horizon, examines every moment, and plans again to see what a little more of everything would cost.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from planning.plan.sizing.terms import Paid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything that `windtunnel plan` tells."""
+    """The result of `windtunnel plan`."""
 
     brief: Brief
     shapes: Shapes
@@ -59,12 +59,12 @@ class Plan:
 
     @property
     def held(self) -> bool:
-        """Whether every percentile and the availability hold, and something of everything is left to serve."""
+        """Whether every percentile and the availability hold, and every group has an instance left."""
         return self.availability.held and not self.nothing_left and all(each.held for each in self.outlook.percentiles)
 
     @property
     def nothing_left(self) -> tuple[str, ...]:
-        """Groups of which no instance works when the spares are down, for so few are given."""
+        """Groups without a working instance when the spares are down, because too few are given."""
         return tuple(name for name, tier in self.regions[0].tiers.items() if tier.nothing_left)
 
     @property
@@ -86,11 +86,11 @@ def make(
     sure: bool = True,
     more: bool = True,
 ) -> Plan:
-    """Plan a scenario's demand for its intent. ``sure`` asks what the intent's ranges do to it, ``more`` what a little
-    more of everything would cost, and what it would paid otherwise. Prices are as old as they are ``today``, by default
-    on the day of the book.
+    """Plan a scenario's demand for its intent. ``sure`` adds the uncertainty from the intent's ranges, ``more`` the
+    cost of a little more of everything and of other terms of payment. The age of prices is counted until ``today``, by
+    default until the day of the book.
 
-    Raises PlanError where there is no such fleet and PriceError where something is not sold.
+    Raises PlanError if there is no such fleet and PriceError if something is not sold.
     """
     known = brief(scenario, profile, book)
     choice = candidates.choose(known)
@@ -121,7 +121,7 @@ def make(
 
 
 def _notes(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, aged: Aged) -> tuple[str, ...]:
-    """What a reader must know to trust the figures as far as they go, and no further."""
+    """Assumptions and limits that a reader must know."""
     found = list(known.demands.notes)
     core = known.demands.core
     found.append(

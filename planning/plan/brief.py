@@ -1,4 +1,4 @@
-"""The brief: everything about a plan that does not depend on how many there are of anything."""
+"""The brief: everything about a plan that does not depend on the number of instances."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sim.model.cpu import NoDemandError
 
 
 class PlanError(ValueError):
-    """There is no such plan; the message names the field or what saturates first."""
+    """No plan is possible; the message names the field or what saturates first."""
 
 
 class GroupKind(StrEnum):
@@ -41,8 +41,8 @@ class GroupKind(StrEnum):
 
 ON_DEMAND: Final = "on_demand"
 SPOT: Final = "spot"
-#: Share of look-ups that hit, where the intent does not say: the edge as good as its alert allows, a shield somewhat
-#: better than the second tier of a large photo cache (Huang et al., *An analysis of Facebook photo caching*, SOSP 2013:
+#: Hit ratios where the intent has none: the edge as low as its alert allows, a shield somewhat better than the second
+#: tier of a large photo cache (Huang et al., *An analysis of Facebook photo caching*, SOSP 2013:
 #: 32 % of what the edge missed), cards that are nearly always there.
 HITS: Final[Mapping[str, float]] = {
     Cache.EDGE: 0.85,
@@ -59,7 +59,7 @@ SHARED: Final = (Server.POSTGRES, Server.KAFKA, Server.CLAMD, *_VOLUME, *_APART)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
-    """What a plan is made from."""
+    """The inputs of a plan."""
 
     scenario: Scenario
     demand: Demand
@@ -87,7 +87,7 @@ class Brief:
 
     @property
     def kept_off_spot(self) -> tuple[str, ...]:
-        """Stores for which spot machines were asked, and which do not get them."""
+        """Stores for which spot machines were requested and refused."""
         asked = self.intent.term_of
         return tuple(name for name in self.of_kind(GroupKind.STORE) if asked(name, service=False) == SPOT)
 
@@ -98,7 +98,7 @@ def _ones() -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Factors on what a brief takes as known: one entry for each case that is looked at at once."""
+    """Factors on the known quantities of a brief, with one entry for each case that is evaluated."""
 
     rate: Floats = field(default_factory=_ones)
     cpu: Floats = field(default_factory=_ones)
@@ -112,7 +112,7 @@ class Case:
 
 
 def brief(scenario: Scenario, profile: Profile, book: PriceBook) -> Brief:
-    """Read a scenario as a planner; raises PlanError that names the field where it cannot be planned."""
+    """Prepare a scenario for planning; raises PlanError naming the field that makes it impossible."""
     demand = scenario.demand
     if demand is None:
         raise PlanError(
@@ -169,7 +169,7 @@ def brief(scenario: Scenario, profile: Profile, book: PriceBook) -> Brief:
 
 
 def _term(intent: Intent, group: str, kind: GroupKind) -> str:
-    """What machines of a group are paid by. A store keeps what an interruption would lose, so it is never on spot."""
+    """The term of a group's machines. A store is never on spot, because an interruption would lose its data."""
     term = intent.term_of(group, service=kind is GroupKind.SERVICE)
     if kind is not GroupKind.STORE or term != SPOT:
         return term

@@ -1,4 +1,4 @@
-"""How sure a plan is, as sections of its page: over all draws, and what moves each figure."""
+"""Sections of a plan's page on its uncertainty: over all draws, and what moves each figure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from present.parts import PageFigure, Row, Section, Table
 
 
 def sections(plan: Plan) -> Iterator[Section]:
-    """What the intent's ranges do to the plan; none where it states none."""
+    """Sections on the intent's ranges; none if it has none."""
     known = plan.uncertainty
     if known is None:
         return
@@ -36,8 +36,8 @@ def sections(plan: Plan) -> Iterator[Section]:
         title="How sure",
         sentences=(
             f"{known.draws:,} draws from the intent's ranges. The inputs' uncertainty and the model's error "
-            "are told apart; there is no noise of simulation, for nothing is simulated. The age of prices is in no "
-            "draw; it has a bar of its own beside what moves the bill.",
+            "are separate; there is no simulation noise, because nothing is simulated. The age of prices is in no "
+            "draw; it has its own bar among those of the bill.",
         ),
         tables=(Table(head=("what", "value", "of it"), rows=rows, texts=frozenset({0, 2})),),
     )

@@ -1,4 +1,4 @@
-"""A plan as a page: what the terminal tells, with every candidate and cause, and the charts."""
+"""A plan as a page: the terminal's content with every candidate and cause, and charts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMS: Final = {".html": page.render, ".md": markdown.render}
 
 
 def write(plan: Plan, path: Path, scenario_text: str) -> None:
-    """Write the page; its name says in which form. Raises UserError."""
+    """Write the page, as HTML or Markdown by the file's name. Raises UserError."""
     form = FORMS.get(path.suffix)
     if form is None:
         raise UserError(f"{path}: expected a name that ends in {' or '.join(FORMS)}")
@@ -34,7 +34,7 @@ def write(plan: Plan, path: Path, scenario_text: str) -> None:
 
 
 def content(plan: Plan, scenario_text: str) -> Report:
-    """What the page tells."""
+    """The content of the page."""
     brief = plan.brief
     sections = [
         _limits(plan),
@@ -81,7 +81,7 @@ def _limits(plan: Plan) -> Section:
     return Section(
         title="Limits",
         sentences=(
-            f"The worst hour is {words.worst(plan)}. In brackets: the closed forms' own error.",
+            f"The worst hour is {words.worst(plan)}. In brackets: the error of the closed forms.",
             *([f"{words.sentence_case(words.nothing_left(plan))}."] if plan.nothing_left else []),
         ),
         tables=(Table(head=("limit of", "limit", "now", "peak", "worst hour", "budget spent"), rows=tuple(rows)),),
@@ -185,7 +185,7 @@ def _counts(plan: Plan) -> Section:
                 head=("tier", "resource", "asks for", "of what"),
                 rows=tuple(needs),
                 texts=frozenset({0, 1, 3}),
-                caption="what each resource asks for in the largest region",
+                caption="what each resource needs in the largest region",
                 folded=True,
             ),
             Table(
@@ -289,7 +289,7 @@ def _paid(plan: Plan) -> Section | None:
         rows.append(Row(cells=(words.term(each.term), dollars, "; ".join(part for part in remarks if part))))
     return Section(
         title="Paid otherwise",
-        sentences=("The whole planned anew at one term for all machines; stores are never on spot.",),
+        sentences=("The fleet planned again with one term for all machines; stores are never on spot.",),
         tables=(
             Table(head=("machines are paid", "the bill a month", "of it"), rows=tuple(rows), texts=frozenset({0, 2})),
         ),
@@ -320,7 +320,7 @@ def _availability(plan: Plan) -> Section:
         sentences=(
             f"{words.nines(known.ratio)} expected of machines and regions, {words.nines(known.asked_ratio)} asked: "
             f"{words.percent(known.burn, digits=1)} of the {known.budget_minutes_month:.3g} minutes a month are spent. "
-            "Bad releases, operators and software are not in it, and in most services they are the larger part.",
+            "Bad releases, operators and software are not included, and in most services they are the larger part.",
         ),
         tables=(Table(head=("cause", "a month", "how"), rows=rows, texts=frozenset({0, 2})),),
     )

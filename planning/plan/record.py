@@ -15,7 +15,7 @@ from planning.plan.sizing.size import RegionPlan
 
 
 def record(plan: Plan) -> dict[str, Any]:
-    """Everything that is told, as JSON takes it; what is unbounded is null."""
+    """The plan for JSON; infinite values are null."""
     brief = plan.brief
     whole = {
         "scenario": brief.scenario.name,
@@ -136,7 +136,7 @@ def _bill(bill: Bill) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """No numbers that JSON does not have, no keys that are none."""
+    """Convert values and keys to those that JSON has."""
     if isinstance(value, dict):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The words of a plan: the sentence that says it, and figures as people read them."""
+"""Sentences and figures of a plan as text."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def counted(plan: Plan) -> str:
 
 
 def sentence(plan: Plan) -> str:
-    """The plan in one sentence: how many, how fast, how dear, what gives way first, what the money goes into."""
+    """The plan in one sentence: counts, latency, cost, the first bottleneck and the largest cost."""
     parts = [f"{plan.machines:,} machines"]
     feed = counted(plan)
     parts[0] += f", {plan.count(feed):,} {feed} process{'' if plan.count(feed) == 1 else 'es'}"
@@ -158,7 +158,7 @@ def sentence(plan: Plan) -> str:
 
 
 def bottleneck(plan: Plan) -> str:
-    """What gives way first, and how far off that is."""
+    """The first bottleneck, and the headroom until then."""
     first = plan.outlook.bottleneck
     if first.name in plan.nothing_left:
         return f"{first.name} gives way first, nothing of it is left in the worst hour"
@@ -169,7 +169,7 @@ def bottleneck(plan: Plan) -> str:
 
 
 def nothing_left(plan: Plan) -> str:
-    """Why nobody is served with the spares down, where so few are given; empty where something is left."""
+    """Why nobody is served with the spares down, if too few instances are given; else empty."""
     given, spare = plan.brief.intent.fleet, plan.brief.intent.spare
     groups = " and ".join(f"{name} (intent.fleet.{name}: {given[name]})" for name in plan.nothing_left)
     return f"with {spare} down nothing is left to serve of {groups}" if groups else ""
@@ -208,7 +208,7 @@ SHORT: Final = "a limit is missed, a tier is busier than intent.busy, or its mem
 
 
 def dearest(plan: Plan) -> str:
-    """What most of the money goes into."""
+    """The largest cost."""
     parts = plan.bill.by_component()
     name = max(parts, key=lambda each: parts[each])
     return f"{name} is {percent(parts[name] / plan.bill.total_dollars_month)} of the bill"
@@ -247,7 +247,7 @@ def spared(paid: Paid, plan: Plan) -> str:
 
 
 def certainty(plan: Plan) -> str:
-    """How sure it is, where the intent's ranges say anything."""
+    """How sure the plan is, if the intent has ranges."""
     known = plan.uncertainty
     if known is None:
         return ""
@@ -255,7 +255,7 @@ def certainty(plan: Plan) -> str:
 
 
 def machines(plan: Plan) -> str:
-    """What everything runs on, and what stores are cut into."""
+    """The machines, and the shards of stores."""
     largest = next(region for region in plan.regions if region.name == plan.outlook.region)
     parts = []
     for place, pool in enumerate(largest.pools):
@@ -287,5 +287,5 @@ def _many(count: int, noun: str) -> str:
 
 
 def sentence_case(text: str) -> str:
-    """The same with a capital at its beginning; all else as it is, for names of machines and units are in it."""
+    """The text with a capital first letter and the rest unchanged, as it holds names and units."""
     return text[:1].upper() + text[1:]

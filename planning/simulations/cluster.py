@@ -1,4 +1,4 @@
-"""Runs a study's simulations on a Dask cluster that somebody else has started (``dask scheduler``, ``dask worker``)."""
+"""Runs a study's simulations on a running Dask cluster (``dask scheduler``, ``dask worker``)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from planning.simulations.runners import Done, cannot, died
 from planning.simulations.task import Setup, SimulationTask, code, work
 
 _CONNECT_SECONDS: Final = 10.0
-#: Without a result for so long it is asked whether there are workers at all …
+#: After this time without a result, check whether there are workers …
 _ASK_SECONDS: Final = 5.0
-#: … and so long there may be none.
+#: … and give up after this time without any.
 _ALONE_SECONDS: Final = 30.0
-#: Tasks sent ahead of each thread, so that none waits for us.
+#: Tasks queued ahead for each thread, so that none is idle.
 _AHEAD: Final = 2
 
 
@@ -65,7 +65,9 @@ class Cluster:
                 finished = self._finished(list(running))  # the scheduler gives up a frozen worker in 5 minutes
                 alone_seconds = 0.0 if finished or self._threads() else alone_seconds + _ASK_SECONDS
                 if alone_seconds >= _ALONE_SECONDS:
-                    raise UserError(f"all workers of {self._address} are gone; what is done is kept", exit_code=3)
+                    raise UserError(
+                        f"all workers of {self._address} are gone; finished simulations are kept", exit_code=3
+                    )
                 for future in finished:
                     task = running.pop(future)
                     yield task, self._result(future, task)
@@ -97,11 +99,11 @@ class Cluster:
             return sum(self._client.nthreads(callback_timeout=_ALONE_SECONDS).values())
         except TimeoutError as error:
             raise UserError(
-                f"the scheduler at {self._address} does not answer; what is done is kept", exit_code=3
+                f"the scheduler at {self._address} does not answer; finished simulations are kept", exit_code=3
             ) from error
 
     def _same_code(self) -> None:
-        """Workers with other code would give results of another model under our keys."""
+        """Refuse workers with other code, whose results would be stored under our keys."""
         ours = code()
         for address, theirs in self._client.run(code).items():
             if theirs != ours:

@@ -1,4 +1,4 @@
-"""Does what is missing of a study and gives back all of it."""
+"""Runs the missing simulations of a study and returns all results."""
 
 from __future__ import annotations
 

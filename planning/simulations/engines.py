@@ -1,4 +1,4 @@
-"""Has the model's engine compiled before it is needed, and says so, because that takes about a minute, once."""
+"""Compiles the model's engine before workers need it, with progress, because the first time takes about a minute."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def ready(engine: EngineName, report: ProgressReport) -> None:
-    """Compile in this process what several will need; nothing is to do where that was done before, or for SimPy."""
+    """Compile the engine once for several processes, unless that was done before or the engine is SimPy."""
     if engine != "simpy" and not is_kept():
         from sim.compiled.warm import compile_now  # the engine is loaded only where it is needed
 

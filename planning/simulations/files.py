@@ -1,4 +1,4 @@
-"""Files of a study: each is replaced as a whole or not at all, and its bytes are a function of what it says."""
+"""Files of a study: replaced atomically, with bytes that depend only on the content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study reads off one simulated run: each figure a number with a name, its unit last.
+"""Readings: the figures that a study takes from one simulated run, named with the unit last.
 
 ``feed.read.p99_seconds``, ``cpu.redis.busy_ratio``, ``cache.edge.hit_ratio``, ``freshness.mean_seconds``,
 ``cost.dollars_month``: the subject, a dot, the measure. A figure that the run does not carry (a percentile of too few
@@ -72,7 +72,7 @@ def subject_of(figure: str) -> str:
 
 
 def measure_of(figure: str) -> str:
-    """What of it is told, with its unit."""
+    """The measure of a figure, with its unit."""
     return figure.rpartition(".")[2]
 
 

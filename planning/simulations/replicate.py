@@ -14,7 +14,7 @@ from core.scenario import Scenario
 
 
 def seed_of(seed: int, replication: int) -> int:
-    """The seed of a replication of a scenario with this ``seed``."""
+    """The seed of a replication for a scenario's ``seed``."""
     if replication == 0:
         return seed
     return streams.named(seed, "studies.replication").bits(replication) >> 1

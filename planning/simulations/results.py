@@ -1,7 +1,7 @@
 """The results of a study: one file, one line a simulation, added to as they are finished and never rewritten.
 
-A line is written by one call and reaches the disk before the next simulation counts as done; what a kill leaves of a
-line is cut off at the next start. So a study can be stopped at any moment and goes on where it was.
+A line is written by one call and reaches the disk before the next simulation counts as done; an incomplete line is
+removed at the next start. So a study can be stopped at any time and resumed.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Results:
         return len(self._known)
 
     def get(self, key: str) -> Reading | None:
-        """What is known of a simulation."""
+        """The stored reading of a simulation, if there is one."""
         return self._known.get(key)
 
     def add(self, task: SimulationTask, reading: Reading) -> None:
@@ -76,7 +76,7 @@ class Results:
         }
         line = json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         if os.write(self._file, line) != len(line):
-            raise UserError(f"{self._path}: the disk is full; what was written before is kept")
+            raise UserError(f"{self._path}: the disk is full; earlier results are kept")
         os.fsync(self._file)
         self._known[task.key] = reading
 

@@ -1,7 +1,7 @@
 """Where the simulations of a study run: in this process, on processes of this machine, or on a Dask cluster.
 
-Each runner takes tasks and gives back readings as they are finished. Whatever happens, nothing of it is left behind:
-workers of this machine die with us, also when we are killed.
+Each runner takes tasks and yields readings as they are finished. Worker processes of this machine die with their
+parent, even if it is killed.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from planning.simulations.readings import Reading
 from planning.simulations.task import Setup, SimulationTask, work
 from stack.launch import die_with_parent
 
-#: Without a result for so long it is asked whether the workers still work …
+#: After this time without a result, check whether the workers still run …
 _ASK_SECONDS: Final = 5.0
-#: … and one that has used no processor time for so long is not waited for: it was stopped, or is stuck.
+#: … and end one that has used no processor time for this long, because it was stopped or is stuck.
 _FROZEN_SECONDS: Final = 120.0
-#: What to do when a worker of a study is gone.
-_CONTINUE: Final = "; what is done is kept, and the same command goes on"
+#: Advice when a worker of a study is gone.
+_CONTINUE: Final = "; finished simulations are kept, and the same command resumes"
 
 Done = tuple[SimulationTask, Reading]
 R = TypeVar("R")
@@ -185,8 +185,8 @@ class _Lane(Generic[R]):
 
 @contextmanager
 def _ctrl_c_waits() -> Iterator[None]:
-    """Ctrl-C is answered after a worker's start, not amid it: a worker that has been given half of what it needs, and
-    one that is interrupted before `_begin`, would print a traceback each. A worker inherits the block; here a handler
+    """Delay Ctrl-C until a worker has started: a worker that is interrupted before `_begin`, or with incomplete input,
+    would print a traceback. A worker inherits the block; here a handler
     is needed too, for a signal goes to whichever thread does not block it. Call from the main thread."""
     resource_tracker.ensure_running()  # the first start of a worker would do it, and lift the block
     asked: list[int] = []

@@ -1,1 +1,1 @@
-"""What sweep, diff and tune have in common: grids of settings, their values as text, differences with intervals."""
+"""Shared by sweep, diff and tune: grids of settings, their values as text, differences with intervals."""

@@ -1,4 +1,4 @@
-"""What was asked on the command line, read; what is wrong with it is one readable error."""
+"""Parses arguments of the command line; each mistake is one readable error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def axes_of(texts: Sequence[str]) -> tuple[Axis, ...]:
 
 
 def points_of(text: str, axes: Sequence[Axis]) -> tuple[GridPoint, ...]:
-    """The places of the grid; raises UserError that names the wrong field or value."""
+    """The points of the grid; raises UserError naming the wrong field or value."""
     return _read(lambda: grid.points(text, axes))
 
 

@@ -1,4 +1,4 @@
-"""Differences of two settings from paired replications: how much, how sure, and whether it can be told at all.
+"""Differences of two settings from paired replications, with intervals and significance.
 
 Under common random numbers the noise that both settings share cancels in each pair, so that the interval is that of the
 differences (paired t; Law, Simulation Modeling and Analysis, §10.2.1). Of fifty figures without any difference two or
@@ -42,12 +42,12 @@ class FigureDifference:
 
     @property
     def distinguishable(self) -> bool:
-        """Whether the two settings can be told apart by this figure."""
+        """Whether the two settings differ significantly in this figure."""
         return self.together < ALPHA
 
     @property
     def same(self) -> bool:
-        """Equal in every pair but for rounding, so for certain."""
+        """Equal in every pair up to rounding."""
         return self.difference.low == self.difference.high == 0.0
 
     @property
@@ -102,7 +102,7 @@ def _chance(differences: stats.Floats) -> float:
     from scipy.special import stdtr  # Student's distribution
 
     mean, spread = float(differences.mean()), float(differences.std(ddof=1))
-    # what is left of equal differences after rounding is no spread
+    # the remainder of equal differences after rounding is no spread
     if spread <= 1e-12 * max(abs(mean), math.ulp(1.0)):
         return 1.0 if mean == 0.0 else 0.0
     return float(2.0 * stdtr(len(differences) - 1, -abs(mean) / (spread / math.sqrt(len(differences)))))

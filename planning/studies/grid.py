@@ -1,8 +1,8 @@
 """Grids: one scenario with some of its fields set to each of several values, read again as a file would be.
 
 A field is named as the file writes it (``system.fanout.threshold``, ``traffic.mix.feed.read``, ``faults[0].latency``),
-and a value is text in the file's units; so whatever is wrong with either is told by the reader of scenarios itself.
-Shares that have to add up keep doing so: what is not set shares the rest in its old proportions.
+and a value is text in the file's units, so the reader of scenarios reports what is wrong with either. Shares that must
+add up to 100 % still do: those that are not set share the rest in their old proportions.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridPoint:
-    """One place of the grid: what is set there, and the scenario that comes of it."""
+    """One point of the grid: its settings and the resulting scenario."""
 
     settings: Settings
     scenario: Scenario
@@ -50,7 +50,7 @@ class GridPoint:
 
     @property
     def name(self) -> str:
-        """What tells it from the others."""
+        """The settings as text."""
         return ", ".join(f"{field}={value}" for field, value in self.settings) or "as the file says"
 
 
@@ -194,11 +194,11 @@ def _fill_up(data: Any, whole: Any, shares: Steps, changed: Sequence[Steps]) -> 
         old = {name: ratio(value) for name, value in before.items()}
         taken = sum(ratio(here[name]) for name in names)
     except (ValueError, AttributeError):
-        return  # the reader tells which share is none
+        return  # the reader reports the invalid share
     others = {name: value for name, value in old.items() if name not in names}
     total = sum(others.values())
     if not others or total <= 0 or taken > 1:
-        return  # the reader tells that they do not add up
+        return  # the reader reports that they do not add up
     here.update({name: f"{plain((1.0 - taken) * value / total * 100)}%" for name, value in others.items()})
 
 

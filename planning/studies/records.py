@@ -1,4 +1,4 @@
-"""Parts of records that studies have in common."""
+"""Parts of records shared by studies."""
 
 from __future__ import annotations
 

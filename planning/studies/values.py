@@ -15,7 +15,7 @@ _NUMBER: Final = re.compile(r"^\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*(\D.*)?$")
 _RANGE: Final = re.compile(r"^(?P<low>[^.]*(?:\.\d[^.]*)?)\.\.(?P<high>[^:]+)(?::(?P<how>.*))?$")
 #: Digits of values within a range: more would be noise in a file.
 _DIGITS: Final = 6
-#: More values than this is a slip of the keyboard: nobody waits for so many simulations.
+#: More values than this are taken for a typing error.
 VALUES_MAX: Final = 10_000
 
 
@@ -25,7 +25,7 @@ class ValueTextError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberWithUnit:
-    """A number and what stands behind it."""
+    """A number and its unit."""
 
     value: float
     unit: str = ""

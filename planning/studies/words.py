@@ -1,4 +1,4 @@
-"""Figures of a study as people read them: their names, and values with their intervals in the unit of their measure."""
+"""Figures of a study as text: names, and values with intervals in the unit of their measure."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def time_limit(scenario: Scenario) -> str:
 
 
 def watched(scenario: Scenario, readings: Sequence[Reading]) -> tuple[str, ...]:
-    """Operations that a study speaks of first: those that the scenario expects something of, or else the busiest."""
+    """Operations to show first: those with an expectation, or else the busiest."""
     answered: dict[str, float] = {}
     for reading in readings:
         for figure, amount in reading.figures.items():

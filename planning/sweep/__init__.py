@@ -1,1 +1,1 @@
-"""A sweep: one scenario simulated at every result of a grid of settings."""
+"""A sweep: one scenario simulated at every point of a grid of settings."""

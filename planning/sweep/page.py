@@ -28,7 +28,7 @@ def page(sweep: Sweep) -> str:
 
 
 def content(sweep: Sweep) -> Report:
-    """What the page tells."""
+    """The content of the page."""
     return Report(
         title=f"{sweep.scenario.name}: sweep of {', '.join(axis.field for axis in sweep.axes)}",
         sentence=sweep.sentence,
@@ -64,7 +64,7 @@ def _chart(sweep: Sweep, figure: str) -> Section:
     caption += f"; {left} more combinations are in the table." if left > 0 else "."
     if absent:
         more = f" and {len(absent) - _NAMED_MAX} more" if len(absent) > _NAMED_MAX else ""
-        caption += f" Not drawn, because too few requests carry it: {'; '.join(absent[:_NAMED_MAX])}{more}."
+        caption += f" Not drawn, because of too few requests: {'; '.join(absent[:_NAMED_MAX])}{more}."
 
     def svg(width: int, height: int) -> str:
         return charts.svg(

@@ -1,4 +1,4 @@
-"""A sweep: a scenario simulated at every result of a grid, with replications; its record, table and files."""
+"""A sweep: a scenario simulated at every point of a grid, with replications."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Sweep:
 
     @property
     def readings(self) -> tuple[Reading, ...]:
-        """Of all results."""
+        """Readings of all points."""
         return tuple(reading for result in self.results for reading in result.readings)
 
     @property
@@ -93,7 +93,7 @@ class Sweep:
         return True if all(held) and any(result.held for result in self.results) else None
 
     def cell(self, figure: str, result: PointResult) -> str:
-        """A figure at a result, with its interval."""
+        """A figure at a point, with its interval."""
         return words.interval(figure, result.estimate(figure), patience_seconds=result.patience_seconds)
 
     @property
@@ -103,7 +103,7 @@ class Sweep:
 
     @property
     def sentence(self) -> str:
-        """What came out, in one sentence with its numbers."""
+        """The result in one sentence."""
         parts = [f"{len(self.results)} settings", *self._extremes()]
         judged = [result for result in self.results if result.held is not None]
         if judged:
@@ -156,7 +156,7 @@ def make(
     results: Results,
     report: ProgressReport | None = None,
 ) -> Sweep:
-    """Simulate what ``results`` does not know yet. Replication r of every setting has one seed."""
+    """Simulate what ``results`` lacks. Replication r has the same seed at every setting."""
     wanted = [tasks(point.scenario, point.name, range(replications), shared) for point in points]
     found = complete([task for each in wanted for task in each], shared, runner=runner, results=results, report=report)
     points_done = [

@@ -1,4 +1,4 @@
-"""What the terminal prints of a sweep."""
+"""The text of a sweep for the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was asked of a search on the command line, read; what is wrong with it is one readable error."""
+"""Parses a search's arguments of the command line; each mistake is one readable error."""
 
 from __future__ import annotations
 

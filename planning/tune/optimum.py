@@ -1,4 +1,4 @@
-"""Chooses among settings that were tried, and says how sure the choice is.
+"""Chooses among the settings that were tried, with the uncertainty of the choice.
 
 Several objectives become one by a weighted product (Bridgman 1922; Miller and Starr 1969): cost × p99 × freshness, each
 to the power of its weight, so that no unit matters and halving one makes up for doubling another of the same weight.
@@ -6,8 +6,8 @@ The product alone chooses; the front shows what it traded.
 
 The candidates are simulated again under common random numbers. Resampling those replications (Efron 1979) tells how
 often each candidate would have been chosen: the values that hold 95 % of these choices are the interval of the optimum.
-Against today's setting the choice is compared on replications that it was not chosen by, for the best of many is partly
-the luckiest of many.
+The choice is compared with today's setting on other replications, because the best of many settings is partly the
+luckiest.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ WEIGHTS: Final = ("cost", "latency", "freshness")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """A figure that is to be small; ``floor`` is added to it in the product, so that a zero does not decide alone."""
+    """A figure to minimise; ``floor`` is added to it in the product, so that a zero does not decide alone."""
 
     figure: str
     weight: float = 1.0
@@ -49,7 +49,7 @@ class Objective:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriedSetting:
-    """A setting and what its replications came to."""
+    """A setting and the outcomes of its replications."""
 
     settings: Settings
     outcomes: tuple[TrialOutcome, ...]
@@ -111,7 +111,7 @@ class MissingFigureError(ValueError):
 
 
 def outcome(reading: Reading, objectives: Sequence[Objective]) -> TrialOutcome:
-    """What a search is told of a reading; raises MissingFigureError."""
+    """The outcome of a reading for the search; raises MissingFigureError."""
     values = []
     for each in objectives:
         if each.figure not in reading.figures:
@@ -141,8 +141,8 @@ def best_few(trials: Sequence[Trial], objectives: Sequence[Objective], count: in
     """The settings that are worth a second look: of those that hold every limit the best by the product, and the ends
     of the front; where none holds, those that exceed least.
 
-    They are spread: of several near each other the best stands for all, because the search's few replications cannot
-    tell them apart, and twice as many replications of one place say nothing of the others.
+    They are spread out: of several close to each other only the best is taken, because the search's few replications
+    cannot distinguish them.
     """
     by_settings = {each.settings: each for each in reversed(trials)}
     known = list(by_settings.values())
@@ -215,7 +215,7 @@ def choose(candidates: Sequence[TriedSetting], objectives: Sequence[Objective], 
 
 
 class _Table:
-    """What every candidate came to in every replication, as arrays."""
+    """Outcomes of every candidate in every replication, as arrays."""
 
     def __init__(self, candidates: Sequence[TriedSetting], objectives: Sequence[Objective]):
         self.replications = len(candidates[0].outcomes)

@@ -20,7 +20,7 @@ def page(tune: Tune) -> str:
 
 
 def content(tune: Tune) -> Report:
-    """What the page tells."""
+    """The content of the page."""
     return Report(
         title=f"{tune.scenario.name}: {', '.join(each.field for each in tune.request.dimensions)}",
         sentence=tune.sentence,
@@ -86,8 +86,8 @@ def _front(tune: Tune) -> Section:
 
 
 def _levels(tune: Tune) -> list[float]:
-    """For each objective today's mean over all replications against those that the search saw: what the search's few
-    seeds do to all settings alike."""
+    """For each objective, today's mean over all replications over that of the search's few: the common effect of the
+    search's seeds on all settings."""
     found = []
     for place in range(len(tune.objectives)):
         seen = [each.objectives[place] for each in tune.today.outcomes[: tune.request.search_replications]]

@@ -1,4 +1,4 @@
-"""Pareto fronts: settings that nothing tried beats in every objective at once. All objectives are to be small."""
+"""Pareto fronts: settings that no other beats in every objective. All objectives are minimised."""
 
 from __future__ import annotations
 

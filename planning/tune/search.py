@@ -1,7 +1,8 @@
 """Searches settings for small objectives within constraints, by Optuna: multi-objective TPE or NSGA-II.
 
-Trials are asked for and told in batches of one size, and each batch has a sampler of its own seed: so what is tried is
-a function of seed and results, whatever finishes first, and a search that was stopped goes on as if it had not been.
+Trials are requested and reported in batches of one size, and each batch has a sampler with its own seed. The trials are
+therefore a function of seed and results, whatever finishes first, and an interrupted search resumes as if it had not
+been interrupted.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Sampler = Literal["tpe", "nsga2"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialOutcome:
-    """What one trial came to: objectives, all to be small, and by how much each limit is exceeded (≤ 0 holds)."""
+    """The outcome of one trial: objectives to minimise, and by how much each limit is exceeded (≤ 0 holds)."""
 
     objectives: tuple[float, ...]
     excesses: Mapping[str, float]
@@ -50,7 +51,7 @@ Evaluate = Callable[[Sequence[Settings]], Sequence[TrialOutcome]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What is searched, and how."""
+    """The settings of a search."""
 
     name: str  # of the study in its storage: one name, one question
     dimensions: tuple[Dimension, ...]
@@ -151,8 +152,8 @@ def _finished(study: Any) -> list[Any]:
 
 
 def _waiting(study: Any, space: Mapping[str, Any]) -> list[Any]:
-    """Trials that were asked for and not told, because the search was stopped: they are done first. One that was
-    stopped while it was being asked for is given up."""
+    """Trials that were requested but not reported because the search was stopped; they run first. One that was stopped
+    during its request is given up."""
     import optuna  # slow to import
     from optuna.trial import TrialState
 

@@ -97,7 +97,7 @@ def dimension(text: str) -> Dimension:
 
 
 def defaults(scenario: Scenario) -> tuple[Dimension, ...]:
-    """What is varied unless told otherwise: threshold, shard count, size of the edge cache.
+    """The default dimensions: threshold, shard count, size of the edge cache.
 
     The threshold goes from half of the mean number of followers (nearly every post is pulled) to above the most
     followed author (every one is pushed). The mix of a page is not among them: no figure of a simulation says what a

@@ -1,4 +1,4 @@
-"""Tuning: a search for the best settings on cost × latency × freshness, and how sure its answer is.
+"""Tuning: a search for the best settings by cost × latency × freshness, with the uncertainty of its answer.
 
 Three steps, each with seeds of its own: the search tries many settings on few replications; the best few are simulated
 again with many, beside today's, and one is chosen; the choice is compared with today's on replications that had no part
@@ -36,7 +36,7 @@ JOURNAL_FILE: Final = "search.journal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneRequest:
-    """What is asked of a tuning."""
+    """The request of a tuning."""
 
     dimensions: tuple[Dimension, ...]
     objectives: tuple[Objective, ...]
@@ -90,7 +90,7 @@ class Tune:
 
     @property
     def sentence(self) -> str:
-        """The answer, with its numbers."""
+        """The answer in one sentence."""
         where = ", ".join(f"{_last(span.field)} {span.values}" for span in self.optimum.spans)
         before = ", ".join(value for _, value in self.today.settings)
         if self.stays:
@@ -181,7 +181,7 @@ def make(
 
 
 class _Trials:
-    """Simulates settings, and tells how far the whole has come."""
+    """Simulates settings and reports the overall progress."""
 
     def __init__(
         self,
@@ -204,7 +204,7 @@ class _Trials:
         return point_of(self._text, settings, self._scenario)
 
     def evaluate(self, batch: Sequence[Settings]) -> list[TrialOutcome]:
-        """What the search is told."""
+        """The outcome reported to the search."""
         found = self.readings(batch, range(self._request.search_replications))
         return [optimum.mean_outcome([self._outcome(each) for each in readings]) for readings in found]
 
@@ -242,7 +242,7 @@ class _Trials:
 
 
 def outcome_of(reading: Reading, objectives: Sequence[Objective]) -> TrialOutcome:
-    """What the search is told of a reading; raises UserError where it lacks an objective."""
+    """The outcome of a reading for the search; raises UserError if it lacks an objective."""
     try:
         return optimum.outcome(reading, objectives)
     except MissingFigureError as error:

@@ -1,4 +1,4 @@
-"""A tuning as record, as rows and for the terminal."""
+"""The text of a tuning for the terminal."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def test_a_long_run_is_written_with_its_counts_and_told_by_them(
         assert counted[name].latency.counts.tolist() == service.latency.counts.tolist()
     row = next(line for line in summarize(back).splitlines() if line.startswith("feed.read"))
     assert row.split()[1] == f"{services['feed.read'].count:,}"
-    assert "kept of 1 request in 5" in summarize(back)
+    assert "kept for 1 request in 5" in summarize(back)
     told = {line.name: line.per_second for line in operations(back)}
     for name, found in told.items():
         sure = stats.visits_rate(whole.of(name).request, seconds=20.0)

@@ -1,6 +1,6 @@
-"""A plan in many draws at once: limits on the planned fleet, the fleet that each would have needed, and its bill.
+"""Evaluates a plan for many draws at once: limits on the planned fleet, the fleet that each draw needs, and its bill.
 
-In a draw every uncertain input has one value. All regions are alike but for their size, so the largest is looked at.
+In a draw every uncertain input has one value. Regions differ only in size, so only the largest is evaluated.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from planning.plan.sizing.size import RegionPlan, Shapes, Spares
 from planning.plan.sizing.spending import Spending
 from planning.plan.sizing.targets import LatencyLimit
 
-#: A client gives up after this, and a queue that grows without end is as late as that.
+#: A client gives up after this; a queue that grows without bound counts as this late.
 LATEST_SECONDS: Final = 30.0
-#: Outputs that are no latency: dollars a month, and minutes a month.
+#: Outputs other than latencies: dollars a month, and minutes a month.
 BILL: Final = "bill"
 DOWN: Final = "downtime"
 
 
 def named(limit: LatencyLimit) -> str:
-    """What an output is called."""
+    """The name of an output."""
     return f"{limit.name} p{limit.level * 100:g}"
 
 
@@ -51,7 +51,7 @@ class DrawResults:
 
 
 class DrawModel:
-    """Evaluates a plan in many draws. All regions are alike but for their size: the largest is looked at."""
+    """Evaluates a plan for many draws, on the largest region."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class DrawModel:
         self._families = targets.families(brief, self.region.load_of, self._offers)
 
     def evaluate(self, drawn: Mapping[str, Floats]) -> DrawResults:
-        """Everything that is asked of every draw."""
+        """All outputs of every draw."""
         brief, region = self.brief, self.region
         inputs = _Inputs(drawn)
         growth = self._growth(inputs.of("growth"))
@@ -123,11 +123,11 @@ class DrawModel:
         )
 
     def _grown(self, inputs: _Inputs, shares: list[tuple[str, float]]) -> Floats:
-        """By what something grows of which each act with a range of its own has a share."""
+        """Growth factor of something of which each operation with its own range has a share."""
         return per_operation.grown([(share, inputs.of(f"demand.{act}")) for act, share in shares])
 
     def _rates(self, inputs: _Inputs) -> dict[str, Floats]:
-        """Factors by operation, where an act has a range of its own."""
+        """Factors by operation, if any operation has a range of its own."""
         names = self.brief.workload.per_second if self._shares else ()
         return {
             name: self._grown(inputs, [(act, each.rates[name]) for act, each in self._shares.items()]) for name in names
@@ -199,7 +199,7 @@ class DrawModel:
         return shape.dollars_month * inputs.price(shape.price_id)
 
     def _volumes(self, case: Case, inputs: _Inputs, growth: Floats) -> Floats:
-        """Dollars a month of all that is sold by use, at every draw's quantities."""
+        """Dollars a month for everything sold by use, at every draw's quantities."""
         missed = fleets.misses(self.brief, case)
         usual = self.brief.miss_ratio
         past_both = [missed[name] / usual[name] if usual[name] else np.ones(1) for name in (Cache.EDGE, Cache.SHIELD)]
@@ -228,7 +228,7 @@ class _Inputs:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of every factor: the draws."""
+        """The shape of every factor: one entry for each draw."""
         return next(iter(self.drawn.values())).shape
 
     def of(self, name: str) -> Floats:
@@ -236,11 +236,11 @@ class _Inputs:
         return np.broadcast_to(self.drawn.get(name, np.ones(1)), self.shape)
 
     def each(self, kind: str) -> dict[str, Floats]:
-        """Those of single things of a kind, by thing: ``cpu.feed.read`` is of ``feed.read``."""
+        """Factors of a kind by name: ``cpu.feed.read`` is that of ``feed.read``."""
         return {name.partition(".")[2]: factor for name, factor in self.drawn.items() if name.startswith(f"{kind}.")}
 
     def price(self, price_id: str) -> Floats:
-        """What all ranges of prices do to one."""
+        """The factor on one price from all ranges of prices."""
         found = self.of("prices")
         for start, factor in self.each("prices").items():
             found = found * factor if price_id.startswith(start) else found
@@ -263,6 +263,6 @@ def _dollars(book: PriceBook, price_id: str, unit: str, quantity: Floats) -> Flo
 
 
 def _unit_size(price: Price, unit: str) -> float:
-    """How many of ``unit`` the price's one is."""
+    """The number of ``unit`` in one unit of the price."""
     one = price.units(Quantity(amount=1.0, unit=unit))
     return 1.0 / one

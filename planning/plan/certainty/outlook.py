@@ -1,8 +1,8 @@
-"""The outlook of one region: how busy and how late everything is, now, at the peak and in the worst hour, and how much
-more each tier and the whole could take before something gives way.
+"""The outlook of one region: utilisation and latency now, at the peak and in the worst hour, and how much more load
+each tier and the whole region can take.
 
-The knee is the largest load at which every percentile still holds and nothing is full; of a tier, the utilisation at
-which that ends if its load alone grows. Headroom is what is between a load and the knee.
+The knee is the largest load at which every percentile still holds and nothing is full; for a tier, it is the
+utilisation at which that ends if only its load grows. Headroom is the growth from a load to the knee.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from planning.plan.sizing.fleets import GroupInstance
 from planning.plan.sizing.size import RegionPlan, Tier
 from planning.plan.sizing.targets import LatencyLimit
 
-#: Loads that are looked at for the knee, over that of the worst hour, and utilisations of one tier.
+#: Loads evaluated for the knee, over that of the worst hour, and utilisations of one tier.
 _FACTORS: Final = np.geomspace(0.02, 20.0, 120)
 _LEVELS: Final = np.linspace(0.01, 0.995, 60)
 _REFINED: Final = 33
@@ -45,7 +45,7 @@ class Percentile:
         return self.beyond_ratio[Moment.LOST] <= 1.0 - self.limit.level
 
     def burn(self, moment: Moment) -> float:
-        """Error budget that is spent, over the budget: 1 is all of it."""
+        """Share of the error budget that is spent; 1 is all of it."""
         return self.beyond_ratio[moment] / (1.0 - self.limit.level)
 
 
@@ -62,7 +62,7 @@ class TierOutlook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadCurve:
-    """Latency against load, for a picture: load over the worst hour's, seconds by percentile."""
+    """Latency against load, for a chart: load over the worst hour's, seconds by percentile."""
 
     limit: LatencyLimit
     load: tuple[float, ...]
@@ -95,7 +95,7 @@ def outlook_of(brief: Brief, region: RegionPlan) -> Outlook:
     percentiles = tuple(_percentile(brief, limit, seen, case, gone) for limit in wanted)
     knees = {name: _knee_of(brief, region, tier, seen[Moment.LOST], wanted) for name, tier in region.tiers.items()}
     found = [_tier(region.tiers[name], name, seen, knee) for name, knee in knees.items()]
-    # of those that give way together, as counts are whole numbers, the dearest first
+    # among those that give way together, as counts are whole numbers, the most expensive first
     found.sort(key=lambda each: (round(each.headroom[Moment.LOST], 2), -_dollars(region.tiers[each.name])))
     return Outlook(
         region=region.name,
@@ -122,7 +122,7 @@ def left(tier: Tier, moment: Moment) -> float:
 def fleet_at(
     brief: Brief, region: RegionPlan, moment: Moment, units: Mapping[str, GroupInstance], case: Case
 ) -> LatencyModel:
-    """The fleet with what works of it at a moment, under that moment's load."""
+    """The fleet with its working instances at a moment, under that moment's load."""
     load_of = fleets.load(brief, brief.workload.rates(region.name, moment), case)
     counts = {name: left(tier, moment) for name, tier in region.tiers.items()}
     return fleets.fleet(brief, load_of, counts, units, case)
@@ -148,7 +148,7 @@ def _knee_of(
         return 1.0
     wanted = tuple(limit for limit in wanted if _at_rest(brief, tier, load, worst, limit))
     if not wanted:
-        return 1.0  # what is missed even so is not this tier's doing
+        return 1.0  # a limit that is missed anyway does not depend on this tier
     levels = _LEVELS
     for _ in range(2):
         counts = load.cores / (tier.unit.work * levels)
@@ -165,7 +165,7 @@ def _knee_of(
 
 
 def _at_rest(brief: Brief, tier: Tier, load: GroupLoad, worst: LatencyModel, limit: LatencyLimit) -> bool:
-    """Whether a limit holds with next to nothing to do in one tier."""
+    """Whether a limit holds with almost no load on one tier."""
     count = load.cores / (tier.unit.work * _LEVELS[:1])
     gateways = worst.groups[str(Server.GATEWAY)].instances
     group = fleets.group(brief, tier.name, load, count=count, unit=tier.unit, case=Case(), gateways=gateways)
@@ -187,7 +187,7 @@ def _tier(tier: Tier, name: str, seen: Mapping[Moment, LatencyModel], knee: floa
         busy[Moment.LOST] = np.inf
     headroom = {moment: knee / each - 1.0 if each > 0.0 else np.inf for moment, each in busy.items()}
     binds = "CPU"
-    # what is no CPU is held whether or not all of it is up, and grows with the worst hour's load
+    # other resources do not depend on how many instances are up, and grow with the worst hour's load
     for need in tier.needs:
         if need.resource in ("CPU", "majority") or not need.exact:
             continue

@@ -1,13 +1,13 @@
-"""Uncertainty of a plan's inputs: are the limits sure to hold, how often is the fleet short, what moves the bill?
+"""Uncertainty of a plan's inputs: how surely the limits hold, how often the fleet is short, what moves the bill.
 
 Every sample is one draw: the inputs are drawn from their ranges and the closed forms are evaluated for all draws at
 once, on the planned fleet (do the limits hold, is anything full?) and on the fleet that this draw would have needed.
-This is uncertainty of the inputs alone; the error of the closed forms is told apart (`latency.ERROR_RATIO`), and so is
-the age of prices (`planning.cost.age`), which is in no draw and has a bar of its own in the bill's tornado.
+This covers only the inputs. The error of the closed forms (`latency.ERROR_RATIO`) and the age of prices
+(`planning.cost.age`) are separate; the latter is one bar of the bill's tornado chart.
 
 A fleet is *short* in a draw in which it misses a limit, or a tier is busier than the intent's `busy`, or something is
 full. A draw's *need* is the factor by which the planned fleet would have to grow for it. If a dollar of missing fleet
-is regretted as w dollars that idle, regret is least at the w/(1 + w) quantile of the need (the newsvendor's answer),
+is regretted as much as w idle dollars, regret is least at the w/(1 + w) quantile of the need (the newsvendor problem),
 and that fleet is short in 1/(1 + w) of all draws.
 """
 
@@ -30,7 +30,7 @@ from planning.plan.sizing.spending import Spending
 
 #: Base samples of Saltelli's scheme: with k inputs (k + 2) × as many draws are evaluated.
 SAMPLES: Final = 1_024
-#: What a tornado's bar of the prices' age is called; it is no input that is drawn.
+#: Name of the tornado's bar for the age of prices, which is not a drawn input.
 PRICE_AGE: Final = "age of prices"
 #: Sobol indices are given only where their own error is at most this.
 INDEX_ERROR_MAX: Final = 0.5
@@ -52,7 +52,7 @@ class SobolIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """An output with one input at its low and at its high end, all others in the middle."""
+    """An output with one input at its low and at its high end, all others at the middle."""
 
     name: str
     low: float
@@ -60,7 +60,7 @@ class Bar:
 
     @property
     def swing(self) -> float:
-        """How far it moves."""
+        """The width of the bar."""
         return abs(self.high - self.low)
 
 
@@ -105,7 +105,7 @@ def uncertainty_of(
     aged: Aged | None = None,
     samples: int = SAMPLES,
 ) -> Uncertainty | None:
-    """What the intent's ranges do to a plan; None where it states none. ``samples`` is a power of two."""
+    """The uncertainty of a plan from the intent's ranges; None if it has none. ``samples`` is a power of two."""
     ranges = dict(brief.intent.ranges)
     if not ranges:
         return None
@@ -178,7 +178,8 @@ def _problem(inputs: int) -> dict[str, Any]:
 
 
 def _plain(rows: int, inputs: int) -> np.typing.NDArray[np.bool_]:
-    """Of each block A, AB₁ … ABₖ, B the first and the last row: independent samples; the others are made of them."""
+    """The first and last row of each block A, AB₁ … ABₖ, B: independent samples, of which the others are
+    combinations."""
     place = np.arange(rows) % (inputs + 2)
     return np.asarray((place == 0) | (place == inputs + 1))
 
@@ -244,7 +245,7 @@ def reliable(indices: Sequence[SobolIndex]) -> tuple[SobolIndex, ...]:
 
 
 def _ends(ranges: Mapping[str, Range]) -> dict[str, Floats]:
-    """All in the middle, then each input low and high in turn."""
+    """All inputs at the middle, then each low and high in turn."""
     rows = 1 + 2 * len(ranges)
     found = {name: np.full(rows, each.mid) for name, each in ranges.items()}
     for column, (name, each) in enumerate(ranges.items()):

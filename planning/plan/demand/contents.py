@@ -1,7 +1,7 @@
-"""What stores hold: bytes in Redis, rows in PostgreSQL, events in the log, objects; now and as they grow.
+"""Contents of stores: bytes in Redis, rows in PostgreSQL, events in the log, objects; now and as they grow.
 
-Sizes of one thing each were measured on the servers that the stack runs (Redis 7.0, PostgreSQL 15, the services' own
-tables with their indexes and values of usual length); how many there are follows from the workload.
+Sizes of single items were measured on the servers of the stack (Redis 7.0, PostgreSQL 15, the services' own tables with
+indexes and values of usual length); their numbers follow from the workload.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _SORTED_START_BYTES: Final = 1_600.0
 #: A set of numbers up to 512 is 9 bytes each; key and header of any value.
 _NUMBER_BYTES: Final = 9.0
 _KEY_BYTES: Final = 100.0
-#: Beyond the value itself, of a card's key.
+#: Bytes of a card's key beyond the value.
 _CARD_KEY_BYTES: Final = 196.0
 _COUNT_BYTES: Final = 104.0
-#: A timeline is filled with the last seven days of those followed, and lives for a day on what is pushed.
+#: A timeline is filled with the last seven days of posts and then receives pushes for a day.
 _FILLED_DAYS: Final = 7.0
 
 #: Rows with their indexes, of one operation: its own table and what belongs to it.
@@ -55,10 +55,10 @@ ROW_BYTES: Final[Mapping[str, float]] = {
     STORY_CREATE: 345.0,
     STORY_SEEN: 77.0,
 }
-#: Pages and tuples that wait for vacuum, beside live rows (the planner's own assumption: a fifth).
+#: Pages and tuples waiting for vacuum, beside live rows (an assumption: a fifth).
 BLOAT: Final = 1.2
 EVENT_BYTES: Final = 1_000.0
-#: Consumers of the log that read every event: fan-out, feed, search, discovery and their like.
+#: Consumers of the log that read every event, such as fan-out, feed and search.
 EVENT_READERS: Final = 3.0
 LOG_DAYS: Final = 1.0
 
@@ -83,7 +83,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentSizes:
-    """Bytes of one thing each, in the mean, and which of them were assumed."""
+    """Mean bytes of one item each, and which of them were assumed."""
 
     image_bytes: float
     original_bytes: float
@@ -125,7 +125,7 @@ def sorted_set_bytes(entries: float) -> float:
 
 
 def timeline_entries(scenario: Scenario, workload: Workload) -> float:
-    """Posts in one timeline: what was filled in and half a day of pushes, at most its depth."""
+    """Posts in one timeline: those filled in and half a day of pushes, at most its depth."""
     posts_per_day = workload.per_second[POST_CREATE] * DAY_SECONDS
     pushed_per_day = posts_per_day * workload.pushes_per_post / workload.people
     return min(float(scenario.system.fanout.depth), pushed_per_day * (_FILLED_DAYS + 0.5))
@@ -152,7 +152,7 @@ def contents_of(scenario: Scenario, demand: Demand, workload: Workload) -> Conte
 
 
 def _redis_bytes(scenario: Scenario, workload: Workload) -> float:
-    """Timelines, followees and likes of who comes in a day; cards and counters of the posts that they see."""
+    """Timelines, followees and likes of a day's users; cards and counters of the posts that they see."""
     rates = workload.per_second
     likes_per_user = rates[LIKE_ADD] * DAY_SECONDS / workload.daily_users
     of_a_user = (

@@ -1,8 +1,8 @@
-"""Followers of two billion people without a list of them: the curve of `core.population`, summed over ranks in bins.
+"""The follower curve of `core.population` for two billion people, summed over ranks in bins.
 
-The k-th most followed person has min(cap, C k^-exponent) followers, C such that the mean is what the scenario says. A
-list of everybody would not fit; the first thousand ranks are exact and the rest is in bins of a thousandth of a decade,
-within which the curve is straight.
+The k-th most followed person has min(cap, C k^-exponent) followers, with C such that the mean is the scenario's. A list
+of everybody would not fit in memory: the first thousand ranks are exact and the rest is in bins of a thousandth of a
+decade, within which the curve is linear.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class FollowerCurve:
         return float(self.counts @ self.followers / self.counts.sum())
 
     def pushes_per_post(self, *, posters_ratio: float, settings: Fanout) -> float:
-        """Timelines written for one post, in the mean over those who post: the most followed share of the people."""
+        """Mean number of timelines written for one post, over those who post: the most followed share of the people."""
         posters = max(1.0, round(float(self.counts.sum()) * posters_ratio))
         before = np.concatenate(([0.0], np.cumsum(self.counts)[:-1]))
         posting = np.clip(posters - before, 0.0, self.counts)
@@ -42,7 +42,7 @@ class FollowerCurve:
         return float(posting @ np.array(pushed) / posters)
 
     def celebrities(self, threshold: int) -> tuple[float, float]:
-        """(people with so many followers or more, how many of them one reader follows in the mean)."""
+        """(people with at least ``least`` followers, how many of them one reader follows on average)."""
         over = self.followers >= threshold
         known = float(self.counts[over].sum())
         return known, float(self.counts[over] @ self.followers[over]) / float(self.counts.sum())
@@ -60,7 +60,7 @@ def _pushed(followers: float, settings: Fanout) -> int:
 
 
 def curve(settings: Follows, *, people: int) -> FollowerCurve:
-    """The curve for so many people."""
+    """The curve for ``people`` people."""
     edges = np.arange(1.0, min(people, _EXACT) + 1.0)
     if people > _EXACT:
         decades = np.log10(people / _EXACT)

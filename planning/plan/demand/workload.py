@@ -1,8 +1,8 @@
-"""The workload: from a day's acts of the whole service to requests a second, by operation, region and moment.
+"""The workload: from a day's operations of the whole service to requests a second, by operation, region and moment.
 
 Three moments matter: *now*, the mean of a present day; *peak*, the busiest hour at the end of the horizon; *lost*, that
-hour with those regions gone, of as many as the intent allows to lose, whose loss sends most people here. Who serves
-whom then is `core.policies.geo`, as in the model; all regions are taken to be busiest at once, which errs towards more.
+hour with as many regions lost as the intent allows, chosen to send the most people here. `core.policies.geo` decides
+who serves whom then, as in the model. All regions are assumed to be busiest at once, which overestimates.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DAY_SECONDS: Final = 86_400.0
 
 
 class Moment(StrEnum):
-    """When a fleet is looked at."""
+    """A moment at which a fleet is evaluated."""
 
     NOW = "now"
     PEAK = "peak"
@@ -48,7 +48,7 @@ class Moment(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """Rates of the whole service, and how they are spread over regions and time."""
+    """Rates of the whole service and their distribution over regions and time."""
 
     per_second: Mapping[str, float]  # mean of a present day, by operation and background job
     shares: Mapping[str, float]  # of the people, by region
@@ -84,7 +84,7 @@ class Workload:
 
     @property
     def requests_per_second(self) -> float:
-        """What clients ask, in the present mean."""
+        """Rate of client requests, in the present mean."""
         return sum(rate for name, rate in self.per_second.items() if name in OPERATIONS)
 
 

@@ -1,9 +1,9 @@
-"""What every operation costs: CPU by process, round trips, bytes and waits, from the calibrated profile over its page.
+"""Demands of every operation: CPU by process, round trips, bytes and waits, from the calibrated profile and its flow.
 
 A planned instance is busy, so demands are those of the highest calibrated rate, where caches are warm and a wake-up
 serves several events; beyond that rate nothing was measured, so they are taken as constant (an upper bound: servers
-that batch spend less the busier they are). What a scenario states of its own CPU goes before the profile, brought to
-the calibrated core by the ratio of the cores' speeds.
+that batch spend less the busier they are). CPU that a scenario states replaces the profile's, converted to the
+calibrated core by the ratio of the cores' speeds.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class OperationDemand:
     """One operation or background job."""
 
     name: str
-    component: str  # whose event loop does it, or the server that answers
+    component: str  # whose event loop executes it, or the server that answers
     paths: tuple[Path, ...]
 
     def probabilities(self, miss_ratio: Mapping[str, float]) -> tuple[float, ...]:
-        """Probability of each path, its look-ups hitting independently; what is not named always hits."""
+        """Probability of each path, with independent look-ups; a cache that is not named always hits."""
         found = []
         for path in self.paths:
             probability = 1.0
@@ -58,7 +58,7 @@ class OperationDemand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowGraph:
-    """What of who follows whom some work grows with."""
+    """Figures of the follow graph with which work grows."""
 
     pushes_per_post: float
     celebrities: float
@@ -67,7 +67,7 @@ class FollowGraph:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadDemands:
-    """All operations and background jobs that a workload asks for."""
+    """All operations and background jobs of a workload."""
 
     operations: Mapping[str, OperationDemand]
     beyond: Mapping[
@@ -121,7 +121,7 @@ def demands_of(
 
 
 class _Costs:
-    """What one step's CPU is."""
+    """CPU of single steps."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class _Costs:
         self.notes: list[str] = []
 
     def visit(self, operation: str, use: flows.Use, missed: tuple[str, ...]) -> SegmentVisit | None:
-        """None where the step costs this process nothing."""
+        """None if the step costs this process nothing."""
         process = str(use.process)
         found = cpu.cost(self.profile, operation, process, degraded=use.degraded)
         if found is None:
@@ -158,11 +158,11 @@ class _Costs:
         return SegmentVisit(process=process, seconds=seconds, variation=found.demand.variation, threaded=use.threaded)
 
     def fallback(self, operation: str, process: str) -> SegmentVisit | None:
-        """All that the fallback path costs a process beyond the usual one."""
+        """Cost of the fallback path for a process, beyond the usual path."""
         return self.visit(operation, flows.Use(process=process, degraded=True), ())
 
     def unseen(self, operation: str, page: flows.OperationFlow) -> Iterator[SegmentVisit]:
-        """What the operation was measured, or stated, to cost processes that its page does not visit."""
+        """Measured or stated cost for processes that the operation's flow does not visit."""
         whole = flows.steps(page.front, page.behind)
         seen = {str(step.process) for step in flows.walk(whole) if isinstance(step, flows.Use) and not step.degraded}
         seen |= {str(Server.TOXIPROXY), str(Server.PROMETHEUS)}

@@ -1,8 +1,8 @@
-"""Distributions of time, by their first three cumulants: those of a sum are sums, so an operation is added up.
+"""Distributions of time by their first three cumulants, which add up over an operation's parts.
 
-Between cumulants and percentiles stands a shifted gamma distribution with the same three (Pearson's type III); it holds
-exponential waits and normal sums exactly and lognormal ones to a few per cent. Everything is an array of one entry for
-each case that is looked at (loads, samples of uncertain inputs), or a number for all cases.
+Percentiles come from a shifted gamma distribution with the same three cumulants (Pearson's type III), which is exact
+for exponential waits and normal sums and within a few per cent for lognormal ones. Everything is an array with one
+entry for each case (loads, samples of uncertain inputs), or a number for all cases.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Cumulants:
         )
 
     def scaled(self, factor: Floats | float) -> Cumulants:
-        """Of ``factor`` × the time."""
+        """Cumulants of ``factor`` × the time."""
         return Cumulants(mean=self.mean * factor, variance=self.variance * factor**2, third=self.third * factor**3)
 
     def gamma(self) -> tuple[Floats, Floats, Floats]:
@@ -58,7 +58,7 @@ class Cumulants:
         return shape, scale, np.where(ends, self.mean, 0.0) - shape * scale
 
     def ends(self) -> npt.NDArray[np.bool_]:
-        """Whether there is a steady state, in which it ends at all."""
+        """Whether there is a steady state, so that the time is finite."""
         return np.asarray(np.isfinite(self.mean + self.variance + self.third))
 
     def below(self, seconds: Floats | float) -> Floats:
@@ -218,14 +218,14 @@ class Mixture:
         return total
 
     def quantile(self, level: float) -> Floats:
-        """The time that a share ``level`` does not exceed, by bisection; infinite where so many have no end."""
+        """The time that a share ``level`` does not exceed, by bisection; infinite if too many are infinite."""
         real = [(p, part) for p, part in zip(self.probabilities, self.parts, strict=True) if np.any(p > 0.0)]
         if len(real) == 1:
             return real[0][1].quantile(level)
         own = Mixture(probabilities=tuple(p for p, _ in real), parts=tuple(part for _, part in real))
         ending = sum((np.where(part.ends(), p, 0.0) for p, part in real), np.zeros(1))
         never = ending <= level
-        # where some have no end, the others must reach the level of all by themselves
+        # where some are infinite, the others alone must reach the level
         reach = float(np.clip(level / np.min(np.where(never, 1.0, ending)), level, 1.0 - 1e-9))
         known = np.stack(np.broadcast_arrays(*(part.quantile(reach) + 0.0 * p for p, part in real)))
         high = np.max(np.where(np.isfinite(known), known, 0.0), axis=0) * (1.0 + 1e-9) + 1e-12

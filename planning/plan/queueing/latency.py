@@ -1,8 +1,8 @@
-"""Latency of an operation on a fleet at a load: its segments added up over stations, wires and waits, path by path.
+"""Latency of an operation on a fleet at a load: the sum of stations, links and waits along each path.
 
-What is exact: mean waits at each station, moments of sums. What is not, and where it errs: arrivals at every visit are
-taken as Poisson; waits of one request at one loop are alike by an exponential rule (`stations.Loop.waits`); parallel
-branches are independent; percentiles come from three cumulants. `docs/PLANNER.md` has the errors against the simulator.
+Exact are the mean waits at each station and the moments of sums. Approximations: arrivals at every visit are Poisson;
+waits of one request at one loop follow an exponential rule (`stations.Loop.waits`); parallel branches are independent;
+percentiles come from three cumulants. `docs/PLANNER.md` has the errors against the simulator.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sim.model.draws import lognormal_of
 
 #: 95 % quantiles were within this of the simulator's, up to 80 % busy (`tests/planner/test_against_simulator.py`).
 ERROR_RATIO: Final = 0.17
-#: Paths that are taken less often count as those that are taken: no percentile up to the 99th can tell.
+#: Paths taken less often than this are ignored, because they do not affect percentiles up to the 99th.
 _RARE: Final = 2e-4
 
 
@@ -41,7 +41,7 @@ class Wires:
 
 
 def measured(profile: Profile) -> Wires:
-    """The wires of the calibrated machine, as the simulator takes them."""
+    """The links of the calibrated machine, as in the simulator."""
     links = {
         wire.link: distributions.lognormal_of(*lognormal_of(wire.median_seconds, wire.p99_seconds))
         for wire in profile.wires
@@ -81,7 +81,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyModel:
-    """Everything that an operation can visit. ``groups`` are by name, ``group_of`` tells a process's."""
+    """All stations and links that an operation can visit. ``groups`` are by name, ``group_of`` tells a process's."""
 
     groups: Mapping[str, Group]
     group_of: Mapping[str, str]
@@ -150,7 +150,7 @@ class LatencyModel:
         return distributions.slowest_of(part, count)
 
     def _waits(self, segment: Segment) -> Cumulants:
-        """Waits at loops of a branch: each visit for itself."""
+        """Waits at loops of a branch, for each visit separately."""
         total = distributions.nothing()
         for name, route in loads.routes(Segment(visits=segment.visits), group_of=self.group_of, own="").items():
             station = self.groups[name].station

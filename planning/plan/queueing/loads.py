@@ -17,14 +17,14 @@ MissRatio = Mapping[str, Floats]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupLoad:
-    """What comes to all instances of one group together, in seconds of a calibrated core."""
+    """Load on all instances of one group together, in seconds of a calibrated core."""
 
     arrivals: tuple[RouteArrivals, ...] = ()
     threaded_cores: Floats = field(default_factory=lambda: np.zeros(1))
 
     @property
     def cores(self) -> Floats:
-        """Calibrated cores that are busy with it."""
+        """Calibrated cores kept busy."""
         total = self.threaded_cores
         for each in self.arrivals:
             total = total + each.busy

@@ -1,9 +1,9 @@
-"""Flows as a planner sees them: which CPU, round trips and waits an operation has in series, on the way where nothing
-fails, once for every way in which its look-ups can hit and miss.
+"""Paths of an operation without failures: the CPU, round trips and waits in series, for each combination of cache hits
+and misses.
 
-The pages of `sim.model.components` are walked, the same that the engines run, so a changed page changes the plan.
-Branches of one process that is an event loop do not run at once, so their own CPU is taken in series and only what
-others do for them in parallel; that overlap is small, and leaving it out errs towards the slow side.
+They come from the flows of `sim.model.components` that the engines run, so a changed flow changes the plan. Branches in
+one event loop do not run at the same time, so their own CPU is in series and only the work of other processes is
+parallel; the overlap that this ignores is small, and ignoring it overestimates latency.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Trip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """Things in series; their order does not matter to a sum."""
+    """Visits, round trips, delays and forks in series, in any order."""
 
     visits: tuple[SegmentVisit, ...] = ()
     trips: tuple[Trip, ...] = ()
@@ -73,7 +73,7 @@ class PathFork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """One way through an operation: what its client waits for, and what is done beside and behind the answer."""
+    """One way through an operation: what its client waits for, and what happens beside and after the answer."""
 
     hits: frozenset[str] = frozenset()
     misses: frozenset[str] = frozenset()
@@ -81,7 +81,7 @@ class Path:
     beside: Segment = Segment()
 
     def then(self, other: Path) -> Path | None:
-        """This path and ``other`` behind it; None where one cache would have hit and missed."""
+        """This path followed by ``other``; None if one cache would both hit and miss."""
         hits, misses = self.hits | other.hits, self.misses | other.misses
         if hits & misses:
             return None
@@ -90,15 +90,15 @@ class Path:
 
 #: Named as a cache that misses where an author lives in another region, and as the link to there.
 AWAY: Final = "another region"
-#: The wait for a durable commit, as a profile calls it.
+#: Name of the wait for a durable commit in a profile.
 COMMIT: Final = "postgres.commit"
 
 Cost = Callable[[flows.Use, tuple[str, ...]], SegmentVisit | None]
 
 
 def paths(page: OperationFlow, *, own: str, cost: Cost) -> tuple[Path, ...]:
-    """Every path of an operation whose component is ``own``; ``cost`` tells what a step's CPU is, given the caches that
-    have missed around it."""
+    """Every path of an operation whose component is ``own``; ``cost`` gives a step's CPU, given the caches that missed
+    around it."""
     walker = _Walker(own, cost)
     behind = [_all_beside(path) for path in walker.walk(page.behind, ())]
     return tuple(_product([list(walker.walk(page.front, ())), behind]))
@@ -122,7 +122,7 @@ class _Walker:
                 if step.home is not Home.AUTHOR:
                     yield from _product([[Path(segment=Segment(trips=(trip,)))], below])
                     return
-                # whose post it is lives here or in another region, and there it is written
+                # the post's author lives here or in another region, where it is written
                 far = Trip(link=AWAY, count=step.trips, answer_bytes=0)
                 yield from _product([[Path(hits=frozenset({AWAY}), segment=Segment(trips=(trip,)))], below])
                 yield from _product([[Path(misses=frozenset({AWAY}), segment=Segment(trips=(trip, far)))], below])
@@ -178,7 +178,7 @@ class _Walker:
 
 
 def _together(visits: Iterable[SegmentVisit | None]) -> SegmentVisit:
-    """What branches ask of one loop at once: it is done in one go, nobody else's turn comes between."""
+    """Merge simultaneous visits of branches to one loop, which are executed without interruption by other requests."""
     known = [visit for visit in visits if visit is not None]
     seconds = sum(visit.seconds for visit in known)
     variance = sum((visit.seconds * visit.variation) ** 2 for visit in known)

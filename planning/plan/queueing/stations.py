@@ -8,14 +8,14 @@ was served, and it meets again those that were before it, so it shares the loop 
 sharing. To first order in the load the wait that one job causes another is exact: the residual of the piece in service,
 its further pieces for as long as both are there, and the first pieces of jobs that come meanwhile. That, over 1 − ρ, is
 the mean wait; it is Pollaczek and Khinchine's formula for jobs of one piece, and within 4 % of a simulated loop for up
-to eight pieces and ρ ≤ 0.9. The wait is nought where a job meets nobody, and otherwise exponential. Where a request is
+to eight pieces and ρ ≤ 0.9. The wait is zero if a job meets no other, and otherwise exponential. Where a request is
 long elsewhere between its pieces they are nearer to independent visits, and this errs towards the slow side.
 
 **Several loops behind one balancer that sends to the one with least under way** hardly wait: with k of them the wait is
 C/ρ of one's, C Erlang's probability that all are busy, and where that is often, 1/(k √(C/ρ)) of it, as then the k
 share their queues; a job meets somebody in C/ρ times as many cases. **With g balancers, each of which knows its own
 jobs alone**, a share h of the wait of chance is left beyond that, with h/(1 − h) = (g − 1)^(1 − ρ/4) (1 − ρ)/(1 + ρ):
-nought for one, all of it for many, and less where each has jobs of its own at every loop; it meets somebody as often as
+zero for one, all of it for many, and less where each has jobs of its own at every loop; it meets somebody as often as
 by chance, but hardly ever many. Both were fitted to simulated loops (k and g up to 50, ρ of 0.2 to 0.9): the mean wait
 within a tenth of the wait of chance, the 95 % quantile of the time in them within 15 %.
 """
@@ -40,7 +40,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRoute:
-    """A job's pieces in order. ``returns`` at once for the next one; otherwise its visits are far apart."""
+    """A job's pieces in order. If it ``returns``, the next piece follows at once; otherwise visits are far apart."""
 
     pieces: tuple[Piece, ...]
     returns: bool = True
@@ -128,7 +128,7 @@ class Loop:
         crowded = crowded_ratio(busy, self.mates)
         known = crowded * np.minimum(1.0, 1.0 / (self.mates * np.sqrt(np.maximum(crowded, 1e-300))))
         blind = blind_ratio(busy, self.balancers)
-        # a wait that is spread over more jobs than chance would have it is nearer to its mean than an exponential one
+        # a wait spread over more jobs than under random choice varies less than an exponential one
         several = np.clip(np.minimum(self.balancers, self.mates) - 1.0, 0.0, 1.0)
         often = met * (crowded + (1.0 + busy / 4.0 - crowded) * several)
         return np.asarray(mean * (known + (1.0 - known) * blind)), np.asarray(often)
@@ -155,7 +155,7 @@ class Loop:
 
 
 def _met(mean: Floats, chance: Floats) -> Cumulants:
-    """Nought, or with probability ``chance`` exponential, so that the mean is ``mean``."""
+    """Zero, or with probability ``chance`` exponential, with the mean ``mean``."""
     found = of_raw(mean, 2.0 * mean**2 / chance, 6.0 * mean**3 / chance**2)
     return Cumulants(mean=_or_never(found.mean), variance=_or_never(found.variance), third=_or_never(found.third))
 
@@ -199,7 +199,8 @@ def crowded_ratio(busy: Floats, servers: Floats) -> Floats:
 
 
 def blind_ratio(busy: Floats, balancers: Floats) -> Floats:
-    """Share of the wait of chance that is left because every balancer knows its own jobs alone; a fit, see above."""
+    """Share of the wait under random choice that remains because each balancer knows only its own jobs; a fit, see
+    above."""
     odds = np.maximum(balancers - 1.0, 0.0) ** (1.0 - busy / 4.0) * (1.0 - busy) / (1.0 + busy)
     return np.asarray(odds / (1.0 + odds), dtype=np.float64)
 

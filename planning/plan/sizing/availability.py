@@ -1,8 +1,8 @@
-"""Availability: for what share of their time people are not served, cause by cause, against the intent's budget.
+"""Availability: the share of time in which people are not served, by cause, against the intent's budget.
 
 Machines fail and are replaced independently (a birth-death process; each is down for repair / (every + repair) of the
-time), so the number that is down is binomial. A spot machine is taken back as well, after a notice in which what it had
-under way is done and nobody sends it more. Where more are down than there are spares, the share of the needed ones
+time), so the number that is down is binomial. A spot machine is also reclaimed, after a notice in which it finishes its
+work and gets no more. Where more are down than there are spares, the share of the needed ones
 that is missing is refused. A dead instance fails its share of requests until health checks see it; a dead primary fails
 its shard's writers until a replica takes over; a lost region fails its people until they are sent elsewhere.
 """
@@ -22,12 +22,12 @@ from planning.plan.brief import SPOT, Brief
 from planning.plan.queueing.distributions import Floats
 from planning.plan.sizing.size import RegionPlan
 
-#: Until a dead process is no longer asked: what the stack's own drills allow.
+#: Time until a dead process gets no more requests: what the stack's own drills allow.
 INSTANCE_SECONDS: Final = 5.0
 #: Until people of a lost region are served by another: the same.
 REGION_SECONDS: Final = 30.0
 MONTH_MINUTES: Final = 730.0 * 60.0
-#: Causes that more spares mend.
+#: Causes that more spares remove.
 MACHINES: Final = "machines beyond the spares"
 SPOT_MACHINES: Final = "spot machines beyond the spares"
 SHARD: Final = "every copy of a shard"
@@ -44,7 +44,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Availability:
-    """What is expected, beside what is asked."""
+    """The expected availability and the intended one."""
 
     asked_ratio: float
     causes: tuple[Cause, ...]  # the worst first
@@ -61,7 +61,7 @@ class Availability:
 
     @property
     def held(self) -> bool:
-        """Whether it is as good as asked."""
+        """Whether it is as good as intended."""
         return self.down_ratio <= 1.0 - self.asked_ratio
 
     @property
@@ -77,7 +77,7 @@ class Availability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Often:
-    """How often things fail, over what the intent says."""
+    """Failure rates over those of the intent."""
 
     node: Floats = field(default_factory=lambda: np.ones(1))
     region: Floats = field(default_factory=lambda: np.ones(1))

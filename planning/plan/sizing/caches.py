@@ -1,6 +1,6 @@
-"""Sizes of the CDN's caches: how much each tier must hold for the hit ratios that the intent asks for.
+"""Sizes of the CDN's caches: how much each tier must hold for the intended hit ratios.
 
-Che's approximation over a Zipf law of so many images that they are taken in bins of like popularity (H. Che, Y. Tung
+Che's approximation over a Zipf law of images, in bins of similar popularity (H. Che, Y. Tung
 and Z. Wang 2002; `tests.oracles.caches` is the same for a list of objects). The shield sees what the edges miss.
 """
 

@@ -1,9 +1,9 @@
-"""Candidates: every machine that the price book sells for a tier, the cheapest whole fleet, and an excuse for the rest.
+"""Candidates: every machine in the price book for a tier, the cheapest fleet, and why the others were rejected.
 
-A store's nodes are chosen for themselves, at the ceiling of utilisation. The services' machines are chosen by sizing
-the whole fleet on each: a faster core shortens every request, so it may be busier for the same limit; where counts are
-given, those on which the limits hold go before cheaper ones. Where services
-are paid at several terms, each term's pool is chosen in turn, twice over, with the others as they then are.
+A store's nodes are chosen independently, at the highest allowed utilisation. The services' machines are chosen by
+sizing the whole fleet on each: a faster core shortens every request, so it may be busier for the same limit. Where
+counts are given, machines on which the limits hold are preferred to cheaper ones. If services have several terms of
+payment, each term's pool is chosen in turn, twice, with the others as they are then.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Excuse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What everything is bought as, how many of it, and what else was looked at."""
+    """The chosen machines, their numbers, and the rejected candidates."""
 
     shapes: Shapes
     regions: tuple[RegionPlan, ...]
@@ -55,7 +55,7 @@ def choose(brief: Brief) -> Choice:
     for term in brief.service_terms:
         offered[term], refused = _offered(brief, SERVICES, term)
         excuses += [replace(each, tier=_pool_name(brief, term)) for each in refused]
-    # pool by pool, the others on the fastest at first, so that a limit that can be held is held
+    # pool by pool, with the others on the fastest machines at first, so that a feasible limit holds
     services = {term: max(found, key=lambda shape: shape.speed) for term, found in offered.items()}
     for _ in range(min(2, len(offered))):
         more = []

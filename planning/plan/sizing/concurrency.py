@@ -1,4 +1,4 @@
-"""Rooms: how busy a process may be before it has no place for more of what it holds, requests or photos."""
+"""Concurrency limits: the utilisation at which a process has no place for another request or photo."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def concurrency_limits(
     offers: Mapping[str, TierOffer],
     busy: Mapping[str, float],
 ) -> dict[str, dict[str, float]]:
-    """Utilisation at which a process has room for no more, by group and by what it has room for.
+    """Utilisation at which a process is full, by group and by what it holds.
 
-    What is under way is rate × time (Little 1961), and both the rate and the time of one process follow from how busy
-    it is, so there is one utilisation for whatever number of processes.
+    The number under way is rate × time (Little 1961), and both rate and time of one process follow from its
+    utilisation, so the limit does not depend on the number of processes.
     """
     levels = np.linspace(0.02, 1.0, 50)
     whole = targets.at(brief, load_of, offers, {name: levels * each for name, each in busy.items()}, Case())
@@ -48,7 +48,7 @@ def concurrency_limits(
 
 
 def _held(brief: Brief, members: tuple[Component, ...]) -> Iterator[tuple[str, dict[str, OperationDemand], int]]:
-    """What processes of these components hold, the operations that it is of, and how many at once."""
+    """(what processes of these components hold, its operations, how many at once)."""
     known = brief.demands.operations
     asked = {name: job for name, job in known.items() if name in OPERATIONS and job.component in members}
     if asked:

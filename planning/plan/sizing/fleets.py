@@ -1,4 +1,4 @@
-"""A fleet under a load, as stations: from counts, shapes and a case to what waits where."""
+"""A fleet under a load as stations, from counts, shapes and a case."""
 
 from __future__ import annotations
 
@@ -35,8 +35,7 @@ class GroupInstance:
 
 
 def load(brief: Brief, rates_per_second: Mapping[str, float], case: Case) -> dict[str, GroupLoad]:
-    """What all instances of each group have to do, in calibrated seconds; of the case's CPU factors that of everything
-    is not in it."""
+    """Load on all instances of each group, in calibrated seconds; without the case's CPU factor on everything."""
     rates: dict[str, Floats | float] = {
         name: rate * case.rate * case.rate_of.get(name, 1.0) for name, rate in rates_per_second.items()
     }

@@ -1,4 +1,4 @@
-"""Margins: what a little more of everything would cost, by planning again on the same machines."""
+"""Margins: the cost of a little more of everything, by planning again on the same machines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ STRICTER_SECONDS: Final = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margin:
-    """What a little more of something costs. ``dollars_month`` is None where it cannot be had; ``says`` tells."""
+    """The cost of a little more of something. ``dollars_month`` is None if it is impossible; ``says`` has the
+    reason."""
 
     name: str
     dollars_month: float | None

@@ -1,8 +1,8 @@
-"""Acts: what one kind of act is of everything, so that a range may be of it alone.
+"""Shares of one operation in rates, needs and bill lines, so that it can have an uncertainty range of its own.
 
-Rates are sums over the acts of a day, and what stores hold and the bill's lines are nearly so: a share is how much more
-of something there is with a hundredth more of the act, times a hundred. It is exact for what is linear in the act, and
-right near the plan for what is not (a timeline that is cut at its depth). Shares of look-ups that miss stay as planned.
+Rates are sums over the operations of a day; stored bytes and bill lines nearly are. A share is the relative increase of
+a quantity with 1 % more of the operation, times a hundred. It is exact for linear quantities and valid near the plan
+for others (a timeline that is cut at its depth). Miss ratios stay as planned.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STEP: Final = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationShares:
-    """Shares of one act."""
+    """Shares of one operation."""
 
     rates: Mapping[str, float]  # of requests, by operation
     needs: Mapping[tuple[str, str], float]  # of what a tier asks for, by tier and resource
@@ -59,7 +59,7 @@ def shares_of(
 
 
 def grown(pairs: list[tuple[float, Floats]]) -> Floats:
-    """By what something grows, where each act has a share of it and a factor of its own."""
+    """Growth factor of something, from (share, factor) of each operation."""
     total = np.ones(1)
     for share, factor in pairs:
         total = total + share * (factor - 1.0)

@@ -1,4 +1,4 @@
-"""Shapes: what can be bought, from the price book, and how much calibrated work one core of it does.
+"""Shapes: machines in the price book, and how much calibrated work one of their cores does.
 
 A core's speed is clock × instructions a cycle over the calibrated core's. Where two threads share a core, both busy,
 the core does `SMT_GAIN` times the work of one, so a thread is that much slower than a core.
@@ -50,7 +50,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShapeRefusal:
-    """Why something that is sold was not even tried."""
+    """Why something in the book was not tried."""
 
     price_id: str
     reason: str
@@ -85,7 +85,7 @@ def shapes_of(
 
 
 def _home(book: PriceBook) -> str:
-    """Who sells the plain machines."""
+    """The provider of the plain machines."""
     sellers = [price.provider for price in book.prices if price.id.startswith("vm.")]
     if not sellers:
         raise PriceError(f"book {book.book} sells no plain machine")

@@ -1,4 +1,4 @@
-"""Counts: the least of everything in one region that holds the intent in its worst hour, with the spares down.
+"""Counts: the smallest numbers in one region that satisfy the intent in its worst hour, with the spares down.
 
 Services are processes on a pool of machines and are spread over it, so that when k machines are down what is left of
 every service is enough; those paid at another term have a pool of their own. A store keeps k more copies of each of its
@@ -40,7 +40,7 @@ class Tier:
 
     @property
     def binds(self) -> Need:
-        """The resource that asks for most."""
+        """The resource that needs the most."""
         return self.needs[0]
 
 
@@ -58,7 +58,7 @@ class MachinePool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionPlan:
-    """What one region has."""
+    """Everything planned for one region."""
 
     name: str
     tiers: Mapping[str, Tier]
@@ -97,18 +97,18 @@ class Spares:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shapes:
-    """What everything is bought as."""
+    """The machine chosen for each group."""
 
     services: Mapping[str, Shape]  # by term
     stores: Mapping[str, Shape]
 
     def of(self, brief: Brief, group: str) -> Shape:
-        """What a group's instances run on."""
+        """The machine of a group's instances."""
         return self.stores[group] if brief.kinds[group] is GroupKind.STORE else self.services[brief.terms[group]]
 
 
 def asked(brief: Brief) -> Spares:
-    """The intent's N + k."""
+    """The intent's spares."""
     spare = brief.intent.spare
     return Spares(machines=spare, spot=spare, replicas=max(spare, brief.intent.replicas or 0), nodes=spare)
 
@@ -322,7 +322,7 @@ def _store(
 def store_needs(
     brief: Brief, region_name: str, group: str, load: GroupLoad, *, busy: float, shape: Shape, volume: Volume
 ) -> tuple[Need, ...]:
-    """What each resource of a store asks for, in nodes."""
+    """Needs of a store by resource, in nodes."""
     cores = float(load.cores[0])
     moved = volume.network_bytes_per_second.get(group, 0.0)
     factor = brief.workload.factor(region_name, Moment.LOST)
@@ -358,7 +358,7 @@ def _shards_fit(brief: Brief, region_name: str, primaries: int, need: Need) -> N
 
 
 def _steady(offers: Mapping[str, TierOffer], load_of: Mapping[str, GroupLoad]) -> None:
-    """Raise PlanError where what is given cannot do the work, naming what gives out first."""
+    """Raise PlanError if given counts are too small for the load, naming what saturates first."""
     given = {name: offer.fixed for name, offer in offers.items() if offer.fixed is not None}
     needed = {name: float(load_of.get(name, GroupLoad()).cores[0]) / offers[name].unit.work for name in given}
     full = sorted((name for name in given if needed[name] >= given[name]), key=lambda name: -needed[name] / given[name])

@@ -1,4 +1,4 @@
-"""Spares: more of them until the machines' part of the availability holds, as far as more of them can do it."""
+"""Spares: increased until the machines' part of the availability holds, as far as more spares help."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def reached(
     while found.down_ratio > down_max and max(spares.machines, spares.spot) < _SPARES_MAX:
         more = _more(spares, found.causes[0].name)
         if more is None:
-            break  # no spare mends what is worst
+            break  # no spare removes the worst cause
         wider = candidates.fleet(known, shapes, more)
         better = availability.availability_of(known, wider)
         if better.down_ratio >= found.down_ratio * 0.999:

@@ -1,4 +1,4 @@
-"""From counts to what is paid for, month by month: machines stay, traffic grows, objects pile up."""
+"""Bills by month from counts: machines stay the same, traffic grows, objects accumulate."""
 
 from __future__ import annotations
 

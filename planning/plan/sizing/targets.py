@@ -1,4 +1,4 @@
-"""How busy instances may be, so that every latency percentile holds at the least cost: one number for each limit.
+"""Target utilisations at which every latency percentile holds at the least cost: one number for each limit.
 
 Capacity costs least where the free capacity of each tier is in proportion to the root of its load over its price (L.
 Kleinrock's capacity assignment, *Queueing Systems* II, 1976, 5.7): 1/u = 1/busy + θ κ with κ = √(w / (c L)), where w is
@@ -271,7 +271,7 @@ def at(
 def _weights(
     brief: Brief, load_of: Mapping[str, GroupLoad], offers: Mapping[str, TierOffer], limit: LatencyLimit
 ) -> dict[str, float]:
-    """κ of every tier, the largest 1; nought where the constrained operation does not come."""
+    """κ of every tier, the largest 1; zero for tiers that the constrained operation does not visit."""
     work: dict[str, float] = {}
     for name in steps_of(limit.name):
         operation = brief.demands.operations[name]

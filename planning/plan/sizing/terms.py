@@ -1,7 +1,7 @@
-"""Terms: what the fleet would cost if machines were paid otherwise, planned anew for each term that the book sells.
+"""Terms: the cost of the fleet at other terms of payment, planned again for each term in the book.
 
-Stores stay on demand where the services are on spot. A term that the book has no price of is said, not guessed. What is
-reserved is owed for all of its years, however short the horizon.
+Stores stay on demand where the services are on spot. A term without a price in the book is reported as such. Reserved
+machines are owed for all of their years, however short the horizon.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tiers: how many of each thing every resource asks for, so that the one that binds is seen.
+"""Needs of each tier by resource, so that the binding one is visible.
 
 Services are processes of one core each on a pool of machines that they share; stores have nodes of their own. A need is
 what must work when the spares are down; how spares come on top is `size`'s.
@@ -45,13 +45,13 @@ PHOTOS: Final = "media workers"
 
 
 def ceil(value: float) -> int:
-    """Up to the next whole number, but for a rounding error."""
+    """Round up, with a tolerance for floating-point error."""
     return max(0, math.ceil(value - _EPSILON * max(1.0, abs(value))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """What one resource asks for."""
+    """What one resource needs."""
 
     resource: str
     exact: float  # instances, before they are whole ones
