@@ -86,7 +86,7 @@ def test_a_line_that_is_alone_keeps_its_name_and_the_missing_one_is_told() -> No
     (chart,) = _drawn((0.1, None), (0.2, None)).figures
     assert "threshold 5</text>" in chart.wide
     assert "threshold 9</text>" not in chart.wide
-    assert "too few requests carry it: traffic.rate=10/s, system.fanout.threshold=9; traffic.rate=20/s" in chart.caption
+    assert "too few requests: traffic.rate=10/s, system.fanout.threshold=9; traffic.rate=20/s" in chart.caption
     (whole,) = _drawn((0.1, 0.2), (0.2, 0.3)).figures
     assert "threshold 9</text>" in whole.wide
     assert "Not drawn" not in whole.caption
