@@ -184,7 +184,7 @@ def test_a_book_beside_the_scenario_is_used_from_anywhere(tmp_path: Path) -> Non
     printed = CliRunner().invoke(command, arguments, standalone_mode=False).stdout
     assert "prices mine   feed spot" in printed
     assert "feed (spot) on " in " ".join(printed.split())
-    assert "no reserved_1y price" in printed
+    assert "no reserved_1y price" in " ".join(printed.split())
     assert [line for line in printed.splitlines() if len(line) > 80] == []
 
 
