@@ -170,7 +170,7 @@ TERMS: Final = (
     Term(
         "pool",
         "Places of which each is held by one caller at a time: connections, or requests under way.",
-        "sim.reference.station:Pool",
+        "sim.reference.station:BoundedPool",
     ),
     Term(
         "host",

@@ -18,12 +18,12 @@ import simpy
 
 from core import streams
 from core.streams import Stream
-from sim.model.caches import Cache
+from sim.model.caches import LruCache
 from sim.model.draws import lognormal_of
-from sim.reference.host import Host
+from sim.reference.host import HostCpu
 from sim.reference.kernel import Kernel
 from sim.reference.station import Station
-from sim.results.laws import Tally, check_conservation, check_little
+from sim.results.laws import VisitTally, check_conservation, check_little
 
 Floats = npt.NDArray[np.float64]
 #: What a visit does over time.
@@ -88,15 +88,15 @@ class Network:
 
     seed: int
     _kernel: Kernel = field(default_factory=Kernel)
-    _hosts: dict[str, Host] = field(default_factory=dict)
+    _hosts: dict[str, HostCpu] = field(default_factory=dict)
     _stations: dict[str, Station] = field(default_factory=dict)
-    _caches: dict[str, Cache] = field(default_factory=dict)
+    _caches: dict[str, LruCache] = field(default_factory=dict)
     _arrivals: dict[str, tuple[Callable[[Visit], Steps], float]] = field(default_factory=dict)
     _latencies: dict[str, list[float]] = field(default_factory=dict)
-    _inside: Tally = field(init=False)
+    _inside: VisitTally = field(init=False)
 
     def __post_init__(self) -> None:
-        self._inside = Tally("visits", self._kernel.now)
+        self._inside = VisitTally("visits", self._kernel.now)
 
     @property
     def now(self) -> float:
@@ -106,13 +106,13 @@ class Network:
     def station(self, name: str, *, workers: int = 1, cores: int = 1) -> Station:
         """A station on a host of its own; `Station.serve` is what visits yield to. ``workers`` serve at a time, first
         come, first served, and share the ``cores``."""
-        host = self._hosts[name] = Host(self._kernel, name=name, cores=cores, processes=1)
+        host = self._hosts[name] = HostCpu(self._kernel, name=name, cores=cores, processes=1)
         station = Station(self._kernel, host, name=name, process=0, workers=workers)
         return self._stations.setdefault(name, station)
 
-    def cache(self, name: str, *, size: int) -> Cache:
+    def cache(self, name: str, *, size: int) -> LruCache:
         """An LRU cache of ``size`` entries."""
-        return self._caches.setdefault(name, Cache(name=name, capacity_bytes=size))
+        return self._caches.setdefault(name, LruCache(name=name, capacity_bytes=size))
 
     def arrivals(self, visit: Callable[[Visit], Steps], *, per_second: float, name: str = "") -> None:
         """Let visits come as a Poisson process."""

@@ -24,7 +24,7 @@ from sim.results.accounts import LogAccount
 from sim.results.jobs import JobDelay
 from sim.results.laws import ModelError
 from sim.results.observed import Engine, Observed
-from sim.results.outcomes import Outcomes, of_samples
+from sim.results.outcomes import Outcomes, outcomes_of
 from sim.results.usage import Usage
 
 EngineName = Literal["auto", "simpy", "compiled"]
@@ -32,7 +32,7 @@ EngineName = Literal["auto", "simpy", "compiled"]
 COMPILED_FROM: Final = 2_000
 #: Requests from which a run that saturates in the mean is refused: fewer are done within some minutes.
 ENDLESS_FROM: Final = 2_000_000
-#: Places whose expected utilisation a run tells.
+#: Places whose expected utilisation is in the facts of a run.
 _BUSIEST: Final = 5
 
 
@@ -59,7 +59,7 @@ def simulate(
     engine: EngineName = "auto",
     on_progress: Callable[[float], None] | None = None,
 ) -> Result:
-    """Run the model; ``on_progress`` is told the share of simulated time that is over.
+    """Run the model; ``on_progress`` gets the share of simulated time that is over.
 
     Raises `sim.results.laws.ModelError` where the model breaks a law, which is a bug of it;
     `sim.model.faults.FaultError` where a fault names a process that the scenario does not have, or a link that its
@@ -84,7 +84,7 @@ def check(scenario: Scenario, profile: Profile) -> None:
 
 
 def _simulate_long(prepared: PreparedRun, name: str, on_progress: Callable[[float], None] | None) -> Result:
-    """A run whose answers are counted while it lasts; every k-th request keeps its rows."""
+    """Simulate a run whose answers are counted during the run; every k-th request keeps its rows."""
     _refuse_endless(prepared)
     runner, outcomes = _engine(name, prepared), _outcomes(prepared)
     usage = run_second_by_second(prepared, runner, on_progress, lambda: outcomes.add(runner.drain()))
@@ -94,12 +94,12 @@ def _simulate_long(prepared: PreparedRun, name: str, on_progress: Callable[[floa
 
 
 def _refuse_endless(prepared: PreparedRun) -> None:
-    """A queue that grows all the time is told at once instead of being simulated request by request for hours."""
+    """Refuse a long run of a queue that grows all the time, which would be simulated request by request for hours."""
     ranked = _ranked(prepared)
     count = mean_count(prepared.scenario)
     if count > ENDLESS_FROM and ranked and max(each.mean_ratio for each in ranked) >= 1.0:
         raise ScaleError(
-            f"{saturation.verdict(ranked)}; {count:,.0f} requests that wait for ever longer are "
+            f"{saturation.verdict(ranked)}; {count:,.0f} requests that wait longer and longer are "
             "not simulated: lower traffic.rate, shorten traffic.duration, or add to what saturates"
         )
 
@@ -115,10 +115,10 @@ def _engine(name: str, prepared: PreparedRun) -> Engine:
     if name == "simpy":
         from sim.reference import engine as reference
 
-        return reference.Engine(prepared)
+        return reference.SimpyEngine(prepared)
     from sim.compiled import engine  # loading it takes a second
 
-    return engine.Engine(prepared)
+    return engine.CompiledEngine(prepared)
 
 
 def _outcomes(prepared: PreparedRun) -> Outcomes:
@@ -135,7 +135,7 @@ def _outcomes(prepared: PreparedRun) -> Outcomes:
 
 def _of_samples(prepared: PreparedRun, samples: Samples) -> Outcomes:
     load = prepared.scenario.traffic
-    return of_samples(
+    return outcomes_of(
         samples,
         seconds=math.ceil(load.duration_seconds),
         warm_up_seconds=math.ceil(load.warm_up_seconds),
@@ -189,7 +189,7 @@ def _result(prepared: PreparedRun, engine: str, seen: Observed, usage: Usage, ou
 
 
 def _viral_post(schedule: Schedule) -> list[Event]:
-    """When the viral post comes, where there is one."""
+    """The time of the viral post, if there is one."""
     if schedule.viral_at_seconds is None:
         return []
     values = {"phase": "viral", "author": schedule.viral_author}
@@ -197,14 +197,14 @@ def _viral_post(schedule: Schedule) -> list[Event]:
 
 
 def _in_order(event: Event) -> tuple[float, str, int]:
-    """What happened at one time stands in one order, whichever engine tells it."""
+    """Order of the journal: events of one time in the same order from both engines."""
     return event.at_seconds, event.event, event.values.get("fault", -1)
 
 
 def _ranked(prepared: PreparedRun) -> tuple[saturation.Utilisation, ...]:
     """Places by how busy they are at the peak."""
     program, scenario, profile = prepared.program, prepared.scenario, prepared.profile
-    return saturation.of(program, scenario, profile, placed=prepared.layout, content=prepared.content)
+    return saturation.saturation_of(program, scenario, profile, placed=prepared.layout, content=prepared.content)
 
 
 def _caches(seen: Observed) -> tuple[tuple[str, int, int], ...]:

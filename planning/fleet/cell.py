@@ -109,7 +109,7 @@ def _profile(profile: Profile, fleet: Scenario, cell: Scenario) -> Profile:
     if DELIVERED in sizes and pushed > 0:
         sizes[DELIVERED] *= content.mean_push_count() / pushed
     known, followed = curve.celebrities(fleet.system.fanout.threshold)
-    sizes |= _calibrated(Pulls.of(profile), content, known=known, followed=followed)
+    sizes |= _calibrated(Pulls.from_profile(profile), content, known=known, followed=followed)
     return msgspec.structs.replace(profile, batch_sizes=sizes)
 
 

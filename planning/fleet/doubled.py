@@ -17,7 +17,7 @@ from core.scenario.model import System
 from core.scenario.placement import Host, Placement
 from planning.fleet.seen import SimulatedCell
 from planning.fleet.whole import QUANTILES
-from sim.results.paired import Difference, paired_difference
+from sim.results.paired import PairedDifference, paired_difference
 
 #: Servers with several instances; of every other server there is one, which grows with its machine.
 _SEVERAL = (Server.GATEWAY, Server.POSTGRES, Server.REDIS)
@@ -29,7 +29,7 @@ class Moved:
 
     figure: str
     usual: float
-    difference: Difference  # twice as large minus usual
+    difference: PairedDifference  # twice as large minus usual
 
     @property
     def ratio(self) -> float:

@@ -15,7 +15,7 @@ from core.scenario.processes import group_of
 from planning.cost.quantities import Quantities
 from planning.simulations.readings import used
 from sim.model import layout
-from sim.model.layout import Layout, Process
+from sim.model.layout import Layout, ProcessSpec
 from sim.results.outcomes import Floats, Service
 from sim.simulate import Result
 
@@ -53,7 +53,7 @@ def seen(scenario: Scenario, result: Result) -> SimulatedCell:
 
 
 def _busy(scenario: Scenario, result: Result) -> dict[str, float]:
-    placed, spent = layout.of(scenario), dict[str, float]()
+    placed, spent = layout.layout_of(scenario), dict[str, float]()
     for process, second, seconds in result.usage:
         if second >= 0:
             spent[process] = spent.get(process, 0.0) + seconds / scenario.traffic.duration_seconds
@@ -74,7 +74,7 @@ def _loops(placed: Layout) -> list[tuple[str, list[str], float]]:
     return [(group, members, float(len(members))) for group, members in groups.items()]
 
 
-def _has_threads(process: Process) -> bool:
+def _has_threads(process: ProcessSpec) -> bool:
     """Whether much of its work is done outside its event loop; of our services, the rendering of photos."""
     return Component.MEDIA in process.members
 

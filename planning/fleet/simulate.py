@@ -21,7 +21,7 @@ from planning.simulations.task import Setup, SimulationTask, setup, tasks
 from present.progress import ProgressReport
 from records.profiles import Chosen
 from sim.model.prepared import ScaleError
-from sim.results.replications import StoppingRule, Verdict
+from sim.results.replications import StoppingRule, StoppingVerdict
 from sim.simulate import EngineName
 
 #: Default target of a fleet: half of the 95 % interval over the figure.
@@ -43,14 +43,14 @@ class SimulatedFleet:
 
     fleet: Fleet
     until: float | None
-    verdicts: Mapping[str, Verdict | None]  # by operation; None where it was not waited for
+    verdicts: Mapping[str, StoppingVerdict | None]  # by operation; None where it was not waited for
     moved: tuple[Moved, ...] = ()  # by cells twice as large
     moved_count: int = 0  # number of pairs of cells compared for that
 
     @property
     def reached(self) -> bool:
         """Whether every interval that was waited for is narrow enough."""
-        return all(verdict in (None, Verdict.NARROW) for verdict in self.verdicts.values())
+        return all(verdict in (None, StoppingVerdict.NARROW) for verdict in self.verdicts.values())
 
 
 def simulate(
@@ -119,7 +119,7 @@ def make(
         seen += run(cell.scenario, range(len(seen), wanted), shared, runner=runner, report=report, of=wanted)
         fleet = whole(scenario, cell.count, seen)
         found = verdicts(fleet, rule)
-        if until is None or Verdict.MORE not in found.values():
+        if until is None or StoppingVerdict.MORE not in found.values():
             return SimulatedFleet(fleet=fleet, until=until, verdicts=found if until is not None else {})
         wanted = _more(fleet, found, rule, at_once)
 
@@ -135,11 +135,11 @@ def _rule(replications: int | None, until: float | None) -> StoppingRule:
         raise UserError(f"--replications {replications} with --until: {error}") from error
 
 
-def _more(fleet: Fleet, found: Mapping[str, Verdict | None], rule: StoppingRule, at_once: int) -> int:
+def _more(fleet: Fleet, found: Mapping[str, StoppingVerdict | None], rule: StoppingRule, at_once: int) -> int:
     """The next number of cells: as many as the widest interval seems to need, in whole rounds of the pool, and at most
     half as many again, because that interval is itself an estimate."""
     have = len(fleet.seen)
-    widest = max(each.half_width_ratio or 0.0 for each in fleet.operations if found[each.name] is Verdict.MORE)
+    widest = max(each.half_width_ratio or 0.0 for each in fleet.operations if found[each.name] is StoppingVerdict.MORE)
     needed = have * (widest / rule.half_width_ratio_max) ** 2
     rounds = max(1, round((min(needed, 1.5 * have) - have) / at_once))
     return min(rule.count_max, have + rounds * at_once)

@@ -16,7 +16,7 @@ from planning.fleet.whole import QUANTILES, WATCHED, Fleet, OperationFigures, ov
 from planning.plan.words import money
 from present import figures
 from present.tables import MARKS, ends, labelled, table, wrapped
-from sim.results.replications import Verdict
+from sim.results.replications import StoppingVerdict
 
 RECORD_FILE: Final = "fleet.json"
 #: Number of tiers shown.
@@ -86,7 +86,7 @@ def notes(found: SimulatedFleet) -> tuple[str, ...]:
     if few and found.until is not None:
         names = ", ".join(f"{each.name} ({each.least_count:,})" for each in few)
         notes.append(f"not waited for, because one {_each(fleet)} has too few requests for its p99: {names}")
-    wide = [name for name, verdict in found.verdicts.items() if verdict is Verdict.SPENT]
+    wide = [name for name, verdict in found.verdicts.items() if verdict is StoppingVerdict.SPENT]
     if wide:
         notes.append(f"wider than asked for, and no more {_each(fleet)}s were allowed: {', '.join(wide)}")
     if fleet.unsteady:
@@ -221,7 +221,7 @@ def record(found: SimulatedFleet, *, commit: str, calibration: str, took_seconds
     }
 
 
-def _operation(each: OperationFigures, verdicts: Mapping[str, Verdict | None]) -> dict[str, Any]:
+def _operation(each: OperationFigures, verdicts: Mapping[str, StoppingVerdict | None]) -> dict[str, Any]:
     verdict = verdicts.get(each.name)
     return {
         "operation": each.name,
@@ -233,7 +233,7 @@ def _operation(each: OperationFigures, verdicts: Mapping[str, Verdict | None]) -
         **{f"p{q * 100:g}_seconds": _estimate(each.quantiles[q]) for q in QUANTILES},
         f"p{WATCHED * 100:g}_half_width_ratio": _finite(each.half_width_ratio),
         "waited_for": verdict is not None,
-        "narrow": None if verdict is None else verdict is Verdict.NARROW,
+        "narrow": None if verdict is None else verdict is StoppingVerdict.NARROW,
     }
 
 

@@ -21,7 +21,7 @@ from planning.cost.quantities import Quantities
 from planning.fleet.seen import SimulatedCell
 from planning.plan.demand import contents
 from sim.results.outcomes import MOMENTS, Floats
-from sim.results.replications import StoppingRule, Verdict, half_width_ratio, pooled_interval, pseudo_values
+from sim.results.replications import StoppingRule, StoppingVerdict, half_width_ratio, pooled_interval, pseudo_values
 from sim.results.warmup import mser
 
 QUANTILES: Final = (0.5, 0.95, 0.99)
@@ -102,7 +102,7 @@ def watched(fleet: Fleet, operation: OperationFigures) -> bool:
     return operation.least_count > 0 and operation.quantiles[WATCHED] is not None
 
 
-def verdicts(fleet: Fleet, rule: StoppingRule) -> dict[str, Verdict | None]:
+def verdicts(fleet: Fleet, rule: StoppingRule) -> dict[str, StoppingVerdict | None]:
     """The stopping rule's verdict for each operation's percentile; None if it is not watched."""
     return {
         each.name: rule.verdict(pseudo_values([seen.services[each.name].latency for seen in fleet.seen], WATCHED))

@@ -1,8 +1,8 @@
-"""What happens next: a heap of events, lanes of timers, and what is due at once.
+"""The agenda: a heap of events, lanes of timers, and queues of what happens now.
 
-The order is SimPy's: by time; at one time threads that start come first, then everything in the order in which it was
-scheduled. Timers of one delay, which are mostly never rung, wait in a lane: they come in the order in which they were
-set, so only a lane's first needs to be looked at, and one that is no longer wanted costs nothing more.
+The order is SimPy's: by time; at one time, threads that start come first, then everything in the order in which it was
+scheduled. Timers of one delay, most of which never ring, wait in a lane: they ring in the order in which they were set,
+so only the first of a lane is looked at, and a timer that is no longer wanted costs nothing.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ import math
 
 from sim.compiled import due
 from sim.compiled import records as r
-from sim.compiled.jit import World, compiled
-from sim.compiled.records import NOBODY, Free, Kind
+from sim.compiled.jit import Address, compiled
+from sim.compiled.records import NOBODY, EventKind, FreeList
 
 
 @compiled
-def take(world: World, table: int, step: int) -> int:
-    """Remove the first of a table's free rows, whose ``next`` is ``step``: how many rows it is from the one behind it
-    to the next free one, so that rows never used, which are all 0, are a list of free rows already."""
-    free = r.frees(world)
+def take(memory: Address, table: int, step: int) -> int:
+    """Take the first free row of a table. Its ``next`` is ``step``, the distance from the row after it to the next free
+    row: so rows that were never used, which are all 0, already form a list of free rows."""
+    free = r.frees(memory)
     row, count = free[table].first, free[table].count - 1
     free[table].first = row + 1 + step
     free[table].count = count
     if count < free[table].reserve:
-        r.clock(world)[0].short = 1
+        r.clock(memory)[0].short = 1
     return row
 
 
 @compiled
-def give_back(world: World, table: int, row: int) -> int:
-    """Make a row free; returns what is to be its ``next``."""
-    free = r.frees(world)
+def give_back(memory: Address, table: int, row: int) -> int:
+    """Make a row free; returns the new value of its ``next``."""
+    free = r.frees(memory)
     step = free[table].first - row - 1
     free[table].first = row
     free[table].count += 1
@@ -39,9 +39,9 @@ def give_back(world: World, table: int, row: int) -> int:
 
 
 @compiled
-def at(world: World, time: float, kind: int, row: int, turn: int) -> None:
+def at(memory: Address, time: float, kind: int, row: int, turn: int) -> None:
     """Schedule an event."""
-    clock, heap = r.clock(world), r.events(world)
+    clock, heap = r.clock(memory), r.events(memory)
     hole, seq = clock[0].heap_count, clock[0].seq
     clock[0].heap_count = hole + 1
     clock[0].seq = seq + 1
@@ -65,9 +65,9 @@ def at(world: World, time: float, kind: int, row: int, turn: int) -> None:
 
 
 @compiled
-def drop_first(world: World) -> None:
+def drop_first(memory: Address) -> None:
     """Remove the first event of the heap."""
-    clock, heap = r.clock(world), r.events(world)
+    clock, heap = r.clock(memory), r.events(memory)
     count = clock[0].heap_count - 1
     clock[0].heap_count = count
     time, seq = heap[count].time, heap[count].seq
@@ -99,18 +99,18 @@ def drop_first(world: World) -> None:
 
 
 @compiled
-def wait(world: World, seconds: float, frame: int) -> None:
-    """Go on with a frame after a time."""
-    at(world, r.clock(world)[0].now + seconds, Kind.RESUME, frame, 0)
+def wait(memory: Address, seconds: float, frame: int) -> None:
+    """Resume a frame after ``seconds``."""
+    at(memory, r.clock(memory)[0].now + seconds, EventKind.RESUME, frame, 0)
 
 
 @compiled
-def set_timer(world: World, lane: int, kind: int, row: int, turn: int) -> None:
-    """Set a timer of the lane's delay for a row; it is ignored when the row has had its turn by then."""
-    tidy(world, lane)
-    clock, lanes, timers = r.clock(world), r.lanes(world), r.timers(world)
-    free = r.frees(world)[Free.TIMERS].first
-    timer = take(world, Free.TIMERS, timers[free].next)
+def set_timer(memory: Address, lane: int, kind: int, row: int, turn: int) -> None:
+    """Set a timer with the lane's delay for a row; it is ignored if the row has been reused by then."""
+    tidy(memory, lane)
+    clock, lanes, timers = r.clock(memory), r.lanes(memory), r.timers(memory)
+    free = r.frees(memory)[FreeList.TIMERS].first
+    timer = take(memory, FreeList.TIMERS, timers[free].next)
     time, seq = clock[0].now + lanes[lane].delay, clock[0].seq
     clock[0].seq = seq + 1
     timers[timer].time = time
@@ -121,80 +121,80 @@ def set_timer(world: World, lane: int, kind: int, row: int, turn: int) -> None:
     timers[timer].next = NOBODY
     if lanes[lane].first < 0:
         lanes[lane].first = timer
-        due.put(world, lane, time, seq)
+        due.put(memory, lane, time, seq)
     else:
         timers[lanes[lane].last].next = timer
     lanes[lane].last = timer
 
 
 @compiled
-def drop_timer(world: World, lane: int) -> None:
+def drop_timer(memory: Address, lane: int) -> None:
     """Remove a lane's first timer."""
-    lanes, timers = r.lanes(world), r.timers(world)
+    lanes, timers = r.lanes(memory), r.timers(memory)
     timer = lanes[lane].first
     lanes[lane].first = timers[timer].next
-    timers[timer].next = give_back(world, Free.TIMERS, timer)
+    timers[timer].next = give_back(memory, FreeList.TIMERS, timer)
 
 
 @compiled
-def tidy(world: World, lane: int) -> None:
-    """Remove timers from a lane's head until one is wanted. The lane may then be due later than it is said to be."""
-    lanes = r.lanes(world)
-    while lanes[lane].first >= 0 and not _wanted(world, lanes[lane].first):
-        drop_timer(world, lane)
+def tidy(memory: Address, lane: int) -> None:
+    """Remove the first timers of a lane that are no longer wanted. The lane may then be due later than recorded."""
+    lanes = r.lanes(memory)
+    while lanes[lane].first >= 0 and not _wanted(memory, lanes[lane].first):
+        drop_timer(memory, lane)
 
 
 @compiled
-def look(world: World, lane: int) -> None:
-    """Tidy a lane, and say when it is due."""
-    tidy(world, lane)
-    first, timers = r.lanes(world)[lane].first, r.timers(world)
+def look(memory: Address, lane: int) -> None:
+    """Tidy a lane, and record when it is due."""
+    tidy(memory, lane)
+    first, timers = r.lanes(memory)[lane].first, r.timers(memory)
     if first < 0:
-        due.put(world, lane, math.inf, 0)
+        due.put(memory, lane, math.inf, 0)
     else:
-        due.put(world, lane, timers[first].time, timers[first].seq)
+        due.put(memory, lane, timers[first].time, timers[first].seq)
 
 
 @compiled
-def rings(world: World, lane: int, seq: int) -> bool:
-    """Whether a lane's first timer is the one of that number, and still wanted."""
-    first = r.lanes(world)[lane].first
-    return first >= 0 and r.timers(world)[first].seq == seq and _wanted(world, first)
+def rings(memory: Address, lane: int, seq: int) -> bool:
+    """Whether the first timer of a lane has this number and is still wanted."""
+    first = r.lanes(memory)[lane].first
+    return first >= 0 and r.timers(memory)[first].seq == seq and _wanted(memory, first)
 
 
 @compiled
-def _wanted(world: World, timer: int) -> bool:
+def _wanted(memory: Address, timer: int) -> bool:
     """Whether the row for which a timer was set still waits for it."""
-    one = r.timers(world)[timer]
-    if one.kind == Kind.GIVE_UP:
-        asked = r.requests(world)[one.row]
-        return asked.turn == one.turn and asked.answered == 0
-    return r.frames(world)[one.row].turn == one.turn
+    timer_row = r.timers(memory)[timer]
+    if timer_row.kind == EventKind.GIVE_UP:
+        asked = r.requests(memory)[timer_row.row]
+        return asked.turn == timer_row.turn and asked.answered == 0
+    return r.frames(memory)[timer_row.row].turn == timer_row.turn
 
 
 @compiled
-def ready(world: World, kind: int, row: int, value: int) -> None:
-    """Schedule something for now, behind all that is scheduled for now."""
-    clock, queue = r.clock(world), r.readies(world)
-    place = (clock[0].ready_head + clock[0].ready_count) & clock[0].ready_mask
+def ready(memory: Address, kind: int, row: int, value: int) -> None:
+    """Schedule something for now, after everything else that is scheduled for now."""
+    clock, queue = r.clock(memory), r.readies(memory)
+    index = (clock[0].ready_head + clock[0].ready_count) & clock[0].ready_mask
     clock[0].ready_count += 1
-    queue[place].seq = clock[0].seq
+    queue[index].seq = clock[0].seq
     clock[0].seq += 1
-    queue[place].kind = kind
-    queue[place].row = row
-    queue[place].value = value
+    queue[index].kind = kind
+    queue[index].row = row
+    queue[index].value = value
 
 
 @compiled
-def urgent(world: World, kind: int, row: int, value: int, turn: int) -> None:
+def urgent(memory: Address, kind: int, row: int, value: int, turn: int) -> None:
     """Start a thread now, before anything else that is scheduled for now."""
-    clock, queue = r.clock(world), r.urgents(world)
+    clock, queue = r.clock(memory), r.urgents(memory)
     count = clock[0].urgent_count
-    place = (clock[0].urgent_head + count) & clock[0].urgent_mask
+    index = (clock[0].urgent_head + count) & clock[0].urgent_mask
     clock[0].urgent_count = count + 1
     if count >= clock[0].urgent_limit:
         clock[0].short = 1
-    queue[place].kind = kind
-    queue[place].row = row
-    queue[place].value = value
-    queue[place].turn = turn
+    queue[index].kind = kind
+    queue[index].row = row
+    queue[index].value = value
+    queue[index].turn = turn

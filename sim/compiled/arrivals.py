@@ -1,7 +1,7 @@
-"""The schedule as rows: what each request is about, worked out before it comes, window after window.
+"""The schedule as rows: what each request is about, worked out before it arrives, window after window.
 
-Rows of requests stand in a ring, so that a long run holds those of some windows only; a person or a counter that was
-met once keeps its row. Of a run in one window nothing is ever replaced.
+Rows of requests form a ring, so that a long run holds those of a few windows only; people and counters keep their rows.
+In a run of one window nothing is ever replaced.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from core.names import Component
 from core.operations import OPERATIONS, steps_of
 from core.traffic import NO_TARGET, Schedule
 from sim.compiled.keys import partitions_of
-from sim.compiled.records import KINDS, NOBODY, Place
-from sim.compiled.world import Array, World
+from sim.compiled.memory import Array, Memory
+from sim.compiled.records import KINDS, NOBODY, TableId
 from sim.model.flow import Keys, Per
 from sim.model.prepared import PreparedRun
 from sim.model.program import Op
@@ -27,8 +27,8 @@ _ANSWERS: Final = 1 << 16
 _MANY: Final = 1 << 62
 
 
-class Arrivals:
-    """Works out the rows of a run's windows; operations by their place in ``operations``."""
+class ArrivalRows:
+    """Makes the rows of each window; operations are indices of ``operations``."""
 
     def __init__(self, prepared: PreparedRun, operations: tuple[str, ...]):
         self._prepared, self._operations = prepared, operations
@@ -36,7 +36,7 @@ class Arrivals:
         self._person_rows = np.full(people.people, NOBODY, dtype=np.int32)
         self._people_count = 0
         self._counted = prepared.scenario.system.redis.nodes > 1
-        # by what an act is about: a post, a person, the viral post, and nothing, which is −2
+        # by target of an act: a post, a person, the viral post, and none, which is −2
         targets = 3 + max(people.people, people.posters * prepared.scenario.population.posts_per_poster)
         self._counter_rows = np.full(targets if self._counted else 0, NOBODY, dtype=np.int32)
         self._counters_count = 0
@@ -47,12 +47,12 @@ class Arrivals:
         self._limits = {name: limit for name, limit in prepared.resources.limits.items() if name in operations}
         self._later: Iterator[Schedule] = prepared.later()
         self._reached_seconds = math.inf
-        self._held: dict[Place, int] = {}  # rows of tables that grow
+        self._held: dict[TableId, int] = {}  # rows of tables that grow
 
     # --- before the run ---------------------------------------------------------------------------------------------
 
-    def tables(self) -> dict[Place, Array]:
-        """The first window, and what does not change."""
+    def tables(self) -> dict[TableId, Array]:
+        """The first window, and the tables that do not change."""
         schedule, long = self._prepared.schedule, self._prepared.long
         found = self._entries()
         rows, grown = self._window(schedule)
@@ -61,10 +61,10 @@ class Arrivals:
             ring = np.zeros(_power_of_two(2 * len(rows)), dtype=rows.dtype)
             ring[: len(rows)] = rows
             self._reached_seconds = float(schedule.at_seconds[-1])
-        for place, added in grown.items():
-            self._held[place] = len(added)
+        for table, added in grown.items():
+            self._held[table] = len(added)
         steps: list[int] = []
-        acts = np.zeros(len(schedule.acts), dtype=KINDS[Place.ACTS])
+        acts = np.zeros(len(schedule.acts), dtype=KINDS[TableId.ACTS])
         for row, act in zip(acts, schedule.acts, strict=True):
             names = steps_of(act)
             row["steps"], row["steps_count"] = len(steps), len(names)
@@ -73,57 +73,56 @@ class Arrivals:
         return {
             **found,
             **grown,
-            Place.ARRIVALS: ring,
-            Place.ACTS: acts,
-            Place.STEPS: np.array(steps, dtype=KINDS[Place.STEPS]),
-            Place.SAMPLES: np.zeros(most, dtype=KINDS[Place.SAMPLES]),
+            TableId.ARRIVALS: ring,
+            TableId.ACTS: acts,
+            TableId.STEPS: np.array(steps, dtype=KINDS[TableId.STEPS]),
+            TableId.SAMPLES: np.zeros(most, dtype=KINDS[TableId.SAMPLES]),
         }
 
     def clock(self, row: Any) -> None:
-        """What the loop has to know of it."""
+        """Set the fields of the clock's row that depend on the schedule."""
         count = len(self._prepared.schedule)
         row["open"] = row["arrivals_count"] = count
         row["arrivals_mask"] = _power_of_two(2 * count) - 1 if self._prepared.long else -1
         row["samples_max"] = _ANSWERS if self._prepared.long else _MANY
         row["limits_count"] = len(self._limits)
 
-    def _entries(self) -> dict[Place, Array]:
+    def _entries(self) -> dict[TableId, Array]:
         """Operations and their limits; each person has a window for every limit, in this order."""
-        entries = np.zeros(len(self._operations), dtype=KINDS[Place.ENTRIES])
-        program, places = self._prepared.program, 0
+        entries = np.zeros(len(self._operations), dtype=KINDS[TableId.ENTRIES])
+        program, limits_count = self._prepared.program, 0
         for row, name in zip(entries, self._operations, strict=True):
             row["front"], row["behind"] = program.entries[name].front, program.entries[name].behind
             limit = self._limits.get(name)
             if limit is not None:
-                row["limit_quota"], row["limit_seconds"], row["limit_place"] = *limit, places
-                places += 1
-        return {Place.ENTRIES: entries}
+                row["limit_quota"], row["limit_seconds"], row["limit_index"] = *limit, limits_count
+                limits_count += 1
+        return {TableId.ENTRIES: entries}
 
     # --- while it lasts ---------------------------------------------------------------------------------------------
 
-    def feed(self, world: World, *, until_seconds: float) -> None:
-        """See that everything that comes before a time is there, and one that comes later, so that the loop never
-        stands at the end of what it has."""
+    def feed(self, memory: Memory, *, until_seconds: float) -> None:
+        """Add windows up to a request after ``until_seconds``, so that the loop never reaches the last row."""
         while self._reached_seconds < until_seconds:
             schedule = next(self._later, None)
             if schedule is None:
                 self._reached_seconds = math.inf
                 return
             rows, grown = self._window(schedule)
-            self._make_room(world, schedule.first + len(rows))
-            clock = world.clock
+            self._make_room(memory, schedule.first + len(rows))
+            clock = memory.clock
             numbers = np.arange(schedule.first, schedule.first + len(rows))
-            world["ARRIVALS"][numbers & int(clock["arrivals_mask"])] = rows
+            memory[TableId.ARRIVALS][numbers & int(clock["arrivals_mask"])] = rows
             clock["arrivals_count"] += len(rows)
             clock["open"] += len(rows)
-            for place, added in grown.items():
-                world.extend(place, self._held[place], added)
-                self._held[place] += len(added)
+            for table, added in grown.items():
+                memory.extend(table, self._held[table], added)
+                self._held[table] += len(added)
             self._reached_seconds = float(schedule.at_seconds[-1])
 
-    def _make_room(self, world: World, end: int) -> None:
+    def _make_room(self, memory: Memory, end: int) -> None:
         """Make the ring hold every request that is still under way, up to the one before number ``end``."""
-        clock, requests, ring = world.clock, world["REQUESTS"], world["ARRIVALS"]
+        clock, requests, ring = memory.clock, memory[TableId.REQUESTS], memory[TableId.ARRIVALS]
         busy = requests["number"][requests["users"] > 0]
         oldest = min(int(clock["arrival"]), int(busy.min()) if len(busy) else _MANY)
         mask = int(clock["arrivals_mask"])
@@ -132,20 +131,20 @@ class Arrivals:
         larger = np.zeros(_power_of_two(end - oldest), dtype=ring.dtype)
         numbers = np.arange(oldest, int(clock["arrivals_count"]))
         larger[numbers & (len(larger) - 1)] = ring[numbers & mask]
-        world.replace(Place.ARRIVALS, larger)
+        memory.replace(TableId.ARRIVALS, larger)
         clock["arrivals_mask"] = len(larger) - 1
         requests["arrival"] = requests["number"] & (len(larger) - 1)
 
-    def _window(self, schedule: Schedule) -> tuple[Array, dict[Place, Array]]:
+    def _window(self, schedule: Schedule) -> tuple[Array, dict[TableId, Array]]:
         """Rows of a window's requests, and rows to be added for people and counters that are new."""
         prepared, content = self._prepared, self._prepared.content
-        found = np.zeros(len(schedule), dtype=KINDS[Place.ARRIVALS])
+        found = np.zeros(len(schedule), dtype=KINDS[TableId.ARRIVALS])
         authors = content.authors(schedule.target, schedule.person)
         found["at"], found["act"] = schedule.at_seconds, schedule.act
         found["person"], found["author"] = schedule.person, authors
         found["person_home"], found["author_home"] = content.homes()[schedule.person], content.homes()[authors]
         found["photo_bytes"] = content.photos_bytes(authors)
-        # what goes past our services asks for nobody's rows and keys: most of all requests where images are simulated
+        # requests that do not reach our services, such as those for images, need no rows of people
         ours = np.flatnonzero(np.isin(schedule.act, [act for act, name in enumerate(schedule.acts) if _is_ours(name)]))
         inside = found[ours]
         people, person_rows = np.unique(inside["person"], return_inverse=True)
@@ -165,7 +164,7 @@ class Arrivals:
         self._partitions(inside, schedule, known, author_rows, ours)
         grown = self._new_people(new, inside)
         if self._counted:
-            grown[Place.COUNTERS] = self._counters(inside, schedule.target[ours])
+            grown[TableId.COUNTERS] = self._counters(inside, schedule.target[ours])
         found[ours] = inside
         return found, grown
 
@@ -183,7 +182,7 @@ class Arrivals:
                 factors = [pulls.factor(per, followed=each, known=known) for each in followed.tolist()]
                 found[name] = np.array(factors)[rows][person_rows]
 
-    def _partitions(self, found: Array, schedule: Schedule, authors: Array, author_rows: Array, places: Array) -> None:
+    def _partitions(self, found: Array, schedule: Schedule, authors: Array, author_rows: Array, ours: Array) -> None:
         """Where events of each request go: all topics have the same number of partitions."""
         if not self._prepared.program.topics:
             return
@@ -191,15 +190,17 @@ class Arrivals:
         found["author_partition"] = partitions_of(authors, partitions)[author_rows]
         starting = [index for index, act in enumerate(schedule.acts) if len(steps_of(act)) > 1 or not _is_read(act)]
         rows = np.flatnonzero(np.isin(found["act"], starting))
-        found["number_partition"][rows] = partitions_of(schedule.first + places[rows], partitions)
+        found["number_partition"][rows] = partitions_of(schedule.first + ours[rows], partitions)
 
-    def _new_people(self, people: Array, found: Array) -> dict[Place, Array]:
+    def _new_people(self, people: Array, found: Array) -> dict[TableId, Array]:
         """Rows of people who ask for the first time: their page, their last commit, their windows under limits."""
-        wrote = np.full(len(people), -math.inf, dtype=KINDS[Place.WROTE])
+        wrote = np.full(len(people), -math.inf, dtype=KINDS[TableId.WROTE])
         grown = {
-            Place.WROTE: wrote,
-            Place.WINDOWS_BEGAN: np.full(len(people) * len(self._limits), -math.inf, dtype=KINDS[Place.WINDOWS_BEGAN]),
-            Place.WINDOWS_COUNT: np.zeros(len(people) * len(self._limits), dtype=KINDS[Place.WINDOWS_COUNT]),
+            TableId.WROTE: wrote,
+            TableId.WINDOWS_BEGAN: np.full(
+                len(people) * len(self._limits), -math.inf, dtype=KINDS[TableId.WINDOWS_BEGAN]
+            ),
+            TableId.WINDOWS_COUNT: np.zeros(len(people) * len(self._limits), dtype=KINDS[TableId.WINDOWS_COUNT]),
         }
         content, alike = self._prepared.content, not self._prepared.content.tabulated
         found["page"] = 0 if alike else found["limit_row"]
@@ -208,17 +209,17 @@ class Arrivals:
         shown: list[int] = people.tolist()
         if alike:  # one page for all
             shown = [0] if not self._held else []
-        pages = np.zeros(len(shown), dtype=KINDS[Place.PAGES])
+        pages = np.zeros(len(shown), dtype=KINDS[TableId.PAGES])
         for row, person in zip(pages, shown if self._pages else [], strict=False):
             own_posts, own_authors = content.page(person)
-            row["posts"], row["posts_count"] = self._held.get(Place.PAGE_POSTS, 0) + len(posts), len(own_posts)
-            row["authors"] = self._held.get(Place.PAGE_AUTHORS, 0) + len(authors)
+            row["posts"], row["posts_count"] = self._held.get(TableId.PAGE_POSTS, 0) + len(posts), len(own_posts)
+            row["authors"] = self._held.get(TableId.PAGE_AUTHORS, 0) + len(authors)
             row["authors_count"] = len(own_authors)
             posts += own_posts
             authors += own_authors
-        grown[Place.PAGES] = pages
-        grown[Place.PAGE_POSTS] = np.array(posts, dtype=KINDS[Place.PAGE_POSTS])
-        grown[Place.PAGE_AUTHORS] = np.array(authors, dtype=KINDS[Place.PAGE_AUTHORS])
+        grown[TableId.PAGES] = pages
+        grown[TableId.PAGE_POSTS] = np.array(posts, dtype=KINDS[TableId.PAGE_POSTS])
+        grown[TableId.PAGE_AUTHORS] = np.array(authors, dtype=KINDS[TableId.PAGE_AUTHORS])
         return grown
 
     def _counters(self, found: Array, targets: Array) -> Array:
@@ -231,7 +232,7 @@ class Arrivals:
         self._counters_count += len(new)
         found["counter"] = self._counter_rows[posts - NO_TARGET]
         found["counter_node"] = _each(content.counter_node, asked)[rows]
-        return np.zeros(len(new) * regions, dtype=KINDS[Place.COUNTERS])
+        return np.zeros(len(new) * regions, dtype=KINDS[TableId.COUNTERS])
 
 
 def _each(function: Callable[[int], int], values: Array) -> Array:

@@ -1,136 +1,153 @@
-"""Instructions that decide what is done next: forks, deadlines, rescues, breakers, retries, policies."""
+"""Instructions that decide what is done next: parallel branches, deadlines, rescues, breakers, retries, policies."""
 
 from __future__ import annotations
+
+from enum import IntEnum
 
 import numpy as np
 
 from sim.compiled import agenda, draws, stores, tasks
 from sim.compiled import records as r
-from sim.compiled.jit import World, compiled
-from sim.compiled.moves import CANCELLED, EXPIRED, OK, WAIT, child_of, end, enter, request_of, unless_cancelled
-from sim.compiled.records import Kind
+from sim.compiled.jit import Address, compiled
+from sim.compiled.moves import CANCELLED, EXPIRED, OK, WAIT, Phase, child_of, end, enter, request_of, unless_cancelled
+from sim.compiled.records import EventKind
 from sim.model.program import DRAWS_MAX
 
 
+class RescuePhase(IntEnum):
+    """How far a rescue, or the call behind a breaker, has come."""
+
+    BEGIN = 0
+    INNER = 1
+    OTHERWISE = 2
+
+
+class RetryPhase(IntEnum):
+    BEGIN = 0
+    TRY = 1
+    PAUSE = 2
+
+
 @compiled
-def fork(world: World, frame: int) -> int:
-    one = r.frames(world)
-    if one[frame].phase == 0:
-        step = r.instructions(world)[one[frame].instruction]
-        one[frame].phase = 1
-        one[frame].i = step.children_count  # still under way
-        one[frame].j = OK  # the worst so far
-        for place in range(step.children_count):
-            agenda.urgent(world, Kind.BRANCH, frame, r.children(world)[step.children + place], 0)
-        r.requests(world)[request_of(world, frame)].users += step.children_count
+def parallel(memory: Address, frame: int) -> int:
+    frames = r.frames(memory)
+    if frames[frame].phase == Phase.BEGIN:
+        step = r.instructions(memory)[frames[frame].instruction]
+        frames[frame].phase = Phase.UNDER_WAY
+        frames[frame].i = step.children_count  # still under way
+        frames[frame].j = OK  # the worst so far
+        for index in range(step.children_count):
+            agenda.urgent(memory, EventKind.BRANCH, frame, r.children(memory)[step.children + index], 0)
+        r.requests(memory)[request_of(memory, frame)].users += step.children_count
         return WAIT
-    return end(unless_cancelled(world, frame, one[frame].j))
+    return end(unless_cancelled(memory, frame, frames[frame].j))
 
 
 @compiled
-def deadline(world: World, frame: int, value: int) -> int:
-    one = r.frames(world)
-    task = one[frame].task
-    if one[frame].phase == 0:
-        step = r.instructions(world)[one[frame].instruction]
-        one[frame].phase = 1
-        one[frame].i = tasks.new_child(world, task)
-        one[frame].j = 0  # whether it is over
-        r.requests(world)[request_of(world, frame)].users += 1
-        agenda.urgent(world, Kind.INNER, frame, r.children(world)[step.children], one[frame].turn)
-        agenda.set_timer(world, step.lane, Kind.EXPIRE, frame, one[frame].turn)
+def deadline(memory: Address, frame: int, value: int) -> int:
+    frames = r.frames(memory)
+    task = frames[frame].task
+    if frames[frame].phase == Phase.BEGIN:
+        step = r.instructions(memory)[frames[frame].instruction]
+        frames[frame].phase = Phase.UNDER_WAY
+        frames[frame].i = tasks.new_child(memory, task)
+        frames[frame].j = 0  # whether it is over
+        r.requests(memory)[request_of(memory, frame)].users += 1
+        agenda.urgent(memory, EventKind.INNER, frame, r.children(memory)[step.children], frames[frame].turn)
+        agenda.set_timer(memory, step.lane, EventKind.EXPIRE, frame, frames[frame].turn)
         return WAIT
-    below = one[frame].i
-    if r.tasks(world)[below].cancelled or value != EXPIRED:
-        tasks.part(world, below)
-    return end(unless_cancelled(world, frame, value))
+    below = frames[frame].i
+    if r.tasks(memory)[below].cancelled or value != EXPIRED:
+        tasks.part(memory, below)
+    return end(unless_cancelled(memory, frame, value))
 
 
 @compiled
-def expire(world: World, frame: int) -> None:
-    """A deadline's time is over."""
-    one = r.frames(world)
-    if one[frame].j:
+def expire(memory: Address, frame: int) -> None:
+    """The time of a deadline is over."""
+    frames = r.frames(memory)
+    if frames[frame].j:
         return
-    one[frame].j = 1
-    agenda.ready(world, Kind.RESUME, frame, EXPIRED)
-    if r.instructions(world)[one[frame].instruction].size:
-        tasks.cancel(world, one[frame].i)
+    frames[frame].j = 1
+    agenda.ready(memory, EventKind.RESUME, frame, EXPIRED)
+    if r.instructions(memory)[frames[frame].instruction].cancels:
+        tasks.cancel(memory, frames[frame].i)
 
 
 @compiled
-def rescue(world: World, frame: int, value: int) -> int:
-    one = r.frames(world)
-    phase = one[frame].phase
-    one[frame].phase = phase + 1
-    if phase == 0:
-        return enter(child_of(world, frame, 0))
-    if phase == 1 and value != OK and not r.tasks(world)[one[frame].task].cancelled:
-        return enter(child_of(world, frame, 1))
+def rescue(memory: Address, frame: int, value: int) -> int:
+    frames = r.frames(memory)
+    phase = frames[frame].phase
+    if phase == RescuePhase.BEGIN:
+        frames[frame].phase = RescuePhase.INNER
+        return enter(child_of(memory, frame, 0))
+    if phase == RescuePhase.INNER and value != OK and not r.tasks(memory)[frames[frame].task].cancelled:
+        frames[frame].phase = RescuePhase.OTHERWISE
+        return enter(child_of(memory, frame, 1))
     return end(value)
 
 
 @compiled
-def breaker(world: World, frame: int, value: int) -> int:
-    one = r.frames(world)
-    family = r.instructions(world)[one[frame].instruction].index
-    told = r.breaker_families(world)[family]
-    asked = r.requests(world)[request_of(world, frame)]
-    row = told.first + asked.region * told.instances + asked.instance % told.instances
-    if one[frame].phase == 0:
-        if stores.try_breaker(world, row):
-            one[frame].phase = 1
-            return enter(child_of(world, frame, 0))
-    elif one[frame].phase == 1:
-        stores.tell_breaker(world, family, row, value == OK)
-        if value == OK or r.tasks(world)[one[frame].task].cancelled:
+def breaker(memory: Address, frame: int, value: int) -> int:
+    frames = r.frames(memory)
+    family = r.instructions(memory)[frames[frame].instruction].index
+    breakers = r.breaker_families(memory)[family]
+    asked = r.requests(memory)[request_of(memory, frame)]
+    row = breakers.first + asked.region * breakers.instances + asked.instance % breakers.instances
+    if frames[frame].phase == RescuePhase.BEGIN:
+        if stores.try_breaker(memory, row):
+            frames[frame].phase = RescuePhase.INNER
+            return enter(child_of(memory, frame, 0))
+    elif frames[frame].phase == RescuePhase.INNER:
+        stores.record_outcome(memory, family, row, value == OK)
+        if value == OK or r.tasks(memory)[frames[frame].task].cancelled:
             return end(value)
     else:
         return end(value)
-    one[frame].phase = 2
-    return enter(child_of(world, frame, 1))
+    frames[frame].phase = RescuePhase.OTHERWISE
+    return enter(child_of(memory, frame, 1))
 
 
 @compiled
-def retry(world: World, frame: int, value: int) -> int:
-    one, clock, all_tasks = r.frames(world), r.clock(world), r.tasks(world)
-    step, task = r.instructions(world)[one[frame].instruction], one[frame].task
-    endless = step.size != 0
-    if one[frame].phase == 0:
+def retry(memory: Address, frame: int, value: int) -> int:
+    frames, clock, all_tasks = r.frames(memory), r.clock(memory), r.tasks(memory)
+    step, task = r.instructions(memory)[frames[frame].instruction], frames[frame].task
+    endless = step.endless != 0
+    if frames[frame].phase == RetryPhase.BEGIN:
         if not endless:
             clock[0].retry_tokens = stores.earned(clock[0].retry_tokens, clock[0].retry_ratio)
-        one[frame].i = all_tasks[task].attempt
-        one[frame].j = 1  # this try
-        one[frame].phase = 1
-        return enter(child_of(world, frame, 0))
-    tried, again = one[frame].j, value != OK and not all_tasks[task].cancelled
-    if one[frame].phase == 2:  # the pause is over
+        frames[frame].i = all_tasks[task].attempt
+        frames[frame].j = 1  # this try
+        frames[frame].phase = RetryPhase.TRY
+        return enter(child_of(memory, frame, 0))
+    tried, again = frames[frame].j, value != OK and not all_tasks[task].cancelled
+    if frames[frame].phase == RetryPhase.PAUSE:
         if not (endless and all_tasks[task].cancelled):
-            one[frame].phase = 1
-            one[frame].j += 1
+            frames[frame].phase = RetryPhase.TRY
+            frames[frame].j += 1
             all_tasks[task].attempt += 1
-            return enter(child_of(world, frame, 0))
+            return enter(child_of(memory, frame, 0))
         again, value = False, CANCELLED
     if not again or not (endless or stores.affords(clock[0].retry_tokens, tried, clock[0].retry_attempts)):
-        all_tasks[task].attempt = one[frame].i
-        return end(unless_cancelled(world, frame, value) if endless else value)
-    entity = r.requests(world)[request_of(world, frame)].entity
-    one[frame].phase = 2
+        all_tasks[task].attempt = frames[frame].i
+        return end(unless_cancelled(memory, frame, value) if endless else value)
+    entity = r.requests(memory)[request_of(memory, frame)].entity
+    frames[frame].phase = RetryPhase.PAUSE
     if endless:
         uniform = draws.uniform(clock[0].plain_key, entity, step.visit + np.uint64(1 + (tried - 1) % (DRAWS_MAX - 1)))
-        agenda.wait(world, stores.pause_seconds(tried, uniform), frame)
+        agenda.wait(memory, stores.pause_seconds(tried, uniform), frame)
     else:
         clock[0].retry_tokens -= 1.0
         uniform = draws.uniform(clock[0].plain_key, entity, step.visit + np.uint64(tried))
-        agenda.wait(world, stores.backoff_seconds(clock[0].retry_base, clock[0].retry_cap, tried, uniform), frame)
+        agenda.wait(memory, stores.backoff_seconds(clock[0].retry_base, clock[0].retry_cap, tried, uniform), frame)
     return WAIT
 
 
 @compiled
-def decide(world: World, frame: int, value: int) -> int:
-    one = r.frames(world)
-    if one[frame].phase:
+def decide(memory: Address, frame: int, value: int) -> int:
+    frames = r.frames(memory)
+    if frames[frame].phase == Phase.UNDER_WAY:
         return end(value)
-    one[frame].phase = 1
-    arrival = r.requests(world)[request_of(world, frame)].arrival
-    return enter(child_of(world, frame, 0 if r.arrivals(world)[arrival].pushes else 1))
+    frames[frame].phase = Phase.UNDER_WAY
+    arrival = r.requests(memory)[request_of(memory, frame)].arrival
+    return enter(child_of(memory, frame, 0 if r.arrivals(memory)[arrival].pushes else 1))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from enum import IntEnum
 
 import numpy as np
 
-from sim.compiled import agenda, draws, places, routing, stores
+from sim.compiled import agenda, draws, processing, routing, stores
 from sim.compiled import records as r
-from sim.compiled.jit import World, compiled
+from sim.compiled.jit import Address, compiled
 from sim.compiled.moves import (
     BROKEN,
     CANCELLED,
@@ -30,108 +31,120 @@ _ONE = np.uint64(1)
 _TWO = np.uint64(2)
 
 
+class CallPhase(IntEnum):
+    """How far a call has come."""
+
+    BEGIN = 0
+    AT_PROXY = 1
+    ON_THE_WAY = 2
+    SENDING = 3  # through a narrow link
+    INSIDE = 4  # what is called works on it
+    RETURNING = 5
+    CUT = 6  # the connection is cut, which the caller finds out later
+
+
 @compiled
-def _arrive(world: World, frame: int) -> int:
-    one = r.frames(world)
-    if r.tasks(world)[one[frame].task].cancelled:
+def _arrive(memory: Address, frame: int) -> int:
+    frames = r.frames(memory)
+    if r.tasks(memory)[frames[frame].task].cancelled:
         return end(CANCELLED)
-    one[frame].phase = 3
-    one[frame].b = r.clock(world)[0].now
-    return enter(child_of(world, frame, 0))
+    frames[frame].phase = CallPhase.INSIDE
+    frames[frame].b = r.clock(memory)[0].now
+    return enter(child_of(memory, frame, 0))
 
 
 @compiled
-def _squeeze(world: World, frame: int) -> int:
-    """What is sent goes through a link that may be narrow."""
-    one = r.frames(world)
-    step = r.instructions(world)[one[frame].instruction]
-    link = link_of(world, frame)
-    if r.links(world)[link].acting_count:
-        narrow, is_cut = stores.send(world, link, step.sent)
+def _squeeze(memory: Address, frame: int) -> int:
+    """Send the request through the link, which a toxic may limit in bandwidth."""
+    frames = r.frames(memory)
+    step = r.instructions(memory)[frames[frame].instruction]
+    link = link_of(memory, frame)
+    if r.links(memory)[link].acting_count:
+        narrow, is_cut = stores.send(memory, link, step.sent_bytes)
         if narrow != 0.0:
-            one[frame].phase = 5 if is_cut else 6
-            agenda.wait(world, narrow, frame)
+            frames[frame].phase = CallPhase.CUT if is_cut else CallPhase.SENDING
+            agenda.wait(memory, narrow, frame)
             return WAIT
         if is_cut:
             return end(BROKEN)
-    return _arrive(world, frame)
+    return _arrive(memory, frame)
 
 
 @compiled
-def _cross(world: World, frame: int) -> int:
-    """Go over the wire, to the other side."""
-    one = r.frames(world)
-    at, request = one[frame].instruction, request_of(world, frame)
-    step, link = r.instructions(world)[at], r.links(world)[link_of(world, frame)]
+def _cross(memory: Address, frame: int) -> int:
+    """Spend the time on the wire to the other side."""
+    frames = r.frames(memory)
+    at, request = frames[frame].instruction, request_of(memory, frame)
+    step, link = r.instructions(memory)[at], r.links(memory)[link_of(memory, frame)]
     half = 0.0
     if link.mu != -math.inf:
-        visit, entity = visit_of(world, at, one[frame].task), r.requests(world)[request].entity
-        half = 0.5 * draws.wait_seconds(r.clock(world)[0].wait_key, link.mu, link.sigma, entity, visit + _ONE)
+        visit, entity = visit_of(memory, at, frames[frame].task), r.requests(memory)[request].entity
+        half = 0.5 * draws.wait_seconds(r.clock(memory)[0].wait_key, link.mu, link.sigma, entity, visit + _ONE)
     if step.home:
-        half += routing.away_seconds(world, at, request)
-    one[frame].a = half
+        half += routing.away_seconds(memory, at, request)
+    frames[frame].a = half
     if half != 0.0:
-        one[frame].phase = 2
-        agenda.wait(world, half * (2.0 * step.trips - 1.0), frame)
+        frames[frame].phase = CallPhase.ON_THE_WAY
+        agenda.wait(memory, half * (2.0 * step.trips - 1.0), frame)
         return WAIT
-    return _squeeze(world, frame)
+    return _squeeze(memory, frame)
 
 
 @compiled
-def _return(world: World, frame: int, value: int) -> int:
-    """Come back over the wire, through what acts on the link."""
-    one = r.frames(world)
-    step = r.instructions(world)[one[frame].instruction]
-    one[frame].i = value
-    link, task = link_of(world, frame), one[frame].task
-    died = r.tasks(world)[task].died != 0 and value != OK and r.clock(world)[0].now > one[frame].b
-    r.tasks(world)[task].died = 0
-    if r.links(world)[link].acting_count:
-        visit = visit_of(world, one[frame].instruction, one[frame].task)
-        entity = r.requests(world)[request_of(world, frame)].entity
-        uniform = draws.uniform(r.clock(world)[0].plain_key, entity, visit + _TWO)
-        held, is_cut = stores.answer(world, link, step.trips, step.size, uniform, died)
+def _return(memory: Address, frame: int, value: int) -> int:
+    """Return over the wire, through the toxics that act on the link."""
+    frames = r.frames(memory)
+    step = r.instructions(memory)[frames[frame].instruction]
+    frames[frame].i = value
+    link, task = link_of(memory, frame), frames[frame].task
+    died = r.tasks(memory)[task].died != 0 and value != OK and r.clock(memory)[0].now > frames[frame].b
+    r.tasks(memory)[task].died = 0
+    if r.links(memory)[link].acting_count:
+        visit = visit_of(memory, frames[frame].instruction, frames[frame].task)
+        entity = r.requests(memory)[request_of(memory, frame)].entity
+        uniform = draws.uniform(r.clock(memory)[0].plain_key, entity, visit + _TWO)
+        held, is_cut = stores.answer(memory, link, step.trips, step.answer_bytes, uniform, died)
         if is_cut:
             if held == 0.0:
                 return end(BROKEN)
-            one[frame].phase = 5
-            agenda.wait(world, held, frame)
+            frames[frame].phase = CallPhase.CUT
+            agenda.wait(memory, held, frame)
             return WAIT
-        one[frame].a += held
-    if one[frame].a != 0.0:
-        one[frame].phase = 4
-        agenda.wait(world, one[frame].a, frame)
+        frames[frame].a += held
+    if frames[frame].a != 0.0:
+        frames[frame].phase = CallPhase.RETURNING
+        agenda.wait(memory, frames[frame].a, frame)
         return WAIT
-    return end(unless_cancelled(world, frame, value))
+    return end(unless_cancelled(memory, frame, value))
 
 
 @compiled
-def call(world: World, frame: int, value: int) -> int:
-    one = r.frames(world)
-    phase = one[frame].phase
-    if phase == 0:
-        at = one[frame].instruction
-        step = r.instructions(world)[at]
-        link = link_of(world, frame)
-        if r.links(world)[link].acting_count and stores.cut(world, link):
+def call(memory: Address, frame: int, value: int) -> int:
+    frames = r.frames(memory)
+    phase = frames[frame].phase
+    if phase == CallPhase.BEGIN:
+        at = frames[frame].instruction
+        step = r.instructions(memory)[at]
+        link = link_of(memory, frame)
+        if r.links(memory)[link].acting_count and stores.cut(memory, link):
             return end(UNAVAILABLE)
         if step.proxy < 0 or step.choices_count == 0:
-            return _cross(world, frame)
-        one[frame].phase = 1
-        seconds = cpu_seconds(world, frame, step.proxy, visit_of(world, at, one[frame].task))
-        shift = r.requests(world)[request_of(world, frame)].region * r.clock(world)[0].span
-        places.submit(world, r.choices(world)[step.choices] + shift, seconds, frame)
+            return _cross(memory, frame)
+        frames[frame].phase = CallPhase.AT_PROXY
+        seconds = cpu_seconds(memory, frame, step.proxy, visit_of(memory, at, frames[frame].task))
+        shift = r.requests(memory)[request_of(memory, frame)].region * r.clock(memory)[0].span
+        processing.submit(memory, r.choices(memory)[step.choices] + shift, seconds, frame)
         return WAIT
-    if phase == 1:
+    if phase == CallPhase.AT_PROXY:
         if value == 0:
             return end(BROKEN)
-        return _cross(world, frame)
-    if phase == 2:
-        return _squeeze(world, frame)
-    if phase == 6:
-        return _arrive(world, frame)
-    if phase == 3:
-        return _return(world, frame, value)
-    if phase == 4:
-        return end(unless_cancelled(world, frame, one[frame].i))
+        return _cross(memory, frame)
+    if phase == CallPhase.ON_THE_WAY:
+        return _squeeze(memory, frame)
+    if phase == CallPhase.SENDING:
+        return _arrive(memory, frame)
+    if phase == CallPhase.INSIDE:
+        return _return(memory, frame, value)
+    if phase == CallPhase.RETURNING:
+        return end(unless_cancelled(memory, frame, frames[frame].i))
     return end(BROKEN)

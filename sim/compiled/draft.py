@@ -1,27 +1,26 @@
-"""A world in the making: the prepared run, and the tables that have been worked out of it so far."""
+"""A draft of a run's memory: the prepared run, and the tables that have been made of it so far."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from sim.compiled.records import KINDS, Place
-from sim.compiled.world import Array, zeros
-from sim.model.flow import Keys
+from sim.compiled.memory import Array, zeros
+from sim.compiled.records import KINDS, TableId
 from sim.model.prepared import PreparedRun
 from sim.model.program import Op
 
 
-def rows(place: Place, count: int) -> Array:
+def rows(table: TableId, count: int) -> Array:
     """Empty rows of a table."""
-    return zeros(count, KINDS[place])
+    return zeros(count, KINDS[table])
 
 
 class Draft:
-    """Tables by place, and what the engine needs to tell afterwards."""
+    """The tables made so far, and what the engine needs to report afterwards."""
 
     def __init__(self, prepared: PreparedRun):
         self.prepared = prepared
-        self.tables: dict[Place, Array] = {}
+        self.tables: dict[TableId, Array] = {}
         self.reasons: list[str] = []  # for which answers are marked degraded
         self.operations = tuple(prepared.program.entries)
         self.lanes: list[float] = []  # delays of timers
@@ -34,9 +33,9 @@ class Draft:
             self.lanes.append(seconds)
         return self.lanes.index(seconds)
 
-    def numbers(self, place: Place, numbers: list[int]) -> None:
+    def numbers(self, table: TableId, numbers: list[int]) -> None:
         """Set a table of plain numbers."""
-        self.tables[place] = np.array(numbers or [0], dtype=KINDS[place])
+        self.tables[table] = np.array(numbers or [0], dtype=KINDS[table])
 
     def keys_counts(self) -> list[int]:
         """How many keys each cache can be asked for."""
@@ -44,6 +43,6 @@ class Draft:
         found = [1] * len(self.prepared.resources.caches)
         for step in self.prepared.program.instructions:
             if step.op in (Op.LOOKUP, Op.MISSED):
-                for place in range(step.index, len(found), len(self.prepared.program.caches)):
-                    found[place] = max(found[place], content.keys_count(Keys(step.keys)))
+                for index in range(step.index, len(found), len(self.prepared.program.caches)):
+                    found[index] = max(found[index], content.keys_count(step.keys))
         return found

@@ -1,4 +1,4 @@
-"""Random numbers inside of compiled code: the same function of (seed, stream, entity, visit) as `core.streams`."""
+"""Random numbers in compiled code: the same function of (seed, stream, entity, visit) as `core.streams`."""
 
 from __future__ import annotations
 

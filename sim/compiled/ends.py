@@ -1,46 +1,46 @@
-"""Which job of a host ends next: a pairing heap (Fredman, Sedgewick, Sleator and Tarjan 1986) that is made of the jobs.
+"""Which job of a host ends next: a pairing heap (Fredman, Sedgewick, Sleator and Tarjan 1986) whose nodes are the jobs.
 
-So a host needs no room of its own for whatever may come to it, a job that is taken off leaves nothing behind, and with
-the few jobs that a host mostly has, little is moved. Of jobs that end at one time, who entered first is first.
+So a host needs no table of its own, a job that is removed leaves nothing behind, and with the few jobs that a host
+usually has, little is moved. Of jobs that end at the same time, the one that entered first comes first.
 """
 
 from __future__ import annotations
 
 from sim.compiled import records as r
-from sim.compiled.jit import World, compiled
+from sim.compiled.jit import Address, compiled
 from sim.compiled.records import NOBODY
 
 
 @compiled
-def _joined(world: World, one: int, other: int) -> int:
-    """The job at the top of two heaps that become one."""
-    jobs = r.jobs(world)
-    if jobs[other].finish < jobs[one].finish or (
-        jobs[other].finish == jobs[one].finish and jobs[other].place < jobs[one].place
+def _joined(memory: Address, first: int, other: int) -> int:
+    """Merge two heaps; returns the job at the top."""
+    jobs = r.jobs(memory)
+    if jobs[other].finish < jobs[first].finish or (
+        jobs[other].finish == jobs[first].finish and jobs[other].entry_number < jobs[first].entry_number
     ):
-        one, other = other, one
-    below = jobs[one].below
-    jobs[other].above = one
+        first, other = other, first
+    below = jobs[first].below
+    jobs[other].above = first
     jobs[other].beside = below
     if below >= 0:
         jobs[below].above = other
-    jobs[one].below = other
-    return one
+    jobs[first].below = other
+    return first
 
 
 @compiled
-def add(world: World, host: int, job: int) -> None:
+def add(memory: Address, host: int, job: int) -> None:
     """A job enters."""
-    hosts, jobs = r.hosts(world), r.jobs(world)
+    hosts, jobs = r.hosts(memory), r.jobs(memory)
     jobs[job].below = NOBODY
     top = hosts[host].top
-    hosts[host].top = job if top < 0 else _joined(world, top, job)
+    hosts[host].top = job if top < 0 else _joined(memory, top, job)
 
 
 @compiled
-def _without(world: World, job: int) -> int:
+def _without(memory: Address, job: int) -> int:
     """The top of the heap of all below a job; NOBODY where there is nothing."""
-    jobs = r.jobs(world)
+    jobs = r.jobs(memory)
     pairs, left = NOBODY, jobs[job].below
     while left >= 0:  # pairs, each pointing to the one before
         other = jobs[left].beside
@@ -49,7 +49,7 @@ def _without(world: World, job: int) -> int:
             pairs = left
             break
         following = jobs[other].beside
-        pair = _joined(world, left, other)
+        pair = _joined(memory, left, other)
         jobs[pair].beside = pairs
         pairs, left = pair, following
     if pairs < 0:
@@ -57,16 +57,16 @@ def _without(world: World, job: int) -> int:
     top, pairs = pairs, jobs[pairs].beside
     while pairs >= 0:
         earlier = jobs[pairs].beside
-        top = _joined(world, top, pairs)
+        top = _joined(memory, top, pairs)
         pairs = earlier
     return top
 
 
 @compiled
-def remove(world: World, host: int, job: int) -> None:
+def remove(memory: Address, host: int, job: int) -> None:
     """A job leaves, the first or another one."""
-    hosts, jobs = r.hosts(world), r.jobs(world)
-    rest = _without(world, job)
+    hosts, jobs = r.hosts(memory), r.jobs(memory)
+    rest = _without(memory, job)
     if hosts[host].top == job:
         hosts[host].top = rest
         return
@@ -78,4 +78,4 @@ def remove(world: World, host: int, job: int) -> None:
     if beside >= 0:
         jobs[beside].above = above
     if rest >= 0:
-        hosts[host].top = _joined(world, hosts[host].top, rest)
+        hosts[host].top = _joined(memory, hosts[host].top, rest)

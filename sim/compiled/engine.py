@@ -1,4 +1,4 @@
-"""The compiled engine: it runs a prepared run by compiled code, and reports what was seen."""
+"""The compiled engine: it runs a `PreparedRun` in compiled code and reports what happened."""
 
 from __future__ import annotations
 
@@ -10,157 +10,154 @@ import numpy as np
 from core.operations import OPERATIONS
 from core.run import Event
 from sim.compiled import accounts, loop
-from sim.compiled.records import Broken
+from sim.compiled.memory import Array
+from sim.compiled.records import BrokenLaw, TableId
 from sim.compiled.tables import Builder
-from sim.compiled.world import Array
 from sim.model.flow import Ending
 from sim.model.prepared import PreparedRun
 from sim.results.accounts import HostAccount, LogAccount
 from sim.results.client import seen
 from sim.results.jobs import CLASSES, JobDelay, JobTally
-from sim.results.laws import ModelError, Tally
+from sim.results.laws import ModelError, VisitTally
 from sim.results.observed import Observed
 from sim.results.outcomes import OUTCOMES, Answers, joined
 
-_LAWS: Final = {Broken.CAUSALITY: "causality", Broken.CAPACITY: "capacity"}
+_LAWS: Final = {BrokenLaw.CAUSALITY: "causality", BrokenLaw.CAPACITY: "capacity"}
 
 
-class Engine:
-    """One run, by compiled code."""
+class CompiledEngine:
+    """One run in compiled code."""
 
     def __init__(self, prepared: PreparedRun):
         self._prepared = prepared
         self._builder = Builder(prepared)
-        self._world = self._builder.world()
+        self._memory = self._builder.memory()
         self._aside: list[Array] = []
         builder = self._builder
-        loop.begin(self._world.address, builder.stalls_count, builder.idles_count, len(prepared.faults))
+        loop.begin(self._memory.address, builder.stalls_count, builder.idles_count, len(prepared.faults))
 
     @property
     def now(self) -> float:
         """Seconds from t0."""
-        return float(self._world.clock["now"])
+        return float(self._memory.clock["now"])
 
     @property
     def open(self) -> int:
-        """Clients who are not done."""
-        return int(self._world.clock["open"])
+        """Clients who have not finished."""
+        return int(self._memory.clock["open"])
 
     @property
     def events_count(self) -> int:
-        """Turns of the loop so far."""
-        return int(self._world.clock["events"])
+        """Iterations of the event loop so far."""
+        return int(self._memory.clock["events"])
 
     def run(self, *, until_seconds: float) -> None:
-        """Let everything before ``until_seconds`` happen; raises ModelError when a law is broken."""
-        self._builder.arrivals.feed(self._world, until_seconds=until_seconds)
+        """Simulate until ``until_seconds``; raises ModelError when a law is broken."""
+        self._builder.arrivals.feed(self._memory, until_seconds=until_seconds)
         while True:
-            ended = loop.run(self._world.address, until_seconds)
+            ended = loop.run(self._memory.address, until_seconds)
             if ended == loop.DONE:
                 return
             if ended == loop.FULL:
                 if self._prepared.long:
                     self._set_aside()
-                self._world.grow()
+                self._memory.grow()
                 continue
-            clock = self._world.clock
-            law = _LAWS[Broken(int(clock["error"]))]
-            raise ModelError(law, f"at {clock['now']} s, place {clock['error_place']} of the compiled engine")
+            clock = self._memory.clock
+            law = _LAWS[BrokenLaw(int(clock["error"]))]
+            raise ModelError(law, f"at {clock['now']} s, row {clock['error_row']} of the compiled engine")
 
     def count_from_now(self) -> None:
-        """Totals begin: the warm-up is over."""
-        self._world.clock["counting"] = 1
+        """Start the totals: the warm-up is over."""
+        self._memory.clock["counting"] = 1
         for name in ("hit_count", "miss_count"):
-            self._world["CACHES"][name] = 0
+            self._memory[TableId.CACHES][name] = 0
 
     def cpu_seconds(self) -> list[float]:
-        """CPU time that each process has had until now, in the order of the layout."""
-        accounts.settle(self._world.address, len(self._world["PROCESSES"]))
-        found: list[float] = self._world["PROCESSES"]["cpu"].tolist()
+        """CPU time that each process has used so far, in the order of the layout."""
+        accounts.settle(self._memory.address, len(self._memory[TableId.PROCESSES]))
+        found: list[float] = self._memory[TableId.PROCESSES]["cpu"].tolist()
         return found
 
     def observed(self) -> Observed:
-        """Everything that was seen."""
-        world, prepared = self._world, self._prepared
+        """Everything that was observed."""
+        memory, prepared = self._memory, self._prepared
         resources = prepared.resources
-        places_of = [station.name for station in resources.stations]
-        places_of += [spec.name for spec in resources.pools for _ in range(resources.pools_count(spec))]
-        found = [*(world["STATIONS"]["waiting_count"] + world["STATIONS"]["serving_count"]).tolist()]
-        found += (world["POOLS"]["taken"] + world["POOLS"]["waiting_count"]).tolist()
-        tallies = world["TALLIES"].tolist()
+        names = [station.name for station in resources.stations]
+        names += [spec.name for spec in resources.pools for _ in range(resources.pools_count(spec))]
+        found = [*(memory[TableId.STATIONS]["waiting_count"] + memory[TableId.STATIONS]["serving_count"]).tolist()]
+        found += (memory[TableId.POOLS]["taken"] + memory[TableId.POOLS]["waiting_count"]).tolist()
+        tallies = memory[TableId.TALLIES].tolist()
+        stages = memory[TableId.STAGES][: len(prepared.program.stages)]
         return Observed(
             now=self.now,
             samples=self.drain().samples(),
-            stages=list(zip(world["STAGES"]["count"].tolist(), world["STAGES"]["seconds"].tolist(), strict=True))[
-                : len(prepared.program.stages)
-            ],
+            stages=list(zip(stages["count"].tolist(), stages["seconds"].tolist(), strict=True)),
             degraded_count={
                 reason: count
-                for reason, count in zip(self._builder.reasons, world["REASONS"].tolist(), strict=False)
+                for reason, count in zip(self._builder.reasons, memory[TableId.REASONS].tolist(), strict=False)
                 if count
             },
             jobs=self._jobs(),
             journal=self._journal(),
             requests=_tally("requests", tallies[0]),
             background=_tally("background work", tallies[1]),
-            places=[
-                (_tally(name, told), count) for name, told, count in zip(places_of, tallies[2:], found, strict=False)
-            ],
+            places=[(_tally(name, row), count) for name, row, count in zip(names, tallies[2:], found, strict=False)],
             hosts=self._hosts(),
             caches=[
                 (cache.name, int(row["hit_count"]), int(row["miss_count"]))
-                for cache, row in zip(prepared.resources.caches, world["CACHES"], strict=False)
+                for cache, row in zip(prepared.resources.caches, memory[TableId.CACHES], strict=False)
             ],
-            hot_keys=(int(world.clock["splits"]), int(world.clock["folds"])),
+            hot_keys=(int(memory.clock["splits"]), int(memory.clock["folds"])),
             lost_count={
                 name: count
-                for name, count in zip(self._builder.operations, world["LOST"].tolist(), strict=True)
+                for name, count in zip(self._builder.operations, memory[TableId.LOST].tolist(), strict=True)
                 if count
             },
             logs=self._logs(),
-            breaker_opened=world["BREAKER_FAMILIES"]["opened_count"].tolist()[: len(prepared.program.breakers)],
+            breaker_opened=memory[TableId.BREAKER_FAMILIES]["opened_count"].tolist()[: len(prepared.program.breakers)],
         )
 
     def drain(self) -> Answers:
-        """What clients got since it was last asked; in a run that is not long all at once, at its end."""
+        """Answers since the last call; a run that is not long drains all of them at its end."""
         self._set_aside()
         found, self._aside = self._aside, []
         return joined([self._answers(rows) for rows in found], self._builder.operations)
 
     def _set_aside(self) -> None:
-        """Rows of answers are full or wanted: new ones begin at the beginning."""
-        count = int(self._world.clock["samples_count"])
+        """Copy the rows of answers, and reuse the table from its first row."""
+        count = int(self._memory.clock["samples_count"])
         if count:
-            self._aside.append(self._world["SAMPLES"][:count].copy())
-            self._world.clock["samples_count"] = 0
+            self._aside.append(self._memory[TableId.SAMPLES][:count].copy())
+            self._memory.clock["samples_count"] = 0
 
     def _answers(self, found: Array) -> Answers:
         operations = self._builder.operations
-        # an outcome for every operation, ending and kind of answer, so that rows are looked up instead of computed
+        # outcome and status by operation, ending and degraded, so that all rows are looked up at once
         endings: list[Ending | None] = [None, *Ending]
-        told = [
+        pairs = [
             [[seen(name, ending, degraded=degraded) for degraded in (False, True)] for ending in endings]
             for name in (each if each in OPERATIONS else next(iter(OPERATIONS)) for each in operations)
         ]
-        outcomes = np.array([[[OUTCOMES.index(o) for o, _ in pair] for pair in each] for each in told], dtype=np.int8)
-        statuses = np.array([[[status for _, status in pair] for pair in each] for each in told], dtype=np.int16)
-        place = (found["entry"], found["ending"] - loop.GAVE_UP, found["degraded"])
+        outcomes = np.array([[[OUTCOMES.index(o) for o, _ in pair] for pair in each] for each in pairs], dtype=np.int8)
+        statuses = np.array([[[status for _, status in pair] for pair in each] for each in pairs], dtype=np.int16)
+        index = (found["entry"], found["ending"] - loop.GAVE_UP, found["degraded"])
         return Answers(
             operations=operations,
             number=found["number"].copy(),
             step=found["step"].astype(np.int8),
             operation=found["entry"].astype(np.int16),
-            outcome=outcomes[place],
-            status=statuses[place],
+            outcome=outcomes[index],
+            status=statuses[index],
             began_seconds=found["began"].copy(),
             latency_seconds=found["latency"].copy(),
         )
 
     def _hosts(self) -> list[HostAccount]:
-        world, found = self._world, []
-        accounts.settle(world.address, len(world["PROCESSES"]))
-        for index, (machine, row) in enumerate(zip(self._prepared.layout.hosts, world["HOSTS"], strict=True)):
-            inside = accounts.unfinished_seconds(world.address, index, len(world["STATIONS"]))
+        memory, found = self._memory, []
+        accounts.settle(memory.address, len(memory[TableId.PROCESSES]))
+        for index, (machine, row) in enumerate(zip(self._prepared.layout.hosts, memory[TableId.HOSTS], strict=True)):
+            inside = accounts.unfinished_seconds(memory.address, index, len(memory[TableId.STATIONS]))
             found.append(
                 HostAccount(
                     name=machine.name,
@@ -173,7 +170,7 @@ class Engine:
         return found
 
     def _jobs(self) -> tuple[JobDelay, ...]:
-        names, classes = self._prepared.program.jobs, self._world["JOB_CLASSES"].reshape(-1, CLASSES)
+        names, classes = self._prepared.program.jobs, self._memory[TableId.JOB_CLASSES].reshape(-1, CLASSES)
         found = [
             JobTally(
                 job=name,
@@ -182,17 +179,19 @@ class Engine:
                 done_seconds=float(row["done_seconds"]),
                 inside_weight=float(row["inside_weight"]),
                 inside_asked_seconds=float(row["inside_asked_seconds"]),
-                classes=classes[place].tolist(),
-            ).told(self.now)
-            for place, (name, row) in enumerate(zip(names, self._world["JOB_TALLIES"], strict=False))
+                classes=classes[index].tolist(),
+            ).delay(self.now)
+            for index, (name, row) in enumerate(zip(names, self._memory[TableId.JOB_TALLIES], strict=False))
             if row["count"]
         ]
         return tuple(sorted(found, key=lambda each: each.job))
 
     def _logs(self) -> tuple[LogAccount, ...]:
-        world, found = self._world, []
-        records, partitions = world["RECORDS"], world["PARTITIONS"]
-        for topic, row in zip((log.topic for log in self._prepared.resources.logs), world["TOPICS"], strict=False):
+        memory, found = self._memory, []
+        records, partitions = memory[TableId.RECORDS], memory[TableId.PARTITIONS]
+        for topic, row in zip(
+            (log.topic for log in self._prepared.resources.logs), memory[TableId.TOPICS], strict=False
+        ):
             inside = 0
             for partition in range(int(row["partitions"]), int(row["partitions"] + row["partitions_count"])):
                 record = int(partitions["first"][partition])
@@ -202,7 +201,7 @@ class Engine:
             found.append(
                 LogAccount(
                     job=topic.job,
-                    tally=_tally(f"{topic.job} on the log", world["TALLIES"][row["tally"]].item()),
+                    tally=_tally(f"{topic.job} on the log", memory[TableId.TALLIES][row["tally"]].item()),
                     found=inside,
                     redelivered_count=int(row["redelivered"]),
                     lag_count=int(row["lag_count"]),
@@ -214,27 +213,27 @@ class Engine:
 
     def _journal(self) -> list[Event]:
         found, names = [], self._prepared.layout.processes
-        for row in self._world["PROMOTIONS"]:
+        for row in self._memory[TableId.PROMOTIONS]:
             if row["at"] == row["at"]:
-                told = {"process": names[row["place"]].name, "instead_of": names[row["dead"]].name}
-                values = {**told, "lost": int(row["lost"])}
+                processes = {"process": names[row["promoted"]].name, "instead_of": names[row["dead"]].name}
+                values = {**processes, "lost": int(row["lost"])}
                 found.append(Event(at_seconds=float(row["at"]), event="replica_promoted", values=values))
         regions = self._prepared.layout.regions
-        for row in self._world["REROUTES"][: int(self._world.clock["reroutes_count"])]:
+        for row in self._memory[TableId.REROUTES][: int(self._memory.clock["reroutes_count"])]:
             home, before, now = (regions[int(row[name])] for name in ("home", "before", "now"))
             values = {"home": home, "from": before, "to": now, "lost": int(row["lost"])}
             found.append(Event(at_seconds=float(row["at"]), event="region_rerouted", values=values))
-        for deed, row in zip(self._prepared.faults, self._world["DEEDS"], strict=False):
+        for fault, row in zip(self._prepared.faults, self._memory[TableId.FAULTS], strict=False):
             for event, at in (("fault_begins", float(row["began"])), ("fault_ends", float(row["ended"]))):
                 if not math.isnan(at):
-                    found.append(Event(at_seconds=at, event=event, values=deed.values))
+                    found.append(Event(at_seconds=at, event=event, values=fault.values))
         return found
 
 
-def _tally(name: str, row: tuple[Any, ...]) -> Tally:
-    """A row of tallies, as it is in `sim.compiled.kinds`."""
+def _tally(name: str, row: tuple[Any, ...]) -> VisitTally:
+    """A row of `sim.compiled.kinds.TALLY` as a value."""
     arrived, ended, inside, area, sojourn, entered, changed, started = row
-    return Tally(
+    return VisitTally(
         name=name,
         started_seconds=started,
         arrived=arrived,

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from sim.compiled import agenda, routing
 from sim.compiled import records as r
-from sim.compiled.jit import World, compiled
-from sim.compiled.records import Kind
+from sim.compiled.jit import Address, compiled
+from sim.compiled.records import EventKind
 
 
 @compiled
-def died(world: World, row: int) -> None:
-    """A process has ended; where it was a primary with replicas, one of them takes its place in due time."""
-    clock, one = r.clock(world)[0], r.promotions(world)[row]
-    if one.nodes < 2 or one.first + r.primaries(world)[one.first] != one.dead:
+def died(memory: Address, row: int) -> None:
+    """A process has ended; if it was a primary with replicas, schedule the promotion of one."""
+    clock, promotion = r.clock(memory)[0], r.promotions(memory)[row]
+    if promotion.nodes < 2 or promotion.first + r.primaries(memory)[promotion.first] != promotion.dead:
         return
     count = clock.operations_count
     for operation in range(count):
-        r.missing(world)[row * count + operation] = r.unreplicated(world)[one.first * count + operation]
-    agenda.at(world, clock.now + clock.failover, Kind.PROMOTE, row, 0)
+        r.missing(memory)[row * count + operation] = r.unreplicated(memory)[promotion.first * count + operation]
+    agenda.at(memory, clock.now + clock.failover, EventKind.PROMOTE, row, 0)
 
 
 @compiled
-def promote(world: World, row: int) -> None:
-    """A replica takes the place of a primary that is still dead."""
-    clock, one, primaries, stations = r.clock(world)[0], r.promotions(world), r.primaries(world), r.stations(world)
-    first, nodes, dead = one[row].first, one[row].nodes, one[row].dead
+def promote(memory: Address, row: int) -> None:
+    """Promote a replica if the primary is still dead."""
+    clock, promotions, primaries, stations = (
+        r.clock(memory)[0],
+        r.promotions(memory),
+        r.primaries(memory),
+        r.stations(memory),
+    )
+    first, nodes, dead = promotions[row].first, promotions[row].nodes, promotions[row].dead
     primary = primaries[first]
     if stations[dead].down == 0 or first + primary != dead:
         return
@@ -35,82 +40,82 @@ def promote(world: World, row: int) -> None:
     if role < 0:
         return
     primaries[first] = (primary + role) % nodes
-    one[row].place = first + primaries[first]
-    one[row].at = clock.now
+    promotions[row].promoted = first + primaries[first]
+    promotions[row].at = clock.now
     count = clock.operations_count
     for operation in range(count):
-        lost = r.missing(world)[row * count + operation]
-        one[row].lost += lost
-        r.lost(world)[operation] += lost
+        lost = r.missing(memory)[row * count + operation]
+        promotions[row].lost += lost
+        r.lost(memory)[operation] += lost
 
 
 @compiled
-def committed(world: World, region: int, operation: int, count: int) -> None:
-    """So many commits of a region more that no other one has."""
-    clock = r.clock(world)[0]
+def committed(memory: Address, region: int, operation: int, count: int) -> None:
+    """Add ``count`` commits of a region that no other region has."""
+    clock = r.clock(memory)[0]
     for other in range(clock.regions):
         if other != region:
-            r.not_there(world)[(region * clock.regions + other) * clock.operations_count + operation] += count
+            r.not_there(memory)[(region * clock.regions + other) * clock.operations_count + operation] += count
 
 
 @compiled
-def followed(world: World, region: int, other: int, operation: int) -> None:
-    """One that another region has, too."""
-    clock = r.clock(world)[0]
-    r.not_there(world)[(region * clock.regions + other) * clock.operations_count + operation] -= 1
+def followed(memory: Address, region: int, other: int, operation: int) -> None:
+    """Another region has applied one commit."""
+    clock = r.clock(memory)[0]
+    r.not_there(memory)[(region * clock.regions + other) * clock.operations_count + operation] -= 1
 
 
 @compiled
-def region_lost(world: World, deed: int) -> None:
-    """A region is gone: when health checks see it, others serve its people, with what they have of their data."""
-    clock, region = r.clock(world), r.deeds(world)[deed].region
+def region_lost(memory: Address, fault: int) -> None:
+    """A region is lost: once health checks notice, other regions serve its people, with the data they have."""
+    clock, region = r.clock(memory), r.faults(memory)[fault].region
     clock[0].regions_up &= ~(1 << region)
     width = clock[0].regions * clock[0].operations_count
-    for place in range(width):
-        r.lacking(world)[deed * width + place] = r.not_there(world)[region * width + place]
-    agenda.at(world, clock[0].now + clock[0].health_check, Kind.REROUTE, deed, 1)
+    for index in range(width):
+        r.lacking(memory)[fault * width + index] = r.not_there(memory)[region * width + index]
+    agenda.at(memory, clock[0].now + clock[0].health_check, EventKind.REROUTE, fault, 1)
 
 
 @compiled
-def region_back(world: World, deed: int) -> None:
-    """It is back: when health checks see it, it serves its people again."""
-    clock = r.clock(world)
-    clock[0].regions_up |= 1 << r.deeds(world)[deed].region
-    agenda.at(world, clock[0].now + clock[0].health_check, Kind.REROUTE, deed, 0)
+def region_back(memory: Address, fault: int) -> None:
+    """A region is back: once health checks notice, it serves its people again."""
+    clock = r.clock(memory)
+    clock[0].regions_up |= 1 << r.faults(memory)[fault].region
+    agenda.at(memory, clock[0].now + clock[0].health_check, EventKind.REROUTE, fault, 0)
 
 
 @compiled
-def _serving(world: World, home: int) -> int:
+def _serving(memory: Address, home: int) -> int:
     """`core.policies.geo.serving`."""
-    clock, rtts = r.clock(world)[0], r.rtts(world)
+    clock, rtts = r.clock(memory)[0], r.rtts(memory)
     if clock.regions_up >> home & 1:
         return home
     best, first = -1, home * clock.regions
-    for place in range(clock.regions):
-        if clock.regions_up >> place & 1 and (best < 0 or rtts[first + place] < rtts[first + best]):
-            best = place
+    for other in range(clock.regions):
+        if clock.regions_up >> other & 1 and (best < 0 or rtts[first + other] < rtts[first + best]):
+            best = other
     return best if best >= 0 else home
 
 
 @compiled
-def reroute(world: World, deed: int, lost: int) -> None:
-    """Health checks have seen how things stand."""
-    clock, serving, told = r.clock(world), r.serving(world), r.reroutes(world)
-    region, count = r.deeds(world)[deed].region, clock[0].operations_count
+def reroute(memory: Address, fault: int, lost: int) -> None:
+    """Health checks have noticed which regions are up: change who serves whom."""
+    clock, serving, reroutes = r.clock(memory), r.serving(memory), r.reroutes(memory)
+    region, count = r.faults(memory)[fault].region, clock[0].operations_count
     for home in range(clock[0].regions):
-        before, now = serving[home], _serving(world, home)
+        before, now = serving[home], _serving(memory, home)
         if now == before:
             continue
         serving[home] = now
         row = clock[0].reroutes_count
         clock[0].reroutes_count = row + 1
-        told[row].at = clock[0].now
-        told[row].home = home
-        told[row].before = before
-        told[row].now = now
+        reroutes[row].at = clock[0].now
+        reroutes[row].home = home
+        reroutes[row].before = before
+        reroutes[row].now = now
         if not (lost and before == region and home == region):
             continue
         for operation in range(count):
-            lacks = r.lacking(world)[(deed * clock[0].regions + now) * count + operation]
-            told[row].lost += lacks
-            r.lost(world)[operation] += max(0, lacks)
+            lacks = r.lacking(memory)[(fault * clock[0].regions + now) * count + operation]
+            reroutes[row].lost += lacks
+            r.lost(memory)[operation] += max(0, lacks)

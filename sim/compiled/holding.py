@@ -2,48 +2,58 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 from sim.compiled import pools, routing
 from sim.compiled import records as r
-from sim.compiled.jit import World, compiled
+from sim.compiled.jit import Address, compiled
 from sim.compiled.moves import CANCELLED, OVERLOADED, WAIT, child_of, end, enter, request_of
 
 
+class HoldPhase(IntEnum):
+    """How far a frame has come that needs a place of a pool."""
+
+    BEGIN = 0
+    WAITING = 1
+    INSIDE = 2
+
+
 @compiled
-def hold(world: World, frame: int, value: int) -> int:
-    one = r.frames(world)
-    task = one[frame].task
-    if one[frame].phase == 0:
-        one[frame].phase = 1
-        one[frame].i = pools.claim(
-            world, routing.pool(world, one[frame].instruction, request_of(world, frame)), frame, task
+def hold(memory: Address, frame: int, value: int) -> int:
+    frames = r.frames(memory)
+    task = frames[frame].task
+    if frames[frame].phase == HoldPhase.BEGIN:
+        frames[frame].phase = HoldPhase.WAITING
+        frames[frame].i = pools.claim(
+            memory, routing.pool(memory, frames[frame].instruction, request_of(memory, frame)), frame, task
         )
-        pools.keep(world, task, one[frame].i)
+        pools.keep(memory, task, frames[frame].i)
         return WAIT
-    if one[frame].phase == 1:
+    if frames[frame].phase == HoldPhase.WAITING:
         if value == 0:
             return end(CANCELLED)
-        one[frame].phase = 2
-        return enter(child_of(world, frame, 0))
-    if not r.tasks(world)[task].cancelled:
-        pools.forget(world, task, one[frame].i)
-        pools.give_back(world, one[frame].i)
+        frames[frame].phase = HoldPhase.INSIDE
+        return enter(child_of(memory, frame, 0))
+    if not r.tasks(memory)[task].cancelled:
+        pools.forget(memory, task, frames[frame].i)
+        pools.give_back(memory, frames[frame].i)
     return end(value)
 
 
 @compiled
-def admit(world: World, frame: int, value: int) -> int:
-    one = r.frames(world)
-    if one[frame].phase == 0:
-        request = request_of(world, frame)
-        routing.balance(world, one[frame].instruction, request)
-        pool = routing.pool(world, one[frame].instruction, request)
-        if pools.full(world, pool):
+def admit(memory: Address, frame: int, value: int) -> int:
+    frames = r.frames(memory)
+    if frames[frame].phase == HoldPhase.BEGIN:
+        request = request_of(memory, frame)
+        routing.balance(memory, frames[frame].instruction, request)
+        pool = routing.pool(memory, frames[frame].instruction, request)
+        if pools.full(memory, pool):
             return end(OVERLOADED)
-        one[frame].phase = 1
-        one[frame].i = pools.claim(world, pool, frame, one[frame].task)
+        frames[frame].phase = HoldPhase.WAITING
+        frames[frame].i = pools.claim(memory, pool, frame, frames[frame].task)
         return WAIT
-    if one[frame].phase == 1:
-        one[frame].phase = 2
-        return enter(child_of(world, frame, 0))
-    pools.give_back(world, one[frame].i)
+    if frames[frame].phase == HoldPhase.WAITING:
+        frames[frame].phase = HoldPhase.INSIDE
+        return enter(child_of(memory, frame, 0))
+    pools.give_back(memory, frames[frame].i)
     return end(value)

@@ -1,9 +1,10 @@
-"""How functions are compiled, and how they reach the arrays of the world.
+"""How functions are compiled, and how they reach the tables of a run.
 
-A world is the address of a list of addresses, one for each table. So a function takes one number however many tables it
-needs, nothing is counted when it is passed on (reference counts of arrays took more than half of the time), and a table
-can be replaced by a larger one between two calls. `table` gives compiled code a view of one of them; it does not know
-the table's length, so whoever adds rows keeps to the margins that `sim.compiled.world` holds free.
+Compiled functions take the address of a list of addresses, one for each table (`sim.compiled.memory.Memory`). So a
+function takes one number however many tables it needs, no references are counted when it is passed on (counting those
+of arrays took more than half of the time), and a table can be replaced by a larger one between two calls. `table` gives
+compiled code a view of one of them. The view does not know the table's length, so code that adds rows relies on the
+reserve of free rows that `Memory` keeps.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from sim.compiled.kept import FOLDER, alone
 
 F = TypeVar("F", bound=Callable[..., Any])
 #: Address of the addresses of all tables.
-World = int
+Address = int
 #: Rows of one table: ``rows[i].field`` reads and writes in compiled code.
 Rows = Any
 
-#: Length that a view claims to have: nobody asks, and so a negative row, which numba would add it to, costs nothing.
+#: Length that a view claims to have. Nothing reads it; numba would add it to a negative row number.
 _LENGTH: Final = 0
 
 
@@ -38,7 +39,7 @@ Bits = Any
 #: Types of arguments by the annotation as it is written, so that each function is compiled once and for one kind of
 #: whole number only.
 _TYPES: Final = {
-    "World": types.int64,
+    "Address": types.int64,
     "int": types.int64,
     "float": types.float64,
     "bool": types.boolean,
@@ -56,7 +57,7 @@ def _signature(function: Callable[..., Any]) -> tuple[Any, ...]:
 
 
 def compiled(function: F) -> F:
-    """A function for compiled code alone: Python cannot call it."""
+    """Compile a function that only compiled code calls."""
     options: dict[str, Any] = {"no_cpython_wrapper": True, "error_model": "numpy"}  # the first is left out of its stubs
     part = numba.njit(**options)(function)
     _prepared.append((part, _signature(function)))
@@ -64,20 +65,20 @@ def compiled(function: F) -> F:
 
 
 def inlined(function: F) -> F:
-    """A function for compiled code alone that is written out where it is used: for what is done millions of times a
-    second, where a call costs more than what is called."""
+    """Compile a function that only compiled code calls, inlined where it is used: for work done millions of times a
+    second, where the call would cost more than the function."""
     return cast(F, numba.njit(inline="always", error_model="numpy")(function))
 
 
 def with_parts(function: F, prepared: Mapping[str, Any]) -> F:
-    """A function of plain Python whose own functions are replaced by compiled ones of the same names."""
+    """A copy of a Python function that calls the compiled functions ``prepared`` instead of those of the same name."""
     code = cast(Any, function).__code__
     made = FunctionType(code, {**cast(Any, function).__globals__, **prepared}, code.co_name)
     return cast(F, functools.update_wrapper(made, function))
 
 
 def entry(function: F) -> F:
-    """A function that Python calls. Its code, with that of all that it calls, is kept for the next process."""
+    """Compile a function that Python calls; its code and all code that it calls are cached for the next process."""
     whole = numba.njit(cache=True, error_model="numpy")(function)
     signature = _signature(function)
     _entries.append((whole, signature))
@@ -99,7 +100,7 @@ def compile_entries() -> None:
 
 
 def _compile(whole: _Dispatcher, signature: tuple[Any, ...]) -> None:
-    """Take the code from where it was kept, or compile it: first the parts, each for its one signature."""
+    """Load the code from the cache, or compile it: first the functions that it calls, each for its one signature."""
     kept = FOLDER / f"{whole.py_func.__module__}.{whole.py_func.__name__}.ready"
     with alone():
         if not kept.exists():
@@ -112,10 +113,10 @@ def _compile(whole: _Dispatcher, signature: tuple[Any, ...]) -> None:
     whole.disable_compile()
 
 
-def table(place: int, kind: npt.DTypeLike) -> Callable[[World], Rows]:
-    """A function of compiled code that gives the rows of the world's table at ``place``.
+def table(index: int, kind: npt.DTypeLike) -> Callable[[Address], Rows]:
+    """A function for compiled code that returns the rows of table number ``index``.
 
-    It is written out where it is used instead of being called: it is used everywhere, and a call costs time to compile.
+    It is inlined where it is used: it is used everywhere, and each call would cost time to compile.
     """
     rows = types.Array(numba.from_dtype(np.dtype(kind)), 1, "C")
     itemsize = np.dtype(kind).itemsize
@@ -123,7 +124,7 @@ def table(place: int, kind: npt.DTypeLike) -> Callable[[World], Rows]:
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         word = context.get_value_type(types.int64)
         addresses = builder.inttoptr(arguments[0], word.as_pointer())
-        address = builder.load(builder.gep(addresses, [context.get_constant(types.intp, place)]))
+        address = builder.load(builder.gep(addresses, [context.get_constant(types.intp, index)]))
         # tables are replaced between two calls of compiled code only, so what was read once need not be read again
         address.set_metadata("invariant.load", builder.module.add_metadata([]))
         array = context.make_array(rows)(context, builder)
@@ -138,7 +139,7 @@ def table(place: int, kind: npt.DTypeLike) -> Callable[[World], Rows]:
         )
         return array._getvalue()
 
-    def of(_context: Any, _world: Any) -> Any:
+    def rows_at(_context: Any, _memory: Any) -> Any:
         return rows(types.int64), generate
 
-    return cast(Callable[[World], Rows], intrinsic(of))
+    return cast(Callable[[Address], Rows], intrinsic(rows_at))

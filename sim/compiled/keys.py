@@ -1,6 +1,6 @@
-"""Partitions of many keys at once: `core.policies.partition.partition_of` of numbers, written in decimal digits.
+"""Partitions of many keys at once: `core.policies.partition.partition_of` for numbers written in decimal digits.
 
-A run asks for one of each author and of each request that writes, which one by one took a tenth of a short run.
+A run needs one for each author and for each request that writes; one by one they took a tenth of a short run.
 """
 
 from __future__ import annotations
@@ -48,6 +48,6 @@ def _murmur2(data: _Words) -> _Words:
 def _word(data: _Words) -> _Words:
     """Bytes as one number, the lowest first."""
     found = np.zeros(len(data), dtype=np.uint32)
-    for place in range(data.shape[1]):
-        found |= data[:, place] << np.uint32(8 * place)
+    for index in range(data.shape[1]):
+        found |= data[:, index] << np.uint32(8 * index)
     return found

@@ -1,7 +1,7 @@
 """Kinds of rows: what a row of each table holds. Tables refer to each other by row number; −1 is nobody.
 
-Fields are as narrow as they can be, and what is used together stands together: most of the time of an event goes into
-fetching rows.
+Fields are as narrow as possible, and fields that are used together are neighbours: most of the time of an event goes
+into fetching rows.
 """
 
 from __future__ import annotations
@@ -19,19 +19,24 @@ def _kind(**fields: type | str) -> np.dtype[Any]:
 
 INSTRUCTION: Final = _kind(
     visit="u8", share="f8", trips="f8", op="i2", nodes="i2", where="i1", per="i1", home="i1", role="i1",
-    index="i4", proxy="i4", keys="i4", hop="i4",
+    index="i4", proxy="i4", hop="i4",
     children="i4",  # first of them in the list of children
     children_count="i4",
     choices="i4",  # first of them in the list of choices
     choices_count="i4",
-    size="i8", sent="i8", lane="i4",  # of a deadline's timer
-    coalesce="i4",
+    sent_bytes="i8", answer_bytes="i8",
+    callee="i4",
+    keys="i4",  # an index of `lookups.KEYS_CODES`
+    operation="i4",  # whose commits are counted
+    reason="i4",  # index of why an answer is degraded
+    lane="i4",  # of a deadline's timer
+    coalesce="i1", cancels="i1", endless="i1", everywhere="i1", commits="i1", ending="i1",
 )  # fmt: skip
 NUMBER: Final = np.dtype("i8")  # of children, choices, keys of pages
 MEAN: Final = np.dtype("f8")  # CPU seconds by second of the run, demand after demand
 DEMAND: Final = _kind(sigma="f8", means="i8", seconds_count="i8")
 ENTRY: Final = _kind(
-    limit_seconds="f8", limit_place="i8", front="i8", behind="i8", limit_quota="i8"
+    limit_seconds="f8", limit_index="i8", front="i8", behind="i8", limit_quota="i8"
 )  # fmt: skip
 #: A request of the schedule, worked out before it comes; it stands at its number & mask in a ring.
 ARRIVAL: Final = _kind(
@@ -49,7 +54,7 @@ ARRIVAL: Final = _kind(
     limit_row="i4",  # of the person among those who ask
     pushes="i4",  # whether a post of the author is pushed
     readers="i4",  # who see a post of the author
-    person_home="i4",  # place of the region
+    person_home="i4",  # index of the region
     author_home="i4",
     person_node="i4",  # of Redis
     counter="i4",  # row of the post's counter
@@ -59,12 +64,12 @@ ARRIVAL: Final = _kind(
 )
 ACT: Final = _kind(steps="i8", steps_count="i8")  # a journey's entries, in the list of steps
 PAGE: Final = _kind(posts="i8", posts_count="i8", authors="i8", authors_count="i8")
-LINK: Final = _kind(mu="f8", sigma="f8", faults="i4", faults_count="i4", acting_count="i4")
+LINK: Final = _kind(mu="f8", sigma="f8", toxics="i4", toxics_count="i4", acting_count="i4")
 DELAY: Final = _kind(mu="f8", sigma="f8")
 STALL: Final = _kind(rate="f8", lower="f8", upper="f8", mean="f8", power="f8", key="u8", number="i8", host="i8")
 IDLE: Final = _kind(share="f8", key="u8", number="i8", station="i8")
-#: Something that the scenario breaks or mends at a time.
-DEED: Final = _kind(
+#: A fault of the scenario (`sim.model.faults.ScheduledFault`): what it acts on, and when it did.
+FAULT: Final = _kind(
     at="f8", for_seconds="f8", began="f8", ended="f8", pauses="i8", goodbye="i8", lost="i8",
     stations="i8", stations_count="i8",
     caches="i8", caches_count="i8", keys="i8", keys_count="i8", toxics="i8", toxics_count="i8",
@@ -78,7 +83,7 @@ CLOCK: Final = _kind(
     seq="i8", heap_count="i8", heap_limit="i8", ready_head="i8", ready_count="i8", ready_mask="i8",
     urgent_head="i8", urgent_count="i8", urgent_mask="i8", urgent_limit="i8", samples_count="i8",
     short="i8",  # whether a table may have too few free rows for another event
-    arrival="i8", arrivals_count="i8", arriving="i8", open="i8", counting="i8", error="i8", error_place="i8",
+    arrival="i8", arrivals_count="i8", arriving="i8", open="i8", counting="i8", error="i8", error_row="i8",
     events="i8", lanes_count="i8", hosts_count="i8", dues_max="i8",
     timeout_lane="i8", breaker_failures="i8", retry_attempts="i8", topics_count="i8",
     hot_per_second="f8", own_writes="f8", failover="f8", hot_keys_max="i8", splits="i8", folds="i8",
@@ -97,6 +102,8 @@ READY: Final = _kind(seq="i8", kind="i4", row="i4", value="i4")
 URGENT: Final = _kind(row="i8", kind="i4", value="i4", turn="i4")
 DUE: Final = _kind(time="f8", seq="i8")  # of a lane, then of a host
 NODE: Final = np.dtype("i4")
+#: One instruction under way. What ``a``, ``b``, ``i`` and ``j`` hold depends on the instruction: times, a claim, a
+#: child, a count. ``low`` and ``high`` are the keys that a look-up missed, as bits; ``left`` counts events of a round.
 FRAME: Final = _kind(
     a="f8", b="f8", low="u8", high="u8", instruction="i4", parent="i4", task="i4", phase="i4", i="i4", j="i4",
     left="i4", next="i4", turn="i4",
@@ -111,7 +118,7 @@ REQUEST: Final = _kind(
 )  # fmt: skip
 #: ``finish`` is in the host's virtual time; of a job that is not on its host it is what it still needs.
 JOB: Final = _kind(
-    seconds="f8", finish="f8", entered="f8", place="i8", station="i4", frame="i4", next="i4", previous="i4",
+    seconds="f8", finish="f8", entered="f8", entry_number="i8", station="i4", frame="i4", next="i4", previous="i4",
     below="i4", beside="i4", above="i4",
 )  # fmt: skip
 STATION: Final = _kind(
@@ -127,7 +134,7 @@ POOL: Final = _kind(size="i8", taken="i4", tally="i4", first="i4", last="i4", wa
 POOL_FAMILY: Final = _kind(first="i8", callers="i8", callees="i8")
 COUNTER: Final = _kind(rate="f8", written="f8", keys="i8")
 #: A primary that died, until a replica takes its place or it is back: commits that no replica had are in `MISSING`.
-PROMOTION: Final = _kind(first="i8", nodes="i8", dead="i8", place="i8", lost="i8", at="f8")
+PROMOTION: Final = _kind(first="i8", nodes="i8", dead="i8", promoted="i8", lost="i8", at="f8")
 CLAIM: Final = _kind(
     entered="f8", pool="i4", task="i4", frame="i4", later="i4", sooner="i4", next="i4",
     held="i1", over="i1", queued="i1",

@@ -1,14 +1,16 @@
-"""Look-ups: which keys a step asks a cache for, what misses is brought, one fetch for all who wait."""
+"""Look-ups in caches: the keys of a step, the fetch of those that miss, and waiting for the fetch of another."""
 
 from __future__ import annotations
+
+from enum import IntEnum
 
 import numpy as np
 
 from sim.compiled import agenda, stores
 from sim.compiled import records as r
-from sim.compiled.jit import World, compiled
+from sim.compiled.jit import Address, compiled
 from sim.compiled.moves import OK, WAIT, cache_of, child_of, end, enter, request_of
-from sim.compiled.records import NOBODY, UNASKED, Kind
+from sim.compiled.records import NOBODY, UNASKED, EventKind
 from sim.model.flow import Keys
 
 #: An enumeration of flows by number, as the tables hold it.
@@ -17,108 +19,117 @@ _PHOTO = KEYS_CODES[Keys.PHOTO]
 _TIMELINE = KEYS_CODES[Keys.TIMELINE]
 _POSTS = KEYS_CODES[Keys.POSTS]
 
-#: Which keys of a page were missed is kept as two words of bits.
+#: The keys of a page that missed are kept as two words of bits.
 _ONE = np.uint64(1)
 _WORD = 64
 
 
+class LookupPhase(IntEnum):
+    """How far a look-up has come."""
+
+    BEGIN = 0
+    FETCHING = 1  # it brings what is missing itself
+    WAITING = 2  # another one brings it
+    FOUND = 3
+
+
 @compiled
-def _keys_count(world: World, keys: int, arrival: int) -> int:
+def _keys_count(memory: Address, keys: int, arrival: int) -> int:
     if keys in (_PHOTO, _TIMELINE):
         return 1
-    page = r.pages(world)[r.arrivals(world)[arrival].page]
+    page = r.pages(memory)[r.arrivals(memory)[arrival].page]
     return page.posts_count if keys == _POSTS else page.authors_count
 
 
 @compiled
-def _key(world: World, keys: int, arrival: int, place: int) -> int:
-    asked = r.arrivals(world)[arrival]
+def _key(memory: Address, keys: int, arrival: int, index: int) -> int:
+    asked = r.arrivals(memory)[arrival]
     if keys == _PHOTO:
         return asked.author
     if keys == _TIMELINE:
         return asked.person
-    page = r.pages(world)[asked.page]
-    return r.page_posts(world)[page.posts + place] if keys == _POSTS else r.page_authors(world)[page.authors + place]
+    page = r.pages(memory)[asked.page]
+    return r.page_posts(memory)[page.posts + index] if keys == _POSTS else r.page_authors(memory)[page.authors + index]
 
 
 @compiled
-def _look_up(world: World, frame: int) -> int:
-    one = r.frames(world)
-    step, now = r.instructions(world)[one[frame].instruction], r.clock(world)[0].now
-    arrival, place_of = r.requests(world)[request_of(world, frame)].arrival, cache_of(world, frame)
+def _look_up(memory: Address, frame: int) -> int:
+    frames = r.frames(memory)
+    step, now = r.instructions(memory)[frames[frame].instruction], r.clock(memory)[0].now
+    arrival, cache_index = r.requests(memory)[request_of(memory, frame)].arrival, cache_of(memory, frame)
     low, high, first = np.uint64(0), np.uint64(0), NOBODY
-    for place in range(_keys_count(world, step.keys, arrival)):
-        key = _key(world, step.keys, arrival, place)
-        if not stores.lookup(world, place_of, key, now):
+    for index in range(_keys_count(memory, step.keys, arrival)):
+        key = _key(memory, step.keys, arrival, index)
+        if not stores.lookup(memory, cache_index, key, now):
             if first < 0:
                 first = key
-            if place < _WORD:
-                low |= _ONE << np.uint64(place)
+            if index < _WORD:
+                low |= _ONE << np.uint64(index)
             else:
-                high |= _ONE << np.uint64(place - _WORD)
+                high |= _ONE << np.uint64(index - _WORD)
     if first < 0:
-        one[frame].phase = 3
-        return enter(child_of(world, frame, 0))
-    cache, slots = r.caches(world)[place_of], r.slots(world)
+        frames[frame].phase = LookupPhase.FOUND
+        return enter(child_of(memory, frame, 0))
+    cache, slots = r.caches(memory)[cache_index], r.slots(memory)
     slot = cache.slots + first
     if step.coalesce and slots[slot].waiter != UNASKED:
-        one[frame].phase = 2
-        one[frame].next = NOBODY
+        frames[frame].phase = LookupPhase.WAITING
+        frames[frame].next = NOBODY
         if slots[slot].waiter < 0:
             slots[slot].waiter = frame
         else:
-            one[slots[slot].waiter_last].next = frame
+            frames[slots[slot].waiter_last].next = frame
         slots[slot].waiter_last = frame
         return WAIT
-    one[frame].low, one[frame].high, one[frame].i = low, high, first
-    one[frame].phase = 1
+    frames[frame].low, frames[frame].high, frames[frame].i = low, high, first
+    frames[frame].phase = LookupPhase.FETCHING
     if step.coalesce:
         slots[slot].waiter = NOBODY
-    return enter(child_of(world, frame, 1))
+    return enter(child_of(memory, frame, 1))
 
 
 @compiled
-def _fetched(world: World, frame: int, ending: int):
-    one = r.frames(world)
-    step, now = r.instructions(world)[one[frame].instruction], r.clock(world)[0].now
-    arrival, place_of = r.requests(world)[request_of(world, frame)].arrival, cache_of(world, frame)
+def _fetched(memory: Address, frame: int, ending: int) -> int:
+    frames = r.frames(memory)
+    step, now = r.instructions(memory)[frames[frame].instruction], r.clock(memory)[0].now
+    arrival, cache_index = r.requests(memory)[request_of(memory, frame)].arrival, cache_of(memory, frame)
     if ending == OK:
-        for place in range(_keys_count(world, step.keys, arrival)):
-            word = one[frame].low if place < _WORD else one[frame].high
-            if (word >> np.uint64(place % _WORD)) & _ONE:
-                key = _key(world, step.keys, arrival, place)
-                size = r.arrivals(world)[arrival].photo_bytes if step.keys == _PHOTO else 1
-                stores.keep(world, place_of, key, size, now)
-    cache, slots = r.caches(world)[place_of], r.slots(world)
+        for index in range(_keys_count(memory, step.keys, arrival)):
+            word = frames[frame].low if index < _WORD else frames[frame].high
+            if (word >> np.uint64(index % _WORD)) & _ONE:
+                key = _key(memory, step.keys, arrival, index)
+                size = r.arrivals(memory)[arrival].photo_bytes if step.keys == _PHOTO else 1
+                stores.keep(memory, cache_index, key, size, now)
+    cache, slots = r.caches(memory)[cache_index], r.slots(memory)
     if step.coalesce:
-        slot = cache.slots + one[frame].i
+        slot = cache.slots + frames[frame].i
         waiter = slots[slot].waiter
         slots[slot].waiter = UNASKED
         while waiter >= 0:
-            following = one[waiter].next
-            agenda.ready(world, Kind.RESUME, waiter, ending)
+            following = frames[waiter].next
+            agenda.ready(memory, EventKind.RESUME, waiter, ending)
             waiter = following
     return end(ending)
 
 
 @compiled
-def lookup(world: World, frame: int, value: int) -> int:
-    phase = r.frames(world)[frame].phase
-    if phase == 0:
-        return _look_up(world, frame)
-    if phase == 1:
-        return _fetched(world, frame, value)
-    if phase == 2:
+def lookup(memory: Address, frame: int, value: int) -> int:
+    phase = r.frames(memory)[frame].phase
+    if phase == LookupPhase.BEGIN:
+        return _look_up(memory, frame)
+    if phase == LookupPhase.FETCHING:
+        return _fetched(memory, frame, value)
+    if phase == LookupPhase.WAITING:
         if value != OK:
             return end(value)
-        r.frames(world)[frame].phase = 3
-        return enter(child_of(world, frame, 0))
+        r.frames(memory)[frame].phase = LookupPhase.FOUND
+        return enter(child_of(memory, frame, 0))
     return end(value)
 
 
 @compiled
-def missed(world: World, frame: int) -> int:
-    step = r.instructions(world)[r.frames(world)[frame].instruction]
-    arrival = r.requests(world)[request_of(world, frame)].arrival
-    r.caches(world)[cache_of(world, frame)].miss_count += _keys_count(world, step.keys, arrival)
+def missed(memory: Address, frame: int) -> int:
+    step = r.instructions(memory)[r.frames(memory)[frame].instruction]
+    arrival = r.requests(memory)[request_of(memory, frame)].arrival
+    r.caches(memory)[cache_of(memory, frame)].miss_count += _keys_count(memory, step.keys, arrival)
     return end(OK)

@@ -1,4 +1,4 @@
-"""The loop: what happens next, until a time."""
+"""The event loop."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from sim.compiled import agenda, draws, due, failover, logs, places, stores, tallies, tasks, threads
+from sim.compiled import agenda, draws, due, failover, logs, processing, stores, tallies, tasks, threads
 from sim.compiled import records as r
 from sim.compiled.branching import expire
-from sim.compiled.jit import World, compiled, entry
+from sim.compiled.jit import Address, compiled, entry
 from sim.compiled.moves import OK
-from sim.compiled.records import Broken, Kind
+from sim.compiled.records import BrokenLaw, EventKind
 from sim.model.disturbances import IDLE_JOB_SECONDS
 
 #: Why `run` returned.
@@ -27,36 +27,36 @@ _SECOND = np.uint64(1)
 
 
 @compiled
-def arrive(world: World) -> None:
-    """Start the requests whose time has come, and wait for the next."""
-    clock, arrivals = r.clock(world), r.arrivals(world)
+def arrive(memory: Address) -> None:
+    """Start the requests whose time has come, and schedule the next."""
+    clock, arrivals = r.clock(memory), r.arrivals(memory)
     clock[0].arriving = 0
     while clock[0].arrival < clock[0].arrivals_count:
         ahead = arrivals[clock[0].arrival & clock[0].arrivals_mask].at - clock[0].now
         if ahead > 0.0:
-            agenda.at(world, clock[0].now + ahead, Kind.ARRIVE, 0, 0)
+            agenda.at(memory, clock[0].now + ahead, EventKind.ARRIVE, 0, 0)
             return
-        if clock[0].urgent_count >= clock[0].urgent_mask:  # more at one time than there is room for
+        if clock[0].urgent_count >= clock[0].urgent_mask:  # more at one time than the queue has room for
             clock[0].arriving = 1
             return
-        agenda.urgent(world, Kind.VISIT, clock[0].arrival, 0, 0)
+        agenda.urgent(memory, EventKind.VISIT, clock[0].arrival, 0, 0)
         clock[0].arrival += 1
 
 
 @compiled
-def _ask(world: World, number: int, step: int) -> None:
-    act = r.acts(world)[r.arrivals(world)[number & r.clock(world)[0].arrivals_mask].act]
-    request = tasks.new_request(world, number, step, r.steps(world)[act.steps + step])
-    tallies.came(world, tallies.REQUESTS)
-    r.requests(world)[request].users += 1
-    agenda.urgent(world, Kind.FRONT, request, 0, 0)
-    turn = r.requests(world)[request].turn
-    agenda.set_timer(world, r.clock(world)[0].timeout_lane, Kind.GIVE_UP, request, turn)
+def _ask(memory: Address, number: int, step: int) -> None:
+    act = r.acts(memory)[r.arrivals(memory)[number & r.clock(memory)[0].arrivals_mask].act]
+    request = tasks.new_request(memory, number, step, r.steps(memory)[act.steps + step])
+    tallies.came(memory, tallies.REQUESTS)
+    r.requests(memory)[request].users += 1
+    agenda.urgent(memory, EventKind.FRONT, request, 0, 0)
+    turn = r.requests(memory)[request].turn
+    agenda.set_timer(memory, r.clock(memory)[0].timeout_lane, EventKind.GIVE_UP, request, turn)
 
 
 @compiled
-def _answer(world: World, request: int, ending: int) -> None:
-    clock, samples, asked = r.clock(world), r.samples(world), r.requests(world)[request]
+def _answer(memory: Address, request: int, ending: int) -> None:
+    clock, samples, asked = r.clock(memory), r.samples(memory), r.requests(memory)[request]
     number, step = asked.number, asked.step
     row = clock[0].samples_count
     clock[0].samples_count = row + 1
@@ -70,185 +70,191 @@ def _answer(world: World, request: int, ending: int) -> None:
     samples[row].ending = ending
     samples[row].degraded = asked.degraded
     if clock[0].now < clock[0].last_ended:
-        clock[0].error = Broken.CAUSALITY
+        clock[0].error = BrokenLaw.CAUSALITY
     clock[0].last_ended = clock[0].now
-    tallies.left(world, tallies.REQUESTS, asked.began)
-    tasks.release(world, request)
-    if ending == OK and step + 1 < r.acts(world)[r.arrivals(world)[asked.arrival].act].steps_count:
-        _ask(world, number, step + 1)
+    tallies.left(memory, tallies.REQUESTS, asked.began)
+    tasks.release(memory, request)
+    if ending == OK and step + 1 < r.acts(memory)[r.arrivals(memory)[asked.arrival].act].steps_count:
+        _ask(memory, number, step + 1)
     else:
         clock[0].open -= 1
 
 
 @compiled
-def _give_up(world: World, request: int) -> None:
-    requests = r.requests(world)
+def _give_up(memory: Address, request: int) -> None:
+    requests = r.requests(memory)
     if not requests[request].answered:
         requests[request].answered = 1
-        agenda.ready(world, Kind.ANSWER, request, GAVE_UP)
+        agenda.ready(memory, EventKind.ANSWER, request, GAVE_UP)
 
 
 @compiled
-def next_stall(world: World, row: int) -> None:
-    """Wait for the next stall of a class."""
-    one = r.stalls(world)[row]
-    seconds = draws.exponential(one.key, np.uint64(one.number), _FIRST) / one.rate
-    agenda.at(world, r.clock(world)[0].now + seconds, Kind.STALL, row, 0)
+def next_stall(memory: Address, row: int) -> None:
+    """Schedule the next stall of a class."""
+    stall_row = r.stalls(memory)[row]
+    seconds = draws.exponential(stall_row.key, np.uint64(stall_row.number), _FIRST) / stall_row.rate
+    agenda.at(memory, r.clock(memory)[0].now + seconds, EventKind.STALL, row, 0)
 
 
 @compiled
-def _stall(world: World, row: int) -> None:
-    stalls = r.stalls(world)
-    if r.clock(world)[0].now >= r.clock(world)[0].until_idle:
+def _stall(memory: Address, row: int) -> None:
+    stalls = r.stalls(memory)
+    if r.clock(memory)[0].now >= r.clock(memory)[0].until_idle:
         return
-    one = stalls[row]
-    length = one.mean
-    if one.power != math.inf:
-        uniform = draws.uniform(one.key, np.uint64(one.number), _SECOND)
-        length = one.lower + (one.upper - one.lower) * uniform**one.power
-    places.stall(world, one.host, length)
+    stall_row = stalls[row]
+    length = stall_row.mean
+    if stall_row.power != math.inf:
+        uniform = draws.uniform(stall_row.key, np.uint64(stall_row.number), _SECOND)
+        length = stall_row.lower + (stall_row.upper - stall_row.lower) * uniform**stall_row.power
+    processing.stall(memory, stall_row.host, length)
     stalls[row].number += 1
-    next_stall(world, row)
+    next_stall(memory, row)
 
 
 @compiled
-def next_idle(world: World, row: int) -> None:
-    """Wait for a process's next piece of idle work."""
-    one = r.idles(world)[row]
-    seconds = draws.exponential(one.key, np.uint64(one.number), _FIRST) * IDLE_JOB_SECONDS / one.share
-    agenda.at(world, r.clock(world)[0].now + seconds, Kind.IDLE, row, 0)
+def next_idle(memory: Address, row: int) -> None:
+    """Schedule the next piece of idle work of a process."""
+    idle_row = r.idles(memory)[row]
+    seconds = draws.exponential(idle_row.key, np.uint64(idle_row.number), _FIRST) * IDLE_JOB_SECONDS / idle_row.share
+    agenda.at(memory, r.clock(memory)[0].now + seconds, EventKind.IDLE, row, 0)
 
 
 @compiled
-def _idle(world: World, row: int) -> None:
-    if r.clock(world)[0].now >= r.clock(world)[0].until_idle:
+def _idle(memory: Address, row: int) -> None:
+    if r.clock(memory)[0].now >= r.clock(memory)[0].until_idle:
         return
-    places.submit(world, r.idles(world)[row].station, IDLE_JOB_SECONDS, r.NOBODY)
-    r.idles(world)[row].number += 1
-    next_idle(world, row)
+    processing.submit(memory, r.idles(memory)[row].station, IDLE_JOB_SECONDS, r.NOBODY)
+    r.idles(memory)[row].number += 1
+    next_idle(memory, row)
 
 
 @compiled
-def next_deed(world: World, row: int) -> None:
-    """Wait until a fault begins."""
-    now = r.clock(world)[0].now
-    agenda.at(world, now + (r.deeds(world)[row].at - now), Kind.DEED, row, 0)
+def next_fault(memory: Address, row: int) -> None:
+    """Schedule the beginning of a fault."""
+    now = r.clock(memory)[0].now
+    agenda.at(memory, now + (r.faults(memory)[row].at - now), EventKind.FAULT, row, 0)
 
 
 @compiled
-def _deed(world: World, row: int) -> None:
-    deeds, clock, stations = r.deeds(world), r.clock(world), r.deed_stations(world)
-    one = deeds[row]
-    deeds[row].began = clock[0].now
-    for place in range(one.toxics, one.toxics + one.toxics_count):
-        toxic = r.deed_toxics(world)[place]
-        r.toxics(world)[toxic].acting = 1
-        r.links(world)[r.toxics(world)[toxic].link].acting_count += 1
-    for place in range(one.stations, one.stations + one.stations_count):
-        if one.pauses:
-            places.pause(world, stations[place])
+def _begin_fault(memory: Address, row: int) -> None:
+    faults, clock, stations = r.faults(memory), r.clock(memory), r.fault_stations(memory)
+    fault = faults[row]
+    faults[row].began = clock[0].now
+    for index in range(fault.toxics, fault.toxics + fault.toxics_count):
+        toxic = r.fault_toxics(memory)[index]
+        r.toxics(memory)[toxic].acting = 1
+        r.links(memory)[r.toxics(memory)[toxic].link].acting_count += 1
+    for index in range(fault.stations, fault.stations + fault.stations_count):
+        if fault.pauses:
+            processing.pause(memory, stations[index])
         else:
-            places.die(world, stations[place])
-    if not one.pauses:
-        promotion = one.promotions
-        for place in range(one.stations, one.stations + one.stations_count):
-            if stations[place] < clock[0].processes_count:
-                logs.died(world, stations[place], one.goodbye != 0)
-                failover.died(world, promotion)
+            processing.die(memory, stations[index])
+    if not fault.pauses:
+        promotion = fault.promotions
+        for index in range(fault.stations, fault.stations + fault.stations_count):
+            if stations[index] < clock[0].processes_count:
+                logs.died(memory, stations[index], fault.goodbye != 0)
+                failover.died(memory, promotion)
                 promotion += 1
-    if one.lost:
-        failover.region_lost(world, row)
-    for place in range(one.caches, one.caches + one.caches_count):
-        stores.clear(world, r.deed_caches(world)[place])
-    for place in range(one.keys, one.keys + one.keys_count):
-        stores.drop(world, r.deed_keys(world)[2 * place], r.deed_keys(world)[2 * place + 1])
-    agenda.at(world, clock[0].now + one.for_seconds, Kind.DEED_ENDS, row, 0)
+    if fault.lost:
+        failover.region_lost(memory, row)
+    for index in range(fault.caches, fault.caches + fault.caches_count):
+        stores.clear(memory, r.fault_caches(memory)[index])
+    for index in range(fault.keys, fault.keys + fault.keys_count):
+        stores.drop(memory, r.fault_keys(memory)[2 * index], r.fault_keys(memory)[2 * index + 1])
+    agenda.at(memory, clock[0].now + fault.for_seconds, EventKind.FAULT_ENDS, row, 0)
 
 
 @compiled
-def _deed_ends(world: World, row: int) -> None:
-    deeds, stations = r.deeds(world), r.deed_stations(world)
-    one = deeds[row]
-    deeds[row].ended = r.clock(world)[0].now
-    for place in range(one.toxics, one.toxics + one.toxics_count):
-        toxic = r.deed_toxics(world)[place]
-        r.toxics(world)[toxic].acting = 0
-        r.links(world)[r.toxics(world)[toxic].link].acting_count -= 1
-    for place in range(one.stations, one.stations + one.stations_count):
-        if one.pauses:
-            places.resume(world, stations[place])
+def _end_fault(memory: Address, row: int) -> None:
+    faults, stations = r.faults(memory), r.fault_stations(memory)
+    fault = faults[row]
+    faults[row].ended = r.clock(memory)[0].now
+    for index in range(fault.toxics, fault.toxics + fault.toxics_count):
+        toxic = r.fault_toxics(memory)[index]
+        r.toxics(memory)[toxic].acting = 0
+        r.links(memory)[r.toxics(memory)[toxic].link].acting_count -= 1
+    for index in range(fault.stations, fault.stations + fault.stations_count):
+        if fault.pauses:
+            processing.resume(memory, stations[index])
         else:
-            places.revive(world, stations[place])
-    for place in range(one.stations, one.stations + one.stations_count):
-        if stations[place] < r.clock(world)[0].processes_count:
-            logs.back(world, stations[place])
-    if one.lost:
-        failover.region_back(world, row)
+            processing.revive(memory, stations[index])
+    for index in range(fault.stations, fault.stations + fault.stations_count):
+        if stations[index] < r.clock(memory)[0].processes_count:
+            logs.back(memory, stations[index])
+    if fault.lost:
+        failover.region_back(memory, row)
 
 
 @compiled
-def _happen(world: World, kind: int, row: int, turn: int) -> None:
-    if kind == Kind.RESUME:
-        threads.run(world, row, turn)
-    elif kind == Kind.ANSWER:
-        _answer(world, row, turn)
-    elif kind == Kind.GIVE_UP:
-        _give_up(world, row)
-    elif kind == Kind.EXPIRE:
-        expire(world, row)
-    elif kind == Kind.ARRIVE:
-        arrive(world)
-    elif kind == Kind.STALL_ENDS:
-        places.stall_ends(world, row)
-    elif kind == Kind.STALL:
-        _stall(world, row)
-    elif kind == Kind.IDLE:
-        _idle(world, row)
-    elif kind == Kind.DEED:
-        _deed(world, row)
-    elif kind == Kind.DEED_ENDS:
-        _deed_ends(world, row)
-    elif kind == Kind.PROMOTE:
-        failover.promote(world, row)
-    elif kind == Kind.REROUTE:
-        failover.reroute(world, row, turn)
-    elif kind == Kind.EMIT:
-        logs.come(world, row, turn)
-    elif kind == Kind.REBALANCE:
-        logs.rebalance(world, row)
+def _happen(memory: Address, kind: int, row: int, turn: int) -> None:
+    if kind == EventKind.RESUME:
+        threads.run(memory, row, turn)
+    elif kind == EventKind.ANSWER:
+        _answer(memory, row, turn)
+    elif kind == EventKind.GIVE_UP:
+        _give_up(memory, row)
+    elif kind == EventKind.EXPIRE:
+        expire(memory, row)
+    elif kind == EventKind.ARRIVE:
+        arrive(memory)
+    elif kind == EventKind.STALL_ENDS:
+        processing.stall_ends(memory, row)
+    elif kind == EventKind.STALL:
+        _stall(memory, row)
+    elif kind == EventKind.IDLE:
+        _idle(memory, row)
+    elif kind == EventKind.FAULT:
+        _begin_fault(memory, row)
+    elif kind == EventKind.FAULT_ENDS:
+        _end_fault(memory, row)
+    elif kind == EventKind.PROMOTE:
+        failover.promote(memory, row)
+    elif kind == EventKind.REROUTE:
+        failover.reroute(memory, row, turn)
+    elif kind == EventKind.EMIT:
+        logs.come(memory, row, turn)
+    elif kind == EventKind.REBALANCE:
+        logs.rebalance(memory, row)
 
 
 @compiled
-def _start_urgent(world: World) -> None:
-    clock, queue = r.clock(world), r.urgents(world)
-    place = clock[0].urgent_head & clock[0].urgent_mask
-    kind, row, value, turn = queue[place].kind, queue[place].row, queue[place].value, queue[place].turn
+def _start_urgent(memory: Address) -> None:
+    clock, queue = r.clock(memory), r.urgents(memory)
+    index = clock[0].urgent_head & clock[0].urgent_mask
+    kind, row, value, turn = queue[index].kind, queue[index].row, queue[index].value, queue[index].turn
     clock[0].urgent_head += 1
     clock[0].urgent_count -= 1
-    if kind == Kind.VISIT:
-        _ask(world, row, 0)
+    if kind == EventKind.VISIT:
+        _ask(memory, row, 0)
     else:
-        threads.start(world, kind, row, value, turn)
+        threads.start(memory, kind, row, value, turn)
 
 
 @entry
-def begin(world: World, stalls_count: int, idles_count: int, deeds_count: int) -> None:
-    """Set off everything that goes on by itself."""
-    arrive(world)
+def begin(memory: Address, stalls_count: int, idles_count: int, faults_count: int) -> None:
+    """Schedule the first arrival, and all stalls, idle work and faults."""
+    arrive(memory)
     for row in range(stalls_count):
-        next_stall(world, row)
+        next_stall(memory, row)
     for row in range(idles_count):
-        next_idle(world, row)
-    for row in range(deeds_count):
-        next_deed(world, row)
+        next_idle(memory, row)
+    for row in range(faults_count):
+        next_fault(memory, row)
 
 
 @entry
-def run(world: World, until: float) -> int:
-    """Let everything before ``until`` happen; says why it stopped."""
-    clock, heap, timers, queue, dues = r.clock(world), r.events(world), r.timers(world), r.readies(world), r.dues(world)
+def run(memory: Address, until: float) -> int:
+    """Simulate until ``until``; returns why it stopped."""
+    clock, heap, timers, queue, dues = (
+        r.clock(memory),
+        r.events(memory),
+        r.timers(memory),
+        r.readies(memory),
+        r.dues(memory),
+    )
     if clock[0].now < clock[0].stopped:
-        clock[0].error = Broken.CAUSALITY
+        clock[0].error = BrokenLaw.CAUSALITY
     if until <= clock[0].now and not clock[0].error:
         return DONE
     while True:
@@ -258,44 +264,44 @@ def run(world: World, until: float) -> int:
             return FULL
         clock[0].events += 1
         if clock[0].arriving:
-            arrive(world)
+            arrive(memory)
             continue
         if clock[0].urgent_count:
-            _start_urgent(world)
+            _start_urgent(memory)
             continue
-        source = due.soonest(world)
+        source = due.soonest(memory)
         time, seq = dues[source].time, dues[source].seq
         if clock[0].heap_count and (heap[0].time < time or (heap[0].time == time and heap[0].seq < seq)):
             time, seq, source = heap[0].time, heap[0].seq, _HEAP
         if clock[0].ready_count:
-            place = clock[0].ready_head & clock[0].ready_mask
-            if time > clock[0].now or seq > queue[place].seq:
+            index = clock[0].ready_head & clock[0].ready_mask
+            if time > clock[0].now or seq > queue[index].seq:
                 clock[0].ready_head += 1
                 clock[0].ready_count -= 1
-                _happen(world, queue[place].kind, queue[place].row, queue[place].value)
+                _happen(memory, queue[index].kind, queue[index].row, queue[index].value)
                 continue
         if time >= until:
             for lane in range(clock[0].lanes_count):
-                agenda.tidy(world, lane)
+                agenda.tidy(memory, lane)
             clock[0].now = clock[0].stopped = until
             return DONE
         if time < clock[0].now:
-            clock[0].error = Broken.CAUSALITY
+            clock[0].error = BrokenLaw.CAUSALITY
             return FAILED
         if source == _HEAP:
             clock[0].now = time
             kind, row, turn = heap[0].kind, heap[0].row, heap[0].turn
-            agenda.drop_first(world)
-            _happen(world, kind, row, turn)
+            agenda.drop_first(memory)
+            _happen(memory, kind, row, turn)
         elif source >= clock[0].lanes_count:
             clock[0].now = time
-            places.ring(world, source - clock[0].lanes_count)
-        elif agenda.rings(world, source, seq):
+            processing.ring(memory, source - clock[0].lanes_count)
+        elif agenda.rings(memory, source, seq):
             clock[0].now = time
-            first = r.lanes(world)[source].first
+            first = r.lanes(memory)[source].first
             kind, row = timers[first].kind, timers[first].row
-            agenda.drop_timer(world, source)
-            agenda.look(world, source)
-            _happen(world, kind, row, 0)
-        else:  # nobody wants it any more
-            agenda.look(world, source)
+            agenda.drop_timer(memory, source)
+            agenda.look(memory, source)
+            _happen(memory, kind, row, 0)
+        else:  # no longer wanted
+            agenda.look(memory, source)

@@ -1,21 +1,31 @@
 """What a frame can do next, and what every kind of instruction asks of its frame.
 
-An instruction's function is called when its frame begins (phase 0), when a frame below it has ended, and when what it
-waited for has happened; ``value`` is the ending, or what the event says. It answers what is to be done next: `WAIT`,
-`enter` a child, or `end`.
+The function of an instruction is called when its frame begins (phase `BEGIN`, 0), when a frame below it has ended, and
+when what it waited for has happened; ``value`` is the ending, or the value of the event. It returns what to do next:
+`WAIT`, `enter` a child, or `end`.
 """
 
 from __future__ import annotations
+
+from enum import IntEnum
 
 import numpy as np
 
 from sim.compiled import draws
 from sim.compiled import records as r
-from sim.compiled.jit import Bits, World, compiled
+from sim.compiled.jit import Address, Bits, compiled
 from sim.model.flow import Ending, Per
 
-#: What is to be done next, as one number: a pair would be written to memory and read again at every step.
+#: What to do next, as one number: a pair would be written to memory and read again at every step.
 WAIT = 0
+
+
+class Phase(IntEnum):
+    """How far a frame has come that starts something once and ends when that has ended."""
+
+    BEGIN = 0
+    UNDER_WAY = 1
+
 
 OK = int(Ending.OK)
 LIMITED = int(Ending.LIMITED)
@@ -38,7 +48,7 @@ def enter(instruction: int) -> int:
     return 2 * instruction + 2
 
 
-#: An enumeration of flows by number, as the tables hold it.
+#: Members of an enumeration of `sim.model.flow` by number, as the tables hold them.
 PER_CODES = {each: number for number, each in enumerate(Per)}
 _PUSH = PER_CODES[Per.PUSH]
 _PULL = PER_CODES[Per.PULL]
@@ -48,56 +58,56 @@ _ATTEMPT_BITS = np.uint64(56)
 
 
 @compiled
-def visit_of(world: World, instruction: int, task: int) -> Bits:
-    """What tells this try's random draws from those of all others."""
-    attempt = np.uint64(r.tasks(world)[task].attempt)
-    return r.instructions(world)[instruction].visit + (attempt << _ATTEMPT_BITS)
+def visit_of(memory: Address, instruction: int, task: int) -> Bits:
+    """The coordinate that separates the random draws of this attempt from those of all others."""
+    attempt = np.uint64(r.tasks(memory)[task].attempt)
+    return r.instructions(memory)[instruction].visit + (attempt << _ATTEMPT_BITS)
 
 
 @compiled
-def request_of(world: World, frame: int) -> int:
+def request_of(memory: Address, frame: int) -> int:
     """The request that a frame works on."""
-    return r.tasks(world)[r.frames(world)[frame].task].request
+    return r.tasks(memory)[r.frames(memory)[frame].task].request
 
 
 @compiled
-def cpu_seconds(world: World, frame: int, row: int, visit: Bits) -> float:
+def cpu_seconds(memory: Address, frame: int, row: int, visit: Bits) -> float:
     """CPU time that this execution needs."""
-    at, task = r.frames(world)[frame].instruction, r.frames(world)[frame].task
-    step, demand = r.instructions(world)[at], r.demands(world)[row]
-    request = r.requests(world)[r.tasks(world)[task].request]
-    factor = draws.demand_factor(r.clock(world)[0].demand_key, demand.sigma, request.entity, visit)
+    at, task = r.frames(memory)[frame].instruction, r.frames(memory)[frame].task
+    step, demand = r.instructions(memory)[at], r.demands(memory)[row]
+    request = r.requests(memory)[r.tasks(memory)[task].request]
+    factor = draws.demand_factor(r.clock(memory)[0].demand_key, demand.sigma, request.entity, visit)
     if step.per == _PUSH:
-        clock = r.clock(world)[0]
-        factor *= r.arrivals(world)[request.arrival].push_count * r.shares(world)[request.region] / clock.push_mean
+        clock = r.clock(memory)[0]
+        factor *= r.arrivals(memory)[request.arrival].push_count * r.shares(memory)[request.region] / clock.push_mean
     elif step.per == _PULL:
-        factor *= r.arrivals(world)[request.arrival].pull_factor
+        factor *= r.arrivals(memory)[request.arrival].pull_factor
     elif step.per == _MERGE:
-        factor *= r.arrivals(world)[request.arrival].merge_factor
+        factor *= r.arrivals(memory)[request.arrival].merge_factor
     second = min(max(request.second, 0), demand.seconds_count - 1)
-    return r.means(world)[demand.means + second] * step.share * factor
+    return r.means(memory)[demand.means + second] * step.share * factor
 
 
 @compiled
-def unless_cancelled(world: World, frame: int, ending: int) -> int:
-    return CANCELLED if r.tasks(world)[r.frames(world)[frame].task].cancelled else ending
+def unless_cancelled(memory: Address, frame: int, ending: int) -> int:
+    return CANCELLED if r.tasks(memory)[r.frames(memory)[frame].task].cancelled else ending
 
 
 @compiled
-def child_of(world: World, frame: int, place: int) -> int:
-    step = r.instructions(world)[r.frames(world)[frame].instruction]
-    return r.children(world)[step.children + place]
+def child_of(memory: Address, frame: int, index: int) -> int:
+    step = r.instructions(memory)[r.frames(memory)[frame].instruction]
+    return r.children(memory)[step.children + index]
 
 
 @compiled
-def link_of(world: World, frame: int) -> int:
-    """The link that a call crosses: that of the request's region."""
-    step = r.instructions(world)[r.frames(world)[frame].instruction]
-    return step.index + r.requests(world)[request_of(world, frame)].region * r.clock(world)[0].links_count
+def link_of(memory: Address, frame: int) -> int:
+    """The link that a call crosses, in the region of the request."""
+    step = r.instructions(memory)[r.frames(memory)[frame].instruction]
+    return step.index + r.requests(memory)[request_of(memory, frame)].region * r.clock(memory)[0].links_count
 
 
 @compiled
-def cache_of(world: World, frame: int) -> int:
-    """The cache that a step asks: that of the request's region."""
-    step = r.instructions(world)[r.frames(world)[frame].instruction]
-    return step.index + r.requests(world)[request_of(world, frame)].region * r.clock(world)[0].caches_count
+def cache_of(memory: Address, frame: int) -> int:
+    """The cache that a step asks, in the region of the request."""
+    step = r.instructions(memory)[r.frames(memory)[frame].instruction]
+    return step.index + r.requests(memory)[request_of(memory, frame)].region * r.clock(memory)[0].caches_count

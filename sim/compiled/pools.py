@@ -1,36 +1,35 @@
-"""Pools in compiled code: `sim.reference.station.Pool`, row by row. A claim that was given up is passed over in its
-turn."""
+"""Pools in compiled code: `sim.reference.station.BoundedPool`. A claim that was given up is skipped in its turn."""
 
 from __future__ import annotations
 
 from sim.compiled import agenda, tallies
 from sim.compiled import records as r
-from sim.compiled.jit import World, compiled
-from sim.compiled.records import NOBODY, Free, Kind
+from sim.compiled.jit import Address, compiled
+from sim.compiled.records import NOBODY, EventKind, FreeList
 
 
 @compiled
-def full(world: World, pool: int) -> bool:
+def full(memory: Address, pool: int) -> bool:
     """Whether a claim would have to wait."""
-    one = r.pools(world)[pool]
-    return one.taken >= one.size
+    pool_row = r.pools(memory)[pool]
+    return pool_row.taken >= pool_row.size
 
 
 @compiled
-def _grant(world: World, pool: int, row: int) -> None:
-    claims = r.claims(world)
+def _grant(memory: Address, pool: int, row: int) -> None:
+    claims = r.claims(memory)
     claims[row].held = 1
-    r.pools(world)[pool].taken += 1
-    agenda.ready(world, Kind.RESUME, claims[row].frame, 1)
+    r.pools(memory)[pool].taken += 1
+    agenda.ready(memory, EventKind.RESUME, claims[row].frame, 1)
 
 
 @compiled
-def claim(world: World, pool: int, frame: int, task: int) -> int:
-    """Ask for a place; the frame goes on when it is granted, or when the claim is given back before."""
-    pools, claims = r.pools(world), r.claims(world)
-    free = r.frees(world)[Free.CLAIMS].first
-    row = agenda.take(world, Free.CLAIMS, claims[free].next)
-    claims[row].entered = r.clock(world)[0].now
+def claim(memory: Address, pool: int, frame: int, task: int) -> int:
+    """Ask for a place; the frame is resumed when it is granted, or when the claim is given back before."""
+    pools, claims = r.pools(memory), r.claims(memory)
+    free = r.frees(memory)[FreeList.CLAIMS].first
+    row = agenda.take(memory, FreeList.CLAIMS, claims[free].next)
+    claims[row].entered = r.clock(memory)[0].now
     claims[row].pool = pool
     claims[row].frame = frame
     claims[row].task = task
@@ -38,8 +37,8 @@ def claim(world: World, pool: int, frame: int, task: int) -> int:
     claims[row].over = 0
     claims[row].queued = 0
     claims[row].next = NOBODY
-    tallies.came(world, pools[pool].tally)
-    if full(world, pool):
+    tallies.came(memory, pools[pool].tally)
+    if full(memory, pool):
         claims[row].queued = 1
         if pools[pool].first < 0:
             pools[pool].first = row
@@ -48,43 +47,43 @@ def claim(world: World, pool: int, frame: int, task: int) -> int:
         pools[pool].last = row
         pools[pool].waiting_count += 1
     else:
-        _grant(world, pool, row)
+        _grant(memory, pool, row)
     return row
 
 
 @compiled
-def _free(world: World, row: int) -> None:
-    r.claims(world)[row].next = agenda.give_back(world, Free.CLAIMS, row)
+def _free(memory: Address, row: int) -> None:
+    r.claims(memory)[row].next = agenda.give_back(memory, FreeList.CLAIMS, row)
 
 
 @compiled
-def give_back(world: World, row: int) -> None:
+def give_back(memory: Address, row: int) -> None:
     """End a claim, whether it holds a place or still waits."""
-    pools, claims = r.pools(world), r.claims(world)
+    pools, claims = r.pools(memory), r.claims(memory)
     pool = claims[row].pool
     claims[row].over = 1
-    tallies.left(world, pools[pool].tally, claims[row].entered)
+    tallies.left(memory, pools[pool].tally, claims[row].entered)
     if not claims[row].held:
         pools[pool].waiting_count -= 1
-        agenda.ready(world, Kind.RESUME, claims[row].frame, 0)
+        agenda.ready(memory, EventKind.RESUME, claims[row].frame, 0)
         return  # it stays in the queue until its turn comes
     pools[pool].taken -= 1
-    _free(world, row)
-    while pools[pool].first >= 0 and not full(world, pool):
+    _free(memory, row)
+    while pools[pool].first >= 0 and not full(memory, pool):
         following = pools[pool].first
         pools[pool].first = claims[following].next
         claims[following].queued = 0
         if claims[following].over:
-            _free(world, following)
+            _free(memory, following)
         else:
             pools[pool].waiting_count -= 1
-            _grant(world, pool, following)
+            _grant(memory, pool, following)
 
 
 @compiled
-def keep(world: World, task: int, row: int) -> None:
-    """Note that a task has a claim, so that it is given back when the task is cancelled."""
-    tasks, claims = r.tasks(world), r.claims(world)
+def keep(memory: Address, task: int, row: int) -> None:
+    """Record that a task has a claim, so that it is given back when the task is cancelled."""
+    tasks, claims = r.tasks(memory), r.claims(memory)
     claims[row].later = NOBODY
     claims[row].sooner = tasks[task].claim_last
     if tasks[task].claim_last < 0:
@@ -95,9 +94,9 @@ def keep(world: World, task: int, row: int) -> None:
 
 
 @compiled
-def forget(world: World, task: int, row: int) -> None:
-    """Note that it no longer has it."""
-    tasks, claims = r.tasks(world), r.claims(world)
+def forget(memory: Address, task: int, row: int) -> None:
+    """Record that a task no longer has a claim."""
+    tasks, claims = r.tasks(memory), r.claims(memory)
     sooner, later = claims[row].sooner, claims[row].later
     if sooner < 0:
         tasks[task].claim = later

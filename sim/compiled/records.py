@@ -1,23 +1,24 @@
-"""Tables of the world: where each stands, what kind its rows are, and how compiled code reaches them."""
+"""Tables of the memory: where each stands, what kind its rows are, and how compiled code reaches them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Final
 
 import numpy as np
 
 from sim.compiled import kinds
-from sim.compiled.jit import table
+from sim.compiled.jit import Address, Rows, table
 from sim.model.toxics import TOXIC
 
 NOBODY: Final = -1
-#: Waits for a key that is not being fetched.
+#: Value of ``waiter`` for a key that nobody is fetching.
 UNASKED: Final = -2
 
 
-class Place(IntEnum):
-    """Where each table stands in the world."""
+class TableId(IntEnum):
+    """Where each table stands in the memory."""
 
     INSTRUCTIONS = 0
     CHILDREN = 1
@@ -36,9 +37,9 @@ class Place(IntEnum):
     DELAYS = 14
     STALLS = 15
     IDLES = 16
-    DEEDS = 17
-    DEED_STATIONS = 18
-    DEED_CACHES = 19
+    FAULTS = 17
+    FAULT_STATIONS = 18
+    FAULT_CACHES = 19
     CLOCK = 20
     FREES = 21
     EVENTS = 22
@@ -80,8 +81,8 @@ class Place(IntEnum):
     PROMOTIONS = 58
     MISSING = 59
     LOST = 60
-    DEED_KEYS = 61
-    DEED_TOXICS = 62
+    FAULT_KEYS = 61
+    FAULT_TOXICS = 62
     SERVING = 63
     RTTS = 64
     SHARES = 65
@@ -92,163 +93,168 @@ class Place(IntEnum):
 
 
 #: Dtype of each table.
-KINDS: Final[dict[Place, np.dtype[Any]]] = {
-    Place.INSTRUCTIONS: kinds.INSTRUCTION,
-    Place.CHILDREN: kinds.NUMBER,
-    Place.CHOICES: kinds.NUMBER,
-    Place.MEANS: kinds.MEAN,
-    Place.DEMANDS: kinds.DEMAND,
-    Place.ENTRIES: kinds.ENTRY,
-    Place.ARRIVALS: kinds.ARRIVAL,
-    Place.ACTS: kinds.ACT,
-    Place.STEPS: kinds.NUMBER,
-    Place.PAGES: kinds.PAGE,
-    Place.PAGE_POSTS: kinds.NUMBER,
-    Place.PAGE_AUTHORS: kinds.NUMBER,
-    Place.LINKS: kinds.LINK,
-    Place.TOXICS: TOXIC,  # link after link, in the order in which they begin
-    Place.DELAYS: kinds.DELAY,
-    Place.STALLS: kinds.STALL,
-    Place.IDLES: kinds.IDLE,
-    Place.DEEDS: kinds.DEED,
-    Place.DEED_STATIONS: kinds.NUMBER,
-    Place.DEED_CACHES: kinds.NUMBER,
-    Place.CLOCK: kinds.CLOCK,
-    Place.FREES: kinds.FREE,
-    Place.EVENTS: kinds.EVENT,
-    Place.LANES: kinds.LANE,
-    Place.TIMERS: kinds.TIMER,
-    Place.READIES: kinds.READY,
-    Place.URGENTS: kinds.URGENT,
-    Place.FRAMES: kinds.FRAME,
-    Place.TASKS: kinds.TASK,
-    Place.REQUESTS: kinds.REQUEST,
-    Place.JOBS: kinds.JOB,
-    Place.STATIONS: kinds.STATION,
-    Place.HOSTS: kinds.HOST,
-    Place.DUES: kinds.DUE,
-    Place.NODES: kinds.NODE,
-    Place.PROCESSES: kinds.PROCESS,
-    Place.POOLS: kinds.POOL,
-    Place.POOL_FAMILIES: kinds.POOL_FAMILY,
-    Place.CLAIMS: kinds.CLAIM,
-    Place.BREAKERS: kinds.BREAKER,
-    Place.BREAKER_FAMILIES: kinds.BREAKER_FAMILY,
-    Place.CACHES: kinds.CACHE,
-    Place.SLOTS: kinds.SLOT,
-    Place.TALLIES: kinds.TALLY,
-    Place.STAGES: kinds.STAGE,
-    Place.REASONS: np.dtype("i8"),  # answers marked degraded, by reason
-    Place.SAMPLES: kinds.SAMPLE,
-    Place.WINDOWS_BEGAN: np.dtype("f8"),  # when the window of a rate limit began, by person and limit
-    Place.WINDOWS_COUNT: np.dtype("i8"),  # how many it has let through
-    Place.JOB_TALLIES: kinds.JOB_TALLY,
-    Place.JOB_CLASSES: np.dtype("f8"),  # weight by class of delay, job after job
-    Place.TOPICS: kinds.TOPIC,
-    Place.PARTITIONS: kinds.PARTITION,
-    Place.MEMBERS: kinds.MEMBER,
-    Place.RECORDS: kinds.RECORD,
-    Place.COUNTERS: kinds.COUNTER,
-    Place.PRIMARIES: np.dtype("i8"),  # by station: of a database's first, which of its nodes is the primary now
-    Place.WROTE: np.dtype("f8"),  # last commit of each person who asks
-    Place.UNREPLICATED: np.dtype("i8"),  # commits that no replica has, by station and operation
-    Place.PROMOTIONS: kinds.PROMOTION,
-    Place.MISSING: np.dtype("i8"),  # the same as it was when a primary died, by deed and operation
-    Place.LOST: np.dtype("i8"),  # of these, what a failover lost, by operation
-    Place.DEED_KEYS: np.dtype("i8"),  # keys that are lost with one node of several
-    Place.DEED_TOXICS: kinds.NUMBER,
-    Place.SERVING: np.dtype("i8"),  # by region: who serves its people
-    Place.RTTS: np.dtype("f8"),  # by region and region
-    Place.SHARES: np.dtype("f8"),  # of the people, by region
-    Place.NOT_THERE: np.dtype("i8"),  # commits of one region that another does not have, by both and operation
-    Place.LACKING: np.dtype("i8"),  # the same of a region as it was when it was lost, by deed, region and operation
-    Place.REROUTES: kinds.REROUTED,
+KINDS: Final[dict[TableId, np.dtype[Any]]] = {
+    TableId.INSTRUCTIONS: kinds.INSTRUCTION,
+    TableId.CHILDREN: kinds.NUMBER,
+    TableId.CHOICES: kinds.NUMBER,
+    TableId.MEANS: kinds.MEAN,
+    TableId.DEMANDS: kinds.DEMAND,
+    TableId.ENTRIES: kinds.ENTRY,
+    TableId.ARRIVALS: kinds.ARRIVAL,
+    TableId.ACTS: kinds.ACT,
+    TableId.STEPS: kinds.NUMBER,
+    TableId.PAGES: kinds.PAGE,
+    TableId.PAGE_POSTS: kinds.NUMBER,
+    TableId.PAGE_AUTHORS: kinds.NUMBER,
+    TableId.LINKS: kinds.LINK,
+    TableId.TOXICS: TOXIC,  # link after link, in the order in which they begin
+    TableId.DELAYS: kinds.DELAY,
+    TableId.STALLS: kinds.STALL,
+    TableId.IDLES: kinds.IDLE,
+    TableId.FAULTS: kinds.FAULT,
+    TableId.FAULT_STATIONS: kinds.NUMBER,
+    TableId.FAULT_CACHES: kinds.NUMBER,
+    TableId.CLOCK: kinds.CLOCK,
+    TableId.FREES: kinds.FREE,
+    TableId.EVENTS: kinds.EVENT,
+    TableId.LANES: kinds.LANE,
+    TableId.TIMERS: kinds.TIMER,
+    TableId.READIES: kinds.READY,
+    TableId.URGENTS: kinds.URGENT,
+    TableId.FRAMES: kinds.FRAME,
+    TableId.TASKS: kinds.TASK,
+    TableId.REQUESTS: kinds.REQUEST,
+    TableId.JOBS: kinds.JOB,
+    TableId.STATIONS: kinds.STATION,
+    TableId.HOSTS: kinds.HOST,
+    TableId.DUES: kinds.DUE,
+    TableId.NODES: kinds.NODE,
+    TableId.PROCESSES: kinds.PROCESS,
+    TableId.POOLS: kinds.POOL,
+    TableId.POOL_FAMILIES: kinds.POOL_FAMILY,
+    TableId.CLAIMS: kinds.CLAIM,
+    TableId.BREAKERS: kinds.BREAKER,
+    TableId.BREAKER_FAMILIES: kinds.BREAKER_FAMILY,
+    TableId.CACHES: kinds.CACHE,
+    TableId.SLOTS: kinds.SLOT,
+    TableId.TALLIES: kinds.TALLY,
+    TableId.STAGES: kinds.STAGE,
+    TableId.REASONS: np.dtype("i8"),  # answers marked degraded, by reason
+    TableId.SAMPLES: kinds.SAMPLE,
+    TableId.WINDOWS_BEGAN: np.dtype("f8"),  # when the window of a rate limit began, by person and limit
+    TableId.WINDOWS_COUNT: np.dtype("i8"),  # how many it has let through
+    TableId.JOB_TALLIES: kinds.JOB_TALLY,
+    TableId.JOB_CLASSES: np.dtype("f8"),  # weight by class of delay, job after job
+    TableId.TOPICS: kinds.TOPIC,
+    TableId.PARTITIONS: kinds.PARTITION,
+    TableId.MEMBERS: kinds.MEMBER,
+    TableId.RECORDS: kinds.RECORD,
+    TableId.COUNTERS: kinds.COUNTER,
+    TableId.PRIMARIES: np.dtype("i8"),  # by station: of a database's first, which of its nodes is the primary now
+    TableId.WROTE: np.dtype("f8"),  # last commit of each person who asks
+    TableId.UNREPLICATED: np.dtype("i8"),  # commits that no replica has, by station and operation
+    TableId.PROMOTIONS: kinds.PROMOTION,
+    TableId.MISSING: np.dtype("i8"),  # the same as it was when a primary died, by promotion and operation
+    TableId.LOST: np.dtype("i8"),  # of these, what a failover lost, by operation
+    TableId.FAULT_KEYS: np.dtype("i8"),  # keys that are lost with one node of several
+    TableId.FAULT_TOXICS: kinds.NUMBER,
+    TableId.SERVING: np.dtype("i8"),  # by region: who serves its people
+    TableId.RTTS: np.dtype("f8"),  # by region and region
+    TableId.SHARES: np.dtype("f8"),  # of the people, by region
+    TableId.NOT_THERE: np.dtype("i8"),  # commits of one region that another does not have, by both and operation
+    TableId.LACKING: np.dtype("i8"),  # the same of a region as it was when it was lost, by fault, region and operation
+    TableId.REROUTES: kinds.REROUTED,
 }
 
-instructions = table(Place.INSTRUCTIONS, kinds.INSTRUCTION)
-children = table(Place.CHILDREN, kinds.NUMBER)
-choices = table(Place.CHOICES, kinds.NUMBER)
-means = table(Place.MEANS, kinds.MEAN)
-demands = table(Place.DEMANDS, kinds.DEMAND)
-entries = table(Place.ENTRIES, kinds.ENTRY)
-arrivals = table(Place.ARRIVALS, kinds.ARRIVAL)
-acts = table(Place.ACTS, kinds.ACT)
-steps = table(Place.STEPS, kinds.NUMBER)
-pages = table(Place.PAGES, kinds.PAGE)
-page_posts = table(Place.PAGE_POSTS, kinds.NUMBER)
-page_authors = table(Place.PAGE_AUTHORS, kinds.NUMBER)
-links = table(Place.LINKS, kinds.LINK)
-toxics = table(Place.TOXICS, TOXIC)
-delays = table(Place.DELAYS, kinds.DELAY)
-stalls = table(Place.STALLS, kinds.STALL)
-idles = table(Place.IDLES, kinds.IDLE)
-deeds = table(Place.DEEDS, kinds.DEED)
-deed_stations = table(Place.DEED_STATIONS, kinds.NUMBER)
-deed_caches = table(Place.DEED_CACHES, kinds.NUMBER)
-clock = table(Place.CLOCK, kinds.CLOCK)
-frees = table(Place.FREES, kinds.FREE)
-events = table(Place.EVENTS, kinds.EVENT)
-lanes = table(Place.LANES, kinds.LANE)
-timers = table(Place.TIMERS, kinds.TIMER)
-readies = table(Place.READIES, kinds.READY)
-urgents = table(Place.URGENTS, kinds.URGENT)
-frames = table(Place.FRAMES, kinds.FRAME)
-tasks = table(Place.TASKS, kinds.TASK)
-requests = table(Place.REQUESTS, kinds.REQUEST)
-jobs = table(Place.JOBS, kinds.JOB)
-stations = table(Place.STATIONS, kinds.STATION)
-hosts = table(Place.HOSTS, kinds.HOST)
-dues = table(Place.DUES, kinds.DUE)
-nodes = table(Place.NODES, kinds.NODE)
-processes = table(Place.PROCESSES, kinds.PROCESS)
-pools = table(Place.POOLS, kinds.POOL)
-pool_families = table(Place.POOL_FAMILIES, kinds.POOL_FAMILY)
-claims = table(Place.CLAIMS, kinds.CLAIM)
-breakers = table(Place.BREAKERS, kinds.BREAKER)
-breaker_families = table(Place.BREAKER_FAMILIES, kinds.BREAKER_FAMILY)
-caches = table(Place.CACHES, kinds.CACHE)
-slots = table(Place.SLOTS, kinds.SLOT)
-tallies = table(Place.TALLIES, kinds.TALLY)
-stages = table(Place.STAGES, kinds.STAGE)
-reasons = table(Place.REASONS, np.dtype("i8"))
-samples = table(Place.SAMPLES, kinds.SAMPLE)
-windows_began = table(Place.WINDOWS_BEGAN, np.dtype("f8"))
-windows_count = table(Place.WINDOWS_COUNT, np.dtype("i8"))
-job_tallies = table(Place.JOB_TALLIES, kinds.JOB_TALLY)
-job_classes = table(Place.JOB_CLASSES, np.dtype("f8"))
-topics = table(Place.TOPICS, kinds.TOPIC)
-partitions = table(Place.PARTITIONS, kinds.PARTITION)
-members = table(Place.MEMBERS, kinds.MEMBER)
-records = table(Place.RECORDS, kinds.RECORD)
-counters = table(Place.COUNTERS, kinds.COUNTER)
-primaries = table(Place.PRIMARIES, np.dtype("i8"))
-wrote = table(Place.WROTE, np.dtype("f8"))
-unreplicated = table(Place.UNREPLICATED, np.dtype("i8"))
-promotions = table(Place.PROMOTIONS, kinds.PROMOTION)
-missing = table(Place.MISSING, np.dtype("i8"))
-lost = table(Place.LOST, np.dtype("i8"))
-deed_keys = table(Place.DEED_KEYS, np.dtype("i8"))
-deed_toxics = table(Place.DEED_TOXICS, kinds.NUMBER)
-serving = table(Place.SERVING, np.dtype("i8"))
-rtts = table(Place.RTTS, np.dtype("f8"))
-shares = table(Place.SHARES, np.dtype("f8"))
-not_there = table(Place.NOT_THERE, np.dtype("i8"))
-lacking = table(Place.LACKING, np.dtype("i8"))
-reroutes = table(Place.REROUTES, kinds.REROUTED)
+
+def _rows(name: TableId) -> Callable[[Address], Rows]:
+    return table(name, KINDS[name])
 
 
-class Kind(IntEnum):
-    """What an event, a timer, something ready or urgent is about."""
+instructions = _rows(TableId.INSTRUCTIONS)
+children = _rows(TableId.CHILDREN)
+choices = _rows(TableId.CHOICES)
+means = _rows(TableId.MEANS)
+demands = _rows(TableId.DEMANDS)
+entries = _rows(TableId.ENTRIES)
+arrivals = _rows(TableId.ARRIVALS)
+acts = _rows(TableId.ACTS)
+steps = _rows(TableId.STEPS)
+pages = _rows(TableId.PAGES)
+page_posts = _rows(TableId.PAGE_POSTS)
+page_authors = _rows(TableId.PAGE_AUTHORS)
+links = _rows(TableId.LINKS)
+toxics = _rows(TableId.TOXICS)
+delays = _rows(TableId.DELAYS)
+stalls = _rows(TableId.STALLS)
+idles = _rows(TableId.IDLES)
+faults = _rows(TableId.FAULTS)
+fault_stations = _rows(TableId.FAULT_STATIONS)
+fault_caches = _rows(TableId.FAULT_CACHES)
+clock = _rows(TableId.CLOCK)
+frees = _rows(TableId.FREES)
+events = _rows(TableId.EVENTS)
+lanes = _rows(TableId.LANES)
+timers = _rows(TableId.TIMERS)
+readies = _rows(TableId.READIES)
+urgents = _rows(TableId.URGENTS)
+frames = _rows(TableId.FRAMES)
+tasks = _rows(TableId.TASKS)
+requests = _rows(TableId.REQUESTS)
+jobs = _rows(TableId.JOBS)
+stations = _rows(TableId.STATIONS)
+hosts = _rows(TableId.HOSTS)
+dues = _rows(TableId.DUES)
+nodes = _rows(TableId.NODES)
+processes = _rows(TableId.PROCESSES)
+pools = _rows(TableId.POOLS)
+pool_families = _rows(TableId.POOL_FAMILIES)
+claims = _rows(TableId.CLAIMS)
+breakers = _rows(TableId.BREAKERS)
+breaker_families = _rows(TableId.BREAKER_FAMILIES)
+caches = _rows(TableId.CACHES)
+slots = _rows(TableId.SLOTS)
+tallies = _rows(TableId.TALLIES)
+stages = _rows(TableId.STAGES)
+reasons = _rows(TableId.REASONS)
+samples = _rows(TableId.SAMPLES)
+windows_began = _rows(TableId.WINDOWS_BEGAN)
+windows_count = _rows(TableId.WINDOWS_COUNT)
+job_tallies = _rows(TableId.JOB_TALLIES)
+job_classes = _rows(TableId.JOB_CLASSES)
+topics = _rows(TableId.TOPICS)
+partitions = _rows(TableId.PARTITIONS)
+members = _rows(TableId.MEMBERS)
+records = _rows(TableId.RECORDS)
+counters = _rows(TableId.COUNTERS)
+primaries = _rows(TableId.PRIMARIES)
+wrote = _rows(TableId.WROTE)
+unreplicated = _rows(TableId.UNREPLICATED)
+promotions = _rows(TableId.PROMOTIONS)
+missing = _rows(TableId.MISSING)
+lost = _rows(TableId.LOST)
+fault_keys = _rows(TableId.FAULT_KEYS)
+fault_toxics = _rows(TableId.FAULT_TOXICS)
+serving = _rows(TableId.SERVING)
+rtts = _rows(TableId.RTTS)
+shares = _rows(TableId.SHARES)
+not_there = _rows(TableId.NOT_THERE)
+lacking = _rows(TableId.LACKING)
+reroutes = _rows(TableId.REROUTES)
+
+
+class EventKind(IntEnum):
+    """What an event, a timer, a ready entry or an urgent entry is about."""
 
     RESUME = 0  # a frame, with a value
     ARRIVE = 1  # the next request of the schedule
     STALL = 2  # the next stall of a class
     STALL_ENDS = 3
     IDLE = 4  # the next piece of idle work
-    DEED = 5  # a fault begins
-    DEED_ENDS = 6
-    GIVE_UP = 7  # a client's time is over
-    EXPIRE = 8  # a deadline's
+    FAULT = 5  # a fault begins
+    FAULT_ENDS = 6
+    GIVE_UP = 7  # the time limit of a client is over
+    EXPIRE = 8  # the time of a deadline is over
     ANSWER = 9  # a client gets its answer
     VISIT = 10  # a client asks for the first step of its act
     FRONT = 11  # threads start: see `sim.compiled.threads`
@@ -262,8 +268,8 @@ class Kind(IntEnum):
     EMIT = 19  # an event comes to another region
 
 
-class Free(IntEnum):
-    """Tables with free rows."""
+class FreeList(IntEnum):
+    """Tables with a list of free rows."""
 
     FRAMES = 0
     TASKS = 1
@@ -274,8 +280,8 @@ class Free(IntEnum):
     RECORDS = 6
 
 
-class Broken(IntEnum):
-    """Laws that compiled code finds broken."""
+class BrokenLaw(IntEnum):
+    """Laws that compiled code checks."""
 
     NONE = 0
     CAUSALITY = 1

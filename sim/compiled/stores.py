@@ -1,4 +1,4 @@
-"""Caches, breakers, retry budgets, rate limits and toxics in compiled code: everything else that has a state."""
+"""Caches, breakers, retry budgets, rate limits and toxics in compiled code."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 
 from core.policies import breaker, hot_key, patience, retry, window
 from sim.compiled import records as r
-from sim.compiled.jit import World, compiled, inlined, with_parts
+from sim.compiled.jit import Address, compiled, inlined, with_parts
 from sim.compiled.records import NOBODY
 from sim.model import toxics
 
-# the very rules that the services follow
+# the same functions as the services call
 allows = compiled(breaker.allows)
 opens = compiled(breaker.opens)
 earned = compiled(retry.earned)
@@ -38,9 +38,9 @@ _NOT_HELD = -math.inf
 
 
 @inlined
-def drop(world: World, cache: int, slot: int) -> None:
-    """Forget what stands in a slot."""
-    caches, slots = r.caches(world), r.slots(world)
+def drop(memory: Address, cache: int, slot: int) -> None:
+    """Forget the entry of a slot."""
+    caches, slots = r.caches(memory), r.slots(memory)
     if slots[slot].expiry == _NOT_HELD:
         return
     older, newer = slots[slot].older, slots[slot].newer
@@ -57,12 +57,12 @@ def drop(world: World, cache: int, slot: int) -> None:
 
 
 @inlined
-def lookup(world: World, cache: int, key: int, now: float) -> bool:
+def lookup(memory: Address, cache: int, key: int, now: float) -> bool:
     """Whether a key is there; counts it, and makes it the most recently used."""
-    caches, slots = r.caches(world), r.slots(world)
+    caches, slots = r.caches(memory), r.slots(memory)
     slot, newest = caches[cache].slots + key, caches[cache].newest
     if now >= slots[slot].expiry:
-        drop(world, cache, slot)
+        drop(memory, cache, slot)
         caches[cache].miss_count += 1
         return False
     caches[cache].hit_count += 1
@@ -81,15 +81,15 @@ def lookup(world: World, cache: int, key: int, now: float) -> bool:
 
 
 @inlined
-def keep(world: World, cache: int, key: int, size_bytes: int, now: float) -> None:
+def keep(memory: Address, cache: int, key: int, size_bytes: int, now: float) -> None:
     """Store a key, evicting what was not used for longest; what is larger than the whole is not kept."""
-    caches, slots = r.caches(world), r.slots(world)
+    caches, slots = r.caches(memory), r.slots(memory)
     slot = caches[cache].slots + key
-    drop(world, cache, slot)
+    drop(memory, cache, slot)
     if size_bytes > caches[cache].capacity:
         return
     while caches[cache].used + size_bytes > caches[cache].capacity:
-        drop(world, cache, caches[cache].oldest)
+        drop(memory, cache, caches[cache].oldest)
     newest = caches[cache].newest
     slots[slot].size = size_bytes
     slots[slot].expiry = now + caches[cache].ttl
@@ -104,77 +104,77 @@ def keep(world: World, cache: int, key: int, size_bytes: int, now: float) -> Non
 
 
 @compiled
-def clear(world: World, cache: int) -> None:
+def clear(memory: Address, cache: int) -> None:
     """Forget everything."""
-    caches = r.caches(world)
+    caches = r.caches(memory)
     while caches[cache].oldest >= 0:
-        drop(world, cache, caches[cache].oldest)
+        drop(memory, cache, caches[cache].oldest)
 
 
 # --- breakers and budgets ---------------------------------------------------------------------------------------------
 
 
 @compiled
-def try_breaker(world: World, row: int) -> bool:
-    """Whether a call may go out; it is then on its way."""
-    clock, one = r.clock(world)[0], r.breakers(world)
-    if not allows(one[row].state, one[row].opened_at, clock.breaker_open_seconds, clock.now):
+def try_breaker(memory: Address, row: int) -> bool:
+    """Whether a call may go out; if so, the breaker counts it as sent."""
+    clock, breakers = r.clock(memory)[0], r.breakers(memory)
+    if not allows(breakers[row].state, breakers[row].opened_at, clock.breaker_open_seconds, clock.now):
         return False
-    if one[row].state == _OPEN:
-        one[row].state = _HALF_OPEN
+    if breakers[row].state == _OPEN:
+        breakers[row].state = _HALF_OPEN
     return True
 
 
 @compiled
-def tell_breaker(world: World, family: int, row: int, succeeded: bool) -> None:
-    """How a call has ended."""
-    clock, one = r.clock(world)[0], r.breakers(world)
+def record_outcome(memory: Address, family: int, row: int, succeeded: bool) -> None:
+    """Record in the breaker how a call has ended."""
+    clock, breakers = r.clock(memory)[0], r.breakers(memory)
     if succeeded:
-        one[row].state = _CLOSED
-        one[row].failures = 0
-        one[row].opened_at = 0.0
+        breakers[row].state = _CLOSED
+        breakers[row].failures = 0
+        breakers[row].opened_at = 0.0
         return
-    was_open = one[row].state == _OPEN
-    one[row].failures += 1
-    if opens(one[row].state, one[row].failures, clock.breaker_failures):
-        one[row].state = _OPEN
-        one[row].opened_at = clock.now
+    was_open = breakers[row].state == _OPEN
+    breakers[row].failures += 1
+    if opens(breakers[row].state, breakers[row].failures, clock.breaker_failures):
+        breakers[row].state = _OPEN
+        breakers[row].opened_at = clock.now
         if not was_open:
-            r.breaker_families(world)[family].opened_count += 1
+            r.breaker_families(memory)[family].opened_count += 1
 
 
 # --- counters of posts: `sim.reference.counters` ----------------------------------------------------------------------
 
 
 @compiled
-def written(world: World, row: int) -> None:
-    """One more write of a post's counter."""
-    clock, one = r.clock(world), r.counters(world)
-    if one[row].keys == 0:
-        one[row].keys = 1
-        one[row].written = clock[0].now
-    one[row].rate = rate_after(one[row].rate, clock[0].now - one[row].written)
-    one[row].written = clock[0].now
-    keys = keys_for(one[row].rate, one[row].keys, clock[0].hot_per_second, clock[0].hot_keys_max)
-    clock[0].splits += keys > one[row].keys
-    clock[0].folds += keys < one[row].keys
-    one[row].keys = keys
+def written(memory: Address, row: int) -> None:
+    """Count one write of a post's counter."""
+    clock, counters = r.clock(memory), r.counters(memory)
+    if counters[row].keys == 0:
+        counters[row].keys = 1
+        counters[row].written = clock[0].now
+    counters[row].rate = rate_after(counters[row].rate, clock[0].now - counters[row].written)
+    counters[row].written = clock[0].now
+    keys = keys_for(counters[row].rate, counters[row].keys, clock[0].hot_per_second, clock[0].hot_keys_max)
+    clock[0].splits += keys > counters[row].keys
+    clock[0].folds += keys < counters[row].keys
+    counters[row].keys = keys
 
 
 # --- rate limits ------------------------------------------------------------------------------------------------------
 
 
 @compiled
-def limited(world: World, entry: int, row: int) -> bool:
+def limited(memory: Address, entry: int, row: int) -> bool:
     """Whether the person of ``row`` has been let through too often in the window that is open."""
-    clock, one = r.clock(world)[0], r.entries(world)[entry]
-    began, counts = r.windows_began(world), r.windows_count(world)
-    place = row * clock.limits_count + one.limit_place
-    if window_begins(clock.now, began[place], one.limit_seconds):
-        began[place], counts[place] = clock.now, 0
-    if not window_passes(counts[place], one.limit_quota):
+    clock, entry_row = r.clock(memory)[0], r.entries(memory)[entry]
+    began, counts = r.windows_began(memory), r.windows_count(memory)
+    index = row * clock.limits_count + entry_row.limit_index
+    if window_begins(clock.now, began[index], entry_row.limit_seconds):
+        began[index], counts[index] = clock.now, 0
+    if not window_passes(counts[index], entry_row.limit_quota):
         return True
-    counts[place] += 1
+    counts[index] += 1
     return False
 
 
@@ -182,21 +182,23 @@ def limited(world: World, entry: int, row: int) -> bool:
 
 
 @compiled
-def cut(world: World, link: int) -> bool:
+def cut(memory: Address, link: int) -> bool:
     """Whether a call now finds the connection refused or cut."""
-    one = r.links(world)[link]
-    return _cut(r.toxics(world), one.faults, one.faults_count)
+    link_row = r.links(memory)[link]
+    return _cut(r.toxics(memory), link_row.toxics, link_row.toxics_count)
 
 
 @compiled
-def send(world: World, link: int, sent_bytes: int) -> tuple[float, bool]:
+def send(memory: Address, link: int, sent_bytes: int) -> tuple[float, bool]:
     """As `sim.model.toxics.send`."""
-    one, now = r.links(world)[link], r.clock(world)[0].now
-    return _send(r.toxics(world), one.faults, one.faults_count, now, sent_bytes)
+    link_row, now = r.links(memory)[link], r.clock(memory)[0].now
+    return _send(r.toxics(memory), link_row.toxics, link_row.toxics_count, now, sent_bytes)
 
 
 @compiled
-def answer(world: World, link: int, trips: float, answer_bytes: int, uniform: float, died: bool) -> tuple[float, bool]:
+def answer(
+    memory: Address, link: int, trips: float, answer_bytes: int, uniform: float, died: bool
+) -> tuple[float, bool]:
     """As `sim.model.toxics.answer`."""
-    one, now = r.links(world)[link], r.clock(world)[0].now
-    return _answer(r.toxics(world), one.faults, one.faults_count, now, trips, answer_bytes, uniform, died)
+    link_row, now = r.links(memory)[link], r.clock(memory)[0].now
+    return _answer(r.toxics(memory), link_row.toxics, link_row.toxics_count, now, trips, answer_bytes, uniform, died)

@@ -1,4 +1,4 @@
-"""Builds a world from a prepared run: every name, object and function of Python becomes rows of numbers."""
+"""Builds the memory of a run from a `PreparedRun`: names, objects and functions of Python become rows of numbers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from core import streams
 from core.bounds import CONSUMER_RECORDS_MAX
 from core.policies.retry import RetryBudget
 from sim.compiled import draft_program, draft_resources
-from sim.compiled.arrivals import Arrivals
+from sim.compiled.arrivals import ArrivalRows
 from sim.compiled.draft import Draft, rows
-from sim.compiled.records import NOBODY, Place
-from sim.compiled.world import World
+from sim.compiled.memory import Memory
+from sim.compiled.records import NOBODY, TableId
 from sim.model.prepared import PreparedRun
 from sim.model.program import Op
 
@@ -20,30 +20,29 @@ _FEW: Final = 16
 
 
 class Builder(Draft):
-    """Collects tables; `world` makes the world."""
+    """Makes all tables of a run; `memory` returns them."""
 
     def __init__(self, prepared: PreparedRun):
         super().__init__(prepared)
-        self.arrivals = Arrivals(prepared, self.operations)
+        self.arrivals = ArrivalRows(prepared, self.operations)
 
-    def world(self) -> World:
-        """The world before the first event."""
+    def memory(self) -> Memory:
+        """The memory before the first event."""
         timeout_lane = self.lane(self.prepared.scenario.traffic.timeout_seconds)
         draft_program.program(self)
         self.tables |= self.arrivals.tables()
         draft_resources.resources(self)
         self._clock(timeout_lane)
-        lanes = rows(Place.LANES, len(self.lanes))
+        lanes = rows(TableId.LANES, len(self.lanes))
         lanes["delay"] = self.lanes
         lanes["first"] = lanes["last"] = NOBODY
-        self.tables[Place.LANES] = lanes
-        # of a thread each instruction is under way once at most
-        return World(self.tables, frames=len(self.prepared.program.instructions) + _FEW, burst=self._burst())
+        self.tables[TableId.LANES] = lanes
+        # a thread has at most one frame of each instruction
+        return Memory(self.tables, frames=len(self.prepared.program.instructions) + _FEW, burst=self._burst())
 
     def _burst(self) -> int:
-        """Threads and later events that one event can set off at most: a fault takes all stations and members,
-        consumers begin with all partitions at once, and get through all that they took at once where work takes no
-        time."""
+        """The most threads and later events that one event can start: a fault affects all stations and members,
+        consumers begin all partitions at once, and finish everything they took at once where work takes no time."""
         program, resources = self.prepared.program, self.prepared.resources
         logs = sum(log.topic.partitions + len(log.topic.members) for log in resources.logs)
         rounds = max((1 + self._starts(program.entries[job].front) for job in program.jobs), default=0)
@@ -52,13 +51,13 @@ class Builder(Draft):
         return len(resources.stations) + regions + logs + CONSUMER_RECORDS_MAX * rounds + steps + _FEW
 
     def _starts(self, at: int) -> int:
-        """How many threads and events an instruction and all below it start."""
+        """Threads and events that an instruction and all below it start."""
         step, found = self.prepared.program.instructions[at], 0
         if step.op is Op.ASIDE:
             found = 1
         elif step.op is Op.EMIT:
             found = len(self.prepared.layout.regions)
-        elif step.op is Op.FORK:
+        elif step.op is Op.PARALLEL:
             found = len(step.children)
         for child in step.children:
             found += self._starts(child)
@@ -66,7 +65,7 @@ class Builder(Draft):
 
     def _clock(self, timeout_lane: int) -> None:
         prepared, resources = self.prepared, self.prepared.resources
-        clock = rows(Place.CLOCK, 1)
+        clock = rows(TableId.CLOCK, 1)
         row, seed = clock[0], prepared.scenario.seed
         row["now"] = row["start"] = row["last_ended"] = resources.start_seconds
         row["until_idle"] = prepared.last_seconds
@@ -91,4 +90,4 @@ class Builder(Draft):
         row["hot_per_second"], row["hot_keys_max"] = resources.hot_per_second, resources.hot_keys_max
         for name in ("demand", "wait", "plain"):
             row[f"{name}_key"] = streams.named(seed, f"model.{name}").key
-        self.tables[Place.CLOCK] = clock
+        self.tables[TableId.CLOCK] = clock

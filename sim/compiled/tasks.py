@@ -1,7 +1,7 @@
-"""Requests, tasks and frames in compiled code: what is asked, who works on it, and how far each has come.
+"""Requests, tasks and frames in compiled code.
 
-A frame is one instruction under way. A request is kept as long as somebody uses it: its client, and every thread that
-works on it; its tasks go with it.
+A frame is one instruction under way. A request is kept as long as it has users: its client, and every thread that works
+on it; its tasks are freed with it.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import numpy as np
 
 from sim.compiled import agenda, pools
 from sim.compiled import records as r
-from sim.compiled.jit import World, compiled
-from sim.compiled.records import NOBODY, Free
+from sim.compiled.jit import Address, compiled
+from sim.compiled.records import NOBODY, FreeList
 from sim.model.program import STEPS_MAX
 
 
 @compiled
-def new_frame(world: World, instruction: int, parent: int, task: int) -> int:
-    """A frame that begins."""
-    frames = r.frames(world)
-    free = r.frees(world)[Free.FRAMES].first
-    row = agenda.take(world, Free.FRAMES, frames[free].next)
+def new_frame(memory: Address, instruction: int, parent: int, task: int) -> int:
+    """Add a frame in its first phase."""
+    frames = r.frames(memory)
+    free = r.frees(memory)[FreeList.FRAMES].first
+    row = agenda.take(memory, FreeList.FRAMES, frames[free].next)
     frames[row].instruction = instruction
     frames[row].parent = parent
     frames[row].task = task
@@ -29,19 +29,19 @@ def new_frame(world: World, instruction: int, parent: int, task: int) -> int:
 
 
 @compiled
-def free_frame(world: World, row: int) -> None:
-    """A frame that has ended; who still refers to it sees that it has had its turn."""
-    frames = r.frames(world)
+def free_frame(memory: Address, row: int) -> None:
+    """Free a frame that has ended; its ``turn`` shows those who still refer to it that it is over."""
+    frames = r.frames(memory)
     frames[row].turn += 1
-    frames[row].next = agenda.give_back(world, Free.FRAMES, row)
+    frames[row].next = agenda.give_back(memory, FreeList.FRAMES, row)
 
 
 @compiled
-def new_task(world: World, request: int) -> int:
-    """A task of nobody's below."""
-    tasks, requests = r.tasks(world), r.requests(world)
-    free = r.frees(world)[Free.TASKS].first
-    row = agenda.take(world, Free.TASKS, tasks[free].next)
+def new_task(memory: Address, request: int) -> int:
+    """Add a task without a parent."""
+    tasks, requests = r.tasks(memory), r.requests(memory)
+    free = r.frees(memory)[FreeList.TASKS].first
+    row = agenda.take(memory, FreeList.TASKS, tasks[free].next)
     tasks[row].request = request
     tasks[row].attempt = 0
     tasks[row].cancelled = 0
@@ -59,10 +59,10 @@ def new_task(world: World, request: int) -> int:
 
 
 @compiled
-def new_child(world: World, parent: int) -> int:
-    """A task that ends with its parent."""
-    tasks = r.tasks(world)
-    row = new_task(world, tasks[parent].request)
+def new_child(memory: Address, parent: int) -> int:
+    """Add a task that ends with its parent."""
+    tasks = r.tasks(memory)
+    row = new_task(memory, tasks[parent].request)
     tasks[row].attempt = tasks[parent].attempt
     tasks[row].cancelled = tasks[parent].cancelled
     tasks[row].parent = parent
@@ -76,9 +76,9 @@ def new_child(world: World, parent: int) -> int:
 
 
 @compiled
-def part(world: World, child: int) -> None:
-    """Let a task no longer end with its parent."""
-    tasks = r.tasks(world)
+def part(memory: Address, child: int) -> None:
+    """Detach a task from its parent."""
+    tasks = r.tasks(memory)
     parent, sooner, later = tasks[child].parent, tasks[child].sooner, tasks[child].later
     if sooner < 0:
         tasks[parent].below = later
@@ -94,16 +94,16 @@ def part(world: World, child: int) -> None:
 
 
 @compiled
-def cancel(world: World, top: int) -> None:
-    """Have a task and all below it ask for nothing more; their places in pools are free at once."""
-    tasks, claims = r.tasks(world), r.claims(world)
+def cancel(memory: Address, top: int) -> None:
+    """Cancel a task and all below it; their places in pools are free at once."""
+    tasks, claims = r.tasks(memory), r.claims(memory)
     row = top
     while True:
         tasks[row].cancelled = 1
         held = tasks[row].claim
         while held >= 0:
             following = claims[held].later
-            pools.give_back(world, held)
+            pools.give_back(memory, held)
             held = following
         tasks[row].claim = NOBODY
         tasks[row].claim_last = NOBODY
@@ -118,17 +118,17 @@ def cancel(world: World, top: int) -> None:
 
 
 @compiled
-def new_request(world: World, number: int, step: int, entry: int) -> int:
-    """A request that somebody makes now."""
-    requests, clock = r.requests(world), r.clock(world)
-    free = r.frees(world)[Free.REQUESTS].first
-    row = agenda.take(world, Free.REQUESTS, requests[free].next)
+def new_request(memory: Address, number: int, step: int, entry: int) -> int:
+    """Add a request that a client makes now."""
+    requests, clock = r.requests(memory), r.clock(memory)
+    free = r.frees(memory)[FreeList.REQUESTS].first
+    row = agenda.take(memory, FreeList.REQUESTS, requests[free].next)
     requests[row].entity = np.uint64(number * STEPS_MAX + step)
     requests[row].number = number
     requests[row].arrival = number & clock[0].arrivals_mask
     requests[row].instance = number
     requests[row].gateway = NOBODY
-    requests[row].region = r.serving(world)[r.arrivals(world)[requests[row].arrival].person_home]
+    requests[row].region = r.serving(memory)[r.arrivals(memory)[requests[row].arrival].person_home]
     requests[row].step = step
     requests[row].entry = entry
     requests[row].began = clock[0].now
@@ -141,11 +141,11 @@ def new_request(world: World, number: int, step: int, entry: int) -> int:
 
 
 @compiled
-def new_copy(world: World, original: int, instance: int) -> int:
-    """A request of its own for what one instance of a consumer does."""
-    requests = r.requests(world)
-    free = r.frees(world)[Free.REQUESTS].first
-    row = agenda.take(world, Free.REQUESTS, requests[free].next)
+def new_copy(memory: Address, original: int, instance: int) -> int:
+    """Copy a request for the work of one instance of a consumer."""
+    requests = r.requests(memory)
+    free = r.frees(memory)[FreeList.REQUESTS].first
+    row = agenda.take(memory, FreeList.REQUESTS, requests[free].next)
     requests[row].entity = requests[original].entity
     requests[row].number = requests[original].number
     requests[row].arrival = requests[original].arrival
@@ -164,16 +164,16 @@ def new_copy(world: World, original: int, instance: int) -> int:
 
 
 @compiled
-def release(world: World, row: int) -> None:
-    """One user less."""
-    requests, tasks = r.requests(world), r.tasks(world)
+def release(memory: Address, row: int) -> None:
+    """Remove one user; the last one frees the request and its tasks."""
+    requests, tasks = r.requests(memory), r.tasks(memory)
     requests[row].users -= 1
     if requests[row].users:
         return
     task = requests[row].task
     while task >= 0:
         following = tasks[task].next
-        tasks[task].next = agenda.give_back(world, Free.TASKS, task)
+        tasks[task].next = agenda.give_back(memory, FreeList.TASKS, task)
         task = following
     requests[row].turn += 1
-    requests[row].next = agenda.give_back(world, Free.REQUESTS, row)
+    requests[row].next = agenda.give_back(memory, FreeList.REQUESTS, row)

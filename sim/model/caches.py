@@ -33,7 +33,7 @@ class Held:
         return len(self.keys)
 
 
-class Cache:
+class LruCache:
     """LRU with a time to live. Keys are integers; times are the caller's clock."""
 
     def __init__(self, *, name: str, capacity_bytes: float, ttl_seconds: float = math.inf):

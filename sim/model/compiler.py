@@ -1,6 +1,6 @@
 """Compiles flows into a program: names become indices, shares of demands become seconds.
 
-What calibration measured of an operation is used up to the last second: a process that its page does not visit does its
+What calibration measured of an operation is used up to the last second: a process that its flow does not visit does its
 part behind the answer, and a miss path is charged to those that missed.
 """
 
@@ -11,16 +11,16 @@ from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar, assert_never
 
 from core.names import Server, link
-from core.operations import BACKGROUND
+from core.operations import BACKGROUND, FEED_READ
 from core.profile import DEGRADED, Profile
 from core.scenario import Scenario
 from sim.model import cpu
-from sim.model import flow as flows
+from sim.model import flow as kinds
 from sim.model.draws import spread_of
 from sim.model.flow import READS, Flow, Home, OperationFlow, Where, walk
 from sim.model.layout import Layout
 from sim.model.offered import offered_per_second
-from sim.model.program import DRAWS_MAX, DemandRow, Entry, Instruction, Op, PoolSpec, Program, Topic
+from sim.model.program import DRAWS_MAX, DemandRow, EntryPoint, Instruction, Op, PoolSpec, Program, Topic
 from sim.model.pulls import FOLLOWED
 from sim.model.replication import flow_of as replicated
 
@@ -30,11 +30,11 @@ T = TypeVar("T")
 
 
 def compile_flows(
-    pages: Mapping[str, OperationFlow], *, scenario: Scenario, profile: Profile, layout: Layout, names: tuple[str, ...]
+    flows: Mapping[str, OperationFlow], *, scenario: Scenario, profile: Profile, layout: Layout, names: tuple[str, ...]
 ) -> Program:
     """Compile the operations ``names`` and the background jobs that they start.
 
-    Raises ValueError that names the operation where a page speaks of a process or link that there is not, and
+    Raises ValueError that names the operation where a flow speaks of a process or link that there is not, and
     `sim.model.cpu.NoDemandError` where an operation's own work was not measured.
     """
     compiler = _Compiler(scenario, profile, layout)
@@ -43,27 +43,27 @@ def compile_flows(
         name = waiting.pop(0)
         if name in compiler.program.entries:
             continue
-        if name not in pages:
-            raise ValueError(f"{name}: no component's page under sim/model/components describes it")
-        compiler.operation(name, pages[name])
+        if name not in flows:
+            raise ValueError(f"{name}: no component's flow under sim/model/components describes it")
+        compiler.operation(name, flows[name])
         waiting += [job for job in compiler.program.jobs if job not in compiler.program.entries]
     program = compiler.program
-    cpu.check(profile, (name for name in program.entries if _works(name, pages[name])))
-    if FOLLOWED not in profile.batch_sizes and "feed.read" in program.entries:
+    cpu.check(profile, (name for name in program.entries if _works(name, flows[name])))
+    if FOLLOWED not in profile.batch_sizes and FEED_READ in program.entries:
         program.notes.append("feed.read: readers were calibrated with one celebrity each, for want of a figure")
-    program.topics = [_topic(job, pages[job], scenario=scenario, layout=layout) for job in program.jobs]
+    program.topics = [_topic(job, flows[job], scenario=scenario, layout=layout) for job in program.jobs]
     return program
 
 
-def _works(name: str, page: OperationFlow) -> bool:
+def _works(name: str, flow: OperationFlow) -> bool:
     """Whether its own component has a part in an operation."""
-    steps = walk(flows.steps(page.front, page.behind))
-    return any(isinstance(step, flows.Use) and step.process == cpu.own_process(name) for step in steps)
+    steps = walk(kinds.steps(flow.front, flow.behind))
+    return any(isinstance(step, kinds.Use) and step.process == cpu.own_process(name) for step in steps)
 
 
-def _topic(job: str, page: OperationFlow, *, scenario: Scenario, layout: Layout) -> Topic:
-    partitions, members = scenario.system.kafka.partitions, layout.of(BACKGROUND[job])
-    return Topic(job=job, partitions=partitions, keyed=page.keyed, members=members)
+def _topic(job: str, flow: OperationFlow, *, scenario: Scenario, layout: Layout) -> Topic:
+    partitions, members = scenario.system.kafka.partitions, layout.processes_of(BACKGROUND[job])
+    return Topic(job=job, partitions=partitions, keyed=flow.keyed, members=members)
 
 
 class _Compiler:
@@ -79,29 +79,29 @@ class _Compiler:
         self._scale = 1.0
         self._proxy_trips = 0.0
 
-    def operation(self, name: str, page: OperationFlow) -> None:
+    def operation(self, name: str, flow: OperationFlow) -> None:
         """Compile one operation or background job."""
         self._operation = name
         self._first = len(self.program.instructions)
         # by name, so that scenarios which differ in their mix still draw the same numbers for the same step
         self._visit = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big") << 20
         self._component = cpu.own_process(name)
-        whole = flows.steps(page.front, page.behind)
-        uses = {step.process for step in walk(whole) if isinstance(step, flows.Use) and not step.degraded}
-        calls = [step for step in walk(whole, healthy=True) if isinstance(step, flows.Call)]
+        whole = kinds.steps(flow.front, flow.behind)
+        uses = {step.process for step in walk(whole) if isinstance(step, kinds.Use) and not step.degraded}
+        calls = [step for step in walk(whole, healthy=True) if isinstance(step, kinds.RemoteCall)]
         self._proxy_trips = sum(call.trips for call in calls if call.link in self._proxied)
-        self.program.entries[name] = Entry(name=name, front=-1, behind=-1)  # so that it may start itself
-        front = self._add(page.front)
-        behind = self._add(flows.steps(page.behind, *self._unseen(uses | {str(Server.TOXIPROXY)})))
-        self.program.entries[name] = Entry(name=name, front=front, behind=behind)
+        self.program.entries[name] = EntryPoint(name=name, front=-1, behind=-1)  # so that it may start itself
+        front = self._add(flow.front)
+        behind = self._add(kinds.steps(flow.behind, *self._unseen(uses | {str(Server.TOXIPROXY)})))
+        self.program.entries[name] = EntryPoint(name=name, front=front, behind=behind)
 
     def _unseen(self, seen: set[str]) -> Iterator[Flow]:
-        """What the operation was measured to cost processes that its page does not visit: work behind the answer."""
+        """What the operation was measured to cost processes that its flow does not visit: work behind the answer."""
         for demand in self._profile.demands:
             if demand.operation == self._operation and demand.process not in seen:
                 if self._layout.named(demand.process):
                     where = Where.PERSON if demand.process == Server.POSTGRES else Where.ANY
-                    yield flows.Use(process=demand.process, where=where)
+                    yield kinds.Use(process=demand.process, where=where)
                 else:
                     self.program.notes.append(f"{self._operation}: no process {demand.process} in this scenario")
 
@@ -119,79 +119,79 @@ class _Compiler:
     def _instruction(self, step: Flow, visit: int) -> Instruction:
         program = self.program
         match step:
-            case flows.Sequence():
+            case kinds.Sequence():
                 return Instruction(op=Op.SEQUENCE, visit=visit, children=self._all(step.steps))
-            case flows.Use():
+            case kinds.Use():
                 return self._use(step, visit)
-            case flows.Call():
+            case kinds.RemoteCall():
                 return self._call(step, visit)
-            case flows.Hold():
+            case kinds.Hold():
                 return self._hold(step, visit)
-            case flows.Admit():
-                choices = self._layout.of(step.component)
+            case kinds.Admit():
+                choices = self._layout.processes_of(step.component)
                 callers = max(1, len(choices))
                 spec = PoolSpec(name=f"{step.component} under way", size=step.size, callers=callers, callees=1)
                 row = _row(program.pools, spec)
                 return Instruction(
                     op=Op.ADMIT, visit=visit, index=row, choices=choices, children=(self._add(step.inner),)
                 )
-            case flows.Limit():
+            case kinds.Limit():
                 limited = self._operation in self._scenario.system.gateway.limits
                 return Instruction(op=Op.LIMIT if limited else Op.SEQUENCE, visit=visit)
-            case flows.Delay():
+            case kinds.Wait():
                 row = _row(program.delays, str(step.station))
-                return Instruction(op=Op.DELAY, visit=visit, index=row, home=self._home(step.home), hop=step.hop)
-            case flows.Commit():
+                return Instruction(op=Op.WAIT, visit=visit, index=row, home=self._home(step.home), hop=step.hop)
+            case kinds.Commit():
                 replication = self._scenario.system.shards.replication
                 nodes, regions = self._layout.nodes(Server.POSTGRES), len(self._layout.regions)
                 flow = replicated(step, nodes=nodes, regions=regions, replication=replication)
                 return self._instruction(flow, visit)
-            case flows.Committed():
+            case kinds.Committed():
                 return self._committed(step, visit)
-            case flows.Lookup():
+            case kinds.Lookup():
                 return self._lookup(step, visit)
-            case flows.Missed():
+            case kinds.Missed():
                 row = _row(program.caches, str(step.cache))
-                return Instruction(op=Op.MISSED, visit=visit, index=row, keys=step.keys.value)
-            case flows.Fork():
-                return Instruction(op=Op.FORK, visit=visit, children=self._all(step.branches))
-            case flows.Each():
+                return Instruction(op=Op.MISSED, visit=visit, index=row, keys=step.keys)
+            case kinds.Parallel():
+                return Instruction(op=Op.PARALLEL, visit=visit, children=self._all(step.branches))
+            case kinds.Each():
                 return self._for_each(step, visit)
-            case flows.Deadline():
+            case kinds.Deadline():
                 return Instruction(
                     op=Op.DEADLINE,
                     visit=visit,
                     seconds=step.seconds,
-                    size=int(step.cancels),
+                    cancels=step.cancels,
                     children=(self._add(step.inner),),
                 )
-            case flows.Rescue():
+            case kinds.Rescue():
                 return Instruction(op=Op.RESCUE, visit=visit, children=self._all((step.inner, step.otherwise)))
-            case flows.Breaker():
-                callers = max(1, len(self._layout.of(self._component)))
+            case kinds.WithBreaker():
+                callers = max(1, len(self._layout.processes_of(self._component)))
                 row = _row(program.breakers, (step.dependency, callers))
                 children = self._all((step.inner, step.otherwise))
                 return Instruction(op=Op.BREAKER, visit=visit, index=row, children=children)
-            case flows.Retry():
-                return Instruction(op=Op.RETRY, visit=visit, size=int(step.endless), children=(self._add(step.inner),))
-            case flows.Decide():
-                return Instruction(op=Op.DECIDE, visit=visit, keys=step.policy.value, children=self._all(step.cases))
-            case flows.Emit():
+            case kinds.Retry():
+                return Instruction(op=Op.RETRY, visit=visit, endless=step.endless, children=(self._add(step.inner),))
+            case kinds.Decide():
+                return Instruction(op=Op.DECIDE, visit=visit, policy=step.policy, children=self._all(step.cases))
+            case kinds.Emit():
                 row = _row(program.jobs, step.job)
-                return Instruction(op=Op.EMIT, visit=visit, index=row, size=int(step.everywhere))
-            case flows.Aside():
+                return Instruction(op=Op.EMIT, visit=visit, index=row, everywhere=step.everywhere)
+            case kinds.Aside():
                 return Instruction(op=Op.ASIDE, visit=visit, children=(self._add(step.inner),))
-            case flows.Stage():
+            case kinds.Stage():
                 row = _row(program.stages, (self._component, self._operation, step.name))
                 return Instruction(op=Op.STAGE, visit=visit, index=row, children=(self._add(step.inner),))
-            case flows.Mark():
-                return Instruction(op=Op.MARK, visit=visit, keys=step.reason)
-            case flows.Fail():
-                return Instruction(op=Op.FAIL, visit=visit, index=int(step.ending))
+            case kinds.Mark():
+                return Instruction(op=Op.MARK, visit=visit, reason=step.reason)
+            case kinds.Fail():
+                return Instruction(op=Op.FAIL, visit=visit, ending=step.ending)
             case _:
                 assert_never(step)
 
-    def _use(self, step: flows.Use, visit: int) -> Instruction:
+    def _use(self, step: kinds.Use, visit: int) -> Instruction:
         row = self._demand(step.process, degraded=step.degraded)
         if row < 0 or not step.share:
             return Instruction(op=Op.SEQUENCE, visit=visit)
@@ -224,15 +224,15 @@ class _Compiler:
     def _role(self, role: int) -> int:
         return 0 if role == READS and self._scenario.system.shards.replication.reads == "primary" else role
 
-    def _committed(self, step: flows.Committed, visit: int) -> Instruction:
+    def _committed(self, step: kinds.Committed, visit: int) -> Instruction:
         return Instruction(
             op=Op.COMMITTED,
             visit=visit,
-            size=step.size,
+            commits=step.count,
             where=step.where,
             choices=self._layout.named(Server.POSTGRES),
             nodes=self._layout.nodes(Server.POSTGRES),
-            keys=self._operation,
+            operation=self._operation,
             home=self._home(step.home),
             hop=step.hop,
         )
@@ -244,7 +244,7 @@ class _Compiler:
         nodes = len(choices) // count
         return choices[turn * nodes : (turn + 1) * nodes], share / count, Where.ANY
 
-    def _call(self, step: flows.Call, visit: int) -> Instruction:
+    def _call(self, step: kinds.RemoteCall, visit: int) -> Instruction:
         proxy, share, parts = -1, 1.0, 1
         if self._each is not None and step.link.endswith(f"_{self._each[0]}"):
             parts = self._each[2]
@@ -256,18 +256,21 @@ class _Compiler:
             visit=visit,
             index=_row(self.program.links, step.link),
             trips=step.trips,
-            size=step.answer_bytes // parts,
-            sent=step.sent_bytes // parts,
+            answer_bytes=step.answer_bytes // parts,
+            sent_bytes=step.sent_bytes // parts,
             proxy=proxy,
             share=share,
-            choices=self._layout.of(str(Server.TOXIPROXY)),
+            choices=self._layout.processes_of(str(Server.TOXIPROXY)),
             home=self._home(Home.CLIENT if step.link.startswith(_FROM_OUTSIDE) else step.home),
             children=(self._add(step.inner),),
         )
 
-    def _hold(self, step: flows.Hold, visit: int) -> Instruction:
+    def _hold(self, step: kinds.Hold, visit: int) -> Instruction:
         caller, _, callee = step.pool.partition("_")
-        callers, callees = max(1, len(self._layout.of(caller))), max(1, len(self._layout.of(callee)))
+        callers, callees = (
+            max(1, len(self._layout.processes_of(caller))),
+            max(1, len(self._layout.processes_of(callee))),
+        )
         nodes = self._layout.nodes(callee)
         spec = PoolSpec(name=step.pool, size=step.size, callers=callers, callees=callees * nodes)
         turn = self._each[1] if self._each and self._each[0] == callee and step.where is Where.EACH else -1
@@ -276,7 +279,7 @@ class _Compiler:
             visit=visit,
             index=_row(self.program.pools, spec),
             where=step.where,
-            size=turn,
+            callee=turn,
             choices=self._layout.named(callee) if nodes > 1 else (),
             nodes=nodes,
             role=self._role(step.role),
@@ -284,7 +287,7 @@ class _Compiler:
             children=(self._add(step.inner),),
         )
 
-    def _lookup(self, step: flows.Lookup, visit: int) -> Instruction:
+    def _lookup(self, step: kinds.Lookup, visit: int) -> Instruction:
         hit = self._add(step.hit)
         before = self._scale
         self._scale = before * cpu.per_miss(self._profile, step.cache)
@@ -294,13 +297,13 @@ class _Compiler:
             op=Op.LOOKUP,
             visit=visit,
             index=_row(self.program.caches, str(step.cache)),
-            keys=step.keys.value,
+            keys=step.keys,
             coalesce=step.coalesce,
             children=(hit, miss),
         )
 
-    def _for_each(self, step: flows.Each, visit: int) -> Instruction:
-        count = len(self._layout.of(step.process))
+    def _for_each(self, step: kinds.Each, visit: int) -> Instruction:
+        count = len(self._layout.processes_of(step.process))
         if count == 1:
             self._each = (step.process, 0, 1)
             inner = self._instruction(step.inner, visit)
@@ -311,7 +314,7 @@ class _Compiler:
             self._each = (step.process, turn, count)
             children.append(self._add(step.inner))
         self._each = None
-        return Instruction(op=Op.FORK, visit=visit, children=tuple(children))
+        return Instruction(op=Op.PARALLEL, visit=visit, children=tuple(children))
 
     def _demand(self, process: str, *, degraded: bool) -> int:
         operation = self._operation

@@ -121,6 +121,20 @@ class Content:
         known = np.where(targets <= NO_TARGET, persons, targets % self.people.posters)
         return np.where((targets == VIRAL_POST) & (viral >= 0), viral, known)
 
+    def keys(self, keys: Keys, *, person: int, author: int) -> tuple[int, ...]:
+        """Keys of this kind that a request looks up, whose ``person`` asks for a post of ``author``."""
+        match keys:
+            case Keys.POSTS:
+                return self.page(person)[0]
+            case Keys.AUTHORS:
+                return self.page(person)[1]
+            case Keys.TIMELINE:
+                return (person,)
+            case Keys.PHOTO:
+                return (author,)
+            case _:
+                assert_never(keys)
+
     def keys_count(self, keys: Keys) -> int:
         """Keys of this kind that there can be, from 0 on."""
         match keys:

@@ -21,7 +21,7 @@ class NoDemandError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class CpuCost:
     """CPU of one execution: what was measured, beyond the usual path where that is part of it."""
 
     demand: CpuDemand
@@ -38,14 +38,14 @@ def own_process(operation: str) -> str:
     return str(BACKGROUND[operation] if operation in BACKGROUND else OPERATIONS[operation].component)
 
 
-def cost(profile: Profile, operation: str, process: str, *, degraded: bool = False) -> Cost | None:
+def cost(profile: Profile, operation: str, process: str, *, degraded: bool = False) -> CpuCost | None:
     """What an operation costs a process, or, ``degraded``, what its fallback path costs beyond that; None where it was
     not seen to cost anything."""
     usual = profile.demand(operation, process)
     if not degraded:
-        return None if usual is None else Cost(demand=usual)
+        return None if usual is None else CpuCost(demand=usual)
     fallback = profile.demand(operation + DEGRADED, process)
-    return None if fallback is None else Cost(demand=fallback, usual=usual)
+    return None if fallback is None else CpuCost(demand=fallback, usual=usual)
 
 
 def per_miss(profile: Profile, cache: str) -> float:

@@ -105,7 +105,7 @@ def _on_process(
     if not places:
         known = ", ".join(process.name for process in layout.processes)
         raise FaultError(f"faults[{index}].process: found {fault.process}; expected one of {known}")
-    seconds, nodes = fault.for_seconds, layout.of(Server.REDIS)
+    seconds, nodes = fault.for_seconds, layout.processes_of(Server.REDIS)
     if fault.ends:
         count, back_at = deaths.get(places[0], (0, 0.0))
         count = restarts.deaths_in_a_row(count, max(0.0, fault.at_seconds - back_at))

@@ -1,9 +1,9 @@
-"""Flows: an operation as a value, a short tree of steps that its component writes on one page.
+"""Flows: an operation as a value, a short tree of steps that its component defines in one module.
 
-A flow holds no code, so that SimPy can run it as processes and a compiled engine as arrays, and it can be drawn and
-priced. What a step needs to know of the request (its person, its photo) it names by an enumerated policy.
+A flow holds no code, so SimPy can run it as processes and the compiled engine as arrays, and it can be drawn and
+priced. Where a step depends on the request (its person, its photo), an enumeration says how.
 
-A step ends well or with an `Ending` that tells what went wrong; a sequence stops at the first step that ends badly.
+A step ends with `Ending.OK` or with what went wrong; a sequence stops at the first step that does not end OK.
 """
 
 from __future__ import annotations
@@ -15,64 +15,64 @@ from typing import Final, TypeAlias, assert_never
 
 
 class Ending(IntEnum):
-    """How a step ended, best first: of parallel branches the worst counts."""
+    """How a step ended, best first: parallel branches end like the worst of them."""
 
     OK = 0
     LIMITED = 1  # 429
     OVERLOADED = 2  # 503, refused before any work
-    UNAVAILABLE = 3  # 503, something needed is down
+    UNAVAILABLE = 3  # 503, something that it needs is down
     BROKEN = 4  # 502, it died while it worked on this
     EXPIRED = 5  # 504, no answer in time
     LOST = 6  # the client's connection was refused or cut
-    CANCELLED = 7  # nobody wants it any more
+    CANCELLED = 7  # it is no longer wanted
 
 
 class Where(StrEnum):
     """Which of several instances serves a step."""
 
-    ANY = "any"  # the one that the gateway gave the request to; of others, round robin by request
+    ANY = "any"  # the one that the gateway chose for the request; of other servers, round robin by request
     GATEWAY = "gateway"  # the gateway that the client's connection came to
-    PERSON = "person"  # the shard of who acts
-    AUTHOR = "author"  # the shard of whose post or profile it is about
-    OWN_KEYS = "own keys"  # the Redis node with the keys of who acts
-    COUNTER = "counter"  # the Redis node with the counter of the post, or with one of its keys while it is hot
-    EACH = "each"  # the instance whose turn it is inside of `Each`
+    PERSON = "person"  # the shard of the person who acts
+    AUTHOR = "author"  # the shard of the author of the post or profile
+    OWN_KEYS = "own keys"  # the Redis node with the keys of the person who acts
+    COUNTER = "counter"  # the Redis node with the counter of the post, or with one of its keys while the post is hot
+    EACH = "each"  # the instance that `Each` has come to
 
 
 class Keys(StrEnum):
-    """What a step looks up in a cache."""
+    """The keys that a step looks up in a cache."""
 
     PHOTO = "photo"  # the photo of the post it is about
-    TIMELINE = "timeline"  # of who acts
-    POSTS = "posts"  # posts of the page of who acts
+    TIMELINE = "timeline"  # of the person who acts
+    POSTS = "posts"  # the posts on that person's feed page
     AUTHORS = "authors"  # and their authors
 
 
 class Policy(StrEnum):
-    """Decisions that `core.policies` takes, by the name under which a flow asks for them."""
+    """Decisions of `core.policies` that a flow can ask for."""
 
     FANOUT = "fanout"  # case 0: push to the timelines of the author's followers; case 1: readers pull
 
 
 class Keyed(StrEnum):
-    """Events of which stay in order on the log, because they have one key."""
+    """Which events stay in order on the log because they have the same key."""
 
     AUTHOR = "author"  # of one author
     REQUEST = "request"  # of nothing: each has a key of its own, as every photo has
 
 
-#: Which node of a database does a step: the primary, or any that `core.policies.replica.reads_from` chooses.
+#: Which node of a database does a step: the primary, or the one that `core.policies.replica.reads_from` chooses.
 PRIMARY: Final = 0
 READS: Final = -1
 
 
 class Home(IntEnum):
-    """In which region a step is done, or what a call leads to: that of the request, or another's."""
+    """The region in which a step is done, or to which a call leads."""
 
-    HERE = 0
-    CLIENT = 1  # from where the client is: a call from outside
-    PERSON = 2  # where the data of who acts is written
-    AUTHOR = 3  # where the data of whose post or profile it is about is written
+    HERE = 0  # the region that serves the request
+    CLIENT = 1  # a call that comes from the region of the client
+    PERSON = 2  # where the data of the person who acts is written
+    AUTHOR = 3  # where the data of the author is written
 
 
 class Per(StrEnum):
@@ -103,12 +103,12 @@ class Use:
     per: Per = Per.VISIT
     role: int = PRIMARY  # which node of a database does it: the primary, the k-th behind it, or one of `READS`
     home: Home = Home.HERE
-    hop: int = 0  # in the region that is so many places further
+    hop: int = 0  # in the region that many places further
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """Cross a link, have ``inner`` done on the other side, and come back; ``trips`` counts round trips in series."""
+class RemoteCall:
+    """Cross a link, do ``inner`` on the other side, and return; ``trips`` counts round trips in series."""
 
     link: str
     inner: Flow
@@ -120,9 +120,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Take a place of the caller's pool (of connections, of workers) while ``inner`` is done; wait where all are taken.
+    """Hold a place of the caller's pool (of connections, of workers) during ``inner``; wait while all are taken.
 
-    ``pool`` names its owner and what it leads to, such as ``feed_redis``; each instance of both has one of its own.
+    ``pool`` names the caller and the callee, such as ``feed_redis``; each pair of their instances has its own pool.
     """
 
     pool: str
@@ -135,7 +135,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admit:
-    """Let at most ``size`` requests of ``component`` be under way at once; refuse others with 503."""
+    """Admit at most ``size`` requests of ``component`` at once; refuse others with 503."""
 
     component: str
     size: int
@@ -144,13 +144,13 @@ class Admit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """The gateway's rate limit of this operation, where the scenario sets one: 429 beyond it."""
+    """The gateway's rate limit of this operation, if the scenario sets one: 429 beyond it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delay:
+class Wait:
     """Wait in a server without CPU, such as for a durable commit (`core.profile.Delay`); with a ``hop``, also for the
-    way from ``home`` to the region that is so many places further."""
+    time from ``home`` to the region that many places further."""
 
     station: str
     home: Home = Home.HERE
@@ -159,7 +159,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """Make a transaction durable and have replicas replay it; ``share`` is that of the transaction's CPU."""
+    """Make a transaction durable and let replicas replay it; ``share`` is the share of CPU of the transaction."""
 
     where: Where
     home: Home = Home.HERE
@@ -168,22 +168,22 @@ class Commit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """Count commits that the primary has acknowledged and no replica has: ``size`` more, or −1 when one is followed,
-    by a replica in the region that is ``hop`` places further.
+    """Change the number of commits that the primary has acknowledged and no replica has by ``count``: +1 for a new one,
+    −1 when a replica, in the region that is ``hop`` places further, has applied one.
 
     With 0 or 1 the person has written now, and for a while does not read from a replica.
     """
 
     where: Where
-    size: int
+    count: int
     home: Home = Home.HERE
     hop: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """Ask a cache; what misses is brought by ``miss`` and kept. Requests that miss one key at once wait for one of
-    them where ``coalesce``."""
+    """Look keys up in a cache; ``miss`` fetches those that are missing, which are then kept. With ``coalesce``,
+    requests that miss the same key wait for the first of them."""
 
     cache: str
     keys: Keys
@@ -201,15 +201,15 @@ class Missed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fork:
-    """Do all branches at once and go on when the last has ended."""
+class Parallel:
+    """Do all branches at once; it ends when the last of them ends."""
 
     branches: tuple[Flow, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Each:
-    """Do ``inner`` for every instance of a server at once, each for its part: shares are divided by their number."""
+    """Do ``inner`` on every instance of a server at once; shares are divided by the number of instances."""
 
     process: str
     inner: Flow
@@ -217,8 +217,9 @@ class Each:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadline:
-    """Go on without ``inner`` after ``seconds``. Left to itself it goes on to its end; where the caller ``cancels``,
-    what it has asked of others is still done there, nothing more is asked, its places in pools are free at once."""
+    """End after ``seconds`` even if ``inner`` has not. By default ``inner`` then runs to its end. If the caller
+    ``cancels`` it, work under way elsewhere is finished, nothing more is asked, and its places in pools are free at
+    once."""
 
     seconds: float
     inner: Flow
@@ -227,15 +228,15 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rescue:
-    """Where ``inner`` ends badly, do ``otherwise``."""
+    """If ``inner`` does not end OK, do ``otherwise``."""
 
     inner: Flow
     otherwise: Flow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Breaker:
-    """As `Rescue`, and after some failures in a row do not even try for a while (`core.policies.breaker`)."""
+class WithBreaker:
+    """As `Rescue`; after several failures in a row ``inner`` is not tried for a while (`core.policies.breaker`)."""
 
     dependency: str
     inner: Flow
@@ -244,8 +245,8 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Try again by the scenario's policy where ``inner`` ends badly (`core.policies.retry`), or, ``endless``, for as
-    long as it takes (`core.policies.patience`)."""
+    """Try ``inner`` again by the scenario's policy if it does not end OK (`core.policies.retry`); if ``endless``, until
+    it does (`core.policies.patience`)."""
 
     inner: Flow
     endless: bool = False
@@ -261,8 +262,8 @@ class Decide:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emit:
-    """Put an event on the log that starts a background job, and do not wait for it; ``everywhere``, on the log of every
-    region, where each does its people's part."""
+    """Put an event on the log that starts a background job, without waiting for it. If ``everywhere``, on the log of
+    every region, each of which does the part of its own people."""
 
     job: str
     everywhere: bool = False
@@ -270,14 +271,14 @@ class Emit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aside:
-    """Do ``inner`` beside everything else and do not wait for it."""
+    """Start ``inner`` without waiting for it."""
 
     inner: Flow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A part of the operation that is timed apart, under the same name as in the service."""
+    """A part of the operation that is timed separately, under the same name as in the service."""
 
     name: str
     inner: Flow
@@ -285,14 +286,14 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """The answer is degraded from here on."""
+    """Mark the answer as degraded."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fail:
-    """End badly."""
+    """End with ``ending``."""
 
     ending: Ending
 
@@ -300,20 +301,20 @@ class Fail:
 Flow: TypeAlias = (
     Sequence
     | Use
-    | Call
+    | RemoteCall
     | Hold
     | Admit
     | Limit
-    | Delay
+    | Wait
     | Commit
     | Committed
     | Lookup
     | Missed
-    | Fork
+    | Parallel
     | Each
     | Deadline
     | Rescue
-    | Breaker
+    | WithBreaker
     | Retry
     | Decide
     | Emit
@@ -326,9 +327,9 @@ Flow: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationFlow:
-    """One operation: what its client waits for, and what it leaves to be done behind the answer.
+    """One operation: ``front`` is what its client waits for, ``behind`` what is done after the answer.
 
-    Of a background job ``front`` is what a consumer does for one event, before it turns to the next of its partition.
+    In a background job, ``front`` is what a consumer does for one event before it takes the next of its partition.
     """
 
     front: Flow
@@ -345,18 +346,18 @@ NOTHING = Sequence(steps=())
 
 
 def walk(step: Flow, *, healthy: bool = False) -> Iterator[Flow]:
-    """Every step of a flow; only those on the way on which nothing fails and every look-up hits where ``healthy``."""
+    """Every step of a flow; if ``healthy``, only those that are done when nothing fails and every look-up hits."""
     yield step
     match step:
-        case Sequence(steps=inner) | Fork(branches=inner) | Decide(cases=inner):
+        case Sequence(steps=inner) | Parallel(branches=inner) | Decide(cases=inner):
             children: tuple[Flow, ...] = inner
         case Lookup(hit=hit, miss=miss):
             children = (hit,) if healthy else (hit, miss)
-        case Rescue() | Breaker():
+        case Rescue() | WithBreaker():
             children = (step.inner,) if healthy else (step.inner, step.otherwise)
-        case Call() | Hold() | Admit() | Each() | Deadline() | Retry() | Aside() | Stage():
+        case RemoteCall() | Hold() | Admit() | Each() | Deadline() | Retry() | Aside() | Stage():
             children = (step.inner,)
-        case Use() | Limit() | Delay() | Commit() | Committed() | Missed() | Emit() | Mark() | Fail():
+        case Use() | Limit() | Wait() | Commit() | Committed() | Missed() | Emit() | Mark() | Fail():
             children = ()
         case _:
             assert_never(step)

@@ -30,7 +30,7 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
+class ProcessSpec:
     """One process: ``members`` are components or the server itself; ``threads`` work beside its event loop."""
 
     name: str
@@ -50,7 +50,7 @@ class Layout:
     What a program speaks of are the processes of the first region; those of the k-th stand k × `span` behind them.
     """
 
-    processes: tuple[Process, ...]
+    processes: tuple[ProcessSpec, ...]
     hosts: tuple[Machine, ...]
     regions: tuple[str, ...] = ("local",)
 
@@ -64,11 +64,11 @@ class Layout:
         """Cores of all machines together."""
         return sum(machine.cores for machine in self.hosts)
 
-    def on(self, host: int) -> tuple[Process, ...]:
+    def on(self, host: int) -> tuple[ProcessSpec, ...]:
         """Processes of one machine, in the order of their accounts."""
         return tuple(process for process in self.processes if process.host == host)
 
-    def of(self, member: str) -> tuple[int, ...]:
+    def processes_of(self, member: str) -> tuple[int, ...]:
         """Indices of the processes that answer for a component or server, replicas left out; empty where none does."""
         found = (index for index, process in enumerate(self.processes[: self.span]) if member in process.members)
         return tuple(index for index in found if not self.processes[index].replica)
@@ -82,10 +82,10 @@ class Layout:
         with its replicas behind it."""
         exact = tuple(index for index, process in enumerate(self.processes) if process.name == name)
         alike = tuple(index for index, process in enumerate(self.processes[: self.span]) if process.group == name)
-        return exact or alike or self.of(name)
+        return exact or alike or self.processes_of(name)
 
 
-def of(scenario: Scenario) -> Layout:
+def layout_of(scenario: Scenario) -> Layout:
     """The layout of ``scenario``."""
     machines = _machines(scenario)
     placed = tuple(_placed(scenario, list(_processes(scenario)), machines))
@@ -122,31 +122,31 @@ def _machines(scenario: Scenario) -> tuple[Machine, ...]:
     )
 
 
-def _processes(scenario: Scenario) -> Iterator[Process]:
+def _processes(scenario: Scenario) -> Iterator[ProcessSpec]:
     gateway = str(Server.GATEWAY)
     for name in processes.gateways(scenario):
-        yield Process(name=name, group=gateway, members=(gateway,), workers=1)
+        yield ProcessSpec(name=name, group=gateway, members=(gateway,), workers=1)
     groups = {
         name: group
         for group in scenario.system.placement.processes
         for name in processes.numbered(group, processes.instances_of(scenario.system, group))
     }
     for name, members in processes.ours(scenario).items():
-        told = tuple(str(member) for member in members)
-        yield Process(name=name, group=groups[name], members=told, workers=1, threads=_THREADS)
+        names = tuple(str(member) for member in members)
+        yield ProcessSpec(name=name, group=groups[name], members=names, workers=1, threads=_THREADS)
     postgres = str(Server.POSTGRES)
     for database in processes.databases(scenario):
         for replica, name in enumerate((database, *processes.replicas(scenario, database))):
-            yield Process(name=name, group=postgres, members=(postgres,), workers=_THREADS, replica=replica)
+            yield ProcessSpec(name=name, group=postgres, members=(postgres,), workers=_THREADS, replica=replica)
     for server in Server:
         if server not in (Server.GATEWAY, Server.POSTGRES):
             names = processes.caches(scenario) if server is Server.REDIS else (str(server),)
             workers = _THREADS if server in _THREADED else 1
             for name in names:
-                yield Process(name=name, group=str(server), members=(str(server),), workers=workers)
+                yield ProcessSpec(name=name, group=str(server), members=(str(server),), workers=workers)
 
 
-def _placed(scenario: Scenario, found: list[Process], machines: tuple[Machine, ...]) -> Iterator[Process]:
+def _placed(scenario: Scenario, found: list[ProcessSpec], machines: tuple[Machine, ...]) -> Iterator[ProcessSpec]:
     """Every process on its machine: the one that lists its name, else in turn those that list its group, else the
     first. Replicas are on the machines that come next, so that no two nodes of one database share one."""
     listing = _listing(scenario, machines)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core import arrivals, traffic
-from core.operations import OPERATIONS, steps_of
+from core.operations import FANOUT_DELIVER, OPERATIONS, steps_of
 from core.profile import Profile
 from core.scenario import Scenario
 from core.traffic import Schedule
@@ -70,19 +70,19 @@ class PreparedRun:
         return windows
 
 
-def prepare(scenario: Scenario, profile: Profile, *, pages: Mapping[str, OperationFlow] | None = None) -> PreparedRun:
+def prepare(scenario: Scenario, profile: Profile, *, flows: Mapping[str, OperationFlow] | None = None) -> PreparedRun:
     """Work out a scenario, by the component flows of `sim.model.components` where no other ones are given.
 
     Raises ScaleError where it is more than one system, `sim.model.cpu.NoDemandError` where an operation's cost is not
-    known, ValueError where pages speak of a process that the scenario does not have.
+    known, ValueError where flows speak of a process that the scenario does not have.
     """
     _check_scale(scenario)
     long = arrivals.mean_count(scenario) > WHOLE_MAX
     schedule = next(traffic.windows(scenario, size=WINDOW if long else None))
     content = Content(scenario, viral_author=schedule.viral_author)
-    placed, pages = layout.of(scenario), pages or all_flows(scenario)
-    profile = stated.applied(profile, scenario.demand, pages=pages, grows=stated.growth(profile, content))
-    program = _program(scenario, profile, placed, pages)
+    placed, flows = layout.layout_of(scenario), flows or all_flows(scenario)
+    profile = stated.applied(profile, scenario.demand, flows=flows, grows=stated.growth(profile, content))
+    program = _program(scenario, profile, placed, flows)
     resources = resources_of(program, content, scenario=scenario, profile=profile, layout=placed)
     return PreparedRun(
         scenario=scenario,
@@ -94,8 +94,8 @@ def prepare(scenario: Scenario, profile: Profile, *, pages: Mapping[str, Operati
         program=program,
         resources=resources,
         faults=faults.schedule(resources, scenario=scenario, profile=profile, layout=placed),
-        pulls=Pulls.of(profile),
-        push_mean=max(1.0, profile.batch_sizes.get("fanout.deliver", content.mean_push_count())),
+        pulls=Pulls.from_profile(profile),
+        push_mean=max(1.0, profile.batch_sizes.get(FANOUT_DELIVER, content.mean_push_count())),
     )
 
 
@@ -124,12 +124,12 @@ def _check_scale(scenario: Scenario) -> None:
         )
 
 
-def _program(scenario: Scenario, profile: Profile, placed: Layout, pages: Mapping[str, OperationFlow]) -> Program:
+def _program(scenario: Scenario, profile: Profile, placed: Layout, flows: Mapping[str, OperationFlow]) -> Program:
     mix = scenario.traffic.mix_ratio
     viral = scenario.traffic.viral.mix_ratio if scenario.traffic.viral else {}
     wanted = {step for act in (*mix, *viral) for step in steps_of(act)}
     return compile_flows(
-        pages,
+        flows,
         scenario=scenario,
         profile=profile,
         layout=placed,

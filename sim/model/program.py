@@ -1,7 +1,7 @@
-"""From flows to a program: a flat table of instructions with every name resolved to an index, every demand to a number.
+"""Programs: flows as a flat table of instructions, with every name resolved to an index and every demand to a number.
 
-Both engines run this table: SimPy walks it as processes, a compiled engine as arrays. ``Instruction.visit``, a function
-of the operation's name and the step's place in it, tells a step's random draws from those of all others.
+Both engines run this table: SimPy as processes, the compiled engine as arrays. ``Instruction.visit``, a function of the
+operation's name and the step's index in it, separates the random draws of a step from those of all others.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, TypeVar
 
-from sim.model.flow import Home, Keyed, Per, Where
+from sim.model.flow import Ending, Home, Keyed, Keys, Per, Policy, Where
 
 T = TypeVar("T")
 
-#: Draws that one instruction may take; the next one's start behind them.
+#: Random draws that one instruction may take; those of the next one follow.
 DRAWS_MAX: Final = 16
 #: Steps that a journey may have: the entity of a request's step is number × this + step.
 STEPS_MAX: Final = 16
@@ -29,9 +29,9 @@ class Op(IntEnum):
     HOLD = 3
     ADMIT = 4
     LIMIT = 5
-    DELAY = 6
+    WAIT = 6
     LOOKUP = 7
-    FORK = 8
+    PARALLEL = 8
     DEADLINE = 9
     RESCUE = 10
     BREAKER = 11
@@ -43,34 +43,61 @@ class Op(IntEnum):
     FAIL = 17
     MISSED = 18
     ASIDE = 19
-    COMMITTED = 20  # size: commits more that no replica has (−1: one less); where it is ≥ 0 the person has written
+    COMMITTED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """One step; which fields mean something depends on ``op``."""
+    """One step. Below the common fields stand those of single kinds; in all other kinds they keep their defaults."""
 
     op: Op
     visit: int
-    children: tuple[int, ...] = ()
-    index: int = -1  # row of the table that the kind of instruction speaks of
+    children: tuple[int, ...] = ()  # indices of instructions
+    index: int = -1  # row in the table that ``op`` needs: demands, links, pools, delays, caches, breakers, jobs, stages
+
+    # where it is done: USE, CALL (its proxy), HOLD, ADMIT, COMMITTED, WAIT
     choices: tuple[int, ...] = ()  # stations that can serve it
     where: Where = Where.ANY
+    nodes: int = 1  # that many consecutive choices are one database: its primary (at first) and its replicas
+    role: int = 0  # 0 the primary, k the k-th behind it (`core.policies.replica`), `flow.READS` by policy
+    home: Home = Home.HERE  # the region in which it is done, or to which a call leads
+    hop: int = 0  # that many regions further
+
+    # USE; of CALL, the share of the proxy's demand
     per: Per = Per.VISIT
     share: float = 1.0
-    seconds: float = 0.0
+
+    # CALL
     trips: float = 1.0
-    size: int = 0
-    sent: int = 0  # bytes of what a call sends
-    keys: str = ""
-    coalesce: bool = False
+    sent_bytes: int = 0
+    answer_bytes: int = 0
     proxy: int = -1  # row of demands: what Toxiproxy spends on a round trip of this call
-    nodes: int = 1  # of choices, so many in a row are one database: its primary (at first) and its replicas
-    home: Home = Home.HERE  # in which region, or where a call leads to
-    hop: int = 0  # so many regions further
-    role: int = (
-        0  # which of them: 0 the primary, k the k-th behind it (`core.policies.replica`), `flow.READS` by policy
-    )
+
+    # HOLD
+    callee: int = -1  # which instance of the callee, inside of `flow.Each`
+
+    # LOOKUP, MISSED
+    keys: Keys = Keys.PHOTO
+    coalesce: bool = False
+
+    # DEADLINE
+    seconds: float = 0.0
+    cancels: bool = False
+
+    # RETRY
+    endless: bool = False
+
+    # EMIT
+    everywhere: bool = False
+
+    # COMMITTED
+    commits: int = 0  # commits more that no replica has (−1: one less); where it is ≥ 0 the person has written
+    operation: str = ""
+
+    # DECIDE, MARK, FAIL
+    policy: Policy = Policy.FANOUT
+    reason: str = ""
+    ending: Ending = Ending.OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +121,8 @@ class DemandRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """Where an operation starts, and what runs behind its answer."""
+class EntryPoint:
+    """The instructions with which an operation and the work behind its answer start."""
 
     name: str
     front: int
@@ -104,7 +131,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """The events that start one job: their partitions, and the consumers that share these."""
+    """The events that start one job: their partitions, and the consumers that share them."""
 
     job: str
     partitions: int
@@ -114,10 +141,10 @@ class Topic:
 
 @dataclass(slots=True)
 class Program:
-    """The whole table. Rows are only ever added."""
+    """The whole table. Rows are only added, never changed."""
 
     instructions: list[Instruction] = field(default_factory=list)
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, EntryPoint] = field(default_factory=dict)
     demands: list[DemandRow] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     pools: list[PoolSpec] = field(default_factory=list)
@@ -126,5 +153,5 @@ class Program:
     delays: list[str] = field(default_factory=list)
     stages: list[tuple[str, str, str]] = field(default_factory=list)  # component, operation, stage
     jobs: list[str] = field(default_factory=list)
-    topics: list[Topic] = field(default_factory=list)  # of the job in the same place
-    notes: list[str] = field(default_factory=list)  # what had to be assumed for want of a measurement
+    topics: list[Topic] = field(default_factory=list)  # by job, in the order of ``jobs``
+    notes: list[str] = field(default_factory=list)  # assumptions made where a measurement is missing

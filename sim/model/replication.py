@@ -6,9 +6,9 @@ from typing import Final
 
 from core.names import Server
 from core.scenario.shards import Replication
-from sim.model.flow import NOTHING, Aside, Commit, Committed, Delay, Ending, Fail, Flow, Rescue, Use, steps
+from sim.model.flow import NOTHING, Aside, Commit, Committed, Ending, Fail, Flow, Rescue, Use, Wait, steps
 
-_FLUSHED: Final = Delay(station="postgres.commit")
+_FLUSHED: Final = Wait(station="postgres.commit")
 #: What a commit wrote, on its way to a replica and into it.
 SHIPPED: Final = "postgres.replication"
 
@@ -21,12 +21,12 @@ def flow_of(commit: Commit, *, nodes: int, regions: int, replication: Replicatio
     """
     if nodes == 1 and regions == 1:
         return _FLUSHED
-    shipped = Delay(station=SHIPPED)
+    shipped = Wait(station=SHIPPED)
     replays = [_replay(commit, replication, role=role) for role in range(1, nodes)]
     abroad = [
         Aside(
             inner=steps(
-                Delay(station=SHIPPED, home=commit.home, hop=hop),
+                Wait(station=SHIPPED, home=commit.home, hop=hop),
                 _counted(commit, -1, hop=hop),
                 *(_replay(commit, replication, role=role, hop=hop) for role in range(nodes)),
             )
@@ -51,5 +51,5 @@ def _replay(commit: Commit, replication: Replication, *, role: int, hop: int = 0
     return Use(process=Server.POSTGRES, share=share, where=commit.where, role=role, home=commit.home, hop=hop)
 
 
-def _counted(commit: Commit, size: int, *, hop: int = 0) -> Committed:
-    return Committed(where=commit.where, size=size, home=commit.home, hop=hop)
+def _counted(commit: Commit, count: int, *, hop: int = 0) -> Committed:
+    return Committed(where=commit.where, count=count, home=commit.home, hop=hop)

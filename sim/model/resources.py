@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from core.profile import Profile
 from core.scenario import Scenario
 from core.scenario.regions import rtt_seconds
 from sim.model import warmth
-from sim.model.caches import Cache, Held
+from sim.model.caches import Held, LruCache
 from sim.model.content import AUTHOR_CARD_BYTES, POST_CARD_BYTES, Content
 from sim.model.draws import lognormal_of
 from sim.model.layout import Layout
@@ -156,7 +157,7 @@ def _stations(layout: Layout) -> tuple[StationSpec, ...]:
 def _log(topic: Topic, layout: Layout, region: int) -> LogSpec:
     shift = region * layout.span
     here = replace(topic, members=tuple(place + shift for place in topic.members))
-    return LogSpec(topic=here, broker=layout.of(Server.KAFKA)[0] + shift)
+    return LogSpec(topic=here, broker=layout.processes_of(Server.KAFKA)[0] + shift)
 
 
 def _caches(
@@ -164,7 +165,7 @@ def _caches(
 ) -> tuple[CacheSpec, ...]:
     """Caches of all regions with what seeding leaves in them: a card of every post and author, a timeline of everybody
     who follows someone; and what a CDN holds that is warm."""
-    caches = [_empty(name, scenario) for _ in range(regions) for name in program.caches]
+    caches = [_empty(CacheName(name), scenario) for _ in range(regions) for name in program.caches]
     people, span = content.people, len(program.caches)
     for place, cache in enumerate(caches):
         match cache.name:
@@ -188,15 +189,18 @@ def _caches(
     )
 
 
-def _empty(name: str, scenario: Scenario) -> Cache:
+def _empty(name: CacheName, scenario: Scenario) -> LruCache:
     system = scenario.system
     cdn, redis = system.cdn, system.redis
     match name:
         case CacheName.EDGE:
-            return Cache(name=name, capacity_bytes=cdn.edge.size_bytes, ttl_seconds=cdn.ttl_seconds)
+            return LruCache(name=name, capacity_bytes=cdn.edge.size_bytes, ttl_seconds=cdn.ttl_seconds)
         case CacheName.SHIELD:
-            return Cache(name=name, capacity_bytes=cdn.shield.size_bytes, ttl_seconds=cdn.ttl_seconds)
+            return LruCache(name=name, capacity_bytes=cdn.shield.size_bytes, ttl_seconds=cdn.ttl_seconds)
         case CacheName.TIMELINE:
-            return Cache(name=name, capacity_bytes=math.inf, ttl_seconds=system.fanout.ttl_seconds)
-    memory_bytes = redis.memory_bytes * redis.nodes
-    return Cache(name=name, capacity_bytes=memory_bytes, ttl_seconds=system.feed.card_ttl_seconds)
+            return LruCache(name=name, capacity_bytes=math.inf, ttl_seconds=system.fanout.ttl_seconds)
+        case CacheName.POST_CARD | CacheName.AUTHOR_CARD:
+            memory_bytes = redis.memory_bytes * redis.nodes
+            return LruCache(name=name, capacity_bytes=memory_bytes, ttl_seconds=system.feed.card_ttl_seconds)
+        case _:
+            assert_never(name)

@@ -1,9 +1,9 @@
-"""How busy every part of a system will be, before anything is simulated: what saturates first, and whether there is a
+"""Utilisation of every part of a system before anything is simulated: what saturates first, and whether there is a
 steady state at all.
 
-The flows of the healthy way are walked with their rates: what comes to a place in each second, times what it needs
-there. No queueing enters. A place that is busy for 100 % of the time or more has no steady state: what a run shows of
-it depends on how long the run is.
+The utilisation of a place in each second is its rate of visits times the work of one, along the path on which nothing
+fails. Queueing has no part in it. A place with a utilisation of 100 % or more has no steady state: what a run shows of
+it depends on the length of the run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, Literal, assert_never
 import numpy as np
 
 from core import population
-from core.operations import OPERATIONS
+from core.operations import FANOUT_DELIVER, OPERATIONS
 from core.profile import DEGRADED, Profile
 from core.scenario import Scenario
 from core.scenario.processes import in_region
@@ -24,22 +24,22 @@ from sim.model.content import Content
 from sim.model.draws import lognormal_of
 from sim.model.flow import READS, Per, Where
 from sim.model.layout import Layout
-from sim.model.offered import Floats, parts_per_second, shares_per_second
+from sim.model.offered import Floats, rates_by_source, shares_per_second
 from sim.model.program import Instruction, Op, Program
 from sim.model.pulls import Pulls
 from sim.model.replication import SHIPPED
 
 Kind = Literal["process", "host", "pool", "partition"]
 
-#: A peak counts when it lasts for so long: a shorter one is a queue that drains.
+#: A peak counts when it lasts this long: after a shorter one the queue drains.
 SUSTAINED_SECONDS: Final = 5
-#: Workers from which a process never queues inside: its host does.
+#: With this many workers a process has no queue of its own: its host has.
 _MANY: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utilisation:
-    """Busy share of one place: in the mean over the judged time, and over its busiest `SUSTAINED_SECONDS`."""
+    """Utilisation of one place: the mean over the judged time, and that of its busiest `SUSTAINED_SECONDS`."""
 
     place: str
     kind: Kind
@@ -48,11 +48,11 @@ class Utilisation:
 
 
 def saturation(program: Program, scenario: Scenario, profile: Profile) -> tuple[Utilisation, ...]:
-    """Every place, the busiest at the peak first."""
-    return of(program, scenario, profile, placed=layout.of(scenario), content=_content(scenario))
+    """The utilisation of every place, the highest peak first."""
+    return saturation_of(program, scenario, profile, placed=layout.layout_of(scenario), content=_content(scenario))
 
 
-def of(
+def saturation_of(
     program: Program, scenario: Scenario, profile: Profile, *, placed: Layout, content: Content
 ) -> tuple[Utilisation, ...]:
     """`saturation` for a caller that has worked out layout and content."""
@@ -81,7 +81,7 @@ def _content(scenario: Scenario) -> Content:
 
 
 class _Load:
-    """Work by place and second. Rates have two rows: what everybody asks for, and what the viral post adds."""
+    """Work by place and second. Rates have two rows: the usual traffic, and what the viral post adds."""
 
     def __init__(self, program: Program, scenario: Scenario, profile: Profile, placed: Layout, content: Content):
         self._program, self._scenario, self._profile = program, scenario, profile
@@ -95,7 +95,7 @@ class _Load:
         replication = scenario.system.shards.replication
         self._waits.setdefault(SHIPPED, _mean_of(replication.lag_seconds, replication.lag_p99_seconds))
         self._pushed, self._timelines = self._pushes()
-        rates, shares = parts_per_second(scenario), shares_per_second(scenario)
+        rates, shares = rates_by_source(scenario), shares_per_second(scenario)
         self._nothing, self._region = np.zeros(shares.shape[1]), 0
         for region, share in enumerate(shares):
             self._region = region
@@ -113,7 +113,7 @@ class _Load:
         return float(busy[self._first :].mean())
 
     def peak(self, busy: Floats) -> float:
-        """Over the busiest seconds in a row."""
+        """Over the busiest consecutive seconds."""
         span = min(SUSTAINED_SECONDS, len(busy))
         sums = np.convolve(busy, np.ones(span), mode="valid")
         return float(sums.max()) / span
@@ -123,14 +123,14 @@ class _Load:
         return int(self._scenario.traffic.warm_up_seconds)
 
     def places(self) -> list[tuple[str, Kind, Floats]]:
-        """Name, kind and busy share by second of every place that can saturate."""
+        """Name, kind and utilisation by second of every place that can saturate."""
         processes, nothing = self._placed.processes, self._nothing
         found: list[tuple[str, Kind, Floats]] = []
         hosts = [nothing.copy() for _ in self._placed.hosts]
         idle = dict(disturbances.idle_ratios(self._placed, self._profile))
-        for place, process in enumerate(processes):
-            own = self._stations.get(place, nothing) + idle.get(place, 0.0)
-            hosts[process.host] += own + self._stations.get(len(processes) + place, nothing)
+        for station, process in enumerate(processes):
+            own = self._stations.get(station, nothing) + idle.get(station, 0.0)
+            hosts[process.host] += own + self._stations.get(len(processes) + station, nothing)
             if process.workers < _MANY:
                 found.append((process.name, "process", own / process.workers))
         lost = 1.0 - self._profile.stalls.lost_ratio
@@ -150,7 +150,7 @@ class _Load:
         return in_region(self._scenario, self._placed.regions[region], name)
 
     def _visit(self, at: int, rate: Floats) -> Floats:
-        """Add what a step brings at this rate; how long it takes where nothing waits, by second."""
+        """Add the work of a step at this rate; returns its duration without queueing, by second."""
         step, nothing = self._program.instructions[at], self._nothing
         match step.op:
             case Op.USE:
@@ -168,7 +168,7 @@ class _Load:
                 key = (spec.name, self._region)
                 self._held[key] = self._held.get(key, nothing) + taken
                 return seconds
-            case Op.DELAY:
+            case Op.WAIT:
                 return nothing + self._waits.get(self._program.delays[step.index], 0.0)
             case Op.LOOKUP:
                 missed = 1.0 - self._profile.cache_hit_ratio.get(self._program.caches[step.index], 0.0)
@@ -179,7 +179,7 @@ class _Load:
                 push = self._visit(step.children[0], rate * pushed)
                 return pushed * push + (1.0 - pushed) * self._visit(step.children[1], rate * (1.0 - pushed))
             case Op.EMIT:
-                everybody = range(len(self._placed.regions)) if step.size else (self._region,)
+                everybody = range(len(self._placed.regions)) if step.everywhere else (self._region,)
                 for region in everybody:
                     key = (self._program.jobs[step.index], region)
                     self._jobs[key] = self._jobs.get(key, np.zeros_like(rate)) + rate
@@ -187,7 +187,7 @@ class _Load:
             case Op.ASIDE:
                 self._visit(step.children[0], rate)
                 return nothing
-            case Op.FORK:
+            case Op.PARALLEL:
                 longest = nothing
                 for child in step.children:
                     longest = np.maximum(longest, self._visit(child, rate))
@@ -208,7 +208,7 @@ class _Load:
 
     def _use(self, step: Instruction, row: int, choices: tuple[int, ...], rate: Floats) -> Floats:
         demand = self._program.demands[row]
-        if demand.operation.endswith(DEGRADED):  # not on the healthy way
+        if demand.operation.endswith(DEGRADED):  # nothing fails on the path that is walked
             return self._nothing
         seconds = np.asarray(demand.mean_seconds)[: rate.shape[1]] * step.share * self._size(step.per)
         shift = (self._region + step.hop) % len(self._placed.regions) * self._placed.span
@@ -220,15 +220,15 @@ class _Load:
         return seconds
 
     def _size(self, per: Per) -> float:
-        content, told = self._content, self._profile.batch_sizes
+        content, sizes = self._content, self._profile.batch_sizes
         match per:
             case Per.VISIT:
                 return 1.0
             case Per.PUSH:
-                mean = max(1.0, told.get("fanout.deliver", content.mean_push_count()))
+                mean = max(1.0, sizes.get(FANOUT_DELIVER, content.mean_push_count()))
                 return self._timelines * content.share(self._region) / mean
             case Per.PULL | Per.MERGE:
-                pulls = Pulls.of(self._profile)
+                pulls = Pulls.from_profile(self._profile)
                 return pulls.factor(per, followed=content.mean_pull_count(), known=content.celebrities())
             case _:
                 assert_never(per)
@@ -240,7 +240,7 @@ class _Load:
         return pushed, self._content.mean_push_count() / pushed if pushed else 0.0
 
     def _spread(self, step: Instruction, choices: tuple[int, ...]) -> dict[int, Floats]:
-        """Share of the visits that each of the choices gets, of everybody's and of the viral post's."""
+        """Share of the visits that each choice gets, for the usual traffic and for that of the viral post."""
         nodes = step.nodes if len(choices) > 1 else 1
         count = len(choices) // nodes
         even = np.full(count, 1.0 / count)

@@ -14,13 +14,13 @@ from typing import Final
 
 import msgspec
 
+from core.operations import FANOUT_DELIVER
 from core.profile import DEGRADED, Profile
 from core.profile import CpuDemand as Cost
 from core.scenario.demand import AT, Core, Demand
 from sim.model import cpu
-from sim.model import flow as flows
 from sim.model.content import Content
-from sim.model.flow import OperationFlow, Per
+from sim.model.flow import OperationFlow, Per, Use, steps, walk
 from sim.model.pulls import Pulls
 
 #: Of a value that a design states without saying how it varies.
@@ -42,7 +42,7 @@ def speed(core: Core, *, over: Core) -> float:
 
 
 def applied(
-    profile: Profile, demand: Demand | None, *, pages: Mapping[str, OperationFlow], grows: Mapping[Per, float]
+    profile: Profile, demand: Demand | None, *, flows: Mapping[str, OperationFlow], grows: Mapping[Per, float]
 ) -> Profile:
     """The profile with what the scenario states; the same profile where it states nothing.
 
@@ -60,7 +60,7 @@ def applied(
             operation=operation,
             process=process,
             rates_per_second=(1.0,),
-            cpu_seconds=(seconds * factor / _growth(pages.get(operation), process, grows),),
+            cpu_seconds=(seconds * factor / _growth(flows.get(operation), process, grows),),
             variation=usual.variation if usual is not None else STATED_VARIATION,
         )
         found[operation, process] = stated
@@ -72,19 +72,19 @@ def applied(
 
 def growth(profile: Profile, content: Content) -> dict[Per, float]:
     """What work of each kind is in the mean of these people, over what it was in calibration."""
-    pushed, pulls = content.mean_push_count(), Pulls.of(profile)
-    return {Per.PUSH: pushed / max(1.0, profile.batch_sizes.get("fanout.deliver", pushed))} | {
+    pushed, pulls = content.mean_push_count(), Pulls.from_profile(profile)
+    return {Per.PUSH: pushed / max(1.0, profile.batch_sizes.get(FANOUT_DELIVER, pushed))} | {
         per: pulls.factor(per, followed=content.mean_pull_count(), known=content.celebrities())
         for per in (Per.PULL, Per.MERGE)
     }
 
 
-def _growth(page: OperationFlow | None, process: str, grows: Mapping[Per, float]) -> float:
+def _growth(flow: OperationFlow | None, process: str, grows: Mapping[Per, float]) -> float:
     """The mean of an operation's work for a process in this workload, over what it would be in calibration."""
-    if page is None:
+    if flow is None:
         return 1.0
-    whole = flows.walk(flows.steps(page.front, page.behind), healthy=True)
-    uses = [step for step in whole if isinstance(step, flows.Use) and step.process == process and not step.degraded]
+    whole = walk(steps(flow.front, flow.behind), healthy=True)
+    uses = [step for step in whole if isinstance(step, Use) and step.process == process and not step.degraded]
     shares = sum(use.share for use in uses)
     grown = sum(use.share * grows.get(use.per, 1.0) for use in uses)
     return grown / shares if shares and grown else 1.0

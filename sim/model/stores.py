@@ -1,4 +1,4 @@
-"""How components reach stores: the pools, time limits and round trips of the services' clients, as pieces of flows."""
+"""Parts of flows that reach the stores, with the pools, time limits and round trips of the services' clients."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from sim.model.flow import (
     NOTHING,
     PRIMARY,
     READS,
-    Call,
     Commit,
     Deadline,
-    Delay,
     Each,
     Emit,
     Ending,
@@ -22,9 +20,11 @@ from sim.model.flow import (
     Hold,
     Home,
     Per,
+    RemoteCall,
     Rescue,
     Retry,
     Use,
+    Wait,
     Where,
     steps,
 )
@@ -47,12 +47,12 @@ def postgres(
     role: int = PRIMARY,
     per: Per = Per.VISIT,
 ) -> Flow:
-    """Statements on one instance, ``trips`` round trips on one connection; a transaction writes and ``commits``; a read
-    that bears to be a little behind is one of ``role`` `READS`.
+    """Statements on one instance, ``trips`` round trips on one connection. A transaction writes and ``commits``; a read
+    that may lag behind the primary has the ``role`` `READS`.
 
-    A caller that waits for longer than the client's time limit gives up with 503.
+    A caller that waits longer than the client's time limit gives up with 503.
     """
-    # what must be new is read and written where it is at home; a copy is in every region
+    # the primary is in the home region of the data; every region has a copy
     home = _HOMES.get(where, Home.HERE) if role == PRIMARY else Home.HERE
     work: Flow = Use(
         process=Server.POSTGRES, share=share, where=where, degraded=degraded, role=role, home=home, per=per
@@ -60,13 +60,13 @@ def postgres(
     if commits:
         work = steps(work, Commit(where=where, share=share, home=home))
     name = link(component, Server.POSTGRES)
-    call = Call(link=name, inner=work, trips=trips, answer_bytes=2_000, home=home)
+    call = RemoteCall(link=name, inner=work, trips=trips, answer_bytes=2_000, home=home)
     held = Hold(pool=name, size=_POSTGRES.pool_size_max, inner=call, where=where, role=role, home=home)
     return _within(_POSTGRES.timeout_seconds, held)
 
 
 def every_postgres(component: Component, *, share: float, trips: float = 1.0, degraded: bool = False) -> Flow:
-    """A read that needs rows of all shards: one statement to each instance, at once, a replica where there is one."""
+    """A read that needs rows of all shards: one statement to each instance at once, to a replica if there is one."""
     inner = postgres(component, share=share, trips=trips, where=Where.EACH, degraded=degraded, role=READS)
     return Each(process=Server.POSTGRES, inner=inner)
 
@@ -80,15 +80,15 @@ def redis(
     where: Where = Where.OWN_KEYS,
     per: Per = Per.VISIT,
 ) -> Flow:
-    """Commands in one pipeline, to the node that has the keys."""
+    """Commands in one pipeline to the node that has the keys."""
     name = link(component, Server.REDIS)
     work = Use(process=Server.REDIS, share=share, where=where, per=per)
-    call = Call(link=name, inner=work, trips=trips, answer_bytes=answer_bytes)
+    call = RemoteCall(link=name, inner=work, trips=trips, answer_bytes=answer_bytes)
     return _within(_REDIS.timeout_seconds, Hold(pool=name, size=_REDIS.pool_size_max, inner=call, where=where))
 
 
 def every_redis(component: Component, *, share: float = 1.0, answer_bytes: int = 2_000, per: Per = Per.VISIT) -> Flow:
-    """Commands about keys of many people: a pipeline to every node, at once."""
+    """Commands on keys of many people: a pipeline to every node at once."""
     inner = redis(component, share=share, answer_bytes=answer_bytes, where=Where.EACH, per=per)
     return Each(process=Server.REDIS, inner=inner)
 
@@ -97,20 +97,22 @@ def objects(component: Component, *, share: float = 1.0, trips: float = 1.0, sen
     """Requests to the object store."""
     inner = Use(process=Server.OBJECTS, share=share)
     name = link(component, Server.OBJECTS)
-    return Call(link=name, inner=inner, trips=trips, answer_bytes=PHOTO_BYTES, sent_bytes=sent_bytes)
+    return RemoteCall(link=name, inner=inner, trips=trips, answer_bytes=PHOTO_BYTES, sent_bytes=sent_bytes)
 
 
-def told(component: Component, *, own: Flow, job: str = "", everywhere: bool = False) -> Flow:
-    """An event behind an answer: it stands in the outbox until ``own`` work of the service and the log have it, however
-    long that takes; then it starts ``job``, where the model knows who listens."""
-    write = Call(link=link(component, Server.KAFKA), inner=steps(Use(process=Server.KAFKA), Delay(station="kafka.ack")))
+def published(component: Component, *, own: Flow, job: str = "", everywhere: bool = False) -> Flow:
+    """Publish an event behind an answer: it stays in the outbox until ``own`` work of the service is done and the log
+    has it, however long that takes; then it starts ``job``, if the model has the consumer."""
+    write = RemoteCall(
+        link=link(component, Server.KAFKA), inner=steps(Use(process=Server.KAFKA), Wait(station="kafka.ack"))
+    )
     relayed = Retry(inner=steps(own, write), endless=True)
     return steps(relayed, Emit(job=job, everywhere=everywhere)) if job else relayed
 
 
-def heard(component: Component, work: Flow) -> Flow:
-    """An event's way from the log to its consumer, and the consumer's work, tried again until it is done."""
-    fetched = Call(link=link(component, Server.KAFKA), inner=NOTHING)
+def consumed(component: Component, work: Flow) -> Flow:
+    """Fetch an event from the log and do the consumer's ``work``, retried until it is done."""
+    fetched = RemoteCall(link=link(component, Server.KAFKA), inner=NOTHING)
     return Retry(inner=steps(fetched, work), endless=True)
 
 

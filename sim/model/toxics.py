@@ -1,4 +1,4 @@
-"""What acts on a link does to a call, in plain numbers: one page for both engines.
+"""What the toxics of a link do to a call, in plain numbers: one module for both engines.
 
 Toxics are Toxiproxy's, as `core.scenario.faults` sets them: on the way back to the caller latency ± jitter (uniform) on
 every answer, answers that stop, connections that are cut or refused; bandwidth both ways. When a toxic is taken away,

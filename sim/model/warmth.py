@@ -14,20 +14,19 @@ import numpy as np
 
 from core import streams
 from core.names import Cache as CacheName
+from core.operations import IMAGE_READ
 from core.scenario import Scenario
 from core.traffic import Floats, Ints
-from sim.model.caches import Cache
+from sim.model.caches import LruCache
 from sim.model.content import Content
 
-_ACT = "image.read"
 
-
-def warm(tiers: list[Cache], content: Content, *, scenario: Scenario, region: int, now: float) -> None:
+def warm(tiers: list[LruCache], content: Content, *, scenario: Scenario, region: int, now: float) -> None:
     """Fill the tiers of one region's CDN, which are empty."""
     authors = np.arange(content.people.posters)
     weights = content.people.follower_counts[: len(authors)] + 1.0
     load = scenario.traffic
-    asked = load.rate_per_second * load.mix_ratio.get(_ACT, 0.0) * content.share(region)
+    asked = load.rate_per_second * load.mix_ratio.get(IMAGE_READ, 0.0) * content.share(region)
     if not asked:
         return
     rates, sizes = asked * weights / weights.sum(), content.photos_bytes(authors)

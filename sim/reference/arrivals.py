@@ -1,7 +1,8 @@
-"""Clients: each request of the schedule starts when it is meant to, however slow the system is, and gives up in time.
+"""Clients: each request of the schedule starts at its time, however slow the system is, and gives up after its time
+limit.
 
-A journey's steps follow one another: a step is meant to start when the one before has ended, and none follows one that
-went wrong. A client that gives up leaves its work behind.
+The steps of a journey follow one another: a step starts when the one before has ended, and none follows a failure. The
+work of a request continues when its client has given up.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from sim.model.program import STEPS_MAX
 from sim.reference.interpreter import Interpreter
 from sim.reference.kernel import Kernel, Steps
 from sim.reference.observer import Observer
-from sim.reference.task import Request, Task
+from sim.reference.task import RequestTask, SimulatedRequest
 
 
 class Clients:
-    """Everybody who asks; ``open`` counts those who are not done, of the windows until now."""
+    """All clients; ``open`` counts those who have not finished, of the windows so far."""
 
     def __init__(
         self,
@@ -40,23 +41,23 @@ class Clients:
         self.open = len(schedule)
 
     def arrive(self) -> Steps[None]:
-        """Start every request at its time."""
+        """Start every request of the schedule at its time."""
         yield from self._arrive(self._first)
         for schedule in self._later:
             self.open += len(schedule)
             yield from self._arrive(schedule)
 
     def _arrive(self, schedule: Schedule) -> Steps[None]:
-        for place, at in enumerate(schedule.at_seconds.tolist()):
+        for index, at in enumerate(schedule.at_seconds.tolist()):
             if at > self._kernel.now:
                 yield self._kernel.wait(at - self._kernel.now)
-            self._kernel.start(self._visit(schedule, place))
+            self._kernel.start(self._visit(schedule, index))
 
-    def _visit(self, schedule: Schedule, place: int) -> Steps[None]:
-        number, act = schedule.first + place, schedule.acts[int(schedule.act[place])]
-        person, target = int(schedule.person[place]), int(schedule.target[place])
+    def _visit(self, schedule: Schedule, index: int) -> Steps[None]:
+        number, act = schedule.first + index, schedule.acts[int(schedule.act[index])]
+        person, target = int(schedule.person[index]), int(schedule.target[index])
         for step, operation in enumerate(steps_of(act)):
-            request = Request(
+            request = SimulatedRequest(
                 entity=number * STEPS_MAX + step,
                 number=number,
                 operation=operation,
@@ -71,14 +72,14 @@ class Clients:
                 break
         self.open -= 1
 
-    def _ask(self, request: Request, step: int) -> Steps[Ending | None]:
+    def _ask(self, request: SimulatedRequest, step: int) -> Steps[Ending | None]:
         kernel, entry = self._kernel, self._interpreter.entry(request.operation)
         began = kernel.now
         self._observer.requests.came(began)
         answered = kernel.event()
 
         def serve() -> Steps[None]:
-            ending = yield from self._interpreter.run(entry.front, Task(request))
+            ending = yield from self._interpreter.run(entry.front, RequestTask(request))
             if ending is Ending.OK:
                 self._interpreter.behind(entry, request)
             if not answered.triggered:

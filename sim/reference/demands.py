@@ -1,4 +1,4 @@
-"""CPU that a step needs: what calibration measured at this second's rate, spread, and scaled by what it is about."""
+"""CPU that a step needs: the calibrated demand at the rate of this second, with its variation, scaled by its target."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from sim.model.draws import Draws
 from sim.model.flow import Per
 from sim.model.program import Instruction, Program
 from sim.model.pulls import Pulls
-from sim.reference.task import Request
+from sim.reference.task import SimulatedRequest
 
-#: Draws of a retry start so far behind those of the try before.
+#: Distance of the draws of one attempt from those of the attempt before.
 ATTEMPT: Final = 1 << 56
 
 
-class Demands:
-    """Durations of CPU work. ``push_mean`` and ``pulls`` say what calibration saw of fan-out."""
+class CpuDemands:
+    """Durations of CPU work. ``push_mean`` and ``pulls`` describe the fan-out in calibration."""
 
     def __init__(self, program: Program, content: Content, draws: Draws, *, push_mean: float, pulls: Pulls):
         self._rows, self._content, self._draws = program.demands, content, draws
         self._push_mean, self._pulls = push_mean, pulls
 
-    def seconds(self, step: Instruction, row: int, share: float, request: Request, attempt: int) -> float:
-        """A ``share`` of the demand in ``row``, on the ``attempt``-th try (from 0)."""
+    def seconds(self, step: Instruction, row: int, share: float, request: SimulatedRequest, attempt: int) -> float:
+        """A ``share`` of the demand in ``row``, on attempt number ``attempt`` (from 0)."""
         demand = self._rows[row]
         factor = self._draws.demand_factor(demand.sigma, request.entity, step.visit + attempt * ATTEMPT)
         if step.per is not Per.VISIT:
@@ -31,7 +31,7 @@ class Demands:
         second = min(max(request.second, 0), len(demand.mean_seconds) - 1)
         return demand.mean_seconds[second] * share * factor
 
-    def _size(self, per: Per, request: Request) -> float:
+    def _size(self, per: Per, request: SimulatedRequest) -> float:
         content = self._content
         if per is Per.PUSH:
             return content.fanout(request.author).push_count * content.share(request.region) / self._push_mean

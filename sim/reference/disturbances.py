@@ -1,4 +1,4 @@
-"""Stalls and idle work while a run lasts, as `sim.model.disturbances` has them."""
+"""Stalls and idle work during a run, as `sim.model.disturbances` defines them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sim.reference.state import RunState
 
 
 def start(state: RunState, *, scenario: Scenario, profile: Profile, until_seconds: float) -> None:
-    """Let stalls and idle work happen until then."""
+    """Schedule stalls and idle work until ``until_seconds``."""
     kernel = state.kernel
     for host in range(len(state.hosts)):
         for index in range(len(profile.stalls.per_second)):
             kernel.start(_stalls(state, host, profile.stalls, index, scenario.seed, until_seconds))
-    for place, share in idle_ratios(state.layout, profile):
-        kernel.start(_idle(state, place, share, scenario.seed, until_seconds))
+    for process, share in idle_ratios(state.layout, profile):
+        kernel.start(_idle(state, process, share, scenario.seed, until_seconds))
 
 
 def _stalls(state: RunState, host: int, stalls: Stalls, index: int, seed: int, until_seconds: float) -> Steps[None]:
@@ -32,8 +32,8 @@ def _stalls(state: RunState, host: int, stalls: Stalls, index: int, seed: int, u
         number += 1
 
 
-def _idle(state: RunState, place: int, share: float, seed: int, until_seconds: float) -> Steps[None]:
-    station = state.stations[place]
+def _idle(state: RunState, process: int, share: float, seed: int, until_seconds: float) -> Steps[None]:
+    station = state.stations[process]
     stream = streams.named(seed, f"model.idle.{station.name}")
     number = 0
     while True:

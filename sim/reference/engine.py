@@ -1,4 +1,4 @@
-"""The SimPy engine: it runs a prepared run on a state of its own."""
+"""The SimPy engine: it runs a `PreparedRun` on a state of its own."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from core.run import Event, samples_from_rows
 from sim.model.draws import Draws
 from sim.model.prepared import PreparedRun
 from sim.reference import arrivals, disturbances, faults
-from sim.reference.demands import Demands
+from sim.reference.demands import CpuDemands
 from sim.reference.interpreter import Interpreter
 from sim.reference.observer import Observer
 from sim.reference.state import build
-from sim.reference.station import Pool, Station
+from sim.reference.station import BoundedPool, Station
 from sim.results.observed import Observed
 from sim.results.outcomes import Answers
 
 
-class Engine:
-    """One run, by SimPy."""
+class SimpyEngine:
+    """One run in SimPy."""
 
     def __init__(self, prepared: PreparedRun):
         self._prepared, scenario = prepared, prepared.scenario
@@ -24,7 +24,7 @@ class Engine:
         self._kernel = state.kernel
         self._observer = observer = Observer(start_seconds=self._kernel.now, stages=prepared.program.stages)
         program, content, draws = prepared.program, prepared.content, Draws(scenario.seed)
-        demands = Demands(program, content, draws, push_mean=prepared.push_mean, pulls=prepared.pulls)
+        demands = CpuDemands(program, content, draws, push_mean=prepared.push_mean, pulls=prepared.pulls)
         interpreter = Interpreter(program, state, content, draws, observer, demands=demands)
         self._clients = arrivals.Clients(
             self._kernel,
@@ -48,31 +48,31 @@ class Engine:
 
     @property
     def open(self) -> int:
-        """Clients who are not done."""
+        """Clients who have not finished."""
         return self._clients.open
 
     def run(self, *, until_seconds: float) -> None:
-        """Let everything before ``until_seconds`` happen; raises ModelError when a law is broken."""
+        """Simulate until ``until_seconds``; raises ModelError when a law is broken."""
         self._kernel.run(until_seconds=until_seconds)
 
     def count_from_now(self) -> None:
-        """Totals begin: the warm-up is over."""
+        """Start the totals: the warm-up is over."""
         self._observer.counting = True
         for cache in self._state.caches:
             cache.hit_count = cache.miss_count = 0
 
     def cpu_seconds(self) -> list[float]:
-        """CPU time that each process has had until now, in the order of the layout."""
+        """CPU time that each process has used so far, in the order of the layout."""
         return self._state.cpu_seconds()
 
     def drain(self) -> Answers:
-        """What clients got since it was last asked."""
+        """Answers since the last call."""
         return self._observer.drain(tuple(self._prepared.program.entries))
 
     def observed(self) -> Observed:
-        """Everything that was seen."""
+        """Everything that was observed."""
         seen, state = self._observer, self._state
-        places: list[Station | Pool] = [*state.stations, *(pool for family in state.pools for pool in family)]
+        places: list[Station | BoundedPool] = [*state.stations, *(pool for family in state.pools for pool in family)]
         return Observed(
             now=self.now,
             samples=samples_from_rows(seen.rows()),

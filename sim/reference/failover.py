@@ -1,9 +1,8 @@
-"""Failover: a database's primary that stays dead is replaced by a replica, a region by another; what those had not is
-lost.
+"""Failover: a replica replaces a primary that stays dead, another region one that is lost; commits that the replacement
+does not have are lost.
 
-A primary is seen to be dead after a time, and a replica serves in its place after another; where it is back before, it
-goes on as it was. Back later, it is a replica. Of a region that is lost the people and the data are at home again when
-it is back, which health checks see in their time.
+A primary is replaced after the times for detection and promotion. If it is back before that, nothing changes; later, it
+is a replica. When a lost region is back and health checks have noticed, it serves its people again with its own data.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from sim.reference.state import RunState
 
 
 def died(state: RunState, process: int, journal: list[Event]) -> None:
-    """A process has ended; where it was a primary with replicas, one of them takes its place in due time."""
+    """A process has ended; if it was a primary with replicas, schedule the promotion of one."""
     first = process - state.layout.processes[process].replica
     nodes = state.layout.nodes(state.layout.processes[first].group)
     if nodes > 1 and (first + state.primary[first]) == process:
@@ -42,14 +41,14 @@ def _promote(state: RunState, first: int, nodes: int, dead: int, missing: dict[s
 
 
 def lost(state: RunState, region: int, journal: list[Event]) -> None:
-    """A region is gone: when health checks see it, others serve its people, with what they have of their data."""
+    """A region is lost: once health checks notice, other regions serve its people, with the data they have."""
     state.geography.lose(region)
     missing = state.geography.missing(region)
     state.kernel.after(state.geography.health_check_seconds, lambda: _reroute(state, region, missing, journal))
 
 
 def back(state: RunState, region: int, journal: list[Event]) -> None:
-    """It is back: when health checks see it, it serves its people again."""
+    """A region is back: once health checks notice, it serves its people again."""
     state.geography.regain(region)
     state.kernel.after(state.geography.health_check_seconds, lambda: _reroute(state, region, {}, journal))
 

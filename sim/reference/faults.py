@@ -1,4 +1,4 @@
-"""A scenario's faults while a run lasts: each begins, acts on the state, and ends in its time."""
+"""The faults of a scenario during a run: each begins, acts on the state, and ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sim.reference.state import RunState
 
 
 def start(state: RunState, faults: Sequence[ScheduledFault], journal: list[Event]) -> None:
-    """Let every fault act in its time; what happens is written to ``journal``."""
+    """Schedule all faults; their beginnings and ends go to ``journal``."""
     for fault in faults:
         state.kernel.start(_do(state, fault, journal))
 

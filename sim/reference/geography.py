@@ -1,4 +1,4 @@
-"""Regions while a run lasts: which are up, who serves whose people, how far they are, what is not yet everywhere."""
+"""Regions during a run: which are up, which serves whose people, and the commits that others do not have yet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.policies.geo import serving
 
 @dataclass(slots=True, kw_only=True)
 class Geography:
-    """Regions by their place in the scenario. ``serving`` tells for each who serves its people and has their data."""
+    """Regions by their index in the scenario. ``serving`` is, for each, the region that serves its people."""
 
     names: tuple[str, ...]
     rtt_seconds: tuple[tuple[float, ...], ...]
@@ -26,29 +26,29 @@ class Geography:
         self.serving = list(range(len(self.names)))
 
     def committed(self, region: int, operation: str) -> None:
-        """One commit more that no other region has."""
+        """Count a commit that no other region has."""
         for other in range(len(self.names)):
             if other != region:
                 self._add(region, other, operation, 1)
 
     def followed(self, region: int, other: int, operation: str) -> None:
-        """One that another region has, too."""
+        """Another region has applied a commit."""
         self._add(region, other, operation, -1)
 
     def missing(self, region: int) -> dict[int, dict[str, int]]:
-        """What each other region lacks of one."""
+        """For each other region, the commits of ``region`` that it does not have."""
         return {other: dict(found) for (of, other), found in self.unreplicated.items() if of == region}
 
     def lose(self, region: int) -> None:
-        """A region is gone; nobody knows yet."""
+        """A region is lost; health checks have not noticed yet."""
         self.up &= ~(1 << region)
 
     def regain(self, region: int) -> None:
-        """It is back; nobody knows yet."""
+        """A region is back; health checks have not noticed yet."""
         self.up |= 1 << region
 
     def reroute(self) -> Iterator[tuple[int, int, int]]:
-        """Health checks have seen how things stand: (home, who served it, who serves it now) of every change."""
+        """Health checks have noticed which regions are up: (home, region before, region now) of every change."""
         for home, before in enumerate(self.serving):
             now = serving(home, self.up, self.rtt_seconds[home])
             if now != before:

@@ -1,4 +1,4 @@
-"""A host: its cores are shared equally by whatever has work, as an operating system's scheduler does in the mean.
+"""A host: its cores are shared equally by all jobs, as an operating system's scheduler does on average.
 
 Egalitarian processor sharing over c cores: each of n jobs in service progresses at rate min(1, c / n); a stall of the
 host is a vacation of all cores. It is kept in virtual time (Parekh and Gallager 1993): V grows at that rate, a job that
@@ -32,10 +32,10 @@ class Job:
     seconds: float
     remaining_seconds: float
     finish: float = 0.0
-    place: int = -1  # which entry of the host's heap is the valid one; < 0 when it is not on the host
+    entry_number: int = -1  # of its valid entry in the host's heap; < 0 when it is not on the host
 
 
-class Host:
+class HostCpu:
     """Cores of one machine. ``process`` numbers index the accounts of CPU time."""
 
     def __init__(self, kernel: Kernel, *, name: str, cores: int, processes: int):
@@ -56,18 +56,18 @@ class Host:
         self.stalled_seconds = 0.0
 
     def enter(self, job: Job) -> None:
-        """Begin, or go on with, a job."""
+        """Begin or resume a job."""
         self._advance()
         job.finish = self._virtual + job.remaining_seconds
-        job.place = self._entered
-        heapq.heappush(self._heap, (job.finish, job.place, job))
+        job.entry_number = self._entered
+        heapq.heappush(self._heap, (job.finish, job.entry_number, job))
         self._entered += 1
         self._active += 1
         self._busy[job.station.process] += 1
         self._arm()
 
     def leave(self, job: Job) -> None:
-        """Take a job off before it is done; it keeps what it still needs."""
+        """Take a job off before it is done; it keeps the seconds that are left."""
         self._advance()
         job.remaining_seconds = max(0.0, job.finish - self._virtual)
         self._off(job)
@@ -89,7 +89,11 @@ class Host:
     def account(self) -> HostAccount:
         """The accounts up to now."""
         self._advance()
-        inside = sum(j.seconds - max(0.0, j.finish - self._virtual) for _, place, j in self._heap if j.place == place)
+        inside = sum(
+            j.seconds - max(0.0, j.finish - self._virtual)
+            for _, entry_number, j in self._heap
+            if j.entry_number == entry_number
+        )
         return HostAccount(
             name=self.name,
             given_seconds=self.given_seconds,
@@ -132,7 +136,7 @@ class Host:
     def _arm(self) -> None:
         """Set the timer to the next end of a job; an older timer finds that it is no longer the valid one."""
         self._timer += 1
-        while self._heap and self._heap[0][2].place != self._heap[0][1]:
+        while self._heap and self._heap[0][2].entry_number != self._heap[0][1]:
             heapq.heappop(self._heap)
         rate = self._rate()
         if not rate:
@@ -153,6 +157,6 @@ class Host:
         job.station.finished(job)
 
     def _off(self, job: Job) -> None:
-        job.place = -1
+        job.entry_number = -1
         self._active -= 1
         self._busy[job.station.process] -= 1

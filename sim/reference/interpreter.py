@@ -1,6 +1,6 @@
-"""Walks a program as SimPy processes: the readable engine, one generator per kind of instruction.
+"""Executes a program as SimPy processes: one generator for each kind of instruction.
 
-A flow is walked by a `sim.reference.task.Task`; forks and deadlines start tasks below it.
+A `sim.reference.task.RequestTask` runs a flow; parallel branches and deadlines start tasks below it.
 """
 
 from __future__ import annotations
@@ -17,40 +17,47 @@ from core.policies.retry import backoff_seconds, may_retry
 from sim.model.content import Content
 from sim.model.draws import Draws
 from sim.model.flow import Ending, Keys
-from sim.model.program import DRAWS_MAX, Entry, Instruction, Op, Program
-from sim.reference.demands import ATTEMPT, Demands
+from sim.model.program import DRAWS_MAX, EntryPoint, Instruction, Op, Program
+from sim.reference.demands import ATTEMPT, CpuDemands
 from sim.reference.events import Events
 from sim.reference.kernel import Steps
 from sim.reference.log import Record
 from sim.reference.observer import Observer
 from sim.reference.routing import Routing
 from sim.reference.state import RunState
-from sim.reference.task import Request, Task
+from sim.reference.task import RequestTask, SimulatedRequest
 
 Walk = Steps[Ending]
 
 
 class Interpreter:
-    """Runs a program on a state."""
+    """Executes the instructions of a program on the state of a run."""
 
     def __init__(
-        self, program: Program, state: RunState, content: Content, draws: Draws, observer: Observer, *, demands: Demands
+        self,
+        program: Program,
+        state: RunState,
+        content: Content,
+        draws: Draws,
+        observer: Observer,
+        *,
+        demands: CpuDemands,
     ):
         self._program, self._state, self._content = program, state, content
         self._draws, self._observer, self._demands = draws, observer, demands
         self._kernel, self._routing = state.kernel, Routing(program, state, content)
         self._events, self._regions = Events(program, state, content, observer), len(state.layout.regions)
         self._fetching: dict[tuple[int, int], simpy.Event] = {}
-        self._steps: Final[dict[Op, Callable[[Instruction, Task], Walk]]] = {
+        self._steps: Final[dict[Op, Callable[[Instruction, RequestTask], Walk]]] = {
             Op.SEQUENCE: self._sequence,
             Op.USE: self._use,
             Op.CALL: self._call,
             Op.HOLD: self._hold,
             Op.ADMIT: self._admit,
             Op.LIMIT: self._limit,
-            Op.DELAY: self._delay,
+            Op.WAIT: self._wait,
             Op.LOOKUP: self._lookup,
-            Op.FORK: self._fork,
+            Op.PARALLEL: self._parallel,
             Op.DEADLINE: self._deadline,
             Op.RESCUE: self._rescue,
             Op.BREAKER: self._breaker,
@@ -64,11 +71,10 @@ class Interpreter:
             Op.ASIDE: self._aside,
             Op.COMMITTED: self._committed,
         }
-
         for log in state.logs:
             log.handler = partial(self._heard, log.topic.job)
 
-    def entry(self, operation: str) -> Entry:
+    def entry(self, operation: str) -> EntryPoint:
         """Where ``operation`` starts."""
         return self._program.entries[operation]
 
@@ -76,23 +82,23 @@ class Interpreter:
         """The region that serves a person now."""
         return self._state.geography.serving[self._content.home(person)] if self._regions > 1 else 0
 
-    def run(self, at: int, task: Task) -> Walk:
-        """Do the instruction ``at`` and all below it."""
+    def run(self, at: int, task: RequestTask) -> Walk:
+        """Execute the instruction ``at`` and everything below it."""
         instruction = self._program.instructions[at]
         return self._steps[instruction.op](instruction, task)
 
-    def behind(self, entry: Entry, request: Request) -> None:
-        """Start what an answer leaves to be done."""
+    def behind(self, entry: EntryPoint, request: SimulatedRequest) -> None:
+        """Start the work behind an answer."""
         if self._program.instructions[entry.behind].children:
             self._kernel.start(self._background(entry.behind, request))
 
-    def _background(self, at: int, request: Request) -> Steps[None]:
+    def _background(self, at: int, request: SimulatedRequest) -> Steps[None]:
         self._observer.background.came(self._kernel.now)
         began = self._kernel.now
-        yield from self.run(at, Task(request))
+        yield from self.run(at, RequestTask(request))
         self._observer.background.left(self._kernel.now, entered_seconds=began)
 
-    def _sequence(self, step: Instruction, task: Task) -> Walk:
+    def _sequence(self, step: Instruction, task: RequestTask) -> Walk:
         for child in step.children:
             ending = yield from self.run(child, task)
             if ending:
@@ -101,7 +107,7 @@ class Interpreter:
                 return Ending.CANCELLED
         return Ending.OK
 
-    def _use(self, step: Instruction, task: Task) -> Walk:
+    def _use(self, step: Instruction, task: RequestTask) -> Walk:
         station = self._routing.station(step, task.request)
         seconds = self._demands.seconds(step, step.index, step.share, task.request, task.attempt)
         if not (yield station.serve(seconds)):
@@ -109,7 +115,7 @@ class Interpreter:
             return Ending.BROKEN
         return Ending.CANCELLED if task.cancelled else Ending.OK
 
-    def _call(self, step: Instruction, task: Task) -> Walk:
+    def _call(self, step: Instruction, task: RequestTask) -> Walk:
         request = task.request
         link = self._state.links[step.index + request.region * len(self._program.links)]
         visit = step.visit + task.attempt * ATTEMPT
@@ -127,7 +133,7 @@ class Interpreter:
         if half:
             yield self._kernel.wait(half * (2.0 * step.trips - 1.0))
         if link.acting:
-            narrow, is_cut = link.send(now=self._kernel.now, sent_bytes=step.sent)
+            narrow, is_cut = link.send(now=self._kernel.now, sent_bytes=step.sent_bytes)
             if narrow:
                 yield self._kernel.wait(narrow)
             if is_cut:
@@ -136,13 +142,13 @@ class Interpreter:
             return Ending.CANCELLED
         arrived = self._kernel.now
         ending = yield from self.run(step.children[0], task)
-        # who was dead already has no connection that could be closed late
+        # a process that was already dead has no connection that could be closed late
         died, task.died = task.died and ending is not Ending.OK and self._kernel.now > arrived, False
         if link.acting:
             held, is_cut = link.answer(
                 now=self._kernel.now,
                 trips=step.trips,
-                answer_bytes=step.size,
+                answer_bytes=step.answer_bytes,
                 uniform=self._draws.uniform(request.entity, visit + 2),
                 died=died,
             )
@@ -155,7 +161,7 @@ class Interpreter:
             yield self._kernel.wait(half)
         return Ending.CANCELLED if task.cancelled else ending
 
-    def _hold(self, step: Instruction, task: Task) -> Walk:
+    def _hold(self, step: Instruction, task: RequestTask) -> Walk:
         pool = self._routing.pool(step, task.request)
         claim = pool.claim()
         place = (pool, claim)
@@ -168,23 +174,23 @@ class Interpreter:
             pool.give_back(claim)
         return ending
 
-    def _committed(self, step: Instruction, task: Task) -> Walk:
+    def _committed(self, step: Instruction, task: RequestTask) -> Walk:
         yield from ()
         state, request = self._state, task.request
-        if step.size and step.nodes > 1 and not step.hop:
+        if step.commits and step.nodes > 1 and not step.hop:
             waiting = state.unreplicated[self._routing.database(step, request)]
-            waiting[step.keys] = waiting.get(step.keys, 0) + step.size
+            waiting[step.operation] = waiting.get(step.operation, 0) + step.commits
         if step.home:
             region = self._routing.region(step, request)
             if step.hop:
-                state.geography.followed((region - step.hop) % self._regions, region, step.keys)
-            elif step.size >= 0:
-                state.geography.committed(region, step.keys)
-        if step.size >= 0:
+                state.geography.followed((region - step.hop) % self._regions, region, step.operation)
+            elif step.commits >= 0:
+                state.geography.committed(region, step.operation)
+        if step.commits >= 0:
             state.wrote_seconds[request.person] = self._kernel.now
         return Ending.OK
 
-    def _admit(self, step: Instruction, task: Task) -> Walk:
+    def _admit(self, step: Instruction, task: RequestTask) -> Walk:
         self._routing.balance(step, task.request)
         pool = self._routing.pool(step, task.request)
         if pool.full:
@@ -195,13 +201,13 @@ class Interpreter:
         pool.give_back(claim)
         return ending
 
-    def _limit(self, step: Instruction, task: Task) -> Walk:
-        yield from ()  # takes no time, and is a generator as every kind of step is
+    def _limit(self, step: Instruction, task: RequestTask) -> Walk:
+        yield from ()  # takes no time, but every kind of step is a generator
         request = task.request
         passes = self._state.lets_through(request.operation, request.person, self._kernel.now)
         return Ending.OK if passes else Ending.LIMITED
 
-    def _delay(self, step: Instruction, task: Task) -> Walk:
+    def _wait(self, step: Instruction, task: RequestTask) -> Walk:
         mu, sigma = self._state.delays[step.index]
         if mu != float("-inf"):
             visit = step.visit + task.attempt * ATTEMPT
@@ -211,9 +217,9 @@ class Interpreter:
             yield self._kernel.wait(seconds)
         return Ending.CANCELLED if task.cancelled else Ending.OK
 
-    def _lookup(self, step: Instruction, task: Task) -> Walk:
+    def _lookup(self, step: Instruction, task: RequestTask) -> Walk:
         place, now = self._cache(step, task.request), self._kernel.now
-        cache, keys = self._state.caches[place], self._keys(step.keys, task.request)
+        cache, keys = self._state.caches[place], self._keys(step, task.request)
         missing = [key for key in keys if not cache.lookup(key, now=now)]
         if not missing:
             return (yield from self.run(step.children[0], task))
@@ -232,29 +238,22 @@ class Interpreter:
         fetched.succeed(ending)
         return ending
 
-    def _missed(self, step: Instruction, task: Task) -> Walk:
+    def _missed(self, step: Instruction, task: RequestTask) -> Walk:
         yield from ()
         cache = self._state.caches[self._cache(step, task.request)]
-        cache.miss_count += len(self._keys(step.keys, task.request))
+        cache.miss_count += len(self._keys(step, task.request))
         return Ending.OK
 
-    def _cache(self, step: Instruction, request: Request) -> int:
+    def _cache(self, step: Instruction, request: SimulatedRequest) -> int:
         return step.index + request.region * len(self._program.caches)
 
-    def _keys(self, keys: str, request: Request) -> tuple[int, ...]:
-        match keys:
-            case Keys.POSTS:
-                return self._content.page(request.person)[0]
-            case Keys.AUTHORS:
-                return self._content.page(request.person)[1]
-            case Keys.TIMELINE:
-                return (request.person,)
-        return (request.author,)
+    def _keys(self, step: Instruction, request: SimulatedRequest) -> tuple[int, ...]:
+        return self._content.keys(step.keys, person=request.person, author=request.author)
 
-    def _bytes(self, keys: str, key: int) -> int:
-        return self._content.photo_bytes(key) if keys == Keys.PHOTO else 1
+    def _bytes(self, keys: Keys, key: int) -> int:
+        return self._content.photo_bytes(key) if keys is Keys.PHOTO else 1
 
-    def _fork(self, step: Instruction, task: Task) -> Walk:
+    def _parallel(self, step: Instruction, task: RequestTask) -> Walk:
         left, worst = len(step.children), Ending.OK
         joined = self._kernel.event()
 
@@ -271,7 +270,7 @@ class Interpreter:
         yield joined
         return Ending.CANCELLED if task.cancelled else worst
 
-    def _deadline(self, step: Instruction, task: Task) -> Walk:
+    def _deadline(self, step: Instruction, task: RequestTask) -> Walk:
         below = task.child()
         over: simpy.Event = self._kernel.event()
 
@@ -283,23 +282,23 @@ class Interpreter:
         def expire() -> None:
             if not over.triggered:
                 over.succeed(Ending.EXPIRED)
-                if step.size:
+                if step.cancels:
                     below.cancel()
 
         self._kernel.start(inner())
         self._kernel.after(step.seconds, expire)
         ending: Ending = yield over
         if below.cancelled or ending is not Ending.EXPIRED:
-            task.below.remove(below)  # what was left to itself stays, to be cancelled with whoever waits for this one
+            task.below.remove(below)  # a task that was not cancelled stays, to be cancelled with its parent
         return Ending.CANCELLED if task.cancelled else ending
 
-    def _rescue(self, step: Instruction, task: Task) -> Walk:
+    def _rescue(self, step: Instruction, task: RequestTask) -> Walk:
         ending = yield from self.run(step.children[0], task)
         if not ending or task.cancelled:
             return ending
         return (yield from self.run(step.children[1], task))
 
-    def _breaker(self, step: Instruction, task: Task) -> Walk:
+    def _breaker(self, step: Instruction, task: RequestTask) -> Walk:
         state, breakers = self._state, self._state.breakers[step.index]
         count = self._program.breakers[step.index][1]
         instance = task.request.region * count + task.request.instance % count
@@ -315,9 +314,9 @@ class Interpreter:
                 return ending
         return (yield from self.run(step.children[1], task))
 
-    def _retry(self, step: Instruction, task: Task) -> Walk:
+    def _retry(self, step: Instruction, task: RequestTask) -> Walk:
         state, began = self._state, task.attempt
-        if step.size:
+        if step.endless:
             return (yield from self._insist(step, task))
         state.retry_budget = state.retry_budget.after_first_try(state.resources.retry_policy)
         attempt = 1
@@ -335,14 +334,14 @@ class Interpreter:
         task.attempt = began
         return ending
 
-    def _insist(self, step: Instruction, task: Task) -> Walk:
-        """Try for as long as it takes; cancelled, it ends with the try or the pause that is under way."""
+    def _insist(self, step: Instruction, task: RequestTask) -> Walk:
+        """Try until it ends OK; a cancelled task ends with the attempt or the pause that is under way."""
         began, attempt = task.attempt, 1
         while True:
             ending = yield from self.run(step.children[0], task)
             if not ending or task.cancelled:
                 break
-            # draws of the pauses are the instruction's own, over and over again
+            # the draws of the pauses repeat, so that they stay within those of this instruction
             uniform = self._draws.uniform(task.request.entity, step.visit + 1 + (attempt - 1) % (DRAWS_MAX - 1))
             yield self._kernel.wait(pause_seconds(attempt, uniform))
             if _over(task):
@@ -352,21 +351,21 @@ class Interpreter:
         task.attempt = began
         return Ending.CANCELLED if task.cancelled else ending
 
-    def _decide(self, step: Instruction, task: Task) -> Walk:
+    def _decide(self, step: Instruction, task: RequestTask) -> Walk:
         case = 0 if self._content.fanout(task.request.author).push_count else 1
         return (yield from self.run(step.children[case], task))
 
-    def _emit(self, step: Instruction, task: Task) -> Walk:
+    def _emit(self, step: Instruction, task: RequestTask) -> Walk:
         yield from ()
         self._events.emit(step, task.request)
         return Ending.OK
 
-    def _aside(self, step: Instruction, task: Task) -> Walk:
+    def _aside(self, step: Instruction, task: RequestTask) -> Walk:
         yield from ()
         self._kernel.start(self._background(step.children[0], task.request))
         return Ending.OK
 
-    def _heard(self, job: str, record: Record, task: Task) -> Walk:
+    def _heard(self, job: str, record: Record, task: RequestTask) -> Walk:
         """The work of one event of a job."""
         entry, began = self.entry(job), self._kernel.now
         self._observer.background.came(began)
@@ -377,24 +376,24 @@ class Interpreter:
             self.behind(entry, task.request)
         return ending
 
-    def _stage(self, step: Instruction, task: Task) -> Walk:
+    def _stage(self, step: Instruction, task: RequestTask) -> Walk:
         began = self._kernel.now
         ending = yield from self.run(step.children[0], task)
         self._observer.stage(step.index, self._kernel.now - began)
         return ending
 
-    def _mark(self, step: Instruction, task: Task) -> Walk:
+    def _mark(self, step: Instruction, task: RequestTask) -> Walk:
         yield from ()
         if not task.cancelled:
             task.request.degraded = True
-            self._observer.degraded(step.keys)
+            self._observer.degraded(step.reason)
         return Ending.OK
 
-    def _fail(self, step: Instruction, _task: Task) -> Walk:
+    def _fail(self, step: Instruction, _task: RequestTask) -> Walk:
         yield from ()
-        return Ending(step.index)
+        return step.ending
 
 
-def _over(task: Task) -> bool:
-    """Whether nobody wants it any more; asked again after a wait."""
+def _over(task: RequestTask) -> bool:
+    """Whether the task is cancelled: read again after a wait."""
     return task.cancelled

@@ -1,4 +1,4 @@
-"""Links: the time on the wire, and the toxics that act on it now (`sim.model.toxics`)."""
+"""Links during a run: the time on the wire, and the toxics that act now (`sim.model.toxics`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _none() -> Any:
 
 
 @dataclass(slots=True)
-class Link:
+class LinkState:
     """One way from a caller to what it calls. ``mu`` and ``sigma`` are those of the wire time of one round trip."""
 
     name: str
@@ -39,9 +39,9 @@ class Link:
 
     def end(self, fault: LinkFault) -> None:
         """Take a fault away."""
-        place = self.acting.index(fault)
-        del self.acting[place]
-        self._rows = np.delete(self._rows, place).view(np.recarray)
+        index = self.acting.index(fault)
+        del self.acting[index]
+        self._rows = np.delete(self._rows, index).view(np.recarray)
 
     def cut(self) -> bool:
         """Whether a call now finds the connection refused or cut."""

@@ -1,10 +1,10 @@
 """The log: events of one kind in partitions, each handled in order by one member of the consumer group.
 
-A member takes all that stands in its partitions, handles partitions side by side and each of them in order, and takes
-more when the last of that is done; only then are its positions committed. So one huge event holds up its own partition,
-and the member's others in the next round, where `services.kit.lanes` sets it aside: docs/MODEL.md. What a member that
-dies had taken is handled again, by itself or by another, as soon as the group knows: at once when it said goodbye, else
-when its session has timed out. Nothing is lost, whatever dies.
+A member takes all events of its partitions, handles the partitions in parallel and each of them in order, and takes
+more when all are done; only then are its positions committed. So one huge event delays its own partition, and the
+member's other partitions in the next round, where `services.kit.lanes` sets it aside: docs/MODEL.md. Events that a dead
+member had taken are handled again, by itself or by another, as soon as the group knows: at once after a goodbye,
+otherwise when its session has timed out. No event is ever lost.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from sim.model.flow import Ending, Keyed
 from sim.model.program import Topic
 from sim.reference.kernel import Kernel, Steps
 from sim.reference.station import Station
-from sim.reference.task import Request, Task
+from sim.reference.task import RequestTask, SimulatedRequest
 from sim.results.accounts import LogAccount
-from sim.results.laws import Tally
+from sim.results.laws import VisitTally
 
 NOBODY: Final = -1
 
@@ -30,7 +30,7 @@ NOBODY: Final = -1
 class Record:
     """One event."""
 
-    request: Request
+    request: SimulatedRequest
     asked_seconds: float  # when it happened
     entered_seconds: float  # when the log had it
     tries: int = 0  # so that another try draws other numbers
@@ -40,17 +40,17 @@ class Record:
 
 @dataclass(slots=True, eq=False)
 class Partition:
-    """Events in order, from the first that is not committed; ``taken`` of them are in the hands of ``holder``."""
+    """Events in order, from the first that is not committed; ``holder`` has taken the first ``taken`` of them."""
 
     owner: int  # who may take from it
     records: list[Record] = field(default_factory=list)
     taken: int = 0
     holder: int = NOBODY
-    task: Task | None = None  # that works on one of those taken
+    task: RequestTask | None = None  # that works on one of those taken
 
 
-#: Does the work of one event; its value is how that ended.
-Handler = Callable[[Record, Task], Steps[Ending]]
+#: Does the work of one event and returns its ending.
+Handler = Callable[[Record, RequestTask], Steps[Ending]]
 
 
 class Log:
@@ -60,7 +60,7 @@ class Log:
 
     def __init__(self, kernel: Kernel, topic: Topic, *, members: Sequence[Station], broker: Station):
         self.topic = topic
-        self.tally = Tally(f"{topic.job} on the log", kernel.now)
+        self.tally = VisitTally(f"{topic.job} on the log", kernel.now)
         self.redelivered_count = 0
         self.lag_count = 0
         self.lag_seconds = 0.0
@@ -72,20 +72,20 @@ class Log:
         everybody = range(len(members))
         self._partitions = [Partition(owner=owner_of(number, everybody)) for number in range(topic.partitions)]
 
-    def append(self, request: Request, *, asked_seconds: float) -> None:
-        """Take an event that happened then; whoever owns its partition begins with it at once where it is idle."""
+    def append(self, request: SimulatedRequest, *, asked_seconds: float) -> None:
+        """Append an event of ``asked_seconds``; the owner of its partition begins at once if it is idle."""
         self.tally.came(self._kernel.now)
         partition = self._partitions[self.partition_of(request)]
         partition.records.append(Record(request, asked_seconds, self._kernel.now))
         self._take(partition.owner)
 
-    def partition_of(self, request: Request) -> int:
-        """Where a request's event goes."""
+    def partition_of(self, request: SimulatedRequest) -> int:
+        """The partition of a request's event."""
         key = request.author if self.topic.keyed is Keyed.AUTHOR else request.number
         return partition_of(str(key).encode(), self.topic.partitions)
 
     def died(self, process: int, *, goodbye: bool) -> None:
-        """A process has ended: what it had taken stands on the log again. Without a goodbye the group waits for it."""
+        """A process has ended: its events are on the log again; without a goodbye, after its session has ended."""
         if process not in self.topic.members:
             return
         member = self.topic.members.index(process)
@@ -104,7 +104,7 @@ class Log:
             self._kernel.after(CONSUMER_SESSION_SECONDS, self._rebalance)
 
     def back(self, process: int) -> None:
-        """A process, a member's or the broker's, works again."""
+        """A process works again, a member or the broker."""
         if process in self.topic.members:
             member = self.topic.members.index(process)
             if self._away[member] and self._kernel.now >= self._expelled_seconds[member]:
@@ -138,7 +138,7 @@ class Log:
             self._take(member)
 
     def _take(self, member: int) -> None:
-        """Begin a round, where this member is idle and can; partitions in their order."""
+        """Begin a round if this member is idle and able to; partitions in their order."""
         if member == NOBODY or self._busy[member] or self._away[member]:
             return
         if not (self._members[member].works and self._broker.works):
@@ -153,17 +153,17 @@ class Log:
                 self._kernel.start(self._handle(member, partition))
 
     def _handle(self, member: int, partition: Partition) -> Steps[None]:
-        """All that was taken of one partition, one event after the other."""
+        """Handle everything taken from one partition, one event after the other."""
         for record in partition.records[: partition.taken]:
             if not record.started:
                 record.started = True
                 self._lags(self._kernel.now - record.asked_seconds, record)
-            # the work of this member is done where the member is
-            task = partition.task = Task(replace(record.request, instance=member), record.tries)
+            # the member itself does the work
+            task = partition.task = RequestTask(replace(record.request, instance=member), record.tries)
             record.tries += 1
             yield from self.handler(record, task)
             if task.cancelled:
-                return  # the member died: what it had taken is others' now
+                return  # the member died: others handle what it had taken
             if not record.done:
                 record.done = True
                 self.tally.left(self._kernel.now, entered_seconds=record.entered_seconds)
@@ -177,7 +177,7 @@ class Log:
             if partition.holder == member:
                 del partition.records[: partition.taken]
                 partition.taken, partition.holder = 0, NOBODY
-        for each in range(len(self._members)):  # its partitions may be others' by now
+        for each in range(len(self._members)):  # its partitions may have other owners by now
             self._take(each)
 
     def _lags(self, seconds: float, record: Record) -> None:

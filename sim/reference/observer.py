@@ -1,4 +1,4 @@
-"""What a run leaves behind: a row per request and step, stage times, look-ups, CPU by second; and the laws, checked."""
+"""What is recorded during a run: a row per request and step, stage times, degraded answers, delays of jobs."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from core.names import Outcome
 from sim.model.flow import Ending
 from sim.results.client import seen
 from sim.results.jobs import JobDelay, JobTally
-from sim.results.laws import ModelError, Tally
+from sim.results.laws import ModelError, VisitTally
 from sim.results.outcomes import OUTCOMES, Answers
 
 Sample = tuple[int, int, str, str, int, float, float, float]
 
 
 class Observer:
-    """Collects; nothing that it does takes simulated time. Only what happens from t0 on is counted in totals."""
+    """Records a run, which takes no simulated time. Totals count only what happens from t0 on."""
 
     def __init__(self, *, start_seconds: float, stages: list[tuple[str, str, str]]):
         self.samples: list[Sample] = []
-        self.requests = Tally("requests", start_seconds)
-        self.background = Tally("background work", start_seconds)
+        self.requests = VisitTally("requests", start_seconds)
+        self.background = VisitTally("background work", start_seconds)
         self.counting = start_seconds >= 0.0
         self.degraded_count: dict[str, int] = {}
         self._jobs: dict[str, JobTally] = {}
@@ -38,17 +38,17 @@ class Observer:
             self._stage_seconds[index] += seconds
 
     def degraded(self, reason: str) -> None:
-        """An answer has become less than was asked for."""
+        """An answer has become degraded."""
         if self.counting:
             self.degraded_count[reason] = self.degraded_count.get(reason, 0) + 1
 
     def job_asked(self, job: str, *, now: float, weight: float) -> None:
-        """Work that no client waits for is asked for, by so many."""
+        """Work that no client waits for begins to be waited for; ``weight`` is the number of people it is for."""
         if now >= 0.0:
             self._jobs.setdefault(job, JobTally(job=job)).asked(now, weight=weight)
 
     def job_done(self, job: str, *, now: float, asked_seconds: float, weight: float) -> None:
-        """It is done."""
+        """Work that no client waits for is done."""
         if asked_seconds >= 0.0:
             self._jobs[job].done(now, asked_seconds=asked_seconds, weight=weight)
 
@@ -74,16 +74,16 @@ class Observer:
         )
 
     def drain(self, operations: tuple[str, ...]) -> Answers:
-        """Samples since it was last asked, which are then forgotten; ``operations`` are all that there are."""
+        """Samples since the last call, which are then dropped; ``operations`` are all of the run."""
         found, self.samples = self.samples, []
-        places = {name: place for place, name in enumerate(operations)}
+        indices = {name: index for index, name in enumerate(operations)}
         columns = list(zip(*found, strict=True)) or [()] * 8
         number, step, operation, outcome, status, began, _, latency = columns
         return Answers(
             operations=operations,
             number=np.array(number, dtype=np.int64),
             step=np.array(step, dtype=np.int8),
-            operation=np.array([places[name] for name in operation], dtype=np.int16),
+            operation=np.array([indices[name] for name in operation], dtype=np.int16),
             outcome=np.array([OUTCOMES.index(Outcome(each)) for each in outcome], dtype=np.int8),
             status=np.array(status, dtype=np.int16),
             began_seconds=np.array(began, dtype=np.float64),
@@ -96,7 +96,7 @@ class Observer:
 
     def job_delays(self, *, now: float) -> tuple[JobDelay, ...]:
         """How late each kind of work was, by name."""
-        return tuple(tally.told(now) for _, tally in sorted(self._jobs.items()))
+        return tuple(tally.delay(now) for _, tally in sorted(self._jobs.items()))
 
     def stages(self) -> list[tuple[int, float]]:
         """Visits and seconds of every stage of the program."""

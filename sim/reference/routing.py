@@ -1,4 +1,4 @@
-"""Who serves a step: which instance of a service, which shard, which node of a database."""
+"""Which station serves a step: the instance of a service, the shard, the node of a database."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from sim.model.content import Content
 from sim.model.flow import READS, Home, Where
 from sim.model.program import Instruction, Program
 from sim.reference.state import RunState
-from sim.reference.station import Pool, Station
-from sim.reference.task import Request
+from sim.reference.station import BoundedPool, Station
+from sim.reference.task import SimulatedRequest
 
 
 class Routing:
-    """Chooses among the choices of an instruction. What it looks at is the request and who is up."""
+    """Chooses among the choices of an instruction, by the request and by which stations are up."""
 
     def __init__(self, program: Program, state: RunState, content: Content):
         self._program, self._state, self._content = program, state, content
         self._stations, self._pools = state.stations, state.pools
         self._geography, self._regions, self._span = state.geography, len(state.layout.regions), state.layout.span
 
-    def station(self, step: Instruction, request: Request) -> Station:
-        """Where a step is done."""
+    def station(self, step: Instruction, request: SimulatedRequest) -> Station:
+        """The station that serves a step."""
         choices, shift = step.choices, 0
         if self._regions > 1:
             shift = self.region(step, request) * self._span
@@ -40,7 +40,7 @@ class Routing:
         first = self._turn(step.where, len(choices) // step.nodes, request) * step.nodes
         return self._stations[choices[first + self._node(step, first, request, shift)] + shift]
 
-    def region(self, step: Instruction, request: Request) -> int:
+    def region(self, step: Instruction, request: SimulatedRequest) -> int:
         """The region in which a step is done."""
         match step.home:
             case Home.PERSON:
@@ -53,9 +53,9 @@ class Routing:
                 assert_never(step.home)
         return (region + step.hop) % self._regions
 
-    def away_seconds(self, step: Instruction, request: Request) -> float:
-        """One way of what a step crosses: between a client's home and the region that serves it, or from there to
-        where the data is written, or from there as far as the step hops."""
+    def away_seconds(self, step: Instruction, request: SimulatedRequest) -> float:
+        """One-way time between the regions that a step crosses: from the client's home to the region that serves the
+        request, from there to the home of the data, or along the step's hop."""
         if step.hop:
             here = (self.region(step, request) - step.hop) % self._regions
         elif step.home is Home.CLIENT:
@@ -64,11 +64,11 @@ class Routing:
             here = request.region
         return 0.5 * self._geography.rtt_seconds[here][self.region(step, request)]
 
-    def pool(self, step: Instruction, request: Request) -> Pool:
+    def pool(self, step: Instruction, request: SimulatedRequest) -> BoundedPool:
         """The pool of the request's instance of the caller, to where the step is done."""
         spec = self._program.pools[step.index]
         instances = spec.callees // step.nodes
-        callee = step.size if step.where is Where.EACH else self._turn(step.where, instances, request)
+        callee = step.callee if step.where is Where.EACH else self._turn(step.where, instances, request)
         here = there = 0
         if self._regions > 1:
             here, there = request.region, self.region(step, request)
@@ -78,20 +78,20 @@ class Routing:
         caller = here * spec.callers + request.instance % spec.callers
         return self._pools[step.index][(caller * self._regions + there) * spec.callees + callee]
 
-    def balance(self, step: Instruction, request: Request) -> None:
-        """Give a request that enters a component to one of its instances."""
+    def balance(self, step: Instruction, request: SimulatedRequest) -> None:
+        """Assign a request that enters a component to one of its instances."""
         if len(step.choices) > 1:
             count, shift = len(step.choices), request.region * self._span
             pools = self._pools[step.index][request.region * (count * self._regions + 1) :: self._regions][:count]
             up = [self._stations[choice + shift].up for choice in step.choices]
             request.instance = least_busy([pool.taken for pool in pools], up, request.number)
 
-    def database(self, step: Instruction, request: Request) -> int:
+    def database(self, step: Instruction, request: SimulatedRequest) -> int:
         """First station of the database that a commit is on."""
         first = step.choices[self._turn(step.where, len(step.choices) // step.nodes, request) * step.nodes]
         return first + self.region(step, request) * self._span if self._regions > 1 else first
 
-    def _turn(self, where: Where, count: int, request: Request) -> int:
+    def _turn(self, where: Where, count: int, request: SimulatedRequest) -> int:
         if count == 1:
             return 0
         match where:
@@ -108,8 +108,8 @@ class Routing:
             case _:
                 assert_never(where)
 
-    def _gateway(self, step: Instruction, request: Request, shift: int) -> int:
-        """The kernel gives a connection to a gateway that listens; with that one the request lives and dies."""
+    def _gateway(self, step: Instruction, request: SimulatedRequest, shift: int) -> int:
+        """The gateway to which the kernel gave the connection: one that listened when the request came."""
         count = len(step.choices)
         if request.gateway < 0:
             turns = ((request.number + offset) % count for offset in range(count))
@@ -118,16 +118,16 @@ class Routing:
             )
         return request.gateway
 
-    def _counter(self, count: int, request: Request) -> int:
+    def _counter(self, count: int, request: SimulatedRequest) -> int:
         keys = self._state.hot_keys.keys_of(self._counted(request))
         return hot_key.node_of(self._content.counter_node(request.post), request.number % keys, count)
 
-    def _counted(self, request: Request) -> int:
-        """Which counter: each region has one of its own for a post."""
+    def _counted(self, request: SimulatedRequest) -> int:
+        """The counter of the post in the request's region."""
         return request.post * self._regions + request.region
 
-    def _node(self, step: Instruction, first: int, request: Request, shift: int) -> int:
-        """Place of the node among those of its database, whose first choice is ``first``."""
+    def _node(self, step: Instruction, first: int, request: SimulatedRequest, shift: int) -> int:
+        """Index of the node among those of its database, whose first choice is ``first``."""
         nodes, state = step.nodes, self._state
         primary, role = state.primary[step.choices[first] + shift], step.role
         if role == READS:

@@ -1,4 +1,4 @@
-"""The state of one run: every station, pool, link, cache and breaker, as it is now."""
+"""The state of one run: every station, pool, link, cache and breaker."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from dataclasses import dataclass, field
 from core.policies import window
 from core.policies.breaker import Breaker
 from core.policies.retry import RetryBudget
-from sim.model.caches import Cache
+from sim.model.caches import LruCache
 from sim.model.layout import Layout
 from sim.model.resources import CacheSpec, Resources
-from sim.reference.counters import Counters
+from sim.reference.counters import PostCounters
 from sim.reference.geography import Geography
-from sim.reference.host import Host
+from sim.reference.host import HostCpu
 from sim.reference.kernel import Kernel
-from sim.reference.link import Link
+from sim.reference.link import LinkState
 from sim.reference.log import Log
-from sim.reference.station import Pool, Station
+from sim.reference.station import BoundedPool, Station
 
 
 @dataclass(slots=True)
 class RunState:
-    """Everything that changes while a run lasts, indexed as `sim.model.resources.Resources` are."""
+    """Everything that changes during a run, indexed as `sim.model.resources.Resources` are."""
 
     kernel: Kernel
     layout: Layout
     resources: Resources
-    hosts: list[Host]
+    hosts: list[HostCpu]
     geography: Geography
     stations: list[Station]  # by process, then the threads of each process
-    links: list[Link]
-    pools: list[list[Pool]]  # by family; within one, caller × callees + callee, counted over all regions
-    caches: list[Cache]
+    links: list[LinkState]
+    pools: list[list[BoundedPool]]  # by family; within one, caller × callees + callee, counted over all regions
+    caches: list[LruCache]
     breakers: list[list[Breaker]]  # by dependency and instance of the caller
     breaker_opened: list[int]
     delays: list[tuple[float, float]]  # (μ, σ) of a lognormal wait
     logs: list[Log]  # by job
     primary: list[int]  # by station: of a database's first, which of its nodes is the primary now
-    hot_keys: Counters
+    hot_keys: PostCounters
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
     windows: dict[tuple[str, int], tuple[float, int]] = field(default_factory=dict)  # (began, count) by who asks
     wrote_seconds: dict[int, float] = field(default_factory=dict)  # person → last commit
@@ -51,7 +51,7 @@ class RunState:
     def lets_through(self, operation: str, person: int, now: float) -> bool:
         """Count a request under its operation's limit; whether it passes, which is what counts in the gateway too.
 
-        Per ip is per person: everybody has an address of their own, as the load's people have.
+        A limit per IP address is one per person: each person has an address of their own, as in the load.
         """
         quota, seconds = self.resources.limits[operation]
         began, count = self.windows.get((operation, person), (-math.inf, 0))
@@ -68,17 +68,17 @@ class RunState:
             host.settle()
         return [self.hosts[process.host].cpu_seconds[process.account] for process in self.layout.processes]
 
-    def link(self, name: str, region: int = 0) -> Link | None:
+    def link(self, name: str, region: int = 0) -> LinkState | None:
         """A region's link called ``name``; None where no operation of this run crosses it."""
         span = len(self.links) // len(self.layout.regions)
         return next((link for link in self.links[region * span : (region + 1) * span] if link.name == name), None)
 
 
 def build(resources: Resources, *, layout: Layout) -> RunState:
-    """Everything up, caches as they are when the run begins."""
+    """The state at the beginning of a run: everything is up, caches are as the resources say."""
     kernel = Kernel(start_seconds=resources.start_seconds)
     hosts = [
-        Host(kernel, name=machine.name, cores=machine.cores, processes=len(layout.on(index)))
+        HostCpu(kernel, name=machine.name, cores=machine.cores, processes=len(layout.on(index)))
         for index, machine in enumerate(layout.hosts)
     ]
     stations = [
@@ -96,9 +96,9 @@ def build(resources: Resources, *, layout: Layout) -> RunState:
             health_check_seconds=resources.health_check_seconds,
         ),
         stations=stations,
-        links=[Link(spec.name, spec.mu, spec.sigma) for spec in resources.links],
+        links=[LinkState(spec.name, spec.mu, spec.sigma) for spec in resources.links],
         pools=[
-            [Pool(kernel, name=spec.name, size=spec.size) for _ in range(resources.pools_count(spec))]
+            [BoundedPool(kernel, name=spec.name, size=spec.size) for _ in range(resources.pools_count(spec))]
             for spec in resources.pools
         ],
         caches=[_cache(spec) for spec in resources.caches],
@@ -115,11 +115,11 @@ def build(resources: Resources, *, layout: Layout) -> RunState:
             for spec in resources.logs
         ],
         primary=[0] * len(stations),
-        hot_keys=Counters(hot_per_second=resources.hot_per_second, keys_max=resources.hot_keys_max),
+        hot_keys=PostCounters(hot_per_second=resources.hot_per_second, keys_max=resources.hot_keys_max),
     )
 
 
-def _cache(spec: CacheSpec) -> Cache:
-    cache = Cache(name=spec.name, capacity_bytes=spec.capacity_bytes, ttl_seconds=spec.ttl_seconds)
+def _cache(spec: CacheSpec) -> LruCache:
+    cache = LruCache(name=spec.name, capacity_bytes=spec.capacity_bytes, ttl_seconds=spec.ttl_seconds)
     cache.hold(spec.held)
     return cache

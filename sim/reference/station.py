@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import simpy
 
-from sim.reference.host import Host, Job
+from sim.reference.host import HostCpu, Job
 from sim.reference.kernel import Kernel
-from sim.results.laws import ModelError, Tally, check_conservation
+from sim.results.laws import ModelError, VisitTally, check_conservation
 
 
 @dataclass(slots=True, eq=False)
@@ -27,13 +27,11 @@ class _Visit:
 class Station:
     """One process of the system, or the threads of one. Serves at most ``workers`` jobs at a time; ``process`` is its
     account on its host.
-
-    ``seized`` holds for the time in which a worker has a job, so the workers' number is never exceeded.
     """
 
-    def __init__(self, kernel: Kernel, host: Host, *, name: str, process: int, workers: int):
+    def __init__(self, kernel: Kernel, host: HostCpu, *, name: str, process: int, workers: int):
         self.name, self.process, self.workers = name, process, workers
-        self.tally = Tally(name, kernel.now)
+        self.tally = VisitTally(name, kernel.now)
         self._kernel, self._host = kernel, host
         self._waiting: deque[_Visit] = deque()
         self._serving: dict[Job, _Visit] = {}
@@ -41,7 +39,7 @@ class Station:
         self._paused = 0
 
     @property
-    def host(self) -> Host:
+    def host(self) -> HostCpu:
         """The host whose cores it works with."""
         return self._host
 
@@ -62,7 +60,7 @@ class Station:
         return event
 
     def submit(self, seconds: float, done: Callable[[bool], object]) -> None:
-        """As `serve`, for a caller that wants a call instead of an event."""
+        """As `serve`, for a caller that wants a callback instead of an event."""
         if not self.up:
             done(False)
             return
@@ -88,7 +86,7 @@ class Station:
                 self._host.leave(job)
 
     def resume(self) -> None:
-        """Go on (SIGCONT)."""
+        """Resume all progress (SIGCONT)."""
         self._paused -= 1
         if self._paused == 0:
             for job in self._serving:
@@ -96,13 +94,13 @@ class Station:
             self._next()
 
     def die(self) -> None:
-        """Lose everything under way and refuse what comes, until `revive`."""
+        """Lose everything under way and refuse new work, until `revive`."""
         self._down += 1
         if self._down > 1:
             return
         lost = [*self._serving.values(), *self._waiting]
         for job in self._serving:
-            if job.place >= 0:
+            if job.entry_number >= 0:
                 self._host.leave(job)
         self._serving.clear()
         self._waiting.clear()
@@ -114,7 +112,7 @@ class Station:
         self._down -= 1
 
     def check(self) -> None:
-        """Whoever came has left, waits or is served; raises ModelError."""
+        """Check that everyone who came has left, waits or is served; raises ModelError."""
         check_conservation(self.tally, found=self.found())
 
     def found(self) -> int:
@@ -141,7 +139,7 @@ def _ignore(_result: object) -> None:
 
 
 @dataclass(slots=True, eq=False)
-class Claim:
+class PoolClaim:
     """One caller's place in a pool: waiting, then held, then given back, or given up."""
 
     granted: simpy.Event
@@ -150,24 +148,24 @@ class Claim:
     over: bool = False
 
 
-class Pool:
-    """Connections (or places under way) of one caller; who finds none free waits in order."""
+class BoundedPool:
+    """Connections of one caller, or places for requests under way; those who find none free wait in order."""
 
     def __init__(self, kernel: Kernel, *, name: str, size: int):
         self.name, self.size = name, size
-        self.tally = Tally(name, kernel.now)
+        self.tally = VisitTally(name, kernel.now)
         self.taken = 0
         self._kernel = kernel
-        self._waiting: deque[Claim] = deque()
+        self._waiting: deque[PoolClaim] = deque()
 
     @property
     def full(self) -> bool:
         """Whether a claim would have to wait."""
         return self.taken >= self.size
 
-    def claim(self) -> Claim:
+    def claim(self) -> PoolClaim:
         """Ask for a place; ``claim.granted`` happens with True, or with False when the caller gave up before."""
-        claim = Claim(self._kernel.event(), self._kernel.now)
+        claim = PoolClaim(self._kernel.event(), self._kernel.now)
         self.tally.came(self._kernel.now)
         if self.full:
             self._waiting.append(claim)
@@ -175,7 +173,7 @@ class Pool:
             self._grant(claim)
         return claim
 
-    def give_back(self, claim: Claim) -> None:
+    def give_back(self, claim: PoolClaim) -> None:
         """End a claim, whether it holds a place or still waits; a second call does nothing."""
         if claim.over:
             return
@@ -191,14 +189,14 @@ class Pool:
                 self._grant(following)
 
     def check(self) -> None:
-        """Whoever came has left, waits or holds a place; raises ModelError."""
+        """Check that everyone who came has left, waits or holds a place; raises ModelError."""
         check_conservation(self.tally, found=self.found())
 
     def found(self) -> int:
         """Who waits or holds a place, counted one by one."""
         return self.taken + sum(not claim.over for claim in self._waiting)
 
-    def _grant(self, claim: Claim) -> None:
+    def _grant(self, claim: PoolClaim) -> None:
         claim.held = True
         self.taken += 1
         claim.granted.succeed(True)

@@ -1,15 +1,15 @@
-"""Requests and tasks: what is asked, and the threads of control that work on it."""
+"""Requests, and the tasks that work on them: threads of control."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sim.reference.station import Claim, Pool
+from sim.reference.station import BoundedPool, PoolClaim
 
 
 @dataclass(slots=True, eq=False)
-class Request:
-    """What is asked, shared by all tasks that work on it."""
+class SimulatedRequest:
+    """A request, shared by all tasks that work on it."""
 
     entity: int  # tells its random draws from those of every other request and step
     number: int  # of the request in the schedule
@@ -29,24 +29,24 @@ class Request:
 
 
 @dataclass(slots=True, eq=False)
-class Task:
+class RequestTask:
     """One thread of control of a request."""
 
-    request: Request
+    request: SimulatedRequest
     attempt: int = 0
     cancelled: bool = False
-    died: bool = False  # who should do the last step is dead
-    below: list[Task] = field(default_factory=list)
-    claims: list[tuple[Pool, Claim]] = field(default_factory=list)
+    died: bool = False  # the process of the last step is dead
+    below: list[RequestTask] = field(default_factory=list)
+    claims: list[tuple[BoundedPool, PoolClaim]] = field(default_factory=list)
 
-    def child(self) -> Task:
+    def child(self) -> RequestTask:
         """A task that ends with this one."""
-        task = Task(self.request, self.attempt, self.cancelled)
+        task = RequestTask(self.request, self.attempt, self.cancelled)
         self.below.append(task)
         return task
 
     def cancel(self) -> None:
-        """Ask for nothing more, here and below."""
+        """Cancel this task and all below it; their places in pools are free at once."""
         self.cancelled = True
         for pool, claim in self.claims:
             pool.give_back(claim)

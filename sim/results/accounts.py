@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sim.results.laws import Tally, check_work
+from sim.results.laws import VisitTally, check_work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class LogAccount:
     """What happened on one topic. The lag is from an event to the start of its work, of events since t0."""
 
     job: str
-    tally: Tally  # from an event to the end of its work
+    tally: VisitTally  # from an event to the end of its work
     found: int
     redelivered_count: int  # taken by a member that died, and so handled again
     lag_count: int

@@ -1,4 +1,4 @@
-"""How late work is that no client waits for: from being asked for to being done, weighted by those it is for.
+"""The delay of work that no client waits for: from the request to its end, weighted by the people it is for.
 
 A fan-out counts once for each of its readers, so that its figures are the age at which readers see a post: nothing for
 a post that is pulled, the time until its timelines are written for one that is pushed. What is not done by the end of
@@ -68,7 +68,7 @@ def upper_seconds(index: int) -> float:
 
 @dataclass(slots=True)
 class JobTally:
-    """Counts one kind of work while a run lasts; what was asked for before t0 is not told to it."""
+    """Counts one kind of work during a run; the caller leaves out what was asked for before t0."""
 
     job: str
     count: int = 0
@@ -92,7 +92,7 @@ class JobTally:
         self.done_seconds += weight * (now - asked_seconds)
         self.classes[class_of(now - asked_seconds)] += weight
 
-    def told(self, now: float) -> JobDelay:
+    def delay(self, now: float) -> JobDelay:
         """The figures at the end of the run."""
         waiting = self.inside_weight * now - self.inside_asked_seconds
         return JobDelay(

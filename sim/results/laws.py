@@ -24,7 +24,7 @@ class ModelError(Exception):
 
 
 @dataclass(slots=True)
-class Tally:
+class VisitTally:
     """Who came to one place and who left it, with the area under the number inside.
 
     ``came`` and ``left`` are called at the clock's time. Two accounts are kept apart: the area is integrated at every
@@ -77,14 +77,14 @@ class Tally:
         self.changed_seconds = now
 
 
-def check_conservation(tally: Tally, *, found: int | None = None) -> None:
+def check_conservation(tally: VisitTally, *, found: int | None = None) -> None:
     """All who came have left or are inside, where ``found`` were counted one by one; raises ModelError."""
     inside = tally.inside if found is None else found
     if inside < 0 or tally.arrived != tally.ended + inside or inside != tally.inside:
         raise ModelError("conservation", f"{tally.name}: {tally.arrived} came, {tally.ended} left, {inside} are inside")
 
 
-def check_little(tally: Tally, *, now: float) -> None:
+def check_little(tally: VisitTally, *, now: float) -> None:
     """L = λ W over the window (Little 1961), written without the division: the area under the number inside is the
     sum of the sojourns, those of customers still inside counted up to now. Raises ModelError."""
     expected = tally.sojourn_seconds + tally.inside * now - tally.entered_seconds

@@ -1,4 +1,4 @@
-"""What an engine has seen by the end of a run, as values; one page checks the laws and tells the figures of each."""
+"""What an engine observed in a run, as values, and the laws that hold for it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Protocol
 from core.run import Event, Samples
 from sim.results.accounts import HostAccount, LogAccount
 from sim.results.jobs import JobDelay
-from sim.results.laws import Tally, check_conservation, check_little
+from sim.results.laws import VisitTally, check_conservation, check_little
 from sim.results.outcomes import Answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """Everything that one engine saw. ``places`` are stations and pools, with how many were found inside."""
+    """Everything that an engine observed. ``places`` are stations and pools, each with the number found inside."""
 
     now: float
     samples: Samples  # in the order of the schedule
@@ -22,9 +22,9 @@ class Observed:
     degraded_count: dict[str, int]
     jobs: tuple[JobDelay, ...]
     journal: list[Event]
-    requests: Tally
-    background: Tally
-    places: list[tuple[Tally, int]]
+    requests: VisitTally
+    background: VisitTally
+    places: list[tuple[VisitTally, int]]
     hosts: list[HostAccount]
     caches: list[tuple[str, int, int]]  # name, hits, misses
     breaker_opened: list[int]  # by the program's breakers
@@ -34,7 +34,7 @@ class Observed:
 
 
 def check(seen: Observed) -> None:
-    """Hold a run to the laws; raises ModelError that names the one that is broken."""
+    """Check the laws; raises ModelError that names the one that is broken."""
     places = [*seen.places, *((log.tally, log.found) for log in seen.logs)]
     for tally in (seen.requests, seen.background, *(tally for tally, _ in places)):
         tally.close(seen.now)
@@ -47,7 +47,7 @@ def check(seen: Observed) -> None:
 
 
 class Engine(Protocol):
-    """What runs the parts of a run."""
+    """An engine: it simulates one `PreparedRun`."""
 
     @property
     def now(self) -> float:
@@ -55,19 +55,19 @@ class Engine(Protocol):
 
     @property
     def open(self) -> int:
-        """Clients who are not done."""
+        """Clients who have not finished."""
 
     def run(self, *, until_seconds: float) -> None:
-        """Let everything before ``until_seconds`` happen; raises ModelError when a law is broken."""
+        """Simulate until ``until_seconds``; raises ModelError when a law is broken."""
 
     def count_from_now(self) -> None:
-        """Totals begin: the warm-up is over."""
+        """Start the totals: the warm-up is over."""
 
     def cpu_seconds(self) -> list[float]:
-        """CPU time that each process has had until now, in the order of the layout."""
+        """CPU time that each process has used so far, in the order of the layout."""
 
     def observed(self) -> Observed:
-        """Everything that was seen."""
+        """Everything that was observed."""
 
     def drain(self) -> Answers:
-        """What clients got since it was last asked: a long run's answers are counted while it lasts."""
+        """Answers since the last call: those of a long run are counted during the run."""

@@ -152,9 +152,9 @@ class Outcomes:
         )
         second = np.floor(found.began_seconds).astype(np.int64)
         moment = np.floor((found.began_seconds + self._warm_up) * MOMENTS).astype(np.int64)
-        place = np.clip(moment, 0, len(self._moment_count) - 1)
-        np.add.at(self._moment_count, place, 1)  # not over all moments: a run may last for long
-        np.add.at(self._moment_latency, place, waited)
+        index = np.clip(moment, 0, len(self._moment_count) - 1)
+        np.add.at(self._moment_count, index, 1)  # not over all moments: a run may last for long
+        np.add.at(self._moment_latency, index, waited)
         judged = found.began_seconds >= 0.0
         seconds = self._by_second.shape[2]
         # a journey that begins in time may end with steps that begin later: they count for the last second
@@ -172,9 +172,9 @@ class Outcomes:
     def services(self) -> dict[str, Service]:
         """By operation, of those that were asked for."""
         return {
-            name: Service(latency=self._latency[place], by_second=self._by_second[place])
-            for place, name in enumerate(self._operations)
-            if self._by_second[place].any()
+            name: Service(latency=self._latency[index], by_second=self._by_second[index])
+            for index, name in enumerate(self._operations)
+            if self._by_second[index].any()
         }
 
     def acknowledged(self) -> dict[str, int]:
@@ -188,9 +188,9 @@ class Outcomes:
             return self._moment_latency / self._moment_count
 
 
-def of_samples(samples: Samples, *, seconds: int, warm_up_seconds: int, patience_seconds: float) -> Outcomes:
+def outcomes_of(samples: Samples, *, seconds: int, warm_up_seconds: int, patience_seconds: float) -> Outcomes:
     """The same of a run that has all its rows."""
-    names, place = np.unique(samples.operation.astype(str), return_inverse=True)
+    names, index = np.unique(samples.operation.astype(str), return_inverse=True)
     operations = tuple(str(name) for name in names)
     codes: Mapping[str, int] = {outcome.value: code for code, outcome in enumerate(OUTCOMES)}
     found = Outcomes(operations, seconds=seconds, warm_up_seconds=warm_up_seconds, patience_seconds=patience_seconds)
@@ -199,7 +199,7 @@ def of_samples(samples: Samples, *, seconds: int, warm_up_seconds: int, patience
             operations=operations,
             number=samples.request,
             step=samples.step,
-            operation=place.astype(np.int16),
+            operation=index.astype(np.int16),
             outcome=np.array([codes[each] for each in samples.outcome], dtype=np.int8),
             status=samples.status,
             began_seconds=samples.at_seconds,

@@ -16,7 +16,7 @@ from core import stats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class PairedDifference:
     """Second minus first, with its 95 % interval; ``variance_ratio`` is how many times as many independent replications
     would have been needed for the same interval, NaN where there is no spread."""
 
@@ -27,7 +27,7 @@ class Difference:
     variance_ratio: float
 
 
-def paired_difference(first: npt.ArrayLike, second: npt.ArrayLike) -> Difference:
+def paired_difference(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedDifference:
     """Compare one figure of two scenarios, a number for each replication, those of one seed in one place.
 
     With fewer than two pairs nothing is distinguishable.
@@ -38,7 +38,7 @@ def paired_difference(first: npt.ArrayLike, second: npt.ArrayLike) -> Difference
     apart = b - a
     estimate = stats.mean_interval(apart)
     spread = float(apart.var(ddof=1)) if len(apart) > 1 else 0.0
-    return Difference(
+    return PairedDifference(
         mean=estimate.value,
         low=estimate.low,
         high=estimate.high,

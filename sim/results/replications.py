@@ -17,7 +17,7 @@ from sim.results.histogram import Histogram, merged
 R = TypeVar("R")
 
 
-class Verdict(StrEnum):
+class StoppingVerdict(StrEnum):
     """What a stopping rule says."""
 
     MORE = "more"  # run more
@@ -45,13 +45,13 @@ class StoppingRule:
         if not self.half_width_ratio_max > 0.0:
             raise ValueError("half_width_ratio_max: expected above 0")
 
-    def verdict(self, figures: Sequence[float]) -> Verdict:
+    def verdict(self, figures: Sequence[float]) -> StoppingVerdict:
         """Judge the figure of all replications so far."""
         if len(figures) < self.count_min:
-            return Verdict.MORE
+            return StoppingVerdict.MORE
         if half_width_ratio(stats.mean_interval(figures)) <= self.half_width_ratio_max:
-            return Verdict.NARROW
-        return Verdict.MORE if len(figures) < self.count_max else Verdict.SPENT
+            return StoppingVerdict.NARROW
+        return StoppingVerdict.MORE if len(figures) < self.count_max else StoppingVerdict.SPENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class Replications(Generic[R]):
     results: tuple[R, ...]
     figures: tuple[float, ...]
     estimate: stats.Estimate
-    verdict: Verdict
+    verdict: StoppingVerdict
 
 
 def half_width_ratio(estimate: stats.Estimate) -> float:
@@ -88,8 +88,8 @@ def replicate(
         raise ValueError("at_once: expected 1 at least")
     results: list[R] = []
     figures: list[float] = []
-    verdict = Verdict.MORE
-    while verdict is Verdict.MORE:
+    verdict = StoppingVerdict.MORE
+    while verdict is StoppingVerdict.MORE:
         begin = len(results)
         end = min(max(rule.count_min, begin + at_once), rule.count_max)
         got = list(run(range(begin, end)))

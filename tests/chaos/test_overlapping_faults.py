@@ -20,7 +20,7 @@ from chaos.toxiproxy import ToxiproxyClient
 from core.scenario import parse
 from core.scenario.fault import LinkFault as Planned
 from core.scenario.faults import Bandwidth, Latency, LimitData, Reset
-from sim.reference.link import Link
+from sim.reference.link import LinkState
 from tests.chaos.conftest import LINK, Rig
 from tests.chaos.test_faults import HERE, order
 from tests.chaos.test_warden import events_of, scenario, start
@@ -159,7 +159,7 @@ CHAINS = {
 @pytest.mark.parametrize("faults", CHAINS.values(), ids=CHAINS.keys())
 async def test_the_model_adds_up_faults_on_a_link_as_toxiproxy_does(rig: Rig, faults: tuple[Planned, Planned]) -> None:
     size = 12_000
-    link = Link("feed_redis")
+    link = LinkState("feed_redis")
     for fault in faults:
         link.begin(fault)
     predicted, _ = link.send(now=0.0, sent_bytes=size)
@@ -177,7 +177,7 @@ async def test_the_model_cuts_a_connection_after_as_many_answers_as_toxiproxy_do
     rig: Rig, limit_bytes: int, answer_bytes: int
 ) -> None:
     fault = LimitData(**LONG, limit_data_bytes=limit_bytes)
-    link, predicted = Link("feed_redis"), 0
+    link, predicted = LinkState("feed_redis"), 0
     link.begin(fault)
     sent = len(_echo(answer_bytes))
     while not link.send(now=0.0, sent_bytes=sent)[1]:

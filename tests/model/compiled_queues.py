@@ -1,4 +1,4 @@
-"""The compiled engine under given arrivals and given work: the tables of a small world, run by the loop of every run.
+"""The compiled engine under given arrivals and given work: the tables of a small memory, run by the loop of every run.
 
 Needs are numbers of the tables: where all customers visit the same few places, the factors of their arrivals, else
 shares of instructions that each customer has of its own.
@@ -14,19 +14,18 @@ import pytest
 
 from sim.compiled import accounts, loop, moves
 from sim.compiled.draft import rows
-from sim.compiled.records import NOBODY
-from sim.compiled.records import Place as Table
-from sim.compiled.world import FREES, Array, World
+from sim.compiled.memory import FREES, Array, Memory
+from sim.compiled.records import NOBODY, TableId
 from sim.model.flow import Ending, Per
 from sim.model.program import Op
-from sim.results.laws import Tally, check_conservation, check_little, check_work
+from sim.results.laws import VisitTally, check_conservation, check_little, check_work
 from tests.model.queues import Bools, Floats, Ints, Journeys, Place, alone, in_series
 
 #: What an arrival can say of the work that it brings, and the kind of step that asks for it.
 _FACTORS: Final = {Per.PUSH: "push_count", Per.PULL: "pull_factor", Per.MERGE: "merge_factor"}
 #: Later than anything that happens.
 _NEVER: Final = 1e15
-#: Free rows that a world of such short programs needs for one event; few, so that tables grow on the way.
+#: Free rows that a memory of such short programs needs for one event; few, so that tables grow on the way.
 _RESERVE: Final = 64
 
 
@@ -36,20 +35,20 @@ class CompiledEngine:
     customers = 400_000
 
     def departures(self, arrivals: Floats, journeys: Journeys, places: Sequence[Place]) -> Floats:
-        return answers(let_run(world_of(Op.SEQUENCE, arrivals, journeys, places)))[0]
+        return answers(let_run(memory_of(Op.SEQUENCE, arrivals, journeys, places)))[0]
 
     def joined(self, arrivals: Floats, needs: Floats) -> Floats:
         places = [Place()] * len(needs)
-        return answers(let_run(world_of(Op.FORK, arrivals, in_series(needs), places)))[0]
+        return answers(let_run(memory_of(Op.PARALLEL, arrivals, in_series(needs), places)))[0]
 
     def refused(self, arrivals: Floats, needs: Floats, *, size: int) -> Bools:
         place = Place(workers=size, cores=size)
-        endings = answers(let_run(world_of(Op.ADMIT, arrivals, alone(needs), [place], admitted=size)))[1]
+        endings = answers(let_run(memory_of(Op.ADMIT, arrivals, alone(needs), [place], admitted=size)))[1]
         assert set(np.unique(endings)) <= {Ending.OK, Ending.OVERLOADED}
         return np.asarray(endings == Ending.OVERLOADED, dtype=np.bool_)
 
 
-def world_of(
+def memory_of(
     op: Op,
     arrivals: Floats,
     journeys: Journeys,
@@ -57,33 +56,35 @@ def world_of(
     *,
     admitted: int = 0,
     timeout_seconds: float = _NEVER,
-    deeds: Array | None = None,
-) -> World:
-    """Customers whose operation is one step ``op`` over the visits of their journeys; ``deeds`` are done to place 0."""
+    faults: Array | None = None,
+) -> Memory:
+    """Customers whose operation is one step ``op`` over the visits of their journeys; ``faults`` act on place 0."""
     count = len(arrivals)
-    clock = rows(Table.CLOCK, 1)
+    clock = rows(TableId.CLOCK, 1)
     clock["open"] = clock["arrivals_count"] = count
     clock["hosts_count"], clock["lanes_count"] = len(places), 1
     clock["regions"] = clock["push_mean"] = 1
     clock["arrivals_mask"], clock["samples_max"] = -1, count + 1
-    lanes = rows(Table.LANES, 1)
+    lanes = rows(TableId.LANES, 1)
     lanes["delay"], lanes["first"], lanes["last"] = timeout_seconds, NOBODY, NOBODY
     tables = {
-        Table.CLOCK: clock,
-        Table.LANES: lanes,
-        Table.CHOICES: np.arange(len(places)),
-        Table.MEANS: np.ones(1),
-        Table.SHARES: np.ones(1),
-        Table.SAMPLES: rows(Table.SAMPLES, count + 1),
-        Table.DEED_STATIONS: np.zeros(1, dtype=np.int64),
+        TableId.CLOCK: clock,
+        TableId.LANES: lanes,
+        TableId.CHOICES: np.arange(len(places)),
+        TableId.MEANS: np.ones(1),
+        TableId.SHARES: np.ones(1),
+        TableId.SAMPLES: rows(TableId.SAMPLES, count + 1),
+        TableId.FAULT_STATIONS: np.zeros(1, dtype=np.int64),
     }
-    if deeds is not None:
-        tables[Table.DEEDS] = deeds
-    return World(tables | _program(op, arrivals, journeys) | _plant(places, admitted), frames=_RESERVE, burst=_RESERVE)
+    if faults is not None:
+        tables[TableId.FAULTS] = faults
+    return Memory(
+        tables | _program(op, arrivals, journeys) | _resources(places, admitted), frames=_RESERVE, burst=_RESERVE
+    )
 
 
-def _program(op: Op, arrivals: Floats, journeys: Journeys) -> dict[Table, Array]:
-    asked = rows(Table.ARRIVALS, len(arrivals))
+def _program(op: Op, arrivals: Floats, journeys: Journeys) -> dict[TableId, Array]:
+    asked = rows(TableId.ARRIVALS, len(arrivals))
     asked["at"] = arrivals
     alike = _visits_alike(journeys)
     if alike:
@@ -96,24 +97,24 @@ def _program(op: Op, arrivals: Floats, journeys: Journeys) -> dict[Table, Array]
         first, places, shares = journeys.first, journeys.place, journeys.need_seconds
         per = [moves.PER_CODES[Per.VISIT]]
     tops, visits = len(first) - 1, len(places)
-    steps = rows(Table.INSTRUCTIONS, tops + visits + 1)
+    steps = rows(TableId.INSTRUCTIONS, tops + visits + 1)
     steps["nodes"], steps["choices_count"] = 1, 1
     steps["op"][:tops], steps["children"][:tops], steps["children_count"][:tops] = op, first[:-1], np.diff(first)
     steps["op"][tops:-1], steps["share"][tops:-1], steps["per"][tops:-1] = Op.USE, shares, per
     steps["choices"][tops:-1] = places
     steps["op"][-1] = Op.SEQUENCE  # behind every answer: nothing
-    entries, acts, demands = rows(Table.ENTRIES, tops), rows(Table.ACTS, tops), rows(Table.DEMANDS, 1)
+    entries, acts, demands = rows(TableId.ENTRIES, tops), rows(TableId.ACTS, tops), rows(TableId.DEMANDS, 1)
     entries["front"], entries["behind"] = np.arange(tops), tops + visits
     acts["steps"], acts["steps_count"] = np.arange(tops), 1
     demands["seconds_count"] = 1
     return {
-        Table.INSTRUCTIONS: steps,
-        Table.CHILDREN: tops + np.arange(visits),
-        Table.DEMANDS: demands,
-        Table.ENTRIES: entries,
-        Table.ACTS: acts,
-        Table.STEPS: np.arange(tops),
-        Table.ARRIVALS: asked,
+        TableId.INSTRUCTIONS: steps,
+        TableId.CHILDREN: tops + np.arange(visits),
+        TableId.DEMANDS: demands,
+        TableId.ENTRIES: entries,
+        TableId.ACTS: acts,
+        TableId.STEPS: np.arange(tops),
+        TableId.ARRIVALS: asked,
     }
 
 
@@ -125,54 +126,54 @@ def _visits_alike(journeys: Journeys) -> int:
     return count if (journeys.place.reshape(-1, count) == journeys.place[:count]).all() else 0
 
 
-def _plant(places: Sequence[Place], admitted: int) -> dict[Table, Array]:
+def _resources(places: Sequence[Place], admitted: int) -> dict[TableId, Array]:
     numbers = np.arange(len(places))
-    hosts, processes = rows(Table.HOSTS, len(places)), rows(Table.PROCESSES, len(places))
+    hosts, processes = rows(TableId.HOSTS, len(places)), rows(TableId.PROCESSES, len(places))
     hosts["cores"], processes["host"] = [place.cores for place in places], numbers
-    stations = rows(Table.STATIONS, len(places))
+    stations = rows(TableId.STATIONS, len(places))
     stations["host"] = stations["process"] = numbers
     stations["tally"], stations["workers"] = 2 + numbers, [place.workers for place in places]
     for name in ("first", "last", "waiting", "waiting_last"):
         stations[name] = NOBODY
-    pools, families = rows(Table.POOLS, 1), rows(Table.POOL_FAMILIES, 1)
+    pools, families = rows(TableId.POOLS, 1), rows(TableId.POOL_FAMILIES, 1)
     pools["first"] = pools["last"] = NOBODY
     pools["size"], pools["tally"] = admitted, 2 + len(places)
     families["callers"] = families["callees"] = 1
     return {
-        Table.HOSTS: hosts,
-        Table.PROCESSES: processes,
-        Table.STATIONS: stations,
-        Table.POOLS: pools,
-        Table.POOL_FAMILIES: families,
-        Table.TALLIES: rows(Table.TALLIES, 3 + len(places)),
+        TableId.HOSTS: hosts,
+        TableId.PROCESSES: processes,
+        TableId.STATIONS: stations,
+        TableId.POOLS: pools,
+        TableId.POOL_FAMILIES: families,
+        TableId.TALLIES: rows(TableId.TALLIES, 3 + len(places)),
     }
 
 
-def let_run(world: World, *, deeds_count: int = 0) -> World:
+def let_run(memory: Memory, *, faults_count: int = 0) -> Memory:
     """Let everybody come and go, and check what then has to be so."""
-    loop.begin(world.address, 0, 0, deeds_count)
-    while (ended := loop.run(world.address, _NEVER)) == loop.FULL:
-        world.grow()
+    loop.begin(memory.address, 0, 0, faults_count)
+    while (ended := loop.run(memory.address, _NEVER)) == loop.FULL:
+        memory.grow()
     assert ended == loop.DONE
-    assert world.clock["open"] == 0
-    _check(world)
-    return world
+    assert memory.clock["open"] == 0
+    _check(memory)
+    return memory
 
 
-def answers(world: World) -> tuple[Floats, Ints]:
+def answers(memory: Memory) -> tuple[Floats, Ints]:
     """When each customer left, and with what ending."""
-    count = int(world.clock["samples_count"])
-    found, left, endings = world["SAMPLES"][:count], np.empty(count), np.empty(count, dtype=np.int64)
+    count = int(memory.clock["samples_count"])
+    found, left, endings = memory[TableId.SAMPLES][:count], np.empty(count), np.empty(count, dtype=np.int64)
     left[found["number"]] = found["began"] + found["latency"]
     endings[found["number"]] = found["ending"]
     return left, endings
 
 
-def _check(world: World) -> None:
+def _check(memory: Memory) -> None:
     """The laws, and that nobody and nothing is left behind."""
-    now = float(world.clock["last_ended"])
-    for number, row in enumerate(world["TALLIES"]):
-        tally = Tally(
+    now = float(memory.clock["last_ended"])
+    for number, row in enumerate(memory[TableId.TALLIES]):
+        tally = VisitTally(
             name=f"tally {number}",
             started_seconds=0.0,
             arrived=int(row["arrived"]),
@@ -185,12 +186,12 @@ def _check(world: World) -> None:
         )
         check_conservation(tally, found=0)
         check_little(tally, now=now)
-    accounts.settle(world.address, len(world["PROCESSES"]))
-    for row, process in zip(world["HOSTS"], world["PROCESSES"], strict=True):
+    accounts.settle(memory.address, len(memory[TableId.PROCESSES]))
+    for row, process in zip(memory[TableId.HOSTS], memory[TableId.PROCESSES], strict=True):
         given = float(row["given"])
         check_work(
             "test", given_seconds=given, done_seconds=float(row["done"]), possible_seconds=float(row["possible"])
         )
         assert process["cpu"] == pytest.approx(given, rel=1e-9)
-    for free, place in FREES.items():
-        assert world["FREES"]["count"][free] == len(world[place.name]), f"{place.name}: rows that nobody gave back"
+    for free, table in FREES.items():
+        assert memory[TableId.FREES]["count"][free] == len(memory[table]), f"{table.name}: rows that nobody gave back"

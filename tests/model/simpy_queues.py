@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sim.reference.host import Host
+from sim.reference.host import HostCpu
 from sim.reference.kernel import Kernel
-from sim.reference.station import Claim, Pool, Station
+from sim.reference.station import BoundedPool, PoolClaim, Station
 from sim.results.laws import check_conservation, check_little
 from tests.model.queues import Bools, Floats, Journeys, Place
 
@@ -55,7 +55,7 @@ class SimPyEngine:
 
     def refused(self, arrivals: Floats, needs: Floats, *, size: int) -> Bools:
         kernel = Kernel()
-        pool = Pool(kernel, name="test", size=size)
+        pool = BoundedPool(kernel, name="test", size=size)
         work = needs.tolist()
         away = np.zeros(len(arrivals), dtype=np.bool_)
 
@@ -63,7 +63,7 @@ class SimPyEngine:
             if pool.full:
                 away[number] = True
                 return
-            claim: Claim = pool.claim()
+            claim: PoolClaim = pool.claim()
             kernel.after(work[number], lambda: pool.give_back(claim))
 
         _run(kernel, arrivals, arrive, float(needs.max()))
@@ -72,8 +72,8 @@ class SimPyEngine:
         return away
 
 
-def _stations(kernel: Kernel, places: Sequence[Place]) -> tuple[list[Host], list[Station]]:
-    hosts = [Host(kernel, name="test", cores=place.cores, processes=1) for place in places]
+def _stations(kernel: Kernel, places: Sequence[Place]) -> tuple[list[HostCpu], list[Station]]:
+    hosts = [HostCpu(kernel, name="test", cores=place.cores, processes=1) for place in places]
     return hosts, [
         Station(kernel, host, name="test", process=0, workers=place.workers)
         for host, place in zip(hosts, places, strict=True)
@@ -93,7 +93,7 @@ def _run(kernel: Kernel, arrivals: Floats, arrive: Callable[[int], None], work_s
     kernel.run(until_seconds=times[-1] + work_seconds + 1.0)
 
 
-def _check(kernel: Kernel, hosts: Sequence[Host], stations: Sequence[Station]) -> None:
+def _check(kernel: Kernel, hosts: Sequence[HostCpu], stations: Sequence[Station]) -> None:
     for host, station in zip(hosts, stations, strict=True):
         station.tally.close(kernel.now)
         check_conservation(station.tally, found=0)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.model.caches import Cache
+from sim.model.caches import LruCache
 
 
-def _look(cache: Cache, keys: str) -> str:
+def _look(cache: LruCache, keys: str) -> str:
     seen = ""
     for now, key in enumerate(keys):
         hit = cache.lookup(ord(key), now=float(now))
@@ -19,12 +19,12 @@ def _look(cache: Cache, keys: str) -> str:
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    assert _look(Cache(name="test", capacity_bytes=3), "abcadbe" + "abc") == "...h....h."
-    assert _look(Cache(name="test", capacity_bytes=3), "abcab" + "dab" + "c") == "...hh.hh."
+    assert _look(LruCache(name="test", capacity_bytes=3), "abcadbe" + "abc") == "...h....h."
+    assert _look(LruCache(name="test", capacity_bytes=3), "abcab" + "dab" + "c") == "...hh.hh."
 
 
 def test_an_entry_is_gone_when_its_time_is_over() -> None:
-    cache = Cache(name="test", capacity_bytes=10, ttl_seconds=2.0)
+    cache = LruCache(name="test", capacity_bytes=10, ttl_seconds=2.0)
     cache.keep(1, size_bytes=4, now=0.0)
     assert cache.lookup(1, now=1.9)
     assert not cache.lookup(1, now=2.0)
@@ -32,7 +32,7 @@ def test_an_entry_is_gone_when_its_time_is_over() -> None:
 
 
 def test_what_is_larger_than_the_cache_is_not_kept_and_evicts_nothing() -> None:
-    cache = Cache(name="test", capacity_bytes=10)
+    cache = LruCache(name="test", capacity_bytes=10)
     cache.keep(1, size_bytes=6, now=0.0)
     cache.keep(2, size_bytes=11, now=0.0)
     assert cache.lookup(1, now=0.0)
@@ -45,7 +45,7 @@ def test_what_is_larger_than_the_cache_is_not_kept_and_evicts_nothing() -> None:
     sizes=st.lists(st.integers(1, 7), min_size=13, max_size=13),
 )
 def test_it_does_what_a_plain_list_would(keys: list[int], capacity: int, sizes: list[int]) -> None:
-    cache, plain = Cache(name="test", capacity_bytes=capacity), list[int]()
+    cache, plain = LruCache(name="test", capacity_bytes=capacity), list[int]()
     assert cache.used_bytes == 0
     for key in keys:
         hit = cache.lookup(key, now=0.0)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import streams
-from sim.model.caches import Cache
+from sim.model.caches import LruCache
 from tests.model.compiled_caches import Caches
 from tests.oracles import caches as theory
 
@@ -40,7 +40,7 @@ def _picks(seed: int) -> Ints:
 def test_they_do_what_the_readable_caches_do(
     asked: list[tuple[int, float]], capacities: list[int], sizes: list[int], ttl: float
 ) -> None:
-    readable = [Cache(name="test", capacity_bytes=capacity, ttl_seconds=ttl) for capacity in capacities]
+    readable = [LruCache(name="test", capacity_bytes=capacity, ttl_seconds=ttl) for capacity in capacities]
     keys = np.array([key for key, _ in asked], dtype=np.int64)
     at = np.cumsum([gap for _, gap in asked], dtype=np.float64)
     for key, now in zip(keys.tolist(), at.tolist(), strict=True):
@@ -55,7 +55,7 @@ def test_they_do_what_the_readable_caches_do(
     compiled.ask(keys, sizes_bytes=np.array(sizes, dtype=np.int64)[keys], at_seconds=at)
     assert compiled.counts() == [(cache.hit_count, cache.miss_count, cache.used_bytes) for cache in readable]
     for tier, cache in enumerate(readable):
-        assert compiled.held(tier) == cache.held()[0].tolist()
+        assert compiled.held(tier) == cache.held().keys.tolist()
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from core.scenario import Scenario
-from sim.compiled.engine import Engine
-from sim.compiled.world import World
+from sim.compiled.engine import CompiledEngine
+from sim.compiled.memory import Memory
+from sim.compiled.records import TableId
 from sim.results.laws import ModelError
 from sim.simulate import simulate
 from tests.model.small import scenario
@@ -29,86 +30,86 @@ def _first(rows: Any, name: str) -> Any:
     return rows[np.flatnonzero(rows[name] > 0)[0]]
 
 
-def _spoil(monkeypatch: pytest.MonkeyPatch, spoil: Callable[[World], None]) -> None:
-    sound, worlds = Engine.run, list[World]()
+def _spoil(monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Memory], None]) -> None:
+    sound, memories = CompiledEngine.run, list[Memory]()
 
-    def run(self: Engine, *, until_seconds: float) -> None:
+    def run(self: CompiledEngine, *, until_seconds: float) -> None:
         sound(self, until_seconds=until_seconds)
-        if until_seconds == _SPOILED_AT and not worlds:
-            worlds.append(self._world)
-            spoil(self._world)
+        if until_seconds == _SPOILED_AT and not memories:
+            memories.append(self._memory)
+            spoil(self._memory)
 
-    monkeypatch.setattr(Engine, "run", run)
+    monkeypatch.setattr(CompiledEngine, "run", run)
 
 
-def _lose_a_job(world: World) -> None:
-    station = _first(world["STATIONS"], "waiting_count")
-    station["waiting"] = world["JOBS"]["next"][station["waiting"]]
+def _lose_a_job(memory: Memory) -> None:
+    station = _first(memory[TableId.STATIONS], "waiting_count")
+    station["waiting"] = memory[TableId.JOBS]["next"][station["waiting"]]
     station["waiting_count"] -= 1
 
 
-def _lose_an_answer(world: World) -> None:
-    asked = world["REQUESTS"]
+def _lose_an_answer(memory: Memory) -> None:
+    asked = memory[TableId.REQUESTS]
     waiting = np.flatnonzero((asked["users"] > 0) & (asked["answered"] == 0))
     asked["answered"][waiting[0]] = 1
 
 
-def _lose_an_event(world: World) -> None:
-    partition = _first(world["PARTITIONS"], "count")
-    world["RECORDS"]["done"][partition["last"]] = 1
+def _lose_an_event(memory: Memory) -> None:
+    partition = _first(memory[TableId.PARTITIONS], "count")
+    memory[TableId.RECORDS]["done"][partition["last"]] = 1
 
 
-def _forget_a_place(world: World) -> None:
-    _first(world["POOLS"], "taken")["taken"] += 1
+def _forget_a_place(memory: Memory) -> None:
+    _first(memory[TableId.POOLS], "taken")["taken"] += 1
 
 
-def _count_one_too_many(world: World) -> None:
-    _first(world["TALLIES"][2:], "inside")["ended"] += 1
+def _count_one_too_many(memory: Memory) -> None:
+    _first(memory[TableId.TALLIES][2:], "inside")["ended"] += 1
 
 
-def _stretch_a_sojourn(world: World) -> None:
-    world["TALLIES"]["sojourn"][0] += 0.01
+def _stretch_a_sojourn(memory: Memory) -> None:
+    memory[TableId.TALLIES]["sojourn"][0] += 0.01
 
 
-def _widen_an_area(world: World) -> None:
-    _first(world["TALLIES"][2:], "inside")["area"] += 0.01
+def _widen_an_area(memory: Memory) -> None:
+    _first(memory[TableId.TALLIES][2:], "inside")["area"] += 0.01
 
 
-def _set_the_clock_back(world: World) -> None:
-    world.clock["now"] -= 0.5
+def _set_the_clock_back(memory: Memory) -> None:
+    memory.clock["now"] -= 0.5
 
 
-def _ring_too_early(world: World) -> None:
-    lanes = int(world.clock["lanes_count"])
-    first = lanes + int(np.argmin(world["DUES"]["time"][lanes:]))
-    world["DUES"]["time"][first] = world.clock["now"] - 0.001
-    world["NODES"][1] = first
+def _ring_too_early(memory: Memory) -> None:
+    lanes = int(memory.clock["lanes_count"])
+    first = lanes + int(np.argmin(memory[TableId.DUES]["time"][lanes:]))
+    memory[TableId.DUES]["time"][first] = memory.clock["now"] - 0.001
+    memory[TableId.NODES][1] = first
 
 
-def _begin_in_the_future(world: World) -> None:
-    asked = world["REQUESTS"]
+def _begin_in_the_future(memory: Memory) -> None:
+    asked = memory[TableId.REQUESTS]
     waiting = np.flatnonzero((asked["users"] > 0) & (asked["answered"] == 0))
     asked["began"][waiting] = 1e6
 
 
-def _hurry(world: World) -> None:
-    _first(world["HOSTS"], "active")["virtual"] += 0.002
+def _hurry(memory: Memory) -> None:
+    _first(memory[TableId.HOSTS], "active")["virtual"] += 0.002
 
 
-def _claim_more_work(world: World) -> None:
-    job = _first(world["STATIONS"], "serving_count")["first"]
-    world["JOBS"]["seconds"][job] += 0.01
+def _claim_more_work(memory: Memory) -> None:
+    job = _first(memory[TableId.STATIONS], "serving_count")["first"]
+    memory[TableId.JOBS]["seconds"][job] += 0.01
 
 
-def _idle_with_work(world: World) -> None:
-    _first(world["HOSTS"], "active")["serving"] -= 1
+def _idle_with_work(memory: Memory) -> None:
+    _first(memory[TableId.HOSTS], "active")["serving"] -= 1
 
 
-def _serve_too_many(world: World) -> None:
-    _first(world["STATIONS"], "waiting_count")["serving_count"] -= 5
+def _serve_too_many(memory: Memory) -> None:
+    _first(memory[TableId.STATIONS], "waiting_count")["serving_count"] -= 5
 
 
-SPOILED: Final[dict[Callable[[World], None], tuple[str, str]]] = {
+SPOILED: Final[dict[Callable[[Memory], None], tuple[str, str]]] = {
     _lose_a_job: ("conservation", "came"),
     _lose_an_answer: ("conservation", "never ended"),
     _lose_an_event: ("conservation", "on the log"),
@@ -133,7 +134,7 @@ def test_a_crowd_keeps_every_law() -> None:
 
 
 @pytest.mark.parametrize("spoil", SPOILED, ids=lambda spoil: spoil.__name__.strip("_"))
-def test_a_run_notices(spoil: Callable[[World], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_notices(spoil: Callable[[Memory], None], monkeypatch: pytest.MonkeyPatch) -> None:
     law, told = SPOILED[spoil]
     _spoil(monkeypatch, spoil)
     with pytest.raises(ModelError, match=told) as caught:

@@ -15,19 +15,19 @@ from core.profile import CpuDemand, Profile
 from core.scenario import Scenario
 from sim.compiled import tables
 from sim.compiled.draft import rows
-from sim.compiled.engine import Engine
+from sim.compiled.engine import CompiledEngine
 from sim.compiled.loop import GAVE_UP
-from sim.compiled.records import Place as Table
-from sim.compiled.world import FREES, World
+from sim.compiled.memory import FREES, Memory
+from sim.compiled.records import TableId
 from sim.model.flow import Ending
 from sim.model.prepared import prepare
 from sim.model.program import Op
-from sim.reference.host import Host
+from sim.reference.host import HostCpu
 from sim.reference.kernel import Kernel
 from sim.reference.station import Station
 from sim.results import observed
 from sim.simulate import simulate
-from tests.model.compiled_queues import answers, let_run, world_of
+from tests.model.compiled_queues import answers, let_run, memory_of
 from tests.model.queues import Floats, Place, alone, exponential, needs_of, poisson
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile
@@ -35,27 +35,27 @@ from tests.model.test_engines import CASES, _case, _same
 from tests.oracles import tandem
 
 #: Tables that grow with what is under way.
-_GROWING: Final = [*(place.name for place in FREES.values()), "EVENTS", "URGENTS", "READIES"]
+_GROWING: Final = [*FREES.values(), TableId.EVENTS, TableId.URGENTS, TableId.READIES]
 
 
-def _sizes(world: World) -> dict[str, int]:
-    return {name: len(world[name]) for name in _GROWING}
+def _sizes(memory: Memory) -> dict[TableId, int]:
+    return {name: len(memory[name]) for name in _GROWING}
 
 
 # --- tables that grow -------------------------------------------------------------------------------------------------
 
 
 def test_tables_that_begin_tiny_grow_and_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    worlds: list[tuple[World, dict[str, int]]] = []
+    memories: list[tuple[Memory, dict[TableId, int]]] = []
 
-    def tiny(made: Any, *, frames: int, burst: int) -> World:
+    def tiny(made: Any, *, frames: int, burst: int) -> Memory:
         # enough for what one event of these scenarios adds, where the engine provides for more than any can
-        world = World(made, frames=min(frames, 40), burst=min(burst, 48))
-        worlds.append((world, _sizes(world)))
-        return world
+        memory = Memory(made, frames=min(frames, 40), burst=min(burst, 48))
+        memories.append((memory, _sizes(memory)))
+        return memory
 
     monkeypatch.setattr(tables, "World", tiny)
-    grown: set[str] = set()
+    grown: set[TableId] = set()
     for asked in (
         scenario(rate="420/s", duration="1s", timeout="0.4s"),
         scenario(
@@ -67,28 +67,28 @@ def test_tables_that_begin_tiny_grow_and_change_nothing(monkeypatch: pytest.Monk
         _case("everything at once"),
     ):
         _same(simulate(asked, profile(), engine="simpy"), simulate(asked, profile(), engine="compiled"))
-        world, before = worlds[-1]
-        grown |= {name for name, size in _sizes(world).items() if size > before[name]}
-    assert grown | {"URGENTS", "EVENTS"} == set(_GROWING)  # for these two it takes more, as below
+        memory, before = memories[-1]
+        grown |= {name for name, size in _sizes(memory).items() if size > before[name]}
+    assert grown | {TableId.URGENTS, TableId.EVENTS} == set(_GROWING)  # for these two it takes more, as below
 
 
 def test_a_crowd_that_comes_at_one_time_is_served_in_its_order() -> None:
     arrivals = np.repeat([1.0, 2.0], 20_000)
     needs = needs_of(1, len(arrivals), exponential(1.0))
-    world = world_of(Op.SEQUENCE, arrivals, alone(needs), [Place(workers=3, cores=3)])
-    before = _sizes(world)
-    left, _ = answers(let_run(world))
+    memory = memory_of(Op.SEQUENCE, arrivals, alone(needs), [Place(workers=3, cores=3)])
+    before = _sizes(memory)
+    left, _ = answers(let_run(memory))
     assert np.abs(left - tandem.departures(arrivals, needs, 3)).max() < 1e-9
-    assert {name for name, size in _sizes(world).items() if size > before[name]} >= {"URGENTS", "REQUESTS", "JOBS"}
+    assert {name for name, size in _sizes(memory).items() if size > before[name]} >= {"URGENTS", "REQUESTS", "JOBS"}
 
 
 def test_a_station_that_dies_with_thousands_waiting_tells_them_all_at_once() -> None:
     arrivals = np.sort(np.concatenate([poisson(1, 30_000, 10_000.0), 20.0 + poisson(2, 100, 10.0)]))
     needs = needs_of(3, len(arrivals), exponential(0.01))
-    deeds = rows(Table.DEEDS, 1)
-    deeds["at"], deeds["for_seconds"], deeds["stations_count"] = 10.0, 5.0, 1
-    world = world_of(Op.SEQUENCE, arrivals, alone(needs), [Place(workers=2, cores=2)], deeds=deeds)
-    left, endings = answers(let_run(world, deeds_count=1))
+    faults = rows(TableId.FAULTS, 1)
+    faults["at"], faults["for_seconds"], faults["stations_count"] = 10.0, 5.0, 1
+    memory = memory_of(Op.SEQUENCE, arrivals, alone(needs), [Place(workers=2, cores=2)], faults=faults)
+    left, endings = answers(let_run(memory, faults_count=1))
     expected, served = _with_a_death(arrivals, needs, at_seconds=10.0, for_seconds=5.0)
     assert np.abs(left - expected).max() < 1e-9
     assert ((endings == Ending.OK) == served).all()
@@ -98,7 +98,7 @@ def test_a_station_that_dies_with_thousands_waiting_tells_them_all_at_once() -> 
 def _with_a_death(arrivals: Floats, needs: Floats, *, at_seconds: float, for_seconds: float) -> tuple[Floats, Any]:
     """The same at the readable engine's station."""
     kernel = Kernel()
-    station = Station(kernel, Host(kernel, name="test", cores=2, processes=1), name="test", process=0, workers=2)
+    station = Station(kernel, HostCpu(kernel, name="test", cores=2, processes=1), name="test", process=0, workers=2)
     left, served = np.zeros(len(arrivals)), np.zeros(len(arrivals), dtype=np.bool_)
 
     def done(number: int, was: bool) -> None:
@@ -119,19 +119,19 @@ def test_a_million_timers_stand_behind_one_that_is_still_wanted() -> None:
     count = 1_000_000
     arrivals = np.concatenate([[0.0], 1.0 + np.arange(count) / 1e4])
     needs = np.concatenate([[1e6], np.full(count, 5e-5)])  # the first holds one of two workers for days
-    world = world_of(Op.SEQUENCE, arrivals, alone(needs), [Place(workers=2, cores=2)], timeout_seconds=500.0)
-    left, endings = answers(let_run(world))
+    memory = memory_of(Op.SEQUENCE, arrivals, alone(needs), [Place(workers=2, cores=2)], timeout_seconds=500.0)
+    left, endings = answers(let_run(memory))
     assert (left[0], endings[0]) == (500.0, GAVE_UP)
     assert (endings[1:] == Ending.OK).all()
     assert left[1:] - arrivals[1:] == pytest.approx(5e-5, rel=1e-4)
-    assert len(world["TIMERS"]) >= count
-    assert len(world["REQUESTS"]) < 2_000  # who has an answer needs no room
+    assert len(memory[TableId.TIMERS]) >= count
+    assert len(memory[TableId.REQUESTS]) < 2_000  # who has an answer needs no room
 
 
 def test_everybody_who_waits_gives_up_at_their_own_time() -> None:
     arrivals = poisson(1, 200_000, 20_000.0)
-    world = world_of(Op.SEQUENCE, arrivals, alone(np.full(len(arrivals), 1.0)), [Place()], timeout_seconds=30.0)
-    left, endings = answers(let_run(world))
+    memory = memory_of(Op.SEQUENCE, arrivals, alone(np.full(len(arrivals), 1.0)), [Place()], timeout_seconds=30.0)
+    left, endings = answers(let_run(memory))
     served = endings == Ending.OK
     assert served.sum() == 30
     assert (endings[~served] == GAVE_UP).all()
@@ -141,15 +141,15 @@ def test_everybody_who_waits_gives_up_at_their_own_time() -> None:
 def test_hundreds_of_thousands_of_events_leave_the_heap_in_their_order() -> None:
     count = 300_000
     arrivals = poisson(1, count, 1e5)
-    world = world_of(Op.SEQUENCE, arrivals, alone(np.zeros(count)), [Place()])
+    memory = memory_of(Op.SEQUENCE, arrivals, alone(np.zeros(count)), [Place()])
     # instead of a visit: a wait of e⁶ s, the same for all
-    delays = rows(Table.DELAYS, 1)
+    delays = rows(TableId.DELAYS, 1)
     delays["mu"] = 6.0
-    world.replace(Table.DELAYS, delays)
-    world["INSTRUCTIONS"]["op"][1], world["INSTRUCTIONS"]["index"][1] = Op.DELAY, 0
-    left, _ = answers(let_run(world))
+    memory.replace(TableId.DELAYS, delays)
+    memory[TableId.INSTRUCTIONS]["op"][1], memory[TableId.INSTRUCTIONS]["index"][1] = Op.WAIT, 0
+    left, _ = answers(let_run(memory))
     assert np.abs(left - arrivals - np.exp(6.0)).max() < 1e-9
-    assert len(world["EVENTS"]) > count
+    assert len(memory[TableId.EVENTS]) > count
 
 
 # --- what one event can set off ---------------------------------------------------------------------------------------
@@ -212,23 +212,26 @@ def _both(asked: Scenario, told: Profile) -> tuple[Any, Any]:
 
 
 @functools.cache
-def _whole() -> Engine:
+def _whole() -> CompiledEngine:
     return _cut([])
 
 
-def _cut(times: list[float]) -> Engine:
+def _cut(times: list[float]) -> CompiledEngine:
     """A run that is stopped at these times and goes on."""
     prepared = prepare(_case("everything at once"), profile())
-    engine = Engine(prepared)
+    engine = CompiledEngine(prepared)
     for until in (*times, prepared.last_seconds):
         engine.run(until_seconds=until)
     return engine
 
 
-def _told(engine: Engine) -> list[bytes]:
-    world = engine._world
-    samples = world["SAMPLES"][: int(world.clock["samples_count"])]
-    return [samples.tobytes(), *(world[name].tobytes() for name in ("TALLIES", "HOSTS", "STATIONS", "CACHES"))]
+def _told(engine: CompiledEngine) -> list[bytes]:
+    memory = engine._memory
+    samples = memory[TableId.SAMPLES][: int(memory.clock["samples_count"])]
+    return [
+        samples.tobytes(),
+        *(memory[name].tobytes() for name in (TableId.TALLIES, TableId.HOSTS, TableId.STATIONS, TableId.CACHES)),
+    ]
 
 
 @settings(max_examples=12, deadline=None)
@@ -236,14 +239,14 @@ def _told(engine: Engine) -> list[bytes]:
 def test_a_run_in_pieces_is_the_run_in_one(data: st.DataObject) -> None:
     whole = _whole()
     # at any times, and at those at which something ends, where it matters what is before and what behind
-    samples = whole._world["SAMPLES"][: int(whole._world.clock["samples_count"])]
+    samples = whole._memory[TableId.SAMPLES][: int(whole._memory.clock["samples_count"])]
     ends = (samples["began"] + samples["latency"]).tolist()
     cuts = data.draw(st.lists(st.one_of(st.floats(-1.0, 12.0), st.sampled_from(ends)), max_size=30))
     assert _told(_cut(sorted(cuts))) == _told(whole)
 
 
 def test_asking_for_a_time_that_is_over_changes_nothing() -> None:
-    engine = Engine(prepare(_case("nothing breaks"), profile()))
+    engine = CompiledEngine(prepare(_case("nothing breaks"), profile()))
     engine.run(until_seconds=2.0)
     before = _told(engine)
     engine.run(until_seconds=1.0)
@@ -258,21 +261,21 @@ def test_asking_for_a_time_that_is_over_changes_nothing() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_when_nothing_is_under_way_any_more_every_row_is_free(name: str) -> None:
     prepared = prepare(_case(name), profile(stalls=QUIET, idle=False))
-    engine = Engine(prepared)
+    engine = CompiledEngine(prepared)
     engine.run(until_seconds=prepared.last_seconds)
     observed.check(engine.observed())
     engine.run(until_seconds=prepared.last_seconds + 600.0)
-    world = engine._world
-    for free, place in FREES.items():
-        assert world["FREES"]["count"][free] == len(world[place.name]), place.name
-    assert world.clock["heap_count"] == 0
+    memory = engine._memory
+    for free, table in FREES.items():
+        assert memory[TableId.FREES]["count"][free] == len(memory[table]), table.name
+    assert memory.clock["heap_count"] == 0
 
 
 def test_a_long_run_needs_no_more_room_than_a_short_one() -> None:
     sizes = []
     for duration in ("3s", "60s"):
         prepared = prepare(scenario(rate="60/s", duration=duration), profile())
-        engine = Engine(prepared)
+        engine = CompiledEngine(prepared)
         engine.run(until_seconds=prepared.last_seconds)
-        sizes.append(_sizes(engine._world))
+        sizes.append(_sizes(engine._memory))
     assert all(long <= 2 * short for short, long in zip(sizes[0].values(), sizes[1].values(), strict=True))

@@ -302,7 +302,7 @@ def test_the_cases_cover_every_kind_of_instruction_and_of_fault() -> None:
     assert ops == set(Op)
 
 
-@pytest.mark.parametrize("engine", [reference.Engine, compiled.Engine])
+@pytest.mark.parametrize("engine", [reference.SimpyEngine, compiled.CompiledEngine])
 def test_engines_change_nothing_of_the_run_that_they_start_from(engine: Any) -> None:
     prepared = prepare(_case("everything at once"), profile())
     latencies = []

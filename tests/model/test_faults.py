@@ -11,8 +11,8 @@ from core.names import Outcome
 from core.run import Samples
 from core.scenario.faults import Latency
 from sim.model.faults import FaultError
-from sim.model.layout import of as layout_of
-from sim.reference.link import Link
+from sim.model.layout import layout_of
+from sim.reference.link import LinkState
 from sim.simulate import EngineName, Result, simulate
 from tests.model.small import scenario
 from tests.model.synthetic import profile
@@ -175,7 +175,7 @@ def test_redis_comes_back_empty_and_is_filled_from_postgres() -> None:
 
 def test_a_toxic_that_is_taken_away_lets_through_what_it_held_back() -> None:
     fault = Latency(at_seconds=4.0, for_seconds=1.0, link="feed_redis", latency_seconds=0.3, jitter_seconds=0.1)
-    link = Link("feed_redis")
+    link = LinkState("feed_redis")
     link.begin(fault)
 
     def held_back(now: float) -> float:

@@ -35,7 +35,7 @@ from sim.model.prepared import PEOPLE_MAX, ScaleError, prepare
 from sim.model.pulls import FOLLOWED, KNOWN, Pulls
 from sim.results.histogram import Histogram, merged
 from sim.results.outcomes import MOMENTS
-from sim.results.replications import Verdict, pooled_interval, pooled_quantile, pseudo_values
+from sim.results.replications import StoppingVerdict, pooled_interval, pooled_quantile, pseudo_values
 from sim.simulate import simulate
 from stack import unsupported
 from tests.model.synthetic import profile
@@ -124,8 +124,10 @@ def test_work_that_grows_with_the_graph_costs_in_a_cell_what_it_costs_in_the_fle
     calibrated = _told().batch_sizes["fanout.deliver"]
     assert content.mean_push_count() / cell.profile.batch_sizes["fanout.deliver"] == pytest.approx(pushed / calibrated)
     for per in (Per.PULL, Per.MERGE):
-        here = Pulls.of(cell.profile).factor(per, followed=content.mean_pull_count(), known=content.celebrities())
-        assert here == pytest.approx(Pulls.of(_told()).factor(per, followed=followed, known=known))
+        here = Pulls.from_profile(cell.profile).factor(
+            per, followed=content.mean_pull_count(), known=content.celebrities()
+        )
+        assert here == pytest.approx(Pulls.from_profile(_told()).factor(per, followed=followed, known=known))
 
 
 def test_cells_of_a_fleet_have_seeds_of_their_own_and_of_two_fleets_the_same() -> None:
@@ -219,7 +221,7 @@ def _made(*, until: float | None, replications: int | None, rate: float = 2_400.
 
 def test_cells_are_simulated_until_the_interval_is_narrow_and_no_longer() -> None:
     found = _made(until=0.25, replications=None)
-    assert found.verdicts == {"image.read": Verdict.NARROW, "like.add": None}
+    assert found.verdicts == {"image.read": StoppingVerdict.NARROW, "like.add": None}
     assert found.reached
     assert len(found.fleet.seen) == 10
     (image, like) = sorted(found.fleet.operations, key=lambda each: each.name)
@@ -232,7 +234,7 @@ def test_cells_are_simulated_until_the_interval_is_narrow_and_no_longer() -> Non
 
 def test_an_interval_that_does_not_get_narrow_is_told_when_no_more_cells_are_allowed() -> None:
     found = _made(until=0.0001, replications=11)
-    assert found.verdicts["image.read"] is Verdict.SPENT
+    assert found.verdicts["image.read"] is StoppingVerdict.SPENT
     assert not found.reached
     assert len(found.fleet.seen) == 11
     assert any("wider than asked for" in note and "image.read" in note for note in told.notes(found))
@@ -256,7 +258,7 @@ def test_so_many_replications_as_were_asked_for_are_simulated() -> None:
 def test_a_cell_of_twice_the_size_has_twice_of_everything() -> None:
     fleet = read(PEAK)
     usual, larger = fleet.system, doubled(fleet).system
-    one, two = (layout.of(replace(fleet, system=replace(each, cells=1))) for each in (usual, larger))
+    one, two = (layout.layout_of(replace(fleet, system=replace(each, cells=1))) for each in (usual, larger))
     for group in ("gateway", "feed", "engagement", "discovery", "posts", "media", "fanout", "api", "postgres", "redis"):
         assert len(two.named(group)) == 2 * len(one.named(group)), group
     assert two.cores == 2 * one.cores

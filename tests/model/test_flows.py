@@ -18,35 +18,35 @@ from sim.model.draws import Draws
 from sim.model.flow import (
     NOTHING,
     Admit,
-    Breaker,
     Deadline,
-    Delay,
     Ending,
     Fail,
     Flow,
-    Fork,
     Hold,
     Keys,
     Limit,
     Lookup,
     Mark,
     OperationFlow,
+    Parallel,
     Rescue,
     Retry,
     Sequence,
     Stage,
     Use,
+    Wait,
     Where,
+    WithBreaker,
     steps,
 )
 from sim.model.pulls import Pulls
 from sim.model.resources import resources_of
-from sim.reference.demands import Demands
+from sim.reference.demands import CpuDemands
 from sim.reference.interpreter import Interpreter
 from sim.reference.kernel import Steps
 from sim.reference.observer import Observer
 from sim.reference.state import build
-from sim.reference.task import Request, Task
+from sim.reference.task import RequestTask, SimulatedRequest
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile
 
@@ -75,7 +75,7 @@ class Bench:
             ),
             stalls=QUIET,
         )
-        placed = layout.of(asked)
+        placed = layout.layout_of(asked)
         page = {_NAME: OperationFlow(front=flow)}
         self.program = compile_flows(page, scenario=asked, profile=told, layout=placed, names=(_NAME,))
         content = Content(asked, viral_author=None)
@@ -86,22 +86,22 @@ class Bench:
             cache.clear()
         self.observer = Observer(start_seconds=0.0, stages=self.program.stages)
         draws = Draws(1)
-        demands = Demands(self.program, content, draws, push_mean=1.0, pulls=Pulls())
+        demands = CpuDemands(self.program, content, draws, push_mean=1.0, pulls=Pulls())
         self.interpreter = Interpreter(self.program, self.state, content, draws, self.observer, demands=demands)
         self.ended: list[tuple[float, Ending]] = []
-        self.requests: list[Request] = []
+        self.requests: list[SimulatedRequest] = []
 
     def ask(self, *, at: float = 0.0, person: int = 0) -> None:
         """Do the flow once, from a time on."""
         number = len(self.requests)
-        request = Request(
+        request = SimulatedRequest(
             entity=number, number=number, operation=_NAME, person=person, author=person, post=-1, second=0
         )
         self.requests.append(request)
 
         def client() -> Steps[None]:
             yield self.kernel.wait(at)
-            ending = yield from self.interpreter.run(self.interpreter.entry(_NAME).front, Task(request))
+            ending = yield from self.interpreter.run(self.interpreter.entry(_NAME).front, RequestTask(request))
             self.ended.append((round(self.kernel.now, 9), ending))
 
         self.kernel.start(client())
@@ -112,7 +112,7 @@ class Bench:
         return self.ended
 
 
-_WAIT = Delay(station="wait")
+_WAIT = Wait(station="wait")
 _OWN = Use(process="feed")
 
 
@@ -123,13 +123,13 @@ def test_a_sequence_stops_at_the_first_step_that_ends_badly() -> None:
 
 
 def test_branches_run_at_once_and_the_worst_counts() -> None:
-    bench = Bench(steps(Fork(branches=(_WAIT, steps(_WAIT, _WAIT), Fail(ending=Ending.BROKEN)))))
+    bench = Bench(steps(Parallel(branches=(_WAIT, steps(_WAIT, _WAIT), Fail(ending=Ending.BROKEN)))))
     bench.ask()
     assert bench.run() == [(0.2, Ending.BROKEN)]
 
 
 def test_an_event_loop_does_one_thing_at_a_time() -> None:
-    bench = Bench(Fork(branches=(_OWN, _OWN)))
+    bench = Bench(Parallel(branches=(_OWN, _OWN)))
     bench.ask()
     bench.ask()
     assert bench.run() == [(0.02, Ending.OK), (0.04, Ending.OK)]
@@ -188,7 +188,7 @@ def test_the_gateway_limits_each_person_apart() -> None:
 
 def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_through_later() -> None:
     inner = Deadline(seconds=0.05, inner=_WAIT)
-    flow = Breaker(dependency="test", inner=inner, otherwise=Mark(reason="test"))
+    flow = WithBreaker(dependency="test", inner=inner, otherwise=Mark(reason="test"))
     bench = Bench(flow, scenario(breaker={"failures": 3, "open": "1s"}))
     for number in range(5):
         bench.ask(at=0.1 * number)
@@ -203,7 +203,7 @@ def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_through_later() ->
 
 
 def test_a_breaker_closes_when_the_probe_succeeds() -> None:
-    flow = Breaker(dependency="test", inner=Deadline(seconds=0.05, inner=_WAIT), otherwise=NOTHING)
+    flow = WithBreaker(dependency="test", inner=Deadline(seconds=0.05, inner=_WAIT), otherwise=NOTHING)
     bench = Bench(flow, scenario(breaker={"failures": 1, "open": "1s"}))
     bench.ask()
     bench.kernel.after(0.5, lambda: bench.state.delays.__setitem__(0, (-7.0, 0.0)))  # e^-7 s: quick again
@@ -249,4 +249,4 @@ def test_a_page_that_speaks_of_no_process_is_refused() -> None:
     page = {_NAME: OperationFlow(front=Use(process="postgres", where=Where.EACH, degraded=True))}
     asked, told = scenario(), profile()
     with pytest.raises(ValueError, match=r"feed\.read: postgres is used for each instance outside of Each"):
-        compile_flows(page, scenario=asked, profile=told, layout=layout.of(asked), names=(_NAME,))
+        compile_flows(page, scenario=asked, profile=told, layout=layout.layout_of(asked), names=(_NAME,))

@@ -10,8 +10,8 @@ import pytest
 from core.profile import Profile, scaled
 from core.scenario import ScenarioError, explain, parse
 from sim.model import disturbances
-from sim.model.layout import of as layout_of
-from sim.reference.host import Host
+from sim.model.layout import layout_of
+from sim.reference.host import HostCpu
 from sim.results.laws import ModelError
 from sim.simulate import Result, simulate
 from tests.model.small import scenario, text
@@ -123,8 +123,8 @@ def test_a_process_that_was_not_measured_idles_as_its_group_does() -> None:
 
 
 def test_the_laws_are_checked_on_every_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = Host._rate
-    monkeypatch.setattr(Host, "_rate", lambda self: (0.9 if self.name == "all" else 1.0) * sound(self))
+    sound = HostCpu._rate
+    monkeypatch.setattr(HostCpu, "_rate", lambda self: (0.9 if self.name == "all" else 1.0) * sound(self))
     with pytest.raises(ModelError, match=r"work conservation \(idle with work\): host all"):
         simulate(scenario(placement={"hosts": SPLIT}), profile(), engine="simpy")
 

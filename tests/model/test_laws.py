@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from core.scenario import Scenario
-from sim.reference.host import Host, Job
+from sim.reference.host import HostCpu, Job
 from sim.reference.kernel import Kernel
 from sim.reference.station import Station
-from sim.results.laws import ModelError, Tally, check_conservation, check_little, check_work
+from sim.results.laws import ModelError, VisitTally, check_conservation, check_little, check_work
 from sim.simulate import simulate
 from tests.model.small import scenario
 from tests.model.synthetic import profile
 
 
-def _tally() -> Tally:
-    tally = Tally("test", 0.0)
+def _tally() -> VisitTally:
+    tally = VisitTally("test", 0.0)
     tally.came(1.0)
     tally.came(2.0)
     tally.left(4.0, entered_seconds=1.0)
@@ -46,7 +46,7 @@ def test_a_wrong_sojourn_breaks_littles_law() -> None:
 
 
 def test_leaving_before_entering_breaks_causality() -> None:
-    tally = Tally("test", 0.0)
+    tally = VisitTally("test", 0.0)
     tally.came(2.0)
     with pytest.raises(ModelError, match="causality"):
         tally.left(2.0, entered_seconds=3.0)
@@ -63,20 +63,20 @@ def test_idling_with_work_breaks_work_conservation() -> None:
 
 
 def test_a_run_notices_a_host_that_gives_too_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = Host._rate
-    monkeypatch.setattr(Host, "_rate", lambda self: 0.9 * sound(self))
+    sound = HostCpu._rate
+    monkeypatch.setattr(HostCpu, "_rate", lambda self: 0.9 * sound(self))
     with pytest.raises(ModelError, match="idle with work"):
         simulate(_plain(), profile(), engine="simpy")
 
 
 def test_a_run_notices_work_that_nobody_did(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = Host._off
+    sound = HostCpu._off
 
-    def generous(self: Host, job: Job) -> None:
+    def generous(self: HostCpu, job: Job) -> None:
         self.done_seconds += 0.001
         sound(self, job)
 
-    monkeypatch.setattr(Host, "_off", generous)
+    monkeypatch.setattr(HostCpu, "_off", generous)
     with pytest.raises(ModelError, match="work conservation"):
         simulate(_plain(), profile(), engine="simpy")
 
@@ -99,14 +99,14 @@ def test_a_run_notices_a_request_that_never_ends(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_run_notices_a_station_that_forgets_its_customers(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = Tally.left
+    sound = VisitTally.left
 
-    def forgets(self: Tally, now: float, *, entered_seconds: float) -> None:
+    def forgets(self: VisitTally, now: float, *, entered_seconds: float) -> None:
         sound(self, now, entered_seconds=entered_seconds)
         if self.name == "redis":
             self.sojourn_seconds *= 0.999
 
-    monkeypatch.setattr(Tally, "left", forgets)
+    monkeypatch.setattr(VisitTally, "left", forgets)
     with pytest.raises(ModelError, match=r"Little's law: redis"):
         simulate(_plain(), profile(), engine="simpy")
 

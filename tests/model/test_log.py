@@ -12,11 +12,11 @@ from core.policies.partition import owner_of, partition_of
 from core.policies.patience import PAUSE_CAP_SECONDS, pause_seconds
 from sim.model.flow import Ending, Keyed
 from sim.model.program import Topic
-from sim.reference.host import Host
+from sim.reference.host import HostCpu
 from sim.reference.kernel import Kernel, Steps
 from sim.reference.log import Log, Record
 from sim.reference.station import Station
-from sim.reference.task import Request, Task
+from sim.reference.task import RequestTask, SimulatedRequest
 from sim.results.laws import ModelError
 from sim.simulate import Result, simulate
 from tests.model.small import scenario
@@ -51,7 +51,7 @@ class Bench:
 
     def __init__(self, *, members: int = 1, partitions: int = 2):
         self.kernel = Kernel()
-        host = Host(self.kernel, name="test", cores=1, processes=members + 1)
+        host = HostCpu(self.kernel, name="test", cores=1, processes=members + 1)
         names = [*(f"member {number}" for number in range(members)), "broker"]
         self.stations = [
             Station(self.kernel, host, name=name, process=number, workers=1) for number, name in enumerate(names)
@@ -70,7 +70,9 @@ class Bench:
         """One event at a time."""
         number = round(at * 1_000)
         author = self._authors[partition]
-        request = Request(entity=number, number=number, operation="", person=seconds, author=author, post=-1, second=0)
+        request = SimulatedRequest(
+            entity=number, number=number, operation="", person=seconds, author=author, post=-1, second=0
+        )
         self.kernel.after(at, lambda: self.log.append(request, asked_seconds=at))
 
     def run(self, seconds: float = 100.0) -> list[tuple[float, int, int]]:
@@ -78,7 +80,7 @@ class Bench:
         self.kernel.run(until_seconds=seconds)
         return self.handled
 
-    def _handle(self, record: Record, task: Task) -> Steps[Ending]:
+    def _handle(self, record: Record, task: RequestTask) -> Steps[Ending]:
         yield self.kernel.wait(float(record.request.person))
         if not task.cancelled:
             partition = self._authors.index(record.request.author)
@@ -247,7 +249,7 @@ def test_more_workers_share_the_partitions() -> None:
 def test_a_run_notices_an_event_that_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = Log.append
 
-    def forgets(self: Log, request: Request, *, asked_seconds: float) -> None:
+    def forgets(self: Log, request: SimulatedRequest, *, asked_seconds: float) -> None:
         sound(self, request, asked_seconds=asked_seconds)
         if request.number == 30:
             self.tally.came(self._kernel.now)

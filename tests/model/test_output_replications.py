@@ -14,7 +14,7 @@ from sim.results.histogram import Histogram
 from sim.results.paired import paired_difference
 from sim.results.replications import (
     StoppingRule,
-    Verdict,
+    StoppingVerdict,
     half_width_ratio,
     pooled_quantile,
     quantile_interval,
@@ -80,7 +80,7 @@ def test_it_stops_when_the_interval_is_narrow_and_not_before() -> None:
         return [float(normals[number]) for number in numbers]
 
     done = replicate(run, lambda figure: figure, rule)
-    assert done.verdict is Verdict.NARROW
+    assert done.verdict is StoppingVerdict.NARROW
     assert asked == list(range(len(done.figures)))
     assert half_width_ratio(done.estimate) <= 0.02
     assert len(done.figures) > 5
@@ -97,7 +97,7 @@ def test_it_gives_up_at_the_most_and_runs_several_at_once() -> None:
         return [float(number % 3) for number in numbers]
 
     done = replicate(run, lambda figure: figure, rule, at_once=4)
-    assert done.verdict is Verdict.SPENT
+    assert done.verdict is StoppingVerdict.SPENT
     assert sizes == [4, 4, 4]
     with pytest.raises(ValueError, match="0 results of 3"):
         replicate(lambda _numbers: [], float, rule)
@@ -105,8 +105,8 @@ def test_it_gives_up_at_the_most_and_runs_several_at_once() -> None:
 
 def test_a_figure_without_spread_is_known_at_once_but_not_before_the_least_count() -> None:
     rule = StoppingRule(half_width_ratio_max=0.01, count_min=4)
-    assert rule.verdict([2.0, 2.0, 2.0]) is Verdict.MORE
-    assert rule.verdict([2.0, 2.0, 2.0, 2.0]) is Verdict.NARROW
+    assert rule.verdict([2.0, 2.0, 2.0]) is StoppingVerdict.MORE
+    assert rule.verdict([2.0, 2.0, 2.0, 2.0]) is StoppingVerdict.NARROW
     assert half_width_ratio(stats.mean_interval([-1.0, 1.0])) == math.inf
 
 
@@ -117,7 +117,7 @@ def test_the_least_count_is_what_makes_a_stopping_rule_honest() -> None:
         rule = StoppingRule(half_width_ratio_max=0.04, count_min=count_min, count_max=120)
         held = []
         for row in normals.tolist():
-            count = next(count for count in range(2, 121) if rule.verdict(row[:count]) is not Verdict.MORE)
+            count = next(count for count in range(2, 121) if rule.verdict(row[:count]) is not StoppingVerdict.MORE)
             estimate = stats.mean_interval(row[:count])
             held.append(estimate.low <= 10.0 <= estimate.high)
         return float(np.mean(held))

@@ -9,7 +9,7 @@ import pytest
 from core.policies.hot_key import CALM_RATIO, keys_for, node_of, rate_after
 from core.policies.shard import node_of_key
 from core.scenario import ScenarioError, explain, parse
-from sim.reference.counters import Counters
+from sim.reference.counters import PostCounters
 from sim.simulate import Result, simulate
 from tests.model.small import scenario, text
 from tests.model.synthetic import QUIET, profile
@@ -63,7 +63,7 @@ def test_a_counter_is_split_as_its_rate_asks_and_folded_back_when_it_is_calm() -
 
 
 def test_counters_remember_what_is_hot_and_nothing_else() -> None:
-    counters = Counters(hot_per_second=50.0, keys_max=100)
+    counters = PostCounters(hot_per_second=50.0, keys_max=100)
     for number in range(400):
         counters.written(7, now=0.005 * number)
     counters.written(8, now=1.0)

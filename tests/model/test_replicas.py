@@ -8,7 +8,7 @@ import pytest
 
 from core.policies.replica import reads_from, successor
 from core.scenario import ScenarioError, explain, parse
-from sim.model.layout import of as layout_of
+from sim.model.layout import layout_of
 from sim.simulate import Result, simulate
 from tests.model.small import scenario, text
 from tests.model.synthetic import QUIET, profile
@@ -57,7 +57,7 @@ def test_no_two_nodes_of_one_database_share_a_host() -> None:
     for index in range(4):
         names = (f"postgres_{index}", f"postgres_{index}_replica_1", f"postgres_{index}_replica_2")
         assert len({layout.processes[layout.named(name)[0]].host for name in names}) == 3
-    assert len(layout.of("postgres")) == 4
+    assert len(layout.processes_of("postgres")) == 4
     assert len(layout.named("postgres")) == 12
     assert layout.nodes("postgres") == 3
 

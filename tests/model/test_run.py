@@ -18,8 +18,8 @@ from core.run import RunRecord
 from records import run
 from records.scenarios import read
 from sim.model.components import all_flows
-from sim.model.flow import Call, Lookup, OperationFlow, Stage, Use, steps, walk
-from sim.model.layout import of as layout_of
+from sim.model.flow import Lookup, OperationFlow, RemoteCall, Stage, Use, steps, walk
+from sim.model.layout import layout_of
 from sim.model.offered import offered_per_second
 from sim.simulate import Result, simulate
 from tests.model.small import MIX, scenario, text
@@ -206,7 +206,7 @@ def test_every_link_that_a_page_crosses_is_one_that_a_scenario_can_break() -> No
         step.link
         for flow in all_flows(scenario()).values()
         for step in walk(steps(flow.front, flow.behind))
-        if isinstance(step, Call)
+        if isinstance(step, RemoteCall)
     }
     assert crossed - {"client_gateway"} <= set(LINKS)
     looked = {

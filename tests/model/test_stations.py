@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from sim.reference.host import Host
+from sim.reference.host import HostCpu
 from sim.reference.kernel import Kernel
-from sim.reference.station import Pool, Station
+from sim.reference.station import BoundedPool, Station
 
 
 def test_jobs_share_cores_equally() -> None:
     kernel = Kernel()
-    host = Host(kernel, name="test", cores=1, processes=2)
+    host = HostCpu(kernel, name="test", cores=1, processes=2)
     first = Station(kernel, host, name="first", process=0, workers=1)
     second = Station(kernel, host, name="second", process=1, workers=1)
     ended: dict[str, float] = {}
@@ -27,7 +27,7 @@ def test_jobs_share_cores_equally() -> None:
 
 def test_a_stall_takes_the_core_from_everybody() -> None:
     kernel = Kernel()
-    host = Host(kernel, name="test", cores=2, processes=1)
+    host = HostCpu(kernel, name="test", cores=2, processes=1)
     station = Station(kernel, host, name="test", process=0, workers=2)
     ended: list[float] = []
     station.submit(1.0, lambda _served: ended.append(kernel.now))
@@ -41,7 +41,7 @@ def test_a_stall_takes_the_core_from_everybody() -> None:
 
 def test_a_paused_process_keeps_its_work_and_a_dead_one_loses_it() -> None:
     kernel = Kernel()
-    host = Host(kernel, name="test", cores=1, processes=1)
+    host = HostCpu(kernel, name="test", cores=1, processes=1)
     station = Station(kernel, host, name="test", process=0, workers=1)
     ended: list[tuple[str, bool, float]] = []
     station.submit(1.0, lambda served: ended.append(("kept", served, kernel.now)))
@@ -68,7 +68,7 @@ def test_a_paused_process_keeps_its_work_and_a_dead_one_loses_it() -> None:
 
 def test_a_pool_hands_its_places_on_in_order_and_forgets_who_gave_up() -> None:
     kernel = Kernel()
-    pool = Pool(kernel, name="test", size=1)
+    pool = BoundedPool(kernel, name="test", size=1)
     first, second, third = pool.claim(), pool.claim(), pool.claim()
     assert first.held
     assert not second.held

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import streams
-from sim.model.caches import Cache
+from sim.model.caches import LruCache
 from tests.oracles import caches
 
 Floats = npt.NDArray[np.float64]
@@ -31,7 +31,7 @@ def _requests(seed: int, count: int) -> tuple[list[int], list[float]]:
 class _Tiers:
     """Edges in front of a shield, each keeping what it fetched; counts after the warm-up only."""
 
-    def __init__(self, edges: list[Cache], shield: Cache, sizes: Floats):
+    def __init__(self, edges: list[LruCache], shield: LruCache, sizes: Floats):
         self.edges, self.shield, self._sizes = edges, shield, np.rint(sizes).astype(int).tolist()
 
     def ask(self, objects: list[int], at: list[float], *, warm: int) -> None:
@@ -103,8 +103,8 @@ def test_expiry_meets_its_limits() -> None:
 def test_two_tiers_agree_with_the_models_cache(edges: int, seed: int) -> None:
     capacities = (250 // edges, 900)
     tiers = _Tiers(
-        [Cache(name="edge", capacity_bytes=capacities[0]) for _ in range(edges)],
-        Cache(name="shield", capacity_bytes=capacities[1]),
+        [LruCache(name="edge", capacity_bytes=capacities[0]) for _ in range(edges)],
+        LruCache(name="shield", capacity_bytes=capacities[1]),
         np.ones(_OBJECTS),
     )
     tiers.ask(*_requests(seed, 200_000), warm=50_000)
@@ -115,7 +115,9 @@ def test_two_tiers_agree_with_the_models_cache(edges: int, seed: int) -> None:
 
 def test_two_tiers_with_sizes_agree_with_the_models_cache() -> None:
     sizes = np.rint(_SIZES)
-    tiers = _Tiers([Cache(name="edge", capacity_bytes=12_000)], Cache(name="shield", capacity_bytes=50_000), sizes)
+    tiers = _Tiers(
+        [LruCache(name="edge", capacity_bytes=12_000)], LruCache(name="shield", capacity_bytes=50_000), sizes
+    )
     tiers.ask(*_requests(3, 200_000), warm=50_000)
     edge, shield = caches.lru_series(_RATES, 12_000.0, 50_000.0, sizes)
     assert tiers.ratios()[0] == pytest.approx(edge.hit_ratio, rel=0.01)
@@ -126,7 +128,7 @@ def test_two_tiers_with_sizes_agree_with_the_models_cache() -> None:
 
 def test_what_no_edge_can_hold_is_the_shields() -> None:
     sizes = np.where(np.arange(_OBJECTS) % 3 == 0, 300.0, 1.0)
-    tiers = _Tiers([Cache(name="edge", capacity_bytes=250)], Cache(name="shield", capacity_bytes=60_000), sizes)
+    tiers = _Tiers([LruCache(name="edge", capacity_bytes=250)], LruCache(name="shield", capacity_bytes=60_000), sizes)
     tiers.ask(*_requests(4, 150_000), warm=50_000)
     edge, shield = caches.lru_series(_RATES, 250.0, 60_000.0, sizes)
     assert (edge.hit_ratios[::3] == 0.0).all()
@@ -135,7 +137,7 @@ def test_what_no_edge_can_hold_is_the_shields() -> None:
 
 @pytest.mark.parametrize("ttl_seconds", [0.7, 6.0])
 def test_an_lru_cache_whose_entries_expire_agrees_with_the_models(ttl_seconds: float) -> None:
-    cache = Cache(name="test", capacity_bytes=250, ttl_seconds=ttl_seconds)
+    cache = LruCache(name="test", capacity_bytes=250, ttl_seconds=ttl_seconds)
     objects, at = _requests(5, 150_000)
     for number, (key, now) in enumerate(zip(objects, at, strict=True)):
         if number == 20_000:

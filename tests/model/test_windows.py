@@ -20,7 +20,7 @@ from planning.simulations import counts
 from planning.simulations import one as lab_simulate
 from records import run
 from sim import simulate as simulation
-from sim.model import prepared as parts
+from sim.model import prepared as prepared_run
 from sim.results.outcomes import MOMENTS
 from sim.simulate import Result, simulate
 from tests.model.small import scenario
@@ -33,8 +33,8 @@ WINDOWED = ("overload, admission and limits", "kill a consumer", "redis nodes an
 
 def _long(monkeypatch: pytest.MonkeyPatch, *, window: int, rows: int = 1_000_000) -> None:
     """Runs are long from here on, and their windows small."""
-    monkeypatch.setattr(parts, "WHOLE_MAX", 30)
-    monkeypatch.setattr(parts, "WINDOW", window)
+    monkeypatch.setattr(prepared_run, "WHOLE_MAX", 30)
+    monkeypatch.setattr(prepared_run, "WINDOW", window)
     monkeypatch.setattr(simulation, "WHOLE_MAX", rows)
 
 
@@ -147,11 +147,12 @@ def test_means_by_moment_are_those_of_what_began_then_and_unknown_where_nobody_c
 _MEMORY = """
 import sys
 from pathlib import Path
-from sim import parts, simulate
+from sim import simulate
+from sim.model import prepared
 from tests.model.small import scenario
 from tests.model.synthetic import profile
-parts.WHOLE_MAX = simulate.WHOLE_MAX = int(sys.argv[2])
-parts.WINDOW = 5_000
+prepared.WHOLE_MAX = simulate.WHOLE_MAX = int(sys.argv[2])
+prepared.WINDOW = 5_000
 asked = scenario(duration=sys.argv[1], rate="1000/s", mix={"image.read": "90%", "like.add": "10%"},
                  placement={"cores": {"stack": [0, 1]}})
 result = simulate.simulate(asked, profile(), engine="compiled")

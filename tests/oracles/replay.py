@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 from sim.compiled import records as r
 from sim.compiled import stores
-from sim.compiled.jit import World
+from sim.compiled.jit import Address
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -43,7 +43,7 @@ fetch = intrinsic(_fetch)
 
 
 @numba.njit("void(int64, int64, int64, int64[::1], int64[::1], float64[::1])", cache=True, error_model="numpy")
-def ask(world: World, first: int, last: int, keys: Ints, sizes_bytes: Ints, at_seconds: Floats) -> None:
+def ask(world: Address, first: int, last: int, keys: Ints, sizes_bytes: Ints, at_seconds: Floats) -> None:
     """Ask the caches ``first`` to ``last`` for each key in turn until one has it; those that did not keep what the next
     one gave them. Sizes and times are by request."""
     slots = r.slots(world)

@@ -33,7 +33,7 @@ def test_the_shipped_calibration_is_used_up_too(shipped: Profile) -> None:
     names = tuple(
         {each.operation for each in shipped.demands if "/" not in each.operation} & set(all_flows(made.scenario()))
     )
-    seen = Pulls.of(shipped)
+    seen = Pulls.from_profile(shipped)
     graph = FollowGraph(
         pushes_per_post=shipped.batch_sizes["fanout.deliver"],
         celebrities=seen.known,

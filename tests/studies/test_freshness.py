@@ -34,7 +34,7 @@ def test_mean_and_quantiles_are_weighted_by_who_waits() -> None:
     for asked, done, weight in ((0.0, 0.1, 1.0), (0.0, 1.0, 3.0)):
         tally.asked(asked, weight=weight)
         tally.done(done, asked_seconds=asked, weight=weight)
-    told = tally.told(5.0)
+    told = tally.delay(5.0)
     assert told.mean_seconds == pytest.approx((0.1 + 3.0) / 4)
     assert told.quantile_seconds(0.2) == pytest.approx(0.1, rel=0.13)
     assert told.quantile_seconds(0.95) == pytest.approx(1.0, rel=0.13)
@@ -46,7 +46,7 @@ def test_what_is_not_done_counts_with_its_age_and_lies_beyond_every_quantile() -
     tally.asked(1.0, weight=1.0)
     tally.asked(2.0, weight=1.0)
     tally.done(2.5, asked_seconds=2.0, weight=1.0)
-    told = tally.told(11.0)
+    told = tally.delay(11.0)
     assert told.mean_seconds == pytest.approx((0.5 + 10.0) / 2)
     assert told.undone_ratio == pytest.approx(0.5)
     assert told.quantile_seconds(0.5) == pytest.approx(0.5, rel=0.13)
@@ -54,7 +54,7 @@ def test_what_is_not_done_counts_with_its_age_and_lies_beyond_every_quantile() -
 
 
 def test_nobody_waiting_has_no_delay() -> None:
-    told = JobTally(job="fanout.deliver").told(1.0)
+    told = JobTally(job="fanout.deliver").delay(1.0)
     assert (told.mean_seconds, told.undone_ratio, told.quantile_seconds(0.5)) == (None, None, None)
 
 

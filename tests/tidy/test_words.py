@@ -17,14 +17,6 @@ from tests.tidy.test_style import MODULES, ROOT, named
 PRODUCT = [path for path in MODULES if path.relative_to(ROOT).parts[0] != "tests"]
 #: Names that several packages give a class, with the reason. None so far.
 SHARED_NAMES: Mapping[str, str] = {}
-#: Packages whose words are not in order yet: only their class names are looked at. To be emptied.
-TEMPORARY = frozenset({"sim"})
-#: Class names that those packages give anew, or twice. To be emptied.
-TEMPORARY_NAMES = frozenset({
-    "Breaker", "Cache", "Call", "Claim", "Counters", "Delay", "Engine", "Host", "Link", "Process", "Request", "Tally",
-    "Verdict", "World",
-})  # fmt: skip
-SETTLED = [path for path in PRODUCT if path.relative_to(ROOT).parts[0] not in TEMPORARY]
 #: Names of identifiers that had many meanings or were metaphors, and what to say instead.
 REPLACED = {
     "told": "settings, options, published, text … by what it is",
@@ -110,31 +102,30 @@ def test_a_class_name_has_one_meaning() -> None:
     twice = {
         name: [named(path) for path in paths]
         for name, paths in where.items()
-        if len(paths) > 1 and name not in (*SHARED_NAMES, *TEMPORARY_NAMES)
+        if len(paths) > 1 and name not in SHARED_NAMES
     }
 
     assert len(where) > 500
     assert twice == {}
-    assert not {name for name in TEMPORARY_NAMES if sum(path in SETTLED for path in where[name]) > 1}
 
 
 def test_no_module_exports_a_function_called_of() -> None:
-    assert places(SETTLED, functions_called_of) == []
+    assert places(PRODUCT, functions_called_of) == []
 
 
 def test_operations_are_named_by_the_constants_of_core() -> None:
-    outside = [path for path in SETTLED if path.relative_to(ROOT).parts[0] != "core"]
+    outside = [path for path in PRODUCT if path.relative_to(ROOT).parts[0] != "core"]
 
     assert len(outside) > 200
     assert places(outside, operation_literals) == []
 
 
 def test_replaced_words_do_not_come_back() -> None:
-    assert places(SETTLED, replaced) == []
+    assert places(PRODUCT, replaced) == []
 
 
 #: Commands load what they need when they run, so that ``--help`` answers at once.
-EAGER = [path for path in SETTLED if path.relative_to(ROOT).parts[0] != "cli"]
+EAGER = [path for path in PRODUCT if path.relative_to(ROOT).parts[0] != "cli"]
 
 
 @pytest.mark.parametrize("path", EAGER, ids=named)

@@ -134,12 +134,12 @@ class _Costs:
     ):
         self._rates = rates
         calibrated = profile.batch_sizes.get(FANOUT_DELIVER, 0.0)
-        pulls = Pulls.of(profile)
+        pulls = Pulls.from_profile(profile)
         self._grows = {Per.PUSH: graph.pushes_per_post / max(1.0, calibrated or graph.pushes_per_post)} | {
             per: pulls.factor(per, followed=graph.celebrities_followed, known=graph.celebrities)
             for per in (Per.PULL, Per.MERGE)
         }
-        self.profile = stated.applied(profile, scenario.demand, pages=pages, grows=self._grows)
+        self.profile = stated.applied(profile, scenario.demand, flows=pages, grows=self._grows)
         self.notes: list[str] = []
 
     def visit(self, operation: str, use: flows.Use, missed: tuple[str, ...]) -> SegmentVisit | None:

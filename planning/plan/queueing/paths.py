@@ -116,7 +116,7 @@ class _Walker:
             case flows.Use():
                 visit = self._cost(step, missed)
                 yield Path(segment=Segment(visits=(visit,))) if visit is not None else Path()
-            case flows.Call():
+            case flows.RemoteCall():
                 trip = Trip(link=step.link, count=step.trips, answer_bytes=step.answer_bytes)
                 below = list(self.walk(step.inner, missed))
                 if step.home is not Home.AUTHOR:
@@ -126,7 +126,7 @@ class _Walker:
                 far = Trip(link=AWAY, count=step.trips, answer_bytes=0)
                 yield from _product([[Path(hits=frozenset({AWAY}), segment=Segment(trips=(trip,)))], below])
                 yield from _product([[Path(misses=frozenset({AWAY}), segment=Segment(trips=(trip, far)))], below])
-            case flows.Delay():
+            case flows.Wait():
                 yield Path(segment=Segment(delays=(str(step.station),)))
             case flows.Commit():
                 yield Path(segment=Segment(delays=(COMMIT,)))
@@ -134,7 +134,7 @@ class _Walker:
                 name = str(step.cache)
                 yield from _product([[Path(hits=frozenset({name}))], list(self.walk(hit, missed))])
                 yield from _product([[Path(misses=frozenset({name}))], list(self.walk(miss, (*missed, name)))])
-            case flows.Fork(branches=branches):
+            case flows.Parallel(branches=branches):
                 for each in _combinations([list(self.walk(branch, missed)) for branch in branches]):
                     yield from self._joined(each)
             case flows.Each():
@@ -146,7 +146,7 @@ class _Walker:
             case flows.Aside():
                 for path in self.walk(step.inner, missed):
                     yield _all_beside(path)
-            case flows.Hold() | flows.Admit() | flows.Deadline() | flows.Rescue() | flows.Breaker() | flows.Retry():
+            case flows.Hold() | flows.Admit() | flows.Deadline() | flows.Rescue() | flows.WithBreaker() | flows.Retry():
                 yield from self.walk(step.inner, missed)  # here nothing waits or fails
             case flows.Stage():
                 yield from self.walk(step.inner, missed)

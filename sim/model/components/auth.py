@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from core.names import Component
+from core.operations import AUTH_LOGIN, AUTH_SIGNUP
 from core.policies.logins import COUNT_SECONDS, workers
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
-from sim.model.flow import NOTHING, READS, Breaker, Deadline, Flow, Hold, OperationFlow, Stage, Use, steps
-from sim.model.stores import postgres, redis, told
+from sim.model.flow import NOTHING, READS, Deadline, Flow, Hold, OperationFlow, Stage, Use, WithBreaker, steps
+from sim.model.stores import postgres, published, redis
 
 AUTH: Final = Component.AUTH
 
@@ -35,8 +36,8 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
         Stage(name="present", inner=steps(_counted(share=0.5, trips=2.0), _own(0.04))),
     )
     return {
-        "auth.signup": through_gateway("auth.signup", signup, behind=told(AUTH, own=NOTHING)),
-        "auth.login": through_gateway("auth.login", login, behind=NOTHING),
+        AUTH_SIGNUP: through_gateway(AUTH_SIGNUP, signup, behind=published(AUTH, own=NOTHING)),
+        AUTH_LOGIN: through_gateway(AUTH_LOGIN, login, behind=NOTHING),
     }
 
 
@@ -51,4 +52,4 @@ def _hash(threads: int) -> Flow:
 
 def _counted(*, share: float = 1.0, trips: float = 1.0) -> Flow:
     inner = Deadline(seconds=COUNT_SECONDS, inner=redis(AUTH, share=share, trips=trips))
-    return Breaker(dependency="auth.logins", inner=inner, otherwise=NOTHING)
+    return WithBreaker(dependency="auth.logins", inner=inner, otherwise=NOTHING)

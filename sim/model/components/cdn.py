@@ -6,8 +6,22 @@ from collections.abc import Mapping
 from typing import Final
 
 from core.names import Cache, Server, link
+from core.operations import IMAGE_READ
 from core.scenario import Scenario
-from sim.model.flow import NOTHING, Call, Ending, Fail, Flow, Keys, Lookup, OperationFlow, Rescue, Stage, Use, steps
+from sim.model.flow import (
+    NOTHING,
+    Ending,
+    Fail,
+    Flow,
+    Keys,
+    Lookup,
+    OperationFlow,
+    RemoteCall,
+    Rescue,
+    Stage,
+    Use,
+    steps,
+)
 from sim.model.stores import PHOTO_BYTES
 
 _EDGE: Final = Server.EDGE
@@ -15,13 +29,15 @@ _EDGE: Final = Server.EDGE
 
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     """Reading one image, past our services."""
-    origin = Call(link=link(Server.SHIELD, Server.OBJECTS), inner=Use(process=Server.OBJECTS), answer_bytes=PHOTO_BYTES)
+    origin = RemoteCall(
+        link=link(Server.SHIELD, Server.OBJECTS), inner=Use(process=Server.OBJECTS), answer_bytes=PHOTO_BYTES
+    )
     shield = steps(Use(process=Server.SHIELD), _tier(Cache.SHIELD, origin))
-    missed = Call(link=link(_EDGE, Server.SHIELD), inner=shield, answer_bytes=PHOTO_BYTES)
+    missed = RemoteCall(link=link(_EDGE, Server.SHIELD), inner=shield, answer_bytes=PHOTO_BYTES)
     reached = Rescue(inner=Use(process=_EDGE), otherwise=Fail(ending=Ending.LOST))
     lookup = Stage(name="lookup", inner=_tier(Cache.EDGE, missed))
-    front = Call(link=link("client", _EDGE), inner=steps(reached, lookup), answer_bytes=PHOTO_BYTES)
-    return {"image.read": OperationFlow(front=front)}
+    front = RemoteCall(link=link("client", _EDGE), inner=steps(reached, lookup), answer_bytes=PHOTO_BYTES)
+    return {IMAGE_READ: OperationFlow(front=front)}
 
 
 def _tier(cache: Cache, miss: Flow) -> Flow:

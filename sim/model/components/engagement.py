@@ -7,13 +7,13 @@ from typing import Final
 
 from core.bounds import LIKE_COUNT_SECONDS
 from core.names import Component
+from core.operations import COMMENT_ADD, COMMENT_LIST, LIKE_ADD, LIKE_REMOVE
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
-from sim.model.flow import NOTHING, READS, Breaker, Deadline, Flow, OperationFlow, Stage, Use, Where, steps
-from sim.model.stores import postgres, redis, told
+from sim.model.flow import NOTHING, READS, Deadline, Flow, OperationFlow, Stage, Use, Where, WithBreaker, steps
+from sim.model.stores import postgres, published, redis
 
 ENGAGEMENT: Final = Component.ENGAGEMENT
-#: How long an acknowledged write waits for Redis to be told.
 
 
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
@@ -28,17 +28,17 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
                 Stage(name="count", inner=steps(_own(0.10), _counted(), _own(0.10))),
                 Stage(name="present", inner=_own(0.10)),
             ),
-            behind=told(ENGAGEMENT, own=_own(0.20)),
+            behind=published(ENGAGEMENT, own=_own(0.20)),
         )
         for name, written, arrive in (
-            ("like.add", (_written(trips=1.0),), _own(0.30)),
-            ("like.remove", (_written(trips=1.0),), _own(0.30)),
+            (LIKE_ADD, (_written(trips=1.0),), _own(0.30)),
+            (LIKE_REMOVE, (_written(trips=1.0),), _own(0.30)),
             # a comment's key is claimed on its author's shard before it is written on the post's
-            ("comment.add", (_claimed(share=0.2), _written(trips=5.0, share=0.8)), parse),
+            (COMMENT_ADD, (_claimed(share=0.2), _written(trips=5.0, share=0.8)), parse),
         )
     }
-    found["comment.list"] = through_gateway(
-        "comment.list",
+    found[COMMENT_LIST] = through_gateway(
+        COMMENT_LIST,
         steps(
             _own(0.3),
             Stage(name="load", inner=postgres(ENGAGEMENT, trips=2.0, where=Where.AUTHOR, role=READS)),
@@ -63,4 +63,4 @@ def _written(*, trips: float, share: float = 1.0) -> Flow:
 
 def _counted() -> Flow:
     inner = Deadline(seconds=LIKE_COUNT_SECONDS, inner=redis(ENGAGEMENT, where=Where.COUNTER))
-    return Breaker(dependency="engagement.counts", inner=inner, otherwise=NOTHING)
+    return WithBreaker(dependency="engagement.counts", inner=inner, otherwise=NOTHING)

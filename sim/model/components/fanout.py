@@ -12,9 +12,23 @@ from collections.abc import Mapping
 from typing import Final
 
 from core.names import Component, Server, link
+from core.operations import FANOUT_DELIVER
 from core.scenario import Scenario
-from sim.model.flow import NOTHING, READS, Call, Decide, Each, Keyed, OperationFlow, Per, Policy, Use, Where, steps
-from sim.model.stores import heard, postgres
+from sim.model.flow import (
+    NOTHING,
+    READS,
+    Decide,
+    Each,
+    Keyed,
+    OperationFlow,
+    Per,
+    Policy,
+    RemoteCall,
+    Use,
+    Where,
+    steps,
+)
+from sim.model.stores import consumed, postgres
 
 FANOUT: Final = Component.FANOUT
 
@@ -22,9 +36,9 @@ FANOUT: Final = Component.FANOUT
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     """The job behind a new post."""
     node = Use(process=Server.REDIS, where=Where.EACH, per=Per.PUSH)
-    write = Each(process=Server.REDIS, inner=Call(link=link(FANOUT, Server.REDIS), inner=node))
+    write = Each(process=Server.REDIS, inner=RemoteCall(link=link(FANOUT, Server.REDIS), inner=node))
     followers = postgres(FANOUT, where=Where.AUTHOR, role=READS, per=Per.PUSH)
     own = Use(process=FANOUT, share=0.5, per=Per.PUSH)
     push = steps(followers, own, write, own)
-    deliver = heard(FANOUT, Decide(policy=Policy.FANOUT, cases=(push, NOTHING)))
-    return {"fanout.deliver": OperationFlow(front=deliver, keyed=Keyed.AUTHOR)}
+    deliver = consumed(FANOUT, Decide(policy=Policy.FANOUT, cases=(push, NOTHING)))
+    return {FANOUT_DELIVER: OperationFlow(front=deliver, keyed=Keyed.AUTHOR)}

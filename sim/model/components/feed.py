@@ -11,27 +11,28 @@ from collections.abc import Mapping
 from typing import Final
 
 from core.names import Cache, Component
+from core.operations import FEED_READ
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
 from sim.model.flow import (
     NOTHING,
     READS,
     Aside,
-    Breaker,
     Deadline,
     Ending,
     Fail,
     Flow,
-    Fork,
     Keys,
     Lookup,
     Mark,
     Missed,
     OperationFlow,
+    Parallel,
     Per,
     Rescue,
     Stage,
     Use,
+    WithBreaker,
     steps,
 )
 from sim.model.stores import every_postgres, every_redis, postgres, redis
@@ -45,7 +46,7 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
     """The feed's operations. Shares of the service's CPU: arrive 10 %, skeleton 20 %, hydrate 35 %, rules 15 %,
     present 20 %, as a profiler sees them on a page of 50; of Redis's CPU: 15 % for each source, 70 % for the cards."""
     limits = scenario.system.feed.deadlines
-    timeline = Breaker(
+    timeline = WithBreaker(
         dependency="feed.timeline",
         inner=Deadline(seconds=limits.timeline_seconds, inner=steps(redis(FEED, share=0.15), _own(0.02))),
         otherwise=steps(Missed(cache=Cache.TIMELINE, keys=Keys.TIMELINE), Fail(ending=Ending.UNAVAILABLE)),
@@ -53,13 +54,13 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
     # grows with the celebrities that the reader follows, as fan-out's work shrinks with their posts
     merged = Use(process=FEED, share=0.02, per=Per.MERGE)
     pulled = steps(every_redis(FEED, share=0.15, per=Per.PULL), merged)
-    celebrities = Breaker(
+    celebrities = WithBreaker(
         dependency="feed.celebrities",
         inner=Deadline(seconds=limits.celebrities_seconds, inner=pulled),
         otherwise=Mark(reason="celebrities"),
     )
     in_memory = _own(0.05)  # recommended and ads: refreshed behind everybody's back, which is idle work
-    sources = Fork(branches=(steps(_own(0.06), timeline), steps(_own(0.05), celebrities), in_memory))
+    sources = Parallel(branches=(steps(_own(0.06), timeline), steps(_own(0.05), celebrities), in_memory))
     # everything followed, celebrities included: whom the reader follows, then their posts on every instance
     anew = steps(
         Use(process=FEED, share=0.15, degraded=True),
@@ -70,7 +71,7 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
     refill = Aside(inner=anew)  # a timeline that is missed is read once more, to be written back
     known = Lookup(cache=Cache.TIMELINE, keys=Keys.TIMELINE, hit=NOTHING, miss=steps(anew, refill))
     skeleton = Rescue(inner=steps(sources, known), otherwise=steps(Mark(reason="timeline"), anew))
-    hydrate = Breaker(
+    hydrate = WithBreaker(
         dependency="feed.hydrate",
         inner=Deadline(
             seconds=limits.hydrate_seconds,
@@ -87,7 +88,7 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
         Stage(name="rules", inner=_own(0.15)),
         Stage(name="present", inner=_own(0.20)),
     )
-    return {"feed.read": through_gateway("feed.read", read, behind=NOTHING, answer_bytes=_PAGE_BYTES)}
+    return {FEED_READ: through_gateway(FEED_READ, read, behind=NOTHING, answer_bytes=_PAGE_BYTES)}
 
 
 def _own(share: float) -> Flow:

@@ -10,11 +10,10 @@ from typing import Final
 from core.bounds import REQUESTS_UNDER_WAY_MAX
 from core.names import Component, Server, link
 from core.operations import OPERATIONS
-from sim.model.flow import Admit, Call, Ending, Fail, Flow, Limit, OperationFlow, Rescue, Use, Where, steps
+from sim.model.flow import Admit, Ending, Fail, Flow, Limit, OperationFlow, RemoteCall, Rescue, Use, Where, steps
 
 #: The way from a client to the gateway: no scenario can break it; a profile may give its wire time.
 CLIENT_GATEWAY: Final = link("client", Server.GATEWAY)
-#: Requests that one component takes at once (`core.settings.ProcessSettings.inflight_max`).
 #: Of what HAProxy spends on a request: parsing it, verifying the token, choosing a server; the rest is the answer.
 _REQUEST_SHARE: Final = 0.6
 
@@ -24,13 +23,13 @@ def through_gateway(operation: str, inner: Flow, *, behind: Flow, answer_bytes: 
     component = OPERATIONS[operation].component
     assert isinstance(component, Component)  # operations of servers go past the gateway
     arrive = _own(_REQUEST_SHARE)
-    ask = Call(
+    ask = RemoteCall(
         link=link(Server.GATEWAY, component),
         inner=Admit(component=component, size=REQUESTS_UNDER_WAY_MAX, inner=inner),
         answer_bytes=answer_bytes,
     )
     answer = _own(1.0 - _REQUEST_SHARE)
-    front = Call(link=CLIENT_GATEWAY, inner=steps(arrive, Limit(), ask, answer), answer_bytes=answer_bytes)
+    front = RemoteCall(link=CLIENT_GATEWAY, inner=steps(arrive, Limit(), ask, answer), answer_bytes=answer_bytes)
     return OperationFlow(front=front, behind=behind)
 
 

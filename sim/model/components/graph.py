@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from core.names import Component
+from core.operations import GRAPH_FOLLOW, GRAPH_FOLLOWERS, GRAPH_FOLLOWING, GRAPH_UNFOLLOW, USER_READ
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
 from sim.model.flow import NOTHING, READS, Flow, OperationFlow, Stage, Use, Where, steps
-from sim.model.stores import postgres, redis, told
+from sim.model.stores import postgres, published, redis
 
 GRAPH: Final = Component.GRAPH
 
@@ -28,10 +29,10 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     follow = steps(_own(0.3), Stage(name="load", inner=_own(0.1)), write, Stage(name="present", inner=_own(0.2)))
     unfollow = steps(_own(0.3), write, Stage(name="present", inner=_own(0.3)))
     found = {
-        "graph.follow": through_gateway("graph.follow", follow, behind=told(GRAPH, own=_own(0.2))),
-        "graph.unfollow": through_gateway("graph.unfollow", unfollow, behind=told(GRAPH, own=_own(0.2))),
+        GRAPH_FOLLOW: through_gateway(GRAPH_FOLLOW, follow, behind=published(GRAPH, own=_own(0.2))),
+        GRAPH_UNFOLLOW: through_gateway(GRAPH_UNFOLLOW, unfollow, behind=published(GRAPH, own=_own(0.2))),
     }
-    for name in ("user.read", "graph.followers", "graph.following"):
+    for name in (USER_READ, GRAPH_FOLLOWERS, GRAPH_FOLLOWING):
         load = Stage(name="load", inner=postgres(GRAPH, trips=2.0, where=Where.AUTHOR, role=READS))
         found[name] = through_gateway(
             name, steps(_own(0.3), load, Stage(name="present", inner=_own(0.7))), behind=NOTHING

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from core.names import Component, Server, link
+from core.operations import MEDIA_PROCESS, MEDIA_REMOVE
 from core.scenario import Scenario
-from sim.model.flow import NOTHING, Call, Flow, Hold, OperationFlow, Retry, Use, steps
-from sim.model.stores import PHOTO_BYTES, heard, objects, postgres, told
+from sim.model.flow import NOTHING, Flow, Hold, OperationFlow, RemoteCall, Retry, Use, steps
+from sim.model.stores import PHOTO_BYTES, consumed, objects, postgres, published
 
 MEDIA: Final = Component.MEDIA
 #: Renderings of one photo that are stored.
@@ -21,7 +22,7 @@ _VARIANTS: Final = 5
 def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
     """The job behind an upload. As many photos at once as the scenario has workers, and never more than the log has
     partitions, for those of one follow each other; rendering leaves the loop free."""
-    scan = Call(link=link(MEDIA, Server.CLAMD), inner=Use(process=Server.CLAMD))
+    scan = RemoteCall(link=link(MEDIA, Server.CLAMD), inner=Use(process=Server.CLAMD))
     work = steps(
         _own(0.02),
         objects(MEDIA, share=0.2),
@@ -33,16 +34,16 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
     )
     held = Hold(pool="media_workers", size=scenario.system.media.workers, inner=work)
     return {
-        "media.process": OperationFlow(front=heard(MEDIA, held), behind=told(MEDIA, own=NOTHING)),
-        "media.remove": OperationFlow(front=_removal()),
+        MEDIA_PROCESS: OperationFlow(front=consumed(MEDIA, held), behind=published(MEDIA, own=NOTHING)),
+        MEDIA_REMOVE: OperationFlow(front=_removal()),
     }
 
 
 def _removal() -> Flow:
     """A photo out of the store and then out of both tiers, tried again until it is. The log has no part in it, and what
     the caches held does not change: what is deleted is read by few. One pass; the later ones find nothing."""
-    shield = Call(link=link(MEDIA, Server.SHIELD), inner=Use(process=Server.SHIELD), trips=_VARIANTS)
-    edge = Call(link=link(MEDIA, Server.EDGE), inner=Use(process=Server.EDGE), trips=_VARIANTS)
+    shield = RemoteCall(link=link(MEDIA, Server.SHIELD), inner=Use(process=Server.SHIELD), trips=_VARIANTS)
+    edge = RemoteCall(link=link(MEDIA, Server.EDGE), inner=Use(process=Server.EDGE), trips=_VARIANTS)
     work = steps(
         _own(0.4),
         postgres(MEDIA, share=0.7, trips=7.0, commits=True),

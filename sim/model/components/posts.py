@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from core.names import Component
+from core.operations import FANOUT_DELIVER, MEDIA_REMOVE, POST_CREATE, POST_DELETE, POST_READ, USER_POSTS
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
 from sim.model.flow import NOTHING, READS, Emit, Flow, OperationFlow, Stage, Use, Where, steps
-from sim.model.stores import postgres, told
+from sim.model.stores import postgres, published
 
 POSTS: Final = Component.POSTS
 
@@ -32,13 +33,13 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
         Stage(name="write", inner=postgres(POSTS, trips=6.0, where=Where.AUTHOR, commits=True)),
         Stage(name="present", inner=_own(0.3)),
     )
-    created = told(POSTS, own=_own(0.2), job="fanout.deliver", everywhere=True)
-    deleted = steps(Emit(job="media.remove"), told(POSTS, own=_own(0.3)))
+    created = published(POSTS, own=_own(0.2), job=FANOUT_DELIVER, everywhere=True)
+    deleted = steps(Emit(job=MEDIA_REMOVE), published(POSTS, own=_own(0.3)))
     return {
-        "post.create": through_gateway("post.create", create, behind=created),
-        "post.read": through_gateway("post.read", read, behind=NOTHING),
-        "post.delete": through_gateway("post.delete", delete, behind=deleted),
-        "user.posts": through_gateway("user.posts", read, behind=NOTHING, answer_bytes=20_000),
+        POST_CREATE: through_gateway(POST_CREATE, create, behind=created),
+        POST_READ: through_gateway(POST_READ, read, behind=NOTHING),
+        POST_DELETE: through_gateway(POST_DELETE, delete, behind=deleted),
+        USER_POSTS: through_gateway(USER_POSTS, read, behind=NOTHING, answer_bytes=20_000),
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from core.names import Component
+from core.operations import SEARCH_HASHTAGS, SEARCH_USERS
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
 from sim.model.flow import NOTHING, OperationFlow, Stage, Use, steps
@@ -20,4 +21,4 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
         Stage(name="query", inner=Use(process=SEARCH, share=0.5)),
         Stage(name="present", inner=Use(process=SEARCH, share=0.3)),
     )
-    return {name: through_gateway(name, inner, behind=NOTHING) for name in ("search.users", "search.hashtags")}
+    return {name: through_gateway(name, inner, behind=NOTHING) for name in (SEARCH_USERS, SEARCH_HASHTAGS)}

@@ -7,22 +7,22 @@ from typing import Final
 
 from core.bounds import TRAY_CACHE_SECONDS
 from core.names import Component
+from core.operations import MEDIA_REMOVE, STORY_CREATE, STORY_DELETE, STORY_SEEN, STORY_TRAY
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
-from sim.model.flow import NOTHING, READS, Breaker, Deadline, Emit, Flow, OperationFlow, Stage, Use, steps
-from sim.model.stores import every_postgres, every_redis, postgres, redis, told
+from sim.model.flow import NOTHING, READS, Deadline, Emit, Flow, OperationFlow, Stage, Use, WithBreaker, steps
+from sim.model.stores import every_postgres, every_redis, postgres, published, redis
 
 STORIES: Final = Component.STORIES
-#: How long a request waits for Redis before it turns to PostgreSQL.
 
 
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     """The stories' operations."""
-    load = _shelf(
+    load = _cached_tray(
         every_redis(STORIES, answer_bytes=10_000),
         otherwise=steps(postgres(STORIES, share=0.3, role=READS), every_postgres(STORIES, share=0.7)),
     )
-    write = _shelf(redis(STORIES, answer_bytes=10_000))
+    write = _cached_tray(redis(STORIES, answer_bytes=10_000))
     tray = steps(
         _own(0.3),
         Stage(name="load", inner=steps(load, _own(0.3))),
@@ -46,18 +46,18 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
         Stage(name="present", inner=_own(0.3)),
     )
     return {
-        "story.tray": through_gateway("story.tray", tray, behind=NOTHING, answer_bytes=10_000),
-        "story.create": through_gateway("story.create", create, behind=told(STORIES, own=_own(0.3))),
-        "story.delete": through_gateway(
-            "story.delete", delete, behind=steps(Emit(job="media.remove"), told(STORIES, own=_own(0.3)))
+        STORY_TRAY: through_gateway(STORY_TRAY, tray, behind=NOTHING, answer_bytes=10_000),
+        STORY_CREATE: through_gateway(STORY_CREATE, create, behind=published(STORIES, own=_own(0.3))),
+        STORY_DELETE: through_gateway(
+            STORY_DELETE, delete, behind=steps(Emit(job=MEDIA_REMOVE), published(STORIES, own=_own(0.3)))
         ),
-        "story.seen": through_gateway("story.seen", seen, behind=NOTHING),
+        STORY_SEEN: through_gateway(STORY_SEEN, seen, behind=NOTHING),
     }
 
 
-def _shelf(asked: Flow, *, otherwise: Flow = NOTHING) -> Flow:
+def _cached_tray(asked: Flow, *, otherwise: Flow = NOTHING) -> Flow:
     inner = Deadline(seconds=TRAY_CACHE_SECONDS, inner=asked)
-    return Breaker(dependency="stories.shelf", inner=inner, otherwise=otherwise)
+    return WithBreaker(dependency="stories.shelf", inner=inner, otherwise=otherwise)
 
 
 def _own(share: float) -> Flow:

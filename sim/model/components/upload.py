@@ -1,4 +1,4 @@
-"""Upload: announce a photo, put it straight to the object store, complete it; then the media worker is told."""
+"""Upload: announce a photo, put it straight to the object store, complete it; then the media worker gets an event."""
 
 from __future__ import annotations
 
@@ -7,25 +7,34 @@ from typing import Final
 
 from core.bounds import JPEG_BYTES_PER_PIXEL
 from core.names import Component, Server, link
+from core.operations import (
+    MEDIA_COMPLETE,
+    MEDIA_CREATE,
+    MEDIA_DELETE,
+    MEDIA_PROCESS,
+    MEDIA_READ,
+    MEDIA_REMOVE,
+    OBJECT_PUT,
+)
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
 from sim.model.flow import (
     NOTHING,
     READS,
-    Call,
-    Delay,
     Emit,
     Ending,
     Fail,
     Flow,
     OperationFlow,
+    RemoteCall,
     Rescue,
     Retry,
     Stage,
     Use,
+    Wait,
     steps,
 )
-from sim.model.stores import objects, postgres, told
+from sim.model.stores import objects, postgres, published
 
 UPLOAD: Final = Component.UPLOAD
 #: Of what the store's front spends on a PUT: its head and the photo's bytes; the rest is the answer.
@@ -55,7 +64,7 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
         Stage(name="load", inner=postgres(UPLOAD, trips=2.0, role=READS)),
         Stage(name="present", inner=_own(0.7)),
     )
-    store = steps(Use(process=Server.OBJECTS), Delay(station="objects.put"))
+    store = steps(Use(process=Server.OBJECTS), Wait(station="objects.put"))
     put = steps(
         _front(_BODY_SHARE),
         Stage(name="store", inner=Rescue(inner=store, otherwise=Fail(ending=Ending.UNAVAILABLE))),
@@ -64,14 +73,14 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
     photo = scenario.population.photo
     original_bytes = round(photo.width * photo.height * JPEG_BYTES_PER_PIXEL)
     return {
-        "media.create": through_gateway("media.create", create, behind=NOTHING),
-        "media.complete": through_gateway(
-            "media.complete", complete, behind=told(UPLOAD, own=_own(0.2), job="media.process")
+        MEDIA_CREATE: through_gateway(MEDIA_CREATE, create, behind=NOTHING),
+        MEDIA_COMPLETE: through_gateway(
+            MEDIA_COMPLETE, complete, behind=published(UPLOAD, own=_own(0.2), job=MEDIA_PROCESS)
         ),
-        "media.read": through_gateway("media.read", read, behind=NOTHING),
-        "media.delete": through_gateway("media.delete", delete, behind=Emit(job="media.remove")),
-        "object.put": OperationFlow(
-            front=Call(link=link("client", Server.OBJECTS), inner=put, sent_bytes=original_bytes)
+        MEDIA_READ: through_gateway(MEDIA_READ, read, behind=NOTHING),
+        MEDIA_DELETE: through_gateway(MEDIA_DELETE, delete, behind=Emit(job=MEDIA_REMOVE)),
+        OBJECT_PUT: OperationFlow(
+            front=RemoteCall(link=link("client", Server.OBJECTS), inner=put, sent_bytes=original_bytes)
         ),
     }
 
