@@ -165,15 +165,6 @@ def wasserstein_distance(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     return float((np.abs(in_a - in_b) * widths).sum())
 
 
-def curve(samples: npt.ArrayLike, points: int = 300) -> tuple[Floats, Floats]:
-    """At most ``points`` of the empirical distribution, as (quantile levels, values), denser in the tail."""
-    values = np.sort(np.asarray(samples, dtype=np.float64))
-    if not len(values):
-        return np.empty(0), np.empty(0)
-    levels = 1.0 - np.geomspace(1.0, 1.0 / len(values), min(points, len(values)))
-    return levels, np.asarray(np.quantile(values, levels), dtype=np.float64)
-
-
 def _student95(degrees: int) -> float:
     from scipy.special import stdtrit  # loading it takes a tenth of a second, which most commands never need
 

@@ -80,7 +80,6 @@ def test_of_nothing_there_is_no_figure() -> None:
         stats.signed_error(1.0, math.nan),
     ):
         assert math.isnan(figure)
-    assert [len(part) for part in stats.curve([])] == [0, 0]
 
 
 @given(st.floats(0.001, 1e6), st.floats(0.001, 1e6))
@@ -96,12 +95,3 @@ def test_an_error_is_signed_and_relative_to_the_measured(simulated: float, measu
 )
 def test_a_quantile_is_supported_where_ten_samples_lie_beyond_it(count: int, q: float, carried: bool) -> None:
     assert stats.supported(count, q) is carried
-
-
-@given(st.lists(st.floats(0, 1e3), min_size=1, max_size=2_000), st.integers(2, 300))
-def test_a_curve_has_so_many_points_at_most_and_rises(values: list[float], points: int) -> None:
-    levels, heights = stats.curve(values, points)
-    assert len(levels) == len(heights) <= min(points, len(values))
-    assert (np.diff(levels) >= 0).all()
-    assert (np.diff(heights) >= 0).all()
-    assert heights[0] == min(values)
