@@ -107,8 +107,8 @@ def _of_counts(
         count=service.count,
         per_second=_within(service.count / seconds, None if kept is None else kept.per_second, kept_ratio**-0.5),
         quantiles=tuple(
-            None if value is None else _within(value, None if kept is None else kept.quantiles[place])
-            for place, value in enumerate(service.quantile_seconds(q) for q in agreement.QUANTILES)
+            None if value is None else _within(value, None if kept is None else kept.quantiles[index])
+            for index, value in enumerate(service.quantile_seconds(q) for q in agreement.QUANTILES)
         ),
         errors_ratio=service.errors(),
     )

@@ -101,10 +101,10 @@ def _of_size(stated: Amount) -> Iterator[Slip]:
 
 def _of_bytes(unit: str) -> Iterator[Slip]:
     letters = "kMGTPE"
-    place = letters.find(unit[:1].replace("K", "k")) if len(unit) > 1 else -1
+    index = letters.find(unit[:1].replace("K", "k")) if len(unit) > 1 else -1
     for steps in (1, 2):
-        for other, factor in ((place + steps, 1000.0**-steps), (place - steps, 1000.0**steps)):
-            known = place >= 0 and 0 <= other < len(letters)
+        for other, factor in ((index + steps, 1000.0**-steps), (index - steps, 1000.0**steps)):
+            known = index >= 0 and 0 <= other < len(letters)
             says = f"{unit} written for {letters[other]}{unit[1:]}" if known else "a prefix mistaken"
             yield Slip(says=says, factor=factor)
     yield Slip(says="bits taken for bytes", factor=8)

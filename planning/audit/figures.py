@@ -84,12 +84,12 @@ def _shown(value: float, unit: Unit, digits: int) -> str:
 def _prefixed(value: float, above: str, base: str, digits: int) -> str:
     letters = ["", "k", "M", "G", "T", "P", "E"]
     written = above[:1].replace("K", "k") if above != "B" and not above.startswith(("byte", "bit", "bps")) else ""
-    place = letters.index(written)
-    while value >= 1000 and place < len(letters) - 1:
-        value, place = value / 1000, place + 1
-    while 0 < value < 1 and place > 0:
-        value, place = value * 1000, place - 1
-    return f"{_number(value, digits)} {letters[place]}{'B' if base == 'B' else base}"
+    position = letters.index(written)
+    while value >= 1000 and position < len(letters) - 1:
+        value, position = value / 1000, position + 1
+    while 0 < value < 1 and position > 0:
+        value, position = value * 1000, position - 1
+    return f"{_number(value, digits)} {letters[position]}{'B' if base == 'B' else base}"
 
 
 def _number(value: float, digits: int) -> str:

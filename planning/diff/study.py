@@ -51,7 +51,7 @@ class Diff:
     @property
     def distinguished(self) -> tuple[FigureDifference, ...]:
         """The figures that differ significantly: the headline's first, then the surest."""
-        order = {figure: place for place, figure in enumerate(self.headline)}
+        order = {figure: index for index, figure in enumerate(self.headline)}
         found = [each for each in self.differences if each.distinguishable]
         return tuple(sorted(found, key=lambda each: (order.get(each.figure, len(order)), each.together, each.chance)))
 

@@ -82,8 +82,8 @@ def _has_threads(process: ProcessSpec) -> bool:
 def _machines(placed: Layout) -> list[tuple[str, list[str], float]]:
     """Kinds of machines: the cores of all of them."""
     kinds: dict[str, tuple[list[str], int]] = {}
-    for place, machine in enumerate(placed.hosts):
+    for index, machine in enumerate(placed.hosts):
         members, cores = kinds.setdefault(group_of(machine.name), ([], 0))
-        members += [process.name for process in placed.on(place)]
+        members += [process.name for process in placed.on(index)]
         kinds[group_of(machine.name)] = members, cores + machine.cores
     return [(f"{kind} machines", members, float(cores)) for kind, (members, cores) in kinds.items()]

@@ -258,8 +258,8 @@ def machines(plan: Plan) -> str:
     """The machines, and the shards of stores."""
     largest = next(region for region in plan.regions if region.name == plan.outlook.region)
     parts = []
-    for place, pool in enumerate(largest.pools):
-        count = sum(region.pools[place].machines for region in plan.regions)
+    for index, pool in enumerate(largest.pools):
+        count = sum(region.pools[index].machines for region in plan.regions)
         who = f"{', '.join(pool.groups)} ({term(pool.term)})" if len(largest.pools) > 1 else "services"
         parts.append(f"{who} on {count:,} {pool.shape.price_id}")
     for name, shape in plan.shapes.stores.items():

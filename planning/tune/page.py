@@ -33,7 +33,7 @@ def content(tune: Tune) -> Report:
 
 
 def _front(tune: Tune) -> Section:
-    places = {each.figure: place for place, each in enumerate(tune.objectives)}
+    indices = {each.figure: position for position, each in enumerate(tune.objectives)}
     latency = next(each.figure for each in tune.objectives if measure_of(each.figure).startswith("p"))
     on_front = front_numbers(tune)
     limit = words.limits(tune.scenario).get(latency)
@@ -42,8 +42,8 @@ def _front(tune: Tune) -> Section:
     for trial in tune.trials:
         values = [value * level for value, level in zip(trial.outcome.objectives, levels, strict=True)]
         kind: Kind = "front" if trial.number in on_front else "tried" if trial.outcome.feasible else "missed"
-        fresh = words.value(FRESHNESS, values[places[FRESHNESS]]) if kind == "front" and FRESHNESS in places else ""
-        spots.append(FrontSpot(cost=values[places[COST]], seconds=values[places[latency]], kind=kind, words=fresh))
+        fresh = words.value(FRESHNESS, values[indices[FRESHNESS]]) if kind == "front" and FRESHNESS in indices else ""
+        spots.append(FrontSpot(cost=values[indices[COST]], seconds=values[indices[latency]], kind=kind, words=fresh))
     marked = [_marked(tune, tune.today, "today", star=False)]
     if not tune.stays:
         marked.append(_marked(tune, tune.chosen, "best", star=True))
@@ -89,17 +89,17 @@ def _levels(tune: Tune) -> list[float]:
     """For each objective, today's mean over all replications over that of the search's few: the common effect of the
     search's seeds on all settings."""
     found = []
-    for place in range(len(tune.objectives)):
-        seen = [each.objectives[place] for each in tune.today.outcomes[: tune.request.search_replications]]
+    for position in range(len(tune.objectives)):
+        seen = [each.objectives[position] for each in tune.today.outcomes[: tune.request.search_replications]]
         searched = sum(seen) / len(seen)
-        found.append(tune.today.mean(place).value / searched if searched > 0 else 1.0)
+        found.append(tune.today.mean(position).value / searched if searched > 0 else 1.0)
     return found
 
 
 def _marked(tune: Tune, candidate: TriedSetting, name: str, *, star: bool) -> Marked:
-    places = {each.figure: place for place, each in enumerate(tune.objectives)}
+    indices = {each.figure: position for position, each in enumerate(tune.objectives)}
     latency = next(each.figure for each in tune.objectives if measure_of(each.figure).startswith("p"))
-    cost, seconds = candidate.mean(places[COST]), candidate.mean(places[latency])
+    cost, seconds = candidate.mean(indices[COST]), candidate.mean(indices[latency])
     return Marked(
         name=name,
         cost=(cost.value, cost.low, cost.high),
@@ -148,9 +148,9 @@ def _candidates(tune: Tune) -> Section:
                     f"{ratio * 100:.0f} %",
                     *(
                         words.interval(
-                            one.figure, each.mean(place), patience_seconds=tune.scenario.traffic.timeout_seconds
+                            one.figure, each.mean(position), patience_seconds=tune.scenario.traffic.timeout_seconds
                         )
-                        for place, one in enumerate(tune.objectives)
+                        for position, one in enumerate(tune.objectives)
                     ),
                 ),
                 mark="" if each.feasible else "missed",

@@ -54,7 +54,9 @@ def record(tune: Tune) -> dict[str, Any]:
                 "settings": dict(each.settings),
                 "feasible": each.feasible,
                 "chosen_ratio": ratio,
-                "figures": {one.figure: estimate_record(each.mean(place)) for place, one in enumerate(tune.objectives)},
+                "figures": {
+                    one.figure: estimate_record(each.mean(position)) for position, one in enumerate(tune.objectives)
+                },
             }
             for each, ratio in zip(tune.candidates, tune.optimum.chosen_ratio, strict=True)
         ],

@@ -44,7 +44,7 @@ def _candidates(tune: Tune, folder: Path) -> list[str]:
     letters, then the intervals are left to the page."""
     fields = [field for field, _ in tune.today.settings]
     names = [field.rpartition(".")[2] for field in fields]
-    letters = [chr(ord("a") + place % 26) for place in range(len(fields))]
+    letters = [chr(ord("a") + position % 26) for position in range(len(fields))]
     objectives = [short(one.figure) for one in tune.objectives]
     order = sorted(range(len(tune.candidates)), key=lambda index: (-tune.optimum.chosen_ratio[index], index))
     for heads, whole in ((names, True), (letters, True), (names, False), (letters, False)):
@@ -67,7 +67,7 @@ def _candidate(tune: Tune, index: int, *, whole: bool) -> list[str]:
     each = tune.candidates[index]
     mark = "★" if index == tune.optimum.best else "✗" if not each.feasible else " "
     patience = tune.scenario.traffic.timeout_seconds
-    found = [(one.figure, each.mean(place)) for place, one in enumerate(tune.objectives)]
+    found = [(one.figure, each.mean(position)) for position, one in enumerate(tune.objectives)]
     if whole:
         figures_shown = [words.interval(figure, mean, patience_seconds=patience) for figure, mean in found]
     else:

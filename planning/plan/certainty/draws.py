@@ -208,10 +208,10 @@ class DrawModel:
         factors[GrowsWith.RATE] = inputs.of("demand") * np.sqrt(growth)
         factors[GrowsWith.MISSES] = past_both[0] * past_both[1]
         total = np.zeros(1)
-        for place, item in enumerate(self.spending.mean.items):
+        for index, item in enumerate(self.spending.mean.items):
             if GrowsWith.MACHINES in item.grows_with:
                 continue  # `_need` counts them
-            own = self._grown(inputs, [(act, known.lines[place]) for act, known in self._shares.items()])
+            own = self._grown(inputs, [(act, known.lines[index]) for act, known in self._shares.items()])
             quantity = item.quantity * own * np.ones(growth.shape)
             for each in item.grows_with:
                 quantity = quantity * factors[each]

@@ -202,12 +202,12 @@ def _of_whole(
             return np.asarray(theta >= surely, dtype=np.float64)
         # just before a tier takes one more it is as busy as it may be: nowhere else is a limit missed first
         at_theta, share = [], []
-        for place in few:
+        for index in few:
             edges = {1.0}
             for name in watched:
-                one = float(exact[name][place]) / offers[name].step
-                edges |= {number / one for number in range(1, int(steps[name][place])) if number < one}
-            at_theta += [place] * len(edges)
+                one = float(exact[name][index]) / offers[name].step
+                edges |= {number / one for number in range(1, int(steps[name][index])) if number < one}
+            at_theta += [index] * len(edges)
             share += sorted(edges)
         rows, lighter = np.array(at_theta), np.array(share)
         counts: dict[str, Floats | float] = {
@@ -227,8 +227,8 @@ def _of_whole(
         whole = fleets.fleet(brief, lighter_of, counts, units, Case())
         held = np.broadcast_to(holds(brief, whole, (family.limit,), Case()), rows.shape)
         passed = np.asarray(theta >= surely, dtype=np.float64)
-        for place in few:
-            passed[place] = max(passed[place], float(np.all(held[rows == place] > 0)))
+        for index in few:
+            passed[index] = max(passed[index], float(np.all(held[rows == index] > 0)))
         return passed
 
     found = _least(good, np.concatenate(([0.0], np.geomspace(upper / 1e3, upper, 31))))
