@@ -175,7 +175,7 @@ TERMS: Final = (
     Term(
         "host",
         "A machine whose cores are shared by the stations on it.",
-        "sim.reference.host:Host",
+        "sim.reference.host:HostCpu",
     ),
     Term(
         "replication",

@@ -114,7 +114,7 @@ def test_pairs_are_added_until_the_intervals_are_narrow_or_no_more_are_allowed(t
     never = _diff(tmp_path, first, changed, replications=12, until=1e-9)
     assert never.replications == 12
     assert never.enough is False
-    assert any("wider than asked" in note for note in never.notes)
+    assert any("wider than requested" in note for note in never.notes)
 
 
 @pytest.mark.parametrize("text", ["2", "0%", "200%", "narrow"])
