@@ -6,15 +6,12 @@ independent and alike, so Student's t holds for their mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
 
 from core import stats
 from sim.results.histogram import Histogram, merged
-
-R = TypeVar("R")
 
 
 class StoppingVerdict(StrEnum):
@@ -54,59 +51,12 @@ class StoppingRule:
         return StoppingVerdict.MORE if len(figures) < self.count_max else StoppingVerdict.SPENT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replications(Generic[R]):
-    """What was run, the figure of each, its mean with the interval, and why it ended."""
-
-    results: tuple[R, ...]
-    figures: tuple[float, ...]
-    estimate: stats.Estimate
-    verdict: StoppingVerdict
-
-
 def half_width_ratio(estimate: stats.Estimate) -> float:
     """Half of the interval over the value; 0 for an interval of no width, infinite about 0."""
     half = (estimate.high - estimate.low) / 2.0
     if not half:
         return 0.0
     return half / abs(estimate.value) if estimate.value else float("inf")
-
-
-def replicate(
-    run: Callable[[Sequence[int]], Sequence[R]],
-    figure: Callable[[R], float],
-    rule: StoppingRule,
-    *,
-    at_once: int = 1,
-) -> Replications[R]:
-    """Run replications 0, 1, 2, … until ``rule`` says enough of ``figure``.
-
-    ``run`` gets the numbers of the next ones and returns a result for each (on several cores, say); it gets the least
-    that are needed first, then ``at_once``. All results are kept: they should be small, as histograms are.
-    """
-    if at_once < 1:
-        raise ValueError("at_once: expected 1 at least")
-    results: list[R] = []
-    figures: list[float] = []
-    verdict = StoppingVerdict.MORE
-    while verdict is StoppingVerdict.MORE:
-        begin = len(results)
-        end = min(max(rule.count_min, begin + at_once), rule.count_max)
-        got = list(run(range(begin, end)))
-        if len(got) != end - begin:
-            raise ValueError(f"{len(got)} results of {end - begin} replications")
-        results += got
-        figures += [figure(each) for each in got]
-        verdict = rule.verdict(figures)
-    return Replications(
-        results=tuple(results), figures=tuple(figures), estimate=stats.mean_interval(figures), verdict=verdict
-    )
-
-
-def quantile_interval(histograms: Sequence[Histogram], q: float) -> stats.Estimate:
-    """The mean of each replication's q-quantile with its 95 % t-interval; a quantile of a short run is biased, so see
-    that each run carries it (`core.stats.supported`), and compare with `pooled_quantile`."""
-    return stats.mean_interval([each.quantile(q) for each in histograms])
 
 
 def pooled_interval(histograms: Sequence[Histogram], q: float) -> stats.Estimate:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +15,8 @@ from sim.results.replications import (
     StoppingRule,
     StoppingVerdict,
     half_width_ratio,
+    pooled_interval,
     pooled_quantile,
-    quantile_interval,
-    replicate,
 )
 from tests.model.queues import exponential, needs_of, poisson
 from tests.oracles import queues, tandem
@@ -54,7 +52,7 @@ def test_quantiles_across_replications_cover_that_of_a_queue() -> None:
         histograms[-1].add(_mm1(seed, 20_000, 0.5))
     for q in (0.5, 0.95, 0.99):
         truth = queues.mm1_quantile_seconds(0.5, 1.0, q)
-        found = quantile_interval(histograms, q)
+        found = pooled_interval(histograms, q)
         assert found.low <= truth <= found.high
         assert half_width_ratio(found) < 0.03
         assert pooled_quantile(histograms, q) == pytest.approx(truth, rel=0.02)
@@ -68,39 +66,6 @@ def test_batch_means_of_one_long_run_hold_the_mean_of_a_queue() -> None:
     assert batch_means(np.array([9.0, 1.0, 1.0, 3.0, 3.0]), batches=2).value == 2.0
     with pytest.raises(ValueError, match="3 observations in 4 batches"):
         batch_means([1.0, 2.0, 3.0], batches=4)
-
-
-def test_it_stops_when_the_interval_is_narrow_and_not_before() -> None:
-    rule = StoppingRule(half_width_ratio_max=0.02, count_min=5, count_max=200)
-    asked: list[int] = []
-    normals = _normals(3, 1, 200)[0]
-
-    def run(numbers: Sequence[int]) -> list[float]:
-        asked.extend(numbers)
-        return [float(normals[number]) for number in numbers]
-
-    done = replicate(run, lambda figure: figure, rule)
-    assert done.verdict is StoppingVerdict.NARROW
-    assert asked == list(range(len(done.figures)))
-    assert half_width_ratio(done.estimate) <= 0.02
-    assert len(done.figures) > 5
-    assert half_width_ratio(stats.mean_interval(done.figures[:-1])) > 0.02
-    assert done.estimate.low <= 10.0 <= done.estimate.high
-
-
-def test_it_gives_up_at_the_most_and_runs_several_at_once() -> None:
-    rule = StoppingRule(half_width_ratio_max=1e-6, count_min=3, count_max=12)
-    sizes: list[int] = []
-
-    def run(numbers: Sequence[int]) -> list[float]:
-        sizes.append(len(numbers))
-        return [float(number % 3) for number in numbers]
-
-    done = replicate(run, lambda figure: figure, rule, at_once=4)
-    assert done.verdict is StoppingVerdict.SPENT
-    assert sizes == [4, 4, 4]
-    with pytest.raises(ValueError, match="0 results of 3"):
-        replicate(lambda _numbers: [], float, rule)
 
 
 def test_a_figure_without_spread_is_known_at_once_but_not_before_the_least_count() -> None:
