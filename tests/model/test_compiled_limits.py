@@ -54,7 +54,7 @@ def test_tables_that_begin_tiny_grow_and_change_nothing(monkeypatch: pytest.Monk
         memories.append((memory, _sizes(memory)))
         return memory
 
-    monkeypatch.setattr(tables, "World", tiny)
+    monkeypatch.setattr(tables, "Memory", tiny)
     grown: set[TableId] = set()
     for asked in (
         scenario(rate="420/s", duration="1s", timeout="0.4s"),
