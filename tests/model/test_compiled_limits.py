@@ -79,7 +79,11 @@ def test_a_crowd_that_comes_at_one_time_is_served_in_its_order() -> None:
     before = _sizes(memory)
     left, _ = answers(let_run(memory))
     assert np.abs(left - tandem.departures(arrivals, needs, 3)).max() < 1e-9
-    assert {name for name, size in _sizes(memory).items() if size > before[name]} >= {"URGENTS", "REQUESTS", "JOBS"}
+    assert {name for name, size in _sizes(memory).items() if size > before[name]} >= {
+        TableId.URGENTS,
+        TableId.REQUESTS,
+        TableId.JOBS,
+    }
 
 
 def test_a_station_that_dies_with_thousands_waiting_tells_them_all_at_once() -> None:
