@@ -16,15 +16,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from core import bounds
 from core.policies import breaker, hot_key, patience, replica, retry, window
-from sim.model import toxics
+from sim.model import disturbances, flow, program, toxics
 from sim.results import jobs
 
 #: What modules with compiled code have in them, and those from which it takes kinds of rows and what `compiled` means.
 _COMPILES: Final = b"from sim.compiled.jit import"
 _GIVES: Final = ("jit", "kinds")
-#: Modules besides these from which compiled code takes functions.
-_SOURCES: Final = (breaker, hot_key, patience, replica, retry, window, jobs, toxics)
+#: Modules besides these from which compiled code takes functions, numbers and enumerations.
+_SOURCES: Final = (
+    bounds, breaker, disturbances, flow, hot_key, jobs, patience, program, replica, retry, toxics, window,
+)  # fmt: skip
 
 
 def _cache_folder() -> Path:

@@ -54,7 +54,7 @@ def test_more_workers_carry_a_rate_that_one_may_not(scenario: Scenario) -> None:
 
 
 def test_there_is_no_share_of_a_worker_beyond_the_last(scenario: Scenario) -> None:
-    with pytest.raises(plan.LoadPlanError, match="no such share"):
+    with pytest.raises(plan.LoadPlanError, match="expected a worker below the count"):
         plan.make_plan(scenario, worker=2, worker_count=2)
 
 

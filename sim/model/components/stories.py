@@ -57,7 +57,7 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
 
 def _cached_tray(asked: Flow, *, otherwise: Flow = NOTHING) -> Flow:
     inner = Deadline(seconds=TRAY_CACHE_SECONDS, inner=asked)
-    return WithBreaker(dependency="stories.shelf", inner=inner, otherwise=otherwise)
+    return WithBreaker(dependency="stories.tray", inner=inner, otherwise=otherwise)
 
 
 def _own(share: float) -> Flow:
