@@ -207,7 +207,7 @@ def test_the_warden_says_what_is_wrong_with_its_orders() -> None:
         [sys.executable, "-m", "chaos.warden"], input=b'{"orders": 3}\n', capture_output=True, timeout=20, check=False
     )
     assert found.returncode == 2
-    assert b"no orders" in found.stderr
+    assert b"the orders cannot be read" in found.stderr
 
 
 def test_void_reasons_tell_each_way_to_fail() -> None:
