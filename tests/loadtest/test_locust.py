@@ -84,7 +84,7 @@ def test_a_worker_that_is_lost_ends_the_run_as_void_and_nothing_recorded_is_lost
             process.wait()
     load, sent = record.read_load(setting.out), runs.read_samples(setting.out / runs.SAMPLES_FILE)
     assert load.void
-    assert "1 of its processes ended before their time" in load.stopped
+    assert "1 of its processes ended too early" in load.stopped
     shares = [runs.read_samples(setting.out / f"worker-{worker}" / runs.SAMPLES_FILE) for worker in range(2)]
     assert min(len(share) for share in shares) > 0
     assert len(sent) == sum(len(share) for share in shares)
