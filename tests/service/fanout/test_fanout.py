@@ -218,10 +218,11 @@ async def test_what_redis_has_lost_or_made_up_about_celebrities_is_put_right(
         await follow(system, fan, author)
     first = await post(system, author, photo)
     await until(lambda: is_celebrity(system, author), True)
-    await redis.delete(Key.PULLED)
-    await redis.delete(Key.AUTHOR_POSTS.format(user=author.id))
     nobody = await system.person()
-    await redis.sadd(Key.PULLED, nobody.id)  # and so there is a set, though not a whole one
+    async with redis.pipeline(transaction=True) as pipe:  # at once: between two commands the worker may mend the first
+        pipe.delete(Key.PULLED, Key.AUTHOR_POSTS.format(user=author.id))
+        pipe.sadd(Key.PULLED, nobody.id)  # and so there is a set, though not a whole one
+        await pipe.execute()
 
     # by the worker's own timer
     await until(lambda: is_celebrity(system, author), True)
