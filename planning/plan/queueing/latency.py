@@ -89,7 +89,7 @@ class LatencyModel:
     wire_factor: Floats | float = 1.0
     cpu_factor: Floats | float = 1.0
     cpu_of: Mapping[str, Floats] = field(default_factory=dict)  # by operation, beyond that of everything
-    dearer: Floats | float = 1.0  # pieces of the operation that is looked at
+    work_factor: Floats | float = 1.0  # pieces of the operation that is looked at
     reach: Mapping[str, float] = field(default_factory=dict)  # instances that one request can have anything to ask of
 
     def with_group(self, name: str, group: Group) -> LatencyModel:
@@ -98,9 +98,11 @@ class LatencyModel:
 
     def latency(self, operation: OperationDemand, miss_ratio: Mapping[str, Floats]) -> Mixture:
         """Distribution of the operation's latency, from the fleet's door and back."""
-        dearer = self.cpu_of.get(operation.name)
-        if dearer is not None:
-            own = replace(self, cpu_factor=np.asarray(self.cpu_factor) * dearer, cpu_of={}, dearer=dearer)
+        work_factor = self.cpu_of.get(operation.name)
+        if work_factor is not None:
+            own = replace(
+                self, cpu_factor=np.asarray(self.cpu_factor) * work_factor, cpu_of={}, work_factor=work_factor
+            )
             return own.latency(operation, miss_ratio)
         parts, probabilities = [], []
         known: dict[int, Cumulants] = {}  # paths have most of their forks in common
@@ -118,7 +120,7 @@ class LatencyModel:
         for name, route in loads.routes(Segment(visits=segment.visits), group_of=self.group_of, own=own).items():
             station = self.groups[name].station
             if isinstance(station, Loop):
-                total = total + station.wait(route, self.dearer)
+                total = total + station.wait(route, self.work_factor)
         return total
 
     def _segment(
@@ -155,7 +157,7 @@ class LatencyModel:
         for name, route in loads.routes(Segment(visits=segment.visits), group_of=self.group_of, own="").items():
             station = self.groups[name].station
             if isinstance(station, Loop):
-                total = total + station.wait(route, self.dearer)
+                total = total + station.wait(route, self.work_factor)
         return total
 
     def _service(self, visit: SegmentVisit, part: Floats | float) -> Cumulants:

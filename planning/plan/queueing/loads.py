@@ -59,11 +59,11 @@ def loads_of(
     group_of: Mapping[str, str],
     cpu_of: Mapping[str, Floats],
 ) -> dict[str, GroupLoad]:
-    """Load of each group. Operations that ask the same of a group count as one, but for those dearer by ``cpu_of``."""
+    """Load of each group. Operations that ask the same of a group count as one, unless ``cpu_of`` has them."""
     rates: dict[str, dict[tuple[JobRoute, str], Floats]] = {}
     threaded: dict[str, Floats] = {}
     for operation in operations:
-        dearer, alone = cpu_of.get(operation.name, np.ones(1)), operation.name if operation.name in cpu_of else ""
+        work_factor, alone = cpu_of.get(operation.name, np.ones(1)), operation.name if operation.name in cpu_of else ""
         for path in operation.paths:
             rate = rates_per_second.get(operation.name, 0.0) * chance(path.misses, path.hits, miss_ratio)
             if not np.any(rate > 0.0):
@@ -75,11 +75,11 @@ def loads_of(
                 for visit in segment.visits:
                     if visit.threaded:
                         group = group_of[visit.process]
-                        threaded[group] = threaded.get(group, np.zeros(1)) + rate * visit.seconds * dearer
+                        threaded[group] = threaded.get(group, np.zeros(1)) + rate * visit.seconds * work_factor
     return {
         group: GroupLoad(
             arrivals=tuple(
-                RouteArrivals(route=route, per_second=rate, dearer=cpu_of.get(name, np.ones(1)))
+                RouteArrivals(route=route, per_second=rate, work_factor=cpu_of.get(name, np.ones(1)))
                 for (route, name), rate in rates.get(group, {}).items()
             ),
             threaded_cores=threaded.get(group, np.zeros(1)),

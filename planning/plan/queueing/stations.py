@@ -73,22 +73,22 @@ def interference_seconds2(route: JobRoute, other: JobRoute) -> tuple[float, floa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteArrivals:
-    """Jobs of one route that come to one instance, a second; their pieces are ``dearer`` times as long as said."""
+    """Jobs of one route that come to one instance, a second; their pieces are ``work_factor`` times as long as said."""
 
     route: JobRoute
     per_second: Floats
-    dearer: Floats = field(default_factory=lambda: np.ones(1))
+    work_factor: Floats = field(default_factory=lambda: np.ones(1))
 
     @property
     def busy(self) -> Floats:
         """Share of one calibrated loop that they take."""
-        return np.asarray(self.per_second * self.route.seconds * self.dearer, dtype=np.float64)
+        return np.asarray(self.per_second * self.route.seconds * self.work_factor, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:
     """One worker on a core of its own. ``scale`` is how much longer than said every piece takes here (a slower core,
-    dearer work); ``threaded`` is the share of the core that threads beside the loop take."""
+    more work); ``threaded`` is the share of the core that threads beside the loop take."""
 
     arrivals: tuple[RouteArrivals, ...]
     threaded: Floats
@@ -101,7 +101,7 @@ class Loop:
         """Share of time in which its core is busy."""
         return self._own() + self.threaded
 
-    def wait(self, route: JobRoute, dearer: Floats | float = 1.0) -> Cumulants:
+    def wait(self, route: JobRoute, work_factor: Floats | float = 1.0) -> Cumulants:
         """All waits of one job together, whose own pieces are so much longer than said; infinite where there is no
         steady state."""
         if not route.pieces:
@@ -112,13 +112,13 @@ class Loop:
         total = np.zeros(1)
         for each in self.arrivals:
             theirs, both = interference_seconds2(route, each.route)
-            total = total + each.per_second * each.dearer * (theirs * each.dearer + both * dearer)
+            total = total + each.per_second * each.work_factor * (theirs * each.work_factor + both * work_factor)
         mean = total * (slow * self.scale) ** 2 / idle
         if not route.returns:
             turns = len(route.pieces)
             one = _met(mean / turns, np.maximum(busy, 1e-12))
             return Cumulants(mean=one.mean * turns, variance=one.variance * turns, third=one.third * turns)
-        met = 1.0 - (1.0 - busy) * np.exp(-busy * self._overlap(route, dearer))
+        met = 1.0 - (1.0 - busy) * np.exp(-busy * self._overlap(route, work_factor))
         if np.any(self.mates > 1.0):
             mean, met = self._balanced(mean, met, np.minimum(busy, 1.0 - 1e-9))
         return _met(mean, np.maximum(met, 1e-12))
@@ -143,14 +143,14 @@ class Loop:
             total = total + each.busy
         return total * self.scale
 
-    def _overlap(self, route: JobRoute, dearer: Floats | float) -> Floats:
+    def _overlap(self, route: JobRoute, work_factor: Floats | float) -> Floats:
         """A job's service before its last piece, in which a newcomer gets before it, over the size of a usual job."""
         work, square = np.zeros(1), np.zeros(1)
         for each in self.arrivals:
             work = work + each.busy
-            square = square + each.busy * each.route.seconds * each.dearer
+            square = square + each.busy * each.route.seconds * each.work_factor
         usual = np.where(work > 0.0, square / np.maximum(work, 1e-300), 1.0)
-        before = (route.seconds - route.pieces[-1].seconds) * dearer
+        before = (route.seconds - route.pieces[-1].seconds) * work_factor
         return np.asarray(before / np.maximum(usual, 1e-300), dtype=np.float64)
 
 

@@ -170,7 +170,7 @@ def with_watched(position: Position, shown: Collection[int], *, passed: int) -> 
     if watch == 0 and len(position.watched) + len(fresh) > _WATCHED:
         late_count = sum(post_id >= passed for post_id in fresh)
         fresh = fresh[: max(late_count, _WATCHED - len(position.watched))]
-        # not above `passed`, lest late ones that still wait for a page are taken for given
+        # not above `passed`: else late ones that still wait for a page would be taken for given
         watch = fresh[-1] if len(fresh) > late_count else passed
     if len(fresh) > room:
         return replace(position, watch=position.start + 1, watched=())
