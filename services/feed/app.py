@@ -25,12 +25,12 @@ from services.kit.guard import Guard
 from services.kit.metrics import METRICS
 from services.kit.stores import postgres, redis
 
-#: For what a session of many pages has recommended: nobody else knows it, so it is worth waiting for.
+#: Deadline for the recommendations that a long session has already shown: only Redis has them.
 _SESSION_SECONDS: Final = 1.0
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
-    """The application of feed."""
+    """Build the feed's application."""
     app = application(settings, member)
     system, metrics = app[SCENARIO].system, app[METRICS]
     shards, cache = postgres.use(app), redis.use(app)

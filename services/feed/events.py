@@ -1,4 +1,4 @@
-"""Keeps cards as fresh as the log, and snapshots as fresh as a second."""
+"""Updates post and author cards from the log, and refreshes the snapshots every second."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = structlog.get_logger("feed")
 
 
 def use(app: web.Application, cards: Cards, authors: Authors, snapshots: Snapshots) -> None:
-    """Listen, and look, for as long as the application lives."""
+    """Consume events and refresh the snapshots while the application runs."""
 
     async def created(events: Sequence[PostCreated]) -> None:
         await cards.replace([event.post_id for event in events])
@@ -55,7 +55,7 @@ def use(app: web.Application, cards: Cards, authors: Authors, snapshots: Snapsho
         },
     )
 
-    async def look() -> None:
+    async def refresh() -> None:
         while True:
             try:
                 await snapshots.refresh()
@@ -63,4 +63,4 @@ def use(app: web.Application, cards: Cards, authors: Authors, snapshots: Snapsho
                 _log.info("snapshot_late", error=str(failure))
             await asyncio.sleep(EVERY_SECONDS)
 
-    run_beside(app, look)
+    run_beside(app, refresh)

@@ -24,7 +24,7 @@ class ProblemField(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Problem details (RFC 9457) as every error is answered."""
+    """Problem details (RFC 9457), the body of every error."""
 
     type: str
     title: str
@@ -46,7 +46,7 @@ def empty(status: int = 204) -> web.Response:
 
 
 def problem(failure: Failure, *, trace_id: str) -> web.Response:
-    """The answer that tells ``failure``."""
+    """The answer for ``failure``."""
     body = Problem(
         type=failure.type_uri(),
         title=failure.title,

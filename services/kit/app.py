@@ -1,7 +1,7 @@
-"""The application every service is built on: admission, deadline, request id, problem details, measures, access log.
+"""The application every service is built on: admission, deadline, request id, problem details, metrics, access log.
 
-One wrapper around each handler does all of it, rather than six middlewares: its cost is paid by every request of the
-hot paths (90 µs of CPU together beside aiohttp's own 110, nearly half of it the log line, on a busy shared core).
+One wrapper around each handler does all of it instead of six middlewares, because every request on the hot paths pays
+for it (90 µs of CPU in addition to aiohttp's 110, nearly half of it for the log line, on a busy shared core).
 """
 
 from __future__ import annotations
@@ -41,9 +41,8 @@ from services.kit.metrics import METRICS, Metrics
 from services.kit.routing import CALL, Call, Route
 from services.kit.stores import translated
 
-#: How aiohttp reads requests. Bodies stay as they were sent: one in a content coding is refused by `_Endpoint`, and is
-#: never decoded by the server, which would answer broken gzip by an error of its own. Heads are as large as the gateway
-#: lets through.
+#: How aiohttp reads requests. It does not decompress bodies, because it would answer broken gzip with an error of its
+#: own; `_Endpoint` refuses content codings. Header limits are those of the gateway.
 HTTP: Final[dict[str, Any]] = {
     "auto_decompress": False,
     "max_line_size": HEAD_BYTES_MAX,
@@ -54,7 +53,7 @@ _log = structlog.get_logger("request")
 
 
 class Admission:
-    """Counts the requests under way; refuses beyond the limit, so that a full house stays quick."""
+    """Counts requests in progress; those beyond the limit are refused, so that a busy process stays fast."""
 
     __slots__ = ("inflight", "maximum")
 
@@ -117,7 +116,7 @@ class _Endpoint:
             response = answers.problem(_failure_of(request, error), trace_id=request_id)
         except TimeoutError:
             response = answers.problem(DeadlineExceeded(), trace_id=request_id)
-        except Exception as error:  # noqa: BLE001 - the last frame before the wire: a bug becomes a 500 and is logged whole
+        except Exception as error:  # noqa: BLE001 - the outermost handler: a bug becomes a 500 and is logged in full
             known = translated(error)
             if known is None:
                 _log.error("bug", operation=self._operation.name, exc_info=error)
@@ -149,17 +148,17 @@ class _Endpoint:
         except TimeoutError:
             if request.content.is_eof():
                 raise
-            # it was the client that we waited for
+            # the handler was waiting for the client
             raise SlowRequest(f"Expected the whole body within {self._deadline_seconds:g} s") from None
         finally:
             admission.inflight -= 1
 
 
 async def _expected(request: web.Request) -> web.Response | None:
-    """Answer `Expect`: go on for ``100-continue``, a problem for anything else."""
+    """Answer `Expect`: continue for ``100-continue``, a problem for anything else."""
     if request.headers.get("Expect", "").strip().lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # as aiohttp's own handler: the interim answer is no part of the answer
+        request.writer.output_size = 0  # as in aiohttp's own handler: the interim response does not count
         return None
     response = answers.problem(ExpectationFailed(), trace_id=_request_id(request))
     deliver(request, response)
@@ -192,7 +191,7 @@ def _failure_of(request: web.Request, error: web.HTTPException) -> Failure:
 
 @web.middleware
 async def _unrouted(request: web.Request, handler: AiohttpHandler) -> web.StreamResponse:
-    """Problem details for what no operation answers: unknown paths and methods. Pages are delivered like answers."""
+    """Problem details for unknown paths and methods; HTML pages are delivered like answers."""
     try:
         response = await handler(request)
         if CALL not in request:

@@ -1,4 +1,4 @@
-"""JSON bodies into typed values; errors name the field.
+"""Decodes JSON bodies into typed values; errors name the field.
 
 Declare a body as a subclass of `Body`: unknown fields are refused, so that a misspelt one is not silently ignored.
 """
@@ -34,7 +34,7 @@ _NAMES: Final = {
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an operation takes."""
+    """The body of a request."""
 
 
 @functools.cache
@@ -54,7 +54,7 @@ async def read(request: web.Request, kind: type[T]) -> T:
 
 
 def decode(data: bytes, kind: type[T]) -> T:
-    """`read` of bytes."""
+    """Decode ``data`` as `read` does."""
     try:
         value: T = _decoder(kind).decode(data)  # type: ignore[arg-type]
     except msgspec.ValidationError as error:
@@ -63,9 +63,9 @@ def decode(data: bytes, kind: type[T]) -> T:
         raise Invalid.field("body", f"expected JSON in UTF-8: {error}") from error
     except RecursionError as error:
         raise Invalid.field("body", "expected JSON that is less deeply nested") from error
-    json.loads(data, object_pairs_hook=_once)  # msgspec takes the last of several
+    json.loads(data, object_pairs_hook=_once)  # msgspec takes the last of duplicate fields
     if b"\\u0000" in data and any("\0" in text for text in _texts(msgspec.to_builtins(value))):
-        # no store takes it in text; refused here, in one place, rather than as a failure of a store
+        # no store accepts it in text; refused here, in one place, before a store fails
         raise Invalid.field("body", "expected text without the NUL character")
     return value
 
@@ -89,19 +89,19 @@ def kinds_of(kind: Any) -> tuple[Any, ...]:
 
 
 def invalid(message: str, kind: Any = None) -> Invalid:
-    """msgspec's message about a ``kind`` as a failure that names the field by its path, such as ``media_ids[2]``."""
+    """Turn msgspec's message into a failure that names the field by its path, such as ``media_ids[2]``."""
     at = _AT.search(message)
     path = at[1] if at else ""
     detail = message[: at.start()] if at else message
-    for pattern, says in ((_MISSING, "expected a value: this field is required"), (_UNKNOWN, "no such field")):
+    for pattern, text in ((_MISSING, "expected a value: this field is required"), (_UNKNOWN, "no such field")):
         match = pattern.match(detail)
         if match:
-            return Invalid.field(f"{path}.{match[1]}" if path else match[1], says)
-    return Invalid.field(path or "body", _said(detail, path, kind))
+            return Invalid.field(f"{path}.{match[1]}" if path else match[1], text)
+    return Invalid.field(path or "body", _plain(detail, path, kind))
 
 
-def _said(detail: str, path: str, kind: Any) -> str:
-    """What msgspec says, in words: it names types as Python does, and no values of an enumeration."""
+def _plain(detail: str, path: str, kind: Any) -> str:
+    """msgspec's message without Python's names of types, and with the values of an enumeration."""
     if detail.startswith("Invalid enum value"):
         fields = msgspec.structs.fields(kind) if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else ()
         choices = [value for each in fields if each.encode_name == path for value in kinds_of(each.type)]

@@ -1,7 +1,7 @@
 """The log: a producer that acknowledges only what all replicas have, and consumers that handle at least once, in order.
 
-Both survive the broker: they start without it, and continue when it is back. A consumer commits after handling;
-handlers must therefore tolerate the same event twice.
+Both survive an outage of the broker: they start without it, and continue when it is back. A consumer commits after
+handling; handlers must therefore tolerate the same event twice.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from services.kit.lanes import TRIES, pause_seconds
 from services.kit.metrics import METRICS
 from services.kit.producer import LogRecord, Producer, record
 
-#: What services need of the log, in one place.
+#: What services need from the log, in one place.
 __all__ = [
     "CONSUMERS",
     "TRIES",
@@ -53,8 +53,8 @@ def consume(
 ) -> Consumer:
     """Handle events from start to stop of the application: ``consume(app, "fanout", {PostCreated: on_post})``.
 
-    Events of one key stay in order. ``at_once`` events of a partition are handled at once, beside those that take
-    longer than a slice. What has not ended by the deadline is tried again, as `services.kit.lanes` says.
+    Events of one key stay in order. ``at_once`` events of a partition are handled concurrently, not counting those that
+    take longer than a slice. A call that misses the deadline is retried as described in `services.kit.lanes`.
     """
     return _consumer(app, group, handlers, batches=False, at_once=at_once, deadline_seconds=deadline_seconds)
 
@@ -100,10 +100,10 @@ def _consumer(
 
 
 def run_beside(app: web.Application, act: Callable[[], Awaitable[None]]) -> None:
-    """Run ``act`` as a task for as long as the application lives (after what was wired before it has been opened).
+    """Run ``act`` as a task while the application runs (after everything wired before it has been opened).
 
-    One that ends by an exception is a bug: it is logged whole and started again after a pause. So is one that ends
-    because something it waited for was cancelled, while nobody cancelled the task itself.
+    An exception is a bug: it is logged in full, and ``act`` is started again after a pause. So is a CancelledError from
+    something that ``act`` waited for, if the task itself was not cancelled.
     """
 
     async def forever() -> None:
@@ -116,7 +116,7 @@ def run_beside(app: web.Application, act: Callable[[], Awaitable[None]]) -> None
                 if task is None or task.cancelling():
                     raise
                 _log.error("task_failed", task=getattr(act, "__qualname__", "task"), exc_info=error)
-            except Exception as error:  # noqa: BLE001 - the top of a task: nobody else would tell
+            except Exception as error:  # noqa: BLE001 - the top of a task: nothing else would report it
                 _log.error("task_failed", task=getattr(act, "__qualname__", "task"), exc_info=error)
             await asyncio.sleep(1.0)
 

@@ -1,5 +1,4 @@
-"""Content codings of responses: chooses one for a client and encodes bytes. Pure, except for the compressors' own
-state.
+"""Content codings of responses: chooses one for a client and compresses bytes.
 
 Qualities were chosen by CPU and size of a feed page of 56 kB (56,697 bytes of JSON): brotli 4 gives the smallest answer
 for about the CPU of gzip 5, and level 1 of both is for busy machines only (docs/ARCHITECTURE.md has the figures).
@@ -13,15 +12,15 @@ from typing import Final
 
 import brotli
 
-#: Answers below this stay as they are: head and checksum of a coding would eat what it saves.
+#: Smaller answers are not compressed: a coding's header and checksum would cost what it saves.
 BYTES_MIN: Final = 1_024
-#: Only what shrinks is compressed.
+#: Media types that are worth compressing.
 TYPES: Final = frozenset({"application/json", "application/problem+json", "text/html"})
-#: What we can do, the better one first: it wins where a client likes both alike.
+#: Supported codings, the better one first: it wins a tie.
 CODINGS: Final = ("br", "gzip")
 _BROTLI_QUALITY: Final = 3
 _GZIP_LEVEL: Final = 3
-_GZIP_WINDOW: Final = 31  # 15 bits of window, with gzip's head and checksum
+_GZIP_WINDOW: Final = 31  # 15 bits of window, with gzip's header and checksum
 _ACCEPT_CHARACTERS_MAX: Final = 256
 
 
@@ -29,15 +28,15 @@ _ACCEPT_CHARACTERS_MAX: Final = 256
 def chosen(accept_encoding: str) -> str:
     """The coding for a client that sent this `Accept-Encoding`; empty for none.
 
-    By RFC 9110: the highest weight wins, 0 forbids, ``*`` stands for what is not named. A client that names none gets
-    none, and one that forbids even ``identity`` gets it all the same, rather than nothing.
+    By RFC 9110: the highest weight wins, 0 forbids, ``*`` stands for what is not named. A client that names no coding
+    gets none, and one that forbids even ``identity`` gets it anyway.
     """
     weights = _weights(accept_encoding[:_ACCEPT_CHARACTERS_MAX])
     rest = weights.get("*", 0.0)
     offers = {coding: weights.get(coding, rest) for coding in CODINGS}
-    if "x-gzip" in weights:  # the old name of the same
+    if "x-gzip" in weights:  # gzip's old name
         offers["gzip"] = weights["x-gzip"]
-    best = max(CODINGS, key=lambda coding: offers[coding])  # of equals the first
+    best = max(CODINGS, key=lambda coding: offers[coding])  # the first of equals
     return best if offers[best] > 0 and offers[best] >= weights.get("identity", 0.0) else ""
 
 
@@ -56,7 +55,7 @@ def _weights(accept_encoding: str) -> dict[str, float]:
 
 
 def _weight(text: str) -> float:
-    """A weight from 0 to 1; what is none counts as 0, so that nobody gets a coding by mistake."""
+    """A weight from 0 to 1; anything else counts as 0, so that no client gets a coding by mistake."""
     try:
         value = float(text)
     except ValueError:

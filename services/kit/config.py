@@ -26,7 +26,7 @@ SCENARIO: Final = web.AppKey("SCENARIO", Scenario)
 
 
 def load() -> ProcessSettings:
-    """Read the file that ``WINDTUNNEL_SETTINGS`` names; raises SystemExit with a sentence when it cannot be used."""
+    """Read the file that ``WINDTUNNEL_SETTINGS`` names; raises SystemExit with a message when it cannot be used."""
     path = os.environ.get(settings.SETTINGS_VARIABLE, "")
     if not path:
         raise SystemExit(f"{settings.SETTINGS_VARIABLE} is not set: it names the settings file that `stack` writes")
@@ -61,7 +61,7 @@ def logical_shards(app: web.Application) -> int:
 
 
 def required(store: S | None, name: str, component: str) -> S:
-    """The address of a store that this component cannot do without; raises SystemExit that names it."""
+    """The address of a store that this component needs; raises SystemExit that names it."""
     if store is None:
         raise SystemExit(f"{component}: the settings have no address of {name}, which this component uses")
     return store

@@ -25,12 +25,12 @@ from services.kit.producer import RECONNECT_MS, STOP_SECONDS, LogRecord, Produce
 
 EventHandler = Callable[[Any], Awaitable[None]]
 
-_COMMIT_SECONDS: Final = 0.02  # from a commit to the next, so that under load one is for many
+_COMMIT_SECONDS: Final = 0.02  # between commits, so that under load one covers many events
 _log = structlog.get_logger("bus")
 
 
 class Consumer:
-    """A member of one consumer group; a partition is a `PartitionLane`, and none waits for another."""
+    """A member of one consumer group; each partition has a `PartitionLane`, and none waits for another."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Consumer:
         self._letters = Producer(kafka_settings, metrics)
         self._lag = {topic: metrics.lag.series(metrics.component, topic) for topic in handlers}
         self._lanes: dict[TopicPartition, PartitionLane] = {}
-        self._dealt = 0  # how often partitions were dealt out
+        self._rebalances = 0  # and other times at which the lanes were closed
         self._moved = asyncio.Event()
         self._broken: asyncio.Queue[BaseException] = asyncio.Queue()
         self._work = Work(
@@ -72,7 +72,7 @@ class Consumer:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """What it takes."""
+        """The topics that it consumes."""
         return tuple(self._handlers)
 
     async def run(self) -> None:
@@ -91,8 +91,8 @@ class Consumer:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 retry_backoff_ms=RECONNECT_MS,
-                metadata_max_age_ms=5_000,  # so late at most it sees topics that were made again
-                fetch_max_wait_ms=1_000,  # the broker answers at once when there is something
+                metadata_max_age_ms=5_000,  # how late it may see topics that were created again
+                fetch_max_wait_ms=1_000,  # the broker answers at once when it has records
                 session_timeout_ms=round(1000 * CONSUMER_SESSION_SECONDS),
                 heartbeat_interval_ms=2_000,
                 # a handler may wait for PostgreSQL to come back for longer than any poll interval
@@ -133,10 +133,10 @@ class Consumer:
         while True:
             full = {partition for partition, lane in self._lanes.items() if len(lane) >= WINDOW_MAX}
             paused = kafka.paused()
-            with suppress(IllegalStateError):  # taken from us meanwhile
+            with suppress(IllegalStateError):  # reassigned meanwhile
                 kafka.pause(*(full - paused))
                 kafka.resume(*(each for each in paused if len(self._lanes.get(each, ())) <= WINDOW_MAX // 2))
-            # a full lane says when it has room, but not to whoever waits here for something new
+            # a full lane may have room before new records arrive, and nothing wakes this call
             batches = await kafka.getmany(timeout_ms=100 if full else 1000, max_records=CONSUMER_RECORDS_MAX)
             for partition, records in batches.items():
                 lane = await self._lane(kafka, partition, records[0].offset)
@@ -144,10 +144,10 @@ class Consumer:
                     lane.put([_item(each) for each in records])
 
     async def _lane(self, kafka: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> PartitionLane | None:
-        """Where a record of this offset goes; None when events before it were skipped: they are fetched again.
+        """The lane for a record of this offset; None when events before it were skipped: they are fetched again.
 
-        Records that were fetched before partitions were dealt out again may arrive after it, and a log that has lost
-        its data begins anew: so a new lane begins at what is committed and nowhere else.
+        Records fetched before a rebalance may arrive after it, and a log that has lost its data starts from 0: so a new
+        lane always begins at the committed offset.
         """
         lane = self._lanes.get(partition)
         if lane is not None:
@@ -155,11 +155,11 @@ class Consumer:
                 return lane
             del self._lanes[partition]
             await lane.close()
-        dealt = self._dealt
+        rebalances = self._rebalances
         begins = (await kafka.beginning_offsets([partition]))[partition]
         begins = max(begins, await kafka.committed(partition) or 0)
-        if dealt != self._dealt:
-            return None  # what comes next is found to follow something that is missing, and fetched again
+        if rebalances != self._rebalances:
+            return None  # the next record will show the gap, and these are fetched again
         if offset > begins:
             with suppress(IllegalStateError):
                 kafka.seek(partition, begins)
@@ -181,7 +181,7 @@ class Consumer:
         if not moved:
             return
         lanes = {partition: self._lanes[partition] for partition in moved}
-        with suppress(CommitFailedError, IllegalStateError):  # taken from us: the new owner handles them again
+        with suppress(CommitFailedError, IllegalStateError):  # reassigned: the new owner handles them again
             await kafka.commit(moved)
             for partition, position in moved.items():
                 lanes[partition].has_committed(position)
@@ -190,8 +190,8 @@ class Consumer:
         raise await self._broken.get()
 
     async def _close_lanes(self) -> None:
-        """Before partitions are dealt out again: whoever has them next begins at what is committed."""
-        self._dealt += 1
+        """Close all lanes before a rebalance: the partitions' next owners begin at the committed offsets."""
+        self._rebalances += 1
         lanes = list(self._lanes.values())
         await asyncio.gather(*(lane.close() for lane in lanes))
         kafka = self._kafka
@@ -214,7 +214,7 @@ class Consumer:
         await self._bury(item.record, item.event, error, tries=tries)
 
     async def _bury(self, each: Any, event: Message | None, error: BaseException | str, *, tries: int = 1) -> None:
-        """Write a dead letter; the event counts as handled once the log has it, for as long as that takes."""
+        """Write a dead letter, however long that takes; the event counts as handled once the log has it."""
         letter = _letter(self._group, each, event, error if isinstance(error, str) else repr(error), tries=tries)
         attempt = 0
         while True:
@@ -241,7 +241,7 @@ class Consumer:
         )
 
     async def caught_up(self) -> bool:
-        """Whether this group has handled and committed everything now on the log, by whichever member."""
+        """Whether the members of this group have handled and committed everything that is now on the log."""
         kafka = self._kafka
         if kafka is None:
             return False
@@ -284,13 +284,13 @@ def _item(record: Any) -> Item:
 
 
 class _Reassigned(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Lets go of what is in hand before partitions are dealt out again."""
+    """Closes the lanes before a rebalance."""
 
-    def __init__(self, let_go: Callable[[], Awaitable[None]]):
-        self._let_go = let_go
+    def __init__(self, close: Callable[[], Awaitable[None]]):
+        self._close = close
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
-        await self._let_go()
+        await self._close()
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         pass

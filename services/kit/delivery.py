@@ -1,6 +1,6 @@
 """The last step of every response: location of a new resource, validator and cache rules, content coding.
 
-It is the last step of an operation, so an answer that is replayed for an `Idempotency-Key` gets the same.
+An answer that is replayed for an `Idempotency-Key` passes through it too.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from core.operations import API, Operation
 from services.kit import codings
 from services.kit.answers import JSON
 
-#: A client may keep an answer to its own read, and asks each time whether it still holds.
+#: A client may store the answer to its own read, and revalidates it each time.
 READ: Final = "private, no-cache"
-#: Tokens, answers to writes, errors: kept nowhere.
+#: Tokens, answers to writes, errors: never stored.
 NEVER: Final = "no-store"
 _DIGEST_BYTES: Final = 12
 _READS: Final = frozenset({"GET", "HEAD"})
@@ -31,9 +31,9 @@ def deliver(request: web.Request, response: web.StreamResponse, operation: Opera
     headers = response.headers
     if isinstance(response, web.Response) and isinstance(response.body, bytes):
         if operation is not None and response.status == 201 and operation.made:
-            place = location(operation, response.body, request)
-            if place:
-                headers["Location"] = place
+            url = location(operation, response.body, request)
+            if url:
+                headers["Location"] = url
         read = request.method in _READS and response.status == 200
         if read and operation is not None and operation.validated:
             _validate(request, response, response.body)
@@ -44,9 +44,9 @@ def deliver(request: web.Request, response: web.StreamResponse, operation: Opera
 
 
 def location(operation: Operation, body: bytes, request: web.Request) -> str:
-    """Where what the operation made is found: its template, filled from the answer and from the request's path.
+    """Address of the resource that the operation created: its template, filled from the answer and the request's path.
 
-    Empty when the answer does not name it: what is written is written, and its answer goes out all the same.
+    Empty when the answer does not name it: the write is done, so its answer is sent anyway.
     """
     value = msgspec.json.decode(body)
 
@@ -65,9 +65,9 @@ def location(operation: Operation, body: bytes, request: web.Request) -> str:
 
 
 def _validate(request: web.Request, response: web.Response, body: bytes) -> None:
-    """Give the answer its entity tag; empty it (304) when the client has it.
+    """Add the entity tag; turn the answer into a 304 when the client already has it.
 
-    The tag is weak: it is of the value, whatever the coding it travels in.
+    The tag is weak: it identifies the value, whatever its content coding.
     """
     tag = f'"{hashlib.blake2b(body, digest_size=_DIGEST_BYTES).hexdigest()}"'
     response.headers["ETag"] = f"W/{tag}"
@@ -81,7 +81,7 @@ def _validate(request: web.Request, response: web.Response, body: bytes) -> None
 
 
 def _encode(request: web.Request, response: web.Response) -> None:
-    """Compress what is worth it, for a client that asks."""
+    """Compress an answer that is worth it, if the client accepts a coding."""
     body = response.body
     if not isinstance(body, bytes) or len(body) < codings.BYTES_MIN or response.content_type not in codings.TYPES:
         return

@@ -1,6 +1,6 @@
 """The page behind a problem's ``type``: every kind of failure, its meaning and what to do.
 
-It is made of `core.failures.KINDS`, so a kind that a client can meet is on it. One component serves it, beside the
+It is made from `core.failures.KINDS`, so it has every kind that a client can get. One component serves it, like the
 API's document.
 """
 
@@ -25,13 +25,13 @@ h2 { font-size: 1.1rem; margin: .6rem 0 0; } p { margin: .3rem 0; }
 
 
 def page() -> str:
-    """The whole page; it needs nothing else."""
+    """The page as one self-contained HTML document."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Windtunnel: errors</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body><h1>Errors</h1>'
-        "<p>Every error is a problem detail (RFC 9457), <code>application/problem+json</code>, from the"
-        " gateway, a service, the CDN or the object store. <code>code</code> names its kind, <code>errors</code> the"
-        f" wrong fields, and <code>trace_id</code> is the request's id (<code>{REQUEST_ID_HEADER}</code>)."
+        "<p>Every error from the gateway, a service, the CDN or the object store is a problem detail (RFC 9457,"
+        " <code>application/problem+json</code>). <code>code</code> names its kind, <code>errors</code> the wrong"
+        f" fields, and <code>trace_id</code> is the request's id (<code>{REQUEST_ID_HEADER}</code>)."
         ' The API itself: <a href="../docs">reference</a>.</p>'
         f"{''.join(_section(kind) for kind in sorted(KINDS, key=lambda kind: (kind.status, kind.code)))}</body></html>"
     )

@@ -1,7 +1,7 @@
-"""Kinds of fields in what clients send and get: each with the form that the API's document states.
+"""Types of fields in requests and answers, each with the schema that the API's document shows.
 
-What a client sends is checked by a component's rules, which name every wrong field at once; there the form stands only
-in the document, by `stated`.
+Requests are checked by a component's rules, which name every wrong field at once; for them the schema is documentation
+only (`stated`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-ID_PATTERN: Final = "^(0|[1-9][0-9]{0,18})$"  # as `core.ids.parse` takes it: one id has one spelling
+ID_PATTERN: Final = "^(0|[1-9][0-9]{0,18})$"  # as `core.ids.parse` accepts it: one id has one spelling
 
 Id = Annotated[str, Meta(pattern=ID_PATTERN)]
 Count = Annotated[int, Meta(ge=0)]
@@ -20,7 +20,7 @@ Time = Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T.+Z$", extra_jso
 
 
 def stated(**schema: Any) -> Meta:
-    """A form that the document states and a rule checks: ``Annotated[str, stated(maxLength=MAX)]``."""
+    """A schema that the document shows and a rule checks: ``Annotated[str, stated(maxLength=MAX)]``."""
     return Meta(extra_json_schema=schema)
 
 

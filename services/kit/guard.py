@@ -1,7 +1,7 @@
 """A dependency behind a deadline and a breaker, for callers that can continue without it.
 
 A call that misses its deadline is left to end by itself, not cancelled: cancelling a Redis call closes its connection,
-and opening connections in a burst is what tips a slow moment over into seconds. What is left behind is bounded.
+and a burst of new connections turns a slow moment into seconds of latency. The number of such calls is bounded.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from core.policies.breaker import Breaker, BreakerPolicy, BreakerState
 from services.kit.metrics import Metrics
 
 R = TypeVar("R")
-_LEFT_BEHIND_MAX: Final = 64  # calls past their deadline and still under way; more are refused until some end
+_LEFT_BEHIND_MAX: Final = 64  # calls past their deadline and still running; more are refused until some end
 
 
 class Guard:
-    """One dependency of one component; ``name`` is its label in the breaker's measure."""
+    """One dependency of one component; ``name`` is its label in the breaker's metric."""
 
     def __init__(self, name: str, *, policy: BreakerPolicy, deadline_seconds: float, metrics: Metrics):
         self._name, self._policy, self._deadline_seconds = name, policy, deadline_seconds
@@ -35,7 +35,7 @@ class Guard:
     async def call(self, act: Callable[[], Awaitable[R]]) -> R:
         """Do ``act``; raises Unavailable at once while the breaker is open, DeadlineExceeded, or its own failure."""
         if self.is_open or len(self._left_behind) >= _LEFT_BEHIND_MAX:
-            raise Unavailable(f"{self._name} is not called for a while after repeated failures")
+            raise Unavailable(f"{self._name} is temporarily disabled after repeated failures")
         self._breaker = self._breaker.admitted(self._policy, now_seconds=monotonic())
         task: asyncio.Task[R] = asyncio.ensure_future(act())
         succeeded = False
@@ -50,9 +50,9 @@ class Guard:
             if not task.done():
                 self._left_behind.add(task)
                 task.add_done_callback(self._forget)
-            self._tell(succeeded=succeeded)
+            self._record(succeeded=succeeded)
 
-    def _tell(self, *, succeeded: bool) -> None:
+    def _record(self, *, succeeded: bool) -> None:
         before = self._breaker
         if succeeded and before.state is BreakerState.CLOSED and before.failures == 0:
             return  # nothing changes: the healthy path pays nothing
@@ -63,6 +63,6 @@ class Guard:
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._left_behind.discard(task)
         if not task.cancelled():
-            error = task.exception()  # taken, so that the loop does not complain; its caller has gone
+            error = task.exception()  # retrieved, so that asyncio does not log it; the caller has gone
             if error is not None and not isinstance(error, Failure):
                 raise error

@@ -1,4 +1,4 @@
-"""Asks the broker how far consumer groups have come, and for the identity of the log, for the outboxes."""
+"""Asks the broker for the progress of consumer groups and the identity of the log, for the outboxes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Handled:
         await self._admin.close()
 
     async def log_id(self) -> str:
-        """Which log it is: another one when it was formatted again."""
+        """Identity of the log, which changes when it is formatted again."""
         try:
             cluster = await self._admin.describe_cluster()
         except (KafkaError, OSError) as error:
@@ -48,7 +48,7 @@ class Handled:
         return str(cluster.get("cluster_id") or "")
 
     async def positions(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """For each partition the offset before which every group that takes its topic has handled all."""
+        """For each partition the offset before which every group of its topic has handled all events."""
         by_group: dict[str, list[TopicPartition]] = {}
         lowest: dict[TopicPartition, int] = {}
         for partition in partitions:
@@ -65,7 +65,7 @@ class Handled:
         return lowest
 
     async def ends(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where each partition ends."""
+        """End offset of each partition."""
         asking = AIOKafkaConsumer(bootstrap_servers=self._kafka_settings.bootstrap, request_timeout_ms=_REQUEST_MS)
         try:
             await started(asking)

@@ -1,11 +1,11 @@
 """`Idempotency-Key`: the first response is kept with its write, and is replayed for 24 hours.
 
 The key's row is inserted first, in the same transaction as the write. A second request with the key waits on that row
-until the first has committed (then it replays) or rolled back (then it is the first itself): the database does the
+until the first has committed (then it replays) or rolled back (then it becomes the first): the database does the
 queueing, and a crash leaves neither row nor write.
 
-A write on a shard that its path decides first claims the key on its caller's shard (`claimed`). Without that, one key
-on two posts would mean one request or two, depending on where the posts are.
+A write whose path determines the shard first claims the key on its caller's shard (`claimed`). Otherwise one key used
+for two posts would count as one request or as two, depending on the posts' shards.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ CREATE INDEX IF NOT EXISTS idempotency_claims_created_at ON {s}.idempotency_clai
 """
 KEPT_HOURS: Final = 24
 KEY_CHARACTERS_MAX: Final = 255
-REPLAYED: Final = {REPLAYED_HEADER: "true"}  # header of an answer that is given again
-_SWEEP_MAX: Final = 100  # expired keys that one new key clears away
+REPLAYED: Final = {REPLAYED_HEADER: "true"}  # header of a replayed answer
+_SWEEP_MAX: Final = 100  # expired keys that are deleted with each new key
 _WAIT_SECONDS: Final = 1.0  # how long a repeat waits for the first request; it holds a connection meanwhile
 _EXPIRED: Final = f"created_at < now() - interval '{KEPT_HOURS} hours'"
-#: Stands in kept answers for where photos are served, which may change with each start of a stack.
+#: Replaces the media URL in stored answers, since it may change with each start of a stack.
 _MEDIA_HOST: Final = b'"url":"@/'
 
 
@@ -77,8 +77,8 @@ def _media_host(request: web.Request) -> bytes:
 async def begin(request: web.Request, connection: Connection, shard: int) -> web.Response | None:
     """Claim the request's key in the open transaction; returns the first answer when there is one.
 
-    None: go on and write (also when the request has no key). Raises KeyReused when the key was used with another body
-    or path, Conflict while the first request with it is under way.
+    None: continue with the write (also when the request has no key). Raises KeyReused when the key was used with
+    another body or path, Conflict while the first request with it is in progress.
     """
     key = _key_of(request)
     if key is None:
@@ -101,7 +101,7 @@ async def begin(request: web.Request, connection: Connection, shard: int) -> web
             return None
         cursor = await connection.execute(
             f"SELECT fingerprint, status, answer FROM {table} WHERE user_id = %s AND operation = %s AND key = %s"
-            " FOR UPDATE",  # so that of two repeats that make something again, one does
+            " FOR UPDATE",  # so that repeats of one request run one after another
             (user_id, operation, key),
         )
     except psycopg.errors.LockNotAvailable as error:
@@ -136,10 +136,10 @@ async def finish(request: web.Request, connection: Connection, shard: int, respo
 
 @asynccontextmanager
 async def claimed(request: web.Request, shards: Shards) -> AsyncIterator[None]:
-    """Hold the request's key on its caller's shard while the block writes elsewhere; nothing without a key.
+    """Claim the request's key on its caller's shard while the block writes elsewhere; does nothing without a key.
 
     Raises KeyReused when the key was used with another body or path. A block that refuses the request frees the key;
-    after any other failure, which may have come after the write, the key stays with this request for its repeat.
+    after any other failure the write may have happened, so the key stays claimed for a repeat of this request.
     """
     key = _key_of(request)
     if key is None:
@@ -152,7 +152,7 @@ async def claimed(request: web.Request, shards: Shards) -> AsyncIterator[None]:
     own = (user_id, operation, key)
 
     async def claim() -> bool:
-        """Whether the key is claimed by this very request, and not by an earlier one with the same body."""
+        """Claim the key; False when an earlier request with the same body has claimed it."""
         async with shards.connection(shard) as connection:
             cursor = await connection.execute(
                 f"WITH swept AS (DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {_EXPIRED}"

@@ -1,10 +1,10 @@
 """Records the events that a process is handling in a file that survives it, so that an event that kills its process is
 given up.
 
-The file is mapped into memory; a note costs a microsecond, and the kernel keeps it whatever kills the process. At its
-next start whatever was in hand is suspect: it is handled alone, so that another death says which event it was, and the
-note says how often that happened. Notes of one process, in its own data folder; when a partition has gone to another
-process meanwhile, that one counts for itself.
+The file is mapped into memory; a note costs a microsecond, and the kernel keeps it however the process dies. After a
+restart each event that was in hand is a suspect: it is handled alone, so that another death identifies it, and its note
+counts the deaths. The notes of a process are in its own data folder; if a partition moves to another process, that one
+starts counting again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-SLOTS: Final = 4_096  # notes at once; what finds none free is handled all the same, without a note
+SLOTS: Final = 4_096  # notes at once; further events are handled without one
 _HEAD: Final = struct.Struct("<BBHIqq")  # used, tries, length of the name, checksum, first and last offset
 _SLOT_BYTES: Final = 128
 _NAME_BYTES: Final = _SLOT_BYTES - _HEAD.size
@@ -63,7 +63,7 @@ class InHand:
             self._left.setdefault(name, {})[slot] = Note(first=first, last=last, tries=tries, checksum=checksum)
 
     def take(self, name: bytes, note: Note) -> int | None:
-        """Note that these are being handled; returns what `give_back` needs."""
+        """Note that these are being handled; returns the slot for `give_back`."""
         if not self._free:
             return None
         slot = self._free.popleft()
@@ -72,27 +72,27 @@ class InHand:
         tries = min(note.tries, _TRIES_MAX)
         self._map[at + _HEAD.size : at + _HEAD.size + len(kept)] = kept
         _HEAD.pack_into(self._map, at, 0, tries, len(kept), note.checksum, note.first, note.last)
-        self._map[at] = 1  # last: half a note is none
+        self._map[at] = 1  # written last, so that an incomplete note does not count
         return slot
 
     def give_back(self, slot: int | None) -> None:
-        """They are handled."""
+        """Free the slot of events that are handled."""
         if slot is not None:
             self._map[slot * _SLOT_BYTES] = 0
             self._free.append(slot)
 
     def leave(self, name: bytes, note: Note) -> None:
-        """Note for whoever handles it next what was tried in vain."""
+        """Note failed tries for the next process that handles the event."""
         slot = self.take(name, note)
         if slot is not None:
             self._left.setdefault(name[:_NAME_BYTES].decode(errors="replace"), {})[slot] = note
 
     def left(self, name: bytes) -> list[Note]:
-        """What was in hand when an earlier process died, or was left by one that stopped."""
+        """Notes of events that were in hand when an earlier process died, or were left by one that stopped."""
         return list(self._left.get(name[:_NAME_BYTES].decode(errors="replace"), {}).values())
 
     def forget(self, name: bytes, *, before: int) -> None:
-        """All offsets before this one are handled, and committed."""
+        """Drop the notes of offsets before this one, which are committed."""
         text = name[:_NAME_BYTES].decode(errors="replace")
         notes = self._left.get(text)
         if not notes:
@@ -114,7 +114,7 @@ class InHand:
 
 
 def checksum(payload: bytes) -> int:
-    """Tells an event from another one at the same offset of another log."""
+    """Distinguishes an event from one at the same offset of another log."""
     return zlib.crc32(payload) or 1
 
 

@@ -11,13 +11,13 @@ from core.messages import Message
 from services.kit.inhand import InHand
 
 DEADLINE_SECONDS: Final = 60.0
-PATIENCE_SECONDS: Final = 1_800.0  # with a failure that time mends, where others of its shard get on
+PATIENCE_SECONDS: Final = 1_800.0  # with a transient failure, while other events of its shard succeed
 
 
-class Poison(Exception):  # noqa: N818 - a verdict on an event, which its handler reaches
-    """Raised by a handler that knows that no further try of this event can succeed: it is given up at once.
+class Poison(Exception):  # noqa: N818 - a handler's verdict on an event
+    """Raised by a handler when no further try of this event can succeed: it is given up at once.
 
-    ``tries`` says how often the handler has tried, where it counts by itself.
+    ``tries``: how often the handler has tried, if it counts its tries itself.
     """
 
     def __init__(self, reason: str, *, tries: int = 1):
@@ -26,38 +26,38 @@ class Poison(Exception):  # noqa: N818 - a verdict on an event, which its handle
 
 
 class Late(Exception):  # noqa: N818 - not an error of the handler's
-    """No end within the deadline."""
+    """The handler missed the deadline."""
 
 
 @dataclass(slots=True, eq=False)
 class Item:
     """One event in hand."""
 
-    record: Any  # as the log's client gives it
-    event: Message | None  # None: it cannot be read
+    record: Any  # from the Kafka client
+    event: Message | None  # None: it cannot be decoded
     error: str = ""
-    tries: int = 0  # in vain, and its own fault
-    attempt: int = 0  # in vain, for whatever reason
+    tries: int = 0  # that failed by its own fault
+    attempt: int = 0  # tries that failed for any reason
     late_seconds: float = 0.0
-    since: float = 0.0  # of the first failure while others of its shard got on
-    handled_then: int = -1  # events of its shard, at its last failure
+    since: float = 0.0  # when it first failed while others of its shard succeeded
+    handled_then: int = -1  # handled events of its shard, at its last failure
     suspect: bool = False  # was in hand when a process died
 
     @property
     def key(self) -> bytes:
-        """What keeps its order."""
+        """Events with the same key stay in order."""
         key: bytes = self.record.key or b""
         return key
 
     @property
     def troubled(self) -> bool:
-        """Whether it is handled on its own, so that a batch does not fail for it."""
+        """Whether it is handled alone, so that it does not fail a batch."""
         return bool(self.tries or self.suspect or self.late_seconds) or self.event is None
 
 
 @dataclass(slots=True)
 class Progress:
-    """Events that this consumer has handled: whether others get on."""
+    """How many events this consumer has handled."""
 
     count: int = 0
 
@@ -73,13 +73,13 @@ class Work:
     progress: Progress
     in_hand: InHand
     batches: bool = False
-    at_once: int = 1  # events handled at once, beside those that are set aside
+    at_once: int = 1  # events handled at once, not counting those that are set aside
     deadline_seconds: float = DEADLINE_SECONDS
     patience_seconds: float = PATIENCE_SECONDS
 
 
 def shard_of(key: bytes) -> int:
-    """The logical shard of the id that is an event's key: what fails together."""
+    """The logical shard of the id that is an event's key; events of a shard often fail together."""
     try:
         return ids.shard_of(int(key))
     except ValueError:

@@ -1,15 +1,15 @@
 """Handles the events of one partition: those of one key in order, and no key waits for another.
 
-Events are handled one after the other (or all that wait, as one batch). What takes longer than a slice is set aside,
-and the others go on beside it. What fails waits for its next try without a hold on anything but its own key; where a
-whole shard fails, one event at a time asks whether it is back. Positions are committed up to the first event that is
-not handled, so the events in hand are bounded and a crash handles at most so many again.
+Events are handled one after another (or all waiting ones as one batch). An event that takes longer than a slice is set
+aside, and others continue. A failed event waits for its next try and blocks only its own key; while a whole shard
+fails, one event at a time tests whether it is back. Offsets are committed up to the first unhandled event. The number
+of events in hand is bounded, and so is the number that is handled again after a crash.
 
-Who is at fault decides what happens. A failure that time mends (`core.failures`) is tried for as long as it takes, or
-for half an hour where others of its shard get on. Any other is tried `TRIES` times, counted across starts, and then the
-event is given up; a batch is halved until the bad event stands alone. One that has not ended by its deadline, while
-others were handled, is given up after as many deadlines; while nothing else gets on either, the fault is elsewhere.
-What was in hand when the process died is tried alone, `TRIES` times in all (`services.kit.inhand`).
+What happens to a failed event depends on the failure. A transient one (`core.failures`) is retried for as long as it
+takes, or for half an hour if other events of its shard succeed. After any other failure the event is tried `TRIES`
+times, counted across restarts, and then given up; a batch is halved until the bad event is alone. An event that misses
+`TRIES` deadlines while others are handled is given up too; if no other is handled, the fault is elsewhere. An event
+that was in hand when the process died is tried alone, `TRIES` times in all (`services.kit.inhand`).
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from services.kit.item import Item, Late, Poison, Work, shard_of
 from services.kit.logs import REQUEST_ID
 from services.kit.stores import translated
 
-TRIES: Final = 3  # of an event whose handler fails in a way that time does not mend
+TRIES: Final = 3  # of an event whose failure is not transient
 WINDOW_MAX: Final = 2_000  # events in hand of one partition
-BATCH_MAX: Final = 500  # events that one call of a handler gets
-SLICE_SECONDS: Final = 0.25  # after so long others go on beside an event
-UNITS_MAX: Final = 32  # calls of handlers at once, of one partition
+BATCH_MAX: Final = 500  # events in one call of a handler
+SLICE_SECONDS: Final = 0.25  # after this long, others continue beside an event
+UNITS_MAX: Final = 32  # concurrent calls of handlers, of one partition
 _APART_SECONDS: Final = 10.0
-_GRACE_SECONDS: Final = 1.0  # for calls under way when the partition goes to somebody else
+_GRACE_SECONDS: Final = 1.0  # for running calls when the partition is reassigned
 _log = structlog.get_logger("bus")
 
 
@@ -49,7 +49,7 @@ class _Shard:
     failures: int = 0  # in a row
     handled: int = 0
     due: float = 0.0
-    asking: bool = False  # one of its events is being tried, to see whether it is back
+    asking: bool = False  # one of its events is testing whether it is back
 
 
 class PartitionLane:
@@ -58,17 +58,17 @@ class PartitionLane:
     def __init__(self, name: str, work: Work):
         self._name, self._work = name.encode(), work
         self._suspects = work.in_hand.left(self._name)
-        self._queues: dict[bytes, deque[Item]] = {}  # by key: all in hand that is not being handled
+        self._queues: dict[bytes, deque[Item]] = {}  # by key: events in hand that are not being handled
         self._shards: dict[int, _Shard] = {}
         self._turns: deque[int] = deque()  # shards that have ready keys
         self._order: deque[int] = deque()  # offsets in hand
         self._done: set[int] = set()
         self._units: set[asyncio.Task[None]] = set()
-        self._counted = 0  # units that hold up the next one
-        self._apart_until = 0.0  # a batch failed as a store may: until then each shard is handled by itself
+        self._counted = 0  # units that count towards `at_once`
+        self._apart_until = 0.0  # a batch had a transient failure: until then shards are handled apart
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self.follows = -1  # offset that the next record has, unless the log is another one
+        self.follows = -1  # offset of the next record, unless the log was replaced
         self.position = -1  # next offset to commit; -1 before anything was handled
         self.committed = -1
 
@@ -78,7 +78,7 @@ class PartitionLane:
     def put(self, items: Sequence[Item]) -> None:
         """Take events, in the log's order."""
         if self._suspects and not self._order:
-            self.has_committed(items[0].record.offset)  # what was noted before is history
+            self.has_committed(items[0].record.offset)  # earlier notes are obsolete
         self.follows = items[-1].record.offset + 1
         for item in items:
             self._order.append(item.record.offset)
@@ -90,7 +90,7 @@ class PartitionLane:
                 self._make_ready(item.key)
             else:
                 queue.append(item)
-        self._go_on()
+        self._start_ready()
 
     def _recognise(self, item: Item) -> None:
         offset = item.record.offset
@@ -107,8 +107,8 @@ class PartitionLane:
             self._turns.append(number)
         shard.ready.append(key)
 
-    def _go_on(self) -> None:
-        """Begin whatever can begin."""
+    def _start_ready(self) -> None:
+        """Start all events that can start."""
         while not self._closed and self._counted < self._work.at_once and len(self._units) < UNITS_MAX:
             items = self._next()
             if not items:
@@ -123,7 +123,7 @@ class PartitionLane:
             self._work.broken(error)
 
     def _next(self) -> list[Item]:
-        """What to handle next; its keys are no longer ready."""
+        """Take the events to handle next; their keys are no longer ready."""
         now, taken, soonest = monotonic(), list[Item](), None
         for _ in range(len(self._turns)):
             number = self._turns.popleft()
@@ -134,7 +134,7 @@ class PartitionLane:
                     soonest = shard.due if soonest is None else min(soonest, shard.due)
                 continue
             one = not self._work.batches or shard.failures > 1
-            if one and taken:  # by itself, in its turn
+            if one and taken:  # handled alone, in its turn
                 self._turns.append(number)
                 continue
             alone = self._take(shard, taken, one=one)
@@ -177,9 +177,9 @@ class PartitionLane:
             if counted:
                 counted = False
                 self._counted -= 1
-                self._go_on()
+                self._start_ready()
 
-        # the more is set aside, the shorter the slice: many slow events together hold up the others for a second
+        # the more units run, the shorter the slice: together, many slow events hold up the others for about a second
         timer = asyncio.get_running_loop().call_later(SLICE_SECONDS / len(self._units), set_aside)
         waits: dict[bytes, float] = {}
         try:
@@ -200,10 +200,10 @@ class PartitionLane:
             self._release(keys, waits)
             set_aside()
             self._advance()
-            self._go_on()
+            self._start_ready()
 
     def _release(self, keys: set[bytes], waits: dict[bytes, float]) -> None:
-        """Let the keys' next events begin, at once or after the pause of one that failed."""
+        """Let the keys' next events start, at once or after the pause of a failed one."""
         together: dict[float, list[bytes]] = {}
         for key in keys:
             if not self._queues[key]:
@@ -219,24 +219,24 @@ class PartitionLane:
         if not self._closed:
             for key in keys:
                 self._make_ready(key)
-            self._go_on()
+            self._start_ready()
 
     async def _attempt(self, items: list[Item], waits: dict[bytes, float]) -> None:
         """Handle them once; what fails is put back, with a pause, or given up."""
         if len(items) == 1 and (items[0].event is None or items[0].tries >= TRIES):
             item = items[0]
-            await self._give_up(item, item.error or "the process died while it handled this event", max(1, item.tries))
+            await self._give_up(item, item.error or "the process died while handling this event", max(1, item.tries))
             return
         before, began = self._work.progress.count, monotonic()
         shard = self._shards[shard_of(items[0].key)]
         try:
             await self._call(items)
-        except Exception as error:  # noqa: BLE001 - sorted below: what time mends is tried again, the rest is given up
+        except Exception as error:  # noqa: BLE001 - sorted below: transient failures are retried, others given up
             if len(items) == 1:
                 item = items[0]
                 if self._work.progress.count > before and isinstance(error, Late | DeadlineExceeded):
                     item.late_seconds += monotonic() - began
-                if item.handled_then == shard.handled or not item.since:  # nobody of its shard gets on
+                if item.handled_then == shard.handled or not item.since:  # no event of its shard succeeds
                     item.since = monotonic()
                 item.handled_then = shard.handled
             await self._failed(items, waits, error)
@@ -254,12 +254,12 @@ class PartitionLane:
     async def _failed(self, items: list[Item], waits: dict[bytes, float], error: Exception) -> None:
         late = isinstance(error, Late)
         failure = None if late or isinstance(error, Poison) else translated(error)
-        mends = failure is not None and failure.retryable
+        transient = failure is not None and failure.retryable
         if len(items) > 1:
-            await self._divide(items, waits, error, mends=mends)
+            await self._divide(items, waits, error, transient=transient)
             return
         item = items[0]
-        if not (mends or late):
+        if not (transient or late):
             item.tries += 1
         if isinstance(error, Poison):
             await self._give_up(item, error, error.tries)
@@ -270,7 +270,7 @@ class PartitionLane:
         ):
             await self._give_up(item, error, item.attempt + 1)
         else:
-            self._put_back([item], waits, error, failed=mends)
+            self._put_back([item], waits, error, failed=transient)
 
     async def _call(self, items: list[Item]) -> None:
         first, one = items[0], len(items) == 1
@@ -306,9 +306,9 @@ class PartitionLane:
         finally:
             self._work.in_hand.give_back(slot)
 
-    async def _divide(self, items: list[Item], waits: dict[bytes, float], error: Exception, *, mends: bool) -> None:
-        """A batch has failed: shards apart where time mends it, else in halves until the bad event stands alone."""
-        if mends:
+    async def _divide(self, items: list[Item], waits: dict[bytes, float], error: Exception, *, transient: bool) -> None:
+        """Split a failed batch: by shard after a transient failure, else into halves until the bad event is alone."""
+        if transient:
             self._apart_until = monotonic() + _APART_SECONDS
             self._put_back(items, waits, error, failed=len({shard_of(item.key) for item in items}) == 1)
             return
@@ -323,7 +323,7 @@ class PartitionLane:
         self._sort({item.key for item in behind})
 
     def _put_back(self, items: Sequence[Item], waits: dict[bytes, float], error: Exception, *, failed: bool) -> None:
-        """To be tried again; ``failed`` says that their shard may be what is down."""
+        """Queue events for another try; ``failed``: their shard may be down."""
         for item in reversed(items):
             item.attempt += 1
             self._queues[item.key].appendleft(item)
@@ -360,7 +360,7 @@ class PartitionLane:
             self._work.moved()
 
     def has_committed(self, position: int) -> None:
-        """The log knows that all before ``position`` is handled."""
+        """Note that everything before ``position`` is committed."""
         self.committed = position
         if self._suspects:
             self._work.in_hand.forget(self._name, before=position)
@@ -369,10 +369,10 @@ class PartitionLane:
     def _wake_at(self, due: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, due - monotonic()) + 0.001, self._go_on)
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, due - monotonic()) + 0.001, self._start_ready)
 
     async def close(self) -> None:
-        """Begin nothing more; what is under way has a moment to end. Tries in vain are noted for whoever comes next."""
+        """Start nothing more and let running calls end for a moment; failed tries are noted for the next owner."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final, cast
 import msgspec
 import structlog
 
-#: Id of the request or event that the current task works for; messages made on the way carry it on.
+#: Id of the request or event that the current task works for; messages that it creates carry it on.
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 
 
@@ -44,7 +44,7 @@ class _Output:
 
 
 def configure(*, level: str, process: str) -> None:
-    """Set logging up for this process: ours through structlog, libraries' warnings in the same form."""
+    """Set up logging for this process: ours through structlog, libraries' warnings in the same format."""
 
     def with_process(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["process"] = process
@@ -70,7 +70,7 @@ def configure(*, level: str, process: str) -> None:
 
 
 class _LibraryFormat(logging.Formatter):
-    """Lines of libraries in the form of ours."""
+    """Formats libraries' lines like ours."""
 
     def format(self, record: logging.LogRecord) -> str:
         event = {"event": record.getMessage(), "level": record.levelname.lower(), "logger": record.name}

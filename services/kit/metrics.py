@@ -41,8 +41,8 @@ class MetricSeries:
 class Distribution(Collector):
     """A Prometheus histogram; `series` gives the child that a hot path keeps."""
 
-    def __init__(self, name: str, says: str, labels: tuple[str, ...], bounds: Sequence[float]):
-        self._name, self._says, self._labels, self._bounds = name, says, labels, bounds
+    def __init__(self, name: str, description: str, labels: tuple[str, ...], bounds: Sequence[float]):
+        self._name, self._description, self._labels, self._bounds = name, description, labels, bounds
         self._series: dict[tuple[str, ...], MetricSeries] = {}
 
     def series(self, *labels: str) -> MetricSeries:
@@ -54,7 +54,7 @@ class Distribution(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """What a scrape shows."""
-        family = HistogramMetricFamily(self._name, self._says, labels=self._labels)
+        family = HistogramMetricFamily(self._name, self._description, labels=self._labels)
         for labels, series in tuple(self._series.items()):
             if not any(series.counts):
                 continue
@@ -67,11 +67,11 @@ class Distribution(Collector):
 
     def describe(self) -> Iterable[Metric]:
         """Name and kind without values, for the registry."""
-        yield HistogramMetricFamily(self._name, self._says, labels=self._labels)
+        yield HistogramMetricFamily(self._name, self._description, labels=self._labels)
 
 
 class Metrics:
-    """All measures of one component."""
+    """All metrics of one component."""
 
     def __init__(self, component: str):
         self.component = component
@@ -91,7 +91,7 @@ class Metrics:
         )
         self.lag = Distribution(
             names.CONSUMER_LAG_SECONDS,
-            "Age of an event when it had been handled.",
+            "Age of an event when it was handled.",
             ("component", "topic"),
             LAG_BOUNDS_SECONDS,
         )
@@ -120,11 +120,11 @@ class Metrics:
         )
         instance = ("component", "instance")
         self.unsent = Gauge(
-            names.OUTBOX_UNSENT_EVENTS, "Events of an outbox that the log lacks.", instance, registry=self.registry
+            names.OUTBOX_UNSENT_EVENTS, "Outbox events that are not on the log yet.", instance, registry=self.registry
         )
         self.unhandled = Gauge(
             names.OUTBOX_UNHANDLED_EVENTS,
-            "Events of an outbox that the log has and a consumer group has not handled.",
+            "Outbox events on the log that a consumer group has not handled yet.",
             instance,
             registry=self.registry,
         )
@@ -136,7 +136,7 @@ class Metrics:
         )
         self.resent = Counter(
             names.OUTBOX_RESENT_TOTAL,
-            "Events sent once more because the log had lost its data.",
+            "Events sent again because the log had lost its data.",
             ("component",),
             registry=self.registry,
         )
@@ -164,7 +164,7 @@ class Metrics:
         self._dead_letters.labels(self.component, group, topic).inc()
 
     def degraded(self, operation: str, reason: str) -> None:
-        """Count an answer that lacked something."""
+        """Count a degraded answer; ``reason`` is what it lacks."""
         self._degraded.labels(self.component, operation, reason).inc()
 
     def breaker(self, dependency: str, *, is_open: bool) -> None:

@@ -1,7 +1,7 @@
 """The API's document (OpenAPI 3.1), made from the services' `ROUTES` tables, and a page to read it offline.
 
-One component serves it for all. It imports the other services' tables by name, when somebody first asks: a table is a
-value, so nothing is started, and no service comes to know another.
+One component serves it for all. It imports the other services' tables by name on the first request: tables are values,
+so nothing is started, and no service depends on another.
 """
 
 from __future__ import annotations
@@ -81,13 +81,13 @@ def make(routes: Sequence[Route]) -> dict[str, Any]:
 def _short(
     routes: Sequence[Route], kinds: Sequence[Any], schemas: Sequence[Any], components: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The schemas with names that make good names of classes: `PersonPage` for a page of persons."""
+    """The schemas with names that make good class names: `PersonPage` for a page of persons."""
     names: dict[str, str] = {}
     for kind, schema in zip(kinds, schemas, strict=True):
-        of = typing.get_args(kind)
-        if of:
-            item = getattr(of[0], "__name__", None)
-            if item is None:  # a choice among kinds is called by who answers it
+        arguments = typing.get_args(kind)
+        if arguments:
+            item = getattr(arguments[0], "__name__", None)
+            if item is None:  # a union has the name of its component
                 item = str(next(route for route in routes if route.answer is kind).operation.component).title()
             names[_name(schema)] = f"{item}Page"
 
@@ -111,7 +111,7 @@ def _name(schema: dict[str, Any]) -> str:
 
 
 def _references(value: Any, components: dict[str, Any]) -> set[str]:
-    """Names of the schemas that ``value`` leads to."""
+    """Names of the schemas that ``value`` refers to, directly or indirectly."""
     found: set[str] = set()
     open_ends = [value]
     while open_ends:
@@ -132,12 +132,12 @@ def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, An
     known = route.operation
     made: dict[str, Any] = {
         "operationId": known.name,
-        "summary": route.says,
+        "summary": route.summary,
         "tags": [str(known.component)],
         "parameters": list(_parameters(route, schema_of, components)),
         "responses": responses(
             route,
-            says="Done." if route.answer is None else _says(route.answer, components, schema_of),
+            summary="Done." if route.answer is None else _description(route.answer, components, schema_of),
             answer=None if route.answer is None else schema_of[route.answer],
             problem=schema_of[Problem],
         ),
@@ -163,13 +163,13 @@ def _parameters(route: Route, schema_of: dict[Any, Any], components: dict[str, A
             "in": "header",
             "required": False,
             "description": "Repeats of a request with the same key get the first answer for 24 hours;"
-            " 422 when the body or the path differs, 409 while the first is under way.",
+            " 422 when the body or the path differs, 409 while the first is in progress.",
             "schema": {"type": "string", "minLength": 1, "maxLength": KEY_CHARACTERS_MAX},
         }
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a parameter, which is left out rather than null."""
+    """The schema of a parameter, which is omitted rather than null."""
     choices = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
     if not choices:
         return schema
@@ -185,7 +185,7 @@ def _resolved(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, A
     return found
 
 
-def _says(kind: Any, components: dict[str, Any], schema_of: dict[Any, Any]) -> str:
+def _description(kind: Any, components: dict[str, Any], schema_of: dict[Any, Any]) -> str:
     return str(_resolved(schema_of[kind], components).get("description", "The answer."))
 
 
@@ -203,10 +203,10 @@ table { border-collapse: collapse; } td, th { text-align: left; padding: .15rem 
 
 
 def page(described: dict[str, Any]) -> str:
-    """The document as one HTML page that needs nothing else."""
+    """The document as one self-contained HTML page."""
     parts = [
         f"<h1>{escape(described['info']['title'])} API</h1><p>{escape(described['info']['description'])}</p>"
-        f'<p>The same for programs: <a href="openapi.json">openapi.json</a>. Base: <code>{API}</code></p>'
+        f'<p>For programs: <a href="openapi.json">openapi.json</a>. Base: <code>{API}</code></p>'
     ]
     for tag in described["tags"]:
         parts.append(f'<h2 id="{tag["name"]}">{escape(tag["name"])}</h2>')
@@ -278,12 +278,12 @@ def _kind(schema: dict[str, Any]) -> str:
         return f"list of {_kind(schema.get('items', {}) or {})}"
     if "enum" in schema:
         return " | ".join(f"<code>{escape(str(each))}</code>" for each in schema["enum"])
-    bounds = "".join(f", {says} {schema[name]}" for name, says in _BOUNDS.items() if schema.get(name) is not None)
+    bounds = "".join(f", {bound} {schema[name]}" for name, bound in _BOUNDS.items() if schema.get(name) is not None)
     return escape(f"{schema.get('type', 'any')}{bounds}")
 
 
 async def _json(_request: web.Request) -> web.Response:
-    # the first to ask waits for the other services' tables to be imported; the loop does not
+    # in a thread: the first request imports the other services' tables, which would block the loop
     return answers.answer(await asyncio.to_thread(document))
 
 

@@ -1,15 +1,15 @@
 """The transactional outbox: an event is a row of the business transaction, and a relay carries it to the log.
 
 So nothing acknowledged is lost while the log is down, and nothing is published that was rolled back. A relay takes all
-rows that it can see and has not sent, oldest first: there is no high-water mark that a transaction which commits late
-could fall behind (commit order is not the order of row ids). One relay at a time works on a component's rows of one
-instance (an advisory lock on a connection of its own), so events of one key leave in the order they were written; when
-it dies its lock goes with its connection, and another takes over within a second.
+rows that it can see and has not sent, oldest first: there is no high-water mark that a late commit could fall behind
+(commit order is not the order of row ids). One relay at a time works on a component's rows of one instance (an advisory
+lock on a connection of its own), so events of one key leave in the order they were written; when it dies, its lock is
+released with its connection, and another takes over within a second.
 
-A row is deleted once every consumer group that takes it (`core.messages.GROUPS`) has handled it, and not when the log
-has it: a log that loses its data has nothing that PostgreSQL does not know. The relay notices by the log's identity, or
-by an end before what was acknowledged, and sends all that was not handled once more. So delivery is at least once, and
-more often than that after a restart of a relay, which remembers what it has sent in memory only.
+A row is deleted when every consumer group of its topic (`core.messages.GROUPS`) has handled it, not when the log has
+it, so that nothing is lost with a log that loses its data. The relay notices that by the log's identity, or by an end
+offset before what was acknowledged, and sends all unhandled events again. Delivery is at least once; a restarted relay
+sends events again too, because it remembers what it has sent in memory only.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ CREATE TABLE IF NOT EXISTS {s}.outbox (
 );
 """
 _BATCH_MAX: Final = 500  # rows of one shard at a time
-_POLL_SECONDS: Final = 2.0  # how late an event may be that another process wrote
+_POLL_SECONDS: Final = 2.0  # how late it may see an event that another process wrote
 _LINGER_SECONDS: Final = 0.005  # after a batch, so that under load the next one holds many; the first never waits
-_STANDBY_SECONDS: Final = 1.0  # how often a relay that does not lead asks whether it may
-_ASK_SECONDS: Final = 1.0  # from one question to the groups to the next, and so from one deletion to the next
-_ENDS_EVERY: Final = 10  # of these questions one is for the ends of the log
-_FULL_SECONDS: Final = 60.0  # from one look at all rows to the next
+_STANDBY_SECONDS: Final = 1.0  # how often a standby relay tries to become the leader
+_ASK_SECONDS: Final = 1.0  # between queries for the groups' progress, and so between deletions
+_ENDS_EVERY: Final = 10  # one in so many of these queries also asks for the log's end offsets
+_FULL_SECONDS: Final = 60.0  # between full scans of the rows
 _log = structlog.get_logger("outbox")
 
 
@@ -70,7 +70,7 @@ def insert_from(shard: int, source: str) -> str:
 
 
 class Stamp(TypedDict):
-    """What every event carries, ready to be passed on: ``PostCreated(**stamp(app, shard), post_id=…)``."""
+    """The fields that every event has, ready to be passed on: ``PostCreated(**stamp(app, shard), post_id=…)``."""
 
     event_id: int
     at_ms: int
@@ -78,7 +78,7 @@ class Stamp(TypedDict):
 
 
 def stamp(app: web.Application, shard: int) -> Stamp:
-    """A fresh event id, the time, and the id of the request under way."""
+    """A fresh event id, the time, and the id of the current request."""
     return Stamp(event_id=new_id(app, shard), at_ms=now_ms(), request_id=REQUEST_ID.get())
 
 
@@ -125,13 +125,13 @@ class Outbox:
         return {"component": self._component, "topic": out.topic, "key": out.key, "payload": out.payload}
 
     def signal(self, shard: int) -> None:
-        """Say that ``shard`` holds something new."""
+        """Wake the relay: ``shard`` holds new events."""
         index = self._shards.instance_of(shard)
         self._dirty[index].add(shard)
         self._wake[index].set()
 
     async def pending(self) -> int:
-        """How many events of this component the log lacks, as far as this process carries them."""
+        """How many events of this component are not on the log yet, of the instances that this process may relay."""
         counts = await asyncio.gather(
             *(self._unsent(index) for index, leads in enumerate(self._leads) if leads is not False)
         )
@@ -149,7 +149,7 @@ class Outbox:
         return max(0, int(row[0] or 0) - sent) if row else 0
 
     async def relay(self, index: int) -> None:
-        """Carry the rows of instance ``index`` until cancelled."""
+        """Relay the rows of instance ``index`` until cancelled."""
         attempt = 0
         while True:
             try:
@@ -157,7 +157,7 @@ class Outbox:
                     self._leads[index] = await self._lead(connection, index)
                     if self._leads[index]:
                         attempt = 0
-                        await self._carry_on(connection, index)
+                        await self._relay_rows(connection, index)
             except Failure as failure:
                 attempt, self._leads[index] = attempt + 1, None
                 _log.warning("relay_lost", instance=index, attempt=attempt, error=str(failure))
@@ -166,13 +166,13 @@ class Outbox:
                 await asyncio.sleep(_STANDBY_SECONDS)
 
     async def _lead(self, connection: Connection, index: int) -> bool:
-        """Become the one relay of this component's rows there, for as long as the connection lives."""
+        """Try to become the one relay of this component's rows there, for as long as the connection lives."""
         name = zlib.crc32(f"{self._component} {index}".encode())
         cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", ((zlib.crc32(b"outbox") << 31) ^ name,))
         row = await cursor.fetchone()
         return bool(row and row[0])
 
-    async def _carry_on(self, connection: Connection, index: int) -> None:
+    async def _relay_rows(self, connection: Connection, index: int) -> None:
         wake, every, sent = self._wake[index], self._shards.by_instance()[index], self._sent[index]
         texts = {shard: self._text([shard]) for shard in every}
         text_of_all, deletion = self._text(every), _deletion(every)
@@ -212,7 +212,7 @@ class Outbox:
                     pass
 
     def _known(self, index: int, shards: list[int], *, full: bool) -> dict[str, Any]:
-        """What a look need not find: rows that the log has."""
+        """Parameters that exclude rows which the log has."""
         sent, done = self._sent[index], self._done[index]
         everything = sent.everything() if full else {}
         values: dict[str, Any] = {}
@@ -230,7 +230,7 @@ class Outbox:
         for row, place in zip(rows, places, strict=True):
             if row[2] in self._groups:
                 sent.add(row[0], row[1], place, now=now)
-            else:  # nobody takes it
+            else:  # no group consumes it
                 done.setdefault(row[0], []).append(row[1])
         self._let_go(index)
 
@@ -246,7 +246,7 @@ class Outbox:
             self._done[index].setdefault(shard, []).extend(ids)
 
     async def ask(self) -> None:
-        """Ask what is handled until cancelled, while anything waits for that."""
+        """Ask for the groups' progress until cancelled, while rows wait to be handled."""
         count = 0
         while True:
             await asyncio.sleep(_ASK_SECONDS)
@@ -269,7 +269,7 @@ class Outbox:
                 last[partition] = max(last.get(partition, offset), offset)
         positions = await asking.positions(partitions)
         lost = ends and any(end <= last[partition] for partition, end in (await asking.ends(last)).items())
-        log_id = await asking.log_id()  # asked last: positions of another log say nothing of these rows
+        log_id = await asking.log_id()  # read last: positions of another log do not apply to these rows
         if lost or log_id != self._log_id:
             self._log_id = log_id
             count = sum(sent.count for sent in self._sent)
@@ -296,7 +296,7 @@ class Outbox:
         )
 
     async def _delete(self, connection: Connection, index: int, text: str, shards: list[int]) -> None:
-        """Delete what everybody has handled: one statement, and one commit, for all shards."""
+        """Delete rows that all groups have handled: one statement, and one commit, for all shards."""
         done, self._done[index] = self._done[index], {}
         try:
             await connection.execute(text, {f"ids{shard}": done.get(shard, []) for shard in shards})
@@ -317,7 +317,7 @@ OUTBOX: Final = web.AppKey("OUTBOX", Outbox)
 
 
 def use(app: web.Application, *, groups: Mapping[str, tuple[str, ...]] | None = None) -> Outbox:
-    """Give the application its outbox and relay; `postgres.use` comes before it. ``groups`` take which topics."""
+    """Add an outbox and its relay to the application, after `postgres.use`; ``groups`` by topic."""
     member, metrics = app[MEMBER], app[METRICS]
     shards = app[SHARDS]
     kafka_settings = required(member.stores.kafka, "Kafka", member.component)

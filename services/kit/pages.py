@@ -1,8 +1,8 @@
 """Pages: typed query parameters, opaque signed cursors, and RFC 8288 links.
 
-A cursor is the last item's position, encoded and signed for one list: clients cannot make one up, nor carry it to
-another operation, to the same list of another post or user, or to another viewer. It does not expire, so that a page
-saved yesterday goes on today.
+A cursor is the last item's position, encoded and signed for one list: clients cannot forge one, nor use it
+for another operation, for the same list of another post or user, or as another viewer. It does not expire, so a page
+saved yesterday can be continued today.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def query(request: web.Request, kind: type[T]) -> T:
 
 
 def _parameters(text: str, known: Container[str]) -> Iterator[tuple[str, str]]:
-    """Names and values of a query's known parameters as they were sent; raises Invalid where one is no UTF-8."""
+    """Names and values of a query's known parameters as they were sent; raises Invalid when one is not UTF-8."""
     for pair in text.split("&"):
         name, _, value = pair.replace("+", " ").partition("=")
         name = unquote(name)
@@ -105,7 +105,7 @@ def link(request: web.Request, cursor: str | None) -> dict[str, str]:
 
 def _signature(request: web.Request, payload: bytes) -> bytes:
     secret = request.app[SETTINGS].keys.cursor_secret.encode()
-    # what the list is of: its operation, the ids in its path in the path's order, and who reads it
+    # what identifies the list: its operation, the ids in its path in order, and the viewer
     scope = [
         request[CALL].operation.name,
         *request.match_info.values(),

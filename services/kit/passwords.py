@@ -1,8 +1,8 @@
 """Password hashes (Argon2id, 19 MiB, two passes: OWASP's minimum), in threads of their own, with a bounded queue.
 
-A hash takes about 20 ms of a core by intent. So that a burst of logins leaves other requests alone, also those of other
-components in this process, at most half of the cores work on hashes, with less weight than everything else; clients
-take turns, and a hash that would have to wait for long is refused at once. The library lets go of the interpreter.
+A hash deliberately takes about 20 ms of a core. So that a burst of logins does not slow other requests, including those
+to other components in this process, at most half of the cores work on hashes, at a lower priority; clients take turns,
+and a hash that would have to wait too long is refused at once. The library releases the GIL.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _HASH_SECONDS: Final = 0.02
 
 
 class Passwords:
-    """Makes and checks hashes for clients by address; both raise Overloaded when too many wait, in all or of one."""
+    """Makes and checks hashes for clients by address; both raise Overloaded when too many wait, in total or of one."""
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -60,7 +60,7 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._threads, act)
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Shut down the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -12,7 +12,7 @@ from services.kit.fields import Id, Size, Url
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
-    """One rendering of a photo, at its public address; the address never changes its content."""
+    """One rendering of a photo, at its public address; the content at an address never changes."""
 
     name: Annotated[str, Meta(min_length=1, max_length=32)]
     url: Url
@@ -31,5 +31,5 @@ class Photo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def address(media_url: str, object_key: str) -> str:
-    """Where the CDN at ``media_url`` serves an object of the bucket of media."""
+    """URL at which the CDN at ``media_url`` serves an object of the media bucket."""
     return f"{media_url}/media/{object_key}"

@@ -55,18 +55,18 @@ async def serve(settings: ProcessSettings, members: tuple[Member, ...]) -> None:
             site = web.TCPSite(runner, member.listen.host, member.listen.port, backlog=_BACKLOG, reuse_address=True)
             await site.start()
             _log.info("ready", component=member.component, host=member.listen.host, port=member.listen.port)
-        # what was built at start lives for good: keep the collector from walking it in the middle of a request
+        # objects built at start are never freed: keep the collector from traversing them during requests
         gc.collect()
         gc.freeze()
         await stop.wait()
         _log.info("stopping")
     finally:
-        # side by side: each may have to wait for a server that does not answer
+        # concurrently: each may have to wait for a server that does not answer
         await asyncio.gather(*(runner.cleanup() for runner in runners))
 
 
 def main(component: str | None = None) -> None:
-    """Run this process' members, or the one called ``component``; exits with a sentence when it cannot start."""
+    """Run this process' members, or the one called ``component``; exits with a message when it cannot start."""
     settings = config.load()
     logs.configure(level=settings.log_level, process=settings.process)
     members = tuple(each for each in settings.members if component in (None, each.component))

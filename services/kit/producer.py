@@ -17,14 +17,14 @@ from core.messages import Message
 from services.kit import topics
 from services.kit.metrics import Metrics
 
-RECONNECT_MS: Final = 300  # the libraries try to connect this often
+RECONNECT_MS: Final = 300  # how often the clients try to reconnect
 STOP_SECONDS: Final = 1.5
 _REQUEST_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRecord:
-    """One encoded event on its way out."""
+    """One encoded event to send."""
 
     topic: str
     key: bytes
@@ -44,10 +44,10 @@ def record(message: Message) -> LogRecord:
 
 
 class Producer:
-    """Sends records; connects when first used, and anew after any failure (an idempotent producer cannot go on).
+    """Sends records; connects on first use and again after any failure (an idempotent producer cannot continue).
 
-    While the broker is away a connected producer waits for it, for as long as that takes: nothing sent is given up, so
-    nothing is sent twice, and what waits leaves as soon as the broker is back.
+    While the broker is away, a connected producer waits for it as long as necessary: no record is given up, so none is
+    sent twice, and waiting records are sent as soon as the broker is back.
     """
 
     def __init__(self, kafka_settings: settings.Kafka, metrics: Metrics):
@@ -56,7 +56,7 @@ class Producer:
         self._lock = asyncio.Lock()
 
     async def send(self, records: Sequence[LogRecord]) -> list[LogPosition]:
-        """Where the log holds them, once it does, in this order per key; raises Unavailable when some may lack."""
+        """Send records in order per key, and return their positions; raises Unavailable when some may be missing."""
         try:
             producer = await self._connected()
             acknowledgements = [await producer.send(each.topic, each.payload, each.key) for each in records]
@@ -89,7 +89,7 @@ class Producer:
             return self._producer
 
     async def close(self) -> None:
-        """Disconnect; what was not acknowledged is not known to be sent."""
+        """Disconnect; records that were not acknowledged may have been sent or not."""
         async with self._lock:
             producer, self._producer = self._producer, None
             if producer is not None:
@@ -97,19 +97,19 @@ class Producer:
 
 
 async def stopped(member: Any, client: Any, sender: asyncio.Task[None] | None = None) -> None:
-    """Say goodbye and disconnect; a broker that does not answer in time is left without a word.
+    """Stop a client; if the broker does not answer in time, only close the connection.
 
-    In a task of its own: a member that stops while a fetch waits for its next try raises CancelledError, and whoever
-    waited for it would end as if it were cancelled itself. It is then still connected.
+    In a task of its own: a client that stops while a fetch waits for its next try raises CancelledError, which would
+    look like a cancellation of the caller. It is then still connected.
     """
     stopping = asyncio.create_task(member.stop())
     done, _ = await asyncio.wait((stopping,), timeout=STOP_SECONDS)
     if not done or stopping.cancelled():
         if sender is not None:
-            for _ in range(2):  # at the first it waits for what is in flight, at the second it lets go
+            for _ in range(2):  # the first time it waits for requests in flight, the second time it ends
                 sender.cancel()
                 await asyncio.wait((sender,), timeout=0.1)
-        closing = asyncio.create_task(client.close())  # what `stop` waits for fails now, and it goes on
+        closing = asyncio.create_task(client.close())  # makes what `stop` waits for fail, so that it continues
         await asyncio.wait((stopping, closing), timeout=STOP_SECONDS)
         closing.cancel()
     stopping.cancel()

@@ -1,8 +1,8 @@
 """The possible responses of an operation for the API's document: every status with its headers and kinds of failure.
 
-What the gateway or the chassis can say of any request is derived here; what only one operation refuses stands in its
-route's ``refuses``. Statuses of requests that no client library makes, such as a header that is too long, are the
-document's ``default``.
+Failures that the gateway or the chassis can return for any request are derived here; those of one operation are in its
+route's ``refuses``. Statuses that no client library causes, such as for a header that is too long, are the document's
+``default``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LATER: Final = frozenset({409, 429, 502, 503})  # they may say when to come bac
 
 
 def kinds(route: Route) -> tuple[type[Failure], ...]:
-    """The kinds of failure that a client of this operation may meet, in the order of their statuses."""
+    """The kinds of failure that a client of this operation may get, in the order of their statuses."""
     found = [*_ALWAYS, *route.refuses]
     if route.operation.signed_in:
         found.append(failures.Unauthenticated)
@@ -46,10 +46,10 @@ def kinds(route: Route) -> tuple[type[Failure], ...]:
     return tuple(sorted(dict.fromkeys(found), key=lambda kind: kind.status))
 
 
-def responses(route: Route, *, says: str, answer: dict[str, Any] | None, problem: dict[str, Any]) -> dict[str, Any]:
+def responses(route: Route, *, summary: str, answer: dict[str, Any] | None, problem: dict[str, Any]) -> dict[str, Any]:
     """The operation's responses by status; ``answer`` and ``problem`` are schemas."""
     operation = route.operation
-    success: dict[str, Any] = {"description": says, "headers": _headers(route)}
+    success: dict[str, Any] = {"description": summary, "headers": _headers(route)}
     if answer is not None:
         success["content"] = {answers.JSON: {"schema": answer}}
     found = {str(operation.status): success}
@@ -67,7 +67,7 @@ def responses(route: Route, *, says: str, answer: dict[str, Any] | None, problem
     return found
 
 
-def _problem(says: str, status: int, schema: dict[str, Any]) -> dict[str, Any]:
+def _problem(description: str, status: int, schema: dict[str, Any]) -> dict[str, Any]:
     names = [REQUEST_ID_HEADER, "Cache-Control"]
     if status == 401:
         names.append("WWW-Authenticate")
@@ -75,7 +75,7 @@ def _problem(says: str, status: int, schema: dict[str, Any]) -> dict[str, Any]:
         names.append("Retry-After")
     if status == 429:
         names += _LIMITS
-    return {"description": says, "headers": _named(*names), "content": {answers.PROBLEM: {"schema": schema}}}
+    return {"description": description, "headers": _named(*names), "content": {answers.PROBLEM: {"schema": schema}}}
 
 
 def _headers(route: Route) -> dict[str, Any]:
@@ -98,7 +98,7 @@ _LIMITS: Final = (
     *("RateLimit-Policy", "RateLimit"),
     *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
 )
-_SAYS: Final = {
+_DESCRIPTIONS: Final = {
     REQUEST_ID_HEADER: "Id of the request: the client's own, if it sent one.",
     "Cache-Control": "Whether the response may be cached.",
     "ETag": "Weak validator: send it as `If-None-Match` to get 304 while nothing changed.",
@@ -107,18 +107,18 @@ _SAYS: Final = {
     "Retry-After": "Seconds until the request may be sent again.",
     "WWW-Authenticate": "`Bearer`.",
     "RateLimit-Policy": "The limit of this operation, where it has one: requests in a window of seconds.",
-    "RateLimit": "The rest of the limit, and the seconds until it is reset.",
-    "Vary": "Request headers that the response depends on: `Accept-Encoding`, and `Origin` where some may read.",
+    "RateLimit": "Requests that are left, and the seconds until the limit is reset.",
+    "Vary": "Request headers that the response depends on: `Accept-Encoding`, and `Origin` if other origins may read.",
     "X-RateLimit-Limit": "Requests that the limit allows in a window, where the operation has one.",
     "X-RateLimit-Remaining": "Requests that are left in this window.",
-    "X-RateLimit-Reset": "Seconds until the limit is whole again.",
-    DEGRADED_HEADER: "Why the page holds less than it could, such as `timeline`.",
-    **dict.fromkeys(REPLAYED, "`true` when the key was used before and this is the first answer again."),
+    "X-RateLimit-Reset": "Seconds until the limit is reset.",
+    DEGRADED_HEADER: "What is missing from the page, such as `timeline`.",
+    **dict.fromkeys(REPLAYED, "`true` when the key was used before and the first answer is replayed."),
 }
 
 
 def _named(*names: str) -> dict[str, Any]:
     return {
-        name: {"description": _SAYS[name], "schema": {"type": "integer" if name == "Retry-After" else "string"}}
+        name: {"description": _DESCRIPTIONS[name], "schema": {"type": "integer" if name == "Retry-After" else "string"}}
         for name in names
     }

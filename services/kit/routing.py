@@ -1,7 +1,7 @@
-"""Operations as routes: a service declares each once, with what it takes and gives; the document is made from that.
+"""Operations as routes: a service declares each once, with its types; the API's document is generated from that.
 
-`ROUTES` tables are values, importable without starting anything. A handler is ``async (request) -> web.Response``; what
-it needs of its request it asks here: `viewer`, `path_id`, `stage`.
+`ROUTES` tables are values, importable without starting anything. A handler is ``async (request) -> web.Response`` and
+uses `viewer`, `path_id` and `stage` on its request.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Route:
     query: type[Any] | None = None
     answer: type[Any] | None = None
     refuses: tuple[type[Failure], ...] = ()  # beyond what `services.kit.responses` derives
-    says: str = ""
+    summary: str = ""
 
 
 def route(
@@ -47,7 +47,7 @@ def route(
     refuses: tuple[type[Failure], ...] = (),
 ) -> Route:
     """Declare the operation ``name`` of `core.operations`; its summary is the handler's docstring."""
-    says = (handler.__doc__ or "").strip().partition("\n")[0]
+    summary = (handler.__doc__ or "").strip().partition("\n")[0]
     return Route(
         operation=OPERATIONS[name],
         handler=handler,
@@ -55,13 +55,13 @@ def route(
         query=query,
         answer=answer,
         refuses=refuses,
-        says=says,
+        summary=summary,
     )
 
 
 @dataclass(slots=True)
 class Call:
-    """One request under way."""
+    """One request in progress."""
 
     request_id: str
     operation: Operation
@@ -103,7 +103,7 @@ def viewer_or_none(request: web.Request) -> int | None:
 
 
 def path_id(request: web.Request, name: str) -> int:
-    """The id in the path's ``{name}``; raises Invalid when it is none, NotFound when no shard can hold it."""
+    """The id in the path's ``{name}``; raises Invalid when it is not an id, NotFound when no shard can hold it."""
     text = request.match_info[name]
     try:
         value = ids.parse(text)

@@ -1,4 +1,4 @@
-"""Rows of an outbox that the log has acknowledged, until everybody who takes them has handled them."""
+"""Rows of an outbox that the log has acknowledged, until all consumer groups have handled them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from aiokafka import TopicPartition
 
 from services.kit.producer import LogPosition
 
-#: Rows that wait for their consumers, of one component on one instance; of more the oldest are let go, as the log is
-#: durable too.
+#: Rows of one component on one instance that wait for their consumers; beyond that the oldest are dropped, because the
+#: log is durable too.
 SENT_MAX: Final = 50_000
-#: A row that commits later than this after a younger one was sent is found by the next full look only: transactions
-#: that idle are ended after 30 s.
+#: A row that commits later than this after a newer one was sent is found by the next full scan only; idle transactions
+#: are ended after 30 s.
 SETTLED_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
 class Sent:
-    """Of one instance. ``since`` and ``now`` are seconds of any one clock."""
+    """Sent rows of one instance; ``now`` is in seconds of any one clock."""
 
     _rows: dict[TopicPartition, deque[tuple[int, int, int]]] = field(default_factory=dict)  # offset, shard, id
     _recent: dict[int, dict[int, float]] = field(default_factory=dict)  # shard → id → sent at
@@ -29,7 +29,7 @@ class Sent:
     count: int = 0
 
     def add(self, shard: int, row: int, place: LogPosition, *, now: float) -> None:
-        """The log holds this row there."""
+        """Add a row with its position on the log."""
         self._rows.setdefault(place.partition, deque()).append((place.offset, shard, row))
         self._recent.setdefault(shard, {})[row] = now
         self.count += 1
@@ -43,11 +43,11 @@ class Sent:
         return self._floor.get(shard, 0)
 
     def partitions(self) -> list[TopicPartition]:
-        """Where rows wait to be handled."""
+        """Partitions whose rows wait to be handled."""
         return [partition for partition, rows in self._rows.items() if rows]
 
     def handled(self, positions: Mapping[TopicPartition, int]) -> dict[int, list[int]]:
-        """Take out what lies before these positions: ids by shard, to be deleted."""
+        """Take out the rows before these positions: ids by shard, to be deleted."""
         done: dict[int, list[int]] = {}
         for partition, position in positions.items():
             rows = self._rows.get(partition, deque())
@@ -56,7 +56,7 @@ class Sent:
         return done
 
     def beyond(self, maximum: int) -> dict[int, list[int]]:
-        """Take out what is more than ``maximum``, of the longest partitions first."""
+        """Take out the rows beyond ``maximum``, from the longest partitions first."""
         done: dict[int, list[int]] = {}
         while self.count > maximum:
             self._take(max(self._rows.values(), key=len), done)
@@ -68,14 +68,14 @@ class Sent:
         self.count -= 1
 
     def forget(self, done: Mapping[int, Iterable[int]]) -> None:
-        """These rows are deleted."""
+        """Forget rows that have been deleted."""
         for shard, rows in done.items():
             recent = self._recent.get(shard, {})
             for row in rows:
                 recent.pop(row, None)
 
     def settle(self, now: float) -> None:
-        """Let go of ids so old that nothing below them can still commit."""
+        """Raise the floor to ids so old that nothing below them can still commit."""
         for shard, recent in self._recent.items():
             old = [row for row, at in recent.items() if now - at > SETTLED_SECONDS]
             if old:
@@ -92,7 +92,7 @@ class Sent:
         return found
 
     def lost(self) -> None:
-        """The log has lost its data: all that was not handled is to be sent once more."""
+        """Forget all rows, so that they are sent again: the log has lost its data."""
         self._rows.clear()
         self._recent.clear()
         self._floor.clear()

@@ -1,4 +1,4 @@
-"""Topics of the log, made where they are missing: the stack makes them at its start, but a log can lose its data."""
+"""Creates missing topics: the stack creates them at its start, but a log can lose its data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DEFAULT_REPLICATION: Final = -1  # the broker's own
 
 
 async def started(client: Any) -> None:
-    """Start a client; when cancelled meanwhile, let it end first: it cannot close what it is still opening."""
+    """Start a client; when cancelled, let the start end first: a client cannot close what it is still opening."""
     starting = asyncio.ensure_future(client.start())
     try:
         await asyncio.shield(starting)

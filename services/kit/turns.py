@@ -1,4 +1,4 @@
-"""Turns: a few at once, in fair order among clients: each client's next waits for one of each other client at most."""
+"""Fair turns, a few at once: a client's next turn waits for at most one turn of each other client."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.failures import Overloaded
 
 
 class Turns:
-    """``at_once`` turns; at most ``waiting_max`` in all wait for one or have it, of one client ``waiting_each_max``."""
+    """``at_once`` turns; at most ``waiting_max`` wait for one or have it, and ``waiting_each_max`` of one client."""
 
     def __init__(self, *, at_once: int, waiting_max: int, waiting_each_max: int, seconds_each: float):
         self._free, self._at_once, self._seconds_each = at_once, at_once, seconds_each
@@ -54,7 +54,7 @@ class Turns:
         except asyncio.CancelledError:
             if mine.cancelled():
                 self._leave(client, mine)
-            else:  # the turn came in the same moment
+            else:  # the turn came at the same moment
                 self._pass_on()
             raise
 

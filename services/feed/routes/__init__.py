@@ -30,7 +30,7 @@ HYDRATION: Final = web.AppKey("HYDRATION", Hydration)
 
 
 class FeedQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which page; ``limit`` is the scenario's page size (50) where it is not given."""
+    """Which page to return; ``limit`` defaults to the scenario's page size (50)."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=LIMIT_MAX)] | None = None
     cursor: str | None = None

@@ -1,7 +1,7 @@
 """Hydrate: cards, counts and the viewer's likes of the candidates, in one pipelined round trip to Redis.
 
-What Redis does not have is loaded from PostgreSQL, once for everybody who waits for it, and written back. When Redis
-does not answer in time, PostgreSQL answers for all of it.
+What Redis lacks is loaded from PostgreSQL, once for all requests that wait for it, and written back. If Redis does not
+answer in time, everything is read from PostgreSQL.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Hydrated:
     reasons: list[str] = field(default_factory=list)  # what is missing
 
     def add(self, other: Hydrated) -> None:
-        """Take in what was hydrated in another try."""
+        """Add the posts that another try has hydrated."""
         self.cards.update(other.cards)
         self.authors.update(other.authors)
         self.likes.update(other.likes)

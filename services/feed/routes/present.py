@@ -56,7 +56,7 @@ _LIKED = {True: b',"viewer_has_liked":true}}', False: b',"viewer_has_liked":fals
 
 
 def page(items: Sequence[Candidate], hydrated: Hydrated, ads: Sequence[bytes], cursor: str | None) -> bytes:
-    """JSON of the page; an ad's ``item_id`` is its place in ``ads``."""
+    """JSON of the page; an ad's ``item_id`` is its index in ``ads``."""
     parts: list[bytes] = []
     cards, authors, likes, comments, liked = (
         hydrated.cards,

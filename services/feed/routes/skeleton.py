@@ -1,9 +1,8 @@
 """Skeleton: the candidates of a page, posts and ads by id, from four sources.
 
-Timeline and celebrities are read from Redis side by side, each behind its own deadline and breaker; popular posts and
-ads are snapshots in this process, so their deadlines are met by construction. Where Redis does not know, or does not
-reach back far enough, PostgreSQL does: a plain miss costs a query and is refilled in the background; a failure is named
-in the answer.
+Timeline and celebrities are read from Redis concurrently, each with its own deadline and breaker; popular posts and ads
+are snapshots in this process and need none. What Redis lacks is read from PostgreSQL: a miss costs a query and is
+refilled in the background; a failure is named in the answer.
 """
 
 from __future__ import annotations
@@ -36,29 +35,29 @@ class Skeleton:
 
     followed: list[int]  # newest first, all older than the session's position
     followed_ended: bool = False
-    late: list[int] = field(default_factory=list)  # newer, but delivered only now; newest first
-    pulled: Collection[int] = ()  # those of them that are celebrities' posts
+    late: list[int] = field(default_factory=list)  # newer than that, but delivered only now; newest first
+    pulled: Collection[int] = ()  # which of them are celebrities' posts
     recommended: list[PopularPost] = field(default_factory=list)  # best first
     recommended_ended: bool = True
-    given: frozenset[int] = frozenset()  # marks of what the session has recommended
-    kept: bool = False  # those of the cursor are in Redis now
+    given: frozenset[int] = frozenset()  # marks of the recommendations that the session has shown
+    kept: bool = False  # the cursor's marks are now in Redis
     reasons: list[str] = field(default_factory=list)  # what is missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """How far a try goes: ``scale`` times the posts that a page usually takes, or all that Redis has."""
+    """How much a try reads: ``scale`` times the posts that a page usually needs, or all that Redis has."""
 
     scale: int
     all: bool = False
 
 
-#: A page that turns out short, as posts were deleted or its authors are followed, is tried again with more.
+#: A page that turns out too short (posts were deleted, or their authors are followed) is tried again with more posts.
 TRIES: Sequence[Reach] = (Reach(scale=1), Reach(scale=2, all=False), Reach(scale=2, all=True))
 
 
 class Skeletons:
-    """The four sources."""
+    """Reads the candidates of a page from the four sources."""
 
     def __init__(
         self,
@@ -78,7 +77,7 @@ class Skeletons:
         self._metrics, self._background = metrics, background
 
     def ads(self) -> Sequence[bytes]:
-        """JSON of each ad that there is; none where they are not known."""
+        """JSON of each ad; empty while there is no recent snapshot."""
         snapshot = self._snapshots.latest
         return snapshot.ads if snapshot.serves else ()
 
@@ -95,7 +94,7 @@ class Skeletons:
         if ranked and snapshot.serves:
             page_posts = slots.posts
             pool_max = page_posts + SPARE if reach.scale == 1 else len(snapshot.popular)
-            if given is None and not reach.all:  # followed posts alone, where they fill the page
+            if given is None and not reach.all:  # followed posts only, if they fill the page
                 pool_max = 0
             eligible = _eligible(snapshot.popular, viewer_id, position, given or frozenset(position.given))
             pool, pool_ended = varied(eligible, maximum=pool_max, per_author=max(2, page_posts // 8))
@@ -118,7 +117,7 @@ class Skeletons:
         return position.mode == "ranked" and must_keep(position, page_posts=slots.posts)
 
     async def _given(self, viewer_id: int, position: Position, slots: Quota) -> frozenset[int] | None:
-        """Marks of what the session has recommended; None where Redis should know and does not answer."""
+        """Marks of the recommendations that the session has shown; None if they are in Redis and it does not answer."""
         keeps = self._keeps(position, slots)
         if not (keeps or position.kept):
             return frozenset(position.given)
@@ -132,7 +131,7 @@ class Skeletons:
     async def _followed_posts(
         self, viewer_id: int, ask: FollowedQuery, authors: set[int]
     ) -> tuple[Skeleton, Collection[int]]:
-        """Followed posts, and who among ``authors`` is not to be recommended: those followed, and those left lately."""
+        """Followed posts, and those of ``authors`` not to recommend: they are followed, or were unfollowed recently."""
         pushing = self._timeline.call(functools.partial(self._followed.pushed, viewer_id, ask))
         pulling = self._celebrities.call(functools.partial(self._followed.pulled, viewer_id, ask, others=list(authors)))
         pushed, pulled = await asyncio.gather(pushing, pulling, return_exceptions=True)
@@ -149,7 +148,7 @@ class Skeletons:
         if isinstance(pushed, Pushed) and pushed.state is TimelineState.MISSING:
             self._background.start("timeline", functools.partial(self._followed.refill, viewer_id))
         if isinstance(pulled, Pulled):
-            self._mend(viewer_id, pulled)
+            self._refill(viewer_id, pulled)
         if isinstance(pushed, Pushed) and whole and isinstance(pulled, Pulled) and pulled.whole:
             return await self._merged(viewer_id, ask, pushed, pulled), pulled.followed
         try:
@@ -163,7 +162,7 @@ class Skeletons:
         return skeleton, not_recommended
 
     async def _merged(self, viewer_id: int, ask: FollowedQuery, pushed: Pushed, pulled: Pulled) -> Skeleton:
-        """Timeline and celebrities' posts, as far back as both are complete, and what is older from PostgreSQL."""
+        """Timeline and celebrities' posts, as far back as both are complete; older ones come from PostgreSQL."""
         late = {*pushed.late, *pulled.late}
         parts, celebrities = [pushed.part, pulled.part], {*pulled.part.post_ids, *pulled.late}
         if pulled.missing:
@@ -186,7 +185,7 @@ class Skeletons:
         return Skeleton(followed=posts, followed_ended=ended, late=sorted(late, reverse=True), pulled=celebrities)
 
     async def _from_postgres(self, viewer_id: int, ask: FollowedQuery) -> tuple[Skeleton, Collection[int]]:
-        """All of it, celebrities' posts included."""
+        """All followed posts from PostgreSQL, celebrities' posts included."""
         followees = await self._followed.followees(viewer_id)
         authors = [viewer_id, *followees.followed]
         posts = await self._followed.posts_of(authors, before_id=ask.before_id, count=ask.count + 1)
@@ -211,8 +210,8 @@ class Skeletons:
             late=sorted(pushed.late, reverse=True),
         )
 
-    def _mend(self, viewer_id: int, pulled: Pulled) -> None:
-        """Refill in the background what Redis did not know."""
+    def _refill(self, viewer_id: int, pulled: Pulled) -> None:
+        """Refill in the background what Redis lacked."""
         if not pulled.knows_followees:
             self._background.start("following", functools.partial(self._followed.refill_followees, viewer_id))
         for author_id in pulled.missing:
@@ -222,7 +221,7 @@ class Skeletons:
 def _eligible(
     popular: Sequence[PopularPost], viewer_id: int, position: Position, given: frozenset[int]
 ) -> Iterator[PopularPost]:
-    """Popular posts that are not the reader's own, nor given in this session, nor newer than it."""
+    """Popular posts that are not the viewer's own, not shown in this session, and not newer than it."""
     newest = position.start or ID_MAX
     return (
         each for each in popular if each.author_id != viewer_id and each.mark not in given and each.post_id <= newest

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One list, newest first: nothing is missing from id ``bound`` on (0: from the beginning).
+    """One list, newest first, complete from id ``bound`` on (0: from the beginning).
 
-    ``cut`` says that it is bounded because no more was asked for; else its store holds no more.
+    ``cut``: it ends at ``bound`` because no more was requested; otherwise because its store holds no more.
     """
 
     post_ids: Sequence[int]
@@ -20,9 +20,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """All of the lists as far back as every one is complete, at most as many as wanted.
+    """The lists as far back as all of them are complete, at most as many posts as requested.
 
-    Where ``older_than`` is given, the stores hold too little: what is older than it has to be read from PostgreSQL.
+    If ``older_than`` is set, the stores hold too few posts: those older than it must be read from PostgreSQL.
     """
 
     post_ids: list[int]

@@ -18,18 +18,18 @@ from services.feed.rules.session import (
     with_watched,
 )
 
-#: Candidates beyond the page's need, for posts that turn out deleted or are put off for diversity.
+#: Extra candidates, in case posts turn out to be deleted or are deferred for diversity.
 SPARE: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What there is to choose from; posts that are gone, or were given before, are in ``stream_ids`` only."""
+    """The candidates of a page; posts that are deleted or were shown before are in ``stream_ids`` only."""
 
-    late: Sequence[Candidate]  # delivered after the page on which they would have stood
-    waiting: Sequence[Candidate]  # put off on pages before
+    late: Sequence[Candidate]  # delivered too late for the page they belonged on
+    waiting: Sequence[Candidate]  # deferred by earlier pages
     stream: Sequence[Candidate]  # newest first, older than the position
-    stream_ids: Sequence[int]  # all that were read, newest first
+    stream_ids: Sequence[int]  # of all posts read, newest first
     followed_ended: bool  # nothing older exists
     recommended: Sequence[Candidate]  # best first
     recommended_ended: bool
@@ -42,7 +42,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedPage:
-    """The page, whether it should be tried again with more candidates, and the next position (None at the end)."""
+    """The page, whether to try again with more candidates, and the next position (None at the end)."""
 
     items: Sequence[Candidate]
     wants_more: bool
@@ -65,14 +65,14 @@ def recommended_needed(slots: Quota, *, followed_available: int, position: Posit
 
 
 def compose(offer: Offer, *, slots: Quota, position: Position, last_try: bool, kept: bool, now_ms: int) -> FeedPage:
-    """Build the page; ``kept`` says that Redis has taken the cursor's recommendations.
+    """Build the page; ``kept``: Redis has stored the cursor's recommendations.
 
-    A page that is short though a source has more is tried again with more candidates, unless this was the ``last_try``.
-    Where there is nobody else to stand between an author's posts, within `LOOKAHEAD`, these fill the page.
+    A page that is short although a source has more is tried again with more candidates, unless this is the
+    ``last_try``. If no other author's post within `LOOKAHEAD` can separate an author's posts, these fill the page.
     """
     wanted = slots.posts
     late_max = wanted if position.mode == "chronological" else max(1, slots.followed)
-    late_rest = offer.late[late_max:]  # late on the next page too, unless this one is short without them
+    late_rest = offer.late[late_max:]  # still late on the next page, unless this one is short without them
     offer = replace(offer, late=offer.late[:late_max])
     followed = offer.followed
     if position.mode == "chronological":
@@ -103,12 +103,12 @@ def compose(offer: Offer, *, slots: Quota, position: Position, last_try: bool, k
 def _following(
     offer: Offer, posts: Sequence[Candidate], position: Position, *, more: bool, now_ms: int
 ) -> Position | None:
-    """The next position; ``more`` says that there is something left apart from the followed posts of the offer."""
+    """The next position; ``more``: something is left besides the offer's followed posts."""
     shown = {post.item_id for post in posts if post.source is not Source.RECOMMENDED}
     passed = position.before
     before, put_off = _passed(offer, shown, passed)
     waiting = [post.item_id for post in offer.waiting if post.item_id not in shown] + put_off
-    # late ones that are not among those waiting are late on the next page too
+    # late posts that do not fit into `waiting` are still late on the next page
     late = [post.item_id for post in offer.late if post.item_id not in shown]
     waiting += late[: WAITING_MAX - len(waiting)]
     unread = not offer.followed_ended or any(
@@ -126,14 +126,14 @@ def _following(
 
 
 def _passed(offer: Offer, shown: set[int], before: int) -> tuple[int, list[int]]:
-    """The id from which on all of the stream was given, but for those put off, which are the second value."""
+    """The id from which on the stream has been shown, and the deferred posts, which are the exceptions."""
     alive = {post.item_id for post in offer.stream}
     lowest = min(shown & alive, default=before)
     put_off: list[int] = []
     for post_id in offer.stream_ids:
         if post_id in alive and post_id not in shown:
             if post_id < lowest:
-                return post_id + 1, put_off  # the next page's stream begins with it
+                return post_id + 1, put_off  # the next page's stream begins here
             put_off.append(post_id)
         before = post_id
     return before, put_off

@@ -16,9 +16,9 @@ class PopularPost:
 
 
 def varied(popular: Iterable[PopularPost], *, maximum: int, per_author: int) -> tuple[list[PopularPost], bool]:
-    """The first ``maximum`` with at most ``per_author`` of one author, and others only where there are too few.
+    """The first ``maximum`` posts with at most ``per_author`` by one author, and more only if these are too few.
 
-    The second value says whether that is all of them.
+    The second value says whether no post is left.
     """
     chosen: list[PopularPost] = []
     others: list[PopularPost] = []

@@ -1,15 +1,15 @@
 """The position of a reader's session, which the cursor carries so that pages never repeat or skip a post.
 
-Followed posts are read newest first, so one id says how far the session has come: all from it on have been given. What
-that id does not say is bounded, and so is the cursor (`BYTES_MAX`):
+Followed posts are read newest first, so one id records the session's progress: all posts from it on have been shown.
+Everything else is bounded, and so is the cursor (`BYTES_MAX`):
 
-- posts put off (a third in a row of one author) wait, `WAITING_MAX` at most, and come first on the next page;
-- a post that existed when the session began may be delivered after the page on which it would have stood. The newest
-  followed posts given leave marks, so that a late one can be distinguished and comes first on the next page;
-- recommendations have no order that lasts: each one given leaves a mark of 32 bits. The last `GIVEN_MAX` are in the
-  cursor, those before them in Redis (`services.feed.store.sessions`).
+- deferred posts (the third in a row by one author) wait, at most `WAITING_MAX`, and come first on the next page;
+- a post that existed when the session began may be delivered too late for the page it belonged on. The newest followed
+  posts shown leave marks, so that a late post is recognised and comes first on the next page;
+- recommendations have no stable order: each one shown leaves a 32-bit mark. The last `GIVEN_MAX` are in the cursor,
+  earlier ones in Redis (`services.feed.store.sessions`).
 
-What is posted after the session began shows when a new session begins, which is also what makes every session end.
+Posts made after the session began appear in the next session; therefore every session ends.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from core.ids import ID_MAX
 
 Mode = Literal["ranked", "chronological"]
 
-WAITING_MAX: Final = 16  # posts put off
-GIVEN_MAX: Final = 100  # recommendations remembered in the cursor: a page's worth at least
+WAITING_MAX: Final = 16  # deferred posts
+GIVEN_MAX: Final = 100  # recommendations remembered in the cursor: at least one page
 KEPT_MAX: Final = 4_096  # recommendations of one session
-_WATCHED: Final = 24  # newest followed posts given that late ones are distinguished from
-_WATCHED_MAX: Final = 40  # with the late ones among them
-_LATE_READ_MAX: Final = 80  # posts looked at for late ones: those given, those waiting, and as many late ones
+_WATCHED: Final = 24  # newest followed posts shown, whose marks identify late ones
+_WATCHED_MAX: Final = 40  # including the late ones
+_LATE_READ_MAX: Final = 80  # posts read to find late ones: those shown, those waiting, and as many late ones
 
 _ODD: Final = 0x9E3779B97F4A7C15  # 2⁶⁴ over the golden ratio: multiplicative hashing, whose high half is well mixed
 _MASK: Final = 0xFFFFFFFFFFFFFFFF
@@ -41,7 +41,7 @@ BYTES_MAX: Final = _HEAD.size + 8 * WAITING_MAX + 4 * _WATCHED_MAX + 4 * GIVEN_M
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """Followed posts between two ids, both included, among which some may have been delivered late."""
+    """Followed posts between two ids (inclusive), some of which may have been delivered late."""
 
     newest: int
     oldest: int
@@ -50,7 +50,7 @@ class Span:
     count: int = _LATE_READ_MAX
 
     def begins_before(self, floor: int) -> bool:
-        """Whether a set that is complete from id ``floor`` on does not reach back to all late posts."""
+        """Whether late posts may be older than ``floor``, the id from which on a set is complete."""
         return self.oldest < floor
 
     def holds(self, post_id: int) -> bool:
@@ -64,13 +64,13 @@ class Position:
 
     mode: Mode = "ranked"
     start: int = 0  # the newest id that belongs to the session; 0 before its first page
-    before: int = ID_MAX  # followed posts from this id on were given …
-    waiting: tuple[int, ...] = ()  # … except for these, which were put off
-    watch: int = 0  # ``watched`` has the marks of all followed posts given from this id on
+    before: int = ID_MAX  # followed posts from this id on were shown …
+    waiting: tuple[int, ...] = ()  # … except for these, which were deferred
+    watch: int = 0  # ``watched`` has the marks of all followed posts shown from this id on
     watched: tuple[int, ...] = ()
-    given: tuple[int, ...] = ()  # marks of recommendations given, newest last
+    given: tuple[int, ...] = ()  # marks of recommendations shown, newest last
     kept: int = 0  # how many more are in Redis
-    items: int = 0  # given so far, ads included
+    items: int = 0  # shown so far, ads included
 
     @property
     def late(self) -> Span | None:
@@ -126,30 +126,30 @@ def decoded(data: bytes) -> Position:
 
 
 def mark(post_id: int) -> int:
-    """32 bits that stand for a post; two posts share one with a probability of 2⁻³², and then one is not shown."""
+    """A 32-bit hash of a post's id; two posts share one with a probability of 2⁻³², and then one is not shown."""
     return (post_id * _ODD & _MASK) >> 32
 
 
 def start_of(*, now_ms: int, post_ids: Iterable[int]) -> int:
-    """The newest id of a session that begins now: no clock of another machine hides a post that was read."""
+    """The newest id of a session that begins now, or of the posts read, in case another machine's clock is ahead."""
     now = ids.compose(created_ms=now_ms + 1, shard=0, sequence=0) - 1
     return max(now, *post_ids, 0)
 
 
 def must_keep(position: Position, *, page_posts: int) -> bool:
-    """Whether the cursor could not hold this page's recommendations beside those it has, which go to Redis then."""
+    """Whether the cursor has no room for this page's recommendations, so that those it holds must go to Redis."""
     return len(position.given) + page_posts > GIVEN_MAX
 
 
 def room_for_recommendations(position: Position) -> int:
-    """How many more recommendations this session may be given."""
+    """How many more recommendations this session may show."""
     return max(0, KEPT_MAX - position.kept - len(position.given))
 
 
 def with_given(position: Position, given: Sequence[int], *, kept: bool) -> Position:
-    """Add recommendations; ``kept`` says that Redis has taken those of the cursor.
+    """Add recommendations; ``kept``: Redis has stored those of the cursor.
 
-    Where it could not, the oldest marks are given up: those posts may be recommended once more.
+    Otherwise the oldest marks are dropped, and those posts may be recommended again.
     """
     marks = tuple(mark(post_id) for post_id in given)
     if kept:
@@ -158,10 +158,10 @@ def with_given(position: Position, given: Sequence[int], *, kept: bool) -> Posit
 
 
 def with_watched(position: Position, shown: Collection[int], *, passed: int) -> Position:
-    """Add followed posts given; those from ``passed`` on are late, or were put off, on a page that began there.
+    """Add the followed posts shown on a page that began at ``passed``; those from ``passed`` on were late or deferred.
 
-    The newest `_WATCHED` of the session are marked, whose oldest is then ``watch``; after that late ones only. When
-    these are too many, no more late ones are looked for in this session.
+    The newest `_WATCHED` posts of the session are marked, and ``watch`` is the oldest of them; after that, only late
+    posts are marked. When there are too many, the session no longer looks for late posts.
     """
     if position.watch > position.start:
         return position
@@ -170,7 +170,7 @@ def with_watched(position: Position, shown: Collection[int], *, passed: int) -> 
     if watch == 0 and len(position.watched) + len(fresh) > _WATCHED:
         late_count = sum(post_id >= passed for post_id in fresh)
         fresh = fresh[: max(late_count, _WATCHED - len(position.watched))]
-        # not above `passed`: else late ones that still wait for a page would be taken for given
+        # not above `passed`: late posts that still wait for a page would count as shown
         watch = fresh[-1] if len(fresh) > late_count else passed
     if len(fresh) > room:
         return replace(position, watch=position.start + 1, watched=())

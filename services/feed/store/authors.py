@@ -1,8 +1,8 @@
-"""Author cards: in this process, behind it Redis, behind it PostgreSQL.
+"""Author cards, cached in this process and in Redis, and loaded from PostgreSQL.
 
-Most posts of a page are by few authors, and a name changes seldom: kept in the process for five minutes, author cards
-cost the usual page no round trip, where asking Redis would cost one more in series (a post's author is known only once
-its card is read).
+Most posts of a page are by few authors, and names seldom change. Cached in the process for five minutes, author cards
+usually cost a page no round trip; reading them from Redis would add one (a post's author is known only once its card
+has been read).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Authors:
         self._near: dict[int, tuple[float, bytes]] = {}
 
     def near(self, author_ids: Iterable[int]) -> tuple[dict[int, bytes], set[int]]:
-        """Those kept in this process, and the ids of the others."""
+        """Cards cached in this process, and the ids of the other authors."""
         now, found, missing = monotonic(), {}, set()
         for author_id in author_ids:
             kept = self._near.get(author_id)
@@ -44,7 +44,7 @@ class Authors:
         return found, missing
 
     def remember(self, author_id: int, card: bytes) -> None:
-        """Keep one in this process."""
+        """Cache a card in this process."""
         self._near.pop(author_id, None)
         self._near[author_id] = (monotonic() + _NEAR_SECONDS, card)
         if len(self._near) > _NEAR_MAX:
@@ -76,5 +76,5 @@ class Authors:
                 await pipe.execute()
 
     async def created(self, everybody: Iterable[Person]) -> None:
-        """Write the cards of people who are new."""
+        """Write the cards of new users to Redis."""
         await self.keep([(int(person.id), _encode(person)) for person in everybody])

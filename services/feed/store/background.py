@@ -1,4 +1,4 @@
-"""Work that no reader waits for, such as writing a card back: bounded, and given up rather than queued."""
+"""Work that no reader waits for, such as writing a card back: bounded, and dropped rather than queued."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _log = structlog.get_logger("feed")
 
 
 class Background:
-    """Tasks of one application."""
+    """Background tasks of one application."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, name: str, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do ``act`` later, unless too much is under way; a store that is down is logged and no more."""
+        """Run ``act`` in the background unless too many tasks are running; a store's failure is only logged."""
         if len(self._tasks) >= _AT_ONCE_MAX:
             return
         task = asyncio.get_running_loop().create_task(self._run(name, act))
@@ -35,7 +35,7 @@ class Background:
             _log.info("background_given_up", work=name, error=str(failure))
 
     async def close(self) -> None:
-        """Cancel what is under way."""
+        """Cancel all running tasks."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,8 +1,8 @@
 """Post cards: what a feed shows of a post, encoded once and spliced into answers undecoded.
 
 A card in Redis is ``<build>|<author id>|<JSON members>``. ``build`` stands for the format and the media URL, so that
-cards of an older stack are not shown. A deleted post leaves a tombstone, which nothing replaces: a reader that read the
-post just before it was deleted cannot bring it back.
+cards of an older stack are not shown. A deleted post leaves a tombstone, which nothing replaces: a request that read
+the post just before it was deleted cannot restore its card.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ TOMBSTONE: Final = b"-"
 _KEY: Final = Key.POST_CARD.partition("{")[0]
 _FORMAT: Final = "1"
 _TOMBSTONE_SECONDS: Final = 86_400
-_UNREADY_SECONDS: Final = 2  # a photo is still being processed: look again soon
-_REMEMBERED_SECONDS: Final = 1.0  # what PostgreSQL said, for readers who come while Redis is out of reach
+_UNREADY_SECONDS: Final = 2  # a photo is still being processed: load it again soon
+_REMEMBERED_SECONDS: Final = 1.0  # how long loaded posts serve further requests while Redis is unreachable
 _REMEMBERED_MAX: Final = 5_000
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -73,7 +73,7 @@ class Loaded:
 
 
 class Cards:
-    """Cards in Redis, and behind them PostgreSQL; each load from there serves everybody who waits for the post."""
+    """Cards in Redis, loaded from PostgreSQL on a miss; one load serves all requests that wait for the post."""
 
     def __init__(self, redis: Redis, shards: Shards, *, media_url: str, ttl_seconds: float):
         self._redis, self._shards = redis, shards
@@ -91,7 +91,7 @@ class Cards:
         return f"{_KEY}{post_id}"
 
     def decode(self, value: bytes | None) -> Card | bool:
-        """A card from what Redis holds: False for a post that is gone, True for one that must be loaded."""
+        """Decode a value from Redis: a card, False for a post that is gone, True for one that must be loaded."""
         if value is None:
             return True
         if value.startswith(self._build):
@@ -100,7 +100,7 @@ class Cards:
         return value != TOMBSTONE
 
     async def load(self, post_ids: Iterable[int]) -> dict[int, Loaded]:
-        """Those of the posts that exist, from PostgreSQL; raises Unavailable, Overloaded, DeadlineExceeded."""
+        """Load the posts that exist from PostgreSQL; raises Unavailable, Overloaded, DeadlineExceeded."""
         now = monotonic()
         found: dict[int, Loaded] = {}
         waits: dict[int, asyncio.Future[Loaded | None]] = {}
@@ -115,7 +115,7 @@ class Cards:
                 waits[post_id] = self._under_way[post_id] = asyncio.get_running_loop().create_future()
                 fresh.append(post_id)
         if fresh:
-            # a task of its own: the reader who asked first may give up, the others still wait
+            # a task of its own: when the first request is cancelled, the others still wait
             task = asyncio.create_task(self._load_fresh(fresh))
             self._loading.add(task)
             task.add_done_callback(self._loading.discard)
@@ -128,11 +128,11 @@ class Cards:
     async def _load_fresh(self, post_ids: list[int]) -> None:
         try:
             rows = await self._read(post_ids)
-        except Exception as error:  # noqa: BLE001 - handed to everybody who waits
+        except Exception as error:  # noqa: BLE001 - passed on to every waiting request
             for post_id in post_ids:
                 future = self._under_way.pop(post_id)
                 future.set_exception(error)
-                future.exception()  # taken: perhaps nobody waits any more
+                future.exception()  # mark it as retrieved: perhaps nobody waits any more
             return
         until = monotonic() + _REMEMBERED_SECONDS
         for post_id in post_ids:
@@ -162,7 +162,7 @@ class Cards:
         return found
 
     def _loaded(self, row: Sequence[Any]) -> Loaded | None:
-        """None for a post that no feed shows: all its photos have failed, for good."""
+        """None for a post that no feed shows, because all its photos have failed."""
         post_id, author_id = row[0], row[1]
         states = {int(media_id): state for media_id, state in row[7] or ()}
         variants: dict[int, list[Variant]] = {}
@@ -204,7 +204,7 @@ class Cards:
         return b"%s%d|%s" % (self._build, card.author_id, card.members)
 
     async def keep(self, asked: Iterable[int], loaded: Mapping[int, Loaded]) -> None:
-        """Write what was loaded back, unless something is there; posts that do not exist leave a tombstone."""
+        """Write loaded cards to Redis, unless a value is there; posts that do not exist get a tombstone."""
         with reaching():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for post_id in asked:
@@ -217,7 +217,7 @@ class Cards:
                 await pipe.execute()
 
     async def replace(self, post_ids: Sequence[int]) -> None:
-        """Load the posts anew and replace their cards; those that are gone or hidden leave tombstones."""
+        """Reload the posts and replace their cards; deleted or hidden posts get tombstones."""
         for post_id in post_ids:
             self._remembered.pop(post_id, None)
         loaded = await self._read(post_ids)
@@ -231,7 +231,7 @@ class Cards:
                 await pipe.execute()
 
     async def bury(self, post_ids: Sequence[int]) -> None:
-        """Leave tombstones: the posts are gone."""
+        """Write tombstones for deleted posts."""
         for post_id in post_ids:
             self._remembered.pop(post_id, None)
         with reaching():
@@ -241,7 +241,7 @@ class Cards:
                 await pipe.execute()
 
     async def read(self, post_ids: Sequence[int]) -> dict[int, Card]:
-        """Cards of those posts that exist, from Redis or else PostgreSQL, kept: for what no reader waits for."""
+        """Cards of the posts that exist, from Redis or else PostgreSQL, for work that no request waits for."""
         with reaching():
             values: Any = await self._redis.mget([self.key(post_id) for post_id in post_ids]) if post_ids else []
         decoded = {post_id: self.decode(value) for post_id, value in zip(post_ids, values, strict=True)}
@@ -269,8 +269,8 @@ class Cards:
         return sorted({post_id for part in parts.values() for post_id in part})
 
 
-#: Of other services' tables: posts (posts), users (auth), media (upload), media_variants (media), like_counts and
-#: comment_counts (engagement); all of a post is on one shard.
+#: Reads other services' tables: posts (posts), users (auth), media (upload), media_variants (media), like_counts and
+#: comment_counts (engagement); all rows of a post are on one shard.
 _READ: Final = """
 SELECT p.id, p.author_id, u.username, u.display_name, p.caption, p.hashtags, p.media_ids,
     (SELECT array_agg(ARRAY[m.id::text, m.state]) FROM {s}.media m WHERE m.id = ANY(p.media_ids)),

@@ -1,5 +1,5 @@
-"""Posts of followed authors and one's own: from Redis, where fan-out pushes them and celebrities' are pulled, or from
-PostgreSQL.
+"""Posts of followed authors and of the viewer: from Redis, where fan-out pushes them and celebrities' posts are pulled,
+or from PostgreSQL.
 
 Ids sort by time, so every list here is newest first by id, and "older than" is "smaller than". Each list says how far
 back it is complete (``bound``: nothing is missing from that id on), so that lists of different depths can be merged
@@ -27,18 +27,18 @@ from services.kit.stores.postgres import Shards, schema
 from services.kit.stores.redis import reaching
 from services.kit.stores.timelines import TimelineEntry, Timelines, TimelineState, marked
 
-WINDOW_MS: Final = 7 * 86_400_000  # how far back a timeline is refilled, where that is enough
-_ENOUGH: Final = 200  # posts of a refill that need no older ones
-_LEFT_MAX: Final = 1_000  # of those left lately, the latest
-_PULLED_MAX: Final = 1_000  # celebrities of one reader that Redis is asked about: it does nothing else meanwhile
+WINDOW_MS: Final = 7 * 86_400_000  # how far back a timeline is refilled, if that gives `_ENOUGH` posts
+_ENOUGH: Final = 200  # posts with which a refill needs no older ones
+_LEFT_MAX: Final = 1_000  # most recent unfollows that are read
+_PULLED_MAX: Final = 1_000  # celebrities of one viewer: their script blocks Redis
 _SAME_MS_MAX: Final = 16  # posts of one millisecond that a page's edge may have to skip
-_LEFT_SECONDS: Final = 86_400  # an author left within this time is not recommended
+_LEFT_SECONDS: Final = 86_400  # an author unfollowed within this time is not recommended
 
 #: One round trip: the newest posts of those followed authors whose posts are pulled, and which of the other authors the
-#: reader follows, or left lately. '~' is a member of both sets where both are whole; without it, or where the reader
-#: follows more than `_PULLED_MAX` of those authors, nothing more is read, and PostgreSQL answers. The cost grows with
-#: whom the reader follows, not with the celebrities there are.
-#: ARGV: count, highest ms; late posts' highest ms, lowest ms and count (0: none are asked for); the other authors.
+#: viewer follows or unfollowed recently. '~' is in both sets if both are complete; without it, or with more than
+#: `_PULLED_MAX` such authors, nothing more is read, and PostgreSQL answers. The cost grows with the celebrities that the
+#: viewer follows, not with all celebrities.
+#: ARGV: count, highest ms; late posts' highest ms, lowest ms and count (0: none are requested); the other authors.
 _PULL: Final = (
     following.FLAGGED
     + """
@@ -66,7 +66,7 @@ return answer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowedQuery:
-    """Which followed posts: the newest ``count`` older than ``before_id``, and those of ``late`` that may be new."""
+    """Which followed posts to read: the newest ``count`` older than ``before_id``, and late ones within ``late``."""
 
     before_id: int
     count: int
@@ -75,7 +75,7 @@ class FollowedQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
-    """What a reader's timeline holds."""
+    """Posts from the viewer's timeline."""
 
     state: TimelineState
     part: Part
@@ -87,7 +87,7 @@ class Pushed:
 class Pulled:
     """Followed celebrities' posts, and which of the other authors are not to be recommended."""
 
-    whole: bool  # False: Redis does not know whom the reader follows, or whose posts are pulled, or these are too many
+    whole: bool  # False: Redis lacks one of the two sets, or the viewer follows too many celebrities
     knows_followees: bool
     part: Part
     late: list[int]
@@ -98,14 +98,14 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followees:
-    """Whom a reader follows, and whom they left lately."""
+    """The authors a viewer follows, and those unfollowed recently."""
 
     followed: list[int]
     left: list[int]
 
 
 class Followed:
-    """Reads of both kinds."""
+    """Reads followed posts from Redis and PostgreSQL, and refills Redis."""
 
     def __init__(self, redis: Redis, shards: Shards, *, depth: int, ttl_seconds: float):
         self._redis, self._shards, self._depth = redis, shards, depth
@@ -114,7 +114,7 @@ class Followed:
         self._pull = redis.register_script(_PULL)
 
     async def pushed(self, viewer_id: int, ask: FollowedQuery) -> Pushed:
-        """What the timeline holds: one round trip."""
+        """Read the timeline in one round trip."""
         key, asked, highest = timelines.timeline_key(viewer_id), _asked(ask), _highest_ms(ask.before_id)
         late: list[int] = []
         with reaching():
@@ -134,7 +134,7 @@ class Followed:
         )
 
     async def pulled(self, viewer_id: int, ask: FollowedQuery, *, others: Sequence[int]) -> Pulled:
-        """The newest posts of each followed celebrity, and who of ``others`` is followed or was left lately."""
+        """The newest posts of each followed celebrity, and which of ``others`` are followed or recently unfollowed."""
         asked, highest = _asked(ask), _highest_ms(ask.before_id)
         late_ms = (0, 0, 0)
         if ask.late is not None:
@@ -184,7 +184,7 @@ class Followed:
         )
 
     async def followees(self, viewer_id: int) -> Followees:
-        """Whom the reader follows, from PostgreSQL (table ``follows``, which graph owns)."""
+        """The authors the viewer follows, from PostgreSQL (table ``follows``, which graph owns)."""
         shard = ids.shard_of(viewer_id)
         async with self._shards.connection(shard) as connection:
             cursor = await connection.execute(
@@ -204,7 +204,7 @@ class Followed:
     ) -> list[int]:
         """The authors' newest posts between the ids, from PostgreSQL (table ``posts``): one query per instance.
 
-        Each author's are read by index, ``count`` at most: the cost grows with the authors, not with the table.
+        Each author's posts are read by index, at most ``count``: the cost grows with the authors, not with the table.
         """
         by_shard: dict[int, list[int]] = {}
         for author_id in author_ids:
@@ -225,9 +225,9 @@ class Followed:
         return found[:count]
 
     async def refill(self, viewer_id: int) -> None:
-        """Refill the reader's timeline in Redis: one's own posts and those of all who are followed.
+        """Refill the viewer's timeline in Redis with their own posts and those of all followed authors.
 
-        Celebrities' are among them: an author who falls below the threshold is in every timeline made before.
+        Celebrities' posts are included, in case an author falls below the threshold later.
         """
         key = timelines.timeline_key(viewer_id)
         began = await self._timelines.begin_fill(key)
@@ -260,7 +260,7 @@ class Followed:
         )
 
     async def refill_followees(self, viewer_id: int) -> None:
-        """Refill the reader's set of followees in Redis."""
+        """Refill the viewer's set of followees in Redis."""
         await self._following.begin_fill(viewer_id)
         await self._following.fill(viewer_id, (await self.followees(viewer_id)).followed)
 
@@ -286,12 +286,12 @@ def _between_ms(span: Span) -> tuple[int, int]:
 
 
 def _floor(floor_ms: int) -> int:
-    """The lowest id of that millisecond; 0 where a set reaches back to the beginning."""
+    """The lowest id of that millisecond; 0 for a set that reaches back to the beginning."""
     return ids.compose(created_ms=floor_ms, shard=0, sequence=0) if floor_ms > ids.EPOCH_MS else 0
 
 
 def _bound(post_ids: Sequence[int], *, full: bool, floor_ms: int) -> tuple[int, bool]:
-    """From which id on a list is complete, and whether there is more below: a list as long as asked for is cut."""
+    """The id from which on a list is complete, and whether older posts follow: a list as long as requested is cut."""
     floor = _floor(floor_ms)
     if full and post_ids[-1] > floor:
         return post_ids[-1], True

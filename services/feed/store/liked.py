@@ -1,5 +1,4 @@
-"""The posts that a reader liked, from PostgreSQL (table ``likes``, which engagement owns; likes are on the posts'
-shards)."""
+"""The posts that a viewer likes, from PostgreSQL (table ``likes``, owned by engagement, on the posts' shards)."""
 
 from __future__ import annotations
 
@@ -15,13 +14,13 @@ from services.kit.stores.reactions import LIKED_MAX, Reactions
 
 
 class Liked:
-    """Likes by reader."""
+    """The liked posts of each viewer."""
 
     def __init__(self, redis: Redis, shards: Shards):
         self._shards, self._reactions = shards, Reactions(redis)
 
     async def among(self, viewer_id: int, post_ids: Iterable[int]) -> set[int]:
-        """Those of the posts that the reader likes: one query per instance."""
+        """The posts among these that the viewer likes: one query per instance."""
         by_shard: dict[int, list[int]] = {}
         for post_id in post_ids:
             by_shard.setdefault(ids.shard_of(post_id), []).append(post_id)
@@ -41,7 +40,7 @@ class Liked:
         return {post_id for part in parts for post_id in part}
 
     async def refill(self, viewer_id: int) -> None:
-        """Make ``liked:{user}`` anew in Redis, unless the reader likes more than is kept there."""
+        """Refill ``liked:{user}`` in Redis, unless the viewer likes more posts than are kept there."""
         token = await self._reactions.begin_fill(viewer_id)
         if token is None:
             return

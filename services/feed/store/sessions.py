@@ -1,6 +1,6 @@
-"""Marks of the recommendations that a session has given, beyond those in its cursor: ``feed_session:{user}:{start}``.
+"""Marks of the recommendations that a session has shown, beyond those in its cursor: ``feed_session:{user}:{start}``.
 
-Only sessions of many pages have any. Where Redis loses them a recommendation may come once more in that session.
+Only long sessions have any. If Redis loses them, a recommendation may appear twice in that session.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Sessions:
         self._redis = redis
 
     async def given(self, viewer_id: int, start: int, *, more: Sequence[int]) -> frozenset[int]:
-        """All marks kept, after adding ``more``: one round trip; raises Unavailable, DeadlineExceeded."""
+        """All stored marks, after adding ``more``, in one round trip; raises Unavailable, DeadlineExceeded."""
         key = Key.FEED_SESSION.format(user=viewer_id, start=start)
         with reaching():
             async with self._redis.pipeline(transaction=False) as pipe:

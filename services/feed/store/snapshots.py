@@ -1,7 +1,7 @@
-"""Data that all readers share, kept in this process and read again every second: no request waits for it.
+"""Popular posts and house ads: the same for all viewers, kept in this process and refreshed every second.
 
-Popular posts and house ads. When Redis is out of reach the last snapshot serves on for half a
-minute; after that the source counts as missing.
+No request waits for them. While Redis is unreachable, the last snapshot is used for up to 30 seconds; after that the
+source counts as missing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Snapshot:
 
     @property
     def serves(self) -> bool:
-        """Whether it is young enough to be shown."""
+        """Whether it is recent enough to be shown."""
         return monotonic() - self.at_seconds < _SERVES_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""Clients of the real servers: bounded pools, time limits, and failures in the house's words."""
+"""Clients of the real servers: bounded pools, time limits, and errors translated to `core.failures`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from redis import exceptions as redis_errors
 
 from core.failures import DeadlineExceeded, Failure, Overloaded, StorageFull, Unavailable
 
-_FULL_RETRY_SECONDS: Final = 10.0  # room is made by people
+_FULL_RETRY_SECONDS: Final = 10.0  # somebody has to make room
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Unanswered(psycopg.OperationalError):
-    """PostgreSQL did not answer in time, not even that it took too long: it is frozen, or cannot be reached."""
+    """PostgreSQL did not answer in time, not even with its own time-out: it is frozen or cannot be reached."""
 
 
 def translated(error: BaseException) -> Failure | None:
-    """A store's own exception as a failure that callers know; None for anything that is not the store's fault."""
+    """Translate a store's own exception to a failure; None for anything that is not the store's fault."""
     match error:
         case Failure():
             return error

@@ -1,8 +1,8 @@
 """Whom a user follows, as a set in Redis: the one module that writes and reads ``following:{user}``.
 
 Graph writes through on every follow and unfollow; a reader that finds the set missing may refill it from PostgreSQL. A
-marker tells a set that is whole from one that was evicted or is being filled. An unfollow leaves a tombstone: a refill
-that is under way cannot bring back what it had read just before, and the feed does not recommend who was just left.
+marker distinguishes a complete set from one that was evicted or is being filled. An unfollow leaves a tombstone: a
+refill in progress cannot restore what it read before, and the feed does not recommend an author just unfollowed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from redis.asyncio.client import Pipeline
 from core.names import Key
 from services.kit.stores.redis import reaching
 
-#: How many one follows at most. Requests under way at once may go beyond it by as many as they are.
+#: Most authors that a user may follow. Concurrent requests may exceed it by their number.
 FOLLOWING_MAX: Final = 10_000
 #: Followees read from PostgreSQL for a set.
 READ_MAX: Final = FOLLOWING_MAX + 1_000
@@ -39,7 +39,7 @@ redis.call('SREM', KEYS[1], ARGV[1])
 redis.call('SADD', KEYS[1], '!', '-' .. ARGV[1])
 return 1
 """
-#: For scripts: ``flagged(key, authors)`` answers, for each author, 1 where followed or left lately, else 0.
+#: For scripts: ``flagged(key, authors)`` returns, for each author, 1 if followed or recently unfollowed, else 0.
 FLAGGED: Final = """
 local function flagged(key, authors)
   if #authors == 0 then return {} end
@@ -74,7 +74,7 @@ def ask(pipe: Pipeline, user_id: int) -> None:
 
 
 def decode(members: Any) -> frozenset[int] | None:
-    """Followed ids from the result of `ask`; None when the set is missing or not whole: ask PostgreSQL."""
+    """Followed ids from the result of `ask`; None when the set is missing or incomplete: ask PostgreSQL."""
     if _WHOLE not in members:
         return None
     return frozenset(int(each) for each in members if each.isdigit())
@@ -104,7 +104,7 @@ class Following:
             return bool(await self._remove(keys=[key(user_id)], args=[followee_id]))
 
     async def begin_fill(self, user_id: int) -> None:
-        """Say that a refill is under way; call it before reading PostgreSQL, then `fill`."""
+        """Mark the set as being filled; call it before reading PostgreSQL, then `fill`."""
         with reaching():
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.sadd(key(user_id), _FILLING)
@@ -112,7 +112,7 @@ class Following:
                 await pipe.execute()
 
     async def fill(self, user_id: int, followee_ids: Iterable[int]) -> None:
-        """Add what PostgreSQL holds and mark the set whole."""
+        """Add what PostgreSQL holds and mark the set complete."""
         with reaching():
             await self._fill(keys=[key(user_id)], args=[_TTL_SECONDS, *followee_ids])
 

@@ -1,7 +1,7 @@
-"""Whether a server is known to be down, so that what needs it is refused at once and does not wait for a time-out.
+"""Whether a server is known to be down, so that requests that need it fail at once instead of after a time-out.
 
 A failure that may be the server's starts probes, one at a time, until one is answered. After some failures in a row
-(`core.policies.breaker`) requests are refused, and only probes go on: no request has to try whether the server is back.
+(`core.policies.breaker`) requests are refused, and only probes continue: no request tests whether the server is back.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from services.kit.metrics import Metrics
 
 _POLICY: Final = BreakerPolicy(failures=3, open_seconds=0.25)
 _PAUSE_SECONDS: Final = 0.02  # from one failed probe to the next while requests still go out
-_AGAIN_SECONDS: Final = 0.25  # from one answered probe to the next, however many failures ask for one
+_AGAIN_SECONDS: Final = 0.25  # between answered probes, however many failures call for one
 _RETRY_SECONDS: Final = 1.0
 _log = structlog.get_logger("health")
 
 
 class Health:
-    """One server as one component sees it; ``name`` is what problem details and the breaker's measure call it.
+    """One server as one component sees it; ``name`` is used in problem details and the breaker's metric.
 
     ``probe`` returns when the server answers, and raises Failure or OSError when it does not.
     """
@@ -43,23 +43,23 @@ class Health:
             raise Unavailable(f"{self._name} is down", retry_after_seconds=_RETRY_SECONDS)
 
     def succeeded(self) -> None:
-        """Say that the server has answered a request."""
+        """Record that the server has answered a request."""
         if self._breaker.failures and self._breaker.state is BreakerState.CLOSED:
             self._breaker = Breaker()
 
     def failed(self) -> None:
-        """Say that the server did not answer a request in time: counted, and probed."""
-        if self._breaker.state is BreakerState.CLOSED:  # a request that went out before says nothing new
-            self._tell(succeeded=False)
+        """Record that the server did not answer a request in time: counted, and probed."""
+        if self._breaker.state is BreakerState.CLOSED:  # a request that was sent before adds nothing
+            self._record(succeeded=False)
         self.suspect()
 
     def suspect(self) -> None:
-        """Say that a request failed, maybe because the server is down: probed, and not counted."""
+        """Record that a request failed, maybe because the server is down: probed, and not counted."""
         if not self._closed and (self._probing is None or self._probing.done()):
             self._probing = asyncio.get_running_loop().create_task(self._probe_until_answered())
 
     def close(self) -> None:
-        """Probe no more."""
+        """Stop probing."""
         self._closed = True
         if self._probing is not None:
             self._probing.cancel()
@@ -84,10 +84,10 @@ class Health:
             if self._breaker.state is BreakerState.CLOSED:
                 _log.info("probe_failed", server=self._name, error=str(error))
         finally:
-            self._tell(succeeded=succeeded)
+            self._record(succeeded=succeeded)
         return succeeded
 
-    def _tell(self, *, succeeded: bool) -> None:
+    def _record(self, *, succeeded: bool) -> None:
         was_refused = self._breaker.state is not BreakerState.CLOSED
         self._breaker = self._breaker.after(_POLICY, succeeded=succeeded, now_seconds=monotonic())
         is_refused = self._breaker.state is not BreakerState.CLOSED

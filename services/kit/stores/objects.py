@@ -1,7 +1,7 @@
 """The S3-compatible object store: boto3 in a bounded pool of threads, and presigned URLs made without a round trip.
 
-A call that fails in a way that may pass is tried again by `core.policies.retry`, with the scenario's ``system.retry``,
-and never by boto3 itself: the model tries by the same rule. Every call here can be repeated without harm.
+A transient failure is retried by `core.policies.retry`, with the scenario's ``system.retry``, and never by boto3
+itself, because the model retries by the same rule. Every call here is idempotent.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _WAITING_MAX: Final = 64
 _READ_SECONDS: Final = 4.0  # without a byte from the store
 _PROBE_SECONDS: Final = 2.0
 LISTED_MAX: Final = 1_000  # keys in one answer of the store
-#: Answers of a store that is busy or ill, after which the same call may succeed.
-_PASSING: Final = frozenset({429, 500, 502, 503, 504})
+#: Statuses after which the same call may succeed.
+_TRANSIENT: Final = frozenset({429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectHead:
-    """What the store knows of an object."""
+    """Metadata of an object."""
 
     size_bytes: int
     content_type: str
@@ -55,7 +55,7 @@ class ObjectHead:
 
 
 class Objects:
-    """Buckets of this stack; every call raises Unavailable when the store is, NotFound where the object is not.
+    """Buckets of this stack; every call raises Unavailable while the store is down, NotFound for an unknown object.
 
     Calls are refused at once while the store is known to be down (`services.kit.stores.health`).
     """
@@ -117,15 +117,15 @@ class Objects:
         await self._run(self._client.put_object, Bucket=bucket, Key=key, Body=body, ContentType=content_type, **extra)
 
     async def spend(self, *, bucket: str, key: str) -> None:
-        """Put an empty object in the place of an upload: while it is there, nobody can put to the same address."""
+        """Replace an upload by an empty object: while it exists, nobody can upload to the same address."""
         await self.put(bucket=bucket, key=key, body=b"", content_type="application/octet-stream")
 
     async def delete(self, *, bucket: str, key: str) -> None:
-        """Delete the object; none there is no failure."""
+        """Delete the object, if it exists."""
         await self._run(self._client.delete_object, Bucket=bucket, Key=key)
 
     async def delete_all(self, *, bucket: str, keys: Sequence[str]) -> None:
-        """Delete these objects, at most `LISTED_MAX`, in one request; those that are not there are no failure."""
+        """Delete these objects, at most `LISTED_MAX`, in one request, if they exist."""
         if not keys:
             return
         deletes = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
@@ -142,7 +142,7 @@ class Objects:
         return deleted
 
     async def keys(self, *, bucket: str, prefix: str, after: str = "", count_max: int = LISTED_MAX) -> Sequence[str]:
-        """Keys that begin with ``prefix`` and come behind ``after``, in order, at most ``count_max``."""
+        """Keys that begin with ``prefix`` and sort after ``after``, in order, at most ``count_max``."""
         extra = {"StartAfter": after} if after else {}
         found = await self._run(
             self._client.list_objects_v2, Bucket=bucket, Prefix=prefix, MaxKeys=min(count_max, LISTED_MAX), **extra
@@ -167,14 +167,14 @@ class Objects:
             self._waiting -= 1
 
     async def _tried(self, call: Callable[[], R]) -> R:
-        """Do ``call``, again where it failed in a way that may pass, within the policy's tries and its budget."""
+        """Do ``call`` and retry transient failures, within the policy's tries and its budget."""
         self._budget = self._budget.after_first_try(self._retry)
         loop, attempt = asyncio.get_running_loop(), 1
         while True:
             try:
                 return await loop.run_in_executor(self._threads, call)
             except (ClientError, BotoCoreError) as error:
-                if not may_retry(self._retry, self._budget, attempt=attempt, retryable=_may_pass(error)):
+                if not may_retry(self._retry, self._budget, attempt=attempt, retryable=_is_transient(error)):
                     raise
             self._budget = self._budget.spend()
             await asyncio.sleep(backoff_seconds(self._retry, attempt=attempt, uniform=random.random()))
@@ -194,7 +194,7 @@ class Objects:
         return Unavailable("The object store cannot be used")
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Shut down the threads and close the connections."""
         self._health.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
@@ -203,18 +203,18 @@ class Objects:
 
 def _status(error: Exception) -> int | None:
     """The status that the store answered; None where it answered nothing."""
-    answer: Any = getattr(error, "response", None) or {}  # of a connection that was closed it is there, and None
+    answer: Any = getattr(error, "response", None) or {}  # present but None after a closed connection
     status: int | None = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
     return status
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether the same call may succeed: the store was busy or ill, or the way to it broke."""
-    return _status(error) in _PASSING or isinstance(error, HTTPClientError | NoConnectionError)
+def _is_transient(error: Exception) -> bool:
+    """Whether the same call may succeed: the store was overloaded, or the connection failed."""
+    return _status(error) in _TRANSIENT or isinstance(error, HTTPClientError | NoConnectionError)
 
 
 async def _probe(endpoint: str) -> None:
-    """Ask the store for anything; raises OSError when no answer begins in time."""
+    """Send any request to the store; raises OSError when no answer begins in time."""
     address = urlsplit(endpoint)
     async with asyncio.timeout(_PROBE_SECONDS):
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
@@ -238,7 +238,7 @@ def _client(object_settings: settings.ObjectStoreSettings, endpoint: str) -> Any
             s3={"addressing_style": "path"},
             connect_timeout=2,
             read_timeout=_READ_SECONDS,
-            retries={"total_max_attempts": 1, "mode": "standard"},  # `Objects` tries again
+            retries={"total_max_attempts": 1, "mode": "standard"},  # `Objects` retries
             max_pool_connections=8,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -250,7 +250,7 @@ OBJECTS: Final = web.AppKey("OBJECTS", Objects)
 
 
 def use(app: web.Application, *, threads: int = _THREADS) -> Objects:
-    """Give the application its object store."""
+    """Add the object store to the application."""
     member = app[MEMBER]
     retry = app[SCENARIO].system.retry
     objects = Objects(

@@ -1,4 +1,4 @@
-"""People by id: name and display name, read where they live (table ``users``, which auth owns) in one round trip.
+"""People by id: name and display name, read from their shards (table ``users``, which auth owns) in one round trip.
 
 Almost every answer shows an author; this is the one place that gathers them from many shards.
 """
@@ -24,7 +24,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def people(shards: Shards, user_ids: Iterable[int]) -> dict[int, Person]:
-    """The people who exist among ``user_ids``; raises Unavailable, Overloaded, DeadlineExceeded."""
+    """Those of ``user_ids`` that exist; raises Unavailable, Overloaded, DeadlineExceeded."""
     by_shard: dict[int, list[int]] = {}
     for user_id in set(user_ids):
         by_shard.setdefault(ids.shard_of(user_id), []).append(user_id)

@@ -1,8 +1,7 @@
 """PostgreSQL: logical shards as schemas over physical instances, through bounded pools.
 
-Which instance holds a shard, and in which schema, is `core.policies.shard`'s. Connections are in autocommit;
-`Shards.transaction` opens a transaction and, once it has committed, does what its body asked for by
-`Connection.after_commit`.
+`core.policies.shard` decides which instance holds a shard, and in which schema. Connections are in autocommit mode;
+`Shards.transaction` opens a transaction and, once it has committed, runs the callbacks in `Connection.after_commit`.
 """
 
 from __future__ import annotations
@@ -35,29 +34,28 @@ R = TypeVar("R")
 
 _WAITING_MAX: Final = 256  # requests that wait for a connection of one instance; more are refused
 _START_SECONDS: Final = 20.0
-#: Above the server's own limit of a statement, which gives an error message; this one is for a server that says
-#: nothing.
+#: Added to the server's statement time-out, which gives an error message; ours is for a server that does not answer.
 _MARGIN_SECONDS: Final = 0.5
 _ANSWER_SECONDS: Final = 2.0 + _MARGIN_SECONDS
 _LET_GO_SECONDS: Final = 0.25
 _RECONNECT_SECONDS: Final = 0.5  # after which a pool that cannot connect leaves it to the next request to try again
-_FREE_BYTES_MIN: Final = 16 * 2**20  # a segment of its log: with less on the disk PostgreSQL can go down
-_INTERVAL_SECONDS: Final = 0.1  # how often psycopg looks up while it waits
-_PREPARED_MAX: Final = 512  # statement texts differ by schema: eight schemas of twenty statements, and room
+_FREE_BYTES_MIN: Final = 16 * 2**20  # a segment of its WAL: with less free space PostgreSQL can go down
+_INTERVAL_SECONDS: Final = 0.1  # how often psycopg wakes up while it waits
+_PREPARED_MAX: Final = 512  # statement texts differ by schema: eight schemas of twenty statements, and a margin
 
 
 class Connection(psycopg.AsyncConnection[TupleRow]):
-    """A connection that waits for no answer longer than its deadline, and remembers what to do after a commit.
+    """A connection with a deadline for each answer, and with callbacks after a commit.
 
-    The server itself ends statements that take too long. A server that is frozen does not, while its kernel goes on
-    acknowledging packets, so that no socket option sees it: this deadline does. A connection that missed it is closed.
+    The server itself ends statements that take too long. A frozen server does not, and its kernel still acknowledges
+    packets, so no socket option detects it: this deadline does. A connection that misses it is closed.
     """
 
     after_commit: list[Callable[[], None]]
     answer_seconds: float = _ANSWER_SECONDS
 
     async def wait(self, gen: PQGen[Any], interval: float = _INTERVAL_SECONDS, timeout: float | None = None) -> Any:
-        """As in psycopg, with a deadline; raises Unanswered. A caller who is cancelled is held up only briefly."""
+        """As in psycopg, with a deadline; raises Unanswered. A cancelled caller is held up only briefly."""
         try:
             return await waiting.wait_async(
                 gen, self.pgconn.socket, interval, self.answer_seconds if timeout is None else timeout
@@ -70,7 +68,7 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
             raise Unanswered(f"no answer within {self.answer_seconds:g} s") from error
 
     async def _let_go(self, gen: PQGen[Any]) -> None:
-        """Ask the server to stop, so that the connection can be used again; close it when that takes too long."""
+        """Cancel the statement, so that the connection can be used again; close it when that takes too long."""
         if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
             return
         try:
@@ -88,7 +86,7 @@ schema: Final = functools.cache(schema_of)
 
 
 class Shards:
-    """All shards of one component; ``disk`` is a folder on the disk that they are written to, where that is known.
+    """All shards of one component; ``disk`` is a folder on the servers' disk, if that is known.
 
     Requests for an instance that is known to be down are refused at once (`services.kit.stores.health`).
     """
@@ -142,7 +140,7 @@ class Shards:
             await self.close()
             raise (translated(error) or error) from error
         for pool in self._pools:
-            # its own pauses double up to minutes, while a server is back already; a request tries at once
+            # its own pauses double up to minutes, even when the server is back; a request tries at once
             pool.reconnect_timeout = _RECONNECT_SECONDS
 
     async def close(self) -> None:
@@ -178,7 +176,7 @@ class Shards:
                 raise
             if isinstance(error, Unanswered):
                 health.failed()
-            elif isinstance(error, psycopg.OperationalError) and not isinstance(error, _SAYS_NOTHING_OF_THE_SERVER):
+            elif isinstance(error, psycopg.OperationalError) and not isinstance(error, _NOT_THE_SERVER):
                 health.suspect()
             raise failure from error
         except asyncio.CancelledError:  # a request's own deadline may be shorter than ours
@@ -197,7 +195,7 @@ class Shards:
         return self._for_reason(failure) if isinstance(failure, Unavailable) else failure
 
     def _for_reason(self, failure: Unavailable) -> Unavailable:
-        """The failure; of a server that went down because its disk is full, the reason rather than the effect."""
+        """The failure, or the reason for it if the server is down because its disk is full."""
         if self._disk:
             with suppress(OSError):
                 if shutil.disk_usage(self._disk).free < _FREE_BYTES_MIN:
@@ -205,7 +203,7 @@ class Shards:
         return failure
 
     async def _probe(self, index: int) -> None:
-        """Connect, and throw out connections that died with the server before requests meet them."""
+        """Connect, and drop connections that died with the server before requests get them."""
         try:
             connection = await Connection.connect(self._dsns[index], **self._kwargs)
             await connection.close()
@@ -215,7 +213,7 @@ class Shards:
 
     @asynccontextmanager
     async def dedicated(self, index: int) -> AsyncIterator[Connection]:
-        """A connection to instance ``index`` outside of the pool, for work that never ends; raises as `on_instance`."""
+        """A connection to instance ``index`` outside the pool, for work that never ends; raises as `on_instance`."""
         try:
             connection = await Connection.connect(self._dsns[index], **self._kwargs)
             try:
@@ -246,7 +244,7 @@ class Shards:
     async def for_each_shard(
         self, act: Callable[[Connection, int], Awaitable[R]], shards: Iterable[int] | None = None
     ) -> dict[int, R]:
-        """Do ``act(connection, shard)`` on all shards or those given: instances side by side, shards in turn."""
+        """Do ``act(connection, shard)`` on all shards or those given: instances concurrently, shards in turn."""
 
         async def on(index: int, mine: list[int]) -> dict[int, R]:
             async with self.on_instance(index) as connection:
@@ -275,7 +273,7 @@ class Shards:
 
     @asynccontextmanager
     async def _patient(self, connection: Connection) -> AsyncIterator[None]:
-        """Wait as long as a start may take: others create the same tables."""
+        """Wait as long as a start may take: other processes create the same tables."""
         connection.answer_seconds = _START_SECONDS + _MARGIN_SECONDS
         try:
             yield
@@ -283,9 +281,9 @@ class Shards:
             connection.answer_seconds = self._answer_seconds
 
 
-#: Of a full pool, or of one statement, nothing follows for the others. A wait for a connection that took too long is
-#: not one of these: a pool whose connections are dead has none to give.
-_SAYS_NOTHING_OF_THE_SERVER: Final = (
+#: Errors of one statement or of a full pool, which say nothing about the server. A PoolTimeout is not one of these: a
+#: pool whose connections are dead has none to give.
+_NOT_THE_SERVER: Final = (
     psycopg.errors.QueryCanceled,
     psycopg.errors.LockNotAvailable,
     TooManyRequests,
@@ -296,7 +294,7 @@ SHARDS: Final = web.AppKey("SHARDS", Shards)
 
 
 def use(app: web.Application, *, tables: str = "") -> Shards:
-    """Give the application its shards, opened at start after creating ``tables``; use once, in `build`."""
+    """Add the shards to the application; they are opened, and ``tables`` created, at start. Use once, in `build`."""
     member = app[MEMBER]
     shards = Shards(
         required(member.stores.postgres, "PostgreSQL", member.component),

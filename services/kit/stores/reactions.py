@@ -2,8 +2,8 @@
 
 Engagement writes through after each commit; a reader that finds a key missing refills it from PostgreSQL. A count is
 kept with the version of its row, ``<count>:<version>``, and only a newer version replaces it: writes may arrive in any
-order. ``liked:{user}`` has a marker when it is whole; a change of a set that is not whole drops it, refills under way
-included, so that a refill cannot bring back what it had read just before.
+order. ``liked:{user}`` has a marker when it is complete; a change of an incomplete set drops it, even during a refill,
+so that the refill cannot restore what it read before.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from services.kit.stores.redis import reaching
 _LIKES: Final = Key.LIKES.partition("{")[0]
 _COMMENTS: Final = Key.COMMENTS.partition("{")[0]
 _WHOLE: Final = "~"
-_COUNT_TTL_SECONDS: Final = 3_600  # what a crash between commit and write-through left behind lives no longer
+_COUNT_TTL_SECONDS: Final = 3_600  # how long a count may stay wrong after a crash between commit and write-through
 _LIKED_TTL_SECONDS: Final = 86_400
 _FILL_SECONDS: Final = 30
-#: A person with more likes than this is not kept in Redis; readers ask PostgreSQL for the posts at hand.
+#: The likes of a person with more than this are not kept in Redis; readers ask PostgreSQL for the posts of a page.
 LIKED_MAX: Final = 10_000
 
 _PUT: Final = """
@@ -111,7 +111,7 @@ def decode_counts(result: Sequence[bytes | None]) -> tuple[list[int | None], lis
 
 
 def decode_liked(result: Sequence[int]) -> list[bool] | None:
-    """Whether the viewer likes each post, from the second result of `ask`; None when the set is not whole."""
+    """Whether the viewer likes each post, from the second result of `ask`; None when the set is incomplete."""
     if not result[0]:
         return None
     return [bool(flag) for flag in result[1:]]
@@ -126,7 +126,7 @@ class Reactions:
     async def put(
         self, *, likes: Iterable[Tally] = (), comments: Iterable[Tally] = (), marks: Iterable[LikeMark] = ()
     ) -> None:
-        """Write counts, unless newer ones are there, and marks, where the person's set is whole: one round trip."""
+        """Write counts, unless newer ones are there, and marks, if the person's set is complete: one round trip."""
         counts = [(likes_key(each.post_id), each) for each in likes]
         counts += [(comments_key(each.post_id), each) for each in comments]
         noted = list(marks)
@@ -136,7 +136,7 @@ class Reactions:
                     values: list[Any] = [_COUNT_TTL_SECONDS]
                     for _, each in counts:
                         values += (each.count, each.version)
-                    # EVAL rather than EVALSHA: in a pipeline there is no way back from NOSCRIPT
+                    # EVAL rather than EVALSHA: a pipeline cannot recover from NOSCRIPT
                     pipe.eval(_PUT, len(counts), *(key for key, _ in counts), *values)
                 if noted:
                     flags: list[Any] = []
@@ -146,14 +146,14 @@ class Reactions:
                 await pipe.execute()
 
     async def begin_fill(self, user_id: int) -> str | None:
-        """Say that a refill of ``liked:{user}`` is under way, before reading PostgreSQL; None when it is whole."""
+        """Mark ``liked:{user}`` as being filled, before reading PostgreSQL; None when it is complete."""
         token = f"?{uuid.uuid4().hex}"
         with reaching():
             begun: Any = await self._redis.eval(_BEGIN, 1, liked_key(user_id), token, _FILL_SECONDS)
         return token if begun else None
 
     async def fill(self, user_id: int, token: str, post_ids: Sequence[int]) -> bool:
-        """Write what PostgreSQL holds and mark the set whole; False when a like came between: read again later."""
+        """Write what PostgreSQL holds and mark the set complete; False when a like came in between: refill it later."""
         with reaching():
             done: Any = await self._redis.eval(_FILL, 1, liked_key(user_id), token, _LIKED_TTL_SECONDS, *post_ids)
         return bool(done)

@@ -1,8 +1,8 @@
 """Redis: one bounded client per component.
 
-The pool waits a little for a connection rather than opening more: an unbounded one opens connections in a burst, which
-costs more than the requests and tips the whole into seconds of latency. No command is retried here: after a time-out
-nobody knows whether an increment was done.
+The pool waits briefly for a connection instead of opening more: an unbounded pool opens connections in bursts, which
+cost more than the requests and cause seconds of latency. No command is retried here: after a time-out it is unknown
+whether an increment was done.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REDIS: Final = web.AppKey("REDIS", Redis)
 
 @contextmanager
 def reaching() -> Iterator[None]:
-    """Turn the client's errors into Unavailable or DeadlineExceeded, for callers that go on without Redis."""
+    """Turn the client's errors into Unavailable or DeadlineExceeded, for callers that continue without Redis."""
     try:
         yield
     except (RedisError, OSError) as error:
@@ -39,7 +39,7 @@ def reaching() -> Iterator[None]:
 
 
 class _Connection(Connection):
-    """redis-py's connection, faster and with every cancellation kept."""
+    """redis-py's connection, but faster, and it loses no cancellation."""
 
     def pack_command(self, *args: Any) -> list[bytes]:
         """The command on the wire; a name of several words, such as ``SCRIPT LOAD``, is several arguments there.
@@ -56,18 +56,18 @@ class _Connection(Connection):
         """As in redis-py, but raises CancelledError where the caller was cancelled meanwhile.
 
         redis-py sends by `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that arrives just as the
-        command has gone out: a task that is to run until it is cancelled would go on, and a stop would wait for it.
+        command has gone out: a task that runs until it is cancelled would continue, and a stop would wait for it.
         """
         task = asyncio.current_task()
         before = task.cancelling() if task is not None else 0
         await super().send_packed_command(command, check_health)
         if task is not None and task.cancelling() > before:
-            await self.disconnect(nowait=True)  # nobody takes the answer
+            await self.disconnect(nowait=True)  # nobody reads the answer
             raise asyncio.CancelledError
 
 
 def client(redis_settings: settings.Redis) -> Redis:
-    """A client that answers bytes; use `aclose` when done."""
+    """A client that returns bytes; call `aclose` when done."""
     pool: BlockingConnectionPool = BlockingConnectionPool(
         connection_class=_Connection,
         host=redis_settings.host,
@@ -83,7 +83,7 @@ def client(redis_settings: settings.Redis) -> Redis:
 
 
 def use(app: web.Application) -> Any:
-    """Give the application its Redis client; it connects when first used, so a service starts without Redis."""
+    """Add a Redis client to the application; it connects on first use, so a service starts without Redis."""
     member = app[MEMBER]
     redis = client(required(member.stores.redis, "Redis", member.component))
     app[REDIS] = redis

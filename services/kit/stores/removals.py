@@ -1,10 +1,10 @@
-"""Photos that are to go: a row on their owner's shard from when that is owed until no store has anything of them.
+"""Photos to be removed: one row each on the owner's shard, from the request until no store holds any of the photo.
 
-Whoever takes a photo out of sight writes here, in the same transaction: a deleted post, an owner who deletes a photo, a
-story, which ends by itself. The media worker does the rest (`services.media.events.remover`). So a deletion needs no
-log, and neither a crash nor a log that has lost its data can lose it.
+Deleting a post or a photo writes here in the same transaction, and so does creating a story, because it ends by itself.
+The media worker does the rest (`services.media.events.remover`). So a deletion needs no log, and neither a crash nor a
+log that has lost its data can lose it.
 
-A photo stays for as long as a post shows it, or a story that has not ended.
+A photo stays for as long as a post, or a story that has not ended, shows it.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ CREATE INDEX IF NOT EXISTS media_removals_due ON {s}.media_removals (due_ms);
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """A photo whose rows are gone, and what is left of it elsewhere."""
+    """A photo whose rows are deleted, and what is left of it elsewhere."""
 
     media_id: int
-    owed_ms: int  # since when it should be gone
+    owed_ms: int  # when it should have been gone
     passes: int  # how many times everything has been deleted and purged
     upload_key: str | None  # in the bucket of uploads
     keys: tuple[str, ...]  # of its variants, in the bucket of media
@@ -43,7 +43,7 @@ class Removal:
 
 async def ask(connection: Connection, shard: int, media_ids: Sequence[int], *, now_ms: int) -> None:
     """Have these photos removed unless something still shows them; in the transaction that is open."""
-    # the update, which changes nothing of importance, makes whoever is deciding about the row at this moment come first
+    # the update changes little; its lock lets a `settle` that is deciding about the row finish first
     table = f"{schema(shard)}.media_removals"
     await connection.execute(
         f"INSERT INTO {table} AS r (media_id, asked_ms, due_ms) SELECT unnest(%(media)s::bigint[]), %(now)s, %(now)s"
@@ -55,7 +55,7 @@ async def ask(connection: Connection, shard: int, media_ids: Sequence[int], *, n
 async def keep(connection: Connection, shard: int, media_id: int, *, until_ms: int) -> None:
     """Keep the photo until then, and remove it afterwards unless something else shows it; in the open transaction.
 
-    Call it before the photo's row is locked: that is the order in which the two are locked.
+    Call it before locking the photo's row: the two are always locked in this order.
     """
     table = f"{schema(shard)}.media_removals"
     await connection.execute(
@@ -67,8 +67,8 @@ async def keep(connection: Connection, shard: int, media_id: int, *, until_ms: i
 
 
 async def keep_no_longer(connection: Connection, shard: int, media_id: int, *, until_ms: int) -> None:
-    """Set until when the photo is kept, earlier than `keep` said, 0 for not at all; in the open transaction, after
-    `ask`, which has locked what `keep` writes: whoever keeps the photo meanwhile comes afterwards."""
+    """Keep the photo only until ``until_ms``, earlier than `keep` said, 0 for not at all; in the open transaction,
+    after `ask`, which has locked the row: a concurrent `keep` comes afterwards."""
     await connection.execute(
         f"UPDATE {schema(shard)}.media_removals SET kept_until_ms = %s WHERE media_id = %s", (until_ms, media_id)
     )
@@ -77,8 +77,7 @@ async def keep_no_longer(connection: Connection, shard: int, media_id: int, *, u
 async def settle(connection: Connection, media_id: int, *, now_ms: int) -> Removal | None:
     """Delete the photo's rows if nothing shows it any more; None when it stays. In the open transaction, after `ask`.
 
-    Posts lock the row of a photo that they are about to show, so one that is being written is either seen here or finds
-    no photo.
+    A post locks the rows of its photos before it is written, so that it is either seen here or finds no photo.
     """
     s = schema(ids.shard_of(media_id))
     cursor = await connection.execute(
@@ -123,13 +122,13 @@ async def settle(connection: Connection, media_id: int, *, now_ms: int) -> Remov
 
 
 class Removals:
-    """All removals, for whoever carries them out."""
+    """All removals, for the worker that carries them out."""
 
     def __init__(self, shards: Shards):
         self._shards = shards
 
     async def claim(self, *, now_ms: int, lease_seconds: float, count_max: int) -> list[int]:
-        """Photos that are due, at most ``count_max`` of each shard; nobody else gets them before the lease is over."""
+        """Photos that are due, at most ``count_max`` of each shard; nobody else gets them before the lease expires."""
         found: list[int] = []
         lease_ms = now_ms + round(lease_seconds * 1000)
         for index, shards in self._shards.by_instance().items():
@@ -156,7 +155,7 @@ class Removals:
             return await settle(connection, media_id, now_ms=now_ms)
 
     async def passed(self, removal: Removal, *, due_ms: int | None) -> None:
-        """Note that all of it was deleted and purged once more; the next time is at ``due_ms``, None for never."""
+        """Note that everything was deleted and purged once more; the next time is at ``due_ms``, None for never."""
         shard = ids.shard_of(removal.media_id)
         table = f"{schema(shard)}.media_removals"
         async with self._shards.connection(shard) as connection:
@@ -177,7 +176,7 @@ class Removals:
             )
 
     async def unused(self, keys: Iterable[str]) -> list[str]:
-        """Those of the keys that no photo of any shard has: builds before this one shared objects of the same bytes."""
+        """Those of the keys that no photo of any shard has: earlier builds shared objects with the same bytes."""
         left = list(keys)
 
         async def used(connection: Connection, shard: int) -> set[str]:

@@ -1,12 +1,12 @@
 """Timelines in Redis: the one module that writes and reads ``timeline:{user}`` and ``author_posts:{user}``.
 
-Each is a sorted set of post ids by ``created_ms`` with a marker at rank 0 that says whether it is whole, and how far
-back: it holds every post from its ``floor_ms`` on, and what is older is in PostgreSQL only. Trimming raises the floor,
-so that a set never looks complete where it was cut.
+Each is a sorted set of post ids by ``created_ms`` with a marker at rank 0 that says whether it is complete, and how far
+back: it holds every post from its ``floor_ms`` on; older posts are in PostgreSQL only. Trimming raises the floor, so
+that a set never looks complete where it was cut.
 
-Fan-out adds to sets that exist and to no others, so a set that has expired is seen as missing and is refilled from
-PostgreSQL, instead of showing the one post that came since. A refill sets the marker first, then reads, then adds: a
-post that is made meanwhile is either in what was read or finds the marker and is added.
+Fan-out adds only to existing sets, so an expired set is seen as missing and is refilled from PostgreSQL, instead of
+showing only the posts that came since. A refill sets the marker first, then reads, then adds: a post created meanwhile
+is either among those read, or finds the marker and is added.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from core.names import Key
 from services.kit.stores.redis import reaching
 
 _MARKER: Final = b"~"
-#: Scores of the marker: whole from the beginning, being filled, or -(floor_ms + 2).
+#: Scores of the marker: complete from the beginning, being filled, or -(floor_ms + 2).
 _WHOLE: Final = -1
 _FILLING: Final = -2
-FILL_SECONDS: Final = 30  # a refill that died leaves a marker; it lives this long
-_LATE_SECONDS: Final = 20  # a refill that took longer is given up: its marker may be another's by now
+FILL_SECONDS: Final = 30  # time to live of the marker that a crashed refill leaves
+_LATE_SECONDS: Final = 20  # a refill that takes longer is given up: its marker may be another's by now
 
 #: Cuts a set to ``depth`` posts; answers the marker's score, raised to just above what was cut off.
 _TRIM: Final = """
@@ -41,7 +41,7 @@ local function trimmed(key, depth, marker)
   return math.min(marker, -(tonumber(newest_cut) + 3))
 end
 """
-#: A set that is being filled is trimmed once it is filled. A post below the floor is PostgreSQL's.
+#: A set that is being filled is trimmed once it is filled. Posts below the floor are in PostgreSQL only.
 _PUSH: Final = (
     _TRIM
     + """
@@ -59,8 +59,8 @@ end
 return delivered
 """
 )
-#: ARGV: depth, floor_ms of what is added, seconds to live (0: this is no refill), then score and post by turns. Where a
-#: refill is under way, posts that are not all of an author's cannot be added: it is made to begin again.
+#: ARGV: depth, floor_ms of what is added, time to live (0: not a refill), then alternately score and post. During a
+#: refill an author's posts cannot be added unless they are complete: the set is deleted, so that it is refilled again.
 _ADD: Final = (
     _TRIM
     + """
@@ -86,10 +86,10 @@ return added
 
 
 class TimelineState(StrEnum):
-    """What a set is worth."""
+    """Whether a set is complete."""
 
     WHOLE = "whole"
-    FILLING = "filling"  # somebody is at it; what is there may be a part
+    FILLING = "filling"  # a refill is in progress; the set may be incomplete
     MISSING = "missing"
 
 
@@ -141,7 +141,7 @@ def decode(results: Sequence[Any]) -> Timeline:
 
 
 def marked(score: Any) -> tuple[TimelineState, int]:
-    """State and ``floor_ms`` of a set by its marker's score (None where it has no marker)."""
+    """State and ``floor_ms`` of a set by its marker's score (None if it has no marker)."""
     if score is None:
         return TimelineState.MISSING, 0
     value = int(float(score))
@@ -167,7 +167,7 @@ class Timelines:
         self._push, self._add = redis.register_script(_PUSH), redis.register_script(_ADD)
 
     async def push(self, keys: Iterable[str], entry: TimelineEntry) -> int:
-        """Add a post to those sets that exist, trimmed to depth; returns how many did not have it yet."""
+        """Add a post to the sets that exist, trimmed to depth; returns how many did not have it yet."""
         delivered, rest = 0, iter(keys)
         with reaching():
             while batch := list(islice(rest, self._batch)):
@@ -175,7 +175,7 @@ class Timelines:
         return delivered
 
     async def merge(self, key: str, entries: Iterable[TimelineEntry], *, floor_ms: int = 0) -> None:
-        """Add an author's posts, all that were made from ``floor_ms`` on, to a set if it exists."""
+        """Add an author's posts, all of those from ``floor_ms`` on, to a set if it exists."""
         await self._added(key, entries, floor_ms=floor_ms, seconds=0)
 
     async def remove(self, keys: Iterable[str], post_id: int) -> None:
@@ -189,7 +189,7 @@ class Timelines:
                     await pipe.execute()
 
     async def begin_fill(self, key: str) -> float:
-        """Say that a refill is under way; call it before reading PostgreSQL, then `fill` with what it returns."""
+        """Mark a set as being filled; call it before reading PostgreSQL, then `fill` with what it returns."""
         began = monotonic()
         with reaching():
             async with self._redis.pipeline(transaction=True) as pipe:
@@ -199,9 +199,9 @@ class Timelines:
         return began
 
     async def fill(self, key: str, entries: Iterable[TimelineEntry], *, began: float, floor_ms: int = 0) -> None:
-        """Add what PostgreSQL holds from ``floor_ms`` on and mark the set whole, for ``ttl_seconds``.
+        """Add what PostgreSQL holds from ``floor_ms`` on and mark the set complete, for ``ttl_seconds``.
 
-        Does nothing where the set has gone since, or the refill took too long: the next reader refills it.
+        Does nothing if the set has gone since, or the refill took too long: the next reader refills it.
         """
         if monotonic() - began < _LATE_SECONDS:
             await self._added(key, entries, floor_ms=floor_ms, seconds=self._ttl_seconds)

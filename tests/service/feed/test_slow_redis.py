@@ -1,4 +1,4 @@
-"""The fault of the reference scenario: the feed's way to Redis turns slow, 300 ms ± 100 ms."""
+"""The fault of the reference scenario: calls from the feed to Redis are slowed by 300 ms ± 100 ms."""
 
 from __future__ import annotations
 
