@@ -55,7 +55,7 @@ def use(app: web.Application, cards: Cards, authors: Authors, snapshots: Snapsho
         },
     )
 
-    async def refresh() -> None:
+    async def look() -> None:
         while True:
             try:
                 await snapshots.refresh()
@@ -63,4 +63,4 @@ def use(app: web.Application, cards: Cards, authors: Authors, snapshots: Snapsho
                 _log.info("snapshot_late", error=str(failure))
             await asyncio.sleep(EVERY_SECONDS)
 
-    run_beside(app, refresh)
+    run_beside(app, look)

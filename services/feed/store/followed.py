@@ -36,8 +36,8 @@ _LEFT_SECONDS: Final = 86_400  # an author unfollowed within this time is not re
 
 #: One round trip: the newest posts of those followed authors whose posts are pulled, and which of the other authors the
 #: viewer follows or unfollowed recently. '~' is in both sets if both are complete; without it, or with more than
-#: `_PULLED_MAX` such authors, nothing more is read, and PostgreSQL answers. The cost grows with the celebrities that the
-#: viewer follows, not with all celebrities.
+#: `_PULLED_MAX` such authors, nothing more is read, and PostgreSQL answers. The cost grows with the number of followed
+#: celebrities, not of all celebrities.
 #: ARGV: count, highest ms; late posts' highest ms, lowest ms and count (0: none are requested); the other authors.
 _PULL: Final = (
     following.FLAGGED
