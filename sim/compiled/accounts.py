@@ -1,4 +1,4 @@
-"""What Python asks for between two events: accounts of CPU time, brought up to now."""
+"""Accounts of CPU time up to now, which Python reads between two events."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The agenda: a heap of events, lanes of timers, and queues of what happens now.
 
-The order is SimPy's: by time; at one time, threads that start come first, then everything in the order in which it was
-scheduled. Timers of one delay, most of which never ring, wait in a lane: they ring in the order in which they were set,
-so only the first of a lane is looked at, and a timer that is no longer wanted costs nothing.
+The order is SimPy's: by time; at the same time, threads that start come first, then everything in the order in which it
+was scheduled. Timers with the same delay form a lane. They ring in the order in which they were set, so only the first
+timer of a lane is looked at. Most timers never ring, and one that is no longer wanted costs nothing.
 """
 
 from __future__ import annotations
@@ -11,31 +11,39 @@ import math
 
 from sim.compiled import due
 from sim.compiled import records as r
-from sim.compiled.jit import Address, compiled
-from sim.compiled.records import NOBODY, EventKind, FreeList
+from sim.compiled.jit import Address, Rows, compiled, inlined
+from sim.compiled.records import NOBODY, EventKind, TableId
 
 
-@compiled
-def take(memory: Address, table: int, step: int) -> int:
-    """Take the first free row of a table. Its ``next`` is ``step``, the distance from the row after it to the next free
-    row: so rows that were never used, which are all 0, already form a list of free rows."""
+@inlined
+def take(memory: Address, table: int, rows: Rows) -> int:
+    """Take the first free row of a table. The ``next`` of a free row is the distance from the row after it to the next
+    free row: so rows that were never used, which are all 0, already form a list of free rows."""
     free = r.frees(memory)
     row, count = free[table].first, free[table].count - 1
-    free[table].first = row + 1 + step
+    free[table].first = row + 1 + rows[row].next
     free[table].count = count
     if count < free[table].reserve:
         r.clock(memory)[0].short = 1
     return row
 
 
-@compiled
-def give_back(memory: Address, table: int, row: int) -> int:
-    """Make a row free; returns the new value of its ``next``."""
+@inlined
+def give_back(memory: Address, table: int, rows: Rows, row: int) -> None:
+    """Make a row free."""
     free = r.frees(memory)
-    step = free[table].first - row - 1
+    rows[row].next = free[table].first - row - 1
     free[table].first = row
     free[table].count += 1
-    return step
+
+
+@inlined
+def _move(heap: Rows, source: int, target: int) -> None:
+    heap[target].time = heap[source].time
+    heap[target].seq = heap[source].seq
+    heap[target].kind = heap[source].kind
+    heap[target].row = heap[source].row
+    heap[target].turn = heap[source].turn
 
 
 @compiled
@@ -51,11 +59,7 @@ def at(memory: Address, time: float, kind: int, row: int, turn: int) -> None:
         above = (hole - 1) >> 1
         if heap[above].time < time or (heap[above].time == time and heap[above].seq < seq):
             break
-        heap[hole].time = heap[above].time
-        heap[hole].seq = heap[above].seq
-        heap[hole].kind = heap[above].kind
-        heap[hole].row = heap[above].row
-        heap[hole].turn = heap[above].turn
+        _move(heap, above, hole)
         hole = above
     heap[hole].time = time
     heap[hole].seq = seq
@@ -84,18 +88,10 @@ def drop_first(memory: Address) -> None:
             below = right
         if time < heap[below].time or (time == heap[below].time and seq < heap[below].seq):
             break
-        heap[hole].time = heap[below].time
-        heap[hole].seq = heap[below].seq
-        heap[hole].kind = heap[below].kind
-        heap[hole].row = heap[below].row
-        heap[hole].turn = heap[below].turn
+        _move(heap, below, hole)
         hole = below
     if hole != count:
-        heap[hole].time = time
-        heap[hole].seq = seq
-        heap[hole].kind = heap[count].kind
-        heap[hole].row = heap[count].row
-        heap[hole].turn = heap[count].turn
+        _move(heap, count, hole)
 
 
 @compiled
@@ -109,8 +105,7 @@ def set_timer(memory: Address, lane: int, kind: int, row: int, turn: int) -> Non
     """Set a timer with the lane's delay for a row; it is ignored if the row has been reused by then."""
     tidy(memory, lane)
     clock, lanes, timers = r.clock(memory), r.lanes(memory), r.timers(memory)
-    free = r.frees(memory)[FreeList.TIMERS].first
-    timer = take(memory, FreeList.TIMERS, timers[free].next)
+    timer = take(memory, TableId.TIMERS, timers)
     time, seq = clock[0].now + lanes[lane].delay, clock[0].seq
     clock[0].seq = seq + 1
     timers[timer].time = time
@@ -133,7 +128,7 @@ def drop_timer(memory: Address, lane: int) -> None:
     lanes, timers = r.lanes(memory), r.timers(memory)
     timer = lanes[lane].first
     lanes[lane].first = timers[timer].next
-    timers[timer].next = give_back(memory, FreeList.TIMERS, timer)
+    give_back(memory, TableId.TIMERS, timers, timer)
 
 
 @compiled
@@ -146,7 +141,7 @@ def tidy(memory: Address, lane: int) -> None:
 
 @compiled
 def look(memory: Address, lane: int) -> None:
-    """Tidy a lane, and record when it is due."""
+    """Remove unwanted timers from the beginning of a lane, and record when it is due."""
     tidy(memory, lane)
     first, timers = r.lanes(memory)[lane].first, r.timers(memory)
     if first < 0:

@@ -15,9 +15,10 @@ import numpy as np
 from core.names import Component
 from core.operations import OPERATIONS, steps_of
 from core.traffic import NO_TARGET, Schedule
+from sim.compiled.draft import rows as empty_rows
 from sim.compiled.keys import partitions_of
 from sim.compiled.memory import Array, Memory
-from sim.compiled.records import KINDS, NOBODY, TableId
+from sim.compiled.records import NOBODY, TableId
 from sim.model.flow import Keys, Per
 from sim.model.prepared import PreparedRun
 from sim.model.program import Op
@@ -36,7 +37,7 @@ class ArrivalRows:
         self._person_rows = np.full(people.people, NOBODY, dtype=np.int32)
         self._people_count = 0
         self._counted = prepared.scenario.system.redis.nodes > 1
-        # by target of an act: a post, a person, the viral post, and none, which is −2
+        # by target of an act: a post, a person, the viral post, or none, which is −2
         targets = 3 + max(people.people, people.posters * prepared.scenario.population.posts_per_poster)
         self._counter_rows = np.full(targets if self._counted else 0, NOBODY, dtype=np.int32)
         self._counters_count = 0
@@ -54,29 +55,28 @@ class ArrivalRows:
     def tables(self) -> dict[TableId, Array]:
         """The first window, and the tables that do not change."""
         schedule, long = self._prepared.schedule, self._prepared.long
-        found = self._entries()
         rows, grown = self._window(schedule)
         ring = rows
         if long:
-            ring = np.zeros(_power_of_two(2 * len(rows)), dtype=rows.dtype)
+            ring = empty_rows(TableId.ARRIVALS, _power_of_two(2 * len(rows)))
             ring[: len(rows)] = rows
             self._reached_seconds = float(schedule.at_seconds[-1])
         for table, added in grown.items():
             self._held[table] = len(added)
         steps: list[int] = []
-        acts = np.zeros(len(schedule.acts), dtype=KINDS[TableId.ACTS])
+        acts = empty_rows(TableId.ACTS, len(schedule.acts))
         for row, act in zip(acts, schedule.acts, strict=True):
             names = steps_of(act)
             row["steps"], row["steps_count"] = len(steps), len(names)
             steps += [self._operations.index(name) for name in names]
         most = _ANSWERS if long else int(acts["steps_count"][schedule.act].sum()) + 1
         return {
-            **found,
             **grown,
+            TableId.ENTRIES: self._entries(),
             TableId.ARRIVALS: ring,
             TableId.ACTS: acts,
-            TableId.STEPS: np.array(steps, dtype=KINDS[TableId.STEPS]),
-            TableId.SAMPLES: np.zeros(most, dtype=KINDS[TableId.SAMPLES]),
+            TableId.STEPS: np.array(steps, dtype=np.int64),
+            TableId.SAMPLES: empty_rows(TableId.SAMPLES, most),
         }
 
     def clock(self, row: Any) -> None:
@@ -87,9 +87,9 @@ class ArrivalRows:
         row["samples_max"] = _ANSWERS if self._prepared.long else _MANY
         row["limits_count"] = len(self._limits)
 
-    def _entries(self) -> dict[TableId, Array]:
+    def _entries(self) -> Array:
         """Operations and their limits; each person has a window for every limit, in this order."""
-        entries = np.zeros(len(self._operations), dtype=KINDS[TableId.ENTRIES])
+        entries = empty_rows(TableId.ENTRIES, len(self._operations))
         program, limits_count = self._prepared.program, 0
         for row, name in zip(entries, self._operations, strict=True):
             row["front"], row["behind"] = program.entries[name].front, program.entries[name].behind
@@ -97,7 +97,7 @@ class ArrivalRows:
             if limit is not None:
                 row["limit_quota"], row["limit_seconds"], row["limit_index"] = *limit, limits_count
                 limits_count += 1
-        return {TableId.ENTRIES: entries}
+        return entries
 
     # --- while it lasts ---------------------------------------------------------------------------------------------
 
@@ -128,7 +128,7 @@ class ArrivalRows:
         mask = int(clock["arrivals_mask"])
         if end - oldest <= mask + 1:
             return
-        larger = np.zeros(_power_of_two(end - oldest), dtype=ring.dtype)
+        larger = empty_rows(TableId.ARRIVALS, _power_of_two(end - oldest))
         numbers = np.arange(oldest, int(clock["arrivals_count"]))
         larger[numbers & (len(larger) - 1)] = ring[numbers & mask]
         memory.replace(TableId.ARRIVALS, larger)
@@ -138,7 +138,7 @@ class ArrivalRows:
     def _window(self, schedule: Schedule) -> tuple[Array, dict[TableId, Array]]:
         """Rows of a window's requests, and rows to be added for people and counters that are new."""
         prepared, content = self._prepared, self._prepared.content
-        found = np.zeros(len(schedule), dtype=KINDS[TableId.ARRIVALS])
+        found = empty_rows(TableId.ARRIVALS, len(schedule))
         authors = content.authors(schedule.target, schedule.person)
         found["at"], found["act"] = schedule.at_seconds, schedule.act
         found["person"], found["author"] = schedule.person, authors
@@ -169,7 +169,7 @@ class ArrivalRows:
         return found, grown
 
     def _pull_factors(self, found: Array, people: Array, person_rows: Array) -> None:
-        """What pulling celebrities' posts costs the store and the service for who asks."""
+        """Cost to the store and to the service of pulling celebrities' posts for each person who asks."""
         content, pulls, known = self._prepared.content, self._prepared.pulls, self._prepared.content.celebrities()
         wanted = {step.per for step in self._prepared.program.instructions} & {Per.PULL, Per.MERGE}
         if not wanted:
@@ -194,22 +194,15 @@ class ArrivalRows:
 
     def _new_people(self, people: Array, found: Array) -> dict[TableId, Array]:
         """Rows of people who ask for the first time: their page, their last commit, their windows under limits."""
-        wrote = np.full(len(people), -math.inf, dtype=KINDS[TableId.WROTE])
-        grown = {
-            TableId.WROTE: wrote,
-            TableId.WINDOWS_BEGAN: np.full(
-                len(people) * len(self._limits), -math.inf, dtype=KINDS[TableId.WINDOWS_BEGAN]
-            ),
-            TableId.WINDOWS_COUNT: np.zeros(len(people) * len(self._limits), dtype=KINDS[TableId.WINDOWS_COUNT]),
-        }
         content, alike = self._prepared.content, not self._prepared.content.tabulated
+        windows = len(people) * len(self._limits)
         found["page"] = 0 if alike else found["limit_row"]
         posts: list[int] = []
         authors: list[int] = []
         shown: list[int] = people.tolist()
         if alike:  # one page for all
             shown = [0] if not self._held else []
-        pages = np.zeros(len(shown), dtype=KINDS[TableId.PAGES])
+        pages = empty_rows(TableId.PAGES, len(shown))
         for row, person in zip(pages, shown if self._pages else [], strict=False):
             own_posts, own_authors = content.page(person)
             row["posts"], row["posts_count"] = self._held.get(TableId.PAGE_POSTS, 0) + len(posts), len(own_posts)
@@ -217,10 +210,14 @@ class ArrivalRows:
             row["authors_count"] = len(own_authors)
             posts += own_posts
             authors += own_authors
-        grown[TableId.PAGES] = pages
-        grown[TableId.PAGE_POSTS] = np.array(posts, dtype=KINDS[TableId.PAGE_POSTS])
-        grown[TableId.PAGE_AUTHORS] = np.array(authors, dtype=KINDS[TableId.PAGE_AUTHORS])
-        return grown
+        return {
+            TableId.WROTE: np.full(len(people), -math.inf),
+            TableId.WINDOWS_BEGAN: np.full(windows, -math.inf),
+            TableId.WINDOWS_COUNT: empty_rows(TableId.WINDOWS_COUNT, windows),
+            TableId.PAGES: pages,
+            TableId.PAGE_POSTS: np.array(posts, dtype=np.int64),
+            TableId.PAGE_AUTHORS: np.array(authors, dtype=np.int64),
+        }
 
     def _counters(self, found: Array, targets: Array) -> Array:
         """Counters of posts, where they lie on more than one node; of the new ones a row for each region."""
@@ -232,7 +229,7 @@ class ArrivalRows:
         self._counters_count += len(new)
         found["counter"] = self._counter_rows[posts - NO_TARGET]
         found["counter_node"] = _each(content.counter_node, asked)[rows]
-        return np.zeros(len(new) * regions, dtype=KINDS[TableId.COUNTERS])
+        return empty_rows(TableId.COUNTERS, len(new) * regions)
 
 
 def _each(function: Callable[[int], int], values: Array) -> Array:

@@ -15,7 +15,7 @@ from sim.model.program import DRAWS_MAX
 
 
 class RescuePhase(IntEnum):
-    """How far a rescue, or the call behind a breaker, has come."""
+    """Progress of a rescue, or of a call behind a breaker."""
 
     BEGIN = 0
     INNER = 1

@@ -32,15 +32,15 @@ _TWO = np.uint64(2)
 
 
 class CallPhase(IntEnum):
-    """How far a call has come."""
+    """Progress of a call."""
 
     BEGIN = 0
     AT_PROXY = 1
     ON_THE_WAY = 2
     SENDING = 3  # through a narrow link
-    INSIDE = 4  # what is called works on it
+    INSIDE = 4  # the callee works on it
     RETURNING = 5
-    CUT = 6  # the connection is cut, which the caller finds out later
+    CUT = 6  # the connection is cut, but the caller has not noticed yet
 
 
 @compiled
@@ -54,8 +54,8 @@ def _arrive(memory: Address, frame: int) -> int:
 
 
 @compiled
-def _squeeze(memory: Address, frame: int) -> int:
-    """Send the request through the link, which a toxic may limit in bandwidth."""
+def _send(memory: Address, frame: int) -> int:
+    """Send the request through the link, whose bandwidth a toxic may limit."""
     frames = r.frames(memory)
     step = r.instructions(memory)[frames[frame].instruction]
     link = link_of(memory, frame)
@@ -87,7 +87,7 @@ def _cross(memory: Address, frame: int) -> int:
         frames[frame].phase = CallPhase.ON_THE_WAY
         agenda.wait(memory, half * (2.0 * step.trips - 1.0), frame)
         return WAIT
-    return _squeeze(memory, frame)
+    return _send(memory, frame)
 
 
 @compiled
@@ -140,7 +140,7 @@ def call(memory: Address, frame: int, value: int) -> int:
             return end(BROKEN)
         return _cross(memory, frame)
     if phase == CallPhase.ON_THE_WAY:
-        return _squeeze(memory, frame)
+        return _send(memory, frame)
     if phase == CallPhase.SENDING:
         return _arrive(memory, frame)
     if phase == CallPhase.INSIDE:

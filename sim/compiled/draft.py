@@ -1,18 +1,22 @@
-"""A draft of a run's memory: the prepared run, and the tables that have been made of it so far."""
+"""A draft of a run's memory: the prepared run, and the tables made from it so far."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.compiled.memory import Array, zeros
-from sim.compiled.records import KINDS, TableId
+from sim.compiled.records import TableId
 from sim.model.prepared import PreparedRun
 from sim.model.program import Op
 
 
-def rows(table: TableId, count: int) -> Array:
-    """Empty rows of a table."""
-    return zeros(count, KINDS[table])
+def rows(table: TableId, count: int, **columns: npt.ArrayLike) -> Array:
+    """Rows of a table; fields that no column is given for are 0."""
+    found = zeros(count, table.dtype)
+    for name, values in columns.items():
+        found[name] = np.array(values, dtype=table.dtype[name])
+    return found
 
 
 class Draft:
@@ -24,18 +28,21 @@ class Draft:
         self.reasons: list[str] = []  # for which answers are marked degraded
         self.operations = tuple(prepared.program.entries)
         self.lanes: list[float] = []  # delays of timers
-        self.stalls_count = 0
-        self.idles_count = 0
+
+    def add(self, table: TableId, count: int, **columns: npt.ArrayLike) -> Array:
+        """Add a table as `rows` makes it."""
+        self.tables[table] = rows(table, count, **columns)
+        return self.tables[table]
+
+    def add_numbers(self, table: TableId, numbers: npt.ArrayLike) -> None:
+        """Add a table of plain numbers."""
+        self.tables[table] = np.array(numbers, dtype=table.dtype)
 
     def lane(self, seconds: float) -> int:
         """The lane of timers of this delay."""
         if seconds not in self.lanes:
             self.lanes.append(seconds)
         return self.lanes.index(seconds)
-
-    def numbers(self, table: TableId, numbers: list[int]) -> None:
-        """Set a table of plain numbers."""
-        self.tables[table] = np.array(numbers or [0], dtype=KINDS[table])
 
     def keys_counts(self) -> list[int]:
         """How many keys each cache can be asked for."""

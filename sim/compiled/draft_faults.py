@@ -8,7 +8,7 @@ import numpy as np
 
 from core.scenario.fault import LinkFault
 from core.scenario.faults import Lost, Pause, Restart
-from sim.compiled.draft import Draft, rows
+from sim.compiled.draft import Draft
 from sim.compiled.memory import Array
 from sim.compiled.records import TableId
 from sim.model import toxics as toxics_of
@@ -16,29 +16,27 @@ from sim.model.caches import node_of
 
 
 def faults(draft: Draft) -> None:
-    resources = draft.prepared.resources
-    links = rows(TableId.LINKS, max(1, len(resources.links)))
-    for row, link in zip(links, resources.links, strict=False):
-        row["mu"], row["sigma"] = link.mu, link.sigma
-    found = rows(TableId.FAULTS, max(1, len(draft.prepared.faults)))
+    """Add the tables of links, faults, replicas and regions."""
+    specs, scheduled = draft.prepared.resources.links, draft.prepared.faults
+    links = draft.add(TableId.LINKS, len(specs), mu=[spec.mu for spec in specs], sigma=[spec.sigma for spec in specs])
+    found = draft.add(TableId.FAULTS, len(scheduled), began=math.nan, ended=math.nan)
     stations: list[int] = []
     caches: list[int] = []
-    for row, fault in zip(found, draft.prepared.faults, strict=False):
+    for row, fault in zip(found, scheduled, strict=True):
         row["at"], row["for_seconds"] = fault.at_seconds, fault.for_seconds
-        row["began"] = row["ended"] = math.nan
         row["pauses"], row["goodbye"] = isinstance(fault.fault, Pause), isinstance(fault.fault, Restart)
         row["lost"], row["region"] = isinstance(fault.fault, Lost), fault.regions[0]
+        cleared = fault.caches if fault.nodes == 1 else ()
         row["stations"], row["stations_count"] = len(stations), len(fault.stations)
-        row["caches"], row["caches_count"] = len(caches), len(fault.caches) if fault.nodes == 1 else 0
+        row["caches"], row["caches_count"] = len(caches), len(cleared)
         stations += fault.stations
-        caches += fault.caches if fault.nodes == 1 else ()
+        caches += cleared
+    draft.add_numbers(TableId.FAULT_STATIONS, stations)
+    draft.add_numbers(TableId.FAULT_CACHES, caches)
     _toxics(draft, links, found)
     _lost_keys(draft, found)
     _replicas(draft, found)
-    _regions(draft, len(found))
-    draft.tables |= {TableId.LINKS: links, TableId.FAULTS: found}
-    draft.numbers(TableId.FAULT_STATIONS, stations)
-    draft.numbers(TableId.FAULT_CACHES, caches)
+    _regions(draft)
 
 
 def _toxics(draft: Draft, links: Array, faults: Array) -> None:
@@ -50,7 +48,7 @@ def _toxics(draft: Draft, links: Array, faults: Array) -> None:
         if fault.link is not None
         for region in fault.regions
     )
-    toxics = rows(TableId.TOXICS, max(1, len(acting)))
+    toxics = draft.add(TableId.TOXICS, len(acting))
     by_fault: dict[int, list[int]] = {}
     for index, (link, _, number) in enumerate(acting):
         if not links[link]["toxics_count"]:
@@ -63,17 +61,17 @@ def _toxics(draft: Draft, links: Array, faults: Array) -> None:
         for name, value in toxics_of.values(fault.effect).items():
             row[name] = value
     listed: list[int] = []
-    for number, row in enumerate(faults[: len(draft.prepared.faults)]):
-        row["toxics"], row["toxics_count"] = len(listed), len(by_fault.get(number, ()))
-        listed += by_fault.get(number, ())
-    draft.tables[TableId.TOXICS] = toxics
-    draft.numbers(TableId.FAULT_TOXICS, listed)
+    for number, row in enumerate(faults):
+        own = by_fault.get(number, [])
+        row["toxics"], row["toxics_count"] = len(listed), len(own)
+        listed += own
+    draft.add_numbers(TableId.FAULT_TOXICS, listed)
 
 
 def _lost_keys(draft: Draft, found: Array) -> None:
     """Keys that are lost with one node of several, as pairs of cache and slot."""
     keys: list[int] = []
-    for row, fault in zip(found, draft.prepared.faults, strict=False):
+    for row, fault in zip(found, draft.prepared.faults, strict=True):
         row["keys"] = len(keys) // 2
         for cache in fault.caches if fault.nodes > 1 else ():
             name, first = draft.prepared.resources.caches[cache].name, int(draft.tables[TableId.CACHES][cache]["slots"])
@@ -81,41 +79,33 @@ def _lost_keys(draft: Draft, found: Array) -> None:
                 if node_of(name, key, fault.nodes) == fault.node:
                     keys += (cache, first + key)
         row["keys_count"] = len(keys) // 2 - row["keys"]
-    draft.numbers(TableId.FAULT_KEYS, keys)
+    draft.add_numbers(TableId.FAULT_KEYS, keys)
 
 
 def _replicas(draft: Draft, found: Array) -> None:
-    """Rows of promotions: one for each process that a fault ends."""
+    """A promotion for each process that a fault ends, and the commits that are counted for it."""
     resources, layout, operations = draft.prepared.resources, draft.prepared.layout, len(draft.operations)
     dying: list[int] = []
-    for row, fault in zip(found, draft.prepared.faults, strict=False):
+    for row, fault in zip(found, draft.prepared.faults, strict=True):
         processes = [index for index in fault.stations if index < len(layout.processes)]
         row["promotions"], row["promotions_count"] = len(dying), len(processes)
         dying += processes
-    promotions = rows(TableId.PROMOTIONS, max(1, len(dying)))
-    promotions["at"] = math.nan
-    for row, dead in zip(promotions, dying, strict=False):
-        first = dead - layout.processes[dead].replica
-        row["first"], row["dead"] = first, dead
-        row["nodes"] = layout.nodes(layout.processes[first].group)
-    draft.tables |= {
-        TableId.PROMOTIONS: promotions,
-        TableId.PRIMARIES: np.zeros(len(resources.stations), dtype=np.int64),
-        TableId.UNREPLICATED: rows(TableId.UNREPLICATED, len(resources.stations) * operations),
-        TableId.MISSING: rows(TableId.MISSING, len(promotions) * operations),
-        TableId.LOST: rows(TableId.LOST, operations),
-    }
+    first = [dead - layout.processes[dead].replica for dead in dying]
+    nodes = [layout.nodes(layout.processes[index].group) for index in first]
+    draft.add(TableId.PROMOTIONS, len(dying), at=math.nan, first=first, dead=dying, nodes=nodes)
+    draft.add(TableId.PRIMARIES, len(resources.stations))
+    draft.add(TableId.UNREPLICATED, len(resources.stations) * operations)
+    draft.add(TableId.MISSING, len(dying) * operations)
+    draft.add(TableId.LOST, operations)
 
 
-def _regions(draft: Draft, faults: int) -> None:
+def _regions(draft: Draft) -> None:
     """Which region serves whom, and the round-trip times between regions."""
     resources, operations = draft.prepared.resources, len(draft.operations)
-    count = len(resources.regions)
-    draft.tables |= {
-        TableId.SERVING: np.arange(count, dtype=np.int64),
-        TableId.RTTS: np.array(resources.rtt_seconds, dtype=np.float64).reshape(-1),
-        TableId.SHARES: np.array([draft.prepared.content.share(region) for region in range(count)]),
-        TableId.NOT_THERE: rows(TableId.NOT_THERE, count * count * operations),
-        TableId.LACKING: rows(TableId.LACKING, faults * count * operations),
-        TableId.REROUTES: rows(TableId.REROUTES, 2 * faults * count + 1),
-    }
+    count, faults = len(resources.regions), len(draft.prepared.faults)
+    draft.add_numbers(TableId.SERVING, np.arange(count))
+    draft.add_numbers(TableId.RTTS, np.ravel(resources.rtt_seconds))
+    draft.add_numbers(TableId.SHARES, [draft.prepared.content.share(region) for region in range(count)])
+    draft.add(TableId.NOT_THERE, count * count * operations)
+    draft.add(TableId.LACKING, faults * count * operations)
+    draft.add(TableId.REROUTES, 2 * faults * count)

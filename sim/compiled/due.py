@@ -1,8 +1,8 @@
-"""Which source is due next: lanes, whose first timer rings, and hosts, whose next job ends.
+"""Which source is due next: a lane, whose first timer rings, or a host, whose next job ends.
 
-A tournament tree: each inner node of a binary tree holds the earlier of the two sources below it. When the time of a
-source changes, only the nodes above it are compared again; the root holds the source that is due first. The rows of
-lanes come first, then those of hosts.
+The sources are in a tournament tree: each inner node of a binary tree holds the earlier of the two sources below it.
+When the time of a source changes, only the nodes above it are compared again; the root holds the source that is due
+first. The rows of lanes come first, then those of hosts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sim.compiled.jit import Address, compiled
 
 @compiled
 def put(memory: Address, source: int, time: float, seq: int) -> None:
-    """Record when a source is due; infinity is never."""
+    """Record when a source is due; infinity means never."""
     dues, nodes = r.dues(memory), r.nodes(memory)
     dues[source].time = time
     dues[source].seq = seq

@@ -1,7 +1,7 @@
 """Which job of a host ends next: a pairing heap (Fredman, Sedgewick, Sleator and Tarjan 1986) whose nodes are the jobs.
 
-So a host needs no table of its own, a job that is removed leaves nothing behind, and with the few jobs that a host
-usually has, little is moved. Of jobs that end at the same time, the one that entered first comes first.
+A host therefore needs no separate table, a removed job leaves nothing behind, and with the few jobs that a host usually
+has, little is moved. Of jobs that end at the same time, the one that entered first comes first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sim.compiled.records import NOBODY
 
 @compiled
 def _joined(memory: Address, first: int, other: int) -> int:
-    """Merge two heaps; returns the job at the top."""
+    """Merge two heaps; return the job at the top."""
     jobs = r.jobs(memory)
     if jobs[other].finish < jobs[first].finish or (
         jobs[other].finish == jobs[first].finish and jobs[other].entry_number < jobs[first].entry_number
@@ -30,7 +30,7 @@ def _joined(memory: Address, first: int, other: int) -> int:
 
 @compiled
 def add(memory: Address, host: int, job: int) -> None:
-    """A job enters."""
+    """Add a job."""
     hosts, jobs = r.hosts(memory), r.jobs(memory)
     jobs[job].below = NOBODY
     top = hosts[host].top
@@ -39,10 +39,10 @@ def add(memory: Address, host: int, job: int) -> None:
 
 @compiled
 def _without(memory: Address, job: int) -> int:
-    """The top of the heap of all below a job; NOBODY where there is nothing."""
+    """Merge the heaps below a job; return the top of the result, NOBODY where there are none."""
     jobs = r.jobs(memory)
     pairs, left = NOBODY, jobs[job].below
-    while left >= 0:  # pairs, each pointing to the one before
+    while left >= 0:  # merge pairs, each pointing to the previous one
         other = jobs[left].beside
         if other < 0:
             jobs[left].beside = pairs
@@ -64,7 +64,7 @@ def _without(memory: Address, job: int) -> int:
 
 @compiled
 def remove(memory: Address, host: int, job: int) -> None:
-    """A job leaves, the first or another one."""
+    """Remove a job, the first or any other."""
     hosts, jobs = r.hosts(memory), r.jobs(memory)
     rest = _without(memory, job)
     if hosts[host].top == job:

@@ -33,8 +33,8 @@ class CompiledEngine:
         self._builder = Builder(prepared)
         self._memory = self._builder.memory()
         self._aside: list[Array] = []
-        builder = self._builder
-        loop.begin(self._memory.address, builder.stalls_count, builder.idles_count, len(prepared.faults))
+        made = self._builder.tables
+        loop.begin(self._memory.address, len(made[TableId.STALLS]), len(made[TableId.IDLES]), len(prepared.faults))
 
     @property
     def now(self) -> float:
@@ -45,11 +45,6 @@ class CompiledEngine:
     def open(self) -> int:
         """Clients who have not finished."""
         return int(self._memory.clock["open"])
-
-    @property
-    def events_count(self) -> int:
-        """Iterations of the event loop so far."""
-        return int(self._memory.clock["events"])
 
     def run(self, *, until_seconds: float) -> None:
         """Simulate until ``until_seconds``; raises ModelError when a law is broken."""
@@ -119,13 +114,13 @@ class CompiledEngine:
         )
 
     def drain(self) -> Answers:
-        """Answers since the last call; a run that is not long drains all of them at its end."""
+        """Answers since the last call; a short run drains all of them at its end."""
         self._set_aside()
         found, self._aside = self._aside, []
         return joined([self._answers(rows) for rows in found], self._builder.operations)
 
     def _set_aside(self) -> None:
-        """Copy the rows of answers, and reuse the table from its first row."""
+        """Copy the rows of answers, and use the table from its first row again."""
         count = int(self._memory.clock["samples_count"])
         if count:
             self._aside.append(self._memory[TableId.SAMPLES][:count].copy())
@@ -170,7 +165,7 @@ class CompiledEngine:
         return found
 
     def _jobs(self) -> tuple[JobDelay, ...]:
-        names, classes = self._prepared.program.jobs, self._memory[TableId.JOB_CLASSES].reshape(-1, CLASSES)
+        names, classes = self._prepared.program.jobs, self._memory[TableId.JOB_CLASSES]
         found = [
             JobTally(
                 job=name,
@@ -179,7 +174,7 @@ class CompiledEngine:
                 done_seconds=float(row["done_seconds"]),
                 inside_weight=float(row["inside_weight"]),
                 inside_asked_seconds=float(row["inside_asked_seconds"]),
-                classes=classes[index].tolist(),
+                classes=classes[index * CLASSES : (index + 1) * CLASSES].tolist(),
             ).delay(self.now)
             for index, (name, row) in enumerate(zip(names, self._memory[TableId.JOB_TALLIES], strict=False))
             if row["count"]
@@ -213,8 +208,8 @@ class CompiledEngine:
 
     def _journal(self) -> list[Event]:
         found, names = [], self._prepared.layout.processes
-        for row in self._memory[TableId.PROMOTIONS]:
-            if row["at"] == row["at"]:
+        for row in self._memory[TableId.PROMOTIONS][: len(self._builder.tables[TableId.PROMOTIONS])]:
+            if not math.isnan(row["at"]):
                 processes = {"process": names[row["promoted"]].name, "instead_of": names[row["dead"]].name}
                 values = {**processes, "lost": int(row["lost"])}
                 found.append(Event(at_seconds=float(row["at"]), event="replica_promoted", values=values))
@@ -231,7 +226,7 @@ class CompiledEngine:
 
 
 def _tally(name: str, row: tuple[Any, ...]) -> VisitTally:
-    """A row of `sim.compiled.kinds.TALLY` as a value."""
+    """A row of `TableId.TALLIES` as a value."""
     arrived, ended, inside, area, sojourn, entered, changed, started = row
     return VisitTally(
         name=name,

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from core.policies import geo
 from sim.compiled import agenda, routing
 from sim.compiled import records as r
 from sim.compiled.jit import Address, compiled
 from sim.compiled.records import EventKind
+
+_serving: Any = compiled(geo.serving)  # an array is no Sequence to mypy
 
 
 @compiled
@@ -23,12 +30,8 @@ def died(memory: Address, row: int) -> None:
 @compiled
 def promote(memory: Address, row: int) -> None:
     """Promote a replica if the primary is still dead."""
-    clock, promotions, primaries, stations = (
-        r.clock(memory)[0],
-        r.promotions(memory),
-        r.primaries(memory),
-        r.stations(memory),
-    )
+    clock, stations = r.clock(memory)[0], r.stations(memory)
+    promotions, primaries = r.promotions(memory), r.primaries(memory)
     first, nodes, dead = promotions[row].first, promotions[row].nodes, promotions[row].dead
     primary = primaries[first]
     if stations[dead].down == 0 or first + primary != dead:
@@ -85,25 +88,15 @@ def region_back(memory: Address, fault: int) -> None:
 
 
 @compiled
-def _serving(memory: Address, home: int) -> int:
-    """`core.policies.geo.serving`."""
-    clock, rtts = r.clock(memory)[0], r.rtts(memory)
-    if clock.regions_up >> home & 1:
-        return home
-    best, first = -1, home * clock.regions
-    for other in range(clock.regions):
-        if clock.regions_up >> other & 1 and (best < 0 or rtts[first + other] < rtts[first + best]):
-            best = other
-    return best if best >= 0 else home
-
-
-@compiled
 def reroute(memory: Address, fault: int, lost: int) -> None:
     """Health checks have noticed which regions are up: change who serves whom."""
     clock, serving, reroutes = r.clock(memory), r.serving(memory), r.reroutes(memory)
-    region, count = r.faults(memory)[fault].region, clock[0].operations_count
-    for home in range(clock[0].regions):
-        before, now = serving[home], _serving(memory, home)
+    region, count, regions = r.faults(memory)[fault].region, clock[0].operations_count, clock[0].regions
+    rtt_seconds = np.empty(regions)
+    for home in range(regions):
+        for other in range(regions):
+            rtt_seconds[other] = r.rtts(memory)[home * regions + other]
+        before, now = serving[home], _serving(home, clock[0].regions_up, rtt_seconds)
         if now == before:
             continue
         serving[home] = now
@@ -116,6 +109,6 @@ def reroute(memory: Address, fault: int, lost: int) -> None:
         if not (lost and before == region and home == region):
             continue
         for operation in range(count):
-            lacks = r.lacking(memory)[(fault * clock[0].regions + now) * count + operation]
+            lacks = r.lacking(memory)[(fault * regions + now) * count + operation]
             reroutes[row].lost += lacks
             r.lost(memory)[operation] += max(0, lacks)

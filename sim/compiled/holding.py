@@ -1,4 +1,4 @@
-"""Places in pools, and admission to a component."""
+"""Slots of pools, and admission to a component."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sim.compiled.moves import CANCELLED, OVERLOADED, WAIT, child_of, end, enter
 
 
 class HoldPhase(IntEnum):
-    """How far a frame has come that needs a place of a pool."""
+    """Progress of a frame that needs a slot of a pool."""
 
     BEGIN = 0
     WAITING = 1

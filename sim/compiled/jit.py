@@ -1,10 +1,10 @@
 """How functions are compiled, and how they reach the tables of a run.
 
 Compiled functions take the address of a list of addresses, one for each table (`sim.compiled.memory.Memory`). So a
-function takes one number however many tables it needs, no references are counted when it is passed on (counting those
-of arrays took more than half of the time), and a table can be replaced by a larger one between two calls. `table` gives
-compiled code a view of one of them. The view does not know the table's length, so code that adds rows relies on the
-reserve of free rows that `Memory` keeps.
+function takes one number however many tables it needs, no references are counted when the number is passed on (counting
+references to arrays took more than half of the time), and a table can be replaced by a larger one between two calls.
+`table` gives compiled code a view of one table. The view does not know the table's length, so code that adds rows
+relies on the reserve of free rows that `Memory` keeps.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ Address = int
 #: Rows of one table: ``rows[i].field`` reads and writes in compiled code.
 Rows = Any
 
-#: Length that a view claims to have. Nothing reads it; numba would add it to a negative row number.
+#: Length that a view claims to have. Nothing reads it, except that numba would add it to a negative row number.
 _LENGTH: Final = 0
 
 
 #: An unsigned integer of 64 bits, such as a coordinate of a random draw.
 Bits = Any
 
-#: Types of arguments by the annotation as it is written, so that each function is compiled once and for one kind of
-#: whole number only.
+#: Types of arguments by annotation, as text, so that each function is compiled once and for one kind of integer only.
 _TYPES: Final = {
     "Address": types.int64,
     "int": types.int64,
     "float": types.float64,
     "bool": types.boolean,
     "Bits": types.uint64,
+    "Sequence[float]": types.float64[::1],
 }
 
 
@@ -58,27 +58,27 @@ def _signature(function: Callable[..., Any]) -> tuple[Any, ...]:
 
 def compiled(function: F) -> F:
     """Compile a function that only compiled code calls."""
-    options: dict[str, Any] = {"no_cpython_wrapper": True, "error_model": "numpy"}  # the first is left out of its stubs
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "error_model": "numpy"}  # numba's stubs omit the first
     part = numba.njit(**options)(function)
     _prepared.append((part, _signature(function)))
     return cast(F, part)
 
 
 def inlined(function: F) -> F:
-    """Compile a function that only compiled code calls, inlined where it is used: for work done millions of times a
-    second, where the call would cost more than the function."""
+    """Compile a function that only compiled code calls, inlined where it is used, for work done millions of times a
+    second, where a call would cost more than the function."""
     return cast(F, numba.njit(inline="always", error_model="numpy")(function))
 
 
 def with_parts(function: F, prepared: Mapping[str, Any]) -> F:
-    """A copy of a Python function that calls the compiled functions ``prepared`` instead of those of the same name."""
+    """Copy a Python function so that it calls the compiled functions ``prepared`` instead of those of the same name."""
     code = cast(Any, function).__code__
     made = FunctionType(code, {**cast(Any, function).__globals__, **prepared}, code.co_name)
     return cast(F, functools.update_wrapper(made, function))
 
 
 def entry(function: F) -> F:
-    """Compile a function that Python calls; its code and all code that it calls are cached for the next process."""
+    """Compile a function that Python calls. Its code and all code that it calls are cached for the next process."""
     whole = numba.njit(cache=True, error_model="numpy")(function)
     signature = _signature(function)
     _entries.append((whole, signature))
@@ -93,14 +93,14 @@ def entry(function: F) -> F:
 
 
 def compile_entries() -> None:
-    """Compile every entry of the modules that are loaded."""
+    """Compile every entry of the imported modules."""
     for whole, signature in _entries:
         if not whole.signatures:
             _compile(whole, signature)
 
 
 def _compile(whole: _Dispatcher, signature: tuple[Any, ...]) -> None:
-    """Load the code from the cache, or compile it: first the functions that it calls, each for its one signature."""
+    """Load the code from the cache, or compile it, beginning with the functions that it calls."""
     kept = FOLDER / f"{whole.py_func.__module__}.{whole.py_func.__name__}.ready"
     with alone():
         if not kept.exists():

@@ -1,7 +1,8 @@
 """Where compiled code is kept between processes: a folder whose name is a hash of the sources that are compiled.
 
-Numba by itself notices only changes of the one file that it compiles, not of those that it takes functions from; and it
-gives code back only to the files that it came from, so their place is part of the hash. Importing this loads no numba.
+Numba itself notices changes only of the file that it compiles, not of the files from which that takes functions; and it
+returns code only for the path that the code was compiled from, so this path is part of the hash. Importing this module
+does not import numba.
 """
 
 from __future__ import annotations
@@ -17,16 +18,15 @@ from pathlib import Path
 from typing import Final
 
 from core import bounds
-from core.policies import breaker, hot_key, patience, replica, retry, window
+from core.policies import breaker, geo, hot_key, patience, replica, retry, window
 from sim.model import disturbances, flow, program, toxics
 from sim.results import jobs
 
-#: What modules with compiled code have in them, and those from which it takes kinds of rows and what `compiled` means.
+#: Found in every module with compiled code.
 _COMPILES: Final = b"from sim.compiled.jit import"
-_GIVES: Final = ("jit", "kinds")
-#: Modules besides these from which compiled code takes functions, numbers and enumerations.
+#: Modules elsewhere from which compiled code takes functions, numbers and enumerations.
 _SOURCES: Final = (
-    bounds, breaker, disturbances, flow, hot_key, jobs, patience, program, replica, retry, toxics, window,
+    bounds, breaker, disturbances, flow, geo, hot_key, jobs, patience, program, replica, retry, toxics, window,
 )  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def _cache_folder() -> Path:
     digest = hashlib.sha256(f"{version('numba')} {Path(__file__).parent}".encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         source = path.read_bytes()
-        if _COMPILES in source or path.stem in _GIVES:  # what only Python runs may change
+        if _COMPILES in source or path.stem == "jit":  # other modules are not compiled
             digest.update(source)
     for module in _SOURCES:
         digest.update(Path(str(module.__file__)).read_bytes())
@@ -54,7 +54,7 @@ READY: Final = FOLDER / "ready"
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """One process at a time compiles; those that waited find its code."""
+    """Let one process at a time compile; those that waited find its code."""
     with (FOLDER / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

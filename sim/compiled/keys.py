@@ -1,6 +1,6 @@
-"""Partitions of many keys at once: `core.policies.partition.partition_of` for numbers written in decimal digits.
+"""Partitions of many keys at once: `core.policies.partition.partition_of` for numbers in decimal digits.
 
-A run needs one for each author and for each request that writes; one by one they took a tenth of a short run.
+A run needs one for each author and for each request that writes; computed one by one they took a tenth of a short run.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""The log in compiled code: `sim.reference.log`, row by row. `sim.compiled.threads` does what a consumer does with an
-event."""
+"""The log in compiled code: `sim.reference.log`. A consumer's work on an event is in `sim.compiled.threads`."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ from core.bounds import CONSUMER_RECORDS_MAX, CONSUMER_SESSION_SECONDS
 from sim.compiled import agenda, tallies, tasks
 from sim.compiled import records as r
 from sim.compiled.jit import Address, compiled
-from sim.compiled.records import NOBODY, EventKind, FreeList
+from sim.compiled.records import NOBODY, EventKind, TableId
 
 
 @compiled
@@ -40,7 +39,7 @@ def _take(memory: Address, topic: int, member: int) -> None:
 
 @compiled
 def append(memory: Address, job: int, request: int, asked: float) -> None:
-    """Append an event that happened at ``asked``; the owner of its partition begins with it at once if it is idle."""
+    """Append an event that happened at ``asked``; the owner of its partition begins at once if it is idle."""
     topics, partitions, records = r.topics(memory), r.partitions(memory), r.records(memory)
     requests = r.requests(memory)
     tallies.job_asked(memory, job, request, asked)
@@ -48,8 +47,7 @@ def append(memory: Address, job: int, request: int, asked: float) -> None:
     tallies.came(memory, topics[topic].tally)
     arrival = r.arrivals(memory)[requests[request].arrival]
     index = arrival.author_partition if topics[topic].by_author else arrival.number_partition
-    free = r.frees(memory)[FreeList.RECORDS].first
-    row = agenda.take(memory, FreeList.RECORDS, records[free].next)
+    row = agenda.take(memory, TableId.RECORDS, records)
     records[row].request = request
     records[row].asked = asked
     records[row].entered = r.clock(memory)[0].now
@@ -70,7 +68,7 @@ def append(memory: Address, job: int, request: int, asked: float) -> None:
 
 @compiled
 def emit(memory: Address, job: int, request: int, everywhere: int) -> None:
-    """Append an event now; ``everywhere``, also to the logs of other regions, after the time it takes to get there."""
+    """Append an event now; if ``everywhere``, also to the logs of other regions, after the one-way time to them."""
     clock, requests = r.clock(memory)[0], r.requests(memory)
     append(memory, job, request, clock.now)
     if not everywhere:
@@ -87,7 +85,7 @@ def emit(memory: Address, job: int, request: int, everywhere: int) -> None:
 
 
 @compiled
-def come(memory: Address, request: int, job: int) -> None:
+def arrive(memory: Address, request: int, job: int) -> None:
     """An event has arrived in another region."""
     append(memory, job, request, r.requests(memory)[request].asked)
     tasks.release(memory, request)
@@ -122,7 +120,7 @@ def rebalance(memory: Address, topic: int) -> None:
 
 @compiled
 def died(memory: Address, station: int, goodbye: bool) -> None:
-    """A process has ended: what it had taken is on the log again. Without a goodbye the group waits for its session."""
+    """Return to the log what a dead process had taken. Without a goodbye the group waits for its session's end."""
     topics, partitions, members = r.topics(memory), r.partitions(memory), r.members(memory)
     for topic in range(r.clock(memory)[0].topics_count):
         topic_row = topics[topic]
@@ -150,7 +148,7 @@ def died(memory: Address, station: int, goodbye: bool) -> None:
 
 @compiled
 def back(memory: Address, station: int) -> None:
-    """A process works again, a member or the broker."""
+    """Resume what a process that works again can do, a member or the broker."""
     topics, members = r.topics(memory), r.members(memory)
     for topic in range(r.clock(memory)[0].topics_count):
         member = _member(memory, topic, station)
@@ -164,7 +162,7 @@ def back(memory: Address, station: int) -> None:
 
 @compiled
 def lags(memory: Address, topic: int, row: int) -> None:
-    """The work of an event begins for the first time."""
+    """Record how long an event was on the log, when its work begins for the first time."""
     records, topics = r.records(memory), r.topics(memory)
     if records[row].started:
         return
@@ -184,14 +182,14 @@ def _commit(memory: Address, partition: int) -> None:
         partitions[partition].first = records[row].next
         partitions[partition].count -= 1
         tasks.release(memory, records[row].request)
-        records[row].next = agenda.give_back(memory, FreeList.RECORDS, row)
+        agenda.give_back(memory, TableId.RECORDS, records, row)
     partitions[partition].taken = 0
     partitions[partition].holder = NOBODY
 
 
 @compiled
 def handled(memory: Address, partition: int, member: int) -> None:
-    """Everything taken from a partition is done; the last partition of a member ends its round."""
+    """Finish what was taken from a partition; the last partition of a member ends its round."""
     partitions, members = r.partitions(memory), r.members(memory)
     topic = partitions[partition].topic
     topic_row = r.topics(memory)[topic]

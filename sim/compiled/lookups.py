@@ -1,4 +1,4 @@
-"""Look-ups in caches: the keys of a step, the fetch of those that miss, and waiting for the fetch of another."""
+"""Look-ups in caches: the keys of a step, the fetch of those that miss, and waiting for another frame's fetch."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _WORD = 64
 
 
 class LookupPhase(IntEnum):
-    """How far a look-up has come."""
+    """Progress of a look-up."""
 
     BEGIN = 0
-    FETCHING = 1  # it brings what is missing itself
-    WAITING = 2  # another one brings it
+    FETCHING = 1  # this frame fetches what is missing
+    WAITING = 2  # another frame fetches it
     FOUND = 3
 
 

@@ -213,7 +213,7 @@ def _happen(memory: Address, kind: int, row: int, turn: int) -> None:
     elif kind == EventKind.REROUTE:
         failover.reroute(memory, row, turn)
     elif kind == EventKind.EMIT:
-        logs.come(memory, row, turn)
+        logs.arrive(memory, row, turn)
     elif kind == EventKind.REBALANCE:
         logs.rebalance(memory, row)
 
@@ -262,7 +262,6 @@ def run(memory: Address, until: float) -> int:
             return FAILED
         if clock[0].short:
             return FULL
-        clock[0].events += 1
         if clock[0].arriving:
             arrive(memory)
             continue

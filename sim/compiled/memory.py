@@ -1,8 +1,8 @@
 """The memory of a compiled run: every table as a numpy array, and the addresses by which compiled code reaches them.
 
-Tables whose rows come and go hold a reserve of free rows, enough for whatever one event can add; compiled code stops
-when a reserve is touched, and `grow` makes the table larger, so memory follows what is under way at once. Compiled code
-does not check the length of a table: where a reserve is too small, it writes beyond the array.
+Tables whose rows come and go have a reserve of free rows, enough for everything that one event can add. Compiled code
+stops when a reserve is touched, and `grow` makes the table larger, so memory is proportional to what is under way at
+one time. Compiled code does not check the length of a table: if a reserve is too small, it writes beyond the array.
 """
 
 from __future__ import annotations
@@ -15,28 +15,19 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.compiled import jit
-from sim.compiled.records import KINDS, NOBODY, FreeList, TableId
+from sim.compiled.records import NOBODY, TableId
 
 Array = npt.NDArray[Any]
 
-#: Tables with free rows.
-FREES: Final = {
-    FreeList.FRAMES: TableId.FRAMES,
-    FreeList.TASKS: TableId.TASKS,
-    FreeList.REQUESTS: TableId.REQUESTS,
-    FreeList.JOBS: TableId.JOBS,
-    FreeList.CLAIMS: TableId.CLAIMS,
-    FreeList.TIMERS: TableId.TIMERS,
-    FreeList.RECORDS: TableId.RECORDS,
-}
-#: Those of which a thread takes one row and then waits, so that one event adds one.
-_ONE_BY_ONE: Final = (FreeList.JOBS, FreeList.CLAIMS, FreeList.TIMERS)
+#: Tables whose rows come and go. Of the first, a thread takes one row and then waits, so that one event adds one.
+_ONE_BY_ONE: Final = (TableId.JOBS, TableId.CLAIMS, TableId.TIMERS)
+FREES: Final = (*_ONE_BY_ONE, TableId.FRAMES, TableId.TASKS, TableId.REQUESTS, TableId.RECORDS)
 _FEW: Final = 16
 #: Rows beyond the reserve with which a table begins.
 _BEGINNING: Final = 2_048
 #: Bytes of a line of the processor's caches.
 _LINE: Final = 64
-#: What waits for its first time from the beginning on: an event each.
+#: Tables with an event for each row from the beginning on.
 _FROM_THE_START: Final = (TableId.STALLS, TableId.IDLES, TableId.FAULTS)
 
 
@@ -50,17 +41,17 @@ class Memory:
         self._addresses = np.zeros(len(TableId), dtype=np.int64)
         self._tables: dict[TableId, Array] = {}
         for table in TableId:
-            self._put(table, tables.get(table, np.zeros(1, dtype=KINDS[table])))
+            self._put(table, tables.get(table, np.zeros(1, dtype=table.dtype)))
         self._burst = burst
         self.clock["stopped"] = self.clock["now"]
-        self._put(TableId.FREES, np.zeros(len(FreeList), dtype=KINDS[TableId.FREES]))
-        for free, table in FREES.items():
-            self._tables[table] = np.zeros(0, dtype=KINDS[table])
-            reserve = frames if free is FreeList.FRAMES else _FEW if free in _ONE_BY_ONE else burst
-            self[TableId.FREES]["reserve"][free] = reserve
-            self._add_rows(free, table, reserve + min(3 * reserve, _BEGINNING))
+        self._put(TableId.FREES, np.zeros(len(TableId), dtype=TableId.FREES.dtype))
+        for table in FREES:
+            self._tables[table] = np.zeros(0, dtype=table.dtype)
+            reserve = frames if table is TableId.FRAMES else _FEW if table in _ONE_BY_ONE else burst
+            self[TableId.FREES]["reserve"][table] = reserve
+            self._add_rows(table, reserve + min(3 * reserve, _BEGINNING))
         events = 2 * burst + sum(len(self._tables[table]) for table in _FROM_THE_START)
-        self._put(TableId.EVENTS, zeros(events, KINDS[TableId.EVENTS]))
+        self._put(TableId.EVENTS, zeros(events, TableId.EVENTS.dtype))
         self._ring(TableId.URGENTS, "urgent", 2 * burst)
         self._fit()
         self[TableId.HOSTS]["top"] = NOBODY
@@ -81,10 +72,10 @@ class Memory:
 
     def grow(self) -> None:
         """Make every table larger whose reserve is touched."""
-        for free, table in FREES.items():
+        for table in FREES:
             # what an event takes and gives back touches the reserve as well, and is at most as much again
-            while self[TableId.FREES]["count"][free] < 2 * self[TableId.FREES]["reserve"][free]:
-                self._add_rows(free, table, len(self._tables[table]))
+            while self[TableId.FREES]["count"][table] < 2 * self[TableId.FREES]["reserve"][table]:
+                self._add_rows(table, len(self._tables[table]))
         while self.clock["heap_count"] + self._burst >= len(self[TableId.EVENTS]):
             self._put(TableId.EVENTS, _longer(self[TableId.EVENTS], 2 * len(self[TableId.EVENTS])))
         while self.clock["urgent_count"] + self._burst >= len(self[TableId.URGENTS]):
@@ -115,10 +106,10 @@ class Memory:
         """Build the tree of `sim.compiled.due`, in which no lane and no host is due yet."""
         lanes, hosts = int(self.clock["lanes_count"]), int(self.clock["hosts_count"])
         leaves = 1 << max(0, lanes + hosts - 1).bit_length()
-        dues = zeros(leaves, KINDS[TableId.DUES])
+        dues = zeros(leaves, TableId.DUES.dtype)
         dues["time"] = math.inf
         self._put(TableId.DUES, dues)
-        nodes = zeros(2 * leaves, KINDS[TableId.NODES])
+        nodes = zeros(2 * leaves, TableId.NODES.dtype)
         nodes[leaves:] = np.arange(leaves)
         for node in range(leaves - 1, 0, -1):
             nodes[node] = nodes[2 * node]
@@ -126,20 +117,20 @@ class Memory:
         self.clock["dues_max"] = leaves
 
     def _put(self, table: TableId, rows: Array) -> None:
-        if rows.dtype != KINDS[table]:
-            raise TypeError(f"{table.name}: rows of {rows.dtype}, expected {KINDS[table]}")
+        if rows.dtype != table.dtype:
+            raise TypeError(f"{table.name}: rows of {rows.dtype}, expected {table.dtype}")
         if not len(rows):
-            rows = zeros(1, KINDS[table])
+            rows = zeros(1, table.dtype)
         elif not rows.flags.c_contiguous or (rows.itemsize == _LINE and rows.ctypes.data % _LINE):
             rows = _longer(rows, len(rows))
         self._tables[table] = rows
         self._addresses[table] = rows.ctypes.data
 
-    def _add_rows(self, free: FreeList, table: TableId, count: int) -> None:
+    def _add_rows(self, table: TableId, count: int) -> None:
         """Append rows of zeros, which continue the list of free rows (`sim.compiled.agenda.take`)."""
         old = self._tables[table]
         self._put(table, _longer(old, len(old) + count))
-        self[TableId.FREES]["count"][free] += count
+        self[TableId.FREES]["count"][table] += count
 
     def _ring(self, table: TableId, name: str, rows: int) -> None:
         size = 1 << max(0, rows - 1).bit_length()

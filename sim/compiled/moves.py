@@ -1,8 +1,8 @@
-"""What a frame can do next, and what every kind of instruction asks of its frame.
+"""What a frame can do next, and what the functions of all kinds of instruction read of their frame.
 
 The function of an instruction is called when its frame begins (phase `BEGIN`, 0), when a frame below it has ended, and
-when what it waited for has happened; ``value`` is the ending, or the value of the event. It returns what to do next:
-`WAIT`, `enter` a child, or `end`.
+when the event that it waited for has happened; ``value`` is the ending, or the value of the event. It returns what to
+do next: `WAIT`, `enter` a child, or `end`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WAIT = 0
 
 
 class Phase(IntEnum):
-    """How far a frame has come that starts something once and ends when that has ended."""
+    """Progress of a frame that starts something once and ends when that has ended."""
 
     BEGIN = 0
     UNDER_WAY = 1
@@ -38,13 +38,13 @@ CANCELLED = int(Ending.CANCELLED)
 
 @compiled
 def end(ending: int) -> int:
-    """The frame is over, with this ending: an odd number."""
+    """End the frame with this ending: an odd number."""
     return 2 * ending + 1
 
 
 @compiled
 def enter(instruction: int) -> int:
-    """A frame below begins with this instruction: an even number."""
+    """Begin a frame below with this instruction: an even number."""
     return 2 * instruction + 2
 
 
@@ -59,7 +59,7 @@ _ATTEMPT_BITS = np.uint64(56)
 
 @compiled
 def visit_of(memory: Address, instruction: int, task: int) -> Bits:
-    """The coordinate that separates the random draws of this attempt from those of all others."""
+    """The coordinate that makes the random draws of this attempt independent of those of all others."""
     attempt = np.uint64(r.tasks(memory)[task].attempt)
     return r.instructions(memory)[instruction].visit + (attempt << _ATTEMPT_BITS)
 
@@ -72,7 +72,7 @@ def request_of(memory: Address, frame: int) -> int:
 
 @compiled
 def cpu_seconds(memory: Address, frame: int, row: int, visit: Bits) -> float:
-    """CPU time that this execution needs."""
+    """CPU seconds that this execution needs."""
     at, task = r.frames(memory)[frame].instruction, r.frames(memory)[frame].task
     step, demand = r.instructions(memory)[at], r.demands(memory)[row]
     request = r.requests(memory)[r.tasks(memory)[task].request]
@@ -108,6 +108,6 @@ def link_of(memory: Address, frame: int) -> int:
 
 @compiled
 def cache_of(memory: Address, frame: int) -> int:
-    """The cache that a step asks, in the region of the request."""
+    """The cache that a step uses, in the region of the request."""
     step = r.instructions(memory)[r.frames(memory)[frame].instruction]
     return step.index + r.requests(memory)[request_of(memory, frame)].region * r.clock(memory)[0].caches_count

@@ -1,11 +1,11 @@
-"""Pools in compiled code: `sim.reference.station.BoundedPool`. A claim that was given up is skipped in its turn."""
+"""Pools in compiled code: `sim.reference.station.BoundedPool`. Claims that were given up are skipped in their turn."""
 
 from __future__ import annotations
 
 from sim.compiled import agenda, tallies
 from sim.compiled import records as r
 from sim.compiled.jit import Address, compiled
-from sim.compiled.records import NOBODY, EventKind, FreeList
+from sim.compiled.records import NOBODY, EventKind, TableId
 
 
 @compiled
@@ -25,10 +25,9 @@ def _grant(memory: Address, pool: int, row: int) -> None:
 
 @compiled
 def claim(memory: Address, pool: int, frame: int, task: int) -> int:
-    """Ask for a place; the frame is resumed when it is granted, or when the claim is given back before."""
+    """Claim a slot; the frame is resumed when it is granted, or when the claim is given back before."""
     pools, claims = r.pools(memory), r.claims(memory)
-    free = r.frees(memory)[FreeList.CLAIMS].first
-    row = agenda.take(memory, FreeList.CLAIMS, claims[free].next)
+    row = agenda.take(memory, TableId.CLAIMS, claims)
     claims[row].entered = r.clock(memory)[0].now
     claims[row].pool = pool
     claims[row].frame = frame
@@ -53,12 +52,12 @@ def claim(memory: Address, pool: int, frame: int, task: int) -> int:
 
 @compiled
 def _free(memory: Address, row: int) -> None:
-    r.claims(memory)[row].next = agenda.give_back(memory, FreeList.CLAIMS, row)
+    agenda.give_back(memory, TableId.CLAIMS, r.claims(memory), row)
 
 
 @compiled
 def give_back(memory: Address, row: int) -> None:
-    """End a claim, whether it holds a place or still waits."""
+    """End a claim, whether it holds a slot or still waits."""
     pools, claims = r.pools(memory), r.claims(memory)
     pool = claims[row].pool
     claims[row].over = 1

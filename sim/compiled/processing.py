@@ -10,7 +10,7 @@ import math
 from sim.compiled import agenda, due, ends, tallies
 from sim.compiled import records as r
 from sim.compiled.jit import Address, compiled
-from sim.compiled.records import NOBODY, BrokenLaw, EventKind, FreeList
+from sim.compiled.records import NOBODY, BrokenLaw, EventKind, TableId
 
 
 @compiled
@@ -34,7 +34,7 @@ def advance(memory: Address, host: int) -> None:
 
 @compiled
 def settle(memory: Address, process: int) -> None:
-    """Bring a process's account of CPU time up to its host's; before its number of jobs changes."""
+    """Bring a process's account of CPU time up to its host's; called before its number of jobs changes."""
     processes = r.processes(memory)
     virtual = r.hosts(memory)[processes[process].host].virtual
     processes[process].cpu += processes[process].busy * (virtual - processes[process].virtual)
@@ -58,7 +58,7 @@ def _arm(memory: Address, host: int) -> None:
 
 @compiled
 def _enter(memory: Address, host: int, job: int) -> None:
-    """Begin or resume a job."""
+    """Put a job on the host: its beginning, or its resumption."""
     advance(memory, host)
     hosts, jobs, processes, stations = r.hosts(memory), r.jobs(memory), r.processes(memory), r.stations(memory)
     process = stations[jobs[job].station].process
@@ -136,16 +136,15 @@ def _begin(memory: Address, station: int, job: int) -> None:
 
 @compiled
 def submit(memory: Address, station: int, seconds: float, frame: int) -> None:
-    """Queue ``seconds`` of CPU work; the frame is resumed with 1 when it is done, 0 when the process died. Nobody waits
-    if ``frame`` is NOBODY."""
+    """Queue ``seconds`` of CPU work; the frame is resumed with 1 when it is done, 0 when the process died. ``frame`` is
+    NOBODY where nothing waits for it."""
     stations, jobs = r.stations(memory), r.jobs(memory)
     if stations[station].down:
         if frame >= 0:
             agenda.ready(memory, EventKind.RESUME, frame, 0)
         return
     tallies.came(memory, stations[station].tally)
-    free = r.frees(memory)[FreeList.JOBS].first
-    job = agenda.take(memory, FreeList.JOBS, jobs[free].next)
+    job = agenda.take(memory, TableId.JOBS, jobs)
     jobs[job].seconds = seconds
     jobs[job].finish = seconds
     jobs[job].entered = r.clock(memory)[0].now
@@ -186,7 +185,7 @@ def _end(memory: Address, station: int, job: int, served: int) -> None:
     tallies.left(memory, r.stations(memory)[station].tally, jobs[job].entered)
     if jobs[job].frame >= 0:
         agenda.ready(memory, EventKind.RESUME, jobs[job].frame, served)
-    jobs[job].next = agenda.give_back(memory, FreeList.JOBS, job)
+    agenda.give_back(memory, TableId.JOBS, jobs, job)
 
 
 @compiled

@@ -1,14 +1,17 @@
-"""Tables of the memory: where each stands, what kind its rows are, and how compiled code reaches them."""
+"""Tables of the memory: what a row of each holds, and how compiled code reaches them.
+
+Tables refer to each other by row number; `NOBODY` is none. Fields are as narrow as possible, and fields that are used
+together are neighbours: most of the time of an event goes into fetching rows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from sim.compiled import kinds
 from sim.compiled.jit import Address, Rows, table
 from sim.model.toxics import TOXIC
 
@@ -16,231 +19,206 @@ NOBODY: Final = -1
 #: Value of ``waiter`` for a key that nobody is fetching.
 UNASKED: Final = -2
 
+_INTEGER: Final = np.dtype("i8")
+_NUMBER: Final = np.dtype("f8")
+
+
+def _row(**fields: str) -> np.dtype[Any]:
+    return np.dtype(list(fields.items()), align=True)
+
 
 class TableId(IntEnum):
-    """Where each table stands in the memory."""
+    """Tables by their index in the memory, in the order of this list. Each is defined by the dtype of its rows."""
 
-    INSTRUCTIONS = 0
-    CHILDREN = 1
-    CHOICES = 2
-    MEANS = 3
-    DEMANDS = 4
-    ENTRIES = 5
-    ARRIVALS = 6
-    ACTS = 7
-    STEPS = 8
-    PAGES = 9
-    PAGE_POSTS = 10
-    PAGE_AUTHORS = 11
-    LINKS = 12
-    TOXICS = 13
-    DELAYS = 14
-    STALLS = 15
-    IDLES = 16
-    FAULTS = 17
-    FAULT_STATIONS = 18
-    FAULT_CACHES = 19
-    CLOCK = 20
-    FREES = 21
-    EVENTS = 22
-    LANES = 23
-    TIMERS = 24
-    READIES = 25
-    URGENTS = 26
-    FRAMES = 27
-    TASKS = 28
-    REQUESTS = 29
-    JOBS = 30
-    STATIONS = 31
-    HOSTS = 32
-    DUES = 33
-    PROCESSES = 34
-    POOLS = 35
-    POOL_FAMILIES = 36
-    CLAIMS = 37
-    BREAKERS = 38
-    BREAKER_FAMILIES = 39
-    CACHES = 40
-    SLOTS = 41
-    TALLIES = 42
-    STAGES = 43
-    REASONS = 44
-    SAMPLES = 45
-    WINDOWS_BEGAN = 46
-    WINDOWS_COUNT = 47
-    JOB_TALLIES = 48
-    JOB_CLASSES = 49
-    TOPICS = 50
-    PARTITIONS = 51
-    MEMBERS = 52
-    RECORDS = 53
-    COUNTERS = 54
-    PRIMARIES = 55
-    WROTE = 56
-    UNREPLICATED = 57
-    PROMOTIONS = 58
-    MISSING = 59
-    LOST = 60
-    FAULT_KEYS = 61
-    FAULT_TOXICS = 62
-    SERVING = 63
-    RTTS = 64
-    SHARES = 65
-    NOT_THERE = 66
-    LACKING = 67
-    REROUTES = 68
-    NODES = 69
+    dtype: np.dtype[Any]
+
+    def __new__(cls, dtype: np.dtype[Any]) -> TableId:
+        index = len(cls.__members__)
+        member = int.__new__(cls, index)
+        member._value_, member.dtype = index, dtype
+        return member
+
+    # --- what does not change during a run ----------------------------------------------------------------------------
+
+    INSTRUCTIONS = _row(
+        visit="u8", share="f8", trips="f8", op="i2", nodes="i2", where="i1", per="i1", home="i1", role="i1",
+        index="i4", proxy="i4", hop="i4",
+        children="i4",  # the first of them in `CHILDREN`
+        children_count="i4",
+        choices="i4",  # the first of them in `CHOICES`
+        choices_count="i4",
+        sent_bytes="i8", answer_bytes="i8",
+        callee="i4",
+        keys="i4",  # an index of `lookups.KEYS_CODES`
+        operation="i4",  # whose commits are counted
+        reason="i4",  # index of why an answer is degraded
+        lane="i4",  # of a deadline's timer
+        coalesce="i1", cancels="i1", endless="i1", everywhere="i1", commits="i1", ending="i1",
+    )  # fmt: skip
+    CHILDREN = _INTEGER
+    CHOICES = _INTEGER
+    MEANS = _NUMBER  # CPU seconds by second of the run, demand after demand
+    DEMANDS = _row(sigma="f8", means="i8", seconds_count="i8")
+    ENTRIES = _row(limit_seconds="f8", limit_index="i8", front="i8", behind="i8", limit_quota="i8")
+    #: Requests of the schedule, worked out before they come; each is at its number & mask in a ring.
+    ARRIVALS = _row(
+        at="f8",
+        push_count="f8",  # timelines written for a post of the author, in all regions
+        pull_factor="f8",  # cost to the store of pulling celebrities' posts for this person, over the calibrated cost
+        merge_factor="f8",  # the same for the service
+        photo_bytes="i8",
+        person="i8",
+        author="i8",
+        act="i4",
+        person_instance="i4",
+        author_instance="i4",
+        page="i4",  # row of the person's page
+        limit_row="i4",  # of the person among those who ask
+        pushes="i4",  # whether a post of the author is pushed
+        readers="i4",  # people who see a post of the author
+        person_home="i4",  # index of the region
+        author_home="i4",
+        person_node="i4",  # of Redis
+        counter="i4",  # row of the post's counter
+        counter_node="i4",
+        author_partition="i4",
+        number_partition="i4",
+    )
+    ACTS = _row(steps="i8", steps_count="i8")  # the first of an act's entries in `STEPS`, and their number
+    STEPS = _INTEGER
+    PAGES = _row(posts="i8", posts_count="i8", authors="i8", authors_count="i8")
+    PAGE_POSTS = _INTEGER
+    PAGE_AUTHORS = _INTEGER
+    LINKS = _row(mu="f8", sigma="f8", toxics="i4", toxics_count="i4", acting_count="i4")
+    TOXICS = TOXIC  # link after link, in the order in which they begin
+    DELAYS = _row(mu="f8", sigma="f8")
+    STALLS = _row(rate="f8", lower="f8", upper="f8", mean="f8", power="f8", key="u8", number="i8", host="i8")
+    IDLES = _row(share="f8", key="u8", number="i8", station="i8")
+    #: Faults of the scenario (`sim.model.faults.ScheduledFault`): what each acts on, and when it did.
+    FAULTS = _row(
+        at="f8", for_seconds="f8", began="f8", ended="f8", pauses="i8", goodbye="i8", lost="i8",
+        stations="i8", stations_count="i8",
+        caches="i8", caches_count="i8", keys="i8", keys_count="i8", toxics="i8", toxics_count="i8",
+        promotions="i8", promotions_count="i8", region="i8",
+    )  # fmt: skip
+    FAULT_STATIONS = _INTEGER
+    FAULT_CACHES = _INTEGER
+    FAULT_KEYS = _INTEGER  # keys that are lost with one node of several, as pairs of cache and slot
+    FAULT_TOXICS = _INTEGER
+    RTTS = _NUMBER  # by region and region
+    SHARES = _NUMBER  # share of the people, by region
+
+    # --- what changes -------------------------------------------------------------------------------------------------
+
+    CLOCK = _row(
+        now="f8", start="f8", stopped="f8", last_ended="f8", until_idle="f8", timeout="f8", retry_tokens="f8",
+        seq="i8", heap_count="i8", heap_limit="i8", ready_head="i8", ready_count="i8", ready_mask="i8",
+        urgent_head="i8", urgent_count="i8", urgent_mask="i8", urgent_limit="i8", samples_count="i8",
+        short="i8",  # whether a table may have too few free rows for another event
+        arrival="i8", arrivals_count="i8", arriving="i8", open="i8", counting="i8", error="i8", error_row="i8",
+        lanes_count="i8", hosts_count="i8", dues_max="i8",
+        timeout_lane="i8", breaker_failures="i8", retry_attempts="i8", topics_count="i8",
+        hot_per_second="f8", own_writes="f8", failover="f8", hot_keys_max="i8", splits="i8", folds="i8",
+        operations_count="i8", arrivals_mask="i8", samples_max="i8", limits_count="i8",
+        regions="i8", span="i8", links_count="i8", caches_count="i8", jobs_count="i8",
+        processes_count="i8", regions_up="i8", reroutes_count="i8", push_mean="f8", health_check="f8",
+        breaker_open_seconds="f8", retry_ratio="f8", retry_base="f8", retry_cap="f8",
+        demand_key="u8", wait_key="u8", plain_key="u8",
+    )  # fmt: skip
+    #: Free rows of each table that has some (`sim.compiled.memory.FREES`), by table: see `sim.compiled.agenda.take`.
+    FREES = _row(first="i8", count="i8", reserve="i8")
+    EVENTS = _row(time="f8", seq="i8", kind="i4", row="i4", turn="i4")
+    LANES = _row(delay="f8", first="i4", last="i4")  # timers of one delay, which ring in the order they were set in
+    READIES = _row(seq="i8", kind="i4", row="i4", value="i4")
+    URGENTS = _row(row="i8", kind="i4", value="i4", turn="i4")
+    DUES = _row(time="f8", seq="i8")  # by lane, then by host
+    NODES = np.dtype("i4")
+    #: Instructions under way. What ``a``, ``b``, ``i`` and ``j`` hold depends on the instruction: times, a claim, a
+    #: child, a count. ``low`` and ``high`` are the keys that a look-up missed, as bits; ``left`` counts events of a
+    #: round.
+    FRAMES = _row(
+        a="f8", b="f8", low="u8", high="u8", instruction="i4", parent="i4", task="i4", phase="i4", i="i4", j="i4",
+        left="i4", next="i4", turn="i4",
+    )  # fmt: skip
+    TASKS = _row(
+        request="i4", attempt="i4", cancelled="i4", parent="i4", below="i4", below_last="i4", later="i4", sooner="i4",
+        claim="i4", claim_last="i4", next="i4", died="i4",
+    )  # fmt: skip
+    REQUESTS = _row(
+        entity="u8", number="i8", instance="i8", asked="f8", began="f8", arrival="i4", gateway="i4", second="i4",
+        users="i4", task="i4", next="i4", turn="i4", entry="i4", region="i2", step="i2", degraded="i1", answered="i1",
+    )  # fmt: skip
+    #: ``finish`` is in the host's virtual time; of a job that is not on its host it is what it still needs.
+    JOBS = _row(
+        seconds="f8", finish="f8", entered="f8", entry_number="i8", station="i4", frame="i4", next="i4", previous="i4",
+        below="i4", beside="i4", above="i4",
+    )  # fmt: skip
+    CLAIMS = _row(
+        entered="f8", pool="i4", task="i4", frame="i4", later="i4", sooner="i4", next="i4",
+        held="i1", over="i1", queued="i1",
+    )  # fmt: skip
+    TIMERS = _row(time="f8", seq="i8", kind="i4", row="i4", turn="i4", next="i4")
+    RECORDS = _row(asked="f8", entered="f8", request="i4", tries="i4", next="i4", started="i1", done="i1")
+    STATIONS = _row(
+        tally="i4", host="i4", process="i4", workers="i4", serving_count="i4", first="i4", last="i4",
+        waiting="i4", waiting_last="i4", waiting_count="i4", down="i4", paused="i4", on_host="i4",
+    )  # fmt: skip
+    HOSTS = _row(
+        virtual="f8", changed="f8", given="f8", done="f8", possible="f8", stalled="f8",
+        entered="i8", top="i4", cores="i4", active="i4", serving="i4", stalls="i4",
+    )  # fmt: skip
+    PROCESSES = _row(cpu="f8", virtual="f8", busy="i4", host="i4")
+    POOLS = _row(size="i8", taken="i4", tally="i4", first="i4", last="i4", waiting_count="i4")
+    POOL_FAMILIES = _row(first="i8", callers="i8", callees="i8")
+    BREAKERS = _row(opened_at="f8", state="i8", failures="i8")
+    BREAKER_FAMILIES = _row(opened_count="i8", first="i8", instances="i8")
+    CACHES = _row(
+        capacity="f8", ttl="f8", hit_count="i8", miss_count="i8", used="i8", slots="i8", oldest="i8", newest="i8",
+    )  # fmt: skip
+    #: A row for each key of each cache, two to a line of the processor's own caches. A key that is not held expired at
+    #: −∞. Frames that wait for a key being fetched are a list from ``waiter`` to ``waiter_last``; ``waiter`` is
+    #: `UNASKED` where nobody fetches it.
+    SLOTS = _row(expiry="f8", size="i8", older="i4", newer="i4", waiter="i4", waiter_last="i4")
+    TALLIES = _row(
+        arrived="i8", ended="i8", inside="i8", area="f8", sojourn="f8", entered="f8", changed="f8", started="f8"
+    )
+    STAGES = _row(seconds="f8", count="i8")
+    REASONS = _INTEGER  # answers marked degraded, by reason
+    SAMPLES = _row(began="f8", latency="f8", number="i8", entry="i4", step="i2", ending="i1", degraded="i1")
+    WINDOWS_BEGAN = _NUMBER  # when the window of a rate limit began, by person and limit
+    WINDOWS_COUNT = _INTEGER  # how many requests it has let through
+    JOB_TALLIES = _row(
+        count="i8", weight="f8", done_seconds="f8", inside_weight="f8", inside_asked_seconds="f8", for_readers="i8"
+    )
+    JOB_CLASSES = _NUMBER  # weight by class of delay, job after job
+    TOPICS = _row(
+        lag="f8", lag_max="f8", lag_count="i8", redelivered="i8", tally="i8", entry="i8", by_author="i8", broker="i8",
+        job="i8", partitions="i8", partitions_count="i8", members="i8", members_count="i8",
+    )  # fmt: skip
+    PARTITIONS = _row(topic="i4", owner="i4", first="i4", last="i4", count="i4", taken="i4", holder="i4", task="i4")
+    MEMBERS = _row(expelled="f8", station="i4", busy="i4", away="i4", turn="i4")
+    COUNTERS = _row(rate="f8", written="f8", keys="i8")
+    WROTE = _NUMBER  # last commit of each person who asks
+    PRIMARIES = _INTEGER  # by station: of a database's first, which of its nodes is the primary now
+    UNREPLICATED = _INTEGER  # commits that no replica has, by station and operation
+    #: Primaries that died, until a replica takes their place or they are back.
+    PROMOTIONS = _row(first="i8", nodes="i8", dead="i8", promoted="i8", lost="i8", at="f8")
+    MISSING = _INTEGER  # `UNREPLICATED` as it was when a primary died, by promotion and operation
+    LOST = _INTEGER  # of these, what a failover lost, by operation
+    SERVING = _INTEGER  # by region: the one that serves its people
+    NOT_THERE = _INTEGER  # commits of one region that another does not have, by both and operation
+    LACKING = _INTEGER  # the same of a region as it was when it was lost, by fault, region and operation
+    REROUTES = _row(at="f8", home="i8", before="i8", now="i8", lost="i8")  # changes of `SERVING`
 
 
-#: Dtype of each table.
-KINDS: Final[dict[TableId, np.dtype[Any]]] = {
-    TableId.INSTRUCTIONS: kinds.INSTRUCTION,
-    TableId.CHILDREN: kinds.NUMBER,
-    TableId.CHOICES: kinds.NUMBER,
-    TableId.MEANS: kinds.MEAN,
-    TableId.DEMANDS: kinds.DEMAND,
-    TableId.ENTRIES: kinds.ENTRY,
-    TableId.ARRIVALS: kinds.ARRIVAL,
-    TableId.ACTS: kinds.ACT,
-    TableId.STEPS: kinds.NUMBER,
-    TableId.PAGES: kinds.PAGE,
-    TableId.PAGE_POSTS: kinds.NUMBER,
-    TableId.PAGE_AUTHORS: kinds.NUMBER,
-    TableId.LINKS: kinds.LINK,
-    TableId.TOXICS: TOXIC,  # link after link, in the order in which they begin
-    TableId.DELAYS: kinds.DELAY,
-    TableId.STALLS: kinds.STALL,
-    TableId.IDLES: kinds.IDLE,
-    TableId.FAULTS: kinds.FAULT,
-    TableId.FAULT_STATIONS: kinds.NUMBER,
-    TableId.FAULT_CACHES: kinds.NUMBER,
-    TableId.CLOCK: kinds.CLOCK,
-    TableId.FREES: kinds.FREE,
-    TableId.EVENTS: kinds.EVENT,
-    TableId.LANES: kinds.LANE,
-    TableId.TIMERS: kinds.TIMER,
-    TableId.READIES: kinds.READY,
-    TableId.URGENTS: kinds.URGENT,
-    TableId.FRAMES: kinds.FRAME,
-    TableId.TASKS: kinds.TASK,
-    TableId.REQUESTS: kinds.REQUEST,
-    TableId.JOBS: kinds.JOB,
-    TableId.STATIONS: kinds.STATION,
-    TableId.HOSTS: kinds.HOST,
-    TableId.DUES: kinds.DUE,
-    TableId.NODES: kinds.NODE,
-    TableId.PROCESSES: kinds.PROCESS,
-    TableId.POOLS: kinds.POOL,
-    TableId.POOL_FAMILIES: kinds.POOL_FAMILY,
-    TableId.CLAIMS: kinds.CLAIM,
-    TableId.BREAKERS: kinds.BREAKER,
-    TableId.BREAKER_FAMILIES: kinds.BREAKER_FAMILY,
-    TableId.CACHES: kinds.CACHE,
-    TableId.SLOTS: kinds.SLOT,
-    TableId.TALLIES: kinds.TALLY,
-    TableId.STAGES: kinds.STAGE,
-    TableId.REASONS: np.dtype("i8"),  # answers marked degraded, by reason
-    TableId.SAMPLES: kinds.SAMPLE,
-    TableId.WINDOWS_BEGAN: np.dtype("f8"),  # when the window of a rate limit began, by person and limit
-    TableId.WINDOWS_COUNT: np.dtype("i8"),  # how many it has let through
-    TableId.JOB_TALLIES: kinds.JOB_TALLY,
-    TableId.JOB_CLASSES: np.dtype("f8"),  # weight by class of delay, job after job
-    TableId.TOPICS: kinds.TOPIC,
-    TableId.PARTITIONS: kinds.PARTITION,
-    TableId.MEMBERS: kinds.MEMBER,
-    TableId.RECORDS: kinds.RECORD,
-    TableId.COUNTERS: kinds.COUNTER,
-    TableId.PRIMARIES: np.dtype("i8"),  # by station: of a database's first, which of its nodes is the primary now
-    TableId.WROTE: np.dtype("f8"),  # last commit of each person who asks
-    TableId.UNREPLICATED: np.dtype("i8"),  # commits that no replica has, by station and operation
-    TableId.PROMOTIONS: kinds.PROMOTION,
-    TableId.MISSING: np.dtype("i8"),  # the same as it was when a primary died, by promotion and operation
-    TableId.LOST: np.dtype("i8"),  # of these, what a failover lost, by operation
-    TableId.FAULT_KEYS: np.dtype("i8"),  # keys that are lost with one node of several
-    TableId.FAULT_TOXICS: kinds.NUMBER,
-    TableId.SERVING: np.dtype("i8"),  # by region: who serves its people
-    TableId.RTTS: np.dtype("f8"),  # by region and region
-    TableId.SHARES: np.dtype("f8"),  # of the people, by region
-    TableId.NOT_THERE: np.dtype("i8"),  # commits of one region that another does not have, by both and operation
-    TableId.LACKING: np.dtype("i8"),  # the same of a region as it was when it was lost, by fault, region and operation
-    TableId.REROUTES: kinds.REROUTED,
-}
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Callable[[Address], Rows]:
+        """For compiled code, a function for each table by its name in lower case: ``frames(memory)`` returns the rows
+        of `TableId.FRAMES`."""
 
 
-def _rows(name: TableId) -> Callable[[Address], Rows]:
-    return table(name, KINDS[name])
-
-
-instructions = _rows(TableId.INSTRUCTIONS)
-children = _rows(TableId.CHILDREN)
-choices = _rows(TableId.CHOICES)
-means = _rows(TableId.MEANS)
-demands = _rows(TableId.DEMANDS)
-entries = _rows(TableId.ENTRIES)
-arrivals = _rows(TableId.ARRIVALS)
-acts = _rows(TableId.ACTS)
-steps = _rows(TableId.STEPS)
-pages = _rows(TableId.PAGES)
-page_posts = _rows(TableId.PAGE_POSTS)
-page_authors = _rows(TableId.PAGE_AUTHORS)
-links = _rows(TableId.LINKS)
-toxics = _rows(TableId.TOXICS)
-delays = _rows(TableId.DELAYS)
-stalls = _rows(TableId.STALLS)
-idles = _rows(TableId.IDLES)
-faults = _rows(TableId.FAULTS)
-fault_stations = _rows(TableId.FAULT_STATIONS)
-fault_caches = _rows(TableId.FAULT_CACHES)
-clock = _rows(TableId.CLOCK)
-frees = _rows(TableId.FREES)
-events = _rows(TableId.EVENTS)
-lanes = _rows(TableId.LANES)
-timers = _rows(TableId.TIMERS)
-readies = _rows(TableId.READIES)
-urgents = _rows(TableId.URGENTS)
-frames = _rows(TableId.FRAMES)
-tasks = _rows(TableId.TASKS)
-requests = _rows(TableId.REQUESTS)
-jobs = _rows(TableId.JOBS)
-stations = _rows(TableId.STATIONS)
-hosts = _rows(TableId.HOSTS)
-dues = _rows(TableId.DUES)
-nodes = _rows(TableId.NODES)
-processes = _rows(TableId.PROCESSES)
-pools = _rows(TableId.POOLS)
-pool_families = _rows(TableId.POOL_FAMILIES)
-claims = _rows(TableId.CLAIMS)
-breakers = _rows(TableId.BREAKERS)
-breaker_families = _rows(TableId.BREAKER_FAMILIES)
-caches = _rows(TableId.CACHES)
-slots = _rows(TableId.SLOTS)
-tallies = _rows(TableId.TALLIES)
-stages = _rows(TableId.STAGES)
-reasons = _rows(TableId.REASONS)
-samples = _rows(TableId.SAMPLES)
-windows_began = _rows(TableId.WINDOWS_BEGAN)
-windows_count = _rows(TableId.WINDOWS_COUNT)
-job_tallies = _rows(TableId.JOB_TALLIES)
-job_classes = _rows(TableId.JOB_CLASSES)
-topics = _rows(TableId.TOPICS)
-partitions = _rows(TableId.PARTITIONS)
-members = _rows(TableId.MEMBERS)
-records = _rows(TableId.RECORDS)
-counters = _rows(TableId.COUNTERS)
-primaries = _rows(TableId.PRIMARIES)
-wrote = _rows(TableId.WROTE)
-unreplicated = _rows(TableId.UNREPLICATED)
-promotions = _rows(TableId.PROMOTIONS)
-missing = _rows(TableId.MISSING)
-lost = _rows(TableId.LOST)
-fault_keys = _rows(TableId.FAULT_KEYS)
-fault_toxics = _rows(TableId.FAULT_TOXICS)
-serving = _rows(TableId.SERVING)
-rtts = _rows(TableId.RTTS)
-shares = _rows(TableId.SHARES)
-not_there = _rows(TableId.NOT_THERE)
-lacking = _rows(TableId.LACKING)
-reroutes = _rows(TableId.REROUTES)
+globals().update({each.name.lower(): table(each, each.dtype) for each in TableId})
 
 
 class EventKind(IntEnum):
@@ -266,18 +244,6 @@ class EventKind(IntEnum):
     PROMOTE = 17
     REROUTE = 18
     EMIT = 19  # an event comes to another region
-
-
-class FreeList(IntEnum):
-    """Tables with a list of free rows."""
-
-    FRAMES = 0
-    TASKS = 1
-    REQUESTS = 2
-    JOBS = 3
-    CLAIMS = 4
-    TIMERS = 5
-    RECORDS = 6
 
 
 class BrokenLaw(IntEnum):

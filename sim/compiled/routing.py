@@ -169,7 +169,5 @@ def database(memory: Address, instruction: int, request: int) -> int:
     """First station of the database that a commit is on."""
     step = r.instructions(memory)[instruction]
     turn = _turn(memory, step.where, step.choices_count // step.nodes, request)
-    return (
-        r.choices(memory)[step.choices + turn * step.nodes]
-        + region(memory, instruction, request) * r.clock(memory)[0].span
-    )
+    first = r.choices(memory)[step.choices + turn * step.nodes]
+    return first + region(memory, instruction, request) * r.clock(memory)[0].span

@@ -9,13 +9,13 @@ from core.bounds import CONSUMER_RECORDS_MAX
 from core.policies.retry import RetryBudget
 from sim.compiled import draft_program, draft_resources
 from sim.compiled.arrivals import ArrivalRows
-from sim.compiled.draft import Draft, rows
+from sim.compiled.draft import Draft
 from sim.compiled.memory import Memory
 from sim.compiled.records import NOBODY, TableId
 from sim.model.prepared import PreparedRun
 from sim.model.program import Op
 
-#: More than what every event and thread adds by itself.
+#: More events and threads than any one of them adds by itself.
 _FEW: Final = 16
 
 
@@ -33,15 +33,12 @@ class Builder(Draft):
         self.tables |= self.arrivals.tables()
         draft_resources.resources(self)
         self._clock(timeout_lane)
-        lanes = rows(TableId.LANES, len(self.lanes))
-        lanes["delay"] = self.lanes
-        lanes["first"] = lanes["last"] = NOBODY
-        self.tables[TableId.LANES] = lanes
+        self.add(TableId.LANES, len(self.lanes), delay=self.lanes, first=NOBODY, last=NOBODY)
         # a thread has at most one frame of each instruction
         return Memory(self.tables, frames=len(self.prepared.program.instructions) + _FEW, burst=self._burst())
 
     def _burst(self) -> int:
-        """The most threads and later events that one event can start: a fault affects all stations and members,
+        """The most threads and later events that one event can start: a fault affects all stations and members;
         consumers begin all partitions at once, and finish everything they took at once where work takes no time."""
         program, resources = self.prepared.program, self.prepared.resources
         logs = sum(log.topic.partitions + len(log.topic.members) for log in resources.logs)
@@ -52,21 +49,13 @@ class Builder(Draft):
 
     def _starts(self, at: int) -> int:
         """Threads and events that an instruction and all below it start."""
-        step, found = self.prepared.program.instructions[at], 0
-        if step.op is Op.ASIDE:
-            found = 1
-        elif step.op is Op.EMIT:
-            found = len(self.prepared.layout.regions)
-        elif step.op is Op.PARALLEL:
-            found = len(step.children)
-        for child in step.children:
-            found += self._starts(child)
-        return found
+        step = self.prepared.program.instructions[at]
+        own = {Op.ASIDE: 1, Op.EMIT: len(self.prepared.layout.regions), Op.PARALLEL: len(step.children)}
+        return own.get(step.op, 0) + sum(self._starts(child) for child in step.children)
 
     def _clock(self, timeout_lane: int) -> None:
         prepared, resources = self.prepared, self.prepared.resources
-        clock = rows(TableId.CLOCK, 1)
-        row, seed = clock[0], prepared.scenario.seed
+        row, seed = self.add(TableId.CLOCK, 1)[0], prepared.scenario.seed
         row["now"] = row["start"] = row["last_ended"] = resources.start_seconds
         row["until_idle"] = prepared.last_seconds
         row["retry_tokens"] = RetryBudget().tokens
@@ -90,4 +79,3 @@ class Builder(Draft):
         row["hot_per_second"], row["hot_keys_max"] = resources.hot_per_second, resources.hot_keys_max
         for name in ("demand", "wait", "plain"):
             row[f"{name}_key"] = streams.named(seed, f"model.{name}").key
-        self.tables[TableId.CLOCK] = clock

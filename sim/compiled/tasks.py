@@ -1,7 +1,7 @@
 """Requests, tasks and frames in compiled code.
 
-A frame is one instruction under way. A request is kept as long as it has users: its client, and every thread that works
-on it; its tasks are freed with it.
+A frame is one instruction under way. A request exists as long as it has users: its client, and every thread that works
+on it. Its tasks are freed with it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from sim.compiled import agenda, pools
 from sim.compiled import records as r
 from sim.compiled.jit import Address, compiled
-from sim.compiled.records import NOBODY, FreeList
+from sim.compiled.records import NOBODY, TableId
 from sim.model.program import STEPS_MAX
 
 
@@ -19,8 +19,7 @@ from sim.model.program import STEPS_MAX
 def new_frame(memory: Address, instruction: int, parent: int, task: int) -> int:
     """Add a frame in its first phase."""
     frames = r.frames(memory)
-    free = r.frees(memory)[FreeList.FRAMES].first
-    row = agenda.take(memory, FreeList.FRAMES, frames[free].next)
+    row = agenda.take(memory, TableId.FRAMES, frames)
     frames[row].instruction = instruction
     frames[row].parent = parent
     frames[row].task = task
@@ -30,18 +29,17 @@ def new_frame(memory: Address, instruction: int, parent: int, task: int) -> int:
 
 @compiled
 def free_frame(memory: Address, row: int) -> None:
-    """Free a frame that has ended; its ``turn`` shows those who still refer to it that it is over."""
+    """Free a frame that has ended; its ``turn`` changes, so that what still refers to it notices that it is over."""
     frames = r.frames(memory)
     frames[row].turn += 1
-    frames[row].next = agenda.give_back(memory, FreeList.FRAMES, row)
+    agenda.give_back(memory, TableId.FRAMES, frames, row)
 
 
 @compiled
 def new_task(memory: Address, request: int) -> int:
     """Add a task without a parent."""
     tasks, requests = r.tasks(memory), r.requests(memory)
-    free = r.frees(memory)[FreeList.TASKS].first
-    row = agenda.take(memory, FreeList.TASKS, tasks[free].next)
+    row = agenda.take(memory, TableId.TASKS, tasks)
     tasks[row].request = request
     tasks[row].attempt = 0
     tasks[row].cancelled = 0
@@ -95,7 +93,7 @@ def part(memory: Address, child: int) -> None:
 
 @compiled
 def cancel(memory: Address, top: int) -> None:
-    """Cancel a task and all below it; their places in pools are free at once."""
+    """Cancel a task and all below it; the slots that they hold in pools are free at once."""
     tasks, claims = r.tasks(memory), r.claims(memory)
     row = top
     while True:
@@ -121,8 +119,7 @@ def cancel(memory: Address, top: int) -> None:
 def new_request(memory: Address, number: int, step: int, entry: int) -> int:
     """Add a request that a client makes now."""
     requests, clock = r.requests(memory), r.clock(memory)
-    free = r.frees(memory)[FreeList.REQUESTS].first
-    row = agenda.take(memory, FreeList.REQUESTS, requests[free].next)
+    row = agenda.take(memory, TableId.REQUESTS, requests)
     requests[row].entity = np.uint64(number * STEPS_MAX + step)
     requests[row].number = number
     requests[row].arrival = number & clock[0].arrivals_mask
@@ -144,8 +141,7 @@ def new_request(memory: Address, number: int, step: int, entry: int) -> int:
 def new_copy(memory: Address, original: int, instance: int) -> int:
     """Copy a request for the work of one instance of a consumer."""
     requests = r.requests(memory)
-    free = r.frees(memory)[FreeList.REQUESTS].first
-    row = agenda.take(memory, FreeList.REQUESTS, requests[free].next)
+    row = agenda.take(memory, TableId.REQUESTS, requests)
     requests[row].entity = requests[original].entity
     requests[row].number = requests[original].number
     requests[row].arrival = requests[original].arrival
@@ -173,7 +169,7 @@ def release(memory: Address, row: int) -> None:
     task = requests[row].task
     while task >= 0:
         following = tasks[task].next
-        tasks[task].next = agenda.give_back(memory, FreeList.TASKS, task)
+        agenda.give_back(memory, TableId.TASKS, tasks, task)
         task = following
     requests[row].turn += 1
-    requests[row].next = agenda.give_back(memory, FreeList.REQUESTS, row)
+    agenda.give_back(memory, TableId.REQUESTS, requests, row)

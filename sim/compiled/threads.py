@@ -1,7 +1,7 @@
 """Threads: how they start, run until they have to wait, and what happens when they end.
 
-The bottom frame of each thread is no instruction. It says what the thread is for: the answer to a client, background
-work, a consumer's round over a partition, a parallel branch, or what a deadline waits for.
+The bottom frame of a thread belongs to no instruction. It records the purpose of the thread: the answer to a client,
+background work, a consumer's round over a partition, a parallel branch, or what a deadline waits for.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sim.compiled.moves import OK, WAIT
 from sim.compiled.records import NOBODY, EventKind
 from sim.compiled.walk import step
 
-#: The instruction of a bottom frame is this minus its kind: a negative number, which no instruction has.
+#: The instruction of a bottom frame is this minus its kind: a negative number, which is the index of no instruction.
 _BOTTOM = -10
 
 
@@ -62,7 +62,7 @@ def _next_record(memory: Address, bottom: int) -> int:
 
 @compiled
 def _handle(memory: Address, partition: int, member: int) -> int:
-    """A consumer begins with what it took of a partition; returns the first frame, or NOBODY."""
+    """Begin a consumer's work on what it took from a partition; returns the first frame, or NOBODY."""
     partitions = r.partitions(memory)
     bottom = tasks.new_frame(memory, _BOTTOM - EventKind.HANDLE, NOBODY, NOBODY)
     frames = r.frames(memory)
@@ -75,12 +75,12 @@ def _handle(memory: Address, partition: int, member: int) -> int:
 
 @compiled
 def _handled(memory: Address, bottom: int, request: int) -> int:
-    """The work of an event has ended; returns the frame of the next one, or NOBODY."""
+    """End the work of an event; returns the frame of the next one, or NOBODY."""
     frames, records = r.frames(memory), r.records(memory)
     row, cancelled = frames[bottom].next, r.tasks(memory)[frames[bottom].task].cancelled
     topic = r.partitions(memory)[frames[bottom].i].topic
     tallies.left(memory, tallies.BACKGROUND, frames[bottom].a)
-    if cancelled:  # the member died: what it had taken is others' now
+    if cancelled:  # the member died, and others have what it had taken
         tasks.free_frame(memory, bottom)
         tasks.release(memory, request)
         return NOBODY
@@ -97,7 +97,7 @@ def _handled(memory: Address, bottom: int, request: int) -> int:
 
 @compiled
 def _ended(memory: Address, bottom: int, ending: int) -> int:
-    """Resume or answer whoever waits for the thread; returns the frame of what follows at once, or NOBODY."""
+    """Resume or answer what waits for the thread; returns the frame of what follows at once, or NOBODY."""
     frames, requests = r.frames(memory), r.requests(memory)
     kind = _BOTTOM - frames[bottom].instruction
     whose, turn, began = frames[bottom].i, frames[bottom].j, frames[bottom].a
@@ -148,7 +148,7 @@ def run(memory: Address, frame: int, value: int) -> None:
 
 @compiled
 def start(memory: Address, kind: int, row: int, value: int, turn: int) -> None:
-    """Start a thread; what ``row`` and ``value`` are depends on its kind."""
+    """Start a thread; the meaning of ``row`` and ``value`` depends on its kind."""
     if kind == EventKind.FRONT:  # a request
         entry = r.requests(memory)[row].entry
         frame = _begin(memory, kind, r.entries(memory)[entry].front, tasks.new_task(memory, row), row, 0)

@@ -1,7 +1,8 @@
-"""What goes on without any request: the host's stalls, and what each process does when it is idle.
+"""Disturbances that no request causes: stalls of a host, and what each process does when it is idle.
 
-Stalls are vacations of all cores of a host, each host's at times of its own. Idle work (timers, polls, collections)
-comes as short jobs of the processes that do it, so it stands in their event loops' way as it does in life.
+A stall takes all cores of one host away for a time; hosts stall independently. Idle work (timers, polls, garbage
+collection) is modelled as short jobs of the processes that do it, so it delays their event loops as it does in the real
+system.
 """
 
 from __future__ import annotations
@@ -13,34 +14,34 @@ from core.profile import Profile, Stalls
 from core.scenario.processes import group_of
 from sim.model.layout import Layout
 
-#: CPU of one piece of idle work. The profile tells only how much there is; a timer's callback is of this order.
+#: CPU of one piece of idle work. The profile has only the total; a timer's callback takes about this long.
 IDLE_JOB_SECONDS: Final = 0.0005
 
 
 def idle_ratios(layout: Layout, profile: Profile) -> list[tuple[int, float]]:
-    """(process, share of a core) of whatever does something without traffic, by name.
+    """(process, share of a core) of every process that uses CPU without traffic, by name.
 
-    A process that calibration did not have idles as those of its group did, or as its components did.
+    A process that calibration did not have uses as much as the processes of its group, or as its components did.
     """
     measured = profile.background_cpu_ratio
     found = []
-    for place, process in sorted(enumerate(layout.processes), key=lambda each: each[1].name):
-        name = process.name.rpartition("/")[2]  # that of every region's
+    for index, process in sorted(enumerate(layout.processes), key=lambda each: each[1].name):
+        name = process.name.rpartition("/")[2]  # without the region
         alike = [measured[name]] if name in measured else []
         alike = alike or [ratio for name, ratio in measured.items() if group_of(name) == process.group]
         share = sum(alike) / len(alike) if alike else sum(measured.get(member, 0.0) for member in process.members)
         if share > 0.0:
-            found.append((place, share))
+            found.append((index, share))
     return found
 
 
 def stalls_stream(seed: int, host: int, index: int) -> streams.Stream:
-    """When the stalls of one class come to one host, and how long each is."""
+    """Random draws of the times and lengths of one host's stalls of one class."""
     return streams.named(seed, f"model.stalls.{index}" if not host else f"model.stalls.{index}.{host}")
 
 
 def stall_seconds(stalls: Stalls, index: int, uniform: float) -> float:
-    """Length of one stall of a class: lower + (upper − lower) u^k, with k such that the mean is the measured one."""
+    """Length of one stall of a class: lower + (upper − lower) u^k, with k such that the mean is the measured mean."""
     lower = stalls.upto_seconds[index - 1] if index else 0.0
     upper, mean = stalls.upto_seconds[index], stalls.mean_seconds[index]
     if not lower < mean < upper:

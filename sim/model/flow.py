@@ -3,7 +3,7 @@
 A flow holds no code, so SimPy can run it as processes and the compiled engine as arrays, and it can be drawn and
 priced. Where a step depends on the request (its person, its photo), an enumeration says how.
 
-A step ends with `Ending.OK` or with what went wrong; a sequence stops at the first step that does not end OK.
+A step ends with `Ending.OK` or with what went wrong. A sequence stops at the first step that does not end OK.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Final, TypeAlias, assert_never
 
 
 class Ending(IntEnum):
-    """How a step ended, best first: parallel branches end like the worst of them."""
+    """How a step ended, best first. Parallel branches end like the worst of them."""
 
     OK = 0
     LIMITED = 1  # 429
     OVERLOADED = 2  # 503, refused before any work
-    UNAVAILABLE = 3  # 503, something that it needs is down
-    BROKEN = 4  # 502, it died while it worked on this
+    UNAVAILABLE = 3  # 503, something that the step needs is down
+    BROKEN = 4  # 502, a process died while it worked on the step
     EXPIRED = 5  # 504, no answer in time
     LOST = 6  # the client's connection was refused or cut
-    CANCELLED = 7  # it is no longer wanted
+    CANCELLED = 7  # no longer wanted
 
 
 class Where(StrEnum):
@@ -36,16 +36,16 @@ class Where(StrEnum):
     AUTHOR = "author"  # the shard of the author of the post or profile
     OWN_KEYS = "own keys"  # the Redis node with the keys of the person who acts
     COUNTER = "counter"  # the Redis node with the counter of the post, or with one of its keys while the post is hot
-    EACH = "each"  # the instance that `Each` has come to
+    EACH = "each"  # the instance for which `Each` does the step
 
 
 class Keys(StrEnum):
     """The keys that a step looks up in a cache."""
 
-    PHOTO = "photo"  # the photo of the post it is about
-    TIMELINE = "timeline"  # of the person who acts
+    PHOTO = "photo"  # the photo of the post that the request is about
+    TIMELINE = "timeline"  # the timeline of the person who acts
     POSTS = "posts"  # the posts on that person's feed page
-    AUTHORS = "authors"  # and their authors
+    AUTHORS = "authors"  # the authors of these posts
 
 
 class Policy(StrEnum):
@@ -57,8 +57,8 @@ class Policy(StrEnum):
 class Keyed(StrEnum):
     """Which events stay in order on the log because they have the same key."""
 
-    AUTHOR = "author"  # of one author
-    REQUEST = "request"  # of nothing: each has a key of its own, as every photo has
+    AUTHOR = "author"  # those of one author
+    REQUEST = "request"  # none: each event has its own key, as every photo does
 
 
 #: Which node of a database does a step: the primary, or the one that `core.policies.replica.reads_from` chooses.
@@ -76,12 +76,12 @@ class Home(IntEnum):
 
 
 class Per(StrEnum):
-    """What the demand of a step grows with."""
+    """What the demand of a step is proportional to."""
 
-    VISIT = "visit"
-    PUSH = "push"  # timelines written for this post, over those of the post that calibration saw
+    VISIT = "visit"  # nothing: each execution costs the same
+    PUSH = "push"  # timelines written for this post, over those of a post in calibration
     PULL = "pull"  # in the store: celebrities whose posts this reader pulls (`sim.model.pulls`)
-    MERGE = "merge"  # in the service: the same
+    MERGE = "merge"  # the same in the service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,17 +93,17 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """Have a process spend CPU: a share of what the operation costs this process in all (`core.profile.CpuDemand`)."""
+    """Use CPU of a process: a share of the operation's whole demand on this process (`core.profile.CpuDemand`)."""
 
-    process: str  # a component, wherever it is placed, or a server
+    process: str  # a component or a server
     share: float = 1.0
-    degraded: bool = False  # a share of what the operation's fallback path costs beyond the usual one
-    threaded: bool = False  # in a thread of its own, so that the event loop is free meanwhile
+    degraded: bool = False  # a share of what the operation's fallback path costs beyond the usual path
+    threaded: bool = False  # in a separate thread, so that the event loop stays free
     where: Where = Where.ANY
     per: Per = Per.VISIT
-    role: int = PRIMARY  # which node of a database does it: the primary, the k-th behind it, or one of `READS`
+    role: int = PRIMARY  # which node of a database does it: the primary, the k-th replica, or a node chosen as `READS`
     home: Home = Home.HERE
-    hop: int = 0  # in the region that many places further
+    hop: int = 0  # that many regions after ``home``, in the scenario's order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ class RemoteCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Hold a place of the caller's pool (of connections, of workers) during ``inner``; wait while all are taken.
+    """Hold one slot of the caller's pool (a connection, a worker) during ``inner``; wait while all are in use.
 
     ``pool`` names the caller and the callee, such as ``feed_redis``; each pair of their instances has its own pool.
     """
@@ -129,8 +129,8 @@ class Hold:
     size: int
     inner: Flow
     where: Where = Where.ANY
-    role: int = PRIMARY  # as of the step inside
-    home: Home = Home.HERE  # as well
+    role: int = PRIMARY  # that of the step inside
+    home: Home = Home.HERE  # that of the step inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,13 +144,13 @@ class Admit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """The gateway's rate limit of this operation, if the scenario sets one: 429 beyond it."""
+    """Apply the gateway's rate limit of this operation, if the scenario sets one: 429 beyond it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Wait in a server without CPU, such as for a durable commit (`core.profile.Delay`); with a ``hop``, also for the
-    time from ``home`` to the region that many places further."""
+    """Wait in a server without using CPU, such as for a durable commit (`core.profile.Delay`); with a ``hop``, also for
+    the one-way time from ``home`` to the region that is ``hop`` regions further."""
 
     station: str
     home: Home = Home.HERE
@@ -159,7 +159,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """Make a transaction durable and let replicas replay it; ``share`` is the share of CPU of the transaction."""
+    """Make a transaction durable and let replicas replay it; ``share`` is the transaction's share of the CPU demand."""
 
     where: Where
     home: Home = Home.HERE
@@ -168,10 +168,10 @@ class Commit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """Change the number of commits that the primary has acknowledged and no replica has by ``count``: +1 for a new one,
-    −1 when a replica, in the region that is ``hop`` places further, has applied one.
+    """Change by ``count`` the number of commits that the primary has acknowledged and no replica has applied: +1 for a
+    new commit, −1 when a replica, in the region that is ``hop`` regions further, has applied one.
 
-    With 0 or 1 the person has written now, and for a while does not read from a replica.
+    With 0 or 1 the person has just written, and for a while does not read from a replica.
     """
 
     where: Where
@@ -182,7 +182,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """Look keys up in a cache; ``miss`` fetches those that are missing, which are then kept. With ``coalesce``,
+    """Look keys up in a cache; ``miss`` fetches the missing ones, which the cache then keeps. With ``coalesce``,
     requests that miss the same key wait for the first of them."""
 
     cache: str
@@ -202,7 +202,7 @@ class Missed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parallel:
-    """Do all branches at once; it ends when the last of them ends."""
+    """Do all branches at once; the step ends when the last of them ends."""
 
     branches: tuple[Flow, ...]
 
@@ -217,9 +217,9 @@ class Each:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadline:
-    """End after ``seconds`` even if ``inner`` has not. By default ``inner`` then runs to its end. If the caller
-    ``cancels`` it, work under way elsewhere is finished, nothing more is asked, and its places in pools are free at
-    once."""
+    """End after ``seconds`` even if ``inner`` has not ended. By default ``inner`` then runs to its end. If the deadline
+    ``cancels`` it, work under way in other processes is finished, nothing more is requested, and the slots that it
+    holds in pools are free at once."""
 
     seconds: float
     inner: Flow
@@ -236,7 +236,7 @@ class Rescue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithBreaker:
-    """As `Rescue`; after several failures in a row ``inner`` is not tried for a while (`core.policies.breaker`)."""
+    """Like `Rescue`, but not trying ``inner`` for a while after several failures in a row (`core.policies.breaker`)."""
 
     dependency: str
     inner: Flow
@@ -245,8 +245,8 @@ class WithBreaker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Try ``inner`` again by the scenario's policy if it does not end OK (`core.policies.retry`); if ``endless``, until
-    it does (`core.policies.patience`)."""
+    """If ``inner`` does not end OK, try it again by the scenario's policy (`core.policies.retry`); if ``endless``, try
+    until it does (`core.policies.patience`)."""
 
     inner: Flow
     endless: bool = False
@@ -262,8 +262,8 @@ class Decide:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emit:
-    """Put an event on the log that starts a background job, without waiting for it. If ``everywhere``, on the log of
-    every region, each of which does the part of its own people."""
+    """Put an event on the log that starts a background job, without waiting for the job. If ``everywhere``, put it on
+    the log of every region; each region does the part for its own people."""
 
     job: str
     everywhere: bool = False
@@ -278,7 +278,7 @@ class Aside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A part of the operation that is timed separately, under the same name as in the service."""
+    """Time a part of the operation separately, under the same name as in the service."""
 
     name: str
     inner: Flow
@@ -327,9 +327,9 @@ Flow: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationFlow:
-    """One operation: ``front`` is what its client waits for, ``behind`` what is done after the answer.
+    """One operation: its client waits for ``front``; ``behind`` is done after the answer.
 
-    In a background job, ``front`` is what a consumer does for one event before it takes the next of its partition.
+    In a background job, ``front`` is what a consumer does for one event before it takes the next one of the partition.
     """
 
     front: Flow
@@ -338,11 +338,16 @@ class OperationFlow:
 
 
 def steps(*flows: Flow) -> Sequence:
-    """One after another."""
+    """A sequence of flows."""
     return Sequence(steps=flows)
 
 
-NOTHING = Sequence(steps=())
+def stage(name: str, *flows: Flow) -> Stage:
+    """A stage that does one flow, or several one after another."""
+    return Stage(name=name, inner=flows[0] if len(flows) == 1 else steps(*flows))
+
+
+NOTHING: Final = Sequence(steps=())
 
 
 def walk(step: Flow, *, healthy: bool = False) -> Iterator[Flow]:

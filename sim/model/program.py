@@ -1,7 +1,7 @@
 """Programs: flows as a flat table of instructions, with every name resolved to an index and every demand to a number.
 
 Both engines run this table: SimPy as processes, the compiled engine as arrays. ``Instruction.visit``, a function of the
-operation's name and the step's index in it, separates the random draws of a step from those of all others.
+operation's name and the step's index in it, gives each step random draws that are independent of those of all others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STEPS_MAX: Final = 16
 
 
 class Op(IntEnum):
-    """Kinds of instruction; `sim.model.flow` says what each means."""
+    """Kinds of instruction; the classes of `sim.model.flow` say what each does."""
 
     SEQUENCE = 0
     USE = 1
@@ -48,20 +48,20 @@ class Op(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """One step. Below the common fields stand those of single kinds; in all other kinds they keep their defaults."""
+    """One step. The fields below the common ones belong to single kinds; in other kinds they keep their defaults."""
 
     op: Op
     visit: int
     children: tuple[int, ...] = ()  # indices of instructions
     index: int = -1  # row in the table that ``op`` needs: demands, links, pools, delays, caches, breakers, jobs, stages
 
-    # where it is done: USE, CALL (its proxy), HOLD, ADMIT, COMMITTED, WAIT
+    # where the step is done: USE, CALL (its proxy), HOLD, ADMIT, COMMITTED, WAIT
     choices: tuple[int, ...] = ()  # stations that can serve it
     where: Where = Where.ANY
     nodes: int = 1  # that many consecutive choices are one database: its primary (at first) and its replicas
-    role: int = 0  # 0 the primary, k the k-th behind it (`core.policies.replica`), `flow.READS` by policy
+    role: int = 0  # 0 the primary, k the k-th replica, `flow.READS` by policy (`core.policies.replica`)
     home: Home = Home.HERE  # the region in which it is done, or to which a call leads
-    hop: int = 0  # that many regions further
+    hop: int = 0  # that many regions after ``home``
 
     # USE; of CALL, the share of the proxy's demand
     per: Per = Per.VISIT
@@ -71,10 +71,10 @@ class Instruction:
     trips: float = 1.0
     sent_bytes: int = 0
     answer_bytes: int = 0
-    proxy: int = -1  # row of demands: what Toxiproxy spends on a round trip of this call
+    proxy: int = -1  # row of demands: CPU that Toxiproxy uses for a round trip of this call
 
     # HOLD
-    callee: int = -1  # which instance of the callee, inside of `flow.Each`
+    callee: int = -1  # instance of the callee, inside of `flow.Each`
 
     # LOOKUP, MISSED
     keys: Keys = Keys.PHOTO
@@ -91,7 +91,7 @@ class Instruction:
     everywhere: bool = False
 
     # COMMITTED
-    commits: int = 0  # commits more that no replica has (−1: one less); where it is ≥ 0 the person has written
+    commits: int = 0  # change of the number of commits that no replica has; where it is ≥ 0 the person has written
     operation: str = ""
 
     # DECIDE, MARK, FAIL
@@ -122,7 +122,7 @@ class DemandRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryPoint:
-    """The instructions with which an operation and the work behind its answer start."""
+    """The first instructions of an operation and of the work behind its answer."""
 
     name: str
     front: int
@@ -131,7 +131,7 @@ class EntryPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """The events that start one job: their partitions, and the consumers that share them."""
+    """The log of the events that start one job: its partitions, and the consumers that share them."""
 
     job: str
     partitions: int
@@ -141,7 +141,7 @@ class Topic:
 
 @dataclass(slots=True)
 class Program:
-    """The whole table. Rows are only added, never changed."""
+    """Instructions, and the tables that their ``index`` refers to. Rows are only added, never changed."""
 
     instructions: list[Instruction] = field(default_factory=list)
     entries: dict[str, EntryPoint] = field(default_factory=dict)

@@ -1,20 +1,20 @@
-"""What the toxics of a link do to a call, in plain numbers: one module for both engines.
+"""The effect of a link's toxics on a call, in plain numbers: one module for both engines.
 
-Toxics are Toxiproxy's, as `core.scenario.faults` sets them: on the way back to the caller latency ± jitter (uniform) on
-every answer, answers that stop, connections that are cut or refused; bandwidth both ways. When a toxic is taken away,
-what it holds back is let through at once.
+Toxics are Toxiproxy's, as `core.scenario.faults` sets them. On the way back to the caller: latency ± jitter (uniform)
+on every answer, answers that stop, connections that are cut or refused. In both directions: bandwidth. When a toxic is
+removed, the bytes that it holds back pass at once.
 
-Where a connection is cut after so many bytes, calls are taken to follow each other on one connection, as they nearly do
-where a client takes the connection that it used last: the share of calls that are cut is that of any number of
-connections, but the first is cut when so many bytes have passed in all. A close that comes late is felt by calls that
-are under way when the server dies, or that are cut by a toxic before it in the chain; others find no open connection.
+Where a connection is cut after a number of bytes, the model assumes that calls follow each other on one connection, as
+they nearly do where a client takes the connection that it used last. The share of calls that are cut is the same for
+any number of connections, but the first cut comes when that many bytes have passed in all. A late close affects calls
+that are under way when the server dies, or that an earlier toxic in the chain cuts; others find no open connection.
 
-Several on one link are a chain in the order in which they were put on. Delays add up. Of narrow links the narrowest
-decides how long all bytes take, and each of the others adds one piece. A delay counts from when the piece came to the
-proxy or left the delay before: what it waited in a narrow link in between is a part of it.
+Several toxics of one link form a chain in the order in which they were added. Delays add up. The narrowest link decides
+how long all bytes take, and each of the others adds the time of one piece. A delay counts from the time at which the
+piece reached the proxy or left the previous delay; time that it waited in a narrow link in between is part of it.
 
-Functions take the rows from ``first`` on, ``count`` of them; SimPy calls them as they are, `sim.compiled.stores`
-compiles them.
+Functions take ``count`` rows beginning with ``first``. SimPy calls them as they are; `sim.compiled.stores` compiles
+them.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ import numpy as np
 
 from core.faults import Effect
 
-#: What Toxiproxy reads and passes on at once, and the time for which a narrow link sends before it passes on.
+#: Bytes that Toxiproxy reads and passes on at once, and the time for which a narrow link sends before it passes on.
 PIECE_BYTES_MAX: Final = 32_768.0
 PIECE_SECONDS: Final = 0.1
 
-#: A row: when it is taken away, whether it acts now and on which link, and `core.faults.Effect`.
+#: A toxic: when it is removed, whether it acts now and on which link, and the fields of `core.faults.Effect`.
 TOXIC: Final = np.dtype(
     [
         ("end", "f8"), ("delay", "f8"), ("jitter", "f8"), ("rate", "f8"), ("closes", "f8"),
@@ -43,7 +43,7 @@ Toxics = Any
 
 
 def values(effect: Effect) -> dict[str, float]:
-    """Fields of a row that say what a fault does."""
+    """Fields of a row that describe the effect of a fault."""
     return {
         "delay": effect.delay_seconds,
         "jitter": effect.jitter_seconds,
@@ -65,7 +65,7 @@ def cut(toxics: Toxics, first: int, count: int) -> bool:
 
 
 def send(toxics: Toxics, first: int, count: int, now: float, sent_bytes: int) -> tuple[float, bool]:
-    """How long it takes to carry what a caller sends, as narrow links are narrow both ways; and whether the connection
+    """Extra seconds that a request takes through narrow links, which limit both directions; and whether the connection
     is cut on the way."""
     passed, late, is_cut = 0.0, 0.0, False
     carried, narrowest, apart, piece = 0.0, 0.0, 0.0, min(float(sent_bytes), PIECE_BYTES_MAX)
@@ -92,15 +92,16 @@ def send(toxics: Toxics, first: int, count: int, now: float, sent_bytes: int) ->
 def answer(
     toxics: Toxics, first: int, count: int, now: float, trips: float, answer_bytes: int, uniform: float, died: bool
 ) -> tuple[float, bool]:
-    """How much later the answers of ``trips`` round trips come, and whether the connection is cut instead, then.
+    """Extra seconds until the answers of ``trips`` round trips arrive, or until the connection is cut; and whether it
+    is.
 
-    ``died`` says that who works on the call has died since it came, so that there is no answer.
+    ``died`` says that the process that worked on the call has died meanwhile, so that there is no answer.
     """
     if cut(toxics, first, count):
         return 0.0, True
-    passed, stamp = 0.0, 0.0  # of one round trip, since its answer came
+    passed, stamp = 0.0, 0.0  # seconds of one round trip, since its answer reached the proxy
     carried, narrowest, apart, piece = 0.0, 0.0, 0.0, min(float(answer_bytes), PIECE_BYTES_MAX)
-    silent, hangs = False, math.inf  # until the toxic closes it, or is taken away
+    silent, hangs = False, math.inf  # until the toxic closes the connection, or is removed
     is_cut, late = False, 0.0
     for row in range(first, first + count):
         if not toxics[row].acting:
@@ -134,8 +135,8 @@ def answer(
 
 
 def apart_seconds(count: int, piece: float, rate: float, narrowest: float) -> float:
-    """What another narrow link of ``rate`` adds to the time of the narrowest so far, that of ``count`` bytes in pieces
-    of ``piece``: a wider one behind it the last piece, one before a narrower one the first."""
+    """Seconds that another narrow link of ``rate`` adds to the time of the narrowest so far, for ``count`` bytes in
+    pieces of ``piece``: a wider link adds the time of the last piece, a narrower one that of the first."""
     if narrowest == 0.0 or piece == 0.0:
         return 0.0
     if rate < narrowest:
@@ -144,6 +145,6 @@ def apart_seconds(count: int, piece: float, rate: float, narrowest: float) -> fl
 
 
 def independent(uniform: float) -> float:
-    """A uniform number of what the leading bits of another do not say: for the next of several delays."""
+    """A uniform number from the trailing bits of another, for the next of several delays."""
     shifted = uniform * 1024.0
     return shifted - math.floor(shifted)

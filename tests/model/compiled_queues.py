@@ -193,5 +193,5 @@ def _check(memory: Memory) -> None:
             "test", given_seconds=given, done_seconds=float(row["done"]), possible_seconds=float(row["possible"])
         )
         assert process["cpu"] == pytest.approx(given, rel=1e-9)
-    for free, table in FREES.items():
-        assert memory[TableId.FREES]["count"][free] == len(memory[table]), f"{table.name}: rows that nobody gave back"
+    for table in FREES:
+        assert memory[TableId.FREES]["count"][table] == len(memory[table]), f"{table.name}: rows that nobody gave back"

@@ -35,7 +35,7 @@ from tests.model.test_engines import CASES, _case, _same
 from tests.oracles import tandem
 
 #: Tables that grow with what is under way.
-_GROWING: Final = [*FREES.values(), TableId.EVENTS, TableId.URGENTS, TableId.READIES]
+_GROWING: Final = [*FREES, TableId.EVENTS, TableId.URGENTS, TableId.READIES]
 
 
 def _sizes(memory: Memory) -> dict[TableId, int]:
@@ -270,8 +270,8 @@ def test_when_nothing_is_under_way_any_more_every_row_is_free(name: str) -> None
     observed.check(engine.observed())
     engine.run(until_seconds=prepared.last_seconds + 600.0)
     memory = engine._memory
-    for free, table in FREES.items():
-        assert memory[TableId.FREES]["count"][free] == len(memory[table]), table.name
+    for table in FREES:
+        assert memory[TableId.FREES]["count"][table] == len(memory[table]), table.name
     assert memory.clock["heap_count"] == 0
 
 
