@@ -11,7 +11,7 @@ from services.kit.stores import postgres, redis
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
-    """The application of ads."""
+    """Build the application of ads."""
     app = application(settings, member)
     shards = postgres.use(app, tables=store.TABLES)
     events.use(app, store.HouseAds(shards, redis.use(app), public_url=settings.public_url))

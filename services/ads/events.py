@@ -18,7 +18,7 @@ _log = structlog.get_logger("ads")
 
 
 def use(app: web.Application, ads: HouseAds) -> None:
-    """Publish for as long as the application lives."""
+    """Publish while the application runs."""
 
     async def publish() -> None:
         seeded = False

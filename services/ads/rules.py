@@ -18,7 +18,7 @@ class HouseAd:
 
 
 def picture(colour: str, words: str) -> str:
-    """A small picture as a data URL, so that it shows wherever the ad does."""
+    """A small picture as a data URL, so that an ad needs no other file."""
     drawn = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" fill="{colour}"/>'
         f'<text x="32" y="36" font-size="9" font-family="sans-serif" text-anchor="middle" fill="#fff">{words}</text>'

@@ -70,7 +70,7 @@ class HouseAds:
         ]
 
     async def publish(self) -> bool:
-        """Make the list in Redis say what PostgreSQL does; True when it had to be changed."""
+        """Bring the list in Redis in line with PostgreSQL; True when it had to be changed."""
         wanted = await self.encoded()
         with reaching():
             reading: Any = self._redis.lrange(Key.HOUSE_ADS, 0, -1)

@@ -20,7 +20,7 @@ from services.kit.stores import postgres, redis
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
-    """The application of auth."""
+    """Build the application of auth."""
     app = application(settings, member)
     shards = postgres.use(app, tables=users.TABLES)
     app[routes.USERS] = users.Users(shards, outbox.use(app))

@@ -157,7 +157,7 @@ def use_tokens(app: web.Application) -> None:
 
 
 def use_passwords(app: web.Application) -> None:
-    """Give the application its password threads."""
+    """Add the password threads to the application."""
     hashes = Passwords()
     app[PASSWORDS] = hashes
 

@@ -12,7 +12,7 @@ from services.kit.stores import redis
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
-    """The application of discovery."""
+    """Build the application of discovery."""
     app = application(settings, member)
     events.use(app, PopularScores(redis.use(app)))
     return app

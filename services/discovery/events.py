@@ -21,7 +21,7 @@ _log = structlog.get_logger("discovery")
 
 
 def use(app: web.Application, popular: PopularScores) -> None:
-    """Count and write for as long as the application lives."""
+    """Count and write while the application runs."""
 
     async def posted(events: Sequence[PostCreated]) -> None:
         for event in events:

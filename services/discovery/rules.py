@@ -1,7 +1,7 @@
 """Popularity that decays: each act on a post counts with a weight that halves every six hours.
 
-A score is kept as the binary logarithm of the sum of ``weight × 2^(at / half-life)``. Time moves no score: a later act
-simply counts for more, so nothing has to be recomputed as time passes, and the order is the order of the decayed sums.
+A score is the binary logarithm of the sum of ``weight × 2^(at / half-life)``. Scores do not change with time: a later
+act simply counts for more, so nothing has to be recomputed, and the order is the order of the decayed sums.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from core.ids import EPOCH_MS
 
 HALF_LIFE_MS: Final = 6 * 3_600_000
 POSTS_MAX: Final = 1_000
-#: A new post counts a little, so that it can be found at all; a comment tells more than a like.
+#: A new post has a small weight, so that it can be found at all; a comment counts for more than a like.
 NEW_POST_WEIGHT: Final = 1.0
 LIKE_WEIGHT: Final = 1.0
 COMMENT_WEIGHT: Final = 2.0
@@ -25,13 +25,13 @@ def act(*, at_ms: int, weight: float) -> float:
 
 
 def together(first: float, second: float) -> float:
-    """Score of a post with two scores' acts: log2(2^first + 2^second), without leaving the range of numbers."""
+    """Score of a post with two scores' acts: log2(2^first + 2^second), without overflow."""
     high, low = max(first, second), min(first, second)
     return high + math.log2(1.0 + 2.0 ** (low - high))
 
 
 def kept(scores: dict[int, float], *, maximum: int = POSTS_MAX) -> dict[int, float]:
-    """The best ``maximum`` posts; of equal ones the newer."""
+    """The best ``maximum`` posts; of equal ones the newer ones."""
     if len(scores) <= maximum:
         return scores
     best = sorted(scores.items(), key=lambda each: (-each[1], -each[0]))[:maximum]

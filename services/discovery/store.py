@@ -1,7 +1,7 @@
 """Popular posts: scores in this process, and the sorted set in Redis that the feed reads.
 
-The process holds the scores and Redis a copy for readers: a set that Redis has lost is written again in full. What was
-not yet written when the process dies is lost, a fraction of a second of likes, which only moves the order a little.
+The process holds the scores and Redis a copy for readers: a set that Redis has lost is written again in full. A process
+that dies loses what it had not written yet: a fraction of a second of likes, which changes the order only a little.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from core.names import Key
 from services.discovery.rules import POSTS_MAX, kept, together
 from services.kit.stores.redis import reaching
 
-_REMEMBERED_MAX: Final = 50_000  # events that were counted, and posts that are gone
+_REMEMBERED_MAX: Final = 50_000  # counted events, and deleted posts
 
 
 class PopularScores:
@@ -43,7 +43,7 @@ class PopularScores:
             self._trim()
 
     def remove(self, post_ids: Iterable[int]) -> None:
-        """Posts are gone; an act that comes late does not bring them back."""
+        """Remove posts for good: a late act does not bring them back."""
         for post_id in post_ids:
             self._scores.pop(post_id, None)
             self._changed.discard(post_id)
@@ -57,7 +57,7 @@ class PopularScores:
         self._scores = dict(best)
 
     async def write(self) -> None:
-        """Bring Redis up to date; raises Unavailable or DeadlineExceeded, and then the next writing does it all."""
+        """Bring Redis up to date; raises Unavailable or DeadlineExceeded, and then the next call writes everything."""
         with reaching():
             if not self._loaded:
                 await self._load()
@@ -74,14 +74,14 @@ class PopularScores:
                     pipe.zadd(Key.POPULAR, writing)
                 if gone:
                     pipe.zrem(Key.POPULAR, *(str(post_id) for post_id in gone))
-                # a bound of its own, also against what another process wrote
+                # bounds the set even if another process writes too
                 pipe.zremrangebyrank(Key.POPULAR, 0, -(POSTS_MAX + 1))
                 await pipe.execute()
         self._gone -= gone
         self._changed -= {int(post_id) for post_id, score in writing.items() if self._scores.get(int(post_id)) == score}
 
     async def _load(self) -> None:
-        """Take up what an earlier process wrote; what was counted meanwhile is added to it."""
+        """Load what an earlier process wrote, and add what was counted meanwhile."""
         reading: Any = self._redis.zrange(Key.POPULAR, 0, -1, withscores=True)
         rows: Any = await reading
         for post_id, score in ((int(member), float(score)) for member, score in rows):

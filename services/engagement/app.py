@@ -21,7 +21,7 @@ from services.kit.stores.reactions import Reactions
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
-    """The application of engagement."""
+    """Build the application of engagement."""
     app = application(settings, member)
     shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES)
     breaker = app[SCENARIO].system.breaker

@@ -1,4 +1,4 @@
-"""Writes to Redis, in the background, what could not be written at once."""
+"""Writes to Redis in the background what could not be written at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = structlog.get_logger("counters")
 
 
 def use(app: web.Application, counters: Counters) -> None:
-    """Settle debts for as long as the application lives."""
+    """Write what is due while the application runs."""
 
     async def settle() -> None:
         while True:

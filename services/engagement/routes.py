@@ -36,7 +36,7 @@ class LikeAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewComment(body.Body, frozen=True, kw_only=True):
-    """A comment to be made."""
+    """A new comment."""
 
     text: Annotated[str, stated(minLength=1, maxLength=rules.COMMENT_CHARACTERS_MAX)]
 
@@ -63,7 +63,7 @@ async def add_like(request: web.Request) -> web.Response:
 
 
 async def remove_like(request: web.Request) -> web.Response:
-    """No longer like a post; not liking it is no error."""
+    """Remove a like; it is no error if there is none."""
     return await _like(request, liked=False)
 
 

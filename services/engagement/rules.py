@@ -1,4 +1,4 @@
-"""Rules for comments, and which changes of likes are written together."""
+"""Rules for comments, and for which changes of likes are written together."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def batch(waiting: Iterable[LikeChange]) -> list[int]:
 
 
 def comment_text(text: str) -> str:
-    """The text as it is kept; raises Invalid."""
+    """The text as it is stored; raises Invalid."""
     kept = text.strip()
     if len(kept) > COMMENT_CHARACTERS_MAX:
         raise Invalid.field("text", f"expected at most {COMMENT_CHARACTERS_MAX} characters, found {len(kept)}")

@@ -18,7 +18,7 @@ from services.kit.stores.timelines import Timelines
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
-    """The application of fan-out."""
+    """Build the application of fan-out."""
     app = application(settings, member)
     fanout_settings = app[SCENARIO].system.fanout
     shards, client = postgres.use(app, tables=TABLES), redis.use(app)

@@ -1,12 +1,12 @@
 """Consumes posts and follows, and updates timelines.
 
-Every handler may get anything twice, late, or in another order across topics (a post's deletion before its
-creation): each looks at PostgreSQL for how things stand and brings timelines to that, and looks again at the end, so
-whatever changed meanwhile is either seen here or comes with an event of its own. Posts of one author keep their order,
-as they share a partition. Offsets are committed after the work: a crash in the middle does it again.
+Every handler may get any event twice, late, or in another order across topics (a post's deletion before its creation).
+Each reads the current state from PostgreSQL, brings timelines in line with it, and reads again at the end, so that a
+change meanwhile is either seen here or has an event of its own. Posts of one author keep their order, because they
+share a partition. Offsets are committed after the work, so a crash in the middle repeats it.
 
-Only timelines that exist are written. Who has not read for a day has none, costs nothing, and gets theirs made from
-PostgreSQL at the next read: that is the policy for inactive followers.
+Only timelines that exist are written. A follower who has not read for a day has none and costs nothing; theirs is
+filled from PostgreSQL at the next read. That is the policy for inactive followers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from services.kit.stores.timelines import Timelines, TimelineState, author_key, 
 
 OPERATION: Final = operations.FANOUT_DELIVER
 _RECHECKS_MAX: Final = 5
-_PUBLISH_SECONDS: Final = 2.0  # how soon readers know again of celebrities that Redis has lost
+_PUBLISH_SECONDS: Final = 2.0  # how soon celebrities that Redis has lost are published again
 _log = structlog.get_logger("fanout")
 
 
@@ -56,10 +56,10 @@ class FanoutHandler:
     ):
         self._readers, self._celebrities, self._timelines = readers, celebrities, timelines
         self._settings, self._metrics = settings, metrics
-        self.locks = Locks()  # an author's change of sides and an author's post must not pass each other
+        self.locks = Locks()  # a change between push and pull must not overlap with a post of the same author
 
     async def on_post(self, event: PostCreated) -> None:
-        """Put a new post where its readers look for it."""
+        """Deliver a new post to the timelines of its readers."""
         began = perf_counter()
         async with self.locks.of(event.author_id):
             with self._stage("load"):
@@ -80,12 +80,12 @@ class FanoutHandler:
         _log.info("delivered", post=event.post_id, timelines=delivered, pull=plan.pull_count)
 
     async def on_post_deleted(self, event: PostDeleted) -> None:
-        """Take a deleted post out of timelines; its card is gone already, so that no reader sees it."""
+        """Remove a deleted post from timelines; its card is gone already, so that no reader sees it."""
         async with self.locks.of(event.author_id):
             await self._remove(event.author_id, event.post_id)
 
     async def on_follows(self, events: Sequence[FollowCreated | FollowDeleted]) -> None:
-        """Bring the followers' timelines to what the edges say: a new followee's posts in, an old one's out."""
+        """Bring the followers' timelines in line with the edges: add a new followee's posts, remove an old one's."""
         pairs = list(dict.fromkeys((event.follower_id, event.followee_id) for event in events))
         await self._both_written(pairs)
         authors = await self._readers.authors(followee for _, followee in pairs)
@@ -96,16 +96,16 @@ class FanoutHandler:
                     author = await self._settled(await self._readers.author(author.author_id))
             if author.was_celebrity:
                 celebrities.add(author.author_id)
-        await self._celebrities.publish(celebrities)  # whoever marked them may not have come so far
+        await self._celebrities.publish(celebrities)  # the process that marked them may have stopped before
         reading = await self._readers.with_timelines(follower for follower, _ in pairs)
         for follower, followee in pairs:
             if follower in reading:
                 await self._reconcile(follower, followee, celebrity=followee in celebrities)
 
     async def _both_written(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """Wait a moment for edges whose other direction is still being written: it counts, and is pushed along.
+        """Wait a moment for edges whose reverse direction is still being written: it is what counts and pushes use.
 
-        One that stays half written, as its writer died, is mended by graph, and seen at the author's next post.
+        An edge that stays half written, because its writer died, is repaired by graph and seen at the next post.
         """
         for attempt in range(_RECHECKS_MAX):
             if not await self._readers.half_written(pairs):
@@ -127,7 +127,7 @@ class FanoutHandler:
             await asyncio.sleep(random.uniform(0.8, 1.2) * _PUBLISH_SECONDS)
 
     async def _push(self, author_id: int, post_id: int, *, to_followers: bool) -> int:
-        delivered = await self._timelines.push([timeline_key(author_id)], entry(post_id))  # one's own feed
+        delivered = await self._timelines.push([timeline_key(author_id)], entry(post_id))  # the author's own feed
         if to_followers:
             async for followers in self._readers.followers(author_id):
                 delivered += await self._timelines.push(map(timeline_key, followers), entry(post_id))
@@ -150,7 +150,7 @@ class FanoutHandler:
         await self._timelines.remove([author_key(author_id), timeline_key(author_id)], post_id)
         author = await self._readers.author(author_id)
         if author.was_celebrity:
-            return  # pulled, not pushed; what was pushed before falls out as readers find no card for it
+            return  # pulled, not pushed; for a post that was pushed before, readers find no card
         async for followers in self._readers.followers(author_id):
             await self._timelines.remove(map(timeline_key, followers), post_id)
 
@@ -163,11 +163,11 @@ class FanoutHandler:
         )
 
     async def _settled(self, author: AuthorState) -> AuthorState:
-        """The author after a change of sides, where one is due.
+        """The author after a change between push and pull, if one is due.
 
-        The author's list is written first, then the durable mark, then what readers see: a crash before the mark
-        repeats it all, and `publish_celebrities` repairs one after it. A fall needs no list: readers go on pulling
-        until every timeline that lacks a post has expired.
+        The author's list is written first, then the durable mark, then what readers see. After a crash before the mark
+        everything is repeated; `publish_celebrities` repairs a crash after it. A fall needs no list: readers continue
+        to pull until every timeline that lacks a post has expired.
         """
         match self._turn(author):
             case Turn.STAYS:
@@ -199,7 +199,7 @@ class FanoutHandler:
                 return
 
     async def _put_in(self, follower: int, followee: int) -> None:
-        """All of the followee's posts that the timeline reaches back to; older ones are read from PostgreSQL."""
+        """Add the followee's posts as far back as the timeline reaches; older ones are read from PostgreSQL."""
         key = timeline_key(follower)
         reaches = (await self._readers.timeline(key, count=1)).floor_ms
         posts, floor_ms = await self._readers.recent_posts(followee, count=self._settings.depth, since_ms=reaches)

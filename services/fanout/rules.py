@@ -8,7 +8,7 @@ from typing import Final
 from core.policies.fanout import is_celebrity
 
 FOLLOWERS_PAGE: Final = 2000  # followers read from PostgreSQL at once
-_MARGIN_SECONDS: Final = 600.0  # for clocks that differ, and refills under way
+_MARGIN_SECONDS: Final = 600.0  # for clock differences, and refills in progress
 
 
 class Turn(StrEnum):
@@ -16,11 +16,11 @@ class Turn(StrEnum):
 
     STAYS = "stays"
     RISES = "rises"  # becomes a celebrity: readers pull from now on
-    FALLS = "falls"  # is one no longer: new posts are pushed, and readers go on pulling for `pulled_seconds`
+    FALLS = "falls"  # is one no longer: new posts are pushed, and readers continue to pull for `pulled_seconds`
 
 
 def turn(*, followers: int, was_celebrity: bool, threshold: int, hysteresis_ratio: float) -> Turn:
-    """Decide by the shared policy whether an author changes sides."""
+    """Decide by the shared policy whether an author becomes a celebrity or stops being one."""
     now = is_celebrity(
         followers=followers, was_celebrity=was_celebrity, threshold=threshold, hysteresis_ratio=hysteresis_ratio
     )
@@ -32,7 +32,7 @@ def turn(*, followers: int, was_celebrity: bool, threshold: int, hysteresis_rati
 def pulled_seconds(timeline_ttl_seconds: float) -> float:
     """How long readers pull the posts of an author who has fallen below the threshold.
 
-    What was not pushed before the fall is missing in timelines made before it, and the last of them expires after its
-    time to live. So a fall writes nothing, however many posts and followers the author has.
+    Posts that were not pushed before the fall are missing from timelines filled before it, the last of which expires
+    after its time to live. So a fall writes nothing, however many posts and followers the author has.
     """
     return timeline_ttl_seconds + _MARGIN_SECONDS

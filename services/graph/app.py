@@ -12,7 +12,7 @@ from services.kit.stores import postgres, redis
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
-    """The application of graph."""
+    """Build the application of graph."""
     app = application(settings, member)
     shards = postgres.use(app, tables=store.TABLES)
     graph = store.Graph(shards, redis.use(app), outbox.use(app))

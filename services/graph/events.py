@@ -1,4 +1,4 @@
-"""Makes both directions of an edge agree again where a write stopped between the two."""
+"""Makes both directions of an edge agree again when a write stopped between the two."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GROUP: Final = "graph"
 
 
 def use(app: web.Application, graph: Graph) -> None:
-    """Mend from the log for as long as the application lives."""
+    """Repair edges by the events on the log while the application runs."""
 
     async def mend(changed: Sequence[FollowCreated | FollowDeleted]) -> None:
         await graph.mend({(event.follower_id, event.followee_id) for event in changed})

@@ -85,7 +85,7 @@ async def follow(request: web.Request) -> web.Response:
 
 
 async def unfollow(request: web.Request) -> web.Response:
-    """No longer follow a user; not following is no error."""
+    """Unfollow a user; it is no error if the caller does not follow them."""
     followee_id, follower_id = path_id(request, "user_id"), viewer(request)
     rules.check_follow(follower_id=follower_id, followee_id=followee_id)
     graph = request.app[GRAPH]

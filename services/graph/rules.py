@@ -12,5 +12,5 @@ def check_follow(*, follower_id: int, followee_id: int) -> None:
 
 
 def follows_the_most(most: int) -> Conflict:
-    """The refusal of one follow more."""
+    """The refusal of one more follow."""
     return Conflict(f"You follow {most:,} people, and nobody can follow more: unfollow somebody first")

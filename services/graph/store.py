@@ -1,10 +1,10 @@
 """Edges in PostgreSQL, both directions, and whom a user follows in Redis.
 
-The forward edge lives on the follower's shard and is the truth; the reverse edge lives on the followee's shard. Where
-one instance holds both they are written by one statement. Where two do, the reverse is written right after, and the
-event of the change (an outbox row of the forward transaction) makes sure of it: `mend` brings the reverse edge to the
-forward edge's state. Edges carry a version and stay as inactive rows after an unfollow, so that a late mend cannot
-undo what is newer. Counts change in the same statement as the edge they count, and only when that edge changed.
+The forward edge lives on the follower's shard and is the source of truth; the reverse edge lives on the followee's
+shard and is written right after it. The event of the change (an outbox row of the forward transaction) makes sure of
+it: `mend` brings the reverse edge to the forward edge's state. Edges have a version and stay as inactive rows after an
+unfollow, so that a late repair cannot undo a newer change. Counts change in the same statement as the edge they count,
+and only when that edge changed.
 
 Readers in other services: ``follows`` and ``followers`` hold an edge only ``WHERE active``.
 """
@@ -134,7 +134,7 @@ class Graph:
         """Make or remove the edge; returns how many then follow the followee, or None when there was nothing to do, or
         the follower follows `FOLLOWING_MAX` people.
 
-        After Unavailable or DeadlineExceeded the edge may have changed; asking again is safe.
+        After Unavailable or DeadlineExceeded the edge may have changed; repeating the call is safe.
         """
         follower, followee, active = event.follower_id, event.followee_id, isinstance(event, FollowCreated)
         version = await self._forward(event, active=active)
@@ -143,7 +143,7 @@ class Graph:
         counts = await self._reverse([(followee, follower, active, version, event.at_ms)])
         try:
             await self._write_through(follower, followee, active=active)
-        except Failure as failure:  # the event mends it
+        except Failure as failure:  # the event repairs it
             _log.warning("following_late", follower=follower, followee=followee, error=str(failure))
         return counts.get(followee)
 
@@ -222,7 +222,7 @@ class Graph:
         return {user_id: count for part in parts.values() for user_id, count in part.items()}
 
     async def mend(self, pairs: Iterable[tuple[int, int]]) -> None:
-        """Bring the reverse edges, and the sets in Redis, of (follower, followee) to what the forward edges say."""
+        """Bring the reverse edges, and the sets in Redis, of (follower, followee) in line with the forward edges."""
         by_shard: dict[int, list[tuple[int, int]]] = {}
         for pair in pairs:
             by_shard.setdefault(ids.shard_of(pair[0]), []).append(pair)

@@ -28,7 +28,7 @@ from services.media.store.scanner import Scanner
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
-    """The application of the media worker."""
+    """Build the application of the media worker."""
     app = application(settings, member)
     light = app[SCENARIO].system.media.workers
     shards = postgres.use(app, tables=photos.TABLES + removals.TABLES)

@@ -12,7 +12,7 @@ from services.posts import events, routes, store
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
-    """The application of posts."""
+    """Build the application of posts."""
     app = application(settings, member)
     shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES + removals.TABLES)
     posts = app[routes.POSTS] = store.Posts(shards, outbox.use(app))

@@ -1,4 +1,4 @@
-"""A photo that failed may have been the last of a post that could be shown: then the post is hidden."""
+"""Hides a post when the last of its photos has failed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROUP: Final = "posts"
 
 
 def use(app: web.Application, posts: Posts) -> None:
-    """Listen for as long as the application lives."""
+    """Consume events while the application runs."""
 
     async def failed(event: MediaFailed) -> None:
         shard = ids.shard_of(event.media_id)

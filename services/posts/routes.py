@@ -28,7 +28,7 @@ POSTS: Final = web.AppKey("POSTS", Posts)
 
 
 class NewPost(body.Body, frozen=True, kw_only=True):
-    """One to ten photos of one's own, which may still be processing, and what to say about them."""
+    """One to ten photos of the caller's own, which may still be processing, and a caption."""
 
     media_ids: Annotated[list[SentId], stated(minItems=1, maxItems=rules.MEDIA_MAX, uniqueItems=True)]
     caption: Annotated[str, stated(maxLength=rules.CAPTION_MAX)] = ""
@@ -88,7 +88,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def read(request: web.Request) -> web.Response:
-    """A post. One whose photos all failed is its author's alone, and so is every photo that failed."""
+    """Read a post. A photo that failed, and a post whose photos all failed, are visible to the author only."""
     with stage(request, "load"):
         viewer_id, post_id = viewer(request), path_id(request, "post_id")
         found = await request.app[POSTS].post(post_id, viewer_id=viewer_id)
@@ -99,9 +99,9 @@ async def read(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Take one's own post down, for good, with its photos.
+    """Delete one's own post, for good, with its photos.
 
-    A photo stays while another post shows it, or a story that has not ended; of the others, every address is gone
+    A photo stays while another post, or a story that has not ended, shows it; the addresses of all others are gone
     within five seconds.
     """
     with stage(request, "write"):
@@ -127,7 +127,7 @@ async def of_user(request: web.Request) -> web.Response:
             author_id,
             viewer_id=viewer_id,
             before_id=pages.cursor_of(request, query.cursor, int),
-            count=query.limit + 1,  # one more tells whether there is another page
+            count=query.limit + 1,  # one more, to know whether there is another page
         )
         if found is None:
             raise NotFound(f"No user {author_id}")

@@ -11,16 +11,16 @@ from core.names import PhotoState
 
 MEDIA_MAX: Final = 10
 CAPTION_MAX: Final = 2200  # characters
-HASHTAGS_MAX: Final = 30  # of one post; more are shown in the caption and lead nowhere
+HASHTAGS_MAX: Final = 30  # of one post; further ones are plain text in the caption
 HASHTAG_CHARACTERS_MAX: Final = 100
 _SIGNS: Final = "#＃"
-#: What before a sign makes it no hashtag's: it stands in a word, an address or an HTML entity.
+#: Characters before a sign that make it part of a word, an address or an HTML entity, not of a hashtag.
 _INSIDE: Final = "#＃&/"
 _USABLE: Final = frozenset({"processing", "succeeded"})
 
 
 def wrong_fields(*, caption: str, media_ids: Sequence[str]) -> Iterator[FieldError]:
-    """Everything that is wrong with a new post at first sight."""
+    """Everything that is wrong with the fields of a new post."""
     if len(caption) > CAPTION_MAX:
         yield FieldError(field="caption", detail=f"expected at most {CAPTION_MAX} characters, found {len(caption)}")
     elif caption and not text.shows(caption):
@@ -45,15 +45,14 @@ def wrong_media(media_ids: Sequence[int], states: Mapping[int, str]) -> Iterator
 
 
 def is_shown(state: str, *, is_author: bool) -> bool:
-    """Whether a reader sees a photo of this state: one that failed is its author's alone."""
+    """Whether a reader sees a photo of this state: one that failed is visible to its author only."""
     return is_author or state != PhotoState.FAILED
 
 
 def hashtags(caption: str) -> tuple[str, ...]:
     """Hashtags of a caption in lower case, in order, each once: ``"#Sun over #Ålesund"`` → ``("sun", "ålesund")``.
 
-    A hashtag is a word of any script after a #, composed (NFC), not digits or marks alone; one that is too long is
-    none.
+    A hashtag is a word of any script after a #, composed (NFC), not only digits or marks, and not too long.
     """
     found: dict[str, None] = {}
     at = 0

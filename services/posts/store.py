@@ -1,6 +1,6 @@
 """The rows of posts, on their author's shard with the author, the photos and the counts: one round trip reads a page.
 
-A deleted post has no row: whoever reads these tables cannot forget to look at a flag.
+A deleted post has no row, so that no reader can forget to check a flag.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ class Posts:
     async def media_states(self, connection: Connection, author_id: int, media_ids: Sequence[int]) -> dict[int, str]:
         """States of those photos (table ``media``, which upload owns) that are the author's.
 
-        Until the transaction ends they stay as they are: nobody deletes a photo that is just being posted, and one that
-        fails a moment later does so after the post is there to be hidden.
+        They do not change until the transaction ends: a photo that is being posted cannot be deleted, and if it fails a
+        moment later, the post is there to be hidden.
         """
         cursor = await connection.execute(
             f"SELECT id, state FROM {schema(ids.shard_of(author_id))}.media WHERE id = ANY(%s) AND owner_id = %s"
@@ -134,7 +134,7 @@ class Posts:
         return found[0]
 
     async def post(self, post_id: int, *, viewer_id: int) -> StoredPost | None:
-        """The post, or None where there is none that the viewer may see."""
+        """The post, or None when there is none that the viewer may see."""
         shard = ids.shard_of(post_id)
         where = f"WHERE p.id = %(post)s AND {hidden.seen_by('%(viewer)s', shard)}"
         async with self._shards.connection(shard) as connection:
@@ -187,7 +187,7 @@ class Posts:
             return [row[0] for row in await cursor.fetchall()]
 
     async def hide(self, shard: int, events: Sequence[PostHidden]) -> None:
-        """Have everybody hear that these posts are hidden; what PostgreSQL has of them says so already."""
+        """Publish that these posts are hidden; their rows in PostgreSQL say so already."""
         if events:
             async with self._shards.transaction(shard) as connection:
                 await self._outbox.add(connection, shard, *events)

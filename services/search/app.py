@@ -18,7 +18,7 @@ _FOLDER: Final = "search"
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
-    """The application of search."""
+    """Build the application of search."""
     app = application(settings, member)
     index = Index(Path(settings.data_directory) / _FOLDER)
     app[routes.INDEX] = index

@@ -1,10 +1,10 @@
-"""Fills the index from the log, from the offsets that the index holds, and from PostgreSQL where that is not possible.
+"""Fills the index from the log, from the offsets that the index holds, or else from PostgreSQL.
 
-A new index, and one whose log has lost what it did not read yet, is made of what PostgreSQL has: the log's end is noted
-first, so that whatever changes meanwhile is read from there. Until that is done the old one answers.
+A new index, and one whose log has lost events that it did not read yet, is built from PostgreSQL: the log's end is
+noted first, so that changes meanwhile are read from there. Until that is done, the old index answers.
 
-Every process has an index of its own and so reads all partitions: there is no consumer group, and offsets are kept
-with what they stand for. What is on the log is found within a second.
+Every process has an index of its own and so reads all partitions: there is no consumer group, and offsets are stored
+in the index. Events on the log are searchable within a second.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ from services.search.store.index import Index, Standing
 from services.search.store.rows import Rows
 
 KINDS: Final[tuple[type[Message], ...]] = (UserCreated, PostCreated, PostHidden, PostDeleted)
-_COMMIT_SECONDS: Final = 0.5  # at most so long is anything taken in and not yet visible
+_COMMIT_SECONDS: Final = 0.5  # how long applied events stay invisible at most
 _ASK_SECONDS: Final = 2.0  # how soon a log that has lost its data is noticed
 _RECORDS_MAX: Final = 2_000
-_OPEN_SECONDS: Final = 20.0  # to connect, and to learn where the log begins and ends
+_OPEN_SECONDS: Final = 20.0  # to connect, and to read where the log begins and ends
 _REQUEST_MS: Final = 5_000
-_LATE_MS: Final = 60_000  # an event that is older may come again long after it was handled
+_LATE_MS: Final = 60_000  # an older event may come again long after it was handled
 _log = structlog.get_logger("search")
 
 
 class Reader(Consumer):
-    """Reads all partitions of the topics that the index is made of."""
+    """Reads all partitions of the topics that fill the index."""
 
     def __init__(self, kafka_settings: settings.Kafka, metrics: Metrics, index: Index, rows: Rows, *, in_hand: InHand):
         super().__init__(
             kafka_settings, metrics, "search", {kind.topic: index.apply for kind in KINDS}, in_hand=in_hand
         )
         self._index, self._rows, self._log = index, rows, ""
-        self._lost = False  # whether the log lacks events that were not taken in, whatever its offsets say
-        self._next: dict[str, int] = {}  # by topic:partition, what was taken in
+        self._lost = False  # whether the log lacks events that were not applied, whatever its offsets say
+        self._next: dict[str, int] = {}  # by topic:partition, what was applied
         self._visible: dict[str, int] = {}  # and what was committed
 
     async def _run(self) -> None:
@@ -66,7 +66,7 @@ class Reader(Consumer):
                 auto_offset_reset="none",  # a position that is not on the log is an error: the index lacks something
                 request_timeout_ms=_REQUEST_MS,
                 retry_backoff_ms=RECONNECT_MS,
-                metadata_max_age_ms=5_000,  # so late at most it sees topics that were made again
+                metadata_max_age_ms=5_000,  # how late it may see topics that were created again
                 fetch_max_wait_ms=200,
             )
             try:
@@ -84,12 +84,12 @@ class Reader(Consumer):
             await asyncio.sleep(pause_seconds(attempt))
 
     async def _begin(self, kafka: AIOKafkaConsumer) -> None:
-        """Stand where the index stands, if that is still a place on this log; else make it of PostgreSQL's rows."""
+        """Continue at the index's offsets, if this log still has them; else rebuild the index from PostgreSQL."""
         await self._index.roll_back()  # what is not visible is read again
         async with asyncio.timeout(_OPEN_SECONDS):
             await topics.create_missing(self._kafka_settings)
             await topics.started(kafka)
-            partitions = sorted(kafka.assignment())  # all there are: this reader is in no group
+            partitions = sorted(kafka.assignment())  # all partitions: this reader is in no group
             if {each.topic for each in partitions} != set(self.topics):
                 raise Unavailable("Topics are being made")
             async with Handled(self._kafka_settings, {}) as asking:
@@ -98,7 +98,7 @@ class Reader(Consumer):
         standing = await self._index.standing()
         behind = any(not begins[each] <= standing.offsets.get(_name(each), 0) <= ends[each] for each in partitions)
         if standing.log != log or behind or self._lost:
-            self._lost = True  # until the index is made, however often that is begun
+            self._lost = True  # until the index is rebuilt, however often that is started
             standing = Standing(log=log, offsets={_name(each): ends[each] for each in partitions})
             await self._fill(standing)
             self._lost = False
@@ -110,7 +110,7 @@ class Reader(Consumer):
 
     async def _fill(self, standing: Standing) -> None:
         began, users, posts = monotonic(), 0, 0
-        await self._index.begin_anew()
+        await self._index.begin_rebuild()
         async for people in self._rows.users():
             await self._index.apply(people)
             users += len(people)
@@ -122,11 +122,11 @@ class Reader(Consumer):
 
     async def _follow(self, kafka: AIOKafkaConsumer, asking: Handled) -> None:
         asked = monotonic()
-        waits_since: float | None = None  # when the oldest thing not yet visible was taken in
+        waits_since: float | None = None  # when the oldest invisible event was applied
         while True:
             if monotonic() - asked >= _ASK_SECONDS:
                 asked = monotonic()
-                if await asking.log_id() != self._log:  # in which these positions mean nothing
+                if await asking.log_id() != self._log:  # to which these offsets do not apply
                     raise Unavailable("The log is another one now")
             batches = await kafka.getmany(timeout_ms=100, max_records=_RECORDS_MAX)
             for partition, records in batches.items():
@@ -152,7 +152,7 @@ class Reader(Consumer):
             await self._index.apply(await self._alive(events))
         except Failure:
             raise
-        except Exception as error:  # noqa: BLE001 - one of them is bad: each by itself, so that the others are found
+        except Exception as error:  # noqa: BLE001 - one of them is bad: each alone, so that the others are found
             _log.warning("events_apart", topic=partition.topic, events=len(events), error=repr(error)[:500])
             for each, event in read:
                 await self._take_one(each, event)
@@ -174,7 +174,7 @@ class Reader(Consumer):
                     await self._bury(record, event, error, tries=attempt)
 
     async def _alive(self, events: list[Message]) -> list[Message]:
-        """Without posts that are deleted, and whose events come so late that their deletion may be long forgotten."""
+        """Drop late events of deleted posts, whose deletion may have been forgotten by now."""
         before_ms = now_ms() - _LATE_MS
         late = [event.post_id for event in events if isinstance(event, PostCreated) and event.at_ms < before_ms]
         if not late:
@@ -183,7 +183,7 @@ class Reader(Consumer):
         return [event for event in events if not (isinstance(event, PostCreated) and event.post_id in gone)]
 
     async def caught_up(self) -> bool:
-        """Whether everything now on the log can be found."""
+        """Whether everything that is on the log now can be found."""
         kafka = self._kafka
         if kafka is None:
             return False
@@ -196,7 +196,7 @@ def _name(partition: Any) -> str:
 
 
 def use(app: web.Application, index: Index, rows: Rows) -> None:
-    """Open the index and keep it up with the log for as long as the application lives."""
+    """Open the index and keep it up to date with the log while the application runs."""
     member = app[MEMBER]
     reader = Reader(
         required(member.stores.kafka, "Kafka", member.component),

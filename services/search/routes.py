@@ -20,7 +20,7 @@ INDEX: Final = web.AppKey("INDEX", Index)
 
 
 class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """What is looked for."""
+    """What to search for."""
 
     q: Annotated[str, stated(minLength=1, maxLength=rules.QUERY_CHARACTERS_MAX)]
     limit: Annotated[int, msgspec.Meta(ge=1, le=50)] = 20
@@ -46,7 +46,7 @@ class HashtagsAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def users(request: web.Request) -> web.Response:
-    """Users by the beginnings of their names; a typo or two is borne."""
+    """Find users by the beginnings of their names; one or two typos are tolerated."""
     viewer(request)
     asked = pages.query(request, SearchQuery)
     text = rules.checked(asked.q)
@@ -62,7 +62,7 @@ async def users(request: web.Request) -> web.Response:
 
 
 async def hashtags(request: web.Request) -> web.Response:
-    """Hashtags by their beginnings."""
+    """Find hashtags by their beginnings."""
     viewer(request)
     asked = pages.query(request, SearchQuery)
     beginning = rules.hashtag(asked.q)

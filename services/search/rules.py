@@ -15,7 +15,7 @@ WORDS_MAX: Final = 5  # of one query; more are ignored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A user who was found; ``score`` is higher the better their names fit."""
+    """A user who was found; ``score`` is higher for a better match."""
 
     user_id: str
     username: str
@@ -34,14 +34,14 @@ def checked(text: str) -> str:
 
 
 def typos(word: str) -> int:
-    """How many wrong letters (left out, added, changed, swapped) are borne in a word of this length."""
+    """How many wrong letters (missing, added, changed, swapped) are tolerated in a word of this length."""
     if len(word) < 4:
         return 0
     return 1 if len(word) < 8 else 2
 
 
 def hashtag(text: str) -> str:
-    """A hashtag's beginning as it is kept: `folded`, without the #."""
+    """A hashtag's beginning as it is indexed: `folded`, without the #."""
     return folded(checked(text).lstrip("#＃"))
 
 
@@ -51,7 +51,7 @@ def folded(hashtag: str) -> str:
 
 
 def ranked(hits: Iterable[Hit], *, query: str, limit: int) -> list[Hit]:
-    """Best first: the very name, then names that begin with what was typed, then the score, then the shorter name."""
+    """Best first: the exact name, then names that begin with the query, then by score, then the shorter name."""
     wanted = core.text.folded(query)
 
     def order(hit: Hit) -> tuple[bool, bool, float, int, str]:

@@ -21,7 +21,7 @@ from services.stories.store.trays import Trays
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
-    """The application of stories."""
+    """Build the application of stories."""
     app = application(settings, member)
     shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES + removals.TABLES)
     breaker = app[SCENARIO].system.breaker

@@ -1,4 +1,4 @@
-"""Keeps the cached trays right: adds every story, removes deleted ones, and clears viewers whose data is stale."""
+"""Keeps the cached trays up to date: adds stories, removes deleted ones, and clears viewers whose data is stale."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _log = structlog.get_logger("stories")
 
 
 def use(app: web.Application, rows: Stories, cache: TrayCache, stale: StaleViewers) -> None:
-    """Consume events and clear stale viewers for as long as the application lives."""
+    """Consume events and clear stale viewers while the application runs."""
 
     async def created(events: Sequence[StoryCreated]) -> None:
         now = now_ms()

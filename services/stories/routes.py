@@ -36,7 +36,7 @@ _PLACEHOLDER: Final = f'"url":"{MEDIA_HOST}/'.encode()
 
 
 class NewStory(body.Body, frozen=True, kw_only=True):
-    """A photo of one's own, which may still be processing."""
+    """A photo of the caller's own, which may still be processing."""
 
     media_id: SentId
 
@@ -74,7 +74,7 @@ class TrayAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def create(request: web.Request) -> web.Response:
-    """Create a story: it is there for 24 hours, and so is its photo unless a post shows it."""
+    """Create a story; it ends after 24 hours, and its photo with it unless a post shows it."""
     with stage(request, "parse"):
         author_id = viewer(request)
         media_id = body_id(request, "media_id", (await body.read(request, NewStory)).media_id)
@@ -105,7 +105,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def tray(request: web.Request) -> web.Response:
-    """One's own stories, and those of whom the viewer follows."""
+    """The caller's own stories, and those of the users they follow."""
     viewer_id, now = viewer(request), now_ms()
     with stage(request, "load"):
         found = await request.app[TRAYS].read(viewer_id, now_ms=now)
@@ -153,9 +153,9 @@ async def see(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Take one's own story down, for good, with its photo.
+    """Delete one's own story, for good, with its photo.
 
-    The photo stays while a post shows it, or another story that has not ended; otherwise every address of it is gone
+    The photo stays while a post, or another story that has not ended, shows it; otherwise all its addresses are gone
     within five seconds.
     """
     story_id, viewer_id = path_id(request, "story_id"), viewer(request)
@@ -174,7 +174,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def _living(request: web.Request, story_id: int, viewer_id: int, now: int) -> tuple[int, int]:
-    """Author and end of a story that is there for the viewer; raises NotFound."""
+    """Author and end of a story that the viewer may see; raises NotFound."""
     found = await request.app[STORIES].author_and_end(story_id, viewer_id=viewer_id)
     if found is None or not rules.alive(found[1], now_ms=now):
         raise NotFound(f"No story {story_id}")

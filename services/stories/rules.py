@@ -33,7 +33,7 @@ class TrayAuthor:
 
 
 def expires_ms(created_ms: int) -> int:
-    """The first millisecond at which the story is no longer there."""
+    """The first millisecond after the story's end."""
     return created_ms + LIVES_MS
 
 
@@ -43,7 +43,7 @@ def alive(story_expires_ms: int, *, now_ms: int) -> bool:
 
 
 def is_shown(story: TrayStory, *, viewer_id: int) -> bool:
-    """Whether a viewer sees the story: one whose photo failed is its author's alone."""
+    """Whether a viewer sees the story: one whose photo failed is visible to its author only."""
     # quotes within texts are escaped, so nothing but the photo's own state can match
     return story.author_id == viewer_id or _FAILED not in story.card
 
@@ -51,8 +51,8 @@ def is_shown(story: TrayStory, *, viewer_id: int) -> bool:
 def tray(stories: Iterable[TrayStory], *, viewer_id: int, seen: Collection[int], now_ms: int) -> list[TrayAuthor]:
     """The viewer first, then authors with something unseen, then those with the newest story; at most `AUTHORS_MAX`.
 
-    A story that is cached twice (by two writers) is shown once, in its longer form, the one with the pictures; and not
-    at all where one of them says that it was deleted.
+    A story that is cached twice (by two writers) is shown once, in its longer form, which has the pictures; and not at
+    all if one of them marks it as deleted.
     """
     stories = tuple(stories)
     deleted = {story.story_id for story in stories if not story.card}

@@ -14,7 +14,7 @@ from services.upload import events, routes, store
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
-    """The application of upload."""
+    """Build the application of upload."""
     app = application(settings, member)
     shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES + removals.TABLES)
     photos = app[routes.PHOTOS] = store.Photos(shards, outbox.use(app))

@@ -1,4 +1,4 @@
-"""The timer that sweeps the upload area: what was announced and never completed, and what is left of the others."""
+"""The timer that sweeps the upload area: uploads that were never completed, and objects left over from others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.upload.store import Photos
 
 PERIOD_SECONDS: Final = 60.0
 SWEPT_MAX: Final = 100  # of one shard at a time: its rows are locked while their objects are deleted
-_LISTS_MAX: Final = 20  # lists of the upload area in one sweep; the next one goes on from there
+_LISTS_MAX: Final = 20  # lists of the upload area in one sweep; the next one continues from there
 _log = structlog.get_logger("upload")
 
 
@@ -27,10 +27,10 @@ class Sweeper:
 
     def __init__(self, photos: Photos, objects: Objects, *, abandoned_seconds: float = rules.ABANDONED_SECONDS):
         self._photos, self._objects, self._abandoned_seconds = photos, objects, abandoned_seconds
-        self._after = ""  # the last key of the area that was looked at
+        self._after = ""  # the last key that was listed
 
     async def run(self) -> None:
-        """Sweep now and then until cancelled; a store that is down is tried again next time."""
+        """Sweep periodically until cancelled; a store that is down is tried again next time."""
         while True:
             # jittered, so that several processes do not sweep at the same moment
             await asyncio.sleep(random.uniform(0.5, 1.5) * PERIOD_SECONDS)
@@ -43,14 +43,14 @@ class Sweeper:
                 _log.info("swept", uploads=swept, objects=left)
 
     async def sweep(self) -> int:
-        """Sweep once; returns how many uploads are gone."""
+        """Sweep once; returns how many uploads were deleted."""
         before_ms = now_ms() - round(self._abandoned_seconds * 1000)
         return await self._photos.sweep(before_ms=before_ms, count_max=SWEPT_MAX, delete_objects=self._delete)
 
     async def sweep_left(self, *, at_ms: int | None = None) -> int:
-        """Delete what lies at expired addresses and is owed to no photo; returns how many objects that were.
+        """Delete objects at expired addresses that no photo needs; returns how many there were.
 
-        The area itself is listed, a part at a time, so that nothing stays there, whoever put it and whenever.
+        The area itself is listed, a part at a time, so that no object stays there, whoever put it and whenever.
         """
         bucket, swept = self._objects.settings.uploads_bucket, 0
         for _ in range(_LISTS_MAX):

@@ -1,4 +1,4 @@
-"""Uploads over HTTP: the photo itself goes straight to the object store, only words about it come here."""
+"""Uploads over HTTP: the photo itself goes straight to the object store, only its metadata comes here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from services.upload import rules
 from services.upload.store import Photos, Upload
 
 PHOTOS: Final = web.AppKey("PHOTOS", Photos)
-VERIFYING: Final = web.AppKey("VERIFYING", asyncio.Semaphore)  # uploads read back whole at once
+VERIFYING: Final = web.AppKey("VERIFYING", asyncio.Semaphore)  # uploads that are read back at once
 VERIFYING_MAX: Final = 2
 
 
@@ -50,7 +50,7 @@ class MediaCompletion(body.Body, frozen=True, kw_only=True):
 
 
 class MediaState(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a photo has come."""
+    """State of a photo."""
 
     id: Id
     state: PhotoState
@@ -65,9 +65,9 @@ class Media(Photo, frozen=True, kw_only=True):
 class UploadTarget(msgspec.Struct, frozen=True, kw_only=True):
     """Where to put the photo, once, with exactly these headers.
 
-    The address takes one PUT. It answers 412 (`address_used`) to another, also to the repetition of a PUT whose answer
-    was lost: then the photo is there. It answers 403 to what differs from what was signed (`address_refused`) and when
-    its time is over (`address_expired`). These and all other errors there are problem documents, as those of the API.
+    The address accepts one PUT. It answers 412 (`address_used`) to another one, also to a repeated PUT whose answer was
+    lost: then the photo is there. It answers 403 to a request that differs from what was signed (`address_refused`) and
+    after it has expired (`address_expired`). All its errors are problem documents, like those of the API.
     """
 
     method: Literal["PUT"]
@@ -127,7 +127,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def complete(request: web.Request) -> web.Response:
-    """Say that the photo has been put; it is verified and goes on to be processed."""
+    """Report that the photo has been put; it is verified and then processed."""
     photos = request.app[PHOTOS]
     with stage(request, "load"):
         viewer_id, media_id = viewer(request), path_id(request, "media_id")
@@ -153,7 +153,7 @@ async def complete(request: web.Request) -> web.Response:
                 content_type=photo.content_type,
             )
             state = PhotoState.PROCESSING
-            if not await photos.complete(event, checksum_sha256=checksum):  # somebody was first: tell what became of it
+            if not await photos.complete(event, checksum_sha256=checksum):  # another request was first
                 now = await photos.photo(media_id)
                 if now is None:
                     raise NotFound(f"No media {media_id}")
@@ -163,7 +163,7 @@ async def complete(request: web.Request) -> web.Response:
 
 
 async def _own(photos: Photos, photo: Upload | None, media_id: int, viewer_id: int) -> Upload:
-    """The viewer's own photo; raises Forbidden for another's that the viewer may see, NotFound else."""
+    """The viewer's own photo; raises Forbidden for another's that the viewer may see, else NotFound."""
     if photo is not None and photo.owner_id == viewer_id:
         return photo
     if photo is None or not await _is_seen(photos, photo):
@@ -177,9 +177,9 @@ async def _is_seen(photos: Photos, photo: Upload) -> bool:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Delete one's own photo, whatever has become of it; every address is gone within five seconds.
+    """Delete one's own photo in any state; all its addresses are gone within five seconds.
 
-    Answers 409 while a post shows it, or a story that has not ended: it goes with the last of them.
+    Answers 409 while a post, or a story that has not ended, shows it: it is deleted with the last of them.
     """
     photos = request.app[PHOTOS]
     with stage(request, "load"):
@@ -198,7 +198,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def read(request: web.Request) -> web.Response:
-    """A photo, how far it has come and where its variants are."""
+    """Read a photo: its state, and the addresses of its variants."""
     photos = request.app[PHOTOS]
     with stage(request, "load"):
         viewer_id, media_id = viewer(request), path_id(request, "media_id")
@@ -242,7 +242,7 @@ def _registered(request: web.Request, photo: Upload) -> NewMediaAnswer:
     headers = {
         "Content-Type": photo.content_type,
         "Content-Length": str(photo.size_bytes),
-        "If-None-Match": "*",  # the store takes it only where nothing lies yet
+        "If-None-Match": "*",  # the store accepts it only if there is no object yet
     }
     url = objects.presigned_put(
         bucket=objects.settings.uploads_bucket,
@@ -259,7 +259,7 @@ def _registered(request: web.Request, photo: Upload) -> NewMediaAnswer:
 
 
 async def _verify(request: web.Request, photo: Upload, checksum_sha256: str | None) -> None:
-    """Raise Conflict when nothing was put, Invalid that names what differs from what was announced."""
+    """Raise Conflict when nothing was put, Invalid when something differs from what was announced."""
     objects = request.app[OBJECTS]
     bucket = objects.settings.uploads_bucket
     try:

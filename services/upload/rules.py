@@ -12,8 +12,8 @@ from core.policies import photo
 
 CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
 SIZE_BYTES_MAX: Final = photo.BYTES_MAX
-UPLOAD_SECONDS: Final = 900  # how long a presigned address is good for
-SLOW_SECONDS: Final = 300  # and how long a PUT may take that began just before
+UPLOAD_SECONDS: Final = 900  # how long a presigned address is valid
+SLOW_SECONDS: Final = 300  # how long a PUT may take that began just before it expired
 ABANDONED_SECONDS: Final = 3600.0  # what is not completed by then is swept; well after its address has expired
 CHECKSUM_PATTERN: Final = "^[0-9a-f]{64}$"
 _CHECKSUM: Final = re.compile(r"[0-9a-f]{64}")
@@ -30,7 +30,7 @@ def wrong_fields(*, content_type: str, size_bytes: int, checksum_sha256: str | N
 
 
 def wrong_checksum(checksum_sha256: str) -> Iterator[FieldError]:
-    """What is wrong with the form of a checksum."""
+    """What is wrong with the format of a checksum."""
     if not _CHECKSUM.fullmatch(checksum_sha256):
         yield FieldError(field="checksum_sha256", detail="expected 64 hexadecimal digits in lower case")
 
@@ -52,5 +52,5 @@ def over(keys: Iterable[str], *, now_ms: int) -> dict[int, str]:
 
 
 def may_see(*, owner_id: int, viewer_id: int, is_posted: bool) -> bool:
-    """A photo is its owner's alone until a post shows it."""
+    """Whether the viewer may see the photo: only its owner may, until a post shows it."""
     return viewer_id == owner_id or is_posted

@@ -1,4 +1,4 @@
-"""The rows of uploads, on their owner's shard; the media worker moves ``state`` on from ``processing``."""
+"""The rows of uploads, on their owner's shard; the media worker changes ``state`` from ``processing``."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Photos:
     ) -> tuple[web.Response, Upload | None]:
         """Write a new upload; returns ``response``, or the first answer and its upload when the key was used before.
 
-        ``id_in`` finds the upload's id in an answer. An upload that was swept is no more: a new one takes its place.
+        ``id_in`` finds the upload's id in an answer. An upload that was swept is replaced by a new one.
         """
         shard = ids.shard_of(photo.media_id)
         async with self._shards.transaction(shard) as connection:
@@ -94,7 +94,7 @@ class Photos:
             return await _photo(connection, shard, media_id)
 
     async def waiting(self, media_ids: Iterable[int]) -> set[int]:
-        """Those of the uploads that are not processed yet, so that their objects must stay."""
+        """Those of the uploads that are not processed yet, whose objects must stay."""
         by_shard: dict[int, list[int]] = {}
         for media_id in media_ids:
             by_shard.setdefault(ids.shard_of(media_id), []).append(media_id)
@@ -110,7 +110,7 @@ class Photos:
         return {media_id for part in found.values() for media_id in part}
 
     async def variants(self, media_id: int) -> list[MediaVariant]:
-        """What the media worker, which owns this table, has made of a photo, the largest first."""
+        """The variants of a photo (the media worker owns this table), the largest first."""
         shard = ids.shard_of(media_id)
         async with self._shards.connection(shard) as connection:
             cursor = await connection.execute(
@@ -136,9 +136,9 @@ class Photos:
             return await cursor.fetchone() is not None
 
     async def complete(self, event: MediaUploaded, *, checksum_sha256: str | None) -> bool:
-        """Say that the upload has arrived, with its event; False when somebody was first, or it has been swept.
+        """Record that the upload has arrived, with its event; False when another request was first, or it was swept.
 
-        The checksum that was verified is kept: the media worker holds what it reads to it.
+        The verified checksum is stored: the media worker compares what it reads.
         """
         shard = ids.shard_of(event.media_id)
         async with self._shards.transaction(shard) as connection:
@@ -152,7 +152,7 @@ class Photos:
         return True
 
     async def delete(self, media_id: int, *, now_ms: int) -> bool:
-        """Delete the photo; False when something shows it, and then nothing is done."""
+        """Delete the photo; False, and nothing is done, when something shows it."""
         shard = ids.shard_of(media_id)
         try:
             async with self._shards.transaction(shard) as connection:
@@ -168,8 +168,8 @@ class Photos:
     ) -> int:
         """Delete uploads registered before ``before_ms`` and never completed, at most ``count_max`` of each shard.
 
-        Rows go only when their objects are gone: while the object store is down nothing is forgotten. A `complete` that
-        comes at the same moment waits for the row and then finds none. Returns how many were swept.
+        Rows are deleted only after their objects, so that nothing is left behind while the object store is down. A
+        concurrent `complete` waits for the row and then finds none. Returns how many were swept.
         """
         oldest = ids.compose(created_ms=max(before_ms, ids.EPOCH_MS), shard=0, sequence=0)
         swept = 0

@@ -13,7 +13,7 @@ from services.auth.rules import passwords
 DISPLAY_NAME_MAX: Final = 64
 USERNAME_MIN: Final = 3
 USERNAME_MAX: Final = 30
-#: As the document states it, beside the length; stored in lower case.
+#: As the API's document shows it, with the length; stored in lower case.
 USERNAME_PATTERN: Final = r"^(?=.*[A-Za-z0-9])[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$"
 _USERNAME: Final = re.compile(USERNAME_PATTERN.removesuffix("$"))
 
@@ -24,7 +24,7 @@ def canonical(username: str) -> str:
 
 
 def shown_name(display_name: str) -> str:
-    """A display name as it is stored: composed (NFC), one plain space for each run of spaces, none around it."""
+    """A display name as it is stored: composed (NFC), each run of spaces as one plain space, none around it."""
     return text.spaced(display_name)
 
 
@@ -52,6 +52,6 @@ def _wrong_name(name: str) -> Iterator[str]:
         if not text.shows(name):
             yield f"expected 1 to {DISPLAY_NAME_MAX} characters, at least one of which can be seen"
     elif text.is_mark(found):
-        yield f"expected at most {text.MARKS_MAX} accents on one letter, and none alone, found U+{ord(found):04X}"
+        yield f"expected at most {text.MARKS_MAX} accents on one letter, and none without one, found U+{ord(found):04X}"
     else:
         yield f"expected characters that can be seen, found U+{ord(found):04X}"

@@ -1,12 +1,12 @@
 """Limits on guessing passwords: by account and address, and by address, with increasing waits.
 
-Failures are counted three times. Those of one account from one address decide alone for an address from which the
-account has signed in before. From any other address two more counts matter: the address's failures with all accounts,
-and the account's failures from all such addresses. The latter only makes the allowance of a new address smaller, never
-nothing, so that guessing from many addresses keeps nobody out of their own account.
+Failures are counted three times. For an address from which the account has signed in before, only the failures of this
+account from this address matter. For any other address there are two more counts: the address's failures with all
+accounts, and the account's failures from all such addresses. The latter reduces the allowance of a new address but
+never to zero, so that guessing from many addresses locks nobody out of their account.
 
-A login is counted as failed when it begins and forgiven when it succeeds, so that guesses sent at once are counted as
-guesses sent one after another. One that is refused counts nothing: who keeps on trying does not wait for longer.
+A login is counted as failed when it begins and forgiven when it succeeds, so that concurrent guesses count like
+sequential ones. A refused login is not counted: trying again does not extend the wait.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Final
 
-KEPT_SECONDS: Final = 3_600  # failures are forgotten so long after the last of them
-KNOWN_SECONDS: Final = 30 * 86_400  # an address is known so long after its last login
-KNOWN_MAX: Final = 16  # addresses of one account; the one of the oldest login goes
-WATCHED_FAILURES: Final = 50  # of one account from new addresses; from then on new addresses get the strict allowance
-_IPV6_PREFIX: Final = 64  # what one customer has: each of its addresses is the same person's
+KEPT_SECONDS: Final = 3_600  # failures are forgotten this long after the last of them
+KNOWN_SECONDS: Final = 30 * 86_400  # an address is known for this long after its last login
+KNOWN_MAX: Final = 16  # addresses of one account; the one with the oldest login is dropped
+WATCHED_FAILURES: Final = 50  # of one account from new addresses, which then get the strict allowance
+_IPV6_PREFIX: Final = 64  # the network of one customer: all its addresses count as one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Allowance:
     wait_seconds_max: int
 
     def wait_seconds(self, failures: int) -> int:
-        """Seconds after the last of so many failures during which the next login is refused."""
+        """Seconds after the last of ``failures`` during which the next login is refused."""
         if failures < self.free:
             return 0
         return min(self.wait_seconds_max, 1 << min(failures - self.free, self.wait_seconds_max.bit_length()))
@@ -41,16 +41,16 @@ class Allowance:
         return tuple(self.wait_seconds(count) for count in range(self.free + self.wait_seconds_max.bit_length() + 1))
 
 
-#: One account from an address that it knows: a neighbour who guesses there keeps its owner out for a minute at most.
+#: One account from a known address: somebody who guesses from there locks the owner out for a minute at most.
 KNOWN_PAIR: Final = Allowance(free=5, wait_seconds_max=60)
 PAIR: Final = Allowance(free=5, wait_seconds_max=900)  # one account from one address
-STRICT_PAIR: Final = Allowance(free=2, wait_seconds_max=3_600)  # the same, of an account that is being guessed
+STRICT_PAIR: Final = Allowance(free=2, wait_seconds_max=3_600)  # the same, for an account that is being attacked
 ADDRESS: Final = Allowance(free=50, wait_seconds_max=60)  # one address, which many people may share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A login that is asked for; ``account`` need not exist. Both are digests, short whatever was sent."""
+    """A requested login; ``account`` need not exist. Both fields are digests, so their length is fixed."""
 
     account: str
     address: str
@@ -70,7 +70,7 @@ def attempt(*, username: str, address: str) -> Attempt:
 
 
 def network(address: str) -> str:
-    """What counts as one address: an IPv4 address, or the network of 64 bits that an IPv6 address is in."""
+    """What counts as one address: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

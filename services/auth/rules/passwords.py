@@ -1,9 +1,9 @@
 """Rules for passwords: long enough, short enough to hash, and not among the first guesses.
 
-The common ones are the 30,000 most frequent of leaked lists, as the package zxcvbn (MIT) ships them, and the like of
-other scripts, which that list lacks. Guessers try each with what people add to it, so a password is looked for without
-its spaces, its tail of digits and signs, its accents and the usual digits in place of letters. Repetitions and runs,
-which the package's estimate finds by itself, are found here.
+Common passwords are the 30,000 most frequent ones of leaked lists, as shipped by the package zxcvbn (MIT), and a few in
+other scripts, which that list lacks. Attackers try them with usual additions, so a password is looked up without its
+spaces, trailing digits and signs, accents, and the usual digits in place of letters. Repetitions and runs are detected
+here, because the list does not contain them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 from core import text
 
 CHARACTERS_MIN: Final = 8
-CHARACTERS_MAX: Final = 256  # composed
-_DISTINCT_MIN: Final = 3  # characters of a password that is no repetition
+CHARACTERS_MAX: Final = 256  # in NFC
+_DISTINCT_MIN: Final = 3  # distinct characters of a password that is not a repetition
 _REPEATED_MAX: Final = 32  # a longer repetition is not among the first guesses
-_TAIL_MAX: Final = 8  # digits and signs added to a word; more of them are hard to guess by themselves
+_TAIL_MAX: Final = 8  # digits and signs added to a word; longer tails are hard to guess
 _WORD_MIN: Final = 4
 _PRODUCT: Final = "windtunnel"
-#: "Password", the first keys of a keyboard and the like, of scripts that the list lacks.
+#: "Password", the first keys of a keyboard and the like, in scripts that the list lacks.
 _OTHER_SCRIPTS: Final = (
     *("пароль", "йцукен", "йцукенг", "йцукенгш", "привет", "любовь", "наташа", "парола", "лозинка", "κωδικος"),
     *(
@@ -43,19 +43,19 @@ _OTHER_SCRIPTS: Final = (
     ),
 )
 _COMMON: Final = frozenset(FREQUENCY_LISTS["passwords"]).union(map(text.plain, _OTHER_SCRIPTS))
-#: What stands for letters, in both readings of 1.
+#: Digits and signs in place of letters, with both readings of 1.
 _SUBSTITUTES: Final = tuple(
     str.maketrans({"0": "o", "3": "e", "4": "a", "5": "s", "@": "a", "$": "s", "!": one, "1": one}) for one in "li"
 )
 
 
 def normal(password: str) -> str:
-    """A password as it is hashed: composed (NFC), for keyboards differ in how they type an accent."""
+    """A password as it is hashed: composed (NFC), because keyboards differ in how they type an accent."""
     return unicodedata.normalize("NFC", password)
 
 
 def hashable(password: str) -> str:
-    """What of a password is compared: one that is longer than any account's is wrong, and is not hashed whole."""
+    """The part of a password that is compared: one that is longer than allowed is wrong and is not hashed in full."""
     return normal(password[: 4 * CHARACTERS_MAX])[: CHARACTERS_MAX + 1]
 
 
@@ -73,12 +73,12 @@ def wrong(password: str, *, username: str, display_name: str) -> Iterator[str]:
 
 
 def _letters(name: str) -> str:
-    """A name as it is compared: letters and digits alone."""
+    """A name as it is compared: letters and digits only."""
     return "".join(each for each in text.plain(name) if each.isalnum())
 
 
 def _words(password: str) -> set[str]:
-    """What a guesser may have begun with."""
+    """Words from which the password may have been derived."""
     whole = "".join(text.plain(password).split())
     tail = next((at for at, each in enumerate(reversed(whole)) if each.isalpha()), len(whole))
     begun = {whole[: len(whole) - cut] for cut in range(min(tail, _TAIL_MAX) + 1)}

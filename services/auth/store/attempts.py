@@ -1,7 +1,7 @@
 """Failed logins: in Redis for all processes, each key with a time to live; in this process while Redis is away.
 
-The script decides as `services.auth.rules.attempts.wait_ms` does, from the same tables of waits, and counts in the same
-step, so that a burst of guesses is not let through between look and count.
+The script decides like `services.auth.rules.attempts.wait_ms`, from the same tables of waits, and counts in the same
+step, so that a burst of guesses cannot pass between check and count.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _LOCAL_MAX: Final = 10_000  # accounts, addresses and pairs of both that are cou
 _log = structlog.get_logger("logins")
 
 #: KEYS: addresses known to the account, failures of pair, address and account. ARGV: the address, seconds to keep
-#: failures, from how many on an account is watched, the tables of waits; for tests the time; the table of known pairs.
-#: Answers milliseconds.
+#: failures, failures from which on an account is watched, the tables of waits; for tests the time; the table of known
+#: pairs. Returns milliseconds.
 _BEGIN: Final = """
 local known = redis.call('ZSCORE', KEYS[1], ARGV[1])
 local now = tonumber(ARGV[7])
@@ -57,7 +57,7 @@ for place = 2, known and 2 or 4 do
 end
 return 0
 """
-#: KEYS as above. ARGV: the address. Takes back what the attempt was counted.
+#: KEYS as above. ARGV: the address. Takes back the attempt's counts.
 _TAKE_BACK: Final = """
 local known = redis.call('ZSCORE', KEYS[1], ARGV[1])
 for place = 2, known and 2 or 4 do
@@ -78,7 +78,7 @@ redis.call('EXPIRE', KEYS[1], ARGV[2])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """An attempt that was counted as failed; ``here``: in this process, as Redis was away."""
+    """An attempt that was counted as failed; ``here``: in this process, because Redis was away."""
 
     attempt: Attempt
     here: bool
@@ -99,14 +99,14 @@ def _csv(allowance: rules.Allowance) -> str:
 
 
 class Attempts:
-    """Logins under way and failed."""
+    """Counts logins in progress and failed ones."""
 
     def __init__(self, redis: Redis, guard: Guard, now_ms: Callable[[], int]):
         self._redis, self._guard, self._now_ms = redis, guard, now_ms
         self._local = LocalAttempts()
 
     async def begin(self, attempt: Attempt) -> Counted:
-        """Count an attempt; raises Limited when too many failed, the same whether the account exists or not."""
+        """Count an attempt; raises Limited when too many failed, whether or not the account exists."""
         here = False
         try:
             wait_ms = await self._guard.call(lambda: self.shared(attempt))
@@ -119,7 +119,7 @@ class Attempts:
         return Counted(attempt=attempt, here=here)
 
     async def shared(self, attempt: Attempt, *, now_ms: int = 0) -> int:
-        """Milliseconds to wait by the count in Redis, and 0 when the attempt was counted."""
+        """Milliseconds to wait by the count in Redis, or 0 when the attempt was counted."""
         tables = [_csv(each) for each in (rules.PAIR, rules.STRICT_PAIR, rules.ADDRESS)]
         limits: list[str | int] = [rules.KEPT_SECONDS, rules.WATCHED_FAILURES, *tables, now_ms, _csv(rules.KNOWN_PAIR)]
         with reaching():
@@ -127,25 +127,25 @@ class Attempts:
         return int(answered)
 
     async def succeeded(self, counted: Counted) -> None:
-        """The password was right: forget the attempt and the pair's failures, and know the address from now on."""
+        """Forget an attempt with the right password and the pair's failures; the address is known from now on."""
         if counted.here:
             self._local.take_back(counted.attempt)
             self._local.forget(counted.attempt)
         else:
-            await self._tell(counted.attempt, _TAKE_BACK, _KNOW)
+            await self._run(counted.attempt, _TAKE_BACK, _KNOW)
 
     async def withdrawn(self, counted: Counted) -> None:
-        """The password was not looked at: forget the attempt."""
+        """Forget an attempt whose password was not checked."""
         if counted.here:
             self._local.take_back(counted.attempt)
         else:
-            await self._tell(counted.attempt, _TAKE_BACK)
+            await self._run(counted.attempt, _TAKE_BACK)
 
     async def signed_up(self, attempt: Attempt) -> None:
-        """The account is new: know the address from now on."""
-        await self._tell(attempt, _KNOW)
+        """Make the address known to the new account."""
+        await self._run(attempt, _KNOW)
 
-    async def _tell(self, attempt: Attempt, *scripts: str) -> None:
+    async def _run(self, attempt: Attempt, *scripts: str) -> None:
         async def act() -> None:
             with reaching():
                 for script in scripts:
@@ -186,7 +186,7 @@ class LocalAttempts:
         return failures if now_ms - failures.at_ms < 1000 * rules.KEPT_SECONDS else FailedLogins()
 
     def take_back(self, attempt: Attempt) -> None:
-        """Count one attempt less."""
+        """Take back one count of the attempt."""
         for key in _keys(attempt)[1:]:
             failures = self._failures.get(key)
             if failures is not None:

@@ -1,7 +1,7 @@
 """Likes and comments in PostgreSQL, on the post's shard, and their counts also in Redis.
 
-PostgreSQL is the truth: what is acknowledged has committed. A count has a version that grows with every change, and
-what is written to Redis is (count, version), so that late writes cannot bring back an old count.
+PostgreSQL is the source of truth: what is acknowledged has committed. A count has a version that grows with every
+change, and Redis gets (count, version), so that late writes cannot restore an old count.
 
 Readers in other services: counts are ``like_counts`` and ``comment_counts`` (no row is a count of 0).
 """

@@ -40,7 +40,7 @@ class Comments:
         """Write the comment; returns ``response`` and the new count, or the first answer when the key was used before.
 
         The request's key is claimed on its caller's shard, and kept with the answer on the post's shard, in the same
-        transaction. Raises NotFound for a post that its author does not see, KeyReused for a key of another comment.
+        transaction. Raises NotFound for a post that the commenter does not see, KeyReused for a key of another comment.
         """
         async with idempotency.claimed(request, self._shards):
             return await self._add(request, event, response)

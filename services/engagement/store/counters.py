@@ -1,7 +1,7 @@
 """Writes new counts and likes to Redis within a deadline; what could not be written is remembered and written later.
 
-A like is accepted while Redis is down. What Redis then lacks is owed: it is read again from PostgreSQL and written once
-Redis answers. What is owed is bounded; beyond the bound, and after a crash, the keys' time to live ends the difference.
+A like is accepted while Redis is down. What Redis then lacks is read again from PostgreSQL and written once Redis
+answers. Their number is bounded; beyond the bound, and after a crash, the keys' time to live ends the difference.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from services.kit.stores.reactions import LikeMark, Reactions, Tally
 
 _OWED_MAX: Final = 20_000
 _SETTLED_MAX: Final = 500  # written at once
-_PATIENCE_SECONDS: Final = 1.5  # longer than a late command can still be under way
+_PATIENCE_SECONDS: Final = 1.5  # longer than a late command can still be running
 _log = structlog.get_logger("counters")
 
 
@@ -34,7 +34,7 @@ class Tallies:
 
 
 class Counters:
-    """Counts and likes as readers find them in Redis."""
+    """Counts and likes in Redis, for readers."""
 
     def __init__(self, shards: Shards, reactions: Reactions, guard: Guard):
         self._shards, self._reactions, self._guard = shards, reactions, guard
@@ -44,7 +44,7 @@ class Counters:
     async def publish(
         self, *, likes: Sequence[Tally] = (), comments: Sequence[Tally] = (), marks: Sequence[LikeMark] = ()
     ) -> None:
-        """Write to Redis, or remember to; raises nothing that a store may raise."""
+        """Write to Redis, or remember to do it later; raises no store's failure."""
         if not (likes or comments or marks):
             return
         try:

@@ -1,7 +1,7 @@
 """Likes with group commit: those of one shard that arrive while a statement runs are written together by the next one.
 
-One statement in autocommit does it all: which posts exist, which likes are new, the counts, the events. A single like
-does not wait; two hundred at once cost about as much as one.
+One statement in autocommit mode does everything: which posts exist, which likes are new, the counts, the events. A
+single like does not wait; two hundred at once cost about as much as one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _log = structlog.get_logger("likes")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PendingLike:
-    """A change under way: ``written`` once it has committed, ``counted`` once Redis has it or was given up on."""
+    """A pending change: ``written`` is set once it has committed, ``counted`` once Redis has it or has failed."""
 
     change: LikeChange
     written: asyncio.Future[Tally]
@@ -79,7 +79,7 @@ class Likes:
                 _fail(pending.written, failure)
                 _settle(pending.counted)
             return
-        except Exception as error:  # noqa: BLE001 - a bug: everyone who waits gets it, and it is logged whole
+        except Exception as error:  # noqa: BLE001 - a bug: all waiting requests get it, and it is logged in full
             for pending in together:
                 _fail(pending.written, error)
                 _settle(pending.counted)
@@ -95,7 +95,7 @@ class Likes:
                 pending.written.set_result(tally)
             if tally is not None:
                 marks.append(LikeMark(user_id=change.user_id, post_id=change.post_id, liked=change.liked))
-        # before the next batch, so that Redis hears of one person's like and unlike in the order they were written
+        # before the next batch, so that Redis gets a person's like and unlike in the order they were written
         counts = {tally.post_id: tally for tally in tallies.values()}
         await self._counters.publish(likes=list(counts.values()), marks=marks)
         for pending in together:
@@ -104,7 +104,7 @@ class Likes:
     async def _write(self, shard: int, changes: Sequence[LikeChange]) -> dict[tuple[int, int], Tally]:
         """Write the changes; returns the post's count by post and person, for those who see the post."""
         s = schema(shard)
-        # in one order everywhere, so that two processes cannot wait for each other's rows
+        # in the same order everywhere, so that two processes cannot deadlock
         changes = sorted(changes, key=lambda change: (change.post_id, change.user_id))
         values = [self._outbox.values(self._event(shard, change)) for change in changes]
         async with self._shards.connection(shard) as connection:

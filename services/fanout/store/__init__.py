@@ -1,1 +1,1 @@
-"""What fan-out reads of posts and edges, and who is a celebrity: in PostgreSQL for good, in Redis for readers."""
+"""Posts and edges that fan-out reads, and celebrities: durable in PostgreSQL, published in Redis for readers."""

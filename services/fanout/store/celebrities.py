@@ -1,16 +1,16 @@
-"""Whose posts readers pull: authors marked in PostgreSQL (table ``celebrities``), published in Redis (`Key.PULLED`).
+"""Authors whose posts readers pull: marked in PostgreSQL (table ``celebrities``), published in Redis (`Key.PULLED`).
 
-A celebrity is pulled from the rise on. One who falls stays pulled for a while (`services.fanout.rules.pulled_seconds`).
-A change is marked first and published then. `Celebrities.keep` makes up for a process that crashes in between: every
-two seconds it reads what changed lately, and everybody only at the start, once an hour, and after Redis has lost the
-set. So it costs what changes, however many celebrities there are.
+Posts of a celebrity are pulled from the rise on, and for a while after a fall (`services.fanout.rules.pulled_seconds`).
+A change is first marked, then published. `Celebrities.keep` makes up for a process that crashes in between: every two
+seconds it reads recent changes; it reads all marks only at start, once an hour, and after Redis has lost the set. Its
+cost therefore grows with the changes, not with the number of celebrities.
 
-Readers trust the set where it has the member ``~``, which says that nobody is missing. Two moments need care:
+Readers trust the set if it has the member ``~``, which says that it is complete. Two cases need care:
 
-- Redis may lose the set while it is rebuilt. So the rebuilding process leaves a token in it, and adds ``~`` only where
-  the token still is.
-- An author may rise at the moment in which their time of being pulled ends. So an end is announced, then PostgreSQL is
-  asked again, then the author is taken out if the announcement still stands: a rise withdraws it.
+- Redis may lose the set while it is rebuilt. So the rebuilding process leaves a token in it, and adds ``~`` only if the
+  token is still there.
+- An author may rise just when pulling their posts ends. So the end is announced, PostgreSQL is read again, and the
+  author is removed only if the announcement still stands: a rise withdraws it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CREATE INDEX IF NOT EXISTS celebrities_fallen ON {s}.celebrities (fallen_ms) WHE
 WHOLE: Final = "~"
 _BUILDING: Final = "building:"  # and a token
 _PAGE: Final = 2_000  # authors in one statement or command
-_MARGIN_MS: Final = 60_000  # for clocks that differ, and statements that commit late
+_MARGIN_MS: Final = 60_000  # for clock differences, and statements that commit late
 _EVERYBODY_MS: Final = 3_600_000
 
 #: KEYS: the set. ARGV: the token's member.
@@ -62,14 +62,14 @@ return ended
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullEnd:
-    """Authors whose end was announced, by which token."""
+    """Authors for whom the end of pulling was announced, and the token of the announcement."""
 
     author_ids: frozenset[int]
     token: str
 
 
 class Celebrities:
-    """Marks of all authors, and the one set in Redis."""
+    """The marks of all authors, and the set in Redis."""
 
     def __init__(self, shards: Shards, redis: Redis):
         self._shards, self._redis = shards, redis
@@ -77,7 +77,7 @@ class Celebrities:
         self._changes_read_ms = self._everybody_read_ms = 0  # 0: not yet by this process
 
     async def mark(self, author_id: int, *, celebrity: bool, now_ms: int) -> None:
-        """Keep the author's side for good."""
+        """Store durably whether the author is a celebrity."""
         if celebrity:
             text = (
                 "INSERT INTO {s}.celebrities (author_id, changed_ms) VALUES (%(author)s, %(now)s)"
@@ -93,7 +93,7 @@ class Celebrities:
             await connection.execute(text.replace("{s}", schema(shard)), {"author": author_id, "now": now_ms})
 
     async def publish(self, author_ids: Collection[int]) -> None:
-        """Have readers pull these authors' posts; call it after `mark`."""
+        """Let readers pull these authors' posts; call it after `mark`."""
         for part in _parts(author_ids):
             with reaching():
                 async with self._redis.pipeline(transaction=True) as pipe:
@@ -102,9 +102,9 @@ class Celebrities:
                     await pipe.execute()
 
     async def keep(self, *, now_ms: int, fallen_before_ms: int) -> int:
-        """Bring the set in line with the marks; authors who fell before ``fallen_before_ms`` are pulled no longer.
+        """Bring the set in line with the marks; authors who fell before ``fallen_before_ms`` are removed.
 
-        Returns how many authors were missing in the set or had no place in it.
+        Returns how many authors were added or removed.
         """
         with reaching():
             asking: Any = self._redis.sismember(Key.PULLED, WHOLE)  # typed for both kinds of client
@@ -118,7 +118,7 @@ class Celebrities:
         return changed + await self.end(await self.expired(fallen_before_ms), fallen_before_ms)
 
     async def end(self, author_ids: Collection[int], fallen_before_ms: int) -> int:
-        """Take authors out of the set, but those who rise meanwhile, and forget their marks; returns how many."""
+        """Remove authors from the set, except those who rise meanwhile, and delete their marks; returns how many."""
         ended = 0
         for part in _parts(author_ids):
             ending = await self.announce(part)
@@ -127,7 +127,7 @@ class Celebrities:
         return ended
 
     async def announce(self, author_ids: Iterable[int]) -> PullEnd:
-        """Say that these authors are about to be pulled no longer, in place of any earlier announcement."""
+        """Announce that pulling these authors' posts is about to end; replaces any earlier announcement."""
         ending = PullEnd(author_ids=frozenset(author_ids), token=secrets.token_hex(8))
         with reaching():
             announcing: Any = self._redis.hset(
@@ -137,7 +137,7 @@ class Celebrities:
         return ending
 
     async def still_fallen(self, author_ids: Iterable[int], fallen_before_ms: int) -> frozenset[int]:
-        """Those of the authors who are not to be pulled, as PostgreSQL says now."""
+        """Those of the authors whose posts are not to be pulled, by the present state of PostgreSQL."""
         wanted = frozenset(author_ids)
         by_shard: dict[int, list[int]] = {}
         for author_id in wanted:
@@ -150,12 +150,12 @@ class Celebrities:
         return wanted - frozenset(pulled)
 
     async def carry_out(self, ending: PullEnd, author_ids: Iterable[int]) -> int:
-        """Take those out whose announcement stands; returns how many there were."""
+        """Remove those whose announcement still stands; returns how many."""
         with reaching():
             return int(await self._end(keys=[Key.PULLED, Key.PULL_ENDS], args=[ending.token, *map(str, author_ids)]))
 
     async def expired(self, fallen_before_ms: int) -> list[int]:
-        """Authors who fell before that time and are still marked, as many as one page of each shard."""
+        """Authors who fell before that time and are still marked, at most one page of each shard."""
         return await self._rows(
             "SELECT author_id FROM {s}.celebrities WHERE fallen_ms < %s ORDER BY fallen_ms LIMIT %s",
             dict.fromkeys(range(self._shards.count), (fallen_before_ms, _PAGE)),
@@ -175,9 +175,9 @@ class Celebrities:
         await self._shards.for_each_shard(forget, by_shard)
 
     async def _rebuild(self, fallen_before_ms: int) -> int:
-        """Make the set what PostgreSQL says, and whole.
+        """Rebuild the set from PostgreSQL and mark it complete.
 
-        Redis is read first: who is published was marked before, so one whom PostgreSQL then does not know has fallen.
+        Redis is read first: authors are marked before they are published, so one without a mark has fallen.
         """
         token = f"{_BUILDING}{secrets.token_hex(8)}"
         with reaching():
@@ -194,7 +194,7 @@ class Celebrities:
         return changed
 
     async def _marked(self, fallen_before_ms: int) -> AsyncIterator[list[int]]:
-        """Everybody who is to be pulled, in pages."""
+        """All authors whose posts are to be pulled, in pages."""
         for shard in range(self._shards.count):
             after = -1
             while True:

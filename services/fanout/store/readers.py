@@ -1,6 +1,6 @@
-"""What fan-out reads of authors, posts, edges and timelines.
+"""Reads authors, posts, edges and timelines for fan-out.
 
-Timelines themselves are written through the chassis' one module for them.
+Timelines are written through the chassis' module `services.kit.stores.timelines`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from services.kit.stores.postgres import Connection, Shards, schema
 from services.kit.stores.redis import reaching
 from services.kit.stores.timelines import Timeline, TimelineEntry, TimelineState
 
-_ASKED_MAX: Final = 500  # timelines looked at in one round trip
+_ASKED_MAX: Final = 500  # timelines read in one round trip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Readers:
         self._shards, self._redis = shards, redis
 
     async def authors(self, author_ids: Iterable[int]) -> list[AuthorState]:
-        """Number of followers and present side of each."""
+        """Number of followers of each, and whether it is a celebrity."""
         by_shard = _by_shard(author_ids)
 
         async def read(connection: Connection, shard: int) -> list[AuthorState]:
@@ -82,7 +82,7 @@ class Readers:
         return bool(rows)
 
     async def recent_posts(self, author_id: int, *, count: int, since_ms: int = 0) -> tuple[list[TimelineEntry], int]:
-        """The author's newest ``count`` posts, newest first, and the time from which on these are all of them."""
+        """The author's newest ``count`` posts, newest first, and the time from which on they are complete."""
         oldest = ids.compose(created_ms=since_ms, shard=0, sequence=0) if since_ms > ids.EPOCH_MS else 0
         rows = await self._rows(
             author_id,
@@ -134,7 +134,7 @@ class Readers:
         return {edge for part in parts.values() for edge in part}
 
     async def followers(self, author_id: int) -> AsyncIterator[list[int]]:
-        """Everybody who follows the author, in pages; somebody who comes meanwhile may or may not be among them."""
+        """Everybody who follows the author, in pages; those who follow meanwhile may or may not be included."""
         after = 0
         while True:
             rows = await self._rows(
@@ -150,7 +150,7 @@ class Readers:
             after = rows[-1][0]
 
     async def with_timelines(self, user_ids: Iterable[int]) -> set[int]:
-        """Those whose timeline is in Redis, whole or being filled; the others' is made when they next read it."""
+        """Users whose timeline is in Redis, complete or being filled; others' are filled at their next read."""
         wanted, found = list(set(user_ids)), set()
         for start in range(0, len(wanted), _ASKED_MAX):
             part = wanted[start : start + _ASKED_MAX]

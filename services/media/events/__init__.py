@@ -1,1 +1,1 @@
-"""Photos in: the event that brings one, and the processes that work on it."""
+"""Processing of photos: the event that announces one, and the processes that work on it."""

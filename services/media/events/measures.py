@@ -1,4 +1,4 @@
-"""Metrics of photos, beside those that every component has of its operations."""
+"""Metrics of photos, in addition to those of every component."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Measures:
         component, registry = metrics.component, metrics.registry
         self._waiting = Gauge(
             names.PHOTOS_WAITING_COUNT,
-            "Photos that have arrived and are not processed, of all instances.",
+            "Photos that have arrived and are not processed, on all instances.",
             ("component",),
             registry=registry,
         ).labels(component)
         self._oldest = Gauge(
             names.PHOTOS_OLDEST_SECONDS,
-            "For how long the first of them has been seen waiting.",
+            "How long the first of them has been seen waiting.",
             ("component",),
             registry=registry,
         ).labels(component)
@@ -50,7 +50,7 @@ class Measures:
         self._refused.labels(self._component, reason).inc()
 
     def backlog(self, *, count: int, waiting: list[WaitingPhoto]) -> None:
-        """Show how many photos wait, and for how long the first of those that were seen has."""
+        """Show how many photos wait, and how long the first of those seen has waited."""
         now = monotonic()
         self._since = {each.media_id: self._since.get(each.media_id, now) for each in waiting[:_SEEN_MAX]}
         self._waiting.set(count)

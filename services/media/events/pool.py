@@ -19,7 +19,7 @@ from services.media.rules.work import RENDER_SECONDS_MAX, RenderResult
 
 _WORKER: Final = "services.media.events.worker"
 _REAP_SECONDS: Final = 5.0
-_DYING_SECONDS: Final = 1.0  # between the end of its output and its own
+_DYING_SECONDS: Final = 1.0  # between the end of a worker's output and its exit
 _log = structlog.get_logger("media")
 _DECODE: Final = msgspec.msgpack.Decoder(RenderResult).decode
 
@@ -29,7 +29,7 @@ class WorkerLost(Exception):  # noqa: N818 - seen and handled: the photo is trie
 
 
 class WorkerSlow(WorkerLost):
-    """The worker took too long over a photo and was killed."""
+    """The worker took too long for a photo and was killed."""
 
 
 class WorkerPool:
@@ -59,12 +59,12 @@ class WorkerPool:
                 async with asyncio.timeout(self._seconds_max):
                     outcome = await _exchange(worker, data)
             except (OSError, EOFError, TimeoutError, msgspec.DecodeError) as error:
-                # one that its limit ended has ended by itself
+                # a worker that exceeded its CPU limit exits by itself
                 await _end(worker, reap_first=not isinstance(error, TimeoutError))
                 slow = isinstance(error, TimeoutError) or worker.returncode == -signal.SIGXCPU
                 kind = WorkerSlow if slow else WorkerLost
                 raise kind(f"{type(error).__name__}, exit code {worker.returncode}") from error
-            except BaseException:  # cancelled in the middle of a photo: the next one must not get its answer
+            except BaseException:  # cancelled during a photo: the next one must not get its result
                 await _end(worker)
                 raise
             finally:
@@ -88,7 +88,7 @@ class WorkerPool:
             str(os.getpid()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            # one thread per photo: photos side by side use the cores better than threads of one photo
+            # one thread per photo: concurrent photos use the cores better than threads of one photo
             env={**os.environ, "VIPS_CONCURRENCY": "1"},
         )
         _log.info("render_worker_started", pid=worker.pid)

@@ -1,9 +1,9 @@
 """Processes one uploaded photo: fetch, check, scan, render, store, publish.
 
-A refusal is a decision about the photo and is final; so is a decoder or scanner that takes too long over it. A photo
-over which one of them dies is tried `TRIES_MAX` times in all, whatever is restarted meanwhile, and is then given up: it
-has failed, with a dead letter. A store or scanner that is down is neither: the photo waits until it is back. Every step
-may run twice: the state moves only from ``processing``, and the variants' addresses are a function of the photo.
+A refusal is a decision about the photo and is final; so is a decoder or scanner that takes too long for it. A photo on
+which one of them dies is tried `TRIES_MAX` times in all, counted across restarts, and then given up: it has failed,
+with a dead letter. While a store or the scanner is down, the photo waits. Every step may run twice: the state changes
+only from ``processing``, and the variants' addresses are a function of the photo.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class TooHeavy(Exception):  # noqa: N818 - a decision, not an error
 
 
 class GivenUp(Exception):  # noqa: N818 - a decision, not an error
-    """A decoder, the scanner or this worker died over the photo as often as it may be tried."""
+    """A decoder, the scanner or this worker died on the photo in every try."""
 
 
 class PhotoProcessor:
@@ -74,7 +74,7 @@ class PhotoProcessor:
         """
         began = perf_counter()
         outcome = await self._outcome(job, lane)
-        # an empty object stands in its place: while it does, the store refuses another PUT to the same address
+        # replaced by an empty object: while it is there, the store refuses another PUT to the same address
         await self._objects.spend(bucket=self._objects.settings.uploads_bucket, key=job.object_key)
         metrics = self._app[METRICS]
         metrics.requests.series(metrics.component, OPERATION, outcome).observe(perf_counter() - began)
@@ -103,7 +103,7 @@ class PhotoProcessor:
             written = await self._photos.succeed(
                 MediaProcessed(**stamp, media_id=job.media_id, owner_id=job.owner_id, variants=tuple(variants))
             )
-            if not written and not await self._photos.exists(job.media_id):  # its owner has deleted it meanwhile
+            if not written and not await self._photos.exists(job.media_id):  # deleted by its owner meanwhile
                 bucket = self._objects.settings.media_bucket
                 await self._objects.delete_all(bucket=bucket, keys=[each.object_key for each in variants])
         return Outcome.OK
@@ -134,7 +134,7 @@ class PhotoProcessor:
             raise Refused(Refusal.MISSING) from missing
         except ValueError as too_large:
             raise Refused(Refusal.TOO_LARGE) from too_large
-        # its address is good for some minutes after `complete`: what is there now may be something else
+        # the upload address stays valid for some minutes after `complete`: the object may have been replaced
         if job.checksum_sha256 is not None:
             digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
             if digest != job.checksum_sha256:
@@ -142,7 +142,7 @@ class PhotoProcessor:
         return data
 
     async def _scan(self, job: PhotoJob, data: bytes) -> None:
-        # a scanner that dies takes all scans with it: who was there when one died is scanned alone from then on
+        # a scanner that dies fails all its scans: a photo that was being scanned then is scanned alone from now on
         alone = job.tries > 1
         while True:
             try:
@@ -162,7 +162,7 @@ class PhotoProcessor:
                 result = await self._pools[lane].render(found)
                 break
             except WorkerSlow as slow:
-                if lane is Lane.LIGHT:  # more time, where nobody waits for it
+                if lane is Lane.LIGHT:  # it gets more time on the heavy lane
                     raise TooHeavy from slow
                 raise Refused(Refusal.TOO_SLOW, str(slow)) from slow
             except WorkerLost as lost:
@@ -180,7 +180,7 @@ class PhotoProcessor:
         await asyncio.sleep(work.backoff_seconds(tries - 1))
 
     def _letter(self, job: PhotoJob, error: str) -> DeadLetter:
-        """The photo as the event that asked for it; it stood in PostgreSQL, so at no place of the log."""
+        """A dead letter with the photo's event; the job was in PostgreSQL, so it has no offset on the log."""
         stamp = outbox.stamp(self._app, ids.shard_of(job.media_id))
         event = MediaUploaded(
             **stamp,

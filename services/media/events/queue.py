@@ -1,4 +1,4 @@
-"""Photos that wait for a worker of one lane, fair between owners; what does not fit stays in PostgreSQL."""
+"""Photos that wait for a worker of one lane, with fair turns for owners; what does not fit stays in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Queue:
     def __init__(self, *, waiting_max: int, owner_max: int):
         self._waiting_max, self._owner_max = waiting_max, owner_max
         self._waiting: dict[int, deque[int]] = {}  # by owner, in the order of their turns
-        self._running: Counter[int] = Counter()  # photos in work, by owner
-        self._known: set[int] = set()  # photos that wait or are in work
-        self._served: set[int] = set()  # owners who had a turn since somebody has been waiting
+        self._running: Counter[int] = Counter()  # photos being processed, by owner
+        self._known: set[int] = set()  # photos that wait or are being processed
+        self._served: set[int] = set()  # owners who have had a turn since the queue was last empty
         self._newcomer = True
         self._waiting_count = 0
         self._some = asyncio.Event()
@@ -37,7 +37,7 @@ class Queue:
         return media_id in self._known
 
     def offer(self, *, media_id: int, owner_id: int) -> bool:
-        """Let a photo wait; False where there is no room."""
+        """Queue a photo; False when there is no room."""
         if media_id in self._known:
             return True
         mine = self._waiting.get(owner_id, ())
@@ -61,14 +61,14 @@ class Queue:
         mine = self._waiting.pop(owner_id)
         turn = TakenPhoto(media_id=mine.popleft(), owner_id=owner_id)
         if mine:
-            self._waiting[owner_id] = mine  # behind everybody else
+            self._waiting[owner_id] = mine  # behind all others
         self._waiting_count -= 1
         self._served.intersection_update(self._waiting)
         self._running[owner_id] += 1
         return turn
 
     def done(self, turn: TakenPhoto) -> None:
-        """Say that nobody works on the photo any more."""
+        """Record that nobody works on the photo any more."""
         self._known.discard(turn.media_id)
         self._running[turn.owner_id] -= 1
         if self._running[turn.owner_id] <= 0:

@@ -1,6 +1,6 @@
 """Removes photos that nothing shows any more: from PostgreSQL, the object store, the shield, the edge; in passes.
 
-What is owed are rows in PostgreSQL, which are looked for every second, so nothing is lost with the log or this process.
+Removals are rows in PostgreSQL that are polled every second, so none is lost with the log or this process.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Remover:
                 await asyncio.sleep(_EVERY_SECONDS)
 
     async def remove_due(self, *, at_ms: int | None = None) -> int:
-        """Look once; returns how many photos were due."""
+        """Remove what is due once; returns how many photos were due."""
         at_ms = now_ms() if at_ms is None else at_ms
         due = await self._removals.claim(now_ms=at_ms, lease_seconds=rules.LEASE_SECONDS, count_max=_CLAIMED_MAX)
         await asyncio.gather(*(self._remove(media_id, at_ms) for media_id in due))
@@ -82,7 +82,7 @@ class Remover:
                 metrics.deletion.series(metrics.component).observe(max(0, now_ms() - removal.owed_ms) / 1000)
 
     async def _pass(self, removal: Removal) -> None:
-        """Delete everything and have the CDN forget it; caches are purged even when the store cannot be reached."""
+        """Delete everything and purge it from the CDN; caches are purged even when the store cannot be reached."""
         bucket, home = self._objects.settings.media_bucket, folder(removal.media_id, secret=self._secret)
         elsewhere = await self._removals.unused(key for key in removal.keys if not key.startswith(f"{home}/"))
         own = [key for key in removal.keys if key.startswith(f"{home}/")]

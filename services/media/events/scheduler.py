@@ -1,7 +1,7 @@
 """Schedules the processing of photos: an event wakes a worker, and PostgreSQL holds what is still to do.
 
-No consumer waits for a photo: an event only puts it into the queue of a lane. A sweep finds what nobody works on:
-photos whose event was lost, whose worker died, which were put off or found no room.
+No consumer waits for a photo: an event only puts it into the queue of a lane. A sweep finds photos that nobody works
+on: their event was lost, their worker died, they were postponed, or the queue was full.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from services.media.events.processor import PhotoProcessor, TooHeavy
 from services.media.events.queue import Queue, TakenPhoto
 from services.media.store.photos import PhotoJobs
 
-SWEEP_SECONDS: Final = 5.0  # between two looks at PostgreSQL
-SOON_SECONDS: Final = 1.0  # while it is known to hold what is not in the queues
-FORGET_SECONDS: Final = 600.0  # between two clearings of jobs whose photo was deleted
+SWEEP_SECONDS: Final = 5.0  # between two sweeps
+SOON_SECONDS: Final = 1.0  # while PostgreSQL is known to hold photos that are not in the queues
+FORGET_SECONDS: Final = 600.0  # between two deletions of jobs whose photo was deleted
 _WAITING_MAX: Final = 1_024  # in the queue of a lane
-_OWNER_MAX: Final = 8  # and of one owner; the rest waits in PostgreSQL
+_OWNER_MAX: Final = 8  # of one owner; others wait in PostgreSQL
 _SHARD_MAX: Final = 64  # found on a shard at a time
 _PUT_OFF_SECONDS: Final = 2.0
 _STOP_SECONDS: Final = 1.0
@@ -49,7 +49,7 @@ class Scheduler:
         self._places = asyncio.Semaphore(sum(self.counts.values()))
         self._emptying = asyncio.Lock()
         self._full = False  # PostgreSQL holds more than the queues
-        self._soon = True  # or what somebody else works on, or what was put off
+        self._soon = True  # or photos that another process works on, or that were postponed
         self._look = asyncio.Event()
 
     def run_beside(self, app: web.Application) -> None:
@@ -129,7 +129,7 @@ class Scheduler:
             return
         self._measures.tried(lane)
         try:
-            # one whose earlier try ended this process is worked on alone, so that no other dies with it again
+            # a photo whose earlier try ended this process is processed alone, so that no other one fails with it
             async with self._place(alone=job.tries > 1):
                 await self._processor.process(job, lane)
         except TooHeavy:
@@ -143,7 +143,7 @@ class Scheduler:
         except Exception as error:
             self._soon = True
             failure = translated(error)
-            with suppress(Failure):  # its lease ends by itself
+            with suppress(Failure):  # its lease expires by itself
                 await self._photos.put_off(
                     job.media_id, lane=job.lane, seconds=_PUT_OFF_SECONDS, counts=failure is None
                 )
@@ -156,7 +156,7 @@ class Scheduler:
     async def _place(self, *, alone: bool) -> AsyncIterator[None]:
         taken = 0
         try:
-            async with self._emptying:  # in turn, so that two who want all do not each hold half
+            async with self._emptying:  # one at a time, so that two that need all places cannot deadlock
                 for _ in range(sum(self.counts.values()) if alone else 1):
                     await self._places.acquire()
                     taken += 1

@@ -1,9 +1,8 @@
 """A worker process that decodes photos: reads them from its standard input, writes the variants to its output.
 
-Decoders are where hostile files do harm, so they run here: with a bound on memory and on the processor time of each
-photo, which the kernel holds, with no connection to anything, and under a parent that ends this process when it hangs.
-Frames are eight bytes of length and then the bytes. It imports nothing of the service but its rules, and so starts in a
-fifth of a second.
+Hostile files attack decoders, so they run here: with limits on memory and on the CPU time of each photo, enforced by
+the kernel, with no connections, and under a parent that kills this process when it hangs. Frames are eight bytes of
+length and then the data. It imports nothing of the service but its rules, so that it starts in a fifth of a second.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from services.media.rules.work import RenderResult
 
 LENGTH_BYTES: Final = 8
 _PR_SET_PDEATHSIG: Final = 1
-#: The cores are for other work first: slow photos take what is left.
+#: Slow photos get only the CPU time that other work leaves.
 _NICENESS: Final = {Lane.LIGHT: 0, Lane.HEAVY: 5}
 _DECODE: Final = msgspec.msgpack.Decoder(Checked).decode
 
@@ -45,7 +44,7 @@ def _frame(stream: BinaryIO) -> bytes | None:
 def _outcome(data: bytes) -> RenderResult:
     try:
         return RenderResult(renderings=render(_DECODE(data)))
-    except Refused as refused:  # anything else ends the process, and the parent decides what becomes of the photo
+    except Refused as refused:  # anything else ends the process, and the parent decides about the photo
         return RenderResult(refusal=refused.refusal, detail=refused.detail)
 
 
@@ -65,7 +64,7 @@ def _limit(what: int, most: int) -> None:
 
 
 def _start_clock(cpu_seconds: int) -> None:
-    """Have the kernel end this process by SIGXCPU when the photo that comes now takes too long."""
+    """Let the kernel end this process by SIGXCPU when the next photo takes too long."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + cpu_seconds)
 
@@ -75,7 +74,7 @@ def main() -> None:
     lane, cpu_seconds = Lane(sys.argv[1]), int(sys.argv[2])
     _confine(lane, int(sys.argv[3]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    pyvips.cache_set_max(0)  # no photo comes twice
+    pyvips.cache_set_max(0)  # no photo is decoded twice
     libc = ctypes.CDLL(None)
     photos, results = sys.stdin.buffer, sys.stdout.buffer
     while (data := _frame(photos)) is not None:
@@ -86,7 +85,7 @@ def main() -> None:
         results.write(encoded)
         results.flush()
         del encoded
-        libc.malloc_trim(0)  # what one photo needed is not taken from the next one's bound
+        libc.malloc_trim(0)  # so that one photo's memory does not count against the next one's limit
 
 
 if __name__ == "__main__":

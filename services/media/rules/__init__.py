@@ -1,1 +1,1 @@
-"""Decisions about photos: what is one, and what is made of it; bytes in, bytes out."""
+"""Decisions about photos: what is accepted as one, and how it is rendered; bytes in, bytes out."""

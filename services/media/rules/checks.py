@@ -1,8 +1,8 @@
 """Checks on the bytes of an upload, before a scanner or a decoder sees them.
 
-The order is: size, magic bytes, headers by the one reader that the magic bytes allow, pixels, and what decoding would
-take in memory and time by the headers alone. A file whose headers promise more than the limits is refused unread: that
-is what a decompression bomb looks like. A photo that is merely large is not refused; `render` makes it smaller.
+The order is: size, magic bytes, headers by the one reader that the magic bytes allow, pixels, and the memory and time
+that decoding would take, estimated from the headers alone. A file whose headers exceed the limits is refused without
+decoding: it may be a decompression bomb. A photo that is merely large is not refused; `render` makes it smaller.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from core.policies.photo import Lane, Refusal
 from services.media.rules import jpeg, png, webp
 from services.media.rules.refusal import Refused
 
-# Upper bounds of what `render` takes, from photos and from files made to take long (pyvips-binary 8.18.7, one thread)
-_RENDER_BYTES: Final = 200 * 2**20  # beside the decoder: libraries, 4096 × 4096 pixels and the variants from it
+# Upper bounds of what `render` takes, from photos and from files made to be slow (pyvips-binary 8.18.7, one thread)
+_RENDER_BYTES: Final = 200 * 2**20  # besides the decoder: libraries, 4096 × 4096 pixels and their variants
 _WEBP_PIXEL_BYTES: Final = 16
 _ROWS: Final = 640  # of a PNG, in memory at once
 _PIXEL_SECONDS: Final = {"jpeg": 8e-9, "png": 5e-9, "webp": 40e-9}
@@ -37,7 +37,7 @@ class Checked:
 
     @property
     def lane(self) -> Lane:
-        """Where it is worked on."""
+        """The lane on which it is processed."""
         return next(lane for lane in Lane if self._fits(lane))
 
     def _fits(self, lane: Lane) -> bool:

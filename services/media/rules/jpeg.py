@@ -1,8 +1,8 @@
 """JPEG as the checks read it: markers and headers, no pixels (ITU-T T.81, Annex B).
 
-`read` also gives the bytes that a decoder may see: tables, frame and scans as they were, orientation and colour
-profile, and an end marker, which cameras and messengers lose. Comments, previews and what follows the end are left out,
-and so are the oddities of headers that a decoder would warn of: what it still warns of is then the pixels' damage.
+`read` also returns the bytes that a decoder may see: tables, frame and scans unchanged, orientation and colour profile,
+and an end marker, which cameras and messengers lose. Comments, previews and data after the end are left out, and so are
+oddities of headers that a decoder would warn about: any warning left is then about damaged pixels.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _EOI: Final = b"\xff\xd9"
 _JFIF: Final = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 #: A marker, and not a stuffed byte, a restart or a fill byte.
 _MARKER: Final = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
-_WINDOW_BYTES: Final = 1 << 18  # looked through at once, so that other threads get their turns
+_WINDOW_BYTES: Final = 1 << 18  # searched at once, so that other threads get their turns
 _SEQUENTIAL: Final = (0xC0, 0xC1)
 _PROGRESSIVE: Final = 0xC2
 _FRAMES: Final = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
@@ -37,8 +37,8 @@ class Jpeg:
     width: int
     height: int
     scans: int
-    scanned_samples: int  # over all scans: what a decoder goes through
-    coefficient_bytes: int  # that a decoder keeps until the last scan; 0 where it keeps none
+    scanned_samples: int  # over all scans: what a decoder processes
+    coefficient_bytes: int  # kept by a decoder until the last scan; 0 if it keeps none
     clean: bytes
 
 
@@ -46,7 +46,7 @@ class Jpeg:
 class _Component:
     across: int  # sampling factors
     down: int
-    missing_bits: list[int]  # of each coefficient: how many low bits no scan has brought; −1: nothing was brought
+    missing_bits: list[int]  # of each coefficient: low bits that no scan has contained; −1: no scan has contained it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class _Frame:
     pieces: list[bytes] = field(default_factory=list)
 
     def samples(self, identifiers: tuple[int, ...]) -> int:
-        """Samples of one scan of these components, with what fills up blocks."""
+        """Samples of one scan of these components, including the padding of blocks."""
         most = (
             max(each.across for each in self.components.values()),
             max(each.down for each in self.components.values()),
@@ -94,7 +94,7 @@ def read(data: bytes) -> Jpeg:
             continue
         length = int.from_bytes(data[at : at + 2], "big")
         if length < 2 or at + length > len(data):
-            break  # cut off here; whether anything is missing shows below
+            break  # truncated here; whether anything is missing is checked below
         body, start, at = data[at + 2 : at + length], found, at + length
         if marker in _FRAMES:
             if frame is not None:
@@ -132,12 +132,12 @@ def _marker(data: bytes, at: int) -> int | None:
         found = _MARKER.search(data, at, at + _WINDOW_BYTES)
         if found:
             return found.start()
-        at += _WINDOW_BYTES - 1  # a marker may lie across the border
+        at += _WINDOW_BYTES - 1  # a marker may cross the border
     return None
 
 
 def _kept(marker: int, body: bytes, seen: set[str]) -> bytes | None:
-    """What stands for the segment in the clean file, None for itself."""
+    """What replaces the segment in the clean file; None: the segment itself."""
     if marker in _TABLES:
         return None
     if marker == 0xE0 and body.startswith(b"JFIF\0") and "JFIF" not in seen:
@@ -185,7 +185,7 @@ def _scan(frame: _Frame, body: bytes) -> bytes:
         raise Refused(Refusal.DAMAGED, "a wrong scan header")
     identifiers = tuple(body[1 : 1 + 2 * count : 2])
     first, last, bits = body[1 + 2 * count : 4 + 2 * count]
-    if not frame.progressive:  # some cameras leave other values there, which mean nothing
+    if not frame.progressive:  # some cameras write other values here, which have no meaning
         first, last, bits = 0, _BLOCK_SAMPLES - 1, 0
     if len(set(identifiers)) < count or not set(identifiers) <= set(frame.components) or last >= _BLOCK_SAMPLES:
         raise Refused(Refusal.DAMAGED, "a wrong scan header")

@@ -1,11 +1,11 @@
 """Rendering: one decode, turned upright, in sRGB, then each variant from the next larger one, without any metadata.
 
-Re-encoding is what takes out EXIF, GPS, comments and whatever else a file carries beside its pixels (``keep="none"``):
-no byte of an upload is ever served. A variant called ``1080`` fits into a square of 1080 pixels; a photo that is
-smaller is not blown up. What is larger than 4096 pixels a side is made smaller first, by policy.
+Re-encoding removes EXIF, GPS, comments and everything else that a file contains besides its pixels (``keep="none"``):
+no byte of an upload is ever served. A variant called ``1080`` fits into a square of 1080 pixels; a smaller photo is not
+enlarged. A photo of more than 4096 pixels a side is made smaller first, by policy.
 
-A photo is decoded strictly, for libjpeg fills what is missing with grey and only warns of it. What it may warn of in a
-whole photo is named in `_HARMLESS`.
+A photo is decoded strictly, because libjpeg fills missing parts with grey and only warns. `_HARMLESS` names the
+warnings that an intact photo may cause.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from services.media.rules.checks import Checked
 from services.media.rules.refusal import Refused
 
 SIDE_MAX: Final = 4096
-#: Bytes left over behind a scan, and scans in an odd order: nothing is missing.
+#: Extra bytes after a scan, and scans in an odd order: nothing is missing.
 _HARMLESS: Final = ("extraneous bytes before marker", "Inconsistent progression sequence")
 _WHITE: Final = [255.0, 255.0, 255.0]
 
@@ -80,7 +80,7 @@ def render(photo: Checked) -> list[Rendering]:
 
 
 def _decoded(photo: Checked) -> Any:
-    """The photo, upright, in memory; raises Refused where the decoder warned that something is missing."""
+    """The photo, upright, in memory; raises Refused when the decoder warned that something is missing."""
     pyvips.vips_lib.vips_error_clear()
     try:
         image = _small(_opened(photo, fail_on="warning"))
@@ -89,7 +89,7 @@ def _decoded(photo: Checked) -> Any:
             raise
         image = _small(_opened(photo, fail_on="error"))
     else:
-        # libvips looks for warnings before each row, and so never after the last
+        # libvips checks for warnings before each row, so never after the last
         message = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer()).decode(errors="replace").strip()
         if message and not _harmless(message):
             raise Refused(Refusal.DAMAGED, message[:200])
@@ -101,7 +101,7 @@ def _harmless(message: str) -> bool:
 
 
 def damaged(error: pyvips.Error) -> Refused:
-    """The refusal that a decoder's error means; raises MemoryError where it was our bound that it met."""
+    """The refusal for a decoder's error; raises MemoryError if our memory limit caused it."""
     message = _detail(error)
     if "out of memory" in message:
         raise MemoryError(message) from error
@@ -114,11 +114,11 @@ def _detail(error: pyvips.Error) -> str:
 
 def _opened(photo: Checked, *, fail_on: str) -> Any:
     """The photo with its header read and nothing decoded (a pyvips image, sequential)."""
-    # the loader is named: libvips' own sniffing would let any format in that it was built with
+    # the loader is named: libvips would otherwise accept any format that it was built with
     match photo.kind:
         case "jpeg":
-            # large ones are made smaller while they are decoded, by no more than the policy asks for, and long thin
-            # ones by no more than leaves a pixel across
+            # large photos are shrunk during decoding, to no less than the policy's size, and long thin ones to no less
+            # than one pixel across
             across, along = sorted((photo.width, photo.height))
             shrink = next(by for by in (8, 4, 2, 1) if by == 1 or (along >= by * SIDE_MAX and across >= by))
             return pyvips.Image.jpegload_buffer(photo.clean, access="sequential", fail_on=fail_on, shrink=shrink)

@@ -8,7 +8,7 @@ from typing import Final
 from core.policies.photo import Refusal
 from services.media.rules.refusal import Refused
 
-CHUNKS_MAX: Final = 2_000  # an animation is shown by its first frame, and its frames are counted here
+CHUNKS_MAX: Final = 2_000  # includes the frames of an animation, of which only the first is shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ def read(data: bytes) -> Webp:
 
 
 def _size(name: bytes, head: bytes) -> tuple[int, int] | None:
-    """Width and height that a chunk promises."""
+    """Width and height in a chunk's header."""
     if name == b"VP8X" and len(head) >= 10:
         return 1 + int.from_bytes(head[4:7], "little"), 1 + int.from_bytes(head[7:10], "little")
     if name == b"ANMF" and len(head) >= 12:

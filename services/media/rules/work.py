@@ -1,4 +1,4 @@
-"""Results of rendering a photo, addresses of its variants, and how often and how long it is tried."""
+"""Results of rendering a photo, addresses of its variants, and limits of tries and time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from core.policies.photo import Lane, Refusal
 from services.media.rules.render import Rendering
 
 BACKOFF_SECONDS: Final = 0.5  # before the second try of a photo whose decoder died; doubles
-#: By the clock, of a decoder that hangs. One that works is ended by its processor time, which may be long in coming to
-#: a heavy photo on busy cores.
+#: Wall-clock limit, for a decoder that hangs. One that works is limited by its CPU time, which a heavy photo may get
+#: slowly on busy cores.
 RENDER_SECONDS_MAX: Final = {Lane.LIGHT: 60.0, Lane.HEAVY: 600.0}
-LEASE_SECONDS: Final = 900.0  # of a photo in work: longer than fetching, scanning, decoding and storing may take
+LEASE_SECONDS: Final = 900.0  # longer than fetching, scanning, decoding and storing a photo may take
 CACHE_CONTROL: Final = "public, max-age=31536000, immutable"
 
 
@@ -28,13 +28,13 @@ class RenderResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def folder(media_id: int, *, secret: str) -> str:
-    """Where the variants of a photo lie in the bucket of media. Nobody can compute it from the photo or its id."""
+    """Folder of a photo's variants in the media bucket. It cannot be guessed from the photo or its id."""
     return hashlib.blake2b(b"%d" % media_id, key=bytes.fromhex(secret), digest_size=16).hexdigest()
 
 
 def address(media_id: int, data: bytes, *, secret: str) -> str:
-    """What the keys of all variants of this photo begin with; with other bytes it is another, so no key ever changes
-    its content."""
+    """Common prefix of the keys of this photo's variants; it depends on the bytes, so the content of a key never
+    changes."""
     content = hashlib.blake2b(data, key=bytes.fromhex(secret), digest_size=8).hexdigest()
     return f"{folder(media_id, secret=secret)}/{content}"
 

@@ -1,4 +1,4 @@
-"""The CDN's tiers, as far as the media worker needs them: it has them forget a photo."""
+"""Purges photos from the CDN's tiers."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _CONNECTIONS_MAX: Final = 4
 
 
 class CdnClient:
-    """Both tiers."""
+    """A client of both tiers."""
 
     def __init__(self, cdn_settings: settings.CdnSettings):
         self._cdn_settings = cdn_settings
         self._session: aiohttp.ClientSession | None = None
 
     async def opened(self, _app: web.Application) -> AsyncIterator[None]:
-        """Connections for as long as the application lives."""
+        """Connections while the application runs."""
         async with aiohttp.ClientSession(
             timeout=_TIMEOUT, connector=aiohttp.TCPConnector(limit=_CONNECTIONS_MAX)
         ) as self._session:
             yield
 
     async def purge(self, keys: Sequence[str]) -> None:
-        """Have the shield and then the edge forget these objects; raises Unavailable when one of them may not have.
+        """Purge these objects from the shield, then from the edge; raises Unavailable when one of them may have failed.
 
-        In this order, for what the edge forgets first it fetches from the shield again. Each is asked even when the
-        other cannot be reached: what it forgets is out of sight.
+        In this order, because the edge could fetch a purged object from the shield again. Each is purged even when the
+        other cannot be reached.
         """
         wrong: list[str] = []
         for base in (self._cdn_settings.shield, self._cdn_settings.edge):
@@ -45,7 +45,7 @@ class CdnClient:
             raise Unavailable(f"The CDN could not be purged: {wrong[0]}")
 
     async def _purge(self, base: str, key: str) -> str:
-        """What was wrong; empty when the tier has forgotten it."""
+        """What failed; empty when the tier has purged the object."""
         assert self._session is not None
         headers = {PURGE_KEY_HEADER: self._cdn_settings.purge_key}
         try:

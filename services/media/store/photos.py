@@ -1,7 +1,7 @@
 """The rows of photos: variants and jobs are this service's own; in ``media``, which upload owns, it updates ``state``.
 
-A photo waits for as long as its state is ``processing``, whatever became of its event. Its job says how often work on
-it was begun, written before each time, and until when somebody works on it: a worker that dies takes its lease with it.
+A photo waits while its state is ``processing``, whatever happened to its event. Its job counts the tries, before each
+begins, and has a lease: when a worker dies, the lease expires.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS {s}.media_jobs (
     leased_until timestamptz NOT NULL
 );
 """
-#: Photos of one shard that are looked through for those that nobody works on; what is behind them waits its turn.
+#: Photos of one shard that are searched for those that nobody works on; later ones wait.
 _BACKLOG_MAX: Final = 10_000
 
 
@@ -53,18 +53,18 @@ class PhotoJob:
     size_bytes: int
     content_type: str
     checksum_sha256: str | None
-    tries: int  # with this one
+    tries: int  # including this one
     lane: Lane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingPhoto:
-    """A photo that waits to be processed, or is in work."""
+    """A photo that waits to be processed, or is being processed."""
 
     media_id: int
     owner_id: int
     lane: Lane
-    leased: bool  # somebody works on it, or it was put off
+    leased: bool  # somebody works on it, or it was postponed
 
 
 class PhotoJobs:
@@ -115,8 +115,8 @@ class PhotoJobs:
         return int(row[0]) if row else 1
 
     async def put_off(self, media_id: int, *, lane: Lane, seconds: float, counts: bool = False) -> None:
-        """Give the lease back; the photo is owed again in ``seconds``. Unless the try ``counts`` it is given back too,
-        for it said nothing about the photo."""
+        """Release the lease; the photo is due again in ``seconds``. Unless the try ``counts``, it is taken back: it
+        failed for a reason other than the photo."""
         shard = ids.shard_of(media_id)
         async with self._shards.connection(shard) as connection:
             await connection.execute(
@@ -164,7 +164,7 @@ class PhotoJobs:
         return sum(part[0][4] for part in found.values() if part), waiting
 
     async def forget(self) -> None:
-        """Delete the jobs of photos that were deleted under way."""
+        """Delete the jobs of photos that were deleted meanwhile."""
 
         async def on(connection: Connection, shard: int) -> None:
             s = schema(shard)

@@ -1,7 +1,7 @@
 """The malware scanner: one photo per connection, streamed to clamd by its INSTREAM command (clamd(8)).
 
-A scanner that is away or frozen is nobody's fault: `Unavailable`. One that answered just before and then died, failed
-or took too long over a photo is that photo's: `ScannerLost`, `ScannerSlow`.
+A scanner that is down or frozen is not the photo's fault: `Unavailable`. If it answered just before and then died,
+failed or took too long, the photo is at fault: `ScannerLost`, `ScannerSlow`.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from core.policies import photo
 
 _CHUNK_BYTES: Final = 1 << 18
 _ANSWER_SECONDS: Final = 2.0  # for a connection, and for the answer to PING
-SECONDS_MAX: Final = photo.SCAN_SECONDS_MAX + 5.0  # it keeps its own time limit first
+SECONDS_MAX: Final = photo.SCAN_SECONDS_MAX + 5.0  # its own time limit comes first
 _REPLY_BYTES_MAX: Final = 1024
-_PROBE: Final = b"is the scanner well?"
+_PROBE: Final = b"is the scanner healthy?"
 _OVER_ITS_LIMITS: Final = "Heuristics.Limits.Exceeded"
 _log = structlog.get_logger("media")
 
 
 class ScannerLost(Exception):  # noqa: N818 - seen and handled: the photo is tried again, alone
-    """The scanner was well before this photo, and died or failed over it."""
+    """The scanner was healthy before this photo, and died or failed on it."""
 
 
 class ScannerSlow(ScannerLost):
-    """The scanner is well, and could not judge this photo within its limits."""
+    """The scanner is healthy, but could not scan this photo within its limits."""
 
 
 class Scanner:
@@ -45,8 +45,8 @@ class Scanner:
     async def signature_in(self, data: bytes, *, alone: bool = False) -> str | None:
         """Name of the signature that matches, None for a clean photo; raises Unavailable, ScannerLost, ScannerSlow.
 
-        A scanner that does not answer never passes a photo: the caller tries again. With ``alone`` no other photo is
-        with the scanner meanwhile.
+        A photo never passes because the scanner does not answer: the caller tries again. With ``alone`` no other photo
+        is scanned meanwhile.
         """
         async with self._place(alone=alone):
             if not await self._answers():
@@ -54,7 +54,7 @@ class Scanner:
             try:
                 reply = await self._scanned(data)
             except TimeoutError as error:
-                if await self._well():
+                if await self._healthy():
                     raise ScannerSlow("The scanner took too long") from error
                 raise Unavailable("The scanner does not answer") from error
             except OSError as error:
@@ -67,7 +67,7 @@ class Scanner:
                 raise ScannerSlow(reply[:200])
             if says.endswith(" FOUND"):
                 return says.removesuffix(" FOUND")
-            if says and not await self._well():  # such as a full disk
+            if says and not await self._healthy():  # such as a full disk
                 raise Unavailable(f"The scanner answered {reply[:200]!r}")
             raise ScannerLost(f"The scanner answered {reply[:200]!r}")
 
@@ -76,7 +76,7 @@ class Scanner:
         wanted = photo.SCANS_AT_ONCE_MAX if alone else 1
         taken = 0
         try:
-            async with self._emptying:  # in turn, so that two who want all do not each hold half
+            async with self._emptying:  # one at a time, so that two that need all places cannot deadlock
                 for _ in range(wanted):
                     await self._places.acquire()
                     taken += 1
@@ -93,7 +93,7 @@ class Scanner:
         except (OSError, TimeoutError):
             return False
 
-    async def _well(self) -> bool:
+    async def _healthy(self) -> bool:
         """Whether it finds a few harmless bytes clean."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
@@ -112,7 +112,7 @@ class Scanner:
                 for part in parts:
                     writer.write(part)
                     await writer.drain()
-            except ConnectionError:  # it may have said why before it closed
+            except ConnectionError:  # it may have sent the reason before it closed
                 _log.info("scanner_closed_early")
             return (await reader.read(_REPLY_BYTES_MAX)).decode(errors="replace").rstrip("\0\n")
         finally:

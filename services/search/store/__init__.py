@@ -1,1 +1,1 @@
-"""The index in this process' folder, and the rows in PostgreSQL that it is made of."""
+"""The index in this process' folder, and the rows in PostgreSQL that it is built from."""

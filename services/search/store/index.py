@@ -1,7 +1,7 @@
 """The index: users and hashtags in tantivy, in a folder of this process, with the log's offsets inside.
 
-Offsets are a document of the same commit as what they stand for, so that a crash leaves the index exactly at some
-point of the log, from which it goes on. A folder that cannot be opened is made again, and filled from PostgreSQL.
+Offsets are a document of the same commit as the events before them, so that a crash leaves the index exactly at some
+point of the log, where it continues. A folder that cannot be opened is created again, and filled from PostgreSQL.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def _schema() -> Any:
     builder = tantivy.SchemaBuilder()
     for name in ("user_id", "username", "display_name"):
         builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
-    for name in ("words", "post_id", "hashtag", "deleted"):  # words as `core.text` has parted and folded them
+    for name in ("words", "post_id", "hashtag", "deleted"):  # words as `core.text` splits and folds them
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
-    # hashtags as written, and the post's id once more: of several ways to write one, the newest post's is shown
+    # hashtags as written, and the post's id again: of several spellings the newest post's is shown
     builder.add_text_field("written", stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_integer_field("newest", fast=True)
     builder.add_text_field("kind", tokenizer_name="raw", index_option="basic")
@@ -56,7 +56,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Index:
-    """The index; one thread writes, a few read, none is the event loop's."""
+    """The index; one thread writes, a few read, and none of them is the event loop's."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -69,16 +69,16 @@ class Index:
         self._deleted: set[str] = set()  # since the last commit
 
     async def open(self) -> None:
-        """Open the folder, or make it anew where that cannot be done."""
+        """Open the folder, or create it again if that fails."""
         await self._write(self._open)
 
     def _open(self) -> None:
         try:
             self._open_folder()
         except (ValueError, OSError) as error:
-            if "Lock" in str(error):  # somebody else's, and alive: not ours to make anew
+            if "Lock" in str(error):  # in use by another process: do not create it again
                 raise
-            _log.warning("index_made_anew", error=str(error))
+            _log.warning("index_recreated", error=str(error))
             shutil.rmtree(self._folder, ignore_errors=True)
             self._open_folder()
 
@@ -90,7 +90,7 @@ class Index:
         self._index.reload()
 
     async def close(self) -> None:
-        """Let go of the folder; what was not committed is read from the log again."""
+        """Close the folder; what was not committed is read from the log again."""
         await self._write(self._close)
         self._writing.shutdown(wait=True)
         self._reading.shutdown(wait=True)
@@ -101,7 +101,7 @@ class Index:
         self._writer = self._index = None
 
     async def standing(self) -> Standing:
-        """Where the index stands; of no log when nothing was ever committed."""
+        """Log and offsets of the index; empty when nothing was ever committed."""
 
         def read() -> Standing:
             searcher = self._index.searcher()
@@ -110,13 +110,13 @@ class Index:
                 return Standing()
             try:
                 return msgspec.json.decode(searcher.doc(found[0][1])["position"][0], type=Standing)
-            except msgspec.DecodeError:  # of an older build
+            except msgspec.DecodeError:  # from an older build
                 return Standing()
 
         return await self._write(read)
 
-    async def begin_anew(self) -> None:
-        """Forget everything; queries find it until what comes instead is committed."""
+    async def begin_rebuild(self) -> None:
+        """Delete everything; queries still find it until the new content is committed."""
 
         def forget() -> None:
             self._writer.rollback()
@@ -126,7 +126,7 @@ class Index:
         await self._write(forget)
 
     async def roll_back(self) -> None:
-        """Forget what was taken in since the last `commit`, and a making anew that was not committed."""
+        """Drop everything since the last `commit`, including a rebuild that was not committed."""
 
         def forget() -> None:
             self._writer.rollback()
@@ -135,7 +135,7 @@ class Index:
         await self._write(forget)
 
     async def apply(self, events: Sequence[Message]) -> None:
-        """Take events in; `commit` makes them visible. An event that was taken before changes nothing."""
+        """Apply events; `commit` makes them visible. An event that was applied before changes nothing."""
         await self._write(lambda: self._apply(events))
 
     def _apply(self, events: Sequence[Message]) -> None:
@@ -183,7 +183,7 @@ class Index:
         return bool(self._index.searcher().search(self._term("deleted", post_id), 1).hits)
 
     async def commit(self, standing: Standing) -> None:
-        """Make what was taken in visible and durable, together with where the log stands."""
+        """Make applied events visible and durable, together with the log's offsets."""
 
         def write() -> None:
             self._writer.delete_documents_by_term("kind", _OFFSETS)
@@ -196,7 +196,7 @@ class Index:
         await self._write(write)
 
     async def users(self, text: str, *, limit: int) -> list[Hit]:
-        """Users of whose names every word of ``text`` is a beginning, or nearly so; in no final order."""
+        """Users whose names have a word that begins, or nearly begins, with each word of ``text``; not ranked yet."""
         return await self._read(lambda: self._users(text, limit * _CANDIDATES))
 
     def _users(self, text: str, count: int) -> list[Hit]:
@@ -231,10 +231,10 @@ class Index:
         return query.disjunction_max_query(choices)
 
     async def hashtags(self, beginning: str, *, limit: int) -> list[tuple[str, int]]:
-        """Hashtags that begin so, as the newest post writes them, with how many posts have them, most first."""
+        """Hashtags with this beginning, as the newest post writes them, with their numbers of posts, most first."""
 
         def read() -> list[tuple[str, int]]:
-            # with a filter the counts are of living documents; without, of deleted ones too
+            # with a filter only live documents are counted; without one, deleted ones too
             everything = tantivy.Query.all_query()
             searcher = self._index.searcher()
             terms = searcher.terms_with_prefix("hashtag", beginning, everything, _TERMS_MAX)

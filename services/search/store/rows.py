@@ -15,13 +15,13 @@ _SHOWN: Final = "EXISTS (SELECT 1 FROM {s}.media m WHERE m.id = ANY(p.media_ids)
 
 
 class Rows:
-    """Every method raises Unavailable or DeadlineExceeded."""
+    """Users and posts for the index; every method raises Unavailable or DeadlineExceeded."""
 
     def __init__(self, shards: Shards):
         self._shards = shards
 
     async def users(self) -> AsyncIterator[list[UserCreated]]:
-        """Everybody, in pages."""
+        """All users, in pages."""
         async for rows in self._all("SELECT id, username, display_name FROM {s}.users WHERE id > %s"):
             yield [
                 UserCreated(event_id=0, at_ms=0, user_id=row[0], username=row[1], display_name=row[2]) for row in rows

@@ -1,9 +1,9 @@
 """Stories in Redis, so that a tray is one round trip however many are followed.
 
-``stories:{author}`` holds cards by the time they end, ``stories_seen:{viewer}`` what was seen. A marker
-distinguishes a complete set from one that Redis has lost. Only additions count: a deleted story is one with an empty
-card, whatever else stands there of it. So writers and refills may meet in any order; a card with pictures stands beside
-the one without until that is taken out.
+``stories:{author}`` holds cards by the time they end, ``stories_seen:{viewer}`` what was seen. A marker distinguishes a
+complete set from one that Redis has lost. Only additions count: a story with an empty card is deleted, whatever other
+cards there are of it. So writes and refills may come in any order; a card with pictures is kept beside the one without
+until that is removed.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _MARKER_SCORE: Final = -1
 _KEPT_SECONDS: Final = LIVES_MS // 1000 + 60
 _SHOWN_MAX: Final = 100  # stories of one author, the newest
 
-#: KEYS: whom the viewer follows ('~' says that the set is whole, see `services.kit.stores.following`), what they have
-#: seen. ARGV: now, stories of one author, the viewer, whose own stories are in the tray too. Answers nil when Redis
-#: does not know whom the viewer follows.
+#: KEYS: followees of the viewer ('~': the set is complete, see `services.kit.stores.following`), stories that they have
+#: seen. ARGV: now, stories of one author, the viewer, whose own stories are in the tray too. Returns nil when the set
+#: of followees is missing or incomplete.
 _TRAY: Final = """
 local followed = redis.call('SMEMBERS', KEYS[1])
 local whole = false
@@ -63,7 +63,7 @@ class CachedTray:
     """The part of a tray that Redis holds."""
 
     stories: list[TrayStory]
-    missing: list[int]  # authors whose stories Redis does not know
+    missing: list[int]  # authors whose stories Redis lacks
     seen: set[int] | None  # None: not known
 
 
@@ -77,7 +77,7 @@ class TrayCache:
         self._take_off = redis.register_script(_TAKE_OFF)
 
     async def tray(self, viewer_id: int, *, now_ms: int) -> CachedTray | None:
-        """Everything a tray needs, in one round trip; None when Redis does not know whom the viewer follows."""
+        """Everything a tray needs, in one round trip; None when Redis lacks the viewer's followees."""
         with reaching():
             updates: Any = await self._tray(
                 keys=[following.key(viewer_id), Key.STORIES_SEEN.format(user=viewer_id)],
@@ -110,7 +110,7 @@ class TrayCache:
                 await pipe.execute()
 
     async def replace(self, old: Iterable[TrayStory], new: Iterable[TrayStory]) -> None:
-        """Replace what is cached of stories."""
+        """Replace cached cards of stories."""
         with reaching():
             async with self._redis.pipeline(transaction=True) as pipe:
                 for story in old:
@@ -120,7 +120,7 @@ class TrayCache:
                 await pipe.execute()
 
     async def take_off(self, deleted: Sequence[StoryDeleted]) -> None:
-        """Mark stories as deleted, and remove what is cached of them."""
+        """Mark stories as deleted, and remove their cached cards."""
         with reaching():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for event in deleted:
@@ -132,7 +132,7 @@ class TrayCache:
                 await pipe.execute()
 
     async def clear(self, author_ids: Sequence[int], *, now_ms: int) -> None:
-        """Remove stories that have ended: nobody reads them, they only take memory."""
+        """Remove stories that have ended, to free memory."""
         with reaching():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for author_id in author_ids:
@@ -166,7 +166,7 @@ class TrayCache:
         await self._following.fill(viewer_id, followees)
 
     async def begin_followees(self, viewer_id: int) -> None:
-        """Say that a refill of the followees is under way."""
+        """Mark the followees as being filled."""
         await self._following.begin_fill(viewer_id)
 
 

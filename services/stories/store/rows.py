@@ -23,12 +23,12 @@ from services.kit.stores.people import Person
 from services.kit.stores.postgres import Connection, Shards, schema
 from services.stories.rules import TrayStory
 
-#: Stands in kept cards for where media are served, which changes with each start of a stack.
+#: Replaces the media URL in cached cards, since it changes with each start of a stack.
 MEDIA_HOST: Final = "@"
 _FOLLOWEES_MAX: Final = 10_000
-_SWEEP_MAX: Final = 100  # expired marks that one new mark clears away
+_SWEEP_MAX: Final = 100  # expired marks that are deleted with each new mark
 
-#: Of other services' tables: users (auth), media (upload), media_variants (media); all are on the author's shard.
+#: Reads other services' tables: users (auth), media (upload), media_variants (media); all are on the author's shard.
 _READ: Final = """
 SELECT t.id, t.author_id, t.expires_ms, u.username, u.display_name, t.media_id, m.state,
     (SELECT array_agg(ARRAY[v.name, v.object_key, v.content_type, v.width::text, v.height::text, v.size_bytes::text]
@@ -89,11 +89,11 @@ class Stories:
         return None, _tray_story(written)
 
     async def by_authors(self, author_ids: Iterable[int], *, now_ms: int) -> list[TrayStory]:
-        """Stories of these authors that are alive: one query per instance."""
+        """Stories of these authors that have not ended: one query per instance."""
         return await self._read(author_ids, "WHERE t.author_id = ANY(%s) AND t.expires_ms > %s", now_ms)
 
     async def by_ids(self, story_ids: Iterable[int], *, now_ms: int) -> list[TrayStory]:
-        """Those of the stories that are alive."""
+        """Those of the stories that have not ended."""
         return await self._read(story_ids, "WHERE t.id = ANY(%s) AND t.expires_ms > %s", now_ms)
 
     async def _read(self, identifiers: Iterable[int], where: str, now_ms: int) -> list[TrayStory]:
@@ -139,7 +139,7 @@ class Stories:
         return True
 
     async def author_and_end(self, story_id: int, *, viewer_id: int) -> tuple[int, int] | None:
-        """Author and end of a story; None where there is none that this viewer may see (`rules.is_shown`)."""
+        """Author and end of a story; None when there is none that this viewer may see (`rules.is_shown`)."""
         shard = ids.shard_of(story_id)
         async with self._shards.connection(shard) as connection:
             cursor = await connection.execute(
@@ -152,7 +152,7 @@ class Stories:
         return None if row is None else (int(row[0]), int(row[1]))
 
     async def see(self, viewer_id: int, story_id: int, *, story_expires_ms: int, now_ms: int) -> None:
-        """Note that the viewer has seen the story, and forget what they saw of stories that are gone."""
+        """Note that the viewer has seen the story, and delete their marks of stories that have ended."""
         shard = ids.shard_of(viewer_id)
         table = f"{schema(shard)}.stories_seen"
         async with self._shards.connection(shard) as connection:
@@ -171,7 +171,7 @@ class Stories:
             )
 
     async def seen(self, viewer_id: int, *, now_ms: int) -> dict[int, int]:
-        """What the viewer has seen of living stories, and when each ends."""
+        """Current stories that the viewer has seen, and when each ends."""
         shard = ids.shard_of(viewer_id)
         async with self._shards.connection(shard) as connection:
             cursor = await connection.execute(

@@ -8,9 +8,9 @@ from typing import Final
 from services.kit.guard import Guard
 from services.stories.store.cache import TrayCache
 
-_VIEWERS_MAX: Final = 20_000  # beyond it the key's time to live ends the disagreement
+_VIEWERS_MAX: Final = 20_000  # beyond it the key's time to live ends the difference
 _SETTLED_MAX: Final = 500
-_PATIENCE_SECONDS: Final = 1.5  # longer than a late command can still be under way
+_PATIENCE_SECONDS: Final = 1.5  # longer than a late command can still be running
 
 
 class StaleViewers:

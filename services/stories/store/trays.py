@@ -1,4 +1,4 @@
-"""Reads trays from Redis in one round trip, or from PostgreSQL where Redis lacks data or does not answer."""
+"""Reads trays from Redis in one round trip, or from PostgreSQL if Redis lacks data or does not answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _log = structlog.get_logger("stories")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tray:
-    """Stories of those followed and one's own, in no order, and what the viewer has seen."""
+    """Stories of the viewer and of those they follow, in no order, and what the viewer has seen."""
 
     stories: list[TrayStory]
     seen: Collection[int]
@@ -57,7 +57,7 @@ class Trays:
         return Tray(stories=stories, seen=(await self._rows.seen(viewer_id, now_ms=now_ms)).keys())
 
     async def _completed(self, viewer_id: int, cached: CachedTray, *, now_ms: int) -> Tray:
-        """Add from PostgreSQL what Redis lacks, and write it to Redis."""
+        """Add what Redis lacks from PostgreSQL, and write it to Redis."""
         updates: list[Callable[[], Awaitable[None]]] = []
         found, known = await asyncio.gather(
             self._rows.by_authors(cached.missing, now_ms=now_ms), self._seen(viewer_id, cached, now_ms=now_ms)

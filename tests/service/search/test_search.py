@@ -170,7 +170,7 @@ async def know_nobody(folder: Path, *, log: str = "", beyond: int = 0) -> None:
     standing = await index.standing()
     assert standing.log
     assert any(standing.offsets.values())
-    await index.begin_anew()
+    await index.begin_rebuild()
     offsets = {place: offset + beyond if beyond else 0 for place, offset in standing.offsets.items()}
     await index.commit(Standing(log=log or standing.log, offsets=offsets))
     await index.close()
@@ -220,7 +220,7 @@ async def test_making_an_index_again_that_is_broken_off_changes_nothing(tmp_path
     zoe = UserCreated(event_id=0, at_ms=0, user_id=7, username="zoe", display_name="Zoe")
     await index.apply([zoe])
     await index.commit(Standing(log="one"))
-    await index.begin_anew()
+    await index.begin_rebuild()
     await index.roll_back()
     await index.commit(Standing(log="one"))
     found = [hit.username for hit in await index.users("zoe", limit=5)]
