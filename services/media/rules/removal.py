@@ -6,8 +6,8 @@ from typing import Final
 
 LEASE_SECONDS: Final = 30.0  # a worker that dies during a removal blocks it for this long
 RETRY_SECONDS: Final = 1.0  # after a store or a tier could not be reached
-#: Pauses between passes. What a tier was fetching during the first pass arrives within 2 s as a rule, within 15 s at the
-#: latest (its time limits); a worker that processes the same photo has stored its last variant within minutes.
+#: Pauses between passes. What a tier was fetching during the first pass usually arrives within 2 s, at the latest after
+#: 15 s (its time limits); a worker that processes the same photo has stored its last variant within minutes.
 _PAUSES_SECONDS: Final = (2.0, 60.0, 600.0)
 
 
