@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from core.errors import UserError
+from core.profile import Profile
 from core.scenario import Scenario
 from lab.runnable import check_for_run
 from records import profiles
 from records.comparison import Comparison
 from records.scenarios import load
+
+if TYPE_CHECKING:
+    from planning.simulations.simulator import Simulator
+    from sim.simulate import EngineName
 
 RUNS = Path("runs")
 STUDIES = Path("studies")
@@ -52,8 +60,59 @@ engine = click.option(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """The values of the options in `study`."""
+
+    out: Path | None
+    profile_path: Path | None
+    engine: EngineName
+    workers: int | None
+    scheduler: str | None
+    force: bool
+    as_json: bool
+    started: float = field(default_factory=time.monotonic)
+
+    def folder(self, name: str) -> Path:
+        """The folder of the study, by default one of that name."""
+        return self.out or STUDIES / name
+
+    @contextmanager
+    def simulator(self, kind: str, folder: Path, scenario: Scenario, profile: Profile) -> Iterator[Simulator]:
+        """Simulates a study of this kind; its results are kept in ``folder``."""
+        from planning.simulations.choose import choose
+        from planning.simulations.results import Results
+        from planning.simulations.simulator import Simulator, StudySource
+        from planning.simulations.task import setup
+        from present.progress import task
+        from records import provenance
+
+        shared = setup(profile, self.engine, scenario=scenario)
+        source = StudySource(commit=provenance.commit(), engine=shared.engine, calibration=profile.id)
+        kept = Results(folder, force=self.force, kind=kind)
+        with kept as results, choose(self.scheduler, self.workers) as runner, task(kind) as report:
+            yield Simulator(shared=shared, runner=runner, results=results, source=source, report=report)
+
+    def show(self, record: Mapping[str, Any], text: Callable[[str], str]) -> None:
+        """Print the record as JSON if that was asked for, otherwise the text, which is given the time taken."""
+        from present import figures
+
+        if self.as_json:
+            click.echo(json.dumps(record, ensure_ascii=False))
+        else:
+            click.echo(text(figures.took(time.monotonic() - self.started)))
+
+
 def study(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of commands that simulate many times."""
+    """Options of commands that simulate many times, which get them as one `Study`."""
+    names = [each.name for each in fields(Study) if each.name != "started"]
+
+    @functools.wraps(command)
+    def with_study(**values: Any) -> Any:
+        own = {name: values.pop(name) for name in names}
+        return command(study=Study(**own), **values)
+
+    with_options: Callable[..., Any] = with_study
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
         click.option("--force", is_flag=True, help="Discard what was simulated before and start again."),
@@ -63,8 +122,8 @@ def study(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use."),
         click.option("--out", type=click.Path(path_type=Path), help="Folder of the study; default: studies/…"),
     ):
-        command = option(command)
-    return command
+        with_options = option(with_options)
+    return with_options
 
 
 def load_with_profile(

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from cli import options
-
-if TYPE_CHECKING:
-    from sim.simulate import EngineName
 
 
 @click.command("sweep")
@@ -35,13 +29,7 @@ def command(
     settings: tuple[str, ...],
     replications: int,
     show: tuple[str, ...],
-    out: Path | None,
-    profile_path: Path | None,
-    engine: EngineName,
-    workers: int | None,
-    scheduler: str | None,
-    force: bool,
-    as_json: bool,
+    study: options.Study,
 ) -> None:
     """Simulate SCENARIO at every combination of the settings.
 
@@ -56,40 +44,16 @@ def command(
           --set system.fanout.threshold=10..1_000:3log \\
           --set system.shards.physical=1,2
     """
-    from planning.simulations.choose import choose
-    from planning.simulations.results import Results
-    from planning.simulations.task import setup
     from planning.studies.arguments import axes_of, points_of
-    from planning.sweep.files import write
-    from planning.sweep.record import record
+    from planning.sweep.record import record, write
     from planning.sweep.study import make
     from planning.sweep.text import render
-    from present import figures
-    from present.progress import task
-    from records import provenance
 
-    started = time.monotonic()
-    read, text, chosen = options.load_with_profile(scenario, profile_path)
+    read, text, chosen = options.load_with_profile(scenario, study.profile_path)
     axes = axes_of(settings)
     points = points_of(text, axes)
-    folder = out or options.STUDIES / f"sweep-{read.name}"
-    shared = setup(chosen.profile, engine, scenario=read)
-    kept = Results(folder, force=force, kind="sweep")
-    with kept as results, choose(scheduler, workers) as runner, task("sweep") as report:
-        found = make(
-            read,
-            points,
-            axes,
-            replications=replications,
-            shared=shared,
-            calibration=chosen.profile.id,
-            commit=provenance.commit(),
-            runner=runner,
-            results=results,
-            report=report,
-        )
+    folder = study.folder(f"sweep-{read.name}")
+    with study.simulator("sweep", folder, read, chosen.profile) as simulator:
+        found = make(read, points, axes, replications=replications, simulator=simulator)
     write(found, folder)
-    if as_json:
-        click.echo(json.dumps(record(found), ensure_ascii=False))
-    else:
-        click.echo(render(found, folder, show=show, took=figures.took(time.monotonic() - started)))
+    study.show(record(found), lambda took: render(found, folder, show=show, took=took))

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from cli import options
 from core.operations import FEED_READ
-
-if TYPE_CHECKING:
-    from sim.simulate import EngineName
 
 
 @click.command("tune")
@@ -59,13 +54,7 @@ def command(
     operation: str,
     latency: str,
     weights: str,
-    out: Path | None,
-    profile_path: Path | None,
-    engine: EngineName,
-    workers: int | None,
-    scheduler: str | None,
-    force: bool,
-    as_json: bool,
+    study: options.Study,
     **numbers: Any,
 ) -> None:
     """Search for the settings of SCENARIO with the smallest cost × p99 × freshness within its expectations.
@@ -79,48 +68,21 @@ def command(
       windtunnel tune scenarios/tuning/threshold.yaml --latency p95 \\
           --vary system.fanout.threshold=10..5_000:log --weights cost=2
     """
-    from planning.simulations.choose import choose
-    from planning.simulations.results import Results
-    from planning.simulations.task import setup
     from planning.studies.arguments import operation_of
     from planning.tune.arguments import dimensions_of, weights_of
-    from planning.tune.files import write
     from planning.tune.optimum import objectives_of
-    from planning.tune.record import record
-    from planning.tune.study import JOURNAL_FILE, TuneRequest, make
+    from planning.tune.record import record, write
+    from planning.tune.study import TuneRequest, make
     from planning.tune.text import render
-    from present import figures
-    from present.progress import task
-    from records import provenance
 
-    started = time.monotonic()
-    read, text, chosen = options.load_with_profile(scenario, profile_path)
+    read, text, chosen = options.load_with_profile(scenario, study.profile_path)
     request = TuneRequest(
         dimensions=dimensions_of(vary, read),
         objectives=objectives_of(operation_of(operation), latency=latency, weights=weights_of(weights)),
         **numbers,
     )
-    folder = out or options.STUDIES / f"tune-{read.name}"
-    shared = setup(chosen.profile, engine, scenario=read)
-    kept = Results(folder, force=force, kind="tune")
-    with kept as results, choose(scheduler, workers) as runner, task("tune") as report:
-        if force:
-            (folder / JOURNAL_FILE).unlink(missing_ok=True)
-        found = make(
-            read,
-            text,
-            request,
-            shared=shared,
-            calibration=chosen.profile.id,
-            commit=provenance.commit(),
-            runner=runner,
-            results=results,
-            folder=folder,
-            report=report,
-        )
+    folder = study.folder(f"tune-{read.name}")
+    with study.simulator("tune", folder, read, chosen.profile) as simulator:
+        found = make(read, text, request, simulator=simulator)
     write(found, folder)
-    if as_json:
-        click.echo(json.dumps(record(found), ensure_ascii=False))
-    else:
-        took = figures.took(time.monotonic() - started)
-        click.echo(render(found, folder, command=str(scenario), took=took))
+    study.show(record(found), lambda took: render(found, folder, command=str(scenario), took=took))

@@ -26,8 +26,7 @@ def content(diff: Diff) -> Report:
         title=f"{diff.names[0]} and {diff.names[1]}",
         sentence=diff.sentence,
         good=None,
-        caption=f"seed {diff.first.seed} · commit {diff.commit} · calibration {diff.calibration} · "
-        f"engine {diff.engine} · {diff.replications} pairs of replications",
+        caption=words.caption(f"{diff.replications} pairs of replications", seed=diff.first.seed, source=diff.source),
         says=diff.second.description,
         sections=(_settings(diff), _chart(diff), _table(diff)),
     )

@@ -1,11 +1,20 @@
-"""A diff as plain data."""
+"""A diff on disk: its record as JSON and its page."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from planning.diff.page import page
 from planning.diff.study import Diff
+from planning.simulations import files
+
+
+def write(diff: Diff, folder: Path) -> None:
+    """Write both into a folder."""
+    files.write_study(folder, "diff", record=record(diff), page=page(diff))
 
 
 def record(diff: Diff) -> dict[str, Any]:
@@ -14,9 +23,7 @@ def record(diff: Diff) -> dict[str, Any]:
         "first": diff.names[0],
         "second": diff.names[1],
         "seed": diff.first.seed,
-        "commit": diff.commit,
-        "engine": diff.engine,
-        "calibration": diff.calibration,
+        **asdict(diff.source),
         "replications": diff.replications,
         "correction": "holm",
         "family": diff.family,

@@ -6,24 +6,17 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from core.scenario import Scenario
-from planning.simulations.complete import complete
 from planning.simulations.readings import COST, FRESHNESS, Reading
-from planning.simulations.results import Results
-from planning.simulations.runners import Runner
-from planning.simulations.task import Setup, tasks
+from planning.simulations.simulator import Simulator, StudySource
+from planning.simulations.task import tasks
 from planning.studies import words
 from planning.studies.difference import ALPHA, FigureDifference, compare, narrow_enough
 from planning.studies.grid import differing
-from present.progress import ProgressReport
 
-RECORD_FILE: Final = "diff.json"
-PAGE_FILE: Final = "diff.html"
 #: With fewer replications a stopping rule may stop by chance; see `sim.results.replications.StoppingRule`.
 COUNT_MIN: Final = 10
 #: Replications at once; more than the decision needs, so that all cores are busy.
 _STEP: Final = 5
-#: At most this many differing figures are shown unless all are requested.
-_SHOWN_MAX: Final = 12
 #: Fields that name a scenario and do not affect the simulation.
 _NAMES: Final = frozenset({"scenario", "description"})
 
@@ -38,9 +31,7 @@ class Diff:
     settings: tuple[tuple[str, str | None, str | None], ...]
     differences: tuple[FigureDifference, ...]
     readings: tuple[tuple[Reading, ...], tuple[Reading, ...]]
-    calibration: str
-    engine: str
-    commit: str
+    source: StudySource
     enough: bool | None = None  # whether the intervals became as narrow as requested; None without a request
 
     @property
@@ -123,12 +114,7 @@ def make(
     names: tuple[str, str],
     replications: int,
     until: float | None,
-    shared: Setup,
-    calibration: str,
-    commit: str,
-    runner: Runner,
-    results: Results,
-    report: ProgressReport | None = None,
+    simulator: Simulator,
 ) -> Diff:
     """Simulate both in pairs: ``replications`` of them or, if ``until`` is given, from `COUNT_MIN` up to
     ``replications``, until the headline intervals are at most ± ``until`` of the first's figure."""
@@ -138,9 +124,9 @@ def make(
         wanted = [
             task
             for scenario, name in ((first, names[0]), (second, names[1]))
-            for task in tasks(scenario, name, range(count), shared, seed=seed)
+            for task in tasks(scenario, name, range(count), simulator.shared, seed=seed)
         ]
-        found = complete(wanted, shared, runner=runner, results=results, report=report)
+        found = simulator.readings(wanted)
         ours, theirs = found[:count], found[count:]
         whole = Diff(
             first=first,
@@ -149,9 +135,7 @@ def make(
             settings=tuple(each for each in differing(first, second) if each[0] not in _NAMES),
             differences=compare([each.figures for each in ours], [each.figures for each in theirs]),
             readings=(ours, theirs),
-            calibration=calibration,
-            engine=shared.engine,
-            commit=commit,
+            source=simulator.source,
         )
         if until is None:
             return whole

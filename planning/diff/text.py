@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
-from planning.diff.study import _SHOWN_MAX, PAGE_FILE, Diff
+from planning.diff.study import Diff
 from planning.studies import words
 from planning.studies.difference import PAIRS_MIN, FigureDifference
-from present.tables import ends, table, wrapped
+from present.tables import table, wrapped
+
+#: At most this many differing figures are shown unless all are requested.
+_SHOWN_MAX: Final = 12
 
 
 def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") -> str:
     """The result for the terminal."""
-    right = f"seed {diff.first.seed}   {diff.commit}" + (f"   {took}" if took else "")
-    said = [ends(f"windtunnel diff {diff.names[0]} {diff.names[1]}", right), *wrapped(diff.sentence)]
+    command = f"diff {diff.names[0]} {diff.names[1]}"
+    said = [words.heading(command, seed=diff.first.seed, source=diff.source, took=took), *wrapped(diff.sentence)]
     said += ["", "SETTINGS" if diff.settings else "SETTINGS  none differ"]
     said += [f"  {field}: {ours or 'nothing'} → {theirs or 'nothing'}" for field, ours, theirs in diff.settings]
     headline = dict.fromkeys(diff.headline)
@@ -37,8 +41,8 @@ def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") 
         said += ["", f"No figure has {PAIRS_MIN} pairs of replications; simulate longer or more often."]
     said += ["", *(line for note in diff.notes for line in wrapped(note))]
     said += [
-        f"{diff.replications} pairs of replications; durations of {diff.calibration}",
-        f"page    {folder / PAGE_FILE}",
+        f"{diff.replications} pairs of replications; durations of {diff.source.calibration}",
+        f"page    {folder / 'diff.html'}",
     ]
     return "\n".join(said)
 

@@ -24,15 +24,18 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def write_study(folder: Path, kind: str, *, record: Mapping[str, Any], page: str) -> None:
+    """Write a study's record as ``<kind>.json`` and its page as ``<kind>.html``."""
+    write_json(folder / f"{kind}.json", record)
+    write_text(folder / f"{kind}.html", page)
+
+
 def write_rows(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows as ``<name>.parquet`` and ``<name>.csv``; a column that a row does not have is empty there."""
     columns = dict.fromkeys(column for row in rows for column in row)
     table = pa.table({column: pa.array([row.get(column) for row in rows]) for column in columns})
-    for end in ("parquet", "csv"):
-        path = folder / f"{name}.{end}"
-        new = path.with_name(path.name + ".new")
-        if end == "parquet":
-            pq.write_table(table, new, compression="zstd", write_statistics=False)
-        else:
-            pcsv.write_csv(table, new)
-        new.replace(path)
+    new = folder / f"{name}.new"
+    pq.write_table(table, new, compression="zstd", write_statistics=False)
+    new.replace(folder / f"{name}.parquet")
+    pcsv.write_csv(table, new)
+    new.replace(folder / f"{name}.csv")

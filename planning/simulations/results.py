@@ -18,19 +18,20 @@ from planning.simulations.readings import Reading
 from planning.simulations.task import SimulationTask
 
 RESULTS_FILE: Final = "results.jsonl"
-#: Records by the kind of study that writes them.
-RECORD_FILES: Final = {"sweep": "sweep.json", "diff": "diff.json", "tune": "tune.json"}
-#: What a study leaves from its beginning, by its kind.
-_BEGUN: Final = {"search.journal": "tune"}
+#: The trials of a tuning, which it keeps from its beginning.
+JOURNAL_FILE: Final = "search.journal"
+#: Files by which a folder shows the kind of its study.
+_KINDS: Final = {"sweep.json": "sweep", "diff.json": "diff", "tune.json": "tune", JOURNAL_FILE: "tune"}
 
 
 class Results:
-    """The file in ``folder``; one process at a time. A folder that holds a study of another ``kind`` is refused, also
-    with ``force``: its files would lie beside ours."""
+    """The file in ``folder``; one process at a time. With ``force``, earlier results are discarded. A folder that holds
+    a study of another ``kind`` is refused, even with ``force``, because its files would lie beside ours."""
 
     def __init__(self, folder: Path, *, force: bool = False, kind: str = ""):
         if kind:
             _refuse_others(folder, kind)
+        self.folder = folder
         self._path = folder / RESULTS_FILE
         self._force = force
         self._known: dict[str, Reading] = {}
@@ -38,7 +39,7 @@ class Results:
 
     def __enter__(self) -> Self:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise UserError(f"{self._path}: {error.strerror}; choose another --out") from error
@@ -46,9 +47,10 @@ class Results:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._file)
-            raise UserError(f"{self._path.parent} is being written by another study; choose another --out") from error
+            raise UserError(f"{self.folder} is being written by another study; choose another --out") from error
         if self._force:
             os.ftruncate(self._file, 0)
+            (self.folder / JOURNAL_FILE).unlink(missing_ok=True)
         self._read()
         return self
 
@@ -95,7 +97,6 @@ class Results:
 
 
 def _refuse_others(folder: Path, kind: str) -> None:
-    known = {name: other for other, name in RECORD_FILES.items()} | _BEGUN
-    for name, other in known.items():
+    for name, other in _KINDS.items():
         if other != kind and (folder / name).exists():
             raise UserError(f"{folder} holds a {other} ({name}), and this is a {kind}; choose another --out")

@@ -11,7 +11,9 @@ from core import stats
 from core.scenario import Scenario
 from core.stats import Estimate
 from planning.simulations.readings import COST, FRESHNESS, Reading, measure_of, subject_of
+from planning.simulations.simulator import StudySource
 from present import figures
+from present.tables import ends
 
 _MEASURES: Final = {
     "p50_seconds": "p50",
@@ -26,6 +28,17 @@ _MEASURES: Final = {
     "dollars_month": "a month",
     "dollars_per_million_requests": "per million requests",
 }
+
+
+def heading(command: str, *, seed: int, source: StudySource, took: str) -> str:
+    """The first line of a study on the terminal."""
+    return ends(f"windtunnel {command}", f"seed {seed}   {source.commit}{f'   {took}' if took else ''}")
+
+
+def caption(*more: str, seed: int, source: StudySource) -> str:
+    """What the figures of a page come from; ``more`` is added to it."""
+    parts = (f"seed {seed}", f"commit {source.commit}", f"calibration {source.calibration}", f"engine {source.engine}")
+    return " · ".join((*parts, *more))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,13 +33,17 @@ def content(sweep: Sweep) -> Report:
         title=f"{sweep.scenario.name}: sweep of {', '.join(axis.field for axis in sweep.axes)}",
         sentence=sweep.sentence,
         good=sweep.good,
-        caption=f"seed {sweep.scenario.seed} · commit {sweep.commit} · calibration {sweep.calibration} · "
-        f"engine {sweep.engine} · {sweep.replications} replications a setting",
+        caption=words.caption(
+            f"{sweep.replications} replications a setting", seed=sweep.scenario.seed, source=sweep.source
+        ),
         says=sweep.scenario.description,
         sections=(
             *(_chart(sweep, figure) for figure in sweep.headline),
             _table(sweep),
-            Section(title="Scenario", listings=(Listing(title="as it is without the settings", text=_text(sweep)),)),
+            Section(
+                title="Scenario",
+                listings=(Listing(title="as it is without the settings", text=explain(sweep.scenario)[:LISTING_MAX]),),
+            ),
         ),
     )
 
@@ -175,8 +179,3 @@ def _table(sweep: Sweep) -> Section:
         caption += f" {words.time_limit(sweep.scenario)}"
     table = Table(head=head, rows=tuple(map(row, sweep.results)), caption=caption, texts=frozenset({len(sweep.axes)}))
     return Section(title="Settings", tables=(table,))
-
-
-def _text(sweep: Sweep) -> str:
-
-    return explain(sweep.scenario)[:LISTING_MAX]

@@ -1,11 +1,21 @@
-"""A sweep as plain data: its record, and a row for each simulation."""
+"""A sweep on disk: its record as JSON, a row for each simulation, and its page."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from planning.simulations import files
 from planning.studies.records import estimate_record
+from planning.sweep.page import page
 from planning.sweep.study import Sweep
+
+
+def write(sweep: Sweep, folder: Path) -> None:
+    """Write all of it into a folder."""
+    files.write_study(folder, "sweep", record=record(sweep), page=page(sweep))
+    files.write_rows(folder, "sweep", rows(sweep))
 
 
 def rows(sweep: Sweep) -> list[dict[str, Any]]:
@@ -26,9 +36,7 @@ def record(sweep: Sweep) -> dict[str, Any]:
     return {
         "scenario": sweep.scenario.name,
         "seed": sweep.scenario.seed,
-        "commit": sweep.commit,
-        "engine": sweep.engine,
-        "calibration": sweep.calibration,
+        **asdict(sweep.source),
         "replications": sweep.replications,
         "axes": {axis.field: list(axis.values) for axis in sweep.axes},
         "sentence": sweep.sentence,

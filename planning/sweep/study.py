@@ -5,24 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from core.scenario import Scenario
 from core.stats import Estimate
-from planning.simulations.complete import complete
 from planning.simulations.readings import Reading
-from planning.simulations.results import Results
-from planning.simulations.runners import Runner
-from planning.simulations.task import Setup, tasks
+from planning.simulations.simulator import Simulator, StudySource
+from planning.simulations.task import tasks
 from planning.studies import words
 from planning.studies.difference import ALPHA, compare
 from planning.studies.grid import Axis, GridPoint
-from present.progress import ProgressReport
-
-PAGE_FILE: Final = "sweep.html"
-RECORD_FILE: Final = "sweep.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +62,7 @@ class Sweep:
     axes: tuple[Axis, ...]
     results: tuple[PointResult, ...]
     replications: int
-    calibration: str
-    engine: str
-    commit: str
+    source: StudySource
 
     @property
     def readings(self) -> tuple[Reading, ...]:
@@ -149,16 +140,11 @@ def make(
     axes: Sequence[Axis],
     *,
     replications: int,
-    shared: Setup,
-    calibration: str,
-    commit: str,
-    runner: Runner,
-    results: Results,
-    report: ProgressReport | None = None,
+    simulator: Simulator,
 ) -> Sweep:
-    """Simulate what ``results`` lacks. Replication r has the same seed at every setting."""
-    wanted = [tasks(point.scenario, point.name, range(replications), shared) for point in points]
-    found = complete([task for each in wanted for task in each], shared, runner=runner, results=results, report=report)
+    """Simulate every point. Replication r has the same seed at every setting."""
+    wanted = [tasks(point.scenario, point.name, range(replications), simulator.shared) for point in points]
+    found = simulator.readings([task for each in wanted for task in each])
     points_done = [
         PointResult(point=point, readings=found[index * replications : (index + 1) * replications])
         for index, point in enumerate(points)
@@ -168,7 +154,5 @@ def make(
         axes=tuple(axes),
         results=tuple(points_done),
         replications=replications,
-        calibration=calibration,
-        engine=shared.engine,
-        commit=commit,
+        source=simulator.source,
     )

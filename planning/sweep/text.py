@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from planning.studies import words
-from planning.sweep.study import PAGE_FILE, RECORD_FILE, Sweep
-from present.tables import MARKS, ends, table, wrapped
+from planning.sweep.study import Sweep
+from present.tables import MARKS, table, wrapped
 
 
 def render(sweep: Sweep, folder: Path, *, show: Sequence[str] = (), took: str = "") -> str:
@@ -25,20 +25,19 @@ def render(sweep: Sweep, folder: Path, *, show: Sequence[str] = (), took: str = 
         for result in sweep.results
     ]
     lines, missing = table(head, body, texts=len(head) - len(chosen))
-    right = f"seed {sweep.scenario.seed}   {sweep.commit}" + (f"   {took}" if took else "")
     said = [
-        ends(f"windtunnel sweep {sweep.scenario.name}", right),
+        words.heading(f"sweep {sweep.scenario.name}", seed=sweep.scenario.seed, source=sweep.source, took=took),
         *wrapped(sweep.sentence),
         "",
         *lines,
         "",
-        f"{sweep.replications} replications a setting, intervals of 95 %; durations of {sweep.calibration}"
+        f"{sweep.replications} replications a setting, intervals of 95 %; durations of {sweep.source.calibration}"
         if sweep.replications > 1
-        else f"one replication, so no intervals (--replications 5); durations of {sweep.calibration}",
+        else f"one replication, so no intervals (--replications 5); durations of {sweep.source.calibration}",
     ]
     if sweep.limited:
         said.append(words.time_limit(sweep.scenario))
     if missing:
         said.append(f"also    {', '.join(missing)}")
-    said += [f"files   {folder / 'sweep.csv'}, sweep.parquet, {RECORD_FILE}", f"page    {folder / PAGE_FILE}"]
+    said += [f"files   {folder / 'sweep.csv'}, sweep.parquet, sweep.json", f"page    {folder / 'sweep.html'}"]
     return "\n".join(said)

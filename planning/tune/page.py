@@ -5,9 +5,7 @@ from __future__ import annotations
 from planning.simulations.readings import COST, FRESHNESS, measure_of
 from planning.studies import words
 from planning.tune.optimum import PRODUCT, Objective, TriedSetting
-from planning.tune.record import front_numbers
-from planning.tune.study import Tune, factor
-from planning.tune.text import BEST_FILE
+from planning.tune.study import BEST_FILE, Tune, factor
 from present import charts
 from present import page as pages
 from present.charts.front import FrontSpot, Kind, Marked, front
@@ -25,8 +23,12 @@ def content(tune: Tune) -> Report:
         title=f"{tune.scenario.name}: {', '.join(each.field for each in tune.request.dimensions)}",
         sentence=tune.sentence,
         good=tune.chosen.feasible,
-        caption=f"seed {tune.scenario.seed} · commit {tune.commit} · calibration {tune.calibration} · engine "
-        f"{tune.engine} · {len(tune.trials)} settings tried · {tune.request.replications} replications a candidate",
+        caption=words.caption(
+            f"{len(tune.trials)} settings tried",
+            f"{tune.request.replications} replications a candidate",
+            seed=tune.scenario.seed,
+            source=tune.source,
+        ),
         says=tune.scenario.description,
         sections=(_front(tune), _candidates(tune), _against(tune), _repeat(tune)),
     )
@@ -35,7 +37,7 @@ def content(tune: Tune) -> Report:
 def _front(tune: Tune) -> Section:
     indices = {each.figure: position for position, each in enumerate(tune.objectives)}
     latency = next(each.figure for each in tune.objectives if measure_of(each.figure).startswith("p"))
-    on_front = front_numbers(tune)
+    on_front = tune.front
     limit = words.limits(tune.scenario).get(latency)
     levels = _levels(tune)
     spots = []
@@ -110,7 +112,7 @@ def _marked(tune: Tune, candidate: TriedSetting, name: str, *, star: bool) -> Ma
 
 def _csv(tune: Tune) -> str:
     fields = [each.field for each in tune.request.dimensions]
-    on_front = set(front_numbers(tune))
+    on_front = set(tune.front)
     head = ",".join(["trial", *fields, *(each.figure for each in tune.objectives), "feasible", "front"])
     lines = [
         ",".join(

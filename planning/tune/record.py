@@ -1,17 +1,30 @@
-"""A tuning as plain data: its record, and a row for each trial."""
+"""A tuning on disk: its record as JSON, a row for each trial, the best scenario and its page."""
 
 from __future__ import annotations
 
+import textwrap
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from planning.simulations import files
 from planning.studies.records import estimate_record
-from planning.tune.pareto import front
-from planning.tune.study import Tune
+from planning.tune.page import page
+from planning.tune.study import BEST_FILE, Tune
+from present.tables import WIDTH
+
+
+def write(tune: Tune, folder: Path) -> None:
+    """Write all of it into a folder."""
+    files.write_study(folder, "tune", record=record(tune), page=page(tune))
+    files.write_rows(folder, "trials", rows(tune))
+    said = "".join(f"# {line}\n" for line in textwrap.wrap(tune.sentence, WIDTH - 2))
+    files.write_text(folder / BEST_FILE, f"{said}{tune.best.text}")
 
 
 def rows(tune: Tune) -> list[dict[str, Any]]:
     """A row for each trial of the search."""
-    on_front = set(front_numbers(tune))
+    on_front = set(tune.front)
     return [
         {
             "trial": each.number,
@@ -24,31 +37,21 @@ def rows(tune: Tune) -> list[dict[str, Any]]:
     ]
 
 
-def front_numbers(tune: Tune) -> tuple[int, ...]:
-    """Trials that hold every expectation and that no other such trial beats in all objectives."""
-    held = [each for each in tune.trials if each.outcome.feasible]
-    return tuple(held[index].number for index in front([each.outcome.objectives for each in held]))
-
-
 def record(tune: Tune) -> dict[str, Any]:
     """The tuning as JSON."""
     return {
         "scenario": tune.scenario.name,
         "seed": tune.scenario.seed,
-        "commit": tune.commit,
-        "engine": tune.engine,
-        "calibration": tune.calibration,
+        **asdict(tune.source),
         "sentence": tune.sentence,
         "varied": [each.written() for each in tune.request.dimensions],
         "objectives": [{"figure": each.figure, "weight": each.weight} for each in tune.objectives],
         "trials": len(tune.trials),
-        "front": list(front_numbers(tune)),
+        "front": list(tune.front),
         "replications": tune.request.replications,
         "best": dict(tune.chosen.settings),
         "today": dict(tune.today.settings),
-        "optimum": [
-            {"field": each.field, "best": each.best, "low": each.low, "high": each.high} for each in tune.optimum.spans
-        ],
+        "optimum": [asdict(each) for each in tune.optimum.spans],
         "candidates": [
             {
                 "settings": dict(each.settings),

@@ -11,15 +11,13 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from core.errors import UserError
 from core.scenario import Scenario, explain
-from planning.simulations.complete import complete
 from planning.simulations.readings import FRESHNESS, Reading
-from planning.simulations.results import Results
-from planning.simulations.runners import Runner
+from planning.simulations.results import JOURNAL_FILE
+from planning.simulations.simulator import Simulator, StudySource
 from planning.simulations.task import Setup, SimulationTask, tasks
 from planning.studies import words
 from planning.studies.arguments import point_of
@@ -27,11 +25,13 @@ from planning.studies.difference import FigureDifference, compare
 from planning.studies.grid import GridPoint, Settings
 from planning.tune import optimum, search
 from planning.tune.optimum import PRODUCT, MissingFigureError, Objective, Optimum, TriedSetting
+from planning.tune.pareto import front
 from planning.tune.search import Ask, Sampler, Trial, TrialOutcome
 from planning.tune.space import Dimension, today
 from present.progress import ProgressReport
 
-JOURNAL_FILE: Final = "search.journal"
+#: The scenario with the best settings.
+BEST_FILE: Final = "best.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +59,7 @@ class Tune:
     optimum: Optimum
     best: GridPoint
     differences: tuple[FigureDifference, ...]  # best against today's, on fresh replications; empty where they are one
-    calibration: str
-    engine: str
-    commit: str
+    source: StudySource
 
     @property
     def today(self) -> TriedSetting:
@@ -77,6 +75,12 @@ class Tune:
     def stays(self) -> bool:
         """Whether today's setting is the best of all."""
         return self.optimum.best == 0
+
+    @property
+    def front(self) -> tuple[int, ...]:
+        """Numbers of the trials that hold every expectation and that no other such trial beats in all objectives."""
+        held = [each for each in self.trials if each.outcome.feasible]
+        return tuple(held[index].number for index in front([each.outcome.objectives for each in held]))
 
     @property
     def product(self) -> FigureDifference | None:
@@ -134,21 +138,15 @@ def make(
     text: str,
     request: TuneRequest,
     *,
-    shared: Setup,
-    calibration: str,
-    commit: str,
-    runner: Runner,
-    results: Results,
-    folder: Path,
-    report: ProgressReport | None = None,
+    simulator: Simulator,
 ) -> Tune:
-    """Search, look again, choose, compare. Raises UserError where the scenario does not carry an objective."""
-    trial_runs = _Trials(scenario, text, request, shared, runner, results, report)
+    """Search, simulate the best again, choose, compare; raises UserError if the scenario lacks an objective."""
+    trial_runs = _Trials(scenario, text, request, simulator)
     before = today(scenario, request.dimensions)
     objectives = _carried(trial_runs.readings([before], range(1))[0][0], request.objectives)
     trial_runs.objectives = objectives
     ask = Ask(
-        name=_study(scenario, request, objectives, shared),
+        name=_study(scenario, request, objectives, simulator.shared),
         dimensions=request.dimensions,
         objectives=tuple(each.figure for each in objectives),
         trials=request.trials,
@@ -156,7 +154,7 @@ def make(
         sampler=request.sampler,
         first=before,
     )
-    trials = search.search(ask, trial_runs.evaluate, journal=folder / JOURNAL_FILE)
+    trials = search.search(ask, trial_runs.evaluate, journal=simulator.results.folder / JOURNAL_FILE)
     few = [each for each in optimum.best_few(trials, objectives, request.few) if each != before]
     candidates = trial_runs.candidates([before, *few], range(request.replications))
     chosen = optimum.choose(candidates, objectives, seed=scenario.seed)
@@ -174,27 +172,15 @@ def make(
         optimum=chosen,
         best=trial_runs.point(candidates[chosen.best].settings),
         differences=differences,
-        calibration=calibration,
-        engine=shared.engine,
-        commit=commit,
+        source=simulator.source,
     )
 
 
 class _Trials:
     """Simulates settings and reports the overall progress."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        text: str,
-        request: TuneRequest,
-        shared: Setup,
-        runner: Runner,
-        results: Results,
-        report: ProgressReport | None,
-    ):
-        self._scenario, self._text, self._request = scenario, text, request
-        self._shared, self._runner, self._results, self._report = shared, runner, results, report
+    def __init__(self, scenario: Scenario, text: str, request: TuneRequest, simulator: Simulator):
+        self._scenario, self._text, self._request, self._simulator = scenario, text, request, simulator
         self._done = 0
         self._total = 1 + request.trials * request.search_replications + (request.few + 3) * request.replications
         self.objectives = request.objectives
@@ -221,8 +207,8 @@ class _Trials:
         wanted: list[SimulationTask] = []
         for each in settings:
             point = self.point(each)
-            wanted += tasks(point.scenario, point.name, replications, self._shared, seed=self._scenario.seed)
-        found = complete(wanted, self._shared, runner=self._runner, results=self._results, report=self._ahead())
+            wanted += tasks(point.scenario, point.name, replications, self._simulator.shared, seed=self._scenario.seed)
+        found = self._simulator.readings(wanted, report=self._ahead())
         self._done += len(wanted)
         count = len(replications)
         return [found[index * count : (index + 1) * count] for index in range(len(settings))]
@@ -231,7 +217,7 @@ class _Trials:
         return outcome_of(reading, self.objectives)
 
     def _ahead(self) -> ProgressReport | None:
-        report, begun, whole = self._report, self._done, self._total
+        report, begun, whole = self._simulator.report, self._done, self._total
         if report is None:
             return None
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from planning.studies import words
 from planning.tune.optimum import PRODUCT
-from planning.tune.record import front_numbers
-from planning.tune.study import Tune, factor, short
-from present.tables import ends, table, wrapped
-
-RECORD_FILE: Final = "tune.json"
-PAGE_FILE: Final = "tune.html"
-BEST_FILE: Final = "best.yaml"
+from planning.tune.study import BEST_FILE, Tune, factor, short
+from present.tables import table, wrapped
 
 
 def render(tune: Tune, folder: Path, *, command: str, took: str = "") -> str:
     """The result for the terminal; ``command`` is the scenario's path as it was given."""
-    right = f"seed {tune.scenario.seed}   {tune.commit}" + (f"   {took}" if took else "")
-    said = [ends(f"windtunnel tune {tune.scenario.name}", right), *wrapped(tune.sentence)]
-    said += ["", *_candidates(tune, folder)]
+    said = [
+        words.heading(f"tune {tune.scenario.name}", seed=tune.scenario.seed, source=tune.source, took=took),
+        *wrapped(tune.sentence),
+        "",
+        *_candidates(tune, folder),
+    ]
     if tune.differences:
         said += ["", f"BEST AGAINST TODAY'S, on {tune.request.replications} replications that did not choose it"]
         for change in tune.differences:
@@ -31,8 +28,8 @@ def render(tune: Tune, folder: Path, *, command: str, took: str = "") -> str:
             said.append(f"  {name:<28}{amount:<30}{'' if change.distinguishable else 'not distinguishable'}".rstrip())
     said += [
         "",
-        f"{len(tune.trials)} settings tried, {len(front_numbers(tune))} on the front; durations of {tune.calibration}",
-        f"page    {folder / PAGE_FILE}",
+        f"{len(tune.trials)} settings tried, {len(tune.front)} on the front; durations of {tune.source.calibration}",
+        f"page    {folder / 'tune.html'}",
         f"confirm windtunnel run {folder / BEST_FILE}",
         f"        windtunnel run {command}",
     ]
@@ -55,7 +52,7 @@ def _candidates(tune: Tune, folder: Path) -> list[str]:
     if heads == letters:
         lines += wrapped(", ".join(f"{letter}: {field}" for letter, field in zip(letters, fields, strict=True)))
     if missing:
-        lines.append(f"also in {folder / RECORD_FILE}: {', '.join(missing)}")
+        lines.append(f"also in {folder / 'tune.json'}: {', '.join(missing)}")
     if any(">" in cell for row in body for cell in row):
         lines += wrapped(words.time_limit(tune.scenario))
     best = [] if "best" in missing else ["best: how often each would be the optimum (bootstrap)"]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from core.profile import encode
+from planning.simulations.results import Results
+from planning.simulations.runners import Runner
+from planning.simulations.simulator import Simulator, StudySource
 from planning.simulations.task import Setup, setup
 from tests.model import synthetic
 
@@ -29,6 +34,14 @@ BUSY = TINY.replace("rate: 30/s", "rate: 150/s")
 def shared() -> Setup:
     """What the simulations of a study share."""
     return setup(synthetic.profile())
+
+
+@contextmanager
+def simulator(folder: Path, runner: Runner, shared: Setup, *, force: bool = False) -> Iterator[Simulator]:
+    """What simulates a study whose results are kept in ``folder``."""
+    source = StudySource(commit="test", engine=shared.engine, calibration="synthetic")
+    with Results(folder, force=force) as results, runner as running:
+        yield Simulator(shared=shared, runner=running, results=results, source=source)
 
 
 @pytest.fixture

@@ -15,13 +15,12 @@ from core.scenario import parse
 from planning.diff import study as diffs
 from planning.diff.page import content, page
 from planning.diff.text import render
-from planning.simulations.results import Results
 from planning.simulations.runners import Inline
 from planning.simulations.task import setup
 from planning.studies import words
 from planning.studies.arguments import relative
 from tests.model import synthetic
-from tests.studies.conftest import TINY, here
+from tests.studies.conftest import TINY, here, simulator
 
 SHARED = setup(synthetic.profile(), "simpy")
 #: A seventh of the reads are likes instead.
@@ -29,18 +28,14 @@ SLOWER = TINY.replace("feed.read: 70%, like.add: 20%", "feed.read: 60%, like.add
 
 
 def _diff(folder: Path, first: str, second: str, *, replications: int = 5, until: float | None = None) -> diffs.Diff:
-    with Results(folder) as results, Inline() as runner:
+    with simulator(folder, Inline(), SHARED) as simulates:
         return diffs.make(
             parse(first),
             parse(second),
             names=("a", "b"),
             replications=replications,
             until=until,
-            shared=SHARED,
-            calibration="synthetic",
-            commit="test",
-            runner=runner,
-            results=results,
+            simulator=simulates,
         )
 
 

@@ -25,9 +25,9 @@ from planning.simulations.task import Setup, setup, tasks
 from planning.studies import grid
 from planning.studies.grid import Axis
 from planning.sweep import study as sweeps
-from planning.sweep.files import write_data
+from planning.sweep.record import write
 from tests.model import synthetic
-from tests.studies.conftest import BUSY, ROOT, TINY, here, windtunnel
+from tests.studies.conftest import BUSY, ROOT, TINY, here, simulator, windtunnel
 from tests.waiting import until
 
 AXES = (grid.axis("traffic.rate=20/s,40/s"), grid.axis("system.shards.physical=1,2"))
@@ -61,19 +61,9 @@ class Counting:
 def _sweep(
     runner: Runner, folder: Path, shared: Setup, *, axes: tuple[Axis, ...] = AXES, text: str = TINY, force: bool = False
 ) -> dict[str, bytes]:
-    with Results(folder, force=force) as results, runner:
-        found = sweeps.make(
-            parse(text),
-            grid.points(text, axes),
-            axes,
-            replications=2,
-            shared=shared,
-            calibration="synthetic",
-            commit="test",
-            runner=runner,
-            results=results,
-        )
-    write_data(found, folder)
+    with simulator(folder, runner, shared, force=force) as simulates:
+        found = sweeps.make(parse(text), grid.points(text, axes), axes, replications=2, simulator=simulates)
+    write(found, folder)
     return {name: (folder / name).read_bytes() for name in FILES}
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from core.scenario import parse
 from planning.simulations.readings import Reading
+from planning.simulations.simulator import StudySource
 from planning.studies import grid
 from planning.studies.difference import compare
 from planning.sweep.page import content
@@ -42,9 +43,7 @@ def _sweep(*values: tuple[float, ...]) -> Sweep:
         axes=AXES,
         results=tuple(results),
         replications=3,
-        calibration="",
-        engine="simpy",
-        commit="",
+        source=StudySource(commit="", engine="simpy", calibration=""),
     )
 
 
@@ -161,9 +160,7 @@ def _tune(*candidates: TriedSetting, fresh: tuple[TriedSetting, TriedSetting] | 
         optimum=found,
         best=grid.point(TINY, candidates[found.best].settings),
         differences=compare(scores(ours, OBJECTIVES), scores(best, OBJECTIVES)) if found.best else (),
-        calibration="",
-        engine="simpy",
-        commit="",
+        source=StudySource(commit="", engine="simpy", calibration=""),
     )
 
 

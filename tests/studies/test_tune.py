@@ -10,22 +10,20 @@ import pytest
 
 from core.errors import UserError
 from core.scenario import parse
-from planning.simulations.results import Results
 from planning.simulations.runners import Inline, Runner
 from planning.simulations.task import setup
 from planning.studies.arguments import operation_of
 from planning.tune import pareto
 from planning.tune import study as tunes
 from planning.tune.arguments import dimensions_of, weights_of
-from planning.tune.files import write
 from planning.tune.optimum import PRODUCT, objectives_of
 from planning.tune.page import page
-from planning.tune.record import front_numbers
+from planning.tune.record import write
 from planning.tune.space import dimension
 from planning.tune.text import render
 from records.scenarios import read
 from tests.model import synthetic
-from tests.studies.conftest import TINY, here
+from tests.studies.conftest import TINY, here, simulator
 from tests.studies.test_runs import Counting
 
 SHARED = setup(synthetic.profile(), "simpy")
@@ -42,18 +40,8 @@ REQUEST = tunes.TuneRequest(
 def _tune(
     folder: Path, *, text: str = TINY, request: tunes.TuneRequest = REQUEST, runner: Runner | None = None
 ) -> tunes.Tune:
-    with Results(folder) as results, runner or Inline() as running:
-        return tunes.make(
-            parse(text),
-            text,
-            request,
-            shared=SHARED,
-            calibration="synthetic",
-            commit="test",
-            runner=running,
-            results=results,
-            folder=folder,
-        )
+    with simulator(folder, runner or Inline(), SHARED) as simulates:
+        return tunes.make(parse(text), text, request, simulator=simulates)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +78,7 @@ def test_the_best_is_compared_with_today_on_replications_of_their_own(found: tun
 
 
 def test_nothing_on_the_front_is_beaten(found: tunes.Tune) -> None:
-    numbers = front_numbers(found)
+    numbers = found.front
     kept = [each.outcome.objectives for each in found.trials if each.number in numbers]
     assert numbers
     assert not any(pareto.dominates(a, b) for a in kept for b in kept)
