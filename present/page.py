@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -50,5 +51,4 @@ def _bracketed(text: str) -> Markup:
 
 
 def _variables(palette: Palette) -> str:
-    names = ("measured", "simulated", "stated", "missed", "ink", "grid", "paper")
-    return " ".join(f"--{name}: {getattr(palette, name)};" for name in names)
+    return " ".join(f"--{name}: {color};" for name, color in asdict(palette).items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 
@@ -38,12 +38,4 @@ DARK: Final = Palette(
     paper="#0E1117",
 )
 #: CSS variables in place of colours; the page that holds the SVG defines them.
-CSS: Final = Palette(
-    measured="var(--measured)",
-    simulated="var(--simulated)",
-    stated="var(--stated)",
-    missed="var(--missed)",
-    ink="var(--ink)",
-    grid="var(--grid)",
-    paper="var(--paper)",
-)
+CSS: Final = Palette(**{each.name: f"var(--{each.name})" for each in fields(Palette)})

@@ -42,35 +42,33 @@ def ticks(domain: tuple[float, float], *, at_most: int = 9) -> list[float]:
 
 def ms(field: str, domain: tuple[float, float], *, title: str = "latency", few: bool = False) -> Axis:
     """A logarithmic axis of milliseconds."""
-    return {
-        "field": field,
-        "type": "quantitative",
-        "title": title,
-        "scale": {"type": "log", "domain": list(domain), "nice": False, "clamp": True},
-        "axis": {"values": ticks(domain, at_most=5 if few else 9), "labelExpr": MS_LABEL},
-    }
+    return log(field, domain, title=title, values=ticks(domain, at_most=5 if few else 9), labelExpr=MS_LABEL)
 
 
 def tail(field: str, top: float, *, labels: bool = True) -> Axis:
     """x = 1/(1 − q), logarithmic: each decade is one more nine. ``labels`` off where a plot below has them."""
-    return {
-        "field": field,
-        "type": "quantitative",
-        "title": "share of requests at most that slow" if labels else None,
-        "scale": {"type": "log", "domain": [1.25, max(top, 4.0)], "nice": False, "clamp": True},
-        "axis": {
-            "values": [each for each in _TAIL_TICKS if each <= top * 1.001],
-            "labelExpr": TAIL_LABEL,
-            "labels": labels,
-            "ticks": labels,
-        },
-    }
+    title = "share of requests at most that slow" if labels else None
+    values = [each for each in _TAIL_TICKS if each <= top * 1.001]
+    domain = (1.25, max(top, 4.0))
+    return log(field, domain, title=title, values=values, labelExpr=TAIL_LABEL, labels=labels, ticks=labels)
+
+
+def log(field: str, domain: tuple[float, float], *, title: str | None, **axis: Any) -> Axis:
+    """A logarithmic axis."""
+    scale = {"type": "log", "domain": list(domain), "nice": False, "clamp": True}
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis}
 
 
 def linear(field: str, domain: Sequence[float] | None, *, title: str | None, **axis: Any) -> Axis:
     """A linear axis, by default as wide as its values."""
     scale: dict[str, Any] = {} if domain is None else {"domain": list(domain), "nice": False, "clamp": True}
     return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis}
+
+
+def names(field: str, order: Sequence[str], **axis: Any) -> Axis:
+    """An axis with a name for each row, in this order from top to bottom."""
+    axis = {"ticks": False, "grid": False, **axis}
+    return {"field": field, "type": "nominal", "sort": list(order), "title": None, "axis": axis}
 
 
 #: The upper edge of the plot, for labels without a value.

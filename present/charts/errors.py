@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from present.charts.theme import framed, layered, mark
+from present.charts import axes
+from present.charts.theme import blank, framed, layered, mark
 from present.palette import Palette
 from records.comparison import OperationPair
 
@@ -25,26 +26,14 @@ def signed_errors(
     """One line for each (name, pair): p50 ●, p95 ■, p99 ▲ at their signed error, each on its noise as a bar."""
     rows = _rows(operations)
     if not rows:
-        words = mark([{"note": "no percentile on both sides"}], "text", style={}, text="note")
-        return framed(layered([words], width=width, height=60), palette)
+        return blank("no percentile on both sides", palette, width=width)
     order = list(dict.fromkeys(str(each["operation"]) for each in rows))
     values = [float(each[key]) for each in rows for key in ("ratio", "low", "high")]
     low, high = max(min([*values, 0.75]) * 0.9, 0.02), max([*values, 1.33]) * 1.1
     wanted = _FEW_TICKS if width < 420 or high / low > 30 else _TICKS
-    x: dict[str, Any] = {
-        "field": "ratio",
-        "type": "quantitative",
-        "title": "error of the simulation",
-        "scale": {"type": "log", "domain": [low, high], "nice": False, "clamp": True},
-        "axis": {"values": [each for each in wanted if low <= each <= high], "labelExpr": _LABEL},
-    }
-    y = {
-        "field": "operation",
-        "type": "nominal",
-        "sort": order,
-        "title": None,
-        "axis": {"labelLimit": 170, "ticks": False, "grid": False},
-    }
+    values = [each for each in wanted if low <= each <= high]
+    x = axes.log("ratio", (low, high), title="error of the simulation", values=values, labelExpr=_LABEL)
+    y = axes.names("operation", order, labelLimit=170)
     lane = {"field": "q", "type": "nominal", "sort": list(_SHAPES), "scale": {"domain": list(_SHAPES)}}
     shape = {"field": "q", "type": "nominal", "legend": None}
     color = {"field": "state", "type": "nominal", "legend": None}

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from present.charts.theme import framed, layered, mark
+from present.charts import axes
+from present.charts.theme import blank, framed, layered, mark
 from present.palette import Palette
 
 #: A larger change is drawn at the end of the axis.
@@ -29,8 +30,7 @@ class Change:
 def forest(changes: Sequence[Change], *, palette: Palette, width: int = 460, row: int = 20) -> Any:
     """One line for each figure; those that are not distinguishable are grey."""
     if not changes:
-        words = mark([{"note": "no figure has a relative change"}], "text", style={}, text="note")
-        return framed(layered([words], width=width, height=60), palette)
+        return blank("no figure has a relative change", palette, width=width)
     bound = min(max([0.02, *(abs(edge) for each in changes for edge in (each.low, each.high))]) * 1.05, _RATIO_MAX)
     rows = [
         {
@@ -42,21 +42,9 @@ def forest(changes: Sequence[Change], *, palette: Palette, width: int = 460, row
         }
         for each in changes
     ]
-    scale = {"domain": [-bound, bound], "nice": False, "clamp": True}
-    x: dict[str, Any] = {
-        "field": "ratio",
-        "type": "quantitative",
-        "title": "change of the second against the first",
-        "scale": scale,
-        "axis": {"labelExpr": _LABEL, "tickCount": 5},
-    }
-    y = {
-        "field": "name",
-        "type": "nominal",
-        "sort": [each.name for each in changes],
-        "title": None,
-        "axis": {"labelLimit": 190, "ticks": False, "grid": False},
-    }
+    title = "change of the second against the first"
+    x = axes.linear("ratio", (-bound, bound), title=title, labelExpr=_LABEL, tickCount=5)
+    y = axes.names("name", [each.name for each in changes], labelLimit=190)
     color = {
         "field": "state",
         "type": "nominal",

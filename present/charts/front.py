@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import altair as alt
 
 from present.charts import axes
-from present.charts.theme import framed, layered, mark
+from present.charts.theme import framed, layered, limit_line, mark
 from present.palette import Palette
 
 #: Shares of the chart's width and height that a label needs.
@@ -50,7 +50,8 @@ def front(
     width: int = 560,
     height: int = 300,
 ) -> Any:
-    """Dots are settings: large ones are on the front, small ones are beaten, crosses exceed a limit."""
+    """Dots are settings: large ones are on the front, small ones are beaten, crosses exceed a limit. What is below the
+    limit is shaded."""
     latencies = [each.seconds * 1e3 for each in spots] + [edge * 1e3 for each in marked for edge in each.seconds]
     domain = axes.ms_domain([*latencies, *([limit_seconds * 1e3] if limit_seconds else [])])
     costs = [each.cost for each in spots] + [edge for each in marked for edge in each.cost]
@@ -61,7 +62,10 @@ def front(
     y = axes.ms("y", domain, title=latency, few=height < 220)
     layers: list[alt.Chart] = []
     if limit_seconds is not None:
-        layers += _limit(limit_seconds * 1e3, limit_name, (low - air, high + 2 * air), domain, x, y, palette)
+        region = [{"x": low - air, "x2": high + 2 * air, "y": domain[0], "y2": min(limit_seconds * 1e3, domain[1])}]
+        shade = {"color": palette.ink, "opacity": 0.05}
+        layers.append(mark(region, "rect", style=shade, x=x, x2={"field": "x2"}, y=y, y2={"field": "y2"}))
+        layers += limit_line(limit_seconds * 1e3, limit_name, palette, y)
     room = _Room(low - air, high + 2 * air, domain)
     for each in marked:
         room.take(each.cost[0], each.seconds[0] * 1e3)
@@ -104,27 +108,6 @@ class _Room:
         if free:
             self._taken.append((x, y))
         return free
-
-
-def _limit(
-    limit_ms: float,
-    name: str,
-    costs: tuple[float, float],
-    domain: tuple[float, float],
-    x: axes.Axis,
-    y: axes.Axis,
-    palette: Palette,
-) -> list[alt.Chart]:
-    """The limit as a line, and the region that holds it."""
-    region = [{"x": costs[0], "x2": costs[1], "y": domain[0], "y2": min(limit_ms, domain[1])}]
-    row = [{"y": limit_ms, "name": name}]
-    words = {"align": "left", "baseline": "bottom", "dx": 3, "dy": -2, "color": palette.stated}
-    shade = {"color": palette.ink, "opacity": 0.05}
-    return [
-        mark(region, "rect", style=shade, x=x, x2={"field": "x2"}, y=y, y2={"field": "y2"}),
-        mark(row, "rule", style={"color": palette.stated, "strokeWidth": 1.4}, y=y),
-        mark(row, "text", style=words, x={"value": 0}, y=y, text="name"),
-    ]
 
 
 def _marked(each: Marked, x: axes.Axis, y: axes.Axis, palette: Palette) -> list[alt.Chart]:

@@ -10,7 +10,7 @@ import altair as alt
 from core.names import Origin
 from core.run import Samples
 from present.charts import axes, series
-from present.charts.theme import DASH, color_of, framed, layered, mark
+from present.charts.theme import DASH, color_of, framed, layered, limit_line, mark, name_at
 from present.palette import Palette
 from records.comparison import Fault
 
@@ -38,7 +38,7 @@ def over_time(
     x = axes.linear("t", (0, duration_seconds), title=None, labels=False, ticks=False, tickCount=6)
     layers = _shades(faults, duration_seconds, palette, labelled=True)
     if limit_seconds:
-        layers += _limit(limit_seconds * 1e3, limit_name, palette)
+        layers += limit_line(limit_seconds * 1e3, limit_name, palette, "y")
     ends: list[tuple[Origin, str, float]] = []
     for origin, side in rows.items():
         for key, stroke in (("p50", 1.2), ("p95", 2.2)):
@@ -111,15 +111,6 @@ def _shades(faults: Sequence[Fault], duration_seconds: float, palette: Palette, 
     return layers
 
 
-def _limit(limit_ms: float, name: str, palette: Palette) -> list[alt.Chart]:
-    row = [{"y": limit_ms, "name": name}]
-    words = {"align": "left", "baseline": "bottom", "dx": 3, "dy": -2, "color": palette.stated}
-    return [
-        mark(row, "rule", style={"color": palette.stated, "strokeWidth": 1.4}, y="y"),
-        mark(row, "text", style=words, x={"value": 0}, y="y", text="name"),
-    ]
-
-
 def _end_labels(
     ends: Sequence[tuple[Origin, str, float]],
     domain: tuple[float, float],
@@ -130,9 +121,8 @@ def _end_labels(
     narrow: bool,
 ) -> list[alt.Chart]:
     layers = []
-    for place, (origin, key, _) in zip(axes.log_spread([each[2] for each in ends], domain, height), ends, strict=True):
+    for y, (origin, key, _) in zip(axes.log_spread([each[2] for each in ends], domain, height), ends, strict=True):
         name = f"{key} {origin.value[:3] if narrow else origin.value}"
         style = {"align": "left", "dx": 5, "color": color_of(palette, origin), "clip": False}
-        row = [{"t": duration_seconds, "y": place, "name": name}]
-        layers.append(mark(row, "text", style=style, x="t", y="y", text="name"))
+        layers.append(name_at(duration_seconds, y, name, style=style, at=("t", "y")))
     return layers

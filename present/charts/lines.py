@@ -10,7 +10,7 @@ import altair as alt
 
 from core.names import Origin
 from present.charts import axes, series
-from present.charts.theme import DASH, framed, layered, mark
+from present.charts.theme import DASH, framed, layered, limit_line, mark, name_at
 from present.palette import Palette
 
 #: More lines than this cannot be distinguished.
@@ -69,15 +69,10 @@ def lines(
     x = _x(shown, x_title, x_unit, log=x_log)
     layers: list[alt.Chart] = []
     if limit is not None:
-        row = [{"y": limit * factor, "name": limit_name}]
-        words = {"align": "left", "baseline": "bottom", "dx": 3, "dy": -2, "color": palette.stated}
-        layers += [
-            mark(row, "rule", style={"color": palette.stated, "strokeWidth": 1.4}, y=y),
-            mark(row, "text", style=words, x={"value": 0}, y=y, text="name"),
-        ]
-    for place, each in enumerate(shown):
+        layers += limit_line(limit * factor, limit_name, palette, y)
+    for index, each in enumerate(shown):
         rows = [_row(spot, factor, domain) for spot in each.spots]
-        strong = 1.0 - 0.6 * place / max(1, len(shown) - 1) if len(shown) > 1 else 1.0
+        strong = 1.0 - 0.6 * index / max(1, len(shown) - 1) if len(shown) > 1 else 1.0
         color = {"color": palette.simulated}
         if any(row["low"] < row["high"] for row in rows):
             band = {**color, "opacity": 0.16}
@@ -134,14 +129,12 @@ def _names(
 ) -> list[alt.Chart]:
     ends = [each.spots[-1].value * factor for each in shown]
     if log:
-        places = axes.log_spread(ends, domain, height)
+        positions = axes.log_spread(ends, domain, height)
     else:
         gap = (domain[1] - domain[0]) * _LABEL_PIXELS / height
-        places = series.spread(ends, gap, *domain)
-    layers = []
-    for place, each in zip(places, shown, strict=True):
-        style = {"align": "left", "dx": 8, "color": palette.ink, "clip": False}
-        layers.append(
-            mark([{"x": each.spots[-1].x, "y": place, "name": each.name}], "text", style=style, x=x, y=y, text="name")
-        )
-    return layers
+        positions = series.spread(ends, gap, *domain)
+    style = {"align": "left", "dx": 8, "color": palette.ink, "clip": False}
+    return [
+        name_at(each.spots[-1].x, position, each.name, style=style, at=(x, y))
+        for position, each in zip(positions, shown, strict=True)
+    ]

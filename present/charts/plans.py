@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import altair as alt
 
+from core.names import Origin
 from present.charts import axes
-from present.charts.theme import framed, layered, mark
+from present.charts.theme import DASH, framed, layered, limit_line, mark
 from present.palette import Palette
 
-_DASH: Final = [5, 3]
 #: A curve is cut at this many times its limit.
 _BEYOND: Final = 4.0
 #: Labels nearer to each other than this are printed as one.
@@ -50,13 +50,10 @@ def load_curve(
     x = axes.linear("load", (0.0, most), title="load over the worst hour's", format=".2~f", tickCount=6)
     y = axes.ms("ms", domain, title=name, few=width < 400)
     band = {"color": palette.simulated, "opacity": 0.16}
-    line = {"color": palette.simulated, "strokeWidth": 2.2, "strokeDash": _DASH, "clip": True}
-    limit = [{"ms": limit_seconds * 1e3, "name": limit_name}]
-    words = {"align": "left", "baseline": "bottom", "dx": 3, "dy": -2, "color": palette.stated}
+    line = {"color": palette.simulated, "strokeWidth": 2.2, "strokeDash": DASH[Origin.SIMULATED], "clip": True}
     layers = [
         mark(rows, "area", style=band, x=x, y={**y, "field": "low"}, y2={"field": "high"}),
-        mark(limit, "rule", style={"color": palette.stated, "strokeWidth": 1.4}, y=y),
-        mark(limit, "text", style=words, x={"value": 0}, y=y, text="name"),
+        *limit_line(limit_seconds * 1e3, limit_name, palette, y),
         *_uprights(loads, (knee, knee_name), x, palette, few=_NEAR_PIXELS / width * most),
         mark(rows, "line", style=line, x=x, y=y),
     ]
@@ -106,14 +103,13 @@ def tornado(
     """One bar for each input, from the figure at its low end to that at its high end, the widest on top; ``log`` for
     latencies, which are given in milliseconds, and ``format`` for all else."""
     rows = [{"name": name, "from": min(low, high), "to": max(low, high)} for name, low, high in bars]
-    order = [name for name, _, _ in bars]
     values = [edge for _, low, high in bars for edge in (low, high)] + [middle]
     x: axes.Axis
     if log:
         x = axes.ms("from", axes.ms_domain(values), title=title, few=width < 400)
     else:
         x = axes.linear("from", (min(values) * 0.95, max(values) * 1.05), title=title, format=format, tickCount=5)
-    y = {"field": "name", "type": "nominal", "sort": order, "title": None, "axis": {"ticks": False, "grid": False}}
+    y = axes.names("name", [name for name, _, _ in bars])
     bar = {"color": palette.simulated, "opacity": 0.75, "height": 12}
     layers = [
         mark(rows, "bar", style=bar, x=x, x2={"field": "to"}, y=y),
@@ -126,20 +122,9 @@ def cost_bars(parts: Sequence[tuple[str, float]], *, palette: Palette, width: in
     """Dollars a month by component, the largest on top, on a logarithmic scale because a bill spans decades."""
     least = max(parts[0][1] / 1e4, 0.01)
     rows = [{"name": name, "dollars": max(dollars, least), "from": least} for name, dollars in parts]
-    x = {
-        "field": "dollars",
-        "type": "quantitative",
-        "title": "dollars a month",
-        "scale": {"type": "log", "domain": [least, parts[0][1] * 1.3], "nice": False, "clamp": True},
-        "axis": {"format": "$.3~s", "tickCount": 5},
-    }
-    y = {
-        "field": "name",
-        "type": "nominal",
-        "sort": [name for name, _ in parts],
-        "title": None,
-        "axis": {"ticks": False, "grid": False, "labelLimit": 140},
-    }
+    domain = (least, parts[0][1] * 1.3)
+    x = axes.log("from", domain, title="dollars a month", format="$.3~s", tickCount=5)
+    y = axes.names("name", [name for name, _ in parts], labelLimit=140)
     bar = {"color": palette.simulated, "opacity": 0.75, "height": 12}
-    layers = [mark(rows, "bar", style=bar, x={**x, "field": "from"}, x2={"field": "dollars"}, y=y)]
+    layers = [mark(rows, "bar", style=bar, x=x, x2={"field": "dollars"}, y=y)]
     return framed(layered(layers, width=width, height=max(row * len(rows), 40)), palette)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import altair as alt
 import numpy as np
@@ -11,10 +11,11 @@ import numpy as np
 from core.names import Origin
 from core.run import Samples
 from present.charts import axes, series
-from present.charts.theme import DASH, color_of, framed, layered, mark
+from present.charts.theme import DASH, blank, color_of, framed, layered, mark, name_at
 from present.palette import Palette
 
 Sides = Mapping[Origin, Samples]
+_TOO_FEW: Final = "too few requests for a percentile"
 
 
 def by_percentile(
@@ -29,7 +30,7 @@ def by_percentile(
     curves = {origin: series.quantile_curve(samples, upto_count=fewest) for origin, samples in sides.items()}
     curves = {origin: curve for origin, curve in curves.items() if len(curve.levels)}
     if not curves:
-        return framed(_blank(width, height), palette)
+        return blank(_TOO_FEW, palette, width=width, height=height)
     top = max(fewest / 10, 4.0)
     domain = axes.ms_domain([float(v) * 1e3 for curve in curves.values() for v in (*curve.low, *curve.high)])
     x = axes.tail("x", top, labels=len(curves) < 2)
@@ -47,11 +48,10 @@ def by_percentile(
             layers.append(mark(points, "area", style=style, x=x, y=band, y2={"field": "high"}))
         style = {"color": color, "strokeWidth": 2.2, "strokeDash": DASH[origin]}
         layers.append(mark(points, "line", style=style, x=x, y=y))
-    places = axes.log_spread([float(curve.values[-1]) * 1e3 for curve in curves.values()], domain, height)
-    for place, origin in zip(places, curves, strict=True):
+    positions = axes.log_spread([float(curve.values[-1]) * 1e3 for curve in curves.values()], domain, height)
+    for position, origin in zip(positions, curves, strict=True):
         style = {"align": "left", "dx": 6, "color": color_of(palette, origin), "clip": False}
-        row = [{"x": top, "y": place, "name": origin.value}]
-        layers.append(mark(row, "text", style=style, x=x, y=y, text="name"))
+        layers.append(name_at(top, position, origin.value, style=style, at=(x, y)))
     upper = layered(layers, width=width, height=height)
     if len(curves) < 2:
         return framed(upper, palette)
@@ -62,7 +62,7 @@ def distribution(sides: Sides, *, palette: Palette, width: int = 330, height: in
     """Empirical distribution of each side: the share of requests that were at most that slow."""
     points = {origin: side for origin, samples in sides.items() if (side := series.cumulative(samples))}
     if not points:
-        return framed(_blank(width, height), palette)
+        return blank(_TOO_FEW, palette, width=width, height=height)
     domain = axes.ms_domain([x for side in points.values() for x, _ in side])
     x = axes.ms("x", domain, few=True)
     y = axes.linear("y", (0, 1), title="share of requests", format="~p")
@@ -78,8 +78,7 @@ def distribution(sides: Sides, *, palette: Palette, width: int = 330, height: in
     for origin, at in middles.items():
         left = origin is first and len(middles) > 1
         style = {"align": "right" if left else "left", "dx": -8 if left else 8, "color": color_of(palette, origin)}
-        row = [{"x": at[0], "y": at[1], "name": origin.value}]
-        layers.append(mark(row, "text", style=style, x=x, y=y, text="name"))
+        layers.append(name_at(*at, origin.value, style=style, at=(x, y)))
     return framed(layered(layers, width=width, height=height), palette)
 
 
@@ -89,7 +88,7 @@ def quantile_quantile(sides: Sides, *, palette: Palette, width: int = 330, heigh
     measured = series.quantile_curve(sides[Origin.MEASURED], upto_count=fewest)
     simulated = series.quantile_curve(sides[Origin.SIMULATED], upto_count=fewest)
     if not len(measured.levels):
-        return framed(_blank(width, height), palette)
+        return blank(_TOO_FEW, palette, width=width, height=height)
     rows = [
         {"x": m * 1e3, "y": s * 1e3, "low": low * 1e3, "high": high * 1e3}
         for s, m, low, high in zip(simulated.values, measured.values, measured.low, measured.high, strict=True)
@@ -107,16 +106,12 @@ def quantile_quantile(sides: Sides, *, palette: Palette, width: int = 330, heigh
         mark(rows, "line", style=line, x=x, y=y),
     ]
     # alternately below and above the line, because labels of close quantiles would overlap
-    places: tuple[tuple[float, dict[str, Any]], ...] = (
-        (0.5, {"align": "left", "dx": 7, "dy": 9}),
-        (0.95, {"align": "left", "dx": 7, "dy": 9}),
-        (0.99, {"align": "right", "dx": -7, "dy": -7}),
-    )
-    for level, place in places:
+    below, above = {"align": "left", "dx": 7, "dy": 9}, {"align": "right", "dx": -7, "dy": -7}
+    for level, side in ((0.5, below), (0.95, below), (0.99, above)):
         if level <= float(measured.levels[-1]) + 1e-9:
             near = rows[int(np.argmin(np.abs(measured.levels - level)))]
-            named = [{**near, "name": f"p{level * 100:g}"}]
-            layers.append(mark(named, "text", style={"color": palette.ink, **place}, x=x, y=y, text="name"))
+            style = {"color": palette.ink, **side}
+            layers.append(name_at(near["x"], near["y"], f"p{level * 100:g}", style=style, at=(x, y)))
     return framed(layered(layers, width=width, height=height), palette)
 
 
@@ -142,8 +137,3 @@ def _error_strip(
         mark(rows, "line", style=line, x=x, y=y),
     ]
     return layered(layers, width=width, height=80)
-
-
-def _blank(width: int, height: int) -> alt.LayerChart:
-    words = mark([{"note": "too few requests for a percentile"}], "text", style={}, text="note")
-    return layered([words], width=width, height=height)

@@ -45,6 +45,38 @@ def layered(layers: Sequence[alt.Chart], *, width: int, height: int) -> alt.Laye
     return alt.LayerChart(layer=list(layers), width=width, height=height)
 
 
+def limit_line(limit: float, name: str, palette: Palette, y: Mapping[str, Any] | str) -> list[alt.Chart]:
+    """A horizontal line at a limit, in the unit of the axis ``y``, with its name at the left."""
+    field = y if isinstance(y, str) else y["field"]
+    row = [{field: limit, "name": name}]
+    words = {"align": "left", "baseline": "bottom", "dx": 3, "dy": -2, "color": palette.stated}
+    return [
+        mark(row, "rule", style={"color": palette.stated, "strokeWidth": 1.4}, y=y),
+        mark(row, "text", style=words, x={"value": 0}, y=y, text="name"),
+    ]
+
+
+def name_at(
+    x: float | str,
+    y: float,
+    name: str,
+    *,
+    style: Mapping[str, Any],
+    at: tuple[Mapping[str, Any] | str, ...] = ("x", "y"),
+) -> alt.Chart:
+    """A name at one point of the axes ``at``."""
+    horizontal, vertical = at
+    fields = [axis if isinstance(axis, str) else axis["field"] for axis in at]
+    return mark(
+        [{fields[0]: x, fields[1]: y, "name": name}], "text", style=style, x=horizontal, y=vertical, text="name"
+    )
+
+
+def blank(note: str, palette: Palette, *, width: int, height: int = 60) -> Any:
+    """A finished chart without data, which says why there is none."""
+    return framed(layered([mark([{"note": note}], "text", style={}, text="note")], width=width, height=height), palette)
+
+
 def framed(chart: Any, palette: Palette) -> Any:
     """Apply the common style of axes, type and background to a finished chart."""
     chart.background = "transparent"
