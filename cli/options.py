@@ -132,10 +132,7 @@ def load_with_profile(
     """The scenario, its text and the profile, with a note if the profile is from another machine. Raises UserError;
     with ``both_sides`` also for what only the real stack refuses."""
     read, text = load(scenario)
-    try:
-        chosen = profiles.choose(profile_path)
-    except profiles.NoProfileError as error:
-        raise UserError(str(error)) from error
+    chosen = profiles.choose(profile_path)
     if both_sides:
         check_for_run(scenario, read, chosen.profile)
     if not chosen.own:

@@ -68,13 +68,13 @@ def command(
     windtunnel simulate scenarios/reference/design_a_peak.yaml
     """
     from planning.studies.arguments import relative
-    from records import folders
+    from records import folders, profiles
     from records.provenance import new_id
     from records.scenarios import load
 
     read, text = load(scenario)
     width = relative(until)
-    chosen = _choose(profile_path)
+    chosen = profiles.choose(profile_path)
     folder = out or Path("runs") / new_id() / "simulated"
     _clear(folder, force=force)
     with folders.making(out or folder.parent):
@@ -163,15 +163,6 @@ def _fleet(
         click.echo(json.dumps(record, ensure_ascii=False))
     else:
         click.echo(text.render(found, commit=provenance.commit(), took_seconds=took, folder=folder))
-
-
-def _choose(path: Path | None) -> Chosen:
-    from records import profiles
-
-    try:
-        return profiles.choose(path)
-    except profiles.NoProfileError as error:
-        raise UserError(str(error)) from error
 
 
 def _clear(folder: Path, *, force: bool) -> None:

@@ -44,14 +44,14 @@ def command(
           --set system.fanout.threshold=10..1_000:3log \\
           --set system.shards.physical=1,2
     """
-    from planning.studies.arguments import axes_of, points_of
+    from planning.studies import grid
     from planning.sweep.record import record, write
     from planning.sweep.study import make
     from planning.sweep.text import render
 
     read, text, chosen = options.load_with_profile(scenario, study.profile_path)
-    axes = axes_of(settings)
-    points = points_of(text, axes)
+    axes = tuple(map(grid.axis, settings))
+    points = grid.points(text, axes)
     folder = study.folder(f"sweep-{read.name}")
     with study.simulator("sweep", folder, read, chosen.profile) as simulator:
         found = make(read, points, axes, replications=replications, simulator=simulator)

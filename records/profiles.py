@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.errors import UserError
 from core.profile import Profile, decode, encode
 from records.provenance import ROOT
 
@@ -25,7 +26,7 @@ class Chosen:
     own: bool
 
 
-class NoProfileError(Exception):
+class NoProfileError(UserError):
     """No usable profile; the message says what to do."""
 
 

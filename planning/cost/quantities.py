@@ -7,7 +7,7 @@ simulated and measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -62,16 +62,38 @@ def of_run(run: Run) -> Quantities:
         raise ValueError(f"{run.folder}: a run of {seconds} s has no rates")
     samples = run.samples.judged()
     answered = samples.answered()
-    misses = _miss_ratios(run)
-    return Quantities(
+    return used(
+        run.scenario,
         cores=_cores(run, seconds),
         per_second=_rates(samples.operation, seconds * run.rows_kept_ratio),
         answered_per_second=_rates(answered.operation, seconds * run.rows_kept_ratio),
+        look_ups=((row["cache"], row["hit_count"], row["miss_count"]) for row in run.caches.to_pylist()),
+        facts=run.record.facts,
+    )
+
+
+def used(
+    scenario: Scenario,
+    *,
+    cores: Mapping[str, float],
+    per_second: Mapping[str, float],
+    answered_per_second: Mapping[str, float],
+    look_ups: Iterable[tuple[str, int, int]],
+    facts: Mapping[str, Any],
+) -> Quantities:
+    """What the system of a scenario used. ``look_ups`` are (cache, hits, misses); only their ratio counts, because the
+    measured side's counters cover the warm-up too."""
+    misses = {cache: miss / (hit + miss) for cache, hit, miss in look_ups if hit + miss}
+    redis = scenario.system.redis
+    return Quantities(
+        cores=cores,
+        per_second=per_second,
+        answered_per_second=answered_per_second,
         edge_miss_ratio=misses.get(Cache.EDGE, 1.0),
         shield_miss_ratio=misses.get(Cache.SHIELD, 1.0),
-        redis_memory_bytes=float(run.scenario.system.redis.memory_bytes * run.scenario.system.redis.nodes),
-        sizes=sizes_of(run.scenario, run.record.facts),
-        people=run.scenario.population.people,
+        redis_memory_bytes=float(redis.memory_bytes * redis.nodes),
+        sizes=sizes_of(scenario, facts),
+        people=scenario.population.people,
     )
 
 
@@ -108,13 +130,3 @@ def _cores(run: Run, seconds: float) -> dict[str, float]:
 def _rates(operations: np.typing.NDArray[np.object_], seconds: float) -> dict[str, float]:
     names, counts = np.unique(operations.astype(str), return_counts=True)
     return {str(name): int(count) / seconds for name, count in zip(names, counts, strict=True)}
-
-
-def _miss_ratios(run: Run) -> dict[str, float]:
-    """By ratio, because counters of the measured side cover the warm-up too."""
-    found = {}
-    for row in run.caches.to_pylist():
-        total = row["hit_count"] + row["miss_count"]
-        if total:
-            found[row["cache"]] = row["miss_count"] / total
-    return found

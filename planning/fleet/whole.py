@@ -16,7 +16,7 @@ import numpy as np
 from core import stats
 from core.scenario import Scenario
 from core.stats import Estimate
-from planning.cost import bill, prices, quantities
+from planning.cost import bill, prices
 from planning.cost.quantities import Quantities
 from planning.fleet.seen import SimulatedCell
 from planning.plan.demand import contents
@@ -167,17 +167,7 @@ def _dollars(scenario: Scenario, count: int, seen: Sequence[SimulatedCell]) -> t
 
 def fleet_of(cell: Quantities, scenario: Scenario, count: int) -> Quantities:
     """What the fleet uses: N times a cell's; bytes as the scenario states them where it does."""
-    sizes = cell.sizes
-    if scenario.demand is not None:
-        stated = contents.sizes_of(scenario, scenario.demand)
-        sizes = quantities.BilledSizes(
-            image_bytes=stated.image_bytes,
-            original_bytes=stated.original_bytes,
-            variants_bytes=stated.variants_bytes,
-            feed_bytes=stated.feed_bytes,
-            answer_bytes=stated.answer_bytes,
-            assumed=tuple(f"{name}_bytes" for name in stated.assumed),
-        )
+    sizes = cell.sizes if scenario.demand is None else contents.sizes_of(scenario, scenario.demand)
     nodes = scenario.system.redis.nodes * len(scenario.system.regions)
     return replace(
         cell,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core import run
@@ -11,7 +11,6 @@ from core.profile import decode
 from core.scenario import explain, parse
 from planning.fleet.seen import SimulatedCell, seen
 from planning.simulations import one as simulate
-from planning.simulations.replicate import replication_of
 from planning.simulations.task import Setup, SimulationTask
 from records import provenance
 from sim.simulate import simulate as simulate_model
@@ -31,7 +30,7 @@ class CellSetup(Setup):
 def work(task: SimulationTask, shared: Setup) -> SimulatedCell:
     """Simulate a cell; raises what the model raises."""
     started, clock = provenance.now(), time.monotonic()
-    scenario = replication_of(parse(task.text), 0, seed=task.seed)
+    scenario = replace(parse(task.text), seed=task.seed)
     result = simulate_model(scenario, decode(shared.profile), engine=shared.engine)
     if isinstance(shared, CellSetup) and task.seed == shared.seed:
         simulate.write(

@@ -169,7 +169,8 @@ def _notes(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, aged: 
         found.append("videos are stored and sent; their transcoding was not calibrated and is not priced")
     found.append(_dates(known, regions, aged))
     if known.sizes.assumed:
-        found.append(f"sizes assumed, not stated: {', '.join(known.sizes.assumed)}")
+        names = ", ".join(name.removesuffix("_bytes") for name in known.sizes.assumed)
+        found.append(f"sizes assumed, not stated: {names}")
     return tuple(found)
 
 

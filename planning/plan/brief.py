@@ -15,8 +15,9 @@ from core.scenario import Scenario
 from core.scenario.demand import Demand
 from core.scenario.intent import DEFAULT, SERVICES, Intent
 from planning.cost.prices import PriceBook
+from planning.cost.quantities import BilledSizes
 from planning.plan.demand import contents, workload
-from planning.plan.demand.contents import Contents, ContentSizes
+from planning.plan.demand.contents import Contents
 from planning.plan.demand.workload import Workload
 from planning.plan.queueing import demands, latency
 from planning.plan.queueing.demands import FollowGraph, WorkloadDemands
@@ -69,7 +70,7 @@ class Brief:
     workload: Workload
     demands: WorkloadDemands
     contents: Contents
-    sizes: ContentSizes
+    sizes: BilledSizes
     wires: Wires
     group_of: Mapping[str, str]
     kinds: Mapping[str, GroupKind]

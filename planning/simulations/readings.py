@@ -15,7 +15,6 @@ from typing import Final
 import numpy as np
 
 from core import judge, stats
-from core.names import Cache
 from core.operations import FANOUT_DELIVER
 from core.run import Samples
 from core.scenario import Scenario
@@ -129,16 +128,13 @@ def used(scenario: Scenario, result: Result) -> Quantities:
     """What `planning.cost.quantities.of_run` makes of the run that would be written, without the writing."""
     seconds = scenario.traffic.duration_seconds
     services = result.outcomes.services()
-    misses = {name: miss / (hit + miss) for name, hit, miss in result.caches if hit + miss}
-    return Quantities(
+    return quantities.used(
+        scenario,
         cores={process: spent / seconds for process, spent in _spent(result).items()},
         per_second={name: service.count / seconds for name, service in services.items()},
         answered_per_second={name: each.answered_count / seconds for name, each in services.items()},
-        edge_miss_ratio=misses.get(Cache.EDGE, 1.0),
-        shield_miss_ratio=misses.get(Cache.SHIELD, 1.0),
-        redis_memory_bytes=float(scenario.system.redis.memory_bytes),
-        sizes=quantities.sizes_of(scenario, result.facts),
-        people=scenario.population.people,
+        look_ups=result.caches,
+        facts=result.facts,
     )
 
 

@@ -1,5 +1,8 @@
 """One simulation of a study: what it is, which key its result has, and what a worker does with it.
 
+Every setting has the same seeds. Because a random number is a function of (seed, stream, entity, visit), two settings
+under one seed see the same arrivals and the same demands, and their difference is not noise (common random numbers).
+
 A result is a function of scenario, seed, profile, code and engine, so its key is a digest of these; code is what
 lies in `core`, `sim` and the parts of `planning` that read figures and bills off a simulation, whether it was committed
 or not.
@@ -8,14 +11,14 @@ or not.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Final
 
+from core import streams
 from core.profile import Profile, decode, encode
 from core.scenario import Scenario, explain, parse
 from planning.simulations.readings import Reading, read
-from planning.simulations.replicate import replication_of, seed_of
 from records.provenance import ROOT
 from sim.simulate import EngineName, simulate
 
@@ -60,6 +63,12 @@ def setup(profile: Profile, engine: EngineName = "auto", *, scenario: Scenario |
     return Setup(profile=encode(profile), engine=engine)
 
 
+def seed_of(seed: int, replication: int) -> int:
+    """The seed of a replication of a scenario with ``seed``: its own for the first, so that this is what `windtunnel
+    simulate` shows, and one drawn from it for each other."""
+    return streams.named(seed, "studies.replication").bits(replication) >> 1 if replication else seed
+
+
 def tasks(
     scenario: Scenario, name: str, replications: range, shared: Setup, *, seed: int | None = None
 ) -> tuple[SimulationTask, ...]:
@@ -76,7 +85,7 @@ def tasks(
 
 def work(task: SimulationTask, shared: Setup) -> Reading:
     """Simulate and read; raises what the model raises."""
-    scenario = replication_of(_scenario(task.text), 0, seed=task.seed)
+    scenario = replace(_scenario(task.text), seed=task.seed)
     return read(scenario, simulate(scenario, _profile(shared.profile), engine=shared.engine))
 
 

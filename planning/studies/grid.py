@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import yaml
 
+from core.errors import UserError
 from core.scenario import Scenario, ScenarioError, explain, parse
 from core.scenario.units import ratio
 from planning.studies.values import VALUES_MAX, ValueTextError, plain, spread
@@ -28,7 +29,7 @@ Settings = tuple[tuple[str, str], ...]  # (field, value) as they were asked for
 Steps = tuple[str | int, ...]
 
 
-class GridError(ValueError):
+class GridError(UserError):
     """A field or a value that the scenario cannot have; the message names it and what was expected."""
 
 

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 
 from core.errors import UserError
 from core.scenario import Scenario
-from planning.studies.arguments import _read
 from planning.tune import space
 from planning.tune.optimum import WEIGHTS
 from planning.tune.space import Dimension
 
 
 def dimensions_of(texts: Sequence[str], scenario: Scenario) -> tuple[Dimension, ...]:
-    """What a search varies, by default what `planning.tune.space.defaults` says; raises UserError."""
-    found = _read(lambda: tuple(map(space.dimension, texts))) or space.defaults(scenario)
-    _read(lambda: space.today(scenario, found))
+    """What a search varies, by default what `planning.tune.space.defaults` says; raises GridError."""
+    found = tuple(map(space.dimension, texts)) or space.defaults(scenario)
+    space.today(scenario, found)  # refuses a field that the scenario does not have
     return found
 
 

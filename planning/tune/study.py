@@ -19,8 +19,7 @@ from planning.simulations.readings import FRESHNESS, Reading
 from planning.simulations.results import JOURNAL_FILE
 from planning.simulations.simulator import Simulator, StudySource
 from planning.simulations.task import Setup, SimulationTask, tasks
-from planning.studies import words
-from planning.studies.arguments import point_of
+from planning.studies import grid, words
 from planning.studies.difference import FigureDifference, compare
 from planning.studies.grid import GridPoint, Settings
 from planning.tune import optimum, search
@@ -186,8 +185,8 @@ class _Trials:
         self.objectives = request.objectives
 
     def point(self, settings: Settings) -> GridPoint:
-        """The scenario with ``settings``; raises UserError."""
-        return point_of(self._text, settings, self._scenario)
+        """The scenario with ``settings``; raises GridError."""
+        return grid.point(self._text, settings, base=self._scenario)
 
     def evaluate(self, batch: Sequence[Settings]) -> list[TrialOutcome]:
         """The outcome reported to the search."""

@@ -24,9 +24,8 @@ from planning.fleet.seen import SimulatedCell, seen
 from planning.fleet.whole import Fleet, watched, whole
 from planning.fleet.work import work
 from planning.plan.demand import followers
-from planning.simulations.replicate import replication_of
 from planning.simulations.runners import Here
-from planning.simulations.task import setup
+from planning.simulations.task import seed_of, setup
 from records.scenarios import read
 from sim.model import layout
 from sim.model.content import Content
@@ -72,7 +71,7 @@ def _told() -> Profile:
 def all_seen() -> tuple[SimulatedCell, ...]:
     """All four cells of the fleet."""
     cell = cell_of(_fleet(), _told())
-    cells = [replication_of(cell.scenario, number) for number in range(4)]
+    cells = [replace(cell.scenario, seed=seed_of(cell.scenario.seed, number)) for number in range(4)]
     return tuple(seen(each, simulate(each, cell.profile, engine="compiled")) for each in cells)
 
 
@@ -132,9 +131,9 @@ def test_work_that_grows_with_the_graph_costs_in_a_cell_what_it_costs_in_the_fle
 
 def test_cells_of_a_fleet_have_seeds_of_their_own_and_of_two_fleets_the_same() -> None:
     one, other = cell_of(_fleet(), _told()).scenario, cell_of(_fleet(rate_per_second=800.0), _told()).scenario
-    seeds = [replication_of(one, number).seed for number in range(4)]
+    seeds = [seed_of(one.seed, number) for number in range(4)]
     assert len(set(seeds)) == 4
-    assert seeds == [replication_of(other, number).seed for number in range(4)]
+    assert seeds == [seed_of(other.seed, number) for number in range(4)]
 
 
 # --- the fleet --------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from core.scenario import parse
 from core.stats import Estimate
 from planning.cost import bill, prices
 from planning.simulations import readings
-from planning.simulations.replicate import replication_of, seed_of
+from planning.simulations.task import seed_of
 from planning.studies import words
 from records import run
 from sim import simulate as simulation
@@ -53,8 +53,11 @@ def test_expectations_are_told_by_how_much_they_are_exceeded(result: Result) -> 
     assert found["like.add errors"] == -1.0
 
 
-def test_the_bill_is_the_one_that_the_written_run_gets(result: Result, tmp_path: Path) -> None:
-    scenario = parse(BUSY)
+@pytest.mark.parametrize("nodes", [1, 400])
+def test_the_bill_is_the_one_that_the_written_run_gets(nodes: int, result: Result, tmp_path: Path) -> None:
+    text = BUSY.replace("system: {", f"system: {{redis: {{nodes: {nodes}}}, ")
+    scenario = parse(text)
+    assert scenario.system.redis.nodes == nodes
     record = RunRecord(
         origin=Origin.SIMULATED,
         scenario=scenario.name,
@@ -67,7 +70,7 @@ def test_the_bill_is_the_one_that_the_written_run_gets(result: Result, tmp_path:
     run.write(
         tmp_path,
         record=record,
-        scenario_text=BUSY,
+        scenario_text=text,
         samples=result.samples,
         usage=result.usage,
         stages=result.stages,
@@ -84,10 +87,10 @@ def test_the_bill_is_the_one_that_the_written_run_gets(result: Result, tmp_path:
 def test_replication_zero_is_the_scenario_itself_and_the_others_differ() -> None:
     scenario = parse(BUSY)
     seeds = [seed_of(scenario.seed, replication) for replication in range(50)]
-    assert replication_of(scenario, 0) == scenario
+    assert seeds[0] == scenario.seed
     assert len(set(seeds)) == 50
     assert all(0 <= seed < 2**63 for seed in seeds)
-    assert replication_of(scenario, 3, seed=9).seed == seed_of(9, 3) != seed_of(5, 3)
+    assert seed_of(9, 3) != seed_of(5, 3)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ indexes and values of usual length); their numbers follow from the workload.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from core.operations import (
@@ -26,6 +26,7 @@ from core.operations import (
 from core.scenario import Scenario
 from core.scenario.demand import Demand
 from planning.cost import quantities
+from planning.cost.quantities import BilledSizes
 from planning.plan.demand.workload import DAY_SECONDS, Workload
 from sim.model.content import AUTHOR_CARD_BYTES, POST_CARD_BYTES
 
@@ -81,40 +82,11 @@ class Contents:
         return self.events_per_second * EVENT_BYTES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContentSizes:
-    """Mean bytes of one item each, and which of them were assumed."""
-
-    image_bytes: float
-    original_bytes: float
-    variants_bytes: float
-    video_bytes: float
-    feed_bytes: float
-    answer_bytes: float
-    assumed: tuple[str, ...]
-
-
-def sizes_of(scenario: Scenario, demand: Demand) -> ContentSizes:
+def sizes_of(scenario: Scenario, demand: Demand) -> BilledSizes:
     """Sizes that the demand states, and the bill's own assumptions for the others."""
     usual = quantities.sizes_of(scenario, {})
-    stated = demand.sizes
-    assumed = []
-
-    def chosen(name: str, stated: int | None, otherwise: float) -> float:
-        if stated is None:
-            assumed.append(name)
-            return otherwise
-        return float(stated)
-
-    return ContentSizes(
-        image_bytes=chosen("image", stated.image_bytes, usual.image_bytes),
-        original_bytes=chosen("original", stated.original_bytes, usual.original_bytes),
-        variants_bytes=chosen("variants", stated.variants_bytes, usual.variants_bytes),
-        video_bytes=float(stated.video_bytes),
-        feed_bytes=chosen("feed", stated.feed_bytes, usual.feed_bytes),
-        answer_bytes=chosen("answer", stated.answer_bytes, usual.answer_bytes),
-        assumed=tuple(assumed),
-    )
+    stated = {name: float(size) for name in usual.assumed if (size := getattr(demand.sizes, name)) is not None}
+    return replace(usual, **stated, assumed=tuple(name for name in usual.assumed if name not in stated))
 
 
 def sorted_set_bytes(entries: float) -> float:
@@ -136,7 +108,7 @@ def contents_of(scenario: Scenario, demand: Demand, workload: Workload) -> Conte
     rates = workload.per_second
     sizes = sizes_of(scenario, demand)
     uploads = rates[OBJECT_PUT]
-    original = sizes.original_bytes * (1.0 - demand.videos_ratio) + sizes.video_bytes * demand.videos_ratio
+    original = sizes.original_bytes * (1.0 - demand.videos_ratio) + demand.sizes.video_bytes * demand.videos_ratio
     writes = {name: rate for name, rate in rates.items() if name in OPERATIONS and OPERATIONS[name].method != "GET"}
     events = sum(rate for name, rate in writes.items() if name != OBJECT_PUT) + rates[MEDIA_PROCESS]
     follows = scenario.population.follows.mean
