@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from core.names import Server
 from core.operations import FEED_READ, IMAGE_READ, MEDIA_COMPLETE, OBJECT_PUT
@@ -18,7 +18,7 @@ from core.run import Run
 from core.scenario.processes import group_of
 from planning.cost import quantities
 from planning.cost.growth import GrowsWith
-from planning.cost.prices import HOURS_PER_MONTH, SECONDS_PER_MONTH, PriceBook, PriceError, Quantity
+from planning.cost.prices import HOURS_PER_MONTH, SECONDS_PER_MONTH, Price, PriceBook, PriceError, Quantity
 from planning.cost.quantities import Quantities
 
 TARGET_UTILISATION_RATIO: Final = 0.6
@@ -98,17 +98,7 @@ def of_run(run: Run, book: PriceBook) -> Bill:
 
 def bill(usage: Quantities, book: PriceBook) -> Bill:
     """Price what a system uses; raises PriceError if the book lacks a price or has it in another unit."""
-    items = tuple(
-        BillItem(
-            component=component,
-            quantity=quantity.amount,
-            unit=quantity.unit,
-            price_id=price_id,
-            dollars_month=book.dollars(price_id, quantity),
-            grows_with=grows_with,
-        )
-        for component, quantity, price_id, grows_with in (*_machines(usage, book), *_volumes(usage))
-    )
+    items = tuple(priced(line, book.price(line.price_id)) for line in (*_machines(usage, book), *_volumes(usage)))
     sizes = usage.sizes.assumed
     assumed = (f"sizes assumed, not recorded: {', '.join(name.replace('_', ' ') for name in sizes)}",) if sizes else ()
     return Bill(
@@ -120,10 +110,33 @@ def bill(usage: Quantities, book: PriceBook) -> Bill:
     )
 
 
-Line = tuple[str, Quantity, str, tuple[GrowsWith, ...]]
+class CostLine(NamedTuple):
+    """One thing that is paid for, and what its quantity grows with."""
+
+    component: str
+    quantity: Quantity
+    price_id: str
+    grows_with: tuple[GrowsWith, ...]
 
 
-def _machines(usage: Quantities, book: PriceBook) -> Iterator[Line]:
+def priced(line: CostLine, price: Price) -> BillItem:
+    """A line at a price; raises PriceError if the price has another unit."""
+    return BillItem(
+        component=line.component,
+        quantity=line.quantity.amount,
+        unit=line.quantity.unit,
+        price_id=price.id,
+        dollars_month=price.dollars(line.quantity),
+        grows_with=line.grows_with,
+    )
+
+
+def monthly(per_second: float, unit: str) -> Quantity:
+    """What a mean rate adds up to in a month."""
+    return Quantity(amount=per_second * SECONDS_PER_MONTH, unit=unit)
+
+
+def _machines(usage: Quantities, book: PriceBook) -> Iterator[CostLine]:
     """Machines for CPU and memory, as fractions of nodes running all month."""
     busy: dict[str, float] = {}
     for process, cores in usage.cores.items():
@@ -137,7 +150,7 @@ def _machines(usage: Quantities, book: PriceBook) -> Iterator[Line]:
             # one thread does the work, so a node provides one core, however many it has; and it must hold the data
             memory_gib = usage.redis_memory_bytes / 2**30
             nodes = max(cores / TARGET_UTILISATION_RATIO, memory_gib / _brings(book, price_id, "memory_gib"))
-        yield name, Quantity(amount=nodes * HOURS_PER_MONTH, unit=unit), price_id, (GrowsWith.MACHINES,)
+        yield CostLine(name, Quantity(amount=nodes * HOURS_PER_MONTH, unit=unit), price_id, (GrowsWith.MACHINES,))
 
 
 _SOLD_AS: Final = {
@@ -147,7 +160,7 @@ _SOLD_AS: Final = {
 }
 
 
-def _volumes(usage: Quantities) -> Iterator[Line]:
+def _volumes(usage: Quantities) -> Iterator[CostLine]:
     """Lines for what is sold by bytes and requests."""
     sizes = usage.sizes
     images = usage.answered_per_second.get(IMAGE_READ, 0.0)
@@ -163,16 +176,13 @@ def _volumes(usage: Quantities) -> Iterator[Line]:
     sent = feeds * sizes.feed_bytes + others * sizes.answer_bytes
     asked = usage.per_second.get(IMAGE_READ, 0.0)
     grows = GrowsWith
-    lines = (
-        ("object store", stored, "B-month", STORAGE_PRICE, (grows.RATE, grows.BYTES)),
-        ("object store", puts, "requests", PUT_PRICE, (grows.RATE,)),
-        ("object store", gets, "requests", GET_PRICE, (grows.RATE, grows.IMAGES, grows.MISSES)),
-        ("cdn", images * sizes.image_bytes, "B", CDN_BYTES_PRICE + VIEWERS, (grows.RATE, grows.IMAGES, grows.BYTES)),
-        ("cdn", asked, "requests", CDN_REQUESTS_PRICE, (grows.RATE, grows.IMAGES)),
-        ("egress", sent, "B", EGRESS_PRICE, (grows.RATE, grows.BYTES)),
-    )
-    for component, per_second, unit, price_id, grows_with in lines:
-        yield component, Quantity(amount=per_second * SECONDS_PER_MONTH, unit=unit), price_id, grows_with
+    shown = monthly(images * sizes.image_bytes, "B")
+    yield CostLine("object store", monthly(stored, "B-month"), STORAGE_PRICE, (grows.RATE, grows.BYTES))
+    yield CostLine("object store", monthly(puts, "requests"), PUT_PRICE, (grows.RATE,))
+    yield CostLine("object store", monthly(gets, "requests"), GET_PRICE, (grows.RATE, grows.IMAGES, grows.MISSES))
+    yield CostLine("cdn", shown, CDN_BYTES_PRICE + VIEWERS, (grows.RATE, grows.IMAGES, grows.BYTES))
+    yield CostLine("cdn", monthly(asked, "requests"), CDN_REQUESTS_PRICE, (grows.RATE, grows.IMAGES))
+    yield CostLine("egress", monthly(sent, "B"), EGRESS_PRICE, (grows.RATE, grows.BYTES))
 
 
 def _brings(book: PriceBook, price_id: str, what: str) -> float:

@@ -8,10 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from core.prices import CDN_BYTES_PRICE
-from planning.cost.bill import CDN_REQUESTS_PRICE, EGRESS_PRICE, GET_PRICE, PUT_PRICE, STORAGE_PRICE, Bill, BillItem
+from planning.cost.bill import (
+    CDN_REQUESTS_PRICE,
+    EGRESS_PRICE,
+    GET_PRICE,
+    PUT_PRICE,
+    STORAGE_PRICE,
+    Bill,
+    CostLine,
+    monthly,
+    priced,
+)
 from planning.cost.growth import GrowsWith
 from planning.cost.prices import HOURS_PER_MONTH, LIST, SECONDS_PER_MONTH, TERMS, PriceBook, Quantity
 
@@ -83,36 +93,14 @@ class Month:
 
 def bill(month: Month, book: PriceBook) -> Bill:
     """Price a month; raises PriceError if the book has no price for a machine's term."""
-    items = []
     used = ((line, LIST) for line in (*_disks(month), *_traffic(month)))
-    for line, term in (*_machines(month), *used):
-        price = book.at_term(line.price_id, term)
-        items.append(
-            BillItem(
-                component=line.component,
-                quantity=line.quantity.amount,
-                unit=line.quantity.unit,
-                price_id=price.id,
-                dollars_month=price.dollars(line.quantity),
-                grows_with=line.grows_with,
-            )
-        )
     return Bill(
         prices=book.book,
-        items=tuple(items),
+        items=tuple(priced(line, book.at_term(line.price_id, term)) for line, term in (*_machines(month), *used)),
         requests_month=sum(each.requests_per_second for each in month.traffic) * SECONDS_PER_MONTH,
         people=month.people,
         assumptions=ASSUMPTIONS,
     )
-
-
-class CostLine(NamedTuple):
-    """One thing that is paid for, and what its quantity grows with."""
-
-    component: str
-    quantity: Quantity
-    price_id: str
-    grows_with: tuple[GrowsWith, ...]
 
 
 def _machines(month: Month) -> Iterator[tuple[CostLine, str]]:
@@ -137,27 +125,19 @@ def _traffic(month: Month) -> Iterator[CostLine]:
     geographies = dict.fromkeys(each.geography for each in month.traffic)
     for geography in geographies:
         sent = sum(each.image_bytes_per_second for each in month.traffic if each.geography == geography)
-        yield CostLine("cdn", _bytes(sent), CDN_BYTES_PRICE + geography, (rate, images, size))
+        yield CostLine("cdn", monthly(sent, "B"), CDN_BYTES_PRICE + geography, (rate, images, size))
 
     def total(name: str) -> float:
         return sum(float(getattr(each, name)) for each in month.traffic)
 
-    yield CostLine("cdn", _requests(total("images_per_second")), CDN_REQUESTS_PRICE, (rate, images))
-    yield CostLine("cdn", _bytes(total("origin_bytes_per_second")), ORIGIN_PRICE, (rate, images, size, misses))
+    yield CostLine("cdn", monthly(total("images_per_second"), "requests"), CDN_REQUESTS_PRICE, (rate, images))
+    yield CostLine("cdn", monthly(total("origin_bytes_per_second"), "B"), ORIGIN_PRICE, (rate, images, size, misses))
     stored = Quantity(amount=total("stored_bytes"), unit="B-month")
     yield CostLine("objects", stored, STORAGE_PRICE, (rate, size))
-    yield CostLine("objects", _requests(total("puts_per_second")), PUT_PRICE, (rate,))
-    yield CostLine("objects", _requests(total("gets_per_second")), GET_PRICE, (rate, images, misses))
-    yield CostLine("egress", _bytes(total("answers_bytes_per_second")), EGRESS_PRICE, (rate, size))
+    yield CostLine("objects", monthly(total("puts_per_second"), "requests"), PUT_PRICE, (rate,))
+    yield CostLine("objects", monthly(total("gets_per_second"), "requests"), GET_PRICE, (rate, images, misses))
+    yield CostLine("egress", monthly(total("answers_bytes_per_second"), "B"), EGRESS_PRICE, (rate, size))
     # sender and receiver both pay for all of it
-    crossed = 2.0 * total("zones_bytes_per_second") * SECONDS_PER_MONTH
-    yield CostLine("between zones", Quantity(amount=crossed, unit="B-each-direction"), ZONES_PRICE, (rate,))
-    yield CostLine("between regions", _bytes(total("regions_bytes_per_second")), REGIONS_PRICE, (rate, size))
-
-
-def _bytes(per_second: float) -> Quantity:
-    return Quantity(amount=per_second * SECONDS_PER_MONTH, unit="B")
-
-
-def _requests(per_second: float) -> Quantity:
-    return Quantity(amount=per_second * SECONDS_PER_MONTH, unit="requests")
+    crossed = monthly(2.0 * total("zones_bytes_per_second"), "B-each-direction")
+    yield CostLine("between zones", crossed, ZONES_PRICE, (rate,))
+    yield CostLine("between regions", monthly(total("regions_bytes_per_second"), "B"), REGIONS_PRICE, (rate, size))

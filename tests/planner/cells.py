@@ -23,10 +23,9 @@ from core.scenario.model import CdnTier, Follows
 from core.scenario.placement import Host
 from planning.plan.answer import Plan
 from planning.plan.brief import Brief, GroupKind
-from planning.plan.certainty import outlook
 from planning.plan.demand.workload import Moment
 from planning.plan.queueing.demands import OperationDemand
-from planning.plan.sizing import targets
+from planning.plan.sizing import size, targets
 from planning.plan.sizing.size import RegionPlan
 from sim.model.pulls import FOLLOWED, KNOWN
 
@@ -62,7 +61,7 @@ def cell_of(
     """A cell of the plan's largest region, one of ``cells``, or of so many that the counts are nearly exact."""
     region = next(each for each in plan.regions if each.name == plan.outlook.region)
     brief = plan.brief
-    exact = {name: outlook.left(tier, moment) for name, tier in region.tiers.items()}
+    exact = {name: size.left(tier, moment) for name, tier in region.tiers.items()}
     count = cells or _cells(brief, region, exact)
     whole = {name: max(1, round(each / count)) for name, each in exact.items()}
     scenario = _scenario(brief, region, whole, count, moment=moment, seed=seed)

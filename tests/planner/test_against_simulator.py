@@ -13,10 +13,10 @@ from core.scenario import explain, parse, processes
 from planning.plan import answer as plan
 from planning.plan.answer import Plan
 from planning.plan.brief import Case
-from planning.plan.certainty import outlook
 from planning.plan.demand.workload import Moment
 from planning.plan.queueing.latency import ERROR_RATIO
 from planning.plan.queueing.stations import Loop
+from planning.plan.sizing import size
 from sim.simulate import Result, simulate
 from tests.planner import cells, made
 from tests.planner.cells import Cell
@@ -49,8 +49,7 @@ def percentile(samples: Samples, operation: str, level: float) -> float:
 def test_percentiles_are_within_the_error_that_a_plan_tells(whole: tuple[Plan, Cell, Result], operation: str) -> None:
     found, _, result = whole
     known, region = found.brief, found.regions[0]
-    units = {name: tier.unit for name, tier in region.tiers.items()}
-    at = outlook.fleet_at(known, region, Moment.LOST, units, Case())
+    at = size.fleet_at(known, region, Moment.LOST, Case())
     expected = at.latency(known.demands.operations[operation], {})
     for level, error in ((0.5, 0.14), (0.95, ERROR_RATIO)):
         seen = percentile(result.samples, operation, level)
@@ -64,8 +63,7 @@ def test_several_gateways_that_know_all_are_as_late_as_simulated_ones() -> None:
     result = simulate(cell.scenario, cell.profile)
     known, region = found.brief, found.regions[0]
     assert region.tiers["gateway"].working == 3
-    units = {name: tier.unit for name, tier in region.tiers.items()}
-    at = outlook.fleet_at(known, region, Moment.LOST, units, Case())
+    at = size.fleet_at(known, region, Moment.LOST, Case())
     for name in ("feed", "api"):
         station = at.groups[name].station
         assert isinstance(station, Loop)
@@ -90,7 +88,7 @@ def test_every_group_is_as_busy_as_planned(whole: tuple[Plan, Cell, Result]) -> 
     seen = {}
     for name in (name for name, ratio in busy.items() if ratio > 0.05):
         unit = found.regions[0].tiers[name]
-        cores = outlook.left(unit, Moment.LOST) * max(1, unit.unit.cores) / cell.count
+        cores = size.left(unit, Moment.LOST) * max(1, unit.unit.cores) / cell.count
         seen[name] = spent[name] / SECONDS / cores
     assert len(seen) > 1
     assert seen == pytest.approx({name: busy[name] for name in seen}, rel=0.06)

@@ -9,10 +9,9 @@ import pytest
 from planning.plan import answer as plan
 from planning.plan.answer import Plan
 from planning.plan.brief import Case
-from planning.plan.certainty import outlook
 from planning.plan.certainty.outlook import Outlook
 from planning.plan.demand.workload import Moment
-from planning.plan.sizing import fleets, targets
+from planning.plan.sizing import fleets, size, targets
 from tests.planner import made
 
 #: Instances of every group that are far more than enough.
@@ -78,9 +77,8 @@ def test_at_its_knee_a_tier_just_holds_the_limit() -> None:
     known, region = found.brief, found.regions[0]
     tier, feed = region.tiers["feed"], next(each for each in found.outlook.tiers if each.name == "feed")
     load = region.load_of["feed"]
-    units = {name: each.unit for name, each in region.tiers.items()}
-    counts = {name: outlook.left(each, Moment.LOST) for name, each in region.tiers.items()}
-    whole = fleets.fleet(known, region.load_of, counts, units, Case())
+    counts = {name: size.left(each, Moment.LOST) for name, each in region.tiers.items()}
+    whole = fleets.fleet(known, region.load_of, counts, region.units, Case())
     for busy, holds in ((feed.knee_utilisation * 0.99, 1.0), (min(0.999, feed.knee_utilisation * 1.02), 0.0)):
         group = fleets.group(
             known,
@@ -96,10 +94,9 @@ def test_at_its_knee_a_tier_just_holds_the_limit() -> None:
 
 def percentile_at(found: Plan, factor: float) -> float:
     known, region = found.brief, found.regions[0]
-    units = {name: each.unit for name, each in region.tiers.items()}
-    counts = {name: outlook.left(each, Moment.LOST) for name, each in region.tiers.items()}
+    counts = {name: size.left(each, Moment.LOST) for name, each in region.tiers.items()}
     rates = {name: rate * factor for name, rate in known.workload.rates("us", Moment.LOST).items()}
-    whole = fleets.fleet(known, fleets.load(known, rates, Case()), counts, units, Case())
+    whole = fleets.fleet(known, fleets.load(known, rates, Case()), counts, region.units, Case())
     (limit,) = targets.limits(known)
     return float(targets.latency(known, whole, limit.name, Case()).quantile(limit.level)[0])
 

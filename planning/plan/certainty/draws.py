@@ -15,7 +15,6 @@ from core.names import Cache, Server
 from planning.cost.growth import GrowsWith
 from planning.cost.prices import Price, PriceBook, Quantity
 from planning.plan.brief import Brief, Case, GroupKind
-from planning.plan.certainty import outlook
 from planning.plan.demand.workload import Moment
 from planning.plan.queueing.distributions import Floats
 from planning.plan.queueing.loads import GroupLoad
@@ -96,9 +95,8 @@ class DrawModel:
             misses_of=inputs.each("misses"),
         )
         load_of = fleets.load(brief, brief.workload.rates(region.name, Moment.LOST), case)
-        counts = {name: outlook.left(tier, Moment.LOST) for name, tier in region.tiers.items()}
-        units = {name: tier.unit for name, tier in region.tiers.items()}
-        whole = fleets.fleet(brief, load_of, counts, units, case)
+        counts = {name: size.left(tier, Moment.LOST) for name, tier in region.tiers.items()}
+        whole = fleets.fleet(brief, load_of, counts, region.units, case)
         values: dict[str, Floats] = {}
         met, slow, fast = np.ones(inputs.shape), np.ones(inputs.shape), np.ones(inputs.shape)
         for limit in self.limits:

@@ -18,10 +18,9 @@ from core.operations import steps_of
 from planning.plan.brief import Brief, Case
 from planning.plan.demand.workload import Moment
 from planning.plan.queueing.distributions import Floats
-from planning.plan.queueing.latency import LatencyModel
+from planning.plan.queueing.latency import Group, LatencyModel
 from planning.plan.queueing.loads import GroupLoad
 from planning.plan.sizing import fleets, size, targets
-from planning.plan.sizing.fleets import GroupInstance
 from planning.plan.sizing.size import RegionPlan, Tier
 from planning.plan.sizing.targets import LatencyLimit
 
@@ -88,11 +87,9 @@ class Outlook:
 def outlook_of(brief: Brief, region: RegionPlan) -> Outlook:
     """The outlook of a planned region."""
     wanted = targets.limits(brief)
-    case = Case()
-    units = {name: tier.unit for name, tier in region.tiers.items()}
-    seen = {moment: fleet_at(brief, region, moment, units, case) for moment in Moment}
+    seen = {moment: size.fleet_at(brief, region, moment, Case()) for moment in Moment}
     gone = {name for name, tier in region.tiers.items() if tier.nothing_left}
-    percentiles = tuple(_percentile(brief, limit, seen, case, gone) for limit in wanted)
+    percentiles = tuple(_percentile(brief, limit, seen, gone) for limit in wanted)
     knees = {name: _knee_of(brief, region, tier, seen[Moment.LOST], wanted) for name, tier in region.tiers.items()}
     found = [_tier(region.tiers[name], name, seen, knee) for name, knee in knees.items()]
     # among those that give way together, as counts are whole numbers, the most expensive first
@@ -101,8 +98,8 @@ def outlook_of(brief: Brief, region: RegionPlan) -> Outlook:
         region=region.name,
         percentiles=percentiles,
         tiers=tuple(found),
-        knee=_knee(brief, region, units, wanted, found),
-        curves=tuple(_curve(brief, region, units, limit) for limit in wanted),
+        knee=_knee(brief, region, wanted, found),
+        curves=tuple(_curve(brief, region, limit) for limit in wanted),
     )
 
 
@@ -112,26 +109,10 @@ def _dollars(tier: Tier) -> float:
     return tier.instances * tier.shape.dollars_month / tier.shape.vcpu
 
 
-def left(tier: Tier, moment: Moment) -> float:
-    """Instances that share the load: all of them, or in the worst hour those that the plan counts on."""
-    if moment is Moment.LOST or tier.name in (Server.REDIS, Server.POSTGRES):
-        return float(tier.working)
-    return float(tier.instances)
-
-
-def fleet_at(
-    brief: Brief, region: RegionPlan, moment: Moment, units: Mapping[str, GroupInstance], case: Case
-) -> LatencyModel:
-    """The fleet with its working instances at a moment, under that moment's load."""
-    load_of = fleets.load(brief, brief.workload.rates(region.name, moment), case)
-    counts = {name: left(tier, moment) for name, tier in region.tiers.items()}
-    return fleets.fleet(brief, load_of, counts, units, case)
-
-
 def _percentile(
-    brief: Brief, limit: LatencyLimit, seen: Mapping[Moment, LatencyModel], case: Case, gone: Collection[str]
+    brief: Brief, limit: LatencyLimit, seen: Mapping[Moment, LatencyModel], gone: Collection[str]
 ) -> Percentile:
-    mixtures = {moment: targets.latency(brief, whole, limit.name, case) for moment, whole in seen.items()}
+    mixtures = {moment: targets.latency(brief, whole, limit.name, Case()) for moment, whole in seen.items()}
     seconds = {moment: float(each.quantile(limit.level)[0]) for moment, each in mixtures.items()}
     beyond = {moment: float(1.0 - each.below(limit.seconds)[0]) for moment, each in mixtures.items()}
     if _visited(brief, (limit,)).intersection(gone):
@@ -151,9 +132,7 @@ def _knee_of(
         return 1.0  # a limit that is missed anyway does not depend on this tier
     levels = _LEVELS
     for _ in range(2):
-        counts = load.cores / (tier.unit.work * levels)
-        gateways = worst.groups[str(Server.GATEWAY)].instances
-        group = fleets.group(brief, tier.name, load, count=counts, unit=tier.unit, case=Case(), gateways=gateways)
+        group = _group_at(brief, tier, load, worst, levels)
         good = targets.holds(brief, worst.with_group(tier.name, group), wanted, Case())
         passed = np.flatnonzero(np.broadcast_to(good, levels.shape) > 0)
         last = int(passed[-1])
@@ -166,10 +145,15 @@ def _knee_of(
 
 def _at_rest(brief: Brief, tier: Tier, load: GroupLoad, worst: LatencyModel, limit: LatencyLimit) -> bool:
     """Whether a limit holds with almost no load on one tier."""
-    count = load.cores / (tier.unit.work * _LEVELS[:1])
-    gateways = worst.groups[str(Server.GATEWAY)].instances
-    group = fleets.group(brief, tier.name, load, count=count, unit=tier.unit, case=Case(), gateways=gateways)
+    group = _group_at(brief, tier, load, worst, _LEVELS[:1])
     return bool(targets.holds(brief, worst.with_group(tier.name, group), (limit,), Case())[0])
+
+
+def _group_at(brief: Brief, tier: Tier, load: GroupLoad, worst: LatencyModel, levels: Floats) -> Group:
+    """A tier with so many instances that its load makes them this busy."""
+    count = load.cores / (tier.unit.work * levels)
+    gateways = worst.groups[str(Server.GATEWAY)].instances
+    return fleets.group(brief, tier.name, load, count=count, unit=tier.unit, case=Case(), gateways=gateways)
 
 
 def _visited(brief: Brief, wanted: tuple[LatencyLimit, ...]) -> set[str]:
@@ -202,25 +186,14 @@ def _tier(tier: Tier, name: str, seen: Mapping[Moment, LatencyModel], knee: floa
     return TierOutlook(name=name, utilisation=busy, knee_utilisation=knee, binds=binds, headroom=headroom)
 
 
-def _grown(brief: Brief, region: RegionPlan, units: Mapping[str, GroupInstance], factors: Floats) -> LatencyModel:
-    load_of = fleets.load(brief, brief.workload.rates(region.name, Moment.LOST), Case(rate=factors))
-    counts = {name: left(tier, Moment.LOST) for name, tier in region.tiers.items()}
-    return fleets.fleet(brief, load_of, counts, units, Case(rate=factors))
-
-
-def _knee(
-    brief: Brief,
-    region: RegionPlan,
-    units: Mapping[str, GroupInstance],
-    wanted: tuple[LatencyLimit, ...],
-    found: list[TierOutlook],
-) -> float:
+def _knee(brief: Brief, region: RegionPlan, wanted: tuple[LatencyLimit, ...], found: list[TierOutlook]) -> float:
     if any(tier.nothing_left for tier in region.tiers.values()):
         return 0.0
     factors = _FACTORS
     full = min((1.0 + each.headroom[Moment.LOST] for each in found if each.binds != "CPU"), default=np.inf)
     for _ in range(2):
-        good = targets.holds(brief, _grown(brief, region, units, factors), wanted, Case(rate=factors))
+        case = Case(rate=factors)
+        good = targets.holds(brief, size.fleet_at(brief, region, Moment.LOST, case), wanted, case)
         passed = np.flatnonzero(np.broadcast_to(good, factors.shape) > 0)
         if not len(passed):
             return 0.0
@@ -231,9 +204,10 @@ def _knee(
     return float(min(factors[0], full))
 
 
-def _curve(brief: Brief, region: RegionPlan, units: Mapping[str, GroupInstance], limit: LatencyLimit) -> LoadCurve:
+def _curve(brief: Brief, region: RegionPlan, limit: LatencyLimit) -> LoadCurve:
     factors = np.linspace(0.05, 2.0, 79)
-    whole = _grown(brief, region, units, factors)
-    seconds = targets.latency(brief, whole, limit.name, Case(rate=factors)).quantile(limit.level)
+    case = Case(rate=factors)
+    whole = size.fleet_at(brief, region, Moment.LOST, case)
+    seconds = targets.latency(brief, whole, limit.name, case).quantile(limit.level)
     kept = np.isfinite(seconds)
     return LoadCurve(limit=limit, load=tuple(factors[kept].tolist()), seconds=tuple(seconds[kept].tolist()))

@@ -9,7 +9,7 @@ calibrated core by the ratio of the cores' speeds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.names import Server
 from core.operations import FANOUT_DELIVER
@@ -83,14 +83,13 @@ def demands_of(
     *,
     names: tuple[str, ...],
     graph: FollowGraph,
-    rates_per_second: Mapping[str, float] | None = None,
 ) -> WorkloadDemands:
-    """Demands of the operations ``names``, at the given rates or else at the highest calibrated ones.
+    """Demands of the operations ``names`` at their highest calibrated rates.
 
     Raises `sim.model.cpu.NoDemandError` for operations whose own work is neither calibrated nor stated.
     """
     pages = all_flows(scenario)
-    costs = _Costs(scenario, profile, pages=pages, graph=graph, rates=rates_per_second)
+    costs = _Costs(scenario, profile, pages=pages, graph=graph)
     cpu.check(costs.profile, names)
     found = {}
     for name in names:
@@ -100,10 +99,7 @@ def demands_of(
         found[name] = OperationDemand(
             name=name,
             component=own,
-            paths=tuple(
-                Path(hits=path.hits, misses=path.misses, segment=path.segment, beside=path.beside + unseen)
-                for path in known
-            ),
+            paths=tuple(replace(path, beside=path.beside + unseen) for path in known),
         )
     fallbacks = [each for each in profile.demands if each.operation.removesuffix(DEGRADED) in names]
     return WorkloadDemands(
@@ -130,9 +126,7 @@ class _Costs:
         *,
         pages: Mapping[str, flows.OperationFlow],
         graph: FollowGraph,
-        rates: Mapping[str, float] | None,
     ):
-        self._rates = rates
         calibrated = profile.batch_sizes.get(FANOUT_DELIVER, 0.0)
         pulls = Pulls.from_profile(profile)
         self._grows = {Per.PUSH: graph.pushes_per_post / max(1.0, calibrated or graph.pushes_per_post)} | {
@@ -150,7 +144,7 @@ class _Costs:
             if use.degraded and not cpu.is_measured(self.profile, operation + DEGRADED):
                 self.notes.append(f"{operation}: its miss path was not calibrated")
             return None
-        seconds = found.at(self._rate(operation)) * use.share * self._grows.get(use.per, 1.0)
+        seconds = found.at(cpu.BUSY) * use.share * self._grows.get(use.per, 1.0)
         for cache in missed:
             seconds *= cpu.per_miss(self.profile, cache)
         if not seconds:
@@ -167,10 +161,5 @@ class _Costs:
         seen = {str(step.process) for step in flows.walk(whole) if isinstance(step, flows.Use) and not step.degraded}
         seen |= {str(Server.TOXIPROXY), str(Server.PROMETHEUS)}
         for each in self.profile.demands:
-            if each.operation == operation and each.process not in seen and each.at(self._rate(operation)):
-                yield SegmentVisit(
-                    process=each.process, seconds=each.at(self._rate(operation)), variation=each.variation
-                )
-
-    def _rate(self, operation: str) -> float:
-        return cpu.BUSY if self._rates is None else self._rates.get(operation, 0.0)
+            if each.operation == operation and each.process not in seen and (seconds := each.at(cpu.BUSY)):
+                yield SegmentVisit(process=each.process, seconds=seconds, variation=each.variation)

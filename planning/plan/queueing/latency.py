@@ -40,29 +40,17 @@ class Wires:
         return self.links.get(link, self.otherwise)
 
 
-def measured(profile: Profile) -> Wires:
-    """The links of the calibrated machine, as in the simulator."""
-    links = {
-        wire.link: distributions.lognormal_of(*lognormal_of(wire.median_seconds, wire.p99_seconds))
-        for wire in profile.wires
-    }
-    return Wires(links=links, otherwise=links.get("loopback", distributions.nothing()), delays=_delays(profile))
-
-
 def planned(profile: Profile, *, round_trip_seconds: float, away_seconds: float = 0.0, tail: float = 3.0) -> Wires:
     """The wires of a fleet: ``round_trip_seconds`` is the median between two machines of a region, ``tail`` × that the
     99 % quantile; ``away_seconds`` is to another region; what lies before the gateway's door is not the fleet's."""
     between = distributions.lognormal_of(*lognormal_of(round_trip_seconds, tail * round_trip_seconds))
     door = {f"client_{server}": distributions.nothing() for server in ("gateway", "edge", "objects")}
     door[AWAY] = distributions.lognormal(away_seconds, 0.0)
-    return Wires(links=door, otherwise=between, delays=_delays(profile))
-
-
-def _delays(profile: Profile) -> dict[str, Cumulants]:
-    return {
+    delays = {
         each.station: distributions.lognormal_of(*lognormal_of(each.median_seconds, each.p99_seconds))
         for each in profile.delays
     }
+    return Wires(links=door, otherwise=between, delays=delays)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +104,7 @@ class LatencyModel:
 
     def _path(self, operation: OperationDemand, segment: Segment, known: dict[int, Cumulants]) -> Cumulants:
         own = self.group_of[operation.component]
-        total = self._segment(segment, known)
-        for name, route in loads.routes(Segment(visits=segment.visits), group_of=self.group_of, own=own).items():
-            station = self.groups[name].station
-            if isinstance(station, Loop):
-                total = total + station.wait(route, self.work_factor)
-        return total
+        return self._and_waits(self._segment(segment, known), segment, own=own)
 
     def _segment(
         self, segment: Segment, known: dict[int, Cumulants], *, copies_of: str = "", copies: Floats | float = 1.0
@@ -146,15 +129,18 @@ class LatencyModel:
             return distributions.last_of([self._segment(each, known) + self._waits(each) for each in fork.segments])
         name = self.group_of[fork.server]
         count = np.minimum(self.groups[name].instances, self.reach.get(name, np.inf))
-        part = self._segment(fork.segments[0], known, copies_of=fork.server, copies=count) + self._waits(
-            fork.segments[0]
-        )
+        (each,) = fork.segments
+        part = self._segment(each, known, copies_of=fork.server, copies=count) + self._waits(each)
         return distributions.slowest_of(part, count)
 
     def _waits(self, segment: Segment) -> Cumulants:
         """Waits at loops of a branch, for each visit separately."""
-        total = distributions.nothing()
-        for name, route in loads.routes(Segment(visits=segment.visits), group_of=self.group_of, own="").items():
+        return self._and_waits(distributions.nothing(), segment, own="")
+
+    def _and_waits(self, total: Cumulants, segment: Segment, *, own: str) -> Cumulants:
+        """``total`` and the waits at loops: for all visits together at that of the group ``own``, for each one
+        separately elsewhere."""
+        for name, route in loads.routes(Segment(visits=segment.visits), group_of=self.group_of, own=own).items():
             station = self.groups[name].station
             if isinstance(station, Loop):
                 total = total + station.wait(route, self.work_factor)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import zip_longest
+from dataclasses import dataclass, replace
+from itertools import product, zip_longest
 from typing import Final, assert_never
 
 from sim.model import flow as flows
@@ -101,7 +101,7 @@ def paths(page: OperationFlow, *, own: str, cost: Cost) -> tuple[Path, ...]:
     around it."""
     walker = _Walker(own, cost)
     behind = [_all_beside(path) for path in walker.walk(page.behind, ())]
-    return tuple(_product([list(walker.walk(page.front, ())), behind]))
+    return tuple(_product(walker.walk(page.front, ()), behind))
 
 
 class _Walker:
@@ -112,7 +112,7 @@ class _Walker:
         """The paths of one step."""
         match step:
             case flows.Sequence(steps=inner):
-                yield from _product([list(self.walk(each, missed)) for each in inner])
+                yield from _product(*(self.walk(each, missed) for each in inner))
             case flows.Use():
                 visit = self._cost(step, missed)
                 yield Path(segment=Segment(visits=(visit,))) if visit is not None else Path()
@@ -120,27 +120,27 @@ class _Walker:
                 trip = Trip(link=step.link, count=step.trips, answer_bytes=step.answer_bytes)
                 below = list(self.walk(step.inner, missed))
                 if step.home is not Home.AUTHOR:
-                    yield from _product([[Path(segment=Segment(trips=(trip,)))], below])
+                    yield from _product([Path(segment=Segment(trips=(trip,)))], below)
                     return
                 # the post's author lives here or in another region, where it is written
                 far = Trip(link=AWAY, count=step.trips, answer_bytes=0)
-                yield from _product([[Path(hits=frozenset({AWAY}), segment=Segment(trips=(trip,)))], below])
-                yield from _product([[Path(misses=frozenset({AWAY}), segment=Segment(trips=(trip, far)))], below])
+                yield from _product([Path(hits=frozenset({AWAY}), segment=Segment(trips=(trip,)))], below)
+                yield from _product([Path(misses=frozenset({AWAY}), segment=Segment(trips=(trip, far)))], below)
             case flows.Wait():
                 yield Path(segment=Segment(delays=(str(step.station),)))
             case flows.Commit():
                 yield Path(segment=Segment(delays=(COMMIT,)))
             case flows.Lookup(hit=hit, miss=miss):
                 name = str(step.cache)
-                yield from _product([[Path(hits=frozenset({name}))], list(self.walk(hit, missed))])
-                yield from _product([[Path(misses=frozenset({name}))], list(self.walk(miss, (*missed, name)))])
+                yield from _product([Path(hits=frozenset({name}))], self.walk(hit, missed))
+                yield from _product([Path(misses=frozenset({name}))], self.walk(miss, (*missed, name)))
             case flows.Parallel(branches=branches):
-                for each in _combinations([list(self.walk(branch, missed)) for branch in branches]):
+                for each in product(*(self.walk(branch, missed) for branch in branches)):
                     yield from self._joined(each)
             case flows.Each():
                 for path in self.walk(step.inner, missed):
                     fork = PathFork(segments=(path.segment,), server=str(step.process))
-                    yield Path(hits=path.hits, misses=path.misses, segment=Segment(forks=(fork,)), beside=path.beside)
+                    yield replace(path, segment=Segment(forks=(fork,)))
             case flows.Decide(cases=cases):
                 yield from self.walk(cases[0], missed)  # in proportion to what the policy chooses, see `costs`
             case flows.Aside():
@@ -162,9 +162,7 @@ class _Walker:
         for path in branches:
             own.append([visit for visit in path.segment.visits if visit.process == self._own])
             others = tuple(visit for visit in path.segment.visits if visit.process != self._own)
-            rest = Segment(
-                visits=others, trips=path.segment.trips, delays=path.segment.delays, forks=path.segment.forks
-            )
+            rest = replace(path.segment, visits=others)
             if rest != Segment():
                 parallel.append(rest)
             beside += path.beside
@@ -188,21 +186,12 @@ def _together(visits: Iterable[SegmentVisit | None]) -> SegmentVisit:
 
 
 def _all_beside(path: Path) -> Path:
-    return Path(hits=path.hits, misses=path.misses, beside=path.segment + path.beside)
+    return replace(path, segment=Segment(), beside=path.segment + path.beside)
 
 
-def _combinations(choices: list[list[Path]]) -> Iterator[tuple[Path, ...]]:
-    if not choices:
-        yield ()
-        return
-    for head in choices[0]:
-        for tail in _combinations(choices[1:]):
-            yield (head, *tail)
-
-
-def _product(choices: list[list[Path]]) -> Iterator[Path]:
+def _product(*choices: Iterable[Path]) -> Iterator[Path]:
     """Every way through several steps in series."""
-    for each in _combinations(choices):
+    for each in product(*choices):
         whole: Path | None = Path()
         for path in each:
             whole = whole.then(path) if whole is not None else None

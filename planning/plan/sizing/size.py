@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from core.names import Component, Server
 from planning.plan.brief import SPOT, Brief, Case, GroupKind, PlanError
 from planning.plan.demand.workload import Moment
+from planning.plan.queueing.latency import LatencyModel
 from planning.plan.queueing.loads import GroupLoad
 from planning.plan.sizing import concurrency, fleets, targets, tiers
 from planning.plan.sizing.fleets import GroupInstance
@@ -67,6 +68,11 @@ class RegionPlan:
     partitions: int
     held_bytes: float  # in Redis, once
     load_of: Mapping[str, GroupLoad]  # in the worst hour, by group
+
+    @property
+    def units(self) -> dict[str, GroupInstance]:
+        """What one instance of each group works with."""
+        return {name: tier.unit for name, tier in self.tiers.items()}
 
     @property
     def dollars_month(self) -> float:
@@ -156,10 +162,22 @@ def holds(brief: Brief, found: RegionPlan) -> bool:
     """Whether every limit holds in a region's worst hour."""
     if any(tier.nothing_left for tier in found.tiers.values()):
         return False
-    counts = {name: float(tier.working) for name, tier in found.tiers.items()}
-    units = {name: tier.unit for name, tier in found.tiers.items()}
-    whole = fleets.fleet(brief, found.load_of, counts, units, Case())
+    whole = fleet_at(brief, found, Moment.LOST, Case())
     return bool(targets.holds(brief, whole, targets.limits(brief), Case())[0])
+
+
+def fleet_at(brief: Brief, found: RegionPlan, moment: Moment, case: Case) -> LatencyModel:
+    """A region with its working instances at a moment, under that moment's load."""
+    load_of = fleets.load(brief, brief.workload.rates(found.name, moment), case)
+    counts = {name: left(tier, moment) for name, tier in found.tiers.items()}
+    return fleets.fleet(brief, load_of, counts, found.units, case)
+
+
+def left(tier: Tier, moment: Moment) -> float:
+    """Instances that share the load: all of them, or in the worst hour those that the plan counts on."""
+    if moment is Moment.LOST or tier.name in (Server.REDIS, Server.POSTGRES):
+        return float(tier.working)
+    return float(tier.instances)
 
 
 def unit_of(group: str, shape: Shape) -> GroupInstance:

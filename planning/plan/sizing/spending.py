@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from core.names import Server
 from core.operations import MEDIA_PROCESS
 from core.prices import CDN_BYTES_PRICE, VIEWERS
 from planning.cost import fleet
-from planning.cost.bill import Bill, BillItem
+from planning.cost.bill import Bill
 from planning.cost.fleet import Disks, Machines, Month, RegionTraffic
 from planning.cost.growth import GrowsWith
 from planning.cost.prices import SECONDS_PER_MONTH
@@ -137,20 +137,11 @@ def _traffic(brief: Brief, region: RegionPlan, number: int) -> RegionTraffic:
 def _mean(bills: list[Bill]) -> Bill:
     """Every line's mean; all months have the same lines."""
     items = tuple(
-        BillItem(
-            component=lines[0].component,
+        replace(
+            lines[0],
             quantity=sum(line.quantity for line in lines) / len(lines),
-            unit=lines[0].unit,
-            price_id=lines[0].price_id,
             dollars_month=sum(line.dollars_month for line in lines) / len(lines),
-            grows_with=lines[0].grows_with,
         )
         for lines in zip(*(each.items for each in bills), strict=True)
     )
-    return Bill(
-        prices=bills[0].prices,
-        items=items,
-        requests_month=sum(each.requests_month for each in bills) / len(bills),
-        people=bills[0].people,
-        assumptions=bills[0].assumptions,
-    )
+    return replace(bills[0], items=items, requests_month=sum(each.requests_month for each in bills) / len(bills))

@@ -146,16 +146,8 @@ def pool_needs(shape: Shape, *, processes: int, network_bytes_per_second: float)
     memory = processes * PROCESS_BYTES
     return _binding_first(
         [
-            Need(
-                resource="CPU",
-                exact=processes / shape.vcpu,
-                says=f"{processes:,} processes, {shape.vcpu} on each",
-            ),
-            Need(
-                resource="memory",
-                exact=memory / (MEMORY_RATIO * shape.memory_bytes),
-                says=f"{_bytes(memory)} of processes",
-            ),
+            Need(resource="CPU", exact=processes / shape.vcpu, says=f"{processes:,} processes, {shape.vcpu} on each"),
+            _memory(shape, memory, "of processes"),
             _network(shape, network_bytes_per_second),
         ]
     )
@@ -173,11 +165,7 @@ def redis_needs(
                 exact=cores / (shape.speed * busy * loops),
                 says=f"{_number(cores / shape.speed)} cores busy at {busy:.0%}, {loops} on each",
             ),
-            Need(
-                resource="memory",
-                exact=memory_bytes / (MEMORY_RATIO * shape.memory_bytes),
-                says=f"{_bytes(memory_bytes)} held",
-            ),
+            _memory(shape, memory_bytes, "held"),
             _network(shape, network_bytes_per_second),
         ]
     )
@@ -195,16 +183,8 @@ def postgres_needs(
     """Primaries of PostgreSQL."""
     return _binding_first(
         [
-            Need(
-                resource="CPU",
-                exact=cores / (shape.work * busy),
-                says=f"{_number(cores / shape.speed)} cores busy at {busy:.0%}",
-            ),
-            Need(
-                resource="disk",
-                exact=disk_bytes / (DISK_RATIO * VOLUME_BYTES),
-                says=f"{_bytes(disk_bytes)} of rows",
-            ),
+            _cpu(shape, cores, busy),
+            _disk(disk_bytes, "of rows"),
             Need(
                 resource="disk operations",
                 exact=commits_per_second * COMMIT_IOPS / (DISK_RATIO * VOLUME_IOPS),
@@ -221,17 +201,9 @@ def kafka_needs(shape: Shape, *, cores: float, busy: float, bytes_per_second: fl
     disk = bytes_per_second * LOG_COPIES * LOG_DAYS * DAY_SECONDS
     return _binding_first(
         [
-            Need(
-                resource="CPU",
-                exact=cores / (shape.work * busy),
-                says=f"{_number(cores / shape.speed)} cores busy at {busy:.0%}",
-            ),
+            _cpu(shape, cores, busy),
             _network(shape, max(out, bytes_per_second * LOG_COPIES)),
-            Need(
-                resource="disk",
-                exact=disk / (DISK_RATIO * VOLUME_BYTES),
-                says=f"{_bytes(disk)} of {LOG_DAYS:g} d, {LOG_COPIES} copies",
-            ),
+            _disk(disk, f"of {LOG_DAYS:g} d, {LOG_COPIES} copies"),
             Need(resource="majority", exact=float(LOG_COPIES), says=f"{LOG_COPIES} copies on brokers of their own"),
         ]
     )
@@ -249,6 +221,20 @@ def connections(brief: Brief, *, processes: Mapping[str, int]) -> int:
 
 def _uses_postgres(component: Component) -> bool:
     return Server.POSTGRES in USES[component]
+
+
+def _cpu(shape: Shape, cores: float, busy: float) -> Need:
+    """Machines whose cores are all used, each ``busy`` of the time."""
+    says = f"{_number(cores / shape.speed)} cores busy at {busy:.0%}"
+    return Need(resource="CPU", exact=cores / (shape.work * busy), says=says)
+
+
+def _memory(shape: Shape, held: float, what: str) -> Need:
+    return Need(resource="memory", exact=held / (MEMORY_RATIO * shape.memory_bytes), says=f"{_bytes(held)} {what}")
+
+
+def _disk(held: float, what: str) -> Need:
+    return Need(resource="disk", exact=held / (DISK_RATIO * VOLUME_BYTES), says=f"{_bytes(held)} {what}")
 
 
 def _network(shape: Shape, bytes_per_second: float) -> Need:
