@@ -1,7 +1,7 @@
 """The abort condition: watches requests during a drill and decides when it must be rolled back.
 
-Its limits are judged as the expectations are (`core.judge`), over the last seconds only. A limit that is missed beyond
-doubt is a reason to abort; too few requests are not.
+Its limits are judged like the expectations (`core.judge`), but over the last seconds only. A limit that is certainly
+missed is a reason to abort; too few requests are not.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from core.run import samples_from_rows
 from core.scenario import Scenario
 from core.scenario.units import format_ratio, format_seconds
 
-#: Fewer requests of an operation in the window are no reason: the condition is looked at many times a second.
+#: With fewer requests of an operation in the window there is no abort: the condition is checked many times a second.
 COUNT_MIN: Final = 10
-#: Requests kept for one operation, whatever the window: older ones go first.
+#: Requests kept for one operation, whatever the window; the oldest are dropped first.
 KEPT_MAX: Final = 50_000
 
 Seen = tuple[str, str, float, float]  # operation, outcome, intended start from t0, latency in seconds
@@ -61,7 +61,7 @@ class AbortCondition:
             return None
         begin = self._last_seconds - self._window_seconds
         for name, limits in self._limits.items():
-            # by the time of their end: a request that took long is known only then
+            # by the time of their end: a slow request is known only then
             rows = [each for each in self._recent[name] if each[2] + each[3] >= begin]
             samples = samples_from_rows(
                 [(0, 0, operation, outcome, 0, at, at, latency) for operation, outcome, at, latency in rows]
@@ -71,7 +71,7 @@ class AbortCondition:
             verdicts = judge_operation(name, limits, samples, patience_seconds=self._patience_seconds)
             missed = [verdict for verdict in verdicts if verdict.held is False]
             if missed:
-                # errors count as slow too: where both are missed, errors say more
+                # errors count as slow too: if both limits are missed, errors are more informative
                 return self._says(next((each for each in missed if each.measure == "errors"), missed[0]))
         return None
 

@@ -82,7 +82,7 @@ async def commented(asked: Asked) -> CheckResult:
 
 
 async def uploaded(asked: Asked) -> CheckResult:
-    """The photo that was handed over is known, and its processing has not failed."""
+    """The uploaded photo is known, and its processing has not failed."""
     status, body = await asked.get(f"/media/{asked.ids['media_id']}")
     if status != 200:
         return _without(status)
@@ -118,7 +118,7 @@ def _gone(status: int) -> CheckResult:
 
 
 def _without(status: int) -> CheckResult:
-    """The meaning of an answer without the thing: it is gone, or nobody can know."""
+    """The meaning of an answer without the object: it is gone, or its state is unknown."""
     return CheckResult.NO if status in (404, 410) else CheckResult.UNKNOWN
 
 

@@ -20,14 +20,14 @@ from typing import IO, Any, Final, Self
 import msgspec
 
 from chaos import journal
-from chaos.faults import mend_process
+from chaos.faults import undo_process
 from chaos.orders import Orders, OrdersError, ProcessOrder, of_scenario
 from core.run import Event
 from core.scenario import Scenario
 
 READY_SECONDS_MAX: Final = 10.0
 STOP_SECONDS_MAX: Final = 8.0
-_MENDED: Final = (0, 1)
+_REMOVED: Final = (0, 1)
 
 
 class WardenError(Exception):
@@ -64,9 +64,9 @@ class WardenProcess:
         return self._process.pid
 
     @property
-    def is_well(self) -> bool:
+    def is_healthy(self) -> bool:
         """Whether the warden runs, or has ended without an error."""
-        return self._stopped or self._process.poll() in (None, *_MENDED)
+        return self._stopped or self._process.poll() in (None, *_REMOVED)
 
     def events(self) -> tuple[Event, ...]:
         """The journal so far, sorted by time."""
@@ -117,12 +117,12 @@ class WardenProcess:
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
-        if code in _MENDED or not self._orders.orders or not any(e.event == journal.READY for e in self._events):
+        if code in _REMOVED or not self._orders.orders or not any(e.event == journal.READY for e in self._events):
             return
-        # killed, or unable to remove a fault: we do what needs no network, and a warden that only sweeps does the rest
+        # killed, or unable to remove a fault: undo what needs no network; a warden that only sweeps does the rest
         for order in self._orders.orders:
             if isinstance(order, ProcessOrder):
-                mend_process(order)
+                undo_process(order)
         with WardenProcess(msgspec.structs.replace(self._orders, orders=())) as second:
             second.wait(STOP_SECONDS_MAX)
         left = [event.values.get("left") for event in second.events() if event.event == journal.READY]
@@ -139,8 +139,8 @@ class WardenProcess:
         with self._changed:
             while not any(event.event == journal.READY for event in self._events):
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    self._changed.wait(0.2)  # its last words may still be on their way
-                    raise WardenError(f"the warden did not start: {self._said() or 'it said nothing'}")
+                    self._changed.wait(0.2)  # its last output may still arrive
+                    raise WardenError(f"the warden did not start: {self._said() or 'no message'}")
                 self._changed.wait(0.05)
 
     def _said(self) -> str:
@@ -210,7 +210,7 @@ def _spawn(orders: Orders) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C, or a kill of the runner's group, is not for the warden: it mends first
+        start_new_session=True,  # not killed with the runner's group, so that it can remove its faults
     )
     if process.stdin is None:
         raise WardenError("the warden has no pipe")

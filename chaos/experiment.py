@@ -1,7 +1,7 @@
-"""The experiment: hypothesis, method, observation, rollback, verdict, in the same words before and after a drill.
+"""The experiment: hypothesis, method, observation, rollback and verdict, in the same terms before and after a drill.
 
-All of it is pure: the method comes from the scenario, the observation from samples, journal and ledger, and the verdict
-from both. Who carries it out starts a warden (`chaos.control`) and drives the traffic.
+Everything here is pure: the method comes from the scenario, the observation from samples, journal and ledger, and the
+verdict from both. The runner starts a warden (`chaos.control`) and drives the traffic.
 """
 
 from __future__ import annotations
@@ -67,18 +67,18 @@ def plan(scenario: Scenario) -> Experiment:
     limits = [text for name, each in scenario.expectations.items() for text in _limits(name, each)]
     within = scenario.recovers_within_seconds
     if within is not None:
-        limits.append(f"all of it holds again {format_seconds(within)} after the last fault")
+        limits.append(f"all of these hold again {format_seconds(within)} after the last fault")
     window = f" over the last {format_seconds(drill.abort_window_seconds)}" if drill is not None else ""
     return Experiment(
         hypothesis=(drill.hypothesis if drill is not None else "") or scenario.description,
         steady_state=tuple(limits),
-        method=tuple(_deed(fault) for fault in scenario.faults),
+        method=tuple(_step(fault) for fault in scenario.faults),
         abort=tuple(
             f"{text.replace(' < ', ' not < ')}{window}"
             for name, each in (drill.abort.items() if drill is not None else ())
             for text in _limits(name, each)
         ),
-        rollback=tuple(fault.mending for fault in scenario.faults),
+        rollback=tuple(fault.rollback for fault in scenario.faults),
     )
 
 
@@ -92,15 +92,15 @@ def judge(
 ) -> ExperimentResult:
     """Judge a measured drill. ``events`` is the run's journal, ``void_reasons`` are other reasons not to judge the run.
 
-    An abort comes first, because that is what happened; then a run is void whose faults were not seen to act, or whose
-    system was not well before them, or whose expectations cannot all be judged; then it held or deviated.
+    An abort takes precedence. Otherwise a run is void if its faults were not seen to act, its system was not healthy
+    before them, or its expectations cannot all be judged; otherwise it held or deviated.
     """
     events = tuple(events)
     windows = journal.acted_windows(scenario, events)
     found = judging.judge(scenario, samples, ledger=ledger, windows=windows)
     aborted = next((str(event.values.get("reason", "")) for event in events if event.event == journal.ABORTED), None)
     reasons = tuple(
-        dict.fromkeys(  # a run's record may tell the journal's reasons already
+        dict.fromkeys(  # a run's record may contain the journal's reasons already
             (
                 *void_reasons,
                 *journal.void_reasons(scenario, events),
@@ -168,7 +168,7 @@ def _limits(name: str, expectation: Expectation) -> list[str]:
     return found
 
 
-def _deed(fault: Fault) -> str:
+def _step(fault: Fault) -> str:
     when = f"at {format_seconds(fault.at_seconds)}"
     long = f" for {format_seconds(fault.for_seconds)}" if fault.for_seconds else ""
     return f"{when}{long}: {fault.sentence}"

@@ -1,5 +1,4 @@
-"""Faults as async context managers: entering injects, leaving removes (however the block ends), `prove` shows the
-effect."""
+"""Faults as async context managers: entering injects, leaving removes (however the block ends), `prove` checks it."""
 
 from __future__ import annotations
 
@@ -18,14 +17,14 @@ from chaos.toxiproxy import ProxyAddresses, ToxiproxyClient, WireGoneError
 from core.faults import is_hidden
 
 _AGAIN_SECONDS: Final = 0.02
-#: Of a link that could never be looked at while it was well.
+#: For a link that could not be probed while it was healthy.
 UNSEEN: Final = ProbeResult(end=SILENT, seconds=0.0)
 
 
 class LinkInjector:
-    """Toxics on every proxy of a link, or all of its proxies switched off. Raises WireError.
+    """Toxics on every proxy of a link, or all of its proxies disabled. Raises WireError.
 
-    Faults on one link share ``links``: each is proven by the change that it makes beside the others.
+    Faults on one link share ``links``: each is proven by the change that it makes in addition to the others.
     """
 
     def __init__(self, order: LinkOrder, wire: ToxiproxyClient, links: Links | None = None):
@@ -33,7 +32,7 @@ class LinkInjector:
         self._wire = wire
         self._links = links if links is not None else Links()
         self._places: dict[str, ProxyAddresses] = {}
-        self.says = ""  # what the last probe that proved nothing saw
+        self.says = ""  # result of the last probe that proved nothing
 
     async def prepare(self) -> None:
         """Probe the link while it is healthy; call it early, and again shortly before the fault."""
@@ -42,7 +41,7 @@ class LinkInjector:
             link = self._links.of(name)
             change = link.change
             if link.acting or link.is_changing:
-                continue  # what was seen before it was broken stands
+                continue  # keep what was seen before it was broken
             well = await proof.before(self._order, place.listens)
             if link.change == change:
                 link.see_well(self._order, well)
@@ -56,13 +55,13 @@ class LinkInjector:
                     for toxic in self._order.toxics:
                         await self._wire.add(name, toxic)
         except BaseException:
-            await self._mend()
+            await self._undo()
             raise
         return self
 
     async def prove(self) -> Proof:
-        """Probe each proxy through its own connection until all are seen to be broken; one whose server does not answer
-        by itself is not waited for when another is. Never returns where none is: the caller sets a time limit, and
+        """Probe each proxy through its own connection until all are seen to be broken; a proxy whose server does not
+        answer anyway is not waited for if another one is. Never returns if none is: the caller sets a time limit, and
         `says` holds what was seen."""
         acted: dict[str, Proof] = {}
         dead: set[str] = set()
@@ -83,7 +82,7 @@ class LinkInjector:
                 place = await self._place(name)
                 seen, beside = await proof.probe(self._order, place.listens, place.behind, others)
                 if link.change != change:
-                    continue  # nobody knows what it went through
+                    continue  # the link changed during the probe
                 tried[name, change] = count + 1
                 dead = dead | {name} if beside.end != ANSWER else dead - {name}
                 found = proof.judge(self._order, link.well(self._order) or UNSEEN, seen, beside, others)
@@ -103,10 +102,10 @@ class LinkInjector:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._mend()
+        await self._undo()
 
-    async def _mend(self) -> None:
-        with suppress(WireGoneError):  # no server, no toxic
+    async def _undo(self) -> None:
+        with suppress(WireGoneError):  # without a server there are no toxics
             for name in self._order.proxies:
                 with self._links.of(name).changing(ends=self._order):
                     if self._order.effect.refuses:
@@ -128,7 +127,7 @@ class ProcessInjector:
         self._took_seconds = 0.0
 
     async def prepare(self) -> None:
-        """See that the process runs."""
+        """Check that the process runs."""
         order = self._order
         pid = processes.pid_of(Path(order.stack_file), order.target) if order.stack_file else order.pid
         self._target = ProcessTarget.of(order.target, pid)
@@ -146,12 +145,12 @@ class ProcessInjector:
             else:
                 self._took_seconds = await processes.stop(target)
         except BaseException:
-            self._mend()
+            self._undo()
             raise
         return self
 
     async def prove(self) -> Proof:
-        """Look into /proc."""
+        """Check the state of the process in /proc."""
         target = self._known()
         state = target.state
         if self._order.kind == "pause":
@@ -162,20 +161,20 @@ class ProcessInjector:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._mend()
+        self._undo()
 
     def _known(self) -> ProcessTarget:
         if self._target is None:
-            raise processes.ProcessError(f"{self._order.target} was not looked at before the fault")
+            raise processes.ProcessError(f"{self._order.target} was not checked before the fault")
         return self._target
 
-    def _mend(self) -> None:
+    def _undo(self) -> None:
         processes.resume(self._paused)
         if self._order.hold:
             processes.release(Path(self._order.hold))
 
 
-def mend_process(order: ProcessOrder) -> None:
+def undo_process(order: ProcessOrder) -> None:
     """Undo what a killed warden may have left of ``order``: a stopped process, or a hold."""
     if order.kind == "pause":
         with suppress(processes.ProcessError):

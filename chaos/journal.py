@@ -1,4 +1,4 @@
-"""The journal of a drill: what the warden did and saw, one JSON line each, and why it may make a run void."""
+"""The journal of a drill: what the warden did and saw, one JSON line each, and reasons that make a run void."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from core.scenario.model import Scenario
 
 READY: Final = "warden_ready"  # values: left (what an earlier runner had left behind)
-BEGINS: Final = "fault_begins"  # values of all of these: fault (its number), target, kind
+BEGINS: Final = "fault_begins"  # values of this and the next four: fault (its number), target, kind
 ACTED: Final = "fault_acted"  # says, before_seconds, seen_seconds, needed_seconds
 UNPROVEN: Final = "fault_unproven"  # says
 FAILED: Final = "fault_failed"  # reason
-ENDS: Final = "fault_ends"  # early: mended before its time
+ENDS: Final = "fault_ends"  # early: removed before its time
 ABORTED: Final = "aborted"  # reason
 WARDEN_ENDED: Final = "warden_ended"  # reason: done, runner gone, stopped
 
 
 def line(at_seconds: float, event: str, values: dict[str, Any]) -> str:
-    """One line of the journal, without its end."""
+    """One line of the journal, without the line break."""
     return json.dumps({"at_seconds": round(at_seconds, 4), "event": event, **values}, ensure_ascii=False)
 
 
@@ -31,14 +31,14 @@ def read_line(text: str) -> Event:
 
     values = json.loads(text)
     if not isinstance(values, dict) or "at_seconds" not in values or "event" not in values:
-        raise ValueError(f"no line of a journal: {text!r}")
+        raise ValueError(f"not a line of a journal: {text!r}")
     return Event(at_seconds=float(values.pop("at_seconds")), event=str(values.pop("event")), values=values)
 
 
 def void_reasons(scenario: Scenario, events: Iterable[Event]) -> tuple[str, ...]:
     """Reasons why the faults of this run differ from the scenario; empty when each one acted, was proven, and ended.
 
-    An aborted run needs no fault that would have come later, and is void only for what went wrong before.
+    Faults that would have begun after an abort do not matter.
     """
     events = tuple(events)
     aborted = next((event.at_seconds for event in events if event.event == ABORTED), None)
@@ -61,7 +61,7 @@ def void_reasons(scenario: Scenario, events: Iterable[Event]) -> tuple[str, ...]
 
 
 def acted_windows(scenario: Scenario, events: Iterable[Event]) -> tuple[tuple[float, float], ...]:
-    """When each fault really acted, from t0; as planned where the journal does not say."""
+    """When each fault really acted, from t0; as planned if the journal does not say."""
     events = tuple(events)
     windows = []
     for number, fault in enumerate(scenario.faults):

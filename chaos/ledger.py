@@ -1,6 +1,6 @@
 """The ledger: everything that was acknowledged to clients, and how much of it the public API shows afterwards.
 
-The load generator writes a line for each acknowledged write; `check` asks the running system for every one of them. A
+The load generator writes a line for each acknowledged write; `check` looks for each of them in the running system. A
 claim that is not found is checked again for some seconds, because some answers come from data that the log fills.
 """
 
@@ -19,7 +19,7 @@ from chaos.checks import CHECKS, Asked, CheckResult
 
 #: Concurrent checks.
 CONCURRENCY: Final = 8
-#: A claim is lost when it has not been found for so long.
+#: A claim is lost when it has not been found for this long.
 SETTLE_SECONDS: Final = 5.0
 _AGAIN_SECONDS: Final = 0.5
 _TIMEOUT_SECONDS: Final = 10.0
@@ -27,7 +27,7 @@ _TIMEOUT_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One acknowledged request. ``ids`` names things: user_id, post_id, comment_id, media_id …"""
+    """One acknowledged request; ``ids`` are user_id, post_id, comment_id, media_id …"""
 
     operation: str
     person: int
@@ -58,13 +58,13 @@ def read(acknowledged: Path) -> tuple[Claim, ...]:
                 )
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise LedgerError(f"{acknowledged}:{number}: no acknowledgement: {error!r}") from error
+            raise LedgerError(f"{acknowledged}:{number}: not an acknowledgement: {error!r}") from error
     return tuple(claims)
 
 
 def standing(claims: Iterable[Claim]) -> tuple[Claim, ...]:
-    """Claims that can be checked and must still be true: of likes and their removal by one person of one post only the
-    one that was acknowledged last."""
+    """Claims that can be checked and must still be true: of one person's likes and unlikes of a post, only the one that
+    was acknowledged last."""
     last: dict[tuple[str, ...], Claim] = {}
     for claim in sorted(claims, key=lambda each: each.at_seconds):
         about = "like" if claim.operation.startswith("like.") else claim.operation
@@ -75,10 +75,10 @@ def standing(claims: Iterable[Claim]) -> tuple[Claim, ...]:
 async def check(
     acknowledged: Path, gateway_url: str, seeded: Path, *, settle_seconds: float = SETTLE_SECONDS
 ) -> dict[str, int]:
-    """Ask for everything that was acknowledged, as the person who asked for it; needs the stack running.
+    """Look for everything that was acknowledged, as the person who wrote it; needs the stack running.
 
     Returns counts such as ``like.add.acknowledged``, ``like.add.found``, ``like.add.lost``, by operation. Raises
-    LedgerError when the files cannot be read or the system does not answer, for then nothing is known.
+    LedgerError when the files cannot be read or the system does not answer.
     """
     claims = standing(read(acknowledged))
     tokens = _tokens(seeded) if claims else {}
@@ -129,13 +129,13 @@ async def _settled(
             return True
         if loop.time() >= deadline:
             if found is CheckResult.UNKNOWN:
-                raise LedgerError(f"nobody can say whether {claim.operation} of {dict(claim.ids)} was kept: {trouble}")
+                raise LedgerError(f"cannot check whether {claim.operation} of {dict(claim.ids)} was kept: {trouble}")
             return False
         await asyncio.sleep(_AGAIN_SECONDS)
 
 
 def _tokens(seeded: Path) -> dict[int, str]:
-    """Person → access token, from what seeding left."""
+    """Person → access token, from the files of seeding."""
     path = seeded / "people.jsonl"
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

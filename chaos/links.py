@@ -11,7 +11,7 @@ from core.faults import Question, question
 
 
 class Link:
-    """One proxy. A probe during which ``change`` moves has seen two states and proves neither."""
+    """One proxy. A probe during which ``change`` changes has seen two states and proves neither."""
 
     def __init__(self) -> None:
         self.change = 0
@@ -21,7 +21,7 @@ class Link:
 
     @property
     def is_changing(self) -> bool:
-        """Whether a toxic is being put on or taken away at this moment."""
+        """Whether a toxic is being added or removed at this moment."""
         return self._changing > 0
 
     def others(self, order: LinkOrder) -> tuple[LinkOrder, ...]:
@@ -40,7 +40,7 @@ class Link:
 
     @contextmanager
     def changing(self, *, begins: LinkOrder | None = None, ends: LinkOrder | None = None) -> Iterator[None]:
-        """For as long as a fault is put on, or taken away."""
+        """While a fault is being injected or removed."""
         self.change += 1
         self._changing += 1
         if begins is not None:

@@ -1,7 +1,7 @@
 """Orders to a warden: each fault as proxies, toxics and processes, with the times at which it acts.
 
-It is one line of JSON on the warden's standard input, so that it needs neither the scenario nor the stack's files: a
-warden must start fast and go on when everything else of ours is dead.
+They are one line of JSON on the warden's standard input, so that it needs neither the scenario nor the stack's files: a
+warden must start fast, and continue when all our other processes are dead.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:  # pydantic is slow to import, and a warden does not need it
     from core.scenario.faults import Fault
     from core.scenario.model import Scenario
 
-#: Names of our toxics begin so; whatever has such a name and is not ours now was left behind by a runner that died.
+#: Prefix of our toxics' names; a toxic with it that we did not add was left behind by a runner that died.
 PREFIX: Final = "windtunnel_"
 
 
 class Toxic(msgspec.Struct, frozen=True, kw_only=True):
-    """One toxic as Toxiproxy names things; attributes are whole numbers in its units (ms, kB a second)."""
+    """One toxic in Toxiproxy's terms; attributes are whole numbers in its units (ms, kB per second)."""
 
     name: str
     type: str
@@ -33,7 +33,7 @@ class Toxic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkOrder(msgspec.Struct, frozen=True, kw_only=True, tag="link"):
-    """Break a link: put ``toxics`` on each of ``proxies``, or switch the proxies off when there are none."""
+    """Break a link: add ``toxics`` to each of ``proxies``, or disable the proxies when there are none."""
 
     number: int  # of the fault in the scenario
     target: str
@@ -55,7 +55,7 @@ class ProcessOrder(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
     begins_seconds: float
     ends_seconds: float
     pid: int
-    stack_file: str = ""  # where the stack tells pids as they are, which a death before the fault changes
+    stack_file: str = ""  # has the current pids, which a death before the fault changes
     hold: str = ""
 
 
@@ -63,15 +63,15 @@ Order = LinkOrder | ProcessOrder
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole line."""
+    """All orders, as one line of JSON."""
 
     t0_unix: float  # wall clock of t0
-    toxiproxy_url: str = ""  # needed where an order is about a link
+    toxiproxy_url: str = ""  # needed for orders about links
     orders: tuple[Order, ...] = ()
 
 
 class OrdersError(ValueError):
-    """A fault that this stack cannot be given; the message says which and why."""
+    """A fault that cannot be injected into this stack; the message says which and why."""
 
 
 def of_scenario(
@@ -86,7 +86,7 @@ def of_scenario(
     """Turn the faults of ``scenario`` into orders; raises OrdersError.
 
     ``proxies`` are Toxiproxy's names by link, ``processes`` pids by name, ``stack_data`` the folder of a running stack,
-    whose supervisor keeps pids and looks for holds there.
+    where its supervisor keeps pids and looks for holds.
     """
     return Orders(
         t0_unix=t0_unix,
@@ -98,7 +98,7 @@ def of_scenario(
 
 
 def toxics_of(number: int, fault: LinkFault) -> tuple[Toxic, ...]:
-    """Toxics of a fault on a link by their names there; none where the proxy is switched off."""
+    """Toxics of a fault on a link, with their names; none if the proxy is disabled instead."""
     return tuple(Toxic(name=f"{PREFIX}{number}_{each.type}_{each.stream}", **each._asdict()) for each in fault.toxics)
 
 
@@ -140,7 +140,7 @@ def _process_order(number: int, fault: ProcessFault, processes: Mapping[str, int
     name = fault.process
     if name not in processes:
         raise OrdersError(f"faults[{number}]: no process {name} runs; there are {', '.join(sorted(processes))}")
-    # a kill without a time is left to the supervisor, which starts it again as it would after any death
+    # after a kill without a time the supervisor starts the process again, as after any death
     held = bool(stack_data) and fault.for_seconds > 0
     return ProcessOrder(
         number=number,

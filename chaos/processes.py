@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-#: How long a process that is asked to end may take before it is killed.
+#: How long a process may take to end by itself before it is killed.
 STOP_SECONDS: Final = 3.0
-#: How long the kernel may take to show what was done.
+#: How long the kernel may take to show the effect of a signal.
 SHOWN_SECONDS: Final = 2.0
 _POLL_SECONDS: Final = 0.005
 _GONE: Final = "gone"
@@ -26,12 +26,12 @@ _DEAD: Final = ("Z", "X", _GONE)
 
 
 class ProcessError(Exception):
-    """A process is not there, or did not obey a signal; the message says which."""
+    """A process does not exist, or did not obey a signal; the message says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessTarget:
-    """One process, of which the pid and the start time (kernel ticks since boot) are known."""
+    """One process, identified by its pid and its start time (kernel ticks since boot)."""
 
     name: str
     pid: int
@@ -47,7 +47,7 @@ class ProcessTarget:
 
     @property
     def state(self) -> str:
-        """Letter of /proc/PID/stat (R, S, T, Z …), or ``gone`` when it ended, whoever has its number now."""
+        """Letter of /proc/PID/stat (R, S, T, Z …), or ``gone`` when it ended, even if its pid is in use again."""
         found = _stat(self.pid)
         return _GONE if found is None or found[1] != self.ticks else found[0]
 
@@ -57,14 +57,14 @@ class ProcessTarget:
         return self.state in _DEAD
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal; nothing to do when it is gone."""
+        """Send a signal; does nothing when the process is gone."""
         if self.state != _GONE:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
 
 def pid_of(stack_file: Path, name: str) -> int:
-    """The current pid of a process in a stack's file; raises ProcessError where it has none."""
+    """The current pid of a process in a stack's file; raises ProcessError if it has none."""
     try:
         stack = json.loads(stack_file.read_bytes())
         found = next(int(process["pid"]) for process in stack["processes"] if process["name"] == name)
@@ -76,7 +76,7 @@ def pid_of(stack_file: Path, name: str) -> int:
 
 
 def family(target: ProcessTarget) -> tuple[ProcessTarget, ...]:
-    """``target`` and all its descendants, as PostgreSQL's backends are; parents first."""
+    """``target`` and all its descendants, such as PostgreSQL's backends; parents first."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (found := _stat(int(folder.name))) is not None:
@@ -109,7 +109,7 @@ async def stop(target: ProcessTarget) -> float:
 
 
 async def pause(target: ProcessTarget) -> tuple[ProcessTarget, ...]:
-    """Stop it and its descendants where they are; returns them, for `resume`. Raises ProcessError."""
+    """Suspend it and its descendants; returns them, for `resume`. Raises ProcessError."""
     members = family(target)
     for member in members:
         member.send(signal.SIGSTOP)
@@ -131,7 +131,7 @@ def hold(file: Path) -> None:
 
 
 def release(file: Path) -> None:
-    """Let the supervisor start it again; nothing to do where it was not held."""
+    """Let the supervisor start it again; does nothing if it was not held."""
     file.unlink(missing_ok=True)
 
 

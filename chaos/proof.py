@@ -1,7 +1,7 @@
 """Proves that a fault acts: sends the store behind a link one small request through the proxy, and times the answer.
 
-A toxic that Toxiproxy lists is only an intention. What counts is that our own connection through the same proxy is
-slow, silent, closed or refused now, and was not a moment before.
+A toxic that Toxiproxy lists proves nothing. What counts is that our own connection through the same proxy is slow,
+silent, closed or refused now, and was not just before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core.faults import QUESTION_BYTES_MAX, Effect
 
 #: A probe waits no longer than this for an answer that a fault may swallow.
 SILENCE_SECONDS: Final = 1.0
-#: Probes of a stretch in which nothing changes; more where jitter decides what one of them sees.
+#: Probes of a period in which nothing changes; more if the result of one depends on jitter.
 TRIES: Final = 3
 TRIES_AMONG_JITTER: Final = 12
 
@@ -31,8 +31,8 @@ ANSWER, CLOSED, REFUSED, SILENT = "answer", "closed", "refused", "silent"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeResult:
-    """What one probe saw: how it ended (ANSWER, CLOSED, REFUSED or SILENT), after how many seconds, and how many bytes
-    of an answer it read."""
+    """The result of one probe: how it ended (ANSWER, CLOSED, REFUSED or SILENT), after how many seconds, and how many
+    bytes of an answer it read."""
 
     end: str
     seconds: float
@@ -78,13 +78,13 @@ async def ask(host: str, port: int, question: bytes, *, timeout_seconds: float, 
 
 
 def question(speaks: str, size_bytes: int = 0, *, closes: bool = False) -> bytes:
-    """A request that every server of this protocol answers without credentials, padded towards ``size_bytes`` as far
-    as the protocol lets it; behind an answer to one that ``closes`` the server closes the connection."""
+    """A request that every server of this protocol answers without credentials, padded to ``size_bytes`` as far as the
+    protocol allows; with ``closes`` the server closes the connection after its answer."""
     return _LAST_QUESTIONS.get(speaks, _QUESTIONS[speaks](0)) if closes else _QUESTIONS[speaks](size_bytes)
 
 
 async def before(order: LinkOrder, address: tuple[str, int]) -> ProbeResult:
-    """The link while it is well: the quickest of a few tries."""
+    """Probe the healthy link: the fastest of a few tries."""
     tries = [await _asked(order, address, SILENCE_SECONDS) for _ in range(TRIES)]
     return min(tries, key=lambda seen: (seen.end != ANSWER, seen.seconds))
 
@@ -92,7 +92,7 @@ async def before(order: LinkOrder, address: tuple[str, int]) -> ProbeResult:
 async def probe(
     order: LinkOrder, address: tuple[str, int], behind: tuple[str, int], others: Sequence[LinkOrder] = ()
 ) -> tuple[ProbeResult, ProbeResult]:
-    """Ask through the link and, at the same time, past it: what the server itself does is no proof of the link."""
+    """Probe through the link and, at the same time, past it: a fault of the server itself is no proof of the link's."""
     longest = faults.longest_seconds(_effects((order, *others)), faults.question(order.effect, order.speaks))
     closed = sum(each.effect.lingers_seconds for each in (order, *others))
     wait_seconds = max(SILENCE_SECONDS, 4 * longest) + closed
@@ -100,7 +100,7 @@ async def probe(
 
 
 def tries(order: LinkOrder, others: Sequence[LinkOrder] = ()) -> int:
-    """How often a fault is looked for in a stretch in which nothing changes."""
+    """How often to probe for a fault in a period in which nothing changes."""
     own = order.effect
     varies = any(other.effect.jitter_seconds for other in others) or 2 * own.jitter_seconds > own.delay_seconds
     return TRIES_AMONG_JITTER if varies else TRIES
@@ -129,7 +129,7 @@ def judge(
     elif own < faults.PROVABLE_SECONDS:
         return Proof(acted=False, says=f"no proof: this {order.kind} is too mild to be distinguished from none")
     else:
-        # silence is slower than slow; a closed connection proves another fault than this one
+        # silence counts as slow; a closed connection proves a different fault
         acted = seen.end in (ANSWER, SILENT) and seen.seconds >= needed and max(well.seconds, beside.seconds) < own
     says = f"{well} before, {seen} while it acts"
     if needed > 0:
@@ -145,8 +145,8 @@ def judge(
 
 
 def needed_seconds(order: LinkOrder, others: Sequence[LinkOrder] = ()) -> float:
-    """How long the answer must take to prove it: longer than ``others`` can make it by what is the fault's own; 0 where
-    time is not the proof."""
+    """How long the answer must take to prove the fault: its own delay more than ``others`` can add; 0 if time is not
+    the proof."""
     if not faults.is_timed(order.effect):
         return 0.0
     longest = faults.longest_seconds(_effects(others), faults.question(order.effect, order.speaks))
@@ -159,7 +159,7 @@ def _effects(orders: Sequence[LinkOrder]) -> list[Effect]:
 
 async def _asked(order: LinkOrder, address: tuple[str, int], timeout_seconds: float) -> ProbeResult:
     asked = faults.question(order.effect, order.speaks)
-    # a server answers the first of many HTTP requests while the others are still on their way
+    # a server answers the first of many HTTP requests while the others are still being sent
     whole = asked.closes or (asked.size_bytes > 0 and order.speaks == "http")
     sent = question(order.speaks, asked.size_bytes, closes=asked.closes)
     return await ask(*address, sent, timeout_seconds=timeout_seconds, whole=whole)
@@ -210,9 +210,9 @@ _QUESTIONS: Final[dict[str, Callable[[int], bytes]]] = {
     "clamd": _clamd,
     "http": _http,
 }
-#: Questions behind whose answers a server closes, where it does not do so behind the usual short one.
+#: Questions after whose answers the server closes, for protocols in which the usual short one does not do so.
 _LAST_QUESTIONS: Final = {
     "redis": b"*1\r\n$4\r\nQUIT\r\n",
     "postgres": struct.pack("!ii", 8, 1 << 16),  # the first version of the protocol, which servers refuse
-    "kafka": _kafka(0) + struct.pack("!ihhih", 10, 999, 0, 2, -1),  # the second is of a kind that there is not
+    "kafka": _kafka(0) + struct.pack("!ihhih", 10, 999, 0, 2, -1),  # the second has an unknown API key
 }

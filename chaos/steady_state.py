@@ -28,7 +28,7 @@ def before_faults(scenario: Scenario, samples: Samples) -> tuple[Verdict, ...]:
 def void_reasons(scenario: Scenario, samples: Samples) -> tuple[str, ...]:
     """Reasons not to judge the drill: expectations that did not hold before the first fault."""
     return tuple(
-        f"not well before the fault: {verdict.name} was {verdict.value:.4g}, its limit is {verdict.limit:.4g}"
+        f"not healthy before the fault: {verdict.name} was {verdict.value:.4g}, its limit is {verdict.limit:.4g}"
         for verdict in before_faults(scenario, samples)
         if verdict.held is False
     )

@@ -1,8 +1,8 @@
 """Talks to Toxiproxy through its Python client, which no other module imports.
 
-The client blocks, knows no time-outs and keeps the server's address in a class; so each call runs in a thread of its
-own with a deadline, and one process speaks to one server. The server accepts a misspelt attribute and injects nothing:
-so whatever is set is read back and compared.
+The client blocks, has no time-outs and keeps the server's address in a class; so each call runs in a thread of its own
+with a deadline, and one process talks to one server. The server accepts a misspelt attribute and injects nothing, so
+everything that is set is read back and compared.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ class ProxyAddresses(NamedTuple):
 class ToxiproxyClient:
     """One Toxiproxy server. Raises WireError from everything, WireGoneError when the server is not there."""
 
-    _address: tuple[str, int] | None = None  # of this process: the client can hold one
+    _address: tuple[str, int] | None = None  # of this process: the client supports only one
 
     def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS):
         parts = urlsplit(url)
         if parts.hostname is None or parts.port is None:
-            raise WireError(f"{url!r} is no address of Toxiproxy, such as http://127.0.0.1:8474")
+            raise WireError(f"{url!r} is not an address of Toxiproxy, such as http://127.0.0.1:8474")
         address = (parts.hostname, parts.port)
         if ToxiproxyClient._address not in (None, address):
             raise WireError(
-                f"this process speaks to Toxiproxy at {ToxiproxyClient._address}, and cannot to {address} as well"
+                f"this process already uses Toxiproxy at {ToxiproxyClient._address}, and cannot use {address} too"
             )
         ToxiproxyClient._address = address
         self._timeout_seconds = timeout_seconds
@@ -67,7 +67,7 @@ class ToxiproxyClient:
         return ProxyAddresses(listens=_address(proxy.listen), behind=_address(proxy.upstream))
 
     async def add(self, proxy: str, toxic: Toxic) -> None:
-        """Put ``toxic`` on ``proxy`` and read it back to check it."""
+        """Add ``toxic`` to ``proxy`` and read it back to check it."""
 
         def call() -> None:
             found = self._proxy(proxy)
@@ -86,7 +86,7 @@ class ToxiproxyClient:
         await self._call(call)
 
     async def remove(self, proxy: str, toxic_name: str) -> None:
-        """Remove a toxic, and check that it is gone; does nothing where there is none."""
+        """Remove a toxic, and check that it is gone; does nothing if there is none."""
 
         def call() -> None:
             found = self._proxy(proxy)
@@ -103,13 +103,13 @@ class ToxiproxyClient:
         self._switched_off[proxy] += 1
 
     async def switch_on(self, proxy: str) -> None:
-        """Let ``proxy`` work again, unless another fault of ours keeps it off."""
+        """Enable ``proxy`` again, unless another fault of ours keeps it disabled."""
         self._switched_off[proxy] -= 1
         if self._switched_off[proxy] <= 0:
             await self._call(lambda: self._switch(proxy, enabled=True))
 
     async def sweep(self) -> tuple[str, ...]:
-        """Remove every toxic of ours and switch every proxy on; returns what had been left."""
+        """Remove every toxic of ours and enable every proxy; returns what had been left."""
 
         def call() -> tuple[str, ...]:
             left = []
@@ -158,7 +158,7 @@ class ToxiproxyClient:
             result, error = None, None
             try:
                 result = call()
-            except BaseException as raised:  # noqa: BLE001 - handed to the caller, whatever it is
+            except BaseException as raised:  # noqa: BLE001 - passed on to the caller
                 error = raised
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(settle, result, error)
@@ -170,7 +170,7 @@ class ToxiproxyClient:
         except TimeoutError as error:
             raise WireError(f"Toxiproxy at {host}:{port} gave no answer in {self._timeout_seconds:g} s") from error
         except requests.ConnectionError as error:
-            raise WireGoneError(f"nobody answers at {host}:{port} for Toxiproxy") from error
+            raise WireGoneError(f"nothing answers at Toxiproxy's address {host}:{port}") from error
         except (requests.RequestException, exceptions.InvalidToxic, exceptions.NotFound, ValueError) as error:
             raise WireError(f"Toxiproxy at {host}:{port}: {error!r}") from error
         except exceptions.ProxyExists as error:  # its 409: a toxic of this name is there

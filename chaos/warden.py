@@ -2,7 +2,7 @@
 
 ``python -m chaos.warden`` reads its orders as one JSON line on stdin and keeps that pipe. When it closes, because the
 runner ended or was killed, or on SIGTERM, the warden removes every fault at once and ends. What it does and sees goes
-to stdout, one JSON line each. It begins by removing what an earlier runner and its warden left behind.
+to stdout, one JSON line each. First it removes what an earlier runner and its warden left behind.
 
 Exit codes: 0 all faults removed on time, 1 removed early, 2 the orders cannot be read, 3 a fault may still act.
 """
@@ -26,16 +26,16 @@ from chaos.orders import LinkOrder, Order, Orders
 from chaos.processes import ProcessError
 from chaos.toxiproxy import ToxiproxyClient, WireError, WireGoneError
 
-#: A fault's target is looked at this long before it acts.
+#: A fault's target is probed this long before it acts.
 PREPARE_SECONDS: Final = 0.7
-#: … and for at least this long, even where that delays the fault.
+#: … and for at least this long, even if that delays the fault.
 PREPARE_SECONDS_MIN: Final = 0.2
 #: A fault that would begin later than this after its time is not injected.
 LATE_SECONDS_MAX: Final = 0.5
 #: Time limit of the proof of an instantaneous fault, such as a kill.
 PROVE_SECONDS_MIN: Final = 2.0
 #: Every fault must be removed within this time after the runner is gone.
-MEND_SECONDS_MAX: Final = 4.0
+REMOVE_SECONDS_MAX: Final = 4.0
 _LINE_BYTES_MAX: Final = 2**20
 
 
@@ -46,7 +46,7 @@ class Warden:
         self._orders = orders
         self._wire = wire
         self._links = Links()
-        # anchored once: a step of the wall clock must not move the faults
+        # read once: a step of the wall clock must not move the faults
         self._zero = time.monotonic() + (orders.t0_unix - time.time())
 
     @property
@@ -63,7 +63,7 @@ class Warden:
             return
 
     async def sweep(self) -> tuple[str, ...]:
-        """Remove every toxic of ours from Toxiproxy; nothing to do where there is none, or it is gone."""
+        """Remove every toxic of ours from Toxiproxy; does nothing without a Toxiproxy, or if it is gone."""
         if self._wire is None:
             return ()
         try:
@@ -72,7 +72,7 @@ class Warden:
             return ()
 
     async def carry_out(self) -> None:
-        """All orders, each at its time."""
+        """Carry out all orders, each at its time."""
         async with asyncio.TaskGroup() as group:
             for order in self._orders.orders:
                 group.create_task(self._carry_out(order))
@@ -81,7 +81,7 @@ class Warden:
         about: dict[str, Any] = {"fault": order.number, "target": order.target, "kind": order.kind}
         try:
             fault = self._fault(order)
-            if isinstance(fault, LinkInjector):  # early: by the time of this fault others may act on its link
+            if isinstance(fault, LinkInjector):  # early: later, other faults may act on its link
                 await self._prepare(fault, order)
             await self._until(order.begins_seconds - PREPARE_SECONDS)
             await self._prepare(fault, order)
@@ -113,7 +113,7 @@ class Warden:
         return ProcessInjector(order)
 
     async def _prepare(self, fault: LinkInjector | ProcessInjector, order: Order) -> None:
-        """Look at the target, but never so long that the fault would be late."""
+        """Probe the target, but never so long that the fault would be late."""
         with suppress(TimeoutError):
             async with asyncio.timeout(max(PREPARE_SECONDS_MIN, order.begins_seconds - self.now_seconds)):
                 await fault.prepare()
@@ -161,11 +161,11 @@ async def run(orders: Orders, stdin: asyncio.StreamReader) -> int:
     why = "done" if work in done else next(iter(done)).get_name()
     early = work not in done
     work.cancel()
-    await asyncio.wait((work,), timeout=MEND_SECONDS_MAX)
+    await asyncio.wait((work,), timeout=REMOVE_SECONDS_MAX)
     try:
         left = await warden.sweep()
     except WireError as error:
-        warden.tell(journal.WARDEN_ENDED, reason=why, not_mended=str(error))
+        warden.tell(journal.WARDEN_ENDED, reason=why, not_removed=str(error))
         return 3
     warden.tell(journal.WARDEN_ENDED, reason=why, left=list(left) or None)
     if not work.done() or (not work.cancelled() and work.exception() is not None):
@@ -191,7 +191,7 @@ async def _main() -> int:
 
 
 def main() -> None:
-    """Run and end at once, also when a thread still waits for a Toxiproxy that does not answer."""
+    """Run, and end at once even if a thread still waits for a Toxiproxy that does not answer."""
     # the client's HTTP library would send even loopback addresses to a proxy that the environment names
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost,::1"
     code = asyncio.run(_main())

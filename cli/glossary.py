@@ -68,13 +68,13 @@ TERMS: Final = (
     ),
     Term(
         "fault",
-        "What is injected: it begins at a time, ends after another, and is mended whatever happens.",
+        "What is injected: it begins and ends at given times, and is removed whatever happens.",
         "core.scenario.fault:AnyFault",
     ),
     Term(
         "failure",
-        "What a client or a service sees go wrong. Each kind says whether it may be tried again and whether "
-        "something was done.",
+        "What a client or a service sees go wrong. Each kind says whether the request may be tried again and "
+        "whether anything was done.",
         "core.failures:Failure",
     ),
     Term(
@@ -90,12 +90,12 @@ TERMS: Final = (
     ),
     Term(
         "warden",
-        "The process that injects faults and takes them away when whoever asked for them is gone.",
+        "The process that injects faults and removes them even if the process that asked for them is gone.",
         "chaos.warden:Warden",
     ),
     Term(
         "ledger",
-        "What clients were told had been written. After a run the stack is asked for all of it.",
+        "The writes that clients saw acknowledged. After a run each of them is looked for in the stack.",
         "chaos.ledger:Claim",
     ),
     Term(

@@ -1,7 +1,7 @@
-"""Arrival times of a scenario's requests, drawn in pieces, so that a run of any length never holds all of them.
+"""Arrival times of a scenario's requests, drawn in pieces, so that they never have to be in memory all at once.
 
-A time is a function of seed, stream and number. Sums are carried from one piece to the next, so pieces of any size give
-the same times.
+A time is a function of seed, stream and number. Sums are carried from one piece to the next, so the times do not depend
+on the size of the pieces.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def viral(scenario: Scenario, size: int) -> Iterator[Piece]:
 
 
 def viral_rate_per_second(viral: Viral, base_per_second: float, at_seconds: float) -> float:
-    """Extra arrivals a second at a time: up to (factor − 1) × base in ``rise``, back to nothing in ``fall``."""
+    """Extra arrivals per second at a time: up to (factor − 1) × base during ``rise``, back to zero during ``fall``."""
     since = at_seconds - viral.at_seconds
     peak = (viral.factor - 1.0) * base_per_second
     if since < 0:
@@ -76,7 +76,7 @@ def _steady(rate_per_second: float, span_seconds: float, size: int) -> Iterator[
 
 
 def _diurnal(scenario: Scenario, span_seconds: float, size: int) -> Iterator[Piece]:
-    """Thinning, as of viral arrivals, of a Poisson process at the busiest moment's rate, from the warm-up's start."""
+    """Thinning, as in `viral`, of a Poisson process at the peak rate, from the start of the warm-up."""
     load = scenario.traffic
     peak = load.rate_per_second * load.diurnal.factor
     keep, count = streams.named(scenario.seed, "traffic.diurnal.thinning"), 0
@@ -90,7 +90,7 @@ def _diurnal(scenario: Scenario, span_seconds: float, size: int) -> Iterator[Pie
 def _poisson(seed: int, name: str, rate_per_second: float, span_seconds: float, size: int) -> Iterator[Piece]:
     stream = streams.named(seed, name)
     mean = rate_per_second * span_seconds
-    size = min(size, int(mean + 10 * mean**0.5 + 20))  # more than ever arrive
+    size = min(size, int(mean + 10 * mean**0.5 + 20))  # more than will ever arrive
     first, last = 0, 0.0
     while last / rate_per_second < span_seconds:
         gaps = stream.exponentials(np.arange(first, first + size))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Requests under way in one instance of a component; more are refused at once.
+#: Requests in progress in one instance of a component; more are refused at once.
 REQUESTS_UNDER_WAY_MAX: Final = 512
 #: Events that a consumer takes from the log at once.
 CONSUMER_RECORDS_MAX: Final = 500
@@ -14,5 +14,5 @@ CONSUMER_SESSION_SECONDS: Final = 10.0
 TRAY_CACHE_SECONDS: Final = 0.1
 #: How long a like waits for its counter in Redis before it is acknowledged anyway.
 LIKE_COUNT_SECONDS: Final = 0.1
-#: Size of a JPEG of quality 85: bytes a pixel, in the mean, of photos with sensor grain (0.1–0.3 were measured).
+#: Mean bytes per pixel of a JPEG of quality 85, for photos with sensor noise (0.1–0.3 were measured).
 JPEG_BYTES_PER_PIXEL: Final = 0.18

@@ -1,7 +1,7 @@
 """The diurnal cycle: a region's rate over its mean by the hour, as a sinusoid in the exponent.
 
-w(h) = exp(κ cos(2π (h − busiest) / 24 h)) / I₀(κ) has mean 1 over a day, never falls below zero, and its peak over its
-mean, exp(κ) / I₀(κ), can be any factor from 1 on; a plain sinusoid's could not be above 2. κ is found by bisection.
+w(h) = exp(κ cos(2π (h − busiest) / 24 h)) / I₀(κ) has mean 1 over a day, is never negative, and its ratio of peak to
+mean, exp(κ) / I₀(κ), can be any factor from 1 on; that of a plain sinusoid is at most 2. κ is found by bisection.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def kappa(factor: float) -> float:
 
 
 def weights(scenario: Scenario, at_seconds: Floats) -> Floats:
-    """Share of the mean rate at times from t0, one row for each region; rows of the regions' people shares add up to
-    the whole rate over its mean. A day lasts as long as the judged traffic, and t0 is midnight, UTC."""
+    """Rate over the mean rate at times from t0, one row for each region; the rows add up to the total rate over its
+    mean. A day lasts as long as the judged traffic, and t0 is midnight, UTC."""
     load, regions = scenario.traffic, scenario.system.regions.values()
     if load.arrivals != "diurnal":
         return np.array([np.full(len(at_seconds), region.people_ratio) for region in regions])

@@ -1,7 +1,7 @@
-"""Kinds of failure, one small tree: each tells its caller whether to try again and whether anything was done.
+"""Kinds of failure, one small tree: each says whether to try again and whether anything was done.
 
-``definite`` is Maelstrom's word: a definite failure surely had no effect; after an indefinite one nobody knows.
-Services raise these; the chassis turns them into RFC 9457 problem details; the load reads them back. The gateway, the
+``definite`` is Maelstrom's term: a definite failure had no effect; after an indefinite one that is unknown. Services
+raise these; the chassis turns them into RFC 9457 problem details; the load generator reads them back. The gateway, the
 CDN and the object store's front use the same list, and the page behind a problem's ``type`` is generated from it: the
 first line of a kind's docstring says what happened, its ``remedy`` what a client should do.
 """
@@ -34,7 +34,7 @@ def bounded(text: str, characters: int = DETAIL_CHARACTERS_MAX) -> str:
     return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
-class Failure(Exception):  # noqa: N818 - the house calls what is seen a failure; an error is a bug
+class Failure(Exception):  # noqa: N818 - a failure is expected; an error is a bug
     """Base class of the failures that a caller may get; any other exception is a bug and crashes loudly."""
 
     code: ClassVar[str] = "failure"

@@ -1,7 +1,7 @@
 """The combined effect of faults on one link, and whether each of them can be proven while the others act. Pure.
 
-Both sides use it: the warden proves a fault by the change that it makes, and a scenario with a fault that makes no
-change of its own is refused before either side runs it.
+Both sides use it: the warden proves a fault by the change that it makes, and a scenario with a fault whose change
+cannot be seen is refused before either side runs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 PROVABLE_SECONDS: Final = 0.01
 #: A limited bandwidth is proven by a request that takes this long to pass.
 BANDWIDTH_SECONDS: Final = 0.3
-#: Bytes that a question to each kind of server can be padded to.
+#: Bytes to which a question to each kind of server can be padded.
 QUESTION_BYTES_MAX: Final = {
     "redis": 512 * 1024,
     "postgres": 9_000,  # MAX_STARTUP_PACKET_LENGTH is 10,000
@@ -28,27 +28,27 @@ _SMALL_BYTES: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What a fault does to a link, in the numbers that the warden proves and both engines calculate with.
+    """What a fault does to a link, in the numbers that the warden proves and both engines use.
 
-    A kind of fault sets those that it is about; 0 means that the fault does nothing of the sort.
+    Each kind of fault sets only its own fields; 0 means no such effect.
     """
 
     delay_seconds: float = 0.0  # of every answer …
-    jitter_seconds: float = 0.0  # … give or take as much, uniformly
-    rate_bytes: float = 0.0  # that pass in a second, each way
+    jitter_seconds: float = 0.0  # … plus or minus this, uniformly
+    rate_bytes: float = 0.0  # per second, each way
     silent: bool = False  # answers never come
-    closes_seconds: float = 0.0  # a silent link closes a connection after so long; 0: never
-    resets: bool = False  # connections are closed as soon as something passes
-    refuses: bool = False  # there are no connections
+    closes_seconds: float = 0.0  # after which a silent link closes a connection; 0: never
+    resets: bool = False  # connections are closed as soon as data passes
+    refuses: bool = False  # connections are refused
     carries_bytes: int = 0  # after which a connection is cut, each way
-    lingers_seconds: float = 0.0  # from a close to when the caller sees it
+    lingers_seconds: float = 0.0  # from a close until the caller sees it
 
 
 class Question(NamedTuple):
-    """The request that proves a fault: its length, and the event that is waited for."""
+    """The request that proves a fault: its length, and the event to wait for."""
 
-    size_bytes: int = 0  # that it is padded to; 0: as short as it can be
-    closes: bool = False  # the server closes the connection behind its answer, and the close is waited for
+    size_bytes: int = 0  # to which it is padded; 0: as short as possible
+    closes: bool = False  # wait until the server closes the connection after its answer
 
 
 def protocol(link: str) -> str:
@@ -62,7 +62,7 @@ def is_hidden(effect: Effect, others: Iterable[Effect], speaks: str) -> bool:
     others, asked = tuple(others), question(effect, speaks)
     if any(other.refuses or 0 < other.carries_bytes < max(asked.size_bytes, _SMALL_BYTES) for other in others):
         return True
-    # a link that is switched off refuses, which one that resets or is silent does not
+    # a link that refuses can be distinguished from one that resets or is silent
     return not effect.refuses and any(other.resets or other.silent for other in others)
 
 
@@ -86,7 +86,7 @@ def is_timed(effect: Effect) -> bool:
 
 
 def longest_seconds(others: Iterable[Effect], asked: Question) -> float:
-    """The most that ``others`` add to the answer to a question, which may come back whole."""
+    """The most that ``others`` add to the time of an answer, which may be as long as the question."""
     total = 0.0
     for other in others:
         total += other.delay_seconds + other.jitter_seconds
@@ -96,8 +96,8 @@ def longest_seconds(others: Iterable[Effect], asked: Question) -> float:
 
 
 def own_seconds(effect: Effect, others: Iterable[Effect], speaks: str) -> float:
-    """How much longer than `longest_seconds` an answer takes because of a fault whose proof is time: its latency less
-    its jitter, or half of what the padded question takes, less what ``others`` may vary by."""
+    """How much longer than `longest_seconds` an answer takes because of a fault that is proven by time: its latency
+    minus its jitter, or half of the padded question's time, minus the possible variation of ``others``."""
     varies, asked = 0.0, question(effect, speaks)
     for other in others:
         varies += 2 * other.jitter_seconds
@@ -122,7 +122,7 @@ def is_provable(effect: Effect, others: Iterable[Effect], speaks: str) -> bool:
 
 
 def probe_seconds(effect: Effect, others: Iterable[Effect], speaks: str) -> float:
-    """The length that a period without a change must have so that a probe fits into it."""
+    """The minimum length of a period without changes in which a probe fits."""
     together = (effect, *others)
     closed = sum(each.lingers_seconds for each in together)
     return 0.3 + closed + longest_seconds(together, question(effect, speaks))

@@ -1,9 +1,9 @@
-"""Identifiers of 63 bits: 40 for milliseconds, 13 for the logical shard, 10 for a sequence; the id alone gives the
-shard.
+"""Identifiers of 63 bits: 40 for milliseconds, 13 for the logical shard, 10 for a sequence; the shard follows from the
+id alone.
 
-The layout is Instagram's (2012), with the shard field as wide as theirs: ids sort by time of creation, which makes
-every cursor and every timeline an ordinary range of ids. Theirs has a 41st bit of time, which is the sign in a signed
-64-bit column; without it, milliseconds from EPOCH_MS last until 2059, and every id is a positive bigint.
+The layout is Instagram's (2012), with the same width of the shard field: ids sort by time of creation, so every cursor
+and every timeline is an ordinary range of ids. Theirs has a 41st bit of time, which is the sign in a signed 64-bit
+column; without it, milliseconds from EPOCH_MS last until 2059, and every id is a positive bigint.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def compose(*, created_ms: int, shard: int, sequence: int) -> int:
     """Build an id; ``created_ms`` is Unix time in milliseconds."""
     since = created_ms - EPOCH_MS
     if not 0 <= since < 1 << TIME_BITS:
-        raise ValueError(f"time {created_ms} ms is outside of what an id can hold")
+        raise ValueError(f"time {created_ms} ms is outside the range of an id")
     if not 0 <= shard <= _SHARD_MASK:
         raise ValueError(f"shard {shard} is outside 0–{_SHARD_MASK}")
     if not 0 <= sequence <= _SEQUENCE_MASK:
@@ -47,7 +47,7 @@ def shard_of(identifier: int) -> int:
 def parse(text: str) -> int:
     """Read an id as clients send it: decimal text in its canonical spelling; raises ValueError.
 
-    A leading zero would be a second spelling of the same id, and a list of both would hold one thing twice.
+    A leading zero would be a second spelling of the same id, so a list could contain the same object twice.
     """
     if not (text.isascii() and text.isdigit() and len(text) <= 19 and (text[0] != "0" or text == "0")):
         raise ValueError(f"{text[:40]!r} is not an id")
@@ -67,8 +67,8 @@ def shard_of_name(name: str, shard_count: int) -> int:
 class IdSequence:
     """Generates the ids of one process: strictly increasing even when the clock steps back or a millisecond is used up.
 
-    ``worker`` spreads processes that make ids for the same shard over the sequence field: with W workers each has
-    1024 / W ids a millisecond and shard, and no two processes can make the same id.
+    ``worker`` divides the sequence field among processes that generate ids for the same shard: each of W workers has
+    1024 / W ids per millisecond and shard, and no two processes can generate the same id.
     """
 
     worker: int = 0

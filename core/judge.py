@@ -1,8 +1,8 @@
 """Verdicts: compares the expectations of a scenario with samples, in the same way for measured and simulated ones.
 
-Latency counts every request from its intended start; one that was not answered counts as slower than the client's
-patience, so that failing fast never looks like being fast. Nothing is judged on too few samples, with one exception: a
-limit can be missed beyond doubt long before it can be held beyond doubt (`beyond_chance`).
+Latency counts every request from its intended start; one that was not answered counts as at least the client's time
+limit, so that failing fast never looks like being fast. Nothing is judged on too few samples, with one exception: few
+samples can show that a limit is missed, although they cannot show that it is held (`beyond_chance`).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from core.stats import Estimate
 Floats = npt.NDArray[np.float64]
 Windows = Sequence[tuple[float, float]]  # begin and end in seconds from t0
 
-#: A share of errors counts as held only where this many errors would be expected at the limit (rule of three: 95 %).
+#: A share of errors counts as held only if this many errors would be expected at the limit (rule of three: 95 %).
 ERRORS_EXPECTED_MIN: Final = 3.0
 #: Width of the windows for recovery and depth.
 WINDOW_SECONDS: Final = 1.0
 #: A window with fewer requests gives no percentile.
 WINDOW_COUNT_MIN: Final = 5
-#: A limit is missed beyond doubt where chance alone would give such a result less often than this …
+#: A limit is certainly missed if chance alone would give such a result less often than this …
 CHANCE: Final = 0.05
 #: … and a window is bad; less often, because there are many windows.
 WINDOW_CHANCE: Final = 0.01
@@ -39,22 +39,22 @@ RECOVERS: Final = "recovers"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One expectation judged. ``margin`` is limit − value, so negative where it is missed; in the unit of both."""
+    """One expectation, judged. ``margin`` is limit − value, in their unit, and so negative if the limit is missed."""
 
     name: str
-    operation: str  # "" for those that are about the whole
+    operation: str  # "" if it is about all operations
     measure: str  # p50, p95, p99, errors, lost, recovers
     unit: str  # seconds, ratio or count
     limit: float
     value: float | None
     held: bool | None  # None: unjudged, see ``reason``
-    count: int = 0  # samples it stands on
+    count: int = 0  # of samples on which it is based
     reason: str = ""
-    interval: Estimate | None = None  # around ``value``, of a percentile or a share of errors of a whole run
+    interval: Estimate | None = None  # around ``value``, for a percentile or a share of errors of a whole run
 
     @property
     def margin(self) -> float | None:
-        """Limit minus value; None where there is no value."""
+        """Limit minus value; None if there is no value."""
         return None if self.value is None else self.limit - self.value
 
 
@@ -63,15 +63,15 @@ class Judgement:
     """All verdicts of one run, in the order of the scenario, and further figures of its drill report."""
 
     verdicts: tuple[Verdict, ...]
-    recovery_seconds: float | None = None  # RTO seen: from the last fault's end; None without faults, or not recovered
+    recovery_seconds: float | None = None  # RTO, from the last fault's end; None without faults, or not recovered
     depth_seconds: float | None = None  # worst p95 of a second while a fault acted
     depths_seconds: Mapping[str, float] = field(default_factory=dict)  # the same by operation
     budgets_burnt_ratio: Mapping[str, float] = field(default_factory=dict)  # errors over those allowed, by operation
-    lost_count: int | None = None  # RPO seen: acknowledged and not found; None where nobody looked
+    lost_count: int | None = None  # RPO: acknowledged and not found; None if not checked
 
     @property
     def held(self) -> bool | None:
-        """False where any expectation is missed, else None where any is unjudged, else True."""
+        """False if any expectation is missed, else None if any is unjudged, else True."""
         found = [verdict.held for verdict in self.verdicts]
         if False in found:
             return False
@@ -146,11 +146,11 @@ def judge_operation(
     patience_seconds: float,
     seconds: float | None = None,
 ) -> tuple[Verdict, ...]:
-    """Judge percentiles and errors of one operation's ``samples``, which are taken as they are. Where they are of a run
-    of ``seconds`` from t0, each value has its interval.
+    """Judge percentiles and errors of one operation's ``samples``, all of which count. For samples of a run of
+    ``seconds`` from t0, each value has its interval.
 
     A percentile needs `core.stats.supported` samples and a share of errors `ERRORS_EXPECTED_MIN` expected ones; with
-    fewer the verdict is None, or False where the excess is beyond chance.
+    fewer, the verdict is None, or False if the excess is beyond chance.
     """
     outside = f", outside {expectation.outside}" if expectation.outside else ""
     waited = waited_seconds(samples, patience_seconds)
@@ -209,14 +209,14 @@ def _known(found: Estimate) -> Estimate | None:
 
 
 def waited_seconds(samples: Samples, patience_seconds: float) -> Floats:
-    """Latency as it is judged: of a request that was not answered at least the client's patience."""
+    """Latency as it is judged: at least the client's time limit for a request that was not answered."""
     return np.where(_is_error(samples), np.maximum(samples.latency_seconds, patience_seconds), samples.latency_seconds)
 
 
 def beyond_chance(bad_count: int, count: int, allowed_ratio: float, chance: float = CHANCE) -> bool:
     """Whether at least ``bad_count`` of ``count`` would be bad with a probability of at most ``chance`` if each were
-    bad with probability ``allowed_ratio`` (tail of the Poisson distribution, which approximates the binomial one from
-    the safe side)."""
+    bad with probability ``allowed_ratio`` (tail of the Poisson distribution, a conservative approximation of the
+    binomial one)."""
     if bad_count <= 0 or count <= 0:
         return False
     mean = count * allowed_ratio
@@ -252,7 +252,7 @@ def _lost(name: str, limit: int, ledger: Mapping[str, int] | None) -> Verdict:
     held: bool | None = value is not None and value <= limit
     reason = ""
     if value is None:
-        held, reason = None, "nobody looked"
+        held, reason = None, "not checked"
     elif not acknowledged:
         held, reason = None, "nothing was acknowledged"
     return Verdict(
@@ -285,41 +285,41 @@ def _recovers(limit: float, recovery: float | None, reason: str, count: int) -> 
     )
 
 
-_NOT_RECOVERED: Final = "not seen to recover by the end"
+_NOT_RECOVERED: Final = "not recovered by the end"
 
 
 def _recovery(scenario: Scenario, samples: Samples, windows: Windows) -> tuple[float | None, str, int]:
     """Seconds from the end of the last fault to the last bad request of the last bad second, over all operations with
     limits.
 
-    A second is bad where more requests were slow, or failed, than chance explains within the limits: with a p95 three
-    slow requests of fifteen are no relapse, four are. Returns (seconds or None, reason, requests looked at).
+    A second is bad if more requests were slow, or failed, than chance explains within the limits: with a p95, three
+    slow requests of fifteen are not bad, four are. Returns (seconds or None, reason, requests considered).
     """
     if not windows:
         return None, "the scenario has no faults", 0
     end = max(finishes for _, finishes in windows)
-    slowest, looked_at = 0.0, 0
+    slowest, considered = 0.0, 0
     for name, expectation in scenario.expectations.items():
         found = samples.of(name)
         after = found.where(found.at_seconds >= end)
         tests = _tests(expectation, after, scenario.traffic.timeout_seconds)
         if not len(after) or not tests:
             continue
-        looked_at += len(after)
+        considered += len(after)
         second = np.floor((after.at_seconds - end) / WINDOW_SECONDS).astype(np.int64)
         last = int(second.max())
         for bad, allowed in tests:
             for window in np.unique(second[bad])[::-1]:
                 here = second == window
                 if here.sum() > 1 and beyond_chance(int((bad & here).sum()), int(here.sum()), allowed, WINDOW_CHANCE):
-                    # nothing after a bad window at the very end shows that it is over
+                    # after a bad last window, nothing shows that it is over
                     if window == last:
-                        return None, _NOT_RECOVERED, looked_at
+                        return None, _NOT_RECOVERED, considered
                     slowest = max(slowest, float((after.at_seconds[bad & here] - end).max()))
                     break
-    if not looked_at:
+    if not considered:
         return None, "no requests after the last fault", 0
-    return slowest, "", looked_at
+    return slowest, "", considered
 
 
 def _tests(

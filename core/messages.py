@@ -2,7 +2,7 @@
 ``dead.letter``.
 
 Consumers are upgraded before producers: a consumer gives up an event of an unknown version like any other that it
-cannot read, so that the partition continues, and the dead letter keeps it whole for a build that can read it.
+cannot read, so that the partition continues, and the dead letter keeps the event for a build that can read it.
 
 Ids are integers here and text at the API's edge. ``event_id`` is unique: a consumer that must not act twice keeps it.
 """
@@ -22,11 +22,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     version: ClassVar[int] = 1
 
     event_id: int
-    at_ms: int  # Unix time at which it became true
+    at_ms: int  # Unix time at which it happened
     request_id: str = ""
 
     def key(self) -> int:
-        """Id that decides the partition: events of one key stay in order."""
+        """Id that determines the partition: events of one key stay in order."""
         raise TypeError(f"{type(self).__name__} has no key")
 
 
@@ -201,7 +201,7 @@ class DeadLetter(Message, frozen=True, kw_only=True, rename={"source": "topic", 
     offset: int
     event_key: str
     payload: bytes  # the first DEAD_PAYLOAD_BYTES_MAX
-    payload_size_bytes: int  # of the whole
+    payload_size_bytes: int  # of the whole payload
     error: str
     tries: int
 
@@ -229,9 +229,9 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
 BY_TOPIC: Final[dict[str, type[Message]]] = {message.topic: message for message in MESSAGES}
 TOPICS: Final[tuple[str, ...]] = tuple(BY_TOPIC)
 
-#: Consumer groups and what each takes. An event stays in its outbox until every group that takes it has handled it, so
-#: a group that is missing here is not waited for, and a test holds this to what the services consume. Search is in no
-#: group: every process has an index of its own, and makes good from PostgreSQL what the log has lost.
+#: Consumer groups and the events each consumes. An event stays in its outbox until every group that consumes it has
+#: handled it; a group that is missing here is not waited for, so a test compares this with what the services consume.
+#: Search is in no group: every process has its own index, and reads from PostgreSQL what the log has lost.
 GROUPS: Final[dict[str, tuple[type[Message], ...]]] = {
     "graph": (FollowCreated, FollowDeleted),
     "media": (MediaUploaded,),
@@ -245,7 +245,7 @@ GROUPS: Final[dict[str, tuple[type[Message], ...]]] = {
 
 
 def groups_of(groups: Mapping[str, Iterable[type[Message]]] = GROUPS) -> dict[str, tuple[str, ...]]:
-    """The groups that take each topic, where any does."""
+    """The groups that consume each topic that has any."""
     found: dict[str, tuple[str, ...]] = {}
     for group, kinds in groups.items():
         for kind in kinds:
@@ -256,7 +256,7 @@ def groups_of(groups: Mapping[str, Iterable[type[Message]]] = GROUPS) -> dict[st
 M = TypeVar("M", bound=Message)
 
 
-class NewerVersion(ValueError):  # noqa: N818 - a fact about an event, which its reader acts on
+class NewerVersion(ValueError):  # noqa: N818 - not an error of ours
     """An event of a version that this build cannot read; its dead letter waits for one that can."""
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 
 class Component(StrEnum):
-    """A service of ours: one folder under ``services/`` and one page under ``sim/model/components/``."""
+    """A service of ours: one folder under ``services/`` and one module under ``sim/model/components/``."""
 
     AUTH = "auth"
     GRAPH = "graph"
@@ -50,7 +50,7 @@ STORES: Final = (
     Server.KAFKA,
     Server.OBJECTS,
     Server.CLAMD,
-    Server.SHIELD,  # the CDN's tiers keep copies, which are purged
+    Server.SHIELD,  # the CDN's tiers hold copies that must be purged
     Server.EDGE,
 )
 
@@ -98,7 +98,7 @@ class Outcome(StrEnum):
     """How one request ended, as its client saw it. Both sides record these values."""
 
     OK = "ok"
-    DEGRADED = "degraded"  # answered with less than was asked for (X-Feed-Degraded)
+    DEGRADED = "degraded"  # answered with parts missing (X-Feed-Degraded)
     REFUSED = "refused"  # 429 or 503: the client should come back later; nothing was done
     FAILED = "failed"  # any other error answer
     TIMEOUT = "timeout"  # no answer in time: whether it was done is unknown
@@ -138,14 +138,14 @@ class Source(StrEnum):
 
 
 class Key:
-    """Redis keys: pattern and, behind it, the one component that writes it (others only read)."""
+    """Redis keys: the pattern and, in the comment, the one component that writes it (others only read)."""
 
     TIMELINE: Final = "timeline:{user}"  # fanout; zset post id by created_ms
     AUTHOR_POSTS: Final = "author_posts:{user}"  # fanout; zset post id by created_ms, what readers of celebrities pull
-    PULLED: Final = "pulled"  # fanout; set of authors whose posts readers pull: celebrities, and those fallen lately
+    PULLED: Final = "pulled"  # fanout; set of authors whose posts readers pull: celebrities, and recently fallen ones
     PULL_ENDS: Final = "pull_ends"  # fanout; hash of authors about to leave `pulled`, by who announced it
     FOLLOWING: Final = "following:{user}"  # graph; set of followed user ids
-    FEED_SESSION: Final = "feed_session:{user}:{start}"  # feed; set of marks of recommendations given
+    FEED_SESSION: Final = "feed_session:{user}:{start}"  # feed; set of marks of recommendations shown
     POST_CARD: Final = "card:post:{post}"  # feed; encoded card
     AUTHOR_CARD: Final = "card:author:{user}"  # feed; encoded card
     LIKES: Final = "count:likes:{post}"  # engagement; count and version, as 3:7
@@ -157,12 +157,12 @@ class Key:
     STORIES_SEEN: Final = "stories_seen:{user}"  # stories; zset story id by expires_ms
     LOGIN_ADDRESSES: Final = "login:addresses:{account}"  # auth; zset address by its last login
     LOGIN_FAILURES: Final = "login:failures:{subject}"  # auth; hash: count and time of failed logins
-    TOPICS_DONE: Final = "done:{group}:{event}"  # any consumer that must not act twice on one event
+    TOPICS_DONE: Final = "done:{group}:{event}"  # any consumer that must not handle an event twice
 
 
 #: Header names that cross a boundary between folders.
 USER_HEADER: Final = "X-User-Id"  # set by the gateway from the verified token, stripped from what clients send
-CLIENT_HEADER: Final = "X-Client-Address"  # set by the gateway to the address it is connected to, whatever clients send
+CLIENT_HEADER: Final = "X-Client-Address"  # set by the gateway to the address of its peer, whatever clients send
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 DEGRADED_HEADER: Final = "X-Feed-Degraded"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
@@ -171,10 +171,10 @@ REPLAYED_HEADER: Final = "Idempotency-Replayed"
 
 #: Limits of a request that gateway and services share.
 BODY_BYTES_MAX: Final = 1 << 20  # of the API; photos go to the object store
-HEAD_BYTES_MAX: Final = 16_384  # of all header fields together, so of each
+HEAD_BYTES_MAX: Final = 16_384  # of all header fields together, and so of each
 TARGET_BYTES_MAX: Final = 8_192  # of path and query
 
-#: Connections that one address may have open at an instance of the gateway. The load keeps within it.
+#: Connections that one address may have open at an instance of the gateway. The load generator stays within it.
 ADDRESS_CONNECTIONS_MAX: Final = 512
 
 #: Metric names, the same in the services, the model's observations, the dashboards and the alert rules.

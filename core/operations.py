@@ -56,15 +56,15 @@ class Operation:
     """One thing a client can ask for."""
 
     name: str
-    component: Component | Server  # who answers; a server for operations that go past our services
+    component: Component | Server  # the one that answers; a server for operations that bypass our services
     method: str
     path: str  # with ``{name}`` for variables, relative to API for components
     stages: tuple[str, ...]
-    signed_in: bool = True  # the gateway wants a valid token
+    signed_in: bool = True  # the gateway requires a valid token
     creates: bool = False  # honours Idempotency-Key
     status: int = 200  # of a success
     made: str = ""  # path of the created resource, with ``{names}`` of the request's path or of the answer
-    validated: bool = True  # a read whose answer stays the same until something changes: it has an entity tag
+    validated: bool = True  # of a read: its answer is the same until something changes, so it has an entity tag
 
 
 def _operation(

@@ -1,8 +1,8 @@
-"""People and who follows whom, as functions of a person's number: the graph is never stored, both sides compute it.
+"""People and the follow graph, as functions of a person's number: the graph is not stored, both sides compute it.
 
-Person 0 is the most followed. The k-th person (from 0) has followers in proportion to (k + 1)^-exponent, capped, and
-scaled so that the mean is what the scenario says. Who they are is an affine permutation of the people that is drawn for
-each followee from the seed; it can be inverted, so "does a follow b?" is one multiplication.
+Person 0 is the most followed. The number of followers of the k-th person (from 0) is proportional to (k + 1)^-exponent,
+capped, and scaled to the scenario's mean. The followers are the first ones of an affine permutation of the people that
+is drawn from the seed for each followee; it can be inverted, so "does a follow b?" is one multiplication.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from core.scenario.model import PopulationSettings, Scenario
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-#: A sum of positive numbers from both ends is off by less than this, relative; by some 10⁻¹² in fact.
+#: Relative error of a sum of positive numbers from both ends: less than this; about 10⁻¹² in fact.
 _SURE: Final = 1e-9
 
 
@@ -66,7 +66,7 @@ class Population:
         return self._everybody_else(person, np.arange(self.follower_counts[person]))
 
     def follows(self, follower: int, followee: int) -> bool:
-        """Say whether ``follower`` follows ``followee``."""
+        """Whether ``follower`` follows ``followee``."""
         if follower == followee:
             return False
         others = self.people - 1
@@ -115,7 +115,7 @@ def draw_population(scenario: Scenario) -> Population:
 
 @functools.lru_cache(maxsize=4)
 def _follower_counts(settings: PopulationSettings) -> Ints:
-    """Followers by person; kept, because every run of a study asks for the same, and so nobody may write to it."""
+    """Followers by person; cached, because every run of a study needs the same array, and therefore read-only."""
     shape = np.arange(1, settings.people + 1, dtype=np.float64) ** -settings.follows.exponent
     cap = float(min(settings.follows.maximum, settings.people - 1))
     exact = np.minimum(shape * _scale(shape, cap, settings.follows.mean * settings.people), cap)
@@ -132,7 +132,7 @@ def _follower_counts(settings: PopulationSettings) -> Ints:
 def _scale(shape: Floats, cap: float, wanted: float) -> float:
     """The least scale at which the capped sum of ``shape`` × scale, which grows with it, is ``wanted``: by bisection.
 
-    The sum of millions is taken only where a sum from both ends, which is good to many digits, leaves it open.
+    The sum of millions is computed only if a sum from both ends, which is accurate to many digits, does not decide.
     """
     from_here, ascending, work = np.cumsum(shape[::-1])[::-1], -shape, np.empty_like(shape)
     low, high = 0.0, cap / float(shape[-1])

@@ -28,12 +28,12 @@ class CpuDemand(msgspec.Struct, frozen=True, kw_only=True):
     variation: float = 0.5  # coefficient of variation of one execution
 
     def at(self, rate_per_second: float) -> float:
-        """CPU seconds at a rate, linear between the measured ones and flat outside of them."""
+        """CPU seconds at a rate: linear between the measured rates, constant outside of them."""
         return float(np.interp(rate_per_second, self.rates_per_second, self.cpu_seconds))
 
 
 class LinkDelay(msgspec.Struct, frozen=True, kw_only=True):
-    """Time on a link that is neither CPU of the caller nor of the callee (loopback, wake-ups), one round trip."""
+    """Time of a round trip on a link that is CPU time of neither caller nor callee (loopback, wake-ups)."""
 
     link: str
     median_seconds: float
@@ -41,7 +41,7 @@ class LinkDelay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delay(msgspec.Struct, frozen=True, kw_only=True):
-    """Waiting inside a server that is not CPU, such as a durable commit's flush, one visit."""
+    """Waiting time of a visit inside a server that is not CPU time, such as a durable commit's flush."""
 
     station: str  # e.g. postgres.commit, kafka.ack, objects.put
     median_seconds: float
@@ -49,7 +49,7 @@ class Delay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stalls(msgspec.Struct, frozen=True, kw_only=True):
-    """Time that the host takes from a spinning loop: vacations of every core."""
+    """Time that the host takes away from a busy loop: vacations of all cores."""
 
     per_second: tuple[float, ...]  # stalls a second, by class of length
     upto_seconds: tuple[float, ...]  # upper bound of each class
@@ -69,14 +69,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     wires: tuple[LinkDelay, ...]
     delays: tuple[Delay, ...]
     stalls: Stalls
-    background_cpu_ratio: dict[str, float] = {}  # share of a core that each process uses with no traffic at all
+    background_cpu_ratio: dict[str, float] = {}  # share of a core that each process uses without traffic
     cache_hit_ratio: dict[str, float] = {}
     batch_sizes: dict[str, float] = {}
     notes: tuple[str, ...] = ()
     schema: int = PROFILE_SCHEMA
 
     def demand(self, operation: str, process: str) -> CpuDemand | None:
-        """The demand of ``operation`` on ``process``; None where it does not use it."""
+        """The demand of ``operation`` on ``process``; None if it does not use it."""
         for each in self.demands:
             if each.operation == operation and each.process == process:
                 return each

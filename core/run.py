@@ -53,11 +53,11 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True):
     lag_p99_seconds: float | None = None  # of the generator: real minus intended start
     scheduled_count: int = 0
     sent_count: int = 0
-    stall_ratio: float | None = None  # share of time the host took from a spinning loop
+    stall_ratio: float | None = None  # share of time that the host took away from a busy loop
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """Times of writing, UTC, RFC 3339: the only part of a simulated run that differs between two of them."""
+    """Times of writing, UTC, RFC 3339: the only part in which two identical simulated runs differ."""
 
     started: str
     finished: str
@@ -70,14 +70,14 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin
     scenario: str  # name
     seed: int
-    commit: str  # of the code, with ``+`` where the work tree differed
+    commit: str  # of the code, with ``+`` if the work tree differed
     engine: str = ""  # simpy, numba; empty when measured
     warm_up_seconds: float
     duration_seconds: float
     machine: dict[str, Any] = {}  # cores, memory, cpu model, kernel
-    placement: dict[str, Any] = {}  # process → cores; what was kept awake
+    placement: dict[str, Any] = {}  # process → cores; cores kept awake
     calibration: str = ""  # id of the profile that gave the durations
-    speed: float = 1.0  # the one scalar: CPU demand of this run over the calibrated one
+    speed: float = 1.0  # CPU demand of this run over the calibrated one
     facts: dict[str, Any] = {}  # further figures, by name with unit
     ledger: dict[str, int] = {}  # acknowledged, found, lost … by operation
     validity: Validity = Validity()
@@ -96,7 +96,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """Columns of the samples; one length."""
+    """Columns of the samples, all of the same length."""
 
     request: npt.NDArray[np.int64]
     step: npt.NDArray[np.int8]
@@ -115,15 +115,15 @@ class Samples:
         return Samples(**{name: getattr(self, name)[mask] for name in SAMPLES.names})
 
     def judged(self) -> Samples:
-        """Without the warm-up."""
+        """The samples without the warm-up."""
         return self.where(self.at_seconds >= 0.0)
 
     def of(self, operation: str) -> Samples:
-        """Of one operation."""
+        """The samples of one operation."""
         return self.where(self.operation == operation)
 
     def answered(self) -> Samples:
-        """Those that got what they asked for, whole or degraded."""
+        """The samples with an answer, complete or degraded."""
         return self.where(np.isin(self.outcome, [Outcome.OK.value, Outcome.DEGRADED.value]))
 
 
@@ -142,7 +142,7 @@ class Run:
 
     @property
     def rows_kept_ratio(self) -> float:
-        """Share of the requests whose rows are among the samples: all, but of a long simulated run."""
+        """Share of the requests whose rows are among the samples: below 1 only for a long simulated run."""
         return float(self.record.facts.get("rows_kept_ratio", 1.0))
 
 

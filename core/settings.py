@@ -1,6 +1,6 @@
-"""The settings that a process of ours gets when it starts: the one contract between it and whoever starts it.
+"""The settings that a process of ours gets when it starts: the only contract between it and its starter.
 
-`stack` writes one such file per process (addresses as *this* caller must use them, so through a proxy where the link is
+`stack` writes one such file per process (with the addresses that *this* caller must use, through a proxy if the link is
 proxied) and passes its path in ``WINDTUNNEL_SETTINGS``; `services.kit.config` reads it. The compose file's containers
 get the same file with other host names.
 """
@@ -113,10 +113,10 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     media_url: str  # of the CDN's edge, as clients reach it
     keys: SecretSettings
     data_directory: str  # private to this process
-    worker: int  # index of this process among those that make ids
+    worker: int  # index of this process among those that generate ids
     worker_count: int
     log_level: str = "info"
-    drain_seconds: float = 5.0  # how long a stop waits for requests under way
+    drain_seconds: float = 5.0  # how long a stop waits for requests in progress
     inflight_max: int = REQUESTS_UNDER_WAY_MAX  # requests at once per component; more are refused with 503
 
 

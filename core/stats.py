@@ -1,4 +1,4 @@
-"""Statistics, one way to compute each: quantiles and their intervals, distances of distributions, signed errors."""
+"""Statistics: quantiles and their intervals, distances of distributions, signed errors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-#: A quantile is printed only where at least so many samples lie beyond it.
+#: A quantile is shown only if at least this many samples lie beyond it.
 BEYOND_MIN: Final = 10
-#: Pieces of time of which the intervals of one run leave out each in turn.
+#: Blocks of time for the intervals of one run, which leave out each in turn.
 BLOCKS: Final = 10
 _Z95: Final = 1.959963984540054
 
@@ -28,20 +28,20 @@ class Estimate:
 
 
 def quantile(samples: npt.ArrayLike, q: float) -> float:
-    """The q-quantile: linear between order statistics (Hyndman and Fan 1996, type 7); NaN of nothing."""
+    """The q-quantile: linear between order statistics (Hyndman and Fan 1996, type 7); NaN without samples."""
     values = np.asarray(samples, dtype=np.float64)
     return float(np.quantile(values, q)) if len(values) else float("nan")
 
 
 def supported(count: int, q: float) -> bool:
-    """Say whether ``count`` samples carry a q-quantile: n(1 − q) and nq are at least BEYOND_MIN."""
+    """Whether ``count`` samples are enough for a q-quantile: n(1 − q) and nq are at least BEYOND_MIN."""
     return count * min(1.0 - q, q) >= BEYOND_MIN - 1e-9
 
 
 def quantile_interval(samples: npt.ArrayLike, q: float) -> Estimate:
     """The q-quantile with its distribution-free 95 % interval from order statistics (normal approximation of the
-    binomial ranks with continuity correction; David and Nagaraja, Order Statistics, §7.1); it always holds the value,
-    also of a handful of samples. Assumes independent samples."""
+    binomial ranks with continuity correction; David and Nagaraja, Order Statistics, §7.1); it always contains the
+    value, even of a handful of samples. Assumes independent samples."""
     values = np.sort(np.asarray(samples, dtype=np.float64))
     n = len(values)
     if n == 0:
@@ -51,9 +51,9 @@ def quantile_interval(samples: npt.ArrayLike, q: float) -> Estimate:
 
 
 def quantile_ranks(count: int, q: float) -> tuple[int, int]:
-    """Places, from 0, of the two order statistics among ``count`` samples between which `quantile_interval` lies."""
+    """Ranks, from 0, of the two order statistics among ``count`` samples that bound `quantile_interval`."""
     half = _Z95 * (count * q * (1.0 - q)) ** 0.5
-    middle = (count - 1) * q  # place of the quantile itself
+    middle = (count - 1) * q  # rank of the quantile itself
     low = int(np.clip(min(np.floor(count * q + 0.5 - half) - 1, np.floor(middle)), 0, count - 1))
     high = int(np.clip(max(np.ceil(count * q + 0.5 + half) - 1, np.ceil(middle)), 0, count - 1))
     return low, high
@@ -62,10 +62,10 @@ def quantile_ranks(count: int, q: float) -> tuple[int, int]:
 def blocked_quantile(samples: npt.ArrayLike, at_seconds: npt.ArrayLike, q: float, *, seconds: float) -> Estimate:
     """The q-quantile of one run, with a 95 % interval that allows for requests which wait for each other.
 
-    The ``seconds`` of the run are cut into BLOCKS pieces, long enough that one knows little of the next, and the spread
-    is that of what the quantile becomes when each piece is left out: a grouped jackknife (Asmussen and Glynn,
-    *Stochastic Simulation*, 2007, III.5). Pieces are taken to be alike, so a run that changes gets a wider interval,
-    and of a peak that comes once nothing is known from one run. Infinite where fewer than two pieces hold a sample.
+    The ``seconds`` of the run are divided into BLOCKS blocks, long enough to be nearly independent, and the spread is
+    that of the quantile when each block is left out in turn: a grouped jackknife (Asmussen and Glynn, *Stochastic
+    Simulation*, 2007, III.5). Blocks are assumed to be alike, so a run that changes gets a wider interval, and one run
+    cannot give the uncertainty of a peak that comes once. Infinite if fewer than two blocks have a sample.
     """
     values = np.asarray(samples, dtype=np.float64)
     block = _blocks(at_seconds, seconds)
@@ -81,8 +81,8 @@ def blocked_share(chosen: npt.ArrayLike, at_seconds: npt.ArrayLike, *, seconds: 
 
 
 def share_of_pieces(hits: npt.ArrayLike, counts: npt.ArrayLike) -> Estimate:
-    """As `blocked_share`: ``hits`` are those chosen of the ``counts`` requests in each of the pieces of time. Where
-    none is, or every one, the interval is what the rule of three leaves open; NaN of no requests."""
+    """As `blocked_share`: ``hits`` are the chosen ones of the ``counts`` requests in each block of time. If none or all
+    are chosen, the interval is that of the rule of three; NaN without requests."""
     chosen, of = np.asarray(hits, dtype=np.float64), np.asarray(counts, dtype=np.float64)
     total = float(of.sum())
     if not total:
@@ -96,21 +96,21 @@ def share_of_pieces(hits: npt.ArrayLike, counts: npt.ArrayLike) -> Estimate:
 
 
 def visits_rate(visits: npt.ArrayLike, *, seconds: float) -> Estimate:
-    """Requests per second with a 95 % interval, of the number of the visit to which each belongs. Visits are a Poisson
-    process, whatever its course, so requests are a compound one, whose variance is the sum of the squares of each
-    visit's requests (Ross, *Introduction to Probability Models*, 5.4.2)."""
+    """Requests per second with a 95 % interval, from the number of the visit to which each belongs. Visits are a
+    Poisson process of any rate, so requests are a compound one, whose variance is the sum of the squared numbers of
+    requests per visit (Ross, *Introduction to Probability Models*, 5.4.2)."""
     counts = np.unique(np.asarray(visits), return_counts=True)[1].astype(np.float64)
     value, half = float(counts.sum()) / seconds, _Z95 * float((counts**2).sum()) ** 0.5 / seconds
     return Estimate(value=value, low=max(0.0, value - half), high=value + half)
 
 
 def _blocks(at_seconds: npt.ArrayLike, seconds: float) -> npt.NDArray[np.int64]:
-    place = np.asarray(at_seconds, dtype=np.float64) / seconds * BLOCKS
-    return np.clip(place, 0, BLOCKS - 1).astype(np.int64)
+    position = np.asarray(at_seconds, dtype=np.float64) / seconds * BLOCKS
+    return np.clip(position, 0, BLOCKS - 1).astype(np.int64)
 
 
 def _jackknifed(whole: float, without: Sequence[float]) -> Estimate:
-    """A figure with its interval, from what it is ``without`` each piece."""
+    """A figure with its interval, from its values ``without`` each block."""
     n = len(without)
     if n < 2:
         return Estimate(value=whole, low=-float("inf"), high=float("inf"))
@@ -132,18 +132,18 @@ def mean_interval(samples: npt.ArrayLike) -> Estimate:
 
 
 def unseen_ratio_max(count: int) -> float:
-    """Upper bound of a share of which nothing was seen among ``count``, at 95 % (rule of three: Hanley and
+    """Upper bound of a share of which none was seen among ``count``, at 95 % (rule of three: Hanley and
     Lippman-Hand, *If nothing goes wrong, is everything all right?*, 1983)."""
     return min(1.0, 3.0 / count)
 
 
 def signed_error(simulated: float, measured: float) -> float:
-    """(simulated − measured) / measured; NaN where the measured is zero or missing."""
+    """(simulated − measured) / measured; NaN if the measured value is zero or missing."""
     return (simulated - measured) / measured if measured else float("nan")
 
 
 def ks_distance(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
-    """Kolmogorov–Smirnov: the largest vertical distance between two empirical distributions."""
+    """Kolmogorov–Smirnov: the largest vertical distance between two empirical distribution functions."""
     a, b = np.sort(np.asarray(first, dtype=np.float64)), np.sort(np.asarray(second, dtype=np.float64))
     if not len(a) or not len(b):
         return float("nan")
@@ -166,6 +166,6 @@ def wasserstein_distance(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
 
 
 def _student95(degrees: int) -> float:
-    from scipy.special import stdtrit  # loading it takes a tenth of a second, which most commands never need
+    from scipy.special import stdtrit  # loading it takes a tenth of a second, and most commands do not need it
 
     return float(stdtrit(degrees, 0.975))

@@ -1,8 +1,8 @@
 """Named random streams from one seed: a number is a function of (seed, stream, entity, visit), never of draw order.
 
-So two engines that ask in different orders, or two scenarios that differ in one setting, see the same world, and their
-difference is not noise (common random numbers). The mixer is splitmix64's finaliser (Steele, Lea and Flood 2014),
-applied once per coordinate; it passes the plain uniformity and lag tests in ``tests/property``.
+So two engines that draw in different orders, or two scenarios that differ in one setting, use the same random numbers,
+and their difference is not noise (common random numbers). The mixer is splitmix64's finaliser (Steele, Lea and Flood
+2014), applied once per coordinate; it passes the plain uniformity and lag tests in ``tests/property``.
 """
 
 from __future__ import annotations
@@ -71,6 +71,6 @@ class Stream:
 
 
 def named(seed: int, name: str) -> Stream:
-    """The stream called ``name`` of the world with this ``seed``."""
+    """The stream called ``name`` of this ``seed``."""
     digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
     return Stream(mix((seed & _MASK) ^ int.from_bytes(digest, "big")))

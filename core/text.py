@@ -1,7 +1,7 @@
-"""Text of every script: the words in it, how it is compared, and whether others can see what it says.
+"""Text in any script: its words, how it is compared, and whether it is visible.
 
-What counts as a letter follows the general categories of Unicode; joiners and the few marks that stand inside of words
-follow UAX #31 (hashtags: section 6; joiners: section 2.3).
+What counts as a letter follows the general categories of Unicode; joiners and the few marks inside words follow UAX #31
+(hashtags: section 6; joiners: section 2.3).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 ZWNJ: Final = "\u200c"
 ZWJ: Final = "\u200d"
 _JOINERS: Final = ZWNJ + ZWJ
-#: Scripts whose words need joiners, by how Unicode's names of their characters begin.
+#: Scripts whose words need joiners, by the first word of their characters' Unicode names.
 _JOINED: Final = frozenset(
     {
         *("ARABIC", "SYRIAC", "MONGOLIAN", "NKO", "MANDAIC", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA"),
@@ -25,16 +25,16 @@ _JOINED: Final = frozenset(
 _UNSPACED: Final = frozenset(
     {"CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR"}
 )
-#: Inside of a word these belong to it: middle dots, Hebrew geresh and gershayim, Tibetan tsheg.
+#: Marks that belong to a word when inside it: middle dots, Hebrew geresh and gershayim, Tibetan tsheg.
 _MEDIAL: Final = frozenset("·・‧゠׳״་")
 _VIRAMA: Final = 9  # canonical combining class
 #: Marks of these classes are parts of letters rather than accents on them: vowel signs, nuktas, kana voicing, viramas.
 _LETTERS_OWN: Final = frozenset({0, 7, 8, _VIRAMA})
-#: Letters that hold another one and that no decomposition takes apart.
+#: Letters that contain another one but have no decomposition.
 _PLAIN: Final = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ŧ": "t", "ŋ": "n"}
 )
-#: Letters, marks and symbols that show nothing, beside the categories of `_HIDDEN`.
+#: Invisible letters, marks and symbols, besides the categories of `_HIDDEN`.
 _BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 #: Control, format, surrogate, private use, unassigned, line and paragraph separators.
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -42,7 +42,7 @@ MARKS_MAX: Final = 5  # on one letter; a real word has up to four
 
 
 def is_word(character: str) -> bool:
-    """Whether a character is a letter, a mark, a number or an underscore, and can be seen."""
+    """Whether a character is a visible letter, mark, number or underscore."""
     return character == "_" or (unicodedata.category(character)[0] in "LMN" and character not in _BLANK)
 
 
@@ -56,7 +56,7 @@ def _joins(before: str, after: str) -> bool:
 
 
 def word_end(text: str, start: int) -> int:
-    """Where the word that begins at ``start`` ends; ``start`` itself where none begins."""
+    """Where the word that begins at ``start`` ends; ``start`` itself if none begins there."""
     end = at = start
     while at < len(text):
         character = text[at]
@@ -64,16 +64,16 @@ def word_end(text: str, start: int) -> int:
             at += 1
             end = at
         elif (character in _JOINERS or character in _MEDIAL) and end > start and at - end < 2:
-            at += 1  # it belongs to the word if the word goes on
+            at += 1  # it belongs to the word if the word continues
             if character == ZWJ and unicodedata.combining(text[at - 2]) == _VIRAMA:
-                end = at  # an old spelling of Malayalam's final letters
+                end = at  # old spelling of Malayalam's final letters
         else:
             break
     return end
 
 
 def tidy_joiners(text: str) -> str:
-    """``text`` without joiners that its script does not need: two words that look alike are alike."""
+    """``text`` without joiners that its script does not need, so that words that look alike are equal."""
     kept = []
     for at, character in enumerate(text):
         before, after = text[at - 1 : at], text[at + 1 : at + 2]
@@ -84,7 +84,7 @@ def tidy_joiners(text: str) -> str:
 
 
 def composed(text: str) -> str:
-    """``text`` in Unicode's composed form (NFC), so that what looks alike is stored alike."""
+    """``text`` in Unicode's composed form (NFC), so that text that looks alike is stored alike."""
     return unicodedata.normalize("NFC", text)
 
 
@@ -104,7 +104,7 @@ def plain(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of ``text`` as they are compared: parted at everything that is no letter, mark or number, and where a
+    """The words of ``text`` as they are compared: split at everything that is not a letter, mark or number, and where a
     script without spaces begins or ends."""
     found: list[str] = []
     word, unspaced = "", False
@@ -123,9 +123,9 @@ def words(text: str) -> list[str]:
 
 
 def beginnings(text: str, *, endings_max: int = 32) -> list[str]:
-    """What a search by beginnings must find ``text`` by: its words, words that hyphens or apostrophes part also as one,
-    and every ending of a word in a script without spaces, for there a given name stands inside of it; a space that was
-    put there all the same parts nothing."""
+    """Index terms by which a prefix search finds ``text``: its words; words that are split at hyphens or apostrophes,
+    also joined; and every suffix of a word in a script without spaces, because a given name may be inside it. A space
+    in such a script splits nothing."""
     found = dict.fromkeys(words(text))
     for part in _closed_up(plain(text)).split():
         found.update(dict.fromkeys(words("".join(each for each in part if is_word(each)))))
@@ -137,7 +137,7 @@ def beginnings(text: str, *, endings_max: int = 32) -> list[str]:
 
 
 def _closed_up(text: str) -> str:
-    """``text`` without the spaces between two words of scripts that write none."""
+    """``text`` without spaces between two words of scripts that do not use them."""
     parts = text.split()
     closed = parts[:1]
     for before, part in pairwise(parts):
@@ -146,13 +146,13 @@ def _closed_up(text: str) -> str:
 
 
 def spaced(text: str) -> str:
-    """``text`` composed, and with one plain space for each run of spaces, none around it."""
+    """``text`` composed, with each run of spaces as one plain space, none around it."""
     return " ".join(composed(text).split())
 
 
 def hidden(text: str) -> Iterator[str]:
-    """The characters of ``text`` that do not show, or change how others do: control, format and direction characters,
-    blanks other than spaces, joiners where nothing is joined, marks that have no letter or are heaped on one."""
+    """The characters of ``text`` that are invisible or change how others look: control, format and direction
+    characters, blanks other than spaces, joiners that join nothing, marks without a letter or too many on one."""
     marks = MARKS_MAX
     for at, character in enumerate(text):
         before, after = text[at - 1 : at], text[at + 1 : at + 2]
@@ -173,8 +173,8 @@ def hidden(text: str) -> Iterator[str]:
 
 
 def is_mark(character: str) -> bool:
-    """Whether a character is an accent or another mark that shows on a letter: `hidden` finds it where it has none, or
-    where there are too many on one."""
+    """Whether a character is an accent or another visible mark on a letter: `hidden` finds it without a letter, or
+    if there are too many on one."""
     return unicodedata.category(character) in ("Mn", "Me") and character not in _BLANK and not _is_selector(character)
 
 
@@ -187,5 +187,5 @@ def _is_selector(character: str) -> bool:
 
 
 def shows(text: str) -> bool:
-    """Whether there is anything to see: a letter, number, symbol or punctuation mark."""
+    """Whether anything is visible: a letter, number, symbol or punctuation mark."""
     return any(unicodedata.category(each)[0] in "LNSP" and each not in _BLANK for each in text)

@@ -1,4 +1,4 @@
-"""What an access token says: auth issues it, the gateway verifies it, and both take the terms from here."""
+"""The claims of an access token, which auth issues and the gateway verifies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 ISSUER: Final = "windtunnel"
 TOKEN_SECONDS: Final = 3600  # how long a token is valid
-CLOCK_SECONDS: Final = 60  # how far the clocks of who issues and who verifies may differ
+CLOCK_SECONDS: Final = 60  # by which the clocks of issuer and verifier may differ
 
 
 def claims(*, user_id: int, now_seconds: int) -> dict[str, Any]:

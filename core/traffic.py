@@ -1,7 +1,7 @@
-"""The schedule of one scenario: which person does what to what, and when; the same for the load and for the model.
+"""The schedule of one scenario: persons, acts, targets and times, the same for the load generator and the model.
 
-Arrivals are open: they come when they come, however slow the system is. Times count from the end of the warm-up, so
-warm-up arrivals have negative times. Everything is drawn from named streams, so one seed gives one schedule.
+Arrivals are open: they do not depend on how slow the system is. Times count from the end of the warm-up, so warm-up
+arrivals have negative times. Everything is drawn from named streams, so one seed gives one schedule.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VIRAL_POST: Final = -1
 #: No target: the act is about the person alone.
 NO_TARGET: Final = -2
 
-#: Acts of those who post; of somebody else in their place where a person does not.
+#: Acts of persons who post; one of them acts in place of a person who does not.
 BY_A_POSTER: Final = frozenset(
     {
         "media.upload",
@@ -45,7 +45,7 @@ BY_A_POSTER: Final = frozenset(
         "story.create",
     }
 )
-#: Acts that are about one post; their target is a post's index (see `Schedule.post`).
+#: Acts that are about one post; their target is a post's index (see `Schedule`).
 ABOUT_A_POST: Final = frozenset({"post.read", "like.add", "like.remove", "comment.add", "comment.list", "image.read"})
 #: Acts that are about another person; their target is that person.
 ABOUT_A_PERSON: Final = frozenset(
@@ -76,12 +76,12 @@ class Schedule:
 
 
 def draw_schedule(scenario: Scenario, *, seed: int | None = None) -> Schedule:
-    """Draw the whole schedule of ``scenario``; with a ``seed`` of its own, another one of the same people."""
+    """Draw the whole schedule of ``scenario``; another ``seed`` gives another schedule of the same people."""
     return next(windows(scenario, seed=seed))
 
 
 def windows(scenario: Scenario, *, size: int | None = None, seed: int | None = None) -> Iterator[Schedule]:
-    """The same schedule window by window, each of about ``size`` requests, or all in one; there is one at least."""
+    """The same schedule in windows of about ``size`` requests each, or in one; there is at least one window."""
     size = size or _ALL
     people, load, homes = population_of.draw_population(scenario), scenario.traffic, _homes(scenario)
     if seed is not None:
@@ -120,13 +120,13 @@ def _acts_of(scenario: Scenario) -> set[str]:
 
 
 def _homes(scenario: Scenario) -> Ints | None:
-    """Home regions of all people, where it matters for who acts when."""
+    """Home regions of all people, if the times of acts depend on them."""
     several = len(scenario.system.regions) > 1
     return home_regions(scenario) if several and scenario.traffic.arrivals == "diurnal" else None
 
 
 class _Chooser:
-    """Who does what to what, for arrivals of one kind."""
+    """Draws act, person and target for arrivals of one kind."""
 
     def __init__(
         self,
@@ -170,13 +170,13 @@ class _Chooser:
         return times, act, person, np.where(np.isin(act, self._about_post), post, about_person)
 
     def _by_region(self, homes: Ints, times: Floats, who: Floats, where: Floats) -> Ints:
-        """Persons who act: of a region by how much of the traffic is its people's at that time, all of them alike."""
+        """Persons who act: a region by its share of the traffic at that time, then uniformly one of its people."""
         shares = diurnal.weights(self._scenario, times)
         where = where * shares.sum(axis=0)
         region = np.minimum((np.cumsum(shares, axis=0) <= where).sum(axis=0), len(shares) - 1)
         person = np.empty(len(times), dtype=np.int64)
-        for place in range(len(shares)):
-            people, mine = np.flatnonzero(homes == place), region == place
+        for index in range(len(shares)):
+            people, mine = np.flatnonzero(homes == index), region == index
             person[mine] = people[(who[mine] * len(people)).astype(np.int64)]
         return person
 
@@ -196,7 +196,7 @@ class _Viral:
         self._ahead: arrivals.Piece | None = None
 
     def before(self, until_seconds: float) -> list[_Columns]:
-        """Columns of those that come before a time and were not given yet."""
+        """Columns of those that come before a time and were not returned yet."""
         found = []
         while (piece := self._ahead or next(self._pieces, None)) is not None:
             first, times = piece

@@ -48,8 +48,8 @@ class UnderWay:
         if (reason := gone()) is not None:
             return reason
         # a dead warden's faults would act until the end of the run
-        is_well = self._warden is None or self._warden.is_well
-        return None if is_well else "the process that injects the faults died"
+        is_healthy = self._warden is None or self._warden.is_healthy
+        return None if is_healthy else "the process that injects the faults died"
 
     def stop(self) -> list[run.Event]:
         """Remove faults that still act and return the journal of all faults."""

@@ -1,6 +1,6 @@
 """The demand on the whole service, as a planner knows it before there is a system.
 
-A run's ``traffic`` is a sample on one machine; this is everybody, by the day, in the words of a published design. CPU
+A run's ``traffic`` is a sample on one machine; this is all users, per day, in the terms of a published design. CPU
 figures that a design states may be given here too, and take precedence over the calibrated demand.
 """
 
@@ -22,7 +22,7 @@ from core.scenario.units import Bytes, Ratio, Seconds
 if TYPE_CHECKING:
     from core.scenario.model import Scenario
 
-#: Between an operation and the process that one of `Demand.cpu_seconds` speaks of.
+#: Separates operation and process in a key of `Demand.cpu_seconds`.
 AT: Final = "@"
 
 Number = Annotated[float, Field(ge=0)]
@@ -42,10 +42,10 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Core:
-    """The processor core that CPU seconds were measured on: its work a second is in proportion to ghz × ipc."""
+    """The processor core that CPU seconds were measured on: its work per second is proportional to ghz × ipc."""
 
     ghz: Annotated[float, Field(gt=0, le=10)]
-    ipc: Annotated[float, Field(gt=0, le=10)] = 1.0  # instructions a cycle over those of an Intel core of 2017 (m5)
+    ipc: Annotated[float, Field(gt=0, le=10)] = 1.0  # instructions per cycle, relative to an Intel core of 2017 (m5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -53,13 +53,13 @@ class Demand:
     """The users and their actions on an average day at present."""
 
     daily_users: Count
-    users: Count | None = None  # registered; as many as come in a day by default
+    users: Count | None = None  # registered; the daily users by default
     per_day: dict[str, Number]  # acts of the whole service in a day, by operation or journey
     peak_factor: Annotated[float, Field(ge=1, le=100)] = 3.0  # busiest hour over the day's mean
-    images_per_feed: Number | None = None  # images that one feed.read has the CDN send; one for each post of the page
+    images_per_feed: Number | None = None  # loaded from the CDN per feed.read; one per post of the page by default
     videos_ratio: Annotated[Ratio, Field(ge=0, le=1)] = 0.0  # of uploads
-    images: Count | None = None  # different images that readers ask for; a month's uploads by default
-    popularity: Annotated[float, Field(ge=0, le=2)] = 0.9  # the k-th most wanted image is asked for in k^-popularity
+    images: Count | None = None  # distinct images that readers load; a month's uploads by default
+    popularity: Annotated[float, Field(ge=0, le=2)] = 0.9  # loads of the k-th image are proportional to k^-popularity
     sizes: Sizes = Sizes()
     cpu_seconds: dict[str, Seconds] = field(default_factory=dict)  # by operation, or operation@process
     core: Core | None = None  # on which those CPU seconds were measured; the calibrated machine's by default

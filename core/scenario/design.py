@@ -1,7 +1,7 @@
 """A published design as its authors state it: its inputs, and the figures that they derive from them.
 
-Quantities stay the text that stands in the file (``500 M posts/day``, ``$0.02/GB``): the number of digits of a figure
-is part of its statement, and `core` knows no units of money or of counted things. `planning.audit` reads them.
+Quantities stay text, as in the file (``500 M posts/day``, ``$0.02/GB``): the number of digits of a figure is part of
+its statement, and `core` knows no units of money or of counted things. `planning.audit` reads them.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class StatedFigure:
     unit: Quantity | None = None
     description: Words = ""
     formula: Formula | None = Field(default=None, alias="from")  # of inputs and of other figures
-    covers: bool = False  # a capacity: it must be enough for what the formula gives, more is no mistake
-    because: Words = ""  # why it cannot be checked, where it cannot
+    covers: bool = False  # a capacity: at least what the formula gives; more is not a mistake
+    because: Words = ""  # why it cannot be checked, if so
 
     @model_validator(mode="before")
     @classmethod

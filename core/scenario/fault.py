@@ -15,7 +15,7 @@ from core.scenario.units import Seconds
 
 
 class ToxicOf(NamedTuple):
-    """A toxic as Toxiproxy names things; attributes are whole numbers in its units (ms, kB a second, bytes)."""
+    """A toxic in Toxiproxy's terms; attributes are whole numbers in its units (ms, kB per second, bytes)."""
 
     type: str
     stream: str  # downstream: towards the caller
@@ -27,7 +27,7 @@ class AnyFault(ABC):
     """A fault that begins at ``at`` and ends after ``for``."""
 
     kind: ClassVar[str]
-    field: ClassVar[str]  # of the file, by which the kind is known
+    field: ClassVar[str]  # of the file, which selects the kind
 
     at_seconds: Seconds
     for_seconds: Seconds = 0.0
@@ -49,7 +49,7 @@ class AnyFault(ABC):
 
     @property
     @abstractmethod
-    def mending(self) -> str:
+    def rollback(self) -> str:
         """The end of the fault as a sentence."""
 
     @property
@@ -75,13 +75,13 @@ class LinkFault(AnyFault):
         return self.link
 
     @property
-    def mending(self) -> str:
+    def rollback(self) -> str:
         return f"the toxic on {self.link} is removed"
 
     @property
     @abstractmethod
     def toxics(self) -> tuple[ToxicOf, ...]:
-        """The toxics of the fault; none where Toxiproxy switches the proxy off."""
+        """The toxics of the fault; none if the proxy is disabled instead."""
 
     @property
     @abstractmethod
@@ -108,7 +108,7 @@ class ProcessFault(AnyFault):
         return self.process
 
     @property
-    def mending(self) -> str:
+    def rollback(self) -> str:
         return f"{self.process} is started again by its supervisor"
 
 
@@ -116,7 +116,7 @@ Kinds = Sequence[type[AnyFault]]
 
 
 def class_of(value: Any, kinds: Kinds) -> str | None:
-    """Name of the class that a fault's fields choose; None where they choose none, or several."""
+    """Name of the class that a fault's fields choose; None if they choose none, or several."""
     if isinstance(value, AnyFault):
         return type(value).__name__
     if not isinstance(value, Mapping):
@@ -137,7 +137,7 @@ def _named(value: Mapping[str, Any], kinds: Kinds) -> tuple[str, ...]:
 
 
 def one_kind(value: Any, kinds: Kinds) -> Any:
-    """``value`` where its fields choose one kind; raises ValueError, which says which kinds they choose."""
+    """``value`` if its fields choose one kind; raises ValueError that says which kinds they choose."""
     if class_of(value, kinds) is not None:
         return value
     if not isinstance(value, Mapping):

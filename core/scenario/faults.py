@@ -22,7 +22,7 @@ from core.scenario.units import Bytes, Seconds, format_seconds, format_size, for
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Latency(LinkFault):
-    """Every answer comes later, by ``latency`` ± ``jitter`` (uniform), once a round trip."""
+    """Every answer is delayed by ``latency`` ± ``jitter`` (uniform), once per round trip."""
 
     kind = "latency"
     field = "latency"
@@ -63,12 +63,12 @@ class Latency(LinkFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Bandwidth(LinkFault):
-    """The link carries at most ``bandwidth`` a second, each way."""
+    """The link carries at most ``bandwidth`` per second, each way."""
 
     kind = "bandwidth"
     field = "bandwidth"
 
-    bandwidth_bytes: Bytes  # a second
+    bandwidth_bytes: Bytes  # per second
 
     @property
     def sentence(self) -> str:
@@ -103,7 +103,7 @@ class Bandwidth(LinkFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Timeout(LinkFault):
-    """No answer comes, and a connection is closed ``timeout`` after something was asked; never where it is 0."""
+    """No answer comes, and a connection is closed ``timeout`` after a request; never if it is 0."""
 
     kind = "timeout"
     field = "timeout"
@@ -168,7 +168,7 @@ class Down(LinkFault):
         return f"{self.link} refuses every connection"
 
     @property
-    def mending(self) -> str:
+    def rollback(self) -> str:
         return f"{self.link} is switched on"
 
     @property
@@ -182,8 +182,8 @@ class Down(LinkFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class LimitData(LinkFault):
-    """Every connection is cut after ``limit_data`` bytes, counted separately each way; requests under way on it
-    fail."""
+    """Every connection is cut after ``limit_data`` bytes, counted separately each way; requests in progress on
+    it fail."""
 
     kind = "limit_data"
     field = "limit_data"
@@ -283,11 +283,11 @@ class Pause(ProcessFault):
 
     @property
     def sentence(self) -> str:
-        return f"{self.process} stands still"
+        return f"{self.process} is paused"
 
     @property
-    def mending(self) -> str:
-        return f"{self.process} goes on"
+    def rollback(self) -> str:
+        return f"{self.process} is resumed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -321,7 +321,7 @@ class Lost(AnyFault):
         return f"the region {self.region} is lost"
 
     @property
-    def mending(self) -> str:
+    def rollback(self) -> str:
         return f"the region {self.region} is back"
 
 

@@ -1,5 +1,4 @@
-"""How the classes of a scenario are read and written: names have no units in the file, and unknown fields are
-refused."""
+"""How the classes of a scenario are read and written: no units in names in the file, no unknown fields."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def idle(scenario: Scenario, data: Any) -> Iterator[tuple[FieldPath, str]]:
         if name in deadlines:
             yield (*_DEADLINES, name), why
     if scenario.intent is not None:
-        return  # a plan decides what there is
+        return  # a plan determines these
     system, redis = scenario.system, RedisServer()
     if system.redis.nodes == 1:
         why = "counters are split on a cluster only (system.redis.nodes)"

@@ -31,7 +31,7 @@ def impossible(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
         for index, fault in enumerate(scenario.faults)
         for each in _impossible_fault(scenario, ("faults", index), fault)
     ]
-    # faults that are no faults hide nothing
+    # invalid faults cannot be checked against each other
     yield from wrong or overlaps.impossible(scenario)
     for name, expectation in scenario.expect.items():
         if name == "recovers":
@@ -80,7 +80,7 @@ def _impossible_traffic(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
 def _impossible_system(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
     system, people = scenario.system, scenario.population.people
     if system.cells > 1 and people < system.cells * CELL_PEOPLE_MIN:
-        yield ("system", "cells"), f"expected {CELL_PEOPLE_MIN} people or more in each cell, they are {people} in all"
+        yield ("system", "cells"), f"expected {CELL_PEOPLE_MIN} people or more in each cell, there are {people} in all"
     if scenario.population.follows.maximum >= people:
         yield ("population", "follows", "maximum"), f"expected fewer than the {people} people"
     if scenario.population.follows.mean > scenario.population.follows.maximum:

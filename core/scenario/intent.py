@@ -27,14 +27,14 @@ Term = Literal["on_demand", "reserved_1y", "reserved_3y", "spot"]
 DEFAULT: Final = "default"
 SERVICES: Final = "services"
 
-#: Inputs whose uncertainty a scenario may state, each as a factor; some accept the name of one thing behind them:
+#: Inputs whose uncertainty a scenario may state, each as a factor; some accept the name of one item after a dot:
 #: ``cpu.feed.read``, ``misses.edge``, ``failures.node``, ``prices.cdn`` (a prefix).
 UNCERTAIN: Final = (
-    "demand",  # acts a day, or those of one kind
+    "demand",  # acts per day, or those of one kind
     "peak",  # busiest hour over the mean
-    "growth",  # a year
+    "growth",  # per year
     "cpu",  # CPU seconds of everything, or of one operation
-    "follows",  # people whom one person follows
+    "follows",  # per person
     "misses",  # share of look-ups that miss their cache, or one of them
     "bytes",  # of every object and answer
     "images",  # of a feed that are fetched
@@ -44,7 +44,7 @@ UNCERTAIN: Final = (
     "failures",  # how often something fails
     "prices",  # of the book
 )
-#: The inputs that accept such a name.
+#: The inputs that accept the name of an item.
 _OF_ONE: Final = ("demand", "cpu", "misses", "failures", "prices")
 
 
@@ -71,7 +71,7 @@ class Failing:
 
     @property
     def down_ratio(self) -> float:
-        """Share of time that it is down: repair / (every + repair)."""
+        """Share of time in which it is down: repair / (every + repair)."""
         return self.repair_seconds / (self.every_seconds + self.repair_seconds)
 
 
@@ -79,9 +79,9 @@ class Failing:
 class Interrupted:
     """How often a spot machine is interrupted, with what notice, and how long its replacement takes.
 
-    Fewer than 5 % a month (nops.io/blog/aws-spot-facts, whose figures are of its customers at AWS) are 7 in 100,000 an
-    hour; two minutes of notice are AWS's (its user guide, Spot Instance interruption notices); five until another has
-    started are an assumption.
+    Fewer than 5 % per month (nops.io/blog/aws-spot-facts, figures of its customers at AWS) are 7 in 100,000 per hour;
+    AWS gives two minutes of notice (its user guide, Spot Instance interruption notices); five minutes until another one
+    has started are an assumption.
     """
 
     per_hour: Annotated[float, Field(ge=0, le=1)] = 7e-5  # of every instance
@@ -102,9 +102,9 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Failures:
-    """Failure rates. A machine once a year is what large fleets report (J. Dean, 2009: a thousand failures of machines
-    in the first year of a cluster of 1,800); a region's 57 minutes a year are near the 99.99 % that providers
-    promise."""
+    """Failure rates. Large fleets report about one failure per machine and year (J. Dean, 2009: a thousand failures of
+    machines in the first year of a cluster of 1,800); a region's 57 minutes per year are near the 99.99 % that
+    providers promise."""
 
     node: Failing = Failing(every_seconds=365 * 86_400.0, repair_seconds=3_600.0)
     region: Failing = Failing(every_seconds=2 * 365 * 86_400.0, repair_seconds=2 * 3_600.0)
@@ -113,7 +113,7 @@ class Failures:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Range:
-    """An uncertain factor. ``low`` and ``high`` bound it; of a lognormal shape they are its 5 % and 95 % quantiles."""
+    """An uncertain factor. ``low`` and ``high`` bound it; for a lognormal shape they are its 5 % and 95 % quantiles."""
 
     low: Annotated[float, Field(ge=0)]
     mid: Annotated[float, Field(ge=0)]
@@ -186,7 +186,7 @@ class Intent:
 
 
 def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Fields of the section that are each well formed and cannot be together."""
+    """Fields of the section that are valid alone but not together, with what was expected."""
     intent, demand = scenario.intent, scenario.demand
     if intent is None:
         return

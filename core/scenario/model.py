@@ -80,7 +80,7 @@ class Mix:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Deadlines:
-    """How long the feed waits for each source, and for hydration from Redis, before it continues without.
+    """How long the feed waits for each source, and for hydration from Redis, before it continues without it.
 
     Recommendations and ads are read from memory: nothing waits for them.
     """
@@ -180,7 +180,7 @@ class Cdn:
 class MediaSettings:
     """The media worker."""
 
-    workers: Annotated[int, Field(ge=1, le=1_000)] = 1  # concurrent photos, beside one that is slow to decode
+    workers: Annotated[int, Field(ge=1, le=1_000)] = 1  # concurrent photos, in addition to one that is slow to decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
@@ -188,8 +188,7 @@ class System:
     """The system under test: what the stack starts and what the model simulates.
 
     With more than one cell the other fields describe one cell, while people and traffic are those of all cells
-    together: people, their data and their servers are split by a hash of the person, so that each cell has its part of
-    both.
+    together: people, their data and their servers are split by a hash of the person, so that each cell has its share.
     """
 
     cells: Annotated[int, Field(ge=1, le=1_000_000)] = 1
@@ -326,6 +325,6 @@ class Scenario:
 
     @property
     def recovers_within_seconds(self) -> float | None:
-        """Time after the last fault in which all expectations hold again; None where the scenario asks for none."""
+        """Time after the last fault within which all expectations must hold again; None without such a limit."""
         value: Any = self.expect.get("recovers")
         return value.seconds if isinstance(value, Within) else None

@@ -25,7 +25,7 @@ BACK_SECONDS: Final = 5.0
 
 
 def impossible(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
-    """Fields of faults that no run could prove to act."""
+    """Fields of faults that cannot be proven to act in any run."""
     for index, fault in enumerate(scenario.faults):
         if isinstance(fault, LinkFault):
             yield from _on_link(scenario, index, fault)
@@ -93,7 +93,7 @@ def _hides(scenario: Scenario, fault: LinkFault, other: Fault) -> bool:
         return other.link == fault.link and (other.region == fault.region or None in (other.region, fault.region))
     callee = fault.link.partition("_")[2]
     if not isinstance(other, ProcessFault):
-        return False  # of a region that is lost other links speak
+        return False  # a region is lost: its other links show that
     group = processes.group_of(other.process)
     if sum(processes.group_of(name) == group for name in processes.all_of(scenario)) > 1:
         return False  # the others of its group still answer

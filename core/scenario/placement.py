@@ -22,7 +22,7 @@ class Cores:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Host:
-    """Machines of one kind: ``count`` of them, each with so many cores, and what runs on them.
+    """Machines of one kind: ``count`` of them, each with ``cores``, and what runs on them.
 
     ``runs`` names processes (``api-1``, ``postgres_0``) or groups of them: entries of `Placement.processes` and
     servers. Instances of a group go in turn to all machines that list it.

@@ -1,4 +1,4 @@
-"""Reads a scenario file; reports all of its errors at once, each with file, line, field, found and expected."""
+"""Reads a scenario file; reports all errors at once, each with file, line, field, found and expected value."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def parse(text: str, *, file: str = "scenario") -> Scenario:
         raise
     except RecursionError as error:
         raise ScenarioError((_problem(file, 1, "", "a list or mapping that holds itself", "expected YAML"),)) from error
-    except ValueError as error:  # a date that is none
+    except ValueError as error:  # an invalid date
         raise ScenarioError((_problem(file, 1, "", str(error), "expected YAML"),)) from error
     doubled = [_problem(file, line, key, "the field twice", "expected it once") for key, line in _doubled(node)]
     if doubled:
@@ -125,7 +125,7 @@ def _with_old_names(data: Mapping[str, Any]) -> Iterator[FieldPath]:
 
 
 def explain(scenario: Scenario) -> str:
-    """The whole scenario as YAML, defaults included; `parse` reads it back to an equal value."""
+    """The complete scenario as YAML, including defaults; `parse` reads it back to an equal value."""
     data = _ADAPTER.dump_python(scenario, mode="json", by_alias=True, exclude_none=True)
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
 
@@ -209,7 +209,7 @@ def _path_of(lines: Mapping[FieldPath, int], error: Mapping[str, Any]) -> FieldP
 
 
 def _distinct(lines: Mapping[FieldPath, int], errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Without the errors of a union's other members where one member has matched more of the value."""
+    """Without the errors of a union's other members if one member has matched more of the value."""
     paths = [_path_of(lines, error) for error in errors]
     kept = list[Mapping[str, Any]]()
     for path, error in zip(paths, errors, strict=True):

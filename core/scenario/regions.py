@@ -1,4 +1,4 @@
-"""Regions in a scenario: who lives where, how far they are from each other, and what happens when one is lost."""
+"""Regions in a scenario: their people, the round trips between them, and what happens when one is lost."""
 
 from __future__ import annotations
 

@@ -16,18 +16,18 @@ class Replication:
     """Replication: how replicas follow their primary, who reads from them, and how a dead primary is replaced.
 
     A commit is acknowledged when the primary has it, or, ``synchronous``, when a replica has applied it as well. A
-    primary that stays dead for detection and promotion is replaced by a replica; commits that no replica had are lost
-    then.
+    primary that stays dead for detection and promotion is replaced by a replica, and commits that no replica had are
+    lost.
     """
 
     mode: Literal["asynchronous", "synchronous"] = "asynchronous"
-    lag_seconds: Seconds = 0.005  # from a commit to its being applied on a replica, in the median
+    lag_seconds: Seconds = 0.005  # median time from a commit until a replica has applied it
     lag_p99_seconds: Seconds = 0.05
     replay_ratio: Annotated[Ratio, Field(ge=0, le=1)] = 0.3  # CPU of replaying a commit, relative to that of making it
     reads: Literal["replicas", "primary"] = "replicas"
     own_writes_seconds: Seconds = 1.0  # time for which a client that has written reads from the primary
     detection_seconds: Seconds = 3.0  # until the death of a primary is noticed
-    promotion_seconds: Seconds = 2.0  # until a replica serves in its place
+    promotion_seconds: Seconds = 2.0  # until a replica has replaced it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)

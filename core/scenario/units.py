@@ -1,7 +1,7 @@
 """Values with units, as written in a scenario: ``80ms``, ``64MiB``, ``68%``, ``30/s per user``.
 
 Each type reads such text and prints it back. In a file a bare number is refused where a unit is needed; code, where the
-attribute's name carries the unit, passes numbers (`in_file` is the validation context that tells the two apart).
+attribute's name carries the unit, passes numbers (`in_file` is the validation context that distinguishes the two).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _number(text: str) -> float:
 
 
 def seconds(value: object) -> float:
-    """Read a duration such as ``80ms`` or ``24h``; zero may stand alone."""
+    """Read a duration such as ``80ms`` or ``24h``; zero needs no unit."""
     if value == 0 and not isinstance(value, bool):
         return 0.0
     match = _QUANTITY.match(value) if isinstance(value, str) else None

@@ -22,8 +22,7 @@ _BOUNDS: Final = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "l
 
 
 def expected(error: Mapping[str, Any]) -> str:
-    """The error of one field, as pydantic describes it (``type``, ``msg``, ``ctx``), as a clause that says what to
-    write there."""
+    """Turn pydantic's error of one field (``type``, ``msg``, ``ctx``) into a clause that says what was expected."""
     kind, context = str(error["type"]), error.get("ctx", {})
     bounds = [f"{words} {context[name]}" for name, words in _BOUNDS.items() if name in context]
     if kind in ("dict_type", "dataclass_type", "dataclass_exact_type", "mapping_type", "model_type"):

@@ -227,7 +227,7 @@ def test_a_drill_that_was_not_well_before_its_fault_ends_with_the_drills_own_ver
     folder = synthetic.write_pair(tmp_path / "pair", text=text, measured_factor={"feed.read": 60.0})
     found, outcome = compare(folder), drill_outcome(run.read(folder / "measured"))
     assert outcome.exit_code == VOID
-    assert "not well before the fault" in outcome.sentence
+    assert "not healthy before the fault" in outcome.sentence
     assert (found.exit_code, found.sentence) == (outcome.exit_code, outcome.sentence)
 
 

@@ -28,7 +28,7 @@ def test_missed_expectations_come_first_with_how_far_they_are_missed(tmp_path: P
     assert lines[1].startswith("✗ ")
     assert lines[head + 1].startswith("✗ feed.read p95")
     assert "missed +" in lines[head + 1]
-    assert "    not seen to recover by the end" in lines
+    assert "    not recovered by the end" in lines
     assert lines[-1].endswith("exit 99")
 
 

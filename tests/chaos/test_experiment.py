@@ -76,7 +76,7 @@ def test_a_drill_that_was_aborted(drill: Scenario) -> None:
     [
         ("not seen to act", requests(), events(acted=journal.UNPROVEN), ()),
         ("never began", requests(), [], ()),
-        ("not well before", requests((0, 10)), events(), ()),
+        ("not healthy before", requests((0, 10)), events(), ()),
         ("the generator lagged", requests(), events(), ("the generator lagged",)),
         ("too few samples", requests().where(np.arange(2400) % 40 < 2), events(), ()),
     ],
@@ -115,7 +115,7 @@ def test_the_dry_run_says_what_will_be_done(drill: Scenario) -> None:
         ("link: feed_redis, reset: true", "resets every connection"),
         ("link: feed_redis, down: true", "refuses every connection"),
         ("process: feed, action: kill", "is killed"),
-        ("process: feed, action: pause", "stands still"),
+        ("process: feed, action: pause", "is paused"),
         ("process: feed, action: restart", "started again afterwards"),
     ],
 )

@@ -109,7 +109,7 @@ def test_a_run_that_ends_badly_has_not_recovered() -> None:
     found = judge.judge(parse(SCENARIO), samples(feed), ledger=None)
     assert found.recovery_seconds is None
     assert by_name(found)["recovers"].held is False
-    assert "not seen to recover" in by_name(found)["recovers"].reason
+    assert "not recovered" in by_name(found)["recovers"].reason
 
 
 def test_errors_after_the_fault_are_no_recovery_however_fast_they_are() -> None:
