@@ -1,7 +1,7 @@
 """Addresses by caller and callee: names, ports, proxies and routes between processes. Pure.
 
-A link that a fault names leads through a proxy, for that one caller only; every other caller goes past it. So the
-address of a server depends on the caller; this module gives it.
+A link that a fault names leads through a proxy, for its caller only; all other callers connect directly. So the address
+of a server depends on the caller.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
-    """One Toxiproxy proxy: the way of a link to one instance of what it leads to."""
+    """One Toxiproxy proxy: the path of a link to one instance of its callee."""
 
     name: str
     link: str
@@ -45,7 +45,7 @@ class Proxy:
 
 
 def processes_of(scenario: Scenario) -> dict[str, tuple[Component, ...]]:
-    """Processes of ours by name: one per placement entry, ``feed-1``, ``feed-2`` … where it has instances."""
+    """Processes of ours by name: one per placement entry, or ``feed-1``, ``feed-2`` … for several instances."""
     return processes.ours(scenario)
 
 
@@ -76,7 +76,7 @@ def port_names(scenario: Scenario) -> tuple[str, ...]:
 
 
 def gateways_of(scenario: Scenario) -> tuple[str, ...]:
-    """Names of the gateway's instances; they listen on one port together (SO_REUSEPORT)."""
+    """Names of the gateway's instances, which share one port (SO_REUSEPORT)."""
     return processes.gateways(scenario)
 
 
@@ -142,7 +142,7 @@ class Addresses:
         return self.upstreams(name)
 
     def public(self, server: Server) -> Address:
-        """Where clients reach ``server``: the address at which it is published, else the way itself."""
+        """Where clients reach ``server``: the address at which it is published, else its own address or its proxy's."""
         if server in self.published:
             return self.published[server]
         return self.direct(server) if server is Server.GATEWAY else self.way("client", server)[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One process to start. ``user`` counts only where we are root; else everything runs as ourselves."""
+    """One process to start. ``user`` is used only if we are root; otherwise it runs as our own user."""
 
     argv: tuple[str, ...]
     cwd: Path

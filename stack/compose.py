@@ -1,9 +1,9 @@
 """Writes `docker-compose.yml` from the plan: ``python -m stack.compose > docker-compose.yml``.
 
-One container per process of `windtunnel status`, by the same name, of one image. The file is generated and committed,
-and a test holds it to this page, so that neither names, ports nor settings can drift from what runs as processes.
+One container per process of `windtunnel status`, with the same name, all from one image. The file is generated and
+committed, and a test compares it with this module, so that names, ports and settings cannot drift from the processes.
 
-Addresses are fixed within the stack's own network: a proxy or cache that looked a name up once keeps a valid address
+Addresses are fixed within the stack's own network: a proxy or cache that resolved a name once keeps a valid address
 when the container behind it is restarted.
 """
 
@@ -32,9 +32,9 @@ _HEADER: Final = """\
 # The whole stack in containers: docker compose up --build --wait
 #
 # Written by `python -m stack.compose > docker-compose.yml` from the plan of {scenario}:
-# change the plan, not this file. One image (deploy/Dockerfile) holds every server and service; one container runs one
-# process of it. The API is at http://127.0.0.1:8080/api/v1, media at :8081, uploads at :8082. Where these ports are
-# taken, or others shall reach them:
+# change the plan, not this file. One image (deploy/Dockerfile) has every server and service; each container runs one
+# process of it. The API is at http://127.0.0.1:8080/api/v1, media at :8081, uploads at :8082. To use other ports, or to
+# make them reachable from other machines, set
 # WINDTUNNEL_GATEWAY_PORT, WINDTUNNEL_EDGE_PORT, WINDTUNNEL_OBJECTS_PORT; WINDTUNNEL_BIND (interface to listen on),
 # WINDTUNNEL_HOST (name in URLs); WINDTUNNEL_NETWORK (first three numbers of the stack's own addresses).
 """
@@ -57,7 +57,7 @@ _SERVER_BYTES: Final[dict[Server, int]] = {
 }
 _NETWORK: Final = "${WINDTUNNEL_NETWORK:-10.213.77}"
 _FIRST_ADDRESS: Final = 10
-#: Secrets do not belong in a plan that is only inspected.
+#: For a plan that is only inspected.
 _NO_SECRETS: Final = Secrets(
     objects_access_key="",
     objects_secret_key="",
@@ -69,7 +69,7 @@ _NO_SECRETS: Final = Secrets(
 
 
 def compose_file(scenario: Scenario, scenario_path: str) -> str:
-    """The whole text of `docker-compose.yml`; raises StackFailure where containers cannot run the scenario."""
+    """The text of `docker-compose.yml`; raises StackFailure if containers cannot run the scenario."""
     planned = container.container_plan(scenario, scenario_path, _NO_SECRETS, {})
     services = {container.SECRETS: _secrets()}
     for number, process in enumerate(planned.processes):
@@ -87,7 +87,7 @@ def compose_file(scenario: Scenario, scenario_path: str) -> str:
 
 
 class _Plain(yaml.SafeDumper):
-    """Writes equal parts out each time: a reader of one container need not look elsewhere."""
+    """Repeats equal parts, so that each container can be read on its own."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -111,7 +111,7 @@ def _secrets() -> dict[str, Any]:
 def _service(planned: StackPlan, process: Process, scenario_path: str, address: int) -> dict[str, Any]:
     after = dict.fromkeys(str(name) for name in process.after)
     if planned.proxies and process.server not in (Server.TOXIPROXY, Server.POSTGRES, Server.REDIS, Server.KAFKA):
-        # who looks a proxied name up when it starts must find it
+        # a process that resolves a proxied name at its start must find it
         after[str(Server.TOXIPROXY)] = None
     waits: dict[str, Any] = {container.SECRETS: {"condition": "service_completed_successfully"}}
     waits |= {name: {"condition": "service_healthy"} for name in after}
@@ -131,7 +131,7 @@ def _service(planned: StackPlan, process: Process, scenario_path: str, address: 
         "volumes": [*own, f"{keys}:{container.KEYS}:ro"],
         "networks": {"stack": {"ipv4_address": f"{_NETWORK}.{address}"}},
         "depends_on": waits,
-        # touched by stack.container whenever the process answered its own protocol (`ready` of stack/backing)
+        # touched by stack.container whenever the process answers its own protocol (`ready` of stack/backing)
         "healthcheck": {
             "test": ["CMD-SHELL", f"find {container.HEALTHY} -newermt '-{seconds} seconds' | grep -q ."],
             "interval": "5s",
@@ -154,7 +154,7 @@ def _service(planned: StackPlan, process: Process, scenario_path: str, address: 
 
 
 def _keeps(process: Process) -> bool:
-    """Whether what it writes must outlive its container; caches and proxies start empty."""
+    """Whether its data must outlive its container; caches and proxies start empty."""
     return process.server in (None, Server.POSTGRES, Server.KAFKA, Server.OBJECTS, Server.PROMETHEUS)
 
 
@@ -163,7 +163,7 @@ def _published_port(server: Server) -> str:
 
 
 def _way(planned: StackPlan, server: Server) -> Address:
-    """Where the published port of ``server`` leads: to itself, or to its proxy."""
+    """Where the published port of ``server`` leads: to the server, or to its proxy."""
     return {Server.GATEWAY: planned.gateway, Server.EDGE: planned.edge, Server.OBJECTS: planned.objects}[server]
 
 
@@ -181,7 +181,7 @@ def _memory_bytes(scenario: Scenario, process: Process) -> int:
 
 
 def _decoding_bytes(scenario: Scenario) -> int:
-    """Memory of all decoders at work."""
+    """Memory of all decoders together."""
     light, heavy = (photo.MEMORY_BYTES_MAX[lane] for lane in (photo.Lane.LIGHT, photo.Lane.HEAVY))
     return scenario.system.media.workers * light + photo.HEAVY_WORKERS * heavy
 
@@ -193,7 +193,7 @@ def _mebibytes(count: int) -> str:
 def main(arguments: list[str]) -> int:
     """Write the file to stdout; returns 0, or 2 after one readable error."""
     parser = argparse.ArgumentParser(prog="python -m stack.compose", description=__doc__)
-    parser.add_argument("--scenario", default=SCENARIO, help=f"scenario file, seen from the root (default {SCENARIO})")
+    parser.add_argument("--scenario", default=SCENARIO, help=f"scenario file, from the root (default {SCENARIO})")
     options = parser.parse_args(arguments)
     try:
         sys.stdout.write(compose_file(read(Path(options.scenario)), options.scenario))

@@ -1,11 +1,11 @@
 """Runs one process of the plan in a container of its own: ``python -m stack.container NAME``.
 
 The containers of `docker-compose.yml` are the processes of the plan under other host names: each is prepared, started,
-asked whether it is ready and settled by the same page of `stack/backing` as on a plain machine. Whether it still
-answers its protocol is written down as a file's time, so that the engine's health check costs no interpreter; when the
-process ends, so does the container, and the engine's restart policy brings it back.
+checked and initialised by the same module of `stack/backing` as on a plain machine. When it last answered its protocol
+is recorded as a file's time, so that the engine's health check needs no interpreter; when the process ends, so does the
+container, and the engine's restart policy starts it again.
 
-``python -m stack.container secrets`` makes the secrets of the stack, once, before all others.
+``python -m stack.container secrets`` creates the secrets of the stack, once, before all other containers.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ KEYS: Final = DATA / "keys"
 SHARED_KEYS: Final = DATA / "shared_keys"  # the same without the key that signs tokens
 SECRETS: Final = "secrets"  # the container that makes them
 HEALTHY: Final = Path("/run/windtunnel/healthy")  # touched whenever the process answered
-HEALTHY_SECONDS_MAX: Final = 20.0  # an answer older than this counts no more
+HEALTHY_SECONDS_MAX: Final = 20.0  # an older answer does not count
 SCENARIO_VARIABLE: Final = "WINDTUNNEL_SCENARIO"
 PUBLISHED_VARIABLE: Final = "WINDTUNNEL_PUBLISHED"  # gateway=HOST:PORT edge=HOST:PORT objects=HOST:PORT
-#: What clients reach, and the port at which it is published by default.
+#: Servers that clients reach, and the port at which each is published by default.
 PUBLISHED: Final[dict[Server, int]] = {Server.GATEWAY: 8080, Server.EDGE: 8081, Server.OBJECTS: 8082}
 _FIRST_PORT: Final = 9000  # of everything else; every container has an address of its own
 _READY_SECONDS: Final = 120.0  # all containers start at once, on few cores
-_LOOK_SECONDS: Final = 5.0  # between two looks at a process that runs
+_LOOK_SECONDS: Final = 5.0  # between two checks of a running process
 _STDOUT: Final = Path("/dev/stdout")  # the engine keeps the logs
 
 
 def container_plan(scenario: Scenario, path: str, secrets: Secrets, published: Mapping[str, Address]) -> StackPlan:
     """The plan of ``scenario`` with a container, and so a host name, per process; pure.
 
-    Raises StackFailure where containers cannot do what the scenario asks for.
+    Raises StackFailure if containers cannot run the scenario.
     """
     if scenario.system.gateway.instances > 1:
-        raise StackFailure("containers cannot share one published port", mend="ask for one gateway in the scenario")
+        raise StackFailure("containers cannot share one published port", hint="use one gateway in the scenario")
     ports = {str(Server.FRONT if server is Server.OBJECTS else server): port for server, port in PUBLISHED.items()}
     others = (name for name in port_names(scenario) if name not in ports)
     ports |= {name: _FIRST_PORT + offset for offset, name in enumerate(others)}
@@ -79,7 +79,7 @@ def published_of(text: str) -> dict[str, Address]:
         match = re.fullmatch(r"(\w+)=([\w.-]+):(\d+)", each)
         if match is None or match[1] not in PUBLISHED:
             names = ", ".join(PUBLISHED)
-            raise StackFailure(f"{PUBLISHED_VARIABLE} says {each!r}", mend=f"NAME=HOST:PORT of {names}, with spaces")
+            raise StackFailure(f"{PUBLISHED_VARIABLE} has {each!r}", hint=f"NAME=HOST:PORT of {names}, with spaces")
         found[match[1]] = Address(host=match[2], port=int(match[3]))
     return found
 
@@ -106,16 +106,16 @@ def main(arguments: list[str]) -> int:
             return 0
         path = os.environ.get(SCENARIO_VARIABLE, "")
         if not path:
-            raise StackFailure(f"{SCENARIO_VARIABLE} is not set", mend="it names the scenario file")
+            raise StackFailure(f"{SCENARIO_VARIABLE} is not set", hint="it names the scenario file")
         if not (KEYS / "secrets.json").exists():
-            raise StackFailure(f"no secrets in {KEYS}", mend=f"the container {SECRETS} makes them; mount its volume")
+            raise StackFailure(f"no secrets in {KEYS}", hint=f"the container {SECRETS} makes them; mount its volume")
         published = published_of(os.environ.get(PUBLISHED_VARIABLE, ""))
         whole = container_plan(read(Path(path)), str(Path(path).absolute()), keys.load_or_make(KEYS), published)
         try:
             process = whole.process(name)
         except KeyError:
             names = ", ".join(each.name for each in whole.processes)
-            raise StackFailure(f"the plan has no process {name}", mend=f"one of {names}") from None
+            raise StackFailure(f"the plan has no process {name}", hint=f"one of {names}") from None
         return asyncio.run(_run(whole, process))
     except (StackFailure, ScenarioError) as error:
         print(f"{name}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the log of the container
@@ -163,9 +163,9 @@ async def _run(whole: StackPlan, process: Process) -> int:
 
 
 async def _watch(child: Child, question: Probe) -> None:
-    """End a process that is frozen, so that the engine starts the container again."""
+    """Kill a process that is frozen, so that the engine restarts the container."""
     over = watch.Watch(child.pid, question)
-    while over.look(time.monotonic()) is not WatchResult.GONE:  # noqa: ASYNC110 - it can only be looked at
+    while over.look(time.monotonic()) is not WatchResult.GONE:  # noqa: ASYNC110 - it can only be polled
         await asyncio.sleep(watch.LOOK_SECONDS)
     print(f"{child.name} does not answer and is killed", file=sys.stderr, flush=True)  # noqa: T201
     watch.end(child.pid)
@@ -180,7 +180,7 @@ async def _wait(stopping: asyncio.Event, seconds: float) -> None:
 
 
 def _exit_code(child: Child) -> int:
-    """The exit code as a shell reports it; a process that ended by itself never counts as a success."""
+    """The exit code as a shell reports it; a process that ended by itself is never a success."""
     code = child.exit_code or 1
     return code if code > 0 else 128 - code
 

@@ -1,6 +1,6 @@
 """Controls a stack for the rest of the product: up, down, status, read.
 
-A stack lives in one folder. An *attached* one dies with the process that called `up`, even when that is killed: its
+A stack lives in one folder. An *attached* stack ends with the process that called `up`, even if that is killed: its
 guard holds the other end of a pipe of ours. A detached one stays until `down`.
 """
 
@@ -54,7 +54,7 @@ class RunningStack:
     data: Path
     state: state.StackState
     seconds_to_start: float = 0.0
-    lifeline: int = -1  # write end of the guard's pipe, where attached
+    lifeline: int = -1  # write end of the guard's pipe, if attached
 
     @property
     def gateway_url(self) -> str:
@@ -83,18 +83,18 @@ class RunningStack:
 
     @property
     def kafka(self) -> str:
-        """Bootstrap address of the log, past all proxies."""
+        """Bootstrap address of the log, bypassing all proxies."""
         return self.state.kafka
 
     @property
     def redis(self) -> tuple[str, int]:
-        """Host and port of Redis, past all proxies."""
+        """Host and port of Redis, bypassing all proxies."""
         host, _, port = self.state.redis.partition(":")
         return host, int(port)
 
     @property
     def postgres(self) -> tuple[str, ...]:
-        """DSNs of the physical instances, past all proxies."""
+        """DSNs of the physical instances, bypassing all proxies."""
         return self.state.postgres
 
     @property
@@ -104,7 +104,7 @@ class RunningStack:
 
     @property
     def components(self) -> Mapping[str, tuple[str, ...]]:
-        """Base URLs of each component's instances, past the gateway."""
+        """Base URLs of each component's instances, bypassing the gateway."""
         return self.state.components
 
     @property
@@ -113,7 +113,7 @@ class RunningStack:
         return self.state.keys
 
     def stores(self, component: Component) -> settings.Stores:
-        """Addresses of its stores as ``component`` reaches them, so through proxies where a link is proxied."""
+        """Addresses of its stores as ``component`` reaches them, through a proxy if the link is proxied."""
         return self.state.stores[component]
 
     @property
@@ -139,7 +139,7 @@ class RunningStack:
         )
 
     def stop(self, *, wipe: bool = False) -> None:
-        """Stop it, and remove its data if asked to."""
+        """Stop it; ``wipe`` removes its data."""
         down(self.data, wipe=wipe)
         if self.lifeline >= 0:
             with suppress(OSError):
@@ -149,8 +149,8 @@ class RunningStack:
 def default_data(name: str) -> Path:
     """Where a stack called ``name`` lives unless another folder is given.
 
-    For root that is /var/lib/windtunnel: PostgreSQL refuses root and its own user cannot enter /root. Everybody else
-    has it in the user's state folder.
+    For root that is /var/lib/windtunnel: PostgreSQL does not run as root, and its own user cannot enter /root. For
+    other users it is in their state folder.
     """
     folder = os.environ.get("XDG_STATE_HOME")
     if folder:
@@ -172,11 +172,11 @@ def up(
     free_bytes_min: int | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> RunningStack:
-    """Start the stack of a scenario in ``data`` and wait until all of it answers; raises StackFailure.
+    """Start the stack of a scenario in ``data`` and wait until all processes answer; raises StackFailure.
 
     ``progress`` gets events ``{"event": "starting" | "ready", "name": …}``. ``servers`` limits which servers run
-    (empty: all), ``ports`` asks for certain ports, ``wipe`` removes the folder of an attached stack when its owner is
-    gone. After a failure nothing is left running; a start that is interrupted leaves no folder that it made.
+    (empty: all), ``ports`` requests certain ports, ``wipe`` removes the folder of an attached stack when its owner is
+    gone. After a failure nothing is left running; a start that is interrupted removes the folder that it created.
     """
     data = data.absolute()
     made = _first_missing(data)
@@ -190,7 +190,7 @@ def up(
     try:
         seconds = _follow(lines, progress)
     except BaseException as error:
-        # an interrupted start must leave nothing behind either; a second Ctrl-C must not keep it from that
+        # an interrupted start must leave nothing behind either, even after a second Ctrl-C
         with undisturbed():
             if lifeline >= 0:
                 os.close(lifeline)
@@ -198,7 +198,7 @@ def up(
                 os.kill(pid, signal.SIGTERM)
             _reap(pid, _DOWN_SECONDS)
             if made is not None and (not isinstance(error, StackFailure) or not (data / state.FILE).exists()):
-                shutil.rmtree(made, ignore_errors=True)  # what a start that failed half-way wrote is kept for its logs
+                shutil.rmtree(made, ignore_errors=True)  # after a start that failed half-way it is kept for its logs
         raise
     finally:
         os.close(lines)
@@ -206,7 +206,7 @@ def up(
 
 
 def _first_missing(folder: Path) -> Path | None:
-    """The uppermost folder that has to be made for ``folder``; None where it is there."""
+    """The topmost folder that must be created for ``folder``; None if it exists."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     return missing[-1] if missing else None
 
@@ -227,12 +227,12 @@ def undisturbed() -> Iterator[None]:
 
 
 def _spawn(arguments: list[str], data: Path, attached: bool) -> tuple[int, int, int]:
-    """Start the supervisor's guard in a session of its own: Ctrl-C is for us, we tell the stack ourselves."""
+    """Start the supervisor's guard in a session of its own, so that Ctrl-C reaches only us."""
     try:
         (data / "logs").mkdir(parents=True, exist_ok=True)
         log = os.open(data / SUPERVISOR_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
-        raise StackFailure(f"cannot write to {data} ({error.strerror})", mend="choose another --data folder") from error
+        raise StackFailure(f"cannot write to {data} ({error.strerror})", hint="choose another --data folder") from error
     lines, tell = os.pipe()
     watched, lifeline = os.pipe()
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -268,33 +268,33 @@ def _follow(lines: int, progress: Callable[[dict[str, Any]], None] | None) -> fl
                 raise StackFailure(event["message"])
             if progress is not None:
                 progress(event)
-    raise StackFailure("the supervisor ended before the stack was up", mend="its log is logs/supervisor.log")
+    raise StackFailure("the supervisor ended before the stack was up", hint="its log is logs/supervisor.log")
 
 
 def read(data: Path) -> RunningStack:
     """The stack that runs in ``data``; raises StackFailure when none does."""
     seen = state.read(data)
     if seen is None or not alive.is_alive(seen.supervisor_pid, seen.supervisor_ticks):
-        raise StackFailure(f"no stack runs in {data}", mend="`windtunnel up` starts one")
+        raise StackFailure(f"no stack runs in {data}", hint="`windtunnel up` starts one")
     return RunningStack(data=data, state=seen)
 
 
 def down(data: Path, wipe: bool = False) -> None:
-    """Stop the stack in ``data`` (nothing to do where none runs); ``wipe`` removes the folder."""
+    """Stop the stack in ``data`` (does nothing if none runs); ``wipe`` removes the folder."""
     seen = state.read(data)
     if seen is not None and alive.is_alive(seen.supervisor_pid, seen.supervisor_ticks):
         guard = seen.guard_pid
         ticks = alive.ticks_of(guard)
-        for number in (signal.SIGTERM, signal.SIGCONT):  # a frozen one is resumed, and then stops
+        for number in (signal.SIGTERM, signal.SIGCONT):  # a suspended process is resumed, and then stops
             for pid in (guard, seen.supervisor_pid) if number == signal.SIGCONT else (seen.supervisor_pid,):
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
-        # the guard ends last: when it is gone, so is everything below it
+        # the guard ends last: when it is gone, so are all its descendants
         if not _wait_gone(guard, ticks, _DOWN_SECONDS):
             with suppress(ProcessLookupError):
                 os.kill(seen.supervisor_pid, signal.SIGKILL)
             _wait_gone(guard, ticks, 5.0)
-    # a start that was refused has its lock and its log only; a folder without either is not ours to remove
+    # a refused start leaves only a lock and a log; a folder without either is not ours to remove
     if wipe and any((data / name).exists() for name in (state.FILE, state.LOCK, SUPERVISOR_LOG)):
         shutil.rmtree(data)
 
@@ -311,7 +311,7 @@ def _wait_gone(pid: int, ticks: int, seconds: float) -> bool:
 
 
 def _reap(pid: int, seconds: float) -> None:
-    """Collect the exit code of a guard that is our own child, so that no zombie stays."""
+    """Collect the exit code of a guard that is our own child, so that no zombie is left."""
     deadline = time.monotonic() + seconds
     with suppress(ChildProcessError):
         while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:

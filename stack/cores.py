@@ -1,9 +1,9 @@
-"""Keeps processor cores awake: an idle virtual core sleeps, and waking it is slow and varies.
+"""Keeps processor cores awake: an idle virtual core sleeps, and waking it takes a long and variable time.
 
-With a busy loop of the lowest class (SCHED_IDLE) on each core of the stack, half a millisecond of waking does not get
-into every answer time, and a request costs a third less CPU (measured: 523 to 350 µs). The loop yields to every other
-process where automatic groups are off (see `stack.autogroup`); where they are on its group has the least weight, a
-seventieth of another's. Do the same while calibrating and while measuring, and record it.
+A busy loop of the lowest class (SCHED_IDLE) on each core of the stack saves half a millisecond of wake-up time in each
+answer, and a third of the CPU time of a request (measured: 523 to 350 µs). The loop yields to every other process if
+automatic groups are off (see `stack.autogroup`); if they are on, its group has the least weight, a seventieth of
+another's. Use it both while calibrating and while measuring, and record it.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ while True:
 
 @contextmanager
 def keep_awake(cores: Iterable[int]) -> Iterator[tuple[int, ...]]:
-    """Keep ``cores`` busy with loops of the idle class for as long as the block runs; gives the cores that are.
+    """Keep ``cores`` busy with loops of the idle class while the block runs; yields the cores that are.
 
-    Cores that this process may not use are left out. The loops die with the calling *thread*, by the kernel's hand, so
+    Cores that this process may not use are left out. The kernel kills the loops when the calling *thread* ends, so
     enter the block in a thread that lives as long as it: the main thread.
     """
     usable = tuple(sorted(set(cores) & os.sched_getaffinity(0)))
     loops: list[subprocess.Popen[bytes]] = []
     try:
         for core in usable:
-            loops.append(_loop(core))  # noqa: PERF401 - those that were started are ended, also when the next one fails
+            loops.append(_loop(core))  # noqa: PERF401 - the loops that were started are ended even if the next one fails
         yield usable
     finally:
         for loop in loops:

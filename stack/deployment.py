@@ -1,4 +1,4 @@
-"""Configuration files as written in `deploy/`, with the words between @ filled in."""
+"""Configuration files from `deploy/`, with the words between @ filled in."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ FREE_BYTES_MIN: Final = 512 * 2**20
 
 
 def main(arguments: list[str]) -> int:
-    """Run a stack until it is stopped; returns 0, or 1 after one event that says what failed."""
+    """Run a stack until it is stopped; returns 0, or 1 after an event that says what failed."""
     options = _arguments().parse_args(arguments)
     data = Path(options.data).absolute()
     guard.split(options.pipe, wipe=data if options.wipe else None)
@@ -74,12 +74,12 @@ def _tell(event: dict[str, Any]) -> None:
     try:
         print(json.dumps(event), flush=True)  # noqa: T201 - the caller reads these lines
     except BrokenPipeError:
-        # the caller has what it wanted and is gone; the journal has the rest
+        # the caller is gone; the journal has the rest
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def check(servers: tuple[Server, ...]) -> None:
-    """Raise StackFailure that names every program which is missing."""
+    """Raise StackFailure that names every missing program."""
     failures: dict[str, StackFailure] = {}
     for server in servers:
         for program in PROGRAMS[server]:
@@ -93,28 +93,28 @@ def check(servers: tuple[Server, ...]) -> None:
         except StackFailure as failure:
             failures[failure.what] = failure
     if failures:
-        raise StackFailure(", ".join(failures), mend="; ".join(dict.fromkeys(each.mend for each in failures.values())))
+        raise StackFailure(", ".join(failures), hint="; ".join(dict.fromkeys(each.hint for each in failures.values())))
 
 
 def take(data: Path, servers: tuple[Server, ...], *, free_bytes_min: int) -> int:
-    """Make the data folder ours; returns the descriptor of its lock. Raises StackFailure: taken, full, out of reach."""
+    """Lock the data folder; returns the lock's descriptor. Raises StackFailure: taken, full, or not accessible."""
     try:
         (data / "logs").mkdir(parents=True, exist_ok=True)
         data.chmod(0o755)
         lock = os.open(data / state.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except PermissionError as error:
-        raise StackFailure(f"cannot write to {data}", mend="choose another --data folder") from error
+        raise StackFailure(f"cannot write to {data}", hint="choose another --data folder") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         seen = state.read(data)
         pid = seen.supervisor_pid if seen else 0
-        raise StackFailure(f"a stack already runs in {data} (pid {pid})", mend="`windtunnel down` stops it") from error
+        raise StackFailure(f"a stack already runs in {data} (pid {pid})", hint="`windtunnel down` stops it") from error
     free = shutil.disk_usage(data).free
     if free < free_bytes_min:
         raise StackFailure(
             f"the disk of {data} is nearly full: {free / 2**20:.0f} MiB free, {free_bytes_min / 2**20:.0f} MiB needed",
-            mend="free some, or choose another --data folder",
+            hint="free some, or choose another --data folder",
         )
     users = {Server.POSTGRES: postgres.account(), Server.CLAMD: clamd.account(), Server.EDGE: varnish.account()}
     for server, user in users.items():
@@ -132,7 +132,7 @@ def make_plan(
     services: bool,
     wanted: Mapping[str, int],
 ) -> StackPlan:
-    """Choose ports, make the keys, plan."""
+    """Choose ports, create the keys, plan."""
     secrets = keys.load_or_make(data / "keys")
     keys.write_private(data / "keys" / "jwt.pem", secrets.jwt_private_pem.encode())
     keys.write_private(data / "keys" / "jwt.pub", secrets.jwt_public_pem.encode())

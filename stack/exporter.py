@@ -1,5 +1,4 @@
-"""The supervisor's metrics for Prometheus: processes that are up, deaths and their causes, silent processes, free
-space."""
+"""The supervisor's metrics for Prometheus: processes that are up, deaths by cause, unresponsive ones, free space."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from core import names
 
-#: Its name among the ports; containers have no supervisor, and so no such port.
+#: Name of its port; containers have no supervisor, and so no such port.
 PORT: Final = "supervisor_metrics"
 _REQUEST_SECONDS: Final = 5.0
 
@@ -53,7 +52,7 @@ class Exporter:
         self._free.set(count)
 
     async def serve(self, host: str, port: int) -> None:
-        """Answer every request with all of it, until cancelled."""
+        """Answer every request with all metrics, until cancelled."""
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
@@ -64,7 +63,7 @@ class Exporter:
                     writer.write(head.encode() + b"Content-Type: text/plain; version=0.0.4\r\n\r\n" + page)
                     await writer.drain()
             except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-                pass  # whoever asked has gone, or never asked
+                pass  # the client has gone, or sent no request
             finally:
                 writer.close()
 

@@ -1,10 +1,10 @@
 """The guard: parent of the supervisor, which makes sure that no process outlives it.
 
-Every process of a stack asks the kernel to be killed when the supervisor dies, but a grandchild (a backend of
-PostgreSQL, Varnish's worker, an encoder of the media worker) has another parent. So the guard is a "child subreaper":
-all orphans below it become its children, and once the supervisor has ended, however it did, it kills what is left.
-It also holds the read end of a pipe whose write end belongs to whoever wanted the stack: when that process dies, even
-by SIGKILL, the pipe closes and the stack is stopped.
+The kernel kills every process of a stack when the supervisor dies, but a grandchild (a backend of PostgreSQL, Varnish's
+worker, a decoder of the media worker) has another parent. So the guard is a "child subreaper": all orphans below it
+become its children, and when the supervisor has ended, for whatever reason, the guard kills what is left. It also holds
+the read end of a pipe whose write end belongs to the process that started the stack: when that process dies, even by
+SIGKILL, the pipe closes and the stack is stopped.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from typing import Final
 from stack.launch import die_with_parent
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
-_ORDERLY_SECONDS: Final = 3.0  # what an attached stack gets to stop in when its owner is gone
-_SIGNALLED_SECONDS: Final = 14.0  # what an asked-for stop may take, above the supervisor's own bound
+_ORDERLY_SECONDS: Final = 3.0  # for an attached stack to stop when its owner is gone
+_SIGNALLED_SECONDS: Final = 14.0  # for a requested stop, above the supervisor's own limit
 
 
 def split(pipe: int, *, wipe: Path | None = None) -> None:
     """Fork: the child returns and becomes the supervisor, the parent stays here as its guard and never returns.
 
-    ``pipe`` is a descriptor to watch, or -1; ``wipe`` is a folder to remove when whoever held its other end is gone.
+    ``pipe`` is a descriptor to watch, or -1; ``wipe`` is a folder to remove when the owner of its other end is gone.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
@@ -85,7 +85,7 @@ def _watch(child: int, pipe: int, wipe: Path | None) -> int:
 
 
 def _kill_orphans() -> None:
-    """Kill and reap every child until there is none: killing one may hand us its children."""
+    """Kill and reap every child until there is none: killing one may give us its children."""
     while True:
         for pid in children_of(os.getpid()):
             try:

@@ -1,4 +1,4 @@
-"""Secrets of one stack, made once and kept in its folder: a cursor or a token must outlive a restart."""
+"""Secrets of one stack, created once and kept in its folder: a cursor or a token must survive a restart."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def media_secret(self) -> str:
-        """Key that the addresses of photos are computed with."""
+        """Key from which the addresses of photos are computed."""
         return self._derived(b"media")
 
     @property
     def purge_key(self) -> str:
-        """What a request must carry to purge a tier of the CDN."""
+        """Key that a request must have to purge a tier of the CDN."""
         return self._derived(b"purge")
 
     def _derived(self, purpose: bytes) -> str:
-        # derived, not stored: a folder that an older build made has it too
+        # derived, not stored: so it works with a folder of an older build
         return hashlib.blake2b(purpose, key=self.cursor_secret.encode()[:64], digest_size=32).hexdigest()
 
 
 def load_or_make(folder: Path) -> Secrets:
-    """Read the secrets kept in ``folder``, or make them and keep them there, readable by the owner only."""
+    """Read the secrets in ``folder``, or create them there, readable by the owner only."""
     path = folder / "secrets.json"
     if path.exists():
         return msgspec.json.decode(path.read_bytes(), type=Secrets)
@@ -61,7 +61,7 @@ def load_or_make(folder: Path) -> Secrets:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file atomically; only its owner can read it."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -1,8 +1,8 @@
 """Becomes another process: sets what must be set between fork and exec, then is replaced by the server.
 
-Python's own ``preexec_fn`` is not safe beside threads, and the supervisor has threads; so a child of ours runs this
-page first (isolated, without site: 10 ms). It asks the kernel to kill it when its parent dies: that is set after the
-change of user, which would clear it, and the parent is looked at again, for it may have died in between.
+Python's own ``preexec_fn`` is not safe with threads, which the supervisor has; so a child of ours runs this module
+first (isolated, without site: 10 ms). It asks the kernel to kill it when its parent dies. That is set after the
+change of user, which would clear it, and the parent is checked again, because it may have died in between.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when the thread that started it ends; ends at once if it is gone already."""
+    """Let the kernel kill this process when the thread that started it ends; exits at once if it is gone already."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
@@ -28,7 +28,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def main() -> None:
-    """Read one JSON object from the arguments and exec ``argv`` of it."""
+    """Read one JSON object from the arguments and exec its ``argv``."""
     launch = json.loads(sys.argv[1])
     os.chdir(launch["cwd"])
     if launch["cores"]:

@@ -1,7 +1,7 @@
 """From a scenario to everything that runs: processes, addresses, proxies, settings of each service. Pure.
 
-Nothing here looks at the machine: ports, secrets and host names are arguments, so the same page plans ordinary
-processes on loopback and containers that call each other by name, and a test can ask what a scenario would start.
+Nothing here depends on the machine: ports, secrets and host names are arguments, so the same module plans ordinary
+processes on loopback and containers that use each other's names, and a test can check what a scenario would start.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ class StackPlan:
     secrets: Secrets
     processes: tuple[Process, ...]
     proxies: tuple[Proxy, ...]
-    components: Mapping[Component, tuple[Address, ...]]  # as the gateway reaches them, so through proxies where proxied
+    components: Mapping[Component, tuple[Address, ...]]  # as the gateway reaches them, through proxies if proxied
     stores: Mapping[Component, settings.Stores]
-    keys: settings.SecretSettings  # all of them; a process gets those that its members need
+    keys: settings.SecretSettings  # all keys; a process gets those that its members need
     postgres_dsns: tuple[str, ...]  # direct
     gateway: Address
     objects: Address  # as clients reach it, by its front
@@ -84,7 +84,7 @@ class StackPlan:
         return self.scenario.system.placement.cores.stack
 
     def component_urls(self) -> dict[str, tuple[str, ...]]:
-        """Base URLs of every component's instances, past the gateway and its proxies."""
+        """Base URLs of every component's instances, bypassing the gateway and its proxies."""
         found: dict[str, tuple[str, ...]] = {}
         for process in self.processes:
             for member in process.settings.members if process.settings else ():
@@ -123,14 +123,14 @@ def plan(
 ) -> StackPlan:
     """Plan the stack of ``scenario`` in ``data_directory``; ``ports`` has one for each of `port_names`.
 
-    ``servers`` without ``services`` is what a test of a service needs. ``hosts`` maps names to host names where they
-    are not all on loopback; ``published`` says where clients reach gateway, edge and objects when that is elsewhere
-    (their URLs, presigned ones too, name it). Raises StackFailure for a scenario that only the model can run.
+    ``servers`` without ``services`` is what a test of a service needs. ``hosts`` maps names to host names if they are
+    not all on loopback; ``published`` are the addresses at which clients reach gateway, edge and objects if they differ
+    (used in URLs, presigned ones too). Raises StackFailure for a scenario that only the model can run.
     """
     beyond = unsupported.parts(scenario)
     if beyond:
         raise StackFailure(
-            f"the stack cannot start {', '.join(beyond)}", mend="windtunnel simulate runs the model of it"
+            f"the stack cannot start {', '.join(beyond)}", hint="windtunnel simulate runs the model of it"
         )
     proxied = scenario.broken_links if Server.TOXIPROXY in servers else ()
     ways = Addresses(scenario, ports, hosts or {}, proxied, published or {})

@@ -1,7 +1,7 @@
 """Free ports for a stack, below the range from which the kernel takes ports for outgoing connections.
 
-A port of that range could be taken by a client between our look and the server's bind; below it only another listener
-can, and the place where the search starts is random, so that two stacks that start at once do not meet.
+A port of that range could be taken by a client between our check and the server's bind; below it only by another
+listener, and the search starts at a random port, so that two stacks that start at once do not collide.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def choose(
     unknown = sorted(set(wanted) - set(names))
     if unknown:
         raise StackFailure(
-            f"no process of this stack is called {', '.join(unknown)}", mend=f"one of {', '.join(names)}"
+            f"no process of this stack is called {', '.join(unknown)}", hint=f"one of {', '.join(names)}"
         )
     chosen = dict(wanted)
     for name, port in wanted.items():
         if not _is_free(host, port):
-            raise StackFailure(f"port {port}, wanted for {name}, is taken", mend="choose another, or stop its owner")
+            raise StackFailure(f"port {port}, wanted for {name}, is taken", hint="choose another, or stop its owner")
     taken = set(chosen.values())
     for name, port in (before or {}).items():
         if name in names and name not in chosen and port not in taken and _is_free(host, port):
@@ -50,12 +50,12 @@ def choose(
         candidate = _LOWEST + (candidate + 1 - _LOWEST) % (_HIGHEST - _LOWEST)
     if set(names) <= set(chosen):
         return chosen
-    raise StackFailure(f"no free port between {_LOWEST} and {_HIGHEST}", mend="stop other stacks")
+    raise StackFailure(f"no free port between {_LOWEST} and {_HIGHEST}", hint="stop other stacks")
 
 
 def _is_free(host: str, port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # a port in TIME_WAIT is free to a server that listens; one with a listener is not
+        # a server can listen on a port in TIME_WAIT, but not on one with a listener
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

@@ -21,15 +21,15 @@ _SSL_REQUEST: Final = struct.pack(">ii", 8, 80_877_103)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What to send where, and how every answer begins. Any answer will do: an error is one, too."""
+    """What to send where, and how every answer begins. Any answer counts, even an error."""
 
     address: Address | Path  # or a socket in the file system
     sends: bytes
     expects: re.Pattern[bytes]
-    may_wait: bool = False  # for others before it answers: that it does nothing meanwhile proves nothing
+    may_wait: bool = False  # for other servers before it answers: being idle meanwhile proves nothing
 
     async def answered(self) -> bool:
-        """Ask over a new connection; returns whether it answered, however late. Cancel it to ask no longer."""
+        """Send the request over a new connection; returns whether it was answered, however late. Can be cancelled."""
         try:
             reader, writer = await self._connect()
         except OSError:
@@ -47,7 +47,7 @@ class Probe:
             return False
         finally:
             with suppress(OSError):
-                writer.transport.abort()  # no farewell: nobody waits for one
+                writer.transport.abort()  # no orderly close: nobody waits for it
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if isinstance(self.address, Address):
@@ -58,7 +58,7 @@ class Probe:
 
 @contextmanager
 def short(socket: Path) -> Iterator[str]:
-    """A short name for a socket, by its open folder: its path may have a hundred bytes, that of a data folder more."""
+    """A short path of a socket, by its open folder: a socket's path is limited to about a hundred bytes."""
     held = os.open(socket.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{held}/{socket.name}"
@@ -73,7 +73,7 @@ def http(address: Address, path: str, *, may_wait: bool = False) -> Probe:
 
 
 def haproxy(socket: Path) -> Probe:
-    """Ask HAProxy for its version by its own socket, which strangers' connections cannot use up."""
+    """Ask HAProxy for its version on its admin socket, which clients' connections cannot exhaust."""
     return Probe(address=socket, sends=b"show version\n", expects=re.compile(rb"\d"))
 
 
@@ -83,7 +83,7 @@ def redis(address: Address) -> Probe:
 
 
 def postgres(address: Address) -> Probe:
-    """Ask PostgreSQL whether it speaks TLS: the cheapest question that takes a new backend to answer."""
+    """Ask PostgreSQL whether it supports TLS: the cheapest request that needs a new backend."""
     return Probe(address=address, sends=_SSL_REQUEST, expects=re.compile(rb"[NSE]"))
 
 

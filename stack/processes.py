@@ -1,7 +1,7 @@
 """Starts, watches and stops one process: the only module that handles pids of the stack.
 
-A child is started from the supervisor's main thread only, since the kernel's promise to kill it is bound to the
-thread that made it. Its end is seen through a pidfd, so nobody polls.
+Children are started from the supervisor's main thread only, because the kernel kills them when the thread that started
+them ends. A pidfd reports the end of a child, so nothing polls.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stack.command import Command
 
 _LAUNCH: Final = str(Path(__file__).with_name("launch.py"))
 _PASSED: Final = ("HOME", "USER", "LOGNAME", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS", "VIRTUAL_ENV", "SSL_CERT_FILE")
-_MARK: Final = "---"  # begins a line of the supervisor's in the log of another process
+_MARK: Final = "---"  # begins a line of the supervisor in the log of another process
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -101,7 +101,7 @@ def start(
 
 
 async def stop(child: Child, command: Command) -> bool:
-    """End it by its own signal, and by SIGKILL when it takes too long; returns whether it went by itself."""
+    """Stop it by its own signal, and by SIGKILL if it takes too long; returns whether it ended by itself."""
     if child.exit_code is not None:
         return True
     _signal(child, command.stop_signal)
@@ -116,13 +116,13 @@ async def stop(child: Child, command: Command) -> bool:
 
 
 def _signal(child: Child, number: int) -> None:
-    # Popen reaps only in ended(), in this same thread: the pid cannot be another's yet
+    # Popen reaps only in ended(), in this same thread: the pid cannot have been reused yet
     if child.exit_code is None:
         os.kill(child.pid, number)
 
 
 def pin(pids: Iterable[int], cores: tuple[int, ...]) -> None:
-    """Pin every thread of ``pids`` to ``cores``, until none is new: threads inherit from theirs."""
+    """Pin every thread of ``pids`` to ``cores``, until there is no new one: threads inherit the pinning."""
     usable = set(cores) & os.sched_getaffinity(0)
     if not usable:
         return
@@ -138,7 +138,7 @@ def pin(pids: Iterable[int], cores: tuple[int, ...]) -> None:
 
 
 def last_words(log: Path) -> str:
-    """The last line that the process itself wrote to its log, but for the frames of a stack."""
+    """The last line that the process itself wrote to its log, apart from stack frames."""
     for line in reversed(last_lines(log, 60)):
         if line.strip() and not line[0].isspace() and not line.startswith(_MARK):
             return line

@@ -1,11 +1,10 @@
-"""Measures how often, and for how long, the host takes a core away: a spinning loop reads the clock and counts the
-gaps.
+"""Measures how often, and for how long, the host takes a core away: a busy loop reads the clock and counts the gaps.
 
-A loop that is never stalled sees the clock move by well under a microsecond at a time. A step of more than 50 µs is
-time in which the core was someone else's: the hypervisor's, an interrupt's, another process's. The model needs it as
-vacations of the host, and a run far outside of what was calibrated is void.
+In a loop that is never stalled the clock advances by well under a microsecond per step. In a step of more than 50 µs
+the core did something else: for the hypervisor, an interrupt, or another process. The model needs it as vacations of
+the host, and a run far outside of the calibrated range is void.
 
-Run as ``python -m stack.stalls CORE SECONDS`` it prints its finding as JSON: the caller's own threads would be seen as
+Run as ``python -m stack.stalls CORE SECONDS`` it prints its result as JSON: the caller's own threads would count as
 stalls, so `probe` runs it in a process of its own.
 """
 
@@ -32,12 +31,12 @@ class StallSample:
     """The result of one probe."""
 
     core: int
-    seconds: float  # how long it looked
+    seconds: float  # duration of the probe
     upto_seconds: tuple[float, ...]  # upper bound of each class of length
     counts: tuple[int, ...]
     totals_seconds: tuple[float, ...]  # their sums
     longest_seconds: float
-    clock_step_seconds: float  # median step of the clock: what the probe could see at all
+    clock_step_seconds: float  # median step of the clock: the resolution of the probe
 
     @property
     def lost_ratio(self) -> float:
@@ -51,7 +50,7 @@ class StallSample:
 
     @property
     def mean_seconds(self) -> tuple[float, ...]:
-        """Mean length in each class; 0 where there was none."""
+        """Mean length in each class; 0 if there was none."""
         return tuple(
             total / count if count else 0.0 for total, count in zip(self.totals_seconds, self.counts, strict=True)
         )
@@ -70,13 +69,13 @@ def spin(core: int, seconds: float) -> StallSample:
         now = clock()
         if now - last > gap_min:
             gaps.append(now - last)
-            now = clock()  # not the time that noting it took
+            now = clock()  # without the time that recording it took
         last = now
     counts, totals = [0] * len(BOUNDS_SECONDS), [0.0] * len(BOUNDS_SECONDS)
     for gap in gaps:
-        place = sum(gap / 1e9 > bound for bound in BOUNDS_SECONDS[:-1])
-        counts[place] += 1
-        totals[place] += gap / 1e9
+        index = sum(gap / 1e9 > bound for bound in BOUNDS_SECONDS[:-1])
+        counts[index] += 1
+        totals[index] += gap / 1e9
     between = sorted(b - a for a, b in pairwise(steps))
     return StallSample(
         core=core,
@@ -100,7 +99,7 @@ def probe(core: int, seconds: float) -> StallSample:
     )
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()
-        raise OSError(f"cannot look for stalls on core {core}: {said[-1] if said else 'no message'}")
+        raise OSError(f"cannot measure stalls on core {core}: {said[-1] if said else 'no message'}")
     return msgspec.json.decode(done.stdout, type=StallSample)
 
 

@@ -8,10 +8,10 @@ from typing import Final
 from stack.usage import cpu_seconds
 from stack.watch import waits_for_the_machine
 
-READY_SECONDS: Final = 40.0  # a process that is not ready by then, and does nothing, has failed
-WORKING_SECONDS: Final = 180.0  # one that is still at work has until then
-LOOK_SECONDS: Final = 10.0  # over which work is judged, once the first limit is passed
-_IDLE_RATIO: Final = 0.02  # of a core: less is what a process uses that only waits
+READY_SECONDS: Final = 40.0  # a process that is not ready by then, and is idle, has failed
+WORKING_SECONDS: Final = 180.0  # a process that is still working has until then
+LOOK_SECONDS: Final = 10.0  # over which its work is judged, once the first limit has passed
+_IDLE_RATIO: Final = 0.02  # of a core: a process that only waits uses less
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """The state of a running stack (`stack.json` in its folder), and its history (`journal.jsonl`).
 
-The supervisor writes both; everybody else reads. A pid alone is not an identity, because the kernel uses it again: each
-is kept with the time at which its process started.
+The supervisor writes both; everybody else reads. A pid alone is not an identity, because the kernel reuses it: each is
+kept with the start time of its process.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from core import settings
 FILE: Final = "stack.json"
 JOURNAL: Final = "journal.jsonl"
 LOCK: Final = "supervisor.lock"  # held by the supervisor of the folder
-DISK_FULL_BYTES: Final = 64 * 2**20  # a disk with less free is full: PostgreSQL and Kafka take it in such pieces
+DISK_FULL_BYTES: Final = 64 * 2**20  # with less free a disk is full: PostgreSQL and Kafka allocate it in such pieces
 RESERVE: Final = "reserve"  # space for state and journal on a full disk
 RESERVE_BYTES: Final = 512 * 1024
-PORTS: Final = "ports.json"  # which a folder keeps from one start to the next
+PORTS: Final = "ports.json"  # kept in the folder from one start to the next
 
 
 class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,13 +37,13 @@ class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
     log: str
     restarts: int
     started_at: float  # Unix time
-    end: str = ""  # how it ended last when nobody had asked it to
+    end: str = ""  # how it last ended unexpectedly
     end_said: str = ""  # the last line of its log then
     end_at: float = 0.0  # Unix time
 
 
 class StackState(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole of `stack.json`."""
+    """The content of `stack.json`."""
 
     scenario: str
     scenario_path: str
@@ -66,7 +66,7 @@ class StackState(msgspec.Struct, frozen=True, kw_only=True):
     stores: dict[str, settings.Stores]  # by component, as it reaches them
     keys: settings.SecretSettings
     proxies: dict[str, tuple[str, ...]]  # names of Toxiproxy's proxies by link
-    components: dict[str, tuple[str, ...]]  # base URLs of each component's instances, past the gateway
+    components: dict[str, tuple[str, ...]]  # base URLs of each component's instances, bypassing the gateway
     processes: tuple[ProcessState, ...]
 
 
@@ -78,7 +78,7 @@ def keep_reserve(data: Path) -> None:
 
 
 def free_reserve(data: Path) -> bool:
-    """Give that space free; returns whether there was any."""
+    """Free that space; returns whether there was any."""
     path = data / RESERVE
     held = path.exists() and path.stat().st_size > 0
     path.unlink(missing_ok=True)
@@ -86,7 +86,7 @@ def free_reserve(data: Path) -> bool:
 
 
 def write(data: Path, state: StackState) -> None:
-    """Replace `stack.json`, whole or not at all; only its owner can read it, for it holds secrets."""
+    """Replace `stack.json` atomically; only its owner can read it, because it contains secrets."""
     scratch = data / f".{FILE}.{os.getpid()}"
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -95,7 +95,7 @@ def write(data: Path, state: StackState) -> None:
 
 
 def read(data: Path) -> StackState | None:
-    """What the supervisor of ``data`` wrote last; None where there never was one."""
+    """What the supervisor of ``data`` wrote last; None if there never was one."""
     try:
         return msgspec.json.decode((data / FILE).read_bytes(), type=StackState)
     except FileNotFoundError:
@@ -108,7 +108,7 @@ def write_ports(data: Path, ports: Mapping[str, int]) -> None:
 
 
 def read_ports(data: Path) -> dict[str, int]:
-    """The ports that the stack in ``data`` had last, by name; empty where there was none, or none can be read."""
+    """The ports that the stack in ``data`` had last, by name; empty if there was none, or they cannot be read."""
     try:
         return msgspec.json.decode((data / PORTS).read_bytes(), type=dict[str, int])
     except (FileNotFoundError, msgspec.DecodeError):

@@ -28,13 +28,13 @@ class StatusRow:
     cpu_seconds: float
     restarts: int
     uptime_seconds: float
-    end: str  # how it ended last when nobody had asked it to; empty: it never did
+    end: str  # how it last ended unexpectedly; empty: it never did
     end_said: str  # the last line of its log then
     end_at: float  # Unix time
 
     @property
     def is_up(self) -> bool:
-        """Whether it does its work."""
+        """Whether it is ready."""
         return self.state == "ready"
 
 
@@ -42,7 +42,7 @@ def status(data: Path) -> tuple[StatusRow, ...]:
     """Every process of the stack in ``data``; raises StackFailure when there never was one."""
     seen = state.read(data)
     if seen is None:
-        raise StackFailure(f"there is no stack in {data}", mend="`windtunnel up` starts one")
+        raise StackFailure(f"there is no stack in {data}", hint="`windtunnel up` starts one")
     rows = []
     for process in seen.processes:
         is_up = alive.is_alive(process.pid, process.started_ticks)
@@ -65,12 +65,12 @@ def status(data: Path) -> tuple[StatusRow, ...]:
 
 
 def trouble(data: Path) -> tuple[str, ...]:
-    """What is wrong with the stack in ``data`` apart from its processes; empty where nothing is."""
+    """What is wrong with the stack in ``data`` apart from its processes; empty if nothing is."""
     seen, found = state.read(data), []
     pid = seen.supervisor_pid if seen is not None else 0
     if seen is not None and alive.is_alive(pid, seen.supervisor_ticks) and watch.stopped(pid):
         found.append(f"the supervisor (pid {pid}) is stopped by a signal: nothing watches the stack")
     free = shutil.disk_usage(data).free
     if free < state.DISK_FULL_BYTES:
-        found.append(f"disk full: {free / 2**20:.0f} MiB free in {data}; writes are refused until there is room")
+        found.append(f"disk full: {free / 2**20:.0f} MiB free in {data}; writes are refused until there is space")
     return tuple(found)

@@ -21,7 +21,7 @@ from stack.watch import Watch
 
 #: States of a process that runs and was ready at least once.
 LIVE: Final = frozenset({"ready", "paused", "unresponsive"})
-_SAID_MAX: Final = 300  # characters of a log's last line that are kept beside a death
+_SAID_MAX: Final = 300  # characters of a log's last line that are kept with a death
 
 
 @dataclass(slots=True)
@@ -35,11 +35,11 @@ class SupervisedProcess:
     state: str = "waiting"
     restarts: int = 0
     deaths: int = 0  # in a row, as `core.policies.restarts` counts them
-    ready_at: float = 0.0  # monotonic; 0 where it has not been ready since it was started
+    ready_at: float = 0.0  # monotonic; 0 if it has not been ready since it was started
     end: str = ""  # how it ended last
     end_said: str = ""  # the last line of its log then
     end_at: float = 0.0  # Unix time
-    doom: str = ""  # why we end it ourselves
+    doom: str = ""  # why the supervisor kills it
     watch: Watch | None = None
     up: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -65,7 +65,7 @@ class SupervisedProcess:
 
 
 def snapshot(plan: StackPlan, processes: Iterable[SupervisedProcess], now: str, started_at: float) -> state.StackState:
-    """All of it as `stack.json` says it; ``now`` is the stack's state, ``started_at`` is Unix time."""
+    """The content of `stack.json`; ``now`` is the stack's state, ``started_at`` is Unix time."""
 
     def url(server: Server) -> str:
         return next((process.address.url for process in plan.processes if process.server is server), "")

@@ -35,8 +35,8 @@ from stack.start_deadline import StartDeadline
 from stack.supervised import LIVE, SupervisedProcess, snapshot
 from stack.watch import WatchResult
 
-_LOOK_AROUND_SECONDS: Final = 2.0  # between two looks at the logs and the disk
-_LOG_BYTES_MAX: Final = 256 * 2**20  # a log that grew beyond is emptied
+_LOOK_AROUND_SECONDS: Final = 2.0  # between two checks of the logs and the disk
+_LOG_BYTES_MAX: Final = 256 * 2**20  # a larger log is emptied
 
 _WHY: Final = {
     WatchResult.FROZEN: "does not answer and does nothing",
@@ -66,7 +66,7 @@ class Supervisor:
         self._full = False
 
     async def run(self) -> None:
-        """Start, serve until SIGTERM or SIGINT, stop. Raises StackFailure when the start fails, all stopped by then."""
+        """Start, serve until SIGTERM or SIGINT, stop. Raises StackFailure when the start fails, after stopping all."""
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(max_workers=32))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -125,7 +125,7 @@ class Supervisor:
 
     async def _start_first(self, supervised: SupervisedProcess) -> None:
         name, began = supervised.process.name, time.monotonic()
-        # writing its files needs nobody else, so it does not wait; the start does
+        # writing its files needs no other process, so only the start waits
         command = await asyncio.to_thread(_prepare, supervised.backing, self._plan, supervised.process)
         supervised.command = command
         for other in supervised.process.after:
@@ -137,7 +137,7 @@ class Supervisor:
     async def _start(self, supervised: SupervisedProcess, command: Command) -> None:
         """Start it and wait until it is ready; raises StackFailure when it dies first or does not answer in time."""
         plan, process = self._plan, supervised.process
-        # a start may use every core there is; once it is ready, each keeps to its own: a whole stack when all of it is
+        # a start may use all cores; processes are pinned once ready, those of a starting stack once all of it is
         child = processes.start(process.name, command, plan.log(process.name), self._on_end)
         supervised.child, supervised.state = child, "starting"
         self._write()
@@ -165,8 +165,8 @@ class Supervisor:
     def _failure(self, process: Process, what: str) -> StackFailure:
         log = self._plan.log(process.name)
         end = "\n".join(processes.last_lines(log))
-        said = f"the end of its log {log} says:\n{end}" if end else f"its log {log} is empty"
-        return StackFailure(f"{process.name} {what}", mend=said)
+        said = f"the end of its log {log} is:\n{end}" if end else f"its log {log} is empty"
+        return StackFailure(f"{process.name} {what}", hint=said)
 
     def _on_end(self, child: Child) -> None:
         supervised = self._supervised[child.name]
@@ -211,7 +211,7 @@ class Supervisor:
             except StackFailure as failure:
                 self._note("restart failed", name=name, message=failure.what)
                 if supervised.child is not None and supervised.child.exit_code is None:
-                    await processes.stop(supervised.child, command)  # its end is noted, and counted, as any other
+                    await processes.stop(supervised.child, command)  # its end is recorded and counted like any other
                 continue
             pid = supervised.child.pid if supervised.child else 0
             self._note("restarted", name=name, pid=pid, restarts=supervised.restarts)
@@ -225,15 +225,15 @@ class Supervisor:
                 try:
                     self._look(supervised)
                 except OSError:
-                    traceback.print_exc()  # into the supervisor's log; the watch goes on
+                    traceback.print_exc()  # into the supervisor's log; the watch continues
 
     def _look(self, supervised: SupervisedProcess) -> None:
-        """See whether a process that runs still works, and do something about one that does not."""
+        """Check whether a running process still works, and act if it does not."""
         name, child = supervised.process.name, supervised.child
         if child is None or child.exit_code is not None or supervised.state not in LIVE or supervised.doom:
             supervised.unwatch()
             return
-        if is_held(self._plan.data, name):  # it belongs to whoever holds it
+        if is_held(self._plan.data, name):  # it is left to the program that holds it
             supervised.unwatch()
             self._enter(supervised, "paused" if watch.stopped(child.pid) else "ready")
             return
@@ -261,10 +261,10 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
 
     def _command(self, supervised: SupervisedProcess) -> Command:
-        """What to start again: as before, for a full disk has no room to prepare it anew.
+        """The command of a restart: the same as before, because a full disk has no room to prepare it again.
 
-        But for Kafka whose data is gone: it is formatted, since what is owed is known to PostgreSQL. A cluster of
-        PostgreSQL that is gone must not be replaced by an empty one while people use it.
+        Only a Kafka whose data is gone is formatted again, because PostgreSQL has all unhandled events. A cluster of
+        PostgreSQL that is gone must not be replaced by an empty one while it is in use.
         """
         if supervised.command is None or (
             supervised.process.server is Server.KAFKA and kafka.is_empty(self._plan, supervised.process)
@@ -278,7 +278,7 @@ class Supervisor:
             self._write()
 
     def _mark(self, supervised: SupervisedProcess, text: str) -> None:
-        """A line of ours in the process's own log: who reads the one need not look for the other."""
+        """Add a line of ours to the process's own log, so that one log shows everything about it."""
         if self._state == "starting":
             return  # a start that fails is shown with the end of this log
         with _disk_may_be_full():
@@ -297,12 +297,12 @@ class Supervisor:
         free = shutil.disk_usage(self._plan.data).free
         self._exporter.free(free)
         full = free < state.DISK_FULL_BYTES
-        if free > 4 * state.RESERVE_BYTES:  # more than what was freed to write about a full disk
+        if free > 4 * state.RESERVE_BYTES:  # more than was freed for reporting a full disk
             with _disk_may_be_full():
                 state.keep_reserve(self._plan.data)
         if full is not self._full:
             self._full = full
-            self._note("disk full" if full else "disk has room again", free_bytes=free, folder=str(self._plan.data))
+            self._note("disk full" if full else "disk has space again", free_bytes=free, folder=str(self._plan.data))
 
     def _bound_logs(self) -> None:
         for name in self._supervised:
@@ -312,7 +312,7 @@ class Supervisor:
                 self._note("log emptied", name=name, bytes=_LOG_BYTES_MAX)
 
     async def _stop(self) -> None:
-        """Services first, so that they drain while their stores answer; then all servers at once."""
+        """Stop services first, so that they drain while their stores still answer; then all servers at once."""
         for task in tuple(self._tasks):
             task.cancel()
         for supervised in self._supervised.values():
@@ -362,7 +362,7 @@ async def _pause(child: Child, seconds: float) -> None:
 
 @contextmanager
 def _disk_may_be_full() -> Iterator[None]:
-    """Keep the stack running where its state cannot be written because the disk is full."""
+    """Keep the stack running if its state cannot be written because the disk is full."""
     try:
         yield
     except OSError as error:
@@ -377,10 +377,10 @@ def _prepare(backing: Backing, plan: StackPlan, process: Process) -> Command:
     except OSError as error:
         if error.errno in _FULL:
             raise StackFailure(
-                f"no space left for {process.name} in {plan.data}", mend="free some, or choose another --data folder"
+                f"no space left for {process.name} in {plan.data}", hint="free some, or choose another --data folder"
             ) from error
         if isinstance(error, PermissionError):
-            raise StackFailure(f"cannot write the files of {process.name}: {error}", mend="check --data") from error
+            raise StackFailure(f"cannot write the files of {process.name}: {error}", hint="check --data") from error
         raise
 
 

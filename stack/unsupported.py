@@ -1,4 +1,4 @@
-"""Features of a scenario that only the model supports: the stack is one machine, with one of each server but
+"""Features of a scenario that only the model supports: the stack is one machine, with one of each server except
 PostgreSQL."""
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from core.scenario.model import RedisServer
 
 
 def parts(scenario: Scenario) -> tuple[str, ...]:
-    """Everything in ``scenario`` that only the model can do, each in a few words with the field that asks for it; empty
-    where the stack can run it."""
+    """Everything in ``scenario`` that only the model supports, each in a few words with its field; empty if the stack
+    can run it."""
     system = scenario.system
     placement, redis, usual, found = system.placement, system.redis, RedisServer(), list[str]()
     if system.cells > 1:

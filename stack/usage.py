@@ -1,8 +1,8 @@
 """CPU time and memory of the stack's processes, from the operating system's accounting.
 
-`/proc/PID/task/*/schedstat` counts nanoseconds on a core: no waiting is in it, and it is exact where `/proc/PID/stat`
-is in hundredths of a second. It forgets threads and children that have ended, and a look at a process's children may
-miss one that is just being made or waited for; so whoever takes differences keeps an `Accounting`, which remembers.
+`/proc/PID/task/*/schedstat` counts nanoseconds on a core, without waiting, and more precisely than `/proc/PID/stat`,
+which counts hundredths of a second. It forgets threads and children that have ended, and reading a process's children
+may miss one that is just being started or reaped; so for differences use an `Accounting`, which remembers.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Accounting:
         self._began_ticks = _now_ticks()
 
     def read(self, running: Running) -> dict[str, float]:
-        """CPU seconds of every process by name since the machine started; a restarted process goes on counting."""
+        """CPU seconds of every process by name since the machine started; a restarted process continues to count."""
         for name, pid in running.processes.items():
             last = self._last.setdefault(name, {})
             for member in family(pid):
-                # older than us and not seen before: it was missed, so what it had used until now is not new
+                # older than this object and not seen before: it was missed, so what it has used so far is not new
                 missed = member not in self._members and ticks_of(member) < self._began_ticks and bool(last)
                 self._members.add(member)
                 for thread, nanoseconds in _nanoseconds_by_thread(member):
@@ -58,7 +58,7 @@ class Accounting:
 
 
 def _now_ticks() -> int:
-    """This moment in the kernel's ticks since boot, as in field 22 of ``/proc/PID/stat``."""
+    """The present time in the kernel's ticks since boot, as in field 22 of ``/proc/PID/stat``."""
     return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
 
 
@@ -84,7 +84,7 @@ def _threads(pid: int) -> list[str]:
 
 
 def rss_bytes(pid: int) -> int:
-    """Resident memory of ``pid`` and its descendants; shared pages count once, by proportional share where known."""
+    """Resident memory of ``pid`` and its descendants, with the proportional share of shared pages."""
     total = 0
     for member in family(pid):
         try:

@@ -1,11 +1,11 @@
-"""The watch over processes that run: which of them no longer answers, and whether it is frozen or merely busy.
+"""The watch over running processes: which of them no longer answers, and whether it is frozen or merely busy.
 
-A process that is late with its answer is not restarted for that: a busy one is late, and restarting it makes all of it
-worse. It is frozen when a signal has stopped it, or when it owes an answer and uses no processor at all, while none of
-its threads waits for a core, for the disk, or for another server. A frozen process is started again after
-`FROZEN_SECONDS`; one that works and answers nothing, after `SILENT_SECONDS`.
+A process is not restarted merely for a late answer: it may be busy, and a restart would make that worse. It is frozen
+when a signal has stopped it, or when an answer is overdue and it uses no CPU, while none of its threads waits for a
+core, for the disk, or for another server. A frozen process is restarted after `FROZEN_SECONDS`; one that works but does
+not answer, after `SILENT_SECONDS`.
 
-Times are counted in looks as well as in seconds: when the supervisor itself was kept from running, a silence of others
+Times are counted in checks as well as in seconds: when the supervisor itself could not run, the silence of others
 proves nothing.
 """
 
@@ -23,44 +23,44 @@ from stack.guard import family
 from stack.probe import Probe
 from stack.usage import cpu_seconds
 
-LOOK_SECONDS: Final = 0.2  # between two looks at one process
-ASK_SECONDS: Final = 1.0  # between two questions to one process
-OVERDUE_SECONDS: Final = 0.4  # an answer that takes longer makes us look at what the process does
-IDLE_LOOKS: Final = 3  # in a row that find a late process idle before it counts as frozen: one may be chance
-FROZEN_SECONDS: Final = 3.0  # a process that was frozen for this long is started again
-SILENT_SECONDS: Final = 60.0  # one that works and has not answered for this long is started again
-BUSY_SECONDS: Final = 10.0  # one that works and has not answered for this long is shown
-_IDLE_RATIO: Final = 0.01  # of a core: what a process that does nothing may use
+LOOK_SECONDS: Final = 0.2  # between two checks of one process
+ASK_SECONDS: Final = 1.0  # between two requests to one process
+OVERDUE_SECONDS: Final = 0.4  # if an answer takes longer, the process's CPU use is checked
+IDLE_LOOKS: Final = 3  # checks in a row that find a late process idle before it counts as frozen: one may be chance
+FROZEN_SECONDS: Final = 3.0  # a process that was frozen for this long is restarted
+SILENT_SECONDS: Final = 60.0  # a process that works but has not answered for this long is restarted
+BUSY_SECONDS: Final = 10.0  # a process that works but has not answered for this long is reported
+_IDLE_RATIO: Final = 0.01  # of a core: the most that an idle process may use
 
 
 class WatchResult(StrEnum):
     """The result of one check."""
 
     WELL = "well"
-    BUSY = "busy"  # late, and at work: nothing to do
-    FROZEN = "frozen"  # does nothing
-    SILENT = "silent"  # works, and has not answered for long
-    GONE = "gone"  # frozen or silent for so long that it is to be started again
+    BUSY = "busy"  # late, but working: no action
+    FROZEN = "frozen"  # idle although an answer is overdue
+    SILENT = "silent"  # works, but has not answered for long
+    GONE = "gone"  # frozen or silent for so long that it must be restarted
 
 
 @dataclass(slots=True)
 class Watch:
-    """The watch over one process; ``pid`` is looked at with its descendants. Close it when the process ends."""
+    """The watch over one process ``pid`` and its descendants. Close it when the process ends."""
 
     pid: int
     probe: Probe
     asked_count: int = 0
     _asking: asyncio.Task[bool] | None = None
-    _asked_at: float = 0.0  # the first question that is not answered
+    _asked_at: float = 0.0  # time of the first unanswered request
     _next_at: float = 0.0
-    _used_seconds: float = -1.0  # at the last look, while an answer is overdue
+    _used_seconds: float = -1.0  # at the last check, while an answer is overdue
     _used_at: float = 0.0
     _stopped: bool = False  # by a signal
     _frozen_looks: int = 0
     _silent_looks: int = 0
 
     def look(self, now: float) -> WatchResult:
-        """Look once, at the monotonic time ``now``; asks when it is time to."""
+        """Check once, at the monotonic time ``now``; sends a request when one is due."""
         silent_seconds = self._silent(now)
         self._stopped = stopped(self.pid)
         if self._stopped:
@@ -84,13 +84,13 @@ class Watch:
         return WatchResult.WELL if silent_seconds < OVERDUE_SECONDS else WatchResult.BUSY
 
     def _silent(self, now: float) -> float:
-        """For how long an answer is owed; asks when none is."""
+        """How long an answer has been overdue; sends a request when none is pending."""
         if self._asking is not None and self._asking.done():
             answered, self._asking = self._asking.result(), None
             if answered:
                 self._asked_at, self._next_at = 0.0, now + ASK_SECONDS
             else:
-                self._next_at = now  # refused or cut off: the next question belongs to the same silence
+                self._next_at = now  # refused or cut off: the next request belongs to the same silence
         if self._asking is None and now >= self._next_at:
             self._asked_at = self._asked_at or now
             self.asked_count += 1
@@ -107,14 +107,14 @@ class Watch:
         return before >= 0.0 and used - before <= _IDLE_RATIO * since and not waits_for_the_machine(self.pid)
 
     def close(self) -> None:
-        """Ask no longer."""
+        """Stop sending requests."""
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
 
 
 def end(pid: int) -> None:
-    """Kill it with its descendants: what is frozen below it would hold on to its memory and ports."""
+    """Kill it with its descendants: frozen ones would keep its memory and ports."""
     for member in family(pid):
         with suppress(ProcessLookupError):
             os.kill(member, signal.SIGKILL)

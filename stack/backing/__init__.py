@@ -1,1 +1,1 @@
-"""One module per server: where its program is, how it is configured, started, checked and initialised."""
+"""One module per server: how it is configured, started, checked and initialised."""

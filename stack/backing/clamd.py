@@ -1,10 +1,10 @@
-"""ClamAV's daemon: scans every photo. Its database here holds the EICAR test file, as a whole and inside of another.
+"""ClamAV's daemon: scans every photo. Its database here has the EICAR test file, alone and inside another file.
 
-The full database is a gigabyte in memory and changes by the day; that belongs in a deployment, not in a test bed.
+The full database takes a gigabyte of memory and changes every day; that belongs in a deployment, not in a test bed.
 
-It gets whole photos, and none that the checks of the media worker refused. Fuzzy hashes of images are off: they decode
-a photo in this process, without a bound on its memory, and no signature of ours asks for them. What exceeds a limit is
-reported, so that nothing passes that was not looked through.
+It gets complete photos, and none that the checks of the media worker refused. Fuzzy hashes of images are off: they
+decode a photo in this process, without a limit on its memory, and no signature of ours needs them. A file that exceeds
+a limit is reported, so that nothing passes without being scanned completely.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from stack.install import tools
 from stack.plan import Process, StackPlan
 from stack.probe import Probe
 
-#: As a hash of the file, and as its bytes anywhere in a file of any type: a photo may carry it behind its pixels.
+#: As a hash of the file, and as bytes anywhere in a file of any type: a photo may contain it after its pixels.
 _EICAR: Final = {
     "test.hdb": "44d88612fea8a8f36de82e1278abb02f:68:Eicar-Test\n",
     "test.ndb": "Eicar-Test:0:*:58354f2150254041505b345c505a58353428505e2937434329377d2445494341522d5354414e444152442d"
     "414e544956495255532d544553542d46494c452124482b482a\n",
 }
 _THREADS: Final = photo.SCANS_AT_ONCE_MAX + 2  # and PING
-_STREAM_BYTES_MAX: Final = photo.BYTES_MAX + 2**20  # a photo that upload takes, and no limit met by its last byte
+_STREAM_BYTES_MAX: Final = photo.BYTES_MAX + 2**20  # so that the largest photo that upload accepts is below the limit
 _SETTINGS: Final = """
 TCPSocket {port}
 TCPAddr {bind}
@@ -53,12 +53,12 @@ ConcurrentDatabaseReload no
 
 
 def account() -> str:
-    """Whom to run it as: it reads what strangers send."""
+    """The user to run it as: it reads untrusted data."""
     return "clamav" if os.geteuid() == 0 else ""
 
 
 def settings(*, port: int, bind: str, folder: Path, database: Path) -> str:
-    """Its configuration, with limits that fit a photo's (`core.policies.photo`)."""
+    """Its configuration, with limits that match those of photos (`core.policies.photo`)."""
     return _SETTINGS.format(
         port=port,
         bind=bind,

@@ -11,14 +11,14 @@ from stack.failure import StackFailure
 
 
 def own(path: Path, user: str) -> None:
-    """Give ``path`` to ``user``; nothing to do where servers run as ourselves (``user`` is empty)."""
+    """Make ``user`` the owner of ``path``; does nothing if servers run as our own user (``user`` is empty)."""
     if user:
         entry = pwd.getpwnam(user)
         os.chown(path, entry.pw_uid, entry.pw_gid)
 
 
 def make(path: Path, user: str) -> Path:
-    """Make a folder for a server that runs as ``user``."""
+    """Create a folder for a server that runs as ``user``."""
     path.mkdir(parents=True, exist_ok=True)
     own(path, user)
     return path
@@ -40,6 +40,6 @@ def check_reach(path: Path, user: str) -> None:
             passes = status.st_mode & stat.S_IXOTH
         if not passes:
             raise StackFailure(
-                f"user {user}, as whom a server must run, cannot enter {folder}",
-                mend="use a data folder that others may pass, such as --data /var/lib/windtunnel/NAME",
+                f"a server must run as user {user}, who cannot enter {folder}",
+                hint="use a data folder that other users can enter, such as --data /var/lib/windtunnel/NAME",
             )

@@ -1,8 +1,8 @@
-"""The object store's front: HAProxy between clients and the S3 server, so that what is refused is a problem document.
+"""The object store's front: HAProxy between clients and the S3 server, so that refusals are problem documents.
 
-It is a process of its own, not one more frontend of the gateway: a photo's bytes then cost CPU that is accounted to
-uploads alone, a gateway that dies takes no upload with it, and the store has one public port whatever the number of
-gateways. Processes of the stack connect directly to the store.
+It is a process of its own, not another frontend of the gateway: its CPU time is then accounted to uploads alone, a
+gateway that dies does not interrupt uploads, and the store has one public port whatever the number of gateways.
+Processes of the stack connect directly to the store.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from stack.failure import NotReady
 from stack.plan import Process, StackPlan
 from stack.probe import Probe
 
-#: How long a body may take to begin, and to arrive: 20 MB come in it at 67 kB a second.
+#: How long a body may take to begin, and to arrive: enough for 20 MB at 67 kB per second.
 _BEGIN_SECONDS: Final = 10
 _BODY_SECONDS: Final = 300
-#: How long the store may take for each step of its answer, and when it is asked again what it refused.
+#: How long the store may take for each step of its answer, and when a refused request is sent to it again.
 _STORE_SECONDS: Final = 15
 _AGAIN_SECONDS: Final = 5
-#: Of Lua: a chunk or two of every upload at once.
+#: For Lua: one or two chunks of every concurrent upload.
 _MEMORY_MEBIBYTES: Final = 256
 _METHODS: Final = "GET,HEAD,OPTIONS,PUT"
 
-#: What the front answers in place of the store: word in the configuration, kind, detail.
+#: What the front answers instead of the store: word in the configuration, kind, detail.
 _REFUSALS: Final[dict[str, tuple[type[Failure], str]]] = {
     **{word: said for word, said in DOOR.items() if word != "TOO_MANY_CONNECTIONS"},
     "INVALID": (failures.Invalid, "The object store does not accept this request"),
@@ -43,7 +43,7 @@ _REFUSALS: Final[dict[str, tuple[type[Failure], str]]] = {
     ),
     "ADDRESS_EXPIRED": (failures.AddressExpired, "The signature of the address has expired"),
     "NOT_FOUND": (failures.NotFound, "No such object"),
-    "METHOD_NOT_ALLOWED": (failures.MethodNotAllowed, f"Objects take {_METHODS}"),
+    "METHOD_NOT_ALLOWED": (failures.MethodNotAllowed, f"Objects accept {_METHODS}"),
     "LENGTH_REQUIRED": (failures.LengthRequired, "Content-Length: expected the length of the object"),
     "ADDRESS_USED": (failures.AddressUsed, "An object has been put to this address"),
     "TOO_LARGE": (failures.TooLarge, f"Expected an object of at most {photo.BYTES_MAX} bytes"),
@@ -54,7 +54,7 @@ _REFUSALS: Final[dict[str, tuple[type[Failure], str]]] = {
     "BAD_GATEWAY": (failures.BadGateway, "The object store closed the connection"),
     "DEADLINE_EXCEEDED": (failures.DeadlineExceeded, "The object store did not answer in time"),
 }
-#: What it answers to GET and HEAD in place of the store: by HAProxy itself, which does not see what the store says.
+#: What HAProxy itself answers to GET and HEAD instead of the store, whose answer it cannot read.
 _READS: Final[dict[str, tuple[type[Failure], str]]] = {
     "READ_REFUSED": (
         failures.AddressRefused,
@@ -85,7 +85,7 @@ _ERRORS: Final[dict[int, tuple[type[Failure], str]]] = {
 def configuration(plan: StackPlan, process: Process) -> str:
     """The configuration of HAProxy."""
     allowed, gateway = plan.scenario.system.gateway.origins, plan.gateway.url
-    # a body that is not read would cost the client the answer, so front.lua reads it, but of one connection too many
+    # unless the body is read, the client may not get the answer: front.lua reads it, except for a connection too many
     kind, detail = DOOR["TOO_MANY_CONNECTIONS"]
     at_once = {"TOO_MANY_CONNECTIONS": answer(kind, detail, FIELDS["TOO_MANY_CONNECTIONS"], gateway=gateway)}
     at_once |= {
@@ -109,7 +109,7 @@ def configuration(plan: StackPlan, process: Process) -> str:
 
 
 def script(plan: StackPlan) -> str:
-    """The Lua that asks the store."""
+    """The Lua script that forwards requests to the store."""
     words = {
         "OBJECT_BYTES_MAX": photo.BYTES_MAX,
         "BODY_SECONDS": _BODY_SECONDS,
@@ -126,7 +126,7 @@ def script(plan: StackPlan) -> str:
 
 
 def _table(fields: dict[str, str]) -> str:
-    """In Lua's words."""
+    """As a table in Lua."""
     inner = ", ".join(f'["{name}"] = "{value}"' for name, value in fields.items())
     return f"{{ {inner} }}" if inner else "{}"
 

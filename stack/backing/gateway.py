@@ -1,7 +1,7 @@
-"""HAProxy as the gateway: routes and who must be signed in come from `core.operations`, limits from the scenario.
+"""HAProxy as the gateway: routes and required sign-in come from `core.operations`, limits from the scenario.
 
-So an operation that exists is reachable, one that is not named there is not, and neither list is kept by hand. Several
-instances share one port (SO_REUSEPORT): when one dies, the kernel gives new connections to the others.
+So exactly the operations named there are reachable, and no list is kept by hand. Several instances share one port
+(SO_REUSEPORT): when one dies, the kernel gives new connections to the others.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from stack.failure import NotReady
 from stack.plan import Address, Process, StackPlan
 from stack.probe import Probe
 
-#: Pages that are no operations: path and the component that serves them to everybody.
+#: Pages that are not operations: path and the component that serves them to everybody.
 PAGES: Final[dict[str, Component]] = {
     "/openapi.json": Component.POSTS,
     "/docs": Component.POSTS,
     failures.PAGE.removeprefix(API): Component.POSTS,
 }
 _ADMIN_SECONDS: Final = 1.0
-#: A dead instance refuses connections: seen by requests, and by checks every 100 ms from then on, so it is out in
-#: 0.3 s. A busy one answers its check late: it is out only after three of them took 2 s each.
+#: A dead instance refuses connections: requests notice, and then checks every 100 ms, so it is removed within 0.3 s. A
+#: busy one answers its checks late: it is removed only after three of them took 2 s each.
 _SERVER: Final = (
     "default-server check inter 1s fastinter 100ms downinter 200ms fall 3 rise 1 maxconn 512 "
     "observe layer4 error-limit 1 on-error fastinter pool-max-conn 128"
 )
-#: With another instance to go to, requests on one that hangs are cut off; without, they may still be answered.
+#: With another instance, requests to one that hangs are cut off; without, they may still be answered.
 _CUT_OFF: Final = " on-marked-down shutdown-sessions"
 
 
@@ -62,14 +62,14 @@ def operations_of(components: Iterable[Component]) -> tuple[Operation, ...]:
 
 
 def _methods(operation: Operation) -> tuple[str, ...]:
-    """The methods by which an operation is asked for: whatever can be got can be asked for its head."""
+    """The methods of an operation: HEAD is allowed wherever GET is."""
     return ("GET", "HEAD") if operation.method == "GET" else (operation.method,)
 
 
 def routes_map(components: Iterable[Component], limits: Mapping[str, RateLimit]) -> str:
-    """Lines ``^METHOD:path$ operation|component|1 when it wants a token|quota|seconds|user or ip``.
+    """Lines ``^METHOD:path$ operation|component|1 if it needs a token|quota|seconds|user or ip``.
 
-    The last three are there for operations with a limit.
+    The last three are present for operations with a limit.
     """
     components = tuple(components)
     lines = [
@@ -106,7 +106,7 @@ def paths_map(components: Iterable[Component]) -> str:
 
 
 def _periods(limits: Mapping[str, RateLimit]) -> tuple[int, ...]:
-    """The windows of all limits, in seconds, once each."""
+    """The distinct windows of all limits, in seconds."""
     return tuple(sorted({_seconds(limit) for limit in limits.values()}))
 
 
@@ -122,8 +122,8 @@ def tracks(limits: Mapping[str, RateLimit]) -> str:
 def tables(limits: Mapping[str, RateLimit], peers: Mapping[str, Address]) -> str:
     """The tables of limits, each bounded; several instances share them.
 
-    An instance tells the others of every count (HAProxy's peers), within milliseconds. The last to write wins, so of
-    requests that come to two instances at the same moment one may go uncounted.
+    An instance sends every count to the others (HAProxy's peers), within milliseconds. The last write wins, so if two
+    instances get requests at the same moment, one of these may not be counted.
     """
     shared = " peers gateways" if len(peers) > 1 else ""
     lines: list[str] = []
@@ -147,7 +147,7 @@ def _answering(components: Iterable[Component]) -> set[str]:
 
 
 def backends(components: Mapping[Component, tuple[Address, ...]]) -> str:
-    """One backend per component that answers something."""
+    """One backend per component that has operations or pages."""
     answering = _answering(components)
     lines: list[str] = []
     for component, addresses in components.items():
@@ -190,7 +190,7 @@ def configuration(plan: StackPlan, process: Process) -> str:
 
 
 def peers(plan: StackPlan) -> dict[str, Address]:
-    """Where each instance tells the others its counts."""
+    """Where each instance receives the counts of the others."""
     instances = [each for each in plan.processes if each.server is Server.GATEWAY]
     if len(instances) < 2:
         return {}
@@ -209,7 +209,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
 
 
 def ready(plan: StackPlan, process: Process) -> None:
-    """Raise NotReady until it answers and has seen every service healthy (where there are services)."""
+    """Raise NotReady until it answers and has seen every service healthy (if there are services)."""
     host = process.address.host
     try:
         with urllib.request.urlopen(process.address.url + "/healthz", timeout=1) as answer:
@@ -229,14 +229,14 @@ def ready(plan: StackPlan, process: Process) -> None:
 
 
 def question(plan: StackPlan, process: Process) -> Probe:
-    """Ask this instance: the port for clients is shared among all, and they may fill it."""
+    """The health check of this instance; the port for clients is shared by all, and they may fill it."""
     return haproxy.question(plan, process)
 
 
 async def take_out(plan: StackPlan, frozen: Process) -> None:
-    """Send no more to the components of a process that is frozen, and cut off what waits for it.
+    """Send no more requests to the components of a frozen process, and cut off those that wait for it.
 
-    The checks put it back when it answers them again. A gateway that cannot be reached is left to its own checks.
+    The checks add it again when it answers them. A gateway that cannot be reached relies on its own checks.
     """
     urls = plan.component_urls()
     commands: list[str] = []

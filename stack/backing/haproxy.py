@@ -17,17 +17,17 @@ from stack.plan import Process, StackPlan
 from stack.probe import Probe
 
 CONFIGURATION: Final = "haproxy.cfg"  # in the folder of each process
-ADMIN: Final = "admin.sock"  # there, too; for the stack alone
+ADMIN: Final = "admin.sock"  # there too; for the stack only
 TABLE_ENTRIES_MAX: Final = 100_000
-#: Connections of one process, all clients together, where the system's limit of open files allows it.
+#: Connections of one process, of all clients together, if the system's limit of open files allows it.
 _CONNECTIONS_MAX: Final = 8_000
 _OTHER_FILES: Final = 500
-#: Connections of one address that are taken above its limit, so that they can be answered.
+#: Connections of one address that are accepted above its limit, so that they get an answer.
 _ANSWERED_MAX: Final = 128
 _DATA_BYTES: Final = 512 * 2**20
-#: A path and query with a character that must be encoded, or too long.
+#: A path and query that is too long or has a character that must be encoded.
 _ODD_TARGET: Final = rf"'[^!-~]|\A.{{{TARGET_BYTES_MAX + 1}}}'"
-#: A name with a character that is no token's, a value with a control character, or too long.
+#: Header fields that are too long, or have a name with a character that is not allowed or a value with a control one.
 _ODD_FIELDS: Final = (
     r"'(?m)^[^:\r\n]*[^][!#$%&*+.^_`|~0-9A-Za-z:\r\n-][^:\r\n]*:|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
     rf"|(?s)\A.{{{HEAD_BYTES_MAX + 1}}}'"
@@ -35,13 +35,13 @@ _ODD_FIELDS: Final = (
 
 
 def account() -> str:
-    """Whom to run it as: it reads what strangers send."""
+    """The user to run it as: it reads untrusted data."""
     return "haproxy" if os.geteuid() == 0 else ""
 
 
 def words(plan: StackPlan, process: Process, refusals: Mapping[str, str], errors: str) -> dict[str, Any]:
-    """What every configuration has: ``COMMON`` (limits, time-outs, ``errors``, the operators' port), ``DOOR`` (what a
-    frontend for clients refuses, by ``refusals``), where it listens, and the bounds."""
+    """The words of every configuration: ``COMMON`` (limits, time-outs, ``errors``, the operators' port), ``DOOR`` (what
+    a frontend for clients refuses, by ``refusals``), listening address, and limits."""
     known: dict[str, Any] = {
         "CONNECTIONS_MAX": _connections_max(),
         "ADDRESS_CONNECTIONS_MAX": ADDRESS_CONNECTIONS_MAX,
@@ -64,7 +64,7 @@ def words(plan: StackPlan, process: Process, refusals: Mapping[str, str], errors
 
 
 def _connections_max() -> int:
-    """HAProxy may open two files for each connection: to the client and to a service."""
+    """HAProxy may open two files per connection: to the client and to a service."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _CONNECTIONS_MAX if hard < 0 else max(1_000, min(_CONNECTIONS_MAX, (hard - _OTHER_FILES) // 2))
 
@@ -86,5 +86,5 @@ def command(plan: StackPlan, process: Process, files: Mapping[str, str]) -> Comm
 
 
 def question(plan: StackPlan, process: Process) -> Probe:
-    """Ask by its own socket: clients may fill its port."""
+    """The health check on its own socket: clients may fill its port."""
     return probe.haproxy(plan.folder(process.name) / ADMIN)

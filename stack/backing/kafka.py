@@ -1,7 +1,7 @@
 """Kafka in KRaft mode, one broker: the log that carries every event.
 
-The broker tells a Kafka client where to connect next, so a proxied link needs a listener of its own whose
-advertised port is the proxy's; without it the traffic would silently go past the proxy. Heap is at most 384 MB.
+The broker tells a Kafka client where to connect next, so a proxied link needs a listener of its own whose advertised
+port is the proxy's; otherwise the traffic would silently bypass the proxy. The heap is at most 384 MB.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from stack.probe import Probe
 
 _HEAP: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms96m", "-Xmx384m")
 _BOUNDS: Final = ("-XX:MaxMetaspaceSize=128m", "-XX:MaxDirectMemorySize=128m", "-XX:ReservedCodeCacheSize=64m")
-#: A broker that was killed may register again only when its old session has ended, 9 s by default: the longest part of
-#: its restart by far. One whose session ends because it was slow is back with its next heartbeat.
+#: A broker that was killed can register again only when its old session has ended, 9 s by default: by far the longest
+#: part of its restart. One whose session ends because it was slow registers again with its next heartbeat.
 _SESSION_MS: Final = 1_000
 _LOGGING: Final = """
 status = error
@@ -42,7 +42,7 @@ rootLogger.level = warn
 rootLogger.appenderRef.console.ref = console
 """
 #: After a kill every partition is recovered, with several calls of fsync each: recovery threads wait for the disk
-#: side by side. Empty records in the metadata (two a second by default) serve several controllers only.
+#: concurrently. Empty records in the metadata (two per second by default) are needed for several controllers only.
 _SETTINGS: Final = """
 process.roles=broker,controller
 node.id=1
@@ -83,7 +83,7 @@ socket.request.max.bytes=16777216
 
 
 def classes() -> Path:
-    """Where the archive of loaded classes is, if it was made (`stack.install.classes`)."""
+    """Path of the archive of loaded classes, if it was created (`stack.install.classes`)."""
     return tools.jars() / "classes.jsa"
 
 
@@ -92,7 +92,7 @@ def _listener(proxy: Proxy) -> str:
 
 
 def prepare(plan: StackPlan, process: Process) -> Command:
-    """Write the configuration and format the log's folder where it is new."""
+    """Write the configuration and format the log's folder if it is new."""
     folder = plan.folder(process.name)
     logs = folder / "logs"
     folder.mkdir(parents=True, exist_ok=True)
@@ -137,9 +137,9 @@ def is_empty(plan: StackPlan, process: Process) -> bool:
 
 
 def _format(java: tuple[str, ...], configuration: Path, logs: Path) -> None:
-    """Format the log's folder with Kafka's own tool, and keep what it writes: the next folder is a copy with new ids.
+    """Format the log's folder with Kafka's own tool, and keep the result: the next folder is a copy with new ids.
 
-    The checkpoint holds the version's features and no ids, so the copy is what the tool would write, 1.5 s sooner.
+    The checkpoint has the version's features and no ids, so the copy is what the tool would write, 1.5 s faster.
     """
     kept = tools.jars() / "bootstrap.checkpoint"
     if kept.exists():
@@ -160,7 +160,7 @@ def _format(java: tuple[str, ...], configuration: Path, logs: Path) -> None:
 
 
 def _random_id() -> str:
-    """A random UUID as Kafka writes them; it reserves those that begin with a dash."""
+    """A random UUID in Kafka's format; those that begin with a dash are reserved."""
     while True:
         text = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
         if not text.startswith("-"):
@@ -169,7 +169,7 @@ def _random_id() -> str:
 
 def ready(_plan: StackPlan, process: Process) -> None:
     """Raise NotReady until it answers a request for metadata."""
-    from aiokafka.admin import AIOKafkaAdminClient  # a third of a second, in which the broker starts
+    from aiokafka.admin import AIOKafkaAdminClient  # importing takes a third of a second, while the broker starts
 
     async def ask() -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=str(process.address), request_timeout_ms=2000)
@@ -214,7 +214,7 @@ def settle(plan: StackPlan, process: Process) -> None:
 def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> None:
     from aiokafka.errors import KafkaError  # slow, as in `ready`
 
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is not up yet is no news
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it would log that the broker is not up yet
     try:
         asyncio.run(job())
     except (KafkaError, OSError, TimeoutError) as error:

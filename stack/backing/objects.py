@@ -1,7 +1,7 @@
-"""The S3 server (versitygw on a folder): originals, variants. Clients come to presigned URLs of it, by its front.
+"""The S3 server (versitygw on a folder): originals, variants. Clients use presigned URLs of it, through its front.
 
-The bucket of finished media is readable by everybody, because the CDN fetches from it without a signature; nothing
-gets there that was not validated first. Uploads stay private.
+The bucket of finished media is readable by everybody, because the CDN fetches from it without a signature; only
+validated photos get there. Uploads stay private.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HEALTH: Final = "/health"
 
 
 def prepare(plan: StackPlan, process: Process) -> Command:
-    """Make its folders. It keeps metadata in extended attributes, or beside the files where there are none."""
+    """Create its folders. It keeps metadata in extended attributes, or in separate files if these are not supported."""
     folder = plan.folder(process.name)
     objects, sidecar = folder / "objects", folder / "sidecar"
     objects.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def _has_attributes(folder: Path) -> bool:
 
 def ready(plan: StackPlan, process: Process) -> None:
     """Raise NotReady until it lists its buckets."""
-    import botocore.exceptions  # boto3 takes a third of a second, in which the other servers start
+    import botocore.exceptions  # importing takes a third of a second, while the other servers start
 
     try:
         with urllib.request.urlopen(process.address.url + _HEALTH, timeout=1):

@@ -1,4 +1,4 @@
-"""Which pages of other origins may use the API (CORS); in HAProxy's words."""
+"""Which pages of other origins may use the API (CORS), as rules of HAProxy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from core.names import DEGRADED_HEADER, IDEMPOTENCY_HEADER, REPLAYED_HEADER, REQUEST_ID_HEADER
 
-#: What pages of other origins may send and read, beside what browsers always allow.
+#: Headers that pages of other origins may send and read, besides those that browsers always allow.
 _CROSS_SENT: Final = f"Authorization, Content-Type, {IDEMPOTENCY_HEADER}, If-None-Match, {REQUEST_ID_HEADER}"
 _CROSS_READ: Final = (
     f"ETag, {REPLAYED_HEADER}, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-RateLimit-Limit,"
@@ -15,8 +15,8 @@ _CROSS_READ: Final = (
 
 
 def origins(allowed: tuple[str, ...]) -> str:
-    """Rules for pages of other origins (CORS); none where no origin is allowed. Tokens travel in a header, never in a
-    cookie, so that ``*`` gives nothing away."""
+    """Rules for pages of other origins (CORS); none if no origin is allowed. Tokens are sent in a header, never in a
+    cookie, so ``*`` is safe."""
     if not allowed:
         return ""
     every = "*" in allowed
@@ -33,7 +33,7 @@ def origins(allowed: tuple[str, ...]) -> str:
 
 
 def preflight(allowed: tuple[str, ...]) -> str:
-    """What the answer to ``OPTIONS`` says for pages of other origins."""
+    """Headers of the answer to ``OPTIONS`` for pages of other origins."""
     if not allowed:
         return ""
     return (

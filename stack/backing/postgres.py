@@ -1,6 +1,6 @@
 """PostgreSQL, the durable store. Each physical instance holds its share of the logical shards, one schema each.
 
-``fsync`` stays on: what is acknowledged must survive, and a figure measured without it would be worth nothing.
+``fsync`` stays on: what is acknowledged must survive, and figures measured without it would be useless.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from stack.probe import Probe
 
 _ACCOUNT: Final = "postgres"
 _FIRST_PASSWORD: Final = "first"  # of a new cluster, until its first start
-_MADE: Final = "windtunnel.made"  # in a cluster that is whole
+_MADE: Final = "windtunnel.made"  # in a cluster that is complete
 _TEMPLATE: Final = threading.Lock()  # instances are prepared at the same time
 _DATA_BYTES: Final = 512 * 2**20  # of each backend
-# recovery_init_sync_method: after a kill it writes out all that is not on the disk, for each of 1,900 files or at once
+# recovery_init_sync_method: after a kill it syncs what is not on the disk, 1,900 files one by one or all at once
 _SETTINGS: Final = """
 listen_addresses = '{bind}'
 port = {port}
@@ -60,17 +60,17 @@ track_io_timing = on
 
 
 def account() -> str:
-    """Whom to run it as: PostgreSQL refuses root."""
+    """The user to run it as: PostgreSQL refuses root."""
     return _ACCOUNT if os.geteuid() == 0 else ""
 
 
 def prepare(plan: StackPlan, process: Process) -> Command:
-    """Make the cluster where there is none, write its configuration; raises StackFailure when that fails."""
+    """Create the cluster if there is none, write its configuration; raises StackFailure when that fails."""
     program = tools.find("postgres")
     folder = plan.folder(process.name) / "cluster"
     if not (folder / _MADE).exists():
         make(folder.parent, account())
-        shutil.rmtree(folder, ignore_errors=True)  # a half-made one, from a start that was cut off
+        shutil.rmtree(folder, ignore_errors=True)  # an incomplete one, from a start that was interrupted
         _copy(template(), folder)
         (folder / _MADE).touch()
     hosts = "127.0.0.1/32" if plan.bind == "127.0.0.1" else "0.0.0.0/0"
@@ -93,7 +93,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
 
 
 def template() -> Path:
-    """A cluster fresh from initdb, kept in the cache: a copy of it is ready a second of CPU time sooner."""
+    """A cluster fresh from initdb, kept in the cache: copying it saves a second of CPU time."""
     initdb = tools.find("initdb")
     version = subprocess.run([initdb, "--version"], capture_output=True, text=True, check=True, timeout=20).stdout
     kept = tools.cache() / f"postgres-{version.split()[2]}-cluster"
@@ -114,7 +114,7 @@ def _keep(made: Path, kept: Path) -> None:
         shutil.copytree(made, partial, dirs_exist_ok=True)
         partial.replace(kept)
     except OSError:
-        if not kept.is_dir():  # else another stack was faster
+        if not kept.is_dir():  # otherwise another stack was faster
             raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -125,13 +125,13 @@ def _copy(source: Path, target: Path) -> None:
     try:
         shutil.copytree(source, target)
     except shutil.Error as error:
-        # one entry per file that failed: (from, to, why); the first says it for all
+        # one entry per file that failed: (from, to, why); the first stands for all
         why = str(error.args[0][0][2])
         shutil.rmtree(target, ignore_errors=True)
         full = any(f"[Errno {number}]" in why for number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT))
         raise StackFailure(
             f"no space left for PostgreSQL in {target.parent}" if full else f"cannot make {target}: {why}",
-            mend="free some space, or choose another --data folder",
+            hint="free some space, or choose another --data folder",
         ) from error
     target.chmod(0o700)
     if entry:
@@ -162,7 +162,7 @@ def _initialise(initdb: Path, folder: Path) -> None:
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
         reason = next((line for line in said if "error" in line.lower()), said[-1] if said else "no message")
-        raise StackFailure(f"initdb failed: {reason}", mend="is there space in the folder for temporary files?")
+        raise StackFailure(f"initdb failed: {reason}", hint="is there space in the folder for temporary files?")
 
 
 def ready(plan: StackPlan, process: Process) -> None:
@@ -177,7 +177,7 @@ def ready(plan: StackPlan, process: Process) -> None:
 
 
 def _set_password(plan: StackPlan, process: Process) -> None:
-    """Replace the password that every new cluster has by this stack's own."""
+    """Replace the initial password of a new cluster by this stack's own."""
     try:
         with _connect(plan, process, "postgres", password=_FIRST_PASSWORD) as connection:
             connection.execute(

@@ -1,4 +1,4 @@
-"""Prometheus: scrapes the services, the gateway, the object store's front, Toxiproxy and itself; keeps an hour."""
+"""Prometheus: scrapes the services, the gateway, the object store's front, Toxiproxy and itself; keeps one hour."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INTERVAL: Final = "10s"  # a scrape costs the services a few milliseconds: not 
 
 
 def scrape_configuration(plan: StackPlan) -> dict[str, Any]:
-    """What is scraped, as Prometheus's configuration."""
+    """Prometheus's configuration of what it scrapes."""
 
     def target(address: str, **labels: str) -> dict[str, Any]:
         return {"targets": [address], "labels": labels}
@@ -36,7 +36,7 @@ def scrape_configuration(plan: StackPlan) -> dict[str, Any]:
         {"job_name": "prometheus", "static_configs": [target(str(servers[Server.PROMETHEUS].address))]}
     ]
     if services:
-        # the services put their component into every sample themselves
+        # the services add their component to every sample themselves
         jobs.append({"job_name": "services", "honor_labels": True, "static_configs": services})
     for server in (Server.GATEWAY, Server.FRONT):
         instances = [process for process in plan.processes if process.server is server]
@@ -52,7 +52,7 @@ def scrape_configuration(plan: StackPlan) -> dict[str, Any]:
 
 
 def prepare(plan: StackPlan, process: Process) -> Command:
-    """Write what it scrapes."""
+    """Write its configuration."""
     folder = plan.folder(process.name)
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "prometheus.yml"

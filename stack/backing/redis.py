@@ -1,4 +1,4 @@
-"""Redis: timelines, cards, counters. Bounded by the scenario; nothing in it is the only copy, so nothing is saved."""
+"""Redis: timelines, cards, counters. Its memory is the scenario's; it has only copies, so nothing is saved to disk."""
 
 from __future__ import annotations
 
@@ -68,4 +68,4 @@ def question(_plan: StackPlan, process: Process) -> Probe:
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:
-    """Nothing to make: keys come with their writers."""
+    """Nothing to create: keys are created by their writers."""

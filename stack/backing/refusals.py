@@ -1,4 +1,4 @@
-"""HAProxy's own answers as problem documents of `core.failures`, in its syntax; and the gateway's list of them."""
+"""HAProxy's own answers as problem documents of `core.failures`, in its syntax, and the gateway's list of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.names import ADDRESS_CONNECTIONS_MAX, BODY_BYTES_MAX, HEAD_BYTES_MAX, 
 #: How long a request's body may take to arrive.
 BODY_SECONDS: Final = 5
 
-#: What every frontend for clients refuses of a request's head: word in the configuration, kind, detail.
+#: Request heads that every frontend for clients refuses: word in the configuration, kind, detail.
 DOOR: Final[dict[str, tuple[type[Failure], str]]] = {
     "INVALID_TARGET": (failures.Invalid, "The path and query hold characters that must be percent-encoded"),
     "INVALID_FIELD": (failures.Invalid, "A header field has a name or a value with characters that are not allowed"),
@@ -31,7 +31,7 @@ _REFUSALS: Final[dict[str, tuple[type[Failure], str]]] = {
     "INVALID": (failures.Invalid, "The request is not one that the service understands"),
     "UNAUTHENTICATED": (failures.Unauthenticated, "%[var(txn.why)]"),
     "NOT_FOUND": (failures.NotFound, "No such path"),
-    "METHOD_NOT_ALLOWED": (failures.MethodNotAllowed, "This path takes %[var(txn.allowed)]"),
+    "METHOD_NOT_ALLOWED": (failures.MethodNotAllowed, "This path accepts %[var(txn.allowed)]"),
     "TOO_LARGE": (failures.TooLarge, f"Expected a body of at most {BODY_BYTES_MAX} bytes"),
     "UNSUPPORTED_MEDIA_TYPE": (failures.UnsupportedMedia, "Content-Encoding: expected none"),
     "RATE_LIMITED": (
@@ -62,8 +62,8 @@ _ERRORS: Final[dict[int, tuple[type[Failure], str]]] = {
 
 
 def document(kind: type[Failure], detail: str, *, trace_id: str, gateway: str = "") -> str:
-    """A problem document of ``kind``. Its ``type`` leads to the docs of ``gateway``, an address; of who answers at the
-    same address where none is given."""
+    """A problem document of ``kind``. Its ``type`` refers to the docs at the address ``gateway``, or at the answering
+    server's own address if none is given."""
     body = {
         "type": gateway + kind.type_uri(),
         "title": kind.title,
@@ -86,7 +86,7 @@ def answer(kind: type[Failure], detail: str, fields: str = "", *, gateway: str =
 
 
 def refusals() -> dict[str, str]:
-    """What the gateway answers by itself, by word: an action of ``http-request``."""
+    """The gateway's own answers by word, as actions of ``http-request``."""
     return {word: f"return {answer(kind, detail, FIELDS.get(word, ''))}" for word, (kind, detail) in _REFUSALS.items()}
 
 
@@ -95,7 +95,7 @@ def errors(said: Mapping[int, tuple[type[Failure], str]] = _ERRORS, *, gateway: 
     lines = []
     for status, (kind, detail) in said.items():
         if kind.status != status:
-            raise ValueError(f"{kind.code} is no {status}")
+            raise ValueError(f"{kind.code} does not have status {status}")
         fields = "Retry-After 1" if status in (502, 503) else ""
         lines.append(f"    http-error {answer(kind, detail, fields, gateway=gateway)}")
     return "\n".join(lines)

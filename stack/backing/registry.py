@@ -12,7 +12,7 @@ from stack.probe import Probe
 
 
 class Backing(Protocol):
-    """A page of this folder."""
+    """A module of this folder."""
 
     def prepare(self, plan: StackPlan, process: Process, /) -> Command:
         """Write what the server needs, and say how to start it. Blocking; raises StackFailure."""

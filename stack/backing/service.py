@@ -1,4 +1,4 @@
-"""A process of ours: configured by one settings file, and ready when every component in it says so."""
+"""A process of ours: configured by one settings file, and ready when all its components are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stack.probe import Probe
 
 DATA_BYTES: Final = 1536 * 2**20
 _ENVIRONMENT: Final = {
-    # one thread each: the cores are shared, and a pool of threads per library would fight over them
+    # one thread each: the cores are shared, and a thread pool per library would compete for them
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "VIPS_CONCURRENCY": "1",
@@ -66,9 +66,9 @@ def ready(_plan: StackPlan, process: Process) -> None:
 
 
 def question(_plan: StackPlan, process: Process) -> Probe:
-    """Ask its first component: all of them share one event loop."""
+    """The health check of its first component: all of them share one event loop."""
     return probe.http(process.address, "/healthz")
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:
-    """Nothing: services make their own tables."""
+    """Nothing to create: services create their own tables."""

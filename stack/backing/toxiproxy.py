@@ -1,4 +1,4 @@
-"""Toxiproxy: proxies every link that a fault of the scenario names, and no other, because it costs a hop."""
+"""Toxiproxy: proxies the links that faults of the scenario name, and no others, because each proxy costs a hop."""
 
 from __future__ import annotations
 
@@ -62,4 +62,4 @@ def settle(plan: StackPlan, process: Process) -> None:
         raise NotReady(str(error)) from error
     missing = {proxy.name for proxy in plan.proxies} - made
     if missing:
-        raise NotReady(f"proxies not made: {', '.join(sorted(missing))}")
+        raise NotReady(f"proxies not created: {', '.join(sorted(missing))}")

@@ -1,4 +1,4 @@
-"""Varnish, twice: the CDN's edge and its shield. Both use the same VCL; they differ in size and in their origin."""
+"""Varnish, twice: the CDN's edge and its shield. Both use the same VCL; they differ in size and origin."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _PARAMETERS: Final = (
     "thread_pool_min=8",
     "thread_pool_max=200",
     "vsl_space=8M",
-    "thread_stats_rate=1",  # counters are read by runs: no worker keeps any back
+    "thread_stats_rate=1",  # runs read the counters, so workers must not delay them
     "http_gzip_support=off",  # images do not shrink
     "default_ttl=60",
 )
 
 
 def account() -> str:
-    """Whom to run it as: it compiles and runs C, and needs nothing of root's."""
+    """The user to run it as: it compiles and runs C, and does not need root."""
     return "vcache" if os.geteuid() == 0 else ""
 
 
@@ -85,7 +85,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
 
 
 def _document(plan: StackPlan, kind: type[Failure], detail: str, request: str) -> str:
-    """A problem document in VCL's words; ``request`` is what its trace id is of. Its ``type`` is the gateway's page."""
+    """A problem document in VCL; its trace id is that of ``request``, its ``type`` the gateway's page."""
     said = {
         "type": plan.gateway.url + kind.type_uri(),
         "title": kind.title,
@@ -95,7 +95,7 @@ def _document(plan: StackPlan, kind: type[Failure], detail: str, request: str) -
         "trace_id": "",
     }
     text = json.dumps(said, separators=(",", ":"))
-    # long strings: {"…"} may end in a quote, and """…""" may hold a quote and a brace
+    # long strings: {"…"} may end in a quote, and """…""" may contain a quote and a brace
     return f'{{"{text.removesuffix(_END)}"}} + {request}.xid + """{_END}"""'
 
 
@@ -109,12 +109,12 @@ def ready(_plan: StackPlan, process: Process) -> None:
 
 
 def question(_plan: StackPlan, process: Process) -> Probe:
-    """What shows that it still works; when all its threads wait for a slow store, so does this."""
+    """The health check of the running server; it waits when all threads wait for a slow store."""
     return probe.http(process.address, "/healthz", may_wait=True)
 
 
 def settle(_plan: StackPlan, _process: Process) -> None:
-    """Nothing to make: a cache starts cold."""
+    """Nothing to create: a cache starts cold."""
 
 
 def counters(data: Path, tier: Server) -> tuple[int, int]:
@@ -126,6 +126,6 @@ def counters(data: Path, tier: Server) -> tuple[int, int]:
     argv += ["-f", "MAIN.cache_hit", "-f", "MAIN.cache_miss"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
     if done.returncode != 0:
-        raise StackFailure(f"{tier} gives no counters: {done.stderr.strip()}", mend="is the stack up?")
+        raise StackFailure(f"{tier} gives no counters: {done.stderr.strip()}", hint="is the stack up?")
     counters = json.loads(done.stdout)["counters"]
     return int(counters["MAIN.cache_hit"]["value"]), int(counters["MAIN.cache_miss"]["value"])

@@ -1,7 +1,7 @@
-"""Finds what a stack needs and installs what is missing, with pinned versions, once; offline from then on.
+"""Finds what a stack needs and installs what is missing, with pinned versions; after that no network is needed.
 
-``run`` is what a stack is made of, ``test`` adds a browser, ``compose`` adds a Docker engine and Compose. The check
-takes a few milliseconds and no network, so it can precede every command.
+``run`` is what a stack needs, ``test`` adds a browser, ``compose`` adds a Docker engine and Compose. The check takes a
+few milliseconds and no network, so it can precede every command.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def missing(groups: tuple[str, ...] = ("run",)) -> Missing:
     """The requirements of the groups that this machine lacks; checks files only."""
     unknown = set(groups) - set(GROUPS)
     if unknown:
-        raise StackFailure(f"no group is called {', '.join(sorted(unknown))}", mend=f"one of {', '.join(GROUPS)}")
+        raise StackFailure(f"no group is called {', '.join(sorted(unknown))}", hint=f"one of {', '.join(GROUPS)}")
     packages = {package for program, package in tools.PACKAGES.items() if tools.look_for(program) is None}
     programs = {program for program in ("toxiproxy", "versitygw") if tools.look_for(program) is None}
     if "test" in groups:
@@ -64,17 +64,17 @@ def missing(groups: tuple[str, ...] = ("run",)) -> Missing:
 def ensure(groups: tuple[str, ...] = ("run",), *, keep_classes: bool = True) -> Missing:
     """Install what is missing and return it; raises StackFailure. A second call finds nothing to do.
 
-    ``keep_classes`` also runs Kafka once, which only saves time later and needs more of the stack than the installer.
+    ``keep_classes`` also runs Kafka once, which only saves time later and needs more of the stack than installing does.
     """
     needed = missing(groups)
     if not needed:
         return needed
     with _alone():
-        needed = missing(groups)  # another install may have brought it while we waited
+        needed = missing(groups)  # another installation may have finished while we waited
         steps.say(f"missing: {', '.join(needed.names()) or 'nothing any more'}")
         if _CERTIFICATES in needed.packages:
-            debian.install([_CERTIFICATES])  # everything below speaks HTTPS
-        # Go needs nothing else of Debian's, so it is built meanwhile; Kafka needs Maven and Java first
+            debian.install([_CERTIFICATES])  # everything below uses HTTPS
+        # Go needs no other Debian package, so it is built meanwhile; Kafka needs Maven and Java first
         with ThreadPoolExecutor(max_workers=2) as pool:
             building = pool.submit(_build, needed.programs)
             try:
@@ -97,7 +97,7 @@ def _keep_classes() -> None:
     try:
         classes.keep()
     except StackFailure as failure:
-        steps.say(f"{failure}; Kafka starts without them, only later")
+        steps.say(f"{failure}; Kafka starts without them, only more slowly")
 
 
 def _build(programs: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from stack.install import GROUPS, ensure, steps
 def main() -> int:
     """Install; returns 0, or 2 after one readable error."""
     parser = argparse.ArgumentParser(prog="python -m stack.install", description=__doc__)
-    parser.add_argument("--group", action="append", default=[], choices=GROUPS, help="also what this group needs")
+    parser.add_argument("--group", action="append", default=[], choices=GROUPS, help="install this group's needs too")
     options = parser.parse_args()
     try:
         ensure(tuple(dict.fromkeys(("run", *options.group))))

@@ -1,7 +1,7 @@
 """Archives Kafka's loaded classes (class data sharing), which halves the CPU time of its start.
 
-The Java machine writes the archive when a broker that was started for this ends. It is bound to the Java version and
-to the jars; where it does not fit, Java starts without it.
+The JVM writes the archive when a broker that was started for this ends. It depends on the Java version and on the jars;
+if it does not match, Java starts without it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _END_SECONDS: Final = 120.0
 
 
 def keep() -> None:
-    """Run a broker once and keep its classes; raises StackFailure. Loopback only."""
+    """Run a broker once, on loopback, and keep its classes; raises StackFailure."""
     steps.say("archive Kafka's classes …")
     began = time.monotonic()
     scenario = Scenario(scenario="classes")
@@ -62,16 +62,16 @@ def keep() -> None:
                         break
                     except NotReady as error:
                         if time.monotonic() > deadline or broker.poll() is not None:
-                            raise StackFailure("Kafka does not start", mend=str(error)) from error
+                            raise StackFailure("Kafka does not start", hint=str(error)) from error
                         time.sleep(0.1)
             broker.terminate()
             broker.wait(_END_SECONDS)
         except subprocess.TimeoutExpired as error:
-            raise StackFailure("Kafka does not write its classes in time", mend="try again") from error
+            raise StackFailure("Kafka does not write its classes in time", hint="try again") from error
         finally:
             broker.kill()
             broker.wait()
         if not scratch.exists():
-            raise StackFailure("Java did not write the archive of Kafka's classes", mend="is this OpenJDK 17 or newer?")
+            raise StackFailure("Java did not write the archive of Kafka's classes", hint="is this OpenJDK 17 or newer?")
         scratch.replace(archive)
     steps.say(f"archive Kafka's classes: done in {time.monotonic() - began:.0f} s")

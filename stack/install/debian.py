@@ -1,4 +1,4 @@
-"""Installs Debian packages: without recommended ones, and without starting the services that they bring."""
+"""Installs Debian packages, without recommended ones and without starting their services."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _QUIET: Final = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
 def install(packages: Iterable[str]) -> None:
-    """Install ``packages``; raises StackFailure with the exact command where we may not or cannot."""
+    """Install ``packages``; raises StackFailure with the exact command if we cannot."""
     wanted = sorted(set(packages))
     if not wanted:
         return
@@ -25,10 +25,10 @@ def install(packages: Iterable[str]) -> None:
     if shutil.which("apt-get") is None:
         raise StackFailure(
             f"missing: {', '.join(wanted)}",
-            mend="this is not Debian: install them with the package manager of this system",
+            hint="this is not Debian: install them with the package manager of this system",
         )
     if os.geteuid() != 0:
-        raise StackFailure(f"missing: {', '.join(wanted)}", mend=f"as root, run: apt-get update && {' '.join(apt)}")
+        raise StackFailure(f"missing: {', '.join(wanted)}", hint=f"as root, run: apt-get update && {' '.join(apt)}")
     run("apt-get update", ["apt-get", "update", "-qq"], env=_QUIET)
     with _services_stay_stopped():
         apt[1:1] = ["-qq", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Options::=--force-confold"]
@@ -37,7 +37,7 @@ def install(packages: Iterable[str]) -> None:
 
 @contextmanager
 def _services_stay_stopped() -> Iterator[None]:
-    """Debian asks this file before a package may start its service; 101 means no. Ours is removed afterwards."""
+    """Debian runs this file before a package may start its service; 101 means no. Ours is removed afterwards."""
     if _POLICY.exists():
         yield
         return

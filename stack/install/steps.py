@@ -1,4 +1,4 @@
-"""Runs the tools that install: keeps their output for an error, and reports a failure in one line."""
+"""Runs installation tools: keeps their output for errors, and reports a failure in one line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stack.install.tools import cache
 
 
 def say(text: str) -> None:
-    """One line of progress, on stderr."""
+    """Print one line of progress to stderr."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - progress of a command
 
 
@@ -29,7 +29,7 @@ def run(
     env: Mapping[str, str] | None = None,
     seconds_max: float = 900.0,
 ) -> str:
-    """Run one tool and return its stdout; raises StackFailure with the end of what it said."""
+    """Run one tool and return its stdout; raises StackFailure with the end of its output."""
     say(f"{what} …")
     began = time.monotonic()
     try:
@@ -44,19 +44,19 @@ def run(
             timeout=seconds_max,
         )
     except FileNotFoundError as error:
-        raise StackFailure(f"{what}: {argv[0]} is missing", mend="is it in PATH?") from error
+        raise StackFailure(f"{what}: {argv[0]} is missing", hint="is it in PATH?") from error
     except subprocess.TimeoutExpired as error:
-        raise StackFailure(f"{what}: not done after {seconds_max:g} s", mend="is the network reachable?") from error
+        raise StackFailure(f"{what}: not done after {seconds_max:g} s", hint="is the network reachable?") from error
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise StackFailure(f"{what}: `{' '.join(argv)}` failed (exit {done.returncode})", mend="\n".join(said[-8:]))
+        raise StackFailure(f"{what}: `{' '.join(argv)}` failed (exit {done.returncode})", hint="\n".join(said[-8:]))
     say(f"{what}: done in {time.monotonic() - began:.0f} s")
     return done.stdout
 
 
 @contextmanager
 def whole(target: Path) -> Iterator[Path]:
-    """A scratch folder in the cache that becomes ``target`` when the block succeeds: all of it or nothing."""
+    """A scratch folder in the cache that atomically becomes ``target`` when the block succeeds."""
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
@@ -69,7 +69,7 @@ def whole(target: Path) -> Iterator[Path]:
 
 
 def uv_install(requirements: Path, target: Path) -> None:
-    """Install a pinned, hashed requirements file into a folder, by uv, or by pip where there is no uv."""
+    """Install a pinned, hashed requirements file into a folder, by uv, or by pip if there is no uv."""
     uv = shutil.which("uv") or str(cache() / "uv" / "bin" / "uv")
     if os.access(uv, os.X_OK):
         argv = [uv, "pip", "install", "-q", "--python", sys.executable]

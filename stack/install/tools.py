@@ -1,6 +1,6 @@
-"""Where each program is; a program that is missing is an error that says how to get it.
+"""Finds programs; a missing one is an error that says how to install it.
 
-Looked for in PATH, in the folders where Debian keeps servers, and in our cache (what Debian does not package).
+They are searched in PATH, in Debian's folders for servers, and in our cache (for what Debian does not package).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _INSTALL: Final = "run `windtunnel install`"
 
 
 def cache() -> Path:
-    """Folder of what we download and build: ``WINDTUNNEL_CACHE``, or ``windtunnel`` in the user's cache folder."""
+    """Folder for downloads and builds: ``WINDTUNNEL_CACHE``, or ``windtunnel`` in the user's cache folder."""
     folder = os.environ.get("WINDTUNNEL_CACHE")
     if folder:
         return Path(folder).absolute()
@@ -52,9 +52,9 @@ def find(program: str) -> Path:
     if found is not None:
         return found
     if program in BUILT:
-        raise StackFailure(f"{program} is missing", mend=f"{_INSTALL}, which builds it into {cache()}")
+        raise StackFailure(f"{program} is missing", hint=f"{_INSTALL}, which builds it into {cache()}")
     package = PACKAGES[program]
-    raise StackFailure(f"{program} is missing", mend=f"{_INSTALL}, or as root: apt-get install {package}")
+    raise StackFailure(f"{program} is missing", hint=f"{_INSTALL}, or as root: apt-get install {package}")
 
 
 def look_for(program: str) -> Path | None:
@@ -82,13 +82,13 @@ def _folders(program: str) -> Iterator[Path]:
 
 
 def jars_folder() -> Path:
-    """Where the log's jars are, or would be; the folder is there only when it is complete."""
+    """Where Kafka's jars are, or would be; the folder exists only if it is complete."""
     return cache() / f"kafka-{KAFKA_VERSION}"
 
 
 def jars() -> Path:
-    """Folder of the log's jars; raises StackFailure when they are missing."""
+    """Folder of Kafka's jars; raises StackFailure when they are missing."""
     folder = jars_folder()
     if not folder.is_dir():
-        raise StackFailure("Kafka is missing", mend=f"{_INSTALL}, which fetches it into {folder}")
+        raise StackFailure("Kafka is missing", hint=f"{_INSTALL}, which fetches it into {folder}")
     return folder
