@@ -95,7 +95,7 @@ def _simulate_long(prepared: PreparedRun, name: str, on_progress: Callable[[floa
 
 def _refuse_endless(prepared: PreparedRun) -> None:
     """Refuse a long run of a queue that grows all the time, which would be simulated request by request for hours."""
-    ranked = _ranked(prepared)
+    ranked = saturation.saturation(prepared)
     count = mean_count(prepared.scenario)
     if count > ENDLESS_FROM and ranked and max(each.mean_ratio for each in ranked) >= 1.0:
         raise ScaleError(
@@ -201,12 +201,6 @@ def _in_order(event: Event) -> tuple[float, str, int]:
     return event.at_seconds, event.event, event.values.get("fault", -1)
 
 
-def _ranked(prepared: PreparedRun) -> tuple[saturation.Utilisation, ...]:
-    """Places by how busy they are at the peak."""
-    program, scenario, profile = prepared.program, prepared.scenario, prepared.profile
-    return saturation.saturation_of(program, scenario, profile, placed=prepared.layout, content=prepared.content)
-
-
 def _caches(seen: Observed) -> tuple[tuple[str, int, int], ...]:
     """Hits and misses by cache, those of all regions together."""
     found: dict[str, tuple[int, int]] = {}
@@ -235,8 +229,8 @@ def _facts(prepared: PreparedRun, seen: Observed, usage: Usage, outcomes: Outcom
         "feed_pull_mean_count": prepared.content.mean_pull_count(),
         **_log_facts(seen),
     }
-    ranked = _ranked(prepared)
-    facts["busiest"] = {f"{each.kind} {each.place}": round(each.peak_ratio, 4) for each in ranked[:_BUSIEST]}
+    ranked = saturation.saturation(prepared)
+    facts["busiest"] = {f"{each.kind} {each.name}": round(each.peak_ratio, 4) for each in ranked[:_BUSIEST]}
     if (sentence := saturation.verdict(ranked)) is not None:
         facts["no_steady_state"] = sentence
     if len(hosts) > 1:

@@ -142,7 +142,7 @@ class ArrivalRows:
         authors = content.authors(schedule.target, schedule.person)
         found["at"], found["act"] = schedule.at_seconds, schedule.act
         found["person"], found["author"] = schedule.person, authors
-        found["person_home"], found["author_home"] = content.homes()[schedule.person], content.homes()[authors]
+        found["person_home"], found["author_home"] = content.homes[schedule.person], content.homes[authors]
         found["photo_bytes"] = content.photos_bytes(authors)
         # requests that do not reach our services, such as those for images, need no rows of people
         ours = np.flatnonzero(np.isin(schedule.act, [act for act, name in enumerate(schedule.acts) if _is_ours(name)]))

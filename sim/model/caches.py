@@ -1,4 +1,4 @@
-"""Caches with content: least recently used out first, entries of a bounded age, sizes in bytes."""
+"""Caches with content: the least recently used entry is evicted first; entries have a time to live and a size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEYS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What a cache holds, the least recently used first: three columns of one length."""
+    """The entries of a cache, the least recently used first: three columns of one length."""
 
     keys: npt.NDArray[np.int64]
     sizes: npt.NDArray[np.int64]  # bytes
@@ -34,7 +34,7 @@ class Held:
 
 
 class LruCache:
-    """LRU with a time to live. Keys are integers; times are the caller's clock."""
+    """An LRU cache with a time to live. Keys are integers; times are the caller's clock."""
 
     def __init__(self, *, name: str, capacity_bytes: float, ttl_seconds: float = math.inf):
         self.name, self.capacity_bytes, self.ttl_seconds = name, capacity_bytes, ttl_seconds
@@ -47,7 +47,7 @@ class LruCache:
         return len(self._entries)
 
     def held(self) -> Held:
-        """What is stored, the least recently used first."""
+        """The entries, the least recently used first."""
         count, entries = len(self._entries), self._entries.values()
         keys, alike = np.fromiter(self._entries, dtype=np.int64, count=count), set(entries)
         if len(alike) == 1:  # as `fill` leaves it
@@ -58,14 +58,14 @@ class LruCache:
         return Held(keys=keys, sizes=sizes, expiries=expiries)
 
     def hold(self, held: Held) -> None:
-        """Store what another cache held, as it is, in one that is empty."""
+        """Fill an empty cache with the entries of another."""
         self._entries = dict(
             zip(held.keys.tolist(), zip(held.sizes.tolist(), held.expiries.tolist(), strict=True), strict=True)
         )
         self.used_bytes = int(held.sizes.sum())
 
     def lookup(self, key: int, *, now: float) -> bool:
-        """Whether ``key`` is there; counts it, and makes it the most recently used."""
+        """Whether ``key`` is present; counts a hit or miss, and makes the key the most recently used."""
         entry = self._entries.pop(key, None)
         if entry is not None and now < entry[1]:
             self._entries[key] = entry
@@ -77,7 +77,7 @@ class LruCache:
         return False
 
     def keep(self, key: int, *, size_bytes: int, now: float) -> None:
-        """Store ``key``, evicting what was not used for longest; what is larger than the whole is not kept."""
+        """Store ``key`` and evict the least recently used entries; an entry larger than the cache is not stored."""
         self.drop(key)
         if size_bytes > self.capacity_bytes:
             return
@@ -88,7 +88,7 @@ class LruCache:
         self.used_bytes += size_bytes
 
     def fill(self, keys: npt.NDArray[np.int64], *, size_bytes: int, now: float) -> None:
-        """`keep` many keys of one size, one after the other, in a cache that is empty."""
+        """`keep` many keys of one size, one after another, in an empty cache."""
         if size_bytes > self.capacity_bytes:
             return
         kept = keys if self.capacity_bytes == math.inf else keys[-int(self.capacity_bytes // size_bytes) :]
@@ -96,18 +96,18 @@ class LruCache:
         self.used_bytes = size_bytes * len(self._entries)
 
     def drop(self, key: int) -> None:
-        """Forget ``key``."""
+        """Remove ``key``."""
         entry = self._entries.pop(key, None)
         if entry is not None:
             self.used_bytes -= entry[0]
 
     def clear(self) -> None:
-        """Forget everything, as a restart does."""
+        """Remove everything, as a restart does."""
         self._entries.clear()
         self.used_bytes = 0
 
     def clear_node(self, node: int, nodes: int) -> None:
-        """Forget what one node of a cluster held."""
+        """Remove the entries of one node of a cluster."""
         for key in [key for key in self._entries if node_of(self.name, key, nodes) == node]:
             self.drop(key)
 

@@ -1,13 +1,14 @@
 """Compiles flows into a program: names become indices, shares of demands become seconds.
 
-What calibration measured of an operation is used up to the last second: a process that its flow does not visit does its
-part behind the answer, and a miss path is charged to those that missed.
+All CPU that calibration measured of an operation is charged: a process that the operation's flow does not visit does
+its part behind the answer, and the cost of a miss path is charged to the executions that missed.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final, TypeVar, assert_never
 
 from core.names import Server, link
@@ -24,7 +25,7 @@ from sim.model.program import DRAWS_MAX, DemandRow, EntryPoint, Instruction, Op,
 from sim.model.pulls import FOLLOWED
 from sim.model.replication import flow_of as replicated
 
-#: How links begin that clients cross.
+#: The beginning of the names of links that clients cross.
 _FROM_OUTSIDE: Final = link("client", "")
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ def compile_flows(
 ) -> Program:
     """Compile the operations ``names`` and the background jobs that they start.
 
-    Raises ValueError that names the operation where a flow speaks of a process or link that there is not, and
+    Raises a ValueError that names the operation where a flow uses a process or link that does not exist, and
     `sim.model.cpu.NoDemandError` where an operation's own work was not measured.
     """
     compiler = _Compiler(scenario, profile, layout)
@@ -56,7 +57,7 @@ def compile_flows(
 
 
 def _works(name: str, flow: OperationFlow) -> bool:
-    """Whether its own component has a part in an operation."""
+    """Whether the operation's own component uses CPU in it."""
     steps = walk(kinds.steps(flow.front, flow.behind))
     return any(isinstance(step, kinds.Use) and step.process == cpu.own_process(name) for step in steps)
 
@@ -83,20 +84,20 @@ class _Compiler:
         """Compile one operation or background job."""
         self._operation = name
         self._first = len(self.program.instructions)
-        # by name, so that scenarios which differ in their mix still draw the same numbers for the same step
+        # from the name, so that scenarios with different mixes draw the same numbers for the same step
         self._visit = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big") << 20
         self._component = cpu.own_process(name)
         whole = kinds.steps(flow.front, flow.behind)
         uses = {step.process for step in walk(whole) if isinstance(step, kinds.Use) and not step.degraded}
         calls = [step for step in walk(whole, healthy=True) if isinstance(step, kinds.RemoteCall)]
         self._proxy_trips = sum(call.trips for call in calls if call.link in self._proxied)
-        self.program.entries[name] = EntryPoint(name=name, front=-1, behind=-1)  # so that it may start itself
+        self.program.entries[name] = EntryPoint(name=name, front=-1, behind=-1)  # a job may start itself
         front = self._add(flow.front)
         behind = self._add(kinds.steps(flow.behind, *self._unseen(uses | {str(Server.TOXIPROXY)})))
         self.program.entries[name] = EntryPoint(name=name, front=front, behind=behind)
 
     def _unseen(self, seen: set[str]) -> Iterator[Flow]:
-        """What the operation was measured to cost processes that its flow does not visit: work behind the answer."""
+        """Work behind the answer: CPU that was measured of the operation in processes that its flow does not visit."""
         for demand in self._profile.demands:
             if demand.operation == self._operation and demand.process not in seen:
                 if self._layout.named(demand.process):
@@ -107,135 +108,118 @@ class _Compiler:
 
     def _add(self, step: Flow) -> int:
         instructions = self.program.instructions
-        here = len(instructions)
-        visit = self._visit + (here - self._first) * DRAWS_MAX
-        instructions.append(Instruction(op=Op.SEQUENCE, visit=visit))  # holds the place while children are added
-        instructions[here] = self._instruction(step, visit)
-        return here
+        index = len(instructions)
+        visit = self._visit + (index - self._first) * DRAWS_MAX
+        instructions.append(Instruction(op=Op.SEQUENCE))  # keeps the index while children are added
+        instructions[index] = replace(self._instruction(step), visit=visit)
+        return index
 
-    def _all(self, steps: tuple[Flow, ...]) -> tuple[int, ...]:
+    def _all(self, *steps: Flow) -> tuple[int, ...]:
         return tuple(self._add(step) for step in steps)
 
-    def _instruction(self, step: Flow, visit: int) -> Instruction:
-        program = self.program
+    def _instruction(self, step: Flow) -> Instruction:
+        program, layout = self.program, self._layout
         match step:
             case kinds.Sequence():
-                return Instruction(op=Op.SEQUENCE, visit=visit, children=self._all(step.steps))
+                return Instruction(op=Op.SEQUENCE, children=self._all(*step.steps))
             case kinds.Use():
-                return self._use(step, visit)
+                return self._use(step)
             case kinds.RemoteCall():
-                return self._call(step, visit)
+                return self._call(step)
             case kinds.Hold():
-                return self._hold(step, visit)
+                return self._hold(step)
             case kinds.Admit():
-                choices = self._layout.processes_of(step.component)
-                callers = max(1, len(choices))
-                spec = PoolSpec(name=f"{step.component} under way", size=step.size, callers=callers, callees=1)
-                row = _row(program.pools, spec)
-                return Instruction(
-                    op=Op.ADMIT, visit=visit, index=row, choices=choices, children=(self._add(step.inner),)
-                )
+                choices = layout.processes_of(step.component)
+                name, callers = f"{step.component} under way", max(1, len(choices))
+                row = _row(program.pools, PoolSpec(name=name, size=step.size, callers=callers, callees=1))
+                return Instruction(op=Op.ADMIT, index=row, choices=choices, children=self._all(step.inner))
             case kinds.Limit():
                 limited = self._operation in self._scenario.system.gateway.limits
-                return Instruction(op=Op.LIMIT if limited else Op.SEQUENCE, visit=visit)
+                return Instruction(op=Op.LIMIT if limited else Op.SEQUENCE)
             case kinds.Wait():
                 row = _row(program.delays, str(step.station))
-                return Instruction(op=Op.WAIT, visit=visit, index=row, home=self._home(step.home), hop=step.hop)
+                return Instruction(op=Op.WAIT, index=row, home=self._home(step.home), hop=step.hop)
             case kinds.Commit():
                 replication = self._scenario.system.shards.replication
-                nodes, regions = self._layout.nodes(Server.POSTGRES), len(self._layout.regions)
-                flow = replicated(step, nodes=nodes, regions=regions, replication=replication)
-                return self._instruction(flow, visit)
+                nodes, regions = layout.nodes(Server.POSTGRES), len(layout.regions)
+                return self._instruction(replicated(step, nodes=nodes, regions=regions, replication=replication))
             case kinds.Committed():
-                return self._committed(step, visit)
-            case kinds.Lookup():
-                return self._lookup(step, visit)
-            case kinds.Missed():
-                row = _row(program.caches, str(step.cache))
-                return Instruction(op=Op.MISSED, visit=visit, index=row, keys=step.keys)
-            case kinds.Parallel():
-                return Instruction(op=Op.PARALLEL, visit=visit, children=self._all(step.branches))
-            case kinds.Each():
-                return self._for_each(step, visit)
-            case kinds.Deadline():
                 return Instruction(
-                    op=Op.DEADLINE,
-                    visit=visit,
-                    seconds=step.seconds,
-                    cancels=step.cancels,
-                    children=(self._add(step.inner),),
+                    op=Op.COMMITTED,
+                    commits=step.count,
+                    where=step.where,
+                    choices=layout.named(Server.POSTGRES),
+                    nodes=layout.nodes(Server.POSTGRES),
+                    operation=self._operation,
+                    home=self._home(step.home),
+                    hop=step.hop,
                 )
+            case kinds.Lookup():
+                return self._lookup(step)
+            case kinds.Missed():
+                return Instruction(op=Op.MISSED, index=_row(program.caches, str(step.cache)), keys=step.keys)
+            case kinds.Parallel():
+                return Instruction(op=Op.PARALLEL, children=self._all(*step.branches))
+            case kinds.Each():
+                return self._for_each(step)
+            case kinds.Deadline():
+                inner = self._all(step.inner)
+                return Instruction(op=Op.DEADLINE, seconds=step.seconds, cancels=step.cancels, children=inner)
             case kinds.Rescue():
-                return Instruction(op=Op.RESCUE, visit=visit, children=self._all((step.inner, step.otherwise)))
+                return Instruction(op=Op.RESCUE, children=self._all(step.inner, step.otherwise))
             case kinds.WithBreaker():
-                callers = max(1, len(self._layout.processes_of(self._component)))
+                callers = max(1, len(layout.processes_of(self._component)))
                 row = _row(program.breakers, (step.dependency, callers))
-                children = self._all((step.inner, step.otherwise))
-                return Instruction(op=Op.BREAKER, visit=visit, index=row, children=children)
+                return Instruction(op=Op.BREAKER, index=row, children=self._all(step.inner, step.otherwise))
             case kinds.Retry():
-                return Instruction(op=Op.RETRY, visit=visit, endless=step.endless, children=(self._add(step.inner),))
+                return Instruction(op=Op.RETRY, endless=step.endless, children=self._all(step.inner))
             case kinds.Decide():
-                return Instruction(op=Op.DECIDE, visit=visit, policy=step.policy, children=self._all(step.cases))
+                return Instruction(op=Op.DECIDE, policy=step.policy, children=self._all(*step.cases))
             case kinds.Emit():
-                row = _row(program.jobs, step.job)
-                return Instruction(op=Op.EMIT, visit=visit, index=row, everywhere=step.everywhere)
+                return Instruction(op=Op.EMIT, index=_row(program.jobs, step.job), everywhere=step.everywhere)
             case kinds.Aside():
-                return Instruction(op=Op.ASIDE, visit=visit, children=(self._add(step.inner),))
+                return Instruction(op=Op.ASIDE, children=self._all(step.inner))
             case kinds.Stage():
                 row = _row(program.stages, (self._component, self._operation, step.name))
-                return Instruction(op=Op.STAGE, visit=visit, index=row, children=(self._add(step.inner),))
+                return Instruction(op=Op.STAGE, index=row, children=self._all(step.inner))
             case kinds.Mark():
-                return Instruction(op=Op.MARK, visit=visit, reason=step.reason)
+                return Instruction(op=Op.MARK, reason=step.reason)
             case kinds.Fail():
-                return Instruction(op=Op.FAIL, visit=visit, ending=step.ending)
+                return Instruction(op=Op.FAIL, ending=step.ending)
             case _:
                 assert_never(step)
 
-    def _use(self, step: kinds.Use, visit: int) -> Instruction:
+    def _use(self, step: kinds.Use) -> Instruction:
         row = self._demand(step.process, degraded=step.degraded)
         if row < 0 or not step.share:
-            return Instruction(op=Op.SEQUENCE, visit=visit)
+            return Instruction(op=Op.SEQUENCE)
         choices = self._layout.named(step.process)
         if not choices:
             raise ValueError(f"{self._operation}: there is no process {step.process}")
-        share, where, nodes = step.share * self._scale, step.where, self._layout.nodes(step.process)
+        share, where = step.share * self._scale, step.where
         if where is Where.EACH:
             choices, share, where = self._turn(step.process, choices, share)
         if step.threaded:
             choices = tuple(len(self._layout.processes) + process for process in choices)
         return Instruction(
             op=Op.USE,
-            visit=visit,
             index=row,
             choices=choices,
             where=where,
             per=step.per,
             share=share,
-            nodes=nodes,
+            nodes=self._layout.nodes(step.process),
             role=self._role(step.role),
             home=self._home(step.home),
             hop=step.hop,
         )
 
     def _home(self, home: Home) -> Home:
-        """Of one region nothing is anywhere else."""
+        """With one region, everything is there."""
         return home if len(self._layout.regions) > 1 else Home.HERE
 
     def _role(self, role: int) -> int:
         return 0 if role == READS and self._scenario.system.shards.replication.reads == "primary" else role
-
-    def _committed(self, step: kinds.Committed, visit: int) -> Instruction:
-        return Instruction(
-            op=Op.COMMITTED,
-            visit=visit,
-            commits=step.count,
-            where=step.where,
-            choices=self._layout.named(Server.POSTGRES),
-            nodes=self._layout.nodes(Server.POSTGRES),
-            operation=self._operation,
-            home=self._home(step.home),
-            hop=step.hop,
-        )
 
     def _turn(self, process: str, choices: tuple[int, ...], share: float) -> tuple[tuple[int, ...], float, Where]:
         if self._each is None or self._each[0] != process:
@@ -244,7 +228,7 @@ class _Compiler:
         nodes = len(choices) // count
         return choices[turn * nodes : (turn + 1) * nodes], share / count, Where.ANY
 
-    def _call(self, step: kinds.RemoteCall, visit: int) -> Instruction:
+    def _call(self, step: kinds.RemoteCall) -> Instruction:
         proxy, share, parts = -1, 1.0, 1
         if self._each is not None and step.link.endswith(f"_{self._each[0]}"):
             parts = self._each[2]
@@ -253,7 +237,6 @@ class _Compiler:
             share = (step.trips / self._proxy_trips if self._proxy_trips else 1.0) / parts
         return Instruction(
             op=Op.CALL,
-            visit=visit,
             index=_row(self.program.links, step.link),
             trips=step.trips,
             answer_bytes=step.answer_bytes // parts,
@@ -262,21 +245,17 @@ class _Compiler:
             share=share,
             choices=self._layout.processes_of(str(Server.TOXIPROXY)),
             home=self._home(Home.CLIENT if step.link.startswith(_FROM_OUTSIDE) else step.home),
-            children=(self._add(step.inner),),
+            children=self._all(step.inner),
         )
 
-    def _hold(self, step: kinds.Hold, visit: int) -> Instruction:
+    def _hold(self, step: kinds.Hold) -> Instruction:
         caller, _, callee = step.pool.partition("_")
-        callers, callees = (
-            max(1, len(self._layout.processes_of(caller))),
-            max(1, len(self._layout.processes_of(callee))),
-        )
+        callers, callees = (max(1, len(self._layout.processes_of(name))) for name in (caller, callee))
         nodes = self._layout.nodes(callee)
         spec = PoolSpec(name=step.pool, size=step.size, callers=callers, callees=callees * nodes)
         turn = self._each[1] if self._each and self._each[0] == callee and step.where is Where.EACH else -1
         return Instruction(
             op=Op.HOLD,
-            visit=visit,
             index=_row(self.program.pools, spec),
             where=step.where,
             callee=turn,
@@ -284,29 +263,22 @@ class _Compiler:
             nodes=nodes,
             role=self._role(step.role),
             home=self._home(step.home),
-            children=(self._add(step.inner),),
+            children=self._all(step.inner),
         )
 
-    def _lookup(self, step: kinds.Lookup, visit: int) -> Instruction:
-        hit = self._add(step.hit)
-        before = self._scale
-        self._scale = before * cpu.per_miss(self._profile, step.cache)
+    def _lookup(self, step: kinds.Lookup) -> Instruction:
+        hit, scale = self._add(step.hit), self._scale
+        self._scale = scale * cpu.per_miss(self._profile, step.cache)
         miss = self._add(step.miss)
-        self._scale = before
-        return Instruction(
-            op=Op.LOOKUP,
-            visit=visit,
-            index=_row(self.program.caches, str(step.cache)),
-            keys=step.keys,
-            coalesce=step.coalesce,
-            children=(hit, miss),
-        )
+        self._scale = scale
+        row = _row(self.program.caches, str(step.cache))
+        return Instruction(op=Op.LOOKUP, index=row, keys=step.keys, coalesce=step.coalesce, children=(hit, miss))
 
-    def _for_each(self, step: kinds.Each, visit: int) -> Instruction:
+    def _for_each(self, step: kinds.Each) -> Instruction:
         count = len(self._layout.processes_of(step.process))
         if count == 1:
             self._each = (step.process, 0, 1)
-            inner = self._instruction(step.inner, visit)
+            inner = self._instruction(step.inner)
             self._each = None
             return inner
         children = []
@@ -314,7 +286,7 @@ class _Compiler:
             self._each = (step.process, turn, count)
             children.append(self._add(step.inner))
         self._each = None
-        return Instruction(op=Op.PARALLEL, visit=visit, children=tuple(children))
+        return Instruction(op=Op.PARALLEL, children=tuple(children))
 
     def _demand(self, process: str, *, degraded: bool) -> int:
         operation = self._operation
@@ -324,7 +296,7 @@ class _Compiler:
             if degraded and note not in self.program.notes and not cpu.is_measured(self._profile, operation + DEGRADED):
                 self.program.notes.append(note)
             return -1
-        # regions are taken as alike: each has its part of the rate at which an operation's cost is looked up
+        # regions are assumed alike: each has its part of the rate for which the operation's cost is read
         rates = [rate / len(self._layout.regions) for rate in self._rates.get(operation) or (0.0,)]
         row = DemandRow(
             operation=found.demand.operation,

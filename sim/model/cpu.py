@@ -1,4 +1,4 @@
-"""From a profile to CPU seconds: what one execution of an operation costs a process. Engines and planner ask here."""
+"""CPU seconds from a profile: the demand of one execution of an operation on a process, for engines and planner."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from typing import Final
 from core.operations import BACKGROUND, OPERATIONS
 from core.profile import DEGRADED, CpuDemand, Profile
 
-#: Rate at which a demand is that of the highest calibrated one.
+#: A rate above all calibrated ones: the demand is that at the highest calibrated rate.
 BUSY: Final = math.inf
 #: A miss path is calibrated only where at least this share of look-ups missed.
 _MISS_RATIO_MIN: Final = 0.01
 
 
 class NoDemandError(ValueError):
-    """An operation of the scenario whose cost is neither measured nor stated; the message names it."""
+    """An operation of the scenario whose demand is neither measured nor stated; the message names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuCost:
-    """CPU of one execution: what was measured, beyond the usual path where that is part of it."""
+    """CPU of one execution."""
 
     demand: CpuDemand
-    usual: CpuDemand | None = None
+    usual: CpuDemand | None = None  # of a fallback path: the demand of the usual path, which is subtracted
 
     def at(self, rate_per_second: float) -> float:
-        """CPU seconds where the operation comes at this rate (`BUSY`: at the highest calibrated one)."""
+        """CPU seconds at this rate of the operation (`BUSY`: at the highest calibrated rate)."""
         seconds = self.demand.at(rate_per_second)
         return seconds if self.usual is None else max(0.0, seconds - self.usual.at(rate_per_second))
 
 
 def own_process(operation: str) -> str:
-    """The component or server that does an operation or background job itself."""
+    """The component or server to which an operation or background job belongs."""
     return str(BACKGROUND[operation] if operation in BACKGROUND else OPERATIONS[operation].component)
 
 
 def cost(profile: Profile, operation: str, process: str, *, degraded: bool = False) -> CpuCost | None:
-    """What an operation costs a process, or, ``degraded``, what its fallback path costs beyond that; None where it was
-    not seen to cost anything."""
+    """Demand of an operation on a process or, if ``degraded``, the surplus of its fallback path; None where calibration
+    measured none."""
     usual = profile.demand(operation, process)
     if not degraded:
         return None if usual is None else CpuCost(demand=usual)
@@ -49,20 +49,20 @@ def cost(profile: Profile, operation: str, process: str, *, degraded: bool = Fal
 
 
 def per_miss(profile: Profile, cache: str) -> float:
-    """Executions for each look-up that missed: what was measured per execution was spent by those that missed."""
+    """Executions per miss: what was measured per execution was used only by the executions that missed."""
     missed = 1.0 - profile.cache_hit_ratio.get(cache, 0.0)
     return 1.0 / missed if missed >= _MISS_RATIO_MIN else 1.0
 
 
 def is_measured(profile: Profile, operation: str) -> bool:
-    """Whether the profile knows the operation, or its fallback path, at all."""
+    """Whether the profile has any demand of the operation or fallback path."""
     return any(demand.operation == operation for demand in profile.demands)
 
 
 def check(profile: Profile, operations: Iterable[str]) -> None:
     """Raise NoDemandError for operations and background jobs whose own work would be free.
 
-    ``profile`` has what the scenario states (`sim.model.stated`) in it already.
+    ``profile`` already contains the demands that the scenario states (`sim.model.stated`).
     """
     missing = [name for name in operations if profile.demand(name, own_process(name)) is None]
     if missing:

@@ -1,4 +1,4 @@
-"""Random durations: each is a function of (seed, stream, entity, visit), so two engines draw the same world."""
+"""Random durations: each is a function of (seed, stream, entity, visit), so both engines draw the same numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Z99: Final = _NORMAL.inv_cdf(0.99)
 
 
 def lognormal_of(median_seconds: float, p99_seconds: float) -> tuple[float, float]:
-    """(μ, σ) of the lognormal distribution with this median and 99 % quantile; σ = 0 where they are one."""
+    """(μ, σ) of the lognormal distribution with this median and 99 % quantile; σ = 0 where they are equal."""
     if median_seconds <= 0.0:
         return -math.inf, 0.0
     return math.log(median_seconds), max(0.0, math.log(max(p99_seconds, median_seconds) / median_seconds) / _Z99)
@@ -26,7 +26,7 @@ def spread_of(variation: float) -> float:
 
 
 class Draws:
-    """Every random number of one run but those of the traffic schedule."""
+    """All random numbers of one run except those of the traffic schedule."""
 
     def __init__(self, seed: int):
         self._demand = streams.named(seed, "model.demand")
@@ -34,7 +34,7 @@ class Draws:
         self._plain = streams.named(seed, "model.plain")
 
     def demand_factor(self, sigma: float, entity: int, visit: int) -> float:
-        """Lognormal with mean 1: the CPU of one execution over the mean's."""
+        """Lognormal with mean 1: the CPU of one execution over the mean."""
         if not sigma:
             return 1.0
         z = _NORMAL.inv_cdf(self._demand.uniform(entity, visit))

@@ -8,7 +8,7 @@ A step ends with `Ending.OK` or with what went wrong. A sequence stops at the fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Final, TypeAlias, assert_never
@@ -340,6 +340,11 @@ class OperationFlow:
 def steps(*flows: Flow) -> Sequence:
     """A sequence of flows."""
     return Sequence(steps=flows)
+
+
+def used_by(process: str) -> Callable[[float], Use]:
+    """A function of a share that returns a `Use` of that share of the process's demand."""
+    return lambda share: Use(process=process, share=share)
 
 
 def stage(name: str, *flows: Flow) -> Stage:

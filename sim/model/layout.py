@@ -1,6 +1,6 @@
-"""Which processes there are, what each can do at once, which host it is on, and who answers for a component.
+"""The processes of a system: how many jobs each serves at once, its host, and the components that it runs.
 
-The names are those of `windtunnel status`, so CPU by process can be laid beside the measured.
+The names are those of `windtunnel status`, so that simulated CPU by process can be compared with measured CPU.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Final
 from core.names import Server
 from core.scenario import Scenario, processes
 
-#: Threads that work at once in a server that has many of them: more than its host has cores, so it never queues inside.
+#: Threads of a server that has many of them: more than its host has cores, so jobs never queue inside the server.
 _THREADS: Final = 256
 _THREADED: Final = (Server.POSTGRES, Server.KAFKA, Server.EDGE, Server.SHIELD, Server.CLAMD)
-#: Go programs run as many goroutines at once as they see cores, the others wait in order.
+#: Go programs run as many goroutines at once as there are cores; the others wait in order.
 _GO: Final = (Server.TOXIPROXY, Server.OBJECTS)
-#: The one host of a scenario that speaks of none.
+#: The only host of a scenario that defines no hosts.
 STACK: Final = "stack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """A host and its cores."""
+    """A host."""
 
     name: str
     cores: int
@@ -31,14 +31,14 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSpec:
-    """One process: ``members`` are components or the server itself; ``threads`` work beside its event loop."""
+    """One process: ``members`` are its components, or the server itself; ``threads`` work beside its event loop."""
 
     name: str
-    group: str  # what a scenario calls it together with its like
+    group: str  # the scenario's name for it and processes like it
     members: tuple[str, ...]
     workers: int
     threads: int = 0
-    replica: int = 0  # 0: what it is a replica of, or no such thing; its replicas are numbered from 1 and come next
+    replica: int = 0  # 0 for a primary and for all that is not replicated; the replicas follow, numbered from 1
     host: int = 0  # index of its machine
     account: int = 0  # its number among the processes of that machine
 
@@ -47,7 +47,7 @@ class ProcessSpec:
 class Layout:
     """All processes and the machines that they run on, in a fixed order: region after region, each with the same.
 
-    What a program speaks of are the processes of the first region; those of the k-th stand k × `span` behind them.
+    The indices in a program are those of the first region's processes; add k × `span` for those of region k.
     """
 
     processes: tuple[ProcessSpec, ...]
@@ -69,17 +69,17 @@ class Layout:
         return tuple(process for process in self.processes if process.host == host)
 
     def processes_of(self, member: str) -> tuple[int, ...]:
-        """Indices of the processes that answer for a component or server, replicas left out; empty where none does."""
+        """Indices of the processes that run a component or server, without replicas; empty where none does."""
         found = (index for index, process in enumerate(self.processes[: self.span]) if member in process.members)
         return tuple(index for index in found if not self.processes[index].replica)
 
     def nodes(self, member: str) -> int:
-        """How many of `named` in a row are one instance: itself and its replicas."""
+        """How many consecutive indices of `named` are one instance: the primary and its replicas."""
         return max((self.processes[index].replica for index in self.named(member)), default=0) + 1
 
     def named(self, name: str) -> tuple[int, ...]:
         """Indices of the process called ``name``, or of all instances of the component, server or placement entry, each
-        with its replicas behind it."""
+        followed by its replicas."""
         exact = tuple(index for index, process in enumerate(self.processes) if process.name == name)
         alike = tuple(index for index, process in enumerate(self.processes[: self.span]) if process.group == name)
         return exact or alike or self.processes_of(name)
@@ -98,8 +98,8 @@ def layout_of(scenario: Scenario) -> Layout:
     regions = tuple(scenario.system.regions)
     return Layout(
         processes=tuple(
-            replace(each, name=processes.in_region(scenario, region, each.name), host=each.host + place * len(machines))
-            for place, region in enumerate(regions)
+            replace(each, name=processes.in_region(scenario, region, each.name), host=each.host + index * len(machines))
+            for index, region in enumerate(regions)
             for each in numbered
         ),
         hosts=tuple(
@@ -147,8 +147,8 @@ def _processes(scenario: Scenario) -> Iterator[ProcessSpec]:
 
 
 def _placed(scenario: Scenario, found: list[ProcessSpec], machines: tuple[Machine, ...]) -> Iterator[ProcessSpec]:
-    """Every process on its machine: the one that lists its name, else in turn those that list its group, else the
-    first. Replicas are on the machines that come next, so that no two nodes of one database share one."""
+    """Put every process on a machine: the one that lists its name, else in turn those that list its group, else the
+    first. Replicas are on the machines that follow, so that no two nodes of one database share a machine."""
     listing = _listing(scenario, machines)
     turns: dict[str, int] = {}
     for process in found:
@@ -156,18 +156,18 @@ def _placed(scenario: Scenario, found: list[ProcessSpec], machines: tuple[Machin
         if named:
             yield replace(process, host=named[0])
             continue
-        places = listing.get(process.group, (0,))
+        hosts = listing.get(process.group, (0,))
         if not process.replica:
             turns[process.group] = turns.get(process.group, -1) + 1
         turn = turns.get(process.group, 0) + process.replica
-        yield replace(process, host=places[turn % len(places)])
+        yield replace(process, host=hosts[turn % len(hosts)])
 
 
 def _listing(scenario: Scenario, machines: tuple[Machine, ...]) -> Mapping[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     names = [machine.name for machine in machines]
     for kind, host in scenario.system.placement.hosts.items():
-        places = tuple(names.index(name) for name in processes.numbered(kind, host.count))
+        hosts = tuple(names.index(name) for name in processes.numbered(kind, host.count))
         for run in host.runs:
-            found[run] = (*found.get(run, ()), *places)
+            found[run] = (*found.get(run, ()), *hosts)
     return found

@@ -1,4 +1,4 @@
-"""One run of the model before anything happens, as values: every engine starts from the same `PreparedRun`."""
+"""A run before it begins, as values: both engines start from the same `PreparedRun`."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from sim.model.program import Program
 from sim.model.pulls import Pulls
 from sim.model.resources import Resources, resources_of
 
-#: Requests up to which a run's schedule and rows are held whole; a longer run is drawn in windows of so many, and keeps
-#: rows of so many at most.
+#: Requests up to which a run's schedule and rows are kept whole. The schedule of a longer run is drawn in windows of
+#: `WINDOW` requests, and rows are kept of at most `WHOLE_MAX` requests.
 WHOLE_MAX: Final = 250_000
 WINDOW: Final = 100_000
-#: People of one system, who are all set up, and their posts; a larger population is split into cells.
+#: Most people of one system, all of whom are set up, and most posts; a larger population is split into cells.
 PEOPLE_MAX: Final = 5_000_000
 POSTS_MAX: Final = 4 * PEOPLE_MAX
-#: Of a run, whose rates and CPU are kept by second: a day and an hour.
+#: Longest run: rates and CPU are kept by second. A day and an hour.
 SECONDS_MAX: Final = 90_000.0
-#: How long after the last arrival a run may go on, in client time limits: a journey's steps may each use one up.
+#: How long a run may continue after the last arrival, in client time limits: each step of a journey may use one up.
 _TAIL_TIMEOUTS: Final = 6.0
 
 
@@ -41,23 +41,23 @@ class ScaleError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedRun:
-    """Scenario and profile, worked out. Engines read it and change nothing of it."""
+    """A scenario and a profile, worked out. Engines only read it."""
 
     scenario: Scenario
-    profile: Profile  # with what the scenario states of its own
-    schedule: Schedule  # of a long run, its first window
+    profile: Profile  # with the demands that the scenario states
+    schedule: Schedule  # the whole, or the first window of a long run
     long: bool
     content: Content
     layout: Layout
     program: Program
     resources: Resources
     faults: tuple[ScheduledFault, ...]
-    push_mean: float  # timelines for which the demand of one fan-out was measured
-    pulls: Pulls  # celebrities with which the demand of a feed read was
+    push_mean: float  # timelines of a fan-out in calibration
+    pulls: Pulls  # celebrities that readers followed in calibration
 
     @property
     def last_seconds(self) -> float:
-        """When a run is over whatever happens."""
+        """The latest time at which a run ends."""
         load = self.scenario.traffic
         return load.duration_seconds + _TAIL_TIMEOUTS * load.timeout_seconds
 
@@ -71,10 +71,10 @@ class PreparedRun:
 
 
 def prepare(scenario: Scenario, profile: Profile, *, flows: Mapping[str, OperationFlow] | None = None) -> PreparedRun:
-    """Work out a scenario, by the component flows of `sim.model.components` where no other ones are given.
+    """Work out a scenario with the given flows; by default those of `sim.model.components`.
 
     Raises ScaleError where it is more than one system, `sim.model.cpu.NoDemandError` where an operation's cost is not
-    known, ValueError where flows speak of a process that the scenario does not have.
+    known, ValueError where flows use a process that the scenario does not have.
     """
     _check_scale(scenario)
     long = arrivals.mean_count(scenario) > WHOLE_MAX
@@ -100,7 +100,7 @@ def prepare(scenario: Scenario, profile: Profile, *, flows: Mapping[str, Operati
 
 
 def check_people(count: int, *, of: int, what: str) -> None:
-    """Raise ScaleError where ``count`` people are more than one system may have; ``of`` so many there are in all."""
+    """Raise ScaleError where ``count`` people are more than one system may have, of ``of`` people in all."""
     if count > PEOPLE_MAX:
         raise ScaleError(
             f"{count:,} people in one {what}, and a simulation sets up {PEOPLE_MAX:,} at most; split them with "

@@ -51,7 +51,7 @@ class Instruction:
     """One step. The fields below the common ones belong to single kinds; in other kinds they keep their defaults."""
 
     op: Op
-    visit: int
+    visit: int = 0
     children: tuple[int, ...] = ()  # indices of instructions
     index: int = -1  # row in the table that ``op`` needs: demands, links, pools, delays, caches, breakers, jobs, stages
 

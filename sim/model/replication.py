@@ -1,4 +1,4 @@
-"""What a commit means for a database with replicas, as a piece of flow: who replays it, and who waits for that."""
+"""The flow of a commit on a database with replicas: which nodes replay it, and whether the commit waits for them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from core.scenario.shards import Replication
 from sim.model.flow import NOTHING, Aside, Commit, Committed, Ending, Fail, Flow, Rescue, Use, Wait, steps
 
 _FLUSHED: Final = Wait(station="postgres.commit")
-#: What a commit wrote, on its way to a replica and into it.
+#: The transfer of a commit to a replica and its application there.
 SHIPPED: Final = "postgres.replication"
 
 
 def flow_of(commit: Commit, *, nodes: int, regions: int, replication: Replication) -> Flow:
-    """The flush, and with replicas (``nodes`` > 1) what each of them does; so do all nodes of other regions.
+    """The flush and, with replicas (``nodes`` > 1) or other ``regions``, the replay on each of their nodes.
 
-    Asynchronous ones follow behind. Of synchronous ones the first that is up applies it before it is acknowledged, and
-    where none is the commit fails; other regions are always behind.
+    Asynchronous replicas replay later. With synchronous replicas, the first one that is up applies the commit before it
+    is acknowledged, and the commit fails if none is up. Other regions always replay later.
     """
     if nodes == 1 and regions == 1:
         return _FLUSHED

@@ -1,7 +1,7 @@
 """Stations, links, pools, caches and logs of one run as values: every engine builds its own from these.
 
-Each region has a set of its own of everything here, one region's behind the other's: of n in the program, those of
-region k begin at k × n.
+Each region has its own set of everything here, region after region: of n rows in the program, those of region k begin
+at k × n.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class StationSpec:
 
     name: str
     host: int
-    process: int  # which of the host's processes has the CPU time
+    process: int  # the account of its CPU time among the host's processes
     workers: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkSpec:
-    """From a caller to what it calls. ``mu`` and ``sigma`` are those of the wire time of one round trip."""
+    """From a caller to a callee. ``mu`` and ``sigma`` describe the lognormal wire time of one round trip."""
 
     name: str
     mu: float
@@ -62,7 +62,7 @@ class CacheSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSpec:
-    """One topic, and the station of the broker that has it."""
+    """One topic, and the station of its broker."""
 
     topic: Topic
     broker: int
@@ -70,14 +70,14 @@ class LogSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """Everything that an engine needs a state for, indexed as the program indexes it."""
+    """Everything for which an engine keeps state, indexed as in the program."""
 
     start_seconds: float
     stations: tuple[StationSpec, ...]  # by process, then the threads of each process
     links: tuple[LinkSpec, ...]
     pools: tuple[PoolSpec, ...]  # by family; `pools_count` of each
     caches: tuple[CacheSpec, ...]
-    breakers: tuple[int, ...]  # by dependency, how many instances its caller has over all regions
+    breakers: tuple[int, ...]  # by dependency: instances of its caller in all regions
     delays: tuple[tuple[float, float], ...]  # (μ, σ) of a lognormal wait
     logs: tuple[LogSpec, ...]  # by job
     regions: tuple[str, ...]
@@ -88,11 +88,11 @@ class Resources:
     limits: dict[str, tuple[int, float]]  # operation → (quota, seconds)
     hot_per_second: float
     hot_keys_max: int
-    own_writes_seconds: float  # for so long who has written reads from the primary
-    failover_seconds: float  # from the death of a primary to a replica's serving in its place
+    own_writes_seconds: float  # how long a person who has written reads from the primary
+    failover_seconds: float  # from the death of a primary until a replica serves instead
 
     def pools_count(self, spec: PoolSpec) -> int:
-        """Pools of a family: caller × callee, each counted over all regions."""
+        """Number of pools in a family: callers × callees, both counted over all regions."""
         return spec.callers * spec.callees * len(self.regions) ** 2
 
     def crosses(self, link: str) -> bool:
@@ -103,7 +103,7 @@ class Resources:
 def resources_of(
     program: Program, content: Content, *, scenario: Scenario, profile: Profile, layout: Layout
 ) -> Resources:
-    """Work out what a run's engine needs, with caches as seeding and a warm CDN leave them."""
+    """Work out the resources of a run, with caches as seeding and a warm CDN leave them."""
     system, start_seconds = scenario.system, -scenario.traffic.warm_up_seconds
     wires = {wire.link: lognormal_of(wire.median_seconds, wire.p99_seconds) for wire in profile.wires}
     loopback = wires.get("loopback", _NO_TIME)  # every link of a stack on one machine
@@ -156,7 +156,7 @@ def _stations(layout: Layout) -> tuple[StationSpec, ...]:
 
 def _log(topic: Topic, layout: Layout, region: int) -> LogSpec:
     shift = region * layout.span
-    here = replace(topic, members=tuple(place + shift for place in topic.members))
+    here = replace(topic, members=tuple(process + shift for process in topic.members))
     return LogSpec(topic=here, broker=layout.processes_of(Server.KAFKA)[0] + shift)
 
 
@@ -164,10 +164,10 @@ def _caches(
     program: Program, content: Content, *, scenario: Scenario, regions: int, now: float
 ) -> tuple[CacheSpec, ...]:
     """Caches of all regions with what seeding leaves in them: a card of every post and author, a timeline of everybody
-    who follows someone; and what a CDN holds that is warm."""
+    who follows someone; and the content of a warm CDN."""
     caches = [_empty(CacheName(name), scenario) for _ in range(regions) for name in program.caches]
     people, span = content.people, len(program.caches)
-    for place, cache in enumerate(caches):
+    for index, cache in enumerate(caches):
         match cache.name:
             case CacheName.POST_CARD:
                 posts = np.arange(people.posters * scenario.population.posts_per_poster)
@@ -176,7 +176,7 @@ def _caches(
                 cache.fill(np.arange(people.posters), size_bytes=AUTHOR_CARD_BYTES, now=now)
             case CacheName.TIMELINE:
                 followers = content.followers()
-                here = followers[content.homes()[followers] == place // span]
+                here = followers[content.homes[followers] == index // span]
                 cache.fill(here, size_bytes=1, now=now)
     for region in range(regions) if scenario.system.cdn.warm else ():
         tiers = caches[region * span : (region + 1) * span]

@@ -1,9 +1,9 @@
-"""CPU that a design states of its own, put into the profile in the place of what was calibrated.
+"""CPU demands that a scenario states itself, put into the profile instead of the calibrated ones.
 
-A scenario's ``demand.cpu`` goes before the calibration, in a simulation as in a plan
-(`planning.plan.queueing.demands`), brought to the calibrated core by the ratio of the cores' speeds. What is stated is
-the mean of one execution as this workload has them: where a part of it grows with the graph, the profile gets what
-comes to the stated mean once it has grown.
+A scenario's ``demand.cpu`` has precedence over the calibration, in a simulation as in a plan
+(`planning.plan.queueing.demands`); it is converted to the calibrated core by the ratio of the cores' speeds. The stated
+figure is the mean of one execution in this workload. Where a part of it is proportional to the graph, the profile gets
+the figure that results in the stated mean.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from sim.model.content import Content
 from sim.model.flow import OperationFlow, Per, Use, steps, walk
 from sim.model.pulls import Pulls
 
-#: Of a value that a design states without saying how it varies.
+#: Variation of a demand that is stated without one.
 STATED_VARIATION: Final = 0.5
-#: Core of a machine that does not tell its clock: one of 2017 at its base clock.
+#: Core of a machine whose processor name has no clock rate: one of 2017 at its base clock.
 PLAIN_CORE: Final = Core(ghz=2.5)
 _GHZ: Final = re.compile(r"@\s*([0-9.]+)\s*GHz")
 
 
 def core_of(profile: Profile) -> Core:
-    """The core that a profile was measured on, by the clock in its processor's name."""
+    """The core that a profile was measured on, by the clock rate in its processor's name."""
     match = _GHZ.search(str(profile.machine.get("processor", "")))
     return Core(ghz=float(match[1])) if match else PLAIN_CORE
 
 
 def speed(core: Core, *, over: Core) -> float:
-    """Work a second of ``core`` over that of another."""
+    """Work per second of ``core`` over that of another."""
     return core.ghz * core.ipc / (over.ghz * over.ipc)
 
 
 def applied(
     profile: Profile, demand: Demand | None, *, flows: Mapping[str, OperationFlow], grows: Mapping[Per, float]
 ) -> Profile:
-    """The profile with what the scenario states; the same profile where it states nothing.
+    """The profile with the demands that the scenario states; the same profile where it states none.
 
-    ``grows`` is what work of each kind is in the mean of this workload, over what it was in calibration.
+    ``grows`` is the mean work of each kind in this workload over the mean in calibration (`growth`).
     """
     if demand is None or not demand.cpu_seconds:
         return profile
@@ -71,7 +71,7 @@ def applied(
 
 
 def growth(profile: Profile, content: Content) -> dict[Per, float]:
-    """What work of each kind is in the mean of these people, over what it was in calibration."""
+    """Mean work of each kind for these people, over the mean in calibration."""
     pushed, pulls = content.mean_push_count(), Pulls.from_profile(profile)
     return {Per.PUSH: pushed / max(1.0, profile.batch_sizes.get(FANOUT_DELIVER, pushed))} | {
         per: pulls.factor(per, followed=content.mean_pull_count(), known=content.celebrities())
@@ -80,7 +80,7 @@ def growth(profile: Profile, content: Content) -> dict[Per, float]:
 
 
 def _growth(flow: OperationFlow | None, process: str, grows: Mapping[Per, float]) -> float:
-    """The mean of an operation's work for a process in this workload, over what it would be in calibration."""
+    """Mean work of an operation on a process in this workload, over the mean in calibration."""
     if flow is None:
         return 1.0
     whole = walk(steps(flow.front, flow.behind), healthy=True)
@@ -91,7 +91,7 @@ def _growth(flow: OperationFlow | None, process: str, grows: Mapping[Per, float]
 
 
 def _beyond(beyond: Cost, usual: Cost, stated: Cost) -> Cost:
-    """What the fallback path costs more than the usual one, in proportion to what the usual one is stated to cost."""
+    """Demand of the fallback path: its calibrated surplus over the usual path, scaled like the usual demand."""
     base = stated.cpu_seconds[0]
     return msgspec.structs.replace(
         beyond,

@@ -1,4 +1,4 @@
-"""Parts of flows that reach the stores, with the pools, time limits and round trips of the services' clients."""
+"""Parts of flows that call stores, with the pools, time limits and round trips of the services' clients."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from sim.model.flow import (
 _POSTGRES: Final = settings.Postgres(dsns=(), logical_shards=1)
 _REDIS: Final = settings.Redis(host="", port=0)
 _HOMES: Final = {Where.PERSON: Home.PERSON, Where.AUTHOR: Home.AUTHOR}
-#: An answer of an object store or a cache of photos.
+#: An answer of the object store or of a cache of photos.
 PHOTO_BYTES: Final = 60_000
 
 
@@ -47,12 +47,12 @@ def postgres(
     role: int = PRIMARY,
     per: Per = Per.VISIT,
 ) -> Flow:
-    """Statements on one instance, ``trips`` round trips on one connection. A transaction writes and ``commits``; a read
-    that may lag behind the primary has the ``role`` `READS`.
+    """Statements on one instance: ``trips`` round trips on one connection. A transaction that writes ``commits``; a
+    read that may lag behind the primary has the ``role`` `READS`.
 
     A caller that waits longer than the client's time limit gives up with 503.
     """
-    # the primary is in the home region of the data; every region has a copy
+    # the primary is in the data's home region; every region has a copy
     home = _HOMES.get(where, Home.HERE) if role == PRIMARY else Home.HERE
     work: Flow = Use(
         process=Server.POSTGRES, share=share, where=where, degraded=degraded, role=role, home=home, per=per
@@ -80,7 +80,7 @@ def redis(
     where: Where = Where.OWN_KEYS,
     per: Per = Per.VISIT,
 ) -> Flow:
-    """Commands in one pipeline to the node that has the keys."""
+    """Commands in one pipeline to the node that holds the keys."""
     name = link(component, Server.REDIS)
     work = Use(process=Server.REDIS, share=share, where=where, per=per)
     call = RemoteCall(link=name, inner=work, trips=trips, answer_bytes=answer_bytes)
@@ -101,7 +101,7 @@ def objects(component: Component, *, share: float = 1.0, trips: float = 1.0, sen
 
 
 def published(component: Component, *, own: Flow, job: str = "", everywhere: bool = False) -> Flow:
-    """Publish an event behind an answer: it stays in the outbox until ``own`` work of the service is done and the log
+    """Publish an event behind an answer: it stays in the outbox until the service's ``own`` work is done and the log
     has it, however long that takes; then it starts ``job``, if the model has the consumer."""
     write = RemoteCall(
         link=link(component, Server.KAFKA), inner=steps(Use(process=Server.KAFKA), Wait(station="kafka.ack"))

@@ -1,9 +1,10 @@
-"""What the CDN's tiers hold when they have been running for long, so that a short run of a large system begins there.
+"""The stationary content of the CDN's tiers, with which a short run of a large system begins.
 
-Requests of photo i are a Poisson process of rate λᵢ, so the time since its last one is exponential, independent of all
-others; an LRU holds those with the shortest, as many as fit. That is its stationary state, exactly. The second tier
-sees what the first one misses; with the first one's characteristic time T (H. Che, Y. Tung and Z. Wang 2002) that is at
-rate λᵢ exp(−λᵢ T), taken as Poisson again, which it is not quite. The time to live is left out.
+Requests for photo i are a Poisson process of rate λᵢ, so the time since its last request is exponential and independent
+of all others. An LRU cache holds the photos with the shortest times, as many as fit; this is its exact stationary
+state. The second tier gets the misses of the first: with the first tier's characteristic time T (H. Che, Y. Tung and
+Z. Wang 2002) their rate is λᵢ exp(−λᵢ T). They are assumed to be Poisson again, which is an approximation. The time to
+live is ignored.
 """
 
 from __future__ import annotations
@@ -35,9 +36,7 @@ def warm(tiers: list[LruCache], content: Content, *, scenario: Scenario, region:
         if tier is None:
             return
         stream = streams.named(scenario.seed, f"model.warm.{name}.{region}")
-        with np.errstate(
-            divide="ignore", over="ignore"
-        ):  # what the first tier holds for good never comes to the second
+        with np.errstate(divide="ignore", over="ignore"):  # a photo that the first tier never evicts has no rate here
             ages = stream.exponentials(authors) / rates
         kept, characteristic_seconds = _held(ages, sizes, tier.capacity_bytes)
         for author in kept[::-1].tolist():  # the least recently used first
@@ -46,7 +45,7 @@ def warm(tiers: list[LruCache], content: Content, *, scenario: Scenario, region:
 
 
 def _held(ages: Floats, sizes: Ints, capacity_bytes: float) -> tuple[Ints, float]:
-    """The most recently used that fit, and the age of the first that does not; infinite where all do."""
+    """The most recently used that fit, and the age of the first that does not; infinite where all fit."""
     order = np.argsort(ages, kind="stable")
     order = order[np.isfinite(ages[order])]
     count = int(np.searchsorted(np.cumsum(sizes[order]), capacity_bytes, side="right"))

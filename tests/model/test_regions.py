@@ -173,7 +173,7 @@ def test_the_busiest_hour_of_each_region_is_told_before_the_run() -> None:
     load = dataclasses.replace(asked.traffic, arrivals="diurnal")
     day = dataclasses.replace(asked, traffic=load)
     told = profile(variation=0.0, stalls=QUIET, idle=False)
-    found = {each.place: each for each in saturation.saturation(prepare(day, told).program, day, told)}
+    found = {each.name: each for each in saturation.saturation(prepare(day, told))}
     for region in ("eu", "ap"):
         busy = found[f"{region}/api"]
         assert 50 * 0.0008 / 1.25 < busy.mean_ratio < 50 * 0.0008  # a search costs less at the busy hour

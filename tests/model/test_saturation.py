@@ -24,10 +24,9 @@ def _told(speed: float = 1.0) -> Profile:
 
 def _ranked(asked: Scenario, told: Profile | None = None) -> dict[str, Utilisation]:
     told = told or _told()
-    prepared = prepare(asked, told)
-    found = saturation.saturation(prepared.program, asked, told)
+    found = saturation.saturation(prepare(asked, told))
     assert [each.peak_ratio for each in found] == sorted((each.peak_ratio for each in found), reverse=True)
-    return {f"{each.kind} {each.place}": each for each in found}
+    return {f"{each.kind} {each.name}": each for each in found}
 
 
 def test_a_place_is_busy_for_what_comes_times_what_it_needs() -> None:

@@ -1,7 +1,7 @@
 """One module for each component: the flows of its operations. Names are those of the services.
 
-Discovery and ads have none: nobody calls them. What they do behind others' operations is in those operations'
-calibrated demands, and what they do all by themselves is idle work.
+Discovery and ads have no operations: nobody calls them. Their work for other components' operations is part of these
+operations' calibrated demands; the rest of their work is idle work.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CDN: edge, then shield, then the object store; each tier keeps what it fetched, one fetch for all who wait."""
+"""CDN: edge, then shield, then object store. Each tier keeps what it fetches; requests for one photo share a fetch."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from sim.model.flow import (
     OperationFlow,
     RemoteCall,
     Rescue,
-    Stage,
     Use,
+    stage,
     steps,
 )
 from sim.model.stores import PHOTO_BYTES
@@ -28,14 +28,14 @@ _EDGE: Final = Server.EDGE
 
 
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
-    """Reading one image, past our services."""
+    """Reading one image, without our services."""
     origin = RemoteCall(
         link=link(Server.SHIELD, Server.OBJECTS), inner=Use(process=Server.OBJECTS), answer_bytes=PHOTO_BYTES
     )
     shield = steps(Use(process=Server.SHIELD), _tier(Cache.SHIELD, origin))
     missed = RemoteCall(link=link(_EDGE, Server.SHIELD), inner=shield, answer_bytes=PHOTO_BYTES)
     reached = Rescue(inner=Use(process=_EDGE), otherwise=Fail(ending=Ending.LOST))
-    lookup = Stage(name="lookup", inner=_tier(Cache.EDGE, missed))
+    lookup = stage("lookup", _tier(Cache.EDGE, missed))
     front = RemoteCall(link=link("client", _EDGE), inner=steps(reached, lookup), answer_bytes=PHOTO_BYTES)
     return {IMAGE_READ: OperationFlow(front=front)}
 

@@ -1,4 +1,4 @@
-"""Engagement: likes and comments. Durable in PostgreSQL first, then counted in Redis, which no answer needs."""
+"""Engagement: likes and comments. They are durable in PostgreSQL first, then counted in Redis, which may fail."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from core.names import Component
 from core.operations import COMMENT_ADD, COMMENT_LIST, LIKE_ADD, LIKE_REMOVE
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
-from sim.model.flow import NOTHING, READS, Deadline, Flow, OperationFlow, Stage, Use, Where, WithBreaker, steps
+from sim.model.flow import NOTHING, READS, Deadline, Flow, OperationFlow, Where, WithBreaker, stage, steps, used_by
 from sim.model.stores import postgres, published, redis
 
 ENGAGEMENT: Final = Component.ENGAGEMENT
+_own: Final = used_by(ENGAGEMENT)
 
 
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
-    """Engagement's operations. A like is one statement in autocommit; a fifth of the CPU goes into its event, later."""
-    parse = Stage(name="parse", inner=_own(0.30))
+    """Engagement's operations. A like is one statement in autocommit; a fifth of the CPU goes into its later event."""
+    parse = stage("parse", _own(0.30))
     found = {
         name: through_gateway(
             name,
             steps(
                 arrive,
-                Stage(name="write", inner=steps(*written, _own(0.20))),
-                Stage(name="count", inner=steps(_own(0.10), _counted(), _own(0.10))),
-                Stage(name="present", inner=_own(0.10)),
+                stage("write", *written, _own(0.20)),
+                stage("count", _own(0.10), _counted(), _own(0.10)),
+                stage("present", _own(0.10)),
             ),
             behind=published(ENGAGEMENT, own=_own(0.20)),
         )
@@ -41,16 +42,12 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
         COMMENT_LIST,
         steps(
             _own(0.3),
-            Stage(name="load", inner=postgres(ENGAGEMENT, trips=2.0, where=Where.AUTHOR, role=READS)),
-            Stage(name="present", inner=_own(0.7)),
+            stage("load", postgres(ENGAGEMENT, trips=2.0, where=Where.AUTHOR, role=READS)),
+            stage("present", _own(0.7)),
         ),
         behind=NOTHING,
     )
     return found
-
-
-def _own(share: float) -> Flow:
-    return Use(process=ENGAGEMENT, share=share)
 
 
 def _claimed(*, share: float) -> Flow:

@@ -1,9 +1,9 @@
-"""Fan-out: a new post goes into its followers' timelines, unless its author is a celebrity whose posts readers pull.
+"""Fan-out: a new post is written to followers' timelines, unless its author is a celebrity whose posts readers pull.
 
-The split is `core.policies.fanout`, the same function as the service's. Here is what grows with the timelines written,
-at every store: followers are read from PostgreSQL, timelines written to Redis. What a fan-out costs for one follower as
-for many is in `post.create`, behind its answer.
-Posts of one author keep their order: they stand in one partition, which is handled in order.
+`core.policies.fanout` decides, as in the service. This flow has the work that is proportional to the timelines written,
+in each store: followers are read from PostgreSQL, timelines written to Redis. The fixed cost of a fan-out is part of
+`post.create`, behind its answer.
+Posts of one author keep their order: they are in one partition, which is handled in order.
 """
 
 from __future__ import annotations

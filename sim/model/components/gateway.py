@@ -1,6 +1,6 @@
-"""Gateway: every request to a service crosses it; it limits rates and gives each to the instance that is least busy.
+"""Gateway: every request to a service passes it; it limits rates and sends each request to the least busy instance.
 
-A service admits only so many requests at once. One that is dead is passed over where there is another.
+A service admits a limited number of requests at once. A dead instance is passed over if there is another.
 """
 
 from __future__ import annotations
@@ -10,18 +10,32 @@ from typing import Final
 from core.bounds import REQUESTS_UNDER_WAY_MAX
 from core.names import Component, Server, link
 from core.operations import OPERATIONS
-from sim.model.flow import Admit, Ending, Fail, Flow, Limit, OperationFlow, RemoteCall, Rescue, Use, Where, steps
+from sim.model.flow import (
+    NOTHING,
+    Admit,
+    Ending,
+    Fail,
+    Flow,
+    Limit,
+    OperationFlow,
+    RemoteCall,
+    Rescue,
+    Use,
+    Where,
+    steps,
+)
 
-#: The way from a client to the gateway: no scenario can break it; a profile may give its wire time.
+#: The link from a client to the gateway: no fault can act on it; a profile may have its wire time.
 CLIENT_GATEWAY: Final = link("client", Server.GATEWAY)
-#: Of what HAProxy spends on a request: parsing it, verifying the token, choosing a server; the rest is the answer.
+#: Share of HAProxy's CPU that goes into a request: parsing, verifying the token, choosing a server; the rest goes into
+#: the answer.
 _REQUEST_SHARE: Final = 0.6
 
 
-def through_gateway(operation: str, inner: Flow, *, behind: Flow, answer_bytes: int = 1_000) -> OperationFlow:
-    """The flow of ``operation``: to the gateway and on to its component, which does ``inner``."""
+def through_gateway(operation: str, inner: Flow, *, behind: Flow = NOTHING, answer_bytes: int = 1_000) -> OperationFlow:
+    """The flow of ``operation``: through the gateway to its component, which does ``inner``."""
     component = OPERATIONS[operation].component
-    assert isinstance(component, Component)  # operations of servers go past the gateway
+    assert isinstance(component, Component)  # operations of servers do not pass the gateway
     arrive = _own(_REQUEST_SHARE)
     ask = RemoteCall(
         link=link(Server.GATEWAY, component),
@@ -34,6 +48,6 @@ def through_gateway(operation: str, inner: Flow, *, behind: Flow, answer_bytes: 
 
 
 def _own(share: float) -> Flow:
-    """A gateway that dies takes its clients' connections with it."""
+    """Work of the gateway; when a gateway dies, its clients' connections are lost."""
     work = Use(process=Server.GATEWAY, share=share, where=Where.GATEWAY)
     return Rescue(inner=work, otherwise=Fail(ending=Ending.LOST))

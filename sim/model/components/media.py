@@ -1,6 +1,6 @@
 """Media worker: fetches an upload, scans it, renders its variants in a thread, stores them; removes deleted photos.
 
-Nobody waits for any of it.
+No client waits for it.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from typing import Final
 from core.names import Component, Server, link
 from core.operations import MEDIA_PROCESS, MEDIA_REMOVE
 from core.scenario import Scenario
-from sim.model.flow import NOTHING, Flow, Hold, OperationFlow, RemoteCall, Retry, Use, steps
+from sim.model.flow import NOTHING, Flow, Hold, OperationFlow, RemoteCall, Retry, Use, steps, used_by
 from sim.model.stores import PHOTO_BYTES, consumed, objects, postgres, published
 
 MEDIA: Final = Component.MEDIA
-#: Renderings of one photo that are stored.
+_own: Final = used_by(MEDIA)
+#: Variants of one photo that are stored.
 _VARIANTS: Final = 5
 
 
 def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
-    """The job behind an upload. As many photos at once as the scenario has workers, and never more than the log has
-    partitions, for those of one follow each other; rendering leaves the loop free."""
+    """The jobs behind an upload and behind a deletion. As many photos are processed at once as the scenario has
+    workers, but at most one per partition of the log; rendering leaves the event loop free."""
     scan = RemoteCall(link=link(MEDIA, Server.CLAMD), inner=Use(process=Server.CLAMD))
     work = steps(
         _own(0.02),
@@ -40,8 +41,9 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
 
 
 def _removal() -> Flow:
-    """A photo out of the store and then out of both tiers, tried again until it is. The log has no part in it, and what
-    the caches held does not change: what is deleted is read by few. One pass; the later ones find nothing."""
+    """Remove a photo from the store and then from both tiers, until it succeeds. The log takes no part in it. The
+    model's caches keep the photo, because few people read what is deleted. Later passes, which find nothing, are left
+    out."""
     shield = RemoteCall(link=link(MEDIA, Server.SHIELD), inner=Use(process=Server.SHIELD), trips=_VARIANTS)
     edge = RemoteCall(link=link(MEDIA, Server.EDGE), inner=Use(process=Server.EDGE), trips=_VARIANTS)
     work = steps(
@@ -54,7 +56,3 @@ def _removal() -> Flow:
         postgres(MEDIA, share=0.3, commits=True),
     )
     return Retry(inner=work, endless=True)
-
-
-def _own(share: float) -> Flow:
-    return Use(process=MEDIA, share=share)

@@ -1,4 +1,4 @@
-"""Posts: one transaction with an outbox row; what follows (fan-out, cards, search) nobody waits for."""
+"""Posts: one transaction with an outbox row; no client waits for the rest (fan-out, cards, search)."""
 
 from __future__ import annotations
 
@@ -9,39 +9,36 @@ from core.names import Component
 from core.operations import FANOUT_DELIVER, MEDIA_REMOVE, POST_CREATE, POST_DELETE, POST_READ, USER_POSTS
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
-from sim.model.flow import NOTHING, READS, Emit, Flow, OperationFlow, Stage, Use, Where, steps
+from sim.model.flow import READS, Emit, OperationFlow, Where, stage, steps, used_by
 from sim.model.stores import postgres, published
 
 POSTS: Final = Component.POSTS
+_own: Final = used_by(POSTS)
 
 
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     """The posts' operations. `post.create` loads and writes on one connection, in one transaction."""
     create = steps(
-        Stage(name="parse", inner=_own(0.2)),
-        Stage(name="load", inner=steps(_own(0.1), postgres(POSTS, share=0.4, trips=4.0))),
-        Stage(name="write", inner=steps(_own(0.2), postgres(POSTS, share=0.6, trips=6.0, commits=True))),
-        Stage(name="present", inner=_own(0.3)),
+        stage("parse", _own(0.2)),
+        stage("load", _own(0.1), postgres(POSTS, share=0.4, trips=4.0)),
+        stage("write", _own(0.2), postgres(POSTS, share=0.6, trips=6.0, commits=True)),
+        stage("present", _own(0.3)),
     )
     read = steps(
         _own(0.3),
-        Stage(name="load", inner=postgres(POSTS, where=Where.AUTHOR, role=READS)),
-        Stage(name="present", inner=_own(0.7)),
+        stage("load", postgres(POSTS, where=Where.AUTHOR, role=READS)),
+        stage("present", _own(0.7)),
     )
     delete = steps(
         _own(0.4),
-        Stage(name="write", inner=postgres(POSTS, trips=6.0, where=Where.AUTHOR, commits=True)),
-        Stage(name="present", inner=_own(0.3)),
+        stage("write", postgres(POSTS, trips=6.0, where=Where.AUTHOR, commits=True)),
+        stage("present", _own(0.3)),
     )
     created = published(POSTS, own=_own(0.2), job=FANOUT_DELIVER, everywhere=True)
     deleted = steps(Emit(job=MEDIA_REMOVE), published(POSTS, own=_own(0.3)))
     return {
         POST_CREATE: through_gateway(POST_CREATE, create, behind=created),
-        POST_READ: through_gateway(POST_READ, read, behind=NOTHING),
+        POST_READ: through_gateway(POST_READ, read),
         POST_DELETE: through_gateway(POST_DELETE, delete, behind=deleted),
-        USER_POSTS: through_gateway(USER_POSTS, read, behind=NOTHING, answer_bytes=20_000),
+        USER_POSTS: through_gateway(USER_POSTS, read, answer_bytes=20_000),
     }
-
-
-def _own(share: float) -> Flow:
-    return Use(process=POSTS, share=share)

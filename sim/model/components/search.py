@@ -1,4 +1,4 @@
-"""Search: answers come from an index inside of the process; no store is asked."""
+"""Search: answers come from an index in the process; it uses no store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.names import Component
 from core.operations import SEARCH_HASHTAGS, SEARCH_USERS
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
-from sim.model.flow import NOTHING, OperationFlow, Stage, Use, steps
+from sim.model.flow import OperationFlow, Use, stage, steps
 
 SEARCH: Final = Component.SEARCH
 
@@ -18,7 +18,7 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     """Search's operations."""
     inner = steps(
         Use(process=SEARCH, share=0.2),
-        Stage(name="query", inner=Use(process=SEARCH, share=0.5)),
-        Stage(name="present", inner=Use(process=SEARCH, share=0.3)),
+        stage("query", Use(process=SEARCH, share=0.5)),
+        stage("present", Use(process=SEARCH, share=0.3)),
     )
-    return {name: through_gateway(name, inner, behind=NOTHING) for name in (SEARCH_USERS, SEARCH_HASHTAGS)}
+    return {name: through_gateway(name, inner) for name in (SEARCH_USERS, SEARCH_HASHTAGS)}

@@ -1,4 +1,4 @@
-"""Stories: the tray comes from Redis in one round trip, however many accounts are followed."""
+"""Stories: the tray comes from Redis in one round trip, regardless of the number of followees."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from core.names import Component
 from core.operations import MEDIA_REMOVE, STORY_CREATE, STORY_DELETE, STORY_SEEN, STORY_TRAY
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
-from sim.model.flow import NOTHING, READS, Deadline, Emit, Flow, OperationFlow, Stage, Use, WithBreaker, steps
+from sim.model.flow import NOTHING, READS, Deadline, Emit, Flow, OperationFlow, WithBreaker, stage, steps, used_by
 from sim.model.stores import every_postgres, every_redis, postgres, published, redis
 
 STORIES: Final = Component.STORIES
+_own: Final = used_by(STORIES)
 
 
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
@@ -25,40 +26,36 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     write = _cached_tray(redis(STORIES, answer_bytes=10_000))
     tray = steps(
         _own(0.3),
-        Stage(name="load", inner=steps(load, _own(0.3))),
-        Stage(name="rules", inner=_own(0.1)),
-        Stage(name="present", inner=_own(0.3)),
+        stage("load", load, _own(0.3)),
+        stage("rules", _own(0.1)),
+        stage("present", _own(0.3)),
     )
     create = steps(
-        Stage(name="parse", inner=_own(0.2)),
-        Stage(name="load", inner=_own(0.1)),
-        Stage(name="write", inner=steps(_own(0.2), postgres(STORIES, trips=5.0, commits=True), write)),
-        Stage(name="present", inner=_own(0.2)),
+        stage("parse", _own(0.2)),
+        stage("load", _own(0.1)),
+        stage("write", _own(0.2), postgres(STORIES, trips=5.0, commits=True), write),
+        stage("present", _own(0.2)),
     )
     seen = steps(
         _own(0.4),
-        Stage(name="write", inner=steps(postgres(STORIES, trips=2.0, commits=True), write)),
-        Stage(name="present", inner=_own(0.6)),
+        stage("write", postgres(STORIES, trips=2.0, commits=True), write),
+        stage("present", _own(0.6)),
     )
     delete = steps(
         _own(0.4),
-        Stage(name="write", inner=steps(postgres(STORIES, trips=7.0, commits=True), write)),
-        Stage(name="present", inner=_own(0.3)),
+        stage("write", postgres(STORIES, trips=7.0, commits=True), write),
+        stage("present", _own(0.3)),
     )
     return {
-        STORY_TRAY: through_gateway(STORY_TRAY, tray, behind=NOTHING, answer_bytes=10_000),
+        STORY_TRAY: through_gateway(STORY_TRAY, tray, answer_bytes=10_000),
         STORY_CREATE: through_gateway(STORY_CREATE, create, behind=published(STORIES, own=_own(0.3))),
         STORY_DELETE: through_gateway(
             STORY_DELETE, delete, behind=steps(Emit(job=MEDIA_REMOVE), published(STORIES, own=_own(0.3)))
         ),
-        STORY_SEEN: through_gateway(STORY_SEEN, seen, behind=NOTHING),
+        STORY_SEEN: through_gateway(STORY_SEEN, seen),
     }
 
 
 def _cached_tray(asked: Flow, *, otherwise: Flow = NOTHING) -> Flow:
     inner = Deadline(seconds=TRAY_CACHE_SECONDS, inner=asked)
     return WithBreaker(dependency="stories.tray", inner=inner, otherwise=otherwise)
-
-
-def _own(share: float) -> Flow:
-    return Use(process=STORIES, share=share)

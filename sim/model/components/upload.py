@@ -1,4 +1,4 @@
-"""Upload: announce a photo, put it straight to the object store, complete it; then the media worker gets an event."""
+"""Upload: announce a photo, put it directly to the object store, complete it; then the media worker gets an event."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from core.operations import (
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
 from sim.model.flow import (
-    NOTHING,
     READS,
     Emit,
     Ending,
@@ -29,55 +28,57 @@ from sim.model.flow import (
     RemoteCall,
     Rescue,
     Retry,
-    Stage,
     Use,
     Wait,
+    stage,
     steps,
+    used_by,
 )
 from sim.model.stores import objects, postgres, published
 
 UPLOAD: Final = Component.UPLOAD
-#: Of what the store's front spends on a PUT: its head and the photo's bytes; the rest is the answer.
+_own: Final = used_by(UPLOAD)
+#: Share of the front's CPU for a PUT that goes into the request and the photo's bytes; the rest goes into the answer.
 _BODY_SHARE: Final = 0.9
 
 
 def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
     """Upload's operations and the client's own PUT to the object store."""
     create = steps(
-        Stage(name="parse", inner=_own(0.3)),
-        Stage(name="present", inner=_own(0.3)),  # signing the URL is most of it
-        Stage(name="write", inner=steps(_own(0.2), postgres(UPLOAD, trips=5.0, commits=True), _own(0.2))),
+        stage("parse", _own(0.3)),
+        stage("present", _own(0.3)),  # signing the URL is most of it
+        stage("write", _own(0.2), postgres(UPLOAD, trips=5.0, commits=True), _own(0.2)),
     )
     complete = steps(
-        Stage(name="load", inner=steps(_own(0.2), postgres(UPLOAD, share=0.3))),
-        Stage(name="verify", inner=steps(_own(0.2), _head(), _own(0.1))),
-        Stage(name="write", inner=steps(_own(0.1), postgres(UPLOAD, share=0.7, trips=4.0, commits=True), _own(0.1))),
-        Stage(name="present", inner=_own(0.1)),
+        stage("load", _own(0.2), postgres(UPLOAD, share=0.3)),
+        stage("verify", _own(0.2), _head(), _own(0.1)),
+        stage("write", _own(0.1), postgres(UPLOAD, share=0.7, trips=4.0, commits=True), _own(0.1)),
+        stage("present", _own(0.1)),
     )
     delete = steps(
-        Stage(name="load", inner=steps(_own(0.3), postgres(UPLOAD, share=0.2))),
-        Stage(name="write", inner=steps(_own(0.3), postgres(UPLOAD, share=0.8, trips=7.0, commits=True), _own(0.2))),
-        Stage(name="present", inner=_own(0.2)),
+        stage("load", _own(0.3), postgres(UPLOAD, share=0.2)),
+        stage("write", _own(0.3), postgres(UPLOAD, share=0.8, trips=7.0, commits=True), _own(0.2)),
+        stage("present", _own(0.2)),
     )
     read = steps(
         _own(0.3),
-        Stage(name="load", inner=postgres(UPLOAD, trips=2.0, role=READS)),
-        Stage(name="present", inner=_own(0.7)),
+        stage("load", postgres(UPLOAD, trips=2.0, role=READS)),
+        stage("present", _own(0.7)),
     )
     store = steps(Use(process=Server.OBJECTS), Wait(station="objects.put"))
     put = steps(
         _front(_BODY_SHARE),
-        Stage(name="store", inner=Rescue(inner=store, otherwise=Fail(ending=Ending.UNAVAILABLE))),
+        stage("store", Rescue(inner=store, otherwise=Fail(ending=Ending.UNAVAILABLE))),
         _front(1.0 - _BODY_SHARE),
     )
     photo = scenario.population.photo
     original_bytes = round(photo.width * photo.height * JPEG_BYTES_PER_PIXEL)
     return {
-        MEDIA_CREATE: through_gateway(MEDIA_CREATE, create, behind=NOTHING),
+        MEDIA_CREATE: through_gateway(MEDIA_CREATE, create),
         MEDIA_COMPLETE: through_gateway(
             MEDIA_COMPLETE, complete, behind=published(UPLOAD, own=_own(0.2), job=MEDIA_PROCESS)
         ),
-        MEDIA_READ: through_gateway(MEDIA_READ, read, behind=NOTHING),
+        MEDIA_READ: through_gateway(MEDIA_READ, read),
         MEDIA_DELETE: through_gateway(MEDIA_DELETE, delete, behind=Emit(job=MEDIA_REMOVE)),
         OBJECT_PUT: OperationFlow(
             front=RemoteCall(link=link("client", Server.OBJECTS), inner=put, sent_bytes=original_bytes)
@@ -85,15 +86,11 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
     }
 
 
-def _own(share: float) -> Flow:
-    return Use(process=UPLOAD, share=share)
-
-
 def _front(share: float) -> Flow:
-    """The object store's front; one that dies takes its clients' connections with it."""
+    """Work of the object store's front; when it dies, its clients' connections are lost."""
     return Rescue(inner=Use(process=Server.FRONT, share=share), otherwise=Fail(ending=Ending.LOST))
 
 
 def _head() -> Flow:
-    """HEAD of the object; the client library tries again."""
+    """HEAD of the object; the client library retries."""
     return Rescue(inner=Retry(inner=objects(UPLOAD)), otherwise=Fail(ending=Ending.UNAVAILABLE))
