@@ -97,7 +97,7 @@ class CompiledEngine:
             journal=self._journal(),
             requests=_tally("requests", tallies[0]),
             background=_tally("background work", tallies[1]),
-            places=[(_tally(name, row), count) for name, row, count in zip(names, tallies[2:], found, strict=False)],
+            queues=[(_tally(name, row), count) for name, row, count in zip(names, tallies[2:], found, strict=False)],
             hosts=self._hosts(),
             caches=[
                 (cache.name, int(row["hit_count"]), int(row["miss_count"]))

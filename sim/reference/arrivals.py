@@ -1,18 +1,16 @@
 """Clients: each request of the schedule starts at its time, however slow the system is, and gives up after its time
 limit.
 
-The steps of a journey follow one another: a step starts when the one before has ended, and none follows a failure. The
-work of a request continues when its client has given up.
+A step of a journey starts when the previous one has ended; after a failure none follows. The work of a request
+continues after its client has given up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from core.operations import steps_of
 from core.traffic import Schedule
-from sim.model.content import Content
 from sim.model.flow import Ending
+from sim.model.prepared import PreparedRun
 from sim.model.program import STEPS_MAX
 from sim.reference.interpreter import Interpreter
 from sim.reference.kernel import Kernel, Steps
@@ -21,29 +19,18 @@ from sim.reference.task import RequestTask, SimulatedRequest
 
 
 class Clients:
-    """All clients; ``open`` counts those who have not finished, of the windows so far."""
+    """All clients; ``open`` counts those of the windows so far who have not finished."""
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        interpreter: Interpreter,
-        content: Content,
-        observer: Observer,
-        *,
-        schedule: Schedule,
-        later: Iterator[Schedule],
-        timeout_seconds: float,
-    ):
-        self._kernel, self._interpreter, self._content = kernel, interpreter, content
-        self._observer, self._timeout_seconds = observer, timeout_seconds
-        self._first, self._later = schedule, later
+    def __init__(self, prepared: PreparedRun, kernel: Kernel, interpreter: Interpreter, observer: Observer):
+        self._prepared, self._content = prepared, prepared.content
+        self._kernel, self._interpreter, self._observer = kernel, interpreter, observer
         self._start_seconds = kernel.now
-        self.open = len(schedule)
+        self.open = len(prepared.schedule)
 
     def arrive(self) -> Steps[None]:
         """Start every request of the schedule at its time."""
-        yield from self._arrive(self._first)
-        for schedule in self._later:
+        yield from self._arrive(self._prepared.schedule)
+        for schedule in self._prepared.later():
             self.open += len(schedule)
             yield from self._arrive(schedule)
 
@@ -90,15 +77,7 @@ class Clients:
                 answered.succeed(None)
 
         kernel.start(serve())
-        kernel.after(self._timeout_seconds, give_up)
+        kernel.after(self._prepared.scenario.traffic.timeout_seconds, give_up)
         ending: Ending | None = yield answered
-        self._observer.ended(
-            number=request.number,
-            step=step,
-            operation=request.operation,
-            ending=ending,
-            degraded=request.degraded,
-            began_seconds=began,
-            now=kernel.now,
-        )
+        self._observer.ended(request, step, ending, began_seconds=began, now=kernel.now)
         return ending

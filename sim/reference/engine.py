@@ -1,8 +1,8 @@
-"""The SimPy engine: it runs a `PreparedRun` on a state of its own."""
+"""The SimPy engine: it runs a `PreparedRun`."""
 
 from __future__ import annotations
 
-from core.run import Event, samples_from_rows
+from core.run import Event
 from sim.model.draws import Draws
 from sim.model.prepared import PreparedRun
 from sim.reference import arrivals, disturbances, faults
@@ -22,19 +22,11 @@ class SimpyEngine:
         self._prepared, scenario = prepared, prepared.scenario
         self._state = state = build(prepared.resources, layout=prepared.layout)
         self._kernel = state.kernel
-        self._observer = observer = Observer(start_seconds=self._kernel.now, stages=prepared.program.stages)
+        self._observer = observer = Observer(prepared.program, start_seconds=self._kernel.now)
         program, content, draws = prepared.program, prepared.content, Draws(scenario.seed)
         demands = CpuDemands(program, content, draws, push_mean=prepared.push_mean, pulls=prepared.pulls)
         interpreter = Interpreter(program, state, content, draws, observer, demands=demands)
-        self._clients = arrivals.Clients(
-            self._kernel,
-            interpreter,
-            content,
-            observer,
-            schedule=prepared.schedule,
-            later=prepared.later(),
-            timeout_seconds=scenario.traffic.timeout_seconds,
-        )
+        self._clients = arrivals.Clients(prepared, self._kernel, interpreter, observer)
         self._journal: list[Event] = []
         self._kernel.start(self._clients.arrive())
         until_seconds = prepared.last_seconds
@@ -67,22 +59,22 @@ class SimpyEngine:
 
     def drain(self) -> Answers:
         """Answers since the last call."""
-        return self._observer.drain(tuple(self._prepared.program.entries))
+        return self._observer.drain()
 
     def observed(self) -> Observed:
         """Everything that was observed."""
         seen, state = self._observer, self._state
-        places: list[Station | BoundedPool] = [*state.stations, *(pool for family in state.pools for pool in family)]
+        queues: list[Station | BoundedPool] = [*state.stations, *(pool for family in state.pools for pool in family)]
         return Observed(
             now=self.now,
-            samples=samples_from_rows(seen.rows()),
+            samples=self.drain().samples(),
             stages=seen.stages(),
             degraded_count=seen.degraded_count,
             jobs=seen.job_delays(now=self.now),
             journal=self._journal,
             requests=seen.requests,
             background=seen.background,
-            places=[(place.tally, place.found()) for place in places],
+            queues=[(queue.tally, queue.found()) for queue in queues],
             hosts=[host.account() for host in state.hosts],
             caches=[(cache.name, cache.hit_count, cache.miss_count) for cache in state.caches],
             breaker_opened=state.breaker_opened,

@@ -48,28 +48,9 @@ class Interpreter:
         self._kernel, self._routing = state.kernel, Routing(program, state, content)
         self._events, self._regions = Events(program, state, content, observer), len(state.layout.regions)
         self._fetching: dict[tuple[int, int], simpy.Event] = {}
+        # a method for each kind of instruction, of the same name, as in `ast.NodeVisitor`
         self._steps: Final[dict[Op, Callable[[Instruction, RequestTask], Walk]]] = {
-            Op.SEQUENCE: self._sequence,
-            Op.USE: self._use,
-            Op.CALL: self._call,
-            Op.HOLD: self._hold,
-            Op.ADMIT: self._admit,
-            Op.LIMIT: self._limit,
-            Op.WAIT: self._wait,
-            Op.LOOKUP: self._lookup,
-            Op.PARALLEL: self._parallel,
-            Op.DEADLINE: self._deadline,
-            Op.RESCUE: self._rescue,
-            Op.BREAKER: self._breaker,
-            Op.RETRY: self._retry,
-            Op.DECIDE: self._decide,
-            Op.EMIT: self._emit,
-            Op.STAGE: self._stage,
-            Op.MARK: self._mark,
-            Op.FAIL: self._fail,
-            Op.MISSED: self._missed,
-            Op.ASIDE: self._aside,
-            Op.COMMITTED: self._committed,
+            op: getattr(self, f"_{op.name.lower()}") for op in Op
         }
         for log in state.logs:
             log.handler = partial(self._heard, log.topic.job)
@@ -142,7 +123,7 @@ class Interpreter:
             return Ending.CANCELLED
         arrived = self._kernel.now
         ending = yield from self.run(step.children[0], task)
-        # a process that was already dead has no connection that could be closed late
+        # a process that was already dead has no connection to be closed late
         died, task.died = task.died and ending is not Ending.OK and self._kernel.now > arrived, False
         if link.acting:
             held, is_cut = link.answer(
@@ -164,13 +145,13 @@ class Interpreter:
     def _hold(self, step: Instruction, task: RequestTask) -> Walk:
         pool = self._routing.pool(step, task.request)
         claim = pool.claim()
-        place = (pool, claim)
-        task.claims.append(place)
+        held = (pool, claim)
+        task.claims.append(held)
         if not (yield claim.granted):
             return Ending.CANCELLED
         ending = yield from self.run(step.children[0], task)
         if not task.cancelled:
-            task.claims.remove(place)
+            task.claims.remove(held)
             pool.give_back(claim)
         return ending
 
@@ -202,7 +183,7 @@ class Interpreter:
         return ending
 
     def _limit(self, step: Instruction, task: RequestTask) -> Walk:
-        yield from ()  # takes no time, but every kind of step is a generator
+        yield from ()  # it takes no time, but each of these methods is a generator
         request = task.request
         passes = self._state.lets_through(request.operation, request.person, self._kernel.now)
         return Ending.OK if passes else Ending.LIMITED
@@ -218,12 +199,12 @@ class Interpreter:
         return Ending.CANCELLED if task.cancelled else Ending.OK
 
     def _lookup(self, step: Instruction, task: RequestTask) -> Walk:
-        place, now = self._cache(step, task.request), self._kernel.now
-        cache, keys = self._state.caches[place], self._keys(step, task.request)
+        index, now = self._cache(step, task.request), self._kernel.now
+        cache, keys = self._state.caches[index], self._keys(step, task.request)
         missing = [key for key in keys if not cache.lookup(key, now=now)]
         if not missing:
             return (yield from self.run(step.children[0], task))
-        first = (place, missing[0])
+        first = (index, missing[0])
         if step.coalesce and first in self._fetching:
             ending: Ending = yield self._fetching[first]
             return ending if ending else (yield from self.run(step.children[0], task))
@@ -289,7 +270,7 @@ class Interpreter:
         self._kernel.after(step.seconds, expire)
         ending: Ending = yield over
         if below.cancelled or ending is not Ending.EXPIRED:
-            task.below.remove(below)  # a task that was not cancelled stays, to be cancelled with its parent
+            task.below.remove(below)  # a task that was not cancelled stays, and is cancelled with its parent
         return Ending.CANCELLED if task.cancelled else ending
 
     def _rescue(self, step: Instruction, task: RequestTask) -> Walk:
@@ -335,13 +316,13 @@ class Interpreter:
         return ending
 
     def _insist(self, step: Instruction, task: RequestTask) -> Walk:
-        """Try until it ends OK; a cancelled task ends with the attempt or the pause that is under way."""
+        """Try until it ends OK; a cancelled task ends after the current attempt or pause."""
         began, attempt = task.attempt, 1
         while True:
             ending = yield from self.run(step.children[0], task)
             if not ending or task.cancelled:
                 break
-            # the draws of the pauses repeat, so that they stay within those of this instruction
+            # the draws of the pauses repeat, so that they stay among the draws of this instruction
             uniform = self._draws.uniform(task.request.entity, step.visit + 1 + (attempt - 1) % (DRAWS_MAX - 1))
             yield self._kernel.wait(pause_seconds(attempt, uniform))
             if _over(task):
@@ -395,5 +376,5 @@ class Interpreter:
 
 
 def _over(task: RequestTask) -> bool:
-    """Whether the task is cancelled: read again after a wait."""
+    """Whether the task is cancelled: for mypy, which does not know that a wait may change it."""
     return task.cancelled

@@ -1,4 +1,4 @@
-"""What an engine observed in a run, as values, and the laws that hold for it."""
+"""What an engine observed in a run, and the laws that must hold for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sim.results.outcomes import Answers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """Everything that an engine observed. ``places`` are stations and pools, each with the number found inside."""
+    """Everything that an engine observed."""
 
     now: float
     samples: Samples  # in the order of the schedule
@@ -24,7 +24,7 @@ class Observed:
     journal: list[Event]
     requests: VisitTally
     background: VisitTally
-    places: list[tuple[VisitTally, int]]
+    queues: list[tuple[VisitTally, int]]  # stations and pools, each with the number of jobs or claims counted in it
     hosts: list[HostAccount]
     caches: list[tuple[str, int, int]]  # name, hits, misses
     breaker_opened: list[int]  # by the program's breakers
@@ -34,13 +34,13 @@ class Observed:
 
 
 def check(seen: Observed) -> None:
-    """Check the laws; raises ModelError that names the one that is broken."""
-    places = [*seen.places, *((log.tally, log.found) for log in seen.logs)]
-    for tally in (seen.requests, seen.background, *(tally for tally, _ in places)):
+    """Check the laws; raises a ModelError that names the broken one."""
+    queues = [*seen.queues, *((log.tally, log.found) for log in seen.logs)]
+    for tally in (seen.requests, seen.background, *(tally for tally, _ in queues)):
         tally.close(seen.now)
         check_conservation(tally)
         check_little(tally, now=seen.now)
-    for tally, found in places:
+    for tally, found in queues:
         check_conservation(tally, found=found)
     for host in seen.hosts:
         host.check()
@@ -55,13 +55,13 @@ class Engine(Protocol):
 
     @property
     def open(self) -> int:
-        """Clients who have not finished."""
+        """Number of clients who have not finished."""
 
     def run(self, *, until_seconds: float) -> None:
-        """Simulate until ``until_seconds``; raises ModelError when a law is broken."""
+        """Simulate until ``until_seconds``; raises ModelError if a law is broken."""
 
     def count_from_now(self) -> None:
-        """Start the totals: the warm-up is over."""
+        """Start the totals at the end of the warm-up."""
 
     def cpu_seconds(self) -> list[float]:
         """CPU time that each process has used so far, in the order of the layout."""

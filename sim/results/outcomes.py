@@ -1,13 +1,13 @@
-"""What clients got, in memory that does not grow with the run: counts and histograms, and a row for some requests.
+"""Outcomes and latencies of a run, in memory that does not grow with it: counts, histograms, and rows of some requests.
 
-A short run keeps a row for every request and step. Of a long one (`sim.model.prepared.WHOLE_MAX`) every k-th request
-keeps its rows, so that what is drawn and judged from rows stays a fair sample, and figures come from counts of all:
-latencies in a histogram for each operation, outcomes by operation and second.
+A short run keeps a row for every request and step. In a long run (`sim.model.prepared.WHOLE_MAX`) every k-th request
+keeps its rows, so that charts and verdicts use a fair sample, and figures come from counts of all requests: latencies
+in a histogram for each operation, outcomes by operation and second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 OUTCOMES: Final = tuple(Outcome)
-#: Of a second; so many make one mean of `sim.results.warmup`.
+#: Moments per second; one mean of `sim.results.warmup` is over that many.
 MOMENTS: Final = 5
 _IS_ERROR: Final = np.array([outcome in ERRORS for outcome in OUTCOMES])
 _ANSWERED: Final = (OUTCOMES.index(Outcome.OK), OUTCOMES.index(Outcome.DEGRADED))
@@ -31,7 +31,7 @@ _ANSWERED: Final = (OUTCOMES.index(Outcome.OK), OUTCOMES.index(Outcome.DEGRADED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """Columns of one length, in any order; operations by their place in ``operations``, outcomes in `OUTCOMES`."""
+    """Columns of equal length, in any order; ``operation`` is an index of ``operations``, ``outcome`` of `OUTCOMES`."""
 
     operations: tuple[str, ...]
     number: npt.NDArray[np.int64]
@@ -45,13 +45,19 @@ class Answers:
     def __len__(self) -> int:
         return len(self.number)
 
+    @classmethod
+    def of_columns(cls, operations: tuple[str, ...], columns: Iterable[npt.ArrayLike]) -> Answers:
+        """Answers from columns in the order of the fields."""
+        kinds = zip(columns, _COLUMNS.items(), strict=True)
+        return cls(operations=operations, **{name: np.array(column, dtype=kind) for column, (name, kind) in kinds})
+
     def where(self, mask: npt.NDArray[Any]) -> Answers:
-        """Those at the places, or for which the mask holds."""
+        """The answers that a mask or indices select."""
         columns = {name: getattr(self, name)[mask] for name in _COLUMNS}
         return Answers(operations=self.operations, **columns)
 
     def samples(self) -> Samples:
-        """The rows of a run, in the order of the schedule."""
+        """The samples of a run, in the order of the schedule."""
         found = self.where(np.lexsort((self.step, self.number)))
         return Samples(
             request=found.number,
@@ -65,40 +71,40 @@ class Answers:
         )
 
 
-_COLUMNS: Final = ("number", "step", "operation", "outcome", "status", "began_seconds", "latency_seconds")
+#: Columns of `Answers` and their types.
+_COLUMNS: Final = {
+    "number": np.int64, "step": np.int8, "operation": np.int16, "outcome": np.int8, "status": np.int16,
+    "began_seconds": np.float64, "latency_seconds": np.float64,
+}  # fmt: skip
 
 
 def joined(parts: Sequence[Answers], operations: tuple[str, ...]) -> Answers:
-    """All of them; ``operations`` are those of each."""
-    kinds = (np.int64, np.int8, np.int16, np.int8, np.int16, np.float64, np.float64)
-    columns = {
-        name: np.concatenate([getattr(part, name) for part in parts]) if parts else np.empty(0, dtype=kind)
-        for name, kind in zip(_COLUMNS, kinds, strict=True)
-    }
-    return Answers(operations=operations, **columns)
+    """The answers of all parts, which have the same ``operations``."""
+    columns = ([getattr(part, name) for part in parts] for name in _COLUMNS)
+    return Answers.of_columns(operations, (np.concatenate(each) if each else () for each in columns))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """How one operation was served in the judged time. Latency is as it is judged: of a request that was not answered
-    at least the client's patience (`core.judge.waited_seconds`)."""
+    """Service of one operation in the judged time. Latency is as it is judged: a request without an answer has at least
+    the client's patience (`core.judge.waited_seconds`)."""
 
     latency: Histogram
     by_second: Ints  # a row for each of `OUTCOMES`, by second from t0
 
     @property
     def count(self) -> int:
-        """Requests."""
+        """Number of requests."""
         return int(self.by_second.sum())
 
     @property
     def answered_count(self) -> int:
-        """Those that got what they asked for, whole or degraded."""
+        """Number of requests that were served, wholly or degraded."""
         return int(self.by_second[list(_ANSWERED)].sum())
 
     @property
     def errors_ratio(self) -> float:
-        """Share of errors; NaN of nothing."""
+        """Share of errors; NaN without requests."""
         return int(self.by_second[_IS_ERROR].sum()) / self.count if self.count else float("nan")
 
     def errors(self) -> stats.Estimate:
@@ -111,12 +117,12 @@ class Service:
         )
 
     def quantile_seconds(self, q: float) -> float | None:
-        """The q-quantile; None where too few requests carry it."""
+        """The q-quantile; None where there are too few requests for it."""
         return self.latency.quantile(q) if stats.supported(self.count, q) else None
 
 
 class Outcomes:
-    """Counts while a run lasts. One request in ``every`` keeps its rows."""
+    """Counts during a run. One request in ``every`` keeps its rows."""
 
     def __init__(
         self,
@@ -138,7 +144,7 @@ class Outcomes:
         self.count = 0
 
     def add(self, found: Answers) -> None:
-        """Count some requests that are over."""
+        """Count requests that are over."""
         if found.operations != self._operations:
             raise ValueError("answers of other operations")
         self.count += len(found)
@@ -153,11 +159,11 @@ class Outcomes:
         second = np.floor(found.began_seconds).astype(np.int64)
         moment = np.floor((found.began_seconds + self._warm_up) * MOMENTS).astype(np.int64)
         index = np.clip(moment, 0, len(self._moment_count) - 1)
-        np.add.at(self._moment_count, index, 1)  # not over all moments: a run may last for long
+        np.add.at(self._moment_count, index, 1)  # not over all moments, because a run may be long
         np.add.at(self._moment_latency, index, waited)
         judged = found.began_seconds >= 0.0
         seconds = self._by_second.shape[2]
-        # a journey that begins in time may end with steps that begin later: they count for the last second
+        # a journey that begins in time may have steps that begin after the end: they count for the last second
         flat = (found.operation.astype(np.int64) * len(OUTCOMES) + found.outcome) * seconds + np.minimum(
             second, seconds - 1
         )
@@ -170,7 +176,7 @@ class Outcomes:
         return joined(self._rows, self._operations).samples()
 
     def services(self) -> dict[str, Service]:
-        """By operation, of those that were asked for."""
+        """By operation, of those that were requested."""
         return {
             name: Service(latency=self._latency[index], by_second=self._by_second[index])
             for index, name in enumerate(self._operations)
@@ -178,18 +184,18 @@ class Outcomes:
         }
 
     def acknowledged(self) -> dict[str, int]:
-        """Requests that were answered, the warm-up's too, by operation."""
+        """Requests that were answered, including the warm-up's, by operation."""
         counts = zip(self._operations, self._acknowledged.tolist(), strict=True)
         return {name: count for name, count in counts if count}
 
     def means(self) -> Floats:
-        """Mean latency of what began in each moment from the warm-up's start on; NaN where nobody came."""
+        """Mean latency of requests that began in each moment from the warm-up's start on; NaN where there were none."""
         with np.errstate(invalid="ignore"):
             return self._moment_latency / self._moment_count
 
 
 def outcomes_of(samples: Samples, *, seconds: int, warm_up_seconds: int, patience_seconds: float) -> Outcomes:
-    """The same of a run that has all its rows."""
+    """The `Outcomes` of a run that has all its rows."""
     names, index = np.unique(samples.operation.astype(str), return_inverse=True)
     operations = tuple(str(name) for name in names)
     codes: Mapping[str, int] = {outcome.value: code for code, outcome in enumerate(OUTCOMES)}

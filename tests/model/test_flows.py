@@ -84,7 +84,7 @@ class Bench:
         self.kernel = self.state.kernel
         for cache in self.state.caches:
             cache.clear()
-        self.observer = Observer(start_seconds=0.0, stages=self.program.stages)
+        self.observer = Observer(self.program, start_seconds=0.0)
         draws = Draws(1)
         demands = CpuDemands(self.program, content, draws, push_mean=1.0, pulls=Pulls())
         self.interpreter = Interpreter(self.program, self.state, content, draws, self.observer, demands=demands)
