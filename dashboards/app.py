@@ -18,7 +18,7 @@ from dashboards import data, heading
 from dashboards.views import agreement, overview, runs
 
 RUNS_VARIABLE = "WINDTUNNEL_RUNS"
-#: On a telephone a chart is moved sideways, not cut, and a figure stays with its unit.
+#: On a phone a chart scrolls horizontally, and a number stays on one line with its unit.
 _STYLE = """<style>
 [data-testid="stVegaLiteChart"] { overflow-x: auto; }
 [data-testid="stTable"] td { white-space: nowrap; }
@@ -40,14 +40,14 @@ def show() -> None:
     where = folder()
     known = data.entries(where)
     st.html(_STYLE)
-    # the selector stands above the page, so it is drawn after the pages are made and before one is run
+    # the selector is above the page, so it is drawn after the pages are created and before one runs
     chosen: list[data.RunEntry] = []
     pages = [
         st.Page(_page(lambda: overview.show(known, chosen[0])), title="Overview", url_path="overview", default=True),
         st.Page(_page(lambda: agreement.show(chosen[0])), title="Agreement", url_path="agreement"),
         st.Page(_page(lambda: runs.show(known)), title="Runs", url_path="runs"),
     ]
-    # links of our own: Streamlit's forget the run, and writing it back would be another step for Back
+    # our own links: Streamlit's drop the run from the address, and writing it back would add a step to the history
     page = st.navigation(pages, position="hidden")
     if not known:
         heading.empty(where)
@@ -62,7 +62,7 @@ def show() -> None:
 
 
 def _page(draw: Callable[[], None]) -> Callable[[], None]:
-    """A page that shows a sentence when a run's files cannot be read: they may vanish while it is drawn."""
+    """A page that shows a message when a run's files cannot be read: they may be removed while it is drawn."""
 
     def drawn() -> None:
         try:

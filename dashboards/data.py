@@ -1,7 +1,7 @@
-"""Reads what the dashboard shows: run folders and nothing else. It judges nothing; `lab.compare` has done that.
+"""Reads what the dashboard shows: run folders only. It judges nothing; `lab.compare` has done that.
 
-A folder under ``runs/`` is a pair with a comparison, or a pair that has none yet, or something broken; each becomes a
-`RunEntry` that says which, so that no page fails on a folder in an unexpected state.
+A folder under ``runs/`` has a comparison, or has none yet, or is broken; each becomes a `RunEntry` that says which, so
+that no page fails on a folder in an unexpected state.
 """
 
 from __future__ import annotations
@@ -31,20 +31,19 @@ _BOTH: Final = (Origin.SIMULATED, Origin.MEASURED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEntry:
-    """One folder of runs; ``comparison`` is None where there is none, and ``reason`` says why."""
+    """One folder of runs; when ``comparison`` is None, ``reason`` says why."""
 
     id: str
     folder: Path
     stamp: int  # changes when the comparison is written again
     comparison: Comparison | None
     reason: str = ""
-    state: str = NOT_COMPARED  # where there is no comparison: running, interrupted, only one side
-    remedy: str = ""  # the command that gives it one
+    state: str = NOT_COMPARED  # without a comparison: running, interrupted, only one side
+    remedy: str = ""  # the command that creates one
 
     @property
     def word(self) -> str:
-        """Held, missed, aborted or void, with the side where there is only one; without a comparison the state of the
-        run."""
+        """Held, missed, aborted or void, with the side if there is only one; without a comparison the run's state."""
         if self.comparison is None:
             return self.state
         word = _WORDS.get(self.comparison.exit_code, "unknown")
@@ -72,7 +71,7 @@ def samples(entry: RunEntry, *, in_faults: bool | None = None) -> Mapping[Origin
         try:
             side = run.read(entry.folder / origin.value)
         except NotARunError:
-            continue  # the comparison says that and why this side is missing
+            continue  # the comparison says why this side is missing
         judged = side.samples.judged()
         if in_faults is not None:
             judged = judged.where(judge.in_windows(judged, windows) == in_faults)

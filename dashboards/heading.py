@@ -19,19 +19,19 @@ RUN = "run"  # in the address and, by the same name, the selector's state
 
 
 def choose(known: Sequence[RunEntry], where: Path) -> RunEntry | None:
-    """Let the reader choose a run; None, with a message, where the address names one that is gone.
+    """Let the reader choose a run; None, with a message, when the address names one that does not exist.
 
-    An address without a run shows the newest. It is left as it is: Streamlit makes a new step of the browser's history
-    whenever a page writes its address, so that Back would have to be pressed once more.
+    An address without a run shows the newest. It is not rewritten: Streamlit adds an entry to the browser's history
+    whenever a page writes its address, and Back would have to be pressed once more.
     """
     by_id = {each.id: each for each in known}
     asked = st.query_params.get(RUN)
     if asked and asked not in by_id:
-        # never another one in its place: whoever follows a link must not read the wrong run's figures
-        st.error(f"Run {code(asked)} is gone: there is no such folder in {code(where)}.")
+        # never show another run instead: a reader who follows a link must not see the wrong run's numbers
+        st.error(f"Run {code(asked)} does not exist: there is no such folder in {code(where)}.")
         st.selectbox("Choose another run", list(by_id), index=None, key="other", on_change=_other)
         return None
-    # before the selector is drawn: after Back the address is right, and what was chosen last is not
+    # before the selector is drawn: after Back the address is right, and the selector's state is not
     st.session_state[RUN] = asked or known[0].id
     st.selectbox("Run", list(by_id), key=RUN, on_change=_to_address, format_func=lambda each: title(by_id[each]))
     return by_id[st.session_state[RUN]]
@@ -44,7 +44,7 @@ def title(entry: RunEntry) -> str:
 
 
 def verdict(entry: RunEntry) -> Comparison | None:
-    """Show the verdict of a run and its evidence; None, with a message, where it has no comparison."""
+    """Show the verdict of a run and its evidence; None, with a message, when it has no comparison."""
     comparison = entry.comparison
     if comparison is None:
         st.warning(f"Run {code(entry.id)} cannot be shown: {plain(entry.reason)}.")
@@ -70,7 +70,7 @@ def verdict(entry: RunEntry) -> Comparison | None:
 
 
 def empty(where: Path) -> None:
-    """Show how to make a first run where there is none."""
+    """Show how to make a first run when there is none."""
     st.subheader("No run yet", anchor=False)
     st.write(f"There is nothing in {code(where)}. This makes the first run, in about four minutes:")
     st.code("windtunnel run scenarios/viral_post_small.yaml", language="sh")
@@ -82,7 +82,7 @@ def palette() -> Palette:
 
 
 def _to_address() -> None:
-    # alone: an operation that was chosen in one run need not be in another
+    # without the operation: another run may not have it
     st.query_params.from_dict({RUN: st.session_state[RUN]})
 
 

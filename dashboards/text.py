@@ -1,6 +1,6 @@
 """Escapes text from outside (addresses, files, scenarios), so that Streamlit shows it as it is.
 
-Streamlit takes nearly every string for Markdown, with links, pictures and formulas of its own.
+Streamlit renders nearly every string as Markdown, with links, pictures and formulas.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ADDRESS: Final = re.compile(r"(?i)(?:https?://|ftp://|mailto:|xmpp:|www\.)\S+|\
 
 
 def code(text: object) -> str:
-    """``text`` in a code span: for names of other systems, such as an address or a path."""
+    """``text`` in a code span: for names from outside, such as an address or a path."""
     line = _line(text)
     if not line:
         return "(nothing)"
@@ -26,7 +26,7 @@ def code(text: object) -> str:
 
 
 def plain(text: object) -> str:
-    """``text`` within a sentence: nothing in it is read as Markdown."""
+    """``text`` in a sentence: nothing in it is rendered as Markdown."""
     line, begin, parts = _line(text), 0, []
     for found in (*_ADDRESS.finditer(line),):
         parts += [_escaped(line[begin : found.start()]), code(found[0])]

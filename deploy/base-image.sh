@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes debian:bookworm-slim from Debian's packages, for machines that can reach a Debian mirror but no image registry.
-# Does nothing where the image is there or can be pulled. Needs root, debootstrap and a Docker engine.
-# Packages come from where this machine's own apt gets those of bookworm. Certificate authorities that this machine has
-# added are copied, else package clients inside would trust less than it does.
+# Creates debian:bookworm-slim from Debian's packages, for machines that can reach a Debian mirror but no image registry.
+# Does nothing if the image exists or can be pulled. Needs root, debootstrap and a Docker engine.
+# Packages come from the mirrors that this machine's own apt uses for bookworm. Certificate authorities that were added
+# to this machine are copied, so that package clients in the image trust them too.
 set -eu
 image="${1:-debian:bookworm-slim}"
 say() { printf '%s\n' "$*" >&2; }
@@ -11,7 +11,7 @@ if docker image inspect "$image" >/dev/null 2>&1; then exit 0; fi
 say "pulling $image"
 if timeout 60 docker pull -q "$image" >/dev/null 2>&1; then exit 0; fi
 
-say "$image cannot be pulled: making it from Debian's packages"
+say "$image cannot be pulled: creating it from Debian's packages"
 if [ "$(id -u)" != 0 ]; then say "error: debootstrap needs root; run this script as root"; exit 2; fi
 if ! command -v debootstrap >/dev/null 2>&1; then
   say "error: debootstrap is missing; run: windtunnel install --group compose"
@@ -21,7 +21,7 @@ sources=$(apt-get indextargets --format 'deb $(SITE) $(RELEASE) $(COMPONENT)' 'C
   awk '$3 ~ /^bookworm(-updates|-security)?$/ && $4 == "main"' | sort -u)
 mirror=$(printf '%s\n' "$sources" | awk '$3 == "bookworm" { print $2; exit }')
 if [ -z "$mirror" ]; then
-  say "error: apt on this machine knows no mirror of Debian bookworm; run apt-get update, or provide the image $image"
+  say "error: apt on this machine has no mirror of Debian bookworm; run apt-get update, or provide the image $image"
   exit 2
 fi
 folder=$(mktemp -d "${TMPDIR:-/tmp}/windtunnel-base.XXXXXX")
@@ -40,4 +40,4 @@ for authority in /usr/local/share/ca-certificates/*.crt; do
   if [ -f "$authority" ]; then cp "$authority" "$folder/root/usr/local/share/ca-certificates/"; fi
 done
 tar -C "$folder/root" -c . | docker import --change 'CMD ["bash"]' - "$image" >/dev/null
-say "made $image"
+say "created $image"

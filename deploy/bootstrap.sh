@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv from requirements.lock: finds or installs Python 3.11+ and uv, then syncs. Idempotent; offline once done.
+# Creates .venv from requirements.lock: finds or installs Python 3.11+ and uv, then syncs. A second run does nothing.
 set -eu
 cd "$(dirname "$0")/.."
 cache="${WINDTUNNEL_CACHE:-$HOME/.cache/windtunnel}"
@@ -45,5 +45,5 @@ for offline in "" --offline; do
   fi
   [ -n "$offline" ] || say "trying again from uv's cache"
 done
-say "error: the Python packages could not be installed; is a package index in reach? (uv's own message is above)"
+say "error: the Python packages could not be installed; can a package index be reached? (uv's message is above)"
 exit 2

@@ -1,7 +1,7 @@
-"""The requests of each act of the schedule, in order; each one is made from the answers before it.
+"""The requests of each act of the schedule, in order; each is built from the answers to those before it.
 
-An act is a generator: it yields a `Request`, is sent the `Answer`, and returns when it is done or an answer was no
-success. Whoever drives it decides when and how to send; so an act holds no clock and no connection.
+An act is a generator: it yields a `Request`, is sent the `Answer`, and returns when it is done or a request failed.
+The caller decides when and how to send; so an act holds no clock and no connection.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Request:
     method: str
     path: str
     target: Target = Target.GATEWAY
-    at: address.HttpAddress | None = None  # of the object store, which the answer before named
-    source: str = ""  # address that it must leave from: where the gateway limits the operation by address
+    at: address.HttpAddress | None = None  # of the object store, from the answer before
+    source: str = ""  # source address: set where the gateway limits the operation by address
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     claim: dict[str, str | int] | None = None
-    created: tuple[str, ...] = ()  # where the new thing's id stands in the answer
+    created: tuple[str, ...] = ()  # path of the new object's id in the answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Answer:
             return None
 
     def at(self, *path: str) -> Any:
-        """The value at a path of object members; None where it is missing."""
+        """The value at a path of object members; None when it is missing."""
         value = self.json()
         for name in path:
             value = value.get(name) if isinstance(value, dict) else None
@@ -95,7 +95,7 @@ class Acts:
     seeded: Seeded
     nonce: str
     viral_post: SeededPost | None = None  # set once it has been written
-    ahead: Mapping[int, Request] = field(default_factory=dict)  # all that is left of an act, see `loadtest.ahead`
+    ahead: Mapping[int, Request] = field(default_factory=dict)  # the last request of an act, see `loadtest.ahead`
 
     def of(self, number: int) -> Act:
         """The act of request ``number`` of the schedule."""
@@ -119,7 +119,7 @@ class Acts:
         return _single(self._request(name, number, person, target))
 
     def viral(self) -> Act:
-        """The viral post: its author posts a photo that is there already."""
+        """The viral post: its author posts a photo that exists already."""
         author = self.schedule.viral_author
         if author is None:
             raise ValueError("this schedule has no viral post")
@@ -210,7 +210,7 @@ class Acts:
         return self._media_create(post.person, len(self._photo(number)), f"{number}")
 
     def _upload(self, number: int, person: int) -> Act:
-        """Upload a new photo past the services straight to the object store, and post it."""
+        """Upload a new photo directly to the object store, and post it."""
         media_id = yield from self._put(number, person, in_ledger=True)
         if media_id is not None:
             yield self._post_create(person, media_id, f"Just now {number} #load", f"{number}.3")
@@ -253,7 +253,7 @@ class Acts:
         )
 
     def _put(self, number: int, person: int, *, in_ledger: bool) -> Generator[Request, Answer, str | None]:
-        """Upload a new photo; returns its id, or None where that did not succeed."""
+        """Upload a new photo; returns its id, or None when that failed."""
         picture = self._photo(number)
         answer = yield self._media_create(person, len(picture), f"{number}.0")
         media_id, url = answer.at("media", "id"), answer.at("upload", "url")
@@ -336,7 +336,7 @@ class Acts:
         return self._post_of(author if author is not None else 0)  # not written yet: its author's first post
 
     def _post_of(self, person: int) -> SeededPost:
-        """The first post of a person; of somebody who posts, for a person who does not."""
+        """The first post of a person; for a person who does not post, that of somebody who does."""
         posters = len(self.seeded.posts) // self.scenario.population.posts_per_poster
         return self.seeded.posts[person % posters]
 
@@ -354,5 +354,5 @@ def _single(request: Request) -> Act:
     yield request
 
 
-#: Words that seeded captions carry and that searches ask for.
+#: Hashtags of seeded captions, which searches look for.
 HASHTAGS: Final = ("harbour", "goldenhour", "street", "mountain", "coffee", "garden", "concert", "cycling")

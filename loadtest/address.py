@@ -1,7 +1,7 @@
 """Addresses that load may be sent to: loopback only, so that no wrong argument sends load to another machine.
 
-Only numeric loopback addresses and ``localhost`` pass; a name would be resolved again at every connection and could
-lead anywhere.
+Only numeric loopback addresses and ``localhost`` are accepted; a name would be resolved again for every connection, to
+any address.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ def parse(url: str) -> HttpAddress:
 
 
 def target(url: str) -> tuple[HttpAddress, str]:
-    """The address and, behind it, the path with its query; raises AddressError as `parse` does."""
+    """The address, and the path with its query; raises AddressError as `parse` does."""
     parts = urlsplit(url)
     path = parts.path or "/"
     return parse(url), f"{path}?{parts.query}" if parts.query else path
 
 
 def of_connection(number: int, worker: int = 0) -> str:
-    """Source address of connection ``number`` (from 0) among those that a process has open; a loopback address."""
+    """Source address of a process's connection ``number`` (from 0); a loopback address."""
     return str(ipaddress.IPv4Address(_CROWD + (worker % 256 << 8) + 1 + number // CONNECTIONS_EACH))
 
 

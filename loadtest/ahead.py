@@ -1,8 +1,8 @@
 """Prepares the data that an operation needs before it can be measured alone.
 
-A part of a journey needs what the steps before it have made: a photo that is deleted was uploaded and processed. A like
-can only be removed, and a comment listed, where there is one. All of this is done before the clock starts; what is left
-is one request for each act.
+A step of a journey needs the results of the steps before it: a photo that is deleted was uploaded and processed. A like
+can only be removed, and a comment listed, if there is one. All of this is done before the clock starts; what remains is
+one request for each act.
 """
 
 from __future__ import annotations
@@ -35,9 +35,8 @@ _LOOK_SECONDS: Final = 0.1
 
 
 def requests_ahead(session: LoadSession, operation: str) -> dict[int, Request]:
-    """The requests that are left to send, by number; empty where ``operation`` needs no preparation. Raises
-    LoadPlanError where something could not be prepared.
-    """
+    """The requests that remain to be sent, by number; empty when ``operation`` needs no preparation. Raises
+    LoadPlanError when something could not be prepared."""
     if operation not in ONLY_WITHIN_A_JOURNEY and operation not in BEFORE:
         return {}
     share = session.share()
@@ -61,7 +60,7 @@ class _Made:
     def __init__(self, session: LoadSession, acts: Acts, operation: str) -> None:
         self._session, self._acts, self._operation = session, acts, operation
         self._connections: dict[HttpAddress, Connections] = {}
-        self._photos: list[Request] = []  # that ask whether a photo is ready
+        self._photos: list[Request] = []  # each asks whether a photo is ready
         self.left: dict[int, Request] = {}
         self.trouble: Counter[str] = Counter()
 
@@ -95,7 +94,7 @@ class _Made:
                 gevent.sleep(_LOOK_SECONDS)
 
     def _asked(self, request: Request) -> Answer | None:
-        """The answer, or None where it failed, with the reason counted."""
+        """The answer; None when the request failed, and then the reason is counted."""
         answer = self._exchange(request)
         if answer.outcome is not Outcome.OK:
             self.trouble[f"{request.operation} {answer.outcome} ({answer.status})"] += 1

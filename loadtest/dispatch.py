@@ -1,8 +1,8 @@
 """Sends one process's share of the schedule: each request starts on time, however slow the answers are.
 
 One greenlet waits for the next arrival and spawns a greenlet for it, so a request never waits for another. Latency
-counts from the intended start: what a slow server or a slow generator adds, a user would have felt. The clock is
-`time.perf_counter`: event loops' own clocks have a resolution of a millisecond.
+counts from the intended start, so it includes the delays of a slow server or generator, as a user would see them. The
+clock is `time.perf_counter`: event loops' own clocks have a resolution of a millisecond.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from loadtest.wire import Connections
 
 #: Time before an arrival at which to wake up, because timers are coarse, and to spin until the arrival.
 SPIN_SECONDS: Final = 0.0025
-#: The shortest timer: it makes the event loop look for answers too, which a plain yield does for want of time only.
+#: The shortest timer: unlike a plain yield, it lets the event loop poll for answers too.
 _MOMENT_SECONDS: Final = 1e-9
 #: The longest sleep, so that a stop is noticed.
 _NAP_SECONDS: Final = 0.2
@@ -59,7 +59,7 @@ class Clock:
 
 
 class Dispatch:
-    """Sends one process's share. Create it, `run` it in a greenlet, then `write` the record."""
+    """Sends one process's share. Create it, call `run` in a greenlet, then `write`."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Dispatch:
         self._timeout_seconds = plan.scenario.traffic.timeout_seconds
         self._connections: dict[HttpAddress, Connections] = {}
         self._of_target = {Target.GATEWAY: gateway, Target.MEDIA: media}
-        self._under_way = Pool(plan.inflight_max)
+        self._in_flight = Pool(plan.inflight_max)
         self._stopped = ""
         self._folder = folder
         self._spool: Spool | None = None
@@ -95,11 +95,11 @@ class Dispatch:
 
     @property
     def total_count(self) -> int:
-        """Requests of the schedule that are this process's."""
+        """Requests of the schedule that this process sends."""
         return len(self._plan)
 
     def run(self, clock: Clock) -> None:
-        """Send everything; return when the last answer is in or given up."""
+        """Send everything; return when every request has been answered or has timed out."""
         self.clock = clock
         self._start_spool(clock)
         viral = gevent.spawn(self._write_viral_post, clock) if self._plan.posts_viral else None
@@ -109,19 +109,19 @@ class Dispatch:
             self._wait_until(clock, at)
             if self._stopped:
                 break
-            if self._under_way.full():
+            if self._in_flight.full():
                 self.recorder.refused_count += 1
                 continue
-            self._under_way.spawn(self._walk, clock, number, at).link_exception(self._broken)
-        self._under_way.join()
+            self._in_flight.spawn(self._walk, clock, number, at).link_exception(self._broken)
+        self._in_flight.join()
         if viral is not None:
             viral.join()
 
     def stop(self, reason: str, *, grace_seconds: float = 1.0) -> None:
-        """Send no more requests; wait ``grace_seconds`` for those under way and drop the rest."""
+        """Send no more requests; wait ``grace_seconds`` for those in flight and drop the rest."""
         self._stopped = self._stopped or reason
-        self._under_way.join(timeout=grace_seconds)
-        self._under_way.kill(timeout=0.2)
+        self._in_flight.join(timeout=grace_seconds)
+        self._in_flight.kill(timeout=0.2)
 
     def write(self, folder: Path) -> record.Load:
         """Write the record; call it when `run` has returned, or instead of `run` when nothing was sent."""
@@ -220,7 +220,7 @@ class Dispatch:
         where = request.at or self._of_target[request.target]
         connections = self._connections.get(where)
         if connections is None:
-            # one more than requests under way, for the viral post
+            # one more than requests in flight, for the viral post
             connections = self._connections[where] = Connections(
                 where, limit=self._plan.inflight_max + 1, worker=self._plan.worker
             )
@@ -243,5 +243,5 @@ class Dispatch:
             at = clock.now() + retry.backoff_seconds(_VIRAL_BACKOFF, attempt=attempt, uniform=1.0)
 
     def _broken(self, greenlet: gevent.Greenlet) -> None:
-        """A request could not be made at all, which is a bug or a refused address: end the run, and say so."""
+        """End the run and record why: a request could not be made at all, which is a bug or a refused address."""
         self._stopped = self._stopped or f"{type(greenlet.exception).__name__}: {greenlet.exception}"

@@ -1,7 +1,7 @@
-"""``python -m loadtest.drive``: sends a scenario's traffic to a seeded stack and records what its clients saw.
+"""``python -m loadtest.drive``: sends a scenario's traffic to a seeded stack and records what the clients saw.
 
-It runs Locust in this process, without its page. Exit codes: 0 sent as scheduled, 2 wrong arguments, 4 void (the record
-says why), 130 and 143 stopped by a signal (the record holds everything up to that moment).
+It runs Locust in this process, without its web page. Exit codes: 0 sent as scheduled, 2 wrong arguments, 4 void (the
+record says why), 130 and 143 stopped by a signal (the record holds everything up to that moment).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from loadtest.session import LEAD_SECONDS, LoadSession, open_session, settle
 from loadtest.sharing import Sharing
 from loadtest.users import Dispatcher
 
-_TELL_EVERY_SECONDS = 0.5
+_REPORT_EVERY_SECONDS = 0.5
 _CALIBRATION_WARM_UP_SECONDS = 2.0
 _STOP_SECONDS = 1.5
 
@@ -70,20 +70,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder for the record")
     parser.add_argument("--t0-unix", type=float, help="Unix time of time 0, in seconds; the warm-up ends then")
     parser.add_argument(
-        "--lead", type=float, default=LEAD_SECONDS, help="… or seconds between being ready and the warm-up"
+        "--lead", type=float, default=LEAD_SECONDS, help="without --t0-unix: seconds to wait before the warm-up"
     )
     parser.add_argument("--cores", default="", help="cores to run on, such as 1 or 1,3")
     parser.add_argument(
-        "--no-spin", action="store_true", help="sleep instead of spinning before arrivals, on a core that others need"
+        "--no-spin", action="store_true", help="sleep instead of spinning before arrivals, for a shared core"
     )
     parser.add_argument("--inflight", type=int, help="concurrent requests; more are refused, which makes the run void")
-    parser.add_argument("--only-operation", help="send only this act …")
-    parser.add_argument("--rate", type=float, help="… at this mean rate a second …")
-    parser.add_argument("--seconds", type=float, help="… for so long")
-    parser.add_argument("--warm-up", type=float, default=_CALIBRATION_WARM_UP_SECONDS, help="… after a warm-up")
-    parser.add_argument("--people", default="", help="… by these people only, such as 3,17")
+    parser.add_argument("--only-operation", help="send only this operation; needs --rate and --seconds")
+    parser.add_argument("--rate", type=float, help="its mean rate per second")
+    parser.add_argument("--seconds", type=float, help="its duration in seconds")
+    parser.add_argument("--warm-up", type=float, default=_CALIBRATION_WARM_UP_SECONDS, help="seconds of warm-up")
+    parser.add_argument("--people", default="", help="only these people send it, such as 3,17")
     parser.add_argument(
-        "--seed", type=int, help="… with this seed instead of the scenario's: other acts of the same people"
+        "--seed", type=int, help="its seed instead of the scenario's: different acts by the same people"
     )
     return parser
 
@@ -117,7 +117,7 @@ def _wait(sharing: Sharing, total: int, stopped: list[int]) -> None:
     """Report progress until the traffic has ended; after a signal wait only for a limited time."""
     patience = _STOP_SECONDS
     seen = 0
-    while not sharing.finished.wait(timeout=_TELL_EVERY_SECONDS if not stopped else 0.1):
+    while not sharing.finished.wait(timeout=_REPORT_EVERY_SECONDS if not stopped else 0.1):
         if stopped:
             patience -= 0.1
             if patience <= 0 or sharing.dispatch is None:
@@ -126,7 +126,7 @@ def _wait(sharing: Sharing, total: int, stopped: list[int]) -> None:
             rows = sharing.dispatch.recorder.rows
             fresh = rows[seen:]
             seen += len(fresh)
-            # what a drill's abort condition watches: operation, outcome, intended start, latency
+            # what a drill's abort condition needs: operation, outcome, intended start, latency
             progress.tell("drive", sharing.dispatch.done_count, total, recent=[(r[2], r[3], r[5], r[7]) for r in fresh])
 
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pandas  # noqa: F401 - pyarrow imports it for its first column, needed or not: if only when a worker writes its
-from locust import events  # record, the master would hear no heartbeat for that time and give the worker up
+import pandas  # noqa: F401 - pyarrow imports it with its first column; if a worker imported it only when it writes its
+from locust import events  # record, it would send no heartbeat meanwhile and the master would count it as lost
 
 from loadtest import progress
 from loadtest.session import open_session, settle
@@ -33,7 +33,7 @@ def add_arguments(parser: Any) -> None:
 
 
 def prepare(environment: Any, **_: Any) -> None:
-    """Read all inputs once, before the test is started."""
+    """Read all inputs once, before the test starts."""
     options = environment.parsed_options
     try:
         session = open_session(
@@ -51,7 +51,7 @@ def prepare(environment: Any, **_: Any) -> None:
 
 
 def conclude(environment: Any, **_: Any) -> None:
-    """Set the exit code: 0 for a valid run, 2 for traffic that was refused, 4 for a void run."""
+    """Set the exit code: 0 for a valid run, 2 for wrong arguments, 4 for a void run."""
     sharing = getattr(environment, RUN_ATTRIBUTE, None)
     if sharing is None:
         return
@@ -63,7 +63,7 @@ def conclude(environment: Any, **_: Any) -> None:
         environment.process_exit_code = 0 if sharing.load is not None and not sharing.load.void else 4
 
 
-_hooks: Any = events  # Locust does not say what its hooks take
+_hooks: Any = events  # Locust's hooks have no types
 _hooks.init_command_line_parser.add_listener(add_arguments)
 _hooks.init.add_listener(prepare)
 _hooks.quitting.add_listener(conclude)

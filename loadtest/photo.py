@@ -1,8 +1,8 @@
-"""Synthetic photos: a JPEG of the scenario's size, with EXIF and a position, as a function of seed and number.
+"""Synthetic photos: a JPEG of the scenario's size, with EXIF data and a position, as a function of seed and person.
 
-A phone's photo is neither flat nor pure noise: soft shapes carry most of the picture and sensor grain carries most of
-the bytes. A coarse random grid scaled up gives the first, a tiled patch of grain the second; at quality 85 a picture of
-1600 × 1200 comes to 200–400 kB.
+A phone's photo is neither flat nor pure noise: soft shapes are most of the picture and sensor noise is most of the
+bytes. A coarse random grid scaled up gives the first, a tiled patch of noise the second; at quality 85 a picture of
+1600 × 1200 has 200–400 kB.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def taken_by(person: int, *, seed: int, photo: PhotoSettings) -> bytes:
 
 
 def with_comment(jpeg: bytes, text: str) -> bytes:
-    """The same picture with a comment in it: different bytes, and so a different object, for the price of a copy.
+    """The same picture with a comment in it: a different object at the cost of a copy.
 
     ``text`` is at most 65,000 bytes of UTF-8; raises ValueError for a longer text, or for data that is not JPEG.
     """

@@ -1,4 +1,4 @@
-"""The requests that one process sends: its share of the schedule that the model uses too. Pure: no clock, no network.
+"""The requests that one process sends: its share of the schedule, which the model uses too. Pure: no clock, no network.
 
 All limits are checked before anything is sent: rate, duration, number of requests, and concurrent requests.
 """
@@ -29,8 +29,7 @@ class LoadPlanError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
-    """The share of process ``worker`` of ``worker_count``: every request whose number modulo the count is its own
-    number."""
+    """The share of process ``worker`` of ``worker_count``: requests whose number modulo the count is ``worker``."""
 
     scenario: Scenario
     schedule: traffic.Schedule
@@ -66,8 +65,8 @@ def make_plan(
         raise LoadPlanError(f"worker {worker} of {worker_count}: expected a worker below the count")
     for act in {*scenario.traffic.mix_ratio, *(scenario.traffic.viral.mix_ratio if scenario.traffic.viral else ())}:
         if act in ONLY_WITHIN_A_JOURNEY:
-            whole = next(name for name, parts in JOURNEYS.items() if act in parts)
-            raise LoadPlanError(f"{act}: is part of a journey and cannot be sent alone; expected e.g. {whole}")
+            journey = next(name for name, parts in JOURNEYS.items() if act in parts)
+            raise LoadPlanError(f"{act}: is a step of a journey and cannot be sent alone; expected e.g. {journey}")
     span = scenario.traffic.warm_up_seconds + scenario.traffic.duration_seconds
     if span > DURATION_MAX_SECONDS:
         raise LoadPlanError(f"traffic of {span:g} s: at most {DURATION_MAX_SECONDS:g} s")
@@ -99,7 +98,7 @@ def single_operation(
 ) -> Scenario:
     """The scenario with traffic of one act at a steady mean rate, for calibration; raises LoadPlanError.
 
-    A part of a journey stands for the shortest journey that has it: `loadtest.ahead` does what comes before it.
+    A step of a journey stands for the shortest journey that has it: `loadtest.ahead` performs the steps before it.
     """
     known = {*OPERATIONS, *JOURNEYS}
     if operation not in known:
@@ -138,10 +137,10 @@ def peak_per_second(at_seconds: npt.NDArray[np.float64]) -> int:
 
 
 def inflight_max(peak: int, scenario: Scenario) -> int:
-    """The limit of concurrent requests: by Little's law as many as arrive while none is answered in time.
+    """The limit of concurrent requests: by Little's law, as many as arrive when every request times out.
 
-    Each step of a journey may wait for a whole time-out; more than this happens only when the generator itself fails,
-    and then it refuses requests and the run is void.
+    Each step of a journey may last until its time-out. More requests are concurrent only when the generator itself
+    fails; it then refuses requests and the run is void.
     """
     steps = max(len(steps_of(act)) for act in scenario.traffic.mix_ratio)
     wanted = 1.25 * peak * scenario.traffic.timeout_seconds * steps

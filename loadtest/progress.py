@@ -8,7 +8,7 @@ from typing import Any
 
 
 def tell(phase: str, done: int, total: int, **values: Any) -> None:
-    """Write one line; a reader that has gone is not an error."""
+    """Write one line; a closed pipe is not an error."""
     try:
         sys.stdout.write(json.dumps({"phase": phase, "done": done, "total": total, **values}) + "\n")
         sys.stdout.flush()

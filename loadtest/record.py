@@ -1,7 +1,7 @@
-"""The record of one process: a row per request and step, acknowledged writes, and whether the run may be judged.
+"""The record of one process: a row per request and step, acknowledged writes, and whether the run is valid.
 
-Rows are kept as tuples while traffic runs (nothing is computed then) and become columns afterwards. Each process of a
-run writes the same files in a folder of its own; `merge` combines them.
+Rows are kept as tuples while traffic runs and become columns afterwards. Each process of a run writes the same files in
+a folder of its own; `merge` combines them.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ _HDR_DIGITS: Final = 3
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """``load.json``: how well the traffic was sent, whatever the system answered."""
+    """``load.json``: how well the traffic was sent, whatever the answers were."""
 
     t0_unix: float  # wall clock of time 0, the end of the warm-up
     t0_unix_ns: int
     scheduled_count: int
     sent_count: int  # of those scheduled
-    refused_count: int  # not sent because too many were under way
+    refused_count: int  # not sent because too many were in flight
     late_count: int  # sent later than the limit of lag
-    lag_p50_seconds: float  # real minus intended start, after the warm-up
+    lag_p50_seconds: float  # actual minus intended start, after the warm-up
     lag_p99_seconds: float
     lag_max_seconds: float
-    outcomes: dict[str, int]  # of every step sent, the warm-up left out
+    outcomes: dict[str, int]  # of every step sent after the warm-up
     viral_expected: bool = False
     viral_post_id: str = ""
     connections_opened: int = 0
     spun: bool = False
     real_time: bool = False  # whether it ran with real-time priority
-    stopped: str = ""  # why it ended before its time
+    stopped: str = ""  # why it ended early
     void: bool = False
     reasons: tuple[str, ...] = ()
 
@@ -87,7 +87,7 @@ def load_of(
     real_time: bool = False,
     stopped: str = "",
 ) -> Load:
-    """Sum up; the run is void when the generator lagged, refused, or did not send what was scheduled."""
+    """The summary; the run is void when the generator lagged, refused requests, or did not send what was scheduled."""
     judged = samples.judged()
     first = judged.where((judged.step == 0) & (judged.request >= 0))
     lag = first.sent_seconds - first.at_seconds
@@ -101,7 +101,7 @@ def load_of(
             f"the generator lagged: p99 {quantiles[1] * 1e3:.1f} ms, limit {LAG_P99_MAX_SECONDS * 1e3:.0f} ms"
         )
     if refused_count:
-        reasons.append(f"the generator refused {refused_count:,} requests because too many were under way")
+        reasons.append(f"the generator refused {refused_count:,} requests because too many were in flight")
     if sent_count != scheduled_count:
         reasons.append(f"sent {sent_count:,} of {scheduled_count:,} scheduled requests")
     if viral_expected and not viral_post_id and not stopped:

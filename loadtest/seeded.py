@@ -1,4 +1,4 @@
-"""The folder that seeding writes: people, posts and tokens for the traffic and for the checks after it.
+"""The folder that seeding writes: people, posts and tokens, for the traffic and for the checks after it.
 
 ::
 
@@ -6,7 +6,7 @@
     posts.jsonl     {"post", "post_id", "person", "media_id", "image_url", "image_bytes"}   line p is post index p
     stories.jsonl   {"story_id", "person"}
     photos/         JPEG files to upload under load
-    seeded.json     what it was made for; written last: a folder without it is not complete
+    seeded.json     summary; written last: a folder without it is not complete
 
 Ids are text, as the API has them; ``person`` and ``post`` are the numbers of `core.population` and `core.traffic`.
 """
@@ -33,7 +33,7 @@ class SeededPerson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeededPost(msgspec.Struct, frozen=True, kw_only=True):
-    """A post and the photo that a reader's phone shows of it."""
+    """A post, and the variant of its photo that a reader's phone shows."""
 
     post: int
     post_id: str
@@ -78,7 +78,7 @@ class Seeded:
 
 
 class NotSeededError(ValueError):
-    """The folder holds no complete seeding; the message says what is missing."""
+    """The folder holds no complete seeded data; the message says what is missing."""
 
 
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -93,7 +93,7 @@ def write(
     stories: Iterable[SeededStory],
     photos: Iterable[bytes],
 ) -> None:
-    """Write a folder; an earlier seeding in it is replaced."""
+    """Write a folder; earlier data in it is replaced."""
     (folder / "photos").mkdir(parents=True, exist_ok=True)
     (folder / SUMMARY_FILE).unlink(missing_ok=True)
     for stale in (folder / "photos").glob("*.jpg"):
@@ -117,7 +117,7 @@ def read(folder: Path) -> Seeded:
             photos=tuple(path.read_bytes() for path in sorted((folder / "photos").glob("*.jpg"))),
         )
     except (OSError, msgspec.DecodeError) as error:
-        raise NotSeededError(f"{folder} holds no complete seeding: {error}") from error
+        raise NotSeededError(f"{folder} holds no complete seeded data: {error}") from error
 
 
 def _write_lines(path: Path, rows: Iterable[msgspec.Struct]) -> None:

@@ -1,4 +1,4 @@
-"""Makes one process's traffic from its arguments, for both `loadtest.drive` and Locust's own command line."""
+"""Prepares one process's traffic from its arguments, for both `loadtest.drive` and Locust's own command line."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from records.scenarios import read
 #: Between the start of a process that chooses its own t0 and its first request.
 LEAD_SECONDS: Final = 1.0
 _URGENT_NICENESS: Final = -10
-#: Microseconds in a second that real-time tasks may take of a core at most; -1 where nothing bounds them.
+#: Microseconds in a second that real-time tasks may use of a core; -1 when there is no limit.
 _REAL_TIME_BOUND: Final = Path("/proc/sys/kernel/sched_rt_runtime_us")
 
 
 class SessionError(ValueError):
-    """Arguments that do not fit together; the message says which."""
+    """Arguments that are inconsistent; the message says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +42,14 @@ class LoadSession:
     media: HttpAddress
     out: Path
     spin: bool
-    inflight_max: int | None = None  # None: what the traffic can need
+    inflight_max: int | None = None  # None: as many as the traffic can need
     seed: int | None = None  # of the schedule; None: the scenario's
-    people: tuple[int, ...] = ()  # who act; everybody by default
-    ahead: Mapping[int, Request] = field(default_factory=dict)  # what `loadtest.ahead` has left of the acts
+    people: tuple[int, ...] = ()  # whose requests they are; everybody's by default
+    ahead: Mapping[int, Request] = field(default_factory=dict)  # acts whose first steps `loadtest.ahead` has sent
 
     def t0_unix_ns(self, wanted_unix_seconds: float | None, *, lead_seconds: float = LEAD_SECONDS) -> int:
-        """The wall clock of t0: the given one, or the next that leaves time for the warm-up and ``lead_seconds`` before
-        it; raises SessionError."""
+        """The wall clock of t0: the given one, or the earliest that leaves time for ``lead_seconds`` and the warm-up;
+        raises SessionError."""
         warm_up = self.scenario.traffic.warm_up_seconds
         now = time.time_ns()
         self._check_tokens(now / 1e9)
@@ -121,9 +121,9 @@ def open_session(
     spin: bool | None = None,
     inflight_max: int | None = None,
 ) -> LoadSession:
-    """Read and check everything; raises ValueError (of the scenario, an address, the seeding) or OSError."""
+    """Read and check all arguments; raises ValueError (for the scenario, an address, the seeded data) or OSError."""
     if inflight_max is not None and not 1 <= inflight_max <= plan.INFLIGHT_MAX:
-        raise SessionError(f"{inflight_max} requests under way: expected 1 to {plan.INFLIGHT_MAX:,}")
+        raise SessionError(f"{inflight_max} requests in flight: expected 1 to {plan.INFLIGHT_MAX:,}")
     scenario = read(scenario_file)
     people = seeded.read(seeded_folder)
     summary = people.summary
@@ -144,11 +144,9 @@ def open_session(
 
 
 def settle(cores: tuple[int, ...] = (), *, urgent: bool = False) -> None:
-    """Prepare this process to keep time: pin it, raise its limit of open files, and keep garbage collection out of the
-    way.
+    """Prepare this process for exact timing: pin it, raise its limit of open files, and make garbage collection rare.
 
-    ``urgent`` gives it priority on its core, where the system allows that: for a core that it shares only with the
-    runner's bookkeeping.
+    ``urgent`` gives it priority on its core, if the system allows that: for a core that it shares only with the runner.
     """
     if cores:
         os.sched_setaffinity(0, cores)
@@ -162,11 +160,11 @@ def settle(cores: tuple[int, ...] = (), *, urgent: bool = False) -> None:
 
 
 def _go_first() -> None:
-    """Real-time where the kernel leaves others a twentieth of the core, else the best niceness that we may have.
+    """Real-time priority if the kernel limits it to a share of the core, else the best niceness that is allowed.
 
-    Niceness alone does not help a process that wakes up: the kernel lets the running one finish its slice of 3 ms.
-    Beside a process that works 30 ms out of 150 the generator's lag was 4.2 ms at its p99 with niceness and 0.5 ms in
-    real time.
+    Niceness alone does not help a process that wakes up: the kernel lets the running one finish its slice of 3 ms. With
+    a process on its core that works 30 ms out of 150, the generator's lag had a p99 of 4.2 ms with niceness and 0.5 ms
+    with real-time priority.
     """
     with contextlib.suppress(OSError, ValueError):
         if int(_REAL_TIME_BOUND.read_text(encoding="ascii")) >= 0:

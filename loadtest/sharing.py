@@ -1,10 +1,10 @@
 """Shares one schedule among the processes of one Locust run: alone, or a master and its workers.
 
-The master tells each worker its number, the number of workers and t0, by Locust's own messages; each sends its share
-and writes its own folder; the master makes one record of them when all are done. All run on this machine.
+The master sends each worker its number, the number of workers and t0, in Locust's own messages; each sends its share
+and writes its own folder; the master merges the records when all are done. All run on this machine.
 
-A worker that is lost (killed, or silent for some seconds) ends the run: the others stop, no process takes over its
-share, which would send requests twice, and the combined record is void.
+A worker that is lost (killed, or silent for some seconds) ends the run: the others stop, and the merged record is void.
+No process takes over its share, because that would send requests twice.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LOST: Final = "another of its processes was lost"
 
 
 class Sharing:
-    """One process's part in a run; it is kept on Locust's environment, where the dispatcher user finds it."""
+    """One process's part in a run; an attribute of Locust's environment, where the dispatcher user finds it."""
 
     def __init__(self, environment: Any, session: LoadSession, *, wanted_t0_unix: float | None = None) -> None:
         self._environment = environment
@@ -87,11 +87,11 @@ class Sharing:
         )
 
     def walk(self) -> None:
-        """Send this process's share, once; called by its dispatcher user, of which Locust may start another."""
+        """Send this process's share, once; called by its dispatcher user, which Locust may start more than once."""
         try:
             share = self._share.get(timeout=_SHARE_WAIT_SECONDS)
         except gevent.Timeout:
-            return  # this process came too late, and the traffic was shared without it
+            return  # this process was not ready when the traffic was divided, so it has no share
         if share is self._walked:
             return
         self._walked = share
@@ -117,7 +117,7 @@ class Sharing:
             self.failure = str(error)
         finally:
             if self.load is None and not self.failure:
-                self.failure = "the generator failed; its log says where"
+                self.failure = "the generator failed; its log has the details"
             self.finished.set()
             if isinstance(self._environment.runner, WorkerRunner):
                 self._environment.runner.send_message(DONE_MESSAGE, {"failure": self.failure})
@@ -131,7 +131,7 @@ class Sharing:
         runner = self._environment.runner
         self.finished.clear()
         if isinstance(runner, WorkerRunner):
-            return  # the master tells
+            return  # the master sends the share
         try:
             t0_unix_ns = self._session.t0_unix_ns(self._wanted_t0_unix)
         except SessionError as error:
@@ -174,7 +174,7 @@ class Sharing:
         self.failure = self.failure or msg.data["failure"]
 
     def gather(self, **_: Any) -> None:
-        """Combine the workers' records on the master, once all are done or the time limit is over."""
+        """Merge the workers' records on the master, once all are done or the time limit has passed."""
         if not isinstance(self._environment.runner, MasterRunner) or not self._workers or self.finished.is_set():
             return
         count, lost = len(self._workers), self.lost()
@@ -198,8 +198,7 @@ class Sharing:
         self.finished.set()
 
     def _end_lost(self, folder: Path) -> None:
-        """A worker that is only silent would continue to send when it wakes up, and its parent would wait for it for
-        ever."""
+        """Kill a worker that is only silent: it would continue to send when it wakes up, and its parent would wait."""
         head = spool.read_head(folder)
         if head is None:
             return

@@ -1,7 +1,7 @@
-"""The spool: what one process has seen so far, on disk while its traffic runs, so that it survives the process.
+"""The spool: what one process has recorded so far, on disk while its traffic runs, so that it survives the process.
 
-The first line says what was to be sent, each further line what has come since the one before. A process that ends as
-it should writes its record (`loadtest.record`) and removes this file; `recover` makes the record of a killed one.
+The first line says what is scheduled, each further line has the rows since the line before. A process that ends
+normally writes its record (`loadtest.record`) and removes this file; `recover` writes the record of a killed one.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from loadtest import record
 from loadtest.record import Row
 
 FILE: Final = "spool.jsonl"
-#: A killed process loses what it saw in this time.
+#: A killed process loses the rows of at most this time.
 EVERY_SECONDS: Final = 0.2
-KILLED: Final = "it ended before it had written its record"
+KILLED: Final = "it ended before it wrote its record"
 
 
 class SpoolHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spool:
-    """Appends to the file of one folder. A full disk ends the spool, not the traffic."""
+    """Appends to the file of one folder. A full disk closes the spool; the traffic continues."""
 
     def __init__(self, folder: Path, head: SpoolHead) -> None:
         self._path = folder / FILE
@@ -53,13 +53,13 @@ class Spool:
         self._descriptor = -1
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / record.LOAD_FILE).unlink(missing_ok=True)  # of an earlier run: it is not this one's
+            (folder / record.LOAD_FILE).unlink(missing_ok=True)  # of an earlier run
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
             self._append(head)
 
     @property
     def is_closed(self) -> bool:
-        """Whether the spool has ended."""
+        """Whether the spool is closed."""
         return self._descriptor < 0
 
     def keep(self, recorder: record.Recorder, *, viral_post_id: str) -> None:
@@ -79,7 +79,7 @@ class Spool:
         )
 
     def close(self, *, remove: bool) -> None:
-        """End it; ``remove`` where the record has been written."""
+        """Close it; ``remove`` when the record has been written."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -91,13 +91,13 @@ class Spool:
         data = self._encoder.encode(line) + b"\n"
         try:
             if os.write(self._descriptor, data) < len(data):
-                self.close(remove=False)  # the next line would be no line
+                self.close(remove=False)  # a further line would be joined to this incomplete one
         except OSError:
             self.close(remove=False)
 
 
 def read_head(folder: Path) -> SpoolHead | None:
-    """The first line of a folder's file; None where there is none."""
+    """The first line of a folder's file; None when there is none."""
     try:
         with (folder / FILE).open("rb") as file:
             return msgspec.json.decode(file.readline(), type=SpoolHead)
@@ -106,7 +106,7 @@ def read_head(folder: Path) -> SpoolHead | None:
 
 
 def recover(folder: Path, *, reason: str = KILLED) -> record.Load | None:
-    """Write the record that a process could not write any more; None where it has kept nothing."""
+    """Write the record for a process that was killed; None when it has no spool."""
     head = read_head(folder)
     if head is None:
         return None

@@ -1,7 +1,7 @@
 """The one Locust user of each process: it walks the process's share of the schedule, with a greenlet per request.
 
-Locust's users think and then act, one request after another, which hides every stall of the server (a closed model).
-So there is one user, and it is the dispatcher; Locust starts it, counts and shows its requests, and stops it.
+Locust's users send one request after another, which hides every stall of the server (a closed model). So there is one
+user, the dispatcher; Locust starts it, counts and shows its requests, and stops it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from loadtest.dispatch import Listener
 RUN_ATTRIBUTE = "windtunnel"
 
 
-class RequestEnded(Exception):  # noqa: N818 - a failure that was seen, in Locust's clothes
-    """How a request ended that was no success: the text that Locust groups failures by."""
+class RequestEnded(Exception):  # noqa: N818 - never raised: Locust takes failures as exceptions
+    """The outcome of a request that failed: the text that Locust groups failures by."""
 
 
 class Dispatcher(User):
-    """Sends the whole traffic of its process."""
+    """Sends all traffic of its process."""
 
     _walked = False
 
     @task
     def walk(self) -> None:
-        """Send everything once, then be gone; Locust would begin again, also after an exception."""
+        """Send everything once, then stop; Locust would start again, even after an exception."""
         if not self._walked:
             self._walked = True
             getattr(self.environment, RUN_ATTRIBUTE).walk()
@@ -37,7 +37,7 @@ class Dispatcher(User):
 
 
 def reports_to(environment: Any) -> Listener:
-    """Tells Locust of each request, for its statistics, its page and its CSV files."""
+    """Reports each request to Locust, for its statistics, its web page and its CSV files."""
     fire = environment.events.request.fire
     endings = {outcome: RequestEnded(outcome.value) for outcome in ERRORS}
 

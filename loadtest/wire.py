@@ -1,8 +1,8 @@
-"""HTTP on raw sockets of gevent and geventhttpclient's parser: bounded connections, one exchange, nothing hidden.
+"""HTTP on raw gevent sockets with geventhttpclient's parser: bounded connections, and no hidden retries.
 
-geventhttpclient's own client sends idempotent requests again when a connection breaks, which would turn what a user
-lost into what a user got; so only its parser is used. A connection that has idled near to a server's keep-alive limit
-is closed by us first, and one that the server has closed meanwhile is never used again.
+geventhttpclient's own client retries idempotent requests when a connection breaks, so that a request that a user has
+lost would count as answered; so only its parser is used. A connection that has been idle nearly as long as a server's
+keep-alive limit is closed by us first, and one that the server has closed is never used again.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ class _Idle:
 class Connections:
     """Connections to one address; at most ``limit`` are open at once.
 
-    They leave from few addresses of ``worker``'s own; those of a request with a ``source`` from that one, for it alone.
+    They share a few source addresses of ``worker``'s; a request with a ``source`` has a new connection from that one.
     """
 
     def __init__(self, where: HttpAddress, *, limit: int, worker: int = 0) -> None:
         self._where = where
         self._worker = worker
         self._limit = limit
-        self._idle: list[_Idle] = []  # the last used is used next, so that a burst's surplus grows old
+        self._idle: list[_Idle] = []  # last in, first out: the surplus of a burst stays idle
         self._busy = 0
         self.opened_count = 0
 
     @property
     def full(self) -> bool:
-        """Whether one more request would need one connection too many."""
+        """Whether one more request would exceed the limit of connections."""
         return self._busy >= self._limit
 
     def exchange(self, request: Request, *, timeout_seconds: float) -> Answer:
         """Send a request and read its answer to the last byte.
 
-        Raises RuntimeError when the connections are used up: ask `full` first.
+        Raises RuntimeError when all connections are in use: check `full` first.
         """
         if self.full:
             raise RuntimeError(f"all {self._limit} connections to {self._where} are in use")
@@ -88,12 +88,12 @@ class Connections:
                 connection.close()
 
     def close(self) -> None:
-        """Close what is idle."""
+        """Close all idle connections."""
         while self._idle:
             self._idle.pop().connection.close()
 
     def _connect(self, source: str) -> Any:
-        """A connection that leaves from ``source``; empty for one that may have been used before."""
+        """A new connection from ``source``; with an empty ``source``, an idle or a new one."""
         now = time.perf_counter()
         while self._idle and not source:
             idle = self._idle.pop()
@@ -116,13 +116,13 @@ class Connections:
 
 
 class _Response(HTTPSocketResponse):
-    """Parses an answer; the connection stays its owner's to close or to keep."""
+    """Parses an answer; the caller closes or keeps the connection."""
 
     def release(self) -> None:
-        """Let go of the connection without closing it."""
+        """Do not close the connection, as the base class would."""
 
     def read(self, length: int | None = None) -> bytes:
-        """The whole body; a connection that ends before it leaves ``message_complete`` false."""
+        """The whole body; ``message_complete`` stays false when the connection ends before."""
         connection: Any = self._sock
         while not self.message_complete:
             data = connection.recv(self.block_size)
@@ -147,7 +147,7 @@ _OURS: Final = frozenset({"host", "content-length", "connection", "transfer-enco
 
 
 def _readable(connection: Any) -> bool:
-    """Whether an idle connection has something to read, which can only be its end."""
+    """Whether an idle connection is readable, which means that the server has closed it."""
     poll = _poll()
     poll.register(connection.fileno(), select.POLLIN)
     return bool(poll.poll(0))

@@ -17,7 +17,7 @@ from records.comparison import Comparison, OperationPair
 
 _OPERATION: Final = "op"  # in the address
 _WHOLE: Final = "the whole time"
-_OUTSIDE: Final = "outside of faults"
+_OUTSIDE: Final = "outside faults"
 _INSIDE: Final = "in faults"
 
 
@@ -27,7 +27,7 @@ def show(entry: RunEntry) -> None:
     if comparison is None:
         return
     if not (comparison.simulated.present and comparison.measured.present):
-        st.write("Both sides are needed to see how far they agree. This makes both:")
+        st.write("A comparison needs both sides. This command runs both:")
         st.code(f"windtunnel run scenarios/{comparison.scenario}.yaml", language="sh")
         return
     _errors(comparison)
@@ -46,13 +46,13 @@ def show(entry: RunEntry) -> None:
 def _errors(comparison: Comparison) -> None:
     if comparison.speed is not None:
         st.write(
-            f"Ahead, nothing of this run enters the prediction. Outside of faults the run used "
-            f"**{comparison.speed.ratio:.2f} ×** the CPU that its requests cost by the calibration."
+            f"The prediction uses no data of this run. Outside faults the run used "
+            f"**{comparison.speed.ratio:.2f} ×** the CPU that its requests cost according to the calibration."
         )
-    st.caption("Error = (simulated − measured) / measured. The noise is that of the sample sizes of this one run.")
+    st.caption("Error = (simulated − measured) / measured. The noise is the sampling error of this one run.")
     _table(comparison.rows)
     if comparison.matched:
-        with st.expander("Speed-matched: the model again, with that one scalar taken from the run"):
+        with st.expander("Speed-matched: the model with this one factor taken from the run"):
             _table([(each.operation, each) for each in comparison.matched])
     chart = charts.signed_errors(comparison.rows, palette=heading.palette(), width=620)
     with st.expander("All errors on one axis", expanded=False):
@@ -84,7 +84,7 @@ def _choose(names: Sequence[str]) -> str:
     asked = st.query_params.get(_OPERATION)
     if asked and asked not in names:
         st.warning(f"There is no operation {code(asked)} in this run.")
-    # before the selector is drawn, and not written into the address: see `heading.choose`
+    # before the selector is drawn, and not written to the address: see `heading.choose`
     st.session_state[_OPERATION] = asked if asked in names else names[0]
     st.selectbox("Operation", names, key=_OPERATION, on_change=_to_address)
     chosen: str = st.session_state[_OPERATION]
@@ -92,7 +92,7 @@ def _choose(names: Sequence[str]) -> str:
 
 
 def _to_address() -> None:
-    keys = (heading.RUN, _OPERATION)  # an operation says little without its run
+    keys = (heading.RUN, _OPERATION)
     st.query_params.from_dict({key: st.session_state[key] for key in keys if key in st.session_state})
 
 

@@ -39,7 +39,7 @@ def _modelled(comparison: Comparison) -> None:
     found = modelled.remarks(comparison.simulated.facts)
     if not found:
         return
-    st.subheader("What the model says of itself", anchor=False)
+    st.subheader("Findings of the model", anchor=False)
     st.table([{"": each.title, "simulated": plain(each.text)} for each in found], hide_index=True, border="horizontal")
 
 

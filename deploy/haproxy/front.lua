@@ -1,17 +1,17 @@
--- Puts a client's object to the store, and answers the client: what is refused by a problem document.
+-- Puts a client's object into the store, and answers the client; a refusal is a problem document.
 --
--- The store answers a PUT that it refuses after the first kilobytes, and closes without reading the rest. HAProxy's own
--- way would then lose that answer in one case of three (it has failed to send, so it reads no more), and a client that
--- still sends would get a reset instead of one. So each PUT has a connection of its own to the store, the client's body
--- is read to its end whatever the store says of it, and a store whose answer was lost is asked once more, with the first
--- bytes only: it refuses again by these, or it was no refusal.
+-- The store answers a PUT that it refuses after the first kilobytes, and closes without reading the rest. HAProxy as a
+-- proxy would lose that answer in one case of three (its send has failed, so it reads no more), and a client that still
+-- sends would get a reset instead of an answer. So each PUT has its own connection to the store, the client's body is
+-- always read to its end, and when the store's answer was lost the request is sent once more with the first bytes only:
+-- the store refuses these again, or it was no refusal.
 
 local CHUNK_BYTES = 16384
-local DOCUMENT_BYTES_MAX = 8192 -- of what the store says of a failure
+local DOCUMENT_BYTES_MAX = 8192 -- of the store's error document
 local DRAINED_BYTES_MAX = 2 * @OBJECT_BYTES_MAX@
 local BODY_SECONDS, STORE_SECONDS, AGAIN_SECONDS = @BODY_SECONDS@, @STORE_SECONDS@, @AGAIN_SECONDS@
 
--- Refusals by word: status, fields, body with @ID@ where the request's id belongs.
+-- Refusals by name: status, fields, body with @ID@ in place of the request's id.
 local REFUSALS = {
 @REFUSALS@
 }
@@ -26,7 +26,7 @@ local function set(...)
     return found
 end
 
--- Fields of one connection, and those that the front answers itself or keeps to itself.
+-- Hop-by-hop fields, and the store's own fields, which the client does not get.
 local HOP = set("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect")
 local OF_STORE = set("server", "content-length", "x-amz-request-id", "x-amz-id-2")
 
@@ -49,8 +49,8 @@ local function refuse(applet, word)
     if applet.method ~= "HEAD" then applet:send(body) end
 end
 
--- Read what is left of the client's body, each part given to `take`. Returns how many bytes there were, and false where
--- they took too long.
+-- Read the rest of the client's body and pass each chunk to `take`. Returns the number of bytes, and whether they arrived
+-- in time.
 local function each_chunk(applet, take)
     local began, count = core.now().sec, 0
     while true do
@@ -81,7 +81,7 @@ local function connected(seconds)
     return wire:connect(core.backends["objects"].servers["objects"]:get_addr()) and wire or nil
 end
 
--- The head of the store's answer; nothing where it closed or let the time pass.
+-- The head of the store's answer; nil when it closed the connection or did not answer in time.
 local function answer_of(wire)
     local line = wire:receive("*l")
     local status = tonumber((line or ""):match("^HTTP/1%.%d (%d%d%d)"))

@@ -1,6 +1,6 @@
-# One tier of the CDN. The edge asks the shield, the shield asks the object store; both run this page, which
-# stack/backing/varnish.py fills in (words between @). An address never changes its content, so what is cached stays
-# true until its photo is deleted: then the stack purges it.
+# One tier of the CDN. The edge fetches from the shield, the shield from the object store; both use this file, in which
+# stack/backing/varnish.py replaces the names between @. The content of an address never changes, so a cached object is
+# valid until its photo is deleted: then the stack purges it.
 vcl 4.1;
 
 backend upstream {
@@ -16,7 +16,7 @@ sub vcl_recv {
     if (req.url == "/healthz") {
         return (synth(200, "OK"));
     }
-    # what a client adds must neither split the cache nor reach the store
+    # a client's query and credentials must neither split the cache nor reach the store
     set req.url = regsub(req.url, "\?.*$", "");
     unset req.http.Cookie;
     unset req.http.Authorization;
@@ -26,7 +26,7 @@ sub vcl_recv {
         return (synth(404));
     }
     set req.http.Host = "@HOST@:@PORT@";
-    # by a key, not by a list of addresses: on one machine every client comes from the same one
+    # by a key, not by a list of addresses: on one machine all clients have the same one
     if (req.method == "PURGE" && req.http.X-Purge-Key == "@PURGE_KEY@") {
         return (purge);
     }
@@ -43,7 +43,7 @@ sub vcl_backend_response {
     unset beresp.http.x-amz-request-id;
     unset beresp.http.x-amz-id-2;
     if (beresp.status >= 500) {
-        # stale-if-error: when this was a refresh, keep what we have
+        # stale-if-error: keep the cached object when a refresh failed
         if (bereq.is_bgfetch) {
             return (abandon);
         }
@@ -52,7 +52,7 @@ sub vcl_backend_response {
         return (deliver);
     }
     if (beresp.status != 200 && beresp.status != 304) {
-        # not there yet, perhaps: media is made after its name is known
+        # it may not exist yet: a variant's name is known before it is rendered
         set beresp.ttl = 1s;
         set beresp.grace = 0s;
         return (deliver);
@@ -64,7 +64,7 @@ sub vcl_backend_response {
 }
 
 sub vcl_deliver {
-    # what the store says by itself is XML for S3's clients
+    # the store's own errors are XML for S3 clients
     if (resp.status >= 500 && resp.http.Content-Type != "application/problem+json") {
         return (synth(503));
     }

@@ -1,7 +1,7 @@
 """``python -m loadtest.seed --scenario FILE --gateway URL --out DIR``: fills a stack with a scenario's data.
 
 Progress is JSON lines on stdout. Exit codes: 0 done, 2 wrong arguments, 4 the system refused a request (the message on
-stderr says which), 130 and 143 stopped by a signal; seeding again continues where it ended.
+stderr says which), 130 and 143 stopped by a signal; a second seeding continues where the first one stopped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--gateway", required=True, help="URL of the gateway, on this machine")
     parser.add_argument("--out", type=Path, required=True, help="folder for the data that the traffic needs")
     arguments = parser.parse_args(argv)
-    os.environ.setdefault("VIPS_CONCURRENCY", "1")  # photos are drawn side by side instead
+    os.environ.setdefault("VIPS_CONCURRENCY", "1")  # several photos are drawn in parallel instead
     try:
         scenario = read(arguments.scenario)
         gateway = address.parse(arguments.gateway)
@@ -67,7 +67,7 @@ async def _seed(scenario: Scenario, gateway: address.HttpAddress, out: Path) -> 
         await _timed(new, "people", new.sign_up)
         await _timed(new, "find", new.find_posts)
 
-        # photos are processed while the follows go on
+        # photos are processed while the follows are created
         both = (new.take_photos, new.follow)
         await _timed(new, "photos_and_follows", lambda: each(both, lambda work: work(), at_once=len(both)))
         await _timed(new, "posts", new.post)

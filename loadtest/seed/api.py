@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class SeedError(Exception):
-    """Seeding cannot continue; the message says at which request, and what the system answered."""
+    """Seeding cannot continue; the message has the request and the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +58,9 @@ class Api:
         source: str = "",
         expected: frozenset[int] = frozenset({200, 201, 202, 204}),
     ) -> Reply:
-        """One call, repeated while the answer is "later"; raises SeedError when it is not one of ``expected``.
+        """One call, repeated while the server is overloaded; raises SeedError for a status not in ``expected``.
 
-        With ``source`` it leaves from that address of this machine, over a connection of its own.
+        With ``source`` it is sent from that address of this machine, over a connection of its own.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if key:
@@ -80,10 +80,10 @@ class Api:
         return Reply(status=status, value=msgspec.json.decode(raw) if raw else None)
 
     async def put_object(self, url: str, headers: dict[str, str], data: bytes) -> None:
-        """Upload to a presigned URL; raises SeedError, or AddressError for a URL that leaves this machine."""
+        """Upload to a presigned URL; raises SeedError, or AddressError for a URL of another machine."""
         address.parse(url)
         status, raw = await self._send("PUT", url, {"Content-Type": "image/jpeg", **headers}, data, self._session)
-        if status >= 300 and status != HTTPStatus.PRECONDITION_FAILED:  # an earlier attempt put it: it works once
+        if status >= 300 and status != HTTPStatus.PRECONDITION_FAILED:  # 412: an earlier attempt has uploaded it
             raise SeedError(f"PUT to the object store: answered {status}: {raw[:300].decode('utf-8', 'replace')}")
 
     async def _send(

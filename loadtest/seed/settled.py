@@ -1,6 +1,6 @@
-"""Waits until the system has processed a seeding: photos are rendered, and posts are in their readers' feeds.
+"""Waits until the system has processed the seeded data: photos are rendered, and posts are in their readers' feeds.
 
-Both are seen through the public API, as a user would see them, and both waits are bounded.
+Both are checked through the public API, and both waits have a time limit.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ async def photos_processed(world: World) -> None:
             world.images[media_id] = _shown(media_id, media["variants"])
 
     while True:
-        # photos are processed roughly in order: looking at the oldest is enough to see the progress
+        # photos are processed roughly in order, so checking the oldest shows the progress
         await each(
             [media_id for media_id in waiting if media_id not in world.images][:32], look, at_once=_LOOKS_AT_ONCE
         )
@@ -79,8 +79,8 @@ async def posts_fanned_out(world: World) -> None:
         if time.monotonic() > deadline:
             reader, missing = next(iter(waiting.items()))
             raise SeedError(
-                f"after {_FANNED_OUT_WITHIN_SECONDS:.0f} s the feeds of {len(waiting)} of {total} readers still lack "
-                f"posts; {world.people[reader].username} lacks {', '.join(sorted(missing))}"
+                f"after {_FANNED_OUT_WITHIN_SECONDS:.0f} s posts are missing from the feeds of {len(waiting)} of "
+                f"{total} readers; from that of {world.people[reader].username}: {', '.join(sorted(missing))}"
             )
         await asyncio.sleep(_LOOK_EVERY_SECONDS)
 

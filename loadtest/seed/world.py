@@ -1,7 +1,7 @@
 """The phases of seeding; each phase reports its progress and leaves its results for the next.
 
 Follows come before posts, so that every post is fanned out to all who follow its author. Neither follows nor posts are
-made author by author: neighbours in time then belong to different authors, and do not queue for one row.
+created author by author: consecutive ones then belong to different authors, and do not queue for one row.
 """
 
 from __future__ import annotations
@@ -25,12 +25,10 @@ from loadtest.seeded import SeededPerson, SeededPost, SeededStory
 PEOPLE_MAX: Final = 200_000
 #: Photos kept for uploads under load.
 UPLOAD_PHOTOS: Final = 8
-_SIGN_UPS_AT_ONCE: Final = (
-    8  # each takes 20 ms of a core on purpose: more only wait for each other, until they time out
-)
+_SIGN_UPS_AT_ONCE: Final = 8  # hashing a password takes 20 ms of a core: more would only queue, until they time out
 _FIRST_READS_AT_ONCE: Final = 8
 _UPLOADS_AT_ONCE: Final = 8  # each holds a photo in memory and a thread while it is drawn
-_TOLD_EVERY: Final = 50
+_REPORT_EVERY: Final = 50
 _SCENES: Final = ("Early light", "After the rain", "Quiet corner", "On the way", "Found this", "Long weekend")
 _MARK: Final = re.compile(r"· seed ([0-9]+)$")
 
@@ -43,7 +41,7 @@ class World:
     api: Api
     people_of: population.Population
     people: list[SeededPerson] = field(default_factory=list)
-    known: set[int] = field(default_factory=set)  # persons who were there before
+    known: set[int] = field(default_factory=set)  # persons who already existed
     media: dict[int, str] = field(default_factory=dict)  # by poster
     posts: dict[int, str] = field(default_factory=dict)  # post index → id
     post_media: dict[int, str] = field(default_factory=dict)
@@ -63,7 +61,7 @@ class World:
         return self.posters * self.scenario.population.posts_per_poster
 
     async def sign_up(self) -> None:
-        """Sign up everybody; people who exist log in."""
+        """Sign up everybody; people who already exist log in."""
         found: dict[int, SeededPerson] = {}
         count = self._counter("people", self.people_of.people)
 
@@ -97,7 +95,7 @@ class World:
         self.people = [found[person] for person in range(self.people_of.people)]
 
     async def follow(self) -> None:
-        """Create all follows; following twice is following once."""
+        """Create all follows; following twice has no further effect."""
         order = named(self.scenario.seed, "seed.follows")
         edges = sorted(self.people_of.edges(), key=lambda edge: order.bits(edge[0], edge[1]))
         count = self._counter("follows", len(edges))
@@ -127,7 +125,7 @@ class World:
         await each(sorted(person for person in self.known if person < self.posters), one, at_once=CONNECTIONS_MAX)
 
     async def take_photos(self) -> None:
-        """Upload one photo for every poster, straight to the object store."""
+        """Upload one photo for every poster, directly to the object store."""
         count = self._counter("photos", self.posters)
         settings, seed = self.scenario.population.photo, self.scenario.seed
 
@@ -140,7 +138,7 @@ class World:
         await each(range(self.posters), one, at_once=_UPLOADS_AT_ONCE)
 
     async def post(self) -> None:
-        """Create every poster's posts, all with their one photo."""
+        """Create every poster's posts, all with the same photo."""
         count = self._counter("posts", self.post_count)
 
         async def one(index: int) -> None:
@@ -157,8 +155,7 @@ class World:
         await each(range(self.post_count), one, at_once=CONNECTIONS_MAX // 2)
 
     async def tell_stories(self) -> None:
-        """Create every poster's stories; an idempotency key keeps a second seeding of the same day from repeating
-        them."""
+        """Create every poster's stories; an idempotency key prevents duplicates by a second seeding on the same day."""
         per_poster = self.scenario.population.stories_per_poster
         pairs = list(itertools.product(range(per_poster), range(self.posters)))
         count = self._counter("stories", len(pairs))
@@ -175,7 +172,7 @@ class World:
         self.stories.sort(key=lambda story: int(story.story_id))
 
     async def read_first(self) -> None:
-        """Read every feed and tray once: the first read builds them, and the traffic should meet returning people."""
+        """Read every feed and tray once: the first read builds them, and the traffic is that of returning people."""
         count = self._counter("first reads", len(self.people))
 
         async def one(person: int) -> None:
@@ -237,7 +234,7 @@ class World:
 
 
 class ProgressCounter:
-    """Counts the work of one phase and reports it now and then."""
+    """Counts the completed work of one phase and reports it at intervals."""
 
     def __init__(self, phase: str, total: int) -> None:
         self._phase, self._total, self._done = phase, total, 0
@@ -245,7 +242,7 @@ class ProgressCounter:
 
     def __call__(self) -> None:
         self._done += 1
-        if self._done % _TOLD_EVERY == 0 or self._done == self._total:
+        if self._done % _REPORT_EVERY == 0 or self._done == self._total:
             progress.tell(self._phase, self._done, self._total)
 
 

@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: nothing to show, one pair, and a run that is gone."""
+"""The dashboard in a real browser: nothing to show, one pair, and a run that does not exist."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_the_overview_shows_verdict_tiles_expectations_and_a_timeline(
 async def test_the_agreement_page_opens_from_an_address_that_was_passed_on(dashboard: str, visit: Visit) -> None:
     seen = await visit(f"{dashboard}/agreement?run={RUN}&op=like.add")
     await expect(seen.page.get_by_text("! feed.read").first).to_be_visible()
-    await expect(seen.page.get_by_text("like.add, outside of faults:")).to_be_visible()
+    await expect(seen.page.get_by_text("like.add, outside faults:")).to_be_visible()
     charts = seen.page.locator('[data-testid="stVegaLiteChart"] svg').filter(visible=True)
     await expect(charts).to_have_count(1)
     await seen.page.get_by_role("tab", name="Over time").click()
@@ -82,7 +82,7 @@ async def test_going_from_page_to_page_keeps_the_run(dashboard: str, visit: Visi
 
 async def test_a_run_that_is_gone_is_said_and_none_is_shown_in_its_place(dashboard: str, visit: Visit) -> None:
     seen = await visit(f"{dashboard}/?run=19990101-000000")
-    await expect(seen.page.get_by_text("Run 19990101-000000 is gone")).to_be_visible()
+    await expect(seen.page.get_by_text("Run 19990101-000000 does not exist")).to_be_visible()
     await expect(seen.page.get_by_test_id("stMetric")).to_have_count(0)
     await expect(seen.page).to_have_url(re.compile("run=19990101-000000"))
     assert seen.problems == []

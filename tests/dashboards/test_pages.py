@@ -109,7 +109,7 @@ def test_the_run_in_the_address_is_shown(runs: Path, monkeypatch: pytest.MonkeyP
 def test_a_run_that_is_gone_is_said_and_no_other_is_shown(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = _open(runs, monkeypatch, run="19990101-000000")
     assert not app.exception
-    assert "Run `19990101-000000` is gone" in _text(app)
+    assert "Run `19990101-000000` does not exist" in _text(app)
     assert not app.metric
     app.selectbox(key="other").set_value("20261121-070000").run()
     assert not app.exception
@@ -193,7 +193,7 @@ def _agreement(runs: str, name: str) -> None:
 def test_agreement_of_a_prediction_alone_says_how_to_get_the_other_side(runs: Path) -> None:
     page = AppTest.from_function(_agreement, args=(str(runs), "20261121-090000"), default_timeout=SECONDS_MAX).run()
     assert not page.exception
-    assert "Both sides are needed" in _text(page)
+    assert "A comparison needs both sides" in _text(page)
 
 
 def test_the_table_of_runs_has_every_run_newest_first(runs: Path) -> None:
@@ -241,8 +241,8 @@ def test_the_command_serves_on_this_machine_only_and_sends_nothing() -> None:
 
 def test_what_the_model_says_of_itself_is_on_the_overview(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = _open(runs, monkeypatch, run="20261121-070000")
-    assert "What the model says of itself" in [each.value for each in app.subheader]
+    assert "Findings of the model" in [each.value for each in app.subheader]
     told = " ".join(str(each.value.to_dict()) for each in app.table)
     assert "its fallback path was not calibrated" in told.replace("\\", "")
     other = _open(runs, monkeypatch, run="20261121-080000")
-    assert "What the model says of itself" not in [each.value for each in other.subheader]
+    assert "Findings of the model" not in [each.value for each in other.subheader]

@@ -53,7 +53,7 @@ def test_lag_in_the_warm_up_and_of_later_steps_voids_nothing() -> None:
     ("values", "reason"),
     [
         ({"sent_count": 9}, "sent 9 of 10 scheduled requests"),
-        ({"refused_count": 1}, "the generator refused 1 requests because too many were under way"),
+        ({"refused_count": 1}, "the generator refused 1 requests because too many were in flight"),
         ({"stopped": "SIGTERM"}, "the traffic was stopped: SIGTERM"),
         ({"viral_expected": True}, "the viral post could not be written"),
     ],

@@ -53,7 +53,7 @@ def test_a_world_of_another_scenario_is_refused(told: dict[str, Any]) -> None:
 
 def test_a_folder_without_a_complete_seeding_is_refused(told: dict[str, Any]) -> None:
     (told["seeded_folder"] / seeded.SUMMARY_FILE).unlink()
-    with pytest.raises(NotSeededError, match="no complete seeding"):
+    with pytest.raises(NotSeededError, match="no complete seeded data"):
         opened(told)
 
 
