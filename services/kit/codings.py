@@ -1,7 +1,7 @@
 """Content codings of responses: chooses one for a client and compresses bytes.
 
-Qualities were chosen by CPU and size of a feed page of 56 kB (56,697 bytes of JSON): brotli 4 gives the smallest answer
-for about the CPU of gzip 5, and level 1 of both is for busy machines only (docs/ARCHITECTURE.md has the figures).
+The qualities were chosen by the CPU and size of a feed page (docs/ARCHITECTURE.md has the figures): brotli 3 gives the
+smallest answer for the CPU of gzip 3.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def test_the_shares_of_all_workers_are_the_schedule_each_request_once(scenario: 
         ({"rate_per_second": 20_000.0}, "one process sends at most 5,000"),
         ({"duration_seconds": 8_000.0}, "at most 7200 s"),
         ({"duration_seconds": 7_000.0, "rate_per_second": 1_000.0}, "at most 2,000,000"),
-        ({"mix_ratio": {"media.complete": 1.0}}, "part of a journey"),
+        ({"mix_ratio": {"media.complete": 1.0}}, "step of a journey"),
         ({"mix_ratio": {"post.delete": 1.0}}, "expected e.g. post.withdraw"),
         ({"mix_ratio": {"media.delete": 1.0}}, "expected e.g. media.withdraw"),
     ],
