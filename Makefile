@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install run up down drill calibrate dashboard check format test test-compose bench bench-engines lock clean
+.PHONY: help setup install run up down drill calibrate dashboard check format test test-compose bench bench-engines bench-overload lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: install ## benchmarks, side by side ratios
 
 bench-engines: setup ## how much faster the compiled engine is than SimPy
 	@$(BIN)/pytest -m bench tests/bench/test_engines.py -s -q $(ARGS)
+
+bench-overload: install ## goodput past the knee, with admission and without
+	@$(BIN)/pytest -m bench tests/bench/test_overload.py -s -q $(ARGS)
 
 lock: setup ## resolve pyproject.toml into requirements.lock (hashes, no addresses: any mirror serves it)
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --upgrade pyproject.toml --group dev -o requirements.lock

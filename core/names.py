@@ -163,6 +163,8 @@ class Key:
 #: Header names that cross a boundary between folders.
 USER_HEADER: Final = "X-User-Id"  # set by the gateway from the verified token, stripped from what clients send
 CLIENT_HEADER: Final = "X-Client-Address"  # set by the gateway to the address of its peer, whatever clients send
+ARRIVAL_HEADER: Final = "X-Request-Start"  # set by the gateway: when the request arrived, in microseconds of Unix time
+LIMIT_HEADER: Final = "X-Concurrency-Limit"  # how many requests the instance works on at once; removed by the gateway
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 DEGRADED_HEADER: Final = "X-Feed-Degraded"
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
@@ -194,6 +196,7 @@ PHOTOS_OLDEST_SECONDS: Final = "windtunnel_photos_oldest_seconds"  # gauge by co
 PHOTO_TRIES_TOTAL: Final = "windtunnel_photo_tries_total"  # counter by component, lane
 PHOTOS_REFUSED_TOTAL: Final = "windtunnel_photos_refused_total"  # counter by component, reason
 DELETION_SECONDS: Final = "windtunnel_deletion_seconds"  # histogram by component
+CONCURRENCY_LIMIT: Final = "windtunnel_concurrency_limit_requests"  # gauge by component
 BREAKER_OPEN: Final = "windtunnel_breaker_open"  # gauge by component, dependency
 PROCESS_UP: Final = "windtunnel_process_up"  # gauge by process: 1 while it is ready
 PROCESS_DEATHS_TOTAL: Final = "windtunnel_process_deaths_total"  # counter by process, how

@@ -66,6 +66,11 @@ class Operation:
     made: str = ""  # path of the created resource, with ``{names}`` of the request's path or of the answer
     validated: bool = True  # of a read: its answer is the same until something changes, so it has an entity tag
 
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something."""
+        return self.method not in ("GET", "HEAD")
+
 
 def _operation(
     name: str,

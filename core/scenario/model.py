@@ -195,6 +195,7 @@ class System:
     regions: dict[str, Region] = field(default_factory=lambda: {"local": Region()})
     geo: Geo = Geo()
     placement: Placement = Placement()
+    admission: bool = True  # each service limits the requests that it works on by how long they wait
     gateway: Gateway = Gateway()
     feed: Feed = Feed()
     breaker: BreakerSettings = BreakerSettings()

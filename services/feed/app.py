@@ -20,6 +20,7 @@ from services.feed.store.liked import Liked
 from services.feed.store.sessions import Sessions
 from services.feed.store.snapshots import Snapshots
 from services.kit.app import application, register
+from services.kit.bulkhead import Bulkhead
 from services.kit.config import SCENARIO
 from services.kit.guard import Guard
 from services.kit.metrics import METRICS
@@ -27,6 +28,9 @@ from services.kit.stores import postgres, redis
 
 #: Deadline for the recommendations that a long session has already shown: only Redis has them.
 _SESSION_SECONDS: Final = 1.0
+#: Reads at once of what Redis lacks or does not answer: of those that wait for a connection to PostgreSQL the last one
+#: still gets it in time.
+_READS_WITHOUT_REDIS_MAX: Final = 48
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
@@ -48,6 +52,7 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     session = Guard("session", policy=policy, deadline_seconds=_SESSION_SECONDS, metrics=metrics)
     hydrating = Guard("hydrate", policy=policy, deadline_seconds=deadlines.hydrate_seconds, metrics=metrics)
     card_ttl_seconds = system.feed.card_ttl_seconds
+    bulkhead = Bulkhead("PostgreSQL", _READS_WITHOUT_REDIS_MAX)
     cards = Cards(cache, shards, media_url=settings.media_url, ttl_seconds=card_ttl_seconds)
     authors = Authors(cache, shards, ttl_seconds=card_ttl_seconds)
     snapshots = Snapshots(cache, cards)
@@ -58,6 +63,7 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
         timeline=timeline,
         celebrities=pulling,
         session=session,
+        bulkhead=bulkhead,
         depth=system.fanout.depth,
         metrics=metrics,
         background=background,
@@ -68,6 +74,7 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
         authors,
         Liked(cache, shards),
         guard=hydrating,
+        bulkhead=bulkhead,
         metrics=metrics,
         background=background,
     )

@@ -25,15 +25,23 @@ from core.failures import (
     Invalid,
     MethodNotAllowed,
     NotFound,
-    Overloaded,
     SlowRequest,
     TooLarge,
     UnsupportedMedia,
 )
-from core.names import BODY_BYTES_MAX, DEGRADED_HEADER, HEAD_BYTES_MAX, REQUEST_ID_HEADER, USER_HEADER, Outcome
+from core.names import (
+    BODY_BYTES_MAX,
+    DEGRADED_HEADER,
+    HEAD_BYTES_MAX,
+    LIMIT_HEADER,
+    REQUEST_ID_HEADER,
+    USER_HEADER,
+    Outcome,
+)
 from core.operations import API
 from core.settings import Member, ProcessSettings
 from services.kit import answers, failures_page, openapi
+from services.kit.admission import Admission, seconds_left, waited_seconds
 from services.kit.config import MEMBER, SCENARIO, SETTINGS, scenario_at
 from services.kit.delivery import deliver
 from services.kit.logs import REQUEST_ID
@@ -52,15 +60,6 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger("request")
 
 
-class Admission:
-    """Counts requests in progress; those beyond the limit are refused, so that a busy process stays fast."""
-
-    __slots__ = ("inflight", "maximum")
-
-    def __init__(self, maximum: int):
-        self.inflight, self.maximum = 0, maximum
-
-
 ADMISSION: Final = web.AppKey("ADMISSION", Admission)
 
 
@@ -70,7 +69,8 @@ def application(settings: ProcessSettings, member: Member) -> web.Application:
     app[SETTINGS], app[MEMBER] = settings, member
     app[SCENARIO] = scenario_at(settings.scenario_path)
     app[METRICS] = Metrics(member.component)
-    app[ADMISSION] = Admission(settings.inflight_max)
+    app[ADMISSION] = Admission(settings.inflight_max, adaptive=app[SCENARIO].system.admission)
+    app[METRICS].limit.labels(member.component).set_function(lambda: app[ADMISSION].limit)
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/metrics", _metrics)
     if member.component == openapi.SERVED_BY:
@@ -97,7 +97,8 @@ class _Endpoint:
         metrics = app[METRICS]
         self._operation, self._handler = route.operation, route.handler
         self._admission = app[ADMISSION]
-        self._deadline_seconds = app[SCENARIO].traffic.timeout_seconds
+        self._urgent = route.operation.writes
+        self._patience_seconds = app[SCENARIO].traffic.timeout_seconds
         self._requests = {outcome: metrics.requests.series(metrics.component, name, outcome) for outcome in Outcome}
         self._stages = {
             stage: metrics.stages.series(metrics.component, name, stage) for stage in route.operation.stages
@@ -122,6 +123,8 @@ class _Endpoint:
                 _log.error("bug", operation=self._operation.name, exc_info=error)
             response = answers.problem(known or Internal(), trace_id=request_id)
         response.headers[REQUEST_ID_HEADER] = request_id
+        if self._admission.adaptive:
+            response.headers[LIMIT_HEADER] = str(self._admission.limit)
         deliver(request, response, self._operation)
         seconds = perf_counter() - began
         self._requests[_outcome(response)].observe(seconds)
@@ -135,23 +138,26 @@ class _Endpoint:
         return response
 
     async def _admitted(self, request: web.Request) -> web.StreamResponse:
-        admission = self._admission
-        if admission.inflight >= admission.maximum:
-            raise Overloaded(retry_after_seconds=1.0)
+        waited = waited_seconds(request)
+        left_seconds = seconds_left(waited, self._patience_seconds)
+        self._admission.enter(waited_seconds=waited, urgent=self._urgent)
+        try:
+            return await self._handled(request, left_seconds)
+        finally:
+            self._admission.leave()
+
+    async def _handled(self, request: web.Request, left_seconds: float) -> web.StreamResponse:
         coding = request.headers.get("Content-Encoding", "")
         if coding.strip().lower() not in ("", "identity"):
             raise UnsupportedMedia.coding(coding)
-        admission.inflight += 1
         try:
-            async with asyncio.timeout(self._deadline_seconds):
+            async with asyncio.timeout(left_seconds):
                 return await self._handler(request)
         except TimeoutError:
             if request.content.is_eof():
                 raise
             # the handler was waiting for the client
-            raise SlowRequest(f"Expected the whole body within {self._deadline_seconds:g} s") from None
-        finally:
-            admission.inflight -= 1
+            raise SlowRequest(f"Expected the whole body within {self._patience_seconds:g} s") from None
 
 
 async def _expected(request: web.Request) -> web.Response | None:

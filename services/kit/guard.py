@@ -1,5 +1,8 @@
 """A dependency behind a deadline and a breaker, for callers that can continue without it.
 
+A deadline that is missed while this process itself is late says nothing of the dependency: the answer may be there,
+unread. Such a call gets as much time again as the process was late, and is not counted by the breaker.
+
 A call that misses its deadline is left to end by itself, not cancelled: cancelling a Redis call closes its connection,
 and a burst of new connections turns a slow moment into seconds of latency. The number of such calls is bounded.
 """
@@ -16,6 +19,7 @@ from core.policies.breaker import Breaker, BreakerPolicy, BreakerState
 from services.kit.metrics import Metrics
 
 R = TypeVar("R")
+_LATE_SECONDS: Final = 0.005  # of a timer in this process: more means that it has too little processor time
 _LEFT_BEHIND_MAX: Final = 64  # calls past their deadline and still running; more are refused until some end
 
 
@@ -38,9 +42,14 @@ class Guard:
             raise Unavailable(f"{self._name} is temporarily disabled after repeated failures")
         self._breaker = self._breaker.admitted(self._policy, now_seconds=monotonic())
         task: asyncio.Task[R] = asyncio.ensure_future(act())
-        succeeded = False
+        succeeded: bool | None = False
+        began = monotonic()
         try:
             done, _ = await asyncio.wait((task,), timeout=self._deadline_seconds)
+            late_seconds = monotonic() - began - self._deadline_seconds
+            if not done and late_seconds > _LATE_SECONDS:
+                done, _ = await asyncio.wait((task,), timeout=late_seconds)
+                succeeded = None
             if not done:
                 raise DeadlineExceeded(f"{self._name} took too long")
             result = task.result()
@@ -50,7 +59,8 @@ class Guard:
             if not task.done():
                 self._left_behind.add(task)
                 task.add_done_callback(self._forget)
-            self._record(succeeded=succeeded)
+            if succeeded is not None:
+                self._record(succeeded=succeeded)
 
     def _record(self, *, succeeded: bool) -> None:
         before = self._breaker

@@ -146,6 +146,12 @@ class Metrics:
             ("component", "operation", "reason"),
             registry=self.registry,
         )
+        self.limit = Gauge(
+            names.CONCURRENCY_LIMIT,
+            "How many requests a component works on at once; more are refused.",
+            ("component",),
+            registry=self.registry,
+        )
         self._breakers = Gauge(
             names.BREAKER_OPEN, "1 while the breaker is open.", ("component", "dependency"), registry=self.registry
         )

@@ -133,7 +133,7 @@ def call(memory: Address, frame: int, value: int) -> int:
         frames[frame].phase = CallPhase.AT_PROXY
         seconds = cpu_seconds(memory, frame, step.proxy, visit_of(memory, at, frames[frame].task))
         shift = r.requests(memory)[request_of(memory, frame)].region * r.clock(memory)[0].span
-        processing.submit(memory, r.choices(memory)[step.choices] + shift, seconds, frame)
+        processing.submit(memory, r.choices(memory)[step.choices] + shift, seconds, frame, r.NOBODY, 0.0)
         return WAIT
     if phase == CallPhase.AT_PROXY:
         if value == 0:

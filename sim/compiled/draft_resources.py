@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from core import streams
+from core.policies.admission import INTERVAL_SECONDS
 from core.policies.partition import owner_of
 from sim.compiled import draft_faults
 from sim.compiled.draft import Draft
@@ -64,8 +65,19 @@ def _pools(draft: Draft, tallies: int) -> None:
         callees=[spec.callees for spec in resources.pools],
     )
     sizes = np.repeat([spec.size for spec in resources.pools], counts)
-    draft.add(TableId.POOLS, total, first=NOBODY, last=NOBODY, size=sizes, tally=tallies + np.arange(total))
     start_seconds = resources.start_seconds
+    draft.add(
+        TableId.POOLS,
+        total,
+        first=NOBODY,
+        last=NOBODY,
+        size=sizes,
+        tally=tallies + np.arange(total),
+        adaptive=np.repeat([spec.adaptive for spec in resources.pools], counts),
+        limit=sizes,
+        shortest=math.inf,
+        until=start_seconds + INTERVAL_SECONDS,
+    )
     draft.add(TableId.TALLIES, tallies + total + len(resources.logs), changed=start_seconds, started=start_seconds)
     _logs(draft, tallies + total)
 

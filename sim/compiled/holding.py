@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from sim.compiled import pools, routing
+from sim.compiled import admission, pools, routing
 from sim.compiled import records as r
 from sim.compiled.jit import Address, compiled
 from sim.compiled.moves import CANCELLED, OVERLOADED, WAIT, child_of, end, enter, request_of
@@ -47,8 +47,14 @@ def admit(memory: Address, frame: int, value: int) -> int:
         request = request_of(memory, frame)
         routing.balance(memory, frames[frame].instruction, request)
         pool = routing.pool(memory, frames[frame].instruction, request)
-        if pools.full(memory, pool):
+        at = frames[frame].instruction
+        if not admission.admits(memory, pool, r.instructions(memory)[at].urgent):
             return end(OVERLOADED)
+        if r.pools(memory)[pool].adaptive:
+            requests = r.requests(memory)
+            requests[request].unbegun = pool
+            requests[request].unbegun_station = routing.station(memory, at, request)
+            requests[request].admitted = r.clock(memory)[0].now
         frames[frame].phase = HoldPhase.WAITING
         frames[frame].i = pools.claim(memory, pool, frame, frames[frame].task)
         return WAIT

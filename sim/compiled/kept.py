@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from core import bounds
-from core.policies import breaker, geo, hot_key, patience, replica, retry, window
+from core.policies import admission, breaker, geo, hot_key, patience, replica, retry, window
 from sim.model import disturbances, flow, program, toxics
 from sim.results import jobs
 
@@ -26,7 +26,8 @@ from sim.results import jobs
 _COMPILES: Final = b"from sim.compiled.jit import"
 #: Modules elsewhere from which compiled code takes functions, numbers and enumerations.
 _SOURCES: Final = (
-    bounds, breaker, disturbances, flow, geo, hot_key, jobs, patience, program, replica, retry, toxics, window,
+    admission, bounds, breaker, disturbances, flow, geo, hot_key, jobs, patience, program, replica, retry, toxics,
+    window,
 )  # fmt: skip
 
 

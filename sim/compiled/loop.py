@@ -123,7 +123,7 @@ def next_idle(memory: Address, row: int) -> None:
 def _idle(memory: Address, row: int) -> None:
     if r.clock(memory)[0].now >= r.clock(memory)[0].until_idle:
         return
-    processing.submit(memory, r.idles(memory)[row].station, IDLE_JOB_SECONDS, r.NOBODY)
+    processing.submit(memory, r.idles(memory)[row].station, IDLE_JOB_SECONDS, r.NOBODY, r.NOBODY, 0.0)
     r.idles(memory)[row].number += 1
     next_idle(memory, row)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from sim.compiled import agenda, due, ends, tallies
+from sim.compiled import admission, agenda, due, ends, tallies
 from sim.compiled import records as r
 from sim.compiled.jit import Address, compiled
 from sim.compiled.records import NOBODY, BrokenLaw, EventKind, TableId
@@ -121,6 +121,8 @@ def _begin(memory: Address, station: int, job: int) -> None:
     if stations[station].on_host >= stations[station].workers:  # counted by the host; callers ask the station
         r.clock(memory)[0].error = BrokenLaw.CAPACITY
         r.clock(memory)[0].error_row = station
+    if jobs[job].pool >= 0:
+        admission.began(memory, jobs[job].pool, jobs[job].since)
     jobs[job].next = NOBODY
     jobs[job].previous = stations[station].last
     if stations[station].last < 0:
@@ -135,9 +137,10 @@ def _begin(memory: Address, station: int, job: int) -> None:
 
 
 @compiled
-def submit(memory: Address, station: int, seconds: float, frame: int) -> None:
+def submit(memory: Address, station: int, seconds: float, frame: int, pool: int, since: float) -> None:
     """Queue ``seconds`` of CPU work; the frame is resumed with 1 when it is done, 0 when the process died. ``frame`` is
-    NOBODY where nothing waits for it."""
+    NOBODY where nothing waits for it. Once it begins, ``pool``, if not NOBODY, has begun a request that it admitted at
+    ``since``."""
     stations, jobs = r.stations(memory), r.jobs(memory)
     if stations[station].down:
         if frame >= 0:
@@ -151,6 +154,8 @@ def submit(memory: Address, station: int, seconds: float, frame: int) -> None:
     jobs[job].entry_number = NOBODY
     jobs[job].station = station
     jobs[job].frame = frame
+    jobs[job].pool = pool
+    jobs[job].since = since
     jobs[job].next = NOBODY
     if stations[station].paused or stations[station].serving_count >= stations[station].workers:
         if stations[station].waiting < 0:

@@ -53,7 +53,7 @@ class TableId(IntEnum):
         operation="i4",  # whose commits are counted
         reason="i4",  # index of why an answer is degraded
         lane="i4",  # of a deadline's timer
-        coalesce="i1", cancels="i1", endless="i1", everywhere="i1", commits="i1", ending="i1",
+        coalesce="i1", cancels="i1", endless="i1", everywhere="i1", commits="i1", ending="i1", urgent="i1",
     )  # fmt: skip
     CHILDREN = _INTEGER
     CHOICES = _INTEGER
@@ -145,13 +145,16 @@ class TableId(IntEnum):
         claim="i4", claim_last="i4", next="i4", died="i4",
     )  # fmt: skip
     REQUESTS = _row(
-        entity="u8", number="i8", instance="i8", asked="f8", began="f8", arrival="i4", gateway="i4", second="i4",
-        users="i4", task="i4", next="i4", turn="i4", entry="i4", region="i2", step="i2", degraded="i1", answered="i1",
+        entity="u8", number="i8", instance="i8", asked="f8", began="f8", admitted="f8",
+        arrival="i4", gateway="i4", second="i4", users="i4", task="i4", next="i4", turn="i4", entry="i4",
+        unbegun="i4",  # pool of the component that has admitted it and not begun it
+        unbegun_station="i4", region="i2", step="i2", degraded="i1", answered="i1",
     )  # fmt: skip
     #: ``finish`` is in the host's virtual time; of a job that is not on its host it is what it still needs.
     JOBS = _row(
-        seconds="f8", finish="f8", entered="f8", entry_number="i8", station="i4", frame="i4", next="i4", previous="i4",
-        below="i4", beside="i4", above="i4",
+        seconds="f8", finish="f8", entered="f8", since="f8", entry_number="i8", station="i4", frame="i4",
+        next="i4", previous="i4", below="i4", beside="i4", above="i4",
+        pool="i4",  # to tell when it begins
     )  # fmt: skip
     CLAIMS = _row(
         entered="f8", pool="i4", task="i4", frame="i4", later="i4", sooner="i4", next="i4",
@@ -168,7 +171,11 @@ class TableId(IntEnum):
         entered="i8", top="i4", cores="i4", active="i4", serving="i4", stalls="i4",
     )  # fmt: skip
     PROCESSES = _row(cpu="f8", virtual="f8", busy="i4", host="i4")
-    POOLS = _row(size="i8", taken="i4", tally="i4", first="i4", last="i4", waiting_count="i4")
+    POOLS = _row(
+        size="i8", taken="i4", tally="i4", first="i4", last="i4", waiting_count="i4",
+        # of the requests of a component: their limit, and what was seen in the present interval
+        adaptive="i4", begun="i4", most="i4", limit="f8", until="f8", shortest="f8",
+    )  # fmt: skip
     POOL_FAMILIES = _row(first="i8", callers="i8", callees="i8")
     BREAKERS = _row(opened_at="f8", state="i8", failures="i8")
     BREAKER_FAMILIES = _row(opened_count="i8", first="i8", instances="i8")

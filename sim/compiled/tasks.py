@@ -125,6 +125,7 @@ def new_request(memory: Address, number: int, step: int, entry: int) -> int:
     requests[row].arrival = number & clock[0].arrivals_mask
     requests[row].instance = number
     requests[row].gateway = NOBODY
+    requests[row].unbegun = NOBODY
     requests[row].region = r.serving(memory)[r.arrivals(memory)[requests[row].arrival].person_home]
     requests[row].step = step
     requests[row].entry = entry
@@ -147,6 +148,7 @@ def new_copy(memory: Address, original: int, instance: int) -> int:
     requests[row].arrival = requests[original].arrival
     requests[row].instance = instance
     requests[row].gateway = requests[original].gateway
+    requests[row].unbegun = NOBODY
     requests[row].region = requests[original].region
     requests[row].step = requests[original].step
     requests[row].entry = requests[original].entry

@@ -22,7 +22,7 @@ from sim.compiled.moves import (
     unless_cancelled,
     visit_of,
 )
-from sim.compiled.records import EventKind
+from sim.compiled.records import NOBODY, EventKind
 
 
 @compiled
@@ -52,7 +52,12 @@ def use(memory: Address, frame: int, value: int) -> int:
         step = r.instructions(memory)[at]
         station = routing.station(memory, at, request_of(memory, frame))
         seconds = cpu_seconds(memory, frame, step.index, visit_of(memory, at, frames[frame].task))
-        processing.submit(memory, station, seconds, frame)
+        requests, request = r.requests(memory), request_of(memory, frame)
+        pool = NOBODY
+        if requests[request].unbegun >= 0 and requests[request].unbegun_station == station:
+            pool = requests[request].unbegun
+            requests[request].unbegun = NOBODY
+        processing.submit(memory, station, seconds, frame, pool, requests[request].admitted)
         return WAIT
     if value == 0:
         r.tasks(memory)[frames[frame].task].died = 1

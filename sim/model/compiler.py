@@ -130,9 +130,20 @@ class _Compiler:
                 return self._hold(step)
             case kinds.Admit():
                 choices = layout.processes_of(step.component)
-                name, callers = f"{step.component} under way", max(1, len(choices))
-                row = _row(program.pools, PoolSpec(name=name, size=step.size, callers=callers, callees=1))
-                return Instruction(op=Op.ADMIT, index=row, choices=choices, children=self._all(step.inner))
+                spec = PoolSpec(
+                    name=f"{step.component} under way",
+                    size=step.size,
+                    callers=max(1, len(choices)),
+                    callees=1,
+                    adaptive=self._scenario.system.admission,
+                )
+                return Instruction(
+                    op=Op.ADMIT,
+                    index=_row(program.pools, spec),
+                    choices=choices,
+                    urgent=step.urgent,
+                    children=self._all(step.inner),
+                )
             case kinds.Limit():
                 limited = self._operation in self._scenario.system.gateway.limits
                 return Instruction(op=Op.LIMIT if limited else Op.SEQUENCE)

@@ -135,10 +135,15 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admit:
-    """Admit at most ``size`` requests of ``component`` at once; refuse others with 503."""
+    """Admit at most ``size`` requests of ``component`` at once; refuse others with 503.
+
+    With the scenario's ``admission`` the bound follows how long requests wait until the component begins them, and
+    ``urgent`` ones find room where others do not (`core.policies.admission`).
+    """
 
     component: str
     size: int
+    urgent: bool
     inner: Flow
 
 

@@ -76,6 +76,9 @@ class Instruction:
     # HOLD
     callee: int = -1  # instance of the callee, inside of `flow.Each`
 
+    # ADMIT
+    urgent: bool = False
+
     # LOOKUP, MISSED
     keys: Keys = Keys.PHOTO
     coalesce: bool = False
@@ -108,6 +111,7 @@ class PoolSpec:
     size: int
     callers: int
     callees: int
+    adaptive: bool = False  # ``size`` is the most; `core.policies.admission` says how many are free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

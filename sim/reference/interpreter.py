@@ -89,9 +89,9 @@ class Interpreter:
         return Ending.OK
 
     def _use(self, step: Instruction, task: RequestTask) -> Walk:
-        station = self._routing.station(step, task.request)
-        seconds = self._demands.seconds(step, step.index, step.share, task.request, task.attempt)
-        if not (yield station.serve(seconds)):
+        station, request = self._routing.station(step, task.request), task.request
+        seconds = self._demands.seconds(step, step.index, step.share, request, task.attempt)
+        if not (yield station.serve(seconds, begun=request.begun_at(station))):
             task.died = True
             return Ending.BROKEN
         return Ending.CANCELLED if task.cancelled else Ending.OK
@@ -174,8 +174,9 @@ class Interpreter:
     def _admit(self, step: Instruction, task: RequestTask) -> Walk:
         self._routing.balance(step, task.request)
         pool = self._routing.pool(step, task.request)
-        if pool.full:
+        if not pool.admits(urgent=step.urgent):
             return Ending.OVERLOADED
+        task.request.unbegun = (self._routing.station(step, task.request), partial(pool.began, self._kernel.now))
         claim = pool.claim()
         yield claim.granted
         ending = yield from self.run(step.children[0], task)

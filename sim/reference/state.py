@@ -11,6 +11,7 @@ from core.policies.breaker import Breaker
 from core.policies.retry import RetryBudget
 from sim.model.caches import LruCache
 from sim.model.layout import Layout
+from sim.model.program import PoolSpec
 from sim.model.resources import CacheSpec, Resources
 from sim.reference.counters import PostCounters
 from sim.reference.geography import Geography
@@ -18,7 +19,7 @@ from sim.reference.host import HostCpu
 from sim.reference.kernel import Kernel
 from sim.reference.link import LinkState
 from sim.reference.log import Log
-from sim.reference.station import BoundedPool, Station
+from sim.reference.station import AdmissionPool, BoundedPool, Station
 
 
 @dataclass(slots=True)
@@ -74,6 +75,12 @@ class RunState:
         return next((link for link in self.links[region * span : (region + 1) * span] if link.name == name), None)
 
 
+def _pool(kernel: Kernel, spec: PoolSpec) -> BoundedPool:
+    if spec.adaptive:
+        return AdmissionPool(kernel, name=spec.name, size=spec.size)
+    return BoundedPool(kernel, name=spec.name, size=spec.size)
+
+
 def build(resources: Resources, *, layout: Layout) -> RunState:
     """The state at the beginning of a run: everything is up, caches are as the resources say."""
     kernel = Kernel(start_seconds=resources.start_seconds)
@@ -97,10 +104,7 @@ def build(resources: Resources, *, layout: Layout) -> RunState:
         ),
         stations=stations,
         links=[LinkState(spec.name, spec.mu, spec.sigma) for spec in resources.links],
-        pools=[
-            [BoundedPool(kernel, name=spec.name, size=spec.size) for _ in range(resources.pools_count(spec))]
-            for spec in resources.pools
-        ],
+        pools=[[_pool(kernel, spec) for _ in range(resources.pools_count(spec))] for spec in resources.pools],
         caches=[_cache(spec) for spec in resources.caches],
         breakers=[[Breaker() for _ in range(instances)] for instances in resources.breakers],
         breaker_opened=[0] * len(resources.breakers),

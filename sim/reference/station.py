@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import simpy
 
+from core.policies.admission import INTERVAL_SECONDS, AdaptiveLimit, admits
 from sim.reference.host import HostCpu, Job
 from sim.reference.kernel import Kernel
 from sim.results.laws import ModelError, VisitTally, check_conservation
@@ -22,6 +23,7 @@ class _Visit:
     job: Job
     entered_seconds: float
     done: Callable[[bool], None]
+    begun: Callable[[], None] | None = None
 
 
 class Station:
@@ -53,20 +55,25 @@ class Station:
         """Whether it makes progress: it is up and not paused."""
         return self._down == 0 and self._paused == 0
 
-    def serve(self, seconds: float) -> simpy.Event:
-        """Have ``seconds`` of CPU time done; the event's value says whether it was (False: the process died)."""
+    def serve(self, seconds: float, *, begun: Callable[[], None] | None = None) -> simpy.Event:
+        """Have ``seconds`` of CPU time done; the event's value says whether it was (False: the process died).
+
+        ``begun`` is called when a worker begins with it.
+        """
         event = self._kernel.event()
-        self.submit(seconds, event.succeed)
+        self.submit(seconds, event.succeed, begun=begun)
         return event
 
-    def submit(self, seconds: float, done: Callable[[bool], object]) -> None:
+    def submit(
+        self, seconds: float, done: Callable[[bool], object], *, begun: Callable[[], None] | None = None
+    ) -> None:
         """As `serve`, for a caller that wants a callback instead of an event."""
         if not self.up:
             done(False)
             return
         now = self._kernel.now
         self.tally.came(now)
-        visit = _Visit(Job(self, seconds, seconds), now, lambda served: _ignore(done(served)))
+        visit = _Visit(Job(self, seconds, seconds), now, lambda served: _ignore(done(served)), begun)
         if self._paused or len(self._serving) >= self.workers:
             self._waiting.append(visit)
         else:
@@ -122,6 +129,8 @@ class Station:
     def _begin(self, visit: _Visit) -> None:
         if len(self._serving) >= self.workers:
             raise ModelError("capacity", f"{self.name}: more than {self.workers} jobs in service")
+        if visit.begun is not None:
+            visit.begun()
         self._serving[visit.job] = visit
         self._host.enter(visit.job)
 
@@ -163,6 +172,13 @@ class BoundedPool:
         """Whether a claim would have to wait."""
         return self.taken >= self.size
 
+    def admits(self, *, urgent: bool) -> bool:
+        """Whether one more request finds room."""
+        return not self.full
+
+    def began(self, since_seconds: float) -> None:
+        """Take account of a request that is begun now and that has waited since then."""
+
     def claim(self) -> PoolClaim:
         """Ask for a place; ``claim.granted`` happens with True, or with False when the caller gave up before."""
         claim = PoolClaim(self._kernel.event(), self._kernel.now)
@@ -200,3 +216,19 @@ class BoundedPool:
         claim.held = True
         self.taken += 1
         claim.granted.succeed(True)
+
+
+class AdmissionPool(BoundedPool):
+    """Places for the requests under way in one instance of a component, of which `core.policies.admission` may leave
+    some empty."""
+
+    def __init__(self, kernel: Kernel, *, name: str, size: int):
+        super().__init__(kernel, name=name, size=size)
+        self._limit = AdaptiveLimit(limit_max=size, until_seconds=kernel.now + INTERVAL_SECONDS)
+
+    def admits(self, *, urgent: bool) -> bool:
+        return not self.full and admits(self.taken, int(self._limit.limit), urgent)
+
+    def began(self, since_seconds: float) -> None:
+        now = self._kernel.now
+        self._limit.began(waited_seconds=now - since_seconds, under_way=self.taken, now_seconds=now)

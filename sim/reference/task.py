@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sim.reference.station import BoundedPool, PoolClaim
+from sim.reference.station import BoundedPool, PoolClaim, Station
 
 
 @dataclass(slots=True, eq=False)
@@ -22,10 +23,20 @@ class SimulatedRequest:
     instance: int = -1  # which one of a service works on it, of `count` the one in place `instance % count`
     gateway: int = -1  # which of the gateway's; below 0 until it has come to one
     region: int = 0  # that serves it
+    #: The instance that has admitted it and not yet begun it, and whom to tell when it begins.
+    unbegun: tuple[Station, Callable[[], None]] | None = None
 
     def __post_init__(self) -> None:
         if self.instance < 0:
             self.instance = self.number
+
+    def begun_at(self, station: Station) -> Callable[[], None] | None:
+        """Whom to tell when ``station`` begins with it, if that has not begun it before."""
+        if self.unbegun is None or self.unbegun[0] is not station:
+            return None
+        _, tell = self.unbegun
+        self.unbegun = None
+        return tell
 
 
 @dataclass(slots=True, eq=False)

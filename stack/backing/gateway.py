@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core import failures, tokens
-from core.names import BODY_BYTES_MAX, Component, Server
+from core.names import BODY_BYTES_MAX, LIMIT_HEADER, Component, Server
 from core.operations import API, OPERATIONS, Operation
 from core.scenario.units import RateLimit
 from stack import probe
@@ -159,10 +159,35 @@ def backends(components: Mapping[Component, tuple[Address, ...]]) -> str:
             "    option httpchk GET /healthz",
             "    http-check expect status 200",
             f"    {_SERVER}{_CUT_OFF if len(addresses) > 1 else ''}",
+            f"    http-response set-var(proc.limit_{component}) res.hdr({LIMIT_HEADER})",
+            f"    http-response del-header {LIMIT_HEADER}",
             *(f"    server {component}-{index} {address}" for index, address in enumerate(addresses, start=1)),
             "",
         ]
     return "\n".join(lines)
+
+
+def admission(components: Iterable[Component], *, gateways: int, refuse: str) -> str:
+    """Rules that refuse a request whose component has no room for it: `core.policies.admission.admits`.
+
+    The limit that an instance's answers state holds for each instance that is up, and an instance of the gateway has
+    its share of it. Before the first answer there is none.
+    """
+    lines: list[str] = []
+    for component in sorted(_answering(components)):
+        asked = f"if {{ var(txn.component) -m str {component} }}"
+        lines += [
+            f"    http-request set-var(txn.under_way) be_conn({component}),mul({gateways}) {asked}",
+            f"    http-request set-var(txn.room) nbsrv({component}),mul(proc.limit_{component}) {asked}",
+        ]
+    return "\n".join(
+        (
+            *lines,
+            "    acl writes method POST PUT PATCH DELETE",
+            "    http-request set-var(txn.room) var(txn.room),mul(2) if writes { var(txn.room) -m found }",
+            f"    http-request {refuse} if {{ var(txn.under_way),sub(txn.room) -m int ge 0 }}",
+        )
+    )
 
 
 def configuration(plan: StackPlan, process: Process) -> str:
@@ -184,6 +209,7 @@ def configuration(plan: StackPlan, process: Process) -> str:
             "PREFLIGHT": preflight(gateway.origins),
             "TRACKS": tracks(gateway.limits),
             "TABLES": tables(gateway.limits, peers(plan)),
+            "ADMISSION": admission(plan.components, gateways=gateway.instances, refuse=words["OVERLOADED"]),
             "BACKENDS": backends(plan.components),
         },
     )

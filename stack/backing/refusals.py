@@ -38,6 +38,7 @@ _REFUSALS: Final[dict[str, tuple[type[Failure], str]]] = {
         failures.Limited,
         "At most %[var(txn.quota)] requests in %[var(txn.period)] s; try again in %[var(txn.reset)] s",
     ),
+    "OVERLOADED": (failures.Overloaded, "Too many requests are under way"),
     "BAD_GATEWAY": (failures.BadGateway, "The service gave no answer that the gateway understands"),
 }
 FIELDS: Final[dict[str, str]] = {
@@ -46,6 +47,7 @@ FIELDS: Final[dict[str, str]] = {
     "UNSUPPORTED_MEDIA_TYPE": "Accept-Encoding identity",
     "RATE_LIMITED": 'Retry-After "%[var(txn.reset)]"',
     "TOO_MANY_CONNECTIONS": "Retry-After 5 hdr Connection close",
+    "OVERLOADED": "Retry-After 1",
     "BAD_GATEWAY": "Retry-After 1",
 }
 #: What HAProxy itself answers once a request has been read: status, kind, detail.

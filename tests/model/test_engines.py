@@ -43,11 +43,17 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     "no limit on cores": {"placement": {"cores": {"stack": [0, 1, 2, 3, 4, 5, 6, 7]}}, "rate": "150/s"},
     "steady arrivals": {},
     "a viral post": {"viral": {"at": "1s", "author": {"followers": 50}, "factor": 6, "rise": "1s", "fall": "2s"}},
-    "overload, clients give up": _RUSH,
+    "overload, clients give up": {**_RUSH, "admission": False},
     "overload, admission and limits": {
         **_RUSH,
         "timeout": "5s",
         "gateway": {"limits": {"feed.read": "3/s per user"}},
+    },
+    "overload, admission by how long requests wait": {
+        **_RUSH,
+        "duration": "6s",
+        "feed": {"instances": 2},
+        "faults": [_fault(process="feed-1", action="pause", at="3s"), _fault(process="api", action="kill", at="4s")],
     },
     "latency": {"faults": [_LATENCY], "rate": "80/s"},
     "bandwidth": {"faults": [_fault(link="feed_redis", bandwidth="40KiB")]},

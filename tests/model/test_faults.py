@@ -202,7 +202,7 @@ def test_latencies_that_overlap_on_a_link_add_up_and_each_ends_at_its_own_time(e
 
 
 def test_an_overload_is_answered_with_refusals_and_time_outs_and_ends() -> None:
-    result = _simulate(mix={"feed.read": "100%"}, rate="1200/s", duration="3s", timeout="800ms")
+    result = _simulate(mix={"feed.read": "100%"}, rate="1200/s", duration="3s", timeout="800ms", admission=False)
     outcomes = _outcomes(result.samples.judged())
     assert Outcome.TIMEOUT.value in outcomes
     assert Outcome.REFUSED.value in outcomes  # 512 under way, and no more

@@ -170,7 +170,7 @@ def test_a_pool_lets_callers_in_one_after_the_other() -> None:
 
 
 def test_a_component_that_is_full_refuses() -> None:
-    bench = Bench(Admit(component="feed", size=2, inner=_WAIT))
+    bench = Bench(Admit(component="feed", size=2, urgent=False, inner=_WAIT))
     for _ in range(3):
         bench.ask()
     bench.ask(at=0.2)

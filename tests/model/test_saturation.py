@@ -86,13 +86,14 @@ def test_a_viral_posts_peak_shows_where_it_falls() -> None:
     assert nodes[:3] == [0.0, 0.0, 0.0]
 
 
-def test_an_overload_is_told_before_the_run_and_the_run_ends_all_the_same() -> None:
-    asked = scenario(mix=SEARCH, rate="170/s", duration="4s", timeout="500ms")
+@pytest.mark.parametrize(("admission", "outcome"), [(True, "refused"), (False, "timeout")])
+def test_an_overload_is_told_before_the_run_and_the_run_ends_all_the_same(admission: bool, outcome: str) -> None:
+    asked = scenario(mix=SEARCH, rate="170/s", duration="4s", timeout="500ms", admission=admission)
     result = simulate(asked, _told(10.0), engine="simpy")
     sentence = result.facts["no_steady_state"]
     assert sentence == "no steady state, first saturated: host stack at ρ = 1.25 in the mean"
     assert next(iter(result.facts["busiest"])) == "host stack"
-    assert "timeout" in result.samples.outcome.tolist()
+    assert outcome in result.samples.outcome.tolist()
 
 
 def test_a_queue_that_grows_for_hours_is_refused_with_what_saturates() -> None:

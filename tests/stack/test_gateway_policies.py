@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 
 from core import scenario
-from core.names import Component, Server
+from core.names import LIMIT_HEADER, Component, Server
 from core.operations import API
 from core.policies import window
 from core.policies.balance import least_busy
@@ -27,7 +27,7 @@ from stack import control, ports, probe
 from stack.backing import haproxy
 from tests.conftest import SCENARIO
 from tests.service.waiting import until
-from tests.stack.conftest import Behind
+from tests.stack.conftest import Behind, problem_of
 
 INSTANCES = 3
 LIMIT = RateLimit(5, 1.0, "user")
@@ -59,6 +59,7 @@ class Instance:
 
     runner: web.AppRunner
     under_way: list[asyncio.Event] = field(default_factory=list)
+    limit: int | None = None  # how many requests it says that it works on at once
 
     def answer(self, place: int) -> None:
         self.under_way.pop(place).set()
@@ -151,7 +152,8 @@ async def _instance(balanced: Balanced, place: int, address: str) -> Instance:
         balanced.instances[place].under_way.append(told)
         balanced.arrived.put_nowait(place)
         await told.wait()
-        return web.Response(text=str(place))
+        limit = balanced.instances[place].limit
+        return web.Response(text=str(place), headers={} if limit is None else {LIMIT_HEADER: str(limit)})
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
@@ -230,6 +232,37 @@ async def test_one_that_hangs_gets_few_more_and_one_that_is_dead_none(
     assert len(waiting) == 1  # what it has under way is more than the other's nothing
     balanced.instances[hanging].answer(0)
     assert await waiting[0] == 200
+
+
+async def test_what_finds_no_room_by_the_limits_that_instances_state_is_refused_by_the_gateway(
+    balanced: Balanced, client: aiohttp.ClientSession
+) -> None:
+    async def told() -> None:
+        asked = asyncio.create_task(_status(client, balanced.gateway))
+        place = await balanced.arrived.get()
+        balanced.instances[place].answer(0)
+        assert await asked == 200
+
+    limit = 2
+    for each in balanced.instances:
+        each.limit = limit
+    await told()  # from now on the gateway knows
+    await balanced.settled()
+    held = [asyncio.create_task(_status(client, balanced.gateway)) for _ in range(limit * INSTANCES)]
+    for _ in held:
+        await balanced.arrived.get()
+
+    async with client.get(f"{balanced.gateway.url}{API}/feed", headers=balanced.gateway.token()) as answer:
+        assert LIMIT_HEADER not in answer.headers
+        assert answer.headers["Retry-After"] == "1"
+        await problem_of(answer, 503, "overloaded")
+
+    for each in balanced.instances:
+        each.limit = 512
+        while each.under_way:
+            each.answer(0)
+    assert await asyncio.gather(*held) == [200] * limit * INSTANCES
+    await told()
 
 
 async def test_a_limit_lets_through_what_the_policy_does(

@@ -36,7 +36,7 @@ def test_metrics_have_base_units_and_one_prefix() -> None:
     ]
     assert len(metrics) >= 12
     assert all(
-        re.fullmatch(r"windtunnel_[a-z_]+(_seconds|_total|_count|_bytes|_events|_open|_up)", metric)
+        re.fullmatch(r"windtunnel_[a-z_]+(_seconds|_total|_count|_bytes|_events|_requests|_open|_up)", metric)
         for metric in metrics
     )
 

@@ -20,6 +20,7 @@ from services.feed.store.authors import Authors
 from services.feed.store.background import Background
 from services.feed.store.cards import Card, Cards, Loaded
 from services.feed.store.liked import Liked
+from services.kit.bulkhead import Bulkhead
 from services.kit.guard import Guard
 from services.kit.metrics import Metrics
 from services.kit.stores import reactions
@@ -59,12 +60,13 @@ class Hydration:
         liked: Liked,
         *,
         guard: Guard,
+        bulkhead: Bulkhead,
         metrics: Metrics,
         background: Background,
     ):
         self._redis, self._cards, self._authors, self._liked = redis, cards, authors, liked
         self._reactions = Reactions(redis)
-        self._guard, self._metrics, self._background = guard, metrics, background
+        self._guard, self._bulkhead, self._metrics, self._background = guard, bulkhead, metrics, background
 
     async def read(self, viewer_id: int, post_ids: Sequence[int]) -> Hydrated:
         """Hydrate the posts; raises Unavailable when neither Redis nor PostgreSQL can."""
@@ -73,7 +75,8 @@ class Hydration:
         try:
             values, counts, flags = await self._guard.call(functools.partial(self._from_redis, viewer_id, post_ids))
         except Failure:
-            hydrated = await self._from_postgres(viewer_id, post_ids)
+            with self._bulkhead.entered():
+                hydrated = await self._from_postgres(viewer_id, post_ids)
         else:
             hydrated = await self._decoded(viewer_id, post_ids, values, counts, flags)
         await self._add_authors(hydrated)
@@ -119,7 +122,7 @@ class Hydration:
         uncounted: Sequence[int],
     ) -> None:
         """Load from PostgreSQL what Redis lacks and write it back; what cannot be loaded is missing from the page."""
-        loads = self._cards.load((*cold, *uncounted))
+        loads = self._load((*cold, *uncounted))
         flags = self._liked.among(viewer_id, unknown_likes)
         loaded, liked = await asyncio.gather(loads, flags, return_exceptions=True)
         if isinstance(loaded, Failure):
@@ -141,6 +144,12 @@ class Hydration:
         elif unknown_likes:
             hydrated.liked = liked
             self._background.start("liked", functools.partial(self._liked.refill, viewer_id))
+
+    async def _load(self, post_ids: Sequence[int]) -> dict[int, Loaded]:
+        if not post_ids:
+            return {}
+        with self._bulkhead.entered():
+            return await self._cards.load(post_ids)
 
     async def _from_postgres(self, viewer_id: int, post_ids: Sequence[int]) -> Hydrated:
         self._metrics.lookups(Cache.POST_CARD, hits=0, misses=len(post_ids))

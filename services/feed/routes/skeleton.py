@@ -24,6 +24,7 @@ from services.feed.store.background import Background
 from services.feed.store.followed import Followed, FollowedQuery, Pulled, Pushed
 from services.feed.store.sessions import Sessions
 from services.feed.store.snapshots import Snapshots
+from services.kit.bulkhead import Bulkhead
 from services.kit.guard import Guard
 from services.kit.metrics import Metrics
 from services.kit.stores.timelines import TimelineState
@@ -68,13 +69,14 @@ class Skeletons:
         timeline: Guard,
         celebrities: Guard,
         session: Guard,
+        bulkhead: Bulkhead,
         depth: int,
         metrics: Metrics,
         background: Background,
     ):
         self._followed, self._snapshots, self._sessions = followed, snapshots, sessions
         self._timeline, self._celebrities, self._session, self._depth = timeline, celebrities, session, depth
-        self._metrics, self._background = metrics, background
+        self._bulkhead, self._metrics, self._background = bulkhead, metrics, background
 
     def ads(self) -> Sequence[bytes]:
         """JSON of each ad; empty while there is no recent snapshot."""
@@ -152,7 +154,8 @@ class Skeletons:
         if isinstance(pushed, Pushed) and whole and isinstance(pulled, Pulled) and pulled.whole:
             return await self._merged(viewer_id, ask, pushed, pulled), pulled.followed
         try:
-            skeleton, not_recommended = await self._from_postgres(viewer_id, ask)
+            with self._bulkhead.entered():
+                skeleton, not_recommended = await self._from_postgres(viewer_id, ask)
         except Failure:
             if not (isinstance(pushed, Pushed) and whole):
                 raise

@@ -34,12 +34,12 @@ _REQUEST_SHARE: Final = 0.6
 
 def through_gateway(operation: str, inner: Flow, *, behind: Flow = NOTHING, answer_bytes: int = 1_000) -> OperationFlow:
     """The flow of ``operation``: through the gateway to its component, which does ``inner``."""
-    component = OPERATIONS[operation].component
+    component, urgent = OPERATIONS[operation].component, OPERATIONS[operation].writes
     assert isinstance(component, Component)  # operations of servers do not pass the gateway
     arrive = _own(_REQUEST_SHARE)
     ask = RemoteCall(
         link=link(Server.GATEWAY, component),
-        inner=Admit(component=component, size=REQUESTS_UNDER_WAY_MAX, inner=inner),
+        inner=Admit(component=component, size=REQUESTS_UNDER_WAY_MAX, urgent=urgent, inner=inner),
         answer_bytes=answer_bytes,
     )
     answer = _own(1.0 - _REQUEST_SHARE)

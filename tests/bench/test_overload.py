@@ -1,0 +1,225 @@
+"""What the stack carries past its knee, with admission and without: one core for the stack, one for the load.
+
+Prints one table: the knee; goodput (successful answers within `IN_TIME_SECONDS`), refusals and time-outs at several
+times the knee, and how soon all is as before after a burst.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pytest
+import uvloop
+
+from core import operations, scenario
+from core.names import Outcome
+from core.scenario import Scenario
+from loadtest import address, seeded
+from loadtest.seed.__main__ import main as seed_stack
+from records import scenarios
+from stack import control
+from tests.bench.open_load import OpenLoad, Sample
+from tests.conftest import SCENARIO
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
+
+IN_TIME_SECONDS: Final = 0.3
+KNEE_RATIO: Final = 0.99  # of what was sent is answered in time, up to the knee
+STEP_SECONDS: Final = 6.0
+SETTLE_SECONDS: Final = 2.0  # at the beginning of a step, not counted
+FACTORS: Final = (1.25, 1.5, 2.0, 4.0)
+BURST: Final = ((0.7, 8.0), (4.0, 10.0), (0.7, 20.0))  # of the knee, seconds
+CALM_SECONDS_MAX: Final = 60.0
+LOADS: Final = {
+    "feed.read": ({operations.FEED_READ: 1.0}, 100.0),
+    "the mix": (
+        {
+            operations.FEED_READ: 0.58,
+            operations.LIKE_ADD: 0.18,
+            operations.IMAGE_READ: 0.12,
+            operations.STORY_TRAY: 0.06,
+            operations.SEARCH_USERS: 0.04,
+            operations.MEDIA_UPLOAD: 0.02,
+        },
+        60.0,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What the clients of one rate saw, in requests a second and milliseconds."""
+
+    sent: float
+    goodput: float
+    refused: float
+    timed_out_ratio: float
+    p95: float
+    refused_p99: float
+    told_when: bool  # every refusal had Retry-After
+
+    @classmethod
+    def of_samples(cls, samples: Sequence[Sample], seconds: float) -> Step:
+        """The figures of ``samples``, sent within ``seconds``."""
+        answered = np.array([each.latency for each in samples if 200 <= each.status < 300])
+        refused = [each for each in samples if each.outcome is Outcome.REFUSED]
+        gone = sum(each.outcome in (Outcome.TIMEOUT, Outcome.LOST) for each in samples)
+        return cls(
+            sent=len(samples) / seconds,
+            goodput=float((answered < IN_TIME_SECONDS).sum()) / seconds,
+            refused=len(refused) / seconds,
+            timed_out_ratio=gone / max(1, len(samples)),
+            p95=_percentile(answered, 95),
+            refused_p99=_percentile(np.array([each.latency for each in refused]), 99),
+            told_when=all(each.retry_after for each in refused),
+        )
+
+
+def _percentile(seconds: np.ndarray, percent: float) -> float:
+    return 1000 * float(np.percentile(seconds, percent)) if len(seconds) else float("nan")
+
+
+@contextmanager
+def _stack(folder: Path, *, admission: bool) -> Iterator[tuple[Scenario, OpenLoad]]:
+    """A seeded stack of its own and its load."""
+    base = scenarios.read(SCENARIO)
+    made = replace(
+        base,
+        system=replace(base.system, admission=admission),
+        traffic=replace(base.traffic, viral=None),
+        faults=(),
+        expect={},
+    )
+    path = folder / "scenario.yaml"
+    path.write_text(scenario.explain(made), encoding="utf-8")
+    running = control.up(path, folder / "stack", attached=True)
+    try:
+        arguments = ["--scenario", str(path), "--gateway", running.gateway_url, "--out", str(folder / "seeded")]
+        assert seed_stack(arguments) == 0
+        yield (
+            made,
+            OpenLoad(
+                scenario=made,
+                seeded=seeded.read(folder / "seeded"),
+                gateway=address.parse(running.gateway_url),
+                media=address.parse(running.media_url),
+            ),
+        )
+    finally:
+        running.stop(wipe=True)
+
+
+def _between(samples: Sequence[Sample], begin: float, end: float) -> list[Sample]:
+    return [each for each in samples if begin <= each.at < end]
+
+
+class _Bench:
+    """Sends loads one after the other, each with a seed of its own."""
+
+    def __init__(self, load: OpenLoad, mix: dict[str, float]):
+        self._load, self._mix, self._seed = load, mix, 1
+
+    async def at(self, rate: float) -> Step:
+        """One rate for `STEP_SECONDS`."""
+        samples = await self.send([(rate, STEP_SECONDS)])
+        return Step.of_samples(_between(samples, SETTLE_SECONDS, STEP_SECONDS), STEP_SECONDS - SETTLE_SECONDS)
+
+    async def send(self, rates: list[tuple[float, float]]) -> list[Sample]:
+        self._seed += 100
+        return await self._load.send(self._mix, rates, seed=self._seed)
+
+    async def knee(self, rate: float) -> tuple[float, float]:
+        """The highest rate of which `KNEE_RATIO` is answered in time, and the best goodput on the way."""
+        best = knee = 0.0
+        while True:
+            step = await self.at(rate)
+            best = max(best, step.goodput)
+            if step.goodput < KNEE_RATIO * step.sent:
+                step = await self.at(rate)  # once more: a stall of the machine is no knee
+                best = max(best, step.goodput)
+                if step.goodput < KNEE_RATIO * step.sent:
+                    return knee, best
+            knee, rate = rate, rate * 1.1
+            await self.calm(knee)
+
+    async def calm(self, knee: float) -> float:
+        """Wait until a low load is served as usual; returns how long it took."""
+        began = time.monotonic()
+        while time.monotonic() < began + CALM_SECONDS_MAX:
+            samples = await self.send([(0.1 * knee, 1.0)])
+            if all(200 <= each.status < 300 for each in samples):
+                break
+        return time.monotonic() - began
+
+    async def burst(self, knee: float) -> tuple[float, float]:
+        """Seconds after a burst until a second's p95 is at most 1.5 times what it was before, and that p95 in ms."""
+        samples = await self.send([(factor * knee, seconds) for factor, seconds in BURST])
+        begin, burst, end = np.cumsum([seconds for _, seconds in BURST])
+        before = Step.of_samples(_between(samples, SETTLE_SECONDS, begin), begin - SETTLE_SECONDS).p95
+        for offset in np.arange(0.0, end - burst - 1.0, 0.5):
+            part = _between(samples, burst + offset, burst + offset + 1.0)
+            step = Step.of_samples(part, 1.0)
+            if step.goodput >= KNEE_RATIO * step.sent and step.p95 <= 1.5 * before:
+                return float(offset), before
+        return float("inf"), before
+
+
+def _row(name: str, admission: str, what: str, step: Step, best: float) -> str:
+    refused = f"{step.refused:7.0f}/s p99 {step.refused_p99:7.1f} ms" if step.refused else f"{'none':>23}"
+    return (
+        f"{name:<10} {admission:<4} {what:<7} sent {step.sent:6.0f}/s  in time {step.goodput:6.0f}/s"
+        f" {step.goodput / best:5.0%}  p95 {step.p95:7.1f} ms  refused {refused}  timed out {step.timed_out_ratio:6.2%}"
+    )
+
+
+async def _measured(admission: bool, folder: Path, knees: dict[str, tuple[float, float]]) -> None:
+    word = "on" if admission else "off"
+    with _stack(folder, admission=admission) as (_, load):
+        try:
+            for name, (mix, start) in LOADS.items():
+                bench = _Bench(load, mix)
+                await bench.calm(start)
+                await bench.at(0.5 * start)  # fills what is cold
+                if admission:
+                    knees[name] = await bench.knee(start)
+                    print(f"\n{name}: knee {knees[name][0]:.0f}/s, best goodput {knees[name][1]:.0f}/s", flush=True)
+                knee, best = knees[name]
+                for factor in (0.8, *FACTORS):
+                    step = await bench.at(factor * knee)
+                    print(_row(name, word, f"× {factor:g}", step, best), flush=True)
+                    calm = await bench.calm(knee)
+                    if calm > 2.0:
+                        print(f"{name:<10} {word:<4} calm again after {calm:.0f} s without load", flush=True)
+                after, before = await bench.burst(knee)
+                print(
+                    f"{name:<10} {word:<4} after 10 s at × 4: p95 as before ({before:.0f} ms) after {after:.1f} s",
+                    flush=True,
+                )
+                await bench.calm(knee)
+        finally:
+            load.close()
+
+
+def test_overload(tmp_path: Path) -> None:
+    cores = os.sched_getaffinity(0)
+    knees: dict[str, tuple[float, float]] = {}
+    try:
+        for admission in (True, False):
+            folder = tmp_path / str(admission)
+            folder.mkdir()
+            folder.chmod(0o755)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                os.sched_setaffinity(0, set(scenarios.read(SCENARIO).system.placement.cores.load))
+                runner.run(_measured(admission, folder, knees))
+            os.sched_setaffinity(0, cores)
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert all(best > 0 for _, best in knees.values())

@@ -1,0 +1,62 @@
+"""Past its knee the model refuses early and serves on, as the services do; without admission it does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.names import Outcome
+from core.profile import scaled
+from core.run import Samples
+from sim.simulate import simulate
+from tests.model.small import scenario
+from tests.model.synthetic import QUIET, profile
+
+SECONDS = 10
+#: Searches of 9.2 ms of the one core that there is, the idle work of others included: it carries about 105 a second.
+KNEE_PER_SECOND = 105.0
+
+
+def _samples(rate_per_second: float, *, admission: bool, mix: dict[str, str] | None = None) -> Samples:
+    asked = scenario(
+        mix=mix or {"search.users": "100%"},
+        rate=f"{rate_per_second:.0f}/s",
+        duration=f"{SECONDS}s",
+        timeout="2s",
+        admission=admission,
+    )
+    return simulate(asked, scaled(profile(variation=0.0, stalls=QUIET), 10.0)).samples.judged()
+
+
+def _answered(samples: Samples) -> np.ndarray:
+    return samples.outcome == Outcome.OK.value
+
+
+@pytest.mark.parametrize(("factor", "share"), [(1.25, 0.95), (2.5, 0.85), (5.0, 0.5)])
+def test_past_the_knee_the_best_is_kept_up_and_what_is_refused_is_refused_at_once(factor: float, share: float) -> None:
+    samples = _samples(factor * KNEE_PER_SECOND, admission=True)
+    answered, refused = _answered(samples), samples.outcome == Outcome.REFUSED.value
+    assert (answered | refused).all()
+    in_time = answered & (samples.latency_seconds < 0.3)
+    # refusing takes a part of the core: 0.7 ms each at the gateway
+    assert in_time.sum() / SECONDS > share * KNEE_PER_SECOND
+    assert np.quantile(samples.latency_seconds[refused], 0.99) < 0.025
+
+
+def test_without_admission_answers_come_too_late() -> None:
+    samples = _samples(1.5 * KNEE_PER_SECOND, admission=False)
+    assert (_answered(samples) & (samples.latency_seconds < 0.3)).sum() / SECONDS < 0.5 * KNEE_PER_SECOND
+    assert (samples.outcome == Outcome.TIMEOUT.value).any()
+
+
+def test_below_the_knee_nobody_is_refused_and_nothing_else_changes() -> None:
+    with_it, without = (_samples(0.6 * KNEE_PER_SECOND, admission=each) for each in (True, False))
+    assert _answered(with_it).all()
+    assert with_it.latency_seconds.tolist() == without.latency_seconds.tolist()
+
+
+def test_writes_find_room_where_reads_do_not() -> None:
+    samples = _samples(500.0, admission=True, mix={"like.add": "50%", "comment.list": "50%"})
+    refused = samples.outcome == Outcome.REFUSED.value
+    shares = [refused[samples.operation == name].mean() for name in ("like.add", "comment.list")]
+    assert shares[0] < 0.9 * shares[1]
