@@ -32,9 +32,10 @@ def command(target: Path, show_all: bool, as_json: bool, out: Path | None, stric
     for path in audits.without:
         click.echo(f"note: {path} has no design and is left out", err=True)
     if out is not None:
-        from planning.audit import page as audit_report  # what a report can draw is slow to import
+        from planning.audit.page import report
+        from present import document
 
-        audit_report.write(audits, out)
+        document.write(report(audits), out)
         click.echo(f"wrote {out}", err=True)
     exit_code = 99 if strict and audits.differs else 0
     if as_json:

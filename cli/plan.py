@@ -56,9 +56,10 @@ def command(
     except (PlanError, PriceError) as error:
         raise UserError(f"{scenario}: {error}") from error
     if out is not None:
-        from planning.plan import page  # importing the charts is slow
+        from planning.plan.page import content  # importing the charts is slow
+        from present import document
 
-        page.write(plan, out, text)
+        document.write(content(plan, text), out)
     if as_json:
         click.echo(json.dumps(record(plan)))
     else:

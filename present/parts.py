@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -19,6 +22,11 @@ class Row:
     mark: Mark = ""
 
 
+def row(*cells: str, mark: Mark = "") -> Row:
+    """A row of these cells."""
+    return Row(cells=cells, mark=mark)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A table; the first column holds names, the others hold figures except those in ``texts``."""
@@ -28,6 +36,13 @@ class Table:
     caption: str = ""
     texts: frozenset[int] = frozenset({0})
     folded: bool = False  # wide detail that few will want
+
+    @classmethod
+    def of(
+        cls, head: Sequence[str], rows: Iterable[Row], *texts: int, caption: str = "", folded: bool = False
+    ) -> Table:
+        """A table of these rows; ``texts`` are columns of text beside the first."""
+        return cls(head=tuple(head), rows=tuple(rows), texts=frozenset({0, *texts}), caption=caption, folded=folded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +55,15 @@ class PageFigure:
     narrow: str = ""
     half: bool = False  # two of them share a line
     data: str = ""  # what is drawn, as CSV
+
+
+def csv_text(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    """Rows under their head as CSV, for `PageFigure.data`."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return out.getvalue()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from core.errors import UserError
 from planning.audit import AuditVerdict, Finding
 from planning.audit import figures as audit_figures
 from planning.audit.record import Audited, Audits
-from present import markdown, page
-from present.parts import Report, Row, Section, Table
+from present.parts import Report, Row, Section, Table, row
 
-FORMS = {".html": page.render, ".md": markdown.render}
 _HEAD = ("figure", "verdict", "stated", "recomputed", "off by", "what it is", "from")
-
-
-def write(audits: Audits, path: Path) -> None:
-    """Write the report, as HTML or Markdown by the file's name. Raises UserError."""
-    form = FORMS.get(path.suffix)
-    if form is None:
-        raise UserError(f"{path}: expected a name that ends in {' or '.join(FORMS)}")
-    try:
-        path.write_text(form(report(audits)), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; choose another --out") from error
 
 
 def report(audits: Audits) -> Report:
@@ -53,13 +37,13 @@ def _section(audited: Audited) -> Section:
     return Section(
         title=f"{audited.scenario}: {audited.title}",
         sentences=(*source, f"{counts[:1].upper()}{counts[1:]}."),
-        tables=(Table(head=_HEAD, rows=tuple(_row(each) for each in audited.findings), texts=frozenset({0, 1, 5, 6})),),
+        tables=(Table.of(_HEAD, map(_row, audited.findings), 1, 5, 6),),
     )
 
 
 def _row(finding: Finding) -> Row:
     off = audit_figures.off(finding) if finding.verdict is not AuditVerdict.UNCHECKED else ""
-    cells = (
+    return row(
         finding.name,
         f"{finding.verdict}: {audit_figures.why(finding)}",
         audit_figures.stated(finding),
@@ -67,5 +51,5 @@ def _row(finding: Finding) -> Row:
         off,
         finding.says,
         finding.formula,
+        mark="missed" if finding.own_slip else "",
     )
-    return Row(cells=cells, mark="missed" if finding.own_slip else "")

@@ -7,21 +7,15 @@ import math
 from planning.diff.study import Diff, word
 from planning.studies import words
 from present import charts
-from present import page as pages
 from present.charts.forest import Change, forest
-from present.parts import PageFigure, Report, Row, Section, Table
+from present.parts import PageFigure, Report, Section, Table, row
 
 #: Lines of the chart; the table has all.
 _CHANGES_MAX = 24
 
 
-def page(diff: Diff) -> str:
-    """The whole as HTML."""
-    return pages.render(content(diff))
-
-
 def content(diff: Diff) -> Report:
-    """The content of the page."""
+    """The page as a report."""
     return Report(
         title=f"{diff.names[0]} and {diff.names[1]}",
         sentence=diff.sentence,
@@ -35,9 +29,8 @@ def content(diff: Diff) -> Report:
 def _settings(diff: Diff) -> Section:
     if not diff.settings:
         return Section(title="Settings that differ", sentences=("None: both files say the same.",))
-    rows = tuple(Row(cells=(field, ours or "–", theirs or "–")) for field, ours, theirs in diff.settings)
-    head = ("field", *diff.names)
-    return Section(title="Settings that differ", tables=(Table(head=head, rows=rows, texts=frozenset({0, 1, 2})),))
+    rows = (row(field, ours or "–", theirs or "–") for field, ours, theirs in diff.settings)
+    return Section(title="Settings that differ", tables=(Table.of(("field", *diff.names), rows, 1, 2),))
 
 
 def _chart(diff: Diff) -> Section:
@@ -69,18 +62,16 @@ def _chart(diff: Diff) -> Section:
 
 
 def _table(diff: Diff) -> Section:
-    rows = tuple(
-        Row(
-            cells=(
-                words.name_of(each.figure),
-                word(each),
-                *diff.values(each),
-                words.change(each.figure, each.difference),
-                f"{each.together:.2g}",
-            ),
+    rows = (
+        row(
+            words.name_of(each.figure),
+            word(each),
+            *diff.values(each),
+            words.change(each.figure, each.difference),
+            f"{each.together:.2g}",
             mark="" if each.distinguishable else "faint",
         )
         for each in sorted(diff.differences, key=lambda each: (not each.distinguishable, each.figure))
     )
     head = ("figure", "verdict", *diff.names, "difference, 95 %", "p, Holm")
-    return Section(title="Figures", tables=(Table(head=head, rows=rows, texts=frozenset({0, 1})),))
+    return Section(title="Figures", tables=(Table.of(head, rows, 1),))

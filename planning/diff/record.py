@@ -7,14 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from planning.diff.page import page
+from planning.diff.page import content
 from planning.diff.study import Diff
 from planning.simulations import files
 
 
 def write(diff: Diff, folder: Path) -> None:
     """Write both into a folder."""
-    files.write_study(folder, "diff", record=record(diff), page=page(diff))
+    files.write_study(folder, "diff", record=record(diff), report=content(diff))
 
 
 def record(diff: Diff) -> dict[str, Any]:

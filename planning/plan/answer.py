@@ -68,6 +68,11 @@ class Plan:
         return tuple(name for name, tier in self.regions[0].tiers.items() if tier.nothing_left)
 
     @property
+    def largest(self) -> RegionPlan:
+        """The region of the outlook."""
+        return next(region for region in self.regions if region.name == self.outlook.region)
+
+    @property
     def machines(self) -> int:
         """All machines of all regions."""
         return sum(region.machines for region in self.regions)

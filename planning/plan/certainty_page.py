@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from planning.plan import chart_data as tables
 from planning.plan import words
 from planning.plan.answer import Plan
 from planning.plan.certainty.uncertainty import Output
-from planning.plan.chart_data import NARROW, WIDE
 from present import charts
 from present.charts import plans
-from present.parts import PageFigure, Row, Section, Table
+from present.charts.plans import NARROW, WIDE
+from present.parts import PageFigure, Section, Table, csv_text, row
 
 
 def sections(plan: Plan) -> Iterator[Section]:
@@ -20,18 +19,22 @@ def sections(plan: Plan) -> Iterator[Section]:
     if known is None:
         return
     low, high = known.met_model
-    rows = (
-        Row(cells=("P(limits hold in the worst hour)", words.percent(known.met_ratio, digits=1),
-                   f"±{known.met_error * 100:.1f} % by the number of draws; {words.percent(low)} to "
-                   f"{words.percent(high)} by the model's own error")),
-        *([Row(cells=("P(availability holds)", words.percent(known.available_ratio, digits=1), ""))]
-          if known.available_ratio is not None else []),
-        Row(cells=("P(short)", words.percent(known.short_ratio, digits=1), f"of this fleet: {words.SHORT}")),
-        Row(cells=("P(no fleet holds the limits)", words.percent(known.unreachable_ratio, digits=1), "")),
-        Row(cells=("least regret", f"{known.least_regret:.2f} × this fleet",
-                   f"{words.money(known.least_regret_dollars)} a month of machines, short in "
-                   f"{words.percent(known.least_regret_short)}, if a dollar missing is regretted as {known.regret:g}")),
-    )  # fmt: skip
+    error = (
+        f"±{known.met_error * 100:.1f} % by the number of draws; {words.percent(low)} to {words.percent(high)} by the "
+        "model's own error"
+    )
+    least = (
+        f"{words.money(known.least_regret_dollars)} a month of machines, short in "
+        f"{words.percent(known.least_regret_short)}, if a dollar missing is regretted as {known.regret:g}"
+    )
+    shares = (
+        ("P(limits hold in the worst hour)", known.met_ratio, error),
+        ("P(availability holds)", known.available_ratio, ""),
+        ("P(short)", known.short_ratio, f"of this fleet: {words.SHORT}"),
+        ("P(no fleet holds the limits)", known.unreachable_ratio, ""),
+    )
+    rows = [row(name, words.percent(ratio, digits=1), of) for name, ratio, of in shares if ratio is not None]
+    rows.append(row("least regret", f"{known.least_regret:.2f} × this fleet", least))
     yield Section(
         title="How sure",
         sentences=(
@@ -39,7 +42,7 @@ def sections(plan: Plan) -> Iterator[Section]:
             "are separate; there is no simulation noise, because nothing is simulated. The age of prices is in no "
             "draw; it has its own bar among those of the bill.",
         ),
-        tables=(Table(head=("what", "value", "of it"), rows=rows, texts=frozenset({0, 2})),),
+        tables=(Table.of(("what", "value", "of it"), rows, 2),),
     )
     for output in known.outputs:
         yield _output(output)
@@ -65,19 +68,15 @@ def _output(output: Output) -> Section:
         return charts.svg(chart)
 
     quantiles = ", ".join(f"{level * 100:g} %: {amount(value)}" for level, value in output.quantiles.items())
-    rows = tuple(
-        Row(
-            cells=(
-                each.name,
-                words.percent(max(0.0, each.first)),
-                f"{words.percent(each.total)} ± {each.total_error * 100:.0f}",
-            )
+    rows = [
+        row(
+            each.name,
+            words.percent(max(0.0, each.first)),
+            f"{words.percent(each.total)} ± {each.total_error * 100:.0f}",
         )
         for each in output.sobol
-    )
-    table = Table(
-        head=("input", "alone", "with all interactions"), rows=rows, caption="Sobol indices: share of variance"
-    )
+    ]
+    table = Table.of(("input", "alone", "with all interactions"), rows, caption="Sobol indices: share of variance")
     return Section(
         title=f"What moves {'' if log else 'the '}{name}",
         sentences=(f"Quantiles over the draws: {quantiles}.",),
@@ -89,7 +88,7 @@ def _output(output: Output) -> Section:
                 + ".",
                 wide=drawn(WIDE - 60),
                 narrow=drawn(NARROW - 40),
-                data=tables.text(
+                data=csv_text(
                     ("input", "low", "high"), ((b.name, f"{b.low:.6g}", f"{b.high:.6g}") for b in output.tornado)
                 ),
             ),

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final
-
-from core.errors import UserError
 from planning.plan import certainty_page as certainty
-from planning.plan import chart_data as tables
 from planning.plan import words
 from planning.plan.answer import Plan
 from planning.plan.certainty.outlook import LoadCurve
-from planning.plan.chart_data import NARROW, WIDE
 from planning.plan.demand.workload import Moment
 from planning.plan.queueing.latency import ERROR_RATIO
 from planning.plan.sizing.availability import MONTH_MINUTES
-from present import charts, figures, markdown, page
+from present import charts, figures
 from present.charts import plans
-from present.parts import LISTING_MAX, Listing, Mark, PageFigure, Report, Row, Section, Table
-
-FORMS: Final = {".html": page.render, ".md": markdown.render}
-
-
-def write(plan: Plan, path: Path, scenario_text: str) -> None:
-    """Write the page, as HTML or Markdown by the file's name. Raises UserError."""
-    form = FORMS.get(path.suffix)
-    if form is None:
-        raise UserError(f"{path}: expected a name that ends in {' or '.join(FORMS)}")
-    try:
-        path.write_text(form(content(plan, scenario_text)), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; choose another --out") from error
+from present.charts.plans import NARROW, WIDE
+from present.parts import LISTING_MAX, Listing, Mark, PageFigure, Report, Section, Table, csv_text, row
 
 
 def content(plan: Plan, scenario_text: str) -> Report:
-    """The content of the page."""
+    """The page as a report."""
     brief = plan.brief
     sections = [
         _limits(plan),
@@ -61,30 +43,30 @@ def content(plan: Plan, scenario_text: str) -> Report:
 
 
 def _limits(plan: Plan) -> Section:
-    rows = []
-    for each in sorted(plan.outlook.percentiles, key=lambda one: -one.burn(Moment.LOST)):
-        pair = (words.latency(each.seconds[Moment.NOW]), words.latency(each.seconds[Moment.PEAK]))
-        name = f"{'✓' if each.held else '✗'} {words.limit_name(each)}"
-        cells = (
-            name,
+    rows = [
+        row(
+            f"{'✓' if each.held else '✗'} {words.limit_name(each)}",
             figures.limit_of(each.limit.seconds, "seconds"),
-            *pair,
+            words.latency(each.seconds[Moment.NOW]),
+            words.latency(each.seconds[Moment.PEAK]),
             words.with_error(each.seconds[Moment.LOST]),
             words.percent(each.burn(Moment.LOST), digits=1),
+            mark=_mark(each.held),
         )
-        rows.append(Row(cells=cells, mark=_mark(each.held)))
+        for each in sorted(plan.outlook.percentiles, key=lambda one: -one.burn(Moment.LOST))
+    ]
     known = plan.availability
     asked, expected = words.nines(known.asked_ratio), words.nines(known.ratio)
     name = f"{'✓' if known.held else '✗'} availability"
-    cells = (name, asked, figures.MISSING, figures.MISSING, expected, words.percent(known.burn, digits=1))
-    rows.append(Row(cells=cells, mark=_mark(known.held)))
+    burn = words.percent(known.burn, digits=1)
+    rows.append(row(name, asked, figures.MISSING, figures.MISSING, expected, burn, mark=_mark(known.held)))
     return Section(
         title="Limits",
         sentences=(
             f"The worst hour is {words.worst(plan)}. In brackets: the error of the closed forms.",
             *([f"{words.sentence_case(words.nothing_left(plan))}."] if plan.nothing_left else []),
         ),
-        tables=(Table(head=("limit of", "limit", "now", "peak", "worst hour", "budget spent"), rows=tuple(rows)),),
+        tables=(Table.of(("limit of", "limit", "now", "peak", "worst hour", "budget spent"), rows),),
         figures=tuple(_curve(plan, curve) for curve in plan.outlook.curves),
     )
 
@@ -97,9 +79,9 @@ def _curve(plan: Plan, curve: LoadCurve) -> PageFigure:
     brief, region = plan.brief, plan.outlook.region
     worst = brief.workload.factor(region, Moment.LOST)
     loads = {words.MOMENTS[moment]: brief.workload.factor(region, moment) / worst for moment in Moment}
-    name = f"{curve.limit.name} p{curve.limit.level * 100:g}"
+    name = words.limit_name(curve)
     owner, why = words.whose_knee(plan)
-    own = owner == words.limit_name(curve)
+    own = owner == name
     whose = "" if own else f" The knee is that of {owner}, {why} there."
     points = list(zip(curve.load, curve.seconds, strict=True))
 
@@ -124,35 +106,32 @@ def _curve(plan: Plan, curve: LoadCurve) -> PageFigure:
         alt=f"{name} over load; the fleet's knee is at {plan.outlook.knee:.2f} times the worst hour's load.{whose}",
         wide=drawn(WIDE, 220),
         narrow=drawn(NARROW, 200),
-        data=tables.text(("load", "seconds"), ((f"{load:.4f}", f"{seconds:.6g}") for load, seconds in points)),
+        data=csv_text(("load", "seconds"), ((f"{load:.4f}", f"{seconds:.6g}") for load, seconds in points)),
     )
 
 
 def _counts(plan: Plan) -> Section:
     names = [region.name for region in plan.regions]
-    largest = next(region for region in plan.regions if region.name == plan.outlook.region)
+    largest = plan.largest
     rows = []
     for name, tier in largest.tiers.items():
         counts = [f"{region.tiers[name].instances:,}" for region in plan.regions]
         binds = f"{tier.binds.resource}: {tier.binds.says}"
-        rows.append(Row(cells=(name, *counts, f"{tier.working:,}", str(tier.copies), tier.shape.price_id, binds)))
+        rows.append(row(name, *counts, f"{tier.working:,}", str(tier.copies), tier.shape.price_id, binds))
     needs = [
-        Row(cells=(name, need.resource, f"{need.count:,}", need.says))
+        row(name, need.resource, f"{need.count:,}", need.says)
         for name, tier in largest.tiers.items()
         for need in tier.needs
     ]
     head = ("tier", *names, "working", "copies", "on", "binds")
-    texts = frozenset({0, len(head) - 2, len(head) - 1})
     machines = [
-        Row(
-            cells=(
-                region.name,
-                words.term(pool.term),
-                pool.shape.price_id,
-                f"{pool.machines:,}",
-                f"{pool.working:,}",
-                words.money(pool.machines * pool.shape.dollars_month),
-            )
+        row(
+            region.name,
+            words.term(pool.term),
+            pool.shape.price_id,
+            f"{pool.machines:,}",
+            f"{pool.working:,}",
+            words.money(pool.machines * pool.shape.dollars_month),
         )
         for region in plan.regions
         for pool in region.pools
@@ -162,15 +141,13 @@ def _counts(plan: Plan) -> Section:
         edge, shield = plan.caches.edge[region.name], plan.caches.shield[region.name]
         origin = plan.caches.origin_bytes_per_second[region.name]
         cdn.append(
-            Row(
-                cells=(
-                    region.name,
-                    words.bits(edge.bytes_per_second),
-                    f"{edge.requests_per_second:,.0f}/s",
-                    f"{words.size(edge.bytes_held)} for {words.percent(edge.hit_ratio)}",
-                    f"{words.size(shield.bytes_held)} for {words.percent(shield.hit_ratio)}",
-                    words.bits(origin),
-                )
+            row(
+                region.name,
+                words.bits(edge.bytes_per_second),
+                f"{edge.requests_per_second:,.0f}/s",
+                f"{words.size(edge.bytes_held)} for {words.percent(edge.hit_ratio)}",
+                f"{words.size(shield.bytes_held)} for {words.percent(shield.hit_ratio)}",
+                words.bits(origin),
             )
         )
     return Section(
@@ -180,22 +157,21 @@ def _counts(plan: Plan) -> Section:
             "Working: what the largest region needs in the worst hour; the rest is spare.",
         ),
         tables=(
-            Table(head=head, rows=tuple(rows), texts=texts),
-            Table(
-                head=("tier", "resource", "asks for", "of what"),
-                rows=tuple(needs),
-                texts=frozenset({0, 1, 3}),
+            Table.of(head, rows, len(head) - 2, len(head) - 1),
+            Table.of(
+                ("tier", "resource", "asks for", "of what"),
+                needs,
+                1,
+                3,
                 caption="what each resource needs in the largest region",
                 folded=True,
             ),
-            Table(
-                head=("region", "services' machines are paid", "on", "machines", "of them needed", "a month"),
-                rows=tuple(machines),
-                texts=frozenset({0, 1, 2}),
+            Table.of(
+                ("region", "services' machines are paid", "on", "machines", "of them needed", "a month"), machines, 1, 2
             ),
-            Table(
-                head=("region", "edge sends", "images", "edge holds", "shield holds", "origin sends"),
-                rows=tuple(cdn),
+            Table.of(
+                ("region", "edge sends", "images", "edge holds", "shield holds", "origin sends"),
+                cdn,
                 caption="CDN in the worst hour; sizes by Che's approximation for the hit ratios asked.",
             ),
         ),
@@ -203,26 +179,12 @@ def _counts(plan: Plan) -> Section:
 
 
 def _knees(plan: Plan) -> Section:
-    rows = [
-        Row(
-            cells=(
-                each.name,
-                each.binds,
-                *(words.percent(each.utilisation[moment]) for moment in Moment),
-                words.percent(each.knee_utilisation),
-                *(words.headroom(each.headroom[moment]) for moment in Moment),
-            )
-        )
-        for each in plan.outlook.tiers
-    ]
+    rows = [row(each.name, each.binds, *words.utilisations(each)) for each in plan.outlook.tiers]
     head = ("tier", "what gives way", "busy now", "peak", "worst", "knee", "headroom now", "at peak", "at worst")
     return Section(
         title="First to give way",
-        sentences=(
-            f"{words.bottleneck(plan).capitalize()}.",
-            f"{words.knee(plan)}.",
-        ),
-        tables=(Table(head=head, rows=tuple(rows), texts=frozenset({0, 1})),),
+        sentences=(f"{words.bottleneck(plan).capitalize()}.", f"{words.knee(plan)}."),
+        tables=(Table.of(head, rows, 1),),
     )
 
 
@@ -230,13 +192,11 @@ def _cost(plan: Plan) -> Section:
     bill, spent = plan.bill, plan.spending
     parts = sorted(bill.by_component().items(), key=lambda each: -each[1])
     rows = [
-        Row(cells=(name, words.money(dollars), words.percent(dollars / bill.total_dollars_month, digits=1)))
+        row(name, words.money(dollars), words.percent(dollars / bill.total_dollars_month, digits=1))
         for name, dollars in parts
     ]
     items = [
-        Row(
-            cells=(each.component, each.price_id, f"{each.quantity:,.4g}", each.unit, words.money(each.dollars_month)),
-        )
+        row(each.component, each.price_id, f"{each.quantity:,.4g}", each.unit, words.money(each.dollars_month))
         for each in bill.items
         if each.dollars_month
     ]
@@ -250,27 +210,26 @@ def _cost(plan: Plan) -> Section:
         alt=", ".join(f"{name} {words.money(dollars)}" for name, dollars in shown) + ".",
         wide=drawn(WIDE - 60),
         narrow=drawn(NARROW - 40),
-        data=tables.text(("component", "dollars_month"), ((name, f"{dollars:.2f}") for name, dollars in shown)),
+        data=csv_text(("component", "dollars_month"), ((name, f"{dollars:.2f}") for name, dollars in shown)),
     )
-    per_million = bill.dollars_per_million_requests or 0.0
     first, last = (words.money(each.total_dollars_month) for each in (spent.first, spent.last))
     return Section(
         title="Cost",
         sentences=(
             f"{words.money(bill.total_dollars_month)} a month in the mean of {spent.months}; the first {first}, the "
             f"last {last}.",
-            f"{words.money(per_million)} per million requests, images among them; "
-            f"{figures.dollars(bill.dollars_per_user_month)} per user and month.",
+            f"{words.unit_costs(plan)}.",
             f"{words.by_age(plan)} by the age of its prices: they are of {plan.aged.oldest} to {plan.aged.newest}, and "
             f"each is assumed to have moved by up to {words.percent(plan.aged.moves_year_ratio)} a year since, all to "
             "the same side.",
         ),
         tables=(
-            Table(head=("component", "a month", "share"), rows=tuple(rows)),
-            Table(
-                head=("component", "price", "quantity a month", "unit", "dollars"),
-                rows=tuple(items),
-                texts=frozenset({0, 1, 3}),
+            Table.of(("component", "a month", "share"), rows),
+            Table.of(
+                ("component", "price", "quantity a month", "unit", "dollars"),
+                items,
+                1,
+                3,
                 caption="every line",
                 folded=True,
             ),
@@ -282,17 +241,11 @@ def _cost(plan: Plan) -> Section:
 def _paid(plan: Plan) -> Section | None:
     if not plan.paid:
         return None
-    rows = []
-    for each in plan.paid:
-        dollars = figures.MISSING if each.dollars_month is None else words.money(each.dollars_month)
-        remarks = ("this plan" if each.planned else "", words.owed(each), words.spared(each, plan), each.says)
-        rows.append(Row(cells=(words.term(each.term), dollars, "; ".join(part for part in remarks if part))))
+    rows = (row(words.term(each.term), *words.paid(each, plan)) for each in plan.paid)
     return Section(
         title="Paid otherwise",
         sentences=("The fleet planned again with one term for all machines; stores are never on spot.",),
-        tables=(
-            Table(head=("machines are paid", "the bill a month", "of it"), rows=tuple(rows), texts=frozenset({0, 2})),
-        ),
+        tables=(Table.of(("machines are paid", "the bill a month", "of it"), rows, 2),),
     )
 
 
@@ -302,19 +255,16 @@ def _margins(plan: Plan) -> Section | None:
     rows = []
     for each in plan.margins:
         dollars = figures.MISSING if each.dollars_month is None else words.money(each.dollars_month)
-        rows.append(Row(cells=(each.name, dollars, each.says)))
+        rows.append(row(each.name, dollars, each.says))
     return Section(
         title="What a little more costs",
-        tables=(Table(head=("more of", "dollars a month", "how"), rows=tuple(rows), texts=frozenset({0, 2})),),
+        tables=(Table.of(("more of", "dollars a month", "how"), rows, 2),),
     )
 
 
 def _availability(plan: Plan) -> Section:
     known = plan.availability
-    rows = tuple(
-        Row(cells=(cause.name, words.amount(cause.ratio * MONTH_MINUTES, "minutes"), cause.says))
-        for cause in known.causes
-    )
+    rows = (row(cause.name, words.amount(cause.ratio * MONTH_MINUTES, "minutes"), cause.says) for cause in known.causes)
     return Section(
         title="Availability and its budget",
         sentences=(
@@ -322,23 +272,17 @@ def _availability(plan: Plan) -> Section:
             f"{words.percent(known.burn, digits=1)} of the {known.budget_minutes_month:.3g} minutes a month are spent. "
             "Bad releases, operators and software are not included, and in most services they are the larger part.",
         ),
-        tables=(Table(head=("cause", "a month", "how"), rows=rows, texts=frozenset({0, 2})),),
+        tables=(Table.of(("cause", "a month", "how"), rows, 2),),
     )
 
 
 def _excuses(plan: Plan) -> Section | None:
     if not plan.excuses:
         return None
-    rows = tuple(
-        Row(
-            cells=(
-                each.tier,
-                each.price_id,
-                figures.MISSING if each.ratio is None else f"{each.ratio:.2f}",
-                each.reason,
-            )
-        )
+    rows = (
+        row(each.tier, each.price_id, figures.MISSING if each.ratio is None else f"{each.ratio:.2f}", each.reason)
         for each in plan.excuses
     )
-    head = ("tier", "candidate", "cost over the one taken", "why not")
-    return Section(title="Not taken", tables=(Table(head=head, rows=rows, texts=frozenset({0, 1, 3})),))
+    return Section(
+        title="Not taken", tables=(Table.of(("tier", "candidate", "cost over the one taken", "why not"), rows, 1, 3),)
+    )

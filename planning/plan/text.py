@@ -10,7 +10,6 @@ from planning.plan.answer import Plan
 from planning.plan.certainty.uncertainty import Uncertainty
 from planning.plan.demand.workload import Moment
 from planning.plan.sizing.availability import MONTH_MINUTES
-from planning.plan.sizing.size import RegionPlan
 from present import figures
 from present.tables import MARKS, closing, ends, labelled, missed, table, verdict, wrapped
 
@@ -71,7 +70,7 @@ def _limits(plan: Plan) -> Iterator[str]:
 def _counts(plan: Plan, *, show_all: bool) -> Iterator[str]:
     shown = plan.regions if len(plan.regions) <= _COLUMNS_MAX else ()
     several = len(plan.regions) != 1
-    tiers = _largest(plan).tiers
+    tiers = plan.largest.tiers
     rows = [
         [
             name,
@@ -96,9 +95,7 @@ def _knees(plan: Plan) -> Iterator[str]:
     rows = [
         [
             f"{each.name} {'' if each.binds == 'CPU' else each.binds}".strip(),
-            *(words.percent(each.utilisation[moment]) for moment in Moment),
-            words.percent(each.knee_utilisation),
-            *(words.headroom(each.headroom[moment]) for moment in Moment),
+            *words.utilisations(each),
         ]
         for each in plan.outlook.tiers
     ]
@@ -142,22 +139,15 @@ def _cost(plan: Plan) -> Iterator[str]:
         rows.append(["  … all others", words.money(rest), words.percent(rest / total, digits=1)])
     head = [f"COST a month, mean of {spent.months}", words.money(total), f"first {first}, last {last}"]
     yield from table(head, rows, remark=True)[0]
-    yield from labelled(
-        "",
-        f"{words.money(bill.dollars_per_million_requests or 0.0)} per million requests, images among them; "
-        f"{figures.dollars(bill.dollars_per_user_month)} per user and month",
-    )
+    yield from labelled("", words.unit_costs(plan))
 
 
 def _paid(plan: Plan) -> Iterable[str]:
     rows = []
     for each in plan.paid:
-        name = f"  {words.term(each.term)}"
-        if each.dollars_month is None:
-            rows.append([name, figures.MISSING, f"no such bill; {each.says}"])
-        else:
-            remarks = ("this plan" if each.planned else "", words.owed(each), words.spared(each, plan))
-            rows.append([name, words.money(each.dollars_month), "; ".join(part for part in remarks if part)])
+        dollars, remarks = words.paid(each, plan)
+        none = "no such bill; " if each.dollars_month is None else ""
+        rows.append([f"  {words.term(each.term)}", dollars, none + remarks])
     return table(["PAID OTHERWISE, a month", "", ""], rows, remark=True)[0] if rows else ()
 
 
@@ -221,10 +211,6 @@ def _facts(plan: Plan, *, show_all: bool) -> Iterator[str]:
         yield from labelled("" if index else "DOWN", f"{spent} of {minutes} a month: {cause.name} ({cause.says})")
     for index, note in enumerate(plan.notes):
         yield from labelled("" if index else "NOTE", note)
-
-
-def _largest(plan: Plan) -> RegionPlan:
-    return next(region for region in plan.regions if region.name == plan.outlook.region)
 
 
 def _count(value: float) -> str:

@@ -230,20 +230,35 @@ def by_age(plan: Plan) -> str:
     return f"{money(plan.aged.low_dollars_month)} – {money(plan.aged.high_dollars_month)}"
 
 
-def owed(paid: Paid) -> str:
-    """What a reservation obliges to, however short the horizon."""
-    if not paid.owed_months:
-        return ""
-    return f"{money(paid.owed_dollars)} owed in {paid.owed_months} months"
+def unit_costs(plan: Plan) -> str:
+    """The bill by request and by user."""
+    bill = plan.bill
+    return (
+        f"{money(bill.dollars_per_million_requests or 0.0)} per million requests, images among them; "
+        f"{figures.dollars(bill.dollars_per_user_month)} per user and month"
+    )
 
 
-def spared(paid: Paid, plan: Plan) -> str:
-    """Spares that it takes where they are not the plan's."""
-    known = paid.spares
-    if known is None or known == plan.spares:
-        return ""
-    spot = f", {known.spot} spot machines" if paid.term == SPOT else ""
-    return f"{known.machines} machines{spot} and {known.replicas} replicas to spare"
+def utilisations(tier: TierOutlook) -> tuple[str, ...]:
+    """How busy a tier is at each moment and at the knee, and its headroom at each moment."""
+    return (
+        *(percent(tier.utilisation[moment]) for moment in Moment),
+        percent(tier.knee_utilisation),
+        *(headroom(tier.headroom[moment]) for moment in Moment),
+    )
+
+
+def paid(term: Paid, plan: Plan) -> tuple[str, str]:
+    """(the bill a month at a term of payment, remarks: what a reservation obliges to, and other spares)."""
+    if term.dollars_month is None:
+        return figures.MISSING, term.says
+    remarks = ["this plan"] if term.planned else []
+    if term.owed_months:
+        remarks.append(f"{money(term.owed_dollars)} owed in {term.owed_months} months")
+    if term.spares is not None and term.spares != plan.spares:
+        spot = f", {term.spares.spot} spot machines" if term.term == SPOT else ""
+        remarks.append(f"{term.spares.machines} machines{spot} and {term.spares.replicas} replicas to spare")
+    return money(term.dollars_month), "; ".join(remarks)
 
 
 def certainty(plan: Plan) -> str:
@@ -256,7 +271,7 @@ def certainty(plan: Plan) -> str:
 
 def machines(plan: Plan) -> str:
     """The machines, and the shards of stores."""
-    largest = next(region for region in plan.regions if region.name == plan.outlook.region)
+    largest = plan.largest
     parts = []
     for index, pool in enumerate(largest.pools):
         count = sum(region.pools[index].machines for region in plan.regions)

@@ -11,6 +11,9 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
+from present import page
+from present.parts import Report
+
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file."""
@@ -24,10 +27,10 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_study(folder: Path, kind: str, *, record: Mapping[str, Any], page: str) -> None:
-    """Write a study's record as ``<kind>.json`` and its page as ``<kind>.html``."""
+def write_study(folder: Path, kind: str, *, record: Mapping[str, Any], report: Report) -> None:
+    """Write a study's record as ``<kind>.json`` and its report as ``<kind>.html``."""
     write_json(folder / f"{kind}.json", record)
-    write_text(folder / f"{kind}.html", page)
+    write_text(folder / f"{kind}.html", page.render(report))
 
 
 def write_rows(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:

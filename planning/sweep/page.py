@@ -12,9 +12,8 @@ from planning.studies import words
 from planning.studies.values import number
 from planning.sweep.study import PointResult, Sweep
 from present import charts
-from present import page as pages
 from present.charts.lines import LINES_MAX, ChartLine, LineSpot, Scale, lines
-from present.parts import LISTING_MAX, Listing, PageFigure, Report, Row, Section, Table
+from present.parts import LISTING_MAX, Listing, PageFigure, Report, Row, Section, Table, csv_text, row
 
 #: Settings that a caption names.
 _NAMED_MAX: Final = 3
@@ -22,13 +21,8 @@ _WIDE: Final = 500
 _NARROW: Final = 230
 
 
-def page(sweep: Sweep) -> str:
-    """The whole as HTML."""
-    return pages.render(content(sweep))
-
-
 def content(sweep: Sweep) -> Report:
-    """The content of the page."""
+    """The page as a report."""
     return Report(
         title=f"{sweep.scenario.name}: sweep of {', '.join(axis.field for axis in sweep.axes)}",
         sentence=sweep.sentence,
@@ -149,25 +143,25 @@ def _scale(figure: str) -> Scale:
 
 
 def _csv(drawn: Sequence[ChartLine], field: str) -> str:
-    head = f"others,{field},value,low,high\n"
-    return head + "".join(
-        f'"{each.name}",{spot.x},{spot.value:.6g},{spot.low:.6g},{spot.high:.6g}\n'
+    rows = (
+        (each.name, spot.x, *(f"{value:.6g}" for value in (spot.value, spot.low, spot.high)))
         for each in drawn
         for spot in each.spots
     )
+    return csv_text(("others", field, "value", "low", "high"), rows)
 
 
 def _table(sweep: Sweep) -> Section:
     figures = sweep.headline
     marks = {True: "held", False: "missed", None: "not judged"}
 
-    def row(result: PointResult) -> Row:
-        cells = (
+    def cells(result: PointResult) -> Row:
+        return row(
             *(value for _, value in result.point.settings),
             result.unsteady or marks[result.held],
             *(sweep.cell(figure, result) for figure in figures),
+            mark="missed" if result.held is False else "",
         )
-        return Row(cells=cells, mark="missed" if result.held is False else "")
 
     head = (
         *(axis.field for axis in sweep.axes),
@@ -177,5 +171,6 @@ def _table(sweep: Sweep) -> Section:
     caption = "Means over the replications with their 95 % intervals; every figure of every simulation is in sweep.csv."
     if sweep.limited:
         caption += f" {words.time_limit(sweep.scenario)}"
-    table = Table(head=head, rows=tuple(map(row, sweep.results)), caption=caption, texts=frozenset({len(sweep.axes)}))
+    verdict = len(sweep.axes)
+    table = Table(head=head, rows=tuple(map(cells, sweep.results)), caption=caption, texts=frozenset({verdict}))
     return Section(title="Settings", tables=(table,))

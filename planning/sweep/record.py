@@ -8,13 +8,13 @@ from typing import Any
 
 from planning.simulations import files
 from planning.studies.records import estimate_record
-from planning.sweep.page import page
+from planning.sweep.page import content
 from planning.sweep.study import Sweep
 
 
 def write(sweep: Sweep, folder: Path) -> None:
     """Write all of it into a folder."""
-    files.write_study(folder, "sweep", record=record(sweep), page=page(sweep))
+    files.write_study(folder, "sweep", record=record(sweep), report=content(sweep))
     files.write_rows(folder, "sweep", rows(sweep))
 
 

@@ -7,18 +7,12 @@ from planning.studies import words
 from planning.tune.optimum import PRODUCT, Objective, TriedSetting
 from planning.tune.study import BEST_FILE, Tune, factor
 from present import charts
-from present import page as pages
 from present.charts.front import FrontSpot, Kind, Marked, front
-from present.parts import LISTING_MAX, Listing, PageFigure, Report, Row, Section, Table
-
-
-def page(tune: Tune) -> str:
-    """The whole as HTML."""
-    return pages.render(content(tune))
+from present.parts import LISTING_MAX, Listing, PageFigure, Report, Section, Table, csv_text, row
 
 
 def content(tune: Tune) -> Report:
-    """The content of the page."""
+    """The page as a report."""
     return Report(
         title=f"{tune.scenario.name}: {', '.join(each.field for each in tune.request.dimensions)}",
         sentence=tune.sentence,
@@ -35,8 +29,7 @@ def content(tune: Tune) -> Report:
 
 
 def _front(tune: Tune) -> Section:
-    indices = {each.figure: position for position, each in enumerate(tune.objectives)}
-    latency = next(each.figure for each in tune.objectives if measure_of(each.figure).startswith("p"))
+    indices, latency = _objectives(tune)
     on_front = tune.front
     limit = words.limits(tune.scenario).get(latency)
     levels = _levels(tune)
@@ -87,6 +80,13 @@ def _front(tune: Tune) -> Section:
     )
 
 
+def _objectives(tune: Tune) -> tuple[dict[str, int], str]:
+    """(position of each objective by its figure, the figure that is a latency)."""
+    figures = [each.figure for each in tune.objectives]
+    latency = next(figure for figure in figures if measure_of(figure).startswith("p"))
+    return {figure: position for position, figure in enumerate(figures)}, latency
+
+
 def _levels(tune: Tune) -> list[float]:
     """For each objective, today's mean over all replications over that of the search's few: the common effect of the
     search's seeds on all settings."""
@@ -99,8 +99,7 @@ def _levels(tune: Tune) -> list[float]:
 
 
 def _marked(tune: Tune, candidate: TriedSetting, name: str, *, star: bool) -> Marked:
-    indices = {each.figure: position for position, each in enumerate(tune.objectives)}
-    latency = next(each.figure for each in tune.objectives if measure_of(each.figure).startswith("p"))
+    indices, latency = _objectives(tune)
     cost, seconds = candidate.mean(indices[COST]), candidate.mean(indices[latency])
     return Marked(
         name=name,
@@ -113,24 +112,21 @@ def _marked(tune: Tune, candidate: TriedSetting, name: str, *, star: bool) -> Ma
 def _csv(tune: Tune) -> str:
     fields = [each.field for each in tune.request.dimensions]
     on_front = set(tune.front)
-    head = ",".join(["trial", *fields, *(each.figure for each in tune.objectives), "feasible", "front"])
-    lines = [
-        ",".join(
-            [
-                str(each.number),
-                *(value for _, value in each.settings),
-                *(f"{value:.6g}" for value in each.outcome.objectives),
-                str(each.outcome.feasible).lower(),
-                str(each.number in on_front).lower(),
-            ]
+    rows = (
+        (
+            each.number,
+            *(value for _, value in each.settings),
+            *(f"{value:.6g}" for value in each.outcome.objectives),
+            str(each.outcome.feasible).lower(),
+            str(each.number in on_front).lower(),
         )
         for each in tune.trials
-    ]
-    return "\n".join([head, *lines]) + "\n"
+    )
+    return csv_text(("trial", *fields, *(each.figure for each in tune.objectives), "feasible", "front"), rows)
 
 
 def _candidates(tune: Tune) -> Section:
-    rows = []
+    rows, patience = [], tune.scenario.traffic.timeout_seconds
     for index, (each, ratio) in enumerate(zip(tune.candidates, tune.optimum.chosen_ratio, strict=True)):
         name = (
             "★\u00a0today"
@@ -142,18 +138,14 @@ def _candidates(tune: Tune) -> Section:
             else ""
         )
         rows.append(
-            Row(
-                cells=(
-                    name,
-                    *(value for _, value in each.settings),
-                    "held" if each.feasible else "missed",
-                    f"{ratio * 100:.0f} %",
-                    *(
-                        words.interval(
-                            one.figure, each.mean(position), patience_seconds=tune.scenario.traffic.timeout_seconds
-                        )
-                        for position, one in enumerate(tune.objectives)
-                    ),
+            row(
+                name,
+                *(value for _, value in each.settings),
+                "held" if each.feasible else "missed",
+                f"{ratio * 100:.0f} %",
+                *(
+                    words.interval(one.figure, each.mean(position), patience_seconds=patience)
+                    for position, one in enumerate(tune.objectives)
                 ),
                 mark="" if each.feasible else "missed",
             )
@@ -174,7 +166,7 @@ def _candidates(tune: Tune) -> Section:
             "The share says how often each would have been chosen had the replications been others (bootstrap); the "
             "interval of the optimum holds 95 % of these choices, and knows only values that were tried.",
         ),
-        tables=(Table(head=head, rows=tuple(rows), texts=frozenset({0, 1 + len(tune.request.dimensions)})),),
+        tables=(Table.of(head, rows, 1 + len(tune.request.dimensions)),),
     )
 
 
@@ -186,14 +178,12 @@ def _powered(objective: Objective) -> str:
 def _against(tune: Tune) -> Section:
     if not tune.differences:
         return Section(title="Against today's", sentences=("Today's setting is the best of those tried.",))
-    rows = tuple(
-        Row(
-            cells=(
-                tune.name if each.figure == PRODUCT else words.name_of(each.figure),
-                "distinguishable" if each.distinguishable else "not distinguishable",
-                factor(each) if each.figure == PRODUCT else words.change(each.figure, each.difference),
-                f"{each.together:.2g}",
-            ),
+    rows = (
+        row(
+            tune.name if each.figure == PRODUCT else words.name_of(each.figure),
+            "distinguishable" if each.distinguishable else "not distinguishable",
+            factor(each) if each.figure == PRODUCT else words.change(each.figure, each.difference),
+            f"{each.together:.2g}",
             mark="" if each.distinguishable else "faint",
         )
         for each in tune.differences
@@ -203,9 +193,7 @@ def _against(tune: Tune) -> Section:
         "with 95 % intervals; verdicts by Holm's method over these lines together."
     )
     head = ("figure", "verdict", "difference", "p, Holm")
-    return Section(
-        title="Against today's", tables=(Table(head=head, rows=rows, caption=caption, texts=frozenset({0, 1})),)
-    )
+    return Section(title="Against today's", tables=(Table.of(head, rows, 1, caption=caption),))
 
 
 def _repeat(tune: Tune) -> Section:

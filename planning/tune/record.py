@@ -9,14 +9,14 @@ from typing import Any
 
 from planning.simulations import files
 from planning.studies.records import estimate_record
-from planning.tune.page import page
+from planning.tune.page import content
 from planning.tune.study import BEST_FILE, Tune
 from present.tables import WIDTH
 
 
 def write(tune: Tune, folder: Path) -> None:
     """Write all of it into a folder."""
-    files.write_study(folder, "tune", record=record(tune), page=page(tune))
+    files.write_study(folder, "tune", record=record(tune), report=content(tune))
     files.write_rows(folder, "trials", rows(tune))
     said = "".join(f"# {line}\n" for line in textwrap.wrap(tune.sentence, WIDTH - 2))
     files.write_text(folder / BEST_FILE, f"{said}{tune.best.text}")

@@ -12,6 +12,9 @@ from present.charts import axes
 from present.charts.theme import DASH, framed, layered, limit_line, mark
 from present.palette import Palette
 
+#: Widths of a plan's charts on a wide and on a narrow page.
+WIDE: Final = 540
+NARROW: Final = 240
 #: A curve is cut at this many times its limit.
 _BEYOND: Final = 4.0
 #: Labels nearer to each other than this are printed as one.

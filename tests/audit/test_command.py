@@ -16,7 +16,7 @@ from planning.audit import figures as audit_figures
 from planning.audit import page as audit_report
 from planning.audit import text as audit_terminal
 from planning.audit.record import audit_all
-from present import markdown
+from present import document, markdown
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = Path("scenarios/reference")
@@ -132,7 +132,7 @@ def test_a_scenario_without_a_design_and_a_folder_without_any_are_told(tmp_path:
     with pytest.raises(UserError, match="No such file"):
         audit_all(tmp_path / "nothing.yaml")
     with pytest.raises(UserError, match=r"ends in \.html or \.md"):
-        audit_report.write(audit_all(ROOT / REFERENCE), tmp_path / "audit.pdf")
+        document.write(audit_report.report(audit_all(ROOT / REFERENCE)), tmp_path / "audit.pdf")
 
 
 @pytest.mark.parametrize(

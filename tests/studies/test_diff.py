@@ -13,12 +13,13 @@ from cli.diff import command
 from core.errors import UserError
 from core.scenario import parse
 from planning.diff import study as diffs
-from planning.diff.page import content, page
+from planning.diff.page import content
 from planning.diff.text import render
 from planning.simulations.runners import Inline
 from planning.simulations.task import setup
 from planning.studies import words
 from planning.studies.arguments import relative
+from present import page
 from tests.model import synthetic
 from tests.studies.conftest import TINY, here, simulator
 
@@ -64,13 +65,13 @@ def test_a_planted_change_is_found_with_its_sign_and_the_setting_is_named(tmp_pa
     assert "traffic.mix.feed.read: 70% → 60%" in said
     assert "feed.read answered" in said.partition("DIFFERENT")[2].partition("NOT DISTINGUISHABLE")[0]
     assert "Holm" in said
-    assert "Holm" in page(found)
+    assert "Holm" in page.render(content(found))
 
 
 def test_the_tables_of_a_page_fit_it_and_the_verdict_comes_early(tmp_path: Path) -> None:
     playwright = pytest.importorskip("playwright.sync_api")
     found = _diff(tmp_path, TINY, SLOWER, replications=3)
-    (tmp_path / "diff.html").write_text(page(found), encoding="utf-8")
+    (tmp_path / "diff.html").write_text(page.render(content(found)), encoding="utf-8")
     assert content(found).sections[-1].tables[0].head[:2] == ("figure", "verdict")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
@@ -90,7 +91,7 @@ def test_shares_differ_by_percentage_points(tmp_path: Path) -> None:
     assert told.endswith("] pp")
     assert told in render(found, tmp_path, show_all=True)
     first, _, interval = told.partition(" ")
-    assert f"{first} <span>{interval}</span>" in page(found)  # the interval is not broken
+    assert f"{first} <span>{interval}</span>" in page.render(content(found))  # the interval is not broken
     assert "percentage points (pp)" in " ".join(found.notes)
 
 

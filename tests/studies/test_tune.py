@@ -17,10 +17,11 @@ from planning.tune import pareto
 from planning.tune import study as tunes
 from planning.tune.arguments import dimensions_of, weights_of
 from planning.tune.optimum import PRODUCT, objectives_of
-from planning.tune.page import page
+from planning.tune.page import content
 from planning.tune.record import write
 from planning.tune.space import dimension
 from planning.tune.text import render
+from present import page
 from records.scenarios import read
 from tests.model import synthetic
 from tests.studies.conftest import TINY, here, simulator
@@ -98,7 +99,7 @@ def test_the_record_the_page_and_the_best_scenario_say_the_same(
     best = read(tmp_path / "best.yaml")
     assert told["best"]["system.fanout.threshold"] == str(best.system.fanout.threshold)
     assert told["sentence"] == found.sentence
-    drawn = page(found)
+    drawn = page.render(content(found))
     assert "<svg" in drawn
     assert "windtunnel run best.yaml" in drawn
     said = render(found, tmp_path, command="tiny.yaml")
@@ -166,7 +167,7 @@ def test_an_interval_of_what_cannot_be_negative_ends_at_zero(found: tunes.Tune) 
     wild = _wider(found, fields=1, noise=5.0)
     assert any(each.mean(place).low == 0.0 for each in wild.candidates for place in range(3))
     assert not any(each.mean(place).low < 0.0 for each in wild.candidates for place in range(3))
-    assert "[−" not in page(wild).partition("Candidates")[2].partition("Against")[0]
+    assert "[−" not in page.render(content(wild)).partition("Candidates")[2].partition("Against")[0]
 
 
 def test_what_cannot_be_asked_is_refused() -> None:

@@ -37,9 +37,9 @@ class OperationDemand:
         found = []
         for path in self.paths:
             probability = 1.0
-            for cache in path.misses:
+            for cache in sorted(path.misses):  # a set, and the order of factors changes the last digit
                 probability *= miss_ratio.get(cache, 0.0)
-            for cache in path.hits:
+            for cache in sorted(path.hits):
                 probability *= 1.0 - miss_ratio.get(cache, 0.0)
             found.append(probability)
         return tuple(found)

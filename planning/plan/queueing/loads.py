@@ -44,9 +44,9 @@ def routes(segment: Segment, *, group_of: Mapping[str, str], own: str) -> dict[s
 def chance(misses: Iterable[str], hits: Iterable[str], miss_ratio: MissRatio) -> Floats:
     """Probability of a path, its look-ups hitting independently; a cache that is not named always hits."""
     total = np.ones(1)
-    for cache in misses:
+    for cache in sorted(misses):  # a set, and the order of factors changes the last digit
         total = total * miss_ratio.get(cache, np.zeros(1))
-    for cache in hits:
+    for cache in sorted(hits):
         total = total * (1.0 - miss_ratio.get(cache, np.zeros(1)))
     return total
 
