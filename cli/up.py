@@ -8,8 +8,9 @@ import click
 
 from lab import stacks
 from lab.runnable import load_for_stack
+from records.provenance import ROOT
 
-DEFAULT_SCENARIO = Path(__file__).resolve().parents[2] / "scenarios" / "viral_post_small.yaml"
+DEFAULT_SCENARIO = ROOT / "scenarios" / "viral_post_small.yaml"
 
 
 @click.command("up")

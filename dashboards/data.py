@@ -61,6 +61,12 @@ def entries(runs: Path) -> tuple[RunEntry, ...]:
     return tuple(_entry(each) for each in folders[:ENTRIES_MAX])
 
 
+def single_runs(folder: Path) -> tuple[Path, ...]:
+    """Runs of one side that lie in ``folder`` or are the folder itself, as `simulate` and `measure` write with
+    --out."""
+    return tuple(sorted(each.parent for each in (*folder.glob(run.RECORD_FILE), *folder.glob(f"*/{run.RECORD_FILE}"))))
+
+
 def samples(entry: RunEntry, *, in_faults: bool | None = None) -> Mapping[Origin, Samples]:
     """The judged samples of each readable side, with latency as `core.judge` counts it; ``in_faults`` selects those
     during a fault, or the others."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.names import Origin
-from dashboards import cached
+from dashboards import cached, data
 from dashboards.data import RunEntry
 from dashboards.text import code, plain
 from present import figures
@@ -70,9 +70,15 @@ def verdict(entry: RunEntry) -> Comparison | None:
 
 
 def empty(where: Path) -> None:
-    """Show how to make a first run when there is none."""
+    """Say what a folder without pairs of runs holds, and how to make the first pair."""
     st.subheader("No run yet", anchor=False)
-    st.write(f"There is nothing in {code(where)}. This makes the first run, in about four minutes:")
+    single = data.single_runs(where)
+    if single:
+        count = f"{len(single)} single run{'s' if len(single) > 1 else ''}"
+        said = f"{code(where)} holds {count} and no pair of runs, which is what the dashboard shows."
+    else:
+        said = f"There is no run in {code(where)}."
+    st.write(f"{said} This makes the first pair, in about four minutes:")
     st.code("windtunnel run scenarios/viral_post_small.yaml", language="sh")
 
 

@@ -119,7 +119,7 @@ def spread(text: str) -> tuple[str, ...]:
     return found.spread(int(count), log=log)
 
 
-def place(text: str) -> float | None:
+def position(text: str) -> float | None:
     """Where a value lies on an axis: its number; None where it has none."""
     found = number(text)
     return None if found is None or not math.isfinite(found.value) else found.value

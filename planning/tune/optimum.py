@@ -23,7 +23,7 @@ import numpy.typing as npt
 from core import stats, streams
 from planning.simulations.readings import COST, FRESHNESS, Reading
 from planning.studies.grid import Settings
-from planning.studies.values import place
+from planning.studies.values import position
 from planning.tune.pareto import front
 from planning.tune.search import Trial, TrialOutcome
 
@@ -161,7 +161,7 @@ def best_few(trials: Sequence[Trial], objectives: Sequence[Objective], count: in
 
 def _spread(settings: Sequence[Settings]) -> list[Settings]:
     """Those that lie apart from all before them, and then, in their order, those that do not."""
-    spans = [_places([each[index][1] for each in settings]) for index in range(len(settings[0]))]
+    spans = [_log_span([each[index][1] for each in settings]) for index in range(len(settings[0]))]
     apart: list[Settings] = []
     near: list[Settings] = []
     for each in settings:
@@ -176,9 +176,9 @@ def _spread(settings: Sequence[Settings]) -> list[Settings]:
     return apart + near
 
 
-def _places(values: Sequence[str]) -> tuple[float, float] | None:
+def _log_span(values: Sequence[str]) -> tuple[float, float] | None:
     """The logarithms of the smallest and the largest of these; None where they are no numbers above zero."""
-    found = [place(value) for value in values]
+    found = [position(value) for value in values]
     numbers = [value for value in found if value is not None and value > 0]
     return (math.log(min(numbers)), math.log(max(numbers))) if len(numbers) == len(found) else None
 
@@ -187,7 +187,7 @@ def _distance(span: tuple[float, float] | None, first: str, second: str) -> floa
     """How far apart two values are, as a share of the span that was tried; all that differs where there is none."""
     if first == second:
         return 0.0
-    one, other = place(first), place(second)
+    one, other = position(first), position(second)
     if span is None or span[0] == span[1] or not one or not other:
         return 1.0
     return abs(math.log(one) - math.log(other)) / (span[1] - span[0])
@@ -272,7 +272,7 @@ def _span(field: str, candidates: Sequence[TriedSetting], best: int, ratios: sta
     for each, ratio in zip(candidates, ratios, strict=True):
         value = dict(each.settings)[field]
         shares[value] = shares.get(value, 0.0) + float(ratio)
-    ordered = sorted(shares, key=lambda value: (place(value) is None, place(value) or 0.0, value))
+    ordered = sorted(shares, key=lambda value: (position(value) is None, position(value) or 0.0, value))
     chosen = dict(candidates[best].settings)[field]
     low = high = ordered.index(chosen)
     held = shares[chosen]

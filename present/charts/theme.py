@@ -18,7 +18,7 @@ from present.palette import Palette
 #: Measured is solid, simulated dashed.
 DASH: Final = {Origin.MEASURED: [1, 0], Origin.SIMULATED: [5, 3]}
 _SIZE: Final = re.compile(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"')
-_PLACES: Final = re.compile(r' (?:d|transform|x1|x2|y1|y2|x|y|width|height)="[^"]*"')
+_COORDINATES: Final = re.compile(r' (?:d|transform|x1|x2|y1|y2|x|y|width|height)="[^"]*"')
 _DECIMALS: Final = re.compile(r"(\d\.\d)\d+")
 FONT: Final = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
@@ -116,7 +116,7 @@ def svg(chart: Any) -> str:
 
     drawn: str = vl_convert.vegalite_to_svg(_spec(chart))
     drawn = _SIZE.sub(r"\1", drawn, count=1)
-    drawn = _PLACES.sub(lambda match: _DECIMALS.sub(r"\1", match[0]), drawn)
+    drawn = _COORDINATES.sub(lambda match: _DECIMALS.sub(r"\1", match[0]), drawn)
     own = f"c{zlib.crc32(drawn.encode()):08x}"
     return drawn.replace('id="', f'id="{own}').replace("url(#", f"url(#{own}")
 

@@ -160,6 +160,12 @@ def test_a_file_that_is_not_there_is_told() -> None:
     assert "Traceback" not in said.stderr
 
 
+def test_the_scenario_of_a_stack_that_is_started_without_one_is_there() -> None:
+    from cli.up import DEFAULT_SCENARIO
+
+    assert windtunnel("explain", str(DEFAULT_SCENARIO)).returncode == 0
+
+
 def test_explain_prints_a_scenario_that_means_the_same(small: Path) -> None:
     from core.scenario import parse
     from records.scenarios import read

@@ -80,7 +80,17 @@ def test_with_no_run_at_all_the_page_says_how_to_make_one(tmp_path: Path, monkey
         app = _open(folder, monkeypatch)
         assert not app.exception
         assert "No run yet" in _text(app)
+        assert f"There is no run in `{folder}`" in _text(app)
         assert "windtunnel run scenarios/viral_post_small.yaml" in _text(app)
+
+
+def test_a_folder_of_single_runs_is_not_called_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synthetic.write_side(tmp_path, Origin.SIMULATED)
+    (tmp_path / "simulated").rename(tmp_path / "mine")
+    for folder, many in ((tmp_path, "1 single run and"), (tmp_path / "mine", "1 single run and")):
+        said = _text(_open(folder, monkeypatch))
+        assert f"`{folder}` holds {many} no pair of runs" in said
+        assert "There is no run" not in said
 
 
 def test_without_a_run_in_the_address_the_newest_is_shown_and_the_address_is_left_as_it_is(

@@ -1,4 +1,4 @@
-"""Uncertainty of a plan's inputs: how surely the limits hold, how often the fleet is short, what moves the bill.
+"""Uncertainty of a plan's inputs: how likely the limits hold, how often the fleet is short, what moves the bill.
 
 Every sample is one draw: the inputs are drawn from their ranges and the closed forms are evaluated for all draws at
 once, on the planned fleet (do the limits hold, is anything full?) and on the fleet that this draw would have needed.
@@ -78,12 +78,12 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uncertainty:
-    """All of it. ``met_ratio`` and ``short_ratio`` are of the planned fleet."""
+    """Results over all draws; ``met_ratio`` and ``short_ratio`` are those of the planned fleet."""
 
     draws: int
     met_ratio: float  # draws in which every limit holds in the worst hour
-    met_error: float  # half width of a 95 % interval: the sampling's own
-    met_model: tuple[float, float]  # with every latency by the closed forms' error slower, and faster
+    met_error: float  # half width of its 95 % interval from sampling
+    met_model: tuple[float, float]  # if every latency is slower, and faster, by the error of the closed forms
     available_ratio: float | None  # draws in which the availability holds; None where failures have no range
     short_ratio: float
     unreachable_ratio: float  # draws in which no fleet holds the limits
@@ -105,7 +105,7 @@ def uncertainty_of(
     aged: Aged | None = None,
     samples: int = SAMPLES,
 ) -> Uncertainty | None:
-    """The uncertainty of a plan from the intent's ranges; None if it has none. ``samples`` is a power of two."""
+    """The uncertainty of a plan from the intent's ranges; None without ranges. ``samples`` is a power of two."""
     ranges = dict(brief.intent.ranges)
     if not ranges:
         return None
@@ -178,10 +178,10 @@ def _problem(inputs: int) -> dict[str, Any]:
 
 
 def _plain(rows: int, inputs: int) -> np.typing.NDArray[np.bool_]:
-    """The first and last row of each block A, AB₁ … ABₖ, B: independent samples, of which the others are
-    combinations."""
-    place = np.arange(rows) % (inputs + 2)
-    return np.asarray((place == 0) | (place == inputs + 1))
+    """The first and last row of each block A, AB₁ … ABₖ, B: these are independent samples, and the others combine
+    them."""
+    position = np.arange(rows) % (inputs + 2)
+    return np.asarray((position == 0) | (position == inputs + 1))
 
 
 def _outputs(
@@ -234,10 +234,10 @@ def _outputs(
 
 
 def reliable(indices: Sequence[SobolIndex]) -> tuple[SobolIndex, ...]:
-    """The largest first, or none where the samples are too few to tell.
+    """The largest first, or none if there are too few samples.
 
-    A latency has most of its variance in the few draws that are all but saturated. Where only a handful of them are
-    drawn, an index is larger than one many times over, and means nothing.
+    Most of the variance of a latency comes from the few draws that are nearly saturated. If only a handful of those are
+    drawn, an index is many times larger than one and means nothing.
     """
     if any(not index.total_error <= INDEX_ERROR_MAX for index in indices):
         return ()

@@ -53,17 +53,17 @@ class Workload:
     per_second: Mapping[str, float]  # mean of a present day, by operation and background job
     shares: Mapping[str, float]  # of the people, by region
     worst_shares: Mapping[str, float]  # of the people whom a region serves, with those lost that cost it most
-    away_ratio: float  # of acts on somebody else's, the share whose owner lives in another region
-    away_seconds: float  # round trip there, in the mean
+    away_ratio: float  # of operations on other people's posts, the share whose author lives in another region
+    away_seconds: float  # mean round trip to there
     peak_factor: float
     growth_factor: float  # of the end of the horizon over the present
     lose_regions: int
     pushes_per_post: float
     celebrities: float  # people whose posts are pulled
-    celebrities_followed: float  # by one reader, in the mean
+    celebrities_followed: float  # by one reader on average
     people: int
     daily_users: int
-    timeline_miss_ratio: float  # of feed reads: everybody's first one after the timeline's time to live
+    timeline_miss_ratio: float  # of feed reads: a person's first after the timeline's time to live
 
     def factor(self, region: str, moment: Moment) -> float:
         """Rate in ``region`` at ``moment`` over the service's present mean."""
@@ -74,7 +74,7 @@ class Workload:
         return busy if moment is Moment.PEAK else busy * self.spill(region)
 
     def spill(self, region: str) -> float:
-        """Rate in ``region`` with the worst regions gone, over its own."""
+        """Rate in ``region`` with the worst regions lost, over its own."""
         return self.worst_shares[region] / self.shares[region]
 
     def rates(self, region: str, moment: Moment) -> dict[str, float]:
@@ -84,7 +84,7 @@ class Workload:
 
     @property
     def requests_per_second(self) -> float:
-        """Rate of client requests, in the present mean."""
+        """Mean rate of client requests at present."""
         return sum(rate for name, rate in self.per_second.items() if name in OPERATIONS)
 
 
@@ -119,15 +119,15 @@ def _worst(scenario: Scenario, shares: Mapping[str, float], *, lose: int) -> dic
     """The largest share of the people that each region serves while it is up and ``lose`` others are not."""
     trips = rtt_seconds(scenario.system.regions, scenario.system.geo)
     found = dict(shares)
-    names, places = tuple(shares), range(len(shares))
-    for lost in combinations(places, lose):
-        up = sum(1 << place for place in places if place not in lost)
-        served = dict.fromkeys(places, 0.0)
-        for home in places:
+    names, indices = tuple(shares), range(len(shares))
+    for lost in combinations(indices, lose):
+        up = sum(1 << index for index in indices if index not in lost)
+        served = dict.fromkeys(indices, 0.0)
+        for home in indices:
             served[serving(home, up, trips[home])] += shares[names[home]]
-        for place in places:
-            if place not in lost:
-                found[names[place]] = max(found[names[place]], served[place])
+        for index in indices:
+            if index not in lost:
+                found[names[index]] = max(found[names[index]], served[index])
     return found
 
 
@@ -161,7 +161,7 @@ def _per_second(demand: Demand, *, images_per_feed: float) -> dict[str, float]:
 
 
 def _timeline_misses(demand: Demand, *, ttl_seconds: float) -> float:
-    """A timeline lives for its time to live from when it was filled, and reading does not prolong it."""
+    """Share of feed reads that find no timeline: one expires its time to live after it was filled, read or not."""
     reads = demand.per_day.get(FEED_READ, 0.0)
     fills = demand.daily_users * max(1.0, DAY_SECONDS / max(ttl_seconds, 1.0))
     return min(1.0, fills / reads) if reads else 0.0

@@ -132,10 +132,10 @@ def last_of(branches: Sequence[Cumulants]) -> Cumulants:
 
 
 def slowest_of(each: Cumulants, copies: Floats | float) -> Cumulants:
-    """The longest of ``copies`` independent times of one distribution, which need not be a whole number.
+    """The longest of ``copies`` independent times of one distribution; ``copies`` need not be a whole number.
 
-    In units of its own deviation that depends on the skewness and the number alone, so it is looked up in a table that
-    is made once from the same integrals (0.5 % at most between its points).
+    In units of the distribution's standard deviation it depends only on the skewness and the number, so it is looked up
+    in a table that is made once from the same integrals (the error between its points is at most 0.5 %).
     """
     count = np.clip(np.asarray(copies, dtype=np.float64), 1.0, _COPIES[-1])
     ends = each.ends()
@@ -179,8 +179,8 @@ def _longest() -> tuple[Floats, Floats, Floats]:
 
 def _between(table: Floats, skew: Floats, copies: Floats) -> Floats:
     """Bilinear between the table's points, on logarithmic scales."""
-    row = _place(np.log(skew), _LOG_SKEWS)
-    column = _place(np.log(copies), _LOG_COPIES)
+    row = _position(np.log(skew), _LOG_SKEWS)
+    column = _position(np.log(copies), _LOG_COPIES)
     i, j = np.minimum(row.astype(int), len(_SKEWS) - 2), np.minimum(column.astype(int), len(_COPIES) - 2)
     x, y = row - i, column - j
     return np.asarray(
@@ -192,7 +192,7 @@ def _between(table: Floats, skew: Floats, copies: Floats) -> Floats:
     )
 
 
-def _place(values: Floats, marks: Floats) -> Floats:
+def _position(values: Floats, marks: Floats) -> Floats:
     return np.asarray((values - marks[0]) / (marks[1] - marks[0]), dtype=np.float64)
 
 
@@ -238,7 +238,7 @@ class Mixture:
 
 
 def sum_of(mixtures: Sequence[Mixture]) -> Mixture:
-    """One after another, independently."""
+    """The time of several independent parts, one after the other."""
     whole = mixtures[0]
     for other in mixtures[1:]:
         whole = Mixture(

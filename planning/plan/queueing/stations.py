@@ -1,24 +1,24 @@
 """Waiting at a station, as cumulants; arrays of one entry for each case looked at.
 
-`Loop` is an event loop or a single-threaded server, first come first served, to which a request comes back for every
-piece of its work. `Shared` is a server with many threads on c cores: processor sharing.
+`Loop` is an event loop or a single-threaded server, first come first served, to which a request returns for every piece
+of its work. `Shared` is a server with many threads on c cores: processor sharing.
 
-**A loop that a request comes back to at once** is no M/G/1: at the tail of the queue it meets those that came while it
-was served, and it meets again those that were before it, so it shares the loop with them almost as under processor
-sharing. To first order in the load the wait that one job causes another is exact: the residual of the piece in service,
-its further pieces for as long as both are there, and the first pieces of jobs that come meanwhile. That, over 1 − ρ, is
-the mean wait; it is Pollaczek and Khinchine's formula for jobs of one piece, and within 4 % of a simulated loop for up
-to eight pieces and ρ ≤ 0.9. The wait is zero if a job meets no other, and otherwise exponential. Where a request is
-long elsewhere between its pieces they are nearer to independent visits, and this errs towards the slow side.
+**A loop to which a request returns at once** is not an M/G/1 queue. The request goes to the end of the queue, behind
+those that arrived while it was served, and meets again those that were before it; so it shares the loop with them
+almost as under processor sharing. To first order in the load, the wait that one job causes another is exact: the
+residual of the piece in service, its further pieces as long as both jobs are there, and the first pieces of jobs that
+arrive in the meantime. That sum over 1 − ρ is the mean wait. It is Pollaczek and Khinchine's formula for jobs of one
+piece, and within 4 % of a simulated loop for up to eight pieces and ρ ≤ 0.9. The wait is zero if a job meets no other
+job, and otherwise exponential. If a request spends much time elsewhere between its pieces, these are closer to
+independent visits, and this overestimates the wait.
 
-**Several loops behind one balancer that sends to the one with least under way** hardly wait: with k of them the wait is
-C/ρ of one's, C Erlang's probability that all are busy, and where that is often, 1/(k √(C/ρ)) of it, as then the k
-share their queues; a job meets somebody in C/ρ times as many cases. **With g balancers, each of which knows its own
-jobs alone**, a share h of the wait of chance is left beyond that, with h/(1 − h) = (g − 1)^(1 − ρ/4) (1 − ρ)/(1 + ρ):
-zero for one, all of it for many, and less where each has jobs of its own at every loop; it meets somebody as often as
-by chance, but hardly ever many. Both were fitted to simulated loops (k and g up to 50, ρ of 0.2 to 0.9): the mean wait
-within a tenth of the wait of chance, the 95 % quantile of the time in them within 15 %.
-"""
+**Several loops behind one balancer that chooses the one with the fewest jobs** wait little. With k loops the wait is
+C/ρ of that of one loop, where C is Erlang's probability that all are busy; if all are often busy, it is 1/(k √(C/ρ)) of
+that, because the k loops then share their queues. A job meets another in C/ρ times as many cases. **With g balancers,
+each of which knows only its own jobs**, a share h of the wait under random choice remains in addition, with h/(1 − h) =
+(g − 1)^(1 − ρ/4) (1 − ρ)/(1 + ρ): zero for one balancer, all of it for many. A job then meets others as often as under
+random choice, but rarely many of them. Both formulas were fitted to simulated loops (k and g up to 50, ρ from 0.2 to
+0.9): the mean wait is within a tenth of the wait under random choice, the 95 % quantile of the time within 15 %."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class JobRoute:
 
 @lru_cache(maxsize=65_536)
 def interference_seconds2(route: JobRoute, other: JobRoute) -> tuple[float, float]:
-    """Wait of a job of ``route`` for jobs of ``other`` that come once a second, to first order in the rate: what grows
-    with the square of the other's length, and what grows with both lengths."""
+    """Wait of a job of ``route`` for jobs of ``other`` that arrive once a second, to first order in the rate: the part
+    that grows with the square of the other's length, and the part that grows with both lengths."""
     residual = sum(piece.seconds**2 * (1.0 + piece.variation**2) / 2.0 for piece in other.pieces)
     turns = len(route.pieces)
     if not route.returns:
@@ -63,7 +63,7 @@ def interference_seconds2(route: JobRoute, other: JobRoute) -> tuple[float, floa
     if other.returns:
         ahead = sum(
             theirs[at] * sum(theirs[at + 1 : at + turns]) for at in range(len(theirs))
-        )  # the one found in service comes round with the rest of its pieces
+        )  # the job found in service returns with the rest of its pieces
         behind = sum(piece.seconds * sum(theirs[: turns - 1 - at]) for at, piece in enumerate(route.pieces[:-1]))
     else:
         ahead = 0.0
@@ -73,7 +73,8 @@ def interference_seconds2(route: JobRoute, other: JobRoute) -> tuple[float, floa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteArrivals:
-    """Jobs of one route that come to one instance, a second; their pieces are ``work_factor`` times as long as said."""
+    """Jobs of one route that arrive at one instance; their pieces take ``work_factor`` times as long as the route
+    says."""
 
     route: JobRoute
     per_second: Floats
@@ -87,14 +88,14 @@ class RouteArrivals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:
-    """One worker on a core of its own. ``scale`` is how much longer than said every piece takes here (a slower core,
-    more work); ``threaded`` is the share of the core that threads beside the loop take."""
+    """One worker on a core of its own. ``scale`` is the factor by which every piece takes longer than its route says (a
+    slower core, more work); ``threaded`` is the share of the core that threads beside the loop use."""
 
     arrivals: tuple[RouteArrivals, ...]
     threaded: Floats
     scale: Floats
     mates: Floats = field(default_factory=lambda: np.ones(1))  # loops among which a balancer chooses, itself included
-    balancers: Floats = field(default_factory=lambda: np.ones(1))  # each of which knows its own jobs
+    balancers: Floats = field(default_factory=lambda: np.ones(1))  # each knows only its own jobs
 
     @property
     def utilisation(self) -> Floats:
@@ -102,8 +103,8 @@ class Loop:
         return self._own() + self.threaded
 
     def wait(self, route: JobRoute, work_factor: Floats | float = 1.0) -> Cumulants:
-        """All waits of one job together, whose own pieces are so much longer than said; infinite where there is no
-        steady state."""
+        """All waits of one job together, whose own pieces take ``work_factor`` times as long as its route says;
+        infinite without a steady state."""
         if not route.pieces:
             return nothing()
         slow = self.slowed()
@@ -144,7 +145,8 @@ class Loop:
         return total * self.scale
 
     def _overlap(self, route: JobRoute, work_factor: Floats | float) -> Floats:
-        """A job's service before its last piece, in which a newcomer gets before it, over the size of a usual job."""
+        """The service before a job's last piece, during which new jobs get ahead of it, over the size of a usual
+        job."""
         work, square = np.zeros(1), np.zeros(1)
         for each in self.arrivals:
             work = work + each.busy
@@ -162,7 +164,7 @@ def _met(mean: Floats, chance: Floats) -> Cumulants:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """Many threads on ``cores`` cores, ``offered`` of which are busy in the mean."""
+    """Many threads on ``cores`` cores, of which ``offered`` are busy on average."""
 
     offered: Floats
     cores: int

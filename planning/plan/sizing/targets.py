@@ -3,10 +3,10 @@
 Capacity costs least where the free capacity of each tier is in proportion to the root of its load over its price (L.
 Kleinrock's capacity assignment, *Queueing Systems* II, 1976, 5.7): 1/u = 1/busy + θ κ with κ = √(w / (c L)), where w is
 the work that the constrained operation brings to a tier, c what a core's work costs there and L the tier's load. θ is
-the least at which the percentile holds with all tiers that busy, and a tier is as busy as the hardest limit lets it. As
-κ stays when all demand grows alike, and a tier's target only falls with θ, more demand or a stricter limit never asks
-for fewer of anything. With few instances, θ is the least at which whole numbers of them hold it (`_of_whole`).
-"""
+the smallest at which the percentile holds with all tiers that busy, and a tier is as busy as the strictest limit
+allows. Because κ does not change when all demand grows alike, and a tier's target only falls with θ, more demand or a
+stricter limit never needs fewer instances. With few instances, θ is the smallest at which whole numbers hold it
+(`_of_whole`)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CELL: Final = 33
 _LEAST: Final = -3.0
 _MOST: Final = 3.0
 _HALVINGS: Final = 10
-#: Up to so many instances of what a limit's operation visits, whole numbers are looked at.
+#: Up to this many instances of what a limit's operation visits, whole numbers are examined.
 _WHOLE_MAX: Final = 60
 _EPSILON: Final = 1e-9
 
@@ -80,7 +80,7 @@ def holds(brief: Brief, whole: LatencyModel, wanted: tuple[LatencyLimit, ...], c
 class TierOffer:
     """What a tier's capacity is made of and what it costs: a unit, and dollars a month for a calibrated core's work.
 
-    ``least`` is a number of units that another resource asks for anyway; ``fixed`` one that is given.
+    ``least`` is the number of units that another resource needs anyway; ``fixed`` is a given number of units.
     """
 
     unit: GroupInstance
@@ -91,8 +91,8 @@ class TierOffer:
 
 
 def busy(brief: Brief, load_of: Mapping[str, GroupLoad], offers: Mapping[str, TierOffer]) -> dict[str, float]:
-    """Utilisation that each tier may have: the least that any limit asks of it; raises PlanError where no number of
-    instances holds one."""
+    """Utilisation that each tier may have: the lowest that any limit allows; raises PlanError if no number of instances
+    holds a limit."""
     found = dict.fromkeys(offers, brief.intent.busy_ratio)
     for family in families(brief, load_of, offers):
         for name, most in _of_limit(brief, load_of, offers, family).items():
@@ -102,7 +102,8 @@ def busy(brief: Brief, load_of: Mapping[str, GroupLoad], offers: Mapping[str, Ti
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """Fleets that differ in one number, θ: the larger, the less busy is every tier that a limit's operation visits."""
+    """Fleets that differ in one number, θ: the larger it is, the less busy is every tier that a limit's operation
+    visits."""
 
     limit: LatencyLimit
     weights: Mapping[str, float]  # κ
@@ -170,7 +171,7 @@ def _of_limit(
                 f"{limit.field}: no number of instances holds it; with no queue anywhere it is "
                 f"{float(np.min(best)) * 1e3:.3g} ms, and < {limit.seconds * 1e3:g} ms is asked"
             )
-        found = 0.0  # what is given is judged, not sought
+        found = 0.0  # given counts are judged, not searched
     return {name: float(each[0]) for name, each in family.targets(np.array([found])).items()}
 
 
@@ -179,10 +180,10 @@ def _of_whole(
 ) -> float | None:
     """The least θ at which the limit holds in whole numbers, for this load and every lighter one.
 
-    A few instances are rounded up to many more than they are asked for, and what is idle in one tier makes up for
-    another. That they hold it at every lighter load too is what keeps counts from falling as demand grows, where one
-    tier's next instance would let all others have fewer. At ``most`` the limit holds whatever is rounded;
-    None where what is given lets no number of the others hold it.
+    Rounding up adds much capacity to a small tier, and idle capacity in one tier makes up for another. The limit must
+    also hold at every lighter load; otherwise counts could fall as demand grows, because the next instance of one tier
+    would let all others have fewer. At ``most`` the limit holds however counts are rounded; it is None if the given
+    counts let no number of the others hold the limit.
     """
     upper = float(_GRID[-1]) if most is None else most
     surely = np.inf if most is None else most
@@ -200,7 +201,7 @@ def _of_whole(
         few = np.flatnonzero(total <= _WHOLE_MAX)
         if not len(few):
             return np.asarray(theta >= surely, dtype=np.float64)
-        # just before a tier takes one more it is as busy as it may be: nowhere else is a limit missed first
+        # a tier is busiest just before it gets one more instance, so a limit is missed first at such loads
         at_theta, share = [], []
         for index in few:
             edges = {1.0}
@@ -236,9 +237,9 @@ def _of_whole(
 
 
 def _least(good: Callable[[Floats], Floats], tried: Floats = _GRID) -> float | None:
-    """The least θ at which all is good: on the grid, then within its cell, then within the cell's."""
+    """The smallest θ at which everything holds: on the grid, then within its cell, then within a cell of that."""
     if good(tried[:1])[0] > 0:
-        return 0.0  # as most do
+        return 0.0  # the usual case
     for _ in range(3):
         passed = good(tried) > 0
         if not passed.any():
@@ -262,7 +263,7 @@ def at(
     for name, offer in offers.items():
         asked = load_of.get(name, GroupLoad()).cores * case.cpu / (offer.unit.work * target[name])
         counts[name] = offer.fixed if offer.fixed is not None else np.maximum(np.maximum(asked, offer.least), 1e-9)
-    # one gateway more than the load asks for: as many as its whole number at the most, and a number that does not jump
+    # one gateway more than the load needs: never fewer than the rounded number, and it does not jump
     gateways = counts[str(Server.GATEWAY)] + 1.0
     units = {name: offer.unit for name, offer in offers.items()}
     return fleets.fleet(brief, load_of, counts, units, case, gateways=gateways)
