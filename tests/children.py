@@ -1,4 +1,4 @@
-"""Children of tests end with them, also when pytest is killed and no fixture is torn down."""
+"""Child processes of tests end with them, even when pytest is killed and no fixture is torn down."""
 
 from __future__ import annotations
 

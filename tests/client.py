@@ -1,4 +1,4 @@
-"""One person at the public API of a running stack."""
+"""A client of a running stack's public API, for one person."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Client:
     def ask(
         self, method: str, path: str, body: object = None, *, wait: float = 20.0, **headers: str
     ) -> tuple[int, Any]:
-        """Status and decoded answer; fails when none comes within ``wait`` seconds."""
+        """Status and decoded answer; fails when there is none within ``wait`` seconds."""
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         data = None if body is None else json.dumps(body).encode()

@@ -1,4 +1,4 @@
-"""Real servers for tests: started once for a session that asks for them, on free ports, in a folder of their own."""
+"""Real servers for tests: started once for a session that needs them, on free ports, in a folder of their own."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ BREAKABLE = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses real servers or a browser as `alone`: a second set of them would take its processors."""
+    """Mark tests that use real servers or a browser as `alone`: a second set of servers would take their CPU."""
     for item in items:
         if not SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.alone)
 
 
 def pytest_configure() -> None:
-    """Let programs that a test starts be interrupted, also where whatever started pytest ignores SIGINT.
+    """Let programs that a test starts be interrupted, even if the process that started pytest ignores SIGINT.
 
     A shell does so for what a script runs by `&`, and programs inherit it. A handler is not inherited: the program gets
     the default. That this one does nothing leaves pytest itself uninterrupted, as its starter asked.
@@ -89,7 +89,7 @@ class Servers:
 
     @contextmanager
     def broken(self, link: str) -> Iterator[None]:
-        """Cut the link (one of BREAKABLE) for as long as the block runs: connections are closed and refused."""
+        """Cut the link (one of BREAKABLE) while the block runs: connections are closed and refused."""
         for proxy in self.running.proxies[link]:
             self._switch(proxy, enabled=False)
         try:
@@ -111,7 +111,7 @@ class Servers:
 
 @pytest.fixture(scope="session")
 def data_folder() -> Iterator[Path]:
-    """A folder that a server with a user of its own can reach, as pytest's own cannot be."""
+    """A folder that a server with its own user can read, unlike pytest's temporary folders."""
     folder = Path(tempfile.mkdtemp(prefix="windtunnel-test-"))
     folder.chmod(0o755)
     yield folder
@@ -128,7 +128,7 @@ def breakable(base: Path, target: Path) -> Scenario:
 
 @pytest.fixture(scope="session")
 def servers(data_folder: Path) -> Iterator[Servers]:
-    """The stores and their proxies, without any service."""
+    """The stores and their proxies, without services."""
     path = data_folder / "scenario.yaml"
     read = breakable(SCENARIO, path)
     wanted = (

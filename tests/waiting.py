@@ -1,4 +1,4 @@
-"""Waiting for what another process does: ask again and again, and fail when it does not come."""
+"""Waits for an effect of another process by polling; fails when it does not come."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECONDS_MAX = 120.0
 
 
 def until(look: Callable[[], T], what: str = "", *, within_seconds: float = SECONDS_MAX) -> T:
-    """Wait until ``look()`` gives something true, which is returned; ``what`` says what was waited for in vain."""
+    """Wait until ``look()`` gives something true, which is returned; ``what`` is the message on failure."""
     deadline = time.monotonic() + within_seconds
     while not (seen := look()):
         if time.monotonic() > deadline:

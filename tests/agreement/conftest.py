@@ -1,4 +1,4 @@
-"""A pair of runs with a known truth, made once."""
+"""A pair of runs with a known truth, created once."""
 
 from __future__ import annotations
 

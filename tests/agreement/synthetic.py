@@ -182,7 +182,7 @@ def write_pair(
     lost: int = 0,
     facts: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write both sides; the simulated one is ``factor`` times the truth, and says ``facts`` of itself."""
+    """Write both sides; the simulated one is ``factor`` times the truth, and its record has ``facts``."""
     write_side(folder, Origin.SIMULATED, factor=factor, text=text, facts=facts)
     write_side(
         folder,

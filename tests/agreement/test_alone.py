@@ -1,4 +1,4 @@
-"""One run alone: every figure with how sure it is, which allows for requests that wait for each other."""
+"""One run alone: every figure has an interval, which allows for the correlation of requests that queue."""
 
 from __future__ import annotations
 

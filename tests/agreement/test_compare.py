@@ -1,4 +1,4 @@
-"""A comparison says what is true of two runs whose truth is known."""
+"""A comparison of two runs with a known truth is correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures are printed as people read them."""
+"""Formats of printed figures."""
 
 from __future__ import annotations
 

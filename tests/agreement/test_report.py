@@ -1,4 +1,4 @@
-"""The report is one offline file that says what the Markdown says."""
+"""The report is one offline file with the same content as the Markdown."""
 
 from __future__ import annotations
 

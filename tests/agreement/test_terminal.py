@@ -1,4 +1,4 @@
-"""What is printed of a comparison: whole lines of 80 columns, misses first, plain when nobody sits at a terminal."""
+"""What a comparison prints: lines of at most 80 columns, misses first, plain text when stdout is no terminal."""
 
 from __future__ import annotations
 

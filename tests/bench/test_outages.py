@@ -1,7 +1,7 @@
-"""Every process of the stack killed and frozen once under light load, with a ledger of what clients were acknowledged.
+"""Every process of the stack killed and frozen once under light load, with a ledger of acknowledged writes.
 
-Prints a table: when the process was back, what clients saw meanwhile, and what was acknowledged and is gone: nothing.
-Frozen is SIGSTOP to the process and all below it for 8 s, without a word to the supervisor.
+Prints a table: when the process was back, what clients saw meanwhile, and the acknowledged writes that were lost: none.
+Frozen means SIGSTOP to the process and its descendants for 8 s; the supervisor is not notified.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ BACK_SECONDS_MAX: Final = 90.0
 
 @dataclass(slots=True)
 class Seen:
-    """What clients saw since it was made."""
+    """What clients have seen since it was created."""
 
     began: float = field(default_factory=time.monotonic)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -50,7 +50,7 @@ class Seen:
 
 
 class Load:
-    """Each person follows and likes, over and over, one thing after the other, and reads; writes have a ledger."""
+    """Each person follows, likes and reads repeatedly, one request after another; writes are in a ledger."""
 
     def __init__(self, people: list[Client], posts: list[str], image: str):
         self.people, self.posts, self.image = people, posts, image
@@ -103,7 +103,7 @@ class Load:
         return answer[1]
 
     async def lost(self) -> list[str]:
-        """What was acknowledged and is not so; to be asked while nobody writes."""
+        """Acknowledged writes that are lost; call it while nothing writes."""
         gone = []
         for (person, path), on in self.said.items():
             what = path.split("/")[2]
@@ -147,7 +147,7 @@ async def test_every_process_is_killed_and_frozen_once_and_nothing_acknowledged_
 
 
 async def _strike(running: control.RunningStack, load: Load, name: str, blow: str) -> str:
-    """One blow under load; returns back after, errors, slowest, acknowledged and lost."""
+    """Strike one process under load; returns recovery time, errors, slowest request, acknowledged and lost writes."""
     load.seen = Seen()
     tasks = [asyncio.create_task(act(person)) for person in range(len(load.people)) for act in (load.write, load.read)]
     tasks.append(asyncio.create_task(load.look()))

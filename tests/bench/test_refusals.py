@@ -1,4 +1,4 @@
-"""Each store down for good, killed and then frozen: what requests see, how soon, and when all is well after its return.
+"""Each store killed and frozen in turn: what requests see, how soon, and when they succeed again after its return.
 
 Prints a table: statuses and times of every operation whose answers changed or took long; others are in one line.
 """
@@ -37,7 +37,7 @@ Acts = dict[str, Callable[[], int]]
 
 @pytest.fixture(scope="module")
 def acts(running_stack: control.RunningStack) -> Acts:
-    """One request each, for somebody at home on each instance of PostgreSQL."""
+    """One request of each operation, by a person on each instance of PostgreSQL."""
     found: Acts = {}
     at_home: dict[int, Client] = {}
     for number in itertools.count():

@@ -70,7 +70,7 @@ class Visit(Protocol):
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def visit(chromium: Browser) -> AsyncIterator[Visit]:
-    """``await visit(url, width=…, dark=…, offline=…)``; what it opened is closed with the test."""
+    """``await visit(url, width=…, dark=…, offline=…)``; its pages are closed with the test."""
     contexts = []
 
     async def opened(url: str, *, width: int = 1280, dark: bool = False, offline: bool = False) -> Seen:

@@ -89,7 +89,7 @@ async def test_a_run_that_is_gone_is_said_and_none_is_shown_in_its_place(dashboa
 
 
 async def _choose(page: Page, box: int, name: str) -> None:
-    """Choose ``name`` in a list of the page; one that is drawn again while it opens closes, and is opened again."""
+    """Choose ``name`` in a list of the page; a list that closes because it is redrawn is opened again."""
     option = page.get_by_role("option", name=name)
     for _ in range(10):
         await page.get_by_test_id("stSelectbox").nth(box).locator("input").click()

@@ -1,4 +1,4 @@
-"""The report opens in a real browser without a network, in light, dark and narrow, and complains of nothing."""
+"""The report opens in a real browser without a network, light, dark and narrow, without errors on the console."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Chaos: faults act, are proved, and are mended whatever dies."""
+"""Chaos: faults act, are proven, and are removed whatever dies."""

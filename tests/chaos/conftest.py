@@ -1,4 +1,4 @@
-"""A real Toxiproxy in front of a real Redis, on ports of their own, for tests that break the way between them."""
+"""A real Toxiproxy in front of a real Redis, on ports of their own, for tests that break the link between them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Rig:
     redis_port: int
 
     def get(self, path: str) -> Any:
-        """Ask Toxiproxy directly, past the client under test."""
+        """GET from Toxiproxy directly, without the client under test."""
         with urllib.request.urlopen(self.url + path, timeout=5) as answer:
             return json.load(answer)
 
     def post(self, path: str, body: Any) -> None:
-        """Tell Toxiproxy directly."""
+        """POST to Toxiproxy directly."""
         request = urllib.request.Request(
             self.url + path, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}, method="POST"
         )
@@ -88,8 +88,8 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 
 @pytest.fixture(autouse=True)
-def mended(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After each test the link is well, or the test has failed to mend it."""
+def link_restored(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that leaves the link broken."""
     yield
     if "rig" in request.fixturenames:
         found: Rig = request.getfixturevalue("rig")

@@ -1,4 +1,4 @@
-"""A runner to be killed: starts a warden that breaks feed_redis at once, for long, and waits."""
+"""A runner to be killed: starts a warden that breaks feed_redis at once for a long time, and waits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.scenario import parse
 
 
 def main() -> None:
-    """Arguments: Toxiproxy's address. Prints the warden's pid when the fault has been seen to act."""
+    """Arguments: Toxiproxy's address. Prints the warden's pid when the fault acts."""
     scenario = parse(
         "{scenario: killed, traffic: {duration: 90s},"
         " faults: [{at: 1s, for: 80s, link: feed_redis, latency: 300ms, jitter: 100ms}]}"

@@ -1,4 +1,4 @@
-"""The drill's words, its abort condition and its verdicts with their exit codes."""
+"""The drill's messages, its abort condition and its verdicts with their exit codes."""
 
 from __future__ import annotations
 

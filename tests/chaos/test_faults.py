@@ -1,4 +1,4 @@
-"""Each kind of fault breaks a real link or process, is seen to act, and leaves nothing behind."""
+"""Each kind of fault breaks a real link or process, is proven to act, and leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verdicts on samples whose truth is known, and on samples that must not be judged."""
+"""Verdicts on samples with a known truth, and on samples that must not be judged."""
 
 import numpy as np
 import pytest

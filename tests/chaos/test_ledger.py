@@ -1,4 +1,4 @@
-"""What was acknowledged and then is not there is found as lost, and what cannot be known is not called kept."""
+"""Acknowledged writes that are missing are reported as lost, and those that cannot be checked not as kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chaos.ledger import LedgerError
 
 @dataclass(slots=True)
 class System:
-    """Answers as the public API does, of what it was given to keep."""
+    """Answers as the public API does, from the data that it was given."""
 
     likes: set[tuple[str, str]] = field(default_factory=set)  # token, post
     posts: dict[str, str] = field(default_factory=dict)  # post, author

@@ -1,4 +1,4 @@
-"""On the whole real stack: faults of the scenario act and end, and a like that the stores forgot is found as lost."""
+"""On the whole real stack: faults of the scenario act and end, and a like deleted in the store is reported as lost."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ async def create_post(client: aiohttp.ClientSession, token: str) -> tuple[str, s
 
 
 def forget_like(stack: RunningStack, *, user: str, post: str) -> None:
-    """What a store that lost a durable write would look like: the row is gone, in whatever shard it was."""
+    """Delete the like's row from its shard, as if the store had lost a durable write."""
     gone = 0
     for dsn in stack.postgres:
         with psycopg.connect(dsn, autocommit=True) as connection:

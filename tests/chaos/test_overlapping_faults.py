@@ -1,4 +1,4 @@
-"""Faults that act on one link at the same time: each is proven by the change it makes; the model adds them up alike."""
+"""Faults that act on one link at the same time: each is proven by its own change, and the model adds them up alike."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def test_a_second_fault_is_not_proven_by_what_the_first_one_does(rig: Rig)
 
 @pytest.fixture
 def dead(rig: Rig) -> Iterator[str]:
-    """A second proxy of the link, with nobody behind it: as one of two PostgreSQL instances that was killed."""
+    """A second proxy of the link, without a server behind it: as when one of two PostgreSQL instances was killed."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
     name = f"{LINK}_1"
@@ -136,7 +136,7 @@ def test_two_latencies_that_overlap_act_at_their_times_and_are_proven(rig: Rig) 
 
 
 def _echo_seconds(rig: Rig, size_bytes: int) -> float:
-    """How long Redis takes to say so many bytes back through the proxy, over a connection that stands already."""
+    """How long Redis takes to echo so many bytes through the proxy, over an open connection."""
     body = b"*2\r\n$4\r\nECHO\r\n$%d\r\n%b\r\n" % (size_bytes, b"x" * size_bytes)
     with socket.create_connection(("127.0.0.1", rig.proxy_port), timeout=20) as connection:
         begin = time.perf_counter()
@@ -194,7 +194,7 @@ def _echo(size_bytes: int) -> bytes:
 
 
 def _answers_before_a_cut(rig: Rig, size_bytes: int) -> int:
-    """How often Redis says so many bytes back over one connection through the proxy, until that is cut."""
+    """How often Redis echoes so many bytes over one connection through the proxy until that is cut."""
     whole, count = len(_echo(size_bytes)) - len(b"*2\r\n$4\r\nECHO\r\n"), 0
     with socket.create_connection(("127.0.0.1", rig.proxy_port), timeout=20) as connection:
         while True:

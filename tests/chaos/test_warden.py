@@ -1,4 +1,4 @@
-"""The warden keeps the times of its orders, proves what it did, and mends whatever dies: runner, warden or both."""
+"""The warden keeps its schedule, proves each fault, and faults are removed whatever dies: runner, warden or both."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_faults_on_links_and_processes_run_beside_each_other(rig: Rig, sleeper: 
 
 @contextmanager
 def runner(rig: Rig) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A runner of its own process whose fault acts; gives it and its warden's pid."""
+    """A runner in a process of its own whose fault acts; yields it and its warden's pid."""
     child = subprocess.Popen(
         [sys.executable, "-m", "tests.chaos.runner", rig.url], stdout=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -1,4 +1,4 @@
-"""The command line as people meet it: help, one readable error each, exit codes, and simulations that repeat."""
+"""The command line as users see it: help, one readable error each, exit codes, and repeatable simulations."""
 
 from __future__ import annotations
 

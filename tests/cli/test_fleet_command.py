@@ -41,7 +41,7 @@ def fleet(tmp_path: Path) -> Path:
 
 
 def _windtunnel(*words: str | Path) -> str:
-    """Run the command line in this process, which is faster; what it prints to stdout. Raises UserError."""
+    """Run the command line in this process, which is faster; returns its stdout. Raises UserError."""
     done = CliRunner().invoke(group, [*map(str, words)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout

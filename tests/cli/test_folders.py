@@ -1,4 +1,4 @@
-"""A folder under runs/ is marked while a run is made in it, and is gone when the run came to nothing."""
+"""A folder under runs/ is marked while a run writes to it, and is removed when the run fails."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_mark_of_a_process_that_is_gone_is_no_run_under_way(tmp_path: Path) 
 
 
 def _fails(folder: Path, error: type[BaseException], *, worth: str = "", simulated: bool = False) -> None:
-    """What a command does whose measured side comes to nothing."""
+    """What a command does when its measured side fails."""
     with folders.making(folder, worth=worth):
         if simulated:
             synthetic.write_side(folder, Origin.SIMULATED)

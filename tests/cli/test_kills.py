@@ -1,4 +1,4 @@
-"""What is killed while a scenario is measured: a server gives a verdict, the runner leaves nothing behind."""
+"""Kills during a measurement: a killed server leads to a verdict, a killed runner leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def measuring(data_folder: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Po
 
 
 def _acting(out: Path, child: subprocess.Popen[str]) -> bool:
-    """Whether the traffic is under way, and its fault with it."""
+    """Whether the traffic runs and its fault acts."""
     assert child.poll() is None, child.communicate()
     try:
         lines = (out / "work" / "load" / spool.FILE).read_bytes().splitlines()[1:]
@@ -74,7 +74,7 @@ def _acting(out: Path, child: subprocess.Popen[str]) -> bool:
 
 
 def _stack(data: Path, child: subprocess.Popen[str]) -> control.RunningStack:
-    """The stack under measurement; where there is none any more, what the runner said of that."""
+    """The stack under measurement; fails with the runner's output when there is none any more."""
     try:
         return control.read(data)
     except StackFailure:

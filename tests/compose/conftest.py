@@ -1,4 +1,4 @@
-"""The stack of `docker-compose.yml`, brought up for real once, and always taken down."""
+"""The stack of `docker-compose.yml`, started once, and always taken down."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Containers:
     ports: Mapping[str, int]
 
     def compose(self, *arguments: str, seconds_max: float = 120.0) -> str:
-        """Run Compose on this stack; fails the test with what it said."""
+        """Run Compose on this stack; fails the test with its output."""
         argv = (*self.engine.compose, "-p", self.project, "-f", str(ROOT / "docker-compose.yml"), *arguments)
         return self.engine.run(*argv, seconds_max=seconds_max, **self.environment)
 
@@ -44,7 +44,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def image(engine: Engine) -> str:
-    """The image that `deploy/Dockerfile` makes of this checkout."""
+    """The image that `deploy/Dockerfile` builds from this checkout."""
     engine.run(str(ROOT / "deploy" / "base-image.sh"), seconds_max=_BUILD_SECONDS_MAX)
     argv = ("docker", "build", "--network", "host", "-f", "deploy/Dockerfile", "-t", compose.IMAGE, ".")
     engine.run(*argv, seconds_max=_BUILD_SECONDS_MAX)

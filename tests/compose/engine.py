@@ -1,4 +1,4 @@
-"""A Docker engine and Compose for the tests: the machine's own, or one started for the session where we are root."""
+"""A Docker engine and Compose for the tests: the machine's own, or, as root, one started for the session."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Engine:
     compose: tuple[str, ...]
 
     def run(self, *argv: str, seconds_max: float, **more: str) -> str:
-        """Run a command that speaks to the engine, and return its stdout; fails the test with what it said."""
+        """Run a command of the engine, and return its stdout; fails the test with its output."""
         done = subprocess.run(
             argv,
             cwd=ROOT,
@@ -49,7 +49,7 @@ class Engine:
 
 @contextmanager
 def running_engine() -> Iterator[Engine]:
-    """The engine that answers, or one of our own; fails, never skips, where there is none."""
+    """The engine that answers, or one of our own; fails, never skips, when there is none."""
     if shutil.which("docker") is None:
         pytest.fail(f"no Docker engine is on this machine: {_HOW}")
     compose = _compose()
@@ -70,7 +70,7 @@ def running_engine() -> Iterator[Engine]:
 
 
 def unmount_below(folder: Path) -> None:
-    """Take off what is mounted below the folder, so that it can be removed: an engine leaves network namespaces."""
+    """Unmount everything below the folder, so that it can be removed: an engine leaves network namespaces."""
     mounted = [Path(each.mountpoint) for each in psutil.disk_partitions(all=True)]
     for place in sorted((each for each in mounted if folder in each.parents), reverse=True):  # the innermost first
         subprocess.run(["umount", str(place)], check=True, capture_output=True, timeout=30)

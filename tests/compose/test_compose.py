@@ -104,7 +104,7 @@ def _post(author: Client, containers: Containers, key: str) -> str:
 
 
 def _created(author: Client, path: str, asked: object, key: str) -> Any:
-    """Create as a client does: one that is told 503 asks again, with the same key."""
+    """Create as a client does: after a 503 it tries again, with the same key."""
 
     def attempt() -> Any:
         status, made = author.ask("POST", path, asked, **{"Idempotency-Key": key})

@@ -1,4 +1,4 @@
-"""Each page says what is there, and what to do where nothing is; never a stack trace."""
+"""Each page shows what there is, or what to do if there is nothing; never a stack trace."""
 
 from __future__ import annotations
 

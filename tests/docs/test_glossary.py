@@ -1,4 +1,4 @@
-"""The glossary is printed from the code: the document is what the command prints, and what it names exists."""
+"""The glossary is generated: the document is what the command prints, and the names in it exist."""
 
 from __future__ import annotations
 

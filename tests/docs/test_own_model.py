@@ -1,4 +1,4 @@
-"""The examples of `docs/MODEL.md` run as they stand, print what the document says, and agree with theory."""
+"""The examples of `docs/MODEL.md` run unchanged, print what the document says, and agree with theory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The README's curl lines are run as they stand, on a real stack."""
+"""The README's curl lines run unchanged on a real stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A double of the API in a process of its own, and the generator's programs run against it as the laboratory does."""
+"""A fake API in a process of its own, and the generator's programs, run against it as `lab` does."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Double:
 
 @dataclass(slots=True)
 class Program:
-    """One of the generator's programs, running; its lines come as they are told."""
+    """One of the generator's programs, running; yields its lines as they are written."""
 
     process: subprocess.Popen[str]
     lines: list[dict[str, Any]] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Program:
         return dict(line)
 
     def end(self) -> tuple[int, str]:
-        """Exit code and what it wrote on stderr."""
+        """Exit code and stderr."""
         out, err = self.process.communicate(timeout=_END_SECONDS)
         self.lines += [json.loads(line) for line in out.splitlines()]
         return self.process.returncode, err
@@ -95,7 +95,7 @@ def run(module: str, *arguments: object) -> tuple[int, str]:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Double]:
-    """A double of its own, for as long as the block runs."""
+    """A new double while the block runs."""
     port_file = folder / "port"
     process = subprocess.Popen([*WITH_US, sys.executable, "-m", "tests.loadtest.server", str(port_file)])
     try:

@@ -1,4 +1,4 @@
-"""A small server with the API's shapes and no system behind it: what the generator's own tests send to.
+"""A small server with the API's formats and no system behind it, for the generator's own tests.
 
 ``python -m tests.loadtest.server PORT_FILE``: listens on a free loopback port and writes it there. It counts what it
 sees (``GET /seen``), and can be told to be slow or to refuse (``POST /behave``). It is a process of its own, so that a

@@ -1,4 +1,4 @@
-"""Acts of several requests: what is asked for next, and what the ledger keeps of it."""
+"""Acts of several requests: which request comes next, and what the ledger keeps."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def acts_of(journey: str) -> Acts:
 
 
 def sent(acts: Acts, journey: str, *, failing: str = "") -> list[Request]:
-    """The requests of the first such act of the schedule, where ``failing`` is answered by an error."""
+    """The requests of the first such act of the schedule, when ``failing`` gets an error."""
     schedule = acts.schedule
     number = next(each for each in range(len(schedule)) if schedule.acts[int(schedule.act[each])] == journey)
     act, found = acts.of(number), []

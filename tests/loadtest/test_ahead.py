@@ -1,4 +1,4 @@
-"""What an operation needs is made before the clock starts, and then the operation is all that is sent."""
+"""What an operation needs is prepared before the clock starts, and then only the operation is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the client itself takes, measured against a peer that repeats one real answer."""
+"""The client's own time, measured against a peer that repeats one real answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CORES = tuple(sorted(os.sched_getaffinity(0)))
 
 
 def _stack(url: str, data: Path) -> RunningStack:
-    """A stack of which nothing is known but where it listens."""
+    """A stack with an address and nothing else."""
     keys = settings.SecretSettings()
     state = StackState(
         scenario="small", scenario_path="", data=str(data), state="running", supervisor_pid=0, supervisor_ticks=0,

@@ -1,4 +1,4 @@
-"""Driving: the schedule is sent as it is, and what its clients saw is recorded as they saw it."""
+"""The driver sends the schedule unchanged, and records what the clients saw."""
 
 from __future__ import annotations
 

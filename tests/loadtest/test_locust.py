@@ -1,4 +1,4 @@
-"""Locust's own ways: spread over processes by its master, shown by its page."""
+"""Locust's own command line: several processes, and its web page."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ LONG = SCENARIO.split("traffic:")[0] + (
 
 
 def spooled(folder: Path) -> int:
-    """The process that keeps what it sees in a folder, once it has seen something; else 0."""
+    """The pid of the process that spools to a folder, once it has recorded something; else 0."""
     head = spool.read_head(folder)
     return head.pid if head is not None and (folder / spool.FILE).read_bytes().count(b"\n") > 2 else 0
 

@@ -1,4 +1,4 @@
-"""Photos as a phone takes them."""
+"""Synthetic photos resemble a phone's."""
 
 from __future__ import annotations
 

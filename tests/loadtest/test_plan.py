@@ -1,4 +1,4 @@
-"""The plan: shares that add up, and bounds that hold before anything is sent."""
+"""The plan: shares that add up, and limits that are checked before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record: what voids a run, histograms that can be read back, and one record of several processes."""
+"""The record: what makes a run void, histograms that can be read back, and merged records of several processes."""
 
 from __future__ import annotations
 

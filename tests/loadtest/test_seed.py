@@ -1,4 +1,4 @@
-"""Seeding: the whole world, once, however often it is begun."""
+"""Seeding creates all data once, however often it is started."""
 
 from __future__ import annotations
 

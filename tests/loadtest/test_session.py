@@ -1,4 +1,4 @@
-"""A session is checked as a whole before anything is sent."""
+"""A session's arguments are all checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HERE = "http://127.0.0.1:8080"
 
 @pytest.fixture
 def told(tmp_path: Path) -> dict[str, Any]:
-    """Arguments that fit together."""
+    """Arguments that are consistent."""
     scenario = parse(SCENARIO)
     summary = seeded.Summary(
         scenario=scenario.name, seed=scenario.seed, gateway=HERE, people=60, follows=360, photos=0, posts=0, stories=0,

@@ -60,7 +60,7 @@ class Kept:
 
 @dataclass
 class Session:
-    """What one session has given, and what it owes."""
+    """What one session has shown, and what it must still show."""
 
     position: Position
     owed: set[int]  # followed posts that were there when it began
@@ -164,7 +164,7 @@ class Feeds(RuleBasedStateMachine):
             self.pulled.add(author)
 
     def _look(self) -> None:
-        """Every two seconds, at what is marked."""
+        """The check of marked authors, every two seconds."""
         self.pulled = self.celebrities | self.fell_at.keys()
 
     def _fall(self, author: int) -> None:

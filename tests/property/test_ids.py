@@ -1,4 +1,4 @@
-"""Ids: whatever is put in comes out, they sort by time, and no two are alike."""
+"""Ids: their parts can be read back, they sort by time, and no two are equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Posts that come late, of a session's first page, are given on its next ones: cases that were once wrong."""
+"""Posts that are delivered after a session's first page are shown on its next pages: cases that were once wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Population: the mean is the scenario's, and following is the same asked from either side."""
+"""Population: the mean is the scenario's, and both directions of the follower graph agree."""
 
 from __future__ import annotations
 

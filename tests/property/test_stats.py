@@ -1,4 +1,4 @@
-"""Statistics against scipy and numpy, which compute the same by other ways."""
+"""Statistics against scipy and numpy, which compute the same in other ways."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Services in this process against real servers, and a client that plays the gateway.
+"""Services in this process against real servers, and a client in place of the gateway.
 
 ``async with running(...)`` or the fixture `system` (components from the test module's ``COMPONENTS``) gives a `System`:
-`call` routes an operation to its component and says who is signed in, as the gateway does; `drain` waits until every
-event has been carried and handled.
+`call` routes an operation to its component with the user's id, as the gateway does; `drain` waits until every event has
+been relayed and handled.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _NAMES = itertools.count(1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One answer, its JSON decoded (None where there is none)."""
+    """One answer, its JSON decoded (None without any)."""
 
     status: int
     json: Any
@@ -83,7 +83,7 @@ class System:
         headers: dict[str, str] | None = None,
         **path: Any,
     ) -> Answer:
-        """Ask for an operation by name: ``call("graph.follow", user=ann, user_id=ben.id)``."""
+        """Call an operation by name: ``call("graph.follow", user=ann, user_id=ben.id)``."""
         known = OPERATIONS[operation]
         url = API + known.path.format(**path)
         answer = await self.send(
@@ -140,7 +140,7 @@ class System:
         return Someone(id=user["id"], username=user["username"], token=answer.json["access_token"])
 
     async def drain(self) -> None:
-        """Wait until no outbox holds an event and every consumer has handled all there is, twice in a row."""
+        """Wait until no outbox holds an event and every consumer has handled all events, twice in a row."""
         async with asyncio.timeout(DRAIN_SECONDS):
             quiet = 0
             while quiet < 2:
@@ -161,7 +161,7 @@ class System:
 
 
 def must_be_documented(operation: str, answer: Answer) -> None:
-    """Hold a live answer to what its route declares, and so to the OpenAPI document: no field more, none less."""
+    """Check a live answer against what its route declares, and so the OpenAPI document: the same fields exactly."""
     routes = openapi.routes_of(Component(OPERATIONS[operation].component))
     kind = next(route.answer for route in routes if route.operation.name == operation)
     if kind is None:
@@ -171,7 +171,7 @@ def must_be_documented(operation: str, answer: Answer) -> None:
 
 
 def must_be_a_documented_refusal(operation: str, answer: Answer) -> None:
-    """Hold a live refusal to what its operation's route says of it: its status, kind and headers."""
+    """Check a live refusal against what its operation's route declares: its status, kind and headers."""
     routes = openapi.routes_of(Component(OPERATIONS[operation].component))
     route = next(route for route in routes if route.operation.name == operation)
     assert (answer.status, answer.json["code"]) in {(kind.status, kind.code) for kind in responses.kinds(route)}
@@ -206,7 +206,7 @@ structlog.configure(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let one library's race pass: aiokafka may open a connection while its client is being closed, and forget it."""
+    """Ignore a race in a library: aiokafka may open a connection while its client is being closed, and leak it."""
     says = "Exception ignored in. <function AIOKafkaConnection.__del__"
     config.addinivalue_line("filterwarnings", f"ignore:{says}:pytest.PytestUnraisableExceptionWarning")
 
@@ -273,7 +273,7 @@ def running(servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Running:
 
 
 def components_of(module: Any) -> Iterable[Component]:
-    """What a test module wants to run."""
+    """The components that a test module runs."""
     components: Iterable[Component] = module.COMPONENTS
     return components
 

@@ -1,4 +1,4 @@
-"""Waiting for what another task or process does: ask again and again, and fail when it does not come."""
+"""Waits for an effect of another task or process by polling; fails when it does not come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gateway by itself, before servers of the tests' own."""
+"""A gateway by itself, in front of the tests' own servers."""
 
 from __future__ import annotations
 

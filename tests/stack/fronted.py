@@ -1,4 +1,4 @@
-"""A stack of the object store and its front, and requests to it as the simplest of clients send them."""
+"""A stack of the object store and its front, and requests to it as a very simple client sends them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Store:
         return self.head("PUT", target, *signed, *fields)
 
     async def ask(self, *sent: bytes, source: str = "127.0.0.1", bodiless: bool = False) -> Seen:
-        """Send everything before anything is read, as the simplest of clients do."""
+        """Send everything before reading anything, as a very simple client does."""
         host, _, port = self.host.partition(":")
         async with asyncio.timeout(60):
             reader, writer = await asyncio.open_connection(host, int(port), local_addr=(source, 0))
@@ -92,7 +92,7 @@ class Store:
         return await self.ask(self.put_head(target, size, *fields), b"x" * size)
 
     def refused(self, seen: Seen, status: int, code: str) -> dict[str, Any]:
-        """The document of a refusal, when it is the right one and leads to the docs."""
+        """The document of a refusal; fails when it is the wrong one or has no link to the docs."""
         assert (seen.status, seen.fields["content-type"]) == (status, "application/problem+json"), seen
         said: dict[str, Any] = json.loads(seen.body)
         page = f"{self.running.gateway_url}/api/v1/docs/errors#{code}"

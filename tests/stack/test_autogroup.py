@@ -1,4 +1,4 @@
-"""Automatic scheduling groups are off while a block runs, and put back by whatever ends it."""
+"""Automatic scheduling groups are off while a block runs, and are restored however it ends."""
 
 from __future__ import annotations
 

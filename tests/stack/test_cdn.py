@@ -1,4 +1,4 @@
-"""Two cache tiers in front of the object store: what is cached, what is not, who counts what, and purging."""
+"""Two cache tiers in front of the object store: what is cached, what each tier counts, and purging."""
 
 from __future__ import annotations
 

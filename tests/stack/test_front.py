@@ -1,4 +1,4 @@
-"""The object store's front: what a client sees of the store, on raw sockets where a library would hide it."""
+"""The object store's front: what a client sees of the store, on raw sockets if a library would hide it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _SIZE = 500_000
 
 @pytest.fixture(scope="module")
 def lost(data_folder: Path) -> Iterator[tuple[Store, int]]:
-    """A front whose store is gone, and the port where that would be."""
+    """A front whose store is down, and the store's port."""
     port = ports.choose(("objects",), {})["objects"]
     running = up(data_folder, "lost", Server.FRONT, ports={"objects": port})
     yield Store(running), port

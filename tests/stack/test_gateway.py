@@ -1,4 +1,4 @@
-"""The gateway verifies who asks, routes by operation, limits, and answers every refusal as a problem document."""
+"""The gateway verifies tokens, routes by operation, applies limits, and refuses with problem documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two gateways on one port keep one count of what a user was let through."""
+"""Two gateways on one port share the counts of a user's requests."""
 
 from __future__ import annotations
 

@@ -48,14 +48,14 @@ def alone(running: control.RunningStack) -> Alone:
 
 
 def addresses(gateway: Alone) -> list[str]:
-    """Where it looks for the instances of feed."""
+    """The addresses at which it expects the instances of feed."""
     config = (gateway.folder / "haproxy.cfg").read_text(encoding="utf-8")
     return [line.split()[-1] for line in config.splitlines() if f"server {Component.FEED}-" in line]
 
 
 @dataclass(slots=True, kw_only=True)
 class Instance:
-    """One instance of feed: it counts what is under way, and answers when it is told to."""
+    """One instance of feed: it counts requests in flight, and answers when the test says so."""
 
     runner: web.AppRunner
     under_way: list[asyncio.Event] = field(default_factory=list)

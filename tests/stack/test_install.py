@@ -1,4 +1,4 @@
-"""The installer finds what is there without a network, and takes nothing whose bytes are not the committed ones."""
+"""The installer finds what is installed without a network, and rejects files whose digest is not the committed one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stack leaves nothing behind: after an orderly stop, a failed start, or the sudden death of who started it."""
+"""A stack leaves nothing behind after an orderly stop, a failed start, or the sudden death of its starter."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _GONE_SECONDS = 5.0
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A data folder of its own; whatever still runs on it in the end is a failure of the test before."""
+    """A data folder of its own; fails the test when a process still uses it at the end."""
     with tempfile.TemporaryDirectory(prefix="windtunnel-test-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
         yield Path(name) / "data"

@@ -1,4 +1,4 @@
-"""Kafka loses its data: what was acknowledged before is handled all the same."""
+"""Kafka loses its data: events acknowledged before are handled nevertheless."""
 
 from __future__ import annotations
 

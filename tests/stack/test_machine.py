@@ -1,4 +1,4 @@
-"""Cores are pinned and kept awake, CPU time is counted to the process that used it, stalls of the host are seen."""
+"""Cores are pinned and kept awake, CPU time is charged to the process that used it, host stalls are recorded."""
 
 from __future__ import annotations
 

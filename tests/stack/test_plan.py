@@ -1,4 +1,4 @@
-"""The plan is a pure function of scenario, ports, secrets and hosts; what it says holds together."""
+"""The plan is a pure function of scenario, ports, secrets and hosts, and is consistent."""
 
 from __future__ import annotations
 

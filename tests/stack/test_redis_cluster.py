@@ -29,7 +29,7 @@ def asked(port: int, *words: str) -> str:
 
 @pytest.fixture(scope="module")
 def cluster(data_folder: Path) -> Iterator[list[int]]:
-    """Ports of a cluster's nodes, in the order in which they were made one."""
+    """Ports of a cluster's nodes, in the order in which they joined."""
     chosen = ports.choose([f"{kind}_{node}" for kind in ("node", "bus") for node in range(NODES)], {})
     found = [chosen[f"node_{node}"] for node in range(NODES)]
     running: list[subprocess.Popen[bytes]] = []

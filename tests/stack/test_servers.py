@@ -1,4 +1,4 @@
-"""The stores that a stack starts are real, bounded, and are what its services are told."""
+"""The stores that a stack starts are real, bounded, and those in its services' settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that is slow to start is given up when it only waits, and not while it works."""
+"""A process that is slow to start is given up when it is idle, but not while it works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person can mend is told in one readable error before anything runs, and nothing is left half-started."""
+"""What a user can fix is one readable error before anything runs, and nothing is left half-started."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _refused(data: Path, says: str, **asked: object) -> str:
 
 @pytest.fixture
 def without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Makes a machine that has every program but one: PATH is a folder of links, and the other places are empty."""
+    """Fakes a machine that has every program but one: PATH is a folder of links, and the other places are empty."""
 
     def remove(program: str) -> None:
         folder = tmp_path / "bin"

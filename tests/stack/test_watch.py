@@ -1,4 +1,4 @@
-"""A frozen process is told from a busy one, by what it answers and by what it does."""
+"""A frozen process is distinguished from a busy one, by its answers and its CPU use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole stack, services included: a photo goes all the way round, and whatever is killed comes back."""
+"""The whole stack, with its services: a photo passes through all of it, and killed processes are restarted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _post(author: Client, key: str) -> tuple[str, bytes]:
 
 
 def _created(author: Client, path: str, asked: object, key: str) -> Any:
-    """Create as a client does: one that is told 503 asks again, with the same key."""
+    """Create as a client does: after a 503 it tries again, with the same key."""
 
     def attempt() -> Any:
         status, made = author.ask("POST", path, asked, **{"Idempotency-Key": key})

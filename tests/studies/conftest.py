@@ -73,7 +73,7 @@ def windtunnel(*words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProc
 
 
 def here(*words: str) -> str:
-    """Run a command of the command line in this process, which is faster; what it prints to stdout."""
+    """Run a command of the command line in this process, which is faster; returns its stdout."""
     from click.testing import CliRunner
 
     from cli.main import windtunnel as group

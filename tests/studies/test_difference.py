@@ -12,7 +12,7 @@ from planning.studies.difference import PAIRS_MIN, compare, narrow_enough
 
 @pytest.fixture
 def random() -> np.random.Generator:
-    """Seed 11, for each test anew."""
+    """A new generator with seed 11 for each test."""
     return np.random.default_rng(11)
 
 

@@ -1,6 +1,6 @@
-"""A test asserts something for certain: not only in a loop that may have nothing to go through, or below an `if`.
+"""Every test is certain to assert something: not only in a loop that may be empty, or below an `if`.
 
-What is certain is read from the text: a loop over a literal goes through it, one over a call's result may not.
+This is decided from the source: a loop over a literal is certain to run, one over a call's result is not.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Values = dict[str, ast.expr]
 
 
 def is_filled(value: ast.expr, values: Mapping[str, ast.expr]) -> bool:
-    """Whether there is something to go through, for certain."""
+    """Whether the iterable is certain not to be empty."""
     match value:
         case ast.List() | ast.Tuple() | ast.Set():
             return any(not isinstance(part, ast.Starred) or is_filled(part.value, values) for part in value.elts)
@@ -50,7 +50,7 @@ def is_filled(value: ast.expr, values: Mapping[str, ast.expr]) -> bool:
 
 
 def bound(body: Iterable[ast.stmt]) -> Values:
-    """Names that are bound once, with their values; not those that are bound anew elsewhere."""
+    """Names that are bound once, with their values."""
     values: Values = {}
     again: set[str] = set()
     for statement in body:

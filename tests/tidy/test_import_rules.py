@@ -1,4 +1,4 @@
-"""The import rules hold for the house as it is, and each of them breaks when it is deliberately violated."""
+"""The import rules hold for the repository, and each of them fails when it is deliberately violated."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def lint(tree: Path) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the house."""
+    """A copy of the repository."""
     target = tmp_path_factory.mktemp("house")
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""Imports inside functions are for start-up time, never to get round a circle; each is listed with its reason."""
+"""Imports inside functions are for start-up time, never to avoid an import cycle; each is listed with its reason."""
 
 from __future__ import annotations
 

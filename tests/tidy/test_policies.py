@@ -1,4 +1,4 @@
-"""Decisions are shared: each policy is called by the services and by the model, or a test holds a real server to it.
+"""Decisions are shared: each policy is called by the services and by the model, or a test checks a real server.
 
 A policy that neither holds for decides about what the stack cannot start. Then the stack refuses what asks for it.
 """

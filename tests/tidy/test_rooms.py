@@ -1,4 +1,4 @@
-"""A service has the rooms of the house and no others, and every service is under the import rules."""
+"""A service has the standard modules and no others, and the import rules cover every service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One name has one meaning: of classes, of functions, of operations; and words that were replaced do not come back."""
+"""One name has one meaning: of classes, of functions, of operations; and replaced names are not used again."""
 
 from __future__ import annotations
 

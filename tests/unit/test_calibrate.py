@@ -1,4 +1,4 @@
-"""Calibration without a stack: what its points are asked to do, and what is made of them."""
+"""Calibration without a stack: what it measures at each point, and what it derives from that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests start does not outlive them."""
+"""Processes that tests start do not outlive them."""
 
 from __future__ import annotations
 

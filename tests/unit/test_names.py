@@ -1,4 +1,4 @@
-"""Names and operations: one word for one thing, and every word that another page uses is there."""
+"""Names and operations: one word for one thing, and every name that another document uses exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is taken for a password, and what is guessed first."""
+"""Which passwords are accepted, and which are guessed first."""
 
 from __future__ import annotations
 

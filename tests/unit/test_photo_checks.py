@@ -1,4 +1,4 @@
-"""The checks and the decoder: what is taken for a photo by its bytes alone, and what of it may be missing."""
+"""The checks and the decoder: which bytes are accepted as a photo, and what may be missing from one."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def chunk(name: bytes, body: bytes) -> bytes:
 
 
 def png(width: int, height: int, *, depth: int = 8, colour: int = 2, interlaced: int = 0, middle: bytes = b"") -> bytes:
-    """A PNG whose header promises this, with hardly any picture."""
+    """A PNG with this header and hardly any data."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
     return b"".join(
         (pngs.MAGIC, chunk(b"IHDR", header), middle, chunk(b"IDAT", zlib.compress(b"\0")), chunk(b"IEND", b""))

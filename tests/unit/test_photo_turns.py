@@ -1,4 +1,4 @@
-"""Whose photo is next: nobody waits for the number of photos that another has sent."""
+"""Turns over owners: nobody waits because another owner has sent many photos."""
 
 from __future__ import annotations
 

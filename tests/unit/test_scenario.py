@@ -1,4 +1,4 @@
-"""The scenario reader: every wrong field is told with file, line, field, found and expected, and explain reads back."""
+"""The scenario reader: an error has file, line, field, found and expected, and explain's output reads back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an outbox remembers of rows that the log has."""
+"""What an outbox remembers about rows that the log has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries and bodies are read strictly, and what is wrong is said in words."""
+"""Queries and bodies are read strictly, and the error says what is wrong."""
 
 from __future__ import annotations
 

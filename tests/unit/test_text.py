@@ -1,4 +1,4 @@
-"""Words, names and what does not show, in every script."""
+"""Words, names and invisible characters, in every script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""House ads, from PostgreSQL to where the feed reads them."""
+"""House ads, from PostgreSQL to the key that the feed reads."""
 
 from __future__ import annotations
 

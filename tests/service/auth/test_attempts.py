@@ -1,4 +1,4 @@
-"""Guessing passwords, against real Redis: limited by account and address, and nobody else is kept out."""
+"""Guessing passwords, against real Redis: limited by account and address, and nobody else is locked out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ADDRESSES = (f"2001:db8:{high:x}:{low:x}::1" for high, low in itertools.product
 
 
 def elsewhere() -> str:
-    """The address of somebody new."""
+    """A new client's address."""
     return next(_ADDRESSES)
 
 

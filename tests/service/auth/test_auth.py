@@ -203,5 +203,5 @@ async def test_too_many_logins_at_once_are_refused_in_all_and_of_one_address(sys
 
 
 def network_of(address: str) -> str:
-    """The client that is counted for an address."""
+    """The client that an address counts as."""
     return attempt(username="", address=address).address

@@ -28,7 +28,7 @@ COMPONENTS = (
 
 
 async def order(system: System, mine: list[str]) -> list[str]:
-    """Those of the posts that are popular, most popular first."""
+    """The popular ones of the posts, most popular first."""
     redis: Any = system.apps["discovery"][REDIS]
     return [each.decode() for each in await redis.zrevrange(Key.POPULAR, 0, -1) if each.decode() in mine]
 

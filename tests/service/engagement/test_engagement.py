@@ -112,7 +112,7 @@ async def test_each_change_is_told_to_the_log_once(system: System, ann: Someone,
 
 
 async def outbox_events(system: System, post_id: str) -> list[tuple[str, int]]:
-    """Events of the post, in the order of each topic, read from the log by a consumer of the test's own."""
+    """Events of the post, in the order of each topic, read from the log by the test's own consumer."""
     seen: list[tuple[str, int]] = []
 
     async def note(events: list[LikeCreated | LikeDeleted]) -> None:
@@ -198,7 +198,7 @@ async def test_one_key_makes_one_comment(system: System, ann: Someone, post_id: 
 
 
 async def on_shard(system: System, shard: int) -> Someone:
-    """Somebody new whose account is on this shard."""
+    """A new person whose account is on this shard."""
     names = (f"shard.{time.time_ns() // 1000:x}.{number}" for number in itertools.count())
     return await system.person(next(name for name in names if ids.shard_of_name(name, 16) == shard))
 

@@ -1,4 +1,4 @@
-"""The set of authors whose posts are pulled says what PostgreSQL says, whatever happens between any two steps."""
+"""The set of authors whose posts are pulled equals PostgreSQL's, whatever happens between any two steps."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def kept(celebrities: Celebrities, at_ms: int = NOW) -> int:
 
 
 async def pulled(redis: Any) -> set[int]:
-    """Who is pulled, of a set that is whole."""
+    """The pulled authors, of a complete set."""
     members: Any = await redis.smembers(Key.PULLED)
     assert WHOLE.encode() in members
     return {int(each) for each in members if each != WHOLE.encode()}

@@ -1,4 +1,4 @@
-"""A fan-out that dies in the middle of a post is taken up by the next."""
+"""A fan-out that dies in the middle of a post is continued by the next process."""
 
 from __future__ import annotations
 

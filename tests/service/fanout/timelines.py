@@ -1,4 +1,4 @@
-"""Looking at timelines as a reader would find them, and making posts, for the tests of fan-out."""
+"""Reads timelines as a reader would, and creates posts, for the tests of fan-out."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def post(system: System, author: Someone, media_id: str) -> str:
 
 
 async def is_celebrity(system: System, author: Someone) -> bool:
-    """Marked for good, and published to readers."""
+    """Whether the author is marked, and published to readers."""
     shards = next(app[SHARDS] for app in system.apps.values() if SHARDS in app)
     shard = ids.shard_of(int(author.id))
     async with shards.connection(shard) as connection:

@@ -1,4 +1,4 @@
-"""People with posts, for the tests of what reads posts."""
+"""People with posts, for the tests of everything that reads posts."""
 
 from __future__ import annotations
 

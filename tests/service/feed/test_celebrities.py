@@ -1,4 +1,4 @@
-"""Celebrities' posts through real services: among very many, of very many, and while Redis has lost who they are."""
+"""Celebrities' posts through real services: among very many, of very many, and while Redis has lost their set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The feed while Redis is stopped, gone, empty, or cut off: slower, from PostgreSQL, and whole."""
+"""The feed while Redis is stopped, killed, empty, or cut off: slower, from PostgreSQL, and complete."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ COMPONENTS = (
 
 @contextmanager
 def slow(servers: Any, link: str) -> Iterator[None]:
-    """Latency on every answer that comes back over the link."""
+    """Adds latency to every answer on the link."""
     base = f"{servers.running.toxiproxy_url}/proxies/{servers.running.proxies[link][0]}/toxics"
     toxic = {"name": "slow", "type": "latency", "attributes": {"latency": 300, "jitter": 100}}
     _send("POST", base, toxic)

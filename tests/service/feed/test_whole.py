@@ -1,6 +1,6 @@
-"""Sessions through real services: nothing that is followed is missing or given twice, and every session ends.
+"""Sessions through real services: no followed post is missing or shown twice, and every session ends.
 
-A timeline holds 12 posts here and a celebrity has three followers, so that every edge is near.
+A timeline holds 12 posts here and a celebrity has three followers, so that every limit is soon reached.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Session:
 
 
 async def whole(system: System, reader: Someone, wanted: set[str], *, limit: int = 7, ranked: bool = False) -> None:
-    """The reader's sessions give all of these followed posts, newest first in chronological mode."""
+    """The reader's sessions show all of these followed posts, newest first in chronological mode."""
     chronological = await Session(system, reader, "chronological", limit).to_the_end()
     assert chronological == sorted(wanted, key=int, reverse=True)
     if ranked:
@@ -152,7 +152,7 @@ async def test_posts_older_than_seven_days_are_there_whatever_redis_holds(system
 
 
 async def aged(system: System, author: Someone, photo: str, *, count: int, days: int) -> set[str]:
-    """Posts of some days ago, as rows: ids are made of time."""
+    """Posts of some days ago, as rows: ids contain the time."""
     shard = ids.shard_of(int(author.id))
     created_ms = now_ms() - days * 86_400_000
     made = [ids.compose(created_ms=created_ms + number, shard=shard, sequence=0) for number in range(count)]

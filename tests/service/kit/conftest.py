@@ -1,4 +1,4 @@
-"""Scenarios that tests of the chassis share."""
+"""Scenarios for the tests of the chassis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that dies of one event: `python -m tests.service.kit.dying SETTINGS HEARD` notes what it hears."""
+"""A process that one event kills: `python -m tests.service.kit.dying SETTINGS HEARD` records the events it gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every request meets before and after its handler."""
+"""What happens to every request before and after its handler."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ USER = "499661006012683264"
 
 
 class Echo(body.Body, frozen=True, kw_only=True):
-    """What is sent is answered."""
+    """The answer repeats the request."""
 
     text: str
     count: int = 1
 
 
 async def echo(request: web.Request) -> web.Response:
-    """Answer what was sent, after doing what it says."""
+    """Do what the request says, and repeat it."""
     with stage(request, "parse"):
         given = await body.read(request, Echo)
     match given.text:
@@ -79,7 +79,7 @@ async def post(system: System, text: str, **headers: str) -> tuple[int, str, str
 
 
 async def full_house(system: System) -> list[asyncio.Future[tuple[int, str, str]]]:
-    """As many requests as are let in, all waiting."""
+    """As many requests as are admitted, all waiting."""
     arrived = system.apps["engagement"][ARRIVED]
     while not arrived.locked():
         await arrived.acquire()

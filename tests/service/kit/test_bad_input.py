@@ -1,4 +1,4 @@
-"""Whatever is sent to any operation, the answer is a problem that names what is wrong, short, and never a 5xx."""
+"""Any bad input to any operation gets a short problem document that names what is wrong, and never a 5xx."""
 
 from __future__ import annotations
 

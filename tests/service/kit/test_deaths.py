@@ -1,4 +1,4 @@
-"""An event that kills whatever process handles it is given up after three deaths, and the rest goes on."""
+"""An event that kills the process that handles it is given up after three deaths; other events are handled."""
 
 from __future__ import annotations
 

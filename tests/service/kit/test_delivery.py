@@ -1,4 +1,4 @@
-"""What every answer carries on its way out: codings, validators, cache rules, the place of what was made."""
+"""What every answer gets before it is sent: codings, validators, cache rules, the location of a created resource."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ LONG = "wind " * 2_000
 
 
 async def read(request: web.Request) -> web.Response:
-    """Answer as much text as is asked for."""
+    """Answer with as much text as the request says."""
     count = int(request.query.get("characters", "0"))
     return answer({"text": LONG[:count]})
 
 
 class Made(body.Body, frozen=True, kw_only=True):
-    """What makes something."""
+    """A created resource."""
 
     text: str = ""
 
 
 async def make(request: web.Request) -> web.Response:
-    """Make something, as the services do."""
+    """Create a resource, as the services do."""
     await body.read(request, Made)
     return answer({"comment": {"id": "77"}}, status=201)
 
@@ -53,7 +53,7 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
 
 @pytest.fixture(scope="module")
 async def system(running: Running) -> AsyncIterator[System]:
-    """The three, running where the pages are."""
+    """The three operations, running."""
     async with running(Component.POSTS, build_by=build) as system:
         yield system
 

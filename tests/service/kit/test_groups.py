@@ -1,4 +1,4 @@
-"""Who takes which topic, as outboxes know it, is what the services consume."""
+"""The consumer groups of each topic, as outboxes know them, are those of the services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that is known to be down is not waited for, and is used again as soon as it is back."""
+"""No request waits for a server that is known to be down; it is used again as soon as it is back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RETRY = RetryPolicy(attempts=2, backoff_seconds=0.02, backoff_cap_seconds=1.0, b
 
 
 class Server:
-    """What a probe finds, and how many probes there were at once."""
+    """The result of probes, and the largest number of concurrent ones."""
 
     def __init__(self) -> None:
         self.answers = asyncio.Event()

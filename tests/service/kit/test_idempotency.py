@@ -1,4 +1,4 @@
-"""An Idempotency-Key makes a repeat the same as the first, whatever happens in between."""
+"""With an Idempotency-Key a repeated request has the first one's answer, whatever happens in between."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PATH = "/api/v1/posts/1/comments"
 
 
 class Note(body.Body, frozen=True, kw_only=True):
-    """Something to write down."""
+    """A note to write."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""Lanes: one bad, slow or hanging event, or a shard that is down, holds up nothing but its own key."""
+"""Lanes: a bad, slow or hanging event, or a shard that is down, delays only events of the same key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.service.waiting import until
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """A record as the log's client gives it."""
+    """A record as the Kafka client returns it."""
 
     offset: int
     key: bytes
@@ -35,7 +35,7 @@ def post(number: int, *, shard: int = 0) -> int:
 
 @dataclass(slots=True)
 class Bench:
-    """A lane, and what its handler does with each text: nothing, or what ``trouble`` says."""
+    """A lane, and what its handler does for each text: nothing, or what ``trouble`` says."""
 
     folder: Path
     batches: bool = False
@@ -63,7 +63,7 @@ class Bench:
         return PartitionLane(name, work)
 
     def items(self, *events: tuple[int, str]) -> list[Item]:
-        """Events of posts, with what they say."""
+        """Events of posts, with their texts."""
         made = []
         for post_id, text in events:
             event = CommentCreated(event_id=1, at_ms=2, comment_id=3, post_id=post_id, user_id=4, text=text)
@@ -100,7 +100,7 @@ def raises(error: BaseException) -> Callable[[], Awaitable[None]]:
 
 
 async def at(lane: PartitionLane, position: int, *, within_seconds: float = 30.0) -> None:
-    """Wait until all before ``position`` is done with."""
+    """Wait until all events before ``position`` are done."""
 
     async def there() -> bool:
         return lane.position == position

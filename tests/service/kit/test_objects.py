@@ -1,4 +1,4 @@
-"""The object store's client tries again by the scenario's `system.retry`, exactly as often as the policy says."""
+"""The object store's client retries by the scenario's `system.retry`, exactly as often as the policy says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CUT = 0
 
 
 class Store:
-    """An S3 server that answers what it is told, one status after the other, and then the last of them."""
+    """An S3 server that answers with the given statuses in turn, and then repeats the last one."""
 
     def __init__(self, *statuses: int):
         self._statuses = list(statuses)
@@ -50,7 +50,7 @@ def policy(attempts: int, *, budget_ratio: float = 1.0) -> RetryPolicy:
 
 @asynccontextmanager
 async def listening(store: Store) -> AsyncIterator[settings.ObjectStoreSettings]:
-    """How the store is reached."""
+    """Settings with the store's address."""
     server = await asyncio.start_server(store.answer, "127.0.0.1", 0)
     async with server:
         address = "http://{}:{}".format(*server.sockets[0].getsockname()[:2])

@@ -1,4 +1,4 @@
-"""The API's document covers every operation. That live answers fit it, `System.call` checks in every service test."""
+"""The API's document covers every operation. `System.call` checks live answers against it in every service test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events: none lost, none of a transaction that was rolled back, in order per key, whatever the log does."""
+"""Events: none lost, none from a transaction that was rolled back, in order per key, whatever happens to the log."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _posts = iter(range(10_000))
 
 
 def build(settings: ProcessSettings, member: Member) -> web.Application:
-    """An application that hears what it says."""
+    """An application that consumes its own events."""
     app = application(settings, member)
     postgres.use(app)
     outbox.use(app, groups={"comment.created": ("kit-test",), "like.created": ("kit-test-batches",)})
@@ -85,7 +85,7 @@ def comment(app: web.Application, post: int, text: str) -> CommentCreated:
 
 
 def heard_by(app: web.Application, post: int) -> list[str]:
-    """What was heard, in order of first hearing: delivery is at least once, and a rebalance repeats."""
+    """The events handled, without repeats: delivery is at least once, and a rebalance repeats some."""
     return list(dict.fromkeys(app[HEARD][post]))
 
 

@@ -1,4 +1,4 @@
-"""The log puts events, and a group of consumers deals partitions, as `core.policies.partition` says."""
+"""Kafka chooses an event's partition, and a consumer group assigns partitions, as `core.policies.partition` says."""
 
 from __future__ import annotations
 

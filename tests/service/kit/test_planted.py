@@ -1,4 +1,4 @@
-"""Bad events on every topic that anybody takes: each is given up once by each group, and people notice nothing."""
+"""Bad events on every topic that has consumers: each group gives each up once, and clients notice nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process of ours starts from its settings file, tells what is wrong with it, and stops when asked."""
+"""A service process starts from its settings file, reports what is wrong with it, and stops on a signal."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def told(servers: Any, tmp_path: Path) -> ProcessSettings:
 
 
 def wait_until_ready(child: subprocess.Popen[str], count: int) -> list[dict[str, Any]]:
-    """Read its log until ``count`` components say that they are ready."""
+    """Read its log until ``count`` components are ready."""
     assert child.stdout is not None
     events: list[dict[str, Any]] = []
     for line in child.stdout:

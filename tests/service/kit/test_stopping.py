@@ -1,4 +1,4 @@
-"""A client of the log that is stopped, and a task that runs beside an application."""
+"""Stopping a Kafka client, and a background task of an application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shards of PostgreSQL and clients of Redis, real ones."""
+"""PostgreSQL shards and Redis clients, with real servers."""
 
 from __future__ import annotations
 

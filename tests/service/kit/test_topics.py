@@ -1,4 +1,4 @@
-"""Topics that are missing are made, as the settings and the broker say."""
+"""Missing topics are created, as the settings and the broker say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns are bounded, and fair among clients, whatever one of them asks for."""
+"""Turns are bounded, and fair among clients, whatever one of them requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def turns(*, at_once: int = 1, waiting: int = 20, each: int = 12) -> Turns:
 
 
 class Crowd:
-    """Clients who take turns and hold them until they are let go."""
+    """Clients who take turns and hold them until they are released."""
 
     def __init__(self, of: Turns):
         self._turns = of

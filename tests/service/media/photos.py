@@ -1,4 +1,4 @@
-"""Photos for tests, and the way a client uploads one."""
+"""Photos for tests, and how a client uploads one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR" + b"-STANDARD-ANTIVIRUS-TEST-FILE!
 
 
 def picture(width: int, height: int) -> Any:
-    """Dark on the left, bright on the right, red at the top, blue at the bottom: one can tell which way is up."""
+    """Dark on the left, bright on the right, red at the top, blue at the bottom: its orientation is visible."""
     across = pyvips.Image.xyz(width, height)
     grey = across[0] * (255.0 / max(1, width - 1))
     down = across[1] * (255.0 / max(1, height - 1))
@@ -80,7 +80,7 @@ async def uploaded(system: System, user: Someone, data: bytes, *, content_type: 
 
 
 def flat_jpeg(width: int, height: int, *, scans: int = 1) -> bytes:
-    """A grey JPEG of any size, made in no time; progressive where it has several scans.
+    """A grey JPEG of any size, created quickly; progressive if it has several scans.
 
     Zeros are all of its data: '0' says "no difference" of a block's mean and "nothing more" of the rest; in the scans
     that follow '0' and 14 bits of zero say "nothing" of 16,384 blocks.

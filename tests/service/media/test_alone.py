@@ -1,4 +1,4 @@
-"""A photo stops nobody but itself, and what is owed to one is known to PostgreSQL."""
+"""A bad photo delays no others, and PostgreSQL records the work that a photo still needs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def ended(system: System, user: Someone, media_id: str) -> tuple[str, str 
 
 
 async def put_without_an_event(system: System, user: Someone, data: bytes, *, tries: int = 0) -> str:
-    """Upload a photo, and have its row as it is when the log has lost its event and a worker died ``tries`` times."""
+    """Upload a photo, and leave its row as if the log had lost its event and a worker had died ``tries`` times."""
     told = await announce(system, user, data)
     assert await put(system, told["upload"], data) == 200
     media_id = int(told["media"]["id"])
@@ -62,7 +62,7 @@ async def put_without_an_event(system: System, user: Someone, data: bytes, *, tr
 
 @asynccontextmanager
 async def dead_letters(servers: Any, media_id: str) -> AsyncIterator[list[DeadLetter]]:
-    """The dead letters about a photo that are written from now on; complete when the block has been left."""
+    """The dead letters about a photo that are written from now on; complete after the block."""
     kafka = servers.stores(Component.MEDIA).kafka
     consumer = AIOKafkaConsumer(DeadLetter.topic, bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest")
     await consumer.start()
@@ -93,7 +93,7 @@ def workers(lane: photo.Lane) -> list[psutil.Process]:
 
 @contextmanager
 def toxic(servers: Any, link: str, kind: str, **attributes: int) -> Iterator[None]:
-    """A toxic on what is sent over the link, for as long as the block runs."""
+    """A toxic on what is sent over the link while the block runs."""
     base = f"{servers.running.toxiproxy_url}/proxies/{servers.running.proxies[link][0]}/toxics"
     body = {"name": kind, "type": kind, "stream": "upstream", "attributes": attributes}
     headers = {"Content-Type": "application/json"}

@@ -175,7 +175,7 @@ async def test_every_kind_of_photo_we_take_is_rendered(system: System, ann: Some
 
 
 def bomb(width: int, height: int) -> bytes:
-    """A PNG of some hundred bytes whose header promises width × height pixels."""
+    """A PNG of some hundred bytes whose header states width × height pixels."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -1,4 +1,4 @@
-"""What is deleted is gone: from PostgreSQL, the object store, the shield and the edge; what something shows stays."""
+"""Deleted photos are removed from PostgreSQL, the object store, the shield and the edge; photos still shown stay."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DAY_MS = 24 * 3_600_000
 
 
 class Photo:
-    """A processed photo, and what can be seen of it."""
+    """A processed photo and its variants."""
 
     def __init__(self, system: System, servers: Servers, media: Any):
         self._system, self.media_id = system, str(media["id"])
@@ -41,7 +41,7 @@ class Photo:
         self._tiers = (f"{servers.running.media_url}/media/", f"{told.shield}/media/")
 
     async def statuses(self) -> set[int]:
-        """What both tiers answer for every variant."""
+        """The statuses of both tiers' answers for every variant."""
         found = set()
         for base in self._tiers:
             for key in self.keys:
@@ -61,7 +61,7 @@ class Photo:
         return await self.statuses() == {200} and await self.stored() == 5
 
     async def gone(self) -> bool:
-        """Whether nobody can get any of it."""
+        """Whether no variant can be fetched."""
         return await self.statuses() == {404} and await self.stored() == 0
 
 

@@ -1,4 +1,4 @@
-"""What cannot be shown is shown to nobody but its author: posts and stories whose photos failed."""
+"""Posts and stories whose photos failed are shown to nobody but their author."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BROKEN = b"\xff\xd8\xff this is no photo" + bytes(500)
 
 
 async def feed_of(system: System, viewer: Someone, mode: str = "chronological") -> dict[str, Any]:
-    """Posts of the first page by id; one that was late for a deadline is no witness."""
+    """Posts of the first page by id; a page that missed a deadline is read again."""
     while True:
         answer = await system.call("feed.read", user=viewer, query={"mode": mode})
         assert answer.status == 200
@@ -142,7 +142,7 @@ async def test_a_post_whose_photos_all_failed_is_its_authors_alone_and_of_severa
 
 
 async def on_post(system: System, viewer: Someone, post: str) -> dict[str, int]:
-    """Statuses of everything that can be asked of a post by its id, but to read it and to delete it."""
+    """Statuses of all operations on a post by its id, except reading and deleting it."""
     asked = [each for each in OPERATIONS.values() if each.path.startswith("/posts/{post_id}/")]
     assert {each.name for each in asked} >= {"like.add", "like.remove", "comment.add", "comment.list"}
     found = {}

@@ -1,4 +1,4 @@
-"""A photo's whole way: uploaded, rendered, posted, fanned out, read in a follower's feed, liked, taken down."""
+"""A photo's whole life: uploaded, rendered, posted, fanned out, read in a follower's feed, liked, deleted."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ async def test_hashtags_are_found_by_beginning_with_exact_counts_and_go_with_the
 
 
 async def know_nobody(folder: Path, *, log: str = "", beyond: int = 0) -> None:
-    """Leave an index without anybody that stands at the start of a log that is no more, or beyond the end of its."""
+    """Leave an empty index whose position is at the start of a lost log, or beyond the end of the present one."""
     index = Index(folder)
     await index.open()
     standing = await index.standing()

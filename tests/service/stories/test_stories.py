@@ -117,7 +117,7 @@ async def test_a_story_that_ends_is_gone_from_every_read_the_moment_it_ends(syst
 
 
 async def ends_soon(system: System, author: Someone, story_id: int, *, in_ms: int) -> int:
-    """Bring a story's end near, in both stores, as if it had been told 24 hours ago; returns when it ends."""
+    """Let a story end soon, in both stores, as if it had been created 24 hours ago; returns when it ends."""
     redis: Any = system.apps["stories"][REDIS]
     key, ends_ms = Key.STORIES.format(user=author.id), now_ms() + in_ms
     for member in await redis.zrange(key, 0, -1):
@@ -213,7 +213,7 @@ async def test_only_a_photo_of_ones_own_that_was_uploaded_can_be_told(system: Sy
 
 
 async def test_seeing_is_kept_while_redis_is_cut_off_and_told_later(system: System) -> None:
-    """The mark is in PostgreSQL; Redis forgets the viewer once it answers, and so reads it from there."""
+    """The mark is in PostgreSQL; Redis drops the viewer's marks when it is back, and they are read from there."""
     author, photo = await photographer(system)
     reader = await follower_of(system, author)
     story = await updates(system, author, photo)
