@@ -37,7 +37,7 @@ hypothesis_settings.load_profile("suite")
 
 ROOT = Path(__file__).parent.parent
 SCENARIO = ROOT / "scenarios" / "viral_post_small.yaml"
-#: Fixtures on which all those stand that start servers of the stack, or a browser.
+#: Fixtures that all tests with servers of the stack or a browser use.
 SERVERS = frozenset({"data_folder", "chromium"})
 #: Links that a test may break, by `Servers.broken`.
 BREAKABLE = (

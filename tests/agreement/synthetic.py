@@ -33,7 +33,7 @@ MEDIANS = {
     "media.complete": 0.013,
     "post.create": 0.010,
 }
-#: What a simulated run says of itself, as `sim.simulate` writes it.
+#: Findings of a simulated run, as `sim.simulate` writes them.
 FACTS: Final = {
     "assumed": ["feed.read: its fallback path was not calibrated"],
     "busiest": {"host stack": 0.61, "process feed": 0.4},

@@ -23,7 +23,7 @@ def side(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run.read(folder / "simulated")
 
 
-def test_every_operation_stands_there_with_an_interval_and_what_was_never_seen_below_a_bound(side: Run) -> None:
+def test_every_operation_has_an_interval_and_what_was_never_seen_has_a_bound(side: Run) -> None:
     text = click.unstyle(summarize(side))
     assert max(len(line) for line in text.splitlines()) <= WIDTH
     lines = {line.split()[0]: line for line in text.splitlines() if line}
@@ -71,7 +71,7 @@ def test_what_happens_in_one_piece_of_time_alone_has_no_interval() -> None:
     assert found.high == np.inf
 
 
-def test_a_rate_is_as_sure_as_its_visits_are_many_whatever_the_course_of_the_day() -> None:
+def test_a_rates_interval_depends_on_the_number_of_visits_only() -> None:
     draw = np.random.default_rng(5)
     held = alone = 0
     for _ in range(300):

@@ -139,7 +139,7 @@ def test_both_sides_are_priced_from_the_same_book(comparison: Comparison) -> Non
     assert feed.error_ratio == pytest.approx(1 / 1.1 - 1)
 
 
-def test_a_price_book_that_is_missing_is_said_and_nothing_is_priced(tmp_path: Path) -> None:
+def test_a_missing_price_book_is_reported_and_nothing_is_priced(tmp_path: Path) -> None:
     text = synthetic.SCENARIO.read_text(encoding="utf-8").replace("prices: 2026-11", "prices: 1999-01")
     synthetic.write_pair(tmp_path / "pair", text=text)
     cost = compare(tmp_path / "pair").cost
@@ -178,7 +178,7 @@ def test_errors_are_counted_by_kind_and_miss_their_limit(tmp_path: Path) -> None
     assert feed.measured.errors_ratio == pytest.approx(count / feed.measured.count)
 
 
-def test_a_request_that_failed_at_once_is_no_fast_request(tmp_path: Path) -> None:
+def test_a_request_that_failed_at_once_does_not_count_as_fast(tmp_path: Path) -> None:
     synthetic.write_pair(tmp_path / "pair", failing={"feed.read": 0.5})
     worst = _of(compare(tmp_path / "pair").operations, "feed.read").quantile(0.95)
     assert worst is not None
@@ -222,7 +222,7 @@ def test_an_aborted_drill_has_one_exit_code_though_its_traffic_was_cut_short(tmp
     assert render(found, folder=folder).endswith("exit 3")
 
 
-def test_a_drill_that_was_not_well_before_its_fault_ends_with_the_drills_own_verdict(tmp_path: Path) -> None:
+def test_a_drill_that_was_not_healthy_before_its_fault_ends_with_the_drills_own_verdict(tmp_path: Path) -> None:
     text = synthetic.SCENARIO.read_text(encoding="utf-8") + "drill: {hypothesis: it holds}\n"
     folder = synthetic.write_pair(tmp_path / "pair", text=text, measured_factor={"feed.read": 60.0})
     found, outcome = compare(folder), drill_outcome(run.read(folder / "measured"))
@@ -283,7 +283,7 @@ def test_comparing_again_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"schema": 99}', "[]"])
-def test_a_comparison_that_cannot_be_read_is_told_in_one_error(tmp_path: Path, content: str) -> None:
+def test_a_comparison_that_cannot_be_read_is_one_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "comparison.json").write_text(content, encoding="utf-8")
     with pytest.raises(NoComparisonError):
         read_comparison(tmp_path)

@@ -108,7 +108,7 @@ def test_text_from_outside_is_text_in_the_page(tmp_path: Path) -> None:
     assert "&lt;script&gt;alert(1)" in page_text
 
 
-def test_what_the_model_says_of_itself_is_a_section_where_it_says_something(tmp_path: Path, page: str) -> None:
+def test_findings_of_the_model_are_a_section_if_there_are_any(tmp_path: Path, page: str) -> None:
     synthetic.write_pair(tmp_path / "pair", facts=synthetic.FACTS)
     compare(tmp_path / "pair")
     told = write(tmp_path / "pair").read_text(encoding="utf-8").replace("<wbr>", "")

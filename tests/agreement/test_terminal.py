@@ -61,7 +61,7 @@ def test_a_prediction_alone_is_printed_without_a_measured_figure(tmp_path: Path)
     assert "no measured run" in text
 
 
-def test_what_the_model_says_of_itself_is_told(tmp_path: Path) -> None:
+def test_findings_of_the_model_are_printed(tmp_path: Path) -> None:
     synthetic.write_pair(tmp_path / "pair", facts=synthetic.FACTS)
     text = " ".join(click.unstyle(render(compare(tmp_path / "pair"))).split())
     assert "NOTE assumed, because not measured: feed.read: its fallback path was not calibrated" in text
@@ -71,7 +71,7 @@ def test_what_the_model_says_of_itself_is_told(tmp_path: Path) -> None:
     assert "feed.hydrate" not in text
 
 
-def test_a_run_that_says_nothing_of_itself_has_no_line_for_it(comparison: Comparison) -> None:
+def test_a_run_without_findings_has_no_line_for_them(comparison: Comparison) -> None:
     text = click.unstyle(render(comparison))
     assert "\nBUSY" not in text
     assert "\nLAG" not in text

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.bench
 PER_SECOND: Final = 40
 CLIENT_SECONDS: Final = 5.0
 FROZEN_SECONDS: Final = 8.0
-CALM_SECONDS: Final = 2.0  # without an error, after which a blow is over
+CALM_SECONDS: Final = 2.0  # without an error, after which the outage is over
 BACK_SECONDS_MAX: Final = 90.0
 
 

@@ -23,7 +23,7 @@ from tests.children import WITH_US
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 START_SECONDS_MAX = 60.0
-# how long a page may take on a machine that has other things to do; a test that holds never waits for it
+# how long a page may take on a busy machine; a test that passes never waits for it
 expect.set_options(timeout=60_000)
 
 
@@ -45,7 +45,7 @@ class Seen:
     problems: list[str] = field(default_factory=list)
 
     def on_console(self, message: ConsoleMessage) -> None:
-        # a missing address is told by on_response, with its name
+        # on_response reports a missing address, with its name
         if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
             self.problems.append(message.text)
 

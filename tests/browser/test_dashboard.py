@@ -19,7 +19,7 @@ from tests.browser.conftest import Visit, serving
 
 RUN = "20261121-074812"
 EARLIER = "20261120-060000"
-#: A folder that somebody has named.
+#: A folder with a name that a person chose.
 ODD = "2026 *a* `b` $c$ :red[d]"
 #: Markdown of every kind that Streamlit knows, with a link and a picture elsewhere.
 TRICKY = (
@@ -80,7 +80,7 @@ async def test_going_from_page_to_page_keeps_the_run(dashboard: str, visit: Visi
     assert seen.problems == []
 
 
-async def test_a_run_that_is_gone_is_said_and_none_is_shown_in_its_place(dashboard: str, visit: Visit) -> None:
+async def test_a_run_that_does_not_exist_is_reported_and_no_other_is_shown(dashboard: str, visit: Visit) -> None:
     seen = await visit(f"{dashboard}/?run=19990101-000000")
     await expect(seen.page.get_by_text("Run 19990101-000000 does not exist")).to_be_visible()
     await expect(seen.page.get_by_test_id("stMetric")).to_have_count(0)

@@ -48,14 +48,14 @@ def test_every_kind_on_a_link_is_here() -> None:
 
 
 @pytest.mark.parametrize("fault", EACH, ids=lambda fault: fault.kind)
-async def test_a_fault_on_a_link_acts_and_is_proved_and_mended(rig: Rig, fault: Planned) -> None:
+async def test_a_fault_on_a_link_acts_and_is_proven_and_removed(rig: Rig, fault: Planned) -> None:
     broken = LinkInjector(order(fault), ToxiproxyClient(rig.url))
     await broken.prepare()
     async with broken:
         found = await broken.prove()
     assert found.acted, found.says
     assert rig.toxics() == []
-    assert rig.ping_seconds() < 5  # it answers again; how quickly is nothing to test on a busy machine
+    assert rig.ping_seconds() < 5  # it answers again; on a busy machine there is no limit to test
 
 
 async def test_no_proof_where_nothing_acts(rig: Rig) -> None:
@@ -107,7 +107,7 @@ async def test_an_unknown_type_or_proxy_is_an_error(rig: Rig) -> None:
         await wire.place("feed_nowhere")
 
 
-async def test_two_faults_that_cut_one_link_mend_it_when_both_are_over(rig: Rig) -> None:
+async def test_two_faults_that_cut_one_link_restore_it_when_both_are_over(rig: Rig) -> None:
     wire = ToxiproxyClient(rig.url)
     first, second = (LinkInjector(order(Down(**HERE), number), wire) for number in range(2))
     async with first:
@@ -117,7 +117,7 @@ async def test_two_faults_that_cut_one_link_mend_it_when_both_are_over(rig: Rig)
     assert rig.is_on()
 
 
-async def test_a_fault_is_mended_when_the_block_fails(rig: Rig) -> None:
+async def test_a_fault_is_removed_when_the_block_fails(rig: Rig) -> None:
     async def fails() -> None:
         async with LinkInjector(order(Latency(**HERE, latency_seconds=0.3)), ToxiproxyClient(rig.url)):
             assert rig.toxics() == ["windtunnel_0_latency_downstream"]
@@ -158,7 +158,7 @@ def process_order(kind: Literal["kill", "pause", "restart"], pid: int, **values:
     return ProcessOrder(number=0, target="sleeper", kind=kind, begins_seconds=0.0, ends_seconds=1.0, pid=pid, **values)
 
 
-async def test_a_paused_process_stands_still_and_goes_on(sleeper: subprocess.Popen[bytes]) -> None:
+async def test_a_paused_process_stops_and_continues(sleeper: subprocess.Popen[bytes]) -> None:
     target = ProcessTarget.of("sleeper", sleeper.pid)
     fault = ProcessInjector(process_order("pause", sleeper.pid))
     await fault.prepare()
@@ -211,7 +211,7 @@ async def test_a_process_that_is_not_there_is_an_error_and_no_other_is_hit(sleep
         await ProcessInjector(process_order("kill", sleeper.pid)).prepare()
     other = ProcessTarget(name="other", pid=1, ticks=12345)
     assert other.state == "gone"
-    other.send(signal.SIGKILL)  # to pid 1 of another start time: to nobody
+    other.send(signal.SIGKILL)  # pid 1 with another start time: no process
 
 
 async def test_the_pid_is_read_from_the_stack_when_the_fault_comes(
@@ -256,7 +256,7 @@ def test_a_scenario_becomes_orders_that_survive_the_way_to_the_warden() -> None:
     assert left.hold == ""  # its supervisor starts it again, as after any death
 
 
-def test_a_fault_that_the_stack_cannot_be_given_is_named() -> None:
+def test_a_fault_that_cannot_be_injected_is_named() -> None:
     scenario = parse(SCENARIO)
     with pytest.raises(OrdersError, match=r"faults\[0\].*feed_redis"):
         of_scenario(scenario, t0_unix=0.0, toxiproxy_url="", proxies={}, processes={"feed": 1})

@@ -61,7 +61,7 @@ def test_a_run_that_meets_every_limit_holds_with_its_margins() -> None:
     assert found.depth_seconds == pytest.approx(0.1)
 
 
-def test_what_overlaps_a_fault_is_left_out_where_the_scenario_says_so_and_only_there() -> None:
+def test_requests_that_overlap_a_fault_are_excluded_only_if_the_scenario_says_so() -> None:
     feed = steady("feed.read", 20, 0.1, end=40.0) + steady("feed.read", 20, 0.6, 40.0, 50.0)
     feed += steady("feed.read", 20, 0.1, 50.0)
     likes = steady("like.add", 20, 0.05, end=40.0) + steady("like.add", 20, 0.6, 40.0, 50.0)
@@ -99,7 +99,7 @@ def test_a_relapse_counts_until_it_is_over() -> None:
     assert verdict.held is False
 
 
-def test_one_slow_request_is_no_relapse() -> None:
+def test_one_slow_request_is_not_a_relapse() -> None:
     feed = [*steady("feed.read", 20, 0.1), row(57.3, "feed.read", 2.0)]
     assert judge.judge(parse(SCENARIO), samples(feed), ledger=None).recovery_seconds == 0.0
 
@@ -112,7 +112,7 @@ def test_a_run_that_ends_badly_has_not_recovered() -> None:
     assert "not recovered" in by_name(found)["recovers"].reason
 
 
-def test_errors_after_the_fault_are_no_recovery_however_fast_they_are() -> None:
+def test_fast_errors_after_the_fault_are_not_a_recovery() -> None:
     feed = steady("feed.read", 20, 0.1, end=50.0)
     feed += [row(50 + n / 20, "feed.read", 0.001, Outcome.REFUSED) for n in range(40)]
     feed += steady("feed.read", 20, 0.1, 52.0)
@@ -122,7 +122,7 @@ def test_errors_after_the_fault_are_no_recovery_however_fast_they_are() -> None:
 def test_failing_fast_is_not_being_fast() -> None:
     feed = [row(n / 20, "feed.read", 0.001, Outcome.FAILED if n % 10 == 0 else Outcome.OK) for n in range(800)]
     verdicts = by_name(judge.judge(parse(SCENARIO), samples(feed), ledger=None))
-    assert verdicts["feed.read p95, outside faults"].value == 5.0  # the client's patience
+    assert verdicts["feed.read p95, outside faults"].value == 5.0  # the client's timeout
     assert verdicts["feed.read p95, outside faults"].held is False
     assert verdicts["feed.read errors, outside faults"].value == pytest.approx(0.1, abs=0.001)
 
@@ -150,7 +150,7 @@ def test_the_warm_up_is_not_judged() -> None:
     assert by_name(judge.judge(parse(SCENARIO), samples(feed), ledger=None))["feed.read p95, outside faults"].held
 
 
-def test_a_lost_like_is_a_miss_and_an_unasked_ledger_is_no_verdict() -> None:
+def test_a_lost_like_is_a_miss_and_an_unchecked_ledger_has_no_verdict() -> None:
     good = samples(steady("feed.read", 20, 0.1), steady("like.add", 20, 0.05))
     lost = judge.judge(parse(SCENARIO), good, ledger={"like.add.acknowledged": 10, "like.add.lost": 1})
     assert by_name(lost)["like.add lost"].held is False

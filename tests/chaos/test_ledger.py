@@ -182,7 +182,7 @@ async def test_a_system_that_does_not_answer_proves_nothing(system: System, tmp_
         )
 
 
-async def test_no_acknowledgement_is_no_loss(system: System, tmp_path: Path) -> None:
+async def test_an_unacknowledged_write_cannot_be_lost(system: System, tmp_path: Path) -> None:
     assert await check(system, tmp_path) == {}
 
 

@@ -168,7 +168,7 @@ async def test_the_model_adds_up_faults_on_a_link_as_toxiproxy_does(rig: Rig, fa
     async with _acting(rig, *faults):
         while not tries or (min(tries) > 1.1 * predicted and len(tries) < TRIES_MAX):
             tries.append(_echo_seconds(rig, size))
-    # never quicker, and once as quick: what a busy machine adds to a try is not the link's
+    # never faster, and once as fast: a busy machine may delay any single try
     assert 0.95 * predicted <= min(tries) <= 1.1 * predicted, tries
 
 
@@ -181,7 +181,7 @@ async def test_the_model_cuts_a_connection_after_as_many_answers_as_toxiproxy_do
     link.begin(fault)
     sent = len(_echo(answer_bytes))
     while not link.send(now=0.0, sent_bytes=sent)[1]:
-        whole = sent - len(b"*2\r\n$4\r\nECHO\r\n")  # what Redis says back
+        whole = sent - len(b"*2\r\n$4\r\nECHO\r\n")  # Redis's answer
         if link.answer(now=0.0, trips=1.0, answer_bytes=whole, uniform=0.5)[1]:
             break
         predicted += 1

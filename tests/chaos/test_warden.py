@@ -108,13 +108,13 @@ def test_when_the_runners_whole_group_is_killed_nothing_is_left_either(rig: Rig)
         until(lambda: rig.toxics() == [] and is_gone(warden), "toxic and warden are gone", within_seconds=5)
 
 
-def test_a_warden_that_is_told_to_end_mends_first(rig: Rig) -> None:
+def test_a_warden_that_is_told_to_stop_removes_its_faults_first(rig: Rig) -> None:
     with runner(rig) as (_, warden):
         os.kill(warden, signal.SIGTERM)
         until(lambda: rig.toxics() == [] and is_gone(warden), "toxic and warden are gone", within_seconds=5)
 
 
-def test_when_the_warden_is_killed_its_runner_mends(rig: Rig) -> None:
+def test_when_the_warden_is_killed_its_runner_removes_the_faults(rig: Rig) -> None:
     drill = scenario("{at: 500ms, for: 80s, link: feed_redis, latency: 300ms}")
     with start(rig, drill) as warden:
         until(lambda: rig.toxics() != [], "the fault begins", within_seconds=20)
@@ -138,7 +138,7 @@ def test_when_runner_and_warden_are_killed_the_next_warden_removes_what_they_lef
         assert rig.toxics() == []
 
 
-def test_a_paused_process_goes_on_when_its_warden_was_killed(rig: Rig, sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_paused_process_continues_when_its_warden_was_killed(rig: Rig, sleeper: subprocess.Popen[bytes]) -> None:
     with start(rig, scenario("{at: 500ms, for: 80s, process: feed, action: pause}"), feed=sleeper.pid) as warden:
         until(lambda: state(sleeper.pid) == "T", "it is paused", within_seconds=20)
         os.kill(warden.pid, signal.SIGKILL)
@@ -150,7 +150,7 @@ def state(pid: int) -> str:
         return file.read().rpartition(")")[2].split()[0]
 
 
-def test_an_abort_mends_at_once_and_is_journaled(rig: Rig) -> None:
+def test_an_abort_removes_the_faults_at_once_and_is_journaled(rig: Rig) -> None:
     drill = scenario("{at: 500ms, for: 80s, link: feed_redis, latency: 300ms}")
     with start(rig, drill) as warden:
         until(lambda: rig.toxics() != [], "the fault begins", within_seconds=20)
@@ -158,7 +158,7 @@ def test_an_abort_mends_at_once_and_is_journaled(rig: Rig) -> None:
     assert rig.toxics() == []
     assert [event.values["reason"] for event in events if event.event == journal.ABORTED] == ["feed.read p95 is 2 s"]
     assert events_of(events, 0)[journal.ENDS].values["early"] is True
-    assert warden.stop() == events  # once more does nothing
+    assert warden.stop() == events  # a second time does nothing
 
 
 def test_what_was_not_ours_stays(rig: Rig) -> None:
@@ -197,7 +197,7 @@ def test_a_toxiproxy_that_is_not_there_is_a_void_run_not_a_hang() -> None:
     assert "nobody answers" in reason
 
 
-def test_a_wrong_address_is_told_before_anything_is_started() -> None:
+def test_a_wrong_address_is_reported_before_anything_is_started() -> None:
     with pytest.raises(WardenError, match="no address"):
         WardenProcess(Orders(t0_unix=time.time(), toxiproxy_url="nowhere"))
 
@@ -210,7 +210,7 @@ def test_the_warden_says_what_is_wrong_with_its_orders() -> None:
     assert b"the orders cannot be read" in found.stderr
 
 
-def test_void_reasons_tell_each_way_to_fail() -> None:
+def test_each_way_to_fail_has_its_void_reason() -> None:
     drill = scenario("{at: 1s, for: 1s, link: feed_redis, latency: 300ms}")
 
     def event(at: float, kind: str, **values: object) -> Event:

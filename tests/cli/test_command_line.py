@@ -153,7 +153,7 @@ def test_traffic_that_the_load_generator_cannot_send_is_refused_before_the_stack
         assert f"windtunnel simulate {small}" in told.stderr, words
 
 
-def test_a_file_that_is_not_there_is_told() -> None:
+def test_a_missing_file_is_reported() -> None:
     said = windtunnel("run", "/nowhere/at_all.yaml")
     assert said.returncode == 2
     assert "No such file" in said.stderr

@@ -51,14 +51,14 @@ def _simulate(scenario: Path, profile: Path, out: Path, *words: str) -> str:
     return _windtunnel("simulate", scenario, "--profile", profile, "--out", out, *words)
 
 
-def test_a_fleet_is_told_with_its_intervals_and_its_first_cell_is_a_run(
+def test_a_fleet_is_printed_with_its_intervals_and_its_first_cell_is_a_run(
     fleet: Path, profile: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "pair" / "simulated"
     said = _simulate(fleet, profile, out, "--replications", "3", "--engine", "simpy", "--check-cells", "--workers", "1")
     assert "3 of 4 cells" in said
     row = next(line for line in said.splitlines() if line.startswith("feed.read  "))
-    assert row.count("±") == 3  # of its rate, p50 and p95; a p99 is of more requests
+    assert row.count("±") == 3  # of its rate, p50 and p95; a p99 needs more requests
     assert "✓ feed.read p95" in said
     assert "SPLIT  cells twice as large, 3 pairs under common seeds, move feed.read p50" in said
     assert all(len(line) <= 80 for line in said.splitlines() if str(tmp_path) not in line)
@@ -121,7 +121,7 @@ def test_what_only_the_model_can_do_and_what_it_cannot_is_refused_in_one_line(
         _simulate(fleet, profile, tmp_path / "one", "--check-cells", "--replications", "2", "--engine", "simpy")
 
 
-@pytest.mark.parametrize("started", [1, 2, 3])  # what Python itself starts, one worker, both: amid a start or not
+@pytest.mark.parametrize("started", [1, 2, 3])  # Python's own helper, one worker, or both
 def test_ctrl_c_ends_a_fleet_and_leaves_no_process(fleet: Path, profile: Path, tmp_path: Path, started: int) -> None:
     fleet.write_text(FLEET.replace("duration: 3s", "duration: 300s"), encoding="utf-8")
     words = [sys.executable, "-m", "cli", "simulate", str(fleet), "--profile", str(profile), "--engine", "simpy"]

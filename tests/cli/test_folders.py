@@ -21,7 +21,7 @@ def test_a_folder_is_marked_for_as_long_as_its_run_is_made(tmp_path: Path) -> No
     assert [each.name for each in folder.iterdir()] == ["simulated"]
 
 
-def test_the_mark_of_a_process_that_is_gone_is_no_run_under_way(tmp_path: Path) -> None:
+def test_the_mark_of_a_dead_process_is_not_a_running_run(tmp_path: Path) -> None:
     ticks = alive.ticks_of(os.getpid())
     (tmp_path / folders.MARK).write_text(json.dumps({"pid": os.getpid(), "ticks": ticks + 1}))
     assert not folders.is_running(tmp_path)

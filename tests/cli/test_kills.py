@@ -45,7 +45,7 @@ faults:
   - {at: 1s, for: 9s, link: feed_redis, latency: 300ms, jitter: 100ms}
 """
 START_SECONDS_MAX = 120.0
-#: Five on a quiet machine; a busy one gives the supervisor its turn later.
+#: Five on an idle machine; on a busy one the supervisor takes longer.
 GONE_SECONDS_MAX = 40.0
 
 
@@ -88,7 +88,7 @@ def _everybody(data: Path, child: subprocess.Popen[str]) -> list[tuple[int, int]
     return [(pid, alive.ticks_of(pid)) for root in roots for pid in guard.family(root)]
 
 
-def test_a_service_killed_during_a_run_makes_it_void_and_says_who_died(
+def test_a_service_killed_during_a_run_makes_it_void_and_is_named(
     measuring: tuple[subprocess.Popen[str], Path, Path],
 ) -> None:
     child, data, out = measuring
@@ -102,7 +102,7 @@ def test_a_service_killed_during_a_run_makes_it_void_and_says_who_died(
     assert any("feed died" in reason for reason in record["validity"]["reasons"])
     assert "feed died" in told
     assert "Traceback" not in errors
-    # as it was while measuring: when the record is written, the stack is gone and the switch is back
+    # as it was while measuring: when the record is written, the stack has stopped and the setting is restored
     assert record["placement"]["autogroup"] == ("off" if may_switch else "on")
 
 
@@ -112,7 +112,7 @@ def test_a_runner_killed_during_a_run_leaves_no_process_behind(
     child, data, out = measuring
     until(lambda: _acting(out, child), "the traffic flows", within_seconds=START_SECONDS_MAX)
     everybody = [*_everybody(data, child), *((pid, alive.ticks_of(pid)) for pid in guard.family(child.pid))]
-    assert len(everybody) > 15  # the stack, its toxiproxy with it, the generator, the warden, the loop that keeps awake
+    assert len(everybody) > 15  # the stack with its Toxiproxy, the generator, the warden, the idle loop
     names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")[:120] for pid, _ in everybody}
     child.kill()
     child.wait()
@@ -133,7 +133,7 @@ def test_of_a_stack_that_hangs_for_good_the_run_is_written_with_all_its_samples(
     until(lambda: _acting(out, child), "the traffic flows", within_seconds=START_SECONDS_MAX)
     running = _stack(data, child)
     frozen = (running.state.supervisor_pid, running.processes["gateway"])
-    for pid in frozen:  # the supervisor first: it would start the gateway again
+    for pid in frozen:  # the supervisor first: it would restart the gateway
         os.kill(pid, signal.SIGSTOP)
     told, errors = child.communicate(timeout=180)
     assert child.returncode == 4, f"{told}\n{errors}"
@@ -174,7 +174,7 @@ def test_a_runner_interrupted_before_there_is_a_run_leaves_neither_run_nor_data(
     child, data, out = measuring
     until(lambda: (data / state.FILE).exists(), "the stack is being started", within_seconds=START_SECONDS_MAX)
     child.send_signal(signal.SIGINT)
-    child.send_signal(signal.SIGINT)  # an impatient one
+    child.send_signal(signal.SIGINT)  # a second Ctrl-C
     _, errors = child.communicate(timeout=60)
     assert child.returncode == 130, errors
     assert not out.exists()

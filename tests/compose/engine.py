@@ -79,7 +79,7 @@ def unmount_below(folder: Path) -> None:
 def _started(daemon: Path, folder: Path, images: Path, compose: tuple[str, ...]) -> Iterator[Engine]:
     listen = f"unix://{folder / 'docker.sock'}"
     argv = [str(daemon), "--data-root", str(images), "--exec-root", str(folder / "exec"), "--host", listen]
-    # no default bridge: builds use the host's network, and Compose makes a network of its own
+    # no default bridge: builds use the host's network, and Compose creates its own
     argv += ["--pidfile", str(folder / "docker.pid"), "--bridge", "none"]
     log = folder / "dockerd.log"
     with log.open("wb") as output:

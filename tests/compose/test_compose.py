@@ -61,7 +61,7 @@ def test_a_server_that_is_killed_in_its_container_comes_back_and_posts_still_arr
     containers: Containers, alice: Client, bob: Client
 ) -> None:
     before = _started_at(containers, Server.REDIS)
-    # the container ends with its process: no exit code of this line is worth anything
+    # the container ends with its process, so the exit code of this command means nothing
     containers.compose("exec", "-T", str(Server.REDIS), "sh", "-c", "kill -9 $(pidof redis-server) || true")
     until(
         lambda: _started_at(containers, Server.REDIS) != before,

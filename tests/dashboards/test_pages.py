@@ -71,7 +71,7 @@ def _text(app: AppTest) -> str:
         app.info,
         app.code,
     )
-    # as a reader sees it: signs of text from outside are escaped
+    # as a reader sees it: special characters of text from outside are escaped
     return "\n".join(str(each.value) for kind in kinds for each in kind).replace("\\", "")
 
 
@@ -116,7 +116,7 @@ def test_the_run_in_the_address_is_shown(runs: Path, monkeypatch: pytest.MonkeyP
     assert app.selectbox(key="run").value == "20261121-070000"
 
 
-def test_a_run_that_is_gone_is_said_and_no_other_is_shown(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_run_is_reported_and_no_other_is_shown(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = _open(runs, monkeypatch, run="19990101-000000")
     assert not app.exception
     assert "Run `19990101-000000` does not exist" in _text(app)
@@ -157,7 +157,7 @@ def test_a_run_whose_side_broke_after_it_was_compared_says_so(tmp_path: Path, mo
     assert "The measured side is broken now" in _text(app)
 
 
-def test_a_side_that_was_broken_when_it_was_compared_is_said_wherever_the_verdict_is(
+def test_a_side_that_was_broken_when_it_was_compared_is_named_wherever_the_verdict_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = synthetic.write_pair(tmp_path / "20261121-070000")
@@ -249,7 +249,7 @@ def test_the_command_serves_on_this_machine_only_and_sends_nothing() -> None:
     assert words[-2:] == ["--runs", "somewhere"]
 
 
-def test_what_the_model_says_of_itself_is_on_the_overview(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_findings_of_the_model_are_on_the_overview(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = _open(runs, monkeypatch, run="20261121-070000")
     assert "Findings of the model" in [each.value for each in app.subheader]
     told = " ".join(str(each.value.to_dict()) for each in app.table)

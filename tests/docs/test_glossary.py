@@ -36,7 +36,7 @@ def test_every_operation_and_every_kind_of_fault_is_in_it() -> None:
     assert [name for name in names if f"`{name}`" not in printed] == []
 
 
-def test_a_word_stands_once() -> None:
+def test_a_term_is_listed_once() -> None:
     names = [term.name for term in TERMS]
     assert len(names) == len(set(names)) > 30
 

@@ -97,7 +97,7 @@ def test_a_journey_is_sent_step_by_step_and_ends_at_the_first_that_fails(journey
         ("media.withdraw", f"{API}/media/m1", {"media_id": "m1"}),
     ],
 )
-def test_the_ledger_keeps_of_what_is_taken_down_that_it_is_gone(journey: str, path: str, names: dict[str, str]) -> None:
+def test_the_ledger_keeps_only_the_deletion_of_what_is_deleted(journey: str, path: str, names: dict[str, str]) -> None:
     requests = sent(acts_of(journey), journey)
     assert [each.operation for each in requests if each.claim is not None] == [steps_of(journey)[-1]]
     last = requests[-1]

@@ -50,7 +50,7 @@ def test_a_target_keeps_its_path_and_query_as_they_were_signed() -> None:
     assert (where.port, path) == (9, "/uploads/1?X-Signature=a%2Fb&n=1")
 
 
-def test_the_load_has_no_more_connections_from_one_address_than_the_gateway_takes() -> None:
+def test_the_load_has_no_more_connections_from_one_address_than_the_gateway_allows() -> None:
     most = plan.INFLIGHT_MAX + 1
     for worker in (0, 1, 255):
         sources = Counter(address.of_connection(number, worker) for number in range(most))

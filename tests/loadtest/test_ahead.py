@@ -37,7 +37,7 @@ def test_the_steps_before_a_part_of_a_journey_are_done_ahead(
 ) -> None:
     before = setting.double.seen()
     code, said = _drive(setting, operation)
-    assert code in (0, 4), said  # 4: this machine was too busy to keep time
+    assert code in (0, 4), said  # 4: this machine was too busy for exact timing
     sent = runs.read_samples(setting.out / runs.SAMPLES_FILE)
     assert len(sent) > 5
     assert set(sent.operation.tolist()) == {operation}
@@ -45,7 +45,7 @@ def test_the_steps_before_a_part_of_a_journey_are_done_ahead(
     assert _seen_since(setting, before) == {name: len(sent) for name in (*made, left)}
 
 
-def test_what_cannot_be_made_ahead_ends_the_run_and_says_why(setting: Setting) -> None:
+def test_what_cannot_be_prepared_ends_the_run_with_the_reason(setting: Setting) -> None:
     setting.double.behave({"POST /api/v1/media": {"status": 503}})
     code, said = _drive(setting, "media.complete")
     assert code == 2

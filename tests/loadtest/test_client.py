@@ -34,7 +34,7 @@ def _stack(url: str, data: Path) -> RunningStack:
     return RunningStack(data=data, state=state)
 
 
-def test_each_clients_link_gets_a_wire_and_the_server_is_asked_once_for_each(setting: Setting, tmp_path: Path) -> None:
+def test_each_client_link_is_measured_and_the_server_is_asked_once_for_each(setting: Setting, tmp_path: Path) -> None:
     before = setting.double.seen()
     found = client.wires(parse(SCENARIO), setting.scenario, _stack(setting.double.url, tmp_path), tmp_path, seconds=2.0)
     assert [each.link for each in found] == ["client_gateway", "client_edge"]
@@ -45,13 +45,13 @@ def test_each_clients_link_gets_a_wire_and_the_server_is_asked_once_for_each(set
     assert sum(asked.values()) == 2, asked
 
 
-def test_a_server_that_refuses_is_not_taken_for_a_measurement(setting: Setting, tmp_path: Path) -> None:
+def test_a_refusal_is_not_a_measurement(setting: Setting, tmp_path: Path) -> None:
     setting.double.behave({"GET /api/v1/feed": {"status": 503}})
     with pytest.raises(UserError, match=r"calibration of client_gateway: 0 of \d+ requests were answered"):
         client.wires(parse(SCENARIO), setting.scenario, _stack(setting.double.url, tmp_path), tmp_path, seconds=1.0)
 
 
-def test_the_peer_repeats_the_first_answer_on_every_connection_and_tells_what_it_took(double: Double) -> None:
+def test_the_peer_repeats_the_first_answer_on_every_connection_and_reports_its_own_time(double: Double) -> None:
     request = b"GET /seen HTTP/1.1\r\nHost: a\r\n\r\n"
     with client.answering(address.parse(double.url), CORES) as peer:
         where = address.parse(peer.url)

@@ -59,7 +59,7 @@ def test_a_journeys_next_step_is_meant_to_start_when_the_one_before_ended(driven
         assert own.at_seconds[by_step][1:] == pytest.approx(ends[:-1])
 
 
-def test_the_ledger_holds_what_clients_were_told(driven: Setting) -> None:
+def test_the_ledger_holds_what_was_acknowledged(driven: Setting) -> None:
     lines = [json.loads(line) for line in (driven.out / record.ACKNOWLEDGED_FILE).read_text().splitlines()]
     sent = samples(driven)
     for operation in ("like.add", "post.create", "media.complete"):
@@ -86,7 +86,7 @@ def test_a_server_frozen_for_two_seconds_shows_in_the_percentiles(setting: Setti
     program.end()
     assert record.read_load(setting.out).t0_unix == pytest.approx(t0, abs=1e-6)
     latencies = samples(setting).judged().latency_seconds
-    # half of the requests met the freeze, at times spread evenly over it: p75 waited for half of its two seconds
+    # half of the requests arrived during the freeze, evenly spread: p75 waited for half of its two seconds
     assert len(latencies) == 200
     assert np.quantile(latencies, 0.75) > 0.8
     assert np.quantile(latencies, 0.95) > 1.5
@@ -186,7 +186,7 @@ def test_of_a_generator_that_was_killed_everything_but_its_last_moment_is_kept(s
     assert spool.recover(setting.out) is None  # there is nothing left to recover
 
 
-def test_a_wrong_argument_is_told_in_one_line_before_anything_is_sent(setting: Setting) -> None:
+def test_a_wrong_argument_is_reported_in_one_line_before_anything_is_sent(setting: Setting) -> None:
     before = setting.double.seen()
     code, err = run("loadtest.drive", *setting.arguments(gateway="http://198.51.100.1:80"))
     assert (code, "expected a loopback address" in err, "Traceback" in err) == (2, True, False), err

@@ -90,7 +90,7 @@ def test_a_worker_that_is_lost_ends_the_run_as_void_and_nothing_recorded_is_lost
     assert len(sent) == sum(len(share) for share in shares)
     assert len(np.unique(sent.request)) == len(sent)
     assert [set(np.unique(share.request % 2)) for share in shares] == [{0}, {1}]  # nobody took over a share
-    # what was under way when the worker was lost has no record; nothing has more than one
+    # requests in flight when the worker was lost have no record; no request has more than one
     assert len(sent) <= setting.double.seen()["GET /api/v1/feed"] - before
 
 

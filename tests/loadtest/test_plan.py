@@ -68,7 +68,7 @@ def test_one_operation_alone_keeps_the_world_and_drops_the_rest(scenario: Scenar
     assert 800 < int((share.schedule.at_seconds >= 0).sum()) < 1_200  # 1,000 ± 6 standard deviations
 
 
-def test_a_part_of_a_journey_stands_for_the_shortest_one_that_has_it() -> None:
+def test_a_step_of_a_journey_stands_for_the_shortest_journey_that_has_it() -> None:
     found = {name: plan.act_of(name) for name in ("feed.read", "object.put", "media.delete", "post.delete")}
     assert found["feed.read"] == "feed.read"
     assert found["object.put"] in ("media.upload", "media.withdraw")

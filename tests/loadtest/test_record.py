@@ -58,7 +58,7 @@ def test_lag_in_the_warm_up_and_of_later_steps_voids_nothing() -> None:
         ({"viral_expected": True}, "the viral post could not be written"),
     ],
 )
-def test_whatever_keeps_traffic_from_being_as_scheduled_voids_the_run(values: dict[str, Any], reason: str) -> None:
+def test_traffic_that_was_not_sent_as_scheduled_makes_the_run_void(values: dict[str, Any], reason: str) -> None:
     load = load_of(samples([0.0] * 10), **values)
     assert load.void
     assert reason in load.reasons

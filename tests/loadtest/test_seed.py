@@ -15,7 +15,7 @@ from tests.loadtest.conftest import SCENARIO, Double, run, start
 PEOPLE, POSTERS, POSTS = 60, 12, 24
 
 
-def test_seeding_makes_the_scenarios_world_once_however_often_it_is_done(double: Double, tmp_path: Path) -> None:
+def test_repeated_seeding_creates_the_scenarios_data_once(double: Double, tmp_path: Path) -> None:
     scenario, out = tmp_path / "small.yaml", tmp_path / "seeded"
     scenario.write_text(SCENARIO)
     arguments = ("--scenario", scenario, "--gateway", double.url, "--out", out)
@@ -28,7 +28,7 @@ def test_seeding_makes_the_scenarios_world_once_however_often_it_is_done(double:
     assert [post.post for post in found.posts] == list(range(POSTS))
     assert [post.person for post in found.posts] == [each % POSTERS for each in range(POSTS)]
     assert counts["PUT /uploads/{media_id}"] == POSTERS  # one photo each, reused
-    assert counts["addresses of sign-ups"] == PEOPLE  # a limit by address meets nobody but its own
+    assert counts["addresses of sign-ups"] == PEOPLE  # so no limit by address is reached
     assert len({post.media_id for post in found.posts}) == POSTERS
     assert len(found.stories) == POSTERS
     assert all(post.image_url.startswith(double.url) for post in found.posts)
@@ -58,7 +58,7 @@ def test_a_seeding_that_broke_off_is_completed_by_the_next(double: Double, tmp_p
     assert len(seeded.read(out).posts) == POSTS
 
 
-def test_a_busy_server_is_asked_again(double: Double, tmp_path: Path) -> None:
+def test_a_call_to_an_overloaded_server_is_repeated(double: Double, tmp_path: Path) -> None:
     scenario, out = tmp_path / "small.yaml", tmp_path / "seeded"
     scenario.write_text(SCENARIO)
     double.behave({"PUT /api/v1/users/{user_id}/follow": {"status": 503}})
@@ -80,7 +80,7 @@ def test_a_stop_signal_ends_seeding(double: Double, tmp_path: Path) -> None:
     assert program.end()[0] == 143
 
 
-def test_wrong_arguments_are_told_in_one_line(tmp_path: Path) -> None:
+def test_wrong_arguments_are_reported_in_one_line(tmp_path: Path) -> None:
     scenario = tmp_path / "small.yaml"
     scenario.write_text(SCENARIO)
     code, err = run("loadtest.seed", "--scenario", scenario, "--gateway", "http://192.0.2.1", "--out", tmp_path)

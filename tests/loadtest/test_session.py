@@ -80,7 +80,7 @@ def test_t0_is_where_the_caller_wants_it(told: dict[str, Any]) -> None:
     assert opened(told).t0_unix_ns(wanted) == pytest.approx(wanted * 1e9, abs=1e3)
 
 
-def test_without_a_t0_it_is_as_long_after_being_ready_as_was_asked_for(told: dict[str, Any]) -> None:
+def test_without_a_t0_the_lead_time_is_kept(told: dict[str, Any]) -> None:
     session = opened(told)
     warm_up = session.scenario.traffic.warm_up_seconds
     before = time.time_ns()

@@ -32,8 +32,8 @@ from services.feed.rules.session import (
 READER = 0
 AUTHORS = range(1, 6)
 DEPTH = 6
-LATE_MAX = 12  # posts at once that come late: a session can tell so many from those that it has given
-PULLED_MAX = 2  # celebrities of one reader that Redis is asked about
+LATE_MAX = 12  # late posts at once: a session can distinguish so many from those that it has shown
+PULLED_MAX = 2  # celebrities of one reader that are looked up in Redis
 ADS = 3
 
 
@@ -66,7 +66,7 @@ class Session:
     owed: set[int]  # followed posts that were there when it began
     late: set[int]  # those of them that are not delivered yet
     followed_throughout: set[int]
-    looks: bool = True  # whether late posts can be told from those given
+    looks: bool = True  # whether late posts can be distinguished from those shown
     given: list[int] = field(default_factory=list)
     recommended: list[int] = field(default_factory=list)
     redis_marks: set[int] = field(default_factory=set)
@@ -79,7 +79,7 @@ class Feeds(RuleBasedStateMachine):
     @initialize(follows=st.sets(st.sampled_from(AUTHORS), min_size=1), reads=st.booleans())
     def begin(self, follows: set[int], reads: bool) -> None:
         self.now_ms = ids.EPOCH_MS + 1_000
-        self.author_of: dict[int, int] = {}  # PostgreSQL: all posts that are there
+        self.author_of: dict[int, int] = {}  # PostgreSQL: all posts
         self.undelivered: list[int] = []
         self.follows = follows
         self.left: set[int] = set()  # unfollowed lately: not recommended
@@ -116,7 +116,7 @@ class Feeds(RuleBasedStateMachine):
             if author in self.lists:
                 self.lists[author].add({post_id})
             if author in self.celebrities:
-                self._publish(author)  # should whoever marked the author have crashed
+                self._publish(author)  # in case the process that marked the author has crashed
             if self.timeline is not None and (
                 author == READER or (author in self.follows and author not in self.celebrities)
             ):
@@ -290,7 +290,7 @@ class Feeds(RuleBasedStateMachine):
         posts = [item for item in items if item.source is not Source.AD]
         session.given += [item.item_id for item in posts]
         session.recommended += [item.item_id for item in posts if item.source is Source.RECOMMENDED]
-        session.owed -= skipped  # given before, as recommendations
+        session.owed -= skipped  # shown before, as recommendations
         if composed.following is None:
             self._ended(session)
             self.session = None

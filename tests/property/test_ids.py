@@ -74,7 +74,7 @@ def test_only_ids_are_read_as_ids(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "-1", "+1", " 1", "1 ", "1_0", "٣", "0x1", "01", "00", "9223372036854775808", "1" * 5_000]
 )
-def test_what_is_no_id_is_refused(text: str) -> None:
+def test_an_invalid_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not an id"):
         ids.parse(text)
 

@@ -16,7 +16,7 @@ def test_late_posts_alone_fill_a_page() -> None:
     assert feeds.session is None
 
 
-def test_late_posts_that_were_pushed_out_of_the_timeline_are_given() -> None:
+def test_late_posts_that_were_pushed_out_of_the_timeline_are_shown() -> None:
     feeds = Feeds()
     feeds.begin(follows={1}, reads=True)
     feeds.post(author=READER, count=4, late=False, tick=False)
@@ -27,7 +27,7 @@ def test_late_posts_that_were_pushed_out_of_the_timeline_are_given() -> None:
     assert feeds.session is None
 
 
-def test_a_late_post_is_given_though_newer_ones_pushed_it_out_of_the_timeline() -> None:
+def test_a_late_post_is_shown_though_newer_ones_pushed_it_out_of_the_timeline() -> None:
     feeds = Feeds()
     feeds.begin(follows={1}, reads=True)
     feeds.post(author=READER, count=5, late=False, tick=False)

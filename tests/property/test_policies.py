@@ -139,7 +139,7 @@ def test_a_page_is_short_only_when_everything_is_used_up_or_all_that_is_left_is_
     left = [item for item in unique if item not in shown]
     if len(page) == wanted or not left:
         return
-    # what may stand between those of one author is looked for among so many of each source
+    # posts to place between those of one author are searched among so many of each source
     last = {item.author_id for item in page[-2:]}
     assert len(last) == 1
     assert sum(unique[item] not in last for item in left) <= max(0, len(unique) - wanted)

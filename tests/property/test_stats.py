@@ -65,12 +65,12 @@ def test_distances_of_distributions_are_scipys(first: list[float], second: list[
 
 
 @given(VALUES)
-def test_a_distribution_is_at_no_distance_of_itself(values: list[float]) -> None:
+def test_a_distribution_has_no_distance_from_itself(values: list[float]) -> None:
     assert stats.ks_distance(values, values[::-1]) == 0.0
     assert stats.wasserstein_distance(values, values[::-1]) == 0.0
 
 
-def test_of_nothing_there_is_no_figure() -> None:
+def test_without_samples_there_is_no_figure() -> None:
     for figure in (
         stats.quantile([], 0.5),
         stats.quantile_interval([], 0.5).value,

@@ -35,7 +35,7 @@ def _on() -> Iterator[None]:
 def test_what_is_started_in_the_block_is_in_no_group_and_the_switch_is_put_back() -> None:
     with autogroup.off():
         assert not autogroup.is_on()
-        with autogroup.off():  # it was off already, so this one does not put it back
+        with autogroup.off():  # it was already off, so this one does not restore it
             pass
         assert not autogroup.is_on()
     assert autogroup.is_on()

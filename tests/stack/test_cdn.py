@@ -123,7 +123,7 @@ def test_a_cut_link_to_the_store_does_not_hurt_what_is_cached(cdn: Servers, stor
     until(lambda: _ask(f"{cdn.running.media_url}/media/ef/other.jpg")[0] == 404)
 
 
-def test_what_is_not_there_yet_is_asked_for_again_soon(cdn: Servers, store: Any) -> None:
+def test_a_missing_object_is_fetched_again_soon(cdn: Servers, store: Any) -> None:
     url = f"{cdn.running.media_url}/media/gh/640.jpg"
     until(lambda: _ask(url)[0] == 404)
     _put(store, "gh/640.jpg", b"late")
@@ -142,7 +142,7 @@ def test_only_media_is_served_and_only_read(cdn: Servers, store: Any) -> None:
     assert _ask(f"{base}/media/ab/640.jpg", "HEAD")[1] == b""
 
 
-def test_a_part_of_a_photo_can_be_asked_for(cdn: Servers, store: Any) -> None:
+def test_a_range_of_a_photo_can_be_requested(cdn: Servers, store: Any) -> None:
     _put(store, "ij/640.jpg", b"0123456789")
     status, body, _ = _ask(f"{cdn.running.media_url}/media/ij/640.jpg", Range="bytes=2-4")
     assert (status, body) == (206, b"234")

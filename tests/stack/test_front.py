@@ -25,7 +25,7 @@ def store(data_folder: Path) -> Iterator[Store]:
 
 
 @pytest.mark.parametrize("size", _SIZES)
-async def test_an_address_takes_one_put_and_every_other_one_is_answered(store: Store, size: int) -> None:
+async def test_an_address_accepts_one_put_and_every_other_one_is_answered(store: Store, size: int) -> None:
     target = store.put_target(f"once/{size}", size)
     first = await store.put(target, size)
     assert (first.status, first.body) == (200, b"")
@@ -142,7 +142,7 @@ async def test_a_connection_is_kept_over_answers_of_every_kind(store: Store) -> 
     assert statuses == [200, 412, 403, 404]
 
 
-async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked_and_then_answered(store: Store) -> None:
+async def test_a_client_that_expects_100_continue_gets_it_and_then_an_answer(store: Store) -> None:
     host, _, port = store.host.partition(":")
     good, seen = store.put_target("asked", 3), []
     async with asyncio.timeout(60):
@@ -158,7 +158,7 @@ async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked_and_then_an
     store.refused(seen[1], 412, "address_used")
 
 
-async def test_a_body_that_does_not_begin_is_told_so(store: Store) -> None:
+async def test_a_body_that_does_not_begin_is_refused(store: Store) -> None:
     seen = await store.ask(store.put_head(store.put_target("never", 3), 3))
     assert "10 s" in store.refused(seen, 408, "request_timeout")["detail"]
 
@@ -175,7 +175,7 @@ async def test_pages_of_the_origins_in_the_scenario_may_upload_and_no_others(sto
             assert {"content-type", "if-none-match"} <= set(
                 preflight.fields["access-control-allow-headers"].split(", ")
             )
-        # the page sees why it is refused, too; each field stands there once
+        # the page can read why it is refused, too; each field occurs once
         host, _, port = store.host.partition(":")
         async with asyncio.timeout(60):
             reader, writer = await asyncio.open_connection(host, int(port))
@@ -206,7 +206,7 @@ async def test_connections_of_one_address_are_limited(store: Store) -> None:
                 writer.close()
 
 
-async def test_it_is_asked_how_it_is_and_is_measured(store: Store) -> None:
+async def test_it_has_health_and_metrics(store: Store) -> None:
     assert (await store.ask(store.head("GET", "/healthz"))).body == b"ok"
     config = (store.running.data / "front" / "haproxy.cfg").read_text()
     frontend = config[config.index("frontend operators") :]

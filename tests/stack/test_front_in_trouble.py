@@ -72,7 +72,7 @@ async def _dying(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         (_dying, (502, "bad_gateway"), (502, "bad_gateway")),
     ],
 )
-async def test_whatever_ails_the_store_is_said_in_our_words(
+async def test_any_failure_of_the_store_becomes_a_problem_document(
     lost: tuple[Store, int], serve: _Serve, put: tuple[int, str], get: tuple[int, str]
 ) -> None:
     store, port = lost
@@ -113,7 +113,7 @@ if os.geteuid() == 0:  # only root can mount
         yield folder
         subprocess.run(["umount", str(folder)], check=True)
 
-    async def test_a_full_disk_is_told_with_when_to_come_back(small_disk: Path) -> None:
+    async def test_a_full_disk_is_reported_with_retry_after(small_disk: Path) -> None:
         running = up(small_disk, "full", Server.OBJECTS, Server.FRONT, free_bytes_min=1)
         try:
             store, size = Store(running), 10_000_000

@@ -125,7 +125,7 @@ async def test_a_token_with_a_claim_twice_or_a_subject_that_is_a_number_is_refus
 
 
 async def _status(client: aiohttp.ClientSession, behind: Behind, claims: dict[str, Any]) -> int:
-    # each is somebody else, so that no limit by user answers instead
+    # each is a different user, so that no limit by user answers instead
     subject = str(next(_SUBJECTS))
     async with client.get(f"{behind.url}{API}/feed", headers=behind.token(**{"sub": subject, **claims})) as answer:
         return answer.status
@@ -164,7 +164,7 @@ async def test_a_large_body_is_refused_by_its_announced_length(behind: Behind) -
         await writer.wait_closed()
 
 
-async def test_a_service_that_is_down_is_told_at_once(behind: Behind, client: aiohttp.ClientSession) -> None:
+async def test_a_service_that_is_down_is_reported_at_once(behind: Behind, client: aiohttp.ClientSession) -> None:
     async with client.get(f"{behind.url}{API}/posts/1", headers=behind.token()) as answer:
         assert answer.headers["Retry-After"] == "1"
         await problem_of(answer, 503, "unavailable")

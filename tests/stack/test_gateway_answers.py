@@ -74,7 +74,7 @@ async def test_a_head_of_nearly_16_kb_and_a_path_of_8_kb_go_through(behind: Behi
     token = f"Authorization: {behind.token(sub='900')['Authorization']}\r\n".encode()
     path = b"/api/v1/feed?cursor=" + b"a" * 8_000
     sent = b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nX-Y: " + b"a" * 15_000 + b"\r\n" + token + b"\r\n"
-    # this test's own server behind it takes less, and says so in plain text
+    # this test's own server behind it accepts less, and answers in plain text
     seen, fields, body = await _raw(behind, sent)
     assert (seen, fields["content-type"], json.loads(body)["code"]) == (400, "application/problem+json", "invalid")
     assert json.loads(body)["detail"] == "The request is not one that the service understands"
@@ -89,17 +89,13 @@ async def test_an_error_of_a_service_that_is_no_document_becomes_one(
         await problem_of(answer, seen, code)
 
 
-async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked(
-    behind: Behind, client: aiohttp.ClientSession
-) -> None:
+async def test_a_client_that_expects_100_continue_gets_it(behind: Behind, client: aiohttp.ClientSession) -> None:
     async with client.post(f"{behind.url}{API}/auth/signup", data=b"{}", expect100=True) as answer:
         assert answer.status == 200
         assert "expect" not in (await answer.json())["headers"]
 
 
-async def test_whatever_can_be_read_can_be_asked_for_its_head_and_its_methods(
-    behind: Behind, client: aiohttp.ClientSession
-) -> None:
+async def test_every_read_supports_head_and_options(behind: Behind, client: aiohttp.ClientSession) -> None:
     url = f"{behind.url}{API}/feed"
     async with client.get(url, headers=behind.token(sub="901")) as whole:
         length = whole.headers["Content-Type"]

@@ -54,7 +54,7 @@ def test_what_one_instance_lets_through_counts_at_the_other_too(two_gateways: co
             connection.close()
 
     statuses = [ask() for _ in range(3 * _QUOTA)]
-    # what is let through finds no service; each instance by itself would let the quota through
+    # admitted requests find no service; each instance alone would admit the whole quota
     assert set(statuses) == {503, 429}
     let_through = statuses.count(503)
     assert _QUOTA <= let_through < 1.75 * _QUOTA

@@ -182,7 +182,7 @@ async def test_a_request_goes_to_an_instance_that_the_policy_may_choose(
         async with asyncio.timeout(30):
             place = await balanced.arrived.get()
         chosen[place] += 1
-        # of equals the one whose turn it is: the policy is asked as if it were this one's
+        # of equals, the one whose turn it is: the policy is called as if it were this one's
         assert place == least_busy(before, up, place), f"request {number} with {before} under way"
         for _ in range(random_order.choice((0, 1, 1, 2)) if sum(balanced.under_way) > 4 else 0):
             busy = [each for each in range(INSTANCES) if balanced.instances[each].under_way]
@@ -229,7 +229,7 @@ async def test_one_that_hangs_gets_few_more_and_one_that_is_dead_none(
                 assert await waiting.pop() == 200
             await balanced.settled()
     assert balanced.under_way == [len(waiting), 0, 0]
-    assert len(waiting) == 1  # what it has under way is more than the other's nothing
+    assert len(waiting) == 1  # it has requests in flight and the other has none
     balanced.instances[hanging].answer(0)
     assert await waiting[0] == 200
 
@@ -270,13 +270,13 @@ async def test_a_limit_lets_through_what_the_policy_does(
 ) -> None:
     behind = alone(gateway)
     headers, url = behind.token(sub="31"), f"{behind.url}{API}/users/1"
-    # what may be so: when the window began, at the earliest and at the latest, and how many it has let through
+    # the possible states: the earliest and latest start of the window, and the number of requests admitted
     possible = {(-1e9, -1e9, 0)}
     began, passed_count, refused_count, received = time.monotonic(), 0, 0, 0.0
     while received - began < WINDOWS * LIMIT.per_seconds:
         sent = time.monotonic()
         async with client.get(url, headers=headers) as answer:
-            passed = answer.status != 429  # what is let through finds no service
+            passed = answer.status != 429  # admitted requests find no service
         received = time.monotonic()
         after = set()
         for earliest, latest, count in possible:

@@ -83,7 +83,7 @@ def _walk(models: Any, anybody: Api) -> None:
     assert reader_user.created_at.tzinfo is not None
     assert reader("graph.graph_follow", author_user.id)[1].following is True
 
-    # a photo, straight to the object store
+    # a photo, directly to the object store
     photo = jpeg(320, 240)
     announced = models.NewMedia(content_type=models.NewMediaContentType.IMAGEJPEG, size_bytes=len(photo))
     status, media = author("upload.media_create", body=announced, idempotency_key="photo")
@@ -93,7 +93,7 @@ def _walk(models: Any, anybody: Api) -> None:
     assert put.status_code == 200, put.text
     assert author("upload.media_complete", media.media.id, body=models.MediaCompletion())[0] == 202
 
-    # a post, once; it comes into the reader's feed, with its photo
+    # a post, once; it appears in the reader's feed, with its photo
     body = models.NewPost(media_ids=[media.media.id], caption="made by a generated client #generated")
     first = author("posts.post_create", body=body, idempotency_key="post")
     again = author("posts.post_create", body=body, idempotency_key="post")

@@ -46,7 +46,7 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         install.missing(("tset",))
 
 
-def test_who_is_not_root_is_given_the_exact_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_root_the_error_has_the_exact_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(StackFailure) as failure:
         debian.install(["varnish", "haproxy"])
@@ -70,7 +70,7 @@ def test_the_jars_in_use_are_the_committed_ones_and_an_altered_one_is_refused(tm
         maven.verify(tmp_path)
 
 
-def test_built_programs_tell_the_pinned_versions() -> None:
+def test_built_programs_have_the_pinned_versions() -> None:
     said = subprocess.run([tools.find("toxiproxy"), "-version"], capture_output=True, text=True, check=True, timeout=20)
     assert tools.BUILT["toxiproxy"] in said.stdout + said.stderr
     for program in ("toxiproxy", "versitygw"):

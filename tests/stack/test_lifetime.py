@@ -92,7 +92,7 @@ def test_nothing_outlives_a_supervisor_or_guard_that_is_killed(folder: Path, vic
     known = _everybody(running)
     with psycopg.connect(running.postgres[0]) as busy:
         if victim == "supervisor":
-            # a backend at work looks at nothing else; that one lives for long unless the guard ends it
+            # a busy backend notices nothing else; it would live for long unless the guard ended it
             busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 10000000000)")
         os.kill(running.state.supervisor_pid if victim == "supervisor" else running.state.guard_pid, signal.SIGKILL)
         until(lambda: not _alive(known), "nothing is left", within_seconds=_GONE_SECONDS)
@@ -158,7 +158,7 @@ def test_a_server_that_dies_is_journaled_and_started_again(folder: Path) -> None
         # the state is written first, then the journal
         until(lambda: ("restarted", "toxiproxy", None) in told())
         assert ("died", "toxiproxy", "killed by SIGKILL") in told()
-        # its proxies are there again, though it forgot them
+        # its proxies exist again, though it had lost them
         way = running.stores(Component.FEED).redis
         assert way is not None
         assert (way.host, way.port) != running.redis
@@ -169,7 +169,7 @@ def test_a_server_that_dies_is_journaled_and_started_again(folder: Path) -> None
         running.stop(wipe=True)
 
 
-def test_a_server_that_dies_over_and_over_is_started_again_every_time_and_status_says_so(
+def test_a_server_that_dies_repeatedly_is_restarted_every_time_and_status_says_so(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     running = _up(folder, servers=(Server.REDIS,))
@@ -178,7 +178,7 @@ def test_a_server_that_dies_over_and_over_is_started_again_every_time_and_status
         for count in range(1, 8):
             before = running.refresh().state.processes[0]
             os.kill(before.pid, signal.SIGKILL)
-            if count == 4:  # waits for two seconds now
+            if count == 4:  # the pause is two seconds now
                 until(lambda: running.refresh().state.processes[0].state == "backing off")
                 assert _status(folder) == 99
 
@@ -312,7 +312,7 @@ def test_a_start_that_is_interrupted_leaves_no_process_and_no_folder(folder: Pat
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         until(lambda: (folder / "new" / state.FILE).exists())
         child.send_signal(number)
-        child.send_signal(number)  # an impatient one
+        child.send_signal(number)  # an impatient user sends two
         assert child.wait(60) == 130
     assert _users_of(folder) == []
     assert not folder.exists()
@@ -331,7 +331,7 @@ def test_what_a_refused_start_left_is_nothing_or_is_removed_by_down(folder: Path
     folder.mkdir()
     (folder / "theirs").touch()
     control.down(folder, wipe=True)
-    assert (folder / "theirs").exists()  # no stack was ever here
+    assert (folder / "theirs").exists()  # no stack was ever started here
 
 
 def test_a_stack_that_is_to_be_wiped_goes_with_its_owner_folder_and_all(folder: Path) -> None:

@@ -42,7 +42,7 @@ def test_what_was_acknowledged_is_handled_though_the_log_has_lost_its_data(runni
     until(lambda: author.ask("GET", f"/media/{known}")[1]["media"]["state"] == "succeeded", "no photo is processed")
     data = running_stack.data
 
-    # nobody handles anything while these are made: their events are on the log, and then the log is gone
+    # no consumer runs while these are created: their events are on the log, and then the log is lost
     workers = _rows(running_stack)["workers"].pid
     control.hold(data, "workers")
     os.kill(workers, signal.SIGSTOP)

@@ -111,7 +111,7 @@ def test_a_probe_sees_a_stall_that_is_made() -> None:
     core = min(os.sched_getaffinity(0))
     probe = subprocess.Popen([*WITH_US, sys.executable, "-m", "stack.stalls", str(core), "1.5"], stdout=subprocess.PIPE)
     deadline = time.monotonic() + 30
-    while usage.cpu_seconds(probe.pid) < 0.6:  # it spins by now
+    while usage.cpu_seconds(probe.pid) < 0.6:  # it is spinning by now
         assert time.monotonic() < deadline
         time.sleep(0.01)
     probe.send_signal(signal.SIGSTOP)

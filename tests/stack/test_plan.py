@@ -111,7 +111,7 @@ def _addresses(stores: settings.Stores) -> set[str]:
     return found
 
 
-def test_a_component_is_told_of_the_stores_it_uses_and_no_others() -> None:
+def test_a_components_settings_have_the_stores_it_uses_and_no_others() -> None:
     planned = _planned(_with_links()).stores
     assert set(planned) == set(Component)
     for component, stores in planned.items():

@@ -47,7 +47,7 @@ async def test_an_event_goes_through_the_log_by_a_proxied_listener(servers: Serv
     await producer.start()
     await consumer.start()
     try:
-        # what the broker tells its clients to connect to must be the proxy, or the proxy could break nothing
+        # the broker must advertise the proxy's address to its clients, or the proxy could break nothing
         assert {f"{broker.host}:{broker.port}" for broker in consumer._client.cluster.brokers()} == {told.bootstrap}
         assert len(consumer.partitions_for_topic(TOPICS[0]) or ()) == servers.scenario.system.kafka.partitions
         sent = await producer.send_and_wait(TOPICS[0], b"{}", key=b"1")

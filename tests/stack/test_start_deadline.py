@@ -18,7 +18,7 @@ def _seconds_until_over(pid: int) -> float:
     return now - 100.0
 
 
-def test_a_process_that_only_waits_is_given_up_after_the_first_limit() -> None:
+def test_an_idle_process_is_given_up_after_the_first_limit() -> None:
     waiting = "print('ready', flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", waiting], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin is not None
@@ -38,7 +38,7 @@ def test_a_process_that_works_has_longer_and_not_for_ever(monkeypatch: pytest.Mo
     assert WORKING_SECONDS <= _seconds_until_over(1) <= WORKING_SECONDS + 1
 
 
-def test_a_process_that_is_gone_is_given_up_after_the_first_limit() -> None:
+def test_a_process_that_has_died_is_given_up_after_the_first_limit() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         child.wait()
     assert READY_SECONDS <= _seconds_until_over(child.pid) <= READY_SECONDS + LOOK_SECONDS + 1

@@ -85,9 +85,9 @@ def test_a_taken_port_is_named(folder: Path) -> None:
     _refused(folder, "no process of this stack is called gatway", ports={"gatway": 1})
 
 
-def test_a_port_that_is_taken_after_it_was_chosen_is_told_with_the_servers_own_words(folder: Path) -> None:
+def test_a_port_that_is_taken_after_it_was_chosen_is_reported_with_the_servers_message(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0), family=socket.AF_INET) as taken:
-        # chosen free for the plan, taken by the time that Redis binds: the window between is real, so it is tested
+        # free when the plan was made, in use when Redis binds: this can happen, so it is tested
         port = taken.getsockname()[1]
         program = (
             "import sys; from stack import entry, ports; real = ports.choose;"
@@ -127,7 +127,7 @@ def test_a_disk_that_fills_up_during_the_start_is_one_error(folder: Path) -> Non
     assert _users_of(folder) == []
 
 
-if os.geteuid() == 0:  # only root can mount; the limits above say the same for everybody
+if os.geteuid() == 0:  # only root can mount; the limits above test the same for everybody
 
     def test_a_full_file_system_is_one_error(folder: Path) -> None:
         folder.mkdir()
@@ -141,7 +141,7 @@ if os.geteuid() == 0:  # only root can mount; the limits above say the same for 
         finally:
             subprocess.run(["umount", str(folder)], check=True)
 
-    def test_what_happens_on_a_full_disk_is_still_written_down_and_status_says_why(
+    def test_events_on_a_full_disk_are_still_logged_and_status_says_why(
         folder: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         folder.mkdir()
@@ -181,7 +181,7 @@ def test_a_second_stack_in_the_same_folder_is_refused_and_the_first_lives_on(fol
         first.stop(wipe=True)
 
 
-def test_a_wrong_scenario_is_told_with_file_line_and_field(folder: Path) -> None:
+def test_a_wrong_scenario_is_reported_with_file_line_and_field(folder: Path) -> None:
     wrong = folder.parent / "wrong.yaml"
     wrong.write_text("scenario: wrong\nsystem:\n  fanout: {treshold: 300}\n", encoding="utf-8")
     with pytest.raises(control.StackFailure, match=r"wrong.yaml:3: system.fanout.treshold"):
@@ -196,7 +196,7 @@ def test_a_folder_that_cannot_be_written_is_named(folder: Path) -> None:
         control.up(SCENARIO, folder / "data", attached=True, services=False)
 
 
-def test_a_server_that_cannot_start_is_told_with_the_end_of_its_log(folder: Path) -> None:
+def test_a_server_that_cannot_start_is_reported_with_the_end_of_its_log(folder: Path) -> None:
     broken = folder.parent / "bin"
     broken.mkdir()
     for name in _PROGRAMS:

@@ -55,7 +55,7 @@ async def _looks(over: Watch, until: Callable[[WatchResult], bool], *, looks_max
     return found
 
 
-async def test_a_process_that_answers_is_well_and_one_that_a_signal_stops_is_frozen_at_the_next_look() -> None:
+async def test_a_process_that_answers_is_healthy_and_one_stopped_by_a_signal_is_frozen_at_the_next_check() -> None:
     async with _process(_ANSWERS) as over:
         await _looks(over, lambda finding: over.asked_count >= 2)
         assert (await _looks(over, lambda finding: finding is WatchResult.WELL))[-1] is WatchResult.WELL
@@ -89,7 +89,7 @@ async def test_a_process_that_works_and_does_not_answer_is_busy_and_not_frozen()
         found = await _looks(over, lambda finding: finding is WatchResult.SILENT)
     assert WatchResult.BUSY in found
     assert WatchResult.GONE not in found
-    assert found[-1] is WatchResult.SILENT  # shown, for ten seconds without an answer, and left alone
+    assert found[-1] is WatchResult.SILENT  # reported after ten seconds without an answer, and not restarted
 
 
 @pytest.mark.parametrize(

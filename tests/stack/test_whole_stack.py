@@ -90,7 +90,7 @@ def _status(url: str, method: str = "GET") -> int:
             return error.code
 
 
-def test_a_deleted_posts_photo_is_gone_from_every_address_and_no_client_can_purge(
+def test_a_deleted_posts_photo_is_removed_from_every_address_and_no_client_can_purge(
     running_stack: control.RunningStack, alice: Client, bob: Client
 ) -> None:
     post, _ = _post(alice, "deleted")

@@ -14,9 +14,9 @@ import pytest
 
 from tests.tidy.test_style import MODULES, ROOT, named
 
-#: Calls that go through as much as they are given.
+#: Calls that iterate over all of their argument.
 KEEP_LENGTH = frozenset({"enumerate", "zip", "sorted", "reversed", "list", "tuple", "set", "product", "pairwise"})
-#: Calls that fail a test where something is not as it says; `until` when it has waited in vain.
+#: Calls that fail a test when their condition does not hold; `until` when it does not hold in time.
 FAILS = frozenset({"pytest.raises", "pytest.warns", "pytest.fail", "until", "assert_allclose", "assert_array_equal"})
 TESTS = [path for path in MODULES if path.name.startswith("test_")]
 

@@ -17,7 +17,7 @@ FOLDERS = (
     "cli",
 )  # fmt: skip
 
-#: Name of a contract (its beginning) → the module that is spoilt, and the import that spoils it.
+#: Beginning of a contract's name → the module to change, and the import that violates the contract.
 VIOLATIONS = {
     "the whole": ("stack/plan.py", "import services.kit.clock"),
     "core is the floor": ("core/ids.py", "import asyncio"),

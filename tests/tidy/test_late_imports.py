@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tests.tidy.test_style import MODULES, ROOT
 
-#: Libraries that take 50 ms to 2 s to load, which a command that does not need them need not wait for.
+#: Libraries that take 50 ms to 2 s to load, so that only the commands that need them wait for them.
 SLOW_LIBRARIES = {
     "SALib", "aiokafka", "boto3", "botocore", "distributed", "jinja2", "markupsafe", "optuna", "prometheus_client",
     "rich", "scipy", "vl_convert",

@@ -16,10 +16,10 @@ from stack import unsupported
 
 ROOT = Path(__file__).parents[2]
 POLICIES = sorted(path.stem for path in (ROOT / "core" / "policies").glob("*.py") if path.stem != "__init__")
-#: Who decides for real, and who decides in the model.
+#: Folders of the services and of the model.
 REAL = ("services", "stack")
 MODELLED = ("sim", "planning")
-#: Decisions that a server which we did not write takes for us: whose, and the test that holds the server to the policy.
+#: Decisions that a third-party server takes for us: which server, and the test that checks it against the policy.
 SERVERS = {
     "balance": ("HAProxy's leastconn", "tests/stack/test_gateway_policies.py"),
     "partition": ("Kafka's partitioner and its groups", "tests/service/kit/test_partitions.py"),
@@ -27,8 +27,8 @@ SERVERS = {
     "window": ("HAProxy's tables", "tests/stack/test_gateway_policies.py"),
 }
 _HOST = "placement: {hosts: {a: {cores: 1, count: 2, runs: [postgres]}}}"
-#: Decisions about what one machine has not: a part of ``system`` that asks for them, and the name by which the stack
-#: refuses it.
+#: Decisions about what one machine does not have: a part of ``system`` that needs them, and the name by which the
+#: stack refuses it.
 REFUSED = {
     "geo": ("regions: {eu: {people: 40%}, us: {people: 60%}}", "system.regions"),
     "hot_key": ("redis: {nodes: 2}", "system.redis.nodes"),
@@ -68,7 +68,7 @@ def functions() -> list[tuple[str, str]]:
     ]
 
 
-def test_there_are_policies_and_what_is_said_of_them_is_of_policies_that_there_are() -> None:
+def test_the_lists_here_name_existing_policies_only() -> None:
     assert len(POLICIES) > 10
     assert (SERVERS.keys() | REFUSED.keys()) <= set(POLICIES)
     assert not SERVERS.keys() & REFUSED.keys()

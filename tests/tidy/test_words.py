@@ -17,7 +17,7 @@ from tests.tidy.test_style import MODULES, ROOT, named
 PRODUCT = [path for path in MODULES if path.relative_to(ROOT).parts[0] != "tests"]
 #: Names that several packages give a class, with the reason. None so far.
 SHARED_NAMES: Mapping[str, str] = {}
-#: Names of identifiers that had many meanings or were metaphors, and what to say instead.
+#: Identifiers that had many meanings or were metaphors, and their replacements.
 REPLACED = {
     "told": "settings, options, published, text … by what it is",
     "Darkroom": "PhotoProcessor",

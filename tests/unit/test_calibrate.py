@@ -73,7 +73,7 @@ def test_two_sizes_of_fan_out_are_both_pushed_and_far_apart() -> None:
     assert series.timelines(scenario, many) > 4 * series.timelines(scenario, few)
 
 
-def test_people_who_are_followed_alike_are_no_people_to_calibrate_with() -> None:
+def test_people_with_equal_follower_counts_cannot_be_used_for_calibration() -> None:
     alike = parse(
         "scenario: alike\npopulation: {people: 100, follows: {distribution: zipf, exponent: 0.01, mean: 8, maximum: 9}}"
     )
@@ -222,5 +222,5 @@ def test_idle_use_that_varies_hides_what_does_not_stand_out() -> None:
     assert still.whole_ratio == pytest.approx(0.05)
 
 
-def test_what_is_left_is_told_in_minutes_and_then_in_seconds() -> None:
+def test_the_remaining_time_is_given_in_minutes_and_then_in_seconds() -> None:
     assert [calibrate._left(seconds) for seconds in (400.0, 20.0)] == ["about 7 min left", "about 20 s left"]

@@ -61,10 +61,10 @@ def test_containers_have_the_names_of_the_processes_and_of_core_names() -> None:
     assert {member for members in placed.values() for member in members} == set(Component)
 
 
-def test_only_what_clients_need_is_published_and_on_loopback_unless_told_otherwise() -> None:
+def test_only_what_clients_need_is_published_and_by_default_on_loopback() -> None:
     services = _services(COMMITTED.read_text(encoding="utf-8"))
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    # clients know the object store by its name; what they reach of it is its front
+    # clients connect to the object store's front
     reached = {name: Server.FRONT if name == Server.OBJECTS else name for name in container.PUBLISHED}
     assert set(published) == set(reached.values())
     for name, port in container.PUBLISHED.items():

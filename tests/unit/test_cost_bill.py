@@ -99,7 +99,7 @@ def test_uploads_are_stored_and_processed(book: PriceBook) -> None:
     assert dollars[bills.EGRESS_PRICE] == pytest.approx(3e6 * 1_000 / GIB * 0.09)
 
 
-def test_the_bill_is_told_per_million_requests_and_per_user(book: PriceBook) -> None:
+def test_the_bill_is_given_per_million_requests_and_per_user(book: PriceBook) -> None:
     used = replace(
         NOTHING,
         cores={"api": 2.4},

@@ -85,7 +85,7 @@ def test_a_price_does_not_price_another_unit(book: PriceBook, price_id: str, uni
 
 
 @pytest.mark.parametrize("amount", [-1.0, float("inf"), float("nan")])
-def test_what_is_no_quantity_is_refused(amount: float) -> None:
+def test_an_invalid_quantity_is_refused(amount: float) -> None:
     with pytest.raises(PriceError, match="no quantity"):
         Quantity(amount=amount, unit="B")
 

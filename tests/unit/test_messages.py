@@ -33,7 +33,7 @@ def test_every_kind_has_a_topic_of_its_own_and_is_kept_in_order_by_one_of_its_id
 ) -> None:
     message = data.draw(of(kind))
     assert BY_TOPIC[kind.topic] is kind
-    if isinstance(message, messages.DeadLetter):  # it stands with the event that it is about
+    if isinstance(message, messages.DeadLetter):  # it has the key of the event that it is about
         assert message.key() == message.event_id
         return
     ids = {name: value for name, value in msgspec.structs.asdict(message).items() if name.endswith("_id")}

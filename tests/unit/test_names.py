@@ -25,7 +25,7 @@ def test_every_component_uses_stores_alone_and_is_behind_the_gateway() -> None:
         assert all(names.link(component, store) in LINKS for store in stores)
 
 
-def test_an_answer_with_less_than_asked_is_no_error() -> None:
+def test_a_degraded_answer_is_not_an_error() -> None:
     assert Outcome.DEGRADED not in names.ERRORS
     assert Outcome.OK not in names.ERRORS
 
@@ -73,7 +73,7 @@ def test_a_failure_has_a_code_of_its_own_a_client_or_server_status_and_a_detail(
     assert 400 <= kind.status <= 504
     assert failure.detail == kind.title == str(failure)
     assert sum(other.code == kind.code for other in failures.KINDS) == 1
-    # after an indefinite one a caller may only try again or ask; a bug of ours is the exception, and may happen again
+    # after an indefinite failure a caller may retry or check; a bug is the exception, because it may happen again
     assert kind.definite or kind.retryable or kind is failures.Internal
     assert kind("no luck", retry_after_seconds=2.0).retry_after_seconds == 2.0
 

@@ -38,7 +38,7 @@ def test_ones_own_name_is_refused_with_what_people_add_to_it(password: str) -> N
         "sun73920184756", "é" * 8 + "ab" * 100,
     ],
 )  # fmt: skip
-def test_a_password_that_is_hard_to_guess_is_taken(password: str) -> None:
+def test_a_password_that_is_hard_to_guess_is_accepted(password: str) -> None:
     assert wrong(password) == []
 
 

@@ -24,7 +24,7 @@ def settings() -> dict[str, str]:
     return dict(line.split(" ", 1) for line in text.splitlines() if line)
 
 
-def test_the_scanner_reads_every_photo_that_upload_takes(settings: dict[str, str]) -> None:
+def test_the_scanner_reads_every_photo_that_upload_accepts(settings: dict[str, str]) -> None:
     assert upload.SIZE_BYTES_MAX == photo.BYTES_MAX
     assert photo.BYTES_MAX < int(settings["StreamMaxLength"]) <= int(settings["MaxFileSize"])
     assert int(settings["MaxFileSize"]) <= int(settings["MaxScanSize"])
@@ -32,15 +32,15 @@ def test_the_scanner_reads_every_photo_that_upload_takes(settings: dict[str, str
 
 def test_the_scanner_holds_as_many_photos_as_it_is_sent_and_decodes_none(settings: dict[str, str]) -> None:
     assert settings["ScanImageFuzzyHash"] == "no"
-    assert int(settings["MaxThreads"]) > photo.SCANS_AT_ONCE_MAX  # somebody is left to answer PING
+    assert int(settings["MaxThreads"]) > photo.SCANS_AT_ONCE_MAX  # one thread is left to answer PING
     assert int(settings["MaxQueue"]) >= int(settings["MaxThreads"])
     each = int(settings["StreamMaxLength"]) + int(settings["MaxScanSize"])
     assert photo.SCANS_AT_ONCE_MAX * each <= photo.SCANNER_BYTES_MAX
 
 
-def test_a_scanner_says_that_it_took_too_long_before_its_caller_gives_up(settings: dict[str, str]) -> None:
+def test_a_scanner_reports_a_timeout_before_its_caller_gives_up(settings: dict[str, str]) -> None:
     assert int(settings["MaxScanTime"]) / 1000 <= photo.SCAN_SECONDS_MAX < SECONDS_MAX
-    assert settings["AlertExceedsMax"] == "yes"  # what was not looked through is not called clean
+    assert settings["AlertExceedsMax"] == "yes"  # a file that was not fully scanned is not called clean
 
 
 @pytest.mark.parametrize("lane", Lane)
@@ -48,7 +48,7 @@ def test_a_decoder_may_take_what_the_checks_let_through_and_is_ended_before_its_
     assert 3 * photo.DECODE_SECONDS_MAX[lane] <= photo.CPU_SECONDS_MAX[lane]  # encoding, and a slower machine
     assert 10 * photo.CPU_SECONDS_MAX[lane] <= work.RENDER_SECONDS_MAX[lane]  # on cores that others keep busy
     assert SECONDS_MAX + work.RENDER_SECONDS_MAX[lane] < work.LEASE_SECONDS
-    assert photo.MEMORY_BYTES_MAX[lane] <= service.DATA_BYTES  # what its parent may have bounds it too
+    assert photo.MEMORY_BYTES_MAX[lane] <= service.DATA_BYTES  # its parent's limit applies too
 
 
 def test_a_light_photo_holds_its_worker_for_less_than_another_may_wait() -> None:

@@ -31,7 +31,7 @@ def turns(arrivals: list[tuple[int, int]], *, workers: int) -> list[int]:
 
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(1, 60), st.integers(0, 50))
 @settings(max_examples=60, deadline=None)
-def test_one_photo_waits_for_a_turn_or_for_one_of_each_who_has_had_none_however_many_they_have_sent(
+def test_one_photo_waits_at_most_for_one_photo_of_each_owner_before_it(
     others: int, workers: int, each: int, at: int
 ) -> None:
     flood = [(0, owner) for owner in range(1, others + 1) for _ in range(each)]

@@ -80,7 +80,7 @@ def test_people_are_served_at_home_else_by_the_nearest_that_is_up() -> None:
     assert [serving(home, 0b000, rtt[home]) for home in range(3)] == [0, 1, 2]
 
 
-def test_round_trips_are_told_once_and_hold_both_ways(scenario: Scenario) -> None:
+def test_round_trips_are_given_once_and_hold_both_ways(scenario: Scenario) -> None:
     system = scenario.system
     assert rtt_seconds(system.regions, system.geo) == ((0.0, 0.09, 0.15), (0.09, 0.0, 0.15), (0.15, 0.15, 0.0))
 

@@ -71,7 +71,7 @@ def test_a_run_is_never_written_over_another(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["run.json", "samples.parquet", "scenario.yaml", "journal.jsonl", "usage.parquet"])
-def test_a_folder_that_lacks_a_file_is_no_run_and_the_message_says_so(tmp_path: Path, name: str) -> None:
+def test_a_folder_that_lacks_a_file_is_not_a_run_and_the_message_says_so(tmp_path: Path, name: str) -> None:
     write(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(NotARunError, match=name.split(".")[0]):
@@ -79,7 +79,7 @@ def test_a_folder_that_lacks_a_file_is_no_run_and_the_message_says_so(tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["run.json", "samples.parquet", "scenario.yaml", "journal.jsonl"])
-def test_a_folder_with_a_broken_file_is_no_run(tmp_path: Path, name: str) -> None:
+def test_a_folder_with_a_broken_file_is_not_a_run(tmp_path: Path, name: str) -> None:
     write(tmp_path)
     (tmp_path / name).write_bytes(b"{broken")
     with pytest.raises(NotARunError):

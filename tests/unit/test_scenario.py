@@ -120,7 +120,7 @@ def test_a_name_alone_is_a_scenario_and_its_explanation_shows_the_defaults() -> 
         ("x", 1, "file", "'x'", "expected fields"),
     ],
 )  # fmt: skip
-def test_a_wrong_field_is_told_with_its_place_and_what_was_expected(
+def test_a_wrong_field_is_reported_with_its_place_and_what_was_expected(
     text: str, line: int, field: str, found: str, expected: str
 ) -> None:
     with pytest.raises(ScenarioError) as caught:
@@ -133,7 +133,7 @@ def test_a_wrong_field_is_told_with_its_place_and_what_was_expected(
     assert str(first).startswith(f"x.yaml:{first.line}: {field}: found ")
 
 
-def test_everything_wrong_is_told_at_once_in_the_order_of_the_file() -> None:
+def test_all_errors_are_reported_at_once_in_the_order_of_the_file() -> None:
     text = "scenario: x\nseed: -1\npopulation: {people: 1}\ntraffic: {rate: 3}\n"
     with pytest.raises(ScenarioError) as caught:
         parse(text)
@@ -206,11 +206,11 @@ def test_no_value_in_any_field_breaks_the_reader(fields: dict[str, object]) -> N
         "*a",
     ],
 )
-def test_strange_yaml_is_told_like_any_other_mistake(text: str) -> None:
+def test_strange_yaml_is_reported_like_any_other_mistake(text: str) -> None:
     assert problems_of(text)
 
 
-def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_are_reported(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"scenario: \xff\xfe")
     with pytest.raises(ScenarioError, match="expected text in UTF-8"):
         read(tmp_path / "x.yaml")
@@ -225,7 +225,7 @@ def test_durations_are_seconds(text: object, value: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["80", 80, "80 parsecs", "-1s", "1e3s", "", None, True, "ms"])
-def test_what_is_no_duration_is_refused(text: object) -> None:
+def test_an_invalid_duration_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match="expected a duration"):
         units.seconds(text)
 

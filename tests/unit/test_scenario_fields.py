@@ -18,9 +18,9 @@ from stack import unsupported
 ROOT = Path(__file__).parents[2]
 MODELLED = ("sim", "planning")
 REAL = ("services", "stack", "loadtest", "chaos")
-#: What fields are looked at for in order to read or refuse them.
+#: Folders whose use of a field is only to read or refuse it.
 READING = ("core/scenario/", "stack/unsupported.py")
-#: Questions to the planner and the auditor, which are about no stack of this machine.
+#: Sections of the planner and the auditor, which do not concern a stack on this machine.
 ASKED = ("core.scenario.demand", "core.scenario.design", "core.scenario.intent")
 
 _HOST = "placement: {hosts: {a: {cores: 1, count: 2, runs: [postgres]}}}"
@@ -36,7 +36,7 @@ REFUSED = {
     "ShardSettings.replicas": (f"shards: {{replicas: 1}}, {_HOST}", "system.shards.replicas"),
     "Region.rtt": (_REGIONS, "system.regions"),
 }
-#: Fields that act only beside one of these, and are told of as without effect where they stand alone.
+#: Fields that act only together with one of these, and are reported as without effect otherwise.
 IDLE = {
     "System.geo": ("geo: {rtt: 1ms}", "system.geo"),
     "Geo.rtt_seconds": ("geo: {rtt: 1ms}", "system.geo"),
@@ -50,7 +50,7 @@ IDLE = {
     "Replication.detection_seconds": ("shards: {replication: {detection: 1s}}", "system.shards.replication"),
     "Replication.promotion_seconds": ("shards: {replication: {promotion: 1s}}", "system.shards.replication"),
 }
-#: Fields that one side alone names, or none, and why that is right.
+#: Fields that only one side names, or none, and why that is right.
 EXPLAINED = {
     "Gateway.origins": "for browsers; the load is none",
     "RateLimit.scope": "the gateway counts by it; the model counts each person, who has one address",
@@ -96,14 +96,14 @@ def named_in(*folders: str) -> frozenset[str]:
 FIELDS = sorted((kind.__name__, each.name) for kind in classes(Scenario, set()) for each in dataclasses.fields(kind))
 
 
-def test_every_field_acts_on_both_sides_or_it_is_said_here_what_becomes_of_it() -> None:
+def test_every_field_acts_on_both_sides_or_is_listed_here() -> None:
     modelled, real, shared = named_in(*MODELLED), named_in(*REAL), named_in("core")
     one_sided = {
         f"{kind}.{name}" for kind, name in FIELDS if name not in shared and not (name in modelled and name in real)
     }
     assert len(FIELDS) > 80
     assert one_sided - REFUSED.keys() - IDLE.keys() - EXPLAINED.keys() == set()
-    # nothing stands here that no longer needs to
+    # no entry is obsolete
     known = {f"{kind}.{name}" for kind, name in FIELDS}
     assert (REFUSED.keys() | IDLE.keys() | EXPLAINED.keys()) <= known
     assert EXPLAINED.keys() <= one_sided
@@ -116,7 +116,7 @@ def test_the_stack_refuses_by_name_what_only_the_model_does(system: str, field: 
 
 
 @pytest.mark.parametrize(("system", "field"), IDLE.values(), ids=IDLE)
-def test_a_field_that_acts_only_beside_another_is_told_of_where_it_stands_alone(system: str, field: str) -> None:
+def test_a_field_that_acts_only_with_another_is_reported_when_alone(system: str, field: str) -> None:
     text = f"scenario: x\nsystem: {{{system}}}"
     (note,) = notes(parse(text), text, file="x.yaml")
     assert note.startswith(f"x.yaml:2: {field} has no effect, leave it out: ")
@@ -129,7 +129,7 @@ def test_beside_the_other_it_has_an_effect() -> None:
         assert notes(parse(text), text, file="x.yaml") == ()
 
 
-def test_a_deadline_of_older_builds_is_read_past_and_told_of() -> None:
+def test_a_deadline_of_older_versions_is_ignored_and_reported() -> None:
     text = "scenario: x\nsystem:\n  feed:\n    deadlines: {timeline: 1s, recommended: 60ms, ads: 30ms}"
     read = parse(text)
     assert read == parse("scenario: x\nsystem: {feed: {deadlines: {timeline: 1s}}}")

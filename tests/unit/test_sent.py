@@ -34,7 +34,7 @@ def test_rows_are_known_until_they_are_deleted_or_so_old_that_nothing_below_them
     assert (sent.known(7), sent.floor(7)) == ([], 10)
 
 
-def test_of_too_many_the_oldest_of_the_longest_partition_are_let_go() -> None:
+def test_of_too_many_the_oldest_of_the_longest_partition_are_dropped() -> None:
     sent = Sent()
     for row in range(5):
         sent.add(7, row, LogPosition(LIKES, row), now=0.0)
@@ -44,7 +44,7 @@ def test_of_too_many_the_oldest_of_the_longest_partition_are_let_go() -> None:
     assert sent.everything() == {7: [2, 3, 4, 9]}
 
 
-def test_a_log_that_lost_its_data_is_owed_everything_that_was_not_handled() -> None:
+def test_everything_not_handled_is_sent_again_to_a_log_that_lost_its_data() -> None:
     sent = Sent()
     sent.add(7, 10, LogPosition(LIKES, 0), now=0.0)
     sent.settle(1_000.0)

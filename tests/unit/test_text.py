@@ -44,7 +44,7 @@ def test_a_hashtag_is_a_whole_word_of_its_script_in_each_form_of_unicode(word: s
 @pytest.mark.parametrize(
     ("caption", "tags"),
     [
-        ("#snow\u200cman #snowman", ("snowman",)),  # a joiner that shows nothing makes no other tag
+        ("#snow\u200cman #snowman", ("snowman",)),  # an invisible joiner makes no difference
         ("#wave\u200d", ("wave",)),
         ("#dot· #·dot", ("dot",)),
         ("#a\u200b#b", ("a", "b")),  # a blank ends a word
@@ -57,7 +57,7 @@ def test_a_hashtag_is_a_whole_word_of_its_script_in_each_form_of_unicode(word: s
         ("#cat\u3164 #\u3164cat", ("cat",)),
     ],
 )
-def test_what_is_no_part_of_a_word_is_no_part_of_a_hashtag(caption: str, tags: tuple[str, ...]) -> None:
+def test_characters_that_do_not_belong_to_a_word_end_a_hashtag(caption: str, tags: tuple[str, ...]) -> None:
     assert hashtags(caption) == tags
 
 

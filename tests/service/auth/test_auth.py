@@ -46,7 +46,7 @@ async def test_an_account_lives_on_the_shard_of_its_name(system: System) -> None
     assert user["display_name"] == "Sharded.Name"
 
 
-async def test_a_name_is_found_in_any_case_and_taken_in_any_case(system: System) -> None:
+async def test_names_are_compared_without_case(system: System) -> None:
     await system.call("auth.signup", json={"username": "Some.Body", "password": PASSWORD})
 
     again = await system.call("auth.signup", json={"username": "sOME.bODY", "password": PASSWORD})
@@ -67,7 +67,7 @@ async def test_of_many_who_want_one_name_at_once_one_gets_it(system: System) -> 
 
 
 @pytest.mark.parametrize("username", ["nobody.of.this.name", "wrong.password"])
-async def test_wrong_credentials_are_told_alike(system: System, username: str) -> None:
+async def test_wrong_name_and_wrong_password_have_the_same_answer(system: System, username: str) -> None:
     await system.call("auth.signup", json={"username": "wrong.password", "password": PASSWORD})
 
     answer = await system.call("auth.login", json={"username": username, "password": "not that one"})

@@ -60,9 +60,7 @@ async def read_post(system: System, who: Someone, post_id: str) -> Any:
     return (await system.call("post.read", user=who, post_id=post_id)).json["post"]
 
 
-async def test_a_like_counts_once_however_often_it_is_given(
-    system: System, ann: Someone, ben: Someone, post_id: str
-) -> None:
+async def test_a_repeated_like_counts_once(system: System, ann: Someone, ben: Someone, post_id: str) -> None:
     answer = await system.call("like.add", user=ben, post_id=post_id)
     must_be_documented("like.add", answer)
     assert answer.json == {"liked": True, "like_count": 1}
@@ -102,7 +100,7 @@ async def _likes_now(system: System, who: str, post_id: str) -> bool:
     return bool(answer.json["post"]["viewer_has_liked"])
 
 
-async def test_each_change_is_told_to_the_log_once(system: System, ann: Someone, ben: Someone, post_id: str) -> None:
+async def test_each_change_is_published_once(system: System, ann: Someone, ben: Someone, post_id: str) -> None:
     await like(system, ann, post_id)
     await like(system, ann, post_id)
     await like(system, ben, post_id)
@@ -133,7 +131,7 @@ async def outbox_events(system: System, post_id: str) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("operation", ["like.add", "like.remove", "comment.add", "comment.list"])
-async def test_what_is_no_post_is_not_found(system: System, ann: Someone, photo: str, operation: str) -> None:
+async def test_an_id_of_no_post_is_not_found(system: System, ann: Someone, photo: str, operation: str) -> None:
     gone = await post(system, ann, photo)
     assert (await system.call("post.delete", user=ann, post_id=gone)).status == 204
     body = {"text": "hello"} if operation == "comment.add" else None
@@ -317,7 +315,7 @@ async def test_with_redis_cut_off_likes_are_accepted_and_redis_is_right_again_af
     assert await redis.exists(Key.LIKED.format(user=ann.id)) == 0
 
 
-async def test_with_the_log_down_likes_are_accepted_and_told_when_it_is_back(
+async def test_with_the_log_down_likes_are_accepted_and_published_when_it_is_back(
     system: System, servers: Any, ann: Someone, ben: Someone, post_id: str
 ) -> None:
     with servers.broken("engagement_kafka"):

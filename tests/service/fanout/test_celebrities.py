@@ -16,7 +16,7 @@ from services.kit.stores.postgres import Connection, Shards, schema
 from tests.conftest import Servers
 
 NOW = now_ms()
-#: Of these tests: who fell longer ago is pulled no longer.
+#: For these tests: authors who fell longer ago are no longer pulled.
 PULLED_MS = 1_000_000
 EXPIRED = NOW - PULLED_MS
 MANY = 100_000
@@ -88,7 +88,7 @@ async def test_who_fell_is_pulled_for_a_while_and_then_no_longer(shards: Shards,
     assert await pulled(redis) == {author}
     await kept(celebrities, NOW + PULLED_MS + 1)
     assert await pulled(redis) == set()
-    assert await celebrities.expired(NOW + 10 * PULLED_MS) == []  # forgotten for good
+    assert await celebrities.expired(NOW + 10 * PULLED_MS) == []  # removed permanently
 
 
 @pytest.mark.parametrize("moment", ["announced", "looked", "carried out", "forgotten"])
@@ -121,7 +121,7 @@ async def test_of_two_that_end_the_same_author_neither_undoes_a_rise(shards: Sha
     one = await first.announce([author])
     gone = await first.still_fallen([author], EXPIRED)
     await rise(first, author)
-    another = await second.announce([author])  # it had seen the author fallen before the rise
+    another = await second.announce([author])  # it had read that the author fell, before the rise
     assert await first.carry_out(one, gone) == 0
     assert await second.carry_out(another, await second.still_fallen([author], EXPIRED)) == 0
     assert await redis.sismember(Key.PULLED, str(author))
@@ -140,15 +140,13 @@ async def test_a_rise_that_was_marked_and_not_published_is_published_by_whoever_
 
 
 @pytest.mark.parametrize("lost", ["the set", "everything"])
-async def test_what_redis_loses_is_made_again_by_what_postgresql_says(
-    shards: Shards, redis: Any, author: int, lost: str
-) -> None:
+async def test_what_redis_loses_is_rebuilt_from_postgresql(shards: Shards, redis: Any, author: int, lost: str) -> None:
     celebrities = Celebrities(shards, redis)
     await fallen(celebrities, author, NOW)
     await rise(celebrities, author + 1)
     await kept(celebrities)
     await (redis.delete(Key.PULLED) if lost == "the set" else redis.flushdb())
-    await redis.sadd(Key.PULLED, 77)  # and so there is a set, though not a whole one
+    await redis.sadd(Key.PULLED, 77)  # so there is a set, but an incomplete one
     assert await kept(celebrities, NOW + 2_000) == 3
     assert await pulled(redis) == {author, author + 1}
 
@@ -164,7 +162,7 @@ class Forgetful(Celebrities):
             await self.redis.delete(Key.PULLED)
 
 
-async def test_a_set_that_is_lost_while_it_is_rebuilt_is_not_taken_for_whole(
+async def test_a_set_that_is_lost_while_it_is_rebuilt_does_not_count_as_complete(
     shards: Shards, redis: Any, author: int
 ) -> None:
     await rise(Celebrities(shards, redis), author)

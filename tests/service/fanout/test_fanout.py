@@ -184,7 +184,7 @@ async def test_ones_own_posts_are_in_ones_own_timeline_until_they_are_deleted(
     await until(lambda: timeline(system, author), [kept])
 
 
-async def test_everything_told_twice_or_late_or_crosswise_changes_nothing(
+async def test_repeated_or_late_or_reordered_events_change_nothing(
     system: System, author: Someone, photo: str, fans: list[Someone]
 ) -> None:
     fanout = system.apps["fanout"][FANOUT]
@@ -219,9 +219,9 @@ async def test_what_redis_has_lost_or_made_up_about_celebrities_is_put_right(
     first = await post(system, author, photo)
     await until(lambda: is_celebrity(system, author), True)
     nobody = await system.person()
-    async with redis.pipeline(transaction=True) as pipe:  # at once: between two commands the worker may mend the first
+    async with redis.pipeline(transaction=True) as pipe:  # at once: else the worker may repair the first change
         pipe.delete(Key.PULLED, Key.AUTHOR_POSTS.format(user=author.id))
-        pipe.sadd(Key.PULLED, nobody.id)  # and so there is a set, though not a whole one
+        pipe.sadd(Key.PULLED, nobody.id)  # so there is a set, but an incomplete one
         await pipe.execute()
 
     # by the worker's own timer
@@ -254,7 +254,7 @@ async def test_delivery_is_measured_under_the_shared_names(system: System, autho
     assert 'windtunnel_consumer_lag_seconds_count{component="fanout",topic="post.created"}' in page
 
 
-async def test_a_huge_account_holds_up_no_other_author_of_its_partition(system: System, photo: str) -> None:
+async def test_a_huge_account_delays_no_other_author_of_its_partition(system: System, photo: str) -> None:
     partitions = system.apps["fanout"][MEMBER].stores.kafka.partitions  # type: ignore[union-attr]
     people = [await system.person() for _ in range(partitions + 1)]
     huge, other = next(
@@ -270,7 +270,7 @@ async def test_a_huge_account_holds_up_no_other_author_of_its_partition(system: 
     await system.drain()
     photos = {each.id: await uploaded(system, each, jpeg(64, 65)) for each in (huge, other)}
 
-    # as if its followers had no end: whatever is done for the huge account waits
+    # as if it had endless followers: all work for the huge account waits
     async with system.apps["fanout"][FANOUT].locks.of(int(huge.id)):
         first = await post(system, huge, photos[huge.id])
         second = await post(system, other, photos[other.id])

@@ -22,7 +22,7 @@ from tests.service.feed.test_whole import COMPONENTS, whole
 from tests.service.waiting import until
 
 MANY = 100_000
-#: Between ids of one shard that nobody has, as they are older than any.
+#: Step between unused ids of one shard, which are older than any real one.
 STEP = ids.compose(created_ms=ids.EPOCH_MS + 1, shard=0, sequence=0)
 FOLLOWED_MANY = 1_200  # more celebrities than the feed asks Redis about for one reader
 
@@ -60,7 +60,7 @@ async def test_a_celebrity_is_read_among_a_hundred_thousand_others_and_while_red
         await redis.delete(Key.PULLED)
         await until(known, True)
         readers = [await follower_of(system, author) for _ in range(3)]
-        made = await posts(system, author, photo, 1)  # makes sure of the rise, should the count have come late
+        made = await posts(system, author, photo, 1)  # ensures the rise in case the count came late
         await until(lambda: is_pulled(system, author), True)
         made += await posts(system, author, photo, 1)
         await arrived(system, readers[0], made)
@@ -78,7 +78,7 @@ async def test_a_celebrity_is_read_among_a_hundred_thousand_others_and_while_red
             async with shards.connection(0) as connection:
                 await connection.execute(f"DELETE FROM {schema(0)}.celebrities WHERE author_id <= %s", (most * STEP,))
         await redis.delete(Key.PULLED)
-    # the same among few: a read asks for those whom the reader follows, not for those whom there are
+    # the same with few celebrities: a read costs by those whom the reader follows, not by their total
     await until(partial(sources, readers[0]), {"celebrity"})
     few = await _pull_seconds(system, readers[0])
     assert reads < 20 * few + 0.001
@@ -96,7 +96,7 @@ async def _pull_seconds(system: System, reader: Someone) -> float:
     return min(found)
 
 
-async def test_a_reader_of_more_celebrities_than_redis_is_asked_about_misses_nothing(system: System) -> None:
+async def test_a_reader_of_more_celebrities_than_redis_looks_up_misses_nothing(system: System) -> None:
     author, photo = await photographer(system)
     reader = await follower_of(system, author)
     others = [await system.person() for _ in range(2)]
@@ -121,10 +121,10 @@ async def test_a_reader_of_more_celebrities_than_redis_is_asked_about_misses_not
         await redis.delete(Key.PULLED, following.key(int(reader.id)))
 
         async def followed() -> int:
-            await page(system, reader)  # which has what Redis lacks made again
+            await page(system, reader)  # which rebuilds what Redis lacks
             return len(await redis.sinter(following.key(int(reader.id)), Key.PULLED))
 
-        await until(followed, FOLLOWED_MANY + 1)  # these, the author, and the mark of sets that are whole
+        await until(followed, FOLLOWED_MANY + 1)  # these, the author, and the mark of complete sets
         await redis.config_resetstat()
         await whole(system, reader, set(made), ranked=True)
         assert (await redis.info("commandstats"))["cmdstat_zscore"]["calls"] < FOLLOWED_MANY

@@ -111,7 +111,7 @@ async def recovered(system: System, who: Someone, mine: list[str]) -> None:
 
 
 @pytest.mark.alone
-async def test_while_redis_hangs_feeds_come_whole_from_postgresql_and_likes_are_taken(
+async def test_while_redis_hangs_feeds_come_complete_from_postgresql_and_likes_are_accepted(
     system: System, own_redis: OwnRedis, reader: tuple[Someone, list[str]]
 ) -> None:
     who, mine = reader
@@ -137,7 +137,7 @@ async def test_while_redis_hangs_feeds_come_whole_from_postgresql_and_likes_are_
     await recovered(system, who, mine)
 
 
-async def test_a_session_goes_on_without_repeat_or_gap_when_redis_hangs_in_its_middle(
+async def test_a_session_continues_without_repeat_or_gap_when_redis_hangs(
     system: System, own_redis: OwnRedis, reader: tuple[Someone, list[str]]
 ) -> None:
     who, mine = reader

@@ -47,7 +47,7 @@ def _send(method: str, url: str, value: Any) -> None:
         pass
 
 
-async def test_while_redis_is_slow_every_feed_is_whole_and_degraded_and_then_all_is_well(
+async def test_while_redis_is_slow_every_feed_is_complete_and_degraded_and_then_it_recovers(
     system: System, servers: Any
 ) -> None:
     authors = [await photographer(system) for _ in range(3)]

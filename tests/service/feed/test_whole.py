@@ -123,7 +123,7 @@ async def test_a_session_reads_beyond_the_depth_of_a_timeline_after_a_follow_a_r
     await whole(system, reader, made)
 
 
-async def test_what_a_refill_cut_off_is_not_taken_for_the_end_after_an_unfollow(system: System) -> None:
+async def test_posts_beyond_a_refills_floor_are_shown_after_an_unfollow(system: System) -> None:
     author, photo = await photographer(system)
     other, other_photo = await photographer(system)
     old = await posts(system, other, other_photo, 6)
@@ -239,7 +239,7 @@ async def test_a_long_session_recommends_what_is_left_once_and_ends_with_a_small
     forgetful = Session(system, reader, "ranked", 20)
     followed: list[str] = []
     pages = 0
-    while not forgetful.ended:  # where Redis loses the session, followed posts are as whole, and it ends
+    while not forgetful.ended:  # if Redis loses the session, its followed posts are still complete, and it ends
         items = await forgetful.read()
         followed += [item["post"]["id"] for item in items if item["source"] in ("timeline", "celebrity")]
         forgetful.given.clear()
@@ -314,7 +314,7 @@ async def test_older_posts_are_read_by_author_and_not_by_scanning_the_table(syst
 
 
 @pytest.mark.parametrize(("mode", "seed"), [("ranked", 1), ("chronological", 2)])
-async def test_whatever_happens_between_pages_a_session_is_whole(system: System, mode: str, seed: int) -> None:
+async def test_whatever_happens_between_pages_a_session_is_complete(system: System, mode: str, seed: int) -> None:
     draw = random.Random(seed)
     authors = [await photographer(system) for _ in range(3)]
     fans = [await system.person() for _ in range(2)]

@@ -137,7 +137,7 @@ async def test_an_event_that_comes_late_or_twice_changes_nothing(system: System,
     assert await counts(system, star, viewer=ann) == (1, 0, True)
 
 
-async def test_the_set_in_redis_follows_and_tells_empty_from_missing(system: System) -> None:
+async def test_the_set_in_redis_is_updated_and_an_empty_one_differs_from_a_missing_one(system: System) -> None:
     fan, star = await system.person(), await system.person()
     redis = system.apps["graph"][REDIS]
     sets = following.Following(redis)
@@ -255,7 +255,7 @@ async def test_nobody_follows_more_than_the_most_and_unfollowing_makes_room(syst
     reader, first, second = [await system.person() for _ in range(3)]
     shard = ids.shard_of(int(reader.id))
     async with system.apps[Component.GRAPH][SHARDS].connection(shard) as connection:
-        # as many as all but one, of whom only the count is looked at
+        # all but one, of whom only the count matters
         await connection.execute(
             f"INSERT INTO {schema(shard)}.follow_counts (user_id, following) VALUES (%s, %s)",
             (int(reader.id), FOLLOWING_MAX - 1),
@@ -264,7 +264,7 @@ async def test_nobody_follows_more_than_the_most_and_unfollowing_makes_room(syst
     refused = await system.call("graph.follow", user=reader, user_id=second.id)
     assert (refused.status, refused.json["code"]) == (409, "conflict")
     assert refused.json["detail"] == "You follow 10,000 people, and nobody can follow more: unfollow somebody first"
-    assert (await system.call("graph.follow", user=reader, user_id=first.id)).status == 200  # again is once
+    assert (await system.call("graph.follow", user=reader, user_id=first.id)).status == 200  # again: no change
     assert (await counts(system, second, viewer=reader))[0] == 0
     await system.call("graph.unfollow", user=reader, user_id=first.id)
     assert (await system.call("graph.follow", user=reader, user_id=second.id)).status == 200

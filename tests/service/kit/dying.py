@@ -24,9 +24,7 @@ def note(heard: Path, line: str) -> None:
 
 
 async def main(told: settings.ProcessSettings, heard: Path) -> None:
-    consumer.CONSUMER_SESSION_SECONDS = (
-        6.0  # the least that the broker takes: each death is followed by as much waiting
-    )
+    consumer.CONSUMER_SESSION_SECONDS = 6.0  # the broker's minimum: after each death the test waits that long
     app = application(told, told.members[0])
 
     async def hear(event: CommentCreated) -> None:

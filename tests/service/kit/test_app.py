@@ -78,7 +78,7 @@ async def post(system: System, text: str, **headers: str) -> tuple[int, str, str
     return answered.status, said.get("code", "ok"), answered.headers.get("Retry-After", "")
 
 
-async def full_house(system: System) -> list[asyncio.Future[tuple[int, str, str]]]:
+async def all_admitted(system: System) -> list[asyncio.Future[tuple[int, str, str]]]:
     """As many requests as are admitted, all waiting."""
     arrived = system.apps["engagement"][ARRIVED]
     while not arrived.locked():
@@ -101,14 +101,12 @@ async def full_house(system: System) -> list[asyncio.Future[tuple[int, str, str]
         ("refused", (503, "unavailable", "1")),
     ],
 )
-async def test_a_failure_is_told_by_status_code_and_time_to_come_back(
-    system: System, text: str, seen: tuple[int, str, str]
-) -> None:
+async def test_a_failure_has_status_code_and_retry_after(system: System, text: str, seen: tuple[int, str, str]) -> None:
     assert await post(system, text) == seen
 
 
 async def test_nobody_is_let_in_beyond_the_limit_and_all_again_afterwards(system: System) -> None:
-    waiting = await full_house(system)
+    waiting = await all_admitted(system)
 
     refused = await post(system, "fine")
     await asyncio.gather(*waiting)
@@ -117,8 +115,8 @@ async def test_nobody_is_let_in_beyond_the_limit_and_all_again_afterwards(system
     assert await post(system, "fine") == (200, "ok", "")
 
 
-async def test_health_and_measures_answer_in_a_full_house(system: System) -> None:
-    waiting = await full_house(system)
+async def test_health_and_metrics_answer_when_all_requests_are_admitted(system: System) -> None:
+    waiting = await all_admitted(system)
 
     health = await system.send("engagement", "GET", "/healthz")
     measures = await system.send("engagement", "GET", "/metrics")
@@ -128,7 +126,7 @@ async def test_health_and_measures_answer_in_a_full_house(system: System) -> Non
     assert measures.status == 200
 
 
-async def test_measures_carry_the_shared_names(system: System) -> None:
+async def test_metrics_have_the_shared_names(system: System) -> None:
     await post(system, "fine")
     await post(system, "down")
 

@@ -21,9 +21,9 @@ from tests.service.conftest import Someone, System
 COMPONENTS = tuple(Component)
 SEED = 20261130
 ROUNDS = 40  # requests of each operation
-ANSWER_BYTES_MAX = 1_000  # of a refusal, however much was sent
+ANSWER_BYTES_MAX = 1_000  # largest size of a refusal
 ROUTES = [route for component in Component for route in openapi.routes_of(component)]
-#: Spellings of an id that is there: each would be a second address of the same thing.
+#: Spellings of an existing id: each would be a second address of the same object.
 SPELLINGS = {
     "leading zero": lambda known: f"0{known}",
     "plus": lambda known: f"+{known}",

@@ -58,7 +58,7 @@ async def test_an_event_that_kills_its_process_is_given_up_after_three_deaths_al
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            if start == 1:  # stopped before anything came, or killed by it: the count goes on either way
+            if start == 1:  # stopped before the event arrived, or killed by it: the count is kept either way
                 process.terminate()
             elif start == 4:
 

@@ -155,7 +155,7 @@ async def test_what_was_made_is_found_at_its_location_and_is_kept_nowhere(system
     assert made.headers["Cache-Control"] == "no-store"
 
 
-def test_every_operation_that_makes_something_says_where_it_is() -> None:
+def test_every_operation_that_creates_something_has_a_location() -> None:
     reads = {operation.path for operation in OPERATIONS.values() if operation.method == "GET"}
     making = [operation for operation in OPERATIONS.values() if operation.status == 201]
     assert len(making) >= 5

@@ -36,7 +36,7 @@ async def test_every_group_that_a_service_is_in_is_waited_for_and_no_other(serve
     assert found == {group: {kind.topic for kind in kinds} for group, kinds in GROUPS.items()}
 
 
-def test_a_topic_knows_all_its_groups() -> None:
+def test_every_group_of_a_topic_is_listed() -> None:
     by_topic = messages.groups_of()
     assert by_topic["post.created"] == ("fanout", "feed", "discovery")
     assert "like.deleted" not in by_topic

@@ -85,7 +85,7 @@ async def test_after_probes_that_failed_in_a_row_everybody_is_refused_until_one_
     await until(admitted)
     assert server.at_once_max == 1
     probes = server.probes
-    for _ in range(20):  # of a server that answers: one more probe, whoever asks for it
+    for _ in range(20):  # a server that answers: one more probe, for any number of callers
         health.suspect()
 
     async def probed() -> bool:
@@ -107,7 +107,7 @@ async def test_time_outs_of_requests_count_and_an_answer_in_between_starts_the_c
     health.failed()
     health.failed()
     assert not admits(health)
-    health.succeeded()  # of a request that went out before: the probe decides
+    health.succeeded()  # from a request that was sent before: the probe decides
     assert not admits(health)
     server.answers.set()
 
@@ -146,7 +146,7 @@ async def test_an_instance_that_refuses_connections_is_not_waited_for_and_the_ot
                 await until(known)
                 asked = shards._pools[0].get_stats().get("requests_num", 0)
                 assert {await told(0) for _ in range(20)} == {"PostgreSQL instance 0 is down"}
-                assert shards._pools[0].get_stats().get("requests_num", 0) == asked  # nobody stood in the queue
+                assert shards._pools[0].get_stats().get("requests_num", 0) == asked  # nothing was queued
                 assert {await told(1) for _ in range(20)} == {"fine"}
             finally:
                 servers._switch(proxy, enabled=True)

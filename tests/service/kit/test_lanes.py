@@ -179,7 +179,7 @@ async def test_one_key_with_many_events_takes_turns_with_the_others(bench: Bench
     assert bench.handled.index("b") <= 2
 
 
-async def test_a_bad_event_is_given_up_after_its_tries_and_its_key_goes_on(bench: Bench) -> None:
+async def test_a_bad_event_is_given_up_after_its_tries_and_its_key_continues(bench: Bench) -> None:
     bench.trouble = {"bad": raises(ValueError("bad")), "poison": raises(Poison("poison", tries=7))}
     lane = bench.lane()
     lane.put(bench.items((post(1), "bad"), (post(1), "next"), (post(2), "poison"), (post(3), "other")))
@@ -238,7 +238,7 @@ async def test_a_shard_that_is_down_leaves_the_others_alone(bench: Bench, batche
 
 
 async def test_an_event_that_hangs_is_given_up_after_its_deadlines_while_others_are_handled(bench: Bench) -> None:
-    bench.deadline_seconds = 2 * SLICE_SECONDS  # others are handled beside it, and so it is at fault
+    bench.deadline_seconds = 2 * SLICE_SECONDS  # others are handled meanwhile, so the event itself is at fault
 
     async def hang() -> None:
         await asyncio.Event().wait()
@@ -281,7 +281,7 @@ async def test_while_nothing_gets_on_a_hanging_event_is_not_at_fault(bench: Benc
     assert sorted(bench.handled) == ["one", "two"]
 
 
-async def test_an_event_that_alone_always_fails_by_time_is_given_up_at_last(bench: Bench) -> None:
+async def test_an_event_that_alone_always_times_out_is_given_up_in_the_end(bench: Bench) -> None:
     bench.patience_seconds = 1.0
     bench.trouble = {"late": raises(DeadlineExceeded()), "away": raises(Unavailable())}
     lane = bench.lane()
@@ -320,7 +320,7 @@ async def test_tries_are_counted_across_a_stop_and_a_start(bench: Bench) -> None
     items = bench.items((post(1), "bad"), (post(1), "next"))
     lane.put(items)
     await stopping.wait()
-    await lane.close()  # one try in vain, the second was cut short
+    await lane.close()  # one failed try, the second was interrupted
     assert bench.calls["bad"] == 2
     again = bench.lane()
     again.put([Item(record=item.record, event=item.event) for item in items])
@@ -329,7 +329,7 @@ async def test_tries_are_counted_across_a_stop_and_a_start(bench: Bench) -> None
     assert bench.given_up[0][0] == "bad"
 
 
-async def test_what_was_in_hand_when_its_process_died_each_time_is_given_up_untried(bench: Bench) -> None:
+async def test_an_event_in_hand_at_each_death_of_its_process_is_given_up_untried(bench: Bench) -> None:
     items = bench.items((post(1), "kills"), (post(1), "next"), (post(2), "other"))
     notes = InHand(bench.folder / "in_hand")
     value = items[0].record.value
@@ -345,7 +345,7 @@ async def test_what_was_in_hand_when_its_process_died_each_time_is_given_up_untr
     assert InHand(bench.folder / "in_hand").left(b"group topic 0") == []
 
 
-async def test_a_note_of_another_log_says_nothing_of_the_event_that_stands_there_now(bench: Bench) -> None:
+async def test_a_record_about_another_log_does_not_count_for_the_event_at_its_position(bench: Bench) -> None:
     items = bench.items((post(1), "good"))
     InHand(bench.folder / "in_hand").take(
         b"group topic 0", Note(first=0, last=0, tries=TRIES, checksum=checksum(b"other"))

@@ -85,9 +85,7 @@ async def test_a_call_that_succeeds_after_all_is_not_tried_once_more() -> None:
 
 
 @pytest.mark.parametrize(("status", "failure"), [(404, NotFound), (403, Unavailable), (412, Unavailable)])
-async def test_an_answer_that_would_be_the_same_again_is_not_asked_for_again(
-    status: int, failure: type[Exception]
-) -> None:
+async def test_a_call_with_a_permanent_failure_is_not_repeated(status: int, failure: type[Exception]) -> None:
     store = Store(status)
     async with client(store, policy(5)) as found:
         with pytest.raises(failure):

@@ -116,7 +116,7 @@ async def letters(app: web.Application, post: int) -> list[DeadLetter]:
     return found
 
 
-async def test_what_is_committed_is_heard_in_order_and_what_is_rolled_back_is_not(system: System, post: int) -> None:
+async def test_committed_events_are_consumed_in_order_and_rolled_back_ones_are_not(system: System, post: int) -> None:
     app = system.apps["engagement"]
     await say(app, post, "a", "b")
     with suppress(LookupError):
@@ -189,7 +189,7 @@ async def test_two_relays_at_once_lose_nothing(system: System, running: Running,
     assert heard == {f"n{number}" for number in range(40)}
 
 
-async def test_another_relay_takes_over_when_one_is_gone(system: System, running: Running, post: int) -> None:
+async def test_another_relay_takes_over_when_one_dies(system: System, running: Running, post: int) -> None:
     async with running(Component.ENGAGEMENT, build_by=build, worker=2) as second:
         async with running(Component.ENGAGEMENT, build_by=build, worker=3) as third:
             await say(third.apps["engagement"], post, "third")
@@ -202,7 +202,7 @@ async def test_another_relay_takes_over_when_one_is_gone(system: System, running
     assert heard == {"first", "second", "third"}
 
 
-async def test_what_time_mends_is_tried_until_it_is_mended(system: System, post: int) -> None:
+async def test_a_transient_failure_is_retried_until_it_is_over(system: System, post: int) -> None:
     app = system.apps["engagement"]
     app[TROUBLE]["later"] = 6
     await say(app, post, "later", "next")
@@ -212,7 +212,7 @@ async def test_what_time_mends_is_tried_until_it_is_mended(system: System, post:
     assert heard_by(app, post) == ["later", "next"]
 
 
-async def test_what_time_does_not_mend_is_buried_and_does_not_stop_the_rest(system: System, post: int) -> None:
+async def test_a_permanent_failure_becomes_a_dead_letter_and_does_not_stop_the_rest(system: System, post: int) -> None:
     app = system.apps["engagement"]
     app[TROUBLE]["bad"] = 1000
     await say(app, post, "bad", "next")
@@ -277,7 +277,7 @@ async def test_what_cannot_be_read_is_buried(system: System, post: int) -> None:
     dead = await letters(app, post)
     assert [letter.payload for letter in dead] == [b"no JSON", b'{"v": 1, "body": {}}', b'{"v": 99, "body": {}}']
     assert {(letter.group, letter.source, letter.event_id) for letter in dead} == {("kit-test", "comment.created", 0)}
-    assert "version 99 is newer" in dead[2].error  # visible, and whole for a build that can read it
+    assert "version 99 is newer" in dead[2].error  # visible, and complete for a version that can read it
 
 
 def test_an_event_of_a_newer_version_differs_from_a_broken_one() -> None:
@@ -312,7 +312,7 @@ async def test_a_producer_waits_for_the_log_it_had_and_says_so_when_there_is_non
     assert heard_by(app, post) == ["before", "during", "after"]
 
 
-async def test_closing_while_the_log_is_gone_does_not_wait_for_it(system: System, servers: Any, post: int) -> None:
+async def test_closing_while_the_log_is_down_does_not_wait_for_it(system: System, servers: Any, post: int) -> None:
     app = system.apps["engagement"]
     kafka = app[outbox.MEMBER].stores.kafka
     assert kafka is not None

@@ -36,7 +36,7 @@ async def kafka(servers: Servers) -> AsyncIterator[Kafka]:
     await admin.close()
 
 
-async def test_an_event_stands_in_the_partition_that_the_policy_names(kafka: Kafka) -> None:
+async def test_an_event_is_in_the_partition_that_the_policy_names(kafka: Kafka) -> None:
     keys = [str(number).encode() for number in (*range(1, 60), *(7**power for power in range(3, 21)))]
     producer = Producer(kafka, Metrics("posts"))
     try:
@@ -52,7 +52,7 @@ async def test_a_group_deals_partitions_to_its_members_as_the_policy_does(kafka:
     async with AsyncExitStack() as stack:
         members: list[AIOKafkaConsumer] = []
         for present in (1, 2, 3):
-            # as `services.kit.consumer` makes them: nothing is said of how partitions are dealt
+            # as `services.kit.consumer` creates them: with the default assignment of partitions
             member = AIOKafkaConsumer(
                 TOPIC, bootstrap_servers=kafka.bootstrap, group_id=TOPIC, heartbeat_interval_ms=200
             )
@@ -61,11 +61,11 @@ async def test_a_group_deals_partitions_to_its_members_as_the_policy_does(kafka:
             members.append(member)
 
             async def dealt() -> set[frozenset[int]]:
-                # fetching is what lets a member take part in dealing anew
+                # a member takes part in a rebalance only while it fetches
                 await asyncio.gather(*(each.getmany(timeout_ms=50) for each in members))
                 return {frozenset(part.partition for part in each.assignment()) for each in members}
 
-            # the group orders its members by ids that the broker makes up, so who is first is not known before
+            # the group orders its members by ids that the broker generates, so the first one is not known before
             numbers = range(present)
             await until(dealt, {frozenset(p for p in range(PARTITIONS) if owner_of(p, numbers) == n) for n in numbers})
         assert len(members) == 3

@@ -33,7 +33,7 @@ COMPONENTS = (
     Component.FEED,
 )
 _NEWER = msgspec.json.encode({"v": 99, "body": {}})
-_NOWHERE = ids.compose(created_ms=ids.EPOCH_MS + 1, shard=8_000, sequence=0)  # on a shard that there is not
+_NOWHERE = ids.compose(created_ms=ids.EPOCH_MS + 1, shard=8_000, sequence=0)  # on a shard that does not exist
 
 
 @pytest.mark.filterwarnings(
@@ -45,7 +45,7 @@ async def test_bad_events_on_every_topic_hold_up_nobody(system: System) -> None:
     author, photo = await photographer(system)
     reader = await follower_of(system, author)
     await system.drain()
-    key = author.id.encode()  # the partition of whatever this author does
+    key = author.id.encode()  # the partition of this author's events
     topics = sorted({kind.topic for kinds in GROUPS.values() for kind in kinds})
     planted = [LogRecord(topic=topic, key=key, payload=payload) for topic in topics for payload in (b"{", _NEWER)]
     stamp: dict[str, Any] = {"event_id": 1, "at_ms": 2}

@@ -36,7 +36,7 @@ async def test_stopping_a_consumer_whose_fetch_waits_for_its_next_try_cancels_no
 
     await until(positioned)
     with caplog.at_level(logging.ERROR, "aiokafka"):
-        await kafka._client.close()  # as when the broker is gone
+        await kafka._client.close()  # as when the broker is down
         await until(failed)
     await stopped(kafka, kafka._client)
 

@@ -98,7 +98,7 @@ async def test_a_transaction_is_whole_and_acts_after_commit_only(shards: Shards)
     assert acted == ["kept"]
 
 
-async def test_a_slow_statement_is_ended_and_told_as_a_deadline(servers: Any) -> None:
+async def test_a_slow_statement_is_ended_and_reported_as_a_deadline(servers: Any) -> None:
     told: settings.Postgres = servers.stores(Component.POSTS).postgres
     quick = Shards(settings.Postgres(dsns=told.dsns, logical_shards=16, timeout_seconds=0.2), component="kit-quick")
     await quick.open()
@@ -158,7 +158,7 @@ async def test_after_the_server_dropped_every_connection_the_next_callers_are_se
     assert all(await asyncio.gather(*(ask() for _ in range(12))))
 
 
-async def test_a_server_that_is_not_there_is_told_at_once_on_start() -> None:
+async def test_a_missing_server_is_reported_at_once_on_start() -> None:
     nowhere = Shards(
         settings.Postgres(dsns=("host=127.0.0.1 port=1 user=nobody",), logical_shards=1, timeout_seconds=0.2),
         component="kit-nowhere",
@@ -188,7 +188,7 @@ async def test_people_come_from_all_shards_in_one_call(shards: Shards) -> None:
     assert await people(shards, []) == {}
 
 
-async def test_redis_that_is_not_there_is_told_as_a_failure() -> None:
+async def test_a_missing_redis_is_a_failure() -> None:
     client = redis_store.client(settings.Redis(host="127.0.0.1", port=1, timeout_seconds=0.2))
     try:
         with pytest.raises(Unavailable):
@@ -197,7 +197,7 @@ async def test_redis_that_is_not_there_is_told_as_a_failure() -> None:
         await client.aclose()
 
 
-async def test_a_caller_of_redis_who_is_cancelled_at_any_moment_does_not_go_on(servers: Any) -> None:
+async def test_a_caller_of_redis_that_is_cancelled_at_any_moment_does_not_continue(servers: Any) -> None:
     client = redis_store.client(servers.stores(Component.POSTS).redis)
 
     enough = asyncio.Event()
@@ -206,13 +206,13 @@ async def test_a_caller_of_redis_who_is_cancelled_at_any_moment_does_not_go_on(s
         while not enough.is_set():
             await client.ping()
 
-    for turns in range(60):  # of the loop before the cancellation: it meets every place where the caller waits
+    for turns in range(60):  # loop iterations before the cancellation, so that it occurs at every await of the caller
         asking = asyncio.create_task(ask_on())
         for _ in range(turns):
             await asyncio.sleep(0)
         asking.cancel()
         await asyncio.wait((asking,), timeout=5.0)
-        enough.set()  # one that goes on after all ends now
+        enough.set()  # one that continued nevertheless ends now
         await asyncio.wait((asking,))
         enough.clear()
         assert asking.cancelled(), f"cancelled after {turns} turns"
@@ -227,7 +227,7 @@ async def test_a_server_that_is_frozen_is_given_up_at_our_deadline_and_used_agai
     async with shards.on_instance(0) as connection:
         row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
     assert row is not None
-    os.kill(row[0], signal.SIGSTOP)  # the backend of the one connection there is
+    os.kill(row[0], signal.SIGSTOP)  # the backend of the only connection
     try:
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded, match="does not answer"):
@@ -291,7 +291,7 @@ async def test_a_caller_who_is_cancelled_is_not_held_by_a_frozen_server(servers:
         await shards.close()
 
 
-def test_each_store_that_is_full_is_told_as_such() -> None:
+def test_each_full_store_is_reported_as_full() -> None:
     full = (
         psycopg.errors.DiskFull(),
         redis_errors.OutOfMemoryError("OOM command not allowed when used memory > 'maxmemory'."),
@@ -329,7 +329,7 @@ if os.geteuid() == 0:  # only root can mount
                     await connection_.execute(
                         "INSERT INTO public.tiny_things SELECT repeat(md5(n::text), 50) FROM generate_series(1, 9999) n"
                     )
-            async with shards.connection(0) as connection_:  # the connection is whole
+            async with shards.connection(0) as connection_:  # the connection is usable
                 await connection_.execute("SELECT 1")
         finally:
             with psycopg.connect(servers.running.postgres[0], autocommit=True) as connection:

@@ -64,7 +64,7 @@ async def test_an_empty_timeline_is_whole_and_a_missing_one_is_not(redis: Any, k
     assert (empty.state, empty.entries) == (TimelineState.WHOLE, ())
 
 
-async def test_a_push_goes_to_timelines_that_exist_is_told_once_and_trims(redis: Any) -> None:
+async def test_a_push_reaches_existing_timelines_counts_once_and_trims(redis: Any) -> None:
     lines = Timelines(redis, depth=3, ttl_seconds=60, batch=2)
     keys = [timelines.timeline_key(910_000 + number) for number in range(5)]
     for each in keys[:4]:
@@ -99,10 +99,10 @@ async def test_a_removed_post_is_gone_from_all_timelines(redis: Any, key: str) -
     assert [each.post_id for each in (await timelines.read(redis, key, count=9)).entries] == [2]
 
 
-async def test_what_is_cut_off_raises_the_floor_which_a_removal_does_not_lower(redis: Any, key: str) -> None:
+async def test_trimming_raises_the_floor_and_a_removal_does_not_lower_it(redis: Any, key: str) -> None:
     lines = Timelines(redis, depth=3, ttl_seconds=60)
     await filled(lines, key, entries(1, 2, 3))
-    assert (await timelines.read(redis, key, count=9)).floor_ms == 0  # there is nothing older
+    assert (await timelines.read(redis, key, count=9)).floor_ms == 0  # nothing is older
 
     await lines.push([key], entries(4)[0])
     await lines.remove([key], 4)

@@ -9,7 +9,7 @@ import pyvips
 
 from tests.service.conftest import Someone, System
 
-#: The file that every scanner knows for a test (eicar.org), in two parts so that this page is not taken for it.
+#: The test file that every scanner detects (eicar.org), in two parts so that this module is not detected.
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR" + b"-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
 

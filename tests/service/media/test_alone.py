@@ -131,7 +131,7 @@ async def test_a_lease_is_held_by_one_and_ends_with_its_holder(system: System, a
     await put(system, told["upload"], data)
     media_id = int(told["media"]["id"])
     shard = ids.shard_of(media_id)
-    assert await mine.begin(media_id) is None  # nobody has said that it is complete
+    assert await mine.begin(media_id) is None  # it was never completed
     # both in one transaction, so that the worker of this module does not come between
     async with shards.transaction(shard) as connection:
         await connection.execute(f"UPDATE {schema(shard)}.media SET state = 'processing' WHERE id = %s", (media_id,))
@@ -142,7 +142,7 @@ async def test_a_lease_is_held_by_one_and_ends_with_its_holder(system: System, a
         )
     assert await other.begin(media_id) is None
     assert await other.give_back() == 0
-    assert await mine.give_back() >= 1  # as the next process of that name does first
+    assert await mine.give_back() >= 1  # as the next process of that name does at its start
     assert await ended(system, ann, str(media_id)) == ("succeeded", None)
 
 

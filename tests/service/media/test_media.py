@@ -83,7 +83,7 @@ async def test_a_photo_is_rendered_in_every_size_with_immutable_addresses(system
 async def test_nothing_of_exif_gps_or_comments_is_left_in_any_byte(system: System, ann: Someone) -> None:
     data = with_exif(jpeg(640, 480))
     found = pyvips.Image.jpegload_buffer(data)
-    assert found.get("exif-ifd3-GPSLatitude")  # the test photo does tell where it was taken
+    assert found.get("exif-ifd3-GPSLatitude")  # the test photo has a position
     for secret in (b"SecretPhone", b"SECRET-CAMERA-OWNER", b"Exif"):
         assert secret in data
 
@@ -121,7 +121,7 @@ async def test_no_address_of_a_photo_can_be_computed_from_it(system: System, ann
     assert all(len(key.partition("/")[0]) == 32 for key in keys)
 
 
-#: What the sensor saw of an upright photo: the inverse of what the orientation asks a viewer to do (EXIF 2.3, 4.6.4).
+#: The stored image of an upright photo: the inverse of what the orientation makes a viewer do (EXIF 2.3, 4.6.4).
 TURNED: dict[int, Callable[[Any], Any]] = {
     1: lambda image: image,
     2: lambda image: image.fliphor(),
@@ -192,7 +192,7 @@ def bomb(width: int, height: int) -> bytes:
 async def test_a_bad_file_fails_with_its_reason_and_leaves_nothing(system: System, ann: Someone) -> None:
     good = jpeg(400, 300)
     bad = {
-        EICAR: "not_a_photo",  # what is no photo is not even scanned
+        EICAR: "not_a_photo",  # a file that is not a photo is not even scanned
         good + EICAR: "malware_found",
         b"this is no photo, whatever it says": "not_a_photo",
         b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"></svg>': "not_a_photo",
@@ -209,7 +209,7 @@ async def test_a_bad_file_fails_with_its_reason_and_leaves_nothing(system: Syste
     assert all(media["variants"] == [] for media in found)
 
 
-async def test_an_event_told_twice_makes_nothing_twice(system: System, ann: Someone) -> None:
+async def test_a_repeated_event_creates_nothing_twice(system: System, ann: Someone) -> None:
     media_id = await uploaded(system, ann, jpeg(321, 240))
     await system.drain()
     before = await system.call("media.read", user=ann, media_id=media_id)
@@ -248,7 +248,7 @@ async def test_two_workers_on_one_photo_finish_it_once(system: System, ann: Some
         await system.apps["media"][SCHEDULER].on_uploaded(event)
         await system.drain()
     media = (await system.call("media.read", user=ann, media_id=media_id)).json["media"]
-    # the second to come may have found the upload gone; the first one's success stands
+    # the second one may not find the upload any more; the first one's success counts
     assert media["state"] == "succeeded"
     assert len(media["variants"]) == 5
 

@@ -37,7 +37,7 @@ class Photo:
         assert told is not None
         self.keys = [each["url"].partition("/media/")[2] for each in media["variants"]]
         assert len(self.keys) == 5
-        # the edge as clients reach it: not by the link that a test may cut
+        # the edge as clients reach it: not over the link that a test may cut
         self._tiers = (f"{servers.running.media_url}/media/", f"{told.shield}/media/")
 
     async def statuses(self) -> set[int]:
@@ -251,7 +251,7 @@ async def test_what_a_fetch_under_way_puts_back_is_purged_again(system: System, 
 
 
 @pytest.mark.parametrize("link", ["media_objects", "media_edge"])
-async def test_a_deletion_is_owed_until_store_and_cdn_can_be_reached(
+async def test_a_deletion_is_repeated_until_store_and_cdn_can_be_reached(
     system: System, servers: Servers, ann: Someone, link: str
 ) -> None:
     photo = await photo_of(system, servers, ann, jpeg(310, 200))

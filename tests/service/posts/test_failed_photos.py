@@ -95,7 +95,7 @@ async def test_a_post_whose_photos_all_failed_is_its_authors_alone_and_of_severa
             return found.keys() == {posts["kept"]} and bool(kept) and bool(kept["media"][0]["variants"])
 
         await until(shown)
-        await worker.drain()  # its consumer must have been let in before it can leave in order
+        await worker.drain()  # its consumer must have joined the group before it can leave cleanly
     kept = (await feed_of(system, ben))[posts["kept"]]
     assert [(photo["id"], photo["state"]) for photo in kept["media"]] == [(good, "succeeded")]
     assert (await system.call("post.read", user=ben, post_id=posts["kept"])).json["post"]["media"] == kept["media"]
@@ -116,7 +116,7 @@ async def test_a_post_whose_photos_all_failed_is_its_authors_alone_and_of_severa
 
     await until(equal(lambda: tags(system, ben, tag), [{"hashtag": tag, "post_count": 1}]))
 
-    rows = Rows(system.apps["search"][SHARDS])  # what search reads when it makes its index again
+    rows = Rows(system.apps["search"][SHARDS])  # what search reads when it rebuilds its index
     assert {str(each.post_id) async for page in rows.posts() for each in page if tag in each.hashtags} == {
         posts["kept"]
     }
@@ -134,7 +134,7 @@ async def test_a_post_whose_photos_all_failed_is_its_authors_alone_and_of_severa
 
     await until(equal(in_bens_tray, [(story, True)]))
 
-    # the author can take it down; with it goes what was said of it
+    # the author can delete it, with its comments
     assert (await system.call("post.delete", user=ann, post_id=posts["lost"])).status == 204
     assert (await system.call("post.read", user=ann, post_id=posts["lost"])).status == 404
     for viewer in (ann, ben):
@@ -155,7 +155,7 @@ async def on_post(system: System, viewer: Someone, post: str) -> dict[str, int]:
 async def hidden_from_all_but_its_author(system: System, author: Someone, other: Someone, post: str) -> None:
     assert set((await on_post(system, other, post)).values()) == {404}
     assert set((await on_post(system, author, post)).values()) == {200, 201}
-    # likes that come together are granted together, and each on its own terms
+    # likes that arrive together are written together, and each is checked by itself
     likes = await asyncio.gather(
         *(system.call("like.add", user=each, post_id=post) for _ in range(8) for each in (author, other))
     )

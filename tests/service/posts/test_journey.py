@@ -29,7 +29,7 @@ async def test_a_photo_goes_all_the_way_and_back(system: System, ann: Someone, b
         while True:
             answer = await system.call("feed.read", user=ben, query={"mode": "chronological"})
             assert answer.status == 200
-            if DEGRADED_HEADER not in answer.headers:  # a read that was late for a deadline says so; it is no witness
+            if DEGRADED_HEADER not in answer.headers:  # a read that missed a deadline is degraded and proves nothing
                 break
         return [item["post"] for item in answer.json["items"] if item["kind"] == "post"]
 
@@ -37,7 +37,7 @@ async def test_a_photo_goes_all_the_way_and_back(system: System, ann: Someone, b
         return [post["id"] for post in await in_bens_feed()]
 
     await system.call("graph.follow", user=ben, user_id=ann.id)
-    assert await ids_in_bens_feed() == []  # and so he has a timeline, to be pushed to
+    assert await ids_in_bens_feed() == []  # so he has a timeline, to which posts are pushed
 
     # posted while it is still processing: the feed shows its variants when they are there
     media_id = await uploaded(system, ann, with_exif(jpeg(1600, 1200)))

@@ -114,12 +114,12 @@ async def test_a_wrong_post_names_its_field(system: System, ann: Someone, body: 
     assert [error["field"] for error in answer.json["errors"]] == [field]
 
 
-async def test_a_caption_of_2200_characters_is_taken_whole(system: System, ann: Someone, photo: str) -> None:
+async def test_a_caption_of_2200_characters_is_accepted(system: System, ann: Someone, photo: str) -> None:
     caption = "ß🌄" * 1100
     assert (await posted(system, ann, photo, caption=caption))["caption"] == caption
 
 
-async def test_one_key_makes_one_post_however_often_and_fast_it_is_sent(
+async def test_one_key_creates_one_post_however_often_and_fast_it_is_sent(
     system: System, photo: str, ann: Someone
 ) -> None:
     before = (await system.call("user.posts", user=ann, user_id=ann.id, query={"limit": 100})).json["items"]
@@ -142,9 +142,7 @@ async def test_one_key_makes_one_post_however_often_and_fast_it_is_sent(
     assert other.status == 422
 
 
-async def test_only_the_author_deletes_and_then_it_is_gone(
-    system: System, ann: Someone, ben: Someone, photo: str
-) -> None:
+async def test_only_the_author_can_delete_a_post(system: System, ann: Someone, ben: Someone, photo: str) -> None:
     made = await posted(system, ann, photo)
     assert (await system.call("post.delete", user=ben, post_id=made["id"])).status == 403
     assert (await system.call("post.delete", user=ann, post_id=made["id"])).status == 204
@@ -204,7 +202,7 @@ async def test_a_cursor_of_one_profile_is_refused_by_another(system: System, ben
             assert answer.status == (200 if origin == author_id else 400)
 
 
-async def test_bad_pages_and_unknown_things_are_told_by_name(system: System, ann: Someone, photo: str) -> None:
+async def test_bad_pages_and_unknown_objects_are_named(system: System, ann: Someone, photo: str) -> None:
     for query, field in (
         ({"limit": "0"}, "limit"),
         ({"limit": "101"}, "limit"),
@@ -227,7 +225,7 @@ async def test_bad_pages_and_unknown_things_are_told_by_name(system: System, ann
     assert (await system.call("post.read", post_id=nobody)).status == 401
 
 
-async def test_with_the_log_down_a_post_is_taken_and_told_when_it_is_back(
+async def test_with_the_log_down_a_post_is_accepted_and_published_when_it_is_back(
     servers: Any, system: System, ann: Someone, photo: str
 ) -> None:
     with servers.broken("posts_kafka"):

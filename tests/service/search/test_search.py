@@ -28,7 +28,7 @@ COMPONENTS = (
     Component.ENGAGEMENT,
     Component.SEARCH,
 )
-#: What PRODUCT promises, from the answer of the write to the find.
+#: What PRODUCT promises, from the answer to the write until it is found.
 FRESH_SECONDS = 2.0
 
 
@@ -176,7 +176,7 @@ async def know_nobody(folder: Path, *, log: str = "", beyond: int = 0) -> None:
     await index.close()
 
 
-async def test_an_index_that_is_gone_is_filled_again_from_postgresql_and_a_kept_one_goes_on(
+async def test_a_lost_index_is_rebuilt_from_postgresql_and_a_kept_one_continues(
     tmp_path_factory: pytest.TempPathFactory, system: System, ann: Someone
 ) -> None:
     # a process of its own, with another folder, as the module's holds the lock of its own

@@ -91,7 +91,7 @@ async def test_a_story_lives_24_hours_to_the_millisecond(system: System) -> None
     assert not alive(created_ms + LIVES_MS, now_ms=created_ms + LIVES_MS)
 
 
-async def test_a_story_that_ends_is_gone_from_every_read_the_moment_it_ends(system: System) -> None:
+async def test_a_story_is_in_no_read_from_the_moment_it_ends(system: System) -> None:
     author, photo = await photographer(system)
     reader = await follower_of(system, author)
     story = await updates(system, author, photo)
@@ -193,7 +193,7 @@ async def test_one_key_makes_one_story(system: System) -> None:
     assert len({answer.json["story"]["id"] for answer in answers}) == 1
 
 
-async def test_only_a_photo_of_ones_own_that_was_uploaded_can_be_told(system: System) -> None:
+async def test_a_story_needs_an_uploaded_photo_of_ones_own(system: System) -> None:
     author, photo = await photographer(system)
     other = await system.person()
     announced = (await announce(system, author, jpeg(64, 64)))["media"]["id"]
@@ -212,7 +212,7 @@ async def test_only_a_photo_of_ones_own_that_was_uploaded_can_be_told(system: Sy
     assert await see(system, author, "x") == 400
 
 
-async def test_seeing_is_kept_while_redis_is_cut_off_and_told_later(system: System) -> None:
+async def test_a_seen_mark_is_kept_while_redis_is_cut_off_and_shown_later(system: System) -> None:
     """The mark is in PostgreSQL; Redis drops the viewer's marks when it is back, and they are read from there."""
     author, photo = await photographer(system)
     reader = await follower_of(system, author)
@@ -259,7 +259,7 @@ def test_a_story_that_one_writer_calls_deleted_is_not_shown_whatever_a_late_one_
     assert tray([tray_story(1, 7, card=b"")], viewer_id=7, seen=(), now_ms=0) == []
 
 
-async def test_its_author_takes_a_story_down_and_it_is_in_no_tray_whichever_store_answers(system: System) -> None:
+async def test_a_story_deleted_by_its_author_is_in_no_tray_whichever_store_answers(system: System) -> None:
     author, photo = await photographer(system)
     reader = await follower_of(system, author)
     kept, doomed = await updates(system, author, photo), await updates(system, author, photo)
@@ -279,7 +279,7 @@ async def test_its_author_takes_a_story_down_and_it_is_in_no_tray_whichever_stor
     members = {member.partition(b"|")[0]: member.partition(b"|")[2] for member in await redis.zrange(key, 0, -1)}
     assert members[doomed["id"].encode()] == b""
     assert members[kept["id"].encode()]
-    await system.drain()  # what was told of its making, and of its end, changes nothing
+    await system.drain()  # repeated events of its creation and its end change nothing
     await redis.zadd(key, {doomed["id"].encode() + b"|\n" + b'"id":"late"': now_ms() + LIVES_MS})
     assert await shown(system, reader) == tray_of
     await redis.delete(key)

@@ -36,7 +36,7 @@ async def test_a_photo_is_announced_put_and_completed(system: System, ann: Someo
     assert answer.json["media"]["state"] == "processing"
 
 
-async def test_the_address_takes_only_the_announced_length_and_type(system: System, ann: Someone) -> None:
+async def test_the_address_accepts_only_the_announced_length_and_type(system: System, ann: Someone) -> None:
     told = await announce(system, ann, b"x" * 1000)
     upload = told["upload"]
 
@@ -47,7 +47,7 @@ async def test_the_address_takes_only_the_announced_length_and_type(system: Syst
     assert await put(system, other, b"x" * 1000) == 403
 
 
-async def test_an_address_takes_one_photo_and_none_after_it(system: System, ann: Someone) -> None:
+async def test_an_address_accepts_one_photo_only(system: System, ann: Someone) -> None:
     first, second = jpeg(210, 100), jpeg(211, 100)
     second += b"\0" * (len(first) - len(second))
     told = await announce(system, ann, first)
@@ -60,7 +60,7 @@ async def test_an_address_takes_one_photo_and_none_after_it(system: System, ann:
     assert await put(system, told["upload"], second[: len(first)]) == 412
     assert await objects.get(bucket="uploads", key=key, bytes_max=1 << 20) == first
     await system.call("media.complete", user=ann, media_id=media_id)
-    await system.drain()  # processed: what was put is gone, and the address is spent
+    await system.drain()  # processed: the upload is removed, and the address cannot be used again
     assert await put(system, told["upload"], first) == 412
     assert (await objects.head(bucket="uploads", key=key)).size_bytes == 0
 
@@ -236,12 +236,12 @@ async def test_a_photo_is_its_owners_alone_until_it_is_posted(system: System, an
     assert posted.status == 201
     found = await system.call("media.read", user=ben, media_id=media_id)
     assert found.status == 200
-    for operation in ("media.complete", "media.delete"):  # whoever may see it learns that it is another's
+    for operation in ("media.complete", "media.delete"):  # a person who may see it learns that it is another's
         assert (await system.call(operation, user=ben, media_id=media_id)).status == 403
     assert [each["name"] for each in found.json["media"]["variants"]] == ["original", "1080", "640", "webp_640", "150"]
 
 
-async def test_the_address_of_a_photo_that_was_deleted_takes_nothing_any_more(system: System, ann: Someone) -> None:
+async def test_the_address_of_a_deleted_photo_accepts_nothing(system: System, ann: Someone) -> None:
     data = jpeg(210, 100)
     told = await announce(system, ann, data)
     assert (await system.call("media.delete", user=ann, media_id=told["media"]["id"])).status == 204
