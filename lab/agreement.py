@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -20,7 +21,7 @@ import pyarrow as pa
 from core import judge, stats
 from core.names import ERRORS, Outcome
 from core.run import Samples
-from records.comparison import FigureInterval, OperationPair, Quantile, Side
+from records.comparison import OperationPair, Quantile, Side
 
 #: Percentiles that are compared.
 QUANTILES: Final = (0.5, 0.95, 0.99)
@@ -42,10 +43,8 @@ def pairs(
 
     ``busy_by_second`` is the measured utilisation of the stack's cores in each second from t0.
     """
-    names: dict[str, None] = {}
-    for side in (measured, simulated):
-        if side is not None:
-            names.update(dict.fromkeys(sorted(str(each) for each in np.unique(side.operation.astype(str)))))
+    sides = [side for side in (measured, simulated) if side is not None]
+    names = dict.fromkeys(str(name) for side in sides for name in np.unique(side.operation.astype(str)))
     found = [
         _pair(
             name,
@@ -105,24 +104,19 @@ def _pair(
 ) -> OperationPair:
     ours = simulated if simulated is not None and len(simulated) else None
     real = measured if measured is not None and len(measured) else None
-    quantiles = tuple(_quantile(q, ours, real) for q in QUANTILES)
     pair = OperationPair(
         operation=name,
         simulated=_side(simulated, seconds * kept_ratio),
         measured=_side(measured, seconds),
         utilisation_ratio=_weighted(busy, real if real is not None else ours),
-        quantiles=quantiles,
+        quantiles=tuple(_quantile(q, ours, real) for q in QUANTILES),
     )
     if ours is None or real is None:
         return pair
     mean = float(real.latency_seconds.mean())
     distance = stats.wasserstein_distance(ours.latency_seconds, real.latency_seconds)
-    return OperationPair(
-        operation=name,
-        simulated=pair.simulated,
-        measured=pair.measured,
-        utilisation_ratio=pair.utilisation_ratio,
-        quantiles=quantiles,
+    return msgspec.structs.replace(
+        pair,
         throughput_error_ratio=stats.signed_error(len(ours) / kept_ratio, len(real)),
         ks=stats.ks_distance(ours.latency_seconds, real.latency_seconds),
         wasserstein_seconds=distance,
@@ -133,13 +127,11 @@ def _pair(
 def _side(samples: Samples | None, seconds: float) -> Side | None:
     if samples is None:
         return None
-    count = len(samples)
-    per_second = count / seconds if seconds > 0 else 0.0
-    if not count:
+    if not len(samples):
         return Side(count=0, per_second=0.0)
     return Side(
-        count=count,
-        per_second=per_second,
+        count=len(samples),
+        per_second=len(samples) / seconds if seconds > 0 else 0.0,
         errors_ratio=float(np.isin(samples.outcome, [each.value for each in ERRORS]).mean()),
         degraded_ratio=float((samples.outcome == Outcome.DEGRADED.value).mean()),
     )
@@ -161,15 +153,14 @@ def _quantile(q: float, simulated: Samples | None, measured: Samples | None) -> 
     )
 
 
-def _figure(samples: Samples | None, q: float) -> FigureInterval | None:
+def _figure(samples: Samples | None, q: float) -> stats.Estimate | None:
     if samples is None or not stats.supported(len(samples), q):
         return None
-    found = stats.quantile_interval(samples.latency_seconds, q)
-    return FigureInterval(value=found.value, low=found.low, high=found.high)
+    return stats.quantile_interval(samples.latency_seconds, q)
 
 
 def _weighted(busy: Floats | None, samples: Samples | None) -> float | None:
-    """Mean utilisation seen by the arrivals of this operation."""
+    """Mean utilisation at the arrivals of this operation."""
     if busy is None or samples is None:
         return None
     second = np.floor(samples.at_seconds).astype(np.int64)

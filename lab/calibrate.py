@@ -17,7 +17,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -40,17 +40,17 @@ from stack.control import RunningStack
 STALL_SECONDS: Final = 8.0
 #: A rate limit that calibration never reaches, in the scenario's unit.
 LIMIT_MIN: Final = 100_000
-#: How often a point is tried when requests do not end as expected, and by how much slower each time.
+#: How often a point is tried when requests do not end as expected, and the factor of its rate each time.
 TRIES: Final = 3
 SLOWER: Final = 2 / 3
-#: Seconds of a point beyond those in which requests are sent: generator start, its lead, waiting for the rest.
+#: Seconds of a point in which no requests are sent: the generator starts, and waits for the last answers.
 _AROUND_SECONDS: Final = 5.0
 
 
 def calibrate(
     scenario: Scenario, *, data: Path, point_seconds: float = POINT_SECONDS
 ) -> tuple[Profile, tuple[SteadyPoint, ...]]:
-    """Measure a profile on a stack of ``scenario``, stopped at the end; takes ten minutes; raises UserError."""
+    """Measure a profile on a stack of ``scenario`` and stop the stack; takes ten minutes; raises UserError."""
     if "feed_redis" not in scenario.broken_links:
         raise UserError("calibration needs a scenario with a fault on feed_redis, to measure the fallback path")
     scenario = _wide(scenario)
@@ -74,11 +74,8 @@ def calibrate(
                     clients = client.wires(scenario, path, stack, work)
                 measured = MeasuredStack(scenario=scenario, path=path, stack=stack, work=work, idle=still)
                 points = _points(measured, plan)
-                crossing = wire.round_trip(stack.cores)
+                loopback = wire.round_trip(stack.cores)
                 flush = wire.flush(data)
-            loopback = LinkDelay(
-                link="loopback", median_seconds=crossing.median_seconds, p99_seconds=crossing.p99_seconds
-            )
             profile = _profile(scenario, points, still, lost, (loopback, *clients), flush)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -86,7 +83,7 @@ def calibrate(
 
 
 def _wide(scenario: Scenario) -> Scenario:
-    """The scenario with rate limits that are checked, which costs the same, but refuse nothing."""
+    """The scenario with rate limits that cost the same to check, but refuse nothing."""
     gateway = scenario.system.gateway
     limits = {
         name: dataclasses.replace(limit, count=max(limit.count, LIMIT_MIN)) for name, limit in gateway.limits.items()
@@ -125,8 +122,8 @@ def _left(seconds: float) -> str:
 
 
 def _carried(measured: Callable[[float], SteadyPoint], rate: float, *, calm: Callable[[], None]) -> SteadyPoint:
-    """A point at this rate, or at a lower one if the machine cannot sustain it: the work that an overloaded system does
-    instead of answering is not demand of the operation."""
+    """A point at this rate, or at a lower one if the machine cannot sustain it: the other work of an overloaded system
+    is not demand of the operation."""
     for left in reversed(range(TRIES)):
         try:
             return measured(rate)
@@ -156,9 +153,9 @@ def _profile(
     scenario: Scenario,
     points: list[SteadyPoint],
     still: idle.Idle,
-    lost: Any,
+    lost: stalls.StallSample,
     wires: tuple[LinkDelay, ...],
-    flush: wire.Spread,
+    flush: Delay,
 ) -> Profile:
     people = population.draw_population(scenario)
     followers = people.follower_counts[: people.posters]
@@ -173,7 +170,7 @@ def _profile(
         scenario=scenario.name,
         demands=demands.fitted_demands(points, few=few, many=many, timelines=timelines),
         wires=wires,
-        delays=(Delay(station="postgres.commit", median_seconds=flush.median_seconds, p99_seconds=flush.p99_seconds),),
+        delays=(flush,),
         stalls=Stalls(
             per_second=lost.per_second,
             upto_seconds=lost.upto_seconds,

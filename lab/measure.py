@@ -71,22 +71,12 @@ class CounterReadings:
 _ABOUT_PROCESSES: Final = ("died", "restarted", "restart failed", "unresponsive")
 
 
-@dataclass(slots=True)
-class Deaths:
-    """Processes that ended since ``since_unix``, from the supervisor's journal."""
-
-    data: Path
-    since_unix: float
-
-    def read(self) -> list[dict[str, Any]]:
-        """Journal lines about processes."""
-        found = []
-        path = self.data / "journal.jsonl"
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-            entry = json.loads(line)
-            if entry["at"] >= self.since_unix and entry["event"] in _ABOUT_PROCESSES:
-                found.append(entry)
-        return found
+def _deaths(data: Path, *, since_unix: float) -> list[dict[str, Any]]:
+    """Lines of the supervisor's journal about processes that ended or started since ``since_unix``."""
+    path = data / "journal.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
+    entries = (json.loads(line) for line in lines)
+    return [entry for entry in entries if entry["at"] >= since_unix and entry["event"] in _ABOUT_PROCESSES]
 
 
 def measure(
@@ -176,7 +166,7 @@ def _observe(
     with cores.keep_awake(stack.cores), task("traffic") as report:
         stall_ratio = stalls.probe((load_cores or stack.cores)[0], STALL_PROBE_SECONDS).lost_ratio
         before = CounterReadings.read(stack)
-        deaths = Deaths(data=stack.data, since_unix=time.time())
+        began_unix = time.time()
         accounting = Accounting()
         sampler = UsageSampler(lambda: _usage(accounting, stack), t0_unix=time.time())
         under_way = UnderWay(scenario, stack, sampler, report)
@@ -204,7 +194,7 @@ def _observe(
         finally:
             faults = under_way.stop()
         after = before if interrupted else CounterReadings.read(stack)
-    died = deaths.read()
+    died = _deaths(stack.data, since_unix=began_unix)
     journal = sorted(
         [*faults, *(_event(entry, under_way.t0_unix) for entry in died)], key=lambda event: event.at_seconds
     )

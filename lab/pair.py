@@ -25,9 +25,8 @@ def make(
 ) -> Comparison:
     """Run both sides of ``scenario`` into ``folder`` and report; the prediction is written before the measurement."""
     with folders.making(folder, worth=MEASURED):
-        from lab.measure import (
-            measure,
-        )  # imported inside `claimed`: the imports take a second, in which Ctrl-C must not leave the folder behind
+        # these imports take a second, in which Ctrl-C must not leave the folder behind
+        from lab.measure import measure
         from planning.simulations.one import simulate
 
         with task("simulate") as report:
@@ -37,7 +36,7 @@ def make(
 
 
 def finish(folder: Path, scenario: Scenario, scenario_text: str, chosen: profiles.Chosen) -> Comparison:
-    """Speed-matched simulation, comparison and report of a pair whose two sides are there."""
+    """Add the speed-matched simulation, the comparison and the report to a pair with both sides."""
     from lab.compare import MATCHED, compare, speed_of  # what measures is loaded after the simulation is shown
     from lab.report import write
     from planning.simulations.one import simulate

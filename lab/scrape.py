@@ -23,15 +23,13 @@ class Scrape:
     stage_count: Mapping[StageKey, float]
     stage_seconds: Mapping[StageKey, float]
     lookups: Mapping[tuple[str, str], float]  # (cache, hit or miss)
-    missing: tuple[str, ...]  # addresses that did not answer
 
     def since(self, earlier: Scrape) -> Scrape:
-        """The difference of two readings; a counter that went back, after a restart, counts from zero."""
+        """The difference of two readings; a counter that decreased, after a restart, counts from zero."""
         return Scrape(
             stage_count=_difference(self.stage_count, earlier.stage_count),
             stage_seconds=_difference(self.stage_seconds, earlier.stage_seconds),
             lookups=_difference(self.lookups, earlier.lookups),
-            missing=self.missing,
         )
 
     def stage_rows(self) -> list[tuple[str, str, str, int, float]]:
@@ -50,19 +48,17 @@ class Scrape:
 
 
 def scrape(urls: Iterable[str]) -> Scrape:
-    """Read ``/metrics`` of every address; one that does not answer is named in ``missing``."""
+    """Read ``/metrics`` of every address that answers."""
     from prometheus_client.parser import text_string_to_metric_families  # slow to import
 
     count: defaultdict[StageKey, float] = defaultdict(float)
     seconds: defaultdict[StageKey, float] = defaultdict(float)
     lookups: defaultdict[tuple[str, str], float] = defaultdict(float)
-    missing = []
     for url in urls:
         try:
             with urllib.request.urlopen(f"{url}/metrics", timeout=_TIMEOUT_SECONDS) as answer:
                 text = answer.read().decode()
         except OSError:
-            missing.append(url)
             continue
         for family in text_string_to_metric_families(text):
             for name, labels, value, *_ in family.samples:
@@ -71,7 +67,7 @@ def scrape(urls: Iterable[str]) -> Scrape:
                     (count if name.endswith("_count") else seconds)[key] += value
                 elif name == CACHE_LOOKUPS_TOTAL:
                     lookups[labels["cache"], labels["result"]] += value
-    return Scrape(stage_count=count, stage_seconds=seconds, lookups=lookups, missing=tuple(missing))
+    return Scrape(stage_count=count, stage_seconds=seconds, lookups=lookups)
 
 
 def _difference(later: Mapping[K, float], earlier: Mapping[K, float]) -> dict[K, float]:

@@ -1,4 +1,4 @@
-"""Measures delays that are CPU of neither caller nor callee: crossing loopback, and flushing to disk."""
+"""Measures delays that use no CPU of caller or callee: crossing loopback, and flushing to disk."""
 
 from __future__ import annotations
 
@@ -7,33 +7,23 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from core.profile import Delay, LinkDelay
+
+_QUANTILES = (0.5, 0.99)
 _ROUNDS = 3_000
 _FLUSHES = 300
 _PAUSE_SECONDS = 0.0005
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
-    """Median and p99 of a duration."""
+def round_trip(cores: Sequence[int]) -> LinkDelay:
+    """Delay of the loopback link: a round trip of 64 bytes between two processes on ``cores``, minus the CPU time that
+    both use for it.
 
-    median_seconds: float
-    p99_seconds: float
-
-    @classmethod
-    def of(cls, seconds: Sequence[float]) -> Spread:
-        """Of samples."""
-        return cls(median_seconds=float(np.quantile(seconds, 0.5)), p99_seconds=float(np.quantile(seconds, 0.99)))
-
-
-def round_trip(cores: Sequence[int]) -> Spread:
-    """A round trip of 64 bytes between two processes on ``cores``, minus the CPU time that both spend on it.
-
-    Pauses between rounds let the peer sleep, so that its wake-up is in the figure, as it is for a server.
+    Pauses between rounds let the peer sleep, so that the figure includes its wake-up, as it would for a server.
     """
     context = multiprocessing.get_context("fork")
     listener = socket.create_server(("127.0.0.1", 0))
@@ -50,12 +40,13 @@ def round_trip(cores: Sequence[int]) -> Spread:
         peer.kill()  # it needs no orderly shutdown
         peer.join(timeout=5.0)
         listener.close()
-    # the peer does the same work as we do: two system calls a round
-    return Spread.of([max(0.0, wall - 2 * own) for wall, own in rounds])
+    # the peer does the same work as this process: two system calls a round
+    median, p99 = np.quantile([max(0.0, wall - 2 * own) for wall, own in rounds], _QUANTILES)
+    return LinkDelay(link="loopback", median_seconds=float(median), p99_seconds=float(p99))
 
 
-def flush(folder: Path) -> Spread:
-    """Write 8 kB and fdatasync, as a durable commit does, on the disk of ``folder``."""
+def flush(folder: Path) -> Delay:
+    """Delay of a commit: write 8 kB and fdatasync, as a durable commit does, on the disk of ``folder``."""
     path = folder / "flush.probe"
     seconds = []
     with path.open("wb", buffering=0) as file:
@@ -65,11 +56,12 @@ def flush(folder: Path) -> Spread:
             os.fdatasync(file.fileno())
             seconds.append(time.perf_counter() - began)
     path.unlink()
-    return Spread.of(seconds)
+    median, p99 = np.quantile(seconds, _QUANTILES)
+    return Delay(station="postgres.commit", median_seconds=float(median), p99_seconds=float(p99))
 
 
 def _round(connection: socket.socket) -> tuple[float, float]:
-    """Wall and own CPU seconds of one round."""
+    """Wall seconds and this process's CPU seconds of one round."""
     time.sleep(_PAUSE_SECONDS)
     began, cpu = time.perf_counter(), time.thread_time()
     connection.sendall(b"x" * 64)

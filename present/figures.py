@@ -8,7 +8,7 @@ import math
 from typing import Final
 
 from core.stats import Estimate
-from records.comparison import ExpectationPair, FigureInterval, Judged
+from records.comparison import ExpectationPair, Judged
 
 MISSING: Final = "–"
 MINUS: Final = "−"
@@ -22,7 +22,7 @@ def duration(seconds: float | None, *, noise_seconds: float = 0.0) -> str:
     return f"{_digits(seconds / scale, noise_seconds / scale)} {unit}"
 
 
-def interval(figure: FigureInterval | None) -> str:
+def interval(figure: Estimate | None) -> str:
     """``212 [198–231] ms``."""
     if figure is None:
         return MISSING

@@ -28,20 +28,12 @@ OUTSIDE_FAULTS: Final = "outside faults"
 IN_FAULTS: Final = "in faults"
 
 
-class FigureInterval(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
 class Quantile(msgspec.Struct, frozen=True, kw_only=True):
-    """One percentile of latency on both sides, in seconds; None on a side with too few samples for it."""
+    """One percentile of latency on both sides, in seconds; None on a side with too few samples."""
 
     q: float
-    simulated: FigureInterval | None = None
-    measured: FigureInterval | None = None
+    simulated: Estimate | None = None
+    measured: Estimate | None = None
     error_ratio: float | None = None
     noise_ratio: float | None = None  # half width of the error's interval due to the sizes of the two samples
 

@@ -1,1 +1,1 @@
-"""The model: the same system as the stack, simulated: decisions are shared with it, durations are modelled."""
+"""The model: it simulates the same system as the stack; decisions are shared with the services, durations modelled."""

@@ -1,8 +1,8 @@
-"""A queueing network of one's own: stations, caches and visits, run by the SimPy engine under the same laws.
+"""Queueing networks that users write: stations, caches and visits, run by the SimPy engine under the same laws.
 
-`Network` is for questions that the product's scenarios do not ask. A visit is a generator that yields to the stations
-that it passes, as in SimPy; what it draws is a function of (seed, kind of visit, its number, the draw's number), so two
-networks that differ in one setting see the same arrivals and the same work. `docs/MODEL.md` has two examples.
+`Network` is for questions beyond the product's scenarios. A visit is a generator that yields to the stations that it
+passes, as in SimPy. Its draws are a function of (seed, kind of visit, its number, the draw's number), so two networks
+that differ in one setting have the same arrivals and the same work. `docs/MODEL.md` has two examples.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _QUANTILES: Final = (0.5, 0.95, 0.99)
 
 @dataclass(slots=True)
 class Visit:
-    """One customer on its way, and the random numbers that belong to it."""
+    """One customer, with random numbers."""
 
     number: int  # in the order of arrival, from 0
     _stream: Stream
@@ -55,17 +55,17 @@ class Visit:
         return math.exp(mu + sigma * math.sqrt(-2.0 * math.log(self.uniform())) * math.cos(angle))
 
     def zipf(self, count: int) -> int:
-        """A rank from 0 to ``count`` − 1, the r-th with a probability of about 1 / r, as Zipf's law has it."""
+        """A rank from 0 to ``count`` − 1, the r-th with a probability of about 1 / r (Zipf's law)."""
         return min(count - 1, int((count + 1) ** self.uniform()) - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What a run of a network showed. Times in seconds; `print` shows it as a table."""
+    """Results of a run of a network. Times are in seconds; `print` shows a table."""
 
-    latency_seconds: dict[str, Floats]  # by kind of visit, each from arrival to end, in the order of their ends
+    latency_seconds: dict[str, Floats]  # by kind of visit, from arrival to end, in the order of ends
     utilisation_ratio: dict[str, float]  # by station: CPU time over cores × time
-    number_mean: dict[str, float]  # by station, who waits or is served, in the mean
+    number_mean: dict[str, float]  # by station: mean number that waits or is served
     hit_ratio: dict[str, float]  # by cache
 
     def __str__(self) -> str:
@@ -84,7 +84,7 @@ class Figures:
 
 @dataclass(slots=True)
 class Network:
-    """Stations and caches, the visits that come to them, and one run of it all."""
+    """Stations and caches, the visits that arrive, and one run of them."""
 
     seed: int
     _kernel: Kernel = field(default_factory=Kernel)
@@ -104,8 +104,8 @@ class Network:
         return self._kernel.now
 
     def station(self, name: str, *, workers: int = 1, cores: int = 1) -> Station:
-        """A station on a host of its own; `Station.serve` is what visits yield to. ``workers`` serve at a time, first
-        come, first served, and share the ``cores``."""
+        """A station on a separate host; visits yield to `Station.serve`. Its ``workers`` serve in order of arrival and
+        share the ``cores``."""
         host = self._hosts[name] = HostCpu(self._kernel, name=name, cores=cores, processes=1)
         station = Station(self._kernel, host, name=name, process=0, workers=workers)
         return self._stations.setdefault(name, station)
@@ -115,12 +115,12 @@ class Network:
         return self._caches.setdefault(name, LruCache(name=name, capacity_bytes=size))
 
     def arrivals(self, visit: Callable[[Visit], Steps], *, per_second: float, name: str = "") -> None:
-        """Let visits come as a Poisson process."""
+        """Let visits arrive as a Poisson process."""
         self._arrivals[name or visit.__name__] = (visit, per_second)
 
     def run(self, *, seconds: float) -> Figures:
-        """Let visits come for so long, and all of them end; raises `sim.results.laws.ModelError` where a law (Little's,
-        conservation of customers and of work) does not hold."""
+        """Run arrivals for ``seconds``, and then until all visits have ended; raises `sim.results.laws.ModelError`
+        where a law (Little's, conservation of customers and of work) does not hold."""
         for name, (visit, per_second) in self._arrivals.items():
             self._latencies[name] = []
             self._kernel.start(self._come(name, visit, per_second, seconds))

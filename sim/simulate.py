@@ -1,7 +1,7 @@
-"""Simulates one scenario with the durations of a calibration profile: the same columns come out as from a measured run.
+"""Simulates one scenario with the durations of a calibration profile; the result has the columns of a measured run.
 
 Nothing here reads a clock, a random generator or the environment: the result is a function of scenario, profile and
-engine, byte for byte; engines differ by rounding alone.
+engine, byte for byte. The engines differ by rounding only.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from sim.results.outcomes import Outcomes, outcomes_of
 from sim.results.usage import Usage
 
 EngineName = Literal["auto", "simpy", "compiled"]
-#: Requests from which the compiled engine is chosen: below, SimPy is done before compiled code is loaded.
+#: Requests from which the compiled engine is chosen: with fewer, SimPy is done before the compiled code is loaded.
 COMPILED_FROM: Final = 2_000
-#: Requests from which a run that saturates in the mean is refused: fewer are done within some minutes.
+#: Requests from which a run that saturates in the mean is refused: with fewer, it takes some minutes.
 ENDLESS_FROM: Final = 2_000_000
-#: Places whose expected utilisation is in the facts of a run.
+#: Resources whose expected utilisation is in the facts of a run.
 _BUSIEST: Final = 5
 
 
@@ -41,7 +41,7 @@ class Result:
     """One simulated run, as `core.run.write` takes it."""
 
     engine: str
-    samples: Samples  # of a long run, rows of every k-th request
+    samples: Samples  # in a long run, rows of every k-th request
     outcomes: Outcomes
     usage: Usage
     stages: tuple[tuple[str, str, str, int, float], ...]
@@ -49,7 +49,7 @@ class Result:
     journal: tuple[Event, ...]
     facts: dict[str, Any]
     ledger: dict[str, int]
-    jobs: tuple[JobDelay, ...] = ()  # how late background work was, by name
+    jobs: tuple[JobDelay, ...] = ()  # delays of background work, by name
 
 
 def simulate(
@@ -61,10 +61,10 @@ def simulate(
 ) -> Result:
     """Run the model; ``on_progress`` gets the share of simulated time that is over.
 
-    Raises `sim.results.laws.ModelError` where the model breaks a law, which is a bug of it;
-    `sim.model.faults.FaultError` where a fault names a process that the scenario does not have, or a link that its
-    traffic does not cross; `sim.model.prepared.ScaleError` where it is more than one system, or a very long run of one
-    that saturates; `sim.model.cpu.NoDemandError` where an operation's cost is neither measured nor stated.
+    Raises `sim.results.laws.ModelError` where the model breaks a law, which is a bug; `sim.model.faults.FaultError`
+    where a fault names a process that the scenario does not have, or a link that its traffic does not cross;
+    `sim.model.prepared.ScaleError` where the scenario is more than one system, or a very long run of a system that
+    saturates; `sim.model.cpu.NoDemandError` where an operation's demand is neither measured nor stated.
     """
     prepared = prepare(scenario, profile)
     name = chosen(prepared, engine)
@@ -74,19 +74,21 @@ def simulate(
     usage = run_second_by_second(prepared, runner, on_progress)
     seen = runner.observed()
     observed.check(seen)
-    return _result(prepared, name, seen, usage, _of_samples(prepared, seen.samples))
+    return _result(prepared, name, seen, usage, outcomes_of(seen.samples, **_times(prepared)))
 
 
 def check(scenario: Scenario, profile: Profile) -> None:
-    """Raise what `simulate` would refuse ``scenario`` by, before anything is run on either side: FaultError,
-    ScaleError, NoDemandError."""
+    """Raise the error with which `simulate` would refuse ``scenario``, before anything is run on either side:
+    FaultError, ScaleError, NoDemandError."""
     prepare(scenario, profile)
 
 
 def _simulate_long(prepared: PreparedRun, name: str, on_progress: Callable[[float], None] | None) -> Result:
-    """Simulate a run whose answers are counted during the run; every k-th request keeps its rows."""
+    """Simulate a run whose answers are counted as they come; every k-th request keeps its rows."""
     _refuse_endless(prepared)
-    runner, outcomes = _engine(name, prepared), _outcomes(prepared)
+    runner = _engine(name, prepared)
+    every = math.ceil(mean_count(prepared.scenario) / WHOLE_MAX)
+    outcomes = Outcomes(tuple(prepared.program.entries), every=every, **_times(prepared))
     usage = run_second_by_second(prepared, runner, on_progress, lambda: outcomes.add(runner.drain()))
     seen = replace(runner.observed(), samples=outcomes.samples())
     observed.check(seen)
@@ -94,7 +96,7 @@ def _simulate_long(prepared: PreparedRun, name: str, on_progress: Callable[[floa
 
 
 def _refuse_endless(prepared: PreparedRun) -> None:
-    """Refuse a long run of a queue that grows all the time, which would be simulated request by request for hours."""
+    """Refuse a long run with a queue that grows all the time: simulating each of its requests would take hours."""
     ranked = saturation.saturation(prepared)
     count = mean_count(prepared.scenario)
     if count > ENDLESS_FROM and ranked and max(each.mean_ratio for each in ranked) >= 1.0:
@@ -105,7 +107,7 @@ def _refuse_endless(prepared: PreparedRun) -> None:
 
 
 def chosen(prepared: PreparedRun, engine: EngineName) -> str:
-    """The engine for a run: the compiled one where loading it is worth it."""
+    """The engine for a run: the compiled one where loading it pays."""
     if engine != "auto":
         return engine
     return "simpy" if len(prepared.schedule) < COMPILED_FROM and not prepared.long else "compiled"
@@ -121,26 +123,14 @@ def _engine(name: str, prepared: PreparedRun) -> Engine:
     return engine.CompiledEngine(prepared)
 
 
-def _outcomes(prepared: PreparedRun) -> Outcomes:
-    """Counts of a long run, which keeps rows of at most about `WHOLE_MAX` requests."""
+def _times(prepared: PreparedRun) -> dict[str, Any]:
+    """Arguments of `Outcomes` that a scenario determines."""
     load = prepared.scenario.traffic
-    return Outcomes(
-        tuple(prepared.program.entries),
-        seconds=math.ceil(load.duration_seconds),
-        warm_up_seconds=math.ceil(load.warm_up_seconds),
-        patience_seconds=load.timeout_seconds,
-        every=math.ceil(mean_count(prepared.scenario) / WHOLE_MAX),
-    )
-
-
-def _of_samples(prepared: PreparedRun, samples: Samples) -> Outcomes:
-    load = prepared.scenario.traffic
-    return outcomes_of(
-        samples,
-        seconds=math.ceil(load.duration_seconds),
-        warm_up_seconds=math.ceil(load.warm_up_seconds),
-        patience_seconds=load.timeout_seconds,
-    )
+    return {
+        "seconds": math.ceil(load.duration_seconds),
+        "warm_up_seconds": math.ceil(load.warm_up_seconds),
+        "patience_seconds": load.timeout_seconds,
+    }
 
 
 def run_second_by_second(
@@ -149,7 +139,7 @@ def run_second_by_second(
     on_progress: Callable[[float], None] | None = None,
     on_second: Callable[[], None] | None = None,
 ) -> Usage:
-    """From the first arrival to the last answer, second by second; returns CPU time by process and second."""
+    """Run from the first arrival to the last answer, second by second; returns CPU time by process and second."""
     begin, end = engine.now, prepared.scenario.traffic.duration_seconds
     usage = Usage(tuple(process.name for process in prepared.layout.processes))
     counting = begin >= 0.0
@@ -189,7 +179,7 @@ def _result(prepared: PreparedRun, engine: str, seen: Observed, usage: Usage, ou
 
 
 def _viral_post(schedule: Schedule) -> list[Event]:
-    """The time of the viral post, if there is one."""
+    """The event of the viral post, if there is one."""
     if schedule.viral_at_seconds is None:
         return []
     values = {"phase": "viral", "author": schedule.viral_author}
@@ -197,12 +187,12 @@ def _viral_post(schedule: Schedule) -> list[Event]:
 
 
 def _in_order(event: Event) -> tuple[float, str, int]:
-    """Order of the journal: events of one time in the same order from both engines."""
+    """Order of the journal: events of the same time have the same order from both engines."""
     return event.at_seconds, event.event, event.values.get("fault", -1)
 
 
 def _caches(seen: Observed) -> tuple[tuple[str, int, int], ...]:
-    """Hits and misses by cache, those of all regions together."""
+    """Hits and misses by cache, summed over regions."""
     found: dict[str, tuple[int, int]] = {}
     for name, hits, misses in seen.caches:
         before = found.get(name, (0, 0))
@@ -212,11 +202,11 @@ def _caches(seen: Observed) -> tuple[tuple[str, int, int], ...]:
 
 def _facts(prepared: PreparedRun, seen: Observed, usage: Usage, outcomes: Outcomes) -> dict[str, Any]:
     hosts, seconds = prepared.layout.hosts, prepared.scenario.traffic.duration_seconds
-    places = {process.name: process.host for process in prepared.layout.processes}
+    host_of = {process.name: process.host for process in prepared.layout.processes}
     judged = [0.0] * len(hosts)
     for name, second, spent in usage:
         if second >= 0:
-            judged[places[name]] += spent
+            judged[host_of[name]] += spent
     opened = zip(prepared.program.breakers, seen.breaker_opened, strict=True)
     facts: dict[str, Any] = {
         "host_utilisation_ratio": sum(judged) / (seconds * prepared.layout.cores),
@@ -246,25 +236,25 @@ def _facts(prepared: PreparedRun, seen: Observed, usage: Usage, outcomes: Outcom
 
 
 def _log_facts(seen: Observed) -> dict[str, Any]:
-    """By job: how long events stood on the log before their work began, how many still do, and were handled twice."""
+    """By job: how long events were on the log before their work began, how many still are, and were handled twice."""
     jobs: dict[str, list[LogAccount]] = {}
     for log in seen.logs:
         jobs.setdefault(log.job, []).append(log)
     counts = {job: sum(log.lag_count for log in logs) for job, logs in jobs.items()}
-    heard = {job: logs for job, logs in jobs.items() if counts[job]}
+    started = {job: logs for job, logs in jobs.items() if counts[job]}
     return {
         "consumer_lag_mean_seconds": {
-            job: sum(log.lag_seconds for log in logs) / counts[job] for job, logs in heard.items()
+            job: sum(log.lag_seconds for log in logs) / counts[job] for job, logs in started.items()
         },
-        "consumer_lag_max_seconds": {job: max(log.lag_max_seconds for log in logs) for job, logs in heard.items()},
+        "consumer_lag_max_seconds": {job: max(log.lag_max_seconds for log in logs) for job, logs in started.items()},
         "log_unhandled_count": {job: sum(log.found for log in logs) for job, logs in jobs.items()},
         "log_redelivered_count": {job: sum(log.redelivered_count for log in logs) for job, logs in jobs.items()},
     }
 
 
 def _ledger(acknowledged: Mapping[str, int], lost_count: Mapping[str, int]) -> dict[str, int]:
-    """Writes that were acknowledged, and how many of them were lost: what is durable is acknowledged, so only those
-    that a dead primary had and no replica."""
+    """Writes that were acknowledged, and how many of them were lost. Writes are durable before they are acknowledged,
+    so only those are lost that a dead primary had and no replica."""
     found: dict[str, int] = {}
     for operation, count in sorted(acknowledged.items()):
         if OPERATIONS[operation].method != "GET":

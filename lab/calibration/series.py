@@ -1,7 +1,7 @@
-"""What is measured: every operation and background job, at which rates and for how long.
+"""What is measured: every operation and background job, with its rates and the length of its points.
 
-Operations that decide a scenario's latency have three rates and long points; two short points suffice for the others.
-A part of a journey is measured alone: `loadtest.ahead` creates what it needs before the clock starts.
+Operations that decide a scenario's latency have three long points; two short points suffice for the others. A part of a
+journey is measured alone: `loadtest.ahead` creates what it needs before the clock starts.
 """
 
 from __future__ import annotations
@@ -11,41 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from core import population
+from core import operations, population
 from core.names import Component, Outcome, Server
-from core.operations import (
-    AUTH_LOGIN,
-    AUTH_SIGNUP,
-    COMMENT_ADD,
-    COMMENT_LIST,
-    FANOUT_DELIVER,
-    FEED_READ,
-    GRAPH_FOLLOW,
-    GRAPH_FOLLOWERS,
-    GRAPH_FOLLOWING,
-    GRAPH_UNFOLLOW,
-    IMAGE_READ,
-    LIKE_ADD,
-    LIKE_REMOVE,
-    MEDIA_COMPLETE,
-    MEDIA_CREATE,
-    MEDIA_DELETE,
-    MEDIA_PROCESS,
-    MEDIA_READ,
-    MEDIA_REMOVE,
-    OBJECT_PUT,
-    POST_CREATE,
-    POST_DELETE,
-    POST_READ,
-    SEARCH_HASHTAGS,
-    SEARCH_USERS,
-    STORY_CREATE,
-    STORY_DELETE,
-    STORY_SEEN,
-    STORY_TRAY,
-    USER_POSTS,
-    USER_READ,
-)
 from core.profile import DEGRADED
 from core.scenario import Scenario
 
@@ -82,39 +49,39 @@ class Series:
 
 #: Three long points each.
 _LONG: Final[dict[str, tuple[float, ...]]] = {
-    FEED_READ: (15.0, 60.0, 150.0),
-    LIKE_ADD: (15.0, 60.0, 150.0),
-    IMAGE_READ: (20.0, 100.0, 300.0),
-    STORY_TRAY: (15.0, 60.0, 150.0),
-    SEARCH_USERS: (15.0, 60.0, 150.0),
-    MEDIA_CREATE: (5.0, 20.0, 60.0),
-    MEDIA_COMPLETE: (1.0, 2.0, 4.0),
+    operations.FEED_READ: (15.0, 60.0, 150.0),
+    operations.LIKE_ADD: (15.0, 60.0, 150.0),
+    operations.IMAGE_READ: (20.0, 100.0, 300.0),
+    operations.STORY_TRAY: (15.0, 60.0, 150.0),
+    operations.SEARCH_USERS: (15.0, 60.0, 150.0),
+    operations.MEDIA_CREATE: (5.0, 20.0, 60.0),
+    operations.MEDIA_COMPLETE: (1.0, 2.0, 4.0),
 }
 _POST_RATES: Final = (5.0, 30.0)
 #: Measured with the link from the feed to Redis cut, so that every read takes the fallback.
 _DEGRADED_RATES: Final = (15.0, 60.0)
 #: Two short points each. A login hashes a password, so it is slow; a photo that is deleted was processed before.
 _SHORT: Final[dict[str, tuple[float, ...]]] = {
-    AUTH_SIGNUP: (3.0, 10.0),
-    AUTH_LOGIN: (3.0, 10.0),
-    USER_READ: (20.0, 80.0),
-    GRAPH_FOLLOW: (10.0, 40.0),
-    GRAPH_UNFOLLOW: (10.0, 40.0),
-    GRAPH_FOLLOWERS: (20.0, 80.0),
-    GRAPH_FOLLOWING: (20.0, 80.0),
-    MEDIA_READ: (20.0, 80.0),
-    MEDIA_DELETE: (3.0, 8.0),
-    OBJECT_PUT: (10.0, 40.0),
-    POST_READ: (20.0, 80.0),
-    POST_DELETE: (3.0, 8.0),
-    USER_POSTS: (20.0, 80.0),
-    LIKE_REMOVE: (15.0, 60.0),
-    COMMENT_ADD: (10.0, 40.0),
-    COMMENT_LIST: (20.0, 80.0),
-    STORY_CREATE: (5.0, 20.0),
-    STORY_DELETE: (3.0, 8.0),
-    STORY_SEEN: (20.0, 80.0),
-    SEARCH_HASHTAGS: (20.0, 80.0),
+    operations.AUTH_SIGNUP: (3.0, 10.0),
+    operations.AUTH_LOGIN: (3.0, 10.0),
+    operations.USER_READ: (20.0, 80.0),
+    operations.GRAPH_FOLLOW: (10.0, 40.0),
+    operations.GRAPH_UNFOLLOW: (10.0, 40.0),
+    operations.GRAPH_FOLLOWERS: (20.0, 80.0),
+    operations.GRAPH_FOLLOWING: (20.0, 80.0),
+    operations.MEDIA_READ: (20.0, 80.0),
+    operations.MEDIA_DELETE: (3.0, 8.0),
+    operations.OBJECT_PUT: (10.0, 40.0),
+    operations.POST_READ: (20.0, 80.0),
+    operations.POST_DELETE: (3.0, 8.0),
+    operations.USER_POSTS: (20.0, 80.0),
+    operations.LIKE_REMOVE: (15.0, 60.0),
+    operations.COMMENT_ADD: (10.0, 40.0),
+    operations.COMMENT_LIST: (20.0, 80.0),
+    operations.STORY_CREATE: (5.0, 20.0),
+    operations.STORY_DELETE: (3.0, 8.0),
+    operations.STORY_SEEN: (20.0, 80.0),
+    operations.SEARCH_HASHTAGS: (20.0, 80.0),
 }
 #: Length of a short point as a share of a long one; and its warm-up.
 _SHORT_RATIO: Final = 0.4
@@ -122,70 +89,37 @@ _SHORT_WARM_UP_SECONDS: Final = 0.5
 
 #: Who does an operation's deferred work, where that is a process other than its own.
 LEAVES_WORK_TO: Final[dict[str, Component]] = {
-    LIKE_ADD: Component.DISCOVERY,
-    COMMENT_ADD: Component.DISCOVERY,
-    GRAPH_FOLLOW: Component.FANOUT,
-    GRAPH_UNFOLLOW: Component.FANOUT,
-    POST_CREATE: Component.FANOUT,
-    POST_DELETE: Component.FANOUT,
-    MEDIA_COMPLETE: Component.MEDIA,
-    MEDIA_DELETE: Component.MEDIA,
-    STORY_DELETE: Component.MEDIA,
+    operations.LIKE_ADD: Component.DISCOVERY,
+    operations.COMMENT_ADD: Component.DISCOVERY,
+    operations.GRAPH_FOLLOW: Component.FANOUT,
+    operations.GRAPH_UNFOLLOW: Component.FANOUT,
+    operations.POST_CREATE: Component.FANOUT,
+    operations.POST_DELETE: Component.FANOUT,
+    operations.MEDIA_COMPLETE: Component.MEDIA,
+    operations.MEDIA_DELETE: Component.MEDIA,
+    operations.STORY_DELETE: Component.MEDIA,
 }
 
 #: Shares of a measurement in which a job follows at once, by process; the rest is the operation's own.
 #: Requests to the object store: the HEAD of complete; the worker's GET and its PUTs. A transaction each in PostgreSQL.
 SHARES: Final[dict[str, dict[str, dict[str, float]]]] = {
-    MEDIA_COMPLETE: {
-        Component.MEDIA: {MEDIA_PROCESS: 1.0},
-        Component.FEED: {MEDIA_PROCESS: 1.0},
-        Server.CLAMD: {MEDIA_PROCESS: 1.0},
-        Server.REDIS: {MEDIA_PROCESS: 1.0},
-        Server.TOXIPROXY: {MEDIA_PROCESS: 1.0},
-        Server.OBJECTS: {MEDIA_COMPLETE: 0.5, MEDIA_PROCESS: 6.0},
-        Server.POSTGRES: {MEDIA_COMPLETE: 1.0, MEDIA_PROCESS: 1.0},
-        Server.KAFKA: {MEDIA_COMPLETE: 1.0, MEDIA_PROCESS: 1.0},
+    operations.MEDIA_COMPLETE: {
+        Component.MEDIA: {operations.MEDIA_PROCESS: 1.0},
+        Component.FEED: {operations.MEDIA_PROCESS: 1.0},
+        Server.CLAMD: {operations.MEDIA_PROCESS: 1.0},
+        Server.REDIS: {operations.MEDIA_PROCESS: 1.0},
+        Server.TOXIPROXY: {operations.MEDIA_PROCESS: 1.0},
+        Server.OBJECTS: {operations.MEDIA_COMPLETE: 0.5, operations.MEDIA_PROCESS: 6.0},
+        Server.POSTGRES: {operations.MEDIA_COMPLETE: 1.0, operations.MEDIA_PROCESS: 1.0},
+        Server.KAFKA: {operations.MEDIA_COMPLETE: 1.0, operations.MEDIA_PROCESS: 1.0},
     },
-    MEDIA_DELETE: {
-        Component.MEDIA: {MEDIA_REMOVE: 1.0},
-        Server.OBJECTS: {MEDIA_REMOVE: 1.0},
-        Server.SHIELD: {MEDIA_REMOVE: 1.0},
-        Server.EDGE: {MEDIA_REMOVE: 1.0},
-        Server.POSTGRES: {MEDIA_DELETE: 1.0, MEDIA_REMOVE: 1.0},
+    operations.MEDIA_DELETE: {
+        Component.MEDIA: {operations.MEDIA_REMOVE: 1.0},
+        Server.OBJECTS: {operations.MEDIA_REMOVE: 1.0},
+        Server.SHIELD: {operations.MEDIA_REMOVE: 1.0},
+        Server.EDGE: {operations.MEDIA_REMOVE: 1.0},
+        Server.POSTGRES: {operations.MEDIA_DELETE: 1.0, operations.MEDIA_REMOVE: 1.0},
     },
-}
-
-#: Timers: their CPU use is the same with and without traffic, so it is measured without
-#: (`core.profile.Profile.background_cpu_ratio`).
-IDLE: Final = "idle"
-
-#: All work of the services that no client waits for, by service and by what it hands to `services.kit.bus`. The work of
-#: an event is charged to the operation or background job that caused it, because it is done while that is measured.
-JOBS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
-    ("ads", "publish"): (IDLE,),
-    ("discovery", "consume_batches"): (POST_CREATE, LIKE_ADD, COMMENT_ADD, POST_DELETE),
-    ("discovery", "write"): (IDLE,),
-    ("engagement", "settle"): (IDLE,),
-    ("fanout", "consume"): (FANOUT_DELIVER, POST_DELETE),
-    ("fanout", "consume_batches"): (GRAPH_FOLLOW, GRAPH_UNFOLLOW),
-    ("fanout", "publish_celebrities"): (IDLE,),
-    ("feed", "consume_batches"): (POST_CREATE, POST_DELETE, MEDIA_PROCESS, AUTH_SIGNUP),
-    ("feed", "look"): (IDLE,),
-    ("graph", "consume_batches"): (GRAPH_FOLLOW, GRAPH_UNFOLLOW),
-    ("kit", "ask"): (IDLE,),  # of the outbox: what consumers have handled
-    ("kit", "relay"): (
-        *(AUTH_SIGNUP, GRAPH_FOLLOW, GRAPH_UNFOLLOW, MEDIA_COMPLETE, MEDIA_PROCESS, POST_CREATE),
-        *(POST_DELETE, LIKE_ADD, LIKE_REMOVE, COMMENT_ADD, STORY_CREATE, STORY_DELETE),
-    ),
-    ("media", "_sweep_on"): (IDLE,),
-    ("media", "_work_on"): (MEDIA_PROCESS,),
-    ("media", "consume"): (MEDIA_PROCESS,),
-    ("media", "run"): (MEDIA_REMOVE,),
-    ("posts", "consume"): (IDLE,),  # photos that cannot be rendered, which neither the load nor the model contains
-    ("search", "run"): (AUTH_SIGNUP, POST_CREATE, POST_DELETE),
-    ("stories", "consume_batches"): (STORY_CREATE, STORY_DELETE),
-    ("stories", "settle"): (IDLE,),
-    ("upload", "run"): (IDLE,),  # removes photos that were never uploaded
 }
 
 
@@ -195,10 +129,18 @@ def planned(scenario: Scenario, *, point_seconds: float = POINT_SECONDS) -> tupl
     few, many = authors(scenario)
     found = [Series(operation=name, rates_per_second=rates, seconds=point_seconds) for name, rates in _LONG.items()]
     found += [
-        Series(operation=POST_CREATE, rates_per_second=_POST_RATES, seconds=point_seconds, kind=kind, people=people)
+        Series(
+            operation=operations.POST_CREATE,
+            rates_per_second=_POST_RATES,
+            seconds=point_seconds,
+            kind=kind,
+            people=people,
+        )
         for kind, people in ((FEW, few), (MANY, many))
     ]
-    found.append(Series(operation=FEED_READ, rates_per_second=_DEGRADED_RATES, seconds=point_seconds, kind=DEGRADED))
+    found.append(
+        Series(operation=operations.FEED_READ, rates_per_second=_DEGRADED_RATES, seconds=point_seconds, kind=DEGRADED)
+    )
     found += [
         Series(
             operation=name,

@@ -1,4 +1,4 @@
-"""The readable engine: SimPy runs a `PreparedRun`, one generator for each thread of control.
+"""The readable engine: SimPy runs a `PreparedRun`, with one generator for each thread of control.
 
-`state` holds everything that changes while the run lasts; `interpreter` executes a program's instructions on it.
+`state` holds everything that changes during a run; `interpreter` executes a program's instructions on it.
 """

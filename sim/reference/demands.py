@@ -1,4 +1,4 @@
-"""CPU that a step needs: the calibrated demand at the rate of this second, with its variation, scaled by its target."""
+"""CPU seconds of a step: the calibrated demand at the rate of this second, with its variation, scaled by its target."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ATTEMPT: Final = 1 << 56
 
 
 class CpuDemands:
-    """Durations of CPU work. ``push_mean`` and ``pulls`` describe the fan-out in calibration."""
+    """Durations of CPU work. ``push_mean`` and ``pulls`` are the sizes in calibration."""
 
     def __init__(self, program: Program, content: Content, draws: Draws, *, push_mean: float, pulls: Pulls):
         self._rows, self._content, self._draws = program.demands, content, draws

@@ -45,4 +45,4 @@ def _idle(state: RunState, process: int, share: float, seed: int, until_seconds:
 
 
 def _ignored(_served: bool) -> None:
-    """Nobody waits for idle work."""
+    """Do nothing when idle work is done: nothing waits for it."""

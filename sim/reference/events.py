@@ -1,4 +1,4 @@
-"""Events: from the step that emits one to the logs that hold it, and how late the work that follows is."""
+"""Events: they are put on logs by the steps that emit them, and the delay of the work that they start is recorded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Events:
         self._program, self._state, self._content, self._observer = program, state, content, observer
 
     def emit(self, step: Instruction, request: SimulatedRequest) -> None:
-        """Append an event now; if it is for every region, to the other logs after the time it takes to get there."""
+        """Append an event now; if it is for every region, to the other logs after the one-way time to them."""
         state, now = self._state, self._state.kernel.now
         self._append(step.index, request, asked_seconds=now)
         for region in range(len(state.layout.regions)) if step.everywhere else ():
@@ -30,7 +30,7 @@ class Events:
                 state.kernel.after(0.5 * state.geography.rtt_seconds[request.region][region], append)
 
     def done(self, job: str, record: Record, request: SimulatedRequest) -> None:
-        """The work of an event has ended well for the first time."""
+        """Record that the work of an event has succeeded for the first time."""
         now, weight = self._state.kernel.now, self._weight(job, request)
         self._observer.job_done(job, now=now, asked_seconds=record.asked_seconds, weight=weight)
 
@@ -41,7 +41,7 @@ class Events:
         log.append(request, asked_seconds=asked_seconds)
 
     def _weight(self, job: str, request: SimulatedRequest) -> float:
-        """Who waits for it in this region: for a fan-out every reader, for anything else one."""
+        """Number of people who wait for it in this region: for a fan-out every reader, otherwise one."""
         return (
             self._content.readers(request.author) * self._content.share(request.region)
             if job == FANOUT_DELIVER

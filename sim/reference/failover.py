@@ -1,8 +1,9 @@
-"""Failover: a replica replaces a primary that stays dead, another region one that is lost; commits that the replacement
-does not have are lost.
+"""Failover: a replica replaces a primary that stays dead, and another region replaces a lost one; commits that the
+replacement does not have are lost.
 
-A primary is replaced after the times for detection and promotion. If it is back before that, nothing changes; later, it
-is a replica. When a lost region is back and health checks have noticed, it serves its people again with its own data.
+A primary is replaced after the times for detection and promotion. If it is back before that, nothing changes; if it is
+back later, it is a replica. When a lost region is back and health checks have noticed, it serves its people again with
+its own data.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from sim.reference.state import RunState
 
 
 def died(state: RunState, process: int, journal: list[Event]) -> None:
-    """A process has ended; if it was a primary with replicas, schedule the promotion of one."""
+    """Handle the end of a process: if it was a primary with replicas, schedule the promotion of one."""
     first = process - state.layout.processes[process].replica
     nodes = state.layout.nodes(state.layout.processes[first].group)
     if nodes > 1 and (first + state.primary[first]) == process:
@@ -32,23 +33,23 @@ def _promote(state: RunState, first: int, nodes: int, dead: int, missing: dict[s
     role = successor(replicas=nodes - 1, up=up)
     if role < 0:
         return
-    place = state.primary[first] = (primary + role) % nodes
+    promoted = state.primary[first] = (primary + role) % nodes
     for operation, count in missing.items():
         state.lost_count[operation] = state.lost_count.get(operation, 0) + count
     names = state.layout.processes
-    values = {"process": names[first + place].name, "instead_of": names[dead].name, "lost": sum(missing.values())}
+    values = {"process": names[first + promoted].name, "instead_of": names[dead].name, "lost": sum(missing.values())}
     journal.append(Event(at_seconds=state.kernel.now, event="replica_promoted", values=values))
 
 
 def lost(state: RunState, region: int, journal: list[Event]) -> None:
-    """A region is lost: once health checks notice, other regions serve its people, with the data they have."""
+    """Handle the loss of a region: once health checks notice, others serve its people, with the data that they have."""
     state.geography.lose(region)
     missing = state.geography.missing(region)
     state.kernel.after(state.geography.health_check_seconds, lambda: _reroute(state, region, missing, journal))
 
 
 def back(state: RunState, region: int, journal: list[Event]) -> None:
-    """A region is back: once health checks notice, it serves its people again."""
+    """Handle the return of a region: once health checks notice, it serves its people again."""
     state.geography.regain(region)
     state.kernel.after(state.geography.health_check_seconds, lambda: _reroute(state, region, {}, journal))
 

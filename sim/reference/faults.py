@@ -20,10 +20,10 @@ def start(state: RunState, faults: Sequence[ScheduledFault], journal: list[Event
 
 
 def _do(state: RunState, fault: ScheduledFault, journal: list[Event]) -> Steps[None]:
-    kernel, stations = state.kernel, [state.stations[place] for place in fault.stations]
+    kernel, stations = state.kernel, [state.stations[index] for index in fault.stations]
     found = (state.link(fault.link, region) for region in fault.regions if fault.link is not None)
     links = [link for link in found if link is not None]
-    processes = [place for place in fault.stations if place < len(state.layout.processes)]
+    processes = [index for index in fault.stations if index < len(state.layout.processes)]
     yield kernel.wait(fault.at_seconds - kernel.now)
     journal.append(Event(at_seconds=kernel.now, event="fault_begins", values=fault.values))
     if isinstance(fault.fault, LinkFault):

@@ -1,4 +1,4 @@
-"""Regions during a run: which are up, which serves whose people, and the commits that others do not have yet."""
+"""Regions during a run: which are up, which region serves whose people, and the commits that others lack."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Geography:
         self.up |= 1 << region
 
     def reroute(self) -> Iterator[tuple[int, int, int]]:
-        """Health checks have noticed which regions are up: (home, region before, region now) of every change."""
+        """Reroute people to regions that health checks found up; yields (home, region before, region now) by change."""
         for home, before in enumerate(self.serving):
             now = serving(home, self.up, self.rtt_seconds[home])
             if now != before:

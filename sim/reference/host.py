@@ -1,8 +1,8 @@
-"""A host: its cores are shared equally by all jobs, as an operating system's scheduler does on average.
+"""A host: all jobs share its cores equally, as an operating system's scheduler does on average.
 
 Egalitarian processor sharing over c cores: each of n jobs in service progresses at rate min(1, c / n); a stall of the
-host is a vacation of all cores. It is kept in virtual time (Parekh and Gallager 1993): V grows at that rate, a job that
-enters at V and needs x seconds is done when V reaches V + x, so nothing is recomputed for the others.
+host is a vacation of all cores. The state is in virtual time (Parekh and Gallager 1993): V grows at that rate, and a
+job that enters at V and needs x seconds is done when V reaches V + x, so nothing is recomputed for other jobs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sim.results.accounts import HostAccount
 
 
 class Worker(Protocol):
-    """Whose work a host does: a station."""
+    """A station, whose work a host does."""
 
     process: int  # the account of its CPU time
 
@@ -26,7 +26,7 @@ class Worker(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One piece of CPU work in service: what it needs, and when it is done in the host's virtual time."""
+    """One piece of CPU work in service: the seconds it needs, and when it is done in the host's virtual time."""
 
     station: Worker
     seconds: float
@@ -57,7 +57,7 @@ class HostCpu:
 
     def enter(self, job: Job) -> None:
         """Begin or resume a job."""
-        self._advance()
+        self.settle()
         job.finish = self._virtual + job.remaining_seconds
         job.entry_number = self._entered
         heapq.heappush(self._heap, (job.finish, job.entry_number, job))
@@ -67,8 +67,8 @@ class HostCpu:
         self._arm()
 
     def leave(self, job: Job) -> None:
-        """Take a job off before it is done; it keeps the seconds that are left."""
-        self._advance()
+        """Take a job off before it is done; it keeps the seconds that remain."""
+        self.settle()
         job.remaining_seconds = max(0.0, job.finish - self._virtual)
         self._off(job)
         self.done_seconds += job.seconds - job.remaining_seconds
@@ -77,18 +77,14 @@ class HostCpu:
 
     def stall(self, seconds: float) -> None:
         """Take all cores away for ``seconds``; stalls may overlap."""
-        self._advance()
+        self.settle()
         self._stalls += 1
         self._arm()
         self._kernel.after(seconds, self._resume)
 
-    def settle(self) -> None:
-        """Bring the accounts up to now."""
-        self._advance()
-
     def account(self) -> HostAccount:
         """The accounts up to now."""
-        self._advance()
+        self.settle()
         inside = sum(
             j.seconds - max(0.0, j.finish - self._virtual)
             for _, entry_number, j in self._heap
@@ -102,12 +98,8 @@ class HostCpu:
             stalled_seconds=self.stalled_seconds,
         )
 
-    def check(self) -> None:
-        """Work conservation up to now; raises ModelError."""
-        self.account().check()
-
     def _resume(self) -> None:
-        self._advance()
+        self.settle()
         self._stalls -= 1
         self._arm()
 
@@ -116,7 +108,8 @@ class HostCpu:
             return 0.0
         return min(1.0, self.cores / self._active)
 
-    def _advance(self) -> None:
+    def settle(self) -> None:
+        """Bring the accounts up to now."""
         elapsed = self._kernel.now - self._changed_seconds
         if elapsed <= 0.0:
             return
@@ -134,7 +127,7 @@ class HostCpu:
                     self.cpu_seconds[process] += jobs * step
 
     def _arm(self) -> None:
-        """Set the timer to the next end of a job; an older timer finds that it is no longer the valid one."""
+        """Set the timer to the next end of a job; older timers are then invalid."""
         self._timer += 1
         while self._heap and self._heap[0][2].entry_number != self._heap[0][1]:
             heapq.heappop(self._heap)
@@ -148,9 +141,9 @@ class HostCpu:
     def _ring(self, timer: int) -> None:
         if timer != self._timer:
             return
-        self._advance()
+        self.settle()
         finish, _, job = heapq.heappop(self._heap)
-        self._virtual = max(self._virtual, finish)  # the division in `_arm` may fall short by a rounding
+        self._virtual = max(self._virtual, finish)  # the division in `_arm` may be short by a rounding error
         self._off(job)
         self.done_seconds += job.seconds
         self._arm()

@@ -1,4 +1,4 @@
-"""Clock and events: SimPy, with the few things that the model asks of it and one law, that time never runs back."""
+"""Clock and events: the parts of SimPy that the model uses, and one law, that time never runs back."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Kernel:
         return float(self._environment.now)
 
     def start(self, steps: Steps[Any]) -> simpy.Process:
-        """Let ``steps`` happen from now on, beside everything else; what they raise ends the run."""
+        """Start ``steps`` now, concurrently with everything else; an exception in them ends the run."""
         return self._environment.process(steps)
 
     def event(self) -> simpy.Event:
-        """Something that will happen once."""
+        """An event that happens once, when the caller says so."""
         return self._environment.event()
 
     def wait(self, seconds: float) -> simpy.Event:
@@ -45,7 +45,7 @@ class Kernel:
         timer.callbacks.append(lambda _event: act())
 
     def run(self, *, until_seconds: float) -> None:
-        """Let everything before ``until_seconds`` happen; raises ModelError when the clock went back."""
+        """Run everything before ``until_seconds``; raises ModelError if the clock went back."""
         if until_seconds > self._environment.now:
             self._environment.run(until=until_seconds)
         if self._environment.now < self._seen_seconds:

@@ -19,16 +19,16 @@ def _none() -> Any:
 
 @dataclass(slots=True)
 class LinkState:
-    """One way from a caller to what it calls. ``mu`` and ``sigma`` are those of the wire time of one round trip."""
+    """A link from a caller to a callee. ``mu`` and ``sigma`` describe the lognormal wire time of one round trip."""
 
     name: str
     mu: float = -math.inf
     sigma: float = 0.0
     acting: list[LinkFault] = field(default_factory=list)
-    _rows: Any = field(default_factory=_none)  # of those that act
+    _rows: Any = field(default_factory=_none)  # toxics that act
 
     def begin(self, fault: LinkFault) -> None:
-        """Put a fault on."""
+        """Begin a fault."""
         row = np.recarray(1, dtype=TOXIC)
         row[0] = 0
         row["end"], row["acting"] = fault.end_seconds, True
@@ -38,7 +38,7 @@ class LinkState:
         self._rows = np.concatenate([self._rows, row]).view(np.recarray)
 
     def end(self, fault: LinkFault) -> None:
-        """Take a fault away."""
+        """End a fault."""
         index = self.acting.index(fault)
         del self.acting[index]
         self._rows = np.delete(self._rows, index).view(np.recarray)

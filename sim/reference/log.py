@@ -1,10 +1,10 @@
 """The log: events of one kind in partitions, each handled in order by one member of the consumer group.
 
 A member takes all events of its partitions, handles the partitions in parallel and each of them in order, and takes
-more when all are done; only then are its positions committed. So one huge event delays its own partition, and the
-member's other partitions in the next round, where `services.kit.lanes` sets it aside: docs/MODEL.md. Events that a dead
-member had taken are handled again, by itself or by another, as soon as the group knows: at once after a goodbye,
-otherwise when its session has timed out. No event is ever lost.
+more when all are done; only then are its positions committed. So one long event delays its own partition, and the
+member's other partitions in the next round; in the services, `services.kit.lanes` sets it aside (docs/MODEL.md). Events
+that a dead member had taken are handled again, by itself or by another member, as soon as the group notices: at once
+after a goodbye, otherwise when its session has timed out. No event is ever lost.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Record:
 class Partition:
     """Events in order, from the first that is not committed; ``holder`` has taken the first ``taken`` of them."""
 
-    owner: int  # who may take from it
+    owner: int  # the member that may take from it
     records: list[Record] = field(default_factory=list)
     taken: int = 0
     holder: int = NOBODY
@@ -54,27 +54,23 @@ Handler = Callable[[Record, RequestTask], Steps[Ending]]
 
 
 class Log:
-    """One topic and the group that handles its events. ``handler`` is set by the engine."""
+    """One topic and the group that handles its events. The engine sets ``handler``."""
 
     handler: Handler
 
     def __init__(self, kernel: Kernel, topic: Topic, *, members: Sequence[Station], broker: Station):
         self.topic = topic
-        self.tally = VisitTally(f"{topic.job} on the log", kernel.now)
-        self.redelivered_count = 0
-        self.lag_count = 0
-        self.lag_seconds = 0.0
-        self.lag_max_seconds = 0.0
+        self._account = LogAccount(job=topic.job, tally=VisitTally(f"{topic.job} on the log", kernel.now))
         self._kernel, self._members, self._broker = kernel, tuple(members), broker
-        self._busy = [0] * len(members)  # partitions that each is at work on
+        self._busy = [0] * len(members)  # partitions that each works on
         self._expelled_seconds = [kernel.now] * len(members)  # until when a member's last session counts
-        self._away = [False] * len(members)  # left or dead, and the group has not taken it in again
+        self._away = [False] * len(members)  # left or dead, and not yet in the group again
         everybody = range(len(members))
         self._partitions = [Partition(owner=owner_of(number, everybody)) for number in range(topic.partitions)]
 
     def append(self, request: SimulatedRequest, *, asked_seconds: float) -> None:
         """Append an event of ``asked_seconds``; the owner of its partition begins at once if it is idle."""
-        self.tally.came(self._kernel.now)
+        self._account.tally.came(self._kernel.now)
         partition = self._partitions[self.partition_of(request)]
         partition.records.append(Record(request, asked_seconds, self._kernel.now))
         self._take(partition.owner)
@@ -85,7 +81,7 @@ class Log:
         return partition_of(str(key).encode(), self.topic.partitions)
 
     def died(self, process: int, *, goodbye: bool) -> None:
-        """A process has ended: its events are on the log again; without a goodbye, after its session has ended."""
+        """Return what a process that ended had taken to the log; without a goodbye, when its session ends."""
         if process not in self.topic.members:
             return
         member = self.topic.members.index(process)
@@ -93,7 +89,7 @@ class Log:
         self._away[member] = True
         for partition in self._partitions:
             if partition.holder == member:
-                self.redelivered_count += partition.taken
+                self._account.redelivered_count += partition.taken
                 if partition.task is not None:
                     partition.task.cancel()
                 partition.taken, partition.holder, partition.task = 0, NOBODY, None
@@ -104,7 +100,7 @@ class Log:
             self._kernel.after(CONSUMER_SESSION_SECONDS, self._rebalance)
 
     def back(self, process: int) -> None:
-        """A process works again, a member or the broker."""
+        """Resume what a process that works again can do, a member or the broker."""
         if process in self.topic.members:
             member = self.topic.members.index(process)
             if self._away[member] and self._kernel.now >= self._expelled_seconds[member]:
@@ -114,20 +110,12 @@ class Log:
             self._take(member)
 
     def found(self) -> int:
-        """Events that are not handled, counted one by one."""
+        """Number of events that are not handled, counted one by one."""
         return sum(not record.done for partition in self._partitions for record in partition.records)
 
     def account(self) -> LogAccount:
         """The figures up to now."""
-        return LogAccount(
-            job=self.topic.job,
-            tally=self.tally,
-            found=self.found(),
-            redelivered_count=self.redelivered_count,
-            lag_count=self.lag_count,
-            lag_seconds=self.lag_seconds,
-            lag_max_seconds=self.lag_max_seconds,
-        )
+        return replace(self._account, found=self.found())
 
     def _rebalance(self) -> None:
         self._away = [not station.up for station in self._members]
@@ -166,7 +154,7 @@ class Log:
                 return  # the member died: others handle what it had taken
             if not record.done:
                 record.done = True
-                self.tally.left(self._kernel.now, entered_seconds=record.entered_seconds)
+                self._account.tally.left(self._kernel.now, entered_seconds=record.entered_seconds)
         partition.task = None
         self._busy[member] -= 1
         if not self._busy[member]:
@@ -181,7 +169,8 @@ class Log:
             self._take(each)
 
     def _lags(self, seconds: float, record: Record) -> None:
+        account = self._account
         if record.asked_seconds >= 0.0:
-            self.lag_count += 1
-            self.lag_seconds += seconds
-            self.lag_max_seconds = max(self.lag_max_seconds, seconds)
+            account.lag_count += 1
+            account.lag_seconds += seconds
+            account.lag_max_seconds = max(account.lag_max_seconds, seconds)

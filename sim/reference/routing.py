@@ -65,7 +65,7 @@ class Routing:
         return 0.5 * self._geography.rtt_seconds[here][self.region(step, request)]
 
     def pool(self, step: Instruction, request: SimulatedRequest) -> BoundedPool:
-        """The pool of the request's instance of the caller, to where the step is done."""
+        """The pool of the caller's instance that serves the request, for the instance that does the step."""
         spec = self._program.pools[step.index]
         instances = spec.callees // step.nodes
         callee = step.callee if step.where is Where.EACH else self._turn(step.where, instances, request)
@@ -109,12 +109,12 @@ class Routing:
                 assert_never(where)
 
     def _gateway(self, step: Instruction, request: SimulatedRequest, shift: int) -> int:
-        """The gateway to which the kernel gave the connection: one that listened when the request came."""
+        """The gateway to which the kernel gave the connection: one that listened when the request arrived."""
         count = len(step.choices)
         if request.gateway < 0:
             turns = ((request.number + offset) % count for offset in range(count))
             request.gateway = next(
-                (place for place in turns if self._stations[step.choices[place] + shift].up), request.number % count
+                (index for index in turns if self._stations[step.choices[index] + shift].up), request.number % count
             )
         return request.gateway
 

@@ -45,14 +45,15 @@ class RunState:
     windows: dict[tuple[str, int], tuple[float, int]] = field(default_factory=dict)  # (began, count) by who asks
     wrote_seconds: dict[int, float] = field(default_factory=dict)  # person → last commit
     unreplicated: defaultdict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
-    #: Commits by operation that were acknowledged and then lost with a primary; `unreplicated` are those that could be,
-    #: by their database's first station.
+    #: Commits by operation that were acknowledged and then lost with a primary; `unreplicated` has those that could be
+    #: lost, by their database's first station.
     lost_count: dict[str, int] = field(default_factory=dict)
 
     def lets_through(self, operation: str, person: int, now: float) -> bool:
-        """Count a request under its operation's limit; whether it passes, which is what counts in the gateway too.
+        """Count a request under its operation's limit and return whether it passes; as in the gateway, only requests
+        that pass count.
 
-        A limit per IP address is one per person: each person has an address of their own, as in the load.
+        A limit per IP address is a limit per person: each person has a different address, as in the load.
         """
         quota, seconds = self.resources.limits[operation]
         began, count = self.windows.get((operation, person), (-math.inf, 0))
@@ -64,7 +65,7 @@ class RunState:
         return False
 
     def cpu_seconds(self) -> list[float]:
-        """CPU time that each process has had until now, in the order of the layout."""
+        """CPU seconds that each process has used so far, in the order of the layout."""
         for host in self.hosts:
             host.settle()
         return [self.hosts[process.host].cpu_seconds[process.account] for process in self.layout.processes]
@@ -82,7 +83,7 @@ def _pool(kernel: Kernel, spec: PoolSpec) -> BoundedPool:
 
 
 def build(resources: Resources, *, layout: Layout) -> RunState:
-    """The state at the beginning of a run: everything is up, caches are as the resources say."""
+    """The state at the beginning of a run: everything is up, and caches have the content of their specs."""
     kernel = Kernel(start_seconds=resources.start_seconds)
     hosts = [
         HostCpu(kernel, name=machine.name, cores=machine.cores, processes=len(layout.on(index)))
@@ -113,7 +114,7 @@ def build(resources: Resources, *, layout: Layout) -> RunState:
             Log(
                 kernel,
                 spec.topic,
-                members=[stations[place] for place in spec.topic.members],
+                members=[stations[index] for index in spec.topic.members],
                 broker=stations[spec.broker],
             )
             for spec in resources.logs

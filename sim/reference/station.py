@@ -1,7 +1,7 @@
-"""Stations: workers with a queue in front of them, and pools of connections; both first come, first served.
+"""Stations, which are workers with a queue, and pools of connections; both serve in order of arrival.
 
-An event loop is a station with one worker: its jobs wait for each other even when cores are free (head-of-line
-blocking). What a worker does is CPU work on the station's host.
+An event loop is a station with one worker: its jobs wait for each other even if cores are free (head-of-line blocking).
+Workers do CPU work on the station's host.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import simpy
 from core.policies.admission import INTERVAL_SECONDS, AdaptiveLimit, admits
 from sim.reference.host import HostCpu, Job
 from sim.reference.kernel import Kernel
-from sim.results.laws import ModelError, VisitTally, check_conservation
+from sim.results.laws import ModelError, VisitTally
 
 
 @dataclass(slots=True, eq=False)
 class _Visit:
     job: Job
     entered_seconds: float
-    done: Callable[[bool], None]
+    done: Callable[[bool], object]
     begun: Callable[[], None] | None = None
 
 
@@ -42,12 +42,12 @@ class Station:
 
     @property
     def host(self) -> HostCpu:
-        """The host whose cores it works with."""
+        """The host whose cores its workers use."""
         return self._host
 
     @property
     def up(self) -> bool:
-        """Whether it takes work; a paused process takes it and does not do it."""
+        """Whether it accepts work; a paused process accepts work without doing it."""
         return self._down == 0
 
     @property
@@ -56,9 +56,9 @@ class Station:
         return self._down == 0 and self._paused == 0
 
     def serve(self, seconds: float, *, begun: Callable[[], None] | None = None) -> simpy.Event:
-        """Have ``seconds`` of CPU time done; the event's value says whether it was (False: the process died).
+        """Do ``seconds`` of CPU work; the event's value is False if the process died before it was done.
 
-        ``begun`` is called when a worker begins with it.
+        ``begun`` is called when a worker begins.
         """
         event = self._kernel.event()
         self.submit(seconds, event.succeed, begun=begun)
@@ -67,20 +67,20 @@ class Station:
     def submit(
         self, seconds: float, done: Callable[[bool], object], *, begun: Callable[[], None] | None = None
     ) -> None:
-        """As `serve`, for a caller that wants a callback instead of an event."""
+        """Like `serve`, with a callback instead of an event."""
         if not self.up:
             done(False)
             return
         now = self._kernel.now
         self.tally.came(now)
-        visit = _Visit(Job(self, seconds, seconds), now, lambda served: _ignore(done(served)), begun)
+        visit = _Visit(Job(self, seconds, seconds), now, done, begun)
         if self._paused or len(self._serving) >= self.workers:
             self._waiting.append(visit)
         else:
             self._begin(visit)
 
     def finished(self, job: Job) -> None:
-        """The host is done with ``job``."""
+        """Handle the end of ``job`` on the host."""
         visit = self._serving.pop(job)
         self._next()
         self._end(visit, served=True)
@@ -101,7 +101,7 @@ class Station:
             self._next()
 
     def die(self) -> None:
-        """Lose everything under way and refuse new work, until `revive`."""
+        """Lose everything under way and refuse new work until `revive`."""
         self._down += 1
         if self._down > 1:
             return
@@ -118,12 +118,8 @@ class Station:
         """Take work again."""
         self._down -= 1
 
-    def check(self) -> None:
-        """Check that everyone who came has left, waits or is served; raises ModelError."""
-        check_conservation(self.tally, found=self.found())
-
     def found(self) -> int:
-        """Who waits or is served, counted one by one."""
+        """Number of jobs that wait or are served, counted one by one."""
         return len(self._waiting) + len(self._serving)
 
     def _begin(self, visit: _Visit) -> None:
@@ -143,13 +139,9 @@ class Station:
         visit.done(served)
 
 
-def _ignore(_result: object) -> None:
-    return None
-
-
 @dataclass(slots=True, eq=False)
 class PoolClaim:
-    """One caller's place in a pool: waiting, then held, then given back, or given up."""
+    """One caller's claim to a slot of a pool: it waits, then holds the slot, then gives it back; or gives up."""
 
     granted: simpy.Event
     entered_seconds: float
@@ -158,7 +150,7 @@ class PoolClaim:
 
 
 class BoundedPool:
-    """Connections of one caller, or places for requests under way; those who find none free wait in order."""
+    """Slots for the connections of one caller, or for requests under way; claims wait in order if all are in use."""
 
     def __init__(self, kernel: Kernel, *, name: str, size: int):
         self.name, self.size = name, size
@@ -180,7 +172,7 @@ class BoundedPool:
         """Take account of a request that is begun now and that has waited since then."""
 
     def claim(self) -> PoolClaim:
-        """Ask for a place; ``claim.granted`` happens with True, or with False when the caller gave up before."""
+        """Claim a slot; ``claim.granted`` happens with True, or with False if the caller gave up before."""
         claim = PoolClaim(self._kernel.event(), self._kernel.now)
         self.tally.came(self._kernel.now)
         if self.full:
@@ -190,7 +182,7 @@ class BoundedPool:
         return claim
 
     def give_back(self, claim: PoolClaim) -> None:
-        """End a claim, whether it holds a place or still waits; a second call does nothing."""
+        """End a claim, whether it holds a slot or still waits; a second call does nothing."""
         if claim.over:
             return
         claim.over = True
@@ -204,12 +196,8 @@ class BoundedPool:
             if not following.over:
                 self._grant(following)
 
-    def check(self) -> None:
-        """Check that everyone who came has left, waits or holds a place; raises ModelError."""
-        check_conservation(self.tally, found=self.found())
-
     def found(self) -> int:
-        """Who waits or holds a place, counted one by one."""
+        """Number of claims that wait or hold a slot, counted one by one."""
         return self.taken + sum(not claim.over for claim in self._waiting)
 
     def _grant(self, claim: PoolClaim) -> None:

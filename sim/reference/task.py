@@ -12,16 +12,16 @@ from sim.reference.station import BoundedPool, PoolClaim, Station
 class SimulatedRequest:
     """A request, shared by all tasks that work on it."""
 
-    entity: int  # tells its random draws from those of every other request and step
+    entity: int  # makes its random draws independent of those of every other request and step
     number: int  # of the request in the schedule
     operation: str
     person: int
-    author: int  # whose post or profile it is about
-    post: int  # that it is about; below 0 where it is about none
-    second: int  # of the run in which it was meant to start, from the start of the warm-up
+    author: int  # of the post, or owner of the profile, that it is about
+    post: int  # that it is about; below 0 where there is none
+    second: int  # of the run in which it was due to start, from the start of the warm-up
     degraded: bool = False
-    instance: int = -1  # which one of a service works on it, of `count` the one in place `instance % count`
-    gateway: int = -1  # which of the gateway's; below 0 until it has come to one
+    instance: int = -1  # of the service that works on it: of `count` instances, number `instance % count`
+    gateway: int = -1  # instance of the gateway; below 0 before it has reached one
     region: int = 0  # that serves it
     #: The instance that has admitted it and not yet begun it, and whom to tell when it begins.
     unbegun: tuple[Station, Callable[[], None]] | None = None
@@ -57,7 +57,7 @@ class RequestTask:
         return task
 
     def cancel(self) -> None:
-        """Cancel this task and all below it; their places in pools are free at once."""
+        """Cancel this task and all below it; the slots that they hold in pools are free at once."""
         self.cancelled = True
         for pool, claim in self.claims:
             pool.give_back(claim)

@@ -1,4 +1,4 @@
-"""What hosts and logs report at the end of a run, as values."""
+"""Accounts of hosts and logs, which an engine reports at the end of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sim.results.laws import VisitTally, check_work
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostAccount:
-    """CPU time of one host: given by its clock, received by its jobs, and what it could have given."""
+    """CPU time of one host: given by its clock, received by its jobs, and possible at most."""
 
     name: str
     given_seconds: float
@@ -18,7 +18,7 @@ class HostAccount:
     stalled_seconds: float
 
     def check(self) -> None:
-        """Work conservation; raises ModelError."""
+        """Check work conservation; raises ModelError."""
         check_work(
             f"host {self.name}",
             given_seconds=self.given_seconds,
@@ -27,14 +27,14 @@ class HostAccount:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class LogAccount:
-    """What happened on one topic. The lag is from an event to the start of its work, of events since t0."""
+    """Account of one topic. The lag is the time from an event to the start of its work, of events since t0."""
 
     job: str
     tally: VisitTally  # from an event to the end of its work
-    found: int
-    redelivered_count: int  # taken by a member that died, and so handled again
-    lag_count: int
-    lag_seconds: float
-    lag_max_seconds: float
+    found: int = 0  # events that are not handled, counted one by one
+    redelivered_count: int = 0  # events that were handled again, because the member that had taken them died
+    lag_count: int = 0
+    lag_seconds: float = 0.0
+    lag_max_seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""How a client sees the end of a request: its outcome and its HTTP status."""
+"""The outcome and the HTTP status that a client sees at the end of a request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from core.names import Outcome
 from core.operations import OPERATIONS
 from sim.model.flow import Ending
 
-#: How a client sees each ending: its outcome and HTTP status, classified as the load generator does.
+#: Outcome and HTTP status of each ending, classified as in the load generator.
 SEEN: Final = {
     Ending.LIMITED: (Outcome.REFUSED, 429),
     Ending.OVERLOADED: (Outcome.REFUSED, 503),

@@ -2,9 +2,8 @@
 integers.
 
 A bucket is at most 1/512 of its lower edge wide, so every figure is within 0.2 % of the sample's, for times from a
-microsecond to nine hours, in 18 thousand counters, however long the run. The counts are a plain int64 array and
-`index_of` is plain arithmetic, so a compiled kernel fills them; the hdrhistogram package, which the load uses, keeps
-its counts behind an object. (G. Tene, HdrHistogram, 2012, is the scheme's origin.)
+microsecond to nine hours, in 18 thousand counters, however long the run. Many samples are counted at once; the
+hdrhistogram package, which the load generator uses, counts one by one. (The scheme: G. Tene, HdrHistogram, 2012.)
 """
 
 from __future__ import annotations
@@ -35,25 +34,13 @@ BUCKETS: Final = (_LAST - _FIRST) * LINEAR + 2
 RELATIVE_ERROR_MAX: Final = 1.0 / LINEAR
 
 
-def index_of(seconds: float) -> int:
-    """The bucket of a time; below the floor (and negative) the first, from the ceiling on (and NaN) the last.
-
-    Scalar arithmetic only: numba compiles it as it stands.
-    """
-    if not seconds < CEILING_SECONDS:
-        return BUCKETS - 1
-    if seconds < FLOOR_SECONDS:
-        return 0
-    mantissa, exponent = math.frexp(seconds)  # the mantissa is in [0.5, 1)
-    return 1 + (exponent - 1 - _FIRST) * LINEAR + int((2.0 * mantissa - 1.0) * LINEAR)
-
-
 def indices_of(seconds: npt.ArrayLike) -> Ints:
-    """`index_of` of many; raises ValueError for what is no time: negative or NaN."""
+    """The bucket of each time: below the floor the first, from the ceiling on the last. Raises ValueError for what is
+    not a time: negative or NaN."""
     values = np.asarray(seconds, dtype=np.float64)
     if not (values >= 0.0).all():
         raise ValueError("a time is at least 0")
-    mantissa, exponent = np.frexp(np.clip(values, FLOOR_SECONDS, CEILING_SECONDS))
+    mantissa, exponent = np.frexp(np.clip(values, FLOOR_SECONDS, CEILING_SECONDS))  # the mantissa is in [0.5, 1)
     index = 1 + (exponent - 1 - _FIRST).astype(np.int64) * LINEAR + ((2.0 * mantissa - 1.0) * LINEAR).astype(np.int64)
     return np.asarray(np.where(values < FLOOR_SECONDS, 0, index), dtype=np.int64)
 
@@ -74,7 +61,7 @@ def _no_counts() -> Ints:
 
 @dataclass(slots=True)
 class Histogram:
-    """Counts by bucket; whoever holds ``counts`` may fill them by `index_of`."""
+    """Counts by bucket."""
 
     counts: Ints = field(default_factory=_no_counts)
 
@@ -86,11 +73,11 @@ class Histogram:
         return int(self.counts.sum())
 
     def add(self, seconds: npt.ArrayLike) -> None:
-        """Count samples in."""
+        """Count samples."""
         self.counts += np.bincount(indices_of(seconds).ravel(), minlength=BUCKETS)
 
     def mean_seconds(self) -> float:
-        """Mean of the buckets' middles; NaN of nothing, infinite where a sample lies beyond the ceiling."""
+        """Mean of the buckets' middles; NaN without samples, infinite where one is beyond the ceiling."""
         total = len(self)
         if not total:
             return math.nan
@@ -98,8 +85,8 @@ class Histogram:
         return float(self.counts[filled] @ ((_EDGES[filled] + _EDGES[filled + 1]) / 2.0)) / total
 
     def quantile(self, q: float) -> float:
-        """The q-quantile as `core.stats.quantile` has it, samples of one bucket taken as spread over it; NaN of
-        nothing, infinite beyond the ceiling."""
+        """The q-quantile as `core.stats.quantile` defines it, with the samples of one bucket spread over it evenly; NaN
+        without samples, infinite beyond the ceiling."""
         total = len(self)
         if not total:
             return math.nan
@@ -109,8 +96,8 @@ class Histogram:
         return below if rank == low else below + (rank - low) * (above - below)
 
     def quantile_interval(self, q: float) -> stats.Estimate:
-        """The q-quantile with its 95 % interval as `core.stats.quantile_interval` has it, widened to the edges of the
-        buckets. It assumes independent samples, as those of one queue are not: for these, see `replications`."""
+        """The q-quantile with its 95 % interval as `core.stats.quantile_interval` defines it, widened to the edges of
+        the buckets. It assumes independent samples; those of one queue are not: see `replications`."""
         total = len(self)
         if not total:
             return stats.Estimate(value=math.nan, low=math.nan, high=math.nan)
@@ -120,11 +107,11 @@ class Histogram:
         )
 
     def beyond_ratio(self, seconds: float) -> float:
-        """Share of samples above ``seconds``, those of its own bucket in proportion; NaN of nothing."""
+        """Share of samples above ``seconds``, those of the same bucket in proportion; NaN without samples."""
         total = len(self)
         if not total:
             return math.nan
-        bucket = index_of(seconds)
+        bucket = int(indices_of(seconds))
         above = int(self.counts[bucket + 1 :].sum())
         low, high = float(_EDGES[bucket]), float(_EDGES[bucket + 1])
         inside = (high - seconds) / (high - low) if math.isfinite(high) else 1.0
@@ -134,17 +121,17 @@ class Histogram:
         return int(np.searchsorted(np.cumsum(self.counts), rank, side="right"))
 
     def _spread(self, rank: int) -> float:
-        """Where the sample of this rank lies if those of its bucket are spread evenly."""
+        """Value of the sample of this rank if those of its bucket are spread evenly."""
         running = np.cumsum(self.counts)
         bucket = int(np.searchsorted(running, rank, side="right"))
         count = int(self.counts[bucket])
-        place = rank - (int(running[bucket]) - count)
+        position = rank - (int(running[bucket]) - count)
         low, high = float(_EDGES[bucket]), float(_EDGES[bucket + 1])
-        return low + (high - low) * (place + 0.5) / count
+        return low + (high - low) * (position + 0.5) / count
 
 
 def merged(histograms: Iterable[Histogram]) -> Histogram:
-    """All samples in one."""
+    """One histogram of all samples."""
     total = Histogram()
     for each in histograms:
         total.counts += each.counts

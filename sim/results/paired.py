@@ -1,7 +1,7 @@
 """Two scenarios under common random numbers: their difference, replication by replication.
 
-Both see the same arrivals and the same demands (`core.streams`), so what is common cancels, and the interval of the
-difference is narrower than those of the two would make believe. A. M. Law, *Simulation Modeling and Analysis* (2015),
+Both have the same arrivals and the same demands (`core.streams`), so common variation cancels, and the interval of the
+difference is narrower than the intervals of the two suggest. A. M. Law, *Simulation Modeling and Analysis* (2015),
 10.2.1 and 11.2.
 """
 
@@ -17,8 +17,8 @@ from core import stats
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedDifference:
-    """Second minus first, with its 95 % interval; ``variance_ratio`` is how many times as many independent replications
-    would have been needed for the same interval, NaN where there is no spread."""
+    """Second minus first, with its 95 % interval. ``variance_ratio`` is the factor of replications that independent
+    runs would have needed for the same interval, NaN where there is no spread."""
 
     mean: float
     low: float
@@ -28,7 +28,7 @@ class PairedDifference:
 
 
 def paired_difference(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedDifference:
-    """Compare one figure of two scenarios, a number for each replication, those of one seed in one place.
+    """Compare one figure of two scenarios: a number for each replication, in the same order of seeds.
 
     With fewer than two pairs nothing is distinguishable.
     """

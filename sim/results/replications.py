@@ -1,7 +1,7 @@
-"""Independent replications: intervals that need no assumption about one run's inside, and when to stop running more.
+"""Independent replications: intervals without assumptions about the dependence inside a run, and a rule when to stop.
 
-Each replication is a run with a seed of its own, its warm-up removed, and gives one number for each figure; these are
-independent and alike, so Student's t holds for their mean.
+Each replication is a run with a different seed, without its warm-up, and gives one number for each figure. These are
+independent and identically distributed, so Student's t holds for their mean.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class StoppingVerdict(StrEnum):
 class StoppingRule:
     """Run until half of the 95 % interval is at most ``half_width_ratio_max`` of the figure.
 
-    ``count_min`` is no formality. A rule that looks after every replication stops when the spread happens to look
-    small, and with few replications it often does; so the interval covers the truth less often than it says. With ten
-    and more, and a target of some per cent, coverage comes near to 95 % again (Y. S. Chow and H. Robbins 1965 for the
-    limit; A. M. Law and W. D. Kelton, *Confidence intervals for steady-state simulations*, 1982, for small counts).
+    ``count_min`` matters: a rule that looks after every replication stops when the spread happens to look small, which
+    it often does with few replications, so the interval contains the true value less often than it claims. With ten or
+    more, and a target of some per cent, coverage is near 95 % again (Y. S. Chow and H. Robbins 1965 for the limit;
+    A. M. Law and W. D. Kelton, *Confidence intervals for steady-state simulations*, 1982, for small counts).
     """
 
     half_width_ratio_max: float
@@ -52,7 +52,7 @@ class StoppingRule:
 
 
 def half_width_ratio(estimate: stats.Estimate) -> float:
-    """Half of the interval over the value; 0 for an interval of no width, infinite about 0."""
+    """Half of the interval over the value; 0 for an interval of no width, infinite for a value of 0."""
     half = (estimate.high - estimate.low) / 2.0
     if not half:
         return 0.0
@@ -60,7 +60,7 @@ def half_width_ratio(estimate: stats.Estimate) -> float:
 
 
 def pooled_interval(histograms: Sequence[Histogram], q: float) -> stats.Estimate:
-    """`pooled_quantile` with its 95 % t-interval, from what it moves when each replication in turn is left out."""
+    """`pooled_quantile` with its 95 % t-interval, from its changes when each replication in turn is left out."""
     value, spread = pooled_quantile(histograms, q), stats.mean_interval(pseudo_values(histograms, q))
     half = (spread.high - spread.low) / 2.0
     return stats.Estimate(value=value, low=value - half, high=value + half)
@@ -70,8 +70,8 @@ def pseudo_values(histograms: Sequence[Histogram], q: float) -> tuple[float, ...
     """A number for each replication whose mean estimates the pooled q-quantile, for a `StoppingRule`: n times the
     quantile of all less n − 1 times that of all others (grouped jackknife; M. H. Quenouille 1956, J. W. Tukey 1958).
 
-    For a quantile it holds where a replication has many samples beyond it (J. Shao and C. F. J. Wu, *A general theory
-    for jackknife variance estimation*, 1989)."""
+    For a quantile this is valid where a replication has many samples beyond it (J. Shao and C. F. J. Wu, *A general
+    theory for jackknife variance estimation*, 1989)."""
     count, total = len(histograms), merged(histograms)
     whole = total.quantile(q)
     return tuple(count * whole - (count - 1) * Histogram(total.counts - each.counts).quantile(q) for each in histograms)

@@ -1,4 +1,4 @@
-"""CPU time by process and second, in as little room as it takes: a long run has a row for each second and process."""
+"""CPU time by process and second, in little memory: a long run has a row for each second and process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Usage:
     cpu_seconds: array[float] = field(default_factory=lambda: array("d"))
 
     def add(self, second: int, before: Sequence[float], after: Sequence[float]) -> None:
-        """A second is over; CPU time of each process until its beginning and until its end."""
+        """Add a second, by the CPU time of each process before and after it."""
         self.seconds.append(second)
         self.cpu_seconds.extend(now - earlier for earlier, now in zip(before, after, strict=True))
 

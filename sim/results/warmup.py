@@ -1,4 +1,4 @@
-"""Where the warm-up ends: the truncation that leaves the mean of the rest most certain (MSER-5).
+"""The end of the warm-up: the truncation that makes the mean of the rest most certain (MSER-5).
 
 K. P. White, *An effective truncation heuristic for bias reduction in simulation output*, Simulation 69 (1997); means of
 five observations: S. C. Spratt 1998; K. P. White, M. J. Cobb and S. C. Spratt, *A comparison of five steady-state
@@ -15,17 +15,17 @@ import numpy.typing as npt
 
 #: Observations in one mean.
 BATCH: Final = 5
-#: So few means say nothing about their own spread: the end of the series is not a candidate (K. Hoad, S. Robinson and
+#: The last means of the series, too few to estimate their spread, are not candidates (K. Hoad, S. Robinson and
 #: R. Davies, *Automating warm-up length estimation*, 2010).
 _TAIL: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warmup:
-    """How many observations at the beginning to leave out.
+    """Number of observations to leave out at the beginning.
 
-    ``too_short`` says that the best truncation lies beyond half of the series: no steady state has been seen, and
-    ``drop_count`` is no result but a reason to run longer.
+    ``too_short`` says that the best truncation is beyond half of the series: no steady state was observed, and
+    ``drop_count`` is not a result but a reason to run longer.
     """
 
     drop_count: int

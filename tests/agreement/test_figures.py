@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from core.stats import Estimate
 from present import figures
-from records.comparison import FigureInterval
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_errors_are_always_signed_with_a_true_minus(ratio: float | None, text: s
 
 
 def test_an_interval_is_no_finer_than_its_noise() -> None:
-    assert figures.interval(FigureInterval(value=0.2124, low=0.1983, high=0.2307)) == "212 [198–231] ms"
-    assert figures.interval(FigureInterval(value=0.2124, low=0.100, high=0.900)) == "210 [100–900] ms"
+    assert figures.interval(Estimate(value=0.2124, low=0.1983, high=0.2307)) == "212 [198–231] ms"
+    assert figures.interval(Estimate(value=0.2124, low=0.100, high=0.900)) == "210 [100–900] ms"
 
 
 @pytest.mark.parametrize(

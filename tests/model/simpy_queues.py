@@ -67,7 +67,7 @@ class SimPyEngine:
             kernel.after(work[number], lambda: pool.give_back(claim))
 
         _run(kernel, arrivals, arrive, float(needs.max()))
-        pool.check()
+        check_conservation(pool.tally, found=pool.found())
         assert pool.tally.ended == len(arrivals) - away.sum()
         return away
 
@@ -98,4 +98,4 @@ def _check(kernel: Kernel, hosts: Sequence[HostCpu], stations: Sequence[Station]
         station.tally.close(kernel.now)
         check_conservation(station.tally, found=0)
         check_little(station.tally, now=kernel.now)
-        host.check()
+        host.account().check()

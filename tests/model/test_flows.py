@@ -47,6 +47,7 @@ from sim.reference.kernel import Steps
 from sim.reference.observer import Observer
 from sim.reference.state import build
 from sim.reference.task import RequestTask, SimulatedRequest
+from sim.results.laws import check_conservation
 from tests.model.small import scenario
 from tests.model.synthetic import QUIET, profile
 
@@ -153,7 +154,7 @@ def test_a_deadline_that_cancels_asks_for_nothing_more_and_frees_its_places() ->
     assert sum(bench.state.cpu_seconds()) == 0.0
     pool = bench.state.pools[0][0]
     assert pool.taken == 0
-    pool.check()
+    check_conservation(pool.tally, found=pool.found())
 
 
 def test_a_deadline_that_is_met_changes_nothing() -> None:

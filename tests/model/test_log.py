@@ -115,9 +115,9 @@ def test_what_a_killed_member_had_taken_is_handled_again_when_its_session_is_ove
     bench.kernel.after(6.0, lambda: _revive(bench, 0))
     again = 4.0 + CONSUMER_SESSION_SECONDS
     assert [at for at, _, _ in bench.run()] == [1.0, 3.0, again + 2.0, again + 4.0]
-    assert bench.log.redelivered_count == 2
+    assert bench.log.account().redelivered_count == 2
     assert bench.log.found() == 0
-    assert bench.log.tally.ended == 3
+    assert bench.log.account().tally.ended == 3
 
 
 def test_partitions_of_a_dead_member_go_to_the_living_and_come_back() -> None:
@@ -252,7 +252,7 @@ def test_a_run_notices_an_event_that_was_lost(monkeypatch: pytest.MonkeyPatch) -
     def forgets(self: Log, request: SimulatedRequest, *, asked_seconds: float) -> None:
         sound(self, request, asked_seconds=asked_seconds)
         if request.number == 30:
-            self.tally.came(self._kernel.now)
+            self._account.tally.came(self._kernel.now)
 
     monkeypatch.setattr(Log, "append", forgets)
     with pytest.raises(ModelError, match=r"conservation: fanout\.deliver on the log"):

@@ -22,7 +22,7 @@ def test_jobs_share_cores_equally() -> None:
     # the second process's jobs go one after the other at half speed; then the first has the core to itself
     assert ended == pytest.approx({"short": 0.5, "behind": 1.0, "long": 1.5})
     assert host.cpu_seconds == pytest.approx([1.0, 0.5])
-    host.check()
+    host.account().check()
 
 
 def test_a_stall_takes_the_core_from_everybody() -> None:
@@ -36,7 +36,7 @@ def test_a_stall_takes_the_core_from_everybody() -> None:
     kernel.run(until_seconds=5.0)
     assert ended == pytest.approx([1.5])
     assert host.stalled_seconds == pytest.approx(0.5)
-    host.check()
+    host.account().check()
 
 
 def test_a_paused_process_keeps_its_work_and_a_dead_one_loses_it() -> None:
@@ -63,7 +63,7 @@ def test_a_paused_process_keeps_its_work_and_a_dead_one_loses_it() -> None:
         ("refused", False, 5.0),
         ("after", True, 6.0),
     ]
-    host.check()
+    host.account().check()
 
 
 def test_a_pool_hands_its_places_on_in_order_and_forgets_who_gave_up() -> None:
