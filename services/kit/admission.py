@@ -15,7 +15,7 @@ _RETRY_SECONDS: Final = 1.0
 
 
 class Admission:
-    """The requests under way in one component, and how many may be.
+    """The requests in flight in one component, and their limit.
 
     With ``adaptive`` the limit follows the time that requests have waited until they begin; without, it is ``maximum``.
     """
@@ -28,7 +28,7 @@ class Admission:
 
     @property
     def limit(self) -> int:
-        """How many requests may be under way now."""
+        """How many requests may be in flight now."""
         return int(self._limit.limit)
 
     def enter(self, *, waited_seconds: float, urgent: bool) -> None:
@@ -53,7 +53,7 @@ def waited_seconds(request: web.Request) -> float:
 
 
 def seconds_left(waited: float, patience_seconds: float) -> float:
-    """What is left of the time in which the client wants its answer; raises Overloaded when it is over."""
+    """What is left of the client's timeout; raises Overloaded when it has passed."""
     left = patience_seconds - waited
     if left <= 0:
         raise Overloaded("The request waited for too long and was not begun", retry_after_seconds=_RETRY_SECONDS)

@@ -1,6 +1,6 @@
-"""A bulkhead: a bound on the calls of a fallback, so that a slow store never has to carry all that a fast one does.
+"""A bulkhead: a limit on the calls of a fallback, so that a slow store never gets the whole load of a fast one.
 
-A call beyond the bound is refused at once and does not queue: a queue would only add to the time of those before it.
+A call above the limit is refused at once and does not queue: a queue would only make every call slower.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from core.failures import Overloaded
 
 
 class Bulkhead:
-    """At most ``maximum`` calls at once; ``name`` is what problem details call the fallback."""
+    """At most ``maximum`` calls at once; ``name`` is the fallback's name in problem details."""
 
     def __init__(self, name: str, maximum: int):
         self._name, self._free = name, maximum
@@ -21,7 +21,7 @@ class Bulkhead:
     def entered(self) -> Iterator[None]:
         """Count one call; raises Overloaded when there are ``maximum``."""
         if not self._free:
-            raise Overloaded(f"{self._name} has as many reads under way as it can carry", retry_after_seconds=1.0)
+            raise Overloaded(f"{self._name} handles as many reads as it can", retry_after_seconds=1.0)
         self._free -= 1
         try:
             yield

@@ -188,7 +188,7 @@ async def claimed(request: web.Request, shards: Shards) -> AsyncIterator[None]:
 
 
 def _under_way() -> Conflict:
-    return Conflict(f"{IDEMPOTENCY_HEADER}: the first request with this key is under way", retry_after_seconds=1.0)
+    return Conflict(f"{IDEMPOTENCY_HEADER}: the first request with this key is in progress", retry_after_seconds=1.0)
 
 
 def _reused() -> KeyReused:

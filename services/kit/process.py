@@ -1,7 +1,7 @@
 """One operating-system process: runs the components of its settings in one event loop, each on its own port.
 
 Started by `python -m services`, or by `python -m services.<component>` for that member alone. It stops on SIGTERM:
-no new requests, those under way get ``drain_seconds``, then resources close in reverse.
+no new requests, those in flight get ``drain_seconds``, then resources close in reverse.
 """
 
 from __future__ import annotations

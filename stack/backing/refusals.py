@@ -38,7 +38,7 @@ _REFUSALS: Final[dict[str, tuple[type[Failure], str]]] = {
         failures.Limited,
         "At most %[var(txn.quota)] requests in %[var(txn.period)] s; try again in %[var(txn.reset)] s",
     ),
-    "OVERLOADED": (failures.Overloaded, "Too many requests are under way"),
+    "OVERLOADED": (failures.Overloaded, "Too many requests are in progress"),
     "BAD_GATEWAY": (failures.BadGateway, "The service gave no answer that the gateway understands"),
 }
 FIELDS: Final[dict[str, str]] = {

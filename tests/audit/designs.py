@@ -17,5 +17,5 @@ def stated(value: str, formula: str, *, covers: bool = False) -> StatedFigure:
 
 
 def found(inputs: dict[str, str], value: str, formula: str) -> Finding:
-    """What the audit says of one figure."""
+    """The audit's finding about one figure."""
     return audit(design(inputs, figure=stated(value, formula)))[0]

@@ -1,4 +1,4 @@
-"""Quantities are read as people write them, and what is ambiguous or unknown is refused, never guessed."""
+"""Quantities are read as people write them; ambiguous or unknown ones are refused, never guessed."""
 
 from __future__ import annotations
 

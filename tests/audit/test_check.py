@@ -1,4 +1,4 @@
-"""Every figure is computed twice, so that a mistake is told apart from what only carries it on."""
+"""Every figure is computed twice, to distinguish a mistake from figures that only inherit it."""
 
 from __future__ import annotations
 

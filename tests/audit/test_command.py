@@ -1,4 +1,4 @@
-"""`windtunnel audit` end to end: the table, JSON, reports, exit codes, errors, and the documentation held to it."""
+"""`windtunnel audit` end to end: the table, JSON, reports, exit codes, errors, and the documentation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def windtunnel(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def told(tmp_path: Path, text: str) -> str:
-    """The error that a scenario's text is answered with."""
+    """The error for a scenario's text."""
     path = tmp_path / "x.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError) as caught:

@@ -1,4 +1,4 @@
-"""The slip that a wrong figure looks like: planted on purpose, it is found; by chance, nothing is said."""
+"""The mistake that a wrong figure looks like: a planted one is found; for a random factor none is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Formulas: arithmetic with units and nothing else, bounded, and refused by name when they are more."""
+"""Formulas: bounded arithmetic with units; anything else is refused by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VALUES = {**UNITS.times(), **{name: amounts.read(text, UNITS).value for name, te
 
 
 def value(text: str) -> float:
-    """What a formula gives, in bits, seconds and dollars."""
+    """The value of a formula, in bits, seconds and dollars."""
     return float(expression.evaluate(expression.parse(text), VALUES, UNITS).to_base_units().magnitude)
 
 

@@ -1,4 +1,4 @@
-"""Caches of the compiled engine, one behind the other, without anything else of a run."""
+"""Caches of the compiled engine in series, without the rest of a run."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Caches:
         self._memory = Memory({TableId.CACHES: caches, TableId.SLOTS: slots}, frames=1, burst=1)
 
     def ask(self, keys: Ints, *, sizes_bytes: Ints | None = None, at_seconds: Floats | None = None) -> None:
-        """Look up every key; sizes and times are by request, 1 and 0 unless said."""
+        """Look up every key; sizes and times are by request, by default 1 and 0."""
         sizes = np.ones(len(keys), dtype=np.int64) if sizes_bytes is None else sizes_bytes
         times = np.zeros(len(keys)) if at_seconds is None else at_seconds
         replay.ask(self._memory.address, 0, self._tiers - 1, keys, sizes, times)
 
     def forget_counts(self) -> None:
-        """Count from now on."""
+        """Reset the counts."""
         for name in ("hit_count", "miss_count"):
             self._memory[TableId.CACHES][name] = 0
 

@@ -150,7 +150,7 @@ def _resources(places: Sequence[Place], admitted: int) -> dict[TableId, Array]:
 
 
 def let_run(memory: Memory, *, faults_count: int = 0) -> Memory:
-    """Let everybody come and go, and check what then has to be so."""
+    """Run until everybody has left, and check the laws."""
     loop.begin(memory.address, 0, 0, faults_count)
     while (ended := loop.run(memory.address, _NEVER)) == loop.FULL:
         memory.grow()
@@ -170,7 +170,7 @@ def answers(memory: Memory) -> tuple[Floats, Ints]:
 
 
 def _check(memory: Memory) -> None:
-    """The laws, and that nobody and nothing is left behind."""
+    """Check the laws, and that nothing is left in the system."""
     now = float(memory.clock["last_ended"])
     for number, row in enumerate(memory[TableId.TALLIES]):
         tally = VisitTally(

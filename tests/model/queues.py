@@ -1,4 +1,4 @@
-"""Stations under given arrivals and given work, driven without flows, so that an engine can be laid beside an oracle.
+"""Stations with given arrivals and work, without flows, so that an engine can be compared with an oracle.
 
 An engine is handed every number (when who comes, where they go, what they need) and answers with times: so two of them
 can be compared customer by customer, and each with closed forms.
@@ -146,7 +146,7 @@ def _whole_ticks(seconds: Floats) -> Floats:
 
 
 def assert_mean(times: Floats, mean_seconds: float, *, warm: int = 2_000) -> None:
-    """The mean of a steady series is within 1 % of the truth, and its 95 % interval holds the truth."""
+    """The mean of a steady series is within 1 % of the truth, and its 95 % interval contains the truth."""
     interval = batch_means(times[warm:])
     assert interval.value == pytest.approx(mean_seconds, rel=0.01)
     assert interval.low <= mean_seconds <= interval.high

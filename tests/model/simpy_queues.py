@@ -1,4 +1,4 @@
-"""The readable engine under given arrivals and given work: its own stations, pools and hosts."""
+"""The SimPy engine with given arrivals and work: its own stations, pools and hosts."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _stations(kernel: Kernel, places: Sequence[Place]) -> tuple[list[HostCpu], l
 
 
 def _run(kernel: Kernel, arrivals: Floats, arrive: Callable[[int], None], work_seconds: float) -> None:
-    """Let everybody come, and all that they brought be done."""
+    """Run until all customers have come and their work is done."""
     times = arrivals.tolist()
 
     def come(number: int) -> None:

@@ -1,4 +1,4 @@
-"""Which instance gets a request: the least busy that is up, so that a dead one is hardly missed."""
+"""Which instance gets a request: the least busy one that is up, so that a dead one makes little difference."""
 
 from __future__ import annotations
 

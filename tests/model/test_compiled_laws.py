@@ -21,7 +21,7 @@ _SPOILED_AT: Final = 1.0
 
 
 def _crowd() -> Scenario:
-    """More than one core can do, so that something is under way everywhere."""
+    """More than one core can do, so that there is work in flight everywhere."""
     return scenario(rate="300/s", duration="2s", timeout="1s")
 
 

@@ -221,7 +221,7 @@ def _whole() -> CompiledEngine:
 
 
 def _cut(times: list[float]) -> CompiledEngine:
-    """A run that is stopped at these times and goes on."""
+    """A run that is stopped at these times and continued."""
     prepared = prepare(_case("everything at once"), profile())
     engine = CompiledEngine(prepared)
     for until in (*times, prepared.last_seconds):

@@ -1,4 +1,4 @@
-"""Two engines, one world: SimPy and compiled code walk the same sample path, request by request, whatever happens.
+"""Two engines: SimPy and compiled code follow the same sample path, request by request, whatever happens.
 
 Times are compared to 1e-9 s; everything that is counted must be the same. Each case turns on what the name says, and a
 test at the end holds the cases to the program: every kind of instruction and of fault is in one of them.

@@ -1,4 +1,4 @@
-"""Faults act in their time, visibly, and on nobody else."""
+"""Faults act at their times, visibly, and on nothing else."""
 
 from __future__ import annotations
 

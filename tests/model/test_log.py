@@ -1,4 +1,4 @@
-"""The log: events stay in order by key, wait for their consumer, and survive whatever dies."""
+"""The log: events stay in order by key, wait for their consumer, and survive any process's death."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_pause_doubles_up_to_its_cap_and_is_jittered() -> None:
 
 
 class Bench:
-    """A topic whose events take as many seconds as their person's number; author n's stand in partition n."""
+    """A topic whose events take as many seconds as their person's number; author n's are in partition n."""
 
     def __init__(self, *, members: int = 1, partitions: int = 2):
         self.kernel = Kernel()

@@ -1,4 +1,4 @@
-"""Networks of one's own: the same seed gives the same figures, theory holds, and a broken law ends the run."""
+"""User-defined networks: the same seed gives the same figures, theory holds, and a broken law ends the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's replicas: who reads where, what following costs, and what becomes of a primary that dies."""
+"""PostgreSQL's replicas: where reads go, what replication costs, and what happens when a primary dies."""
 
 from __future__ import annotations
 

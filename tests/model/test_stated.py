@@ -1,4 +1,4 @@
-"""What a design states of its own CPU goes before the calibration, in the mean and whatever the graph."""
+"""CPU stated by a design takes precedence over the calibration, in the mean and for any graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A CDN that is warm from the start hits at once as often as one that has been running for long."""
+"""A CDN that starts warm has at once the hit ratio of one that has run for a long time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fleet's bill, line by line by hand, and the traps of planning bills that others have fallen into."""
+"""A fleet's bill, line by line by hand, and known mistakes of planning bills."""
 
 from __future__ import annotations
 

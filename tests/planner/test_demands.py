@@ -1,4 +1,4 @@
-"""What an operation costs comes from the pages that the engines run and from the profile, to the last second."""
+"""An operation's cost comes from the flows that the engines run and from the profile, exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page docs/PLANNER.md says of our side what the code says."""
+"""Our column in docs/PLANNER.md is what the code computes."""
 
 from __future__ import annotations
 

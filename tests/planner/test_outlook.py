@@ -1,4 +1,4 @@
-"""Knees and headroom: what is planted to give way first is named, and at the knee the limit is just reached."""
+"""Knees and headroom: a planted bottleneck is named, and at the knee the limit is just reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prices age, and a book of one's own goes before the one that it extends: by hand, with rates made up here."""
+"""Prices age, and a user's book takes precedence over the one that it extends: by hand, with invented rates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uncertain inputs: drawn as they are stated, told apart from the model's error, and never more sure than they are."""
+"""Uncertain inputs: drawn as stated, separate from the model's error, and never more certain than stated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/STUDIES.md says is so: its ranges expand as stated, its error is what is printed, its options exist."""
+"""The claims of docs/STUDIES.md: its ranges expand as stated, its error is what is printed, its options exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study reads off a run: figures by name, nothing invented where a run carries none, the bill of the run."""
+"""The figures that a study reads from a run: by name, none where a run has none, and the bill of the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Studies as they run: the same bytes wherever, what is done is kept, what dies is named and leaves nothing behind."""
+"""Running studies: same bytes everywhere, results are kept, a dead worker is named and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ def test_a_scenario_that_cannot_be_simulated_is_told_with_its_setting(tmp_path: 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What the longer sweep gives in one go."""
+    """The results of the longer sweep in one run."""
     folder = tmp_path_factory.mktemp("whole")
     return _sweep(Inline(), folder, setup(synthetic.profile(), "simpy"), text=LONGER, axes=(grid.axis(RATES),))
 

@@ -1,4 +1,4 @@
-"""Searches: a planted optimum is found, limits are respected, a stopped search goes on as if it had not been."""
+"""Searches: a planted optimum is found, limits are respected, a stopped search continues as if uninterrupted."""
 
 from __future__ import annotations
 

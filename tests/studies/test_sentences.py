@@ -1,4 +1,4 @@
-"""The one sentence of a study: its numbers, its interval, and “not distinguishable” where that is the answer."""
+"""The summary sentence of a study: its numbers, its interval, and “not distinguishable” if that is the answer."""
 
 from __future__ import annotations
 

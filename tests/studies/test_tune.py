@@ -1,4 +1,4 @@
-"""Tuning on the real model: it ends, keeps to the limits, goes on where it was, and says how sure it is."""
+"""Tuning on the real model: it ends, respects the limits, can be resumed, and states its uncertainty."""
 
 from __future__ import annotations
 

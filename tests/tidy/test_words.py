@@ -30,6 +30,13 @@ REPLACED = {
     "Wish": "LikeChange",
     "Ticket": "PendingLike",
     "Ward": "SupervisedProcess",
+    "anew": "rebuilt, next, new",
+    "dealt": "assigned, rebalances",
+    "deed": "act",
+    "looked_at": "checked",
+    "mending": "rollback",
+    "mends": "transient",
+    "not_mended": "not_removed",
 }
 
 
