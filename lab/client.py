@@ -1,8 +1,8 @@
 """Measures the client's share of a request: the load generator, from the intended start to the last byte.
 
-The generator is driven as in any run, against a peer that answers at once with what the stack answered to the first
-request. The peer's time is subtracted; the rest is the generator and the way to its server and back, with both
-wake-ups. The model adds it where a client's link is crossed (`core.profile.LinkDelay`).
+The generator is driven as in any run, against a peer that answers at once with the stack's answer to the first request.
+The peer's time is subtracted; the rest is the generator and the way to its server and back, with both wake-ups. The
+model adds this time where a call crosses a client's link (`core.profile.LinkDelay`).
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def _wire(name: str, scenario: Scenario, path: Path, stack: RunningStack, work: 
 
 
 def _fitted(name: str, seconds: npt.NDArray[np.float64]) -> LinkDelay:
-    """Lognormal by its median and p95; what lies beyond, stalls of the host and idle work, the model has separately."""
+    """A lognormal delay with this median and p95; longer delays are caused by stalls and idle work, which the model has
+    separately."""
     median, p95 = np.quantile(seconds, (0.5, 0.95))
     p99 = median * (p95 / median) ** (_P99 / _P95) if median > 0 else p95
     return LinkDelay(link=name, median_seconds=float(median), p99_seconds=float(p99))

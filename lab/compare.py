@@ -1,6 +1,6 @@
 """Compares the two sides of a pair of runs: what the model said, what the stack did, and whether expectations held.
 
-A pair folder holds ``simulated/`` and ``measured/``, and perhaps ``simulated_matched/``: the model once more at the
+A pair folder holds ``simulated/`` and ``measured/``, and optionally ``simulated_matched/``: a second simulation at the
 speed that the machine had in this run. A side that is missing or void is reported as such. Only run records are read,
 so any pair can be compared again at any time.
 """
@@ -63,15 +63,11 @@ def compare(pair_folder: Path) -> Comparison:
     if measured is not None:
         busy = agreement.busy_by_second(agreement.cpu_by_second(measured.usage, seconds).values(), cores)
     parts = _parts(simulated, measured, planned, windows, busy)
-    notes = _notes(simulated, measured, matched)
-    sides = (
-        _facts(simulated, why_not_simulated, cores),
-        _facts(measured, why_not_measured, cores),
-    )
+    sides = _facts(simulated, why_not_simulated, cores), _facts(measured, why_not_measured, cores)
     code = _exit_code(sides[0], sides[1], judged)
     sentence = _sentence(code, sides[0], sides[1], judged, (*parts[1], *parts[2]) or parts[0])
     if measured is not None and scenario.drill is not None:
-        # a drill has a verdict of its own, which is stricter: the system must have been well before
+        # a drill has a separate, stricter verdict: the system must have been healthy before the fault
         outcome = drill_outcome(measured)
         if outcome.exit_code != code:
             code, sentence = outcome.exit_code, outcome.sentence
@@ -98,7 +94,7 @@ def compare(pair_folder: Path) -> Comparison:
         depth_seconds=_judged_pair("depth", ours, real, "depth_seconds"),
         speed=speed_of(simulated, measured) if simulated is not None and measured is not None else None,
         cost=billing.cost(simulated, measured),
-        notes=notes,
+        notes=_notes(simulated, measured, matched),
     )
     write_comparison(pair_folder, found)
     return found
@@ -125,7 +121,7 @@ def speed_of(simulated: Run, measured: Run) -> Speed | None:
     length = max(1, int(np.ceil(seconds)))
     calm = np.ones(length, dtype=bool)
     for begins, ends in judge.fault_windows(measured.scenario):
-        # a second more: work that the fault held up is done after it
+        # one second longer, because work that the fault delayed is done after it
         calm[int(np.clip(begins, 0, length)) : int(np.clip(np.ceil(ends) + 1, 0, length))] = False
     if not both or not calm.any():
         return None

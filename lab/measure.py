@@ -96,7 +96,7 @@ def measure(
     """
     work = folder / "work"
     work.mkdir(parents=True, exist_ok=True)
-    scenario_path = work / "scenario.yaml"  # the exact input, whatever happens to the file meanwhile
+    scenario_path = work / "scenario.yaml"  # the exact input, even if the file changes meanwhile
     scenario_path.write_text(scenario_text, encoding="utf-8")
     started, clock = provenance.now(), time.monotonic()
     try:
@@ -244,7 +244,7 @@ def _reasons(scenario: Scenario, load_record: dict[str, Any], stall_ratio: float
 
 
 def _check(stack: RunningStack, work: Path, reasons: list[str]) -> dict[str, int]:
-    """Check what was acknowledged; if the stack cannot be asked, say so in ``reasons``."""
+    """Check what was acknowledged; if the stack does not answer, add that to ``reasons``."""
     path = work / "load" / "acknowledged.jsonl"
 
     async def bounded() -> Mapping[str, int]:

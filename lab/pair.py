@@ -66,7 +66,7 @@ def drill_outcome(folder: Path) -> ExperimentResult:
     return compare.drill_outcome(run.read(folder / MEASURED))
 
 
-def tell_outcome(folder: Path, comparison: Comparison, outcome: ExperimentResult) -> Comparison:
+def record_outcome(folder: Path, comparison: Comparison, outcome: ExperimentResult) -> Comparison:
     """Give the comparison and its report the drill's verdict, so that the exit code is the same everywhere."""
     from lab.report import write  # what measures is loaded after the simulation is shown
     from records.comparison import write_comparison

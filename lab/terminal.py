@@ -164,7 +164,7 @@ def _validity(side: SideFacts) -> str:
     parts.append(f"sent {side.sent_count:,} of {side.scheduled_count:,}")
     if side.stall_ratio is not None:
         parts.append(f"host stalled {figures.share(side.stall_ratio)} of the time")
-    if not side.void:  # else the reasons name them
+    if not side.void:  # otherwise the reasons name them
         parts += [f"{each} died" for each in side.deaths]
     return ", ".join(parts)
 

@@ -18,8 +18,8 @@ from stack.control import RunningStack
 
 
 class UnderWay:
-    """Listens to the load generator, whose first line says when t0 is: it is ready only then, however busy the machine
-    was while it started. The warden starts with that line."""
+    """Follows the load generator. Its first line announces t0; it is printed when the generator is ready, however busy
+    the machine was while it started. The warden starts with that line."""
 
     def __init__(self, scenario: Scenario, stack: RunningStack, sampler: UsageSampler, report: ProgressReport) -> None:
         self._scenario = scenario
@@ -32,7 +32,7 @@ class UnderWay:
         self.is_aborted = False
 
     def on_line(self, line: dict[str, Any]) -> None:
-        """A line of the generator. Raises UserError where the faults cannot be injected."""
+        """Handle a line of the generator. Raises UserError where the faults cannot be injected."""
         if self._warden is None and "t0_unix" in line:
             self.t0_unix = float(line["t0_unix"])
             self._sampler.align(self.t0_unix)

@@ -86,7 +86,7 @@ def _fanned_out(
 
 
 def _without_removals(found: Sequence[CpuDemand]) -> Iterator[CpuDemand]:
-    """Subtract the removal of the photos of a deleted post or story, which has a demand of its own."""
+    """Subtract the removal of the photos of a deleted post or story, which has a separate demand."""
     removals = {each.process: each for each in found if each.operation == _REMOVE}
     for each in found:
         removal = removals.get(each.process) if each.operation in _DELETING else None

@@ -16,7 +16,7 @@ from stack.control import RunningStack
 from stack.usage import Accounting
 
 IDLE_SECONDS: Final = 15.0
-#: Standard deviations of idle use by which a measurement must stand out.
+#: Standard deviations by which a measurement must exceed idle use.
 _SIGNIFICANT: Final = 2.0
 
 
@@ -33,7 +33,7 @@ class Idle:
 
     @property
     def whole_ratio(self) -> float:
-        """Of all processes together."""
+        """Share of a core that all processes use together."""
         return sum(self.ratio.values())
 
 

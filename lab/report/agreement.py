@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from present import figures
-from present.parts import Row, Table
+from present.parts import Table, row
 from records.comparison import Comparison, OperationPair
 
 
@@ -23,9 +23,9 @@ def errors(rows: Iterable[tuple[str, OperationPair]], caption: str) -> Table:
             figures.duration(pair.wasserstein_seconds),
             figures.count(pair.measured.count if pair.measured else None),
         )
-        found.append(Row(cells=cells, mark="" if pair.beyond_noise else "faint"))
+        found.append(row(*cells, mark="" if pair.beyond_noise else "faint"))
     head = ("operation, worst first", "ρ", "p50", "p95", "p99", "noise", "KS", "Wasserstein", "n")
-    return Table(head=head, rows=tuple(found), caption=caption)
+    return Table.of(head, found, caption=caption)
 
 
 def percentiles(rows: Iterable[tuple[str, OperationPair]]) -> Table:
@@ -39,10 +39,10 @@ def percentiles(rows: Iterable[tuple[str, OperationPair]]) -> Table:
                 figures.interval(each.measured),
                 figures.noise(each.noise_ratio),
             ]
-        found.append(Row(cells=tuple(cells)))
+        found.append(row(*cells))
     head = tuple(word for q in ("p50", "p95", "p99") for word in (f"{q} simulated", "measured", "noise"))
     caption = "Percentiles with their 95 % intervals, and the noise of each error."
-    return Table(head=("operation", *head), rows=tuple(found), caption=caption, folded=True)
+    return Table.of(("operation", *head), found, caption=caption, folded=True)
 
 
 def rates(comparison: Comparison) -> Table:
@@ -51,18 +51,16 @@ def rates(comparison: Comparison) -> Table:
     for pair in sorted(comparison.operations, key=lambda each: each.operation):
         ours, real = pair.simulated, pair.measured
         rows.append(
-            Row(
-                cells=(
-                    pair.operation,
-                    figures.rate(ours.per_second if ours else None),
-                    figures.rate(real.per_second if real else None),
-                    figures.error(pair.throughput_error_ratio),
-                    figures.share(ours.errors_ratio if ours else None),
-                    figures.share(real.errors_ratio if real else None),
-                    figures.share(ours.degraded_ratio if ours else None),
-                    figures.share(real.degraded_ratio if real else None),
-                )
+            row(
+                pair.operation,
+                figures.rate(ours.per_second if ours else None),
+                figures.rate(real.per_second if real else None),
+                figures.error(pair.throughput_error_ratio),
+                figures.share(ours.errors_ratio if ours else None),
+                figures.share(real.errors_ratio if real else None),
+                figures.share(ours.degraded_ratio if ours else None),
+                figures.share(real.degraded_ratio if real else None),
             )
         )
     head = ("operation", "rate simulated", "measured", "error", "errors simulated", "measured", "degraded simulated")
-    return Table(head=(*head, "measured"), rows=tuple(rows), caption="Throughput, errors and degraded answers.")
+    return Table.of((*head, "measured"), rows, caption="Throughput, errors and degraded answers.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from core.names import Origin
 from core.run import Run
@@ -10,7 +10,7 @@ from lab import modelled
 from lab.report import agreement
 from lab.report.drawings import latency_sections, overview, timeline
 from present import figures
-from present.parts import LISTING_MAX, Listing, Report, Row, Section, Table
+from present.parts import LISTING_MAX, Listing, Report, Section, Table, row
 from records.comparison import Comparison, Pair, SideFacts
 
 _MARKS = {True: "✓", False: "✗", None: "·"}
@@ -64,23 +64,21 @@ def _expectations(comparison: Comparison) -> Section | None:
         if decided is not None and decided.reason:
             word += f": {decided.reason}"
         rows.append(
-            Row(
-                cells=(
-                    f"{_MARKS[held]} {verdict.name}",
-                    figures.limit(verdict),
-                    figures.judged(verdict.simulated, verdict.unit),
-                    figures.judged(verdict.measured, verdict.unit),
-                    figures.margin(verdict) or figures.MISSING,
-                    figures.count(decided.count if decided else None),
-                    word,
-                ),
+            row(
+                f"{_MARKS[held]} {verdict.name}",
+                figures.limit(verdict),
+                figures.judged(verdict.simulated, verdict.unit),
+                figures.judged(verdict.measured, verdict.unit),
+                figures.margin(verdict) or figures.MISSING,
+                figures.count(decided.count if decided else None),
+                word,
                 mark="missed" if held is False else "",
             )
         )
     head = ("expectation", "limit", *_SIDES, "margin", "n", "verdict")
     return Section(
         title="Expectations",
-        tables=(Table(head=head, rows=tuple(rows), texts=frozenset({0, 6})),),
+        tables=(Table.of(head, rows, 6),),
         sentences=() if comparison.measured.present else (f"Judged on the simulation: {comparison.measured.reason}.",),
     )
 
@@ -118,36 +116,33 @@ def _agreement(comparison: Comparison, runs: Mapping[Origin, Run]) -> Section | 
 def _faults(comparison: Comparison) -> Section | None:
     if not comparison.faults:
         return None
-    rows = tuple(
-        Row(
-            cells=(
-                f"{each.target} {each.what}",
-                f"{each.begins_seconds:.1f} s",
-                f"{each.ends_seconds:.1f} s",
-                each.proof or ("not proven to act" if comparison.measured.present else "as planned"),
-            )
+    rows = (
+        row(
+            f"{each.target} {each.what}",
+            f"{each.begins_seconds:.1f} s",
+            f"{each.ends_seconds:.1f} s",
+            each.proof or ("not proven to act" if comparison.measured.present else "as planned"),
         )
         for each in comparison.faults
     )
-    drill = [
-        Row(
-            cells=(
-                name,
-                figures.duration(pair.simulated),
-                figures.duration(pair.measured),
-                figures.error(pair.error_ratio),
-            )
-        )
-        for name, pair in (
-            ("recovery", comparison.recovery_seconds),
-            ("depth: worst p95 of a second", comparison.depth_seconds),
-        )
+    drill = (
+        ("recovery", comparison.recovery_seconds),
+        ("depth: worst p95 of a second", comparison.depth_seconds),
+    )
+    tables = (Table.of(("fault", "from", "to", "seen to act"), rows, 3), *_pairs("", drill, figures.duration))
+    return Section(title="Faults", tables=tables)
+
+
+def _pairs(
+    head: str, pairs: Iterable[tuple[str, Pair | None]], form: Callable[[float | None], str]
+) -> tuple[Table, ...]:
+    """A table of those figures that both sides have; none where there are no such figures."""
+    rows = [
+        row(name, form(pair.simulated), form(pair.measured), figures.error(pair.error_ratio))
+        for name, pair in pairs
         if pair is not None
     ]
-    tables = [Table(head=("fault", "from", "to", "seen to act"), rows=rows, texts=frozenset({0, 3}))]
-    if drill:
-        tables.append(Table(head=("", *_SIDES, "error"), rows=tuple(drill)))
-    return Section(title="Faults", tables=tuple(tables))
+    return (Table.of((head, *_SIDES, "error"), rows),) if rows else ()
 
 
 def _hits(comparison: Comparison) -> Section | None:
@@ -159,19 +154,15 @@ def _hits(comparison: Comparison) -> Section | None:
         lookups = each.measured or each.simulated
         points = (ratios[0] - ratios[1]) * 100 if ratios[0] is not None and ratios[1] is not None else None
         rows.append(
-            Row(
-                cells=(
-                    each.cache,
-                    figures.share(ratios[0]),
-                    figures.share(ratios[1]),
-                    figures.MISSING if points is None else f"{figures.signed(points, digits=1)} points",
-                    figures.count(lookups.hit_count + lookups.miss_count if lookups else None),
-                )
+            row(
+                each.cache,
+                figures.share(ratios[0]),
+                figures.share(ratios[1]),
+                figures.MISSING if points is None else f"{figures.signed(points, digits=1)} points",
+                figures.count(lookups.hit_count + lookups.miss_count if lookups else None),
             )
         )
-    return Section(
-        title="Hit ratios", tables=(Table(head=("cache", *_SIDES, "difference", "look-ups"), rows=tuple(rows)),)
-    )
+    return Section(title="Hit ratios", tables=(Table.of(("cache", *_SIDES, "difference", "look-ups"), rows),))
 
 
 def _ledger(comparison: Comparison) -> Section | None:
@@ -180,9 +171,10 @@ def _ledger(comparison: Comparison) -> Section | None:
         return None
     operations = list(dict.fromkeys(key.rpartition(".")[0] for key in ledger))
     columns = list(dict.fromkeys(key.rpartition(".")[2] for key in ledger))
-    rows = tuple(
-        Row(
-            cells=(name, *(figures.count(ledger.get(f"{name}.{column}")) for column in columns)),
+    rows = (
+        row(
+            name,
+            *(figures.count(ledger.get(f"{name}.{column}")) for column in columns),
             mark="missed" if ledger.get(f"{name}.lost") else "",
         )
         for name in operations
@@ -190,7 +182,7 @@ def _ledger(comparison: Comparison) -> Section | None:
     return Section(
         title="Ledger",
         sentences=("What was acknowledged to clients, and what the public API showed of it afterwards.",),
-        tables=(Table(head=("operation", *columns), rows=rows),),
+        tables=(Table.of(("operation", *columns), rows),),
     )
 
 
@@ -200,67 +192,48 @@ def _cost(comparison: Comparison) -> Section | None:
         return None
     if cost.month is None:
         return Section(title="Cost", sentences=(f"Not priced: {cost.reason}.",))
-    totals = [
+    totals = (
         ("a month", cost.month),
         ("per million requests", cost.million_requests),
         ("per user, a month", cost.user),
-    ]
-    items = [(each.name, each) for each in cost.items]
+    )
+    items = ((each.name, each) for each in cost.items)
     return Section(
         title="Cost",
         sentences=(f"Both sides priced by the same bill from the price book {cost.prices}.", *cost.notes),
-        tables=(
-            Table(head=("", *_SIDES, "error"), rows=tuple(_priced(*each) for each in totals if each[1] is not None)),
-            Table(head=("a month, by component", *_SIDES, "error"), rows=tuple(_priced(*each) for each in items)),
-        ),
+        tables=_pairs("", totals, figures.dollars) + _pairs("a month, by component", items, figures.dollars),
     )
-
-
-def _priced(name: str, pair: Pair | None) -> Row:
-    if pair is None:
-        return Row(cells=(name, figures.MISSING, figures.MISSING, figures.MISSING))
-    cells = (name, figures.dollars(pair.simulated), figures.dollars(pair.measured), figures.error(pair.error_ratio))
-    return Row(cells=cells)
 
 
 def _modelled(comparison: Comparison) -> Section | None:
     found = modelled.remarks(comparison.simulated.facts)
     if not found:
         return None
-    rows = tuple(Row(cells=(each.title, each.text)) for each in found)
-    return Section(
-        title="Facts about the simulation",
-        tables=(Table(head=("", "simulated"), rows=rows, texts=frozenset({0, 1})),),
-    )
+    table = Table.of(("", "simulated"), (row(each.title, each.text) for each in found), 1)
+    return Section(title="Facts about the simulation", tables=(table,))
 
 
 def _validity(comparison: Comparison) -> Section:
     real = comparison.measured
     sentences = [f"The {name} run is void: {reason}." for name, reason in _voids(comparison)]
-    if not real.void:  # else the reasons name them
+    if not real.void:  # otherwise the reasons name them
         sentences += [f"{each} died, and no fault had killed it." for each in real.deaths]
     sentences += list(comparison.notes)
     rows = []
     if real.present:
         rows = [
-            Row(cells=("generator lag p99", figures.duration(real.lag_p99_seconds))),
-            Row(cells=("requests sent of scheduled", f"{real.sent_count:,} of {real.scheduled_count:,}")),
-            Row(cells=("host stalled", figures.share(real.stall_ratio))),
+            row("generator lag p99", figures.duration(real.lag_p99_seconds)),
+            row("requests sent of scheduled", f"{real.sent_count:,} of {real.scheduled_count:,}"),
+            row("host stalled", figures.share(real.stall_ratio)),
         ]
     ours, theirs = comparison.simulated.utilisation_ratio, real.utilisation_ratio
-    rows.append(Row(cells=("the stack's cores busy, simulated", figures.rho(ours))))
-    rows.append(Row(cells=("the stack's cores busy, measured", figures.rho(theirs))))
-    busy = tuple(
-        Row(cells=(each.name, figures.rho(each.simulated), figures.rho(each.measured), figures.error(each.error_ratio)))
-        for each in comparison.processes
-    )
+    rows.append(row("the stack's cores busy, simulated", figures.rho(ours)))
+    rows.append(row("the stack's cores busy, measured", figures.rho(theirs)))
+    busy = _pairs("cores busy", ((each.name, each) for each in comparison.processes), figures.rho)
     return Section(
         title="Validity",
         sentences=tuple(each if each.endswith(".") else f"{each[:1].upper()}{each[1:]}." for each in sentences),
-        tables=(
-            Table(head=("", "value"), rows=tuple(rows)),
-            *((Table(head=("cores busy", *_SIDES, "error"), rows=busy),) if busy else ()),
-        ),
+        tables=(Table.of(("", "value"), rows), *busy),
     )
 
 

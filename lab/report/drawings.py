@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from core import judge, stats
@@ -13,7 +11,7 @@ from core.run import Run, Samples
 from lab import agreement
 from present import charts, figures
 from present.charts import series
-from present.parts import PageFigure, Section
+from present.parts import PageFigure, Section, csv_text
 from records.comparison import Comparison, ExpectationPair, OperationPair
 
 WIDE: Final = 680
@@ -56,7 +54,7 @@ def overview(comparison: Comparison) -> tuple[PageFigure, ...]:
             alt=alt,
             wide=charts.svg(charts.signed_errors(pairs, palette=charts.CSS, width=WIDE - 130)),
             narrow=charts.svg(charts.signed_errors(pairs, palette=charts.CSS, width=NARROW - 90)),
-            data=_csv(("operation", "percentile", "error_ratio", "noise_ratio"), rows),
+            data=csv_text(("operation", "percentile", "error_ratio", "noise_ratio"), rows),
         ),
     )
 
@@ -121,7 +119,7 @@ def _over_time(name: str, comparison: Comparison, sides: Sides) -> PageFigure:
         alt=alt,
         wide=drawn(WIDE - 150, 240),
         narrow=drawn(NARROW - 70, 220),
-        data=_csv(
+        data=csv_text(
             ("t_seconds", *(f"{key}_ms" if "rate" not in key else f"{key}_per_second" for key in keys)),
             [(at, *(_number(row.get(key)) for key in keys)) for at, row in sorted(rows.items())],
         ),
@@ -155,7 +153,7 @@ def _by_percentile(pair: OperationPair, calm: Sides, whole: Sides, *, outside: b
                 alt=f"{words}.",
                 wide=charts.svg(charts.by_percentile(calm, palette=charts.CSS, width=WIDE - 130)),
                 narrow=charts.svg(charts.by_percentile(calm, palette=charts.CSS, width=NARROW - 60, height=220)),
-                data=_csv(("q", "simulated_seconds", "measured_seconds", "measured_low", "measured_high"), rows),
+                data=csv_text(("q", "simulated_seconds", "measured_seconds", "measured_low", "measured_high"), rows),
             ),
             PageFigure(
                 caption="Cumulated, the whole time.",
@@ -163,7 +161,7 @@ def _by_percentile(pair: OperationPair, calm: Sides, whole: Sides, *, outside: b
                 f"{figures.MISSING if pair.ks is None else f'{pair.ks:.2f}'}.",
                 wide=charts.svg(charts.distribution(whole, palette=charts.CSS, width=NARROW - 20)),
                 half=True,
-                data=_csv(("side", "latency_ms", "share"), points),
+                data=csv_text(("side", "latency_ms", "share"), points),
             ),
             PageFigure(
                 caption=f"Quantile against quantile{when}; on the diagonal the sides agree.",
@@ -206,11 +204,3 @@ def _limit_name(limit: ExpectationPair | None) -> str:
 
 def _number(value: object) -> str:
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return out.getvalue()

@@ -7,7 +7,7 @@ from pathlib import Path
 from core.names import Origin
 from core.run import NotARunError, Run
 from lab.report.content import content
-from present import markdown, page
+from present import document
 from records import run
 from records.comparison import read_comparison
 
@@ -30,7 +30,6 @@ def write(pair_folder: Path) -> Path:
             continue  # the comparison says why this side is missing
         text = (pair_folder / origin.value / "scenario.yaml").read_text(encoding="utf-8")
     report = content(comparison, runs, text)
-    path = pair_folder / HTML_FILE
-    path.write_text(page.render(report), encoding="utf-8")
-    (pair_folder / MARKDOWN_FILE).write_text(markdown.render(report), encoding="utf-8")
-    return path
+    for name in (HTML_FILE, MARKDOWN_FILE):
+        document.write(report, pair_folder / name)
+    return pair_folder / HTML_FILE

@@ -53,7 +53,7 @@ class Interpreter:
             op: getattr(self, f"_{op.name.lower()}") for op in Op
         }
         for log in state.logs:
-            log.handler = partial(self._heard, log.topic.job)
+            log.handler = partial(self._handled, log.topic.job)
 
     def entry(self, operation: str) -> EntryPoint:
         """Where ``operation`` starts."""
@@ -347,7 +347,7 @@ class Interpreter:
         self._kernel.start(self._background(step.children[0], task.request))
         return Ending.OK
 
-    def _heard(self, job: str, record: Record, task: RequestTask) -> Walk:
+    def _handled(self, job: str, record: Record, task: RequestTask) -> Walk:
         """The work of one event of a job."""
         entry, began = self.entry(job), self._kernel.now
         self._observer.background.came(began)

@@ -207,8 +207,7 @@ class BoundedPool:
 
 
 class AdmissionPool(BoundedPool):
-    """Places for the requests under way in one instance of a component, of which `core.policies.admission` may leave
-    some empty."""
+    """Slots for requests under way in one instance of a component; `core.policies.admission` may leave some empty."""
 
     def __init__(self, kernel: Kernel, *, name: str, size: int):
         super().__init__(kernel, name=name, size=size)

@@ -37,6 +37,8 @@ REPLACED = {
     "mending": "rollback",
     "mends": "transient",
     "not_mended": "not_removed",
+    "squeeze": "send",
+    "heard": "started, announced",
 }
 
 
