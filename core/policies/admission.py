@@ -16,8 +16,8 @@ from typing import Final
 
 INTERVAL_SECONDS: Final = 0.1
 REQUESTS_MIN: Final = 5  # begun in an interval; with fewer, it lasts longer
-TARGET_SECONDS: Final = 0.005  # a shortest wait above this is a standing queue
-LIMIT_MIN: Final = 4
+TARGET_SECONDS: Final = 0.01  # a shortest wait above this is a standing queue
+LIMIT_MIN: Final = 8
 _DECREASE_RATIO: Final = 0.8
 _INCREASE_RATIO: Final = 0.05
 _URGENT_FACTOR: Final = 2

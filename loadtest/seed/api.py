@@ -17,6 +17,7 @@ from core.names import IDEMPOTENCY_HEADER
 from core.operations import API
 from core.policies import retry
 from loadtest import address
+from loadtest.seed.pace import Pace
 
 CONNECTIONS_MAX: Final = 64
 _TIMEOUT_SECONDS: Final = 30.0
@@ -43,7 +44,7 @@ class Api:
     """Calls the API behind one gateway. Create it with `connected`."""
 
     def __init__(self, session: aiohttp.ClientSession, gateway: address.HttpAddress) -> None:
-        self._session = session
+        self._session, self._pace = session, Pace(CONNECTIONS_MAX)
         self._many_addresses = ":" not in gateway.host  # IPv6 has one loopback address
         self._gateway = f"http://{gateway}{API}"
 
@@ -91,6 +92,7 @@ class Api:
     ) -> tuple[int, bytes]:
         last = ""
         for attempt in range(1, _PATIENCE.attempts + 1):
+            turn, refused = await self._pace.begin(), False
             try:
                 # encoded=True: a presigned URL must arrive as it was signed
                 request = session.request(method, URL(url, encoded=True), headers=headers, data=data)
@@ -98,9 +100,12 @@ class Api:
                     raw = await response.read()
                 if response.status not in _LATER:
                     return response.status, raw
+                refused = True
                 last = f"answered {response.status}: {raw[:200].decode('utf-8', 'replace')}"
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 last = f"{type(error).__name__}: {error}"
+            finally:
+                await self._pace.end(turn, refused=refused)
             await asyncio.sleep(retry.backoff_seconds(_PATIENCE, attempt=attempt, uniform=0.999))
         raise SeedError(f"{method} {url.split('?')[0]}: gave up after {_PATIENCE.attempts} attempts; the last {last}")
 
