@@ -28,8 +28,7 @@ from services.kit.stores import postgres, redis
 
 #: Deadline for the recommendations that a long session has already shown: only Redis has them.
 _SESSION_SECONDS: Final = 1.0
-#: Reads at once of what Redis lacks or does not answer: of those that wait for a connection to PostgreSQL the last one
-#: still gets it in time.
+#: Concurrent reads from PostgreSQL in place of Redis: the last one in the queue for a connection still gets it in time.
 _READS_WITHOUT_REDIS_MAX: Final = 48
 
 

@@ -19,7 +19,7 @@ from core.policies.breaker import Breaker, BreakerPolicy, BreakerState
 from services.kit.metrics import Metrics
 
 R = TypeVar("R")
-_LATE_SECONDS: Final = 0.005  # of a timer in this process: more means that it has too little processor time
+_LATE_SECONDS: Final = 0.005  # a timer that is later than this means that this process has too little CPU
 _LEFT_BEHIND_MAX: Final = 64  # calls past their deadline and still running; more are refused until some end
 
 

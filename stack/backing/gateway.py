@@ -168,10 +168,10 @@ def backends(components: Mapping[Component, tuple[Address, ...]]) -> str:
 
 
 def admission(components: Iterable[Component], *, gateways: int, refuse: str) -> str:
-    """Rules that refuse a request whose component has no room for it: `core.policies.admission.admits`.
+    """Rules that refuse a request above its component's limit, as `core.policies.admission.admits` does.
 
-    The limit that an instance's answers state holds for each instance that is up, and an instance of the gateway has
-    its share of it. Before the first answer there is none.
+    The limit in an instance's answers applies to each instance that is up, and each gateway gets its share of the sum.
+    Before the first answer there is no limit.
     """
     lines: list[str] = []
     for component in sorted(_answering(components)):

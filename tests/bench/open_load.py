@@ -1,4 +1,4 @@
-"""An open load on one asyncio loop, light enough to offer several times what a stack on one core can carry.
+"""An open load on one asyncio loop, cheap enough to offer several times the capacity of a stack on one core.
 
 It sends the acts of a scenario's schedule, as `loadtest` does, without Locust: some 4,000 requests a second from one
 core. Latencies count from the intended start.

@@ -1,7 +1,7 @@
-"""What the stack carries past its knee, with admission and without: one core for the stack, one for the load.
+"""The stack's goodput beyond its knee, with and without admission: one core for the stack, one for the load.
 
 Prints one table: the knee; goodput (successful answers within `IN_TIME_SECONDS`), refusals and time-outs at several
-times the knee, and how soon all is as before after a burst.
+times the knee, and the time to recover from a burst.
 """
 
 from __future__ import annotations

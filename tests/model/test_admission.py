@@ -1,4 +1,4 @@
-"""Past its knee the model refuses early and serves on, as the services do; without admission it does not."""
+"""Beyond its knee the model refuses early and keeps its goodput, as the services do; without admission it does not."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _answered(samples: Samples) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("factor", "share"), [(1.25, 0.95), (2.5, 0.85), (5.0, 0.5)])
-def test_past_the_knee_the_best_is_kept_up_and_what_is_refused_is_refused_at_once(factor: float, share: float) -> None:
+def test_beyond_the_knee_goodput_is_kept_and_refusals_are_immediate(factor: float, share: float) -> None:
     samples = _samples(factor * KNEE_PER_SECOND, admission=True)
     answered, refused = _answered(samples), samples.outcome == Outcome.REFUSED.value
     assert (answered | refused).all()
@@ -55,7 +55,7 @@ def test_below_the_knee_nobody_is_refused_and_nothing_else_changes() -> None:
     assert with_it.latency_seconds.tolist() == without.latency_seconds.tolist()
 
 
-def test_writes_find_room_where_reads_do_not() -> None:
+def test_writes_are_admitted_when_reads_are_not() -> None:
     samples = _samples(500.0, admission=True, mix={"like.add": "50%", "comment.list": "50%"})
     refused = samples.outcome == Outcome.REFUSED.value
     shares = [refused[samples.operation == name].mean() for name in ("like.add", "comment.list")]

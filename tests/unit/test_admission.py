@@ -1,4 +1,4 @@
-"""The limit on requests under way follows a standing queue, and nothing else."""
+"""The limit on requests in flight follows a standing queue, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from core.policies import admission
 MAXIMUM = 512
 
 
-def test_a_standing_queue_takes_the_limit_down_from_what_was_under_way() -> None:
+def test_a_standing_queue_lowers_the_limit_below_the_requests_in_flight() -> None:
     above = 2 * admission.TARGET_SECONDS
     assert admission.limit_after(MAXIMUM, above, 100, MAXIMUM) == pytest.approx(80.0)
     assert admission.limit_after(50.0, above, 100, MAXIMUM) == pytest.approx(40.0)
 
 
-def test_without_one_a_limit_that_was_reached_grows_and_another_stays() -> None:
+def test_without_a_standing_queue_only_a_limit_that_was_reached_grows() -> None:
     assert admission.limit_after(10.0, 0.0, 10, MAXIMUM) == 11.0
     assert admission.limit_after(100.0, 0.0, 100, MAXIMUM) == pytest.approx(105.0)
     assert admission.limit_after(10.5, 0.0, 9, MAXIMUM) == 10.5
     assert admission.limit_after(MAXIMUM, 0.0, MAXIMUM, MAXIMUM) == MAXIMUM
 
 
-def test_what_writes_finds_room_where_what_reads_does_not() -> None:
+def test_writes_are_admitted_when_reads_are_not() -> None:
     assert admission.admits(9, 10, False)
     assert not admission.admits(10, 10, False)
     assert admission.admits(19, 10, True)
@@ -43,7 +43,7 @@ def test_the_limit_stays_within_its_bounds(limit: float, waits: list[tuple[float
     assert max(limits) <= MAXIMUM
 
 
-def test_an_overloaded_component_comes_down_within_two_seconds_and_returns_when_the_queue_is_gone() -> None:
+def test_an_overloaded_component_lowers_its_limit_within_two_seconds_and_recovers_without_the_queue() -> None:
     limit = float(MAXIMUM)
     intervals = 0
     while limit > admission.LIMIT_MIN:

@@ -73,7 +73,7 @@ async def brought_down(system: System) -> None:
             pass
 
 
-async def test_every_answer_states_the_limit_and_so_do_the_measures(system: System) -> None:
+async def test_every_answer_states_the_limit_and_so_do_the_metrics(system: System) -> None:
     assert await ask(system) == (200, "512")
     measures = await system.send("feed", "GET", "/metrics")
     assert f'{CONCURRENCY_LIMIT}{{component="feed"}} 512.0' in measures.body.decode()
@@ -99,7 +99,7 @@ async def test_a_standing_queue_lowers_the_limit_beyond_which_reads_and_then_wri
     assert (await ask(system))[0] == 200
 
 
-async def test_some_that_waited_among_others_that_did_not_are_no_standing_queue(system: System) -> None:
+async def test_some_waiting_requests_among_others_are_not_a_standing_queue(system: System) -> None:
     for _ in range(3):
         until = time.monotonic() + 1.5 * admission.INTERVAL_SECONDS
         while time.monotonic() < until:
@@ -108,18 +108,18 @@ async def test_some_that_waited_among_others_that_did_not_are_no_standing_queue(
     assert (await ask(system))[1] == "512"
 
 
-async def test_what_waited_longer_than_its_client_does_is_not_begun(system: System) -> None:
+async def test_a_request_whose_client_has_given_up_is_not_begun(system: System) -> None:
     assert (await ask(system, waited_seconds=3600.0))[0] == 503
     assert (await ask(system, waited_seconds=-3600.0))[0] == 200  # a gateway whose clock is ahead
 
 
-async def test_an_arrival_that_is_no_time_counts_as_now(system: System) -> None:
+async def test_an_invalid_arrival_time_counts_as_now(system: System) -> None:
     headers = {ARRIVAL_HEADER: "yesterday"}
     async with system.session.get(system.urls["feed"] + "/api/v1/feed", headers=headers) as answered:
         assert answered.status == 200
 
 
-async def test_without_admission_there_is_no_limit_but_the_largest(running: Running, without_admission: Path) -> None:
+async def test_without_admission_only_the_maximum_applies(running: Running, without_admission: Path) -> None:
     async with running(Component.FEED, build_by=build, scenario=without_admission) as system:
         headers = {ARRIVAL_HEADER: str(round((time.time() - WAITED_SECONDS) * 1e6))}
         for _ in range(50):
