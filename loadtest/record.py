@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from hdrh.histogram import HdrHistogram
 
 from core import stats
@@ -27,6 +28,7 @@ HDR_FILE: Final = "latency.hdr.json"
 ACKNOWLEDGED_FILE: Final = "acknowledged.jsonl"
 _HDR_MAX_MICROSECONDS: Final = 600_000_000
 _HDR_DIGITS: Final = 3
+_SECONDS_NAMED_MAX: Final = 3  # in the reason why a run is void
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +100,8 @@ def load_of(
         reasons.append(f"the traffic was stopped: {stopped}")
     if quantiles[1] > LAG_P99_MAX_SECONDS:
         reasons.append(
-            f"the generator lagged: p99 {quantiles[1] * 1e3:.1f} ms, limit {LAG_P99_MAX_SECONDS * 1e3:.0f} ms"
+            f"the generator lagged: p99 {quantiles[1] * 1e3:.1f} ms, limit {LAG_P99_MAX_SECONDS * 1e3:.0f} ms; "
+            + _when_late(first.at_seconds, lag)
         )
     if refused_count:
         reasons.append(f"the generator refused {refused_count:,} requests because too many were in flight")
@@ -127,6 +130,19 @@ def load_of(
         void=bool(reasons),
         reasons=tuple(reasons),
     )
+
+
+def _when_late(at_seconds: npt.NDArray[np.float64], lag_seconds: npt.NDArray[np.float64]) -> str:
+    """The seconds in which most requests were late: something else had the generator's core then."""
+    late = lag_seconds > LAG_P99_MAX_SECONDS
+    seconds, counts = np.unique(np.floor(at_seconds[late]).astype(int), return_counts=True)
+    most = sorted(zip(-counts, seconds, strict=True))[:_SECONDS_NAMED_MAX]
+    named = [
+        f"second {second} ({-count} late, by up to {lag_seconds[np.floor(at_seconds) == second].max() * 1e3:.0f} ms)"
+        for count, second in sorted(most, key=lambda each: each[1])
+    ]
+    more = f" and {len(seconds) - len(named)} more" if len(seconds) > len(named) else ""
+    return f"its core was taken away in {', '.join(named)}{more}"
 
 
 def write(folder: Path, *, samples: Samples, load: Load, claims: Sequence[dict[str, str | int | float]]) -> None:

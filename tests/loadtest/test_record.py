@@ -39,8 +39,23 @@ def test_a_run_that_kept_time_is_valid() -> None:
 def test_a_generator_that_lagged_voids_its_run() -> None:
     load = load_of(samples([0.0002] * 190 + [0.020] * 10))
     assert load.void
-    assert load.reasons == ("the generator lagged: p99 20.0 ms, limit 5 ms",)
+    assert load.reasons == (
+        "the generator lagged: p99 20.0 ms, limit 5 ms; its core was taken away in second 19 (10 late, by up to 20 ms)",
+    )
     assert load.late_count == 10
+
+
+def test_a_void_run_names_the_worst_seconds_in_order() -> None:
+    late = {2: [0.030] * 3, 5: [0.008], 7: [0.050] * 4, 8: [0.009] * 2}
+    lags = [lag for second in range(10) for lag in (late.get(second, []) + [0.0002] * 10)[:10]]
+    assert (
+        load_of(samples(lags))
+        .reasons[0]
+        .endswith(
+            "its core was taken away in second 2 (3 late, by up to 30 ms), second 7 (4 late, by up to 50 ms), "
+            "second 8 (2 late, by up to 9 ms) and 1 more"
+        )
+    )
 
 
 def test_lag_in_the_warm_up_and_of_later_steps_voids_nothing() -> None:
