@@ -15,6 +15,7 @@ from core.errors import UserError
 
 if TYPE_CHECKING:
     from core.scenario import Scenario
+    from planning.fleet.simulate import FleetRequest
     from records.profiles import Chosen
     from sim.simulate import EngineName
 
@@ -67,37 +68,32 @@ def command(
     windtunnel simulate scenarios/viral_post_small.yaml --until 10% --out runs/mine
     windtunnel simulate scenarios/reference/design_a_peak.yaml
     """
+    from planning.fleet.simulate import FleetRequest
     from planning.studies.arguments import relative
     from records import folders, profiles
     from records.provenance import new_id
     from records.scenarios import load
 
     read, text = load(scenario)
-    width = relative(until)
+    request = FleetRequest(
+        speed=speed,
+        engine=engine,
+        replications=replications,
+        until=relative(until),
+        check_cells=check_cells,
+        workers=workers,
+    )
     chosen = profiles.choose(profile_path)
     folder = out or Path("runs") / new_id() / "simulated"
     _clear(folder, force=force)
     with folders.making(out or folder.parent):
-        if read.system.cells > 1 or replications is not None or width is not None or check_cells:
-            _fleet(
-                read,
-                chosen,
-                folder,
-                speed=speed,
-                engine=engine,
-                replications=replications,
-                until=width,
-                check_cells=check_cells,
-                workers=workers,
-                as_json=as_json,
-            )
+        if read.system.cells == 1 and request.of_one_run:
+            _one(read, text, chosen, folder, request, as_json=as_json)
         else:
-            _one(read, text, chosen, folder, speed=speed, engine=engine, as_json=as_json)
+            _fleet(read, chosen, folder, request, as_json=as_json)
 
 
-def _one(
-    scenario: Scenario, text: str, chosen: Chosen, folder: Path, *, speed: float, engine: EngineName, as_json: bool
-) -> None:
+def _one(scenario: Scenario, text: str, chosen: Chosen, folder: Path, request: FleetRequest, *, as_json: bool) -> None:
     from lab.alone import summarize
     from planning.simulations.one import simulate
     from present.progress import task
@@ -109,8 +105,8 @@ def _one(
             text,
             chosen.profile,
             folder,
-            speed=speed,
-            engine=engine,
+            speed=request.speed,
+            engine=request.engine,
             own_profile=chosen.own,
             report=report,
         )
@@ -123,39 +119,16 @@ def _one(
         click.echo(f"run     {folder}")
 
 
-def _fleet(
-    scenario: Scenario,
-    chosen: Chosen,
-    folder: Path,
-    *,
-    speed: float,
-    engine: EngineName,
-    replications: int | None,
-    until: float | None,
-    check_cells: bool,
-    workers: int | None,
-    as_json: bool,
-) -> None:
-    from planning.fleet import simulate as make
+def _fleet(scenario: Scenario, chosen: Chosen, folder: Path, request: FleetRequest, *, as_json: bool) -> None:
     from planning.fleet import text
+    from planning.fleet.simulate import simulate
     from planning.simulations.files import write_json
     from present.progress import task
     from records import provenance
 
     started = time.monotonic()
     with task("simulate") as report:
-        found = make.simulate(
-            scenario,
-            chosen,
-            folder,
-            speed=speed,
-            engine=engine,
-            replications=replications,
-            until=until,
-            check_cells=check_cells,
-            workers=workers,
-            report=report,
-        )
+        found = simulate(scenario, chosen, folder, request, report=report)
     took = time.monotonic() - started
     record = text.record(found, commit=provenance.commit(), calibration=chosen.profile.id, took_seconds=took)
     write_json(folder / text.RECORD_FILE, record)

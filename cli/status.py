@@ -13,7 +13,7 @@ import click
 from core.errors import UserError
 from lab import stacks
 
-_DOWN: Final = 99  # what one expects of a stack does not hold
+_DOWN: Final = 99  # as for a missed expectation
 _SAID_MAX: Final = 120  # characters of a log's last line
 
 

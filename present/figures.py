@@ -19,7 +19,7 @@ def duration(seconds: float | None, *, noise_seconds: float = 0.0) -> str:
     if seconds is None:
         return MISSING
     scale, unit = _unit(seconds)
-    return f"{_digits(seconds / scale, noise_seconds / scale)} {unit}"
+    return f"{rounded(seconds / scale, noise_seconds / scale)} {unit}"
 
 
 def interval(figure: Estimate | None) -> str:
@@ -28,7 +28,7 @@ def interval(figure: Estimate | None) -> str:
         return MISSING
     scale, unit = _unit(figure.value)
     noise = (figure.high - figure.low) / 2 / scale
-    value, low, high = (_digits(each / scale, noise) for each in (figure.value, figure.low, figure.high))
+    value, low, high = (rounded(each / scale, noise) for each in (figure.value, figure.low, figure.high))
     return f"{value} [{low}–{high}] {unit}"
 
 
@@ -62,7 +62,7 @@ def share(ratio: float | None) -> str:
     """``0.0213`` → ``2.13 %``."""
     if ratio is None:
         return MISSING
-    return f"{_digits(ratio * 100)} %"
+    return f"{rounded(ratio * 100)} %"
 
 
 def rho(ratio: float | None) -> str:
@@ -72,7 +72,7 @@ def rho(ratio: float | None) -> str:
 
 def rate(per_second: float | None) -> str:
     """``120`` → ``120/s``."""
-    return MISSING if per_second is None else f"{_digits(per_second)}/s"
+    return MISSING if per_second is None else f"{rounded(per_second)}/s"
 
 
 def count(value: float | None) -> str:
@@ -88,14 +88,14 @@ def dollars(value: float | None) -> str:
         return "$0"
     if abs(value) < 10:
         return f"${value:.2f}" if abs(value) >= 0.1 else f"${value:.2g}"
-    return f"${_digits(value)}"
+    return f"${rounded(value)}"
 
 
 def around(found: Estimate | None, unit: float = 1.0, letters: str = "") -> str:
     """``41.6 ms ±0.7 %``: in digits that the interval allows; ``letters`` follow the value."""
     if found is None:
         return MISSING
-    return f"{_digits(found.value / unit, _width(found) / unit)}{letters}{half(found)}"
+    return f"{rounded(found.value / unit, _width(found) / unit)}{letters}{half(found)}"
 
 
 def half(found: Estimate) -> str:
@@ -107,7 +107,7 @@ def half(found: Estimate) -> str:
 def share_around(found: Estimate) -> str:
     """``55.4 ±0.2 %``, both of the same whole."""
     width = _width(found) * 100
-    return f"{_digits(found.value * 100, width)}{f' ±{_one_digit(width)}' if width else ''} %"
+    return f"{rounded(found.value * 100, width)}{f' ±{_one_digit(width)}' if width else ''} %"
 
 
 def errors(found: Estimate) -> str:
@@ -138,12 +138,12 @@ def by_unit(value: float | None, unit: str) -> str:
 
 
 def limit(verdict: ExpectationPair) -> str:
-    """The limit of an expectation on both sides; a count is a most."""
+    """The limit of an expectation; a count is a maximum."""
     return limit_of(verdict.limit, verdict.unit)
 
 
 def limit_of(value: float, unit: str) -> str:
-    """A limit as written: ``<300 ms``, ``<1 %``; it is exact, so it is not padded with digits."""
+    """A limit as written: ``<300 ms``, ``<1 %``; it is exact, so it gets no extra digits."""
     if unit == "seconds":
         scale, name = _unit(value)
         return f"<{value / scale:.6g} {name}"
@@ -163,11 +163,6 @@ def margin(verdict: ExpectationPair) -> str:
 def clock(text: str) -> str:
     """``2026-11-21T07:48:12Z`` → ``2026-11-21 07:48Z``."""
     return text[:16].replace("T", " ") + "Z" if len(text) >= 16 else text
-
-
-def rounded(value: float, noise: float = 0.0) -> str:
-    """A number with its significant digits; ``noise`` is the half width below which digits mean nothing."""
-    return _digits(value, noise)
 
 
 def took(seconds: float) -> str:
@@ -192,12 +187,12 @@ def _unit(seconds: float) -> tuple[float, str]:
     return (1.0, "s") if abs(seconds) >= 0.9995 else (1e-3, "ms")
 
 
-def _digits(value: float, noise: float = 0.0) -> str:
-    """Three significant digits, and none below the second digit of the noise, as is usual for uncertainties."""
+def rounded(value: float, noise: float = 0.0) -> str:
+    """Three significant digits, and none below the second digit of ``noise``, the half width of an interval, as is
+    usual for uncertainties."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else MISSING
     decimals = 2 - math.floor(math.log10(abs(float(f"{value:.2e}"))))
     if noise > 0:
         decimals = min(decimals, 1 - math.floor(math.log10(noise)))
-    rounded = round(value, decimals)
-    return f"{rounded:,.{max(decimals, 0)}f}".replace("-", MINUS)
+    return f"{round(value, decimals):,.{max(decimals, 0)}f}".replace("-", MINUS)

@@ -1,6 +1,6 @@
 """Text for the terminal in 80 columns: tables, labelled lines and verdicts. What does not fit is named, never cut.
 
-The few colours are ANSI codes that `click.echo` takes out when nobody sits at a terminal.
+The few colours are ANSI codes, which `click.echo` removes if the output is not a terminal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WITH_UNIT: Final = re.compile(r"(\d) (%|ms\b|s\b)")
 def table(
     head: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1, remark: bool = False
 ) -> tuple[list[str], list[str]]:
-    """Lines of a table, one for the head and one for each row, and the heads of the columns that found no room.
+    """Lines of a table, one for the head and one for each row, and the heads of the columns that did not fit.
 
     The first ``texts`` columns are set to the left and always shown, the others to the right. With ``remark`` the last
     column is text, which is wrapped. A name in the first column that leaves the others no room has a line of its own; a
@@ -62,7 +62,7 @@ def _line(row: Sequence[str], widths: Sequence[int], texts: int, remark: str) ->
 
 
 def ends(left: str, right: str) -> str:
-    """Both on one line, as far apart as it is wide."""
+    """Both on one line, at its left and right end."""
     room = WIDTH - len(left) - len(right)
     return f"{left}{' ' * room}{right}" if room >= 3 else f"{left}\n{right.rjust(WIDTH)}"
 
@@ -92,15 +92,15 @@ def labelled(label: str, text: str) -> list[str]:
 
 
 def verdict(sentence: str, good: bool) -> str:
-    """A wrapped sentence with its mark; it stands out where it is bad news."""
+    """A wrapped sentence with its mark, highlighted if it is bad news."""
     return missed("\n".join(wrapped(f"{MARKS[good]} {sentence}", rest="  ")), not good)
 
 
 def missed(text: str, is_missed: bool = True) -> str:
-    """Text that stands out where something is missed."""
+    """Text that is highlighted if something is missed."""
     return click.style(text, fg="bright_magenta", bold=True) if is_missed else text
 
 
 def faint(text: str) -> str:
-    """Text that stands back."""
+    """Dimmed text."""
     return click.style(text, dim=True)

@@ -41,7 +41,7 @@ class Amount:
     value: Quantity
     half: Quantity
     unit: Unit
-    digits: int  # that are written
+    digits: int  # as written
 
 
 def read(text: str, units: Units) -> Amount:

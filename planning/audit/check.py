@@ -43,7 +43,7 @@ class Finding:
     own_slip: bool = False  # it differs by its own arithmetic
     conjecture: str = ""  # the slip that this looks like
     follows_from: tuple[str, ...] = ()  # earlier figures whose mistake it carries on
-    assumed: tuple[str, ...] = ()  # inputs that it depends on and that the design does not state
+    assumed: tuple[str, ...] = ()  # inputs it depends on that the design does not state
     stated: Amount | None = None
     recomputed: Quantity | None = None
     by_its_own: Quantity | None = None

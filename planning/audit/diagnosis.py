@@ -17,11 +17,11 @@ from planning.audit.expression import Term, evaluate, names, size, variants
 from planning.audit.flaws import UnreadableError
 from planning.audit.units import PREFIXES, Quantity, Units, ratio, same_kind
 
-#: How near a slip must come: by the digits that the figure shows, but never looser or tighter than this.
+#: How closely a mistake must match: as the digits of the figure allow, within these bounds.
 NEAR_RATIO: Final = (0.005, 0.015)
 #: Two mistakes at once can explain much, so they must match more closely.
 NEAR_BOTH_RATIO: Final = 0.005
-#: Ways of leaving something out that are tried, the outermost first; a formula of more terms is not taken apart.
+#: How many ways of leaving something out are tried, the outermost first, and the largest formula that is tried.
 VARIANTS_MAX: Final = 40
 TERMS_MAX: Final = 40
 _TIMES: Final = (
@@ -42,9 +42,8 @@ class Slip:
 def conjecture(stated: Amount, computed: Quantity, term: Term, values: Mapping[str, Quantity], units: Units) -> str:
     """What may have gone wrong, in words; empty if no known mistake explains it.
 
-    ``computed`` is what ``term`` gives with ``values``, all quantities of the design that the figure does not rest on
-    included; it has the kind of the stated figure and is not zero.
-    """
+    ``computed`` is what ``term`` gives with ``values``; it has the kind of the stated figure and is not zero.
+    ``values`` includes all quantities of the design that do not depend on the figure."""
     off = ratio(stated.value, computed)
     if not 0 < off < float("inf"):
         return ""
@@ -66,7 +65,7 @@ def _left_out(computed: Quantity, term: Term, values: Mapping[str, Quantity], un
         try:
             other = evaluate(each.term, values, units)
         except UnreadableError:
-            continue  # the remaining terms do not fit together, so nobody made this mistake
+            continue  # the remaining terms are incompatible, so this was not the mistake
         if same_kind(other, computed):
             factor = ratio(other, computed)
             if factor > 0 and abs(factor - 1) > 1e-9:
@@ -117,7 +116,7 @@ def _of_bytes(unit: str) -> Iterator[Slip]:
 
 
 def _taken_for(computed: Quantity, term: Term, values: Mapping[str, Quantity]) -> Iterator[Slip]:
-    """Another quantity of the design in its place, or one plain number (a peak factor, copies) too many."""
+    """Another quantity of the design instead, or one plain number (a peak factor, copies) too many."""
     beside = {name: value for name, value in values.items() if name not in names(term) and value.magnitude > 0}
     for name, value in beside.items():
         if same_kind(value, computed) and not value.dimensionless:
@@ -128,7 +127,7 @@ def _taken_for(computed: Quantity, term: Term, values: Mapping[str, Quantity]) -
 
 
 def _both(left_out: list[Slip], times: list[Slip], sizes: list[Slip]) -> Iterator[Slip]:
-    """Two mistakes of different kinds at once; of times only days and months, as the rest would explain anything."""
+    """Two mistakes of different kinds at once; only days and months for times, as the rest would explain anything."""
     days = [each for each in times if "day" in each.says and "month" in each.says]
     for one, other in itertools.chain(
         itertools.product(left_out, days), itertools.product(left_out, sizes), itertools.product(days, sizes)

@@ -24,7 +24,7 @@ _ALLOWED: Final = "expected names of inputs or figures, numbers, + - * / ( ), mi
 
 @dataclass(frozen=True, slots=True)
 class NumberTerm:
-    """A number that stands in the formula."""
+    """A number in the formula."""
 
     value: float
 
@@ -38,7 +38,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """Two terms and what is between them."""
+    """Two terms and the operator between them."""
 
     operator: Literal["+", "-", "*", "/"]
     left: Term
@@ -89,7 +89,7 @@ def names(term: Term) -> frozenset[str]:
 
 
 def size(term: Term) -> int:
-    """How many numbers and names stand in it."""
+    """The number of numbers and names in it."""
     match term:
         case Binary(_, left, right):
             return size(left) + size(right)
@@ -116,7 +116,7 @@ def evaluate(term: Term, values: Mapping[str, Quantity], units: Units) -> Quanti
 
 
 def written(term: Term, *, binds: int = 0) -> str:
-    """The formula as text, in parentheses where it stands beside something that binds as strongly or more."""
+    """The formula as text, in parentheses if the operator beside it (``binds``) binds as strongly or more."""
     match term:
         case NumberTerm(value):
             return f"{value:.15g}"

@@ -19,7 +19,7 @@ def to_its_digits(stated: Amount, computed: Quantity) -> bool:
 
 
 def agrees(stated: Amount, computed: Quantity, *, covers: bool = False) -> bool:
-    """Whether it agrees; a capacity (``covers``) also agrees if it is more than enough."""
+    """Whether a stated figure agrees; a capacity (``covers``) also agrees if it is more than enough."""
     if to_its_digits(stated, computed):
         return True
     over = _over(stated, computed)

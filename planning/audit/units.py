@@ -19,7 +19,7 @@ Quantity: TypeAlias = "pint.Quantity[float]"
 #: As in the price book (`planning.cost.prices`); twelve of them are a year.
 HOURS_PER_MONTH: Final = 730
 
-#: Words for times; they may stand in a formula too. A year has 365 days, a month a twelfth of it.
+#: Words for times, which formulas may use too. A year has 365 days, a month a twelfth of it.
 TIMES: Final = {
     "microsecond": "1e-6 second", "millisecond": "1e-3 second", "second": "", "minute": "60 second",
     "hour": "3600 second", "day": "24 hour", "week": "7 day", "month": f"{HOURS_PER_MONTH} hour", "year": "365 day",

@@ -1,7 +1,7 @@
 """Age of prices as an error bar: an old price may have changed since, by the book's ratio for each year.
 
-How far list prices move in a year is an assumption stated by the book (``moves_year_ratio``), because no history of
-prices is kept here. A price p that is a years old lies between p (1 + m)^−a and p (1 + m)^a. The ends of the bill move
+How far list prices move in a year is an assumption of the book (``moves_year_ratio``), because no history of prices is
+kept here. A price p that is a years old lies between p (1 + m)^−a and p (1 + m)^a. The ends of the bill move
 all prices in the same direction, as when a provider changes its list; this is the widest possible range. It is neither
 uncertainty of the inputs nor error of the model, and is shown separately.
 """
@@ -28,13 +28,12 @@ class Aged:
     moves_year_ratio: float  # assumed
     oldest: str  # dates of the prices that are paid
     newest: str
-    mean_years: float  # of age, by dollars
+    mean_years: float  # age, weighted by dollars
     undated: tuple[str, ...]  # taken to be as old as the oldest price of the book
 
 
 def age_of(bill: Bill, book: PriceBook, today: date) -> Aged:
-    """How far the age of its prices may have moved a bill by ``today``; raises PriceError for a bill of another
-    book."""
+    """The bill's bounds, given the age of its prices by ``today``; raises PriceError for a bill of another book."""
     paid = [(book.price(item.price_id), item.dollars_month) for item in bill.items if item.dollars_month]
     low = sum(dollars / grown(price, book, today) for price, dollars in paid)
     high = sum(dollars * grown(price, book, today) for price, dollars in paid)

@@ -49,7 +49,7 @@ class Machines:
     component: str
     price_id: str
     unit: str  # what they are sold by, such as instance-hour
-    count: float  # a share of whole ones, where components share them
+    count: float  # not whole if components share machines
     term: str = TERMS[0]  # how they are paid
 
 
@@ -76,8 +76,8 @@ class RegionTraffic:
     puts_per_second: float
     stored_bytes: float
     answers_bytes_per_second: float
-    zones_bytes_per_second: float  # that cross from one zone to another
-    regions_bytes_per_second: float  # that leave for another region
+    zones_bytes_per_second: float  # from one zone to another
+    regions_bytes_per_second: float  # to another region
     requests_per_second: float  # of clients, images among them
 
 

@@ -76,9 +76,9 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     as_of: str
     rate: float | None = None
     tiers: tuple[tuple[float | None, float], ...] = ()
-    vcpu: float | None = None  # that an instance brings
+    vcpu: float | None = None  # of an instance
     memory_gib: float | None = None
-    cores: float | None = None  # fewer than vcpu where two threads share one
+    cores: float | None = None  # fewer than vcpu if two threads share one
     ghz: float | None = None
     ipc: float | None = None  # instructions a cycle, over those of an Intel core of 2017 (m5)
     network_gbps: float | None = None  # lasting
@@ -112,7 +112,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return _day(self.as_of)
 
     def dollars(self, quantity: Quantity) -> float:
-        """What ``quantity`` costs in a month; raises PriceError when its unit is another."""
+        """What ``quantity`` costs in a month; raises PriceError if it has another unit."""
         units = self.units(quantity)
         if self.rate is not None:
             return units * self.rate
@@ -182,8 +182,8 @@ class PriceBook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         raise PriceError(f"book {self.book} has no price {price_id}")
 
     def at_term(self, price_id: str, term: str) -> Price:
-        """The price of that term, or of what is sold by use and has no terms; raises PriceError,
-        because no other term may replace it."""
+        """The price at that term, or the price of something that is sold by use and has no terms. Raises PriceError
+        rather than use another term."""
         wanted = next((price for price in self.prices if price.id == f"{price_id}{TERM_MARK}{term}"), None)
         found = wanted or self.price(price_id)
         if found.term not in (term, LIST):

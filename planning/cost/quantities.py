@@ -35,10 +35,10 @@ class BilledSizes:
 
     image_bytes: float  # as a reader loads it
     original_bytes: float
-    variants_bytes: float  # all of one photo together
+    variants_bytes: float  # all variants of one photo
     feed_bytes: float  # one answer to feed.read
     answer_bytes: float  # one other answer
-    assumed: tuple[str, ...] = ()  # which of these no run recorded
+    assumed: tuple[str, ...] = ()  # those that were neither recorded nor stated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

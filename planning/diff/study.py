@@ -15,7 +15,7 @@ from planning.studies.grid import differing
 
 #: With fewer replications a stopping rule may stop by chance; see `sim.results.replications.StoppingRule`.
 COUNT_MIN: Final = 10
-#: Replications at once; more than the decision needs, so that all cores are busy.
+#: Replications that are added at once, so that all cores are busy.
 _STEP: Final = 5
 #: Fields that name a scenario and do not affect the simulation.
 _NAMES: Final = frozenset({"scenario", "description"})
@@ -23,7 +23,7 @@ _NAMES: Final = frozenset({"scenario", "description"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diff:
-    """The whole; ``readings`` by side and replication."""
+    """The two scenarios and their differences; ``readings`` by side and replication."""
 
     first: Scenario
     second: Scenario
@@ -41,7 +41,7 @@ class Diff:
 
     @property
     def distinguished(self) -> tuple[FigureDifference, ...]:
-        """The figures that differ significantly: the headline's first, then the surest."""
+        """The figures that differ significantly: those of the headline first, then by significance."""
         order = {figure: index for index, figure in enumerate(self.headline)}
         found = [each for each in self.differences if each.distinguishable]
         return tuple(sorted(found, key=lambda each: (order.get(each.figure, len(order)), each.together, each.chance)))

@@ -114,7 +114,7 @@ def _profile(profile: Profile, fleet: Scenario, cell: Scenario) -> Profile:
 
 
 def _calibrated(pulls: Pulls, content: Content, *, known: float, followed: float) -> Mapping[str, float]:
-    """Numbers of celebrities at calibration that give the cell the fleet's factors, for store and service.
+    """Numbers of celebrities at calibration with which the cell has the fleet's factors, for store and service.
 
     A factor is (a + b × known + followed) over the same at calibration, so two factors are two linear equations.
     """

@@ -81,14 +81,14 @@ def _placement(placement: Placement) -> Placement:
 
 
 def _host(host: Host, groups: set[str]) -> Host:
-    """Twice as many machines; if one process needs a whole machine, one of twice the size."""
+    """Twice as many machines, or one of twice the size if it runs a process of which there is only one."""
     if host.runs and all(name in groups for name in host.runs):
         return replace(host, count=2 * host.count)
     return replace(host, cores=2 * host.cores)
 
 
 def moved(usual: Sequence[SimulatedCell], larger: Sequence[SimulatedCell]) -> tuple[Moved, ...]:
-    """Differences of latencies of every operation that both have and of each tier's utilisation, in pairs of one
+    """Differences in the latencies of every operation that both have and in each tier's utilisation, in pairs with one
     seed."""
     found = []
     names = sorted(set(usual[0].services) & set(larger[0].services))

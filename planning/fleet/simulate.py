@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -29,11 +29,29 @@ UNTIL: Final = 0.02
 COUNT_MAX: Final = 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetRequest:
+    """How to simulate a fleet, or replications of one system. Without ``replications`` and ``until``, until every p99
+    is known to ± `UNTIL`."""
+
+    speed: float  # factor on every CPU demand
+    engine: EngineName
+    replications: int | None
+    until: float | None
+    check_cells: bool  # also with cells twice as large
+    workers: int | None  # processes; None is one for each core
+
+    @property
+    def of_one_run(self) -> bool:
+        """Whether nothing was asked for that needs several simulations."""
+        return self.replications is None and self.until is None and not self.check_cells
+
+
 class CellRunner(Protocol):
     """Simulates cells."""
 
     def run(self, tasks: Sequence[SimulationTask], shared: Setup) -> Iterator[tuple[SimulationTask, SimulatedCell]]:
-        """Each in the order in which they are done."""
+        """Yield each cell in the order in which they are done."""
         ...
 
 
@@ -43,7 +61,7 @@ class SimulatedFleet:
 
     fleet: Fleet
     until: float | None
-    verdicts: Mapping[str, StoppingVerdict | None]  # by operation; None where it was not waited for
+    verdicts: Mapping[str, StoppingVerdict | None]  # by operation; None if it did not count
     moved: tuple[Moved, ...] = ()  # by cells twice as large
     moved_count: int = 0  # number of pairs of cells compared for that
 
@@ -54,21 +72,11 @@ class SimulatedFleet:
 
 
 def simulate(
-    scenario: Scenario,
-    chosen: Chosen,
-    folder: Path,
-    *,
-    speed: float,
-    engine: EngineName,
-    replications: int | None,
-    until: float | None,
-    check_cells: bool,
-    workers: int | None,
-    report: ProgressReport,
+    scenario: Scenario, chosen: Chosen, folder: Path, request: FleetRequest, *, report: ProgressReport
 ) -> SimulatedFleet:
-    """Simulate a fleet on a pool, or replications of one system, and write the first cell into ``folder``; of a fleet
-    until every p99 is ± `UNTIL` by default. Raises UserError."""
-    if until is None and replications is None:
+    """Simulate on a pool of processes and write the first cell into ``folder``; raises UserError."""
+    engine, speed, until = request.engine, request.speed, request.until
+    if until is None and request.replications is None:
         until = UNTIL
     profile = chosen.profile if speed == 1.0 else scaled(chosen.profile, speed)
     cell = _cell(scenario, profile)
@@ -82,10 +90,10 @@ def simulate(
         speed=speed,
         own_profile=chosen.own,
     )
-    if check_cells:
+    if request.check_cells:
         _splits(scenario)
     engines.ready(engine, report)
-    count = workers or cores()
+    count = request.workers or cores()
     with Here(work) if count == 1 else Workers(count, work) as runner:
         found = make(
             scenario,
@@ -93,11 +101,13 @@ def simulate(
             shared,
             runner=runner,
             at_once=count,
-            replications=replications,
+            replications=request.replications,
             until=until,
             report=report,
         )
-        return check(scenario, found, profile, engine, runner=runner, report=report) if check_cells else found
+        if request.check_cells:
+            found = check(scenario, found, profile, engine, runner=runner, report=report)
+        return found
 
 
 def make(
@@ -179,13 +189,7 @@ def check(
     larger = _cell(doubled(scenario), profile, size=2)
     count, shared = len(fleet.seen), setup(larger.profile, engine, scenario=larger.scenario)
     seen = run(larger.scenario, range(count), shared, runner=runner, report=report, of=count, what="larger cells")
-    return SimulatedFleet(
-        fleet=fleet,
-        until=found.until,
-        verdicts=found.verdicts,
-        moved=moved(fleet.seen, seen),
-        moved_count=count,
-    )
+    return replace(found, moved=moved(fleet.seen, seen), moved_count=count)
 
 
 def _cell(scenario: Scenario, profile: Profile, *, size: int = 1) -> Cell:

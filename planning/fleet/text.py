@@ -14,6 +14,7 @@ from planning.fleet.doubled import Moved
 from planning.fleet.simulate import SimulatedFleet
 from planning.fleet.whole import QUANTILES, WATCHED, Fleet, OperationFigures, over, share, watched
 from planning.plan.words import money
+from planning.studies.records import estimate_record
 from present import figures
 from present.tables import MARKS, ends, labelled, table, wrapped
 from sim.results.replications import StoppingVerdict
@@ -206,12 +207,18 @@ def record(found: SimulatedFleet, *, commit: str, calibration: str, took_seconds
         "reached": found.reached,
         "operations": [_operation(each, found.verdicts) for each in fleet.operations],
         "expectations": [
-            {"name": first.name, "limit": first.limit, "unit": first.unit, "found": _estimate(figure), "said": said}
+            {
+                "name": first.name,
+                "limit": first.limit,
+                "unit": first.unit,
+                "found": estimate_record(figure),
+                "said": said,
+            }
             for first, figure, said in expectations(fleet)
         ],
-        "busy_ratio": {tier: _estimate(ratio) for tier, ratio in fleet.busy_ratio.items()},
-        "hit_ratio": {cache: _estimate(ratio) for cache, ratio in fleet.hit_ratio.items()},
-        "dollars_month": _estimate(fleet.dollars_month),
+        "busy_ratio": {tier: estimate_record(ratio) for tier, ratio in fleet.busy_ratio.items()},
+        "hit_ratio": {cache: estimate_record(ratio) for cache, ratio in fleet.hit_ratio.items()},
+        "dollars_month": estimate_record(fleet.dollars_month),
         "prices": fleet.scenario.prices,
         "not_priced": fleet.not_priced,
         "no_steady_state": fleet.unsteady,
@@ -227,10 +234,10 @@ def _operation(each: OperationFigures, verdicts: Mapping[str, StoppingVerdict | 
         "operation": each.name,
         "count": each.count,
         "least_count": each.least_count,
-        "per_second": _estimate(each.per_second),
-        "answered_per_second": _estimate(each.answered_per_second),
-        "errors_ratio": _estimate(each.errors_ratio),
-        **{f"p{q * 100:g}_seconds": _estimate(each.quantiles[q]) for q in QUANTILES},
+        "per_second": estimate_record(each.per_second),
+        "answered_per_second": estimate_record(each.answered_per_second),
+        "errors_ratio": estimate_record(each.errors_ratio),
+        **{f"p{q * 100:g}_seconds": estimate_record(each.quantiles[q]) for q in QUANTILES},
         f"p{WATCHED * 100:g}_half_width_ratio": _finite(each.half_width_ratio),
         "waited_for": verdict is not None,
         "narrow": None if verdict is None else verdict is StoppingVerdict.NARROW,
@@ -246,14 +253,6 @@ def _moved(each: Moved) -> dict[str, Any]:
         "high": _finite(each.difference.high),
         "distinguishable": each.difference.distinguishable,
     }
-
-
-def _estimate(found: Estimate | None) -> dict[str, float | None] | None:
-    """Without bounds if there is only one cell."""
-    if found is None:
-        return None
-    low, high = (found.low, found.high) if math.isfinite(found.high) else (None, None)
-    return {"value": found.value, "low": low, "high": high}
 
 
 def _finite(value: float | None) -> float | None:

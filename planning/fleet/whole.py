@@ -41,7 +41,7 @@ class OperationFigures:
     answered_per_second: Estimate
     errors_ratio: Estimate
     least_count: int  # requests of the cell that had the fewest
-    quantiles: Mapping[float, Estimate | None]  # seconds; None where too few requests carry it
+    quantiles: Mapping[float, Estimate | None]  # seconds; None if there are too few requests
 
     @property
     def carried(self) -> bool:
@@ -57,7 +57,7 @@ class OperationFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """All figures. ``scenario`` is the fleet's, ``count`` its cells, ``seen`` those that were simulated."""
+    """Figures of a fleet: its scenario, the number of its cells, and ``seen``, the cells that were simulated."""
 
     scenario: Scenario
     count: int
@@ -66,7 +66,7 @@ class Fleet:
     busy_ratio: Mapping[str, Estimate]  # by tier, the busiest first
     hit_ratio: Mapping[str, Estimate]  # by cache
     dollars_month: Estimate | None  # of this load, all month
-    not_priced: str  # why there are none
+    not_priced: str  # why there are no dollars
     settled_seconds: float | None  # when a cell becomes steady, from t0; None if unknown
 
     @property

@@ -13,12 +13,12 @@ from planning.plan.sizing.availability import MONTH_MINUTES
 from present import figures
 from present.tables import MARKS, closing, ends, labelled, missed, table, verdict, wrapped
 
-#: Regions that get a column of their own.
+#: Up to this many regions have their own columns.
 _COLUMNS_MAX: Final = 3
 
 
 def render(plan: Plan, *, show_all: bool = False, took_seconds: float | None = None, path: str = "") -> str:
-    """The whole as text for `click.echo`."""
+    """The plan as text for `click.echo`."""
     took = "" if took_seconds is None else f"   {took_seconds:.1f}s"
     sure = words.certainty(plan)
     blocks = (

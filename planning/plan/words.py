@@ -42,14 +42,14 @@ def size(count: float) -> str:
 
 
 def percent(ratio: float, *, digits: int = 0) -> str:
-    """``75 %``; of what is not there, none."""
+    """``75 %``; ``none`` for a ratio that is not finite."""
     if not math.isfinite(ratio):
         return "none"
     return f"{ratio * 100:.{digits}f} %"
 
 
 def nines(ratio: float) -> str:
-    """Availability with as many digits as it has nines and two more: ``99.9998 %``."""
+    """Availability with two digits more than it has nines: ``99.9998 %``."""
     if ratio >= 1.0:
         return "100 %"
     digits = max(0, math.floor(-math.log10(1.0 - ratio) + 1e-6) - 1)
@@ -58,7 +58,7 @@ def nines(ratio: float) -> str:
 
 
 def headroom(ratio: float) -> str:
-    """``+54 %``; none where it is full; beyond tenfold only that."""
+    """``+54 %``; ``none`` if it is full; ``>10 ×`` beyond tenfold."""
     if not math.isfinite(ratio) or ratio > 9.995:
         return ">10 ×"
     if abs(ratio) < 0.005 or ratio <= -0.995:
@@ -89,7 +89,7 @@ def output(known: Output) -> str:
 
 
 def late(seconds: float) -> str:
-    """A latency of some draw, where what is later than any client waits has no end."""
+    """A latency of a draw; one that no client waits for has no end."""
     return "no end" if seconds >= LATEST_SECONDS * 0.9995 else latency(seconds)
 
 
@@ -133,7 +133,7 @@ def worst(plan: Plan) -> str:
 
 
 def counted(plan: Plan) -> str:
-    """The service whose processes the sentence counts: the feed, or where nobody reads it that of the most."""
+    """The service whose processes the sentence counts: the feed, or the one with the most if nobody reads the feed."""
     groups = plan.brief.scenario.system.placement.processes
     if FEED_READ in plan.brief.demands.operations:
         return next(name for name, members in groups.items() if Component.FEED in members)
@@ -176,14 +176,14 @@ def nothing_left(plan: Plan) -> str:
 
 
 def full_at_knee(plan: Plan) -> TierOutlook | None:
-    """The tier that is full of something else than work at the fleet's knee; None where a limit is missed."""
+    """The tier of which something other than CPU is full at the fleet's knee; None if a limit is missed there."""
     knee = plan.outlook.knee * (1.0 + 1e-9)
     full = [each for each in plan.outlook.tiers if each.binds != "CPU" and 1.0 + each.headroom[Moment.LOST] <= knee]
     return min(full, key=lambda each: each.headroom[Moment.LOST], default=None)
 
 
 def whose_knee(plan: Plan) -> tuple[str, str]:
-    """(the tier or the limit, what becomes of it) at the knee of the whole fleet."""
+    """(the tier or the limit, what happens to it) at the knee of the whole fleet."""
     full = full_at_knee(plan)
     if full is not None:
         return full.name, f"which has no {full.binds} left"
@@ -197,13 +197,13 @@ def whose_knee(plan: Plan) -> tuple[str, str]:
 
 
 def knee(plan: Plan) -> str:
-    """What the whole fleet takes, and what ends it where that is no limit."""
+    """The load that the whole fleet can take, and what is full at its knee if no limit is missed there."""
     limit = f"The whole fleet of {plan.outlook.region} takes {plan.outlook.knee:.2f} × the worst hour's load"
     full = full_at_knee(plan)
     return f"{limit}, where {full.name} has no {full.binds} left" if full is not None else limit
 
 
-#: What a fleet is in some draws although limits hold there.
+#: When a fleet is short in a draw.
 SHORT: Final = "a limit is missed, a tier is busier than intent.busy, or its memory, disk or places are full"
 
 
@@ -220,7 +220,7 @@ def term(name: str) -> str:
 
 
 def terms(plan: Plan) -> str:
-    """How machines are paid: as the intent has it."""
+    """How machines are paid, according to the intent."""
     terms = plan.brief.intent.term or {DEFAULT: ON_DEMAND}
     return ", ".join(term(each if group == DEFAULT else f"{group} {each}") for group, each in terms.items())
 
@@ -285,7 +285,7 @@ def machines(plan: Plan) -> str:
 
 
 def _parts(plan: Plan, name: str) -> str:
-    """What a store is cut into, and what it holds."""
+    """The parts of a store, and what it holds."""
     copies = plan.regions[0].tiers[name].copies
     parts = sum(region.tiers[name].working for region in plan.regions)
     if name == Server.POSTGRES:
@@ -302,5 +302,5 @@ def _many(count: int, noun: str) -> str:
 
 
 def sentence_case(text: str) -> str:
-    """The text with a capital first letter and the rest unchanged, as it holds names and units."""
+    """The text with a capital first letter; the rest is unchanged, because it has names and units."""
     return text[:1].upper() + text[1:]

@@ -7,7 +7,7 @@ from planning.simulations.runners import Inline, Runner, StudyPool, cores
 
 
 def choose(scheduler: str | None, workers: int | None) -> Runner:
-    """A cluster where its address is given, else as many processes as asked for or as there are cores."""
+    """A cluster if an address is given, otherwise ``workers`` processes, by default one for each core."""
     if scheduler is not None:
         return Cluster(scheduler)
     count = workers or cores()

@@ -33,7 +33,7 @@ class Cluster:
 
         client: Any = distributed.Client
         try:
-            get_address_host_port(self._address)  # a client of no address can only be ended by its deadline
+            get_address_host_port(self._address)  # a client without an address ends only at its deadline
             self._client = client(self._address, timeout=self._connect_seconds, set_as_default=False)
             self._client.wait_for_workers(1, timeout=self._connect_seconds)
         except (OSError, TimeoutError, ValueError) as error:
@@ -60,9 +60,9 @@ class Cluster:
             while waiting or running:
                 while waiting and len(running) < _AHEAD * max(1, self._threads()):
                     task = waiting.popleft()
-                    # not pure: a key that the cluster remembers as failed is asked for again
+                    # not pure: a key that the cluster remembers as failed may be requested again
                     running[self._client.submit(work, task, sent, key=f"{task.key}-{id(task)}", pure=False)] = task
-                finished = self._finished(list(running))  # the scheduler gives up a frozen worker in 5 minutes
+                finished = self._finished(list(running))  # the scheduler abandons a frozen worker in 5 minutes
                 alone_seconds = 0.0 if finished or self._threads() else alone_seconds + _ASK_SECONDS
                 if alone_seconds >= _ALONE_SECONDS:
                     raise UserError(
@@ -94,7 +94,7 @@ class Cluster:
             raise cannot(task, error) from error
 
     def _threads(self) -> int:
-        """Threads of all workers; raises UserError where the scheduler does not answer."""
+        """Threads of all workers; raises UserError if the scheduler does not answer."""
         try:
             return sum(self._client.nthreads(callback_timeout=_ALONE_SECONDS).values())
         except TimeoutError as error:

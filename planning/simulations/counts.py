@@ -1,4 +1,5 @@
-"""Counts of a long run, beside the rows that it kept: latencies by histogram, outcomes by second, of all requests.
+"""Counts of all requests of a long run, in addition to the rows that it kept: latencies by histogram, outcomes by
+second.
 
 ::
 
@@ -48,7 +49,7 @@ def write(folder: Path, services: Mapping[str, Service]) -> None:
 
 
 def read(folder: Path, *, duration_seconds: float) -> dict[str, Service] | None:
-    """What `write` wrote; None where the run has all its rows."""
+    """What `write` wrote; None if the run has all its rows."""
     if not (folder / LATENCIES_FILE).exists():
         return None
     found: dict[str, Service] = {}

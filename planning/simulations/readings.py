@@ -28,18 +28,17 @@ QUANTILES: Final = (("p50_seconds", 0.50), ("p95_seconds", 0.95), ("p99_seconds"
 COST: Final = "cost.dollars_month"
 FRESHNESS: Final = "freshness.mean_seconds"
 STEADY: Final = "steady state"
-#: The job whose delay is the age of a post when a follower can see it.
+#: The job whose delay is the age of a post when followers can see it.
 DELIVERY: Final = FANOUT_DELIVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """Figures by name, and how far each expectation of the scenario is missed: value over limit − 1, so negative where
-    it is held. An expectation that cannot be judged on so short a run is not among them.
+    """Figures by name, and by how much each expectation of the scenario is missed: value over limit − 1, so negative if
+    it holds. An expectation that cannot be judged on so short a run is left out.
 
-    ``unsteady`` says what saturates where there is no steady state: the figures then depend on the run's length. Under
-    traffic that does not change this counts as an expectation that is missed; a peak may be meant to saturate.
-    """
+    ``unsteady`` says what saturates if there is no steady state: the figures then depend on the length of the run.
+    Under constant traffic this counts as a missed expectation; a peak may be meant to saturate."""
 
     figures: Mapping[str, float]
     excesses: Mapping[str, float]
@@ -76,7 +75,7 @@ def measure_of(figure: str) -> str:
 
 
 def _operation(name: str, service: Service, samples: Samples | None, scenario: Scenario) -> Iterator[tuple[str, float]]:
-    """From all requests; percentiles from ``samples`` where they are whole, else from the histogram."""
+    """From all requests; percentiles from ``samples`` if they are complete, otherwise from the histogram."""
     seconds = judge.waited_seconds(samples, scenario.traffic.timeout_seconds) if samples is not None else None
     for measure, q in QUANTILES:
         if not stats.supported(service.count, q):

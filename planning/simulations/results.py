@@ -1,7 +1,7 @@
-"""The results of a study: one file, one line a simulation, added to as they are finished and never rewritten.
+"""The results of a study: one file with a line for each finished simulation, which is never rewritten.
 
-A line is written by one call and reaches the disk before the next simulation counts as done; an incomplete line is
-removed at the next start. So a study can be stopped at any time and resumed.
+A line is written by one call and is on disk before the next simulation counts as done; an incomplete line is removed at
+the next start. A study can therefore be stopped at any time and resumed.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ _CONTINUE: Final = "; finished simulations are kept, and the same command resume
 
 Done = tuple[SimulationTask, Reading]
 R = TypeVar("R")
-#: What a worker does with a task; found by its name there, so a function of a module.
+#: What a worker does with a task; a function of a module, because the worker finds it by its name.
 Work = Callable[[SimulationTask, Setup], R]
 
 
@@ -57,7 +57,7 @@ class Runner(Protocol):
 
 
 class Here(Generic[R]):
-    """In this process, one after another; ``work`` is what is done with each."""
+    """Runs tasks in this process, one after the other."""
 
     def __init__(self, work: Work[R]):
         self._work = work
@@ -86,8 +86,8 @@ class Inline(Here[Reading]):
 
 
 class Workers(Generic[R]):
-    """On processes of this machine. Each is a pool of its own, so that one that dies or freezes names its task;
-    ``advice`` is what the error then says last."""
+    """Runs tasks on processes of this machine. Each process is its own pool, so that the task of one that dies or
+    freezes is known; ``advice`` ends the error message in that case."""
 
     def __init__(self, workers: int, work: Work[R], *, advice: str = ""):
         self._lanes, self._advice = [_Lane(work) for _ in range(workers)], advice
@@ -142,13 +142,13 @@ class _Lane(Generic[R]):
     work: Work[R]
     executor: ProcessPoolExecutor | None = None
     process: BaseProcess | None = None
-    spent_seconds: float = -1.0  # processor time when it was looked at
-    looked_seconds: float = 0.0
+    spent_seconds: float = -1.0  # processor time at the last check
+    looked_seconds: float = 0.0  # when that was
     idle_seconds: float = 0.0
 
     def is_frozen(self) -> bool:
-        """Whether the worker has used no processor time for `_FROZEN_SECONDS`, over many looks: after one long pause
-        between two we may have been stopped together, by Ctrl-Z."""
+        """Whether the worker has used no processor time for `_FROZEN_SECONDS`, over many checks: after one long pause
+        between two of them, both processes may have been stopped, by Ctrl-Z."""
         if self.process is None:
             return False
         try:
@@ -162,7 +162,7 @@ class _Lane(Generic[R]):
         return self.idle_seconds >= _FROZEN_SECONDS
 
     def submit(self, task: SimulationTask, shared: Setup) -> Future[R]:
-        """Have it work on ``task``."""
+        """Give it a task."""
         self.spent_seconds, self.idle_seconds = -1.0, 0.0
         if self.executor is not None:
             return self.executor.submit(self.work, task, shared)
@@ -186,9 +186,9 @@ class _Lane(Generic[R]):
 @contextmanager
 def _ctrl_c_waits() -> Iterator[None]:
     """Delay Ctrl-C until a worker has started: a worker that is interrupted before `_begin`, or with incomplete input,
-    would print a traceback. A worker inherits the block; here a handler
-    is needed too, for a signal goes to whichever thread does not block it. Call from the main thread."""
-    resource_tracker.ensure_running()  # the first start of a worker would do it, and lift the block
+    would print a traceback. A worker inherits the blocked signal; this process needs a handler too, because a signal
+    goes to any thread that does not block it. Call from the main thread."""
+    resource_tracker.ensure_running()  # otherwise the first start of a worker does it and unblocks the signal
     asked: list[int] = []
     handler = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -202,13 +202,13 @@ def _ctrl_c_waits() -> Iterator[None]:
 
 
 def _begin(parent: int) -> None:
-    """What a worker does first: Ctrl-C is its parent's to answer, and it dies with it."""
+    """What a worker does first: it ignores Ctrl-C, which its parent handles, and dies with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent(parent)
 
 
 def died(task: SimulationTask, advice: str = _CONTINUE) -> UserError:
-    """A worker is gone, with the task it was at."""
+    """The error for a worker that died while it simulated a task."""
     return _gone(task, "died (killed, or out of memory)", advice)
 
 
@@ -217,7 +217,7 @@ def _gone(task: SimulationTask, how: str, advice: str) -> UserError:
 
 
 def cannot(task: SimulationTask, error: BaseException) -> UserError:
-    """A scenario that parses and cannot be simulated."""
+    """The error for a scenario that is valid and cannot be simulated."""
     return UserError(f"{task.name}: {error}")
 
 

@@ -23,13 +23,13 @@ from records.provenance import ROOT
 from sim.simulate import EngineName, simulate
 
 _CODE: Final = ("core", "sim", "planning/cost", "planning/simulations")
-#: Requests of one run from which a study takes the compiled engine.
+#: Requests of one run from which a study uses the compiled engine.
 _COMPILED_FROM: Final = 500.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What all simulations of a study share; it travels to the workers."""
+    """What all simulations of a study share; it is sent to the workers."""
 
     profile: bytes
     engine: EngineName = "auto"
@@ -45,16 +45,16 @@ class SimulationTask:
     """One simulation."""
 
     key: str
-    name: str  # what people call it
-    text: str  # the scenario, whole
+    name: str  # for people
+    text: str  # the whole scenario
     seed: int
 
 
 def setup(profile: Profile, engine: EngineName = "auto", *, scenario: Scenario | None = None) -> Setup:
     """What all simulations with ``profile`` share.
 
-    Where the engine is free to choose, a study of a ``scenario`` that has some requests takes the compiled one: each
-    worker loads it once for many runs.
+    With ``auto``, a study of a ``scenario`` with enough requests uses the compiled engine, which each worker loads once
+    for many runs.
     """
     if engine == "auto" and scenario is not None:
         load = scenario.traffic
@@ -72,7 +72,7 @@ def seed_of(seed: int, replication: int) -> int:
 def tasks(
     scenario: Scenario, name: str, replications: range, shared: Setup, *, seed: int | None = None
 ) -> tuple[SimulationTask, ...]:
-    """The replications of one setting; ``seed`` instead of the scenario's own where two are paired."""
+    """The replications of one setting; ``seed`` replaces the scenario's own if two scenarios are paired."""
     text = explain(scenario)
     base = scenario.seed if seed is None else seed
     found = []

@@ -20,16 +20,16 @@ from sim.results.paired import paired_difference
 
 #: Chance of one false finding in the whole comparison.
 ALPHA: Final = 0.05
-#: Fewer pairs say nothing of their own spread.
+#: Fewer pairs say nothing about their spread.
 PAIRS_MIN: Final = 3
-#: Two values this share of themselves apart are one: sums of the same amounts in another order differ by rounding.
+#: Two values that differ by less than this ratio are equal: sums in another order differ by rounding.
 ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureDifference:
-    """One figure of two settings; ``difference`` is second − first with its own 95 % interval, and ``saved_ratio`` how
-    many times as many independent replications it would have taken (NaN where there is no spread)."""
+    """One figure of two settings; ``difference`` is second − first with its own 95 % interval, and ``saved_ratio`` is
+    how many times as many independent replications would have been needed (NaN without spread)."""
 
     figure: str
     first: float
@@ -37,8 +37,8 @@ class FigureDifference:
     difference: stats.Estimate
     saved_ratio: float
     pairs: int
-    chance: float  # of a difference as large where there is none (p), this figure alone
-    together: float = 1.0  # the same with all figures looked at (Holm's adjusted p)
+    chance: float  # p of this figure alone: of a difference as large if there is none
+    together: float = 1.0  # the same for all figures together (Holm's adjusted p)
 
     @property
     def distinguishable(self) -> bool:
@@ -98,11 +98,11 @@ def _paired(name: str, pairs: Sequence[tuple[float, float]]) -> FigureDifference
 
 
 def _chance(differences: stats.Floats) -> float:
-    """Two-sided p of a mean of zero; differences that are all the same leave no doubt."""
+    """Two-sided p of a mean of zero; 0 or 1 if all differences are the same."""
     from scipy.special import stdtr  # Student's distribution
 
     mean, spread = float(differences.mean()), float(differences.std(ddof=1))
-    # the remainder of equal differences after rounding is no spread
+    # what rounding leaves of equal differences is no spread
     if spread <= 1e-12 * max(abs(mean), math.ulp(1.0)):
         return 1.0 if mean == 0.0 else 0.0
     return float(2.0 * stdtr(len(differences) - 1, -abs(mean) / (spread / math.sqrt(len(differences)))))

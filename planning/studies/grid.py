@@ -1,4 +1,4 @@
-"""Grids: one scenario with some of its fields set to each of several values, read again as a file would be.
+"""Grids: one scenario with some fields set to each of several values, parsed again like a file.
 
 A field is named as the file writes it (``system.fanout.threshold``, ``traffic.mix.feed.read``, ``faults[0].latency``),
 and a value is text in the file's units, so the reader of scenarios reports what is wrong with either. Shares that must
@@ -106,7 +106,7 @@ def point(text: str, settings: Settings, *, base: Scenario | None = None) -> Gri
 
 
 def value_of(scenario: Scenario, field: str) -> str | None:
-    """What ``scenario`` has in a field, as a file writes it; None where it has nothing of that name."""
+    """The value of a field as a file writes it; None if the scenario has no such field."""
     whole = yaml.safe_load(explain(scenario))
     found: Any = whole
     for step in _steps(whole, field):
@@ -184,7 +184,7 @@ def _into(here: Any, step: str | int, field: str) -> Any:
 
 
 def _fill_up(data: Any, whole: Any, shares: Steps, changed: Sequence[Steps]) -> None:
-    """Let the shares that nobody set fill up what those that were set leave of 100 %."""
+    """Scale the shares that were not set to what the others leave of 100 %."""
     names = {str(path[len(shares)]) for path in changed if len(path) == len(shares) + 1}
     if not names:
         return

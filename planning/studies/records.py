@@ -9,8 +9,8 @@ from core.stats import Estimate
 
 
 def estimate_record(found: Estimate | None) -> Mapping[str, float | None] | None:
-    """An estimate as JSON; an interval that is not known is null."""
+    """An estimate as JSON; the bounds are null if one replication alone gives none."""
     if found is None:
         return None
-    low, high = (edge if math.isfinite(edge) else None for edge in (found.low, found.high))
+    low, high = (found.low, found.high) if math.isfinite(found.high) else (None, None)
     return {"value": found.value, "low": low, "high": high}

@@ -43,7 +43,7 @@ class NumberWithUnit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueRange:
-    """From one number to another of the same unit; ``how`` is what stood behind a colon."""
+    """From one number to another of the same unit; ``how`` is the text after the colon."""
 
     low: NumberWithUnit
     high: NumberWithUnit
@@ -55,7 +55,7 @@ class ValueRange:
         return NumberWithUnit(value=round(value) if whole else float(f"{value:.{_DIGITS}g}"), unit=self.low.unit).text()
 
     def spread(self, count: int, *, log: bool) -> tuple[str, ...]:
-        """``count`` values from end to end, evenly or by equal factors; counts that round to the same are one."""
+        """``count`` values from end to end, evenly or by equal factors, without duplicates from rounding."""
         low, high = self.low.value, self.high.value
         if count == 1:
             return (self.at(low),)
@@ -120,7 +120,7 @@ def spread(text: str) -> tuple[str, ...]:
 
 
 def position(text: str) -> float | None:
-    """Where a value lies on an axis: its number; None where it has none."""
+    """Where a value lies on an axis: its number; None if it has none."""
     found = number(text)
     return None if found is None or not math.isfinite(found.value) else found.value
 

@@ -57,8 +57,7 @@ def name_of(figure: str) -> str:
 
 
 def beyond(figure: str, amount: float | None, patience_seconds: float | None) -> bool:
-    """Whether a latency is the client's time limit: so many requests were not answered that it is only known to be
-    longer."""
+    """Whether a latency is the client's time limit: so many requests were not answered that it is at least that."""
     if amount is None or patience_seconds is None or subject_of(figure) == "freshness":
         return False
     return measure_of(figure).endswith("_seconds") and amount >= patience_seconds * (1 - 1e-6)
@@ -76,7 +75,7 @@ def value(figure: str, amount: float | None, *, noise: float = 0.0, patience_sec
 
 
 def interval(figure: str, found: Estimate | None, *, patience_seconds: float | None = None) -> str:
-    """``212 [198–231] ms``; the value alone where there is no interval or where it is the client's time limit."""
+    """``212 [198–231] ms``; only the value if there is no interval or it is the client's time limit."""
     if found is None:
         return figures.MISSING
     if beyond(figure, found.value, patience_seconds):

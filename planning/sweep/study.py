@@ -20,7 +20,7 @@ from planning.studies.grid import Axis, GridPoint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointResult:
-    """One point of the grid and what its replications showed."""
+    """One point of the grid and the readings of its replications."""
 
     point: GridPoint
     readings: tuple[Reading, ...]
@@ -41,7 +41,7 @@ class PointResult:
 
     @property
     def held(self) -> bool | None:
-        """Whether every expectation holds in the mean of the replications; None where none could be judged."""
+        """Whether every expectation holds in the mean of the replications; None if none could be judged."""
         found: dict[str, list[float]] = {}
         for reading in self.readings:
             for name, excess in reading.excesses.items():
@@ -50,13 +50,13 @@ class PointResult:
 
     @property
     def unsteady(self) -> str:
-        """What saturates; empty where there is a steady state."""
+        """What saturates; empty in a steady state."""
         return next((reading.unsteady for reading in self.readings if reading.unsteady), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """The whole."""
+    """All points of the grid with their results."""
 
     scenario: Scenario
     axes: tuple[Axis, ...]
@@ -76,8 +76,8 @@ class Sweep:
 
     @property
     def good(self) -> bool | None:
-        """Whether every setting holds its expectations; None where some do or none has any. Without a steady state
-        none does."""
+        """Whether every setting holds its expectations; None if only some do or none has any. A setting without a
+        steady state holds none."""
         held = [result.held is not False and not result.unsteady for result in self.results]
         if not any(held):
             return False

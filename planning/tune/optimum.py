@@ -1,10 +1,10 @@
 """Chooses among the settings that were tried, with the uncertainty of the choice.
 
 Several objectives become one by a weighted product (Bridgman 1922; Miller and Starr 1969): cost × p99 × freshness, each
-to the power of its weight, so that no unit matters and halving one makes up for doubling another of the same weight.
-The product alone chooses; the front shows what it traded.
+to the power of its weight, so that units do not matter and halving one makes up for doubling another of the same
+weight. Only the product chooses; the front shows the trade-offs.
 
-The candidates are simulated again under common random numbers. Resampling those replications (Efron 1979) tells how
+The candidates are simulated again under common random numbers. Resampling those replications (Efron 1979) shows how
 often each candidate would have been chosen: the values that hold 95 % of these choices are the interval of the optimum.
 The choice is compared with today's setting on other replications, because the best of many settings is partly the
 luckiest.
@@ -30,9 +30,9 @@ from planning.tune.search import Trial, TrialOutcome
 RESAMPLES: Final = 2_000
 #: Share of the choices that an interval of the optimum holds.
 SURE: Final = 0.95
-#: Readers notice no difference of a fraction of this: freshness enters the product from here.
+#: Readers do not notice a fraction of this, so it is added to the freshness in the product.
 NOTICED_SECONDS: Final = 1.0
-#: Values this share of the tried span apart are looked at separately.
+#: Values that are this share of the tried span apart count as separate.
 _APART: Final = 0.08
 _TINY: Final = 1e-12
 WEIGHTS: Final = ("cost", "latency", "freshness")
@@ -138,8 +138,8 @@ def score(values: Sequence[float], objectives: Sequence[Objective]) -> float:
 
 
 def best_few(trials: Sequence[Trial], objectives: Sequence[Objective], count: int) -> tuple[Settings, ...]:
-    """The settings that are worth a second look: of those that hold every limit the best by the product, and the ends
-    of the front; where none holds, those that exceed least.
+    """The settings to examine again: of those that hold every limit, the best by the product and the ends of the front;
+    if none holds, those that exceed the limits least.
 
     They are spread out: of several close to each other only the best is taken, because the search's few replications
     cannot distinguish them.
@@ -160,7 +160,7 @@ def best_few(trials: Sequence[Trial], objectives: Sequence[Objective], count: in
 
 
 def _spread(settings: Sequence[Settings]) -> list[Settings]:
-    """Those that lie apart from all before them, and then, in their order, those that do not."""
+    """First the settings that are apart from all before them, then the others, each in their order."""
     spans = [_log_span([each[index][1] for each in settings]) for index in range(len(settings[0]))]
     apart: list[Settings] = []
     near: list[Settings] = []
@@ -184,7 +184,7 @@ def _log_span(values: Sequence[str]) -> tuple[float, float] | None:
 
 
 def _distance(span: tuple[float, float] | None, first: str, second: str) -> float:
-    """How far apart two values are, as a share of the span that was tried; all that differs where there is none."""
+    """The distance of two values as a share of the span that was tried; 1 without a span if they differ."""
     if first == second:
         return 0.0
     one, other = position(first), position(second)
@@ -228,7 +228,8 @@ class _Table:
         self._floors = np.array([each.floor for each in objectives])
 
     def winner(self, drawn: npt.NDArray[np.int64]) -> int:
-        """By the product, of those that hold every limit over the drawn replications; of none, the nearest to it."""
+        """The best by the product of those that hold every limit over the drawn replications, or else the nearest to
+        it."""
         values = np.maximum(self._values[:, drawn].mean(axis=1) + self._floors, _TINY)
         products = np.log(values) @ self._weights
         excesses = self._excesses[:, drawn]

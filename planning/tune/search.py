@@ -53,19 +53,19 @@ Evaluate = Callable[[Sequence[Settings]], Sequence[TrialOutcome]]
 class Ask:
     """The settings of a search."""
 
-    name: str  # of the study in its storage: one name, one question
+    name: str  # of the study in its storage; another request has another name
     dimensions: tuple[Dimension, ...]
     objectives: tuple[str, ...]
     trials: int
     seed: int
     sampler: Sampler = "tpe"
-    first: Settings | None = None  # tried before all others, where it lies inside
+    first: Settings | None = None  # tried before all others, if it is inside the space
 
 
 def search(ask: Ask, evaluate: Evaluate, *, journal: Path | None = None) -> tuple[Trial, ...]:
-    """Try ``ask.trials`` settings and return them by number; all that there are, once each, where they are no more.
+    """Try ``ask.trials`` settings and return them by number; if there are no more settings than that, each once.
 
-    ``journal`` keeps them, and is gone on with.
+    ``journal`` keeps the trials, so that an interrupted search resumes.
     """
     import optuna  # slow to import
 
@@ -131,14 +131,14 @@ def _sampler(ask: Ask, asked: int) -> Any:
 
 
 def _inside(ask: Ask) -> tuple[tuple[str, Any], ...] | None:
-    """The parameters of what is to be tried first; None where it lies outside of what is searched."""
+    """The parameters of the setting to try first; None if it is outside the space."""
     values = dict(ask.first or ())
     found = tuple((each.field, each.parameter(values[each.field])) for each in ask.dimensions if each.field in values)
     return found if len(found) == len(ask.dimensions) and all(value is not None for _, value in found) else None
 
 
 def _every(ask: Ask) -> list[tuple[tuple[str, Any], ...]] | None:
-    """All settings that there are, where they are no more than are to be tried."""
+    """All settings, if there are no more than the number of trials."""
     sides = [[(each.field, value) for value in each.values(ask.trials)] for each in ask.dimensions]
     if not all(sides) or math.prod(map(len, sides)) > ask.trials:
         return None
@@ -153,7 +153,7 @@ def _finished(study: Any) -> list[Any]:
 
 def _waiting(study: Any, space: Mapping[str, Any]) -> list[Any]:
     """Trials that were requested but not reported because the search was stopped; they run first. One that was stopped
-    during its request is given up."""
+    during its request is abandoned."""
     import optuna  # slow to import
     from optuna.trial import TrialState
 

@@ -10,7 +10,7 @@ from core.scenario import Scenario
 from planning.studies.grid import GridError, Settings, value_of
 from planning.studies.values import ValueRange, ValueTextError, number, plain, span, spread
 
-#: A range of whole units that is at least so wide is searched in whole units.
+#: A range between whole numbers of a unit that is at least this wide is searched in whole numbers.
 _COARSE_MIN: Final = 10.0
 
 
@@ -48,7 +48,7 @@ class Dimension:
         return optuna.FloatDistribution(low, high, log=self.log)
 
     def values(self, at_most: int) -> tuple[Any, ...]:
-        """Every value that the search may take; none where there are more than ``at_most``."""
+        """Every value that the search may take; none if there are more than ``at_most``."""
         if self.range is None:
             found: Sequence[Any] = self.choices
         elif self.whole:
@@ -58,7 +58,7 @@ class Dimension:
         return tuple(found) if len(found) <= at_most else ()
 
     def parameter(self, value: str) -> Any:
-        """The search's value for what a file writes; None where it lies outside."""
+        """The search's value for the text of a file; None if it is outside the range."""
         if self.range is None:
             return value if value in self.choices else None
         found = number(value)
@@ -71,7 +71,7 @@ class Dimension:
         return found.value
 
     def written(self) -> str:
-        """As it was asked for."""
+        """As it was requested."""
         if self.range is None:
             return f"{self.field}={','.join(self.choices)}"
         how = ":log" if self.log else ""

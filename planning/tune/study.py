@@ -42,13 +42,13 @@ class TuneRequest:
     trials: int
     search_replications: int
     replications: int
-    few: int  # candidates that are looked at again
+    few: int  # candidates that are examined again
     sampler: Sampler = "tpe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tune:
-    """The whole. The first candidate is today's setting."""
+    """The trials, the candidates and the choice. The first candidate is today's setting."""
 
     scenario: Scenario
     request: TuneRequest
@@ -57,12 +57,12 @@ class Tune:
     candidates: tuple[TriedSetting, ...]
     optimum: Optimum
     best: GridPoint
-    differences: tuple[FigureDifference, ...]  # best against today's, on fresh replications; empty where they are one
+    differences: tuple[FigureDifference, ...]  # best against today's, on fresh replications; empty if they are the same
     source: StudySource
 
     @property
     def today(self) -> TriedSetting:
-        """What the scenario itself says."""
+        """The scenario's own setting."""
         return self.candidates[0]
 
     @property
@@ -238,14 +238,14 @@ def outcome_of(reading: Reading, objectives: Sequence[Objective]) -> TrialOutcom
 
 
 def _carried(reading: Reading, objectives: Sequence[Objective]) -> tuple[Objective, ...]:
-    """The objectives that the scenario has: without a post there is no freshness."""
+    """The objectives that the scenario has: without posts there is no freshness."""
     found = tuple(each for each in objectives if each.figure != FRESHNESS or FRESHNESS in reading.figures)
     outcome_of(reading, found)
     return found
 
 
 def _study(scenario: Scenario, request: TuneRequest, objectives: Sequence[Objective], shared: Setup) -> str:
-    """A name for the question: a search goes on only with its own trials."""
+    """A name for the request: a search resumes only with its own trials."""
     asked = [
         explain(scenario),
         *(each.written() for each in request.dimensions),

@@ -37,7 +37,7 @@ def render(tune: Tune, folder: Path, *, command: str, took: str = "") -> str:
 
 
 def _candidates(tune: Tune, folder: Path) -> list[str]:
-    """A line for each candidate. Every objective is shown: where there is no room, first the fields' names become
+    """A line for each candidate. Every objective is shown: if there is no room, first the names of fields become
     letters, then the intervals are left to the page."""
     fields = [field for field, _ in tune.today.settings]
     names = [field.rpartition(".")[2] for field in fields]

@@ -18,12 +18,12 @@ _TAIL_TICKS: Final = (2, 4, 10, 20, 100, 1_000, 10_000, 100_000)
 
 
 def ms_domain(values_ms: Iterable[float | None]) -> tuple[float, float]:
-    """Bounds of a logarithmic axis that holds ``values_ms`` with some air."""
+    """Bounds of a logarithmic axis that holds ``values_ms`` with a margin."""
     known = [each for each in values_ms if each is not None and each > 0]
     if not known:
         return 1.0, 1_000.0
     low, high = min(known) * 0.8, max(known) * 1.25
-    if high / low < 4:  # never so narrow that noise looks large
+    if high / low < 4:  # so that noise does not look large
         middle = math.sqrt(low * high)
         low, high = middle / 2, middle * 2
     return low, high
@@ -46,7 +46,7 @@ def ms(field: str, domain: tuple[float, float], *, title: str = "latency", few: 
 
 
 def tail(field: str, top: float, *, labels: bool = True) -> Axis:
-    """x = 1/(1 − q), logarithmic: each decade is one more nine. ``labels`` off where a plot below has them."""
+    """x = 1/(1 − q), logarithmic: each decade is one more nine. Without ``labels`` if a plot below has them."""
     title = "share of requests at most that slow" if labels else None
     values = [each for each in _TAIL_TICKS if each <= top * 1.001]
     domain = (1.25, max(top, 4.0))

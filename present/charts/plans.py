@@ -35,8 +35,8 @@ def load_curve(
     width: int = 560,
     height: int = 240,
 ) -> Any:
-    """Latency over load (1 is the worst hour's), in the band of the closed forms' error; the limit as a line, the knee
-    and each of ``loads`` as an upright."""
+    """Latency over load (1 is the worst hour's), in the band of the closed forms' error; the limit as a horizontal
+    line, the knee and each of ``loads`` as vertical lines."""
     top = limit_seconds * _BEYOND
     shown = [(load, seconds) for load, seconds in points if seconds <= top]
     rows = [

@@ -150,7 +150,7 @@ class DrawModel:
         growth: Floats,
         met: np.typing.NDArray[np.bool_],
     ) -> tuple[Floats, Floats]:
-        """(factor by which the fleet would have to grow, dollars a month of the machines that are needed). Where the
+        """(factor by which the fleet would have to grow, dollars a month of the machines that are needed). If the
         limits are ``met``, the planned counts are enough for them."""
         busy = targets.many(self.brief, load_of, self._offers, self._families, case)
         stored = inputs.of("demand") * growth
@@ -230,7 +230,7 @@ class _Inputs:
         return next(iter(self.drawn.values())).shape
 
     def of(self, name: str) -> Floats:
-        """One input's."""
+        """The factor of one input."""
         return np.broadcast_to(self.drawn.get(name, np.ones(1)), self.shape)
 
     def each(self, kind: str) -> dict[str, Floats]:

@@ -50,7 +50,7 @@ class Percentile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierOutlook:
-    """One tier. ``headroom`` is by how much its load may grow, as a ratio, before ``binds`` gives way."""
+    """One tier. ``headroom`` is the ratio by which its load may grow before ``binds`` is exhausted."""
 
     name: str
     utilisation: Mapping[Moment, float]
@@ -70,17 +70,17 @@ class LoadCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """One region; ``tiers`` in the order in which they give way as the load grows."""
+    """One region; ``tiers`` in the order in which they fail as the load grows."""
 
     region: str
     percentiles: tuple[Percentile, ...]
     tiers: tuple[TierOutlook, ...]
-    knee: float  # load over the worst hour's at which the first thing gives way
+    knee: float  # load over the worst hour's at which the first tier fails
     curves: tuple[LoadCurve, ...]
 
     @property
     def bottleneck(self) -> TierOutlook:
-        """What gives way first."""
+        """The tier that fails first."""
         return self.tiers[0]
 
 
@@ -92,7 +92,7 @@ def outlook_of(brief: Brief, region: RegionPlan) -> Outlook:
     percentiles = tuple(_percentile(brief, limit, seen, gone) for limit in wanted)
     knees = {name: _knee_of(brief, region, tier, seen[Moment.LOST], wanted) for name, tier in region.tiers.items()}
     found = [_tier(region.tiers[name], name, seen, knee) for name, knee in knees.items()]
-    # among those that give way together, as counts are whole numbers, the most expensive first
+    # several tiers may fail together, because counts are whole numbers: then the most expensive first
     found.sort(key=lambda each: (round(each.headroom[Moment.LOST], 2), -_dollars(region.tiers[each.name])))
     return Outlook(
         region=region.name,
@@ -123,7 +123,7 @@ def _percentile(
 def _knee_of(
     brief: Brief, region: RegionPlan, tier: Tier, worst: LatencyModel, wanted: tuple[LatencyLimit, ...]
 ) -> float:
-    """Utilisation of one tier at which a limit is missed, the others as they are in the worst hour."""
+    """Utilisation of one tier at which a limit is missed, with the others as in the worst hour."""
     load = region.load_of.get(tier.name, GroupLoad())
     if not load.cores[0] or tier.name not in _visited(brief, wanted):
         return 1.0

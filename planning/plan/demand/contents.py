@@ -30,12 +30,12 @@ from planning.cost.quantities import BilledSizes
 from planning.plan.demand.workload import DAY_SECONDS, Workload
 from sim.model.content import AUTHOR_CARD_BYTES, POST_CARD_BYTES
 
-#: A sorted set up to 128 entries is a list of 24 bytes each, beyond that 119 each and 1.6 kB.
+#: A sorted set of up to 128 entries is a list with 24 bytes for each; a larger one has 119 for each and 1.6 kB.
 _LISTED_MAX: Final = 128
 _LISTED_BYTES: Final = 24.0
 _SORTED_BYTES: Final = 119.0
 _SORTED_START_BYTES: Final = 1_600.0
-#: A set of numbers up to 512 is 9 bytes each; key and header of any value.
+#: Bytes for each number of a set of up to 512, and for the key and header of any value.
 _NUMBER_BYTES: Final = 9.0
 _KEY_BYTES: Final = 100.0
 #: Bytes of a card's key beyond the value.
@@ -78,7 +78,7 @@ class Contents:
 
     @property
     def events_bytes_per_second(self) -> float:
-        """Into the log, once."""
+        """Written to the log, without copies."""
         return self.events_per_second * EVENT_BYTES
 
 
@@ -104,7 +104,7 @@ def timeline_entries(scenario: Scenario, workload: Workload) -> float:
 
 
 def contents_of(scenario: Scenario, demand: Demand, workload: Workload) -> Contents:
-    """What the service's stores hold."""
+    """What the stores of the service hold."""
     rates = workload.per_second
     sizes = sizes_of(scenario, demand)
     uploads = rates[OBJECT_PUT]

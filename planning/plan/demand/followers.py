@@ -30,7 +30,7 @@ class FollowerCurve:
     followers: Floats
 
     def mean(self) -> float:
-        """Followers of one person, in the mean."""
+        """Mean number of followers of one person."""
         return float(self.counts @ self.followers / self.counts.sum())
 
     def pushes_per_post(self, *, posters_ratio: float, settings: Fanout) -> float:
@@ -42,7 +42,7 @@ class FollowerCurve:
         return float(posting @ np.array(pushed) / posters)
 
     def celebrities(self, threshold: int) -> tuple[float, float]:
-        """(people with at least ``least`` followers, how many of them one reader follows on average)."""
+        """(people with at least ``threshold`` followers, how many of them one reader follows on average)."""
         over = self.followers >= threshold
         known = float(self.counts[over].sum())
         return known, float(self.counts[over] @ self.followers[over]) / float(self.counts.sum())

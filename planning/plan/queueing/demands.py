@@ -45,7 +45,7 @@ class OperationDemand:
         return tuple(found)
 
     def cpu_seconds(self, miss_ratio: Mapping[str, float]) -> dict[str, float]:
-        """Seconds of a calibrated core by process, in the mean."""
+        """Mean seconds of a calibrated core by process."""
         found: dict[str, float] = {}
         for probability, path in zip(self.probabilities(miss_ratio), self.paths, strict=True):
             if not probability:
@@ -58,7 +58,7 @@ class OperationDemand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowGraph:
-    """Figures of the follow graph with which work grows."""
+    """Figures of the follow graph that work depends on."""
 
     pushes_per_post: float
     celebrities: float
@@ -73,7 +73,7 @@ class WorkloadDemands:
     beyond: Mapping[
         tuple[str, str], SegmentVisit
     ]  # by operation and process: what its fallback path costs beyond the usual
-    core: Core  # as fast as this one are the seconds
+    core: Core  # the core whose seconds these are
     notes: tuple[str, ...]
 
 

@@ -42,7 +42,7 @@ class Wires:
 
 def planned(profile: Profile, *, round_trip_seconds: float, away_seconds: float = 0.0, tail: float = 3.0) -> Wires:
     """The wires of a fleet: ``round_trip_seconds`` is the median between two machines of a region, ``tail`` × that the
-    99 % quantile; ``away_seconds`` is to another region; what lies before the gateway's door is not the fleet's."""
+    99 % quantile; ``away_seconds`` is to another region. The way from clients to the gateway is not part of it."""
     between = distributions.lognormal_of(*lognormal_of(round_trip_seconds, tail * round_trip_seconds))
     door = {f"client_{server}": distributions.nothing() for server in ("gateway", "edge", "objects")}
     door[AWAY] = distributions.lognormal(away_seconds, 0.0)
@@ -77,15 +77,15 @@ class LatencyModel:
     wire_factor: Floats | float = 1.0
     cpu_factor: Floats | float = 1.0
     cpu_of: Mapping[str, Floats] = field(default_factory=dict)  # by operation, beyond that of everything
-    work_factor: Floats | float = 1.0  # pieces of the operation that is looked at
-    reach: Mapping[str, float] = field(default_factory=dict)  # instances that one request can have anything to ask of
+    work_factor: Floats | float = 1.0  # on the pieces of the operation in question
+    reach: Mapping[str, float] = field(default_factory=dict)  # the most instances that one request may ask
 
     def with_group(self, name: str, group: Group) -> LatencyModel:
         """The same fleet with another group of that name."""
         return replace(self, groups={**self.groups, name: group})
 
     def latency(self, operation: OperationDemand, miss_ratio: Mapping[str, Floats]) -> Mixture:
-        """Distribution of the operation's latency, from the fleet's door and back."""
+        """Distribution of the operation's latency, from the gateway and back."""
         work_factor = self.cpu_of.get(operation.name)
         if work_factor is not None:
             own = replace(
@@ -111,7 +111,7 @@ class LatencyModel:
     ) -> Cumulants:
         """Time of one segment without the waits at loops of its own visits; ``copies`` instances each do their part."""
         total = distributions.nothing()
-        for trip in segment.trips:  # a connection's round trips take what its first one took
+        for trip in segment.trips:  # all round trips of a connection take as long as its first one
             factor = 1.0 if trip.link == AWAY else self.wire_factor
             total = total + self.wires.trip(trip.link).scaled(factor).scaled(trip.count)
         for delay in segment.delays:

@@ -1,4 +1,5 @@
-"""Work that a workload brings to each group of processes: all segments of all operations, beside and behind too."""
+"""Work that a workload brings to each group of processes: all segments of all operations, also those that no client
+waits for."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class GroupLoad:
 
 
 def routes(segment: Segment, *, group_of: Mapping[str, str], own: str) -> dict[str, JobRoute]:
-    """What one request of a segment asks of each group's loops; it comes back at once to that of its own component."""
+    """What one request of a segment needs from each group's loops; it returns at once to the loop of its own
+    component."""
     pieces: dict[str, list[Piece]] = {}
     for each in segment.every():
         for visit in each.visits:
@@ -59,7 +61,7 @@ def loads_of(
     group_of: Mapping[str, str],
     cpu_of: Mapping[str, Floats],
 ) -> dict[str, GroupLoad]:
-    """Load of each group. Operations that ask the same of a group count as one, unless ``cpu_of`` has them."""
+    """Load of each group. Operations with the same route through a group count as one, unless ``cpu_of`` has them."""
     rates: dict[str, dict[tuple[JobRoute, str], Floats]] = {}
     threaded: dict[str, Floats] = {}
     for operation in operations:
@@ -93,4 +95,4 @@ def _routes(
 ) -> Iterator[tuple[str, JobRoute]]:
     own = group_of[operation.component]
     yield from routes(segment, group_of=group_of, own=own).items()
-    yield from routes(beside, group_of=group_of, own="").items()  # each step whenever its turn comes
+    yield from routes(beside, group_of=group_of, own="").items()  # each step queues separately

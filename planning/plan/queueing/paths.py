@@ -64,8 +64,8 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathFork:
-    """Parallel segments; the last one to end counts. With a ``server`` there is one segment, of which every instance of
-    that server does its part: what it holds of the server's CPU is that of all of them together."""
+    """Parallel segments; the last one to end counts. With a ``server`` there is one segment that all instances of that
+    server share: its CPU on that server is that of all of them together."""
 
     segments: tuple[Segment, ...]
     server: str = ""
@@ -73,7 +73,7 @@ class PathFork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """One way through an operation: what its client waits for, and what happens beside and after the answer."""
+    """One way through an operation: what its client waits for, and what happens in parallel and after the answer."""
 
     hits: frozenset[str] = frozenset()
     misses: frozenset[str] = frozenset()
@@ -88,7 +88,7 @@ class Path:
         return Path(hits=hits, misses=misses, segment=self.segment + other.segment, beside=self.beside + other.beside)
 
 
-#: Named as a cache that misses where an author lives in another region, and as the link to there.
+#: The name, as a cache, of whether an author lives in another region (a miss), and of the link to there.
 AWAY: Final = "another region"
 #: Name of the wait for a durable commit in a profile.
 COMMIT: Final = "postgres.commit"

@@ -2,9 +2,9 @@
 
 Machines fail and are replaced independently (a birth-death process; each is down for repair / (every + repair) of the
 time), so the number that is down is binomial. A spot machine is also reclaimed, after a notice in which it finishes its
-work and gets no more. Where more are down than there are spares, the share of the needed ones
-that is missing is refused. A dead instance fails its share of requests until health checks see it; a dead primary fails
-its shard's writers until a replica takes over; a lost region fails its people until they are sent elsewhere.
+work and gets no new work. If more machines are down than there are spares, the missing share of the needed ones is
+refused. A dead instance fails its share of requests until health checks notice; a dead primary fails the writers of its
+shard until a replica takes over; a lost region fails its people until they are sent to another one.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from planning.plan.brief import SPOT, Brief
 from planning.plan.queueing.distributions import Floats
 from planning.plan.sizing.size import RegionPlan
 
-#: Time until a dead process gets no more requests: what the stack's own drills allow.
+#: Time until a dead process gets no more requests, as the drills of the stack allow.
 INSTANCE_SECONDS: Final = 5.0
-#: Until people of a lost region are served by another: the same.
+#: Time until people of a lost region are served by another, likewise.
 REGION_SECONDS: Final = 30.0
 MONTH_MINUTES: Final = 730.0 * 60.0
 #: Causes that more spares remove.
@@ -95,7 +95,7 @@ def availability_of(brief: Brief, regions: Iterable[RegionPlan]) -> Availability
 
 
 def down(brief: Brief, regions: Iterable[RegionPlan], often: Often) -> Floats:
-    """Share of people's time in which they are not served, case by case of how often things fail."""
+    """Share of people's time in which they are not served, for each case of how often things fail."""
     total = sum((ratio for ratio, _ in _causes(brief, regions, often).values()), np.zeros(1))
     return np.asarray(np.minimum(1.0, total), dtype=np.float64)
 
@@ -118,7 +118,7 @@ def short_ratio(*, machines: int, working: int, down_ratio: Floats | float) -> F
 
 
 def _causes(brief: Brief, regions: Iterable[RegionPlan], often: Often) -> dict[str, tuple[Floats, str]]:
-    """(share of all people's time, in what way) by cause."""
+    """(share of all people's time, explanation) by cause."""
     found: dict[str, tuple[Floats, str]] = {}
     for region in regions:
         share = brief.workload.shares[region.name]
@@ -130,7 +130,7 @@ def _causes(brief: Brief, regions: Iterable[RegionPlan], often: Often) -> dict[s
 
 
 def _down(failing: Failing, often: Floats) -> Floats:
-    """Share of time in which something is down that fails so much more often."""
+    """Share of time in which something is down; ``often`` is a factor on how often it fails."""
     lost = often * failing.repair_seconds
     return np.asarray(lost / (failing.every_seconds + lost), dtype=np.float64)
 
@@ -149,7 +149,7 @@ def _in_region(brief: Brief, region: RegionPlan, often: Often) -> Iterator[tuple
             f"more than {spare} of {pool.machines:,} {'spot ' if on_spot else ''}machines of the services down at once",
         )
     if region.pools:
-        # each machine's end fails the share of requests that it had under way until it is no longer asked
+        # until a dead machine gets no more requests, its share of them fails
         yield (
             "instances until they are missed",
             INSTANCE_SECONDS / node.every_seconds * often.node,
@@ -190,6 +190,6 @@ def _of_regions(brief: Brief, often: Often) -> Iterator[tuple[str, Floats, str]]
         REGION_SECONDS / region.every_seconds * often.region,
         f"{REGION_SECONDS:g} s",
     )
-    # with more down than the fleet is made for, what is missing of the needed regions is refused
+    # if more are down than the fleet is planned for, the missing share of the needed regions is refused
     name = f"more than {lose} region{'s' if lose > 1 else ''}"
     yield name, short_ratio(machines=count, working=count - lose, down_ratio=gone), f"of {count} at once"

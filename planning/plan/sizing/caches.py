@@ -18,7 +18,7 @@ from planning.plan.queueing.distributions import Floats
 
 _EXACT: Final = 1_000
 _BINS_PER_DECADE: Final = 100
-#: A month's uploads are what readers still ask for, where the demand does not say.
+#: Readers ask for the uploads of this long, if the demand does not say.
 _LIVE_DAYS: Final = 30.0
 
 
@@ -35,12 +35,12 @@ class CacheTier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caches:
-    """Edge and shield of every region, by its name; what they miss is the object store's."""
+    """Edge and shield of every region by its name, and what the object store sends for their misses."""
 
     edge: dict[str, CacheTier]
     shield: dict[str, CacheTier]
     origin_bytes_per_second: dict[str, float]
-    images: float  # different ones
+    images: float  # number of different ones
 
     @classmethod
     def of(cls, brief: Brief) -> Caches:
@@ -86,7 +86,7 @@ class Popularity:
 
     @classmethod
     def zipf(cls, images: float, exponent: float) -> Popularity:
-        """The k-th of so many in proportion to k^−exponent."""
+        """Shares of ``images`` objects, the k-th in proportion to k^−exponent."""
         edges = np.arange(1.0, min(images, _EXACT) + 1.0)
         if images > _EXACT:
             bins = max(2, round(np.log10(images / _EXACT) * _BINS_PER_DECADE))

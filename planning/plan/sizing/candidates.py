@@ -69,7 +69,7 @@ def choose(brief: Brief) -> Choice:
 
 def _pool(brief: Brief, term: str, offered: tuple[Shape, ...], others: Shapes) -> tuple[Shape, list[Excuse]]:
     """The shape of one pool with which the whole fleet is cheapest, and excuses for the rest."""
-    # the regions differ in size alone, so the largest one tells the shapes apart
+    # regions differ only in size, so the largest one decides
     largest = max(brief.workload.shares, key=lambda name: brief.workload.factor(name, Moment.LOST))
     tier = _pool_name(brief, term)
     costs: dict[str, float] = {}
@@ -89,7 +89,7 @@ def _pool(brief: Brief, term: str, offered: tuple[Shape, ...], others: Shapes) -
     if not costs:
         raise errors[0]
     by_name = {shape.price_id: shape for shape in offered}
-    # with counts that are given a machine may be too slow for a limit, however cheap it is
+    # with given counts, a cheap machine may be too slow for a limit
     best = min(costs, key=lambda name: (name in missed, costs[name]))
     for name in sorted(costs, key=lambda name: costs[name]):
         if name != best:
@@ -101,7 +101,7 @@ def _pool(brief: Brief, term: str, offered: tuple[Shape, ...], others: Shapes) -
 
 
 def _pool_name(brief: Brief, term: str) -> str:
-    """``services``, and where there are several pools how this one is paid."""
+    """``services``, and if there are several pools, how this one is paid."""
     return SERVICES if len(brief.service_terms) == 1 else f"{SERVICES}, {term.replace('_', ' ')}"
 
 
@@ -148,7 +148,7 @@ def _store(brief: Brief, group: str) -> tuple[Shape, list[Excuse]]:
 
 
 def _store_dollars(brief: Brief, group: str, shape: Shape) -> float:
-    """Of a store's nodes in all regions, with its copies, at the ceiling of utilisation."""
+    """Dollars a month of a store's nodes in all regions, with copies, at the highest allowed utilisation."""
     total = 0.0
     spares = size.asked(brief)
     for name in brief.workload.shares:
@@ -175,7 +175,7 @@ def _store_dollars(brief: Brief, group: str, shape: Shape) -> float:
 
 
 def _dearer(shape: Shape, best: Shape, cost: float, least: float) -> str:
-    """Why the fleet costs more on it, as far as the shapes tell."""
+    """Why the fleet costs more on it, as far as the shapes show."""
     work, best_work = shape.dollars_month / shape.work, best.dollars_month / best.work
     memory, best_memory = shape.dollars_month / shape.memory_bytes, best.dollars_month / best.memory_bytes
     if shape.vcpu >= 4 * best.vcpu:

@@ -1,4 +1,4 @@
-"""Concurrency limits: the utilisation at which a process has no place for another request or photo."""
+"""Concurrency limits: the utilisation at which a process cannot take another request or photo."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def concurrency_limits(
 ) -> dict[str, dict[str, float]]:
     """Utilisation at which a process is full, by group and by what it holds.
 
-    The number under way is rate × time (Little 1961), and both rate and time of one process follow from its
+    The number in progress is rate × time (Little 1961), and both rate and time of one process follow from its
     utilisation, so the limit does not depend on the number of processes.
     """
     levels = np.linspace(0.02, 1.0, 50)

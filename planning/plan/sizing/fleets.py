@@ -23,19 +23,19 @@ _STALL_VARIATION = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupInstance:
-    """One instance of a group: a loop, or a server on so many cores; and how fast a core is."""
+    """One instance of a group: a loop, or a server on several cores, and the speed of a core."""
 
     cores: int  # 0 for a loop
     speed: float
 
     @property
     def work(self) -> float:
-        """Calibrated cores that it is worth."""
+        """The calibrated cores that it equals."""
         return max(1, self.cores) * self.speed
 
 
 def load(brief: Brief, rates_per_second: Mapping[str, float], case: Case) -> dict[str, GroupLoad]:
-    """Load on all instances of each group, in calibrated seconds; without the case's CPU factor on everything."""
+    """Load on all instances of each group, in calibrated seconds, without the case's factor on all CPU."""
     rates: dict[str, Floats | float] = {
         name: rate * case.rate * case.rate_of.get(name, 1.0) for name, rate in rates_per_second.items()
     }
@@ -58,7 +58,7 @@ def misses(brief: Brief, case: Case) -> dict[str, Floats]:
         name: np.minimum(1.0, ratio * case.misses * case.misses_of.get(name, np.ones(1)))
         for name, ratio in brief.miss_ratio.items()
     }
-    found[AWAY] = np.array([brief.miss_ratio[AWAY]])  # where people live is no cache
+    found[AWAY] = np.array([brief.miss_ratio[AWAY]])  # not a cache, so the case does not change it
     return found
 
 
@@ -71,8 +71,8 @@ def fleet(
     *,
     gateways: Floats | float | None = None,
 ) -> LatencyModel:
-    """The fleet with ``counts`` instances of each group; what is sold by volume never waits. ``gateways`` are those
-    that share the services' instances among them, where they are not those of ``counts``."""
+    """The fleet with ``counts`` instances of each group; what is sold by volume never waits. ``gateways`` is the number
+    that share the services' instances, if it is not that of ``counts``."""
     groups = {}
     for name, kind in brief.kinds.items():
         if kind in (GroupKind.VOLUME, GroupKind.APART):
@@ -96,7 +96,7 @@ def fleet(
         wire_factor=case.round_trip,
         cpu_factor=case.cpu,
         cpu_of=case.cpu_of,
-        # a page's cards, and those whom a reader follows, lie on no more nodes than there are of them
+        # the cards of a page, and the people whom a reader follows, are on at most as many nodes as there are of them
         reach={"redis": page, "postgres": max(page, brief.scenario.population.follows.mean)},
     )
 
@@ -111,8 +111,8 @@ def group(
     case: Case,
     gateways: Floats | float = 1.0,
 ) -> Group:
-    """One group of the fleet, with its idle work and the host's stalls. A gateway sends to that instance of a service
-    which has least under way of what it has sent itself; so many of them have the same instances as the intent says."""
+    """One group of the fleet, with its idle work and the host's stalls. A gateway chooses the instance with the fewest
+    requests in progress among those that it sent itself; the intent says how many gateways share instances."""
     share = 1.0 / np.asarray(count, dtype=np.float64)
     scale = case.cpu / unit.speed
     idle = _idle_ratio(brief, name)

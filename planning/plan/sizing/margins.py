@@ -16,7 +16,7 @@ from planning.plan.sizing.size import Spares
 from planning.plan.sizing.spares import reached
 from planning.plan.sizing.spending import Spending
 
-#: By how much demand is raised, and limits are moved, to see what that costs.
+#: By how much demand is raised and limits are tightened, to see the cost.
 MORE_DEMAND: Final = 1.1
 STRICTER_SECONDS: Final = 0.01
 
@@ -59,7 +59,7 @@ def _margin(
 
 
 def _one_more_nine(known: Brief, choice: Choice, spares: Spares, spent: Spending) -> Margin:
-    """The least change that takes the expected downtime below a tenth of the intent's."""
+    """The smallest change that makes the expected downtime less than a tenth of the intent's."""
     wanted = (1.0 - known.intent.availability_ratio) / 10.0
     name = f"one more nine, {100.0 * (1.0 - wanted):.8g} %"
     more, regions, found = reached(known, choice.shapes, choice.regions, wanted)

@@ -31,20 +31,20 @@ class Shape:
     """One machine or node."""
 
     price_id: str  # without a term, see `PriceBook.at_term`
-    unit: str  # what its hours are sold as
+    unit: str  # in which its hours are sold
     term: str
     vcpu: int
     memory_bytes: float
     network_bytes_per_second: float
     speed: float  # of one busy vCPU, over the calibrated core
     dollars_month: float
-    standby: bool  # a second one stands by in the price
+    standby: bool  # the price includes a second one as standby
     managed: bool
     as_of: str
 
     @property
     def work(self) -> float:
-        """Calibrated cores that it is worth."""
+        """The calibrated cores that it equals."""
         return self.vcpu * self.speed
 
 
@@ -93,7 +93,7 @@ def _home(book: PriceBook) -> str:
 
 
 def shape(price: Price, *, calibrated: Core, price_id: str | None = None) -> Shape:
-    """The machine behind a price; raises PriceError where the price does not say what it brings."""
+    """The machine of a price; raises PriceError if the price does not describe it."""
     lot, dash, kind = price.unit.partition("/")[2].rpartition("-")
     vcpu, cores, memory_gib = price.vcpu, price.cores, price.memory_gib
     if not (vcpu and cores and memory_gib and price.ghz and price.ipc and price.network_gbps) or price.rate is None:

@@ -1,7 +1,7 @@
 """Counts: the smallest numbers in one region that satisfy the intent in its worst hour, with the spares down.
 
-Services are processes on a pool of machines and are spread over it, so that when k machines are down what is left of
-every service is enough; those paid at another term have a pool of their own. A store keeps k more copies of each of its
+Services are processes that are spread over a pool of machines, so that enough of every service is left when k machines
+are down; services paid at another term have their own pool. A store keeps k more copies of each of its
 parts (replicas), and the log k more brokers.
 """
 
@@ -24,7 +24,7 @@ from planning.plan.sizing.tiers import Need, Volume
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
-    """One group in one region. ``working`` is what the load needs, ``instances`` what is bought, spares and all."""
+    """One group in one region. ``working`` is what the load needs, ``instances`` what is bought, including spares."""
 
     name: str
     kind: GroupKind
@@ -32,12 +32,12 @@ class Tier:
     working: int  # processes, primaries, nodes or brokers that must work
     instances: int
     copies: int  # of each part: 1 for services and the log
-    busy_ratio: float  # that it may have
+    busy_ratio: float  # the highest allowed
     unit: GroupInstance
     shape: Shape
     machines: int  # of its own; 0 for services, which share the pool's
     given: bool  # by the intent's fleet
-    nothing_left: bool = False  # with the spares down, for so few are given
+    nothing_left: bool = False  # with the spares down, because too few are given
 
     @property
     def binds(self) -> Need:
@@ -76,7 +76,7 @@ class RegionPlan:
 
     @property
     def dollars_month(self) -> float:
-        """Of its machines and nodes."""
+        """Cost of its machines and nodes."""
         stores = sum(tier.machines * tier.shape.dollars_month for tier in self.tiers.values())
         return stores + sum(pool.machines * pool.shape.dollars_month for pool in self.pools)
 
@@ -97,7 +97,7 @@ class Spares:
     nodes: int
 
     def of_term(self, term: str) -> int:
-        """Machines of a pool that is paid so."""
+        """Spare machines of a pool that is paid at that term."""
         return self.spot if term == SPOT else self.machines
 
 
@@ -230,7 +230,7 @@ def _memory_bytes(brief: Brief, region_name: str) -> float:
 
 
 def disk_bytes(brief: Brief, region_name: str, *, seconds: float) -> float:
-    """Rows in a region's PostgreSQL after so long, those of regions that may be lost with them, one copy."""
+    """Bytes of one copy of a region's rows in PostgreSQL after ``seconds``, with those of regions that may be lost."""
     share = brief.workload.shares[region_name] * brief.workload.spill(region_name)
     growing = (1.0 + brief.workload.growth_factor) / 2.0
     return share * (brief.contents.rows_bytes + brief.contents.rows_bytes_per_second * growing * seconds)
@@ -263,7 +263,7 @@ def _service(
 def _pool(
     brief: Brief, found: Mapping[str, Tier], term: str, shape: Shape, volume: Volume, spares: Spares
 ) -> MachinePool:
-    """Machines enough that with the spares down what is left of every service still works."""
+    """So many machines that enough of every service is left with the spares down."""
     groups = tuple(name for name in found if brief.terms[name] == term)
     spare = spares.of_term(term)
     moved = sum(volume.network_bytes_per_second.get(name, 0.0) for name in groups)
@@ -278,7 +278,8 @@ def _pool(
 
 
 def _instances(tier: Tier, machines: int, spare: int) -> int:
-    """Least n of which, spread evenly over the machines, ``working`` are left when ``spare`` machines are down."""
+    """The smallest number of which, spread evenly over the machines, ``working`` are left with ``spare`` machines
+    down."""
     if tier.given or not spare:
         return tier.instances
     count = tier.working
@@ -390,7 +391,7 @@ def _steady(offers: Mapping[str, TierOffer], load_of: Mapping[str, GroupLoad]) -
 
 
 def _partitions(brief: Brief, found: Mapping[str, Tier]) -> int:
-    """Partitions of each topic: every process that shares out a topic's work has one at least."""
+    """Partitions of each topic: at least one for every process that shares the topic's work."""
     workers = [
         tier.instances
         for name, tier in found.items()

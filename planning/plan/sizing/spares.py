@@ -16,8 +16,8 @@ _SPARES_MAX: Final = 512
 def reached(
     known: Brief, shapes: Shapes, regions: tuple[RegionPlan, ...], down_max: float
 ) -> tuple[Spares, tuple[RegionPlan, ...], Availability]:
-    """Spares with which nobody is unserved for longer than that, as far as more spares can do it, from those of the
-    intent, which ``regions`` have."""
+    """The spares, from those of the intent on, with which people are unserved for at most ``down_max`` of the time, as
+    far as more spares help. ``regions`` have the intent's spares."""
     spares = size.asked(known)
     found = availability.availability_of(known, regions)
     while found.down_ratio > down_max and max(spares.machines, spares.spot) < _SPARES_MAX:

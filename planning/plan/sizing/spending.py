@@ -53,7 +53,7 @@ def month(brief: Brief, regions: tuple[RegionPlan, ...], number: int) -> Month:
 
 
 def geography(brief: Brief, region: str) -> str:
-    """Where a region's viewers are, as the CDN's prices have it: as the intent says, or one that is called alike."""
+    """The viewer geography of a region in the CDN's prices: as the intent says, or the one with the region's name."""
     stated = brief.intent.viewers.get(region)
     if stated is not None:
         return stated
@@ -64,7 +64,7 @@ def geography(brief: Brief, region: str) -> str:
 
 
 def growth_at(brief: Brief, number: int) -> float:
-    """Demand in the middle of a month over the present."""
+    """Demand in the middle of a month over that of the present."""
     return float((1.0 + brief.intent.growth_ratio) ** ((number + 0.5) / MONTHS_PER_YEAR))
 
 

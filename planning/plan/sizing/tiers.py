@@ -1,7 +1,7 @@
 """Needs of each tier by resource, so that the binding one is visible.
 
-Services are processes of one core each on a pool of machines that they share; stores have nodes of their own. A need is
-what must work when the spares are down; how spares come on top is `size`'s.
+Services are processes of one core each on a shared pool of machines; stores have their own nodes. A need is what must
+work when the spares are down; `size` adds the spares.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from planning.plan.sizing.shapes import Shape
 
 #: Memory of one process of ours (an aiohttp process with its models and pools; the planner's own assumption).
 PROCESS_BYTES: Final = 300 * 2**20
-#: Of a machine's memory, network and disk, what may be used: the rest is for the system, bursts and rebuilds.
+#: The usable share of a machine's memory, network and disk; the rest is for the system, bursts and rebuilds.
 MEMORY_RATIO: Final = 0.75
 NETWORK_RATIO: Final = 0.6
 DISK_RATIO: Final = 0.8
@@ -36,7 +36,7 @@ COMMIT_IOPS: Final = 2.0
 LOG_COPIES: Final = 3
 #: Bytes of a request, headers and all.
 REQUEST_BYTES: Final = 700.0
-#: A server's connections at most: some 10 MiB of its memory each.
+#: Memory of one connection to a server, which bounds their number.
 CONNECTION_BYTES: Final = 10 * 2**20
 _EPSILON: Final = 1e-9
 #: Requests that one component of one process takes at once (`core.settings.ProcessSettings.inflight_max`).
@@ -54,8 +54,8 @@ class Need:
     """What one resource needs."""
 
     resource: str
-    exact: float  # instances, before they are whole ones
-    says: str  # of what, with its numbers
+    exact: float  # instances, not rounded
+    says: str  # what needs it, with numbers
 
     @property
     def count(self) -> int:
@@ -77,7 +77,7 @@ class Volume:
 
 
 def volume(brief: Brief, region: str, moment: Moment) -> Volume:
-    """Bytes on the wires, from the round trips on the operations' pages."""
+    """Bytes on the network, from the round trips of the operations' flows."""
     rates = brief.workload.rates(region, moment)
     inside: dict[str, list[float]] = {}
     zones = 0.0
@@ -86,7 +86,7 @@ def volume(brief: Brief, region: str, moment: Moment) -> Volume:
             for segment in (*path.segment.every(), *path.beside.every()):
                 for trip in segment.trips:
                     if trip.link == AWAY:
-                        continue  # the way, not what goes over it
+                        continue  # the bytes are counted on the link itself
                     caller, callee = _ends(trip.link, brief)
                     weight = rates.get(name, 0.0) * chance
                     asked, answered = weight * trip.count * REQUEST_BYTES, weight * trip.answer_bytes
@@ -129,8 +129,8 @@ def _add(inside: dict[str, list[float]], group: str, *, sent: float, received: f
 
 
 def service_needs(*, cores: float, busy: float, speed: float, room: Mapping[str, float]) -> tuple[Need, ...]:
-    """Processes of a service: ``cores`` are calibrated ones that it keeps busy, ``busy`` how busy a process may be by
-    the latency limits, ``room`` how busy it may be before it has no place for more of something."""
+    """Processes of a service: ``cores`` are the calibrated cores it keeps busy, ``busy`` is how busy a process may be
+    by the latency limits, ``room`` how busy it may be before it cannot take more of something."""
     work = cores / speed
     needs = [Need(resource="CPU", exact=work / busy, says=f"{_number(work)} cores busy at {busy:.0%}")]
     needs += [
@@ -196,7 +196,7 @@ def postgres_needs(
 
 
 def kafka_needs(shape: Shape, *, cores: float, busy: float, bytes_per_second: float) -> tuple[Need, ...]:
-    """Brokers: every byte comes in ``LOG_COPIES`` times and goes out to followers and readers."""
+    """Brokers: every byte is received ``LOG_COPIES`` times and sent to followers and readers."""
     out = bytes_per_second * (LOG_COPIES - 1 + EVENT_READERS)
     disk = bytes_per_second * LOG_COPIES * LOG_DAYS * DAY_SECONDS
     return _binding_first(
