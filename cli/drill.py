@@ -58,6 +58,6 @@ def command(
     outcome = pair.drill_outcome(folder)
     if outcome.exit_code != comparison.exit_code:  # for a scenario without a drill section
         comparison = pair.record_outcome(folder, comparison, outcome)
-    code = options.tell(comparison, folder, "drill", as_json=as_json, show_all=show_all, started=started)
+    code = options.show(comparison, folder, "drill", as_json=as_json, show_all=show_all, started=started)
     click.echo(f"DRILL  {outcome.word.value}: {outcome.sentence}", err=as_json)
     return code

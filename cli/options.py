@@ -160,7 +160,7 @@ def new_folder(out: Path) -> Path:
     raise UserError(f"{out} has a hundred runs of this second already")
 
 
-def tell(
+def show(
     comparison: Comparison, folder: Path, command: str, *, as_json: bool, show_all: bool, started: float | None = None
 ) -> int:
     """Print the result; returns the exit code."""

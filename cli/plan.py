@@ -7,19 +7,20 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
 import click
 
 from core.errors import UserError
-
-TERMS = ("on_demand", "reserved_1y", "reserved_3y", "spot")
+from core.scenario.intent import Term
 
 
 @click.command("plan")
 @click.argument("scenario", type=click.Path(path_type=Path))
 @click.option("--profile", "profile_path", type=click.Path(path_type=Path), help="Calibration profile to use.")
-@click.option("--term", type=click.Choice(TERMS), help="How all machines are paid for; default: as the intent says.")
+@click.option(
+    "--term", type=click.Choice(get_args(Term)), help="How all machines are paid for; default: as the intent says."
+)
 @click.option("--quick", is_flag=True, help="Skip the uncertainty analysis of the intent's ranges.")
 @click.option("--all", "show_all", is_flag=True, help="Show all rejected candidates and all causes of downtime.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
@@ -27,7 +28,7 @@ TERMS = ("on_demand", "reserved_1y", "reserved_3y", "spot")
 def command(
     scenario: Path,
     profile_path: Path | None,
-    term: Any,  # one of TERMS
+    term: Term | None,
     quick: bool,
     show_all: bool,
     as_json: bool,

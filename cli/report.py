@@ -24,4 +24,4 @@ def command(folder: Path, as_json: bool, show_all: bool) -> int:
     except NothingToCompareError as error:
         raise UserError(str(error)) from error
     write(folder)
-    return options.tell(comparison, folder, "report", as_json=as_json, show_all=show_all)
+    return options.show(comparison, folder, "report", as_json=as_json, show_all=show_all)

@@ -27,4 +27,4 @@ def command(
     read, text, chosen = options.load_with_profile(scenario, profile_path, both_sides=True)
     folder = options.new_folder(out)
     comparison = pair.make(read, text, folder, chosen=chosen, data=data_folder(data, f"run-{folder.name}"))
-    return options.tell(comparison, folder, "run", as_json=as_json, show_all=show_all, started=started)
+    return options.show(comparison, folder, "run", as_json=as_json, show_all=show_all, started=started)

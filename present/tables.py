@@ -102,5 +102,4 @@ def missed(text: str, is_missed: bool = True) -> str:
 
 
 def faint(text: str) -> str:
-    """Dimmed text."""
     return click.style(text, dim=True)

@@ -11,7 +11,6 @@ _HEAD = ("figure", "verdict", "stated", "recomputed", "off by", "what it is", "f
 
 
 def report(audits: Audits) -> Report:
-    """The whole audit."""
     return Report(
         title="Published designs, recomputed",
         sentence=audits.sentence,

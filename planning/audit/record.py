@@ -54,7 +54,6 @@ class Audits:
 
     @property
     def sentence(self) -> str:
-        """The verdict with its numbers."""
         own = sum(len(each.own_slips) for each in self.designs)
         carried = sum(len(each.carried_on) for each in self.designs)
         agree = sum(len(each.of(AuditVerdict.AGREES)) for each in self.designs)
@@ -114,7 +113,6 @@ def _worst_first(finding: Finding) -> tuple[int, float]:
 
 
 def record(audits: Audits) -> dict[str, Any]:
-    """All findings, for JSON."""
     return {
         "sentence": audits.sentence,
         "designs": [

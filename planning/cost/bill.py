@@ -70,7 +70,6 @@ class Bill:
 
     @property
     def total_dollars_month(self) -> float:
-        """Dollars a month."""
         return sum(item.dollars_month for item in self.items)
 
     @property

@@ -15,7 +15,6 @@ _CHANGES_MAX = 24
 
 
 def content(diff: Diff) -> Report:
-    """The page as a report."""
     return Report(
         title=f"{diff.names[0]} and {diff.names[1]}",
         sentence=diff.sentence,

@@ -13,12 +13,10 @@ from planning.simulations import files
 
 
 def write(diff: Diff, folder: Path) -> None:
-    """Write both into a folder."""
     files.write_study(folder, "diff", record=record(diff), report=content(diff))
 
 
 def record(diff: Diff) -> dict[str, Any]:
-    """The comparison as JSON."""
     return {
         "first": diff.names[0],
         "second": diff.names[1],

@@ -53,7 +53,6 @@ class Diff:
 
     @property
     def headline(self) -> tuple[str, ...]:
-        """Figures to show first."""
         known = {each.figure for each in self.differences}
         watched = words.watched(self.first, self.readings[0])
         wanted = [f"{name}.{measure}" for name in watched for measure in ("p99_seconds", "p95_seconds", "errors_ratio")]
@@ -61,7 +60,6 @@ class Diff:
 
     @property
     def sentence(self) -> str:
-        """The answer in one sentence."""
         if not self.family:
             return f"{self.names[1]} is the same as {self.names[0]}: every figure of every replication is equal."
         if not self.distinguished:
@@ -85,7 +83,6 @@ class Diff:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes on how the differences were judged."""
         found: list[str] = []
         if self.family:
             found.append(
@@ -147,7 +144,6 @@ def make(
 
 
 def word(each: FigureDifference) -> str:
-    """The verdict on one figure."""
     if each.same:
         return "equal"
     if not each.distinguishable:

@@ -16,7 +16,6 @@ _SHOWN_MAX: Final = 12
 
 
 def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") -> str:
-    """The result for the terminal."""
     command = f"diff {diff.names[0]} {diff.names[1]}"
     said = [words.heading(command, seed=diff.first.seed, source=diff.source, took=took), *wrapped(diff.sentence)]
     said += ["", "SETTINGS" if diff.settings else "SETTINGS  none differ"]

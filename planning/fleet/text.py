@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from core import judge
-from core.scenario import Scenario
 from core.stats import Estimate
 from planning.fleet.doubled import Moved
 from planning.fleet.simulate import SimulatedFleet
-from planning.fleet.whole import QUANTILES, WATCHED, Fleet, OperationFigures, over, share, watched
+from planning.fleet.whole import QUANTILES, WATCHED, Fleet, OperationFigures, changes, over, share, watched
 from planning.plan.words import money
 from planning.studies.records import estimate_record
 from present import figures
@@ -28,7 +27,6 @@ _RATES: Final = ((1e6, " M"), (1e3, " k"))
 
 
 def render(found: SimulatedFleet, *, commit: str, took_seconds: float, folder: Path) -> str:
-    """The result for the terminal."""
     fleet = found.fleet
     right = f"seed {fleet.scenario.seed}   {commit}   {figures.took(took_seconds)}"
     said = [ends(f"windtunnel simulate {fleet.scenario.name}", right), *wrapped(sentence(found), rest="  ")]
@@ -80,7 +78,6 @@ def sentence(found: SimulatedFleet) -> str:
 
 
 def notes(found: SimulatedFleet) -> tuple[str, ...]:
-    """Notes on the figures."""
     fleet = found.fleet
     notes = [f"± is half of the 95 % interval, over {_each(fleet)}s"]
     few = [each for each in fleet.operations if each not in _watched(found)]
@@ -92,17 +89,11 @@ def notes(found: SimulatedFleet) -> tuple[str, ...]:
         notes.append(f"wider than asked for, and no more {_each(fleet)}s were allowed: {', '.join(wide)}")
     if fleet.unsteady:
         notes.append(f"{fleet.unsteady}; so the figures depend on how long a run is")
-    elif fleet.settled_seconds is None and not _changes(fleet.scenario):
+    elif fleet.settled_seconds is None and not changes(fleet.scenario):
         notes.append("MSER-5 sees no steady state: simulate longer")
     elif fleet.settled_seconds is not None and fleet.settled_seconds > 0:
         notes.append(f"MSER-5 sees a steady state from {fleet.settled_seconds:g} s on only: lengthen the warm-up")
     return tuple(notes)
-
-
-def _changes(scenario: Scenario) -> bool:
-    """Whether what a scenario asks for changes with time."""
-    load = scenario.traffic
-    return load.arrivals == "diurnal" or load.viral is not None or bool(scenario.faults)
 
 
 def _row(operation: OperationFigures) -> list[str]:
@@ -188,7 +179,6 @@ def _rate(found: Estimate) -> str:
 
 
 def record(found: SimulatedFleet, *, commit: str, calibration: str, took_seconds: float) -> dict[str, Any]:
-    """The whole as JSON."""
     fleet = found.fleet
     return {
         "scenario": fleet.scenario.name,

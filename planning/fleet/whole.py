@@ -180,6 +180,12 @@ def fleet_of(cell: Quantities, scenario: Scenario, count: int) -> Quantities:
     )
 
 
+def changes(scenario: Scenario) -> bool:
+    """Whether what a scenario asks for changes with time."""
+    load = scenario.traffic
+    return load.arrivals == "diurnal" or load.viral is not None or bool(scenario.faults)
+
+
 def _settled_seconds(scenario: Scenario, seen: Sequence[SimulatedCell]) -> float | None:
     """When a cell becomes steady, by MSER-5 over the mean of all cells; None if unknown, because the traffic changes or
     the run is too short.
@@ -188,7 +194,7 @@ def _settled_seconds(scenario: Scenario, seen: Sequence[SimulatedCell]) -> float
     mean differs significantly.
     """
     load = scenario.traffic
-    if load.arrivals == "diurnal" or load.viral is not None or scenario.faults:
+    if changes(scenario):
         return None
     means = np.array([each.means for each in seen])
     known = np.isfinite(means).any(axis=0)  # seconds with requests

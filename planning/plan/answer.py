@@ -69,12 +69,10 @@ class Plan:
 
     @property
     def largest(self) -> RegionPlan:
-        """The region of the outlook."""
         return next(region for region in self.regions if region.name == self.outlook.region)
 
     @property
     def machines(self) -> int:
-        """All machines of all regions."""
         return sum(region.machines for region in self.regions)
 
     def count(self, group: str) -> int:

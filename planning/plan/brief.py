@@ -14,6 +14,7 @@ from core.profile import Profile
 from core.scenario import Scenario
 from core.scenario.demand import Demand
 from core.scenario.intent import DEFAULT, SERVICES, Intent
+from planning.cost.bill import BY_VOLUME, NOT_PRODUCT
 from planning.cost.prices import PriceBook
 from planning.cost.quantities import BilledSizes
 from planning.plan.demand import contents, workload
@@ -51,11 +52,9 @@ HITS: Final[Mapping[str, float]] = {
     Cache.POST_CARD: 0.99,
     Cache.AUTHOR_CARD: 0.995,
 }
-_VOLUME: Final = (Server.EDGE, Server.SHIELD, Server.OBJECTS, Server.FRONT)
-_APART: Final = (Server.TOXIPROXY, Server.PROMETHEUS)
 _STORES: Final = (Server.REDIS, Server.POSTGRES, Server.KAFKA)
 #: Servers whose threads share their machine's cores; all others have one loop.
-SHARED: Final = (Server.POSTGRES, Server.KAFKA, Server.CLAMD, *_VOLUME, *_APART)
+SHARED: Final = (Server.POSTGRES, Server.KAFKA, Server.CLAMD, *BY_VOLUME, *NOT_PRODUCT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +178,6 @@ def _term(intent: Intent, group: str, kind: GroupKind) -> str:
 
 
 def _groups(scenario: Scenario) -> dict[str, str]:
-    """Group of every component and server."""
     placed = {
         str(component): name for name, members in scenario.system.placement.processes.items() for component in members
     }
@@ -191,6 +189,6 @@ def _kinds(scenario: Scenario) -> dict[str, GroupKind]:
     found |= dict.fromkeys(scenario.system.placement.processes, GroupKind.SERVICE)
     found[str(Server.CLAMD)] = GroupKind.SERVICE
     found |= {str(server): GroupKind.STORE for server in _STORES}
-    found |= {str(server): GroupKind.VOLUME for server in _VOLUME}
-    found |= {str(server): GroupKind.APART for server in _APART}
+    found |= {str(server): GroupKind.VOLUME for server in BY_VOLUME}
+    found |= {str(server): GroupKind.APART for server in NOT_PRODUCT}
     return found

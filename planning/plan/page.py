@@ -16,7 +16,6 @@ from present.parts import LISTING_MAX, Listing, Mark, PageFigure, Report, Sectio
 
 
 def content(plan: Plan, scenario_text: str) -> Report:
-    """The page as a report."""
     brief = plan.brief
     sections = [
         _limits(plan),
@@ -45,7 +44,7 @@ def content(plan: Plan, scenario_text: str) -> Report:
 def _limits(plan: Plan) -> Section:
     rows = [
         row(
-            f"{'✓' if each.held else '✗'} {words.limit_name(each)}",
+            f"{'✓' if each.held else '✗'} {each.limit.text}",
             figures.limit_of(each.limit.seconds, "seconds"),
             words.latency(each.seconds[Moment.NOW]),
             words.latency(each.seconds[Moment.PEAK]),
@@ -79,7 +78,7 @@ def _curve(plan: Plan, curve: LoadCurve) -> PageFigure:
     brief, region = plan.brief, plan.outlook.region
     worst = brief.workload.factor(region, Moment.LOST)
     loads = {words.MOMENTS[moment]: brief.workload.factor(region, moment) / worst for moment in Moment}
-    name = words.limit_name(curve)
+    name = curve.limit.text
     owner, why = words.whose_knee(plan)
     own = owner == name
     whose = "" if own else f" The knee is that of {owner}, {why} there."

@@ -48,7 +48,7 @@ def _limits(plan: Plan) -> Iterator[str]:
     shown = sorted(plan.outlook.percentiles, key=lambda one: -one.burn(Moment.LOST))
     rows = [
         [
-            f"{MARKS[each.held]} {words.limit_name(each)}",
+            f"{MARKS[each.held]} {each.limit.text}",
             figures.limit_of(each.limit.seconds, "seconds"),
             *(words.latency(each.seconds[moment]) for moment in Moment),
             _share(each.burn(Moment.LOST)),

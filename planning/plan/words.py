@@ -11,7 +11,7 @@ from core.scenario.intent import DEFAULT
 from planning.plan.answer import Plan
 from planning.plan.brief import ON_DEMAND, SPOT
 from planning.plan.certainty.draws import LATEST_SECONDS
-from planning.plan.certainty.outlook import LoadCurve, Percentile, TierOutlook
+from planning.plan.certainty.outlook import LoadCurve, TierOutlook
 from planning.plan.certainty.uncertainty import Output
 from planning.plan.demand.workload import Moment
 from planning.plan.queueing.latency import ERROR_RATIO
@@ -114,13 +114,7 @@ def with_error(seconds: float) -> str:
     return f"{value} [{low}–{high}] {unit}"
 
 
-def limit_name(each: Percentile | LoadCurve) -> str:
-    """``feed.read p95``."""
-    return f"{each.limit.name} p{each.limit.level * 100:g}"
-
-
 def worst(plan: Plan) -> str:
-    """What the worst hour is."""
     lose, spare = plan.brief.workload.lose_regions, plan.brief.intent.spare
     parts = ["the busiest hour"]
     if plan.brief.intent.growth_ratio:
@@ -149,7 +143,7 @@ def sentence(plan: Plan) -> str:
     if tightest is not None:
         seconds = tightest.seconds[Moment.LOST]
         parts.append(
-            f"{limit_name(tightest)} {with_error(seconds)} "
+            f"{tightest.limit.text} {with_error(seconds)} "
             f"{'of' if tightest.held else 'against'} {figures.limit_of(tightest.limit.seconds, 'seconds')}"
         )
     parts.append(f"{money(plan.bill.total_dollars_month)} a month")
@@ -193,7 +187,7 @@ def whose_knee(plan: Plan) -> tuple[str, str]:
         return curve.seconds[min(at, len(curve.seconds) - 1)] / curve.limit.seconds
 
     first = max((curve for curve in plan.outlook.curves if curve.seconds), key=spent, default=None)
-    return (limit_name(first), "which is missed") if first is not None else ("", "")
+    return (first.limit.text, "which is missed") if first is not None else ("", "")
 
 
 def knee(plan: Plan) -> str:
@@ -208,7 +202,6 @@ SHORT: Final = "a limit is missed, a tier is busier than intent.busy, or its mem
 
 
 def dearest(plan: Plan) -> str:
-    """The largest cost."""
     parts = plan.bill.by_component()
     name = max(parts, key=lambda each: parts[each])
     return f"{name} is {percent(parts[name] / plan.bill.total_dollars_month)} of the bill"

@@ -51,7 +51,6 @@ class Cluster:
             self._client = None
 
     def run(self, tasks: Sequence[SimulationTask], shared: Setup) -> Iterator[Done]:
-        """See `planning.simulations.runners.Runner`."""
         waiting = deque(tasks)
         running: dict[Any, SimulationTask] = {}
         sent: Any = self._client.scatter(shared, broadcast=True) if tasks else None

@@ -28,7 +28,6 @@ OUTCOMES_FILE: Final = "outcomes.parquet"
 
 
 def write(folder: Path, services: Mapping[str, Service]) -> None:
-    """Write both files."""
     latencies = [
         (name, bucket, int(service.latency.counts[bucket]))
         for name, service in sorted(services.items())

@@ -16,14 +16,12 @@ from present.parts import Report
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file."""
     new = path.with_name(path.name + ".new")
     new.write_text(text, encoding="utf-8")
     new.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace a file by a value."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 

@@ -78,7 +78,6 @@ def write(
     own_profile: bool,
     written: Written,
 ) -> RunRecord:
-    """Write what was simulated as a run."""
     record = RunRecord(
         origin=Origin.SIMULATED,
         scenario=scenario.name,

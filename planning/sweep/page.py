@@ -22,7 +22,6 @@ _NARROW: Final = 230
 
 
 def content(sweep: Sweep) -> Report:
-    """The page as a report."""
     return Report(
         title=f"{sweep.scenario.name}: sweep of {', '.join(axis.field for axis in sweep.axes)}",
         sentence=sweep.sentence,

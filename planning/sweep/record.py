@@ -13,7 +13,6 @@ from planning.sweep.study import Sweep
 
 
 def write(sweep: Sweep, folder: Path) -> None:
-    """Write all of it into a folder."""
     files.write_study(folder, "sweep", record=record(sweep), report=content(sweep))
     files.write_rows(folder, "sweep", rows(sweep))
 
@@ -31,7 +30,6 @@ def rows(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def record(sweep: Sweep) -> dict[str, Any]:
-    """The sweep as JSON."""
     names = sorted({figure for reading in sweep.readings for figure in reading.figures})
     return {
         "scenario": sweep.scenario.name,

@@ -66,12 +66,10 @@ class Sweep:
 
     @property
     def readings(self) -> tuple[Reading, ...]:
-        """Readings of all points."""
         return tuple(reading for result in self.results for reading in result.readings)
 
     @property
     def headline(self) -> tuple[str, ...]:
-        """Figures to show first."""
         return words.headline(self.scenario, self.readings)
 
     @property
@@ -94,7 +92,6 @@ class Sweep:
 
     @property
     def sentence(self) -> str:
-        """The result in one sentence."""
         parts = [f"{len(self.results)} settings", *self._extremes()]
         judged = [result for result in self.results if result.held is not None]
         if judged:

@@ -11,7 +11,6 @@ from present.tables import MARKS, table, wrapped
 
 
 def render(sweep: Sweep, folder: Path, *, show: Sequence[str] = (), took: str = "") -> str:
-    """The result for the terminal."""
     chosen = list(dict.fromkeys([*show, *sweep.headline]))
     fields = [axis.field.rpartition(".")[2] for axis in sweep.axes]
     judged = any(result.held is not None for result in sweep.results)

@@ -12,7 +12,6 @@ from present.parts import LISTING_MAX, Listing, PageFigure, Report, Section, Tab
 
 
 def content(tune: Tune) -> Report:
-    """The page as a report."""
     return Report(
         title=f"{tune.scenario.name}: {', '.join(each.field for each in tune.request.dimensions)}",
         sentence=tune.sentence,

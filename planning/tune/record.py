@@ -15,7 +15,6 @@ from present.tables import WIDTH
 
 
 def write(tune: Tune, folder: Path) -> None:
-    """Write all of it into a folder."""
     files.write_study(folder, "tune", record=record(tune), report=content(tune))
     files.write_rows(folder, "trials", rows(tune))
     said = "".join(f"# {line}\n" for line in textwrap.wrap(tune.sentence, WIDTH - 2))
@@ -23,7 +22,6 @@ def write(tune: Tune, folder: Path) -> None:
 
 
 def rows(tune: Tune) -> list[dict[str, Any]]:
-    """A row for each trial of the search."""
     on_front = set(tune.front)
     return [
         {
@@ -38,7 +36,6 @@ def rows(tune: Tune) -> list[dict[str, Any]]:
 
 
 def record(tune: Tune) -> dict[str, Any]:
-    """The tuning as JSON."""
     return {
         "scenario": tune.scenario.name,
         "seed": tune.scenario.seed,

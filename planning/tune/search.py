@@ -99,7 +99,6 @@ def search(ask: Ask, evaluate: Evaluate, *, journal: Path | None = None) -> tupl
 
 
 def completed_trials(study: Any, dimensions: Sequence[Dimension]) -> tuple[Trial, ...]:
-    """The study's finished trials."""
     return tuple(
         Trial(
             number=each.number,

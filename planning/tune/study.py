@@ -67,12 +67,10 @@ class Tune:
 
     @property
     def chosen(self) -> TriedSetting:
-        """The best one."""
         return self.candidates[self.optimum.best]
 
     @property
     def stays(self) -> bool:
-        """Whether today's setting is the best of all."""
         return self.optimum.best == 0
 
     @property
@@ -93,7 +91,6 @@ class Tune:
 
     @property
     def sentence(self) -> str:
-        """The answer in one sentence."""
         where = ", ".join(f"{_last(span.field)} {span.values}" for span in self.optimum.spans)
         before = ", ".join(value for _, value in self.today.settings)
         if self.stays:
@@ -189,7 +186,6 @@ class _Trials:
         return grid.point(self._text, settings, base=self._scenario)
 
     def evaluate(self, batch: Sequence[Settings]) -> list[TrialOutcome]:
-        """The outcome reported to the search."""
         found = self.readings(batch, range(self._request.search_replications))
         return [optimum.mean_outcome([self._outcome(each) for each in readings]) for readings in found]
 

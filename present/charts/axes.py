@@ -54,7 +54,6 @@ def tail(field: str, top: float, *, labels: bool = True) -> Axis:
 
 
 def log(field: str, domain: tuple[float, float], *, title: str | None, **axis: Any) -> Axis:
-    """A logarithmic axis."""
     scale = {"type": "log", "domain": list(domain), "nice": False, "clamp": True}
     return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis}
 

@@ -102,7 +102,6 @@ def framed(chart: Any, palette: Palette) -> Any:
 
 
 def color_of(palette: Palette, origin: Origin) -> str:
-    """The colour of one side."""
     return palette.measured if origin is Origin.MEASURED else palette.simulated
 
 

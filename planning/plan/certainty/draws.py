@@ -23,18 +23,12 @@ from planning.plan.sizing.availability import Often
 from planning.plan.sizing.shapes import Shape
 from planning.plan.sizing.size import RegionPlan, Shapes, Spares
 from planning.plan.sizing.spending import Spending
-from planning.plan.sizing.targets import LatencyLimit
 
 #: A client gives up after this; a queue that grows without bound counts as this late.
 LATEST_SECONDS: Final = 30.0
 #: Outputs other than latencies: dollars a month, and minutes a month.
 BILL: Final = "bill"
 DOWN: Final = "downtime"
-
-
-def named(limit: LatencyLimit) -> str:
-    """The name of an output."""
-    return f"{limit.name} p{limit.level * 100:g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +73,6 @@ class DrawModel:
         self._families = targets.families(brief, self.region.load_of, self._offers)
 
     def evaluate(self, drawn: Mapping[str, Floats]) -> DrawResults:
-        """All outputs of every draw."""
         brief, region = self.brief, self.region
         inputs = _Inputs(drawn)
         growth = self._growth(inputs.of("growth"))
@@ -101,7 +94,7 @@ class DrawModel:
         met, slow, fast = np.ones(inputs.shape), np.ones(inputs.shape), np.ones(inputs.shape)
         for limit in self.limits:
             mixture = targets.latency(brief, whole, limit.name, case)
-            values[named(limit)] = np.minimum(mixture.quantile(limit.level), LATEST_SECONDS)
+            values[limit.text] = np.minimum(mixture.quantile(limit.level), LATEST_SECONDS)
             for factor, kept in ((1.0, met), (1.0 + self._error, slow), (1.0 - self._error, fast)):
                 kept *= mixture.below(limit.seconds / factor) >= limit.level
         if any(tier.nothing_left for tier in region.tiers.values()):

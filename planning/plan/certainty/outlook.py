@@ -85,7 +85,6 @@ class Outlook:
 
 
 def outlook_of(brief: Brief, region: RegionPlan) -> Outlook:
-    """The outlook of a planned region."""
     wanted = targets.limits(brief)
     seen = {moment: size.fleet_at(brief, region, moment, Case()) for moment in Moment}
     gone = {name for name, tier in region.tiers.items() if tier.nothing_left}

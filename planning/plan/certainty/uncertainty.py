@@ -60,7 +60,6 @@ class Bar:
 
     @property
     def swing(self) -> float:
-        """The width of the bar."""
         return abs(self.high - self.low)
 
 

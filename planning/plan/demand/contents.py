@@ -104,7 +104,6 @@ def timeline_entries(scenario: Scenario, workload: Workload) -> float:
 
 
 def contents_of(scenario: Scenario, demand: Demand, workload: Workload) -> Contents:
-    """What the stores of the service hold."""
     rates = workload.per_second
     sizes = sizes_of(scenario, demand)
     uploads = rates[OBJECT_PUT]

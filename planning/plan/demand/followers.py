@@ -30,7 +30,6 @@ class FollowerCurve:
     followers: Floats
 
     def mean(self) -> float:
-        """Mean number of followers of one person."""
         return float(self.counts @ self.followers / self.counts.sum())
 
     def pushes_per_post(self, *, posters_ratio: float, settings: Fanout) -> float:

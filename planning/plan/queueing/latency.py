@@ -36,7 +36,6 @@ class Wires:
     delays: Mapping[str, Cumulants]
 
     def trip(self, link: str) -> Cumulants:
-        """One round trip over ``link``."""
         return self.links.get(link, self.otherwise)
 
 
@@ -63,7 +62,6 @@ class Group:
 
     @property
     def utilisation(self) -> Floats:
-        """Share of an instance's cores that is busy."""
         return self.station.utilisation
 
 

@@ -56,7 +56,6 @@ class Availability:
 
     @property
     def ratio(self) -> float:
-        """Availability."""
         return 1.0 - self.down_ratio
 
     @property
@@ -85,7 +84,6 @@ class Often:
 
 
 def availability_of(brief: Brief, regions: Iterable[RegionPlan]) -> Availability:
-    """The availability of a fleet."""
     found = [
         Cause(name=name, ratio=float(ratio[0]), says=says)
         for name, (ratio, says) in _causes(brief, regions, Often()).items()

@@ -40,7 +40,6 @@ class Choice:
 
     @property
     def dollars_month(self) -> float:
-        """Of all machines."""
         return sum(region.dollars_month for region in self.regions)
 
 
@@ -106,7 +105,6 @@ def _pool_name(brief: Brief, term: str) -> str:
 
 
 def fleet(brief: Brief, chosen: Shapes, spares: Spares | None = None) -> tuple[RegionPlan, ...]:
-    """The counts of every region."""
     return tuple(size.region(brief, name, chosen, spares) for name in brief.workload.shares)
 
 

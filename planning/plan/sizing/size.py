@@ -71,7 +71,6 @@ class RegionPlan:
 
     @property
     def units(self) -> dict[str, GroupInstance]:
-        """What one instance of each group works with."""
         return {name: tier.unit for name, tier in self.tiers.items()}
 
     @property
@@ -82,7 +81,6 @@ class RegionPlan:
 
     @property
     def machines(self) -> int:
-        """All of its machines and nodes."""
         return sum(tier.machines for tier in self.tiers.values()) + sum(pool.machines for pool in self.pools)
 
 
@@ -114,7 +112,6 @@ class Shapes:
 
 
 def asked(brief: Brief) -> Spares:
-    """The intent's spares."""
     spare = brief.intent.spare
     return Spares(machines=spare, spot=spare, replicas=max(spare, brief.intent.replicas or 0), nodes=spare)
 
@@ -341,7 +338,6 @@ def _store(
 def store_needs(
     brief: Brief, region_name: str, group: str, load: GroupLoad, *, busy: float, shape: Shape, volume: Volume
 ) -> tuple[Need, ...]:
-    """Needs of a store by resource, in nodes."""
     cores = float(load.cores[0])
     moved = volume.network_bytes_per_second.get(group, 0.0)
     factor = brief.workload.factor(region_name, Moment.LOST)

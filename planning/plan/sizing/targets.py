@@ -47,13 +47,17 @@ class LatencyLimit:
     seconds: float
 
     @property
+    def text(self) -> str:
+        """``feed.read p95``."""
+        return f"{self.name} p{self.level * 100:g}"
+
+    @property
     def field(self) -> str:
         """Where it stands in the scenario."""
         return f"intent.slo.{self.name}.p{self.level * 100:g}"
 
 
 def limits(brief: Brief) -> tuple[LatencyLimit, ...]:
-    """Every percentile of the intent."""
     return tuple(
         LatencyLimit(name=name, level=level, seconds=seconds)
         for name, slo in brief.intent.slo.items()
@@ -115,7 +119,6 @@ class Family:
 
 
 def families(brief: Brief, load_of: Mapping[str, GroupLoad], offers: Mapping[str, TierOffer]) -> tuple[Family, ...]:
-    """One for each limit."""
     return tuple(
         Family(limit=limit, weights=_weights(brief, load_of, offers, limit), ceiling=brief.intent.busy_ratio)
         for limit in limits(brief)

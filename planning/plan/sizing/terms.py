@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, get_args
 
 from core.scenario.intent import DEFAULT, Term
 from planning.cost.prices import PriceError
@@ -18,7 +18,7 @@ from planning.plan.sizing.size import RegionPlan, Spares
 from planning.plan.sizing.spares import reached
 from planning.plan.sizing.spending import Spending
 
-TERMS: Final[tuple[Term, ...]] = ("on_demand", "reserved_1y", "reserved_3y", "spot")
+TERMS: Final[tuple[Term, ...]] = get_args(Term)
 #: Months for which a machine is owed.
 OWED_MONTHS: Final[Mapping[str, int]] = {"reserved_1y": 12, "reserved_3y": 36}
 

@@ -246,7 +246,6 @@ def _network(shape: Shape, bytes_per_second: float) -> Need:
 
 
 def _binding_first(needs: list[Need]) -> tuple[Need, ...]:
-    """The one that binds first."""
     return tuple(sorted(needs, key=lambda need: -need.exact))
 
 
