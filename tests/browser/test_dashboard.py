@@ -149,7 +149,7 @@ async def test_a_folder_with_an_odd_name_is_shown_by_it_and_says_that_it_is_only
     seen = await visit(f"{dashboard}/?run={quote(ODD)}")
     await expect(seen.page.get_by_test_id("stAlert").first).to_contain_text("This run is only simulated")
     await seen.page.get_by_role("link", name="Agreement").click()
-    await expect(seen.page.get_by_text("Both sides are needed")).to_be_visible()
+    await expect(seen.page.get_by_text("A comparison needs both sides")).to_be_visible()
     assert await seen.page.evaluate("new URLSearchParams(location.search).get('run')") == ODD
     assert seen.problems == []
 

@@ -194,11 +194,11 @@ def test_a_toxiproxy_that_is_not_there_is_a_void_run_not_a_hang() -> None:
     ) as warden:
         assert warden.wait(20)
         (reason,) = journal.void_reasons(drill, warden.stop())
-    assert "nobody answers" in reason
+    assert "nothing answers" in reason
 
 
 def test_a_wrong_address_is_reported_before_anything_is_started() -> None:
-    with pytest.raises(WardenError, match="no address"):
+    with pytest.raises(WardenError, match="not an address"):
         WardenProcess(Orders(t0_unix=time.time(), toxiproxy_url="nowhere"))
 
 
