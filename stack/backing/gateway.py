@@ -185,7 +185,8 @@ def admission(components: Iterable[Component], *, gateways: int, refuse: str) ->
             *lines,
             "    acl writes method POST PUT PATCH DELETE",
             "    http-request set-var(txn.room) var(txn.room),mul(2) if writes { var(txn.room) -m found }",
-            f"    http-request {refuse} if {{ var(txn.under_way),sub(txn.room) -m int ge 0 }}",
+            "    acl up var(txn.room) -m int gt 0",  # with no instance up, a request is told so instead
+            f"    http-request {refuse} if up {{ var(txn.under_way),sub(txn.room) -m int ge 0 }}",
         )
     )
 

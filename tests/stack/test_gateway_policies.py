@@ -77,16 +77,24 @@ class Balanced:
     def under_way(self) -> list[int]:
         return [len(each.under_way) for each in self.instances]
 
+    async def _rows(self) -> list[dict[str, str]]:
+        """The gateway's statistics of the instances."""
+        with probe.short(self.gateway.folder / haproxy.ADMIN) as path:
+            reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b"show stat\n")
+        rows = csv.DictReader((await reader.read()).decode().removeprefix("# ").splitlines())
+        writer.close()
+        return [row for row in rows if row["pxname"] == Component.FEED and row["type"] == "2"]
+
+    async def servers_up(self) -> int:
+        """How many instances the gateway thinks are up."""
+        return sum(row["status"] == "UP" for row in await self._rows())
+
     async def settled(self) -> None:
         """Wait until the gateway, too, counts no request that was answered."""
 
         async def counted() -> list[int]:
-            with probe.short(self.gateway.folder / haproxy.ADMIN) as path:
-                reader, writer = await asyncio.open_unix_connection(path)
-            writer.write(b"show stat\n")
-            rows = csv.DictReader((await reader.read()).decode().removeprefix("# ").splitlines())
-            writer.close()
-            return [int(row["scur"]) for row in rows if row["pxname"] == Component.FEED and row["type"] == "2"]
+            return [int(row["scur"]) for row in await self._rows()]
 
         await until(counted, self.under_way)
 
@@ -263,6 +271,29 @@ async def test_what_finds_no_room_by_the_limits_that_instances_state_is_refused_
             each.answer(0)
     assert await asyncio.gather(*held) == [200] * limit * INSTANCES
     await told()
+
+
+async def test_where_no_instance_is_up_a_request_is_told_so_and_not_that_they_are_busy(
+    balanced: Balanced, client: aiohttp.ClientSession
+) -> None:
+    asked = asyncio.create_task(_status(client, balanced.gateway))
+    place = await balanced.arrived.get()
+    balanced.instances[place].limit = 512
+    balanced.instances[place].answer(0)
+    assert await asked == 200  # the gateway knows a limit
+    for each in balanced.instances:
+        await each.runner.cleanup()
+
+    async def code() -> str:
+        async with client.get(f"{balanced.gateway.url}{API}/feed", headers=balanced.gateway.token()) as answer:
+            assert answer.status == 503
+            return str((await answer.json(content_type=None))["code"])
+
+    await until(code, "unavailable")
+    async with asyncio.timeout(30):
+        while (await balanced.servers_up()) > 0:  # noqa: ASYNC110 - it can only be asked
+            await asyncio.sleep(0.02)
+    assert await code() == "unavailable"
 
 
 async def test_a_limit_lets_through_what_the_policy_does(
