@@ -88,7 +88,7 @@ class Balanced:
 
     async def servers_up(self) -> int:
         """How many instances the gateway thinks are up."""
-        return sum(row["status"] == "UP" for row in await self._rows())
+        return sum(row["status"].startswith("UP") for row in await self._rows())
 
     async def settled(self) -> None:
         """Wait until the gateway, too, counts no request that was answered."""
