@@ -88,7 +88,7 @@ def notes(found: SimulatedFleet) -> tuple[str, ...]:
     if wide:
         notes.append(f"wider than asked for, and no more {_each(fleet)}s were allowed: {', '.join(wide)}")
     if fleet.unsteady:
-        notes.append(f"{fleet.unsteady}; so the figures depend on how long a run is")
+        notes.append(f"{fleet.unsteady}; so the figures depend on the length of the run")
     elif fleet.settled_seconds is None and not changes(fleet.scenario):
         notes.append("MSER-5 sees no steady state: simulate longer")
     elif fleet.settled_seconds is not None and fleet.settled_seconds > 0:

@@ -137,9 +137,9 @@ def _notes(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, aged: 
     replicas = known.intent.replicas
     if replicas is not None and replicas < known.intent.spare:
         found.append(
-            f"intent.replicas: {replicas} is not what is planned: of every primary one may be down as of everything "
-            f"else (intent.spare: {known.intent.spare}), and then a replica of it has to serve; intent.spare: 0 lets "
-            "it go"
+            f"intent.replicas: {replicas} is not what is planned: {known.intent.spare} of every group may be down "
+            f"(intent.spare: {known.intent.spare}), primaries too, and then a replica has to serve; with "
+            "intent.spare: 0 none is needed"
         )
     elif replicas is not None and spares.replicas > replicas:
         found.append(
@@ -153,8 +153,8 @@ def _notes(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, aged: 
         )
     if SPOT in known.service_terms:
         found.append(
-            "spot machines are taken to be taken back one by one; a provider that wants many of a kind takes many at "
-            "once, and then there may be no others"
+            "spot machines are assumed to be reclaimed one by one; a provider that needs many of a kind reclaims many "
+            "at once, and then there may be no others"
         )
     if known.kept_off_spot:
         found.append(f"{', '.join(known.kept_off_spot)} not on spot: what they keep would be lost")
@@ -165,7 +165,7 @@ def _notes(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, aged: 
         if asked > room:
             found.append(
                 f"{region.name}: services may open {asked:,} connections to each PostgreSQL primary, which has room "
-                f"for {room:,}: a pooler has to stand between, and is not priced"
+                f"for {room:,}: a connection pooler is needed between them, and is not priced"
             )
             break
     if known.demand.videos_ratio:
@@ -180,21 +180,21 @@ def _notes(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, aged: 
 def _balancing(together: int) -> str:
     if together == 1:
         return (
-            "every gateway has a share of each service's instances for itself and sends to the one with least under "
-            "way; those that share instances know too little of each other (intent.gateways_together)"
+            "every gateway has its own share of each service's instances and sends to the one with the fewest requests "
+            "in progress; gateways that share instances know too little of each other (intent.gateways_together)"
         )
     return (
-        f"{together:,} gateways share instances, and each sends to the one with least under way of what it has sent "
-        "itself: the more they are, the nearer waits are to those of chance"
+        f"{together:,} gateways share instances, and each sends to the one with the fewest requests in progress among "
+        "those that it sent itself: the more gateways, the closer waits are to those under random choice"
     )
 
 
 def _dates(known: Brief, regions: tuple[RegionPlan, ...], aged: Aged) -> str:
     """How machines are paid, and how old the prices are."""
     paid = sorted({tier.shape.term.replace("_", " ") for region in regions for tier in region.tiers.values()})
-    undated = f"; without a date, and taken as the oldest: {', '.join(aged.undated)}" if aged.undated else ""
+    undated = f"; without a date, and treated as the oldest: {', '.join(aged.undated)}" if aged.undated else ""
     return (
-        f"machines at {' and '.join(paid)} prices, everything else at list prices; of {aged.oldest} to {aged.newest}, "
-        f"in the mean of a dollar {aged.mean_years:.1f} y old; that a price may move {aged.moves_year_ratio:.0%} a "
-        f"year is an assumption of book {known.book.book}{undated}"
+        f"machines at {' and '.join(paid)} prices, everything else at list prices; dated {aged.oldest} to "
+        f"{aged.newest}, {aged.mean_years:.1f} y old on average by dollars; that a price may move "
+        f"{aged.moves_year_ratio:.0%} a year is an assumption of book {known.book.book}{undated}"
     )

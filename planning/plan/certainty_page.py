@@ -25,7 +25,8 @@ def sections(plan: Plan) -> Iterator[Section]:
     )
     least = (
         f"{words.money(known.least_regret_dollars)} a month of machines, short in "
-        f"{words.percent(known.least_regret_short)}, if a dollar missing is regretted as {known.regret:g}"
+        f"{words.percent(known.least_regret_short)}, if a missing dollar is regretted as much as {known.regret:g} idle "
+        "ones"
     )
     shares = (
         ("P(limits hold in the worst hour)", known.met_ratio, error),

@@ -27,7 +27,7 @@ def content(plan: Plan, scenario_text: str) -> Report:
         *certainty.sections(plan),
         _availability(plan),
         _excuses(plan),
-        Section(title="What to know of these figures", sentences=(*plan.notes, *plan.bill.assumptions)),
+        Section(title="Notes on these figures", sentences=(*plan.notes, *plan.bill.assumptions)),
         Section(title="Scenario", listings=(Listing(title="as it was planned", text=scenario_text[:LISTING_MAX]),)),
     ]
     sure = words.certainty(plan)
@@ -219,8 +219,8 @@ def _cost(plan: Plan) -> Section:
             f"last {last}.",
             f"{words.unit_costs(plan)}.",
             f"{words.by_age(plan)} by the age of its prices: they are of {plan.aged.oldest} to {plan.aged.newest}, and "
-            f"each is assumed to have moved by up to {words.percent(plan.aged.moves_year_ratio)} a year since, all to "
-            "the same side.",
+            f"each is assumed to have moved by up to {words.percent(plan.aged.moves_year_ratio)} a year since, all in "
+            "the same direction.",
         ),
         tables=(
             Table.of(("component", "a month", "share"), rows),

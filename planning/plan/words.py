@@ -155,7 +155,7 @@ def bottleneck(plan: Plan) -> str:
     """The first bottleneck, and the headroom until then."""
     first = plan.outlook.bottleneck
     if first.name in plan.nothing_left:
-        return f"{first.name} gives way first, nothing of it is left in the worst hour"
+        return f"{first.name} gives way first, none of it is left in the worst hour"
     room = first.headroom[Moment.LOST]
     if room < 0.005:
         return f"{first.name} gives way first, its {first.binds} is used up in the worst hour"
@@ -166,7 +166,7 @@ def nothing_left(plan: Plan) -> str:
     """Why nobody is served with the spares down, if too few instances are given; else empty."""
     given, spare = plan.brief.intent.fleet, plan.brief.intent.spare
     groups = " and ".join(f"{name} (intent.fleet.{name}: {given[name]})" for name in plan.nothing_left)
-    return f"with {spare} down nothing is left to serve of {groups}" if groups else ""
+    return f"with {spare} down none is left of {groups}" if groups else ""
 
 
 def full_at_knee(plan: Plan) -> TierOutlook | None:

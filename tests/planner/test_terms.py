@@ -109,7 +109,7 @@ def test_spot_machines_are_down_as_often_as_the_intent_says() -> None:
     causes = {cause.name: cause.ratio for cause in availability.availability_of(known, region).causes}
     lost = 0.01 / 3600 * 600  # without a spare, the share that is gone is not served
     assert causes[availability.SPOT_MACHINES] == pytest.approx(lost / (1 + lost), rel=1e-3)
-    assert "spot machines that are taken back" not in causes  # two minutes are enough to be no longer asked
+    assert "reclaimed spot machines" not in causes  # two minutes are enough to get no more requests
 
 
 def test_a_notice_that_is_too_short_fails_what_was_under_way() -> None:
@@ -117,7 +117,7 @@ def test_a_notice_that_is_too_short_fails_what_was_under_way() -> None:
     known = replace(known, book=with_spot("vm.c7g.xlarge"))
     found = availability.availability_of(known, candidates.fleet(known, made.bought(known)))
     causes = {cause.name: cause.ratio for cause in found.causes}
-    assert causes["spot machines that are taken back"] == pytest.approx(0.01 / 3600 * 3)
+    assert causes["reclaimed spot machines"] == pytest.approx(0.01 / 3600 * 3)
 
 
 def test_each_pool_is_on_the_machine_that_is_cheapest_at_its_term() -> None:

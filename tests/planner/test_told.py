@@ -194,7 +194,7 @@ def test_a_fleet_of_which_nothing_is_left_with_the_spares_down_misses(tmp_path: 
         )
         result = run(scenario, "--profile", profile, "--quick")
         assert result.return_value == code
-        missed = "with 1 down nothing is left to serve of feed (intent.fleet.feed: 1)"
+        missed = "with 1 down none is left of feed (intent.fleet.feed: 1)"
         assert (missed in " ".join(result.stdout.split())) == (count == 1)
 
 

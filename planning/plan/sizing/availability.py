@@ -149,16 +149,16 @@ def _in_region(brief: Brief, region: RegionPlan, often: Often) -> Iterator[tuple
     if region.pools:
         # until a dead machine gets no more requests, its share of them fails
         yield (
-            "instances until they are missed",
+            "dead instances until health checks notice",
             INSTANCE_SECONDS / node.every_seconds * often.node,
-            f"{INSTANCE_SECONDS:g} s until a dead one is no longer asked",
+            f"{INSTANCE_SECONDS:g} s until a dead one gets no more requests",
         )
     unsaid = max(0.0, INSTANCE_SECONDS - spot.notice_seconds)
     if any(pool.term == SPOT for pool in region.pools) and unsaid:
         yield (
-            "spot machines that are taken back",
+            "reclaimed spot machines",
             often.spot * spot.per_second * unsaid,
-            f"{unsaid:g} s that the notice is too short by",
+            f"the notice is {unsaid:g} s too short",
         )
     primaries = region.tiers[str(Server.POSTGRES)]
     replication = brief.scenario.system.shards.replication

@@ -127,7 +127,7 @@ def _offered(brief: Brief, group: str, term: str) -> tuple[tuple[Shape, ...], li
 def _store(brief: Brief, group: str) -> tuple[Shape, list[Excuse]]:
     offered, excuses = _offered(brief, group, brief.terms[group])
     if group in brief.kept_off_spot:
-        reason = f"it keeps what an interruption would lose; paid {brief.terms[group].replace('_', ' ')} instead"
+        reason = f"an interruption would lose its data; paid {brief.terms[group].replace('_', ' ')} instead"
         excuses.insert(0, Excuse(tier=group, price_id="any spot machine", reason=reason))
     costs = {shape.price_id: _store_dollars(brief, group, shape) for shape in offered}
     best = min(offered, key=lambda shape: costs[shape.price_id])

@@ -53,7 +53,7 @@ def _margin(
 ) -> Margin:
     try:
         dollars = again(change)
-        return Margin(name=name, dollars_month=dollars, says="" if dollars else "no count has to change for it")
+        return Margin(name=name, dollars_month=dollars, says="" if dollars else "no count changes")
     except (PlanError, PriceError) as error:
         return Margin(name=name, dollars_month=None, says=str(error))
 
@@ -80,7 +80,7 @@ def _one_more_nine(known: Brief, choice: Choice, spares: Spares, spent: Spending
         if found.down_ratio > wanted:
             return Margin(name=name, dollars_month=None, says=f"{found.causes[0].name} takes more even {says}")
     if more == spares and other is known:
-        return Margin(name=name, dollars_month=0.0, says="the machines of this plan have it already")
+        return Margin(name=name, dollars_month=0.0, says="the machines of this plan already reach it")
     dollars = spending.over_horizon(other, regions).mean.total_dollars_month - spent.mean.total_dollars_month
     spoken = says or f"{more.machines} machines and {more.replicas} replicas to spare"
     return Margin(name=name, dollars_month=dollars, says=spoken)
