@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +249,21 @@ def test_what_is_out_of_bounds_is_told_in_the_unit_of_the_field(intent: dict[str
     with pytest.raises(ScenarioError) as error:
         made.scenario(intent=intent)
     assert told in str(error.value)
+
+
+def test_a_plan_has_the_same_digits_whatever_the_order_of_sets() -> None:
+    command_line = [sys.executable, "-m", "cli", "plan", str(TEAM), "--profile", str(SHIPPED), "--quick", "--json"]
+    printed = {
+        subprocess.run(
+            command_line,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(printed) == 1
+    assert json.loads(*printed)["held"] in (True, False)
