@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from cli import options
-from lab.runnable import load_for_run
+from lab.runnable import check_for_run
+from records.scenarios import load
 
 
 @click.command("measure")
@@ -27,7 +28,8 @@ def command(scenario: Path, out: Path | None, data: Path | None, as_json: bool) 
     from records import folders, profiles, run
 
     # durations do not matter here, but a scenario that the model refuses must be refused now
-    read, text = load_for_run(scenario, profiles.shipped())
+    read, text = load(scenario)
+    check_for_run(scenario, read, profiles.shipped())
     folder = out or options.new_folder(options.RUNS) / "measured"
     with folders.making(out or folder.parent):
         record = measure(read, text, folder, data=data_folder(data, f"measure-{folder.parent.name}"))

@@ -193,25 +193,28 @@ def _matched(matched: Run | None, measured: Run | None, busy: agreement.Floats |
 
 
 def _caches(simulated: Run | None, measured: Run | None) -> tuple[CachePair, ...]:
-    sides = []
-    for side in (simulated, measured):
-        rows = side.caches.to_pylist() if side is not None else []
-        sides.append(
-            {row["cache"]: CacheSide(hit_count=row["hit_count"], miss_count=row["miss_count"]) for row in rows}
-        )
-    names = dict.fromkeys([*sides[1], *sides[0]])
-    return tuple(CachePair(cache=name, simulated=sides[0].get(name), measured=sides[1].get(name)) for name in names)
+    ours, real = _lookups(simulated), _lookups(measured)
+    names = dict.fromkeys([*real, *ours])
+    return tuple(CachePair(cache=name, simulated=ours.get(name), measured=real.get(name)) for name in names)
+
+
+def _lookups(side: Run | None) -> dict[str, CacheSide]:
+    rows = side.caches.to_pylist() if side is not None else []
+    return {row["cache"]: CacheSide(hit_count=row["hit_count"], miss_count=row["miss_count"]) for row in rows}
 
 
 def _processes(simulated: Run | None, measured: Run | None) -> tuple[Pair, ...]:
     """Busy share of one core by kind of process; the busiest measured one first."""
-    sides = []
-    for side in (simulated, measured):
-        seconds = side.record.duration_seconds if side is not None else 1.0
-        cpu = agreement.cpu_by_second(side.usage, seconds) if side is not None else {}
-        sides.append({name: float(used.sum()) / seconds for name, used in cpu.items()})
-    names = sorted(sides[0].keys() | sides[1].keys(), key=lambda each: -sides[1].get(each, sides[0].get(each, 0.0)))
-    return tuple(Pair.of(name, sides[0].get(name), sides[1].get(name)) for name in names)
+    ours, real = _cores_busy(simulated), _cores_busy(measured)
+    names = sorted(ours.keys() | real.keys(), key=lambda each: -real.get(each, ours.get(each, 0.0)))
+    return tuple(Pair.of(name, ours.get(name), real.get(name)) for name in names)
+
+
+def _cores_busy(side: Run | None) -> dict[str, float]:
+    if side is None:
+        return {}
+    seconds = side.record.duration_seconds
+    return {name: float(used.sum()) / seconds for name, used in agreement.cpu_by_second(side.usage, seconds).items()}
 
 
 def _judged_pair(name: str, ours: judge.Judgement | None, real: judge.Judgement | None, field: str) -> Pair | None:

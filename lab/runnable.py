@@ -11,7 +11,7 @@ from records.scenarios import load
 
 
 def load_for_stack(path: Path) -> tuple[Scenario, str]:
-    """As `load`, for a scenario that the real stack can run; raises UserError for one that only the model can run."""
+    """Load a scenario that the real stack can run; raises UserError for one that only the model can run."""
     scenario, text = load(path)
     check_for_stack(path, scenario)
     return scenario, text
@@ -27,13 +27,6 @@ def check_for_stack(path: Path, scenario: Scenario) -> None:
             f"{path} asks for {_listed(parts)}, which the stack cannot start yet; the model can: "
             f"windtunnel simulate {path}"
         )
-
-
-def load_for_run(path: Path, profile: Profile) -> tuple[Scenario, str]:
-    """As `load_for_stack`, of a scenario that passes `check_for_run`."""
-    scenario, text = load(path)
-    check_for_run(path, scenario, profile)
-    return scenario, text
 
 
 def check_for_run(path: Path, scenario: Scenario, profile: Profile) -> None:

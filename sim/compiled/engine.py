@@ -26,7 +26,7 @@ _LAWS: Final = {BrokenLaw.CAUSALITY: "causality", BrokenLaw.CAPACITY: "capacity"
 
 
 class CompiledEngine:
-    """One run in compiled code."""
+    """One run in compiled code, as `sim.results.observed.Engine` describes."""
 
     def __init__(self, prepared: PreparedRun):
         self._prepared = prepared
@@ -38,16 +38,13 @@ class CompiledEngine:
 
     @property
     def now(self) -> float:
-        """Seconds from t0."""
         return float(self._memory.clock["now"])
 
     @property
     def open(self) -> int:
-        """Clients who have not finished."""
         return int(self._memory.clock["open"])
 
     def run(self, *, until_seconds: float) -> None:
-        """Simulate until ``until_seconds``; raises ModelError when a law is broken."""
         self._builder.arrivals.feed(self._memory, until_seconds=until_seconds)
         while True:
             ended = loop.run(self._memory.address, until_seconds)
@@ -63,19 +60,16 @@ class CompiledEngine:
             raise ModelError(law, f"at {clock['now']} s, row {clock['error_row']} of the compiled engine")
 
     def count_from_now(self) -> None:
-        """Start the totals: the warm-up is over."""
         self._memory.clock["counting"] = 1
         for name in ("hit_count", "miss_count"):
             self._memory[TableId.CACHES][name] = 0
 
     def cpu_seconds(self) -> list[float]:
-        """CPU time that each process has used so far, in the order of the layout."""
         accounts.settle(self._memory.address, len(self._memory[TableId.PROCESSES]))
         found: list[float] = self._memory[TableId.PROCESSES]["cpu"].tolist()
         return found
 
     def observed(self) -> Observed:
-        """Everything that was observed."""
         memory, prepared = self._memory, self._prepared
         resources = prepared.resources
         names = [station.name for station in resources.stations]

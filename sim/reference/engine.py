@@ -16,7 +16,7 @@ from sim.results.outcomes import Answers
 
 
 class SimpyEngine:
-    """One run in SimPy."""
+    """One run in SimPy, as `sim.results.observed.Engine` describes."""
 
     def __init__(self, prepared: PreparedRun):
         self._prepared, scenario = prepared, prepared.scenario
@@ -35,34 +35,27 @@ class SimpyEngine:
 
     @property
     def now(self) -> float:
-        """Seconds from t0."""
         return self._kernel.now
 
     @property
     def open(self) -> int:
-        """Clients who have not finished."""
         return self._clients.open
 
     def run(self, *, until_seconds: float) -> None:
-        """Simulate until ``until_seconds``; raises ModelError when a law is broken."""
         self._kernel.run(until_seconds=until_seconds)
 
     def count_from_now(self) -> None:
-        """Start the totals: the warm-up is over."""
         self._observer.counting = True
         for cache in self._state.caches:
             cache.hit_count = cache.miss_count = 0
 
     def cpu_seconds(self) -> list[float]:
-        """CPU time that each process has used so far, in the order of the layout."""
         return self._state.cpu_seconds()
 
     def drain(self) -> Answers:
-        """Answers since the last call."""
         return self._observer.drain()
 
     def observed(self) -> Observed:
-        """Everything that was observed."""
         seen, state = self._observer, self._state
         queues: list[Station | BoundedPool] = [*state.stations, *(pool for family in state.pools for pool in family)]
         return Observed(

@@ -10,6 +10,7 @@ from core.scenario.faults import Lost, Pause, Restart
 from sim.model.faults import ScheduledFault
 from sim.reference import failover
 from sim.reference.kernel import Steps
+from sim.reference.link import LinkState
 from sim.reference.state import RunState
 
 
@@ -19,44 +20,47 @@ def start(state: RunState, faults: Sequence[ScheduledFault], journal: list[Event
         state.kernel.start(_do(state, fault, journal))
 
 
-def _do(state: RunState, fault: ScheduledFault, journal: list[Event]) -> Steps[None]:
-    kernel, stations = state.kernel, [state.stations[index] for index in fault.stations]
-    found = (state.link(fault.link, region) for region in fault.regions if fault.link is not None)
-    links = [link for link in found if link is not None]
-    processes = [index for index in fault.stations if index < len(state.layout.processes)]
-    yield kernel.wait(fault.at_seconds - kernel.now)
-    journal.append(Event(at_seconds=kernel.now, event="fault_begins", values=fault.values))
-    if isinstance(fault.fault, LinkFault):
-        for link in links:
-            link.begin(fault.fault)
+def _do(state: RunState, scheduled: ScheduledFault, journal: list[Event]) -> Steps[None]:
+    kernel, fault = state.kernel, scheduled.fault
+    stations = [state.stations[index] for index in scheduled.stations]
+    processes = [index for index in scheduled.stations if index < len(state.layout.processes)]
+    yield kernel.wait(scheduled.at_seconds - kernel.now)
+    journal.append(Event(at_seconds=kernel.now, event="fault_begins", values=scheduled.values))
+    if isinstance(fault, LinkFault):
+        for link in _links(state, scheduled):
+            link.begin(fault)
     for station in stations:
-        if isinstance(fault.fault, Pause):
+        if isinstance(fault, Pause):
             station.pause()
         else:
             station.die()
-    for process in processes if not isinstance(fault.fault, Pause) else ():
+    for process in processes if not isinstance(fault, Pause) else ():
         for log in state.logs:
-            log.died(process, goodbye=isinstance(fault.fault, Restart))
+            log.died(process, goodbye=isinstance(fault, Restart))
         failover.died(state, process, journal)
-    if isinstance(fault.fault, Lost):
-        failover.lost(state, fault.regions[0], journal)
-    for cache in fault.caches:
-        if fault.nodes == 1:
-            state.caches[cache].clear()
+    if isinstance(fault, Lost):
+        failover.lost(state, scheduled.regions[0], journal)
+    for index in scheduled.caches:
+        if scheduled.nodes == 1:
+            state.caches[index].clear()
         else:
-            state.caches[cache].clear_node(fault.node, fault.nodes)
-    yield kernel.wait(fault.for_seconds)
-    if isinstance(fault.fault, LinkFault):
-        for link in links:
-            link.end(fault.fault)
+            state.caches[index].clear_node(scheduled.node, scheduled.nodes)
+    yield kernel.wait(scheduled.for_seconds)
+    if isinstance(fault, LinkFault):
+        for link in _links(state, scheduled):
+            link.end(fault)
     for station in stations:
-        if isinstance(fault.fault, Pause):
+        if isinstance(fault, Pause):
             station.resume()
         else:
             station.revive()
     for process in processes:
         for log in state.logs:
             log.back(process)
-    if isinstance(fault.fault, Lost):
-        failover.back(state, fault.regions[0], journal)
-    journal.append(Event(at_seconds=kernel.now, event="fault_ends", values=fault.values))
+    if isinstance(fault, Lost):
+        failover.back(state, scheduled.regions[0], journal)
+    journal.append(Event(at_seconds=kernel.now, event="fault_ends", values=scheduled.values))
+
+
+def _links(state: RunState, scheduled: ScheduledFault) -> list[LinkState]:
+    return [state.link(scheduled.link, region) for region in scheduled.regions] if scheduled.link is not None else []

@@ -70,10 +70,10 @@ class RunState:
             host.settle()
         return [self.hosts[process.host].cpu_seconds[process.account] for process in self.layout.processes]
 
-    def link(self, name: str, region: int = 0) -> LinkState | None:
-        """A region's link called ``name``; None where no operation of this run crosses it."""
+    def link(self, name: str, region: int = 0) -> LinkState:
+        """A region's link called ``name``; some operation of this run crosses it (`sim.model.faults.schedule`)."""
         span = len(self.links) // len(self.layout.regions)
-        return next((link for link in self.links[region * span : (region + 1) * span] if link.name == name), None)
+        return next(link for link in self.links[region * span : (region + 1) * span] if link.name == name)
 
 
 def _pool(kernel: Kernel, spec: PoolSpec) -> BoundedPool:

@@ -47,7 +47,7 @@ def check(seen: Observed) -> None:
 
 
 class Engine(Protocol):
-    """An engine: it simulates one `PreparedRun`."""
+    """Simulates one `PreparedRun`."""
 
     @property
     def now(self) -> float:
