@@ -23,6 +23,9 @@ from numba.np.arrayobj import populate_array
 
 from sim.compiled.kept import FOLDER, alone
 
+# numba reads the environment when it is imported, which others may have done before `kept` set the folder
+numba.config.CACHE_DIR = str(FOLDER)  # type: ignore[attr-defined]  # its module fills itself
+
 F = TypeVar("F", bound=Callable[..., Any])
 #: Address of the addresses of all tables.
 Address = int

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 from typing import Any, Final
 
 import msgspec
@@ -283,3 +285,9 @@ def test_a_long_run_needs_no_more_room_than_a_short_one() -> None:
         engine.run(until_seconds=prepared.last_seconds)
         sizes.append(_sizes(engine._memory))
     assert all(long <= 2 * short for short, long in zip(sizes[0].values(), sizes[1].values(), strict=True))
+
+
+def test_code_is_kept_by_its_sources_even_if_numba_was_imported_first() -> None:
+    check = "import numba; from sim.compiled import jit, kept; print(numba.config.CACHE_DIR == str(kept.FOLDER))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True", done.stderr
