@@ -25,6 +25,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, TooManyRequests
 from core import settings
 from core.failures import Failure, Unavailable
 from core.policies.shard import physical_of, schema_of
+from services.kit.cancellation import Cancellation
 from services.kit.config import MEMBER, SETTINGS, required
 from services.kit.metrics import METRICS, Metrics
 from services.kit.stores import Unanswered, translated
@@ -167,8 +168,11 @@ class Shards:
         """A connection to instance ``index`` in autocommit; raises Unavailable, Overloaded, DeadlineExceeded."""
         health = self._health[index]
         self._admit(health)
+        cancellation = Cancellation()
         try:
             async with self._pools[index].connection() as connection:
+                if cancellation.came:  # just as the pool had a connection for it
+                    raise asyncio.CancelledError
                 yield connection
         except psycopg.Error as error:
             failure = self._failure(error)

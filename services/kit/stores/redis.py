@@ -20,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from core import settings
+from services.kit.cancellation import Cancellation
 from services.kit.config import MEMBER, required
 from services.kit.stores import translated
 
@@ -53,15 +54,10 @@ class _Connection(Connection):
             return super().pack_command(*args)
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
-        """As in redis-py, but raises CancelledError where the caller was cancelled meanwhile.
-
-        redis-py sends by `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that arrives just as the
-        command has gone out: a task that runs until it is cancelled would continue, and a stop would wait for it.
-        """
-        task = asyncio.current_task()
-        before = task.cancelling() if task is not None else 0
+        """As in redis-py, but raises CancelledError where the caller was cancelled just as the command went out."""
+        cancellation = Cancellation()
         await super().send_packed_command(command, check_health)
-        if task is not None and task.cancelling() > before:
+        if cancellation.came:
             await self.disconnect(nowait=True)  # nobody reads the answer
             raise asyncio.CancelledError
 

@@ -265,6 +265,34 @@ async def test_a_server_that_was_away_for_long_is_used_as_soon_as_it_is_back(ser
     await shards.close()
 
 
+async def test_a_caller_that_is_cancelled_as_it_gets_a_connection_does_not_continue(servers: Any) -> None:
+    postgres = msgspec.structs.replace(servers.stores(Component.POSTS).postgres, pool_size_max=1)
+    shards = Shards(postgres, component="kit-cancelled-waiting")
+    await shards.open()
+    try:
+        for turns in range(30):  # loop iterations before the cancellation, so that it occurs at every await
+            held, free = asyncio.Event(), asyncio.Event()
+            holding = asyncio.create_task(_hold(shards, held, free))
+            await held.wait()
+            asking = asyncio.create_task(_hold(shards, asyncio.Event(), asyncio.Event()))
+            await asyncio.sleep(0)
+            free.set()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asking.cancel()
+            async with asyncio.timeout(10):
+                await asyncio.gather(holding, asking, return_exceptions=True)
+            assert asking.cancelled(), f"cancelled after {turns} turns"
+    finally:
+        await shards.close()
+
+
+async def _hold(shards: Shards, held: asyncio.Event, free: asyncio.Event) -> None:
+    async with shards.on_instance(0):
+        held.set()
+        await free.wait()
+
+
 async def test_a_caller_who_is_cancelled_is_not_held_by_a_frozen_server(servers: Any) -> None:
     shards = Shards(servers.stores(Component.POSTS).postgres, component="kit-cancelled")
     await shards.open()
