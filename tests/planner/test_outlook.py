@@ -141,7 +141,7 @@ def test_gateways_that_share_instances_are_later_than_those_with_instances_of_th
         )
         (each,) = found.outlook.percentiles
         late.append(each.seconds[Moment.LOST])
-        assert any(("for itself" if together == 1 else "share instances") in note for note in found.notes)
+        assert any(("its own share" if together == 1 else "share instances") in note for note in found.notes)
     assert late == sorted(late)
     assert late[-1] > 1.2 * late[0]
 
