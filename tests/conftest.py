@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import tempfile
@@ -21,7 +22,7 @@ from core.names import Component, Server
 from core.scenario import Scenario
 from core.scenario.faults import Down
 from records import scenarios
-from stack import control
+from stack import control, ports
 
 # No test depends on how fast the machine is. Every run of the suite tries the same examples; to look for new ones:
 # pytest --hypothesis-profile explore tests/property
@@ -39,6 +40,8 @@ ROOT = Path(__file__).parent.parent
 SCENARIO = ROOT / "scenarios" / "viral_post_small.yaml"
 #: Fixtures that all tests with servers of the stack or a browser use.
 SERVERS = frozenset({"data_folder", "chromium"})
+#: Fixtures that take all processors: the whole stack with its services.
+WHOLE = frozenset({"running_stack"})
 #: Links that a test may break, by `Servers.broken`.
 BREAKABLE = (
     "feed_redis",
@@ -54,13 +57,26 @@ BREAKABLE = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that use real servers or a browser as `alone`: a second set of servers would take their CPU."""
+    """Mark tests that use real servers or a browser as `servers`, and those that use the whole stack as `alone`."""
     for item in items:
-        if not SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
+        used = frozenset(getattr(item, "fixturenames", ()))
+        if used & WHOLE:
             item.add_marker(pytest.mark.alone)
+        elif used & SERVERS and item.get_closest_marker("alone") is None:
+            item.add_marker(pytest.mark.servers)
 
 
 def pytest_configure() -> None:
+    """Give each of several workers its own ports, and let programs be interrupted that a test starts."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if count > 1:  # two stacks that choose their ports at the same time could choose the same one
+        each = (ports.HIGHEST - ports.LOWEST) // count
+        lowest = ports.LOWEST + each * int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+        os.environ[ports.RANGE_VARIABLE] = f"{lowest}-{lowest + each}"
+    _let_interrupt()
+
+
+def _let_interrupt() -> None:
     """Let programs that a test starts be interrupted, even if the process that started pytest ignores SIGINT.
 
     A shell does so for what a script runs by `&`, and programs inherit it. A handler is not inherited: the program gets

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +21,39 @@ from core import traffic
 from core.scenario import parse
 from loadtest import record, spool
 from records import run as runs
+from stack import ports
 from tests.children import WITH_US
 from tests.loadtest.conftest import SCENARIO, Setting
-from tests.waiting import until
+from tests.waiting import SECONDS_MAX, until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.servers
 
 LOCUSTFILE = Path(__file__).parents[2] / "loadtest" / "locustfile.py"
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+    return ports.choose(("free",), {})["free"]
 
 
-def locust(setting: Setting, *arguments: str) -> subprocess.Popen[bytes]:
+@contextmanager
+def locust(setting: Setting, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Locust, whose workers end with the block, too."""
     argv = [*WITH_US, sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *map(str, setting.arguments()), *arguments]
-    return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with subprocess.Popen(
+        argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):  # none is left of its group
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_workers_of_a_master_share_the_schedule_and_make_one_record(setting: Setting) -> None:
     port = str(free_port())
-    process = locust(setting, "--headless", "--processes", "2", "--master-bind-port", port, "--master-port", port)
-    assert process.wait(timeout=60) in (0, 4)
+    words = ("--headless", "--processes", "2", "--master-bind-port", port, "--master-port", port)
+    with locust(setting, *words) as process:
+        assert process.wait(timeout=SECONDS_MAX) in (0, 4)
     schedule, sent = traffic.draw_schedule(parse(SCENARIO)), runs.read_samples(setting.out / runs.SAMPLES_FILE)
     numbers = np.sort(sent.where((sent.step == 0) & (sent.request >= 0)).request)
     assert np.array_equal(numbers, np.arange(len(schedule)))
@@ -72,16 +83,12 @@ def test_a_worker_that_is_lost_ends_the_run_as_void_and_nothing_recorded_is_lost
     setting.scenario.write_text(LONG)
     port = str(free_port())
     before = setting.double.seen().get("GET /api/v1/feed", 0)
-    process = locust(setting, "--headless", "--processes", "2", "--master-bind-port", port, "--master-port", port)
     victim = setting.out / "worker-1"
-    try:
-        pid = until(lambda: spooled(victim) if spooled(setting.out / "worker-0") else 0, within_seconds=60)
+    words = ("--headless", "--processes", "2", "--master-bind-port", port, "--master-port", port)
+    with locust(setting, *words) as process:
+        pid = until(lambda: spooled(victim) if spooled(setting.out / "worker-0") else 0)
         os.kill(pid, number)
-        assert process.wait(timeout=60) == 4  # long before its five minutes are over
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        assert process.wait(timeout=SECONDS_MAX) == 4  # long before its five minutes are over
     load, sent = record.read_load(setting.out), runs.read_samples(setting.out / runs.SAMPLES_FILE)
     assert load.void
     assert "1 of its processes ended too early" in load.stopped
@@ -96,7 +103,6 @@ def test_a_worker_that_is_lost_ends_the_run_as_void_and_nothing_recorded_is_lost
 
 def test_locusts_page_shows_the_requests_by_the_operations_names(setting: Setting) -> None:
     port = free_port()
-    process = locust(setting, "--web-host", "127.0.0.1", "--web-port", str(port), "--autostart", "--autoquit", "2")
 
     def shown() -> Any:
         try:
@@ -106,11 +112,8 @@ def test_locusts_page_shows_the_requests_by_the_operations_names(setting: Settin
             return None
         return names if {"feed.read", "image.read", "post.create"} <= names else None
 
-    try:
-        until(shown, within_seconds=40)
-        assert process.wait(timeout=40) in (0, 4)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    words = ("--web-host", "127.0.0.1", "--web-port", str(port), "--autostart", "--autoquit", "2")
+    with locust(setting, *words) as process:
+        until(shown)
+        assert process.wait(timeout=SECONDS_MAX) in (0, 4)
     assert record.read_load(setting.out).sent_count > 0

@@ -29,10 +29,9 @@ from tests.children import WITH_US
 from tests.conftest import ROOT, SCENARIO
 from tests.waiting import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.servers
 
 _SMALL = (Server.POSTGRES, Server.REDIS, Server.TOXIPROXY, Server.EDGE)  # with a process tree each, and quick
-_GONE_SECONDS = 5.0
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ def test_nothing_outlives_a_supervisor_or_guard_that_is_killed(folder: Path, vic
             # a busy backend notices nothing else; it would live for long unless the guard ended it
             busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 10000000000)")
         os.kill(running.state.supervisor_pid if victim == "supervisor" else running.state.guard_pid, signal.SIGKILL)
-        until(lambda: not _alive(known), "nothing is left", within_seconds=_GONE_SECONDS)
+        until(lambda: not _alive(known), "nothing is left")
         busy.close()
     assert _users_of(folder) == []
     running.stop(wipe=True)
@@ -112,7 +111,7 @@ def test_an_attached_stack_dies_with_its_owner_even_by_sigkill(folder: Path) -> 
         assert owner.stdout.readline() == b"up\n"
         known = _everybody(control.read(folder))
         owner.kill()
-        until(lambda: not _alive(known), "nothing is left", within_seconds=_GONE_SECONDS)
+        until(lambda: not _alive(known), "nothing is left")
     assert _users_of(folder) == []
 
 

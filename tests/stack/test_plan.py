@@ -218,3 +218,17 @@ def test_every_component_is_scraped_once() -> None:
 def test_no_free_port_for_a_name_nobody_has() -> None:
     with pytest.raises(StackFailure, match="no process of this stack is called gatway"):
         ports.choose(("gateway",), {"gatway": 1})
+
+
+def test_ports_are_of_the_range_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ports.RANGE_VARIABLE, "20000-20100")
+    chosen = ports.choose(("a", "b", "c"), {})
+    assert len(set(chosen.values())) == 3
+    assert all(20_000 <= port < 20_100 for port in chosen.values())
+
+
+@pytest.mark.parametrize("text", ["20000", "20100-20000", "0-10", "60000-70000", "a-b"])
+def test_a_range_of_ports_that_is_none_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(ports.RANGE_VARIABLE, text)
+    with pytest.raises(StackFailure, match=f"WINDTUNNEL_PORTS is '{text}'"):
+        ports.choose(("a",), {})

@@ -23,7 +23,7 @@ from tests.conftest import SCENARIO
 from tests.stack.test_lifetime import _users_of
 from tests.waiting import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.servers
 
 _PROGRAMS = ("java", "postgres", "initdb", "redis-server", "haproxy", "varnishd", "varnishstat", "clamd", "prometheus")
 

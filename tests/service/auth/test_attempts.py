@@ -111,6 +111,7 @@ async def test_guesses_at_one_account_are_limited_and_its_owner_logs_in_from_els
     assert (await login(system, owner.username, PASSWORD, elsewhere())).status == 200
 
 
+@pytest.mark.alone  # sixty at once, within the time that a request may take
 async def test_guesses_sent_at_once_are_limited_as_if_sent_one_after_another(system: System) -> None:
     owner, attacker = await signed_up(system, elsewhere()), elsewhere()
 

@@ -174,6 +174,7 @@ async def test_a_set_that_is_lost_while_it_is_rebuilt_does_not_count_as_complete
     assert await pulled(redis) == {author}
 
 
+@pytest.mark.alone
 async def test_of_a_hundred_thousand_all_are_pulled_and_a_look_at_what_changed_costs_little(
     shards: Shards, redis: Any, author: int
 ) -> None:

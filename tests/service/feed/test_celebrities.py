@@ -21,6 +21,8 @@ from tests.service.feed.people import arrived, follower_of, page, photographer, 
 from tests.service.feed.test_whole import COMPONENTS, whole
 from tests.service.waiting import until
 
+pytestmark = pytest.mark.alone
+
 MANY = 100_000
 #: Step between unused ids of one shard, which are older than any real one.
 STEP = ids.compose(created_ms=ids.EPOCH_MS + 1, shard=0, sequence=0)

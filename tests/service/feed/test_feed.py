@@ -15,6 +15,8 @@ from tests.service.fanout.timelines import follow, post
 from tests.service.feed.people import arrived, follower_of, page, photographer, posts, shown
 from tests.service.waiting import until
 
+pytestmark = pytest.mark.alone
+
 COMPONENTS = (
     Component.AUTH,
     Component.GRAPH,

@@ -23,6 +23,8 @@ from tests.service.conftest import Running, Someone, System
 from tests.service.feed.people import follower_of, page, photographer, posts, shown
 from tests.service.waiting import until
 
+pytestmark = pytest.mark.alone
+
 COMPONENTS = (
     Component.AUTH,
     Component.GRAPH,
@@ -110,7 +112,6 @@ async def recovered(system: System, who: Someone, mine: list[str]) -> None:
     await until(whole, within_seconds=RECOVERS_SECONDS)
 
 
-@pytest.mark.alone
 async def test_while_redis_hangs_feeds_come_complete_from_postgresql_and_likes_are_accepted(
     system: System, own_redis: OwnRedis, reader: tuple[Someone, list[str]]
 ) -> None:
@@ -177,7 +178,6 @@ async def test_a_redis_that_comes_back_empty_is_filled_and_nothing_is_missing_me
     await until(filled, within_seconds=15)
 
 
-@pytest.mark.alone
 async def test_a_post_deleted_while_redis_hangs_is_not_shown_then_nor_afterwards(
     system: System, own_redis: OwnRedis, reader: tuple[Someone, list[str]]
 ) -> None:

@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from core.names import BREAKER_OPEN, DEGRADED_HEADER, Component
 from tests.service.conftest import System
 from tests.service.feed.people import arrived, follower_of, page, photographer, posts, shown
 from tests.service.waiting import until
+
+pytestmark = pytest.mark.alone
 
 COMPONENTS = (
     Component.AUTH,

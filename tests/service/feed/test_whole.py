@@ -25,6 +25,8 @@ from tests.service.fanout.timelines import follow, is_celebrity, post, redis_of,
 from tests.service.feed.people import arrived, follower_of, page, photographer, posts, shown
 from tests.service.waiting import until
 
+pytestmark = pytest.mark.alone
+
 COMPONENTS = (
     Component.AUTH,
     Component.GRAPH,

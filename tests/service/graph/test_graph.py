@@ -71,6 +71,7 @@ async def test_following_twice_is_following_once(system: System, ann: Someone) -
         assert answer.json == {"following": False, "followers_count": 0}
 
 
+@pytest.mark.alone  # as many at once as connections wait for, within the time that a request may take
 async def test_counts_are_exact_when_all_act_at_once(system: System) -> None:
     crowd = [await system.person() for _ in range(6)]
 

@@ -25,7 +25,7 @@ from stack import ports
 from tests.children import WITH_US
 from tests.service.conftest import SCENARIO, keys_at
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.servers
 
 ROOT = Path(__file__).resolve().parents[3]
 
