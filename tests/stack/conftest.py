@@ -21,6 +21,7 @@ from core.scenario.units import RateLimit
 from records import scenarios
 from stack import control, ports
 from tests.conftest import SCENARIO
+from tests.waiting import SECONDS_MAX
 
 LIMIT = 5
 ORIGIN = "https://app.example"
@@ -83,7 +84,7 @@ async def behind(gateway_alone: control.RunningStack) -> AsyncIterator[Behind]:
         host, _, port = line.split()[-1].partition(":")
         await web.TCPSite(runner, host, int(port)).start()
     ready = Behind(gateway_alone.gateway_url, _private_key(gateway_alone))
-    async with aiohttp.ClientSession() as session, asyncio.timeout(10):
+    async with aiohttp.ClientSession() as session, asyncio.timeout(SECONDS_MAX):
         for path in ("/auth/signup", "/feed", "/users/1"):
             method = "POST" if path == "/auth/signup" else "GET"
             while True:

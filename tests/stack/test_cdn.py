@@ -61,7 +61,7 @@ def _put(store: Any, key: str, body: bytes) -> None:
 def _ask(url: str, method: str = "GET", **headers: str) -> tuple[int, bytes, Message]:
     request = urllib.request.Request(url, method=method, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, answer.read(), answer.headers
     except urllib.error.HTTPError as error:
         with error:

@@ -21,6 +21,7 @@ from core.operations import API, OPERATIONS
 from core.scenario.units import RateLimit
 from stack.backing import gateway
 from tests.stack.conftest import LIMIT, Behind, problem_of
+from tests.waiting import SECONDS_MAX
 
 _SUBJECTS = itertools.count(2_000)
 
@@ -156,7 +157,7 @@ async def test_a_large_body_is_refused_by_its_announced_length(behind: Behind) -
         reader, writer = await asyncio.open_connection(host, int(port))
         head = f"POST {API}/auth/signup HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {size}\r\n\r\nhello"
         writer.write(head.encode())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS_MAX):
             answer = await reader.read()
         assert answer.split()[1] == status
         assert (b'"code":"too_large"' in answer) is (status == b"413")

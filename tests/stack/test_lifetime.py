@@ -124,7 +124,7 @@ def test_a_detached_stack_outlives_its_owner_until_down(folder: Path) -> None:
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
     running = control.read(folder)
     host, port = running.redis
-    with socket.create_connection((host, port), timeout=2) as wire:
+    with socket.create_connection((host, port), timeout=20) as wire:
         wire.sendall(b"PING\r\n")
         assert wire.recv(10) == b"+PONG\r\n"
     rows = control.status(folder)
@@ -161,7 +161,7 @@ def test_a_server_that_dies_is_journaled_and_started_again(folder: Path) -> None
         way = running.stores(Component.FEED).redis
         assert way is not None
         assert (way.host, way.port) != running.redis
-        with socket.create_connection((way.host, way.port), timeout=2) as wire:
+        with socket.create_connection((way.host, way.port), timeout=20) as wire:
             wire.sendall(b"PING\r\n")
             assert wire.recv(10) == b"+PONG\r\n"
     finally:
@@ -201,7 +201,7 @@ def test_a_server_that_dies_repeatedly_is_restarted_every_time_and_status_says_s
 
 
 def _page(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=20) as answer:
         text: str = answer.read().decode()
     return text
 

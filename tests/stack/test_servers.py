@@ -73,15 +73,15 @@ def test_an_upload_is_private_and_finished_media_is_readable_without_a_signature
     )
     for bucket in (told.uploads_bucket, told.media_bucket):
         client.put_object(Bucket=bucket, Key="a/b.jpg", Body=b"photo", CacheControl="public, immutable")
-    with urllib.request.urlopen(f"{told.public_endpoint}/{told.media_bucket}/a/b.jpg", timeout=5) as answer:
+    with urllib.request.urlopen(f"{told.public_endpoint}/{told.media_bucket}/a/b.jpg", timeout=20) as answer:
         assert answer.read() == b"photo"
         assert answer.headers["Cache-Control"] == "public, immutable"
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(f"{told.public_endpoint}/{told.uploads_bucket}/a/b.jpg", timeout=5)
+        urllib.request.urlopen(f"{told.public_endpoint}/{told.uploads_bucket}/a/b.jpg", timeout=20)
     refused.value.close()
     assert refused.value.code == 403
     with pytest.raises(urllib.error.HTTPError) as listed:
-        urllib.request.urlopen(f"{told.public_endpoint}/{told.media_bucket}", timeout=5)
+        urllib.request.urlopen(f"{told.public_endpoint}/{told.media_bucket}", timeout=20)
     listed.value.close()
     assert listed.value.code == 403
 
@@ -91,7 +91,7 @@ def test_the_scanner_finds_the_test_virus(servers: Servers) -> None:
     assert told is not None
     eicar = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
     for content, verdict in ((eicar, b"stream: Eicar-Test.UNOFFICIAL FOUND\0"), (b"harmless", b"stream: OK\0")):
-        with socket.create_connection((told.host, told.port), timeout=5) as wire:
+        with socket.create_connection((told.host, told.port), timeout=20) as wire:
             wire.sendall(b"zINSTREAM\0" + len(content).to_bytes(4, "big") + content + (0).to_bytes(4, "big"))
             assert wire.recv(200) == verdict
 
@@ -99,7 +99,7 @@ def test_the_scanner_finds_the_test_virus(servers: Servers) -> None:
 def test_a_broken_link_refuses_and_is_whole_again(servers: Servers) -> None:
     told = servers.stores(Component.FEED).redis
     assert told is not None
-    with redis.Redis(host=told.host, port=told.port, socket_timeout=2) as client:
+    with redis.Redis(host=told.host, port=told.port, socket_timeout=20) as client:
         assert client.ping()
         with servers.broken("feed_redis"), pytest.raises(redis.ConnectionError):
             client.ping()

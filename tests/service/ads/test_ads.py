@@ -26,7 +26,7 @@ async def test_house_ads_are_seeded_published_and_follow_what_an_operator_change
     async def seeded() -> bool:
         return len(await published(system)) == len(DEFAULTS)
 
-    await until(seeded, within_seconds=10)
+    await until(seeded)
     ads = await published(system)
     assert [set(ad) for ad in ads] == [{"id", "headline", "image_url", "target_url"}] * len(DEFAULTS)
     assert len(DEFAULTS) == HOUSE_ADS  # as many as the model has

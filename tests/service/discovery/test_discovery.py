@@ -46,13 +46,13 @@ async def test_liked_and_discussed_posts_come_first_and_deleted_ones_go(system: 
         found = await order(system, mine)
         return found[:1] == [discussed] and set(found[1:3]) == {liked, doomed} and found[3:] == [plain]
 
-    await until(ordered, within_seconds=15)
+    await until(ordered)
     assert (await system.call("post.delete", user=author, post_id=doomed)).status == 204
 
     async def gone() -> bool:
         return await order(system, mine) == [discussed, liked, plain]
 
-    await until(gone, within_seconds=5)
+    await until(gone)
 
 
 async def test_an_event_that_comes_again_counts_once_and_brings_no_deleted_post_back(system: System) -> None:
@@ -84,10 +84,10 @@ async def test_what_redis_has_lost_is_written_again(system: System) -> None:
     async def there() -> bool:
         return set(await order(system, mine)) == set(mine)
 
-    await until(there, within_seconds=15)
+    await until(there)
     redis: Any = system.apps["discovery"][REDIS]
     await redis.delete(Key.POPULAR)
-    await until(there, within_seconds=5)
+    await until(there)
 
 
 def test_an_act_counts_half_after_a_half_life() -> None:

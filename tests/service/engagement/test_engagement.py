@@ -124,7 +124,7 @@ async def outbox_events(system: System, post_id: str) -> list[tuple[str, int]]:
     runner = web.AppRunner(app)
     await runner.setup()
     try:
-        await until(consumer.caught_up, within_seconds=20)
+        await until(consumer.caught_up)
     finally:
         await runner.cleanup()
     return sorted(seen)
@@ -310,7 +310,7 @@ async def test_with_redis_cut_off_likes_are_accepted_and_redis_is_right_again_af
     async def paid() -> bool:
         return system.apps["engagement"][COUNTERS].owed == 0
 
-    await until(paid, within_seconds=15)
+    await until(paid)
     assert await counted(system, post_id) == 2
     assert await redis.exists(Key.LIKED.format(user=ann.id)) == 0
 

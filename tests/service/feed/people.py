@@ -49,4 +49,4 @@ async def arrived(system: System, reader: Someone, post_ids: Iterable[str]) -> N
     async def there() -> bool:
         return wanted <= set(shown(await page(system, reader, mode="chronological", limit=100)))
 
-    await until(there, within_seconds=20)
+    await until(there)

@@ -53,7 +53,7 @@ async def caught_up(system: System) -> None:
         return latest.username in await named(system, latest.username, latest)
 
     latest = await system.person()
-    await until(found, within_seconds=20)
+    await until(found)
 
 
 async def signed_up(system: System, username: str, display_name: str) -> None:
@@ -101,7 +101,7 @@ async def test_a_given_name_is_found_within_a_name_without_spaces_and_each_part_
     async def found() -> bool:
         return bool(await named(system, f"greek.{unique}", ann))
 
-    await until(found, within_seconds=20)
+    await until(found)
     for username, asked in (
         ("han", "娜娜"),
         ("han", "欧阳"),
@@ -130,7 +130,7 @@ async def test_hashtags_are_found_in_each_form_of_unicode_and_any_case(system: S
     async def found() -> bool:
         return await tagged(system, f"नदी{unique}", ann) == {f"नदी{unique}": 1}
 
-    await until(found, within_seconds=20)
+    await until(found)
     assert await tagged(system, f"straße{unique}", ann) == {f"straße{unique}": 2}  # as the newest post has it
     assert await tagged(system, f"STRASSE{unique}", ann) == {f"straße{unique}": 2}
     assert await tagged(system, f"میخواهم{unique}", ann) == {f"می\u200cخواهم{unique}": 1}
@@ -196,7 +196,7 @@ async def test_a_lost_index_is_rebuilt_from_postgresql_and_a_kept_one_continues(
             async def found() -> bool:
                 return expect in await named(other, expect, ann)
 
-            await until(found, within_seconds=20)
+            await until(found)
         finally:
             await runner.cleanup()
 

@@ -170,7 +170,7 @@ async def test_the_photo_is_shown_when_it_has_been_processed(system: System) -> 
         media = items[0]["stories"][0]["media"]
         return media["state"] == "succeeded" and len(media["variants"]) >= 4
 
-    await until(processed, within_seconds=10)
+    await until(processed)
     items = (await system.call("story.tray", user=reader)).json["items"]
     urls = [variant["url"] for variant in items[0]["stories"][0]["media"]["variants"]]
     assert all(url.startswith("http://127.0.0.1/media/") for url in urls)
