@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,8 +17,12 @@ from core.names import Server
 from core.operations import API
 from core.scenario.units import RateLimit
 from records import scenarios
-from stack import control
+from stack import control, probe
+from stack.backing import haproxy
 from tests.conftest import SCENARIO
+from tests.waiting import SECONDS_MAX, until
+
+pytestmark = pytest.mark.alone  # that a count arrives before the next request is a matter of milliseconds
 
 _QUOTA = 60
 
@@ -31,8 +36,24 @@ def two_gateways(data_folder: Path) -> Iterator[control.RunningStack]:
     system = replace(read.system, gateway=replace(read.system.gateway, instances=2, limits=limits))
     path.write_text(scenario.explain(replace(read, system=system)), encoding="utf-8")
     running = control.up(path, data_folder / "two_gateways", attached=True, services=False, servers=(Server.GATEWAY,))
-    yield running
-    running.stop(wipe=True)
+    try:
+        until(lambda: all(_knows_the_other(running.data / name) for name in ("gateway-1", "gateway-2")))
+        yield running
+    finally:
+        running.stop(wipe=True)
+
+
+def _knows_the_other(folder: Path) -> bool:
+    """Whether an instance has a connection to the other one.
+
+    Each makes one when it has started. Where both do so at the same time both give up, and try again after a second.
+    """
+    with socket.socket(socket.AF_UNIX) as wire, probe.short(folder / haproxy.ADMIN) as path:
+        wire.settimeout(SECONDS_MAX)
+        wire.connect(path)
+        wire.sendall(b"show peers\n")
+        with wire.makefile("r", encoding="utf-8") as told:
+            return "(remote,active)" in told.read()
 
 
 def test_what_one_instance_lets_through_counts_at_the_other_too(two_gateways: control.RunningStack) -> None:

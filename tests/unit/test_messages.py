@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ IDS = st.integers(0, 2**63 - 1)
 BY_TYPE = {int: IDS, str: st.text(max_size=50)}
 
 
+@cache  # for one example after another; making a strategy takes longer than drawing from it
 def of(kind: type[Message]) -> st.SearchStrategy[Message]:
     st.register_type_strategy(messages.MediaVariant, st.builds(messages.MediaVariant))
     return st.from_type(kind)
