@@ -182,10 +182,12 @@ async def test_of_a_hundred_thousand_all_are_pulled_and_a_look_at_what_changed_c
     assert len(set(everybody)) == MANY
 
     async def insert(connection: Connection, shard: int) -> None:
-        await connection.execute(
-            f"INSERT INTO {schema(shard)}.celebrities (author_id) SELECT unnest(%s::bigint[])",
-            ([each for each in everybody if ids.shard_of(each) == shard],),
-        )
+        here = [each for each in everybody if ids.shard_of(each) == shard]
+        for first in range(0, len(here), 1_000):  # each within the time that a statement may take
+            await connection.execute(
+                f"INSERT INTO {schema(shard)}.celebrities (author_id) SELECT unnest(%s::bigint[])",
+                (here[first : first + 1_000],),
+            )
 
     await shards.for_each_shard(insert)
     celebrities = Celebrities(shards, redis)
