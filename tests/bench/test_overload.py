@@ -21,7 +21,6 @@ import uvloop
 
 from core import operations, scenario
 from core.names import Outcome
-from core.scenario import Scenario
 from loadtest import address, seeded
 from loadtest.seed.__main__ import main as seed_stack
 from records import scenarios
@@ -88,7 +87,7 @@ def _percentile(seconds: np.ndarray, percent: float) -> float:
 
 
 @contextmanager
-def _stack(folder: Path, *, admission: bool) -> Iterator[tuple[Scenario, OpenLoad]]:
+def _stack(folder: Path, *, admission: bool) -> Iterator[OpenLoad]:
     """A seeded stack of its own and its load."""
     base = scenarios.read(SCENARIO)
     made = replace(
@@ -98,20 +97,19 @@ def _stack(folder: Path, *, admission: bool) -> Iterator[tuple[Scenario, OpenLoa
         faults=(),
         expect={},
     )
+    folder.mkdir()
+    folder.chmod(0o755)
     path = folder / "scenario.yaml"
     path.write_text(scenario.explain(made), encoding="utf-8")
     running = control.up(path, folder / "stack", attached=True)
     try:
         arguments = ["--scenario", str(path), "--gateway", running.gateway_url, "--out", str(folder / "seeded")]
         assert seed_stack(arguments) == 0
-        yield (
-            made,
-            OpenLoad(
-                scenario=made,
-                seeded=seeded.read(folder / "seeded"),
-                gateway=address.parse(running.gateway_url),
-                media=address.parse(running.media_url),
-            ),
+        yield OpenLoad(
+            scenario=made,
+            seeded=seeded.read(folder / "seeded"),
+            gateway=address.parse(running.gateway_url),
+            media=address.parse(running.media_url),
         )
     finally:
         running.stop(wipe=True)
@@ -180,46 +178,39 @@ def _row(name: str, admission: str, what: str, step: Step, best: float) -> str:
     )
 
 
-async def _measured(admission: bool, folder: Path, knees: dict[str, tuple[float, float]]) -> None:
+async def _measured(load: OpenLoad, *, admission: bool, knees: dict[str, tuple[float, float]]) -> None:
     word = "on" if admission else "off"
-    with _stack(folder, admission=admission) as (_, load):
-        try:
-            for name, (mix, start) in LOADS.items():
-                bench = _Bench(load, mix)
-                await bench.calm(start)
-                await bench.at(0.5 * start)  # fills what is cold
-                if admission:
-                    knees[name] = await bench.knee(start)
-                    print(f"\n{name}: knee {knees[name][0]:.0f}/s, best goodput {knees[name][1]:.0f}/s", flush=True)
-                knee, best = knees[name]
-                for factor in (0.8, *FACTORS):
-                    step = await bench.at(factor * knee)
-                    print(_row(name, word, f"× {factor:g}", step, best), flush=True)
-                    calm = await bench.calm(knee)
-                    if calm > 2.0:
-                        print(f"{name:<10} {word:<4} calm again after {calm:.0f} s without load", flush=True)
-                after, before = await bench.burst(knee)
-                print(
-                    f"{name:<10} {word:<4} after 10 s at × 4: p95 as before ({before:.0f} ms) after {after:.1f} s",
-                    flush=True,
-                )
-                await bench.calm(knee)
-        finally:
-            load.close()
+    for name, (mix, start) in LOADS.items():
+        bench = _Bench(load, mix)
+        await bench.calm(start)
+        await bench.at(0.5 * start)  # fills what is cold
+        if admission:
+            knees[name] = await bench.knee(start)
+            print(f"\n{name}: knee {knees[name][0]:.0f}/s, best goodput {knees[name][1]:.0f}/s", flush=True)
+        knee, best = knees[name]
+        for factor in (0.8, *FACTORS):
+            step = await bench.at(factor * knee)
+            print(_row(name, word, f"× {factor:g}", step, best), flush=True)
+            calm = await bench.calm(knee)
+            if calm > 2.0:
+                print(f"{name:<10} {word:<4} calm again after {calm:.0f} s without load", flush=True)
+        after, before = await bench.burst(knee)
+        print(
+            f"{name:<10} {word:<4} after 10 s at × 4: p95 as before ({before:.0f} ms) after {after:.1f} s", flush=True
+        )
+        await bench.calm(knee)
+    load.close()
 
 
-def test_overload(tmp_path: Path) -> None:
+def test_overload(data_folder: Path) -> None:
     cores = os.sched_getaffinity(0)
     knees: dict[str, tuple[float, float]] = {}
-    try:
-        for admission in (True, False):
-            folder = tmp_path / str(admission)
-            folder.mkdir()
-            folder.chmod(0o755)
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    for admission in (True, False):
+        with _stack(data_folder / f"overload-{admission}", admission=admission) as load:
+            try:
                 os.sched_setaffinity(0, set(scenarios.read(SCENARIO).system.placement.cores.load))
-                runner.run(_measured(admission, folder, knees))
-            os.sched_setaffinity(0, cores)
-    finally:
-        os.sched_setaffinity(0, cores)
+                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                    runner.run(_measured(load, admission=admission, knees=knees))
+            finally:
+                os.sched_setaffinity(0, cores)
     assert all(best > 0 for _, best in knees.values())
