@@ -20,6 +20,7 @@ from loadtest import address
 from loadtest.seed.pace import Pace
 
 CONNECTIONS_MAX: Final = 64
+_CONNECTIONS_FIRST: Final = 16  # enough for a stack on one core
 _TIMEOUT_SECONDS: Final = 30.0
 #: Answers that ask to try again later; each request may be repeated, because it is idempotent or carries a key.
 _LATER: Final = frozenset({429, 502, 503, 504})
@@ -44,7 +45,7 @@ class Api:
     """Calls the API behind one gateway. Create it with `connected`."""
 
     def __init__(self, session: aiohttp.ClientSession, gateway: address.HttpAddress) -> None:
-        self._session, self._pace = session, Pace(CONNECTIONS_MAX)
+        self._session, self._pace = session, Pace(CONNECTIONS_MAX, begin_with=_CONNECTIONS_FIRST)
         self._many_addresses = ":" not in gateway.host  # IPv6 has one loopback address
         self._gateway = f"http://{gateway}{API}"
 

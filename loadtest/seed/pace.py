@@ -9,13 +9,13 @@ _DECREASE_RATIO: Final = 0.7
 
 
 class Pace:
-    """Additive increase and multiplicative decrease of the calls in flight, up to ``maximum``.
+    """Additive increase and multiplicative decrease of the calls in flight, from ``begin_with`` up to ``maximum``.
 
     Of calls that were in flight together, only the first refusal counts. Use `begin` and `end` around each call.
     """
 
-    def __init__(self, maximum: int):
-        self._maximum, self._limit, self._round = maximum, float(maximum), 0
+    def __init__(self, maximum: int, *, begin_with: int):
+        self._maximum, self._limit, self._round = maximum, float(begin_with), 0
         self._in_flight = 0
         self._may_begin = asyncio.Condition()
 

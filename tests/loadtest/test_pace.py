@@ -8,7 +8,7 @@ from loadtest.seed.pace import Pace
 
 
 async def test_of_calls_in_flight_together_the_first_refusal_counts_and_answers_bring_it_back() -> None:
-    pace = Pace(10)
+    pace = Pace(10, begin_with=10)
     turns = [await pace.begin() for _ in range(10)]
     for turn in turns:
         await pace.end(turn, refused=True)
@@ -21,7 +21,7 @@ async def test_of_calls_in_flight_together_the_first_refusal_counts_and_answers_
 
 
 async def test_it_never_falls_below_one_and_calls_beyond_it_wait_their_turn() -> None:
-    pace = Pace(4)
+    pace = Pace(4, begin_with=4)
     for _ in range(20):
         await pace.end(await pace.begin(), refused=True)
     assert pace.limit == 1
