@@ -1,7 +1,7 @@
 """Ads: which items of a session are ads, and which ad is shown at each.
 
-Both depend only on how many items the session has shown, so that the share of ads is the same whatever the size of its
-pages: the n-th ad follows as soon as n ads are no more than their share of the items.
+Both depend only on how many items the session has shown, so the share of ads does not depend on the page size: the n-th
+ad is shown as soon as n ads are at most their share of the items.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Final
 
 #: Number of different ads by default.
 HOUSE_ADS: Final = 5
-#: An ad may stand on a page again so many items after it stood there; sooner only on another page.
+#: Items after which a page may repeat an ad; another page may repeat it sooner.
 REPEAT_ITEMS: Final = 30
-#: More than every second item is never an ad, so that no ad follows another.
+#: At most every second item is an ad, so that no ad directly follows another.
 RATIO_MAX: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class AdPlace:
-    """One ad: its place on the page, from 1, and its number among the ads that there are, from 0."""
+    """One ad: its position on the page, from 1, and its index among the available ads, from 0."""
 
     place: int
     ad: int
@@ -31,9 +31,9 @@ def ads_among(items: int, *, ratio: float) -> int:
 
 
 def ad_places(page: int, *, shown: int, ratio: float, ads: int) -> tuple[AdPlace, ...]:
-    """Ads on a page of ``page`` items, before which the session has shown ``shown``, of ``ads`` different ones.
+    """Ads on a page of ``page`` items after the session has shown ``shown`` items; there are ``ads`` different ads.
 
-    They take turns. A place whose ad stood on the same page less than `REPEAT_ITEMS` before is a post's.
+    The ads take turns. A position whose ad was shown fewer than `REPEAT_ITEMS` before on the page goes to a post.
     """
     found: list[AdPlace] = []
     last: dict[int, int] = {}

@@ -1,7 +1,7 @@
-"""Circuit breaker: after several failures in a row calls are refused at once; later one call may try (half open).
+"""Circuit breaker: after several failures in a row calls are refused at once; later one call probes (half open).
 
 A breaker is a value: check `allows` before a call, and pass its result to `after`. Time is an argument. The rules
-themselves are functions of plain numbers, so that the model's compiled engine compiles these very lines.
+themselves take plain numbers, so that the model's compiled engine uses the same functions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def allows(state: int, opened_at_seconds: float, open_seconds: float, now_second
 
 
 def opens(state: int, failures: int, failures_max: int) -> bool:
-    """Whether a call that failed opens it; ``failures`` in a row count this one."""
+    """Whether a failed call opens the breaker; ``failures`` in a row include this one."""
     return state == BreakerState.HALF_OPEN or failures >= failures_max
 
 
@@ -45,11 +45,11 @@ class Breaker:
     opened_at_seconds: float = 0.0
 
     def allows(self, policy: BreakerPolicy, *, now_seconds: float) -> bool:
-        """Say whether a call may go out now; call `admitted` when it does."""
+        """Whether a call may go out now; call `admitted` when it does."""
         return allows(self.state, self.opened_at_seconds, policy.open_seconds, now_seconds)
 
     def admitted(self, policy: BreakerPolicy, *, now_seconds: float) -> Breaker:
-        """State once a call has gone out: an open breaker whose time is over becomes half open, for one probe."""
+        """State once a call has gone out: an open breaker whose time has passed becomes half open, for one probe."""
         if self.state is BreakerState.OPEN and self.allows(policy, now_seconds=now_seconds):
             return replace(self, state=BreakerState.HALF_OPEN)
         return self

@@ -1,6 +1,6 @@
 """Fan-out: whether a new post is pushed into the followers' timelines now, or pulled when they read.
 
-The threshold has hysteresis, so that an author whose follower count wavers around it does not change sides with every
+The threshold has hysteresis, so that an author whose follower count fluctuates around it does not switch with every
 follow: an author becomes a celebrity at ``threshold`` and stops being one below ``threshold × (1 − hysteresis)``.
 """
 
@@ -18,9 +18,9 @@ class FanoutPlan:
 
 
 def is_celebrity(*, followers: int, was_celebrity: bool, threshold: int, hysteresis_ratio: float) -> bool:
-    """Decide whether an author's posts are pulled by readers."""
+    """Whether an author's posts are pulled by readers."""
     if threshold < 1:
-        raise ValueError(f"threshold {threshold}: at least 1")
+        raise ValueError(f"expected a threshold of at least 1, got {threshold}")
     lower = threshold * (1.0 - hysteresis_ratio)
     return followers >= (lower if was_celebrity else threshold)
 

@@ -1,10 +1,9 @@
-"""Hot keys: a counter with many concurrent writes is split over several keys, which are on several nodes, and merged
-again.
+"""Hot keys: a counter with many concurrent writes is split over several keys on several nodes, and later merged.
 
 A key's rate is an exponentially decaying average (each write adds 1/τ, which decays with time constant τ), so hot keys
-are detected and not configured. A key that is hot gets as many sub-keys as its rate needs, in powers of two so that it
-does not change with every write; it keeps them until it has calmed down, and is one key again. Everything is plain
-numbers, so that the model's compiled engine compiles these very lines.
+are detected and not configured. A hot key gets as many sub-keys as its rate needs, in powers of two so that their
+number does not change with every write; it keeps them until its rate has fallen, and is then one key again. Everything
+is plain numbers, so that the model's compiled engine uses the same functions.
 """
 
 from __future__ import annotations
@@ -12,18 +11,18 @@ from __future__ import annotations
 import math
 from typing import Final
 
-#: τ, and the share of the hot rate below which a key has calmed down.
+#: τ, and the share of the hot rate below which a key is one key again.
 MEMORY_SECONDS: Final = 1.0
 CALM_RATIO: Final = 0.25
 
 
 def rate_after(rate_per_second: float, elapsed_seconds: float) -> float:
-    """The average rate once there is one more write, ``elapsed_seconds`` after the one before."""
+    """The average rate after one more write, ``elapsed_seconds`` after the previous one."""
     return rate_per_second * math.exp(-elapsed_seconds / MEMORY_SECONDS) + 1.0 / MEMORY_SECONDS
 
 
 def keys_for(rate_per_second: float, keys: int, hot_per_second: float, keys_max: int) -> int:
-    """Over how many keys a counter with ``keys`` is spread at this rate."""
+    """Number of keys at this rate for a counter that has ``keys`` now."""
     if rate_per_second < CALM_RATIO * hot_per_second:
         return 1
     wanted = 1
@@ -33,5 +32,5 @@ def keys_for(rate_per_second: float, keys: int, hot_per_second: float, keys_max:
 
 
 def node_of(node: int, sub_key: int, nodes: int) -> int:
-    """Where a sub-key lies: sub-keys are named so that they go round all nodes, from the counter's own on."""
+    """Node of a sub-key: sub-keys are named so that they go to the nodes in turn, starting at the counter's own."""
     return (node + sub_key) % nodes

@@ -1,7 +1,7 @@
 """Partitions of the log: which one an event's key goes to, and which member of a consumer group handles it.
 
 Kafka's own rules, as its clients apply them: murmur2 of the key (Kafka's ``DefaultPartitioner``), and the round-robin
-assignor over the members of a group. `tests/service/kit/test_partitions.py` holds the broker and the client to them.
+assignor over the members of a group. `tests/service/kit/test_partitions.py` checks the broker and the client.
 """
 
 from __future__ import annotations
@@ -35,5 +35,5 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 def owner_of(partition: int, members: Sequence[int]) -> int:
-    """Who of the group's ``members`` that are present handles a partition; −1 where nobody is."""
+    """Which of the group's ``members`` handles a partition; −1 if there is none."""
     return members[partition % len(members)] if members else -1

@@ -1,7 +1,7 @@
-"""Patience: the pause before another try of work that must not be lost, however many tries it takes.
+"""Patience: the pause before retrying work that must not be lost, however many tries it takes.
 
-An event in an outbox or on the log is never given up for a fault that may pass; so there is no last try and no budget,
-only a capped exponential pause with jitter.
+An event in an outbox or on the log is never given up because of a transient failure, so there is no last try and no
+budget, only capped exponential back-off with jitter.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Limits of one photo, shared by upload, the media worker and its decoders, the scanner and the containers.
 
-They fit each other (`tests/unit/test_photo_limits.py` computes it): what upload takes the scanner can read, what the
-checks let through a decoder's memory holds, and what takes long is worked on apart from what does not.
+They are consistent (`tests/unit/test_photo_limits.py` checks it): the scanner can read what upload accepts, a decoder's
+memory holds what the checks let through, and slow photos are processed apart from fast ones.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Final
 
 BYTES_MAX: Final = 20_000_000
 
-#: Most pixels by format. A baseline JPEG is decoded row by row, and a phone writes 200 megapixels (16,320 × 12,240); a
-#: WebP is decoded as a whole, at up to 16 bytes a pixel.
+#: Maximum pixels by format. A baseline JPEG is decoded row by row, and phones write 200 megapixels (16,320 × 12,240); a
+#: WebP is decoded as a whole, at up to 16 bytes per pixel.
 PIXELS_MAX: Final = {"jpeg": 200_000_000, "png": 64_000_000, "webp": 51_000_000}
 SIDE_PIXELS_MAX: Final = 65_535  # as in JPEG; longer rows cost a decoder hundreds of megabytes
 
-TRIES_MAX: Final = 3  # of a photo on which a decoder, the scanner or the worker died
+TRIES_MAX: Final = 3  # at a photo on which a decoder, the scanner or the worker died
 
 
 class Refusal(StrEnum):
@@ -24,7 +24,7 @@ class Refusal(StrEnum):
 
     MALWARE = "malware_found"
     TOO_LARGE = "too_many_bytes"
-    NOT_A_PHOTO = "not_a_photo"  # no JPEG, PNG or WebP, whatever its name says
+    NOT_A_PHOTO = "not_a_photo"  # not a JPEG, PNG or WebP, whatever its name says
     UNSUPPORTED = "unsupported_kind"  # a kind of JPEG, PNG or WebP that no camera or editor writes for viewers
     TOO_MANY_PIXELS = "too_many_pixels"
     TOO_COMPLEX = "too_complex"  # more scans, segments, chunks or frames than a photo needs
@@ -32,22 +32,22 @@ class Refusal(StrEnum):
     DAMAGED = "damaged"  # truncated or corrupt
     MISSING = "missing"  # its bytes are gone
     CHANGED = "changed"  # its bytes are not those that were verified
-    NOT_PROCESSED = "not_processed"  # tried several times
+    NOT_PROCESSED = "not_processed"  # every try failed
 
 
 class Lane(StrEnum):
     """The queue in which a photo is processed, so that a slow photo delays only other slow ones."""
 
     LIGHT = "light"  # `system.media.workers` at once
-    HEAVY = "heavy"  # `HEAVY_WORKERS` at once, and only when the cores have nothing better to do
+    HEAVY = "heavy"  # `HEAVY_WORKERS` at once, and only on otherwise idle cores
 
 
 HEAVY_WORKERS: Final = 1
 
-#: Longest decode by the checks' estimate (`services.media.rules.checks`), in processor seconds of the machine that it
-#: was measured on.
+#: Longest decode allowed by the checks' estimate (`services.media.rules.checks`), in CPU seconds of the machine it was
+#: measured on.
 DECODE_SECONDS_MAX: Final = {Lane.LIGHT: 1.0, Lane.HEAVY: 4.0}
-#: Processor time after which a decoder is ended: the estimate, encoding, and room for a slower machine.
+#: CPU time after which a decoder is killed: the estimate, encoding, and a margin for a slower machine.
 CPU_SECONDS_MAX: Final = {Lane.LIGHT: 4, Lane.HEAVY: 20}
 #: Memory of one decoder.
 MEMORY_BYTES_MAX: Final = {Lane.LIGHT: 512 * 2**20, Lane.HEAVY: 1024 * 2**20}

@@ -1,7 +1,7 @@
-"""Replicas: which node of a database answers a read, and which one takes a dead primary's place.
+"""Replicas: which node of a database answers a read, and which one replaces a dead primary.
 
-Nodes are named by their role: 0 is the primary, 1 … n its replicas in a fixed order. ``up`` has bit k set while the
-node in role k works. Everything is plain numbers, so that the model's compiled engine compiles these very lines.
+Nodes are numbered by role: 0 is the primary, 1 … n its replicas in a fixed order. Bit k of ``up`` is set while the node
+in role k is up. Everything is plain numbers, so that the model's compiled engine uses the same functions.
 """
 
 from __future__ import annotations

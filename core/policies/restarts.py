@@ -1,7 +1,7 @@
-"""Restarts: the pause before a process that died is started again; it is never given up.
+"""Restarts: the pause before a process that died is started again; restarts never stop.
 
-The first death of a process that ran well costs no pause, so that the effect of a kill is short. A process that dies
-repeatedly, for example on an input that kills it, is started less and less often, and the inputs behind it are
+A process that ran well is restarted without a pause, so that the effect of a kill is short. A process that dies
+repeatedly, for example on an input that kills it, is started less and less often; the inputs queued behind that one are
 processed in between.
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Final
 
-STEADY_SECONDS: Final = 30.0  # one that was ready for this long has recovered: its next death counts as a first
+STEADY_SECONDS: Final = 30.0  # a process that was ready for this long has recovered: its next death counts as the first
 PAUSE_SECONDS: Final = 0.5
-PAUSE_CAP_SECONDS: Final = 4.0  # what waits for it can be served within seconds, whatever killed it before
+PAUSE_CAP_SECONDS: Final = 4.0  # so that what waits for the process is served within seconds of its recovery
 
 
 def deaths_in_a_row(before: int, ready_seconds: float) -> int:
-    """How many deaths count together, this one included: it was ready for ``ready_seconds`` (0: never)."""
+    """Deaths in a row, including this one of a process that was ready for ``ready_seconds`` (0: never)."""
     return 1 if ready_seconds >= STEADY_SECONDS else before + 1
 
 

@@ -1,4 +1,4 @@
-"""Retry: capped exponential back-off with full jitter, within a budget, only where trying again is safe.
+"""Retry: capped exponential back-off with full jitter, within a budget, only where a retry is safe.
 
 Full jitter is Brooker's (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015); the budget is a token bucket
 as in Finagle and gRPC (gRFC A6): every first try earns ``budget_ratio`` of a retry, so a dependency that is down sees
@@ -15,7 +15,7 @@ TOKENS_MAX: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """Limits of trying again."""
+    """Limits of retries."""
 
     attempts: int  # first try included
     backoff_seconds: float
@@ -39,7 +39,7 @@ class RetryBudget:
 
 
 def may_retry(policy: RetryPolicy, budget: RetryBudget, *, attempt: int, retryable: bool) -> bool:
-    """Decide after the ``attempt``-th try (from 1) failed whether there is another."""
+    """Whether to try again after the ``attempt``-th try (from 1) has failed."""
     return retryable and affords(budget.tokens, attempt, policy.attempts)
 
 
@@ -48,7 +48,7 @@ def backoff_seconds(policy: RetryPolicy, *, attempt: int, uniform: float) -> flo
     return wait_seconds(policy.backoff_seconds, policy.backoff_cap_seconds, attempt, uniform)
 
 
-# the rules as functions of plain numbers, so that the model's compiled engine compiles these very lines
+# the rules as functions of plain numbers, so that the model's compiled engine uses the same functions
 
 
 def earned(tokens: float, budget_ratio: float) -> float:
@@ -57,7 +57,7 @@ def earned(tokens: float, budget_ratio: float) -> float:
 
 
 def affords(tokens: float, attempt: int, attempts_max: int) -> bool:
-    """Whether there are tries and budget left after the ``attempt``-th try."""
+    """Whether tries and budget are left after the ``attempt``-th try."""
     return attempt < attempts_max and tokens >= 1.0
 
 

@@ -1,9 +1,9 @@
-"""Stitching: one page from four sources, in the scenario's proportions, without repeats, at most two posts in a row of
-one author.
+"""Stitching: one page from four sources, in the scenario's proportions, without repeats, with at most two posts in a
+row by one author.
 
-Slots of a source that has too little are given to the followed posts first, then to recommendations: a page is short
-only when everything is used up. Ads never take another source's slots (`core.policies.ads`). The proportions are those
-of the session: what one page is too short for, a later one has.
+Slots that a source cannot fill go to followed posts first, then to recommendations: a page is short only when all
+sources are used up. Ads never take another source's slots (`core.policies.ads`). The proportions hold over a session,
+not over each page.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from core.names import Source
 from core.policies.ads import AdPlace, ad_places, ads_among
 
 RUN_OF_ONE_AUTHOR_MAX: Final = 2
-#: Posts beyond a page's share, of each source, that may stand between those of one author. It bounds what a session
+#: Posts of each source, beyond its share of the page, that may separate posts by one author. It bounds what a session
 #: must remember: at most twice as many posts wait for a later page.
 LOOKAHEAD: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A post or an ad that could stand in the page; ``rank_key`` sorts within its source, highest first."""
+    """A post or an ad that could be on the page; ``rank_key`` sorts within its source, highest first."""
 
     item_id: int
     author_id: int
@@ -48,9 +48,9 @@ class Quota:
 def quota(
     page: int, *, followed_ratio: float, recommended_ratio: float, ads_ratio: float, ads: int, shown: int = 0
 ) -> Quota:
-    """Share out ``page`` slots, so that they add up exactly and a session that showed ``shown`` items before, whatever
-    its pages, keeps the proportions within one slot. There are ``ads`` different ads; slots of ads that are missing are
-    for posts."""
+    """Divide ``page`` slots so that they add up exactly, and a session that has shown ``shown`` items keeps the
+    proportions within one slot, whatever its page sizes. There are ``ads`` different ads; ad slots that cannot be
+    filled go to posts."""
     placed = ad_places(page, shown=shown, ratio=ads_ratio, ads=ads)
     posts = followed_ratio + recommended_ratio
     share = followed_ratio / posts if posts else 1.0
@@ -77,10 +77,10 @@ def stitch(*, followed: Sequence[Candidate], recommended: Sequence[Candidate], s
 
 
 def with_ads(posts: Sequence[Candidate], *, slots: Quota) -> list[Candidate]:
-    """Put the ads in their places between posts; where posts run out, the page ends, and has no other ads than those
-    that follow a post. An ad's ``item_id`` is its number.
+    """Insert the ads at their positions. The page ends where the posts run out, so every ad follows a post. An ad's
+    ``item_id`` is its index.
 
-    An ad is first on a page, or all of it, only where posts stood before it on the page before.
+    A page begins with an ad, or has nothing else, only if the previous page ended with posts.
     """
     if slots.posts and not posts:
         return []
@@ -122,9 +122,9 @@ def _interleave(first: Sequence[Candidate], second: Sequence[Candidate]) -> list
 
 
 def _diverse(posts: Sequence[Candidate], *, spare: Sequence[Candidate]) -> list[Candidate]:
-    """Put off posts that would be a third in a row of one author until another author has stood between.
+    """Defer a post that would be the third in a row by one author until another author's post has come.
 
-    Where posts would be left over for want of another author, ``spare`` ones stand between them, best first.
+    If posts would be left over because no other author is available, ``spare`` ones separate them, best first.
     """
     page: list[Candidate] = []
     waiting: list[Candidate] = []
@@ -144,7 +144,7 @@ def _diverse(posts: Sequence[Candidate], *, spare: Sequence[Candidate]) -> list[
         page.append(fits)
         while waiting and len(page) < len(posts) and not _third_in_a_row(page, waiting[0]):
             page.append(waiting.pop(0))
-    return page  # what still waits comes on the next page
+    return page  # the deferred posts come on the next page
 
 
 def _third_in_a_row(page: Sequence[Candidate], post: Candidate) -> bool:

@@ -318,7 +318,7 @@ def test_every_instance_has_as_many_shards_as_any_other_but_one(counts: tuple[in
 
 def test_a_schema_is_named_by_its_number_alone() -> None:
     assert shard.schema_of(7) == "shard_7"
-    with pytest.raises(ValueError, match="is not a shard"):
+    with pytest.raises(ValueError, match="not a logical shard"):
         shard.schema_of("7; DROP TABLE users")  # type: ignore[arg-type]
 
 
