@@ -13,7 +13,12 @@ from cli import options
 
 @click.command("run")
 @click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--repeats", type=click.IntRange(1, 100), default=1, help="Run each so often, and report medians.")
+@click.option(
+    "--repeats",
+    type=click.IntRange(1, 100),
+    default=1,
+    help="Runs of each scenario; with more than one, medians are reported.",
+)
 @options.pair
 def command(
     scenarios: tuple[Path, ...],
@@ -28,7 +33,9 @@ def command(
 
     The stack is started for this run, seeded through the public API, and removed at the end. Repeats of several
     scenarios take turns, so that a slow moment of the machine meets all of them; the medians are printed with their
-    noise floor, and the exit code is the worst of the scenarios.
+    noise floor (half of the range of the repeats), and the exit code is the worst of the scenarios:
+
+    windtunnel run before.yaml after.yaml --repeats 5
     """
     from lab import pair
     from lab.stacks import data_folder

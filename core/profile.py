@@ -96,7 +96,18 @@ def decode(data: bytes) -> Profile:
         raise ValueError(f"calibration profile: {error}") from error
     if profile.schema != PROFILE_SCHEMA:
         raise ValueError(f"calibration profile: schema {profile.schema}, this build reads {PROFILE_SCHEMA}")
+    for index, demand in enumerate(profile.demands):
+        _check(demand, f"demands[{index}] ({demand.operation} at {demand.process})")
     return profile
+
+
+def _check(demand: CpuDemand, where: str) -> None:
+    """Raise ValueError where the figures are not those of a measurement."""
+    rates = demand.rates_per_second
+    if not rates or list(rates) != sorted(rates):
+        raise ValueError(f"calibration profile: {where}.rates_per_second: expected at least one rate, ascending")
+    if len(demand.cpu_seconds) != len(rates) or min(demand.cpu_seconds) < 0:
+        raise ValueError(f"calibration profile: {where}.cpu_seconds: expected a time of at least 0 for each rate")
 
 
 def scaled(profile: Profile, factor: float) -> Profile:

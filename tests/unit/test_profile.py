@@ -42,6 +42,24 @@ def test_a_profile_that_does_not_fit_is_refused_with_the_field(change: object, s
 
 
 @pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            {"cpu_seconds": (0.002, -0.001)},
+            r"demands\[0\] \(feed.read at feed\)\.cpu_seconds: expected a time of at least 0",
+        ),
+        ({"cpu_seconds": (0.002,)}, "for each rate"),
+        ({"rates_per_second": (), "cpu_seconds": ()}, r"rates_per_second: expected at least one rate"),
+        ({"rates_per_second": (400.0, 100.0)}, "ascending"),
+    ],
+)
+def test_figures_that_no_measurement_gives_are_refused_with_the_field(change: dict[str, object], says: str) -> None:
+    wrong = msgspec.structs.replace(PROFILE, demands=(msgspec.structs.replace(DEMAND, **change),))
+    with pytest.raises(ValueError, match=says):
+        profile.decode(profile.encode(wrong))
+
+
+@pytest.mark.parametrize(
     ("rate", "cpu"), [(1.0, 0.002), (100.0, 0.002), (250.0, 0.0015), (400.0, 0.001), (900.0, 0.001)]
 )
 def test_demand_lies_on_straight_lines_between_the_measured_rates_and_is_flat_beyond(rate: float, cpu: float) -> None:
