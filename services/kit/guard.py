@@ -49,8 +49,9 @@ class Guard:
             late_seconds = monotonic() - began - self._deadline_seconds
             if not done and late_seconds > _LATE_SECONDS:
                 done, _ = await asyncio.wait((task,), timeout=late_seconds)
-                succeeded = None
             if not done:
+                if late_seconds > _LATE_SECONDS:
+                    succeeded = None
                 raise DeadlineExceeded(f"{self._name} took too long")
             result = task.result()
             succeeded = True
@@ -59,8 +60,9 @@ class Guard:
             if not task.done():
                 self._left_behind.add(task)
                 task.add_done_callback(self._forget)
-            if succeeded is not None:
-                self._record(succeeded=succeeded)
+            # the probe of a half-open breaker always counts: without an outcome no call would ever be let through again
+            if succeeded is not None or self._breaker.state is BreakerState.HALF_OPEN:
+                self._record(succeeded=bool(succeeded))
 
     def _record(self, *, succeeded: bool) -> None:
         before = self._breaker

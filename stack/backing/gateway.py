@@ -185,7 +185,7 @@ def admission(components: Iterable[Component], *, gateways: int, refuse: str) ->
             *lines,
             "    acl writes method POST PUT PATCH DELETE",
             "    http-request set-var(txn.room) var(txn.room),mul(2) if writes { var(txn.room) -m found }",
-            "    acl up var(txn.room) -m int gt 0",  # with no instance up, a request is told so instead
+            "    acl up var(txn.room) -m int gt 0",  # with no instance up, HAProxy answers 503 unavailable
             f"    http-request {refuse} if up {{ var(txn.under_way),sub(txn.room) -m int ge 0 }}",
         )
     )

@@ -245,7 +245,7 @@ async def test_one_that_hangs_gets_few_more_and_one_that_is_dead_none(
 async def test_what_finds_no_room_by_the_limits_that_instances_state_is_refused_by_the_gateway(
     balanced: Balanced, client: aiohttp.ClientSession
 ) -> None:
-    async def told() -> None:
+    async def answered() -> None:
         asked = asyncio.create_task(_status(client, balanced.gateway))
         place = await balanced.arrived.get()
         balanced.instances[place].answer(0)
@@ -254,7 +254,7 @@ async def test_what_finds_no_room_by_the_limits_that_instances_state_is_refused_
     limit = 2
     for each in balanced.instances:
         each.limit = limit
-    await told()  # from now on the gateway knows
+    await answered()  # from now on the gateway knows
     await balanced.settled()
     held = [asyncio.create_task(_status(client, balanced.gateway)) for _ in range(limit * INSTANCES)]
     for _ in held:
@@ -270,10 +270,10 @@ async def test_what_finds_no_room_by_the_limits_that_instances_state_is_refused_
         while each.under_way:
             each.answer(0)
     assert await asyncio.gather(*held) == [200] * limit * INSTANCES
-    await told()
+    await answered()
 
 
-async def test_where_no_instance_is_up_a_request_is_told_so_and_not_that_they_are_busy(
+async def test_with_no_instance_up_a_request_gets_unavailable_and_not_overloaded(
     balanced: Balanced, client: aiohttp.ClientSession
 ) -> None:
     asked = asyncio.create_task(_status(client, balanced.gateway))
