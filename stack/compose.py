@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import yaml
 
+from core import niceness
 from core.names import Component, Server
 from core.policies import photo
 from core.scenario import Scenario, ScenarioError
@@ -145,6 +146,8 @@ def _service(planned: StackPlan, process: Process, scenario_path: str, address: 
         "restart": "unless-stopped",
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
     }
+    if process.niceness:  # niceness acts within a container only, and this between containers
+        service["cpu_shares"] = niceness.WEIGHTS[process.niceness]
     ports = [
         f"${{WINDTUNNEL_BIND:-127.0.0.1}}:{_published_port(server)}:{way.port}"
         for server in container.PUBLISHED

@@ -132,7 +132,7 @@ async def _run(whole: StackPlan, process: Process) -> int:
     HEALTHY.parent.mkdir(parents=True, exist_ok=True)
     HEALTHY.unlink(missing_ok=True)
     command = await asyncio.to_thread(backing.prepare, whole, process)
-    child = processes.start(process.name, command, _STDOUT, lambda _: stopping.set())
+    child = processes.start(process.name, command, _STDOUT, lambda _: stopping.set(), niceness=process.niceness)
     try:
         for step in (backing.ready, backing.settle):
             deadline, pause = time.monotonic() + _READY_SECONDS, 0.05

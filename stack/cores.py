@@ -57,6 +57,7 @@ def _loop(core: int) -> subprocess.Popen[bytes]:
         "cores": (core,),
         "data_bytes": 256 * 2**20,
         "idle": True,
+        "niceness": 0,
         "parent": os.getpid(),
     }
     return subprocess.Popen(

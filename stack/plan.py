@@ -7,7 +7,7 @@ processes on loopback and containers that use each other's names, and a test can
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ import msgspec
 from core import settings
 from core.names import USES, Component, Server
 from core.scenario import Scenario
+from core.scenario import processes as names
 from stack import unsupported
 from stack.addresses import (
     LOOPBACK,
@@ -52,6 +53,7 @@ class Process:
     after: tuple[str, ...] = ()  # processes that must be ready first
     server: Server | None = None
     index: int = 0  # among instances of one server
+    niceness: int = 0  # see core.niceness
     settings: settings.ProcessSettings | None = None
 
 
@@ -187,7 +189,7 @@ def plan(
         bind=bind,
         ports=dict(ports),
         secrets=secrets,
-        processes=tuple(running),
+        processes=tuple(replace(each, niceness=names.niceness_of(scenario, each.name)) for each in running),
         proxies=ways.proxies(),
         components={component: ways.way(Server.GATEWAY, component) for component in instances_of(scenario)},
         stores=stores,

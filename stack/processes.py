@@ -60,11 +60,17 @@ def environment(command: Command) -> dict[str, str]:
 
 
 def start(
-    name: str, command: Command, log: Path, on_end: Callable[[Child], None], *, cores: tuple[int, ...] = ()
+    name: str,
+    command: Command,
+    log: Path,
+    on_end: Callable[[Child], None],
+    *,
+    cores: tuple[int, ...] = (),
+    niceness: int = 0,
 ) -> Child:
-    """Start ``command`` pinned to ``cores`` (empty: not pinned yet); ``on_end`` is called when it has ended.
+    """Start ``command`` pinned to ``cores`` (empty: not pinned yet), nicer than we are by ``niceness``.
 
-    Call from the main thread, in the event loop.
+    ``on_end`` is called when it has ended. Call from the main thread, in the event loop.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     launch = {
@@ -74,6 +80,7 @@ def start(
         "cores": cores,
         "data_bytes": command.data_bytes,
         "idle": False,
+        "niceness": niceness,
         "parent": os.getpid(),
     }
     with log.open("ab") as output:

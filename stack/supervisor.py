@@ -138,7 +138,7 @@ class Supervisor:
         """Start it and wait until it is ready; raises StackFailure when it dies first or does not answer in time."""
         plan, process = self._plan, supervised.process
         # a start may use all cores; processes are pinned once ready, those of a starting stack once all of it is
-        child = processes.start(process.name, command, plan.log(process.name), self._on_end)
+        child = processes.start(process.name, command, plan.log(process.name), self._on_end, niceness=process.niceness)
         supervised.child, supervised.state = child, "starting"
         self._write()
         reason, pause, began = "", 0.02, time.monotonic()

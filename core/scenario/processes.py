@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from core import niceness
 from core.names import Component, Server
 from core.scenario.model import Scenario, System
 
@@ -41,6 +42,13 @@ def ours(scenario: Scenario) -> dict[str, tuple[Component, ...]]:
         for group, members in system.placement.processes.items()
         for name in numbered(group, instances_of(system, group))
     }
+
+
+def niceness_of(scenario: Scenario, process: str) -> int:
+    """Niceness of the process with this name."""
+    group = group_of(process)
+    members = scenario.system.placement.processes.get(group)
+    return niceness.of_server(Server(group)) if members is None else niceness.of_components(members)
 
 
 def gateways(scenario: Scenario) -> tuple[str, ...]:

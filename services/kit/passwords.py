@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from core import niceness
 from core.policies.logins import WAITING_EACH_MAX, WAITING_MAX, workers
+from services.kit.threads import nicer_threads
 from services.kit.turns import Turns
 
 R = TypeVar("R")
-_NICENESS: Final = 5  # such a thread gets a quarter of a core that another wants, and all of an idle one
 _HASH_SECONDS: Final = 0.02
 
 
@@ -31,7 +30,7 @@ class Passwords:
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
         at_once = workers(len(os.sched_getaffinity(0)))
-        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="argon2", initializer=_give_way)
+        self._threads = nicer_threads(at_once, name="argon2", by=niceness.PASSWORDS)
         self._turns = Turns(
             at_once=at_once,
             waiting_max=WAITING_MAX,
@@ -62,8 +61,3 @@ class Passwords:
     def close(self) -> None:
         """Shut down the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _give_way() -> None:
-    # Linux keeps a priority for each thread
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

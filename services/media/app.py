@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from core import niceness
 from core.messages import MediaUploaded
+from core.names import Component
 from core.policies import photo
 from core.policies.photo import Lane
 from core.settings import Member, ProcessSettings
@@ -39,10 +41,11 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
         lease_seconds=work.LEASE_SECONDS,
     )
     objects.use(app)
+    mine = niceness.of_components(Component(each.component) for each in settings.members)
     measures = Measures(app[METRICS])
     pools = {
-        Lane.LIGHT: WorkerPool(lane=Lane.LIGHT, workers=light),
-        Lane.HEAVY: WorkerPool(lane=Lane.HEAVY, workers=photo.HEAVY_WORKERS),
+        lane: WorkerPool(lane=lane, workers=count, nicer=niceness.DECODERS[lane] - mine)
+        for lane, count in ((Lane.LIGHT, light), (Lane.HEAVY, photo.HEAVY_WORKERS))
     }
     processor = PhotoProcessor(
         app,

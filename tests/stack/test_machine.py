@@ -13,6 +13,8 @@ import msgspec
 import psutil
 import pytest
 
+from core import niceness
+from core.scenario import processes
 from records.alive import is_alive, ticks_of
 from stack import cores, guard, stalls, usage
 from tests.children import WITH_US
@@ -39,6 +41,20 @@ def test_every_process_is_pinned_bounded_and_not_root_where_it_must_not_be(serve
     if os.geteuid() == 0:
         assert psutil.Process(servers.running.processes["postgres_0"]).username() == "postgres"
         assert psutil.Process(servers.running.processes["clamd"]).username() == "clamav"
+
+
+def test_background_servers_are_nicer_than_others_in_their_sessions_group_too(servers: Servers) -> None:
+    usual = psutil.Process(servers.running.processes["redis"]).nice()
+    seen = {}
+    for name, pid in servers.running.processes.items():
+        nicer = processes.niceness_of(servers.scenario, name)
+        seen[name] = nicer
+        for member in guard.family(pid):
+            assert psutil.Process(member).nice() == min(19, usual + nicer), name
+        group = Path(f"/proc/{pid}/autogroup")
+        if nicer and group.exists() and (text := group.read_text(encoding="ascii").split()):
+            assert int(text[-1]) == nicer, name
+    assert set(seen.values()) == {0, niceness.BACKGROUND}
 
 
 def test_a_log_file_exists_for_every_process(servers: Servers) -> None:

@@ -33,18 +33,23 @@ class WorkerSlow(WorkerLost):
 
 
 class WorkerPool:
-    """Renders at most ``workers`` photos of one lane at once; a worker is started for its first photo."""
+    """Renders at most ``workers`` photos of one lane at once; a worker is started for its first photo.
+
+    ``nicer`` is how much nicer than this process the workers are.
+    """
 
     def __init__(
         self,
         *,
         workers: int,
         lane: Lane = Lane.LIGHT,
+        nicer: int = 0,
         seconds_max: float | None = None,
         cpu_seconds_max: int | None = None,
     ):
         self._cpu_seconds_max = CPU_SECONDS_MAX[lane] if cpu_seconds_max is None else cpu_seconds_max
         self._lane, self._seconds_max = lane, RENDER_SECONDS_MAX[lane] if seconds_max is None else seconds_max
+        self._nicer = nicer
         self._free: list[asyncio.subprocess.Process] = []
         self._working: set[asyncio.subprocess.Process] = set()
         self._places = asyncio.Semaphore(workers)
@@ -86,6 +91,7 @@ class WorkerPool:
             self._lane,
             str(self._cpu_seconds_max),
             str(os.getpid()),
+            str(self._nicer),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             # one thread per photo: concurrent photos use the cores better than threads of one photo

@@ -27,8 +27,6 @@ from services.media.rules.work import RenderResult
 
 LENGTH_BYTES: Final = 8
 _PR_SET_PDEATHSIG: Final = 1
-#: Slow photos get only the CPU time that other work leaves.
-_NICENESS: Final = {Lane.LIGHT: 0, Lane.HEAVY: 5}
 _DECODE: Final = msgspec.msgpack.Decoder(Checked).decode
 
 
@@ -48,10 +46,10 @@ def _outcome(data: bytes) -> RenderResult:
         return RenderResult(refusal=refused.refusal, detail=refused.detail)
 
 
-def _confine(lane: Lane, parent: int) -> None:
+def _confine(lane: Lane, parent: int, nicer: int) -> None:
     _limit(resource.RLIMIT_DATA, photo.MEMORY_BYTES_MAX[lane])
     _limit(resource.RLIMIT_CORE, 0)
-    os.nice(_NICENESS[lane])
+    os.nice(nicer)
     # a decoder that hangs would not see its input close when the parent is killed
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
@@ -72,7 +70,7 @@ def _start_clock(cpu_seconds: int) -> None:
 def main() -> None:
     """Work until the input ends."""
     lane, cpu_seconds = Lane(sys.argv[1]), int(sys.argv[2])
-    _confine(lane, int(sys.argv[3]))
+    _confine(lane, int(sys.argv[3]), int(sys.argv[4]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     pyvips.cache_set_max(0)  # no photo is decoded twice
     libc = ctypes.CDLL(None)

@@ -17,9 +17,11 @@ import msgspec
 import structlog
 import tantivy
 
+from core import niceness
 from core.failures import Overloaded
 from core.messages import Message, PostCreated, PostDeleted, PostHidden, UserCreated
 from core.text import beginnings, words
+from services.kit.threads import nicer_threads
 from services.search.rules import WORDS_MAX, Hit, folded, typos
 
 R = TypeVar("R")
@@ -61,7 +63,7 @@ class Index:
     def __init__(self, folder: Path):
         self._folder = folder
         self._schema = _schema()
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="index")
+        self._writing = nicer_threads(1, name="index", by=niceness.INDEXING)
         self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="search")
         self._waiting = 0
         self._index: Any = None
