@@ -6,8 +6,8 @@
     run.json           what, when, where, valid or void (`RunRecord`)
     samples.parquet    a row per request and step
     usage.parquet      CPU by process and second
-    stages.parquet     time spent in each stage of each operation
-    caches.parquet     hits and misses by cache
+    stages.parquet     time spent in each stage of each operation, from the end of the warm-up on
+    caches.parquet     hits and misses by cache, from the end of the warm-up on
     journal.jsonl      what happened: phases, faults, deaths
 
 ``run.json`` is written last: a folder without it is not a run. Everything but its times (``written``) is a function of

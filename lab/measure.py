@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,17 +19,16 @@ from typing import Any, Final
 from chaos import journal as faults_journal
 from chaos import ledger
 from core.errors import UserError
-from core.names import Origin, Server
+from core.names import Origin
 from core.run import Event, RunRecord, Validity, Written
 from core.scenario import Scenario
 from lab import load, stacks
+from lab.counters import CounterReadings, JudgedCounters
 from lab.sampler import UsageSampler
-from lab.scrape import Scrape, scrape
 from lab.under_way import UnderWay
 from present.progress import task
 from records import provenance, run
 from stack import autogroup, cores, stalls
-from stack.backing import varnish
 from stack.control import RunningStack, StackFailure
 from stack.usage import Accounting
 
@@ -39,32 +37,6 @@ LEAD_SECONDS: Final = 4.0  # from then to its first arrival: the warden starts i
 STALL_PROBE_SECONDS: Final = 2.0
 STALL_RATIO_MAX: Final = 0.05  # of a spinning loop's time; the calibrated noise of such machines is 0.006–0.014
 CHECK_SECONDS_MAX: Final = 300.0  # for checking everything that was acknowledged
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CounterReadings:
-    """Counters of services and CDN tiers at one moment."""
-
-    services: Scrape
-    tiers: dict[str, tuple[int, int]]  # hits and misses
-
-    @classmethod
-    def read(cls, stack: RunningStack) -> CounterReadings:
-        """Read all counters; those of a service that does not answer are missing."""
-        urls = [url for instances in stack.components.values() for url in instances]
-        tiers = {}
-        for tier in (Server.EDGE, Server.SHIELD):
-            with suppress(StackFailure, OSError, ValueError, subprocess.SubprocessError):
-                tiers[str(tier)] = varnish.counters(stack.data, tier)
-        return cls(services=scrape(urls), tiers=tiers)
-
-    def cache_rows_since(self, earlier: CounterReadings) -> list[tuple[str, int, int]]:
-        """(cache, hits, misses) between two moments."""
-        rows = self.services.since(earlier.services).cache_rows()
-        for tier, (hits, misses) in self.tiers.items():
-            before = earlier.tiers.get(tier, (0, 0))
-            rows.append((tier, max(0, hits - before[0]), max(0, misses - before[1])))
-        return sorted(rows)
 
 
 #: Events of the supervisor's journal that belong in a run.
@@ -125,7 +97,7 @@ def _write(folder: Path, work: Path, record: RunRecord, scenario_text: str, seen
         scenario_text=scenario_text,
         samples=run.read_samples(work / "load" / "samples.parquet"),
         usage=seen.usage,
-        stages=seen.after.services.since(seen.before.services).stage_rows(),
+        stages=seen.after.stage_rows_since(seen.before),
         caches=seen.after.cache_rows_since(seen.before),
         journal=seen.journal,
     )
@@ -137,7 +109,7 @@ class TrafficReadings:
 
     load: dict[str, Any]
     usage: list[tuple[str, int, float]]
-    before: CounterReadings
+    before: CounterReadings  # at the end of the warm-up
     after: CounterReadings
     journal: list[Event]
     stall_ratio: float
@@ -165,11 +137,11 @@ def _observe(
     span = traffic.warm_up_seconds + traffic.duration_seconds
     with cores.keep_awake(stack.cores), task("traffic") as report:
         stall_ratio = stalls.probe((load_cores or stack.cores)[0], STALL_PROBE_SECONDS).lost_ratio
-        before = CounterReadings.read(stack)
+        counters = JudgedCounters(stack)
         began_unix = time.time()
         accounting = Accounting()
         sampler = UsageSampler(lambda: _usage(accounting, stack), t0_unix=time.time())
-        under_way = UnderWay(scenario, stack, sampler, report)
+        under_way = UnderWay(scenario, stack, sampler, report, on_start=counters.begin_at)
         trouble, interrupted, load_record = "", False, None
         try:
             with sampler:
@@ -193,6 +165,8 @@ def _observe(
                 raise
         finally:
             faults = under_way.stop()
+            counters.stop()
+        before = counters.begin
         after = before if interrupted else CounterReadings.read(stack)
     died = _deaths(stack.data, since_unix=began_unix)
     journal = sorted(

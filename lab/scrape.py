@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import urllib.request
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -47,20 +48,22 @@ class Scrape:
         ]
 
 
-def scrape(urls: Iterable[str]) -> Scrape:
-    """Read ``/metrics`` of every address that answers."""
+def fetched(urls: Sequence[str]) -> dict[str, str]:
+    """``/metrics`` of every address that answers, read at the same time."""
+    with ThreadPoolExecutor(max_workers=max(1, len(urls))) as readers:
+        pages = zip(urls, readers.map(_page, urls), strict=True)
+        return {url: page for url, page in pages if page is not None}
+
+
+def parsed(pages: Iterable[str]) -> Scrape:
+    """The sum of the counters of several pages."""
     from prometheus_client.parser import text_string_to_metric_families  # slow to import
 
     count: defaultdict[StageKey, float] = defaultdict(float)
     seconds: defaultdict[StageKey, float] = defaultdict(float)
     lookups: defaultdict[tuple[str, str], float] = defaultdict(float)
-    for url in urls:
-        try:
-            with urllib.request.urlopen(f"{url}/metrics", timeout=_TIMEOUT_SECONDS) as answer:
-                text = answer.read().decode()
-        except OSError:
-            continue
-        for family in text_string_to_metric_families(text):
+    for page in pages:
+        for family in text_string_to_metric_families(page):
             for name, labels, value, *_ in family.samples:
                 if name in (f"{STAGE_SECONDS}_count", f"{STAGE_SECONDS}_sum"):
                     key = (labels["component"], labels["operation"], labels["stage"])
@@ -68,6 +71,15 @@ def scrape(urls: Iterable[str]) -> Scrape:
                 elif name == CACHE_LOOKUPS_TOTAL:
                     lookups[labels["cache"], labels["result"]] += value
     return Scrape(stage_count=count, stage_seconds=seconds, lookups=lookups)
+
+
+def _page(url: str) -> str | None:
+    try:
+        with urllib.request.urlopen(f"{url}/metrics", timeout=_TIMEOUT_SECONDS) as answer:
+            text: str = answer.read().decode()
+            return text
+    except OSError:
+        return None
 
 
 def _difference(later: Mapping[K, float], earlier: Mapping[K, float]) -> dict[K, float]:

@@ -21,11 +21,20 @@ class UnderWay:
     """Follows the load generator. Its first line announces t0; it is printed when the generator is ready, however busy
     the machine was while it started. The warden starts with that line."""
 
-    def __init__(self, scenario: Scenario, stack: RunningStack, sampler: UsageSampler, report: ProgressReport) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        stack: RunningStack,
+        sampler: UsageSampler,
+        report: ProgressReport,
+        *,
+        on_start: Callable[[float], None],
+    ) -> None:
         self._scenario = scenario
         self._stack = stack
         self._sampler = sampler
         self._report = report
+        self._on_start = on_start  # gets t0
         self._abort = AbortCondition(scenario)
         self._warden: chaos.WardenProcess | None = None
         self.t0_unix = 0.0
@@ -36,6 +45,7 @@ class UnderWay:
         if self._warden is None and "t0_unix" in line:
             self.t0_unix = float(line["t0_unix"])
             self._sampler.align(self.t0_unix)
+            self._on_start(self.t0_unix)
             self._warden = _warden(self._scenario, self._stack, self.t0_unix)
         self._show(str(line.get("note", "")))
         if self._warden is not None and not self.is_aborted and (reason := self._abort.see_line(line)) is not None:

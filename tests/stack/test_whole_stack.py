@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import pyvips
 
 from core.names import Component, Server
+from lab.counters import CounterReadings, JudgedCounters
 from stack import control, usage
 from stack.backing import varnish
 from tests.client import Client
@@ -78,6 +81,40 @@ def test_a_photo_goes_from_the_author_through_every_server_into_a_followers_feed
     until(lambda: varnish.counters(running_stack.data, Server.EDGE)[0] >= 1, "the edge counted no hit")
     assert bob.ask("PUT", f"/posts/{post}/like")[1] == {"liked": True, "like_count": 1}
     assert len(photo) > len(image.jpegsave_buffer())
+
+
+def test_a_run_counts_look_ups_from_the_end_of_its_warm_up_on(
+    running_stack: control.RunningStack, alice: Client, bob: Client
+) -> None:
+    post, _ = _post(alice, "counted")
+    seen = until(lambda: _in_feed(bob, post), "the photo is not in the follower's feed")
+    urls = [variant["url"] for variant in seen["media"][0]["variants"]]
+    counters = JudgedCounters(running_stack)
+    before = counters.begin
+    assert _status(urls[0]) == _status(urls[0]) == 200  # in the warm-up: a miss and a hit
+    until(lambda: _edge_since(before, running_stack) == (1, 1), "the edge did not count the warm-up")
+
+    counters.begin_at(time.time())
+    until(lambda: counters.begin is not before, "the counters were not read")
+    assert _status(urls[0]) == _status(urls[1]) == 200
+    assert _status(urls[0]) == 200
+    until(lambda: _edge_since(counters.begin, running_stack) == (2, 1), "the edge did not count the judged time")
+    counters.stop()
+
+
+def test_counters_that_nobody_answers_are_those_of_before_the_traffic(running_stack: control.RunningStack) -> None:
+    early = CounterReadings.read(running_stack)
+    assert set(early.tiers) == {"edge", "shield"}
+    assert set(early.pages) == {url for urls in running_stack.components.values() for url in urls}
+    assert CounterReadings(pages={}, tiers={}).or_else(early) == early
+    later = replace(early, pages={**early.pages, "http://127.0.0.1": "later"})
+    assert later.or_else(early) == later
+
+
+def _edge_since(before: CounterReadings, stack: control.RunningStack) -> tuple[int, int]:
+    """Hits and misses of the edge."""
+    rows = {name: counts for name, *counts in CounterReadings.read(stack).cache_rows_since(before)}
+    return rows["edge"][0], rows["edge"][1]
 
 
 def _status(url: str, method: str = "GET") -> int:
