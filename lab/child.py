@@ -56,6 +56,7 @@ def run(
         "cores": list(cores),
         "data_bytes": 0,
         "idle": False,
+        "niceness": 0,
         "parent": os.getpid(),
     }
     log.parent.mkdir(parents=True, exist_ok=True)

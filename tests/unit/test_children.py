@@ -6,7 +6,9 @@ import os
 import select
 import subprocess
 import sys
+from pathlib import Path
 
+from lab import child as programs
 from tests.children import WITH_US
 
 _PARENT = """
@@ -28,3 +30,8 @@ def test_a_child_ends_with_a_parent_that_is_killed() -> None:
         assert select.select([child], [], [], 60.0)[0] == [child]
     finally:
         os.close(child)
+
+
+def test_a_program_of_ours_runs_to_its_end(tmp_path: Path) -> None:
+    ended = programs.run("json.tool", ["--help"], log=tmp_path / "log", timeout_seconds=60.0)
+    assert ended.exit_code == 0, programs.last_lines(ended.log)
