@@ -41,6 +41,8 @@ def command(scenario: Path, out: Path | None, data: Path | None, seconds: float)
         click.echo(f"{point.operation:<22}{point.rate_per_second:>6.4g}/s  {shown}")
     stalls = profile.stalls
     click.echo(f"host    stalls take {stalls.lost_ratio:.2%} of a spinning loop's time")
+    if profile.fixed_work is not None:
+        click.echo(f"speed   {profile.fixed_work.sentence}")
     click.echo(f"profile {path}")
     if out is None:
         click.echo("        run, drill, simulate, plan and the studies use it from now on: it is your newest")

@@ -12,6 +12,9 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from core import fixed_work
+from core.fixed_work import FixedWork
+
 PROFILE_SCHEMA: Final = 1
 
 #: Behind an operation's name: its fallback path, taken when a store is out of reach (``feed.read/degraded``).
@@ -72,6 +75,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     background_cpu_ratio: dict[str, float] = {}  # share of a core that each process uses without traffic
     cache_hit_ratio: dict[str, float] = {}
     batch_sizes: dict[str, float] = {}
+    fixed_work: FixedWork | None = None  # on this machine; None in a profile that was measured before it existed
     notes: tuple[str, ...] = ()
     schema: int = PROFILE_SCHEMA
 
@@ -98,6 +102,11 @@ def decode(data: bytes) -> Profile:
         raise ValueError(f"calibration profile: schema {profile.schema}, this build reads {PROFILE_SCHEMA}")
     for index, demand in enumerate(profile.demands):
         _check(demand, f"demands[{index}] ({demand.operation} at {demand.process})")
+    if profile.fixed_work is not None:
+        try:
+            profile.fixed_work.check()
+        except ValueError as error:
+            raise ValueError(f"calibration profile: {error}") from error
     return profile
 
 
@@ -119,4 +128,5 @@ def scaled(profile: Profile, factor: float) -> Profile:
         for each in profile.demands
     )
     background = {name: ratio * factor for name, ratio in profile.background_cpu_ratio.items()}
-    return msgspec.structs.replace(profile, demands=demands, background_cpu_ratio=background)
+    work = fixed_work.scaled(profile.fixed_work, factor) if profile.fixed_work is not None else None
+    return msgspec.structs.replace(profile, demands=demands, background_cpu_ratio=background, fixed_work=work)

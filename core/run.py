@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from core.fixed_work import SpeedAhead
 from core.names import Origin, Outcome
 from core.scenario import Scenario
 
@@ -78,6 +79,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     placement: dict[str, Any] = {}  # process → cores; cores kept awake
     calibration: str = ""  # id of the profile that gave the durations
     speed: float = 1.0  # CPU demand of this run over the calibrated one
+    speed_ahead: SpeedAhead | None = None  # of a prediction: where ``speed`` comes from
     facts: dict[str, Any] = {}  # further figures, by name with unit
     ledger: dict[str, int] = {}  # acknowledged, found, lost … by operation
     validity: Validity = Validity()

@@ -2,7 +2,8 @@
 
 CPU demand is what the operating system accounts to each process while one operation runs steadily at a known rate,
 minus what the process uses without traffic, so it contains no waiting time. Points are measured in random order,
-because the speed of a shared machine drifts.
+because the speed of a shared machine drifts; for the same reason the fixed work is done before them, after them and
+between them, and its median is kept.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ import numpy as np
 from chaos.toxiproxy import ToxiproxyClient
 from core import population, streams
 from core.errors import UserError
+from core.fixed_work import FixedWork, median_reading
 from core.operations import FANOUT_DELIVER
 from core.profile import DEGRADED, Delay, LinkDelay, Profile, Stalls
 from core.scenario import Scenario, explain
-from lab import client, load, stacks, wire
+from lab import client, fixed_work, load, stacks, wire
 from lab.calibration import demands, idle, series
 from lab.calibration.point import MeasuredStack, OverloadError, SteadyPoint
 from lab.calibration.series import POINT_SECONDS, Series
@@ -43,6 +45,8 @@ LIMIT_MIN: Final = 100_000
 #: How often a point is tried when requests do not end as expected, and the factor of its rate each time.
 TRIES: Final = 3
 SLOWER: Final = 2 / 3
+#: Points between two readings of the fixed work.
+POINTS_BETWEEN: Final = 8
 #: Seconds of a point in which no requests are sent: the generator starts, and waits for the last answers.
 _AROUND_SECONDS: Final = 5.0
 
@@ -63,7 +67,9 @@ def calibrate(
     work.mkdir(parents=True)
     path = work / "scenario.yaml"
     path.write_text(explain(scenario), encoding="utf-8")
+    on = scenario.system.placement.cores.stack
     try:
+        readings = [fixed_work.measure(on)]
         with stacks.running(path, data, wipe=True) as stack:
             with stacks.on_every_core(stack):
                 load.seed(path, stack, work / "seeded")
@@ -73,10 +79,11 @@ def calibrate(
                 with task("client"):
                     clients = client.wires(scenario, path, stack, work)
                 measured = MeasuredStack(scenario=scenario, path=path, stack=stack, work=work, idle=still)
-                points = _points(measured, plan)
+                points = _points(measured, plan, between=lambda: readings.append(fixed_work.measure(on)))
                 loopback = wire.round_trip(stack.cores)
                 flush = wire.flush(data)
-            profile = _profile(scenario, points, still, lost, (loopback, *clients), flush)
+        readings.append(fixed_work.measure(on))
+        profile = _profile(scenario, points, still, lost, (loopback, *clients), flush, median_reading(readings))
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return profile, tuple(points)
@@ -92,7 +99,8 @@ def _wide(scenario: Scenario) -> Scenario:
     return dataclasses.replace(scenario, system=dataclasses.replace(scenario.system, gateway=wide))
 
 
-def _points(measured: MeasuredStack, plan: tuple[Series, ...]) -> list[SteadyPoint]:
+def _points(measured: MeasuredStack, plan: tuple[Series, ...], *, between: Callable[[], None]) -> list[SteadyPoint]:
+    """All points; ``between`` is called after every POINTS_BETWEEN of them."""
     todo = [(each, rate) for each in plan for rate in each.rates_per_second]
     shuffle = streams.named(measured.scenario.seed, "calibration.order")
     todo = [todo[number] for number in np.argsort(shuffle.uniforms(np.arange(len(todo))))]
@@ -105,6 +113,8 @@ def _points(measured: MeasuredStack, plan: tuple[Series, ...]) -> list[SteadyPoi
             pace = (time.monotonic() - began) / done if done else 1.0
             left = _left(sum(sizes[number:]) * pace)
             report(done, sum(sizes), f"{each.name} at {rate:g}/s, {number + 1} of {len(todo)}, {left}")
+            if number and number % POINTS_BETWEEN == 0:
+                between()
             with _cut(measured.stack) if each.kind == DEGRADED else contextlib.nullcontext():
                 points.append(
                     _carried(
@@ -156,6 +166,7 @@ def _profile(
     lost: stalls.StallSample,
     wires: tuple[LinkDelay, ...],
     flush: Delay,
+    work: FixedWork,
 ) -> Profile:
     people = population.draw_population(scenario)
     followers = people.follower_counts[: people.posters]
@@ -183,6 +194,7 @@ def _profile(
             pulls.FOLLOWED: float(pulled.sum()) / people.people,
             pulls.KNOWN: float(len(pulled)),
         },
+        fixed_work=work,
         notes=(
             "demands: CPU from /proc/PID/task/*/schedstat, one operation at a time, idle use subtracted",
             "variation: of the latency at the lowest rate, where there is almost no queue, without its top 1 %",

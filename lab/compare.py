@@ -237,6 +237,7 @@ def _facts(side: Run | None, reason: str, cores: int) -> SideFacts:
         commit=record.commit,
         calibration=record.calibration,
         speed=record.speed,
+        speed_ahead=record.speed_ahead,
         machine=record.machine,
         started=record.written.started,
         wall_seconds=record.written.wall_seconds,

@@ -1,4 +1,5 @@
-"""Simulates and measures a scenario, simulates it again at the machine's measured speed, compares and reports."""
+"""Simulates a scenario at this machine's speed and measures it, simulates it again at the speed that the measured run
+had, compares and reports."""
 
 from __future__ import annotations
 
@@ -7,7 +8,10 @@ from pathlib import Path
 import msgspec
 
 from chaos.experiment import ExperimentResult
+from core.fixed_work import speed_ahead
+from core.run import RunRecord
 from core.scenario import Scenario
+from lab import fixed_work
 from present.progress import task
 from records import folders, profiles, run
 from records.comparison import Comparison
@@ -27,12 +31,30 @@ def make(
     with folders.making(folder, worth=MEASURED):
         # these imports take a second, in which Ctrl-C must not leave the folder behind
         from lab.measure import measure
-        from planning.simulations.one import simulate
 
-        with task("simulate") as report:
-            simulate(scenario, scenario_text, chosen.profile, folder / SIMULATED, own_profile=chosen.own, report=report)
+        predict(scenario, scenario_text, folder / SIMULATED, chosen=chosen)
         measure(scenario, scenario_text, folder / MEASURED, data=data)
         return finish(folder, scenario, scenario_text, chosen)
+
+
+def predict(scenario: Scenario, scenario_text: str, folder: Path, *, chosen: profiles.Chosen) -> RunRecord:
+    """Do the fixed work and simulate a run into ``folder``, with the profile's CPU demand scaled to this machine."""
+    from planning.simulations.one import simulate  # a second, in which Ctrl-C must not leave the folder behind
+
+    with task("fixed work"):
+        here = fixed_work.measure(scenario.system.placement.cores.stack)
+    ahead = speed_ahead(here, chosen.profile.fixed_work)
+    with task("simulate") as report:
+        return simulate(
+            scenario,
+            scenario_text,
+            chosen.profile,
+            folder,
+            speed=ahead.speed,
+            speed_ahead=ahead,
+            own_profile=chosen.own,
+            report=report,
+        )
 
 
 def finish(folder: Path, scenario: Scenario, scenario_text: str, chosen: profiles.Chosen) -> Comparison:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab import modelled
+from lab import modelled, speeds
 from present import figures
 from present.tables import MARKS, closing, ends, faint, labelled, missed, table, verdict
 from records.comparison import CacheSide, Comparison, ExpectationPair, Judged, OperationPair, SideFacts
@@ -94,7 +94,9 @@ def _agreement(comparison: Comparison, *, show_all: bool) -> list[str]:
         if count:
             lines.append(faint(f"  … {count} {'more ' if shown else ''}{what} (--all)"))
     if comparison.speed is not None and comparison.matched:
-        lines.append(f"speed-matched: the model again, at ×{comparison.speed.ratio:.2f} CPU demand, the whole time")
+        lines.append(
+            f"speed-matched: the model again, at ×{comparison.speed.ratio:.2f} the profile's CPU, the whole time"
+        )
         lines += texts[1 + len(shown) :]
     return lines
 
@@ -129,8 +131,8 @@ def _facts(comparison: Comparison) -> list[str]:
         lines += labelled("COST", f"{text} (prices {comparison.cost.prices})")
     elif comparison.cost is not None and comparison.cost.reason:
         lines += labelled("COST", f"not priced: {comparison.cost.reason}")
-    if comparison.speed is not None:
-        lines += labelled("SPEED", f"this run used {comparison.speed.ratio:.2f} × the calibrated CPU demand")
+    if sentences := speeds.sentences(comparison):
+        lines += labelled("SPEED", "; ".join(sentences))
     for label, text in modelled.lines(comparison.simulated.facts):
         lines += labelled(label, text)
     for side in (comparison.simulated, comparison.measured):

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from core.fixed_work import SpeedAhead
 from core.stats import Estimate, signed_error
 
 FILE: Final = "comparison.json"
@@ -187,7 +188,7 @@ class CostComparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Speed(msgspec.Struct, frozen=True, kw_only=True):
-    """The one number taken from the judged run: its CPU demand over the calibrated one, outside of faults."""
+    """The one number taken from the judged run: its CPU demand over the profile's as calibrated, outside of faults."""
 
     ratio: float
     measured_cpu_seconds: float
@@ -207,6 +208,7 @@ class SideFacts(msgspec.Struct, frozen=True, kw_only=True):
     commit: str = ""
     calibration: str = ""
     speed: float = 1.0
+    speed_ahead: SpeedAhead | None = None
     machine: dict[str, Any] = {}
     started: str = ""
     wall_seconds: float = 0.0

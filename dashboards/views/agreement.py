@@ -11,7 +11,8 @@ from core.names import Origin
 from core.run import Samples
 from dashboards import cached, heading
 from dashboards.data import RunEntry
-from dashboards.text import code
+from dashboards.text import code, plain
+from lab import speeds
 from present import charts, figures
 from records.comparison import Comparison, OperationPair
 
@@ -44,11 +45,8 @@ def show(entry: RunEntry) -> None:
 
 
 def _errors(comparison: Comparison) -> None:
-    if comparison.speed is not None:
-        st.write(
-            f"The prediction uses no data of this run. Outside faults the run used "
-            f"**{comparison.speed.ratio:.2f} ×** the CPU that its requests cost according to the calibration."
-        )
+    found = ["the prediction uses no data of this run", *speeds.sentences(comparison)]
+    st.write(" ".join(plain(f"{each[:1].upper()}{each[1:]}.") for each in found))
     st.caption("Error = (simulated − measured) / measured. The noise is the sampling error of this one run.")
     _table(comparison.rows)
     if comparison.matched:

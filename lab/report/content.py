@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from core.names import Origin
 from core.run import Run
-from lab import modelled
+from lab import modelled, speeds
 from lab.report import agreement
 from lab.report.drawings import latency_sections, overview, timeline
 from present import figures
@@ -90,7 +90,8 @@ def _agreement(comparison: Comparison, runs: Mapping[Origin, Run]) -> Section | 
     tables = [agreement.errors(comparison.rows, "Prediction: it uses nothing from the judged run.")]
     if comparison.matched and comparison.speed is not None:
         caption = (
-            f"Speed-matched, the whole time: the model run again with every CPU demand × {comparison.speed.ratio:.2f}, "
+            f"Speed-matched, the whole time: the model run again with the profile's CPU demand × "
+            f"{comparison.speed.ratio:.2f}, "
             "the one scalar taken from the judged run."
         )
         tables.append(agreement.errors([(each.operation, each) for each in comparison.matched], caption))
@@ -98,12 +99,7 @@ def _agreement(comparison: Comparison, runs: Mapping[Origin, Run]) -> Section | 
         "Error = (simulated − measured) / measured. The noise is from the sample sizes; a percentile is given if "
         "at least ten requests lie beyond it."
     ]
-    if comparison.speed is not None:
-        sentences.append(
-            f"Outside of faults this run used {comparison.speed.ratio:.2f} × the CPU that its requests cost by the "
-            f"calibration: {comparison.speed.measured_cpu_seconds:.1f} s against "
-            f"{comparison.speed.calibrated_cpu_seconds:.1f} s."
-        )
+    sentences += [f"{each[:1].upper()}{each[1:]}." for each in speeds.sentences(comparison)]
     tables += [agreement.rates(comparison), agreement.percentiles(comparison.rows)]
     return Section(
         title="Agreement",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.arrivals import mean_count
 from core.errors import UserError
+from core.fixed_work import SpeedAhead
 from core.names import Origin
 from core.profile import Profile, scaled
 from core.run import RunRecord, Validity, Written
@@ -32,12 +33,14 @@ def simulate(
     folder: Path,
     *,
     speed: float = 1.0,
+    speed_ahead: SpeedAhead | None = None,
     engine: EngineName = "auto",
     own_profile: bool = True,
     report: ProgressReport | None = None,
 ) -> RunRecord:
     """Simulate and write a run into ``folder``; ``speed`` multiplies every CPU demand (this machine over calibrated).
-    ``own_profile`` is whether the profile was measured on this machine, and is kept in the record.
+    ``speed_ahead``, where that factor comes from, and ``own_profile``, whether the profile was measured on this
+    machine, are kept in the record.
 
     Raises UserError where a fault cannot act, where an operation's cost is not known or the scenario is more than one
     system, and ModelError when a law of the model is broken, which is a bug.
@@ -62,6 +65,7 @@ def simulate(
         result,
         calibration=profile.id,
         speed=speed,
+        speed_ahead=speed_ahead,
         own_profile=own_profile,
         written=Written(started=started, finished=provenance.now(), wall_seconds=round(time.monotonic() - clock, 3)),
     )
@@ -77,6 +81,7 @@ def write(
     speed: float,
     own_profile: bool,
     written: Written,
+    speed_ahead: SpeedAhead | None = None,
 ) -> RunRecord:
     record = RunRecord(
         origin=Origin.SIMULATED,
@@ -88,6 +93,7 @@ def write(
         duration_seconds=scenario.traffic.duration_seconds,
         calibration=calibration,
         speed=speed,
+        speed_ahead=speed_ahead,
         facts={**result.facts, "calibrated_here": own_profile},
         ledger=dict(result.ledger),
         validity=Validity(scheduled_count=result.outcomes.count, sent_count=result.outcomes.count),

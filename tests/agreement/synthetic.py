@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from core import streams, traffic
+from core.fixed_work import SpeedAhead
 from core.names import Origin, Outcome
 from core.operations import steps_of
 from core.run import Event, RunRecord, Samples, Validity, Written, samples_from_rows
@@ -99,6 +100,7 @@ def write_side(
     void: Sequence[str] = (),
     journal: Sequence[Event] | None = None,
     speed: float = 1.0,
+    speed_ahead: SpeedAhead | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Samples:
     """Write one side of a pair; returns its samples."""
@@ -142,6 +144,7 @@ def write_side(
         machine={"cores": 2, "memory_bytes": 8 * 2**30, "processor": "Test CPU", "kernel": "6.1.0"} if measured else {},
         calibration="" if measured else "20261121-074000-test",
         speed=speed,
+        speed_ahead=speed_ahead,
         facts=dict(facts or {}),
         ledger={"like.add.acknowledged": likes, "like.add.found": likes - lost, "like.add.lost": lost}
         if measured

@@ -169,7 +169,13 @@ class _Bench:
 def test_no_two_points_do_the_same_acts_again_not_even_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibrate, "_cut", lambda _: contextlib.nullcontext())
     bench = _Bench(too_much=("post.create/many", 30.0))
-    found = calibrate._points(bench, series.planned(bench.scenario))  # type: ignore[arg-type]
+    done = list[int]()  # before each reading of the fixed work
+    found = calibrate._points(
+        bench,  # type: ignore[arg-type]
+        series.planned(bench.scenario),
+        between=lambda: done.append(len({(name, rate) for name, rate, _ in bench.asked} - {bench.too_much})),
+    )
+    assert done == list(range(calibrate.POINTS_BETWEEN, len(found), calibrate.POINTS_BETWEEN))
     seeds = [seed for _, _, seed in bench.asked]
     assert len(set(seeds)) == len(seeds) == len(found) + 1
     assert bench.scenario.seed not in seeds  # the run's own

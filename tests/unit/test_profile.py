@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core import profile, settings
+from core.fixed_work import FixedWork
 from core.profile import CpuDemand, Profile, Stalls
 
 DEMAND = CpuDemand(
     operation="feed.read", process="feed", rates_per_second=(100.0, 400.0), cpu_seconds=(0.002, 0.001), variation=0.4
 )
+WORK = FixedWork(version=1, cpu_seconds={"json": 0.002, "calls": 0.001}, scatter_ratio=0.02, round_count=140)
 PROFILE = Profile(
     id="20261121-here", measured="2026-11-21T10:00:00Z", commit="abc", machine={"cores": 2}, scenario="tiny",
     demands=(DEMAND,), wires=(profile.LinkDelay(link="feed_redis", median_seconds=5e-5, p99_seconds=2e-4),),
     delays=(profile.Delay(station="postgres.commit", median_seconds=1e-3, p99_seconds=4e-3),),
     stalls=Stalls(per_second=(4.0,), upto_seconds=(0.001,), mean_seconds=(0.0004,), lost_ratio=0.01),
-    background_cpu_ratio={"kafka": 0.02},
+    background_cpu_ratio={"kafka": 0.02}, fixed_work=WORK,
 )  # fmt: skip
 
 
@@ -60,6 +64,39 @@ def test_figures_that_no_measurement_gives_are_refused_with_the_field(change: di
 
 
 @pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"cpu_seconds": {}}, "at least one kind"),
+        ({"cpu_seconds": {"json": 0.002, "calls": 0.0}}, r"fixed_work\.cpu_seconds\.calls: expected a finite time"),
+        ({"cpu_seconds": {"json": -0.002}}, r"fixed_work\.cpu_seconds\.json: .*more than 0"),
+        ({"scatter_ratio": -0.1}, r"fixed_work\.scatter_ratio"),
+        ({"drift_ratio": -1.0}, r"fixed_work\.drift_ratio"),
+        ({"round_count": 0}, r"fixed_work\.round_count"),
+    ],
+)
+def test_a_time_of_the_fixed_work_that_no_machine_takes_is_refused(change: dict[str, object], says: str) -> None:
+    wrong = msgspec.structs.replace(PROFILE, fixed_work=msgspec.structs.replace(WORK, **change))
+    with pytest.raises(ValueError, match=f"calibration profile: .*{says}"):
+        profile.decode(profile.encode(wrong))
+
+
+@pytest.mark.parametrize("value", [b"1e999", b'"fast"', b"NaN"])
+def test_a_time_of_the_fixed_work_that_is_no_finite_number_is_refused(value: bytes) -> None:
+    data = profile.encode(PROFILE)
+    assert b'"calls": 0.001' in data
+    with pytest.raises(ValueError, match="calibration profile"):
+        profile.decode(data.replace(b'"calls": 0.001', b'"calls": ' + value))
+
+
+def test_a_profile_without_the_fixed_work_is_read_without_it() -> None:
+    before_it_existed = json.loads(profile.encode(PROFILE))
+    del before_it_existed["fixed_work"]
+    found = profile.decode(json.dumps(before_it_existed).encode())
+    assert found == msgspec.structs.replace(PROFILE, fixed_work=None)
+    assert profile.scaled(found, 2.0).fixed_work is None
+
+
+@pytest.mark.parametrize(
     ("rate", "cpu"), [(1.0, 0.002), (100.0, 0.002), (250.0, 0.0015), (400.0, 0.001), (900.0, 0.001)]
 )
 def test_demand_lies_on_straight_lines_between_the_measured_rates_and_is_flat_beyond(rate: float, cpu: float) -> None:
@@ -76,6 +113,8 @@ def test_a_slower_machine_needs_more_cpu_and_waits_no_longer(factor: float) -> N
     slower = profile.scaled(PROFILE, factor)
     assert slower.demands[0].at(100.0) == pytest.approx(0.002 * factor)
     assert slower.background_cpu_ratio["kafka"] == pytest.approx(0.02 * factor)
+    assert slower.fixed_work is not None
+    assert slower.fixed_work.whole_seconds == pytest.approx(0.003 * factor)
     assert (slower.wires, slower.delays, slower.stalls) == (PROFILE.wires, PROFILE.delays, PROFILE.stalls)
 
 
