@@ -101,7 +101,13 @@ class Metrics:
             ("component",),
             LAG_BOUNDS_SECONDS,
         )
-        for distribution in (self.requests, self.stages, self.lag, self.deletion):
+        self.photo = Distribution(
+            names.PHOTO_SECONDS,
+            "Time from the completion of an upload until its photo was processed or refused.",
+            ("component",),
+            LAG_BOUNDS_SECONDS,
+        )
+        for distribution in (self.requests, self.stages, self.lag, self.deletion, self.photo):
             self.registry.register(distribution)
         self._lookups = Counter(
             names.CACHE_LOOKUPS_TOTAL, "Look-ups in a cache.", ("cache", "result"), registry=self.registry
@@ -149,6 +155,12 @@ class Metrics:
         self.limit = Gauge(
             names.CONCURRENCY_LIMIT,
             "How many requests a component works on at once; more are refused.",
+            ("component",),
+            registry=self.registry,
+        )
+        self.expected_wait = Gauge(
+            names.EXPECTED_WAIT_SECONDS,
+            "How long new work will wait for background work; too long, and it is refused.",
             ("component",),
             registry=self.registry,
         )

@@ -53,6 +53,7 @@ _LINGER_SECONDS: Final = 0.005  # after a batch, so that under load the next one
 _STANDBY_SECONDS: Final = 1.0  # how often a standby relay tries to become the leader
 _ASK_SECONDS: Final = 1.0  # between queries for the groups' progress, and so between deletions
 _ENDS_EVERY: Final = 10  # one in so many of these queries also asks for the log's end offsets
+HANDLED_SECONDS: Final = 3.0  # within which a row is deleted once it was handled
 _FULL_SECONDS: Final = 60.0  # between full scans of the rows
 _log = structlog.get_logger("outbox")
 
@@ -314,6 +315,13 @@ def _deletion(shards: list[int]) -> str:
 
 
 OUTBOX: Final = web.AppKey("OUTBOX", Outbox)
+
+
+def unhandled(component: str) -> Callable[[int], str]:
+    """SQL for one shard: the events that a consumer group has not handled yet, each with an owner of its own."""
+    return lambda shard: (
+        f"SELECT id, id AS owner FROM {schema(shard)}.outbox WHERE component = '{component}' ORDER BY id"
+    )
 
 
 def use(app: web.Application, *, groups: Mapping[str, tuple[str, ...]] | None = None) -> Outbox:

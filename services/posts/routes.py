@@ -14,6 +14,7 @@ from core.messages import PostCreated, PostDeleted
 from core.names import PhotoState
 from services.kit import body, idempotency, outbox, pages
 from services.kit.answers import answer, empty
+from services.kit.backlog import BACKLOG
 from services.kit.clock import rfc3339
 from services.kit.config import SETTINGS, new_id
 from services.kit.fields import Count, Id, SentId, Time, stated
@@ -58,6 +59,7 @@ async def create(request: web.Request) -> web.Response:
     """Publish a post."""
     with stage(request, "parse"):
         author_id = viewer(request)
+        request.app[BACKLOG].admit()
         given = await body.read(request, NewPost)
         _refuse(rules.wrong_fields(caption=given.caption, media_ids=given.media_ids))
         media_ids = [body_id(request, f"media_ids[{at}]", text) for at, text in enumerate(given.media_ids)]

@@ -54,6 +54,7 @@ class Reader(Consumer):
         self._lost = False  # whether the log lacks events that were not applied, whatever its offsets say
         self._next: dict[str, int] = {}  # by topic:partition, what was applied
         self._visible: dict[str, int] = {}  # and what was committed
+        self._invisible: list[tuple[str, int]] = []  # topic and time of events that were applied and not committed
 
     async def _run(self) -> None:
         attempt = 0
@@ -86,6 +87,7 @@ class Reader(Consumer):
     async def _begin(self, kafka: AIOKafkaConsumer) -> None:
         """Continue at the index's offsets, if this log still has them; else rebuild the index from PostgreSQL."""
         await self._index.roll_back()  # what is not visible is read again
+        self._invisible.clear()
         async with asyncio.timeout(_OPEN_SECONDS):
             await topics.create_missing(self._kafka_settings)
             await topics.started(kafka)
@@ -136,6 +138,7 @@ class Reader(Consumer):
             if waits_since is not None and (not batches or monotonic() - waits_since >= _COMMIT_SECONDS):
                 await self._index.commit(Standing(log=self._log, offsets=self._next))
                 self._visible, waits_since = dict(self._next), None
+                self._measure()
 
     async def _take(self, partition: Any, records: Sequence[Any]) -> None:
         events: list[Message] = []
@@ -157,10 +160,15 @@ class Reader(Consumer):
             for each, event in read:
                 await self._take_one(each, event)
         self._next[_name(partition)] = records[-1].offset + 1
-        lag, now = self._lag[partition.topic], now_ms()
-        for event in events:
-            lag.observe(max(0, now - event.at_ms) / 1000)
+        self._invisible.extend((partition.topic, event.at_ms) for event in events)
         self._metrics.event(partition.topic, "in", len(events))
+
+    def _measure(self) -> None:
+        """Record the age of the events that can be found from now on."""
+        now = now_ms()
+        for topic, at_ms in self._invisible:
+            self._lag[topic].observe(max(0, now - at_ms) / 1000)
+        self._invisible.clear()
 
     async def _take_one(self, record: Any, event: Message) -> None:
         for attempt in range(1, TRIES + 1):

@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 
 from core.settings import Member, ProcessSettings
-from services.kit import bus, idempotency, outbox
+from services.kit import backlog, bus, idempotency, outbox
 from services.kit.app import application, register
 from services.kit.stores import objects, postgres, removals
 from services.upload import events, routes, store
@@ -21,5 +21,6 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     app[routes.VERIFYING] = asyncio.Semaphore(routes.VERIFYING_MAX)
     sweeper = app[events.SWEEPER] = events.Sweeper(photos, objects.use(app))
     bus.run_beside(app, sweeper.run)
+    app[backlog.BACKLOG] = backlog.use(app, store.waiting)
     register(app, routes.ROUTES)
     return app

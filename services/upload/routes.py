@@ -18,6 +18,7 @@ from core.names import PhotoState
 from core.policies.photo import Refusal
 from services.kit import body, idempotency, outbox
 from services.kit.answers import answer, empty
+from services.kit.backlog import BACKLOG
 from services.kit.clock import now_ms, rfc3339
 from services.kit.config import SETTINGS, new_id
 from services.kit.fields import Id, Time, Url, stated
@@ -99,6 +100,7 @@ async def create(request: web.Request) -> web.Response:
     """Announce a photo and get an address to put it to."""
     with stage(request, "parse"):
         owner_id = viewer(request)
+        request.app[BACKLOG].admit(owner_id)
         given = await body.read(request, NewMedia)
         _refuse(
             rules.wrong_fields(

@@ -11,6 +11,7 @@ from aiohttp import web
 from core import ids
 from core.messages import MediaUploaded, MediaVariant
 from core.names import PhotoState
+from core.policies.photo import Lane
 from services.kit import idempotency
 from services.kit.outbox import Outbox
 from services.kit.stores import removals
@@ -31,6 +32,15 @@ CREATE INDEX IF NOT EXISTS media_registered ON {s}.media (id) WHERE state = 'reg
 CREATE INDEX IF NOT EXISTS media_processing ON {s}.media (id) WHERE state = 'processing';
 """
 _COLUMNS: Final = "id, owner_id, state, content_type, size_bytes, checksum_sha256, object_key, failure"
+
+
+def waiting(shard: int) -> str:
+    """SQL that selects photos that wait to be processed, and their owners; slow ones delay only each other."""
+    s = schema(shard)
+    return (
+        f"SELECT m.id, m.owner_id FROM {s}.media m WHERE m.state = 'processing' AND NOT EXISTS"
+        f" (SELECT FROM {s}.media_jobs j WHERE j.media_id = m.id AND j.lane = '{Lane.HEAVY}') ORDER BY m.id"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,12 +38,17 @@ class Measures:
         self._refused = Counter(
             names.PHOTOS_REFUSED_TOTAL, "Photos that failed.", ("component", "reason"), registry=registry
         )
+        self._seconds = metrics.photo.series(component)
         self._component = component
         self._since: dict[int, float] = {}
 
     def tried(self, lane: Lane) -> None:
         """Count a try."""
         self._tries.labels(self._component, lane).inc()
+
+    def ended(self, seconds: float) -> None:
+        """Record how long after the completion of its upload a photo was processed or refused."""
+        self._seconds.observe(seconds)
 
     def refused(self, reason: Refusal) -> None:
         """Count a photo that failed."""

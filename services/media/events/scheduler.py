@@ -22,6 +22,7 @@ from core.messages import MediaUploaded
 from core.policies import photo
 from core.policies.photo import Lane
 from services.kit import bus
+from services.kit.clock import now_ms
 from services.kit.stores import translated
 from services.media.events.measures import Measures
 from services.media.events.processor import PhotoProcessor, TooHeavy
@@ -51,6 +52,7 @@ class Scheduler:
         self._full = False  # PostgreSQL holds more than the queues
         self._soon = True  # or photos that another process works on, or that were postponed
         self._look = asyncio.Event()
+        self._uploaded_ms: dict[int, int] = {}  # of photos in the queues; when first seen if their event was lost
 
     def run_beside(self, app: web.Application) -> None:
         """Work from start to stop of the application."""
@@ -61,7 +63,7 @@ class Scheduler:
 
     async def on_uploaded(self, event: MediaUploaded) -> None:
         """Queue the photo."""
-        self._offer(Lane.LIGHT, media_id=event.media_id, owner_id=event.owner_id)
+        self._offer(Lane.LIGHT, media_id=event.media_id, owner_id=event.owner_id, uploaded_ms=event.at_ms)
 
     async def idle(self) -> bool:
         """Whether no photo waits to be processed, in this process or any other."""
@@ -80,8 +82,10 @@ class Scheduler:
                 self._soon = True
         self._measures.backlog(count=count, waiting=waiting)
 
-    def _offer(self, lane: Lane, *, media_id: int, owner_id: int) -> None:
-        if not self._queues[lane].offer(media_id=media_id, owner_id=owner_id):
+    def _offer(self, lane: Lane, *, media_id: int, owner_id: int, uploaded_ms: int | None = None) -> None:
+        if self._queues[lane].offer(media_id=media_id, owner_id=owner_id):
+            self._uploaded_ms.setdefault(media_id, now_ms() if uploaded_ms is None else uploaded_ms)
+        else:
             self._full = True
 
     async def _sweep_on(self) -> None:
@@ -118,6 +122,8 @@ class Scheduler:
                 _log.warning("photo_put_off", media=turn.media_id, error=str(failure), attempt=attempt)
             finally:
                 queue.done(turn)
+                if not any(turn.media_id in each for each in self._queues.values()):
+                    self._uploaded_ms.pop(turn.media_id, None)
             if self._full and not len(queue):
                 self._look.set()
             if attempt:
@@ -132,6 +138,7 @@ class Scheduler:
             # a photo whose earlier try ended this process is processed alone, so that no other one fails with it
             async with self._place(alone=job.tries > 1):
                 await self._processor.process(job, lane)
+            self._measures.ended(max(0, now_ms() - self._uploaded_ms[job.media_id]) / 1000)
         except TooHeavy:
             await self._photos.put_off(job.media_id, lane=Lane.HEAVY, seconds=0.0)
             self._offer(Lane.HEAVY, media_id=job.media_id, owner_id=job.owner_id)
