@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "tune": "Search for the best threshold, mix, shards and caches.",
     "sweep": "Simulate a grid of settings.",
     "diff": "Compare two scenarios, simulated with common random numbers.",
+    "breakpoint": "Find the burst or fault from which a system does not come back.",
     "audit": "Recompute published designs and list what does not add up.",
     "dashboard": "Show runs in the browser.",
     "explain": "Print a scenario with all its defaults.",

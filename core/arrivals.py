@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from core import diurnal, streams
-from core.scenario.model import Scenario, Viral
+from core.scenario.model import LoadPhase, Scenario, Viral
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 #: Number of the first arrival of a piece, and the times from t0.
 Piece = tuple[int, Floats]
 
@@ -60,10 +61,54 @@ def viral_rate_per_second(viral: Viral, base_per_second: float, at_seconds: floa
     return max(0.0, peak * (1.0 - (since - viral.rise_seconds) / viral.fall_seconds)) if viral.fall_seconds else 0.0
 
 
+def phase_factors(scenario: Scenario, at_seconds: Floats) -> Floats:
+    """The usual traffic's rate over that without phases, at times from t0."""
+    factors = np.ones(len(at_seconds))
+    for phase in scenario.traffic.phases:
+        factors[(at_seconds >= phase.at_seconds) & (at_seconds < phase.end_seconds)] = phase.factor
+    return factors
+
+
+def kept(scenario: Scenario, first: int, times: Floats) -> Bools:
+    """Which arrivals of a piece of `base` are left by the phases with a lower rate."""
+    factors, numbers = np.minimum(phase_factors(scenario, times), 1.0), np.arange(first, first + len(times))
+    if scenario.traffic.arrivals == "steady":  # evenly spaced, as the others are
+        return np.floor((numbers + 1) * factors) > np.floor(numbers * factors)
+    return streams.named(scenario.seed, "traffic.phases.thinning").uniforms(numbers) < factors
+
+
+def added(scenario: Scenario, size: int) -> Iterator[Piece]:
+    """The arrivals that phases with a higher rate add, each phase from streams of its own, so that the length of one
+    does not change another."""
+    load, count = scenario.traffic, 0
+    for index, phase in enumerate(load.phases):
+        rate, name = (phase.factor - 1.0) * load.rate_per_second, f"traffic.phases.{index}"
+        if rate <= 0.0:
+            continue
+        for first, since in _added(scenario, rate, phase, name, size):
+            times = phase.at_seconds + since
+            if load.arrivals == "diurnal":
+                weights = diurnal.weights(scenario, times).sum(axis=0)
+                keep = streams.named(scenario.seed, f"{name}.thinning")
+                times = times[keep.uniforms(np.arange(first, first + len(times))) * load.diurnal.factor < weights]
+            yield count, times
+            count += len(times)
+
+
+def _added(scenario: Scenario, rate_per_second: float, phase: LoadPhase, name: str, size: int) -> Iterator[Piece]:
+    """Times from the phase's begin, at the highest rate of the day if that changes."""
+    load = scenario.traffic
+    if load.arrivals == "steady":
+        return _steady(rate_per_second, phase.for_seconds, size)
+    peak = rate_per_second * (load.diurnal.factor if load.arrivals == "diurnal" else 1.0)
+    return _poisson(scenario.seed, f"{name}.arrivals", peak, phase.for_seconds, size)
+
+
 def mean_count(scenario: Scenario) -> float:
     """Mean number of requests."""
     load, post = scenario.traffic, scenario.traffic.viral
-    usual = load.rate_per_second * (load.warm_up_seconds + load.duration_seconds)
+    more = sum((phase.factor - 1.0) * phase.for_seconds for phase in load.phases)
+    usual = load.rate_per_second * (load.warm_up_seconds + load.duration_seconds + more)
     if post is None:
         return usual
     return usual + (post.factor - 1.0) * load.rate_per_second * (post.rise_seconds + post.fall_seconds) / 2.0

@@ -238,6 +238,13 @@ def _percentiles(expectation: Expectation) -> Iterator[tuple[str, float, float]]
             yield measure, q, limit.value
 
 
+def met(expectation: Expectation, samples: Samples, patience_seconds: float) -> npt.NDArray[np.bool_]:
+    """Which requests of one operation were answered within the highest limit of their latency, if there is one."""
+    limits = [limit for _, _, limit in _percentiles(expectation)]
+    found: npt.NDArray[np.bool_] = waited_seconds(samples, patience_seconds) < max(limits, default=patience_seconds)
+    return found & ~_is_error(samples)
+
+
 def _is_error(samples: Samples) -> npt.NDArray[np.bool_]:
     return np.isin(samples.outcome, [outcome.value for outcome in ERRORS])
 
@@ -311,7 +318,7 @@ def _recovery(scenario: Scenario, samples: Samples, windows: Windows) -> tuple[f
         for bad, allowed in tests:
             for window in np.unique(second[bad])[::-1]:
                 here = second == window
-                if here.sum() > 1 and beyond_chance(int((bad & here).sum()), int(here.sum()), allowed, WINDOW_CHANCE):
+                if _is_bad(int((bad & here).sum()), int(here.sum()), allowed):
                     # after a bad last window, nothing shows that it is over
                     if window == last:
                         return None, _NOT_RECOVERED, considered
@@ -320,6 +327,25 @@ def _recovery(scenario: Scenario, samples: Samples, windows: Windows) -> tuple[f
     if not considered:
         return None, "no requests after the last fault", 0
     return slowest, "", considered
+
+
+def bad_seconds(scenario: Scenario, samples: Samples, *, from_seconds: float, count: int) -> npt.NDArray[np.bool_]:
+    """Which of ``count`` seconds from a time on are bad, as for `Judgement.recovery_seconds`."""
+    found = np.zeros(count, dtype=bool)
+    for name, expectation in scenario.expectations.items():
+        after = samples.of(name)
+        second = np.floor((after.at_seconds - from_seconds) / WINDOW_SECONDS).astype(np.int64)
+        within = (second >= 0) & (second < count)
+        everybody = np.bincount(second[within], minlength=count)
+        for bad, allowed in _tests(expectation, after, scenario.traffic.timeout_seconds):
+            here = np.bincount(second[within & bad], minlength=count)
+            found |= [_is_bad(int(some), int(of), allowed) for some, of in zip(here, everybody, strict=True)]
+    return found
+
+
+def _is_bad(bad_count: int, count: int, allowed_ratio: float) -> bool:
+    """Whether a second is bad."""
+    return count > 1 and beyond_chance(bad_count, count, allowed_ratio, WINDOW_CHANCE)
 
 
 def _tests(

@@ -7,7 +7,7 @@ arrivals have negative times. Everything is drawn from named streams, so one see
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -88,16 +88,28 @@ def windows(scenario: Scenario, *, size: int | None = None, seed: int | None = N
         scenario = replace(scenario, seed=seed)
     acts = tuple(name for name in (*OPERATIONS, *JOURNEYS) if name in _acts_of(scenario))
     usual = _Chooser(scenario, people, "base", load.mix_ratio, acts, homes=homes)
-    viral = _Viral(scenario, people, acts, size) if load.viral is not None else None
+    viral = _Viral(scenario, people, acts) if load.viral is not None else None
+    more: list[_Added] = []
+    if viral is not None:
+        more.append(_Added(arrivals.viral(scenario, size), viral.choose))
+    if load.phases:
+        burst = _Chooser(scenario, people, "phases", load.mix_ratio, acts, homes=homes)
+        more.append(_Added(arrivals.added(scenario, size), burst.choose))
     pieces = (piece for piece in arrivals.base(scenario, size) if len(piece[1]))
     first = 0
     piece: arrivals.Piece | None = next(pieces, (0, np.empty(0)))
     while piece is not None:
         following = next(pieces, None)
-        parts = [usual.choose(*piece)]
-        if viral is not None:
-            parts += viral.before(math.inf if following is None else float(following[1][0]))
-        at, act, person, target = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        columns = usual.choose(*piece)
+        if load.phases:
+            left = arrivals.kept(scenario, *piece)
+            columns = (columns[0][left], columns[1][left], columns[2][left], columns[3][left])
+        until = math.inf if following is None else float(following[1][0])
+        parts = [columns, *(found for each in more for found in each.before(until))]
+        at, act, person, target = (np.concatenate(column) for column in zip(*parts, strict=True))
+        if not len(at) and following is not None:  # a phase without traffic
+            piece = following
+            continue
         order = np.argsort(at, kind="stable")
         yield Schedule(
             acts=acts,
@@ -181,18 +193,11 @@ class _Chooser:
         return person
 
 
-class _Viral:
-    """Arrivals that a viral post adds: the author's followers, mostly about that post."""
+class _Added:
+    """Arrivals that come in addition to the usual ones; their pieces are handed out as the usual ones reach them."""
 
-    def __init__(self, scenario: Scenario, people: population_of.Population, acts: tuple[str, ...], size: int):
-        viral = scenario.traffic.viral
-        assert viral is not None
-        self.author = people.nearest(viral.author.followers)
-        self._followers = people.followers(self.author)
-        self._chooser = _Chooser(scenario, people, "viral", viral.mix_ratio, acts)
-        self._about_a_post = [acts.index(name) for name in acts if name in ABOUT_A_POST]
-        self._follower = streams.named(scenario.seed, "traffic.viral.follower")
-        self._pieces = arrivals.viral(scenario, size)
+    def __init__(self, pieces: Iterator[arrivals.Piece], choose: Callable[[int, Floats], _Columns]):
+        self._pieces, self._choose = pieces, choose
         self._ahead: arrivals.Piece | None = None
 
     def before(self, until_seconds: float) -> list[_Columns]:
@@ -207,7 +212,21 @@ class _Viral:
                 break
         return found
 
-    def _choose(self, first: int, times: Floats) -> _Columns:
+
+class _Viral:
+    """Who does what in the traffic that a viral post adds: the author's followers, mostly about that post."""
+
+    def __init__(self, scenario: Scenario, people: population_of.Population, acts: tuple[str, ...]):
+        viral = scenario.traffic.viral
+        assert viral is not None
+        self.author = people.nearest(viral.author.followers)
+        self._followers = people.followers(self.author)
+        self._chooser = _Chooser(scenario, people, "viral", viral.mix_ratio, acts)
+        self._about_a_post = [acts.index(name) for name in acts if name in ABOUT_A_POST]
+        self._follower = streams.named(scenario.seed, "traffic.viral.follower")
+
+    def choose(self, first: int, times: Floats) -> _Columns:
+        """Columns of the arrivals from number ``first`` on."""
         _, act, person, target = self._chooser.choose(first, times)
         target = np.where(np.isin(act, self._about_a_post), VIRAL_POST, target)
         if len(self._followers):

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from core import traffic
+from core import arrivals, traffic
 from core.operations import JOURNEYS, ONLY_WITHIN_A_JOURNEY, OPERATIONS, steps_of
 from core.scenario.model import Scenario
 
@@ -70,8 +70,8 @@ def make_plan(
     span = scenario.traffic.warm_up_seconds + scenario.traffic.duration_seconds
     if span > DURATION_MAX_SECONDS:
         raise LoadPlanError(f"traffic of {span:g} s: at most {DURATION_MAX_SECONDS:g} s")
-    if span * scenario.traffic.rate_per_second > REQUESTS_MAX:
-        raise LoadPlanError(f"{span * scenario.traffic.rate_per_second:,.0f} requests: at most {REQUESTS_MAX:,}")
+    if (count := arrivals.mean_count(scenario)) > REQUESTS_MAX:
+        raise LoadPlanError(f"{count:,.0f} requests: at most {REQUESTS_MAX:,}")
     schedule = traffic.draw_schedule(scenario, seed=seed)
     if people:
         if not 0 <= min(people) <= max(people) < scenario.population.people:
@@ -112,6 +112,7 @@ def single_operation(
         duration_seconds=seconds,
         warm_up_seconds=warm_up_seconds,
         viral=None,
+        phases=(),
     )
     return dataclasses.replace(scenario, traffic=alone, faults=(), expect={}, drill=None)
 

@@ -75,6 +75,18 @@ def _impossible_traffic(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
             yield ("traffic", "viral", "at"), f"expected a time before the end, {traffic.duration_seconds:g}s"
         if viral.author.followers >= scenario.population.people:
             yield ("traffic", "viral", "author", "followers"), "expected fewer followers than there are people"
+    yield from _impossible_phases(scenario)
+
+
+def _impossible_phases(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:
+    traffic, before = scenario.traffic, 0.0
+    for index, phase in enumerate(traffic.phases):
+        here = ("traffic", "phases", index, "at")
+        if phase.at_seconds < before:
+            yield here, f"expected a time from {format_seconds(before)} on, when the phase before it is over"
+        if phase.end_seconds > traffic.duration_seconds:
+            yield here, f"expected it to be over by the end of the traffic, {traffic.duration_seconds:g}s"
+        before = phase.end_seconds
 
 
 def _impossible_system(scenario: Scenario) -> Iterator[tuple[FieldPath, str]]:

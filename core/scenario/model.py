@@ -228,6 +228,20 @@ class Viral:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
+class LoadPhase:
+    """A time with another rate, ``factor`` × the usual one: a burst above 1, a fall below. The mix stays the same."""
+
+    at_seconds: Seconds
+    for_seconds: Annotated[Seconds, Field(gt=0)]
+    factor: Annotated[float, Field(ge=0, le=1_000)]
+
+    @property
+    def end_seconds(self) -> float:
+        """When the rate is the usual one again."""
+        return self.at_seconds + self.for_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Diurnal:
     """A day, compressed to the length of the traffic: a sinusoid whose busiest moment has ``factor`` × the mean."""
 
@@ -255,6 +269,7 @@ class Traffic:
         }
     )
     viral: Viral | None = None
+    phases: tuple[LoadPhase, ...] = ()
     timeout_seconds: Annotated[Seconds, Field(gt=0)] = 5.0  # a client gives up after this
 
 

@@ -183,7 +183,7 @@ def fleet_of(cell: Quantities, scenario: Scenario, count: int) -> Quantities:
 def changes(scenario: Scenario) -> bool:
     """Whether what a scenario asks for changes with time."""
     load = scenario.traffic
-    return load.arrivals == "diurnal" or load.viral is not None or bool(scenario.faults)
+    return load.arrivals == "diurnal" or load.viral is not None or bool(load.phases or scenario.faults)
 
 
 def _settled_seconds(scenario: Scenario, seen: Sequence[SimulatedCell]) -> float | None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from core import judge, stats
 from core.operations import FANOUT_DELIVER
+from core.recovery import recovery
 from core.run import Samples
 from core.scenario import Scenario
 from planning.cost import bill, prices, quantities
@@ -27,6 +28,9 @@ from sim.simulate import Result
 QUANTILES: Final = (("p50_seconds", 0.50), ("p95_seconds", 0.95), ("p99_seconds", 0.99))
 COST: Final = "cost.dollars_month"
 FRESHNESS: Final = "freshness.mean_seconds"
+#: How long a system took to come back after the last phase of its traffic, and what it answers at the end.
+BACK_AFTER: Final = "recovery.back_seconds"
+GOODPUT: Final = "recovery.goodput_ratio"
 STEADY: Final = "steady state"
 #: The job whose delay is the age of a post when followers can see it.
 DELIVERY: Final = FANOUT_DELIVER
@@ -57,9 +61,11 @@ def read(scenario: Scenario, result: Result) -> Reading:
             figures[f"cache.{name}.hit_ratio"] = hits / (hits + misses)
     figures.update(_freshness(result))
     figures.update(_cost(scenario, result))
+    if samples is not None:
+        figures.update(_recovery(scenario, samples))
     excesses = dict(_excesses(scenario, result))
     unsteady = str(result.facts.get("no_steady_state", ""))
-    if unsteady and scenario.traffic.viral is None:
+    if unsteady and scenario.traffic.viral is None and not scenario.traffic.phases:
         excesses[STEADY] = 1.0
     return Reading(figures=figures, excesses=excesses, unsteady=unsteady)
 
@@ -101,6 +107,18 @@ def _freshness(result: Result) -> Iterator[tuple[str, float]]:
         if worst is not None and np.isfinite(worst):
             yield "freshness.p95_seconds", worst
         yield "freshness.undelivered_ratio", job.undone_ratio or 0.0
+
+
+def _recovery(scenario: Scenario, samples: Samples) -> Iterator[tuple[str, float]]:
+    """After the last phase of the traffic. A system that does not come back has no time after which it does."""
+    found = recovery(scenario, samples)
+    if found is None:
+        return
+    if found.after_seconds is not None:
+        yield BACK_AFTER, found.after_seconds
+    yield GOODPUT, found.goodput_ratio
+    yield "recovery.degraded_ratio", found.degraded_ratio
+    yield "recovery.refused_ratio", found.refused_ratio
 
 
 def _cost(scenario: Scenario, result: Result) -> Iterator[tuple[str, float]]:

@@ -21,7 +21,13 @@ RESULTS_FILE: Final = "results.jsonl"
 #: The trials of a tuning, which it keeps from its beginning.
 JOURNAL_FILE: Final = "search.journal"
 #: Files by which a folder shows the kind of its study.
-_KINDS: Final = {"sweep.json": "sweep", "diff.json": "diff", "tune.json": "tune", JOURNAL_FILE: "tune"}
+_KINDS: Final = {
+    "sweep.json": "sweep",
+    "diff.json": "diff",
+    "tune.json": "tune",
+    "breakpoint.json": "breakpoint",
+    JOURNAL_FILE: "tune",
+}
 
 
 class Results:

@@ -17,7 +17,8 @@ def rates_by_source(scenario: Scenario) -> dict[str, Floats]:
     load, middles = scenario.traffic, _middles(scenario)
     viral = load.viral
     extra = [arrivals.viral_rate_per_second(viral, load.rate_per_second, at) if viral else 0.0 for at in middles]
-    usual = load.rate_per_second * diurnal.weights(scenario, middles).sum(axis=0)
+    usual = load.rate_per_second * arrivals.phase_factors(scenario, middles)
+    usual = usual * diurnal.weights(scenario, middles).sum(axis=0)
     both = np.array([usual, extra])
     rates = {name: np.zeros_like(both) for name in (*operations.OPERATIONS, *operations.BACKGROUND)}
     for act in sorted({*load.mix_ratio, *(viral.mix_ratio if viral else ())}):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cli import diff, sweep, tune
+from cli import breakpoint, diff, sweep, tune
 from planning.studies import grid
 from planning.studies.grid import axis
 from records.scenarios import read
@@ -35,17 +35,24 @@ def test_the_error_is_the_one_that_is_printed() -> None:
     assert said.returncode == 2
 
 
-@pytest.mark.parametrize("command", [sweep.command, diff.command, tune.command], ids=["sweep", "diff", "tune"])
-def test_options_that_the_page_names_for_all_three_exist(command: object) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [sweep.command, diff.command, tune.command, breakpoint.command],
+    ids=["sweep", "diff", "tune", "breakpoint"],
+)
+def test_options_that_the_page_names_for_all_of_them_exist(command: object) -> None:
     known = {name for parameter in command.params for name in parameter.opts}  # type: ignore[attr-defined]
-    named = set(re.findall(r"`(--[a-z-]+)", TEXT.partition("All three take")[2].partition("\n\n")[0]))
+    named = set(re.findall(r"`(--[a-z-]+)", TEXT.partition("All of them but `plan` take")[2].partition("\n\n")[0]))
     assert named >= {"--profile", "--engine", "--scheduler", "--force", "--json"}
     assert named <= known
 
 
 def test_every_option_of_the_page_is_one_of_a_command() -> None:
     known = {
-        name for module in (sweep, diff, tune) for parameter in module.command.params for name in parameter.opts
+        name
+        for module in (sweep, diff, tune, breakpoint)
+        for parameter in module.command.params
+        for name in parameter.opts
     } | {"--nthreads", "--nworkers"}
     assert set(re.findall(r"(--[a-z][a-z-]+)", TEXT)) <= known
 

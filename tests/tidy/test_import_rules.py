@@ -30,6 +30,7 @@ VIOLATIONS = {
     "inside planning": ("planning/cost/prices.py", "import planning.plan.brief"),
     "inside a plan": ("planning/plan/demand/workload.py", "import planning.plan.brief"),
     "inside a study": ("planning/sweep/study.py", "import planning.sweep.page"),
+    "inside a breakpoint study": ("planning/breakpoint/search.py", "import planning.breakpoint.scenes"),
     "inside lab": ("lab/sampler.py", "import lab.pair"),
     "rules of a service": ("services/auth/rules/accounts.py", "import aiohttp"),
 }

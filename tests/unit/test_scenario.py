@@ -67,6 +67,13 @@ def test_a_name_alone_is_a_scenario_and_its_explanation_shows_the_defaults() -> 
         ("scenario: x\ntraffic:\n  mix: {post.delete: 100%}", 3, "traffic.mix.post.delete", "'100%'", "post.withdraw"),
         ("scenario: x\ntraffic: {viral: {at: 99s}}", 2, "traffic.viral.at", "'99s'", "a time before the end, 60s"),
         ("scenario: x\ntraffic: {viral: {at: 1s, factor: 1}}", 2, "traffic.viral.factor", "1", "expected more than 1"),
+        ("scenario: x\ntraffic: {phases: [{at: 1s, for: 0s, factor: 2}]}", 2, "traffic.phases[0].for", "0s", "than 0"),
+        ("scenario: x\ntraffic: {phases: [{at: 55s, for: 9s, factor: 2}]}", 2, "traffic.phases[0].at", "'55s'", "60s"),
+        ("scenario: x\ntraffic: {phases: [{at: 1s, for: 9s, factor: -1}]}", 2, "traffic.phases[0].factor", "-1", "0"),
+        (
+            "scenario: x\ntraffic:\n  phases:\n  - {at: 1s, for: 9s, factor: 2}\n  - {at: 9s, for: 1s, factor: 2}",
+            5, "traffic.phases[1].at", "'9s'", "a time from 10s on, when the phase before it is over",
+        ),
         ("scenario: x\nsystem: {cdn: {edge: {size: 64}}}", 2, "system.cdn.edge.size", "64", "a size with its unit"),
         ("scenario: x\nsystem: {feed: {mix: {ads: 50%}}}", 2, "system.feed.mix", "{'ads': '50%'}", "is 140%"),
         ("scenario: x\nsystem: {shards: {logical: 2, physical: 3}}", 2, "system.shards.physical", "3", "2 logical"),

@@ -11,6 +11,7 @@ import pytest
 from core import arrivals, population, traffic
 from core.operations import JOURNEYS, OPERATIONS
 from core.scenario import Scenario
+from core.scenario.model import LoadPhase
 from core.traffic import ABOUT_A_PERSON, ABOUT_A_POST, NO_TARGET, VIRAL_POST
 from records.scenarios import read
 
@@ -160,3 +161,47 @@ def test_acts_are_in_the_order_of_the_operations_page(scenario: Scenario) -> Non
     page = [*OPERATIONS, *JOURNEYS]
     acts = traffic.draw_schedule(scenario).acts
     assert sorted(acts, key=page.index) == list(acts)
+
+
+def phased(scenario: Scenario, *factors: float, arrivals: str = "poisson") -> Scenario:
+    """Phases of twenty seconds each from t = 20 s on."""
+    phases = tuple(
+        LoadPhase(at_seconds=20.0 * (index + 1), for_seconds=20.0, factor=factor)
+        for index, factor in enumerate(factors)
+    )
+    return changed(scenario, phases=phases, arrivals=arrivals)
+
+
+@pytest.mark.parametrize("kind", ["poisson", "steady", "diurnal"])
+def test_a_phase_has_its_multiple_of_the_rate_and_the_same_mix(long: Scenario, kind: str) -> None:
+    usual, other = (traffic.draw_schedule(phased(long, *factors, arrivals=kind)) for factors in ((), (3.0, 0.25, 0.0)))
+    before, after = (np.histogram(each.at_seconds, bins=np.arange(0.0, 201.0, 20.0))[0] for each in (usual, other))
+    assert after[1] == pytest.approx(3.0 * before[1], rel=0.06)
+    assert after[2] == pytest.approx(0.25 * before[2], rel=0.1)
+    assert after[3] == 0
+    assert (after[[0, 4, 5, 6, 7, 8, 9]] == before[[0, 4, 5, 6, 7, 8, 9]]).all()
+    burst = other.act[(other.at_seconds >= 20.0) & (other.at_seconds < 40.0)]
+    shares = np.bincount(burst, minlength=len(other.acts)) / len(burst)
+    for name, share in long.traffic.mix_ratio.items():
+        assert shares[other.acts.index(name)] == pytest.approx(share, abs=0.02)
+
+
+def test_a_phase_leaves_the_traffic_outside_of_it_as_it_was_and_a_fall_keeps_a_part_of_it(long: Scenario) -> None:
+    usual, other = (traffic.draw_schedule(phased(long, *factors)) for factors in ((), (3.0, 0.25)))
+    rows = [set(zip(*columns(each), strict=True)) for each in (usual, other)]
+    outside = [{row for row in each if not 20.0 <= row[0] < 60.0} for each in rows]
+    falls = [{row for row in each if 40.0 <= row[0] < 60.0} for each in rows]
+    assert outside[0] == outside[1]
+    assert falls[1] < falls[0]
+    assert {row for row in rows[0] if row[0] < 40.0} < {row for row in rows[1] if row[0] < 40.0}
+
+
+def test_the_count_and_the_windows_of_a_schedule_with_phases_are_right(long: Scenario) -> None:
+    scenario = phased(long, 3.0, 0.0, 0.5)
+    whole = traffic.draw_schedule(scenario)
+    assert len(whole) == pytest.approx(arrivals.mean_count(scenario), rel=0.02)
+    parts = list(traffic.windows(scenario, size=500))
+    assert min(len(each) for each in parts) > 0
+    assert [each.first for each in parts] == np.cumsum([0, *(len(each) for each in parts[:-1])]).tolist()
+    assert np.concatenate([each.at_seconds for each in parts]).tolist() == whole.at_seconds.tolist()
+    assert np.concatenate([each.person for each in parts]).tolist() == whole.person.tolist()
