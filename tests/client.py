@@ -8,6 +8,7 @@ import urllib.request
 from typing import Any
 
 from core.operations import API
+from tests.waiting import until
 
 
 class Client:
@@ -16,9 +17,14 @@ class Client:
     def __init__(self, gateway_url: str, name: str):
         self._base = gateway_url + API
         self._token = ""
-        answer = self.ask("POST", "/auth/signup", {"username": name, "password": "correct horse"})[1]
+        answer = until(lambda: self._sign_up(name), "nobody can sign up")
         self.id = answer["user"]["id"]
         self._token = answer["access_token"]
+
+    def _sign_up(self, name: str) -> Any:
+        status, answer = self.ask("POST", "/auth/signup", {"username": name, "password": "correct horse"})
+        assert status in (201, 503), answer
+        return answer if status == 201 else None
 
     def ask(
         self, method: str, path: str, body: object = None, *, wait: float = 20.0, **headers: str

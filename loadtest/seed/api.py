@@ -25,6 +25,7 @@ _TIMEOUT_SECONDS: Final = 30.0
 #: Answers that ask to try again later; each request may be repeated, because it is idempotent or carries a key.
 _LATER: Final = frozenset({429, 502, 503, 504})
 _PATIENCE: Final = retry.RetryPolicy(attempts=8, backoff_seconds=0.1, backoff_cap_seconds=3.0, budget_ratio=1.0)
+_STATED_SECONDS_MAX: Final = 60.0
 
 T = TypeVar("T")
 
@@ -91,7 +92,7 @@ class Api:
     async def _send(
         self, method: str, url: str, headers: dict[str, str], data: bytes | None, session: aiohttp.ClientSession
     ) -> tuple[int, bytes]:
-        last = ""
+        last, stated = "", 0.0
         for attempt in range(1, _PATIENCE.attempts + 1):
             turn, refused = await self._pace.begin(), False
             try:
@@ -102,13 +103,21 @@ class Api:
                 if response.status not in _LATER:
                     return response.status, raw
                 refused = True
+                if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                    stated = _stated_seconds(response.headers.get("Retry-After", ""))
                 last = f"answered {response.status}: {raw[:200].decode('utf-8', 'replace')}"
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 last = f"{type(error).__name__}: {error}"
             finally:
                 await self._pace.end(turn, refused=refused)
-            await asyncio.sleep(retry.backoff_seconds(_PATIENCE, attempt=attempt, uniform=0.999))
+            await asyncio.sleep(max(stated, retry.backoff_seconds(_PATIENCE, attempt=attempt, uniform=0.999)))
         raise SeedError(f"{method} {url.split('?')[0]}: gave up after {_PATIENCE.attempts} attempts; the last {last}")
+
+
+def _stated_seconds(retry_after: str) -> float:
+    """How long the server says that it takes until what waits for background work is done; 0 for a usual refusal."""
+    seconds = float(retry_after) if retry_after.isdecimal() else 0.0
+    return min(seconds, _STATED_SECONDS_MAX) if seconds > 1.0 else 0.0
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
 """The stack's goodput beyond its knee, with and without admission: one core for the stack, one for the load.
 
 Prints one table: the knee; goodput (successful answers within `IN_TIME_SECONDS`), refusals and time-outs at several
-times the knee, and the time to recover from a burst.
+times the knee, and the time to recover from a burst. Below each line of the mix: the lag of the background work that
+was acknowledged in that step, also of what was done after it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from loadtest import address, seeded
 from loadtest.seed.__main__ import main as seed_stack
 from records import scenarios
 from stack import control
+from tests import lags
 from tests.bench.open_load import OpenLoad, Sample
 from tests.conftest import SCENARIO
 
@@ -37,6 +39,7 @@ SETTLE_SECONDS: Final = 2.0  # at the beginning of a step, not counted
 FACTORS: Final = (1.25, 1.5, 2.0, 4.0)
 BURST: Final = ((0.7, 8.0), (4.0, 10.0), (0.7, 20.0))  # of the knee, seconds
 CALM_SECONDS_MAX: Final = 60.0
+LONG_SECONDS: Final = 60.0  # of an overload that lasts
 LOADS: Final = {
     "feed.read": ({operations.FEED_READ: 1.0}, 100.0),
     "the mix": (
@@ -87,7 +90,7 @@ def _percentile(seconds: np.ndarray, percent: float) -> float:
 
 
 @contextmanager
-def _stack(folder: Path, *, admission: bool) -> Iterator[OpenLoad]:
+def _stack(folder: Path, *, admission: bool) -> Iterator[tuple[OpenLoad, control.RunningStack]]:
     """A seeded stack of its own and its load."""
     base = scenarios.read(SCENARIO)
     made = replace(
@@ -105,12 +108,13 @@ def _stack(folder: Path, *, admission: bool) -> Iterator[OpenLoad]:
     try:
         arguments = ["--scenario", str(path), "--gateway", running.gateway_url, "--out", str(folder / "seeded")]
         assert seed_stack(arguments) == 0
-        yield OpenLoad(
+        load = OpenLoad(
             scenario=made,
             seeded=seeded.read(folder / "seeded"),
             gateway=address.parse(running.gateway_url),
             media=address.parse(running.media_url),
         )
+        yield load, running
     finally:
         running.stop(wipe=True)
 
@@ -122,13 +126,13 @@ def _between(samples: Sequence[Sample], begin: float, end: float) -> list[Sample
 class _Bench:
     """Sends loads one after the other, each with a seed of its own."""
 
-    def __init__(self, load: OpenLoad, mix: dict[str, float]):
-        self._load, self._mix, self._seed = load, mix, 1
+    def __init__(self, load: OpenLoad, stack: control.RunningStack, mix: dict[str, float]):
+        self._load, self._stack, self._mix, self._seed = load, stack, mix, 1
 
-    async def at(self, rate: float) -> Step:
-        """One rate for `STEP_SECONDS`."""
-        samples = await self.send([(rate, STEP_SECONDS)])
-        return Step.of_samples(_between(samples, SETTLE_SECONDS, STEP_SECONDS), STEP_SECONDS - SETTLE_SECONDS)
+    async def at(self, rate: float, *, seconds: float = STEP_SECONDS) -> Step:
+        """One rate for ``seconds``."""
+        samples = await self.send([(rate, seconds)])
+        return Step.of_samples(_between(samples, SETTLE_SECONDS, seconds), seconds - SETTLE_SECONDS)
 
     async def send(self, rates: list[tuple[float, float]]) -> list[Sample]:
         self._seed += 100
@@ -157,6 +161,23 @@ class _Bench:
                 break
         return time.monotonic() - began
 
+    async def lagging(self, rate: float, *, seconds: float = STEP_SECONDS) -> tuple[Step, dict[str, lags.Lag]]:
+        """`at`, and the lags of the background work that it caused, once all of it is done."""
+        before = lags.read(self._stack)
+        step = await self.at(rate, seconds=seconds)
+        wanted = {
+            lane: sum(each.operation == operation and 200 <= each.status < 300 for each in self._load.samples)
+            for lane, operation in zip(
+                lags.LANES, (operations.MEDIA_COMPLETE, operations.POST_CREATE, operations.POST_CREATE), strict=True
+            )
+        }
+        deadline = time.monotonic() + CALM_SECONDS_MAX
+        while True:
+            added = {lane: lag.since(before[lane]) for lane, lag in lags.read(self._stack).items()}
+            if time.monotonic() > deadline or all(added[lane].count >= count for lane, count in wanted.items()):
+                return step, added
+            await asyncio.sleep(0.5)
+
     async def burst(self, knee: float) -> tuple[float, float]:
         """Seconds after a burst until a second's p95 is at most 1.5 times what it was before, and that p95 in ms."""
         samples = await self.send([(factor * knee, seconds) for factor, seconds in BURST])
@@ -178,10 +199,17 @@ def _row(name: str, admission: str, what: str, step: Step, best: float) -> str:
     )
 
 
-async def _measured(load: OpenLoad, *, admission: bool, knees: dict[str, tuple[float, float]]) -> None:
+def _lag_row(added: dict[str, lags.Lag]) -> str:
+    each = (f"{lane} {lag.mean:.2f} s, at most {lag.longest_bound:.3g} s" for lane, lag in added.items() if lag.count)
+    return f"{'':<16} background: {'; '.join(each)}"
+
+
+async def _measured(
+    load: OpenLoad, stack: control.RunningStack, *, admission: bool, knees: dict[str, tuple[float, float]]
+) -> None:
     word = "on" if admission else "off"
     for name, (mix, start) in LOADS.items():
-        bench = _Bench(load, mix)
+        bench = _Bench(load, stack, mix)
         await bench.calm(start)
         await bench.at(0.5 * start)  # fills what is cold
         if admission:
@@ -189,8 +217,10 @@ async def _measured(load: OpenLoad, *, admission: bool, knees: dict[str, tuple[f
             print(f"\n{name}: knee {knees[name][0]:.0f}/s, best goodput {knees[name][1]:.0f}/s", flush=True)
         knee, best = knees[name]
         for factor in (0.8, *FACTORS):
-            step = await bench.at(factor * knee)
+            step, added = await bench.lagging(factor * knee)
             print(_row(name, word, f"× {factor:g}", step, best), flush=True)
+            if operations.MEDIA_UPLOAD in mix:
+                print(_lag_row(added), flush=True)
             calm = await bench.calm(knee)
             if calm > 2.0:
                 print(f"{name:<10} {word:<4} calm again after {calm:.0f} s without load", flush=True)
@@ -199,6 +229,10 @@ async def _measured(load: OpenLoad, *, admission: bool, knees: dict[str, tuple[f
             f"{name:<10} {word:<4} after 10 s at × 4: p95 as before ({before:.0f} ms) after {after:.1f} s", flush=True
         )
         await bench.calm(knee)
+        if operations.MEDIA_UPLOAD in mix:
+            step, added = await bench.lagging(FACTORS[-1] * knee, seconds=LONG_SECONDS)
+            print(_row(name, word, f"{LONG_SECONDS:g} s × {FACTORS[-1]:g}", step, best), flush=True)
+            print(_lag_row(added), flush=True)
     load.close()
 
 
@@ -206,11 +240,11 @@ def test_overload(data_folder: Path) -> None:
     cores = os.sched_getaffinity(0)
     knees: dict[str, tuple[float, float]] = {}
     for admission in (True, False):
-        with _stack(data_folder / f"overload-{admission}", admission=admission) as load:
+        with _stack(data_folder / f"overload-{admission}", admission=admission) as (load, stack):
             try:
                 os.sched_setaffinity(0, set(scenarios.read(SCENARIO).system.placement.cores.load))
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                    runner.run(_measured(load, admission=admission, knees=knees))
+                    runner.run(_measured(load, stack, admission=admission, knees=knees))
             finally:
                 os.sched_setaffinity(0, cores)
     assert all(best > 0 for _, best in knees.values())

@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
 import pyvips
 
 from core import population
 from core.scenario import parse
 from loadtest import seeded
+from loadtest.seed import api
 from tests.loadtest.conftest import SCENARIO, Double, run, start
 
 PEOPLE, POSTERS, POSTS = 60, 12, 24
@@ -87,3 +89,11 @@ def test_wrong_arguments_are_reported_in_one_line(tmp_path: Path) -> None:
     assert code == 2
     assert "expected a loopback address" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [("", 0.0), ("1", 0.0), ("30", 30.0), ("3600", 60.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
+)
+def test_seeding_waits_as_long_as_a_server_asks_whose_background_work_is_late(retry_after: str, seconds: float) -> None:
+    assert api._stated_seconds(retry_after) == seconds
