@@ -76,6 +76,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     cache_hit_ratio: dict[str, float] = {}
     batch_sizes: dict[str, float] = {}
     fixed_work: FixedWork | None = None  # on this machine; None in a profile that was measured before it existed
+    refusal_cpu_seconds: float | None = None  # of the gateway for a request that it does not admit; None: not measured
     notes: tuple[str, ...] = ()
     schema: int = PROFILE_SCHEMA
 
@@ -100,6 +101,8 @@ def decode(data: bytes) -> Profile:
         raise ValueError(f"calibration profile: {error}") from error
     if profile.schema != PROFILE_SCHEMA:
         raise ValueError(f"calibration profile: schema {profile.schema}, this build reads {PROFILE_SCHEMA}")
+    if profile.refusal_cpu_seconds is not None and profile.refusal_cpu_seconds < 0:
+        raise ValueError("calibration profile: refusal_cpu_seconds: expected a time of at least 0")
     for index, demand in enumerate(profile.demands):
         _check(demand, f"demands[{index}] ({demand.operation} at {demand.process})")
     if profile.fixed_work is not None:
@@ -127,6 +130,13 @@ def scaled(profile: Profile, factor: float) -> Profile:
         msgspec.structs.replace(each, cpu_seconds=tuple(value * factor for value in each.cpu_seconds))
         for each in profile.demands
     )
+    refusal = None if profile.refusal_cpu_seconds is None else profile.refusal_cpu_seconds * factor
     background = {name: ratio * factor for name, ratio in profile.background_cpu_ratio.items()}
     work = fixed_work.scaled(profile.fixed_work, factor) if profile.fixed_work is not None else None
-    return msgspec.structs.replace(profile, demands=demands, background_cpu_ratio=background, fixed_work=work)
+    return msgspec.structs.replace(
+        profile,
+        demands=demands,
+        background_cpu_ratio=background,
+        fixed_work=work,
+        refusal_cpu_seconds=refusal,
+    )

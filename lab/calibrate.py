@@ -30,7 +30,7 @@ from core.operations import FANOUT_DELIVER
 from core.profile import DEGRADED, Delay, LinkDelay, Profile, Stalls
 from core.scenario import Scenario, explain
 from lab import client, fixed_work, load, stacks, wire
-from lab.calibration import demands, idle, series
+from lab.calibration import demands, idle, refusal, series
 from lab.calibration.point import MeasuredStack, OverloadError, SteadyPoint
 from lab.calibration.series import POINT_SECONDS, Series
 from present.progress import task
@@ -80,10 +80,13 @@ def calibrate(
                     clients = client.wires(scenario, path, stack, work)
                 measured = MeasuredStack(scenario=scenario, path=path, stack=stack, work=work, idle=still)
                 points = _points(measured, plan, between=lambda: readings.append(fixed_work.measure(on)))
+                with task("refusals"):
+                    refused = refusal.measure(scenario, stack, work)
                 loopback = wire.round_trip(stack.cores)
                 flush = wire.flush(data)
         readings.append(fixed_work.measure(on))
-        profile = _profile(scenario, points, still, lost, (loopback, *clients), flush, median_reading(readings))
+        fixed = median_reading(readings)
+        profile = _profile(scenario, points, still, lost, (loopback, *clients), flush, fixed, refused)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return profile, tuple(points)
@@ -167,6 +170,7 @@ def _profile(
     wires: tuple[LinkDelay, ...],
     flush: Delay,
     work: FixedWork,
+    refused: float,
 ) -> Profile:
     people = population.draw_population(scenario)
     followers = people.follower_counts[: people.posters]
@@ -195,6 +199,7 @@ def _profile(
             pulls.KNOWN: float(len(pulled)),
         },
         fixed_work=work,
+        refusal_cpu_seconds=refused,
         notes=(
             "demands: CPU from /proc/PID/task/*/schedstat, one operation at a time, idle use subtracted",
             "variation: of the latency at the lowest rate, where there is almost no queue, without its top 1 %",
@@ -202,5 +207,6 @@ def _profile(
             f"fanout.deliver: by posts to {few:.3g} and to {many:.3g} timelines each; see lab/calibration/demands.py",
             "media.process and media.remove: parts of the measured cost of media.complete and media.delete; "
             "see lab/calibration/series.py",
+            "refusals: by a gateway that stands before a peer without room; see lab/calibration/refusal.py",
         ),
     )

@@ -85,11 +85,11 @@ class MeasuredStack:
                 self.settle()
         samples = run.read_samples(out / "samples.parquet")
         first = samples.where(samples.step == 0)
-        as_expected = int((first.outcome == series.expected.value).sum())
-        if not len(first) or as_expected < CARRIED_RATIO_MIN * len(first):
+        as_expected = first.where(first.outcome == series.expected.value)
+        if not len(first) or len(as_expected) < CARRIED_RATIO_MIN * len(first):
             kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(first.outcome.tolist()).most_common())
             raise OverloadError(
-                f"{series.name} at {rate_per_second:.3g}/s: of {len(first)} requests {as_expected} were "
+                f"{series.name} at {rate_per_second:.3g}/s: of {len(first)} requests {len(as_expected)} were "
                 f"{series.expected} ({kinds})"
             )
         # from before the warm-up until deferred work is done, so no job is counted in part
@@ -98,7 +98,7 @@ class MeasuredStack:
             key: self._beyond_idle(key, value, until - since)
             for key, value in sampler.total(since_seconds=since, until_seconds=until).items()
         }
-        latencies = np.sort(first.answered().latency_seconds)
+        latencies = np.sort(as_expected.latency_seconds)
         trimmed = latencies[: max(2, int(0.99 * len(latencies)))]
         return SteadyPoint(
             operation=series.name,

@@ -19,6 +19,8 @@ from core.scenario import Scenario
 POINT_SECONDS: Final = 5.0
 #: Suffixes of an operation's name: by authors with few followers, and by authors with many.
 FEW, MANY = "/few", "/many"
+#: Behind an operation's name: the gateway refuses it for want of room.
+REFUSED: Final = "/refused"
 #: Authors of each of the two sizes of fan-out.
 _AUTHORS: Final = 8
 #: With a smaller ratio of the two sizes, the cost of a fan-out is lost in that of its post.
@@ -33,7 +35,7 @@ class Series:
     rates_per_second: tuple[float, ...]
     seconds: float  # of one point, behind the warm-up
     warm_up_seconds: float = 2.0
-    kind: str = ""  # behind the operation's name: DEGRADED, FEW or MANY
+    kind: str = ""  # behind the operation's name: DEGRADED, FEW, MANY or REFUSED
     people: tuple[int, ...] = ()  # who acts; empty: everybody
 
     @property
@@ -44,7 +46,7 @@ class Series:
     @property
     def expected(self) -> Outcome:
         """The outcome expected of its requests."""
-        return Outcome.DEGRADED if self.kind == DEGRADED else Outcome.OK
+        return {DEGRADED: Outcome.DEGRADED, REFUSED: Outcome.REFUSED}.get(self.kind, Outcome.OK)
 
 
 #: Three long points each.

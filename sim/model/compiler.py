@@ -7,7 +7,7 @@ its part behind the answer, and the cost of a miss path is charged to the execut
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, TypeVar, assert_never
 
@@ -27,6 +27,8 @@ from sim.model.replication import flow_of as replicated
 
 #: The beginning of the names of links that clients cross.
 _FROM_OUTSIDE: Final = link("client", "")
+#: A note of programs.
+_REFUSALS: Final = "a request that the gateway refuses was not calibrated: it costs as much as one that is sent on"
 T = TypeVar("T")
 
 
@@ -94,6 +96,9 @@ class _Compiler:
         self.program.entries[name] = EntryPoint(name=name, front=-1, behind=-1)  # a job may start itself
         front = self._add(flow.front)
         behind = self._add(kinds.steps(flow.behind, *self._unseen(uses | {str(Server.TOXIPROXY)})))
+        if flow.admission != kinds.NOTHING:
+            self.program.instructions.append(Instruction(op=Op.SEQUENCE, children=(self._add(flow.admission), front)))
+            front = len(self.program.instructions) - 1
         self.program.entries[name] = EntryPoint(name=name, front=front, behind=behind)
 
     def _unseen(self, seen: set[str]) -> Iterator[Flow]:
@@ -201,7 +206,7 @@ class _Compiler:
                 assert_never(step)
 
     def _use(self, step: kinds.Use) -> Instruction:
-        row = self._demand(step.process, degraded=step.degraded)
+        row = self._refusal(step) if step.refusal else self._demand(step.process, degraded=step.degraded)
         if row < 0 or not step.share:
             return Instruction(op=Op.SEQUENCE)
         choices = self._layout.named(step.process)
@@ -307,12 +312,26 @@ class _Compiler:
             if degraded and note not in self.program.notes and not cpu.is_measured(self._profile, operation + DEGRADED):
                 self.program.notes.append(note)
             return -1
+        return self._demand_row(found, found.at)
+
+    def _refusal(self, step: kinds.Use) -> int:
+        found, admission = cpu.cost(self._profile, self._operation, step.process), self._scenario.system.admission
+        if found is None:
+            return -1
+        if admission and self._profile.refusal_cpu_seconds is None and _REFUSALS not in self.program.notes:
+            self.program.notes.append(_REFUSALS)
+
+        return self._demand_row(
+            found, lambda rate: cpu.refusal_seconds(self._profile, found.at(rate), admission=admission)
+        )
+
+    def _demand_row(self, found: cpu.CpuCost, seconds: Callable[[float], float]) -> int:
         # regions are assumed alike: each has its part of the rate for which the operation's cost is read
-        rates = [rate / len(self._layout.regions) for rate in self._rates.get(operation) or (0.0,)]
+        rates = [rate / len(self._layout.regions) for rate in self._rates.get(self._operation) or (0.0,)]
         row = DemandRow(
             operation=found.demand.operation,
-            process=process,
-            mean_seconds=tuple(found.at(rate) for rate in rates),
+            process=found.demand.process,
+            mean_seconds=tuple(seconds(rate) for rate in rates),
             sigma=spread_of(found.demand.variation),
         )
         return _row(self.program.demands, row)

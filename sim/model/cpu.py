@@ -15,6 +15,10 @@ BUSY: Final = math.inf
 #: A miss path is calibrated only where at least this share of look-ups missed.
 _MISS_RATIO_MIN: Final = 0.01
 
+#: Share of HAProxy's CPU that goes into a request: parsing, verifying the token, choosing a server; the rest goes into
+#: the answer.
+REQUEST_SHARE: Final = 0.6
+
 
 class NoDemandError(ValueError):
     """An operation of the scenario whose demand is neither measured nor stated; the message names it."""
@@ -46,6 +50,17 @@ def cost(profile: Profile, operation: str, process: str, *, degraded: bool = Fal
         return None if usual is None else CpuCost(demand=usual)
     fallback = profile.demand(operation + DEGRADED, process)
     return None if fallback is None else CpuCost(demand=fallback, usual=usual)
+
+
+def refusal_seconds(profile: Profile, request_seconds: float, *, admission: bool) -> float:
+    """CPU of the gateway for a request that it refuses, out of ``request_seconds`` for the whole of the operation.
+
+    With ``admission`` it refuses before most of the work, and newer profiles say what that costs. Otherwise a refusal
+    costs as much as a request that is sent on.
+    """
+    whole = REQUEST_SHARE * request_seconds
+    measured = profile.refusal_cpu_seconds
+    return whole if measured is None or not admission else min(measured, whole)
 
 
 def per_miss(profile: Profile, cache: str) -> float:

@@ -104,6 +104,7 @@ class Use:
     role: int = PRIMARY  # which node of a database does it: the primary, the k-th replica, or a node chosen as `READS`
     home: Home = Home.HERE
     hop: int = 0  # that many regions after ``home``, in the scenario's order
+    refusal: bool = False  # what the gateway's refusal costs, instead of a share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,6 +340,7 @@ class OperationFlow:
 
     front: Flow
     behind: Flow = Sequence(steps=())
+    admission: Flow = Sequence(steps=())  # done before ``front``; compiled behind it, so that it moves no random draws
     keyed: Keyed = Keyed.REQUEST  # of a background job
 
 

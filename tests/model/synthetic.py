@@ -73,4 +73,5 @@ def profile(
         stalls=stalls,
         background_cpu_ratio={"kafka": 0.01, "feed": 0.005, "postgres_0": 0.002} if idle else {},
         batch_sizes={"fanout.deliver": 50.0},
+        refusal_cpu_seconds=0.00002,
     )

@@ -63,6 +63,17 @@ def test_figures_that_no_measurement_gives_are_refused_with_the_field(change: di
         profile.decode(profile.encode(wrong))
 
 
+def test_the_cost_of_a_refusal_is_optional_and_grows_with_the_machine() -> None:
+    assert profile.decode(profile.encode(PROFILE)).refusal_cpu_seconds is None
+    assert profile.scaled(PROFILE, 2.0).refusal_cpu_seconds is None
+    measured = msgspec.structs.replace(PROFILE, refusal_cpu_seconds=45e-6)
+    assert profile.decode(profile.encode(measured)) == measured
+    assert profile.scaled(measured, 2.0).refusal_cpu_seconds == 90e-6
+    wrong = msgspec.structs.replace(PROFILE, refusal_cpu_seconds=-1e-6)
+    with pytest.raises(ValueError, match="refusal_cpu_seconds: expected a time of at least 0"):
+        profile.decode(profile.encode(wrong))
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
