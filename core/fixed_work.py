@@ -104,7 +104,7 @@ def scaled(work: FixedWork, factor: float) -> FixedWork:
 def speed_ahead(here: FixedWork, calibrated: FixedWork | None) -> SpeedAhead:
     """The factor of the demand of a profile with ``calibrated`` on the machine that was just read."""
     if why := _not_comparable(here, calibrated):
-        sentence = f"{why}, so CPU demand was not scaled to this machine's speed; windtunnel calibrate measures both"
+        sentence = f"{why}, so CPU demand was not scaled to this machine; windtunnel calibrate makes a new one"
         return SpeedAhead(speed=1.0, sentence=sentence, here=here, calibrated=calibrated)
     assert calibrated is not None
     speed = float(f"{here.whole_seconds / calibrated.whole_seconds:.4g}")

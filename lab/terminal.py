@@ -131,8 +131,8 @@ def _facts(comparison: Comparison) -> list[str]:
         lines += labelled("COST", f"{text} (prices {comparison.cost.prices})")
     elif comparison.cost is not None and comparison.cost.reason:
         lines += labelled("COST", f"not priced: {comparison.cost.reason}")
-    if sentences := speeds.sentences(comparison):
-        lines += labelled("SPEED", "; ".join(sentences))
+    for sentence in speeds.sentences(comparison):
+        lines += labelled("SPEED", sentence)
     for label, text in modelled.lines(comparison.simulated.facts):
         lines += labelled(label, text)
     for side in (comparison.simulated, comparison.measured):

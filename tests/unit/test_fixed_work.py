@@ -147,4 +147,4 @@ def test_what_cannot_be_compared_is_not_scaled_and_says_so(calibrated: FixedWork
     found = speed_ahead(CALIBRATED, calibrated)
     assert found.speed == 1.0
     assert says in found.sentence
-    assert "not scaled to this machine's speed; windtunnel calibrate measures both" in found.sentence
+    assert "not scaled to this machine; windtunnel calibrate makes a new one" in found.sentence
