@@ -16,8 +16,9 @@ def sentences(comparison: Comparison) -> tuple[str, ...]:
     if ahead is not None:
         found.append(ahead.sentence)
     if speed is not None:
+        when = "outside of faults " if comparison.faults else ""
         text = (
-            f"outside of faults this run used {speed.ratio:.2f} × the CPU that the profile has for its requests "
+            f"{when}this run used {speed.ratio:.2f} × the CPU that the profile has for its requests "
             f"({speed.measured_cpu_seconds:.1f} s against {speed.calibrated_cpu_seconds:.1f} s)"
         )
         if comparison.simulated.speed != 1.0:
