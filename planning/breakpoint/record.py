@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,22 @@ from planning.breakpoint.page import content
 from planning.breakpoint.study import Breakpoint, DisturbanceAnswer, Trials, goodput, is_back
 from planning.simulations import files
 from planning.simulations.readings import BACK_AFTER
+from present.parts import Section
 
 
-def write(found: Breakpoint, folder: Path) -> None:
-    files.write_study(folder, "breakpoint", record=record(found), report=content(found))
+def write(
+    found: Breakpoint,
+    folder: Path,
+    *,
+    confirmation: Mapping[str, Any] | None = None,
+    section: Section | None = None,
+) -> None:
+    """Write the study, with its ``confirmation`` on the real stack and the ``section`` about it, if there is one."""
+    said = {**record(found), **({} if confirmation is None else {"confirmation": confirmation})}
+    report = content(found)
+    if section is not None:
+        report = replace(report, sections=(section, *report.sections))
+    files.write_study(folder, "breakpoint", record=said, report=report)
 
 
 def record(found: Breakpoint) -> dict[str, Any]:

@@ -185,6 +185,21 @@ def make(scenario: Scenario, request: BreakpointRequest, *, simulator: Simulator
     return replace(found, answers=answers)
 
 
+def predictions(
+    found: Breakpoint, disturbance: Disturbance, amounts: Sequence[float], *, simulator: Simulator
+) -> Trials:
+    """What the model says of these amounts, for every replication that carries the normal load."""
+    trials, request = Trials(), found.request
+    seeds = [replication for replication, each in enumerate(found.normal) if is_back(each)]
+
+    def burst(amount: float) -> Scenario:
+        return scenes.disturbed(found.scenario, disturbance, amount, observe_seconds=request.observe_seconds)
+
+    wanted = [(seed, amount) for seed in seeds for amount in amounts]
+    _try(trials, wanted, burst, lambda amount: f"{disturbance.name}, {disturbance.amount(amount)}", simulator)
+    return trials
+
+
 def _answer(
     base: Scenario, disturbance: Disturbance, request: BreakpointRequest, seeds: Sequence[int], simulator: Simulator
 ) -> DisturbanceAnswer:
