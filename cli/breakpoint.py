@@ -141,9 +141,9 @@ def command(
         return confirm.measured(scene, made, chosen=chosen, data=data_folder(data, f"run-{made.name}"))
 
     confirmation = confirm.confirm(found, answer, predicted, measure=measure)
-    told = confirm.record(confirmation)
-    write(found, folder, confirmation=told, section=confirm.section(confirmation))
-    study.show({**record(found), "confirmation": told}, lambda _: confirm.render(confirmation))
+    confirmation_record = confirm.record(confirmation)
+    write(found, folder, confirmation=confirmation_record, section=confirm.section(confirmation))
+    study.show({**record(found), "confirmation": confirmation_record}, lambda _: confirm.render(confirmation))
     return confirmation.exit_code
 
 
