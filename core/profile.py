@@ -60,6 +60,16 @@ class Stalls(msgspec.Struct, frozen=True, kw_only=True):
     lost_ratio: float  # share of time lost
 
 
+class Scheduler(msgspec.Struct, frozen=True, kw_only=True):
+    """How the kernel shares a core among busy processes. The defaults are those of Linux on two cores with HZ = 250."""
+
+    tick_seconds: float = 0.004  # busy processes of one weight take turns of this length
+    slice_seconds: float = 0.0014  # a process that began keeps the core for so long, while it is not ahead of others
+    # how late a process is that wakes up beside a busy one; not used by the model, which it is compared with
+    wake_up_seconds: float | None = None
+    wake_up_p99_seconds: float | None = None
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """A dated measurement of one machine."""
 
@@ -72,6 +82,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     wires: tuple[LinkDelay, ...]
     delays: tuple[Delay, ...]
     stalls: Stalls
+    scheduler: Scheduler = Scheduler()
     background_cpu_ratio: dict[str, float] = {}  # share of a core that each process uses without traffic
     cache_hit_ratio: dict[str, float] = {}
     batch_sizes: dict[str, float] = {}
@@ -110,6 +121,9 @@ def decode(data: bytes) -> Profile:
             profile.fixed_work.check()
         except ValueError as error:
             raise ValueError(f"calibration profile: {error}") from error
+    for name in ("tick_seconds", "slice_seconds"):
+        if not 1e-6 <= getattr(profile.scheduler, name) <= 1.0:
+            raise ValueError(f"calibration profile: scheduler.{name}: expected between 1 µs and 1 s")
     return profile
 
 

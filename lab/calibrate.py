@@ -27,7 +27,7 @@ from core import population, streams
 from core.errors import UserError
 from core.fixed_work import FixedWork, median_reading
 from core.operations import FANOUT_DELIVER
-from core.profile import DEGRADED, Delay, LinkDelay, Profile, Stalls
+from core.profile import DEGRADED, Delay, LinkDelay, Profile, Scheduler, Stalls
 from core.scenario import Scenario, explain
 from lab import client, fixed_work, load, stacks, wire
 from lab.calibration import demands, idle, refusal, series
@@ -36,7 +36,7 @@ from lab.calibration.series import POINT_SECONDS, Series
 from present.progress import task
 from records import provenance
 from sim.model import pulls
-from stack import cores, stalls
+from stack import cores, stalls, turns
 from stack.control import RunningStack
 
 STALL_SECONDS: Final = 8.0
@@ -69,6 +69,7 @@ def calibrate(
     path.write_text(explain(scenario), encoding="utf-8")
     on = scenario.system.placement.cores.stack
     try:
+        scheduler = turns.probe(on[0])
         readings = [fixed_work.measure(on)]
         with stacks.running(path, data, wipe=True) as stack:
             with stacks.on_every_core(stack):
@@ -86,7 +87,7 @@ def calibrate(
                 flush = wire.flush(data)
         readings.append(fixed_work.measure(on))
         fixed = median_reading(readings)
-        profile = _profile(scenario, points, still, lost, (loopback, *clients), flush, fixed, refused)
+        profile = _profile(scenario, points, still, lost, (loopback, *clients), flush, scheduler, fixed, refused)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return profile, tuple(points)
@@ -169,6 +170,7 @@ def _profile(
     lost: stalls.StallSample,
     wires: tuple[LinkDelay, ...],
     flush: Delay,
+    scheduler: Scheduler,
     work: FixedWork,
     refused: float,
 ) -> Profile:
@@ -192,6 +194,7 @@ def _profile(
             mean_seconds=lost.mean_seconds,
             lost_ratio=lost.lost_ratio,
         ),
+        scheduler=scheduler,
         background_cpu_ratio={name: round(share, 6) for name, share in sorted(still.ratio.items())},
         batch_sizes={
             FANOUT_DELIVER: timelines,

@@ -19,9 +19,9 @@ from sim.compiled.draft import rows as empty_rows
 from sim.compiled.keys import partitions_of
 from sim.compiled.memory import Array, Memory
 from sim.compiled.records import NOBODY, TableId
-from sim.model.flow import Keys, Per
+from sim.model.flow import Keys, Per, Where
 from sim.model.prepared import PreparedRun
-from sim.model.program import Op
+from sim.model.program import Op, Program
 
 #: Answers that a long run holds before they are counted; a short one holds all.
 _ANSWERS: Final = 1 << 16
@@ -45,6 +45,7 @@ class ArrivalRows:
             step.op in (Op.LOOKUP, Op.MISSED) and step.keys in (Keys.POSTS, Keys.AUTHORS)
             for step in prepared.program.instructions
         )
+        self._personal = {name for name in operations if name in OPERATIONS and _is_personal(prepared.program, name)}
         self._limits = {name: limit for name, limit in prepared.resources.limits.items() if name in operations}
         self._later: Iterator[Schedule] = prepared.later()
         self._reached_seconds = math.inf
@@ -144,8 +145,9 @@ class ArrivalRows:
         found["person"], found["author"] = schedule.person, authors
         found["person_home"], found["author_home"] = content.homes[schedule.person], content.homes[authors]
         found["photo_bytes"] = content.photos_bytes(authors)
-        # requests that do not reach our services, such as those for images, need no rows of people
-        ours = np.flatnonzero(np.isin(schedule.act, [act for act, name in enumerate(schedule.acts) if _is_ours(name)]))
+        # requests that nothing does by person or author, such as those for images, need no rows of people
+        personal = [act for act, name in enumerate(schedule.acts) if not self._personal.isdisjoint(steps_of(name))]
+        ours = np.flatnonzero(np.isin(schedule.act, personal))
         inside = found[ours]
         people, person_rows = np.unique(inside["person"], return_inverse=True)
         known, author_rows = np.unique(inside["author"], return_inverse=True)
@@ -236,9 +238,18 @@ def _each(function: Callable[[int], int], values: Array) -> Array:
     return np.array([function(value) for value in values.tolist()], dtype=np.int32)
 
 
-def _is_ours(act: str) -> bool:
-    """Whether an act comes to one of our services."""
-    return any(isinstance(OPERATIONS[name].component, Component) for name in steps_of(act))
+def _is_personal(program: Program, operation: str) -> bool:
+    """Whether an operation comes to one of our services, or has a step that is done by person or author."""
+    if isinstance(OPERATIONS[operation].component, Component):
+        return True
+    entry = program.entries[operation]
+    pending = [entry.front, entry.behind]
+    while pending:
+        step = program.instructions[pending.pop()]
+        if step.where not in (Where.ANY, Where.GATEWAY, Where.EACH):
+            return True
+        pending += step.children
+    return False
 
 
 def _is_read(act: str) -> bool:

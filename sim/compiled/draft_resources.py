@@ -23,8 +23,13 @@ def resources(draft: Draft) -> None:
     """Add the tables of resources, and of what disturbs them."""
     resources, program, layout = draft.prepared.resources, draft.prepared.program, draft.prepared.layout
     start_seconds = resources.start_seconds
-    draft.add(TableId.HOSTS, len(layout.hosts), cores=[host.cores for host in layout.hosts], changed=start_seconds)
-    draft.add(TableId.PROCESSES, len(layout.processes), host=[process.host for process in layout.processes])
+    counts = np.array([host.cores for host in layout.hosts], dtype=np.int64)
+    firsts = np.cumsum(counts) - counts
+    draft.add(TableId.HOSTS, len(counts), cores=counts, first=firsts, settled=start_seconds)
+    hosts_of_cores = np.repeat(np.arange(len(counts)), counts)
+    cores = draft.add(TableId.CORES, layout.cores, host=hosts_of_cores, changed=start_seconds)
+    cores["running"] = cores["first"] = cores["last"] = NOBODY
+    draft.add(TableId.PROCESSES, len(layout.processes))
     numbers = np.arange(len(resources.stations))
     stations = draft.add(
         TableId.STATIONS,
@@ -33,6 +38,8 @@ def resources(draft: Draft) -> None:
         process=numbers % len(layout.processes),
         workers=[station.workers for station in resources.stations],
         host=[station.host for station in resources.stations],
+        weight=[station.weight for station in resources.stations],
+        idle=NOBODY,
     )
     stations["first"] = stations["last"] = stations["waiting"] = stations["waiting_last"] = NOBODY
     _pools(draft, 2 + len(stations))

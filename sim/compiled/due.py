@@ -1,8 +1,8 @@
-"""Which source is due next: a lane, whose first timer rings, or a host, whose next job ends.
+"""Which source is due next: a lane, whose first timer rings, or a core, whose job ends or whose queue is looked at.
 
 The sources are in a tournament tree: each inner node of a binary tree holds the earlier of the two sources below it.
 When the time of a source changes, only the nodes above it are compared again; the root holds the source that is due
-first. The rows of lanes come first, then those of hosts.
+first. The rows of lanes come first, then those of cores.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class CompiledEngine:
             self._memory[TableId.CACHES][name] = 0
 
     def cpu_seconds(self) -> list[float]:
-        accounts.settle(self._memory.address, len(self._memory[TableId.PROCESSES]))
+        accounts.settle(self._memory.address)
         found: list[float] = self._memory[TableId.PROCESSES]["cpu"].tolist()
         return found
 
@@ -144,7 +144,7 @@ class CompiledEngine:
 
     def _hosts(self) -> list[HostAccount]:
         memory, found = self._memory, []
-        accounts.settle(memory.address, len(memory[TableId.PROCESSES]))
+        accounts.settle(memory.address)
         for index, (machine, row) in enumerate(zip(self._prepared.layout.hosts, memory[TableId.HOSTS], strict=True)):
             inside = accounts.unfinished_seconds(memory.address, index, len(memory[TableId.STATIONS]))
             found.append(

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sim.compiled import agenda, draws, due, failover, logs, processing, stores, tallies, tasks, threads
+from sim.compiled import agenda, cores, draws, due, failover, logs, processing, stores, tallies, tasks, threads
 from sim.compiled import records as r
 from sim.compiled.branching import expire
 from sim.compiled.jit import Address, compiled, entry
@@ -106,7 +106,7 @@ def _stall(memory: Address, row: int) -> None:
     if stall_row.power != math.inf:
         uniform = draws.uniform(stall_row.key, np.uint64(stall_row.number), _SECOND)
         length = stall_row.lower + (stall_row.upper - stall_row.lower) * uniform**stall_row.power
-    processing.stall(memory, stall_row.host, length)
+    cores.stall(memory, stall_row.host, length)
     stalls[row].number += 1
     next_stall(memory, row)
 
@@ -199,7 +199,7 @@ def _happen(memory: Address, kind: int, row: int, turn: int) -> None:
     elif kind == EventKind.ARRIVE:
         arrive(memory)
     elif kind == EventKind.STALL_ENDS:
-        processing.stall_ends(memory, row)
+        cores.stall_ends(memory, row)
     elif kind == EventKind.STALL:
         _stall(memory, row)
     elif kind == EventKind.IDLE:
@@ -216,6 +216,8 @@ def _happen(memory: Address, kind: int, row: int, turn: int) -> None:
         logs.arrive(memory, row, turn)
     elif kind == EventKind.REBALANCE:
         logs.rebalance(memory, row)
+    elif kind == EventKind.SLEEP:
+        cores.sleep(memory, row, turn)
 
 
 @compiled

@@ -21,7 +21,9 @@ Array = npt.NDArray[Any]
 
 #: Tables whose rows come and go. Of the first, a thread takes one row and then waits, so that one event adds one.
 _ONE_BY_ONE: Final = (TableId.JOBS, TableId.CLAIMS, TableId.TIMERS)
-FREES: Final = (*_ONE_BY_ONE, TableId.FRAMES, TableId.TASKS, TableId.REQUESTS, TableId.RECORDS)
+RETURNED: Final = (*_ONE_BY_ONE, TableId.FRAMES, TableId.TASKS, TableId.REQUESTS, TableId.RECORDS)
+#: All tables with free rows: a station keeps its workers, of which a job adds one at most.
+FREES: Final = (*RETURNED, TableId.WORKERS)
 _FEW: Final = 16
 #: Rows beyond the reserve with which a table begins.
 _BEGINNING: Final = 2_048
@@ -47,14 +49,13 @@ class Memory:
         self._put(TableId.FREES, np.zeros(len(TableId), dtype=TableId.FREES.dtype))
         for table in FREES:
             self._tables[table] = np.zeros(0, dtype=table.dtype)
-            reserve = frames if table is TableId.FRAMES else _FEW if table in _ONE_BY_ONE else burst
+            reserve = frames if table is TableId.FRAMES else _FEW if table in (*_ONE_BY_ONE, TableId.WORKERS) else burst
             self[TableId.FREES]["reserve"][table] = reserve
             self._add_rows(table, reserve + min(3 * reserve, _BEGINNING))
         events = 2 * burst + sum(len(self._tables[table]) for table in _FROM_THE_START)
         self._put(TableId.EVENTS, zeros(events, TableId.EVENTS.dtype))
         self._ring(TableId.URGENTS, "urgent", 2 * burst)
         self._fit()
-        self[TableId.HOSTS]["top"] = NOBODY
         self._build_due_tree()
 
     def __getitem__(self, table: TableId) -> Array:
@@ -93,8 +94,8 @@ class Memory:
 
     def _fit(self) -> None:
         """Make room for as many entries as frames and requests need, and set the limits at which `grow` is needed."""
-        # a frame or a request can be ready only once
-        wanted = len(self[TableId.FRAMES]) + len(self[TableId.REQUESTS])
+        # a frame, a request or a worker can be ready only once
+        wanted = len(self[TableId.FRAMES]) + len(self[TableId.REQUESTS]) + len(self[TableId.WORKERS])
         if len(self[TableId.READIES]) <= wanted:
             self._ring(TableId.READIES, "ready", wanted + 1)
         clock = self.clock
@@ -103,9 +104,9 @@ class Memory:
         clock["short"] = 0
 
     def _build_due_tree(self) -> None:
-        """Build the tree of `sim.compiled.due`, in which no lane and no host is due yet."""
-        lanes, hosts = int(self.clock["lanes_count"]), int(self.clock["hosts_count"])
-        leaves = 1 << max(0, lanes + hosts - 1).bit_length()
+        """Build the tree of `sim.compiled.due`, in which no lane and no core is due yet."""
+        lanes, cores = int(self.clock["lanes_count"]), int(self.clock["cores_count"])
+        leaves = 1 << max(0, lanes + cores - 1).bit_length()
         dues = zeros(leaves, TableId.DUES.dtype)
         dues["time"] = math.inf
         self._put(TableId.DUES, dues)

@@ -1,126 +1,20 @@
-"""CPU work on stations and hosts in compiled code: `sim.reference.station` and `sim.reference.host`.
-
-A host has no events of its own: `sim.compiled.due` holds the time at which its next job ends.
-"""
+"""Stations in compiled code: `sim.reference.station`."""
 
 from __future__ import annotations
 
-import math
-
-from sim.compiled import admission, agenda, due, ends, tallies
+from sim.compiled import admission, agenda, cores, tallies
 from sim.compiled import records as r
 from sim.compiled.jit import Address, compiled
 from sim.compiled.records import NOBODY, BrokenLaw, EventKind, TableId
 
 
 @compiled
-def advance(memory: Address, host: int) -> None:
-    """Bring a host's accounts up to now."""
-    hosts = r.hosts(memory)
-    now = r.clock(memory)[0].now
-    elapsed = now - hosts[host].changed
-    if elapsed <= 0.0:
-        return
-    hosts[host].changed = now
-    if hosts[host].stalls:
-        hosts[host].stalled += elapsed
-        return
-    hosts[host].possible += min(hosts[host].serving, hosts[host].cores) * elapsed
-    if hosts[host].active:
-        step = min(1.0, hosts[host].cores / hosts[host].active) * elapsed
-        hosts[host].virtual += step
-        hosts[host].given += hosts[host].active * step
-
-
-@compiled
-def settle(memory: Address, process: int) -> None:
-    """Bring a process's account of CPU time up to its host's; called before its number of jobs changes."""
-    processes = r.processes(memory)
-    virtual = r.hosts(memory)[processes[process].host].virtual
-    processes[process].cpu += processes[process].busy * (virtual - processes[process].virtual)
-    processes[process].virtual = virtual
-
-
-@compiled
-def _arm(memory: Address, host: int) -> None:
-    """Work out when the host's next job ends."""
-    hosts, clock = r.hosts(memory), r.clock(memory)
-    source = clock[0].lanes_count + host
-    if hosts[host].stalls or not hosts[host].active:
-        due.put(memory, source, math.inf, 0)
-        return
-    seq = clock[0].seq
-    clock[0].seq = seq + 1
-    rate = min(1.0, hosts[host].cores / hosts[host].active)
-    left = max(0.0, r.jobs(memory)[hosts[host].top].finish - hosts[host].virtual)
-    due.put(memory, source, clock[0].now + left / rate, seq)
-
-
-@compiled
-def _enter(memory: Address, host: int, job: int) -> None:
-    """Put a job on the host: its beginning, or its resumption."""
-    advance(memory, host)
-    hosts, jobs, processes, stations = r.hosts(memory), r.jobs(memory), r.processes(memory), r.stations(memory)
-    process = stations[jobs[job].station].process
-    stations[jobs[job].station].on_host += 1
-    jobs[job].finish += hosts[host].virtual
-    jobs[job].entry_number = hosts[host].entered
-    hosts[host].entered += 1
-    ends.add(memory, host, job)
-    settle(memory, process)
-    processes[process].busy += 1
-    hosts[host].active += 1
-    _arm(memory, host)
-
-
-@compiled
-def _off(memory: Address, host: int, job: int) -> None:
-    hosts, jobs, processes, stations = r.hosts(memory), r.jobs(memory), r.processes(memory), r.stations(memory)
-    process = stations[jobs[job].station].process
-    stations[jobs[job].station].on_host -= 1
-    jobs[job].entry_number = NOBODY
-    ends.remove(memory, host, job)
-    settle(memory, process)
-    processes[process].busy -= 1
-    hosts[host].active -= 1
-
-
-@compiled
-def _leave(memory: Address, host: int, job: int) -> None:
-    """Take a job off before it is done; it keeps the seconds that are left."""
-    advance(memory, host)
-    hosts, jobs = r.hosts(memory), r.jobs(memory)
-    left = max(0.0, jobs[job].finish - hosts[host].virtual)
-    _off(memory, host, job)
-    hosts[host].done += jobs[job].seconds - left
-    jobs[job].seconds = left
-    jobs[job].finish = left
-    _arm(memory, host)
-
-
-@compiled
-def stall(memory: Address, host: int, seconds: float) -> None:
-    """Take all cores away for a time; stalls may overlap."""
-    advance(memory, host)
-    r.hosts(memory)[host].stalls += 1
-    _arm(memory, host)
-    agenda.at(memory, r.clock(memory)[0].now + seconds, EventKind.STALL_ENDS, host, 0)
-
-
-@compiled
-def stall_ends(memory: Address, host: int) -> None:
-    """Give the cores back."""
-    advance(memory, host)
-    r.hosts(memory)[host].stalls -= 1
-    _arm(memory, host)
-
-
-@compiled
 def _begin(memory: Address, station: int, job: int) -> None:
     stations, jobs, hosts = r.stations(memory), r.jobs(memory), r.hosts(memory)
-    if stations[station].on_host >= stations[station].workers:  # counted by the host; callers ask the station
+    if stations[station].idle < 0:  # counted by its workers; callers ask the station
         r.clock(memory)[0].error = BrokenLaw.CAPACITY
         r.clock(memory)[0].error_row = station
+        return
     if jobs[job].pool >= 0:
         admission.began(memory, jobs[job].pool, jobs[job].since)
     jobs[job].next = NOBODY
@@ -132,8 +26,51 @@ def _begin(memory: Address, station: int, job: int) -> None:
     stations[station].last = job
     stations[station].serving_count += 1
     host = stations[station].host
-    _enter(memory, host, job)
+    _enter(memory, station, job)
     hosts[host].serving += 1
+
+
+@compiled
+def _enter(memory: Address, station: int, job: int) -> None:
+    """Give a job to the worker that was busy last."""
+    stations, workers = r.stations(memory), r.workers(memory)
+    worker = stations[station].idle
+    stations[station].idle = workers[worker].idle
+    cores.enter(memory, stations[station].host, job, worker)
+
+
+@compiled
+def _leave(memory: Address, station: int, job: int) -> None:
+    worker = r.jobs(memory)[job].worker
+    cores.leave(memory, r.stations(memory)[station].host, job)
+    _free(memory, station, worker)
+
+
+@compiled
+def _free(memory: Address, station: int, worker: int) -> None:
+    stations = r.stations(memory)
+    r.workers(memory)[worker].idle = stations[station].idle
+    stations[station].idle = worker
+
+
+@compiled
+def _add_worker(memory: Address, station: int) -> None:
+    """Add a worker, which works only once all others do."""
+    stations, workers = r.stations(memory), r.workers(memory)
+    worker = agenda.take(memory, TableId.WORKERS, workers)
+    workers[worker].process = stations[station].process
+    workers[worker].weight = stations[station].weight
+    workers[worker].job = NOBODY
+    workers[worker].core = NOBODY
+    workers[worker].idle = NOBODY
+    stations[station].made += 1
+    last = stations[station].idle
+    if last < 0:
+        stations[station].idle = worker
+        return
+    while workers[last].idle >= 0:
+        last = workers[last].idle
+    workers[last].idle = worker
 
 
 @compiled
@@ -149,14 +86,17 @@ def submit(memory: Address, station: int, seconds: float, frame: int, pool: int,
     tallies.came(memory, stations[station].tally)
     job = agenda.take(memory, TableId.JOBS, jobs)
     jobs[job].seconds = seconds
-    jobs[job].finish = seconds
+    jobs[job].remaining = seconds
     jobs[job].entered = r.clock(memory)[0].now
-    jobs[job].entry_number = NOBODY
+    jobs[job].worker = NOBODY
     jobs[job].station = station
     jobs[job].frame = frame
     jobs[job].pool = pool
     jobs[job].since = since
     jobs[job].next = NOBODY
+    made = stations[station].made
+    if made < stations[station].workers and made <= stations[station].serving_count + stations[station].waiting_count:
+        _add_worker(memory, station)
     if stations[station].paused or stations[station].serving_count >= stations[station].workers:
         if stations[station].waiting < 0:
             stations[station].waiting = job
@@ -194,15 +134,15 @@ def _end(memory: Address, station: int, job: int, served: int) -> None:
 
 
 @compiled
-def ring(memory: Address, host: int) -> None:
-    """The host's next job has ended."""
-    advance(memory, host)
-    hosts, jobs, stations = r.hosts(memory), r.jobs(memory), r.stations(memory)
-    job = hosts[host].top
-    hosts[host].virtual = max(hosts[host].virtual, jobs[job].finish)
-    _off(memory, host, job)
-    hosts[host].done += jobs[job].seconds
-    station = jobs[job].station
+def ring(memory: Address, core: int) -> None:
+    """The job of a core has ended, or its queue is looked at."""
+    if not r.cores(memory)[core].ends:
+        cores.look(memory, core)
+        return
+    job = cores.end(memory, core)
+    jobs, stations, hosts, workers = r.jobs(memory), r.stations(memory), r.hosts(memory), r.workers(memory)
+    station, worker = jobs[job].station, jobs[job].worker
+    _free(memory, station, worker)
     earlier, later = jobs[job].previous, jobs[job].next
     if earlier < 0:
         stations[station].first = later
@@ -213,12 +153,11 @@ def ring(memory: Address, host: int) -> None:
     else:
         jobs[later].previous = earlier
     stations[station].serving_count -= 1
-    hosts[host].serving -= 1
-    if _takes_another(memory, station):
-        _next(memory, station)
-    else:  # else a job that begins arms the host
-        _arm(memory, host)
+    hosts[stations[station].host].serving -= 1
+    _next(memory, station)
     _end(memory, station, job, 1)
+    if workers[worker].job < 0:
+        cores.ended(memory, core)
 
 
 @compiled
@@ -229,7 +168,7 @@ def pause(memory: Address, station: int) -> None:
     if stations[station].paused == 1:
         job = stations[station].first
         while job >= 0:
-            _leave(memory, stations[station].host, job)
+            _leave(memory, station, job)
             hosts[stations[station].host].serving -= 1
             job = jobs[job].next
 
@@ -242,7 +181,7 @@ def resume(memory: Address, station: int) -> None:
     if stations[station].paused == 0:
         job = stations[station].first
         while job >= 0:
-            _enter(memory, stations[station].host, job)
+            _enter(memory, station, job)
             hosts[stations[station].host].serving += 1
             job = jobs[job].next
         _next(memory, station)
@@ -258,8 +197,8 @@ def die(memory: Address, station: int) -> None:
     host = stations[station].host
     job = stations[station].first
     while job >= 0:
-        if jobs[job].entry_number >= 0:
-            _leave(memory, host, job)
+        if jobs[job].worker >= 0:
+            _leave(memory, station, job)
             hosts[host].serving -= 1
         job = jobs[job].next
     for which in range(2):

@@ -111,12 +111,12 @@ class TableId(IntEnum):
     # --- what changes -------------------------------------------------------------------------------------------------
 
     CLOCK = _row(
-        now="f8", start="f8", stopped="f8", last_ended="f8", until_idle="f8", timeout="f8", retry_tokens="f8",
+        now="f8", start="f8", stopped="f8", last_ended="f8", until_idle="f8", timeout="f8", retry_tokens="f8", tick="f8", slice="f8",
         seq="i8", heap_count="i8", heap_limit="i8", ready_head="i8", ready_count="i8", ready_mask="i8",
         urgent_head="i8", urgent_count="i8", urgent_mask="i8", urgent_limit="i8", samples_count="i8",
         short="i8",  # whether a table may have too few free rows for another event
         arrival="i8", arrivals_count="i8", arriving="i8", open="i8", counting="i8", error="i8", error_row="i8",
-        lanes_count="i8", hosts_count="i8", dues_max="i8",
+        lanes_count="i8", hosts_count="i8", cores_count="i8", dues_max="i8",
         timeout_lane="i8", breaker_failures="i8", retry_attempts="i8", topics_count="i8",
         hot_per_second="f8", own_writes="f8", failover="f8", hot_keys_max="i8", splits="i8", folds="i8",
         operations_count="i8", arrivals_mask="i8", samples_max="i8", limits_count="i8",
@@ -131,7 +131,7 @@ class TableId(IntEnum):
     LANES = _row(delay="f8", first="i4", last="i4")  # timers of one delay, which ring in the order they were set in
     READIES = _row(seq="i8", kind="i4", row="i4", value="i4")
     URGENTS = _row(row="i8", kind="i4", value="i4", turn="i4")
-    DUES = _row(time="f8", seq="i8")  # by lane, then by host
+    DUES = _row(time="f8", seq="i8")  # by lane, then by core
     NODES = np.dtype("i4")
     #: Instructions under way. What ``a``, ``b``, ``i`` and ``j`` hold depends on the instruction: times, a claim, a
     #: child, a count. ``low`` and ``high`` are the keys that a look-up missed, as bits; ``left`` counts events of a
@@ -150,10 +150,10 @@ class TableId(IntEnum):
         unbegun="i4",  # pool of the component that has admitted it and not begun it
         unbegun_station="i4", region="i2", step="i2", degraded="i1", answered="i1",
     )  # fmt: skip
-    #: ``finish`` is in the host's virtual time; of a job that is not on its host it is what it still needs.
     JOBS = _row(
-        seconds="f8", finish="f8", entered="f8", since="f8", entry_number="i8", station="i4", frame="i4",
-        next="i4", previous="i4", below="i4", beside="i4", above="i4",
+        seconds="f8", remaining="f8", entered="f8", since="f8", station="i4", frame="i4",
+        worker="i4",  # that does it, or NOBODY
+        next="i4", previous="i4",
         pool="i4",  # to tell when it begins
     )  # fmt: skip
     CLAIMS = _row(
@@ -163,14 +163,27 @@ class TableId(IntEnum):
     TIMERS = _row(time="f8", seq="i8", kind="i4", row="i4", turn="i4", next="i4")
     RECORDS = _row(asked="f8", entered="f8", request="i4", tries="i4", next="i4", started="i1", done="i1")
     STATIONS = _row(
-        tally="i4", host="i4", process="i4", workers="i4", serving_count="i4", first="i4", last="i4",
-        waiting="i4", waiting_last="i4", waiting_count="i4", down="i4", paused="i4", on_host="i4",
+        weight="f8", tally="i4", host="i4", process="i4", workers="i4", serving_count="i4", first="i4", last="i4",
+        waiting="i4", waiting_last="i4", waiting_count="i4", down="i4", paused="i4",
+        made="i4",  # workers that it has so far
+        idle="i4",  # the worker without a job that was busy last
+    )  # fmt: skip
+    WORKERS = _row(
+        virtual="f8", deadline="f8", protected="f8", lag="f8", weight="f8", process="i4", job="i4", core="i4",
+        next="i4", previous="i4",  # in its core's queue
+        idle="i4",  # the next of its station's idle workers
+        queued="i1", ending="i1",
     )  # fmt: skip
     HOSTS = _row(
-        virtual="f8", changed="f8", given="f8", done="f8", possible="f8", stalled="f8",
-        entered="i8", top="i4", cores="i4", active="i4", serving="i4", stalls="i4",
+        settled="f8", given="f8", done="f8", possible="f8", stalled="f8",
+        first="i4",  # of its cores
+        cores="i4", jobs="i4", serving="i4", stalls="i4",
     )  # fmt: skip
-    PROCESSES = _row(cpu="f8", virtual="f8", busy="i4", host="i4")
+    CORES = _row(
+        changed="f8", host="i4", running="i4", first="i4", last="i4", waiting="i4", jobs="i4",
+        ends="i4",  # whether it is due for the end of its job, and not to look at its queue
+    )  # fmt: skip
+    PROCESSES = _row(cpu="f8")
     POOLS = _row(
         size="i8", taken="i4", tally="i4", first="i4", last="i4", waiting_count="i4",
         # of the requests of a component: their limit, and what was seen in the present interval
@@ -251,6 +264,7 @@ class EventKind(IntEnum):
     PROMOTE = 17
     REROUTE = 18
     EMIT = 19  # an event comes to another region
+    SLEEP = 20  # a worker of a core has had no more work
 
 
 class BrokenLaw(IntEnum):

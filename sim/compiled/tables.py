@@ -67,7 +67,9 @@ class Builder(Draft):
         row["links_count"], row["caches_count"] = len(program.links), len(program.caches)
         row["regions_up"], row["health_check"] = (1 << len(layout.regions)) - 1, resources.health_check_seconds
         row["push_mean"] = prepared.push_mean
-        row["lanes_count"], row["hosts_count"] = len(self.lanes), len(layout.hosts)
+        row["lanes_count"] = len(self.lanes)
+        row["hosts_count"], row["cores_count"] = len(layout.hosts), layout.cores
+        row["tick"], row["slice"] = resources.scheduler.tick_seconds, resources.scheduler.slice_seconds
         row["timeout_lane"] = timeout_lane
         row["breaker_failures"] = resources.breaker_policy.failures
         row["breaker_open_seconds"] = resources.breaker_policy.open_seconds

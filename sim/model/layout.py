@@ -38,6 +38,7 @@ class ProcessSpec:
     members: tuple[str, ...]
     workers: int
     threads: int = 0
+    niceness: int = 0  # of its event loop
     replica: int = 0  # 0 for a primary and for all that is not replicated; the replicas follow, numbered from 1
     host: int = 0  # index of its machine
     account: int = 0  # its number among the processes of that machine
@@ -93,7 +94,8 @@ def layout_of(scenario: Scenario) -> Layout:
     numbered = []
     for process in placed:
         workers = machines[process.host].cores if process.group in _GO else process.workers
-        numbered.append(replace(process, workers=workers, account=counts[process.host]))
+        nice = processes.niceness_of(scenario, process.name)
+        numbered.append(replace(process, workers=workers, niceness=nice, account=counts[process.host]))
         counts[process.host] += 1
     regions = tuple(scenario.system.regions)
     return Layout(

@@ -12,11 +12,12 @@ from typing import assert_never
 
 import numpy as np
 
+from core import niceness
 from core.names import Cache as CacheName
 from core.names import Server
 from core.policies.breaker import BreakerPolicy
 from core.policies.retry import RetryPolicy
-from core.profile import Profile
+from core.profile import Profile, Scheduler
 from core.scenario import Scenario
 from core.scenario.regions import rtt_seconds
 from sim.model import warmth
@@ -39,6 +40,7 @@ class StationSpec:
     host: int
     process: int  # the account of its CPU time among the host's processes
     workers: int
+    weight: float = 1.0  # of each of them on a core, 1 for a niceness of 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ class Resources:
 
     start_seconds: float
     stations: tuple[StationSpec, ...]  # by process, then the threads of each process
+    scheduler: Scheduler
     links: tuple[LinkSpec, ...]
     pools: tuple[PoolSpec, ...]  # by family; `pools_count` of each
     caches: tuple[CacheSpec, ...]
@@ -114,6 +117,7 @@ def resources_of(
     return Resources(
         start_seconds=start_seconds,
         stations=_stations(layout),
+        scheduler=profile.scheduler,
         links=tuple(
             LinkSpec(name=name, mu=mu, sigma=sigma)
             for _ in regions
@@ -144,14 +148,30 @@ def resources_of(
 
 def _stations(layout: Layout) -> tuple[StationSpec, ...]:
     loops = [
-        StationSpec(name=each.name, host=each.host, process=each.account, workers=each.workers)
+        StationSpec(
+            name=each.name,
+            host=each.host,
+            process=each.account,
+            workers=each.workers,
+            weight=_weight(each.niceness),
+        )
         for each in layout.processes
     ]
     threads = [
-        StationSpec(name=f"{each.name} threads", host=each.host, process=each.account, workers=max(1, each.threads))
+        StationSpec(
+            name=f"{each.name} threads",
+            host=each.host,
+            process=each.account,
+            workers=max(1, each.threads),
+            weight=_weight(max(each.niceness, niceness.BACKGROUND)),  # they hash passwords and decode photos,
+        )
         for each in layout.processes
     ]
     return (*loops, *threads)
+
+
+def _weight(nice: int) -> float:
+    return niceness.WEIGHTS[nice] / niceness.WEIGHTS[0]
 
 
 def _log(topic: Topic, layout: Layout, region: int) -> LogSpec:

@@ -1,24 +1,27 @@
-"""A host: all jobs share its cores equally, as an operating system's scheduler does on average.
+"""A host: its cores have a run queue each (`sim.reference.run_queue`), and an idle core takes work from a busy one.
 
-Egalitarian processor sharing over c cores: each of n jobs in service progresses at rate min(1, c / n); a stall of the
-host is a vacation of all cores. The state is in virtual time (Parekh and Gallager 1993): V grows at that rate, and a
-job that enters at V and needs x seconds is done when V reaches V + x, so nothing is recomputed for other jobs.
+A stall of the host is a vacation of all cores.
 """
 
 from __future__ import annotations
 
-import heapq
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
+from core.profile import Scheduler
 from sim.reference.kernel import Kernel
+from sim.reference.run_queue import RunQueue, Worker
 from sim.results.accounts import HostAccount
 
 
-class Worker(Protocol):
-    """A station, whose work a host does."""
+#: How Linux shares cores unless a profile says otherwise.
+_LINUX: Final = Scheduler()
 
-    process: int  # the account of its CPU time
+
+class Server(Protocol):
+    """A station, whose work a host does."""
 
     def finished(self, job: Job) -> None:
         """The host is done with ``job``."""
@@ -26,70 +29,75 @@ class Worker(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One piece of CPU work in service: the seconds it needs, and when it is done in the host's virtual time."""
+    """One piece of CPU work in service, the seconds that it needs, and the worker that does it."""
 
-    station: Worker
+    station: Server
     seconds: float
     remaining_seconds: float
-    finish: float = 0.0
-    entry_number: int = -1  # of its valid entry in the host's heap; < 0 when it is not on the host
+    worker: Worker | None = None
 
 
 class HostCpu:
     """Cores of one machine. ``process`` numbers index the accounts of CPU time."""
 
-    def __init__(self, kernel: Kernel, *, name: str, cores: int, processes: int):
+    def __init__(self, kernel: Kernel, *, name: str, cores: int, processes: int, scheduler: Scheduler = _LINUX):
         self.name, self.cores = name, cores
         self._kernel = kernel
-        self._virtual = 0.0
-        self._changed_seconds = kernel.now
-        self._heap: list[tuple[float, int, Job]] = []
-        self._entered = 0
-        self._active = 0
-        self._busy = [0] * processes  # jobs in service by process
+        self._queues = [RunQueue(scheduler) for _ in range(cores)]
+        self._timers = [0] * cores
+        self._changed_seconds = [kernel.now] * cores
+        self._settled_seconds = kernel.now
+        self._jobs = 0
         self._stalls = 0
-        self._timer = 0
         self.cpu_seconds = [0.0] * processes
         self.given_seconds = 0.0
         self.done_seconds = 0.0
         self.possible_seconds = 0.0
         self.stalled_seconds = 0.0
 
-    def enter(self, job: Job) -> None:
-        """Begin or resume a job."""
-        self.settle()
-        job.finish = self._virtual + job.remaining_seconds
-        job.entry_number = self._entered
-        heapq.heappush(self._heap, (job.finish, job.entry_number, job))
-        self._entered += 1
-        self._active += 1
-        self._busy[job.station.process] += 1
-        self._arm()
+    def enter(self, job: Job, worker: Worker) -> None:
+        """Let ``worker`` begin or resume a job."""
+        self._settle_host()
+        self._jobs += 1
+        job.worker, worker.job = worker, job
+        if worker.queued and self._queues[worker.core].running is worker:  # it has just ended another
+            self._queues[worker.core].jobs += 1
+            self._arm(worker.core)
+            return
+        core = self._core_for(worker)
+        if worker.queued and core != worker.core:
+            self._advance(worker.core)
+            self._queues[worker.core].remove(worker)
+            self._arm(worker.core)
+        self._wake(worker, core)
 
-    def leave(self, job: Job) -> None:
-        """Take a job off before it is done; it keeps the seconds that remain."""
-        self.settle()
-        job.remaining_seconds = max(0.0, job.finish - self._virtual)
-        self._off(job)
+    def leave(self, job: Job) -> Worker:
+        """Take a job off before it is done, which keeps the seconds that remain; returns its worker."""
+        worker = job.worker
+        assert worker is not None
+        self._settle_host()
+        self._advance(worker.core)
+        self._jobs -= 1
+        self._queues[worker.core].jobs -= 1
+        job.worker, worker.job = None, None
+        self._queues[worker.core].remove(worker)
         self.done_seconds += job.seconds - job.remaining_seconds
         job.seconds = job.remaining_seconds
-        self._arm()
+        self._idle_or_arm(worker.core)
+        return worker
 
     def stall(self, seconds: float) -> None:
         """Take all cores away for ``seconds``; stalls may overlap."""
         self.settle()
         self._stalls += 1
-        self._arm()
+        self._arm_all()
         self._kernel.after(seconds, self._resume)
 
     def account(self) -> HostAccount:
         """The accounts up to now."""
         self.settle()
-        inside = sum(
-            j.seconds - max(0.0, j.finish - self._virtual)
-            for _, entry_number, j in self._heap
-            if j.entry_number == entry_number
-        )
+        workers = [each for queue in self._queues for each in (queue.running, *queue.waiting) if each is not None]
+        inside = sum(each.job.seconds - each.job.remaining_seconds for each in workers if each.job is not None)
         return HostAccount(
             name=self.name,
             given_seconds=self.given_seconds,
@@ -98,58 +106,117 @@ class HostCpu:
             stalled_seconds=self.stalled_seconds,
         )
 
+    def settle(self) -> None:
+        """Bring the accounts up to now."""
+        self._settle_host()
+        for core in range(self.cores):
+            self._advance(core)
+
     def _resume(self) -> None:
         self.settle()
         self._stalls -= 1
-        self._arm()
+        self._arm_all()
 
-    def _rate(self) -> float:
-        if self._stalls or not self._active:
-            return 0.0
-        return min(1.0, self.cores / self._active)
-
-    def settle(self) -> None:
-        """Bring the accounts up to now."""
-        elapsed = self._kernel.now - self._changed_seconds
-        if elapsed <= 0.0:
-            return
-        self._changed_seconds = self._kernel.now
+    def _settle_host(self) -> None:
+        elapsed = self._kernel.now - self._settled_seconds
+        self._settled_seconds = self._kernel.now
         if self._stalls:
             self.stalled_seconds += elapsed
-            return
-        self.possible_seconds += min(sum(self._busy), self.cores) * elapsed
-        step = self._rate() * elapsed
-        if step:
-            self._virtual += step
-            self.given_seconds += self._active * step
-            for process, jobs in enumerate(self._busy):
-                if jobs:
-                    self.cpu_seconds[process] += jobs * step
+        else:
+            self.possible_seconds += min(self._jobs, self.cores) * elapsed
 
-    def _arm(self) -> None:
-        """Set the timer to the next end of a job; older timers are then invalid."""
-        self._timer += 1
-        while self._heap and self._heap[0][2].entry_number != self._heap[0][1]:
-            heapq.heappop(self._heap)
-        rate = self._rate()
-        if not rate:
+    def _advance(self, core: int) -> None:
+        """Bring the worker that runs on a core up to now."""
+        elapsed = self._kernel.now - self._changed_seconds[core]
+        self._changed_seconds[core] = self._kernel.now
+        worker = self._queues[core].running
+        if self._stalls or elapsed <= 0.0 or worker is None or worker.job is None:
             return
-        timer = self._timer
-        wait = max(0.0, self._heap[0][0] - self._virtual) / rate
-        self._kernel.after(wait, lambda: self._ring(timer))
+        self._queues[core].use(elapsed, now=self._kernel.now)
+        worker.job.remaining_seconds -= elapsed
+        self.given_seconds += elapsed
+        self.cpu_seconds[worker.process] += elapsed
 
-    def _ring(self, timer: int) -> None:
-        if timer != self._timer:
+    def _core_for(self, worker: Worker) -> int:
+        """The core that it was on if that is idle, else the first idle one, else the one that it was on."""
+        queues = self._queues
+        if worker.core >= 0 and queues[worker.core].running is None:
+            return worker.core
+        if self._jobs <= self.cores:
+            for core, queue in enumerate(queues):
+                if queue.running is None:
+                    return core
+        if worker.core >= 0:
+            return worker.core
+        return min(range(self.cores), key=lambda core: queues[core].jobs)
+
+    def _wake(self, worker: Worker, core: int) -> None:
+        self._advance(core)
+        worker.core = core
+        self._queues[core].jobs += 1
+        self._queues[core].wake(worker)
+        self._arm(core)
+
+    def _idle_or_arm(self, core: int) -> None:
+        """Go on with a core whose worker may have gone; if it is idle, it takes a waiting worker from another core."""
+        queues = self._queues
+        if queues[core].running is None and self.cores > 1:
+            busiest = max(range(self.cores), key=lambda each: queues[each].jobs)
+            if queues[busiest].jobs > 1:
+                self._advance(busiest)
+                worker = next(each for each in queues[busiest].waiting if each.job is not None)
+                queues[busiest].remove(worker)
+                queues[busiest].jobs -= 1
+                self._arm(busiest)
+                self._wake(worker, core)
+                return
+        self._arm(core)
+
+    def _arm_all(self) -> None:
+        for core in range(self.cores):
+            self._arm(core)
+
+    def _arm(self, core: int) -> None:
+        """Set a core's timer to the end of its job or to the next look at its queue; older timers are then invalid."""
+        self._timers[core] += 1
+        queue = self._queues[core]
+        worker = queue.running
+        if self._stalls or worker is None or worker.job is None:
             return
-        self.settle()
-        finish, _, job = heapq.heappop(self._heap)
-        self._virtual = max(self._virtual, finish)  # the division in `_arm` may be short by a rounding error
-        self._off(job)
+        end, look = max(0.0, worker.job.remaining_seconds), queue.next_look(self._kernel.now)
+        ring = self._end if end <= look else self._look
+        self._after(min(end, look), ring, core, self._timers[core])
+
+    def _after(self, seconds: float, ring: Callable[[int], None], core: int, timer: int) -> None:
+        self._kernel.after(seconds, lambda: ring(core) if timer == self._timers[core] else None)
+
+    def _look(self, core: int) -> None:
+        self._advance(core)
+        self._queues[core].look()
+        self._arm(core)
+
+    def _end(self, core: int) -> None:
+        self._settle_host()
+        self._advance(core)
+        queue = self._queues[core]
+        worker = queue.running
+        assert worker is not None and worker.job is not None
+        job, worker.job = worker.job, None
+        self._jobs -= 1
+        queue.jobs -= 1
         self.done_seconds += job.seconds
-        self._arm()
         job.station.finished(job)
+        if worker.job is not None:
+            return  # its station had more for it
+        if queue.waiting:
+            # what waits for this job may at once have more for this worker, which then keeps the core
+            self._timers[core] += 1
+            self._kernel.after(0.0, lambda: self._sleep(core, worker))
+        else:
+            queue.sleep()
+            self._idle_or_arm(core)
 
-    def _off(self, job: Job) -> None:
-        job.entry_number = -1
-        self._active -= 1
-        self._busy[job.station.process] -= 1
+    def _sleep(self, core: int, worker: Worker) -> None:
+        if self._queues[core].running is worker and worker.job is None:
+            self._queues[core].sleep()
+            self._idle_or_arm(core)

@@ -86,11 +86,24 @@ def build(resources: Resources, *, layout: Layout) -> RunState:
     """The state at the beginning of a run: everything is up, and caches have the content of their specs."""
     kernel = Kernel(start_seconds=resources.start_seconds)
     hosts = [
-        HostCpu(kernel, name=machine.name, cores=machine.cores, processes=len(layout.on(index)))
+        HostCpu(
+            kernel,
+            name=machine.name,
+            cores=machine.cores,
+            processes=len(layout.on(index)),
+            scheduler=resources.scheduler,
+        )
         for index, machine in enumerate(layout.hosts)
     ]
     stations = [
-        Station(kernel, hosts[spec.host], name=spec.name, process=spec.process, workers=spec.workers)
+        Station(
+            kernel,
+            hosts[spec.host],
+            name=spec.name,
+            process=spec.process,
+            workers=spec.workers,
+            weight=spec.weight,
+        )
         for spec in resources.stations
     ]
     return RunState(

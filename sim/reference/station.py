@@ -15,6 +15,7 @@ import simpy
 from core.policies.admission import INTERVAL_SECONDS, AdaptiveLimit, admits
 from sim.reference.host import HostCpu, Job
 from sim.reference.kernel import Kernel
+from sim.reference.run_queue import Worker
 from sim.results.laws import ModelError, VisitTally
 
 
@@ -28,15 +29,20 @@ class _Visit:
 
 class Station:
     """One process of the system, or the threads of one. Serves at most ``workers`` jobs at a time; ``process`` is its
-    account on its host.
+    account on its host, and ``weight`` that of its workers there.
+
+    The worker that was busy last takes the next job, as a stack of idle threads gives it.
     """
 
-    def __init__(self, kernel: Kernel, host: HostCpu, *, name: str, process: int, workers: int):
-        self.name, self.process, self.workers = name, process, workers
+    def __init__(
+        self, kernel: Kernel, host: HostCpu, *, name: str, process: int, workers: int, weight: float = 1.0
+    ):
+        self.name, self.process, self.workers, self.weight = name, process, workers, weight
         self.tally = VisitTally(name, kernel.now)
         self._kernel, self._host = kernel, host
         self._waiting: deque[_Visit] = deque()
         self._serving: dict[Job, _Visit] = {}
+        self._idle: list[Worker] = []
         self._down = 0
         self._paused = 0
 
@@ -82,6 +88,8 @@ class Station:
     def finished(self, job: Job) -> None:
         """Handle the end of ``job`` on the host."""
         visit = self._serving.pop(job)
+        assert job.worker is not None
+        self._idle.append(job.worker)
         self._next()
         self._end(visit, served=True)
 
@@ -90,14 +98,14 @@ class Station:
         self._paused += 1
         if self._paused == 1:
             for job in self._serving:
-                self._host.leave(job)
+                self._leave(job)
 
     def resume(self) -> None:
         """Resume all progress (SIGCONT)."""
         self._paused -= 1
         if self._paused == 0:
             for job in self._serving:
-                self._host.enter(job)
+                self._enter(job)
             self._next()
 
     def die(self) -> None:
@@ -107,8 +115,8 @@ class Station:
             return
         lost = [*self._serving.values(), *self._waiting]
         for job in self._serving:
-            if job.entry_number >= 0:
-                self._host.leave(job)
+            if job.worker is not None:
+                self._leave(job)
         self._serving.clear()
         self._waiting.clear()
         for visit in lost:
@@ -128,7 +136,13 @@ class Station:
         if visit.begun is not None:
             visit.begun()
         self._serving[visit.job] = visit
-        self._host.enter(visit.job)
+        self._enter(visit.job)
+
+    def _enter(self, job: Job) -> None:
+        self._host.enter(job, self._idle.pop() if self._idle else Worker(process=self.process, weight=self.weight))
+
+    def _leave(self, job: Job) -> None:
+        self._idle.append(self._host.leave(job))
 
     def _next(self) -> None:
         while self._waiting and not self._paused and len(self._serving) < self.workers:

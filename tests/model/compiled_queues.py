@@ -14,12 +14,12 @@ import pytest
 
 from sim.compiled import accounts, loop, moves
 from sim.compiled.draft import rows
-from sim.compiled.memory import FREES, Array, Memory
+from sim.compiled.memory import RETURNED, Array, Memory
 from sim.compiled.records import NOBODY, TableId
 from sim.model.flow import Ending, Per
 from sim.model.program import Op
 from sim.results.laws import VisitTally, check_conservation, check_little, check_work
-from tests.model.queues import Bools, Floats, Ints, Journeys, Place, alone, in_series
+from tests.model.queues import TURNS, Bools, Floats, Ints, Journeys, Place, alone, in_series
 
 #: What an arrival can say of the work that it brings, and the kind of step that asks for it.
 _FACTORS: Final = {Per.PUSH: "push_count", Per.PULL: "pull_factor", Per.MERGE: "merge_factor"}
@@ -63,6 +63,8 @@ def memory_of(
     clock = rows(TableId.CLOCK, 1)
     clock["open"] = clock["arrivals_count"] = count
     clock["hosts_count"], clock["lanes_count"] = len(places), 1
+    clock["cores_count"] = sum(place.cores for place in places)
+    clock["tick"], clock["slice"] = TURNS.tick_seconds, TURNS.slice_seconds
     clock["regions"] = clock["push_mean"] = 1
     clock["arrivals_mask"], clock["samples_max"] = -1, count + 1
     lanes = rows(TableId.LANES, 1)
@@ -128,12 +130,16 @@ def _visits_alike(journeys: Journeys) -> int:
 
 def _resources(places: Sequence[Place], admitted: int) -> dict[TableId, Array]:
     numbers = np.arange(len(places))
-    hosts, processes = rows(TableId.HOSTS, len(places)), rows(TableId.PROCESSES, len(places))
-    hosts["cores"], processes["host"] = [place.cores for place in places], numbers
+    counts = np.array([place.cores for place in places])
+    hosts, cores = rows(TableId.HOSTS, len(places)), rows(TableId.CORES, counts.sum())
+    hosts["cores"], hosts["first"] = counts, np.cumsum(counts) - counts
+    cores["host"] = np.repeat(numbers, counts)
+    cores["running"] = cores["first"] = cores["last"] = NOBODY
     stations = rows(TableId.STATIONS, len(places))
     stations["host"] = stations["process"] = numbers
     stations["tally"], stations["workers"] = 2 + numbers, [place.workers for place in places]
-    for name in ("first", "last", "waiting", "waiting_last"):
+    stations["weight"] = 1.0
+    for name in ("first", "last", "waiting", "waiting_last", "idle"):
         stations[name] = NOBODY
     pools, families = rows(TableId.POOLS, 1), rows(TableId.POOL_FAMILIES, 1)
     pools["first"] = pools["last"] = NOBODY
@@ -141,7 +147,8 @@ def _resources(places: Sequence[Place], admitted: int) -> dict[TableId, Array]:
     families["callers"] = families["callees"] = 1
     return {
         TableId.HOSTS: hosts,
-        TableId.PROCESSES: processes,
+        TableId.CORES: cores,
+        TableId.PROCESSES: rows(TableId.PROCESSES, len(places)),
         TableId.STATIONS: stations,
         TableId.POOLS: pools,
         TableId.POOL_FAMILIES: families,
@@ -186,12 +193,12 @@ def _check(memory: Memory) -> None:
         )
         check_conservation(tally, found=0)
         check_little(tally, now=now)
-    accounts.settle(memory.address, len(memory[TableId.PROCESSES]))
+    accounts.settle(memory.address)
     for row, process in zip(memory[TableId.HOSTS], memory[TableId.PROCESSES], strict=True):
         given = float(row["given"])
         check_work(
             "test", given_seconds=given, done_seconds=float(row["done"]), possible_seconds=float(row["possible"])
         )
         assert process["cpu"] == pytest.approx(given, rel=1e-9)
-    for table in FREES:
+    for table in RETURNED:
         assert memory[TableId.FREES]["count"][table] == len(memory[table]), f"{table.name}: rows that nobody gave back"

@@ -10,7 +10,7 @@ from sim.reference.host import HostCpu
 from sim.reference.kernel import Kernel
 from sim.reference.station import BoundedPool, PoolClaim, Station
 from sim.results.laws import check_conservation, check_little
-from tests.model.queues import Bools, Floats, Journeys, Place
+from tests.model.queues import TURNS, Bools, Floats, Journeys, Place
 
 
 class SimPyEngine:
@@ -73,7 +73,7 @@ class SimPyEngine:
 
 
 def _stations(kernel: Kernel, places: Sequence[Place]) -> tuple[list[HostCpu], list[Station]]:
-    hosts = [HostCpu(kernel, name="test", cores=place.cores, processes=1) for place in places]
+    hosts = [HostCpu(kernel, name="test", cores=place.cores, processes=1, scheduler=TURNS) for place in places]
     return hosts, [
         Station(kernel, host, name="test", process=0, workers=place.workers)
         for host, place in zip(hosts, places, strict=True)

@@ -19,7 +19,7 @@ from sim.compiled import tables
 from sim.compiled.draft import rows
 from sim.compiled.engine import CompiledEngine
 from sim.compiled.loop import GAVE_UP
-from sim.compiled.memory import FREES, Memory
+from sim.compiled.memory import FREES, RETURNED, Memory
 from sim.compiled.records import TableId
 from sim.model.flow import Ending
 from sim.model.prepared import prepare
@@ -272,7 +272,7 @@ def test_when_nothing_is_under_way_any_more_every_row_is_free(name: str) -> None
     observed.check(engine.observed())
     engine.run(until_seconds=prepared.last_seconds + 600.0)
     memory = engine._memory
-    for table in FREES:
+    for table in RETURNED:
         assert memory[TableId.FREES]["count"][table] == len(memory[table]), table.name
     assert memory.clock["heap_count"] == 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 
 from core.profile import Profile, scaled
@@ -64,18 +65,20 @@ def test_a_go_server_works_with_as_many_threads_as_its_host_has_cores() -> None:
     assert (workers["objects"], workers["toxiproxy"]) == (6, 1)
 
 
-def _pages_beside_photos(**placement: Any) -> float:
-    """Median latency of searches while photos are rendered, which takes most of a core."""
+def _pages_beside_photos(**placement: Any) -> tuple[float, float]:
+    """p50 and p95 of searches while photos are rendered, which takes most of a core."""
     asked = scenario(mix={"search.users": "80%", "media.upload": "20%"}, rate="20/s", placement=placement)
     samples = simulate(asked, profile(variation=0.0, stalls=QUIET)).samples.of("search.users")
-    return float(sorted(samples.latency_seconds)[len(samples) // 2])
+    p50, p95 = np.quantile(samples.latency_seconds, [0.5, 0.95])
+    return float(p50), float(p95)
 
 
 def test_processes_share_the_cores_of_their_own_host_and_no_others() -> None:
     together = _pages_beside_photos()
     apart = _pages_beside_photos(hosts=SPLIT)
-    assert apart == pytest.approx(0.00101, rel=0.05)  # gateway 0.12 ms, search 0.8 ms and the wire
-    assert together > 1.5 * apart
+    assert apart[0] == pytest.approx(0.00101, rel=0.05)  # gateway 0.12 ms, search 0.8 ms and the wire
+    assert together[0] == pytest.approx(apart[0], rel=0.05)  # who wakes up beside a busy process gets the core at once
+    assert together[1] > 2.0 * apart[1]  # unless it has used its share: then it waits for a tick
 
 
 def test_instances_share_the_requests_and_the_work() -> None:
@@ -123,8 +126,9 @@ def test_a_process_that_was_not_measured_idles_as_its_group_does() -> None:
 
 
 def test_the_laws_are_checked_on_every_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = HostCpu._rate
-    monkeypatch.setattr(HostCpu, "_rate", lambda self: (0.9 if self.name == "all" else 1.0) * sound(self))
+    first = {"all": lambda self, worker: 0}
+    sound = HostCpu._core_for
+    monkeypatch.setattr(HostCpu, "_core_for", lambda self, worker: first.get(self.name, sound)(self, worker))
     with pytest.raises(ModelError, match=r"work conservation \(idle with work\): host all"):
         simulate(scenario(placement={"hosts": SPLIT}), profile(), engine="simpy")
 

@@ -62,21 +62,20 @@ def test_idling_with_work_breaks_work_conservation() -> None:
         check_work("test", given_seconds=1.0, done_seconds=1.0, possible_seconds=1.2)
 
 
-def test_a_run_notices_a_host_that_gives_too_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = HostCpu._rate
-    monkeypatch.setattr(HostCpu, "_rate", lambda self: 0.9 * sound(self))
+def test_a_run_notices_a_core_that_is_idle_while_work_waits_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HostCpu, "_core_for", lambda self, worker: 0)
     with pytest.raises(ModelError, match="idle with work"):
-        simulate(_plain(), profile(), engine="simpy")
+        simulate(scenario(rate="60/s", placement={"cores": {"stack": [0, 1]}}), profile(), engine="simpy")
 
 
 def test_a_run_notices_work_that_nobody_did(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = HostCpu._off
+    sound = HostCpu._end
 
-    def generous(self: HostCpu, job: Job) -> None:
+    def generous(self: HostCpu, core: int) -> None:
         self.done_seconds += 0.001
-        sound(self, job)
+        sound(self, core)
 
-    monkeypatch.setattr(HostCpu, "_off", generous)
+    monkeypatch.setattr(HostCpu, "_end", generous)
     with pytest.raises(ModelError, match="work conservation"):
         simulate(_plain(), profile(), engine="simpy")
 
