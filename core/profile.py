@@ -60,7 +60,7 @@ class Stalls(msgspec.Struct, frozen=True, kw_only=True):
     lost_ratio: float  # share of time lost
 
 
-class Scheduler(msgspec.Struct, frozen=True, kw_only=True):
+class CpuScheduler(msgspec.Struct, frozen=True, kw_only=True):
     """How the kernel shares a core among busy processes. The defaults are those of Linux on two cores with HZ = 250."""
 
     tick_seconds: float = 0.004  # busy processes of one weight take turns of this length
@@ -82,7 +82,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     wires: tuple[LinkDelay, ...]
     delays: tuple[Delay, ...]
     stalls: Stalls
-    scheduler: Scheduler = Scheduler()
+    scheduler: CpuScheduler = CpuScheduler()
     background_cpu_ratio: dict[str, float] = {}  # share of a core that each process uses without traffic
     cache_hit_ratio: dict[str, float] = {}
     batch_sizes: dict[str, float] = {}

@@ -27,7 +27,7 @@ from core import population, streams
 from core.errors import UserError
 from core.fixed_work import FixedWork, median_reading
 from core.operations import FANOUT_DELIVER
-from core.profile import DEGRADED, Delay, LinkDelay, Profile, Scheduler, Stalls
+from core.profile import DEGRADED, CpuScheduler, Delay, LinkDelay, Profile, Stalls
 from core.scenario import Scenario, explain
 from lab import client, fixed_work, load, stacks, wire
 from lab.calibration import demands, idle, refusal, series
@@ -170,7 +170,7 @@ def _profile(
     lost: stalls.StallSample,
     wires: tuple[LinkDelay, ...],
     flush: Delay,
-    scheduler: Scheduler,
+    scheduler: CpuScheduler,
     work: FixedWork,
     refused: float,
 ) -> Profile:

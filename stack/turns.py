@@ -1,8 +1,8 @@
 """Measures how the kernel shares a core: the turns of busy processes, and how soon one that wakes up gets the core.
 
-Two busy processes on one core take turns. A process that only reads the clock is interrupted at a tick of the kernel. One
-that reads its own CPU time makes the kernel update its accounts at once, and is interrupted when its slice is used up. So
-two measurements give both constants of `core.profile.Scheduler`, which needs no privilege.
+Two busy processes on one core take turns. A process that only reads the clock is interrupted at a tick of the kernel.
+One that reads its own CPU time makes the kernel update its accounts at once, and is interrupted when its slice is used
+up. So two measurements give both constants of `core.profile.CpuScheduler`, which needs no privilege.
 
 Run as ``python -m stack.turns CORE`` it prints its result as JSON: `probe` runs it in a process of its own.
 """
@@ -22,7 +22,7 @@ from typing import Final
 
 import msgspec
 
-from core.profile import Scheduler
+from core.profile import CpuScheduler
 
 #: Longer than any step of a loop that runs, shorter than any turn of another process.
 _GAP_SECONDS_MIN: Final = 300e-6
@@ -89,7 +89,7 @@ def _whole(turns: list[float]) -> float:
     return statistics.quantiles(turns, n=10)[-1]
 
 
-def measure(core: int) -> Scheduler:
+def measure(core: int) -> CpuScheduler:
     """Measure on ``core``, where this process then stays; raises OSError for no such core, and where processes do not
     take turns."""
     os.sched_setaffinity(0, {core})
@@ -98,7 +98,7 @@ def measure(core: int) -> Scheduler:
         raise OSError(f"two busy processes on core {core} took {len(at_ticks)} and {len(at_once)} turns in a second")
     tick, used_up = _whole(at_ticks), _whole(at_once)
     late = statistics.quantiles(_wake_ups(), n=100)
-    return Scheduler(
+    return CpuScheduler(
         tick_seconds=round(tick, 6),
         slice_seconds=round(min(tick, used_up), 6),
         wake_up_seconds=round(late[49], 6),
@@ -106,7 +106,7 @@ def measure(core: int) -> Scheduler:
     )
 
 
-def probe(core: int) -> Scheduler:
+def probe(core: int) -> CpuScheduler:
     """`measure` in a process of its own; blocks for some seconds. Raises OSError where it cannot be measured."""
     done = subprocess.run(
         [sys.executable, "-m", "stack.turns", str(core)],
@@ -119,7 +119,7 @@ def probe(core: int) -> Scheduler:
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()
         raise OSError(f"cannot measure turns on core {core}: {said[-1] if said else 'no message'}")
-    return msgspec.json.decode(done.stdout, type=Scheduler)
+    return msgspec.json.decode(done.stdout, type=CpuScheduler)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.compiled import jit
-from sim.compiled.records import NOBODY, TableId
+from sim.compiled.records import TableId
 
 Array = npt.NDArray[Any]
 

@@ -111,7 +111,8 @@ class TableId(IntEnum):
     # --- what changes -------------------------------------------------------------------------------------------------
 
     CLOCK = _row(
-        now="f8", start="f8", stopped="f8", last_ended="f8", until_idle="f8", timeout="f8", retry_tokens="f8", tick="f8", slice="f8",
+        now="f8", start="f8", stopped="f8", last_ended="f8", until_idle="f8", timeout="f8", retry_tokens="f8",
+        tick="f8", slice="f8",
         seq="i8", heap_count="i8", heap_limit="i8", ready_head="i8", ready_count="i8", ready_mask="i8",
         urgent_head="i8", urgent_count="i8", urgent_mask="i8", urgent_limit="i8", samples_count="i8",
         short="i8",  # whether a table may have too few free rows for another event

@@ -15,7 +15,7 @@ from sim.model.scheduler import AT_TICK, EQUAL_SECONDS
 
 @compiled
 def use(memory: Address, core: int, seconds: float) -> None:
-    """Account for ``seconds`` of the core up to now; at ticks among them a deadline that has passed is set anew."""
+    """Account for ``seconds`` of the core up to now; at ticks among them a deadline that is over is renewed."""
     workers, worker, clock = r.workers(memory), r.cores(memory)[core].running, r.clock(memory)[0]
     tick = math.floor(clock.now / clock.tick + AT_TICK) * clock.tick
     began = clock.now - seconds

@@ -17,7 +17,7 @@ from core.names import Cache as CacheName
 from core.names import Server
 from core.policies.breaker import BreakerPolicy
 from core.policies.retry import RetryPolicy
-from core.profile import Profile, Scheduler
+from core.profile import CpuScheduler, Profile
 from core.scenario import Scenario
 from core.scenario.regions import rtt_seconds
 from sim.model import warmth
@@ -76,7 +76,7 @@ class Resources:
 
     start_seconds: float
     stations: tuple[StationSpec, ...]  # by process, then the threads of each process
-    scheduler: Scheduler
+    scheduler: CpuScheduler
     links: tuple[LinkSpec, ...]
     pools: tuple[PoolSpec, ...]  # by family; `pools_count` of each
     caches: tuple[CacheSpec, ...]

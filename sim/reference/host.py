@@ -5,22 +5,20 @@ A stall of the host is a vacation of all cores.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from core.profile import Scheduler
+from core.profile import CpuScheduler
 from sim.reference.kernel import Kernel
 from sim.reference.run_queue import RunQueue, Worker
 from sim.results.accounts import HostAccount
 
-
 #: How Linux shares cores unless a profile says otherwise.
-_LINUX: Final = Scheduler()
+_LINUX: Final = CpuScheduler()
 
 
-class Server(Protocol):
+class JobStation(Protocol):
     """A station, whose work a host does."""
 
     def finished(self, job: Job) -> None:
@@ -31,7 +29,7 @@ class Server(Protocol):
 class Job:
     """One piece of CPU work in service, the seconds that it needs, and the worker that does it."""
 
-    station: Server
+    station: JobStation
     seconds: float
     remaining_seconds: float
     worker: Worker | None = None
@@ -40,7 +38,7 @@ class Job:
 class HostCpu:
     """Cores of one machine. ``process`` numbers index the accounts of CPU time."""
 
-    def __init__(self, kernel: Kernel, *, name: str, cores: int, processes: int, scheduler: Scheduler = _LINUX):
+    def __init__(self, kernel: Kernel, *, name: str, cores: int, processes: int, scheduler: CpuScheduler = _LINUX):
         self.name, self.cores = name, cores
         self._kernel = kernel
         self._queues = [RunQueue(scheduler) for _ in range(cores)]
@@ -200,13 +198,14 @@ class HostCpu:
         self._advance(core)
         queue = self._queues[core]
         worker = queue.running
-        assert worker is not None and worker.job is not None
+        assert worker is not None
+        assert worker.job is not None
         job, worker.job = worker.job, None
         self._jobs -= 1
         queue.jobs -= 1
         self.done_seconds += job.seconds
         job.station.finished(job)
-        if worker.job is not None:
+        if not _is_idle(worker):
             return  # its station had more for it
         if queue.waiting:
             # what waits for this job may at once have more for this worker, which then keeps the core
@@ -217,6 +216,11 @@ class HostCpu:
             self._idle_or_arm(core)
 
     def _sleep(self, core: int, worker: Worker) -> None:
-        if self._queues[core].running is worker and worker.job is None:
+        if self._queues[core].running is worker and _is_idle(worker):
             self._queues[core].sleep()
             self._idle_or_arm(core)
+
+
+def _is_idle(worker: Worker) -> bool:
+    """Whether a worker has no job: for mypy, which does not know that a call may give it one."""
+    return worker.job is None

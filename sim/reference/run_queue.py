@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from core.profile import Scheduler
+from core.profile import CpuScheduler
 from sim.model.scheduler import AT_TICK, EQUAL_SECONDS
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ class Worker:
 class RunQueue:
     """Workers of one core: the running one, and those that wait. A waiting worker without a job is asleep."""
 
-    scheduler: Scheduler
+    scheduler: CpuScheduler
     running: Worker | None = None
     waiting: list[Worker] = field(default_factory=list)
     jobs: int = 0
 
     def use(self, seconds: float, *, now: float) -> None:
-        """Account for ``seconds`` of the core up to ``now``; at ticks among them a deadline that has passed is set anew."""
+        """Account for ``seconds`` of the core up to ``now``; at ticks among them a deadline that is over is renewed."""
         worker = self.running
         assert worker is not None
         tick = math.floor(now / self.scheduler.tick_seconds + AT_TICK) * self.scheduler.tick_seconds
@@ -157,9 +157,7 @@ class RunQueue:
                 best = running
             for worker in self.waiting:
                 slack = EQUAL_SECONDS if best is running else 0.0  # at the same time it is another's turn
-                if worker.virtual <= mean + EQUAL_SECONDS and (
-                    best is None or worker.deadline < best.deadline + slack
-                ):
+                if worker.virtual <= mean + EQUAL_SECONDS and (best is None or worker.deadline < best.deadline + slack):
                     best = worker
             assert best is not None  # not all are ahead of their mean
             if best is running or best.job is not None:

@@ -34,9 +34,7 @@ class Station:
     The worker that was busy last takes the next job, as a stack of idle threads gives it.
     """
 
-    def __init__(
-        self, kernel: Kernel, host: HostCpu, *, name: str, process: int, workers: int, weight: float = 1.0
-    ):
+    def __init__(self, kernel: Kernel, host: HostCpu, *, name: str, process: int, workers: int, weight: float = 1.0):
         self.name, self.process, self.workers, self.weight = name, process, workers, weight
         self.tally = VisitTally(name, kernel.now)
         self._kernel, self._host = kernel, host

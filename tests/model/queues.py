@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from core import streams
-from core.profile import Scheduler
+from core.profile import CpuScheduler
 from tests.oracles.batches import batch_means
 
 Floats = npt.NDArray[np.float64]
@@ -25,7 +25,7 @@ Bools = npt.NDArray[np.bool_]
 #: of adding up millions of them differ by is no rounding.
 _TICKS_PER_SECOND: Final = float(1 << 24)
 #: Turns so short beside services of about a second that jobs which share cores seem to be served at the same time.
-TURNS: Final = Scheduler(tick_seconds=1 / 64, slice_seconds=1 / 64)
+TURNS: Final = CpuScheduler(tick_seconds=1 / 64, slice_seconds=1 / 64)
 #: Turns uniforms into service times.
 Service = Callable[[Floats], Floats]
 

@@ -1,7 +1,8 @@
 """The model's host against the kernel: small programs on one core, and the same jobs in the model.
 
-What each job needs is drawn from jobs that ran alone. Shares of the core, and p50 and p99 of the time from when a job is due until it is done, are within 10 %. Another process
-of the machine can spoil a measurement but not repair a model, so each of several tries may do.
+What each job needs is drawn from jobs that ran alone. Shares of the core, and p50 and p99 of the time from when a job
+is due until it is done, are within 10 %. Another process of the machine can spoil a measurement but not repair a model,
+so one good try of several will do.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy.typing as npt
 import pytest
 
 from core import niceness
-from core.profile import Scheduler
+from core.profile import CpuScheduler
 from sim.reference.host import HostCpu
 from sim.reference.kernel import Kernel
 from sim.reference.station import Station
@@ -39,7 +40,7 @@ _PROGRAM: Final = Path(__file__).with_name("kernel_program.py")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """Jobs of ``job_seconds`` that arrive at random with these pauses in the mean, or without any: busy all the time."""
+    """Jobs that arrive at random, with these pauses in the mean; without pauses it is always busy."""
 
     job_seconds: float
     pause_seconds: float | None = None
@@ -48,7 +49,10 @@ class Program:
 
 CASES: Final[dict[str, tuple[Program, ...]]] = {
     "busy beside busy": (Program(job_seconds=_JOB_SECONDS), Program(job_seconds=_JOB_SECONDS)),
-    "a sleeper beside busy": (Program(job_seconds=_JOB_SECONDS, pause_seconds=0.005), Program(job_seconds=_JOB_SECONDS)),
+    "a sleeper beside busy": (
+        Program(job_seconds=_JOB_SECONDS, pause_seconds=0.005),
+        Program(job_seconds=_JOB_SECONDS),
+    ),
     "three at different shares": (
         Program(job_seconds=_JOB_SECONDS),
         Program(job_seconds=_JOB_SECONDS, nice=5),
@@ -90,7 +94,9 @@ def _real(programs: Sequence[Program], seconds: float = _SECONDS) -> list[dict[s
     return [json.loads(process.communicate(timeout=60)[0]) for process in started]
 
 
-def _modelled(programs: Sequence[Program], needs: Sequence[Floats], scheduler: Scheduler, seconds: float) -> list[Seen]:
+def _modelled(
+    programs: Sequence[Program], needs: Sequence[Floats], scheduler: CpuScheduler, seconds: float
+) -> list[Seen]:
     kernel = Kernel()
     host = HostCpu(kernel, name="test", cores=1, processes=len(programs), scheduler=scheduler)
     done: list[list[float]] = [[] for _ in programs]
@@ -136,7 +142,7 @@ def _alone() -> Floats:
 
 
 @pytest.fixture(scope="module", name="scheduler")
-def _scheduler() -> Scheduler:
+def _scheduler() -> CpuScheduler:
     return turns.probe(_core())
 
 
@@ -145,7 +151,7 @@ def _core() -> int:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_programs_share_a_core_in_the_model_as_in_the_kernel(case: str, alone: Floats, scheduler: Scheduler) -> None:
+def test_programs_share_a_core_in_the_model_as_in_the_kernel(case: str, alone: Floats, scheduler: CpuScheduler) -> None:
     programs = CASES[case]
     for left in reversed(range(_TRIES)):
         told = _real(programs)
@@ -158,7 +164,8 @@ def test_programs_share_a_core_in_the_model_as_in_the_kernel(case: str, alone: F
         assert left, differences
 
 
-def test_who_wakes_up_beside_a_busy_process_gets_the_core_as_soon_as_the_probe_says(scheduler: Scheduler) -> None:
-    assert scheduler.wake_up_seconds is not None and scheduler.wake_up_p99_seconds is not None
+def test_who_wakes_up_beside_a_busy_process_gets_the_core_as_soon_as_the_probe_says(scheduler: CpuScheduler) -> None:
+    assert scheduler.wake_up_seconds is not None
+    assert scheduler.wake_up_p99_seconds is not None
     assert scheduler.slice_seconds <= scheduler.tick_seconds
     assert scheduler.wake_up_seconds < scheduler.slice_seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.profile import Scheduler
+from core.profile import CpuScheduler
 from sim.reference.host import HostCpu
 from sim.reference.kernel import Kernel
 from sim.reference.station import BoundedPool, Station
@@ -12,7 +12,7 @@ from sim.reference.station import BoundedPool, Station
 
 def test_busy_processes_take_turns_of_one_tick() -> None:
     kernel = Kernel()
-    scheduler = Scheduler(tick_seconds=0.125, slice_seconds=0.04)
+    scheduler = CpuScheduler(tick_seconds=0.125, slice_seconds=0.04)
     host = HostCpu(kernel, name="test", cores=1, processes=2, scheduler=scheduler)
     first = Station(kernel, host, name="first", process=0, workers=1)
     second = Station(kernel, host, name="second", process=1, workers=1)
@@ -21,7 +21,7 @@ def test_busy_processes_take_turns_of_one_tick() -> None:
     second.submit(0.24, lambda _served: ended.update(short=kernel.now))
     second.submit(0.24, lambda _served: ended.update(behind=kernel.now))
     kernel.run(until_seconds=10.0)
-    # the second process has every other turn, and its jobs go one after the other; then the first has the core to itself
+    # the second process has every other turn, its jobs one after the other; then the first has the core to itself
     assert ended == pytest.approx({"short": 0.49, "behind": 0.98, "long": 1.48})
     assert host.cpu_seconds == pytest.approx([1.0, 0.48])
     host.account().check()

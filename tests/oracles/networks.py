@@ -2,7 +2,7 @@
 
 J. R. Jackson, *Networks of waiting lines*, Operations Research 5 (1957); HB 17. Exact for Poisson arrivals from outside
 and exponential services, first come first served; and for any services where the station shares its c servers equally,
-as `sim.reference.host` does (Baskett, Chandy, Muntz and Palacios 1975).
+as `sim.reference.host` does where turns are short (Baskett, Chandy, Muntz and Palacios 1975).
 """
 
 from __future__ import annotations

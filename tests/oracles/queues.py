@@ -139,7 +139,7 @@ def mg1_ps_conditional_seconds(arrivals_per_second: float, mean_service_seconds:
 
 def mgc_ps_mean_seconds(arrivals_per_second: float, mean_service_seconds: float, cores: int) -> float:
     """Mean time in an M/G/c under processor sharing, where each of n jobs progresses at min(1, c/n), as on
-    `sim.reference.host`.
+    `sim.reference.host` where turns are short.
 
     That of the M/M/c, whatever the distribution (J. W. Cohen, *The multiple phase service network with generalized
     processor sharing*, Acta Informatica 12, 1979). In proportion to its length for a single job.
