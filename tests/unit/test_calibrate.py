@@ -57,6 +57,7 @@ JOBS: dict[tuple[str, str], tuple[str, ...]] = {
     ("feed", "look"): (IDLE,),
     ("graph", "consume_batches"): (operations.GRAPH_FOLLOW, operations.GRAPH_UNFOLLOW),
     ("kit", "ask"): (IDLE,),  # of the outbox: what consumers have handled
+    ("kit", "look_on"): (IDLE,),  # of the backlog: how late background work is
     ("kit", "relay"): (
         *(
             operations.AUTH_SIGNUP,
