@@ -14,7 +14,7 @@ import msgspec
 
 from present import figures
 from present.tables import MARKS, ends, labelled, table, verdict
-from records.comparison import HELD, MISSED, VOID, Comparison, OperationPair, Quantile
+from records.comparison import HELD, MISSED, VOID, Comparison, OperationPair, Quantile, Side
 
 FILE: Final = "repeats.json"
 _LEVELS: Final = (0.5, 0.95, 0.99)
@@ -30,12 +30,24 @@ class RepeatedQuantile(msgspec.Struct, frozen=True, kw_only=True):
     matched_error_ratio: float | None = None  # of the model, run at the speed of each repeat
 
 
+class RepeatedGoodput(msgspec.Struct, frozen=True, kw_only=True):
+    """Successful answers of one operation over all repeats: medians."""
+
+    measured_per_second: float
+    noise_ratio: float | None = None
+    error_ratio: float | None = None
+    matched_error_ratio: float | None = None
+    measured_errors_ratio: float = 0.0  # share of requests that were refused, failed or timed out
+    simulated_errors_ratio: float | None = None
+
+
 class RepeatedOperation(msgspec.Struct, frozen=True, kw_only=True):
     """One operation over all repeats."""
 
     name: str
     count: int  # requests of all repeats
     quantiles: tuple[RepeatedQuantile, ...]
+    goodput: RepeatedGoodput
 
 
 class RepeatedExpectation(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,8 +132,30 @@ def render(repeats: Repeats, *, took_seconds: float) -> str:
             for level in each.quantiles
             if level.measured_seconds is not None
         ]
+        rows += [
+            [
+                f"{each.name} goodput",
+                figures.rate(each.goodput.measured_per_second),
+                figures.noise(each.goodput.noise_ratio),
+                figures.error(each.goodput.error_ratio),
+                figures.error(each.goodput.matched_error_ratio),
+                figures.count(each.count),
+            ]
+            for each in repeats.operations
+        ]
         lines += ["", *table(["MEDIANS OF REPEATS", "measured", "noise", "error", "speed-matched", "n"], rows)[0]]
         lines.append("noise: half of the range of the repeats")
+        unanswered = [each for each in repeats.operations if each.goodput.measured_errors_ratio > 0]
+        if unanswered:
+            rows = [
+                [
+                    each.name,
+                    figures.share(each.goodput.measured_errors_ratio),
+                    figures.share(each.goodput.simulated_errors_ratio),
+                ]
+                for each in unanswered
+            ]
+            lines += ["", *table(["REFUSED OR FAILED", "measured", "simulated"], rows)[0]]
     lines.append("")
     for run, reason in repeats.void.items():
         lines += labelled("VOID", f"{run}: {reason}")
@@ -154,8 +188,43 @@ def _operations(valid: Sequence[Comparison]) -> tuple[RepeatedOperation, ...]:
         matched = [pair for run in valid for pair in run.matched if pair.operation == name]
         quantiles = tuple(_quantile(q, pairs, matched) for q in _LEVELS)
         if any(each.measured_seconds is not None for each in quantiles):
-            found.append(RepeatedOperation(name=name, count=sum(pair.count for pair in pairs), quantiles=quantiles))
+            found.append(
+                RepeatedOperation(
+                    name=name,
+                    count=sum(pair.count for pair in pairs),
+                    quantiles=quantiles,
+                    goodput=_goodput(pairs, matched),
+                )
+            )
     return tuple(found)
+
+
+def _goodput(pairs: Sequence[OperationPair], matched: Sequence[OperationPair]) -> RepeatedGoodput:
+    measured = [_answered(each.measured) for each in pairs if each.measured is not None]
+    middle = median(measured)
+    simulated = [each.simulated.errors_ratio or 0.0 for each in pairs if each.simulated is not None]
+    return RepeatedGoodput(
+        measured_per_second=middle,
+        noise_ratio=0.5 * (max(measured) - min(measured)) / middle if middle and len(measured) > 1 else None,
+        error_ratio=_goodput_error(pairs),
+        matched_error_ratio=_goodput_error(matched),
+        measured_errors_ratio=median(each.measured.errors_ratio or 0.0 for each in pairs if each.measured is not None),
+        simulated_errors_ratio=median(simulated) if simulated else None,
+    )
+
+
+def _answered(side: Side) -> float:
+    return side.per_second * (1.0 - (side.errors_ratio or 0.0))
+
+
+def _goodput_error(pairs: Sequence[OperationPair]) -> float | None:
+    both = [
+        (_answered(each.simulated), _answered(each.measured))
+        for each in pairs
+        if each.simulated is not None and each.measured is not None
+    ]
+    errors = [ours / real - 1.0 for ours, real in both if real]
+    return median(errors) if errors else None
 
 
 def _quantile(q: float, pairs: Sequence[OperationPair], matched: Sequence[OperationPair]) -> RepeatedQuantile:

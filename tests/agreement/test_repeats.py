@@ -39,6 +39,14 @@ def test_figures_are_medians_and_the_noise_is_half_of_the_range(tmp_path: Path) 
     assert level.measured_seconds == median(values)
     assert level.noise_ratio == pytest.approx((max(values) - min(values)) / 2 / median(values))
     assert level.error_ratio == median(each.error_ratio for each in own if each is not None)
+    operation = next(each for each in found.operations if each.name == name)
+    good = [
+        each.measured.per_second * (1.0 - (each.measured.errors_ratio or 0.0))
+        for each in (dict(run.rows)[name] for run in made)
+        if each.measured is not None
+    ]
+    assert operation.goodput.measured_per_second == median(good)
+    assert operation.goodput.error_ratio is not None
     assert found.exit_code == HELD
     assert pair.count * 3 == next(each for each in found.operations if each.name == name).count
 
@@ -63,6 +71,7 @@ def test_the_summary_fits_the_terminal_and_is_kept(tmp_path: Path) -> None:
     text = click.unstyle(repeats.render(found, took_seconds=61.0))
     assert max(len(line) for line in text.splitlines()) <= WIDTH
     assert "feed.read p50" in text
+    assert "feed.read goodput" in text
     assert "2 of 3 repeats are valid" in text
     repeats.write(tmp_path, found)
     assert msgspec.json.decode((tmp_path / repeats.FILE).read_bytes(), type=repeats.Repeats) == found
