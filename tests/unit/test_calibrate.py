@@ -57,7 +57,7 @@ JOBS: dict[tuple[str, str], tuple[str, ...]] = {
     ("feed", "look"): (IDLE,),
     ("graph", "consume_batches"): (operations.GRAPH_FOLLOW, operations.GRAPH_UNFOLLOW),
     ("kit", "ask"): (IDLE,),  # of the outbox: what consumers have handled
-    ("kit", "look_on"): (IDLE,),  # of the backlog: how late background work is
+    ("kit", "look_on"): (operations.MEDIA_CREATE, operations.POST_CREATE),  # they ask how much waits
     ("kit", "relay"): (
         *(
             operations.AUTH_SIGNUP,
