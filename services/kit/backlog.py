@@ -10,8 +10,9 @@ down: then nothing is done, and the time that new work would wait is unknown.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
@@ -33,7 +34,7 @@ LOOK_SECONDS: Final = 0.5
 _LOOKS: Final = 6  # over which the pace is taken
 _STALE_SECONDS: Final = 5.0  # an older look says nothing
 _UNSEEN_MAX: Final = 8  # requests until the next look while no work stands
-_NOBODY: Final = -1
+EVERYBODY: Final = 0  # the owner of work that takes no turns; of other work, somebody who has none
 _ROWS_MAX: Final = 500  # of a shard
 _log = structlog.get_logger("backlog")
 
@@ -46,20 +47,33 @@ class StandingQueue:
 
     standing_seconds: float = STANDING_SECONDS
     _since: dict[Key, float] = field(default_factory=dict)
+    _waiting: dict[Key, int] = field(default_factory=dict)
     _owned: Counter[int] = field(default_factory=Counter)
     _paces: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_LOOKS))  # seconds, done
     _read_at: float = 0.0
 
     def update(self, waiting: Mapping[Key, int], *, now: float) -> None:
         """Take in what waits now, with its owners."""
-        done = len(self._since.keys() - waiting.keys())
+        gone = self._since.keys() - waiting.keys()
+        overtaken = self._overtaken(gone, waiting, now)
         self._since = {key: self._since.get(key, now) for key in waiting}
-        self._owned = Counter(waiting.values())
-        if self.stands(now):
-            self._paces.append((now - self._read_at, done))
+        self._waiting, self._owned = dict(waiting), Counter(waiting.values())
+        if self.stands(now) and not overtaken:
+            self._paces.append((now - self._read_at, len(gone)))
         else:
             self._paces.clear()
         self._read_at = now
+
+    def _overtaken(self, gone: Iterable[Key], waiting: Mapping[Key, int], now: float) -> bool:
+        """Whether what still waits is only held up itself: later work of its owner was done soon."""
+        oldest: dict[int, float] = {}
+        for key, owner in waiting.items():
+            oldest[owner] = min(oldest.get(owner, math.inf), self._since.get(key, math.inf))
+        return any(
+            now - self._since[key] < self.standing_seconds
+            and oldest.get(self._waiting[key], math.inf) < self._since[key]
+            for key in gone
+        )
 
     def stands(self, now: float) -> bool:
         """Whether something has waited for so long that it is no burst."""
@@ -88,8 +102,8 @@ class Backlog:
         }
         self._wanted, self._unseen = asyncio.Event(), 0
 
-    def admit(self, owner: int = _NOBODY) -> None:
-        """Raise Overloaded if new work of ``owner``, by default of somebody who has none, would wait for too long."""
+    def admit(self, owner: int = EVERYBODY) -> None:
+        """Raise Overloaded if new work of ``owner`` would wait for too long."""
         now = monotonic()
         self._unseen += 1
         if self._unseen >= _UNSEEN_MAX or self._queue.stands(now):
@@ -99,8 +113,8 @@ class Backlog:
             raise Overloaded("Too much waits to be processed", retry_after_seconds=waits - WAIT_SECONDS_MAX + 1.0)
 
     def wait_seconds(self) -> float:
-        """How long work of somebody who has none will wait."""
-        return self._queue.wait_seconds(_NOBODY, now=monotonic())
+        """How long new work will wait, if its owner has no other."""
+        return self._queue.wait_seconds(EVERYBODY, now=monotonic())
 
     async def look_on(self) -> None:
         """Look at what waits when it is asked for, until cancelled."""

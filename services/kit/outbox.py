@@ -318,9 +318,9 @@ OUTBOX: Final = web.AppKey("OUTBOX", Outbox)
 
 
 def unhandled(component: str) -> Callable[[int], str]:
-    """SQL for one shard: the events that a consumer group has not handled yet, each with an owner of its own."""
+    """SQL for one shard: the events that a consumer group has not handled yet, all of one owner."""
     return lambda shard: (
-        f"SELECT id, id AS owner FROM {schema(shard)}.outbox WHERE component = '{component}' ORDER BY id"
+        f"SELECT id, 0::bigint AS owner FROM {schema(shard)}.outbox WHERE component = '{component}' ORDER BY id"
     )
 
 

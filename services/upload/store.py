@@ -11,7 +11,6 @@ from aiohttp import web
 from core import ids
 from core.messages import MediaUploaded, MediaVariant
 from core.names import PhotoState
-from core.policies.photo import Lane
 from services.kit import idempotency
 from services.kit.outbox import Outbox
 from services.kit.stores import removals
@@ -35,11 +34,14 @@ _COLUMNS: Final = "id, owner_id, state, content_type, size_bytes, checksum_sha25
 
 
 def waiting(shard: int) -> str:
-    """SQL that selects photos that wait to be processed, and their owners; slow ones delay only each other."""
+    """SQL that selects photos on which no worker has begun, and their owners.
+
+    Those that were postponed, or are slow, have a job and delay no others.
+    """
     s = schema(shard)
     return (
         f"SELECT m.id, m.owner_id FROM {s}.media m WHERE m.state = 'processing' AND NOT EXISTS"
-        f" (SELECT FROM {s}.media_jobs j WHERE j.media_id = m.id AND j.lane = '{Lane.HEAVY}') ORDER BY m.id"
+        f" (SELECT FROM {s}.media_jobs j WHERE j.media_id = m.id) ORDER BY m.id"
     )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from services.kit.backlog import LOOK_SECONDS, STANDING_SECONDS, WAIT_SECONDS_MAX, Key, StandingQueue
+from services.kit.backlog import EVERYBODY, LOOK_SECONDS, STANDING_SECONDS, WAIT_SECONDS_MAX, Key, StandingQueue
 
-NOBODY = -1
+NEWCOMER = 10_000
 
 
-def rows(*ids: int, owner: int | None = None) -> dict[Key, int]:
-    """Rows of one shard, each with an owner of its own or all with the same one."""
-    return {(0, each): each if owner is None else owner for each in ids}
+def rows(*ids: int, owner: int = EVERYBODY) -> dict[Key, int]:
+    """Rows of one shard, all of one owner."""
+    return {(0, each): owner for each in ids}
 
 
 def standing(each_look: int, waiting: int) -> tuple[StandingQueue, float]:
@@ -27,7 +27,7 @@ def standing(each_look: int, waiting: int) -> tuple[StandingQueue, float]:
 def test_work_waits_as_long_as_all_before_it_takes() -> None:
     queue, now = standing(each_look=2, waiting=40)
     assert queue.stands(now)
-    assert queue.wait_seconds(NOBODY, now=now) == pytest.approx(40 / 2 * LOOK_SECONDS)
+    assert queue.wait_seconds(EVERYBODY, now=now) == pytest.approx(40 / 2 * LOOK_SECONDS)
 
 
 def test_a_burst_is_not_refused_however_large() -> None:
@@ -35,13 +35,13 @@ def test_a_burst_is_not_refused_however_large() -> None:
     queue.update(rows(1, 2), now=0.0)
     queue.update(rows(*range(3, 2_000)), now=STANDING_SECONDS)
     assert not queue.stands(STANDING_SECONDS)
-    assert queue.wait_seconds(NOBODY, now=STANDING_SECONDS) == 0.0
+    assert queue.wait_seconds(EVERYBODY, now=STANDING_SECONDS) == 0.0
 
 
 def test_nothing_is_refused_while_nothing_is_done_because_the_worker_is_down() -> None:
     queue, now = standing(each_look=0, waiting=500)
     assert queue.stands(now)
-    assert queue.wait_seconds(NOBODY, now=now) == 0.0
+    assert queue.wait_seconds(EVERYBODY, now=now) == 0.0
 
 
 def test_an_owner_of_much_work_waits_for_it_and_others_do_not() -> None:
@@ -52,13 +52,21 @@ def test_an_owner_of_much_work_waits_for_it_and_others_do_not() -> None:
     now = 19 * LOOK_SECONDS
     assert queue.wait_seconds(7, now=now) == pytest.approx((100 + 2) * pace)
     assert queue.wait_seconds(8, now=now) == pytest.approx((2 + 1 + 1) * pace)
-    assert queue.wait_seconds(NOBODY, now=now) == pytest.approx(3 * pace)
+    assert queue.wait_seconds(NEWCOMER, now=now) == pytest.approx(3 * pace)
+
+
+def test_work_that_is_held_up_by_itself_delays_nothing() -> None:
+    queue = StandingQueue()
+    for look in range(40):  # one stands, and each of the others is done by the next look
+        queue.update(rows(0, *range(10 * look + 1, 10 * look + 11)), now=look * LOOK_SECONDS)
+    assert queue.stands(39 * LOOK_SECONDS)
+    assert queue.wait_seconds(EVERYBODY, now=39 * LOOK_SECONDS) == 0.0
 
 
 def test_a_queue_that_was_worked_off_or_was_seen_long_ago_refuses_nothing() -> None:
     queue, now = standing(each_look=1, waiting=40)
-    assert queue.wait_seconds(NOBODY, now=now) > WAIT_SECONDS_MAX
-    assert queue.wait_seconds(NOBODY, now=now + 60) == 0.0
+    assert queue.wait_seconds(EVERYBODY, now=now) > WAIT_SECONDS_MAX
+    assert queue.wait_seconds(EVERYBODY, now=now + 60) == 0.0
     queue.update({}, now=now + LOOK_SECONDS)
     assert not queue.stands(now + LOOK_SECONDS)
-    assert queue.wait_seconds(NOBODY, now=now + LOOK_SECONDS) == 0.0
+    assert queue.wait_seconds(EVERYBODY, now=now + LOOK_SECONDS) == 0.0

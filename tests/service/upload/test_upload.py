@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -283,53 +282,3 @@ async def test_an_upload_that_is_never_completed_is_swept_and_a_completed_one_st
             f"SELECT count(*) FROM {schema(shard)}.media WHERE state = 'registered' AND owner_id = %s", (int(ann.id),)
         )
         assert await cursor.fetchone() == (0,)
-
-
-async def test_an_upload_whose_photo_would_wait_too_long_is_refused_and_those_of_others_are_not(
-    system: System, ann: Someone, ben: Someone
-) -> None:
-    shard = ids.shard_of(int(ann.id))
-    s, first = schema(shard), ids.compose(created_ms=now_ms(), shard=shard, sequence=0)
-    waiting = list(range(first, first + 60))
-    shards = system.apps["upload"][SHARDS]
-    async with shards.transaction(shard) as connection:  # leased by nobody that exists, so that the worker waits too
-        await connection.execute(
-            f"INSERT INTO {s}.media (id, owner_id, state, content_type, size_bytes, object_key)"
-            " SELECT id, %s, 'processing', 'image/jpeg', 1, 'none' FROM unnest(%s::bigint[]) id",
-            (int(ann.id), waiting),
-        )
-        await connection.execute(
-            f"INSERT INTO {s}.media_jobs (media_id, tries, lane, holder, leased_until)"
-            " SELECT id, 1, 'light', 'nobody', now() + interval '1 day' FROM unnest(%s::bigint[]) id",
-            (waiting,),
-        )
-
-    async def create(who: Someone) -> Any:
-        return await system.call("media.create", user=who, json={"content_type": "image/jpeg", "size_bytes": 1000})
-
-    async def end(media_ids: list[int]) -> None:
-        async with shards.transaction(shard) as connection:
-            await connection.execute(f"DELETE FROM {s}.media_jobs WHERE media_id = ANY(%s)", (media_ids,))
-            await connection.execute(f"DELETE FROM {s}.media WHERE id = ANY(%s)", (media_ids,))
-
-    due = monotonic()
-
-    async def refused() -> bool:
-        nonlocal due
-        if monotonic() >= due:  # a photo a second, so that new ones would wait for a minute
-            due += 1.0
-            await end([waiting.pop(0)])
-        answer = await create(ann)
-        assert answer.status == 201 or answer.json["code"] == "overloaded"
-        return answer.status == 503
-
-    try:
-        await until(refused)
-        assert (await create(ben)).status == 201
-    finally:
-        await end(waiting)
-
-    async def accepted() -> bool:
-        return (await create(ann)).status == 201
-
-    await until(accepted)
