@@ -210,6 +210,7 @@ def _profile(
             f"fanout.deliver: by posts to {few:.3g} and to {many:.3g} timelines each; see lab/calibration/demands.py",
             "media.process and media.remove: parts of the measured cost of media.complete and media.delete; "
             "see lab/calibration/series.py",
+            "below twice the standard error, and so none: " + (", ".join(demands.below_noise(points)) or "nothing"),
             "refusals: by a gateway that stands before a peer without room; see lab/calibration/refusal.py",
         ),
     )

@@ -47,14 +47,6 @@ class UsageSampler:
                 found.append((name, second, value - earlier.get(name, value)))
         return found
 
-    def total(self, *, since_seconds: float, until_seconds: float) -> dict[str, float]:
-        """CPU seconds of each process between two times (relative to t0), by the nearest samples."""
-        if len(self._points) < 2:
-            return {}
-        begin = min(self._points, key=lambda point: abs(point[0] - self._t0 - since_seconds))[1]
-        end = min(self._points, key=lambda point: abs(point[0] - self._t0 - until_seconds))[1]
-        return {name: value - begin.get(name, value) for name, value in end.items()}
-
     def _run(self) -> None:
         while True:
             now = time.time()

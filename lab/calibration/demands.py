@@ -1,9 +1,15 @@
-"""Demands of a profile from measured points; CPU that a background job used is charged to that job."""
+"""Demands of a profile from measured points; CPU that a background job used is charged to that job.
+
+A point of few requests says little where idle use varies, and more where a process does nothing else. So each point
+counts by its standard error: a demand that all its points together do not tell from zero is none, and a point that is
+uncertain is drawn towards what all of them say.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -15,6 +21,11 @@ from lab.calibration.series import FEW, MANY, SHARES
 
 #: A smaller demand counts as none.
 _NOTHING_SECONDS: Final = 1e-6
+#: Standard errors by which a demand must exceed zero.
+_SIGNIFICANT: Final = 2.0
+#: How much the demands of an operation differ by rate, as a standard deviation over their mean: a point whose standard
+#: error is as large counts for half, and the mean of all points for half.
+_BY_RATE_RATIO: Final = 0.3
 #: Variation of a job's execution: no client waits for it, so its latency is not seen.
 _JOB_VARIATION: Final = 0.3
 #: Stores whose work grows with the number of timelines that a fan-out writes: it reads followers, writes timelines.
@@ -38,6 +49,50 @@ def fitted_demands(
     return tuple(_without_removals(found))
 
 
+def below_noise(points: Sequence[SteadyPoint]) -> tuple[str, ...]:
+    """Demands above zero that are left out, because they are below the noise, as ``operation at process``."""
+    found: dict[tuple[str, str], list[_Value]] = {}
+    for point in points:
+        for process, seconds in point.cpu_seconds.items():
+            value = _Value(point.rate_per_second, seconds, point.error_seconds.get(process, 0.0))
+            found.setdefault((point.operation, process), []).append(value)
+    return tuple(
+        f"{operation} at {process}"
+        for (operation, process), values in sorted(found.items())
+        if max(each.seconds for each in values) > _NOTHING_SECONDS and not settled(values)
+    )
+
+
+class _Value(NamedTuple):
+    """CPU seconds at one rate, with their standard error."""
+
+    rate_per_second: float
+    seconds: float
+    error_seconds: float = 0.0
+
+
+def settled(values: Sequence[_Value]) -> tuple[float, ...]:
+    """The demand at each rate; empty where all values together do not tell it from zero.
+
+    The mean of all values, weighted by precision, is the prior of each, which varies by rate; a value without an error
+    is kept as it is.
+    """
+    exact = [each for each in values if not each.error_seconds]
+    if exact:
+        mean, error = float(np.mean([each.seconds for each in exact])), 0.0
+    else:
+        weights = [each.error_seconds**-2 for each in values]
+        mean = sum(weight * each.seconds for weight, each in zip(weights, values, strict=True)) / sum(weights)
+        error = float(sum(weights) ** -0.5)
+    if mean <= _SIGNIFICANT * error:
+        return ()
+    prior = (_BY_RATE_RATIO * mean) ** 2
+    return tuple(
+        max(0.0, (each.seconds * prior + mean * each.error_seconds**2) / (prior + each.error_seconds**2))
+        for each in values
+    )
+
+
 def _shared(operation: str, points: Sequence[SteadyPoint]) -> Iterator[CpuDemand]:
     shares = SHARES.get(operation, {})
     for process in sorted({name for point in points for name in point.cpu_seconds}):
@@ -46,21 +101,25 @@ def _shared(operation: str, points: Sequence[SteadyPoint]) -> Iterator[CpuDemand
             yield from _demand(
                 name,
                 process,
-                [(point.rate_per_second, point.cpu_seconds.get(process, 0.0)) for point in points],
+                [_value(point, process) for point in points],
                 ratio=share / sum(parts.values()),
                 variation=points[0].variation if name == operation else _JOB_VARIATION,
             )
 
 
+def _value(point: SteadyPoint, process: str) -> _Value:
+    return _Value(point.rate_per_second, point.cpu_seconds.get(process, 0.0), point.error_seconds.get(process, 0.0))
+
+
 def _demand(
-    operation: str, process: str, found: Sequence[tuple[float, float]], *, variation: float, ratio: float = 1.0
+    operation: str, process: str, found: Sequence[_Value], *, variation: float, ratio: float = 1.0
 ) -> Iterator[CpuDemand]:
-    values = tuple(seconds * ratio for _, seconds in found)
-    if max(values) > _NOTHING_SECONDS:
+    values = tuple(seconds * ratio for seconds in settled(found))
+    if max(values, default=0.0) > _NOTHING_SECONDS:
         yield CpuDemand(
             operation=operation,
             process=process,
-            rates_per_second=tuple(rate for rate, _ in found),
+            rates_per_second=tuple(each.rate_per_second for each in found),
             cpu_seconds=values,
             variation=variation,
         )
@@ -75,14 +134,22 @@ def _fanned_out(
     rates = [min(one.rate_per_second, other.rate_per_second) for one, other in pairs]
     variation = small[0].variation
     for process in sorted({name for point in (*small, *large) for name in point.cpu_seconds}):
-        ends = [(one.cpu_seconds.get(process, 0.0), other.cpu_seconds.get(process, 0.0)) for one, other in pairs]
+        ends = [(_value(one, process), _value(other, process)) for one, other in pairs]
+        errors = [math.hypot(low.error_seconds, high.error_seconds) for low, high in ends]
         slope = 0.0
         if process in _PER_TIMELINE:
-            slope = max(0.0, float(np.mean([(high - low) / (many - few) for low, high in ends])))
+            slopes = [
+                _Value(rate, (high.seconds - low.seconds) / (many - few), error / (many - few))
+                for rate, (low, high), error in zip(rates, ends, errors, strict=True)
+            ]
+            slope = max(0.0, float(np.mean(settled(slopes) or 0.0)))
         middle = slope * (few + many) / 2.0
-        constants = [max(0.0, (low + high) / 2.0 - middle) for low, high in ends]
-        yield from _demand(_POST, process, list(zip(rates, constants, strict=True)), variation=variation)
-        yield from _demand(_DELIVER, process, [(rates[0], slope * timelines)], variation=_JOB_VARIATION)
+        constants = [
+            _Value(rate, (low.seconds + high.seconds) / 2.0 - middle, error / 2.0)
+            for rate, (low, high), error in zip(rates, ends, errors, strict=True)
+        ]
+        yield from _demand(_POST, process, constants, variation=variation)
+        yield from _demand(_DELIVER, process, [_Value(rates[0], slope * timelines)], variation=_JOB_VARIATION)
 
 
 def _without_removals(found: Sequence[CpuDemand]) -> Iterator[CpuDemand]:
@@ -96,7 +163,7 @@ def _without_removals(found: Sequence[CpuDemand]) -> Iterator[CpuDemand]:
             yield each
             continue
         values = [
-            (rate, max(0.0, seconds - removal.at(rate)))
+            _Value(rate, max(0.0, seconds - removal.at(rate)))
             for rate, seconds in zip(each.rates_per_second, each.cpu_seconds, strict=True)
         ]
         yield from _demand(each.operation, each.process, values, variation=each.variation)

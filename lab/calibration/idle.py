@@ -16,8 +16,6 @@ from stack.control import RunningStack
 from stack.usage import Accounting
 
 IDLE_SECONDS: Final = 15.0
-#: Standard deviations by which a measurement must exceed idle use.
-_SIGNIFICANT: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +24,12 @@ class Idle:
 
     ratio: Mapping[str, float]
     sigma_seconds: Mapping[str, float]
+    seconds: float = IDLE_SECONDS  # how long it was observed
 
-    def noise_seconds(self, process: str, seconds: float) -> float:
-        """CPU seconds by which a process's use over ``seconds`` may differ from its mean without any request."""
-        return _SIGNIFICANT * self.sigma_seconds.get(process, 0.0) * math.sqrt(max(0.0, seconds))
+    def error_seconds(self, process: str, seconds: float) -> float:
+        """Standard error of a process's use over ``seconds`` minus its idle use, which varies, and whose mean is known
+        from `self.seconds` only."""
+        return self.sigma_seconds.get(process, 0.0) * math.sqrt(max(0.0, seconds) * (1.0 + seconds / self.seconds))
 
     @property
     def whole_ratio(self) -> float:
@@ -52,4 +52,5 @@ def measure(stack: RunningStack, *, seconds: float = IDLE_SECONDS) -> Idle:
     return Idle(
         ratio={name: float(np.mean(each)) for name, each in used.items()},
         sigma_seconds={name: float(np.std(each)) for name, each in used.items()},
+        seconds=seconds,
     )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
+from core.errors import UserError
 from core.names import Server
 from core.operations import OPERATIONS
 from core.scenario import Scenario
@@ -24,7 +26,7 @@ from stack.control import RunningStack
 from stack.usage import Accounting
 
 START_SECONDS_MAX: Final = 200.0  # of the generator, with what it does ahead
-LEAD_SECONDS: Final = 0.6  # from the generator's readiness to its first request; accounting begins 0.5 s before that
+LEAD_SECONDS: Final = 0.6  # from the generator's readiness, with which accounting begins, to its first request
 #: Share of a point's requests that must end as expected.
 CARRIED_RATIO_MIN: Final = 0.9
 _SETTLED_SECONDS_MAX: Final = 60.0
@@ -40,9 +42,10 @@ class SteadyPoint:
 
     operation: str  # `Series.name`
     rate_per_second: float
-    cpu_seconds: Mapping[str, float]
+    cpu_seconds: Mapping[str, float]  # beyond idle use; below zero where the process used less than usual
     variation: float
     count: int
+    error_seconds: Mapping[str, float] = field(default_factory=dict)  # standard error of `cpu_seconds`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +64,10 @@ class MeasuredStack:
         out = self.work / "point"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
-        began = time.time()
-        accounting = Accounting()
-        with UsageSampler(lambda: accounting.read(self.stack), t0_unix=began) as sampler:
-            driven = load.drive(
+        accounting = _Readings(self.stack)
+        # it remembers threads that end; the two readings that count are taken when they must be, not every second
+        with UsageSampler(accounting.read, t0_unix=time.time()):
+            load.drive(
                 self.path,
                 self.stack,
                 self.work / "seeded",
@@ -80,9 +83,11 @@ class MeasuredStack:
                     warm_up_seconds=series.warm_up_seconds,
                     people=series.people,
                 ),
+                on_line=accounting.on_line,
             )
             if series.operation in LEAVES_WORK_TO:
                 self.settle()
+            seconds, used = accounting.since_ready()
         samples = run.read_samples(out / "samples.parquet")
         first = samples.where(samples.step == 0)
         as_expected = first.where(first.outcome == series.expected.value)
@@ -92,20 +97,15 @@ class MeasuredStack:
                 f"{series.name} at {rate_per_second:.3g}/s: of {len(first)} requests {len(as_expected)} were "
                 f"{series.expected} ({kinds})"
             )
-        # from before the warm-up until deferred work is done, so no job is counted in part
-        since, until = driven["t0_unix"] - began - series.warm_up_seconds - 0.5, time.time() - began
-        spent = {
-            key: self._beyond_idle(key, value, until - since)
-            for key, value in sampler.total(since_seconds=since, until_seconds=until).items()
-        }
+        spent = {key: value - self.idle.ratio.get(key, 0.0) * seconds for key, value in used.items()}
+        squares = {key: self.idle.error_seconds(key, seconds) ** 2 for key in used}
         latencies = np.sort(as_expected.latency_seconds)
         trimmed = latencies[: max(2, int(0.99 * len(latencies)))]
         return SteadyPoint(
             operation=series.name,
             rate_per_second=rate_per_second,
-            cpu_seconds=by_class(
-                self.scenario, series.operation, {key: value / len(first) for key, value in spent.items()}
-            ),
+            cpu_seconds={key: value / len(first) for key, value in self._by_class(series, spent).items()},
+            error_seconds={key: value**0.5 / len(first) for key, value in self._by_class(series, squares).items()},
             variation=float(trimmed.std() / trimmed.mean()),
             count=len(first),
         )
@@ -123,10 +123,34 @@ class MeasuredStack:
                 return
             before = now
 
-    def _beyond_idle(self, process: str, used_seconds: float, seconds: float) -> float:
-        """CPU that a process used for the requests; zero where idle use may have been as much by chance."""
-        beyond = used_seconds - self.idle.ratio.get(process, 0.0) * seconds
-        return beyond if beyond > self.idle.noise_seconds(process, seconds) else 0.0
+    def _by_class(self, series: Series, values: Mapping[str, float]) -> dict[str, float]:
+        return by_class(self.scenario, series.operation, values)
+
+
+class _Readings:
+    """CPU of a stack's processes from the generator's readiness, when what it does ahead is done, until deferred work
+    is done: so no job is counted in part."""
+
+    def __init__(self, stack: RunningStack) -> None:
+        self._stack, self._accounting, self._lock = stack, Accounting(), threading.Lock()
+        self._ready: tuple[float, Mapping[str, float]] | None = None
+
+    def read(self) -> Mapping[str, float]:
+        """CPU seconds so far."""
+        with self._lock:
+            return self._accounting.read(self._stack)
+
+    def on_line(self, line: Mapping[str, Any]) -> None:
+        """Handle a line of the generator, whose first one announces t0."""
+        if self._ready is None and "t0_unix" in line:
+            self._ready = time.time(), self.read()
+
+    def since_ready(self) -> tuple[float, dict[str, float]]:
+        """Seconds since then, and what each process used in them."""
+        if self._ready is None:
+            raise UserError("calibration: the load generator did not say when it begins")
+        at, before = self._ready
+        return time.time() - at, {name: value - before.get(name, value) for name, value in self.read().items()}
 
 
 def by_class(scenario: Scenario, operation: str, used: Mapping[str, float]) -> dict[str, float]:

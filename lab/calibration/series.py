@@ -57,9 +57,11 @@ _LONG: Final[dict[str, tuple[float, ...]]] = {
     operations.STORY_TRAY: (15.0, 60.0, 150.0),
     operations.SEARCH_USERS: (15.0, 60.0, 150.0),
     operations.MEDIA_CREATE: (5.0, 20.0, 60.0),
-    operations.MEDIA_COMPLETE: (1.0, 2.0, 4.0),
+    operations.MEDIA_COMPLETE: (2.0, 4.0, 6.0),  # each photo takes about 0.1 s of a core
 }
-_POST_RATES: Final = (5.0, 30.0)
+#: Its points are longer: of few and large requests, more must come until idle use is small beside them.
+_UPLOADS_RATIO: Final = 1.6
+_POST_RATES: Final = (10.0, 30.0)
 #: Measured with the link from the feed to Redis cut, so that every read takes the fallback.
 _DEGRADED_RATES: Final = (15.0, 60.0)
 #: Two short points each. A login hashes a password, so it is slow; a photo that is deleted was processed before.
@@ -72,16 +74,16 @@ _SHORT: Final[dict[str, tuple[float, ...]]] = {
     operations.GRAPH_FOLLOWERS: (20.0, 80.0),
     operations.GRAPH_FOLLOWING: (20.0, 80.0),
     operations.MEDIA_READ: (20.0, 80.0),
-    operations.MEDIA_DELETE: (3.0, 8.0),
+    operations.MEDIA_DELETE: (6.0, 16.0),
     operations.OBJECT_PUT: (10.0, 40.0),
     operations.POST_READ: (20.0, 80.0),
-    operations.POST_DELETE: (3.0, 8.0),
+    operations.POST_DELETE: (6.0, 16.0),
     operations.USER_POSTS: (20.0, 80.0),
     operations.LIKE_REMOVE: (15.0, 60.0),
     operations.COMMENT_ADD: (10.0, 40.0),
     operations.COMMENT_LIST: (20.0, 80.0),
     operations.STORY_CREATE: (5.0, 20.0),
-    operations.STORY_DELETE: (3.0, 8.0),
+    operations.STORY_DELETE: (6.0, 16.0),
     operations.STORY_SEEN: (20.0, 80.0),
     operations.SEARCH_HASHTAGS: (20.0, 80.0),
 }
@@ -129,7 +131,14 @@ def planned(scenario: Scenario, *, point_seconds: float = POINT_SECONDS) -> tupl
     """All series of a calibration. Raises ValueError if followers are spread too evenly over the scenario's people to
     measure the cost of a fan-out."""
     few, many = authors(scenario)
-    found = [Series(operation=name, rates_per_second=rates, seconds=point_seconds) for name, rates in _LONG.items()]
+    found = [
+        Series(
+            operation=name,
+            rates_per_second=rates,
+            seconds=point_seconds * (_UPLOADS_RATIO if name == operations.MEDIA_COMPLETE else 1.0),
+        )
+        for name, rates in _LONG.items()
+    ]
     found += [
         Series(
             operation=operations.POST_CREATE,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from core import operations
@@ -280,11 +282,52 @@ def test_processes_become_the_component_that_worked_in_them() -> None:
     }  # fmt: skip
 
 
-def test_idle_use_that_varies_hides_what_does_not_stand_out() -> None:
-    still = Idle(ratio={"kafka": 0.04, "feed": 0.01}, sigma_seconds={"kafka": 0.01})
-    assert still.noise_seconds("kafka", 4.0) == pytest.approx(2 * 0.01 * 2.0)
-    assert still.noise_seconds("feed", 4.0) == 0.0
+def test_the_error_of_a_point_is_that_of_its_idle_use_and_of_the_mean_that_is_subtracted() -> None:
+    still = Idle(ratio={"kafka": 0.04, "feed": 0.01}, sigma_seconds={"kafka": 0.01}, seconds=16.0)
+    # 4 s of it vary by 0.01 s each; 4/16 of the error of the mean over 16 s comes to that
+    assert still.error_seconds("kafka", 4.0) == pytest.approx(math.hypot(0.01 * 2.0, 4.0 * 0.01 / 4.0))
+    assert still.error_seconds("feed", 4.0) == 0.0
     assert still.whole_ratio == pytest.approx(0.05)
+
+
+TRUE_SECONDS = {"api": 0.005, "kafka": 0.002}  # of an operation; no other process has anything to do for it
+IDLE_SIGMA_SECONDS = {"api": 0.006, "kafka": 0.008, "redis": 0.002, "shield": 0.001}
+
+
+def _measured_points(seed: int) -> list[SteadyPoint]:
+    """Points of an operation with these demands, each with the error of its idle use: 9 s at 2, 4 and 6 a second."""
+    rng, still = np.random.default_rng(seed), Idle(ratio={}, sigma_seconds=IDLE_SIGMA_SECONDS)
+    points = []
+    for rate in (2.0, 4.0, 6.0):
+        errors = {name: still.error_seconds(name, 9.0) / (9.0 * rate) for name in IDLE_SIGMA_SECONDS}
+        spent = {name: TRUE_SECONDS.get(name, 0.0) + rng.normal(0.0, error) for name, error in errors.items()}
+        points.append(
+            SteadyPoint(
+                operation="media.create", rate_per_second=rate, cpu_seconds=spent, variation=0.4, count=int(9 * rate),
+                error_seconds=errors,
+            )
+        )  # fmt: skip
+    return points
+
+
+def test_known_demands_are_recovered_from_points_with_noise_and_processes_without_work_get_none() -> None:
+    runs, errors, unweighted, free = 200, [], [], 0
+    for seed in range(runs):
+        points = _measured_points(seed)
+        found = {each.process: each for each in demands._shared("media.create", points)}
+        free += sum(name not in found for name in ("redis", "shield"))
+        errors += [found["api"].at(rate) / TRUE_SECONDS["api"] - 1.0 for rate in (2.0, 4.0, 6.0)]
+        unweighted += [point.cpu_seconds["api"] / TRUE_SECONDS["api"] - 1.0 for point in points]
+        kept = {f"media.create at {name}" for name in found}
+        assert not kept & set(demands.below_noise(points))
+    assert np.quantile(np.abs(errors), 0.9) < 0.2
+    assert np.std(errors) < 0.75 * np.std(unweighted)
+    assert free > 0.95 * 2 * runs  # of twice the standard error, chance exceeds one side in 2.3 % of the cases
+
+
+def test_points_that_are_sure_keep_what_was_measured_at_their_rate() -> None:
+    points = [_point("user.read", 20.0, graph=4.0), _point("user.read", 80.0, graph=2.0)]
+    assert _cost(tuple(demands._shared("user.read", points)), "user.read", "graph") == (4.0, 2.0)
 
 
 def test_the_remaining_time_is_given_in_minutes_and_then_in_seconds() -> None:
