@@ -11,6 +11,7 @@ import click
 
 from cli import options
 from core.errors import UserError
+from core.profile import Profile
 from core.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -116,11 +117,13 @@ def command(
         observe_seconds=arguments.time("--observe", observe),
         replications=replications,
     )
+    profile = chosen.profile
     if confirmed:
         _check(read, request)
+        profile = _of_this_machine(read, profile)
     folder = study.folder(f"breakpoint-{read.name}")
     predicted: Mapping[float, Sequence[Reading]] = {}
-    with study.simulator("breakpoint", folder, read, chosen.profile) as simulator:
+    with study.simulator("breakpoint", folder, read, profile) as simulator:
         found = make(read, request, simulator=simulator)
         if confirmed and found.answers:
             predicted = _predicted(found, simulator)
@@ -155,6 +158,15 @@ def _check(scenario: Scenario, request: BreakpointRequest) -> None:
         raise UserError("--confirm: expected one --length, because each takes several runs of the real stack")
     (only,) = request.disturbances
     confirm.check(scenario, only, only.most, observe_seconds=request.observe_seconds)
+
+
+def _of_this_machine(scenario: Scenario, profile: Profile) -> Profile:
+    """The profile at the speed of this machine, on which the answer will be confirmed."""
+    from lab import confirm
+
+    found, sentence = confirm.of_this_machine(scenario, profile)
+    click.echo(f"note: {sentence}", err=True)
+    return found
 
 
 def _predicted(found: Breakpoint, simulator: Simulator) -> Mapping[float, Sequence[Reading]]:

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.errors import UserError
+from core.fixed_work import speed_ahead
+from core.profile import Profile, scaled
 from core.recovery import Recovery, recovery
 from core.scenario import Scenario, explain
-from lab import pair
+from lab import fixed_work, pair
+from lab.compare import MATCHED
 from loadtest import plan
 from planning.breakpoint import scenes
 from planning.breakpoint.scenes import Burst, Disturbance
@@ -25,6 +28,7 @@ from planning.simulations.readings import Reading
 from planning.studies import words
 from present import figures
 from present.parts import Section, Table, row
+from present.progress import task
 from present.tables import MARKS, labelled, table, verdict
 from records import profiles, run
 
@@ -43,6 +47,14 @@ _PERSON_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MatchedRecovery:
+    """What the model says at the CPU demand that the run had, which the prediction could not know."""
+
+    speed: float  # that demand over the profile's
+    recovery: Recovery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmingRun:
     """One run on the real stack beside what the model had said of it."""
 
@@ -50,6 +62,7 @@ class ConfirmingRun:
     folder: Path
     predicted: tuple[Reading, ...]
     measured: Recovery
+    matched: MatchedRecovery | None = None
     void_reasons: tuple[str, ...] = ()
 
     @property
@@ -209,6 +222,7 @@ def confirm(
                 folder=measured.folder,
                 predicted=tuple(predicted[amount]),
                 measured=measured.recovery,
+                matched=measured.matched,
                 void_reasons=measured.void_reasons,
             )
             runs.append(made)
@@ -224,6 +238,7 @@ class ConfirmedPair:
     folder: Path
     recovery: Recovery
     void_reasons: tuple[str, ...]
+    matched: MatchedRecovery | None = None
 
 
 def measured(scenario: Scenario, folder: Path, *, chosen: profiles.Chosen, data: Path) -> ConfirmedPair:
@@ -232,12 +247,37 @@ def measured(scenario: Scenario, folder: Path, *, chosen: profiles.Chosen, data:
     real = run.read(folder / pair.MEASURED)
     seen = recovery(scenario, real.samples)
     assert seen is not None  # the scenario has a phase, and limits
-    return ConfirmedPair(folder=folder, recovery=seen, void_reasons=real.record.validity.reasons)
+    return ConfirmedPair(
+        folder=folder, recovery=seen, void_reasons=real.record.validity.reasons, matched=_matched(scenario, folder)
+    )
+
+
+def _matched(scenario: Scenario, folder: Path) -> MatchedRecovery | None:
+    """Of the pair's simulation at the speed of its run; None if there is none."""
+    if not (folder / MATCHED / run.RECORD_FILE).exists():
+        return None
+    simulated = run.read(folder / MATCHED)
+    seen = recovery(scenario, simulated.samples)
+    return None if seen is None else MatchedRecovery(speed=simulated.record.speed, recovery=seen)
+
+
+def of_this_machine(scenario: Scenario, profile: Profile) -> tuple[Profile, str]:
+    """The profile with its CPU demand scaled to this machine by fixed work, as `windtunnel run` predicts, and a
+    sentence about that. The factor has two digits, so that a study that is repeated finds its simulations."""
+    with task("fixed work"):
+        here = fixed_work.measure(scenario.system.placement.cores.stack)
+    ahead = speed_ahead(here, profile.fixed_work)
+    speed = float(f"{ahead.speed:.2g}")
+    return (profile if speed == 1.0 else scaled(profile, speed)), ahead.sentence
 
 
 def back_text(seen: Recovery) -> str:
     """``after 3 s`` or ``no``."""
     return "no" if seen.after_seconds is None else f"after {seen.after_seconds:.0f} s"
+
+
+def _comes_back(seen: Recovery) -> str:
+    return "does not come back" if seen.after_seconds is None else f"comes back {back_text(seen)}"
 
 
 _HEAD: Final = ("predicted", "measured", "goodput", "measured", "refused", "measured")
@@ -274,6 +314,13 @@ def render(confirmation: Confirmation) -> str:
         *table(["ON THE REAL STACK", *_HEAD], body)[0],
         "",
     ]
+    for each in ordered:
+        if each.matched is not None:
+            lines += labelled(
+                "SPEED",
+                f"{confirmation.disturbance.amount(each.amount)}: at the CPU demand that the run had, "
+                f"{each.matched.speed:.2f} × the profile's, the model {_comes_back(each.matched.recovery)}",
+            )
     for each in confirmation.runs:
         if each.void_reasons:
             lines += labelled("VOID", f"{each.folder.name}: {'; '.join(each.void_reasons)}")
@@ -306,6 +353,8 @@ def record(confirmation: Confirmation) -> dict[str, Any]:
                 "void_reasons": list(each.void_reasons),
                 "predicted_back": majority_back(each.predicted),
                 "predicted_goodput_ratio": goodput(each.predicted),
+                "matched_speed": None if each.matched is None else each.matched.speed,
+                "matched_back_seconds": None if each.matched is None else each.matched.recovery.after_seconds,
                 "measured_back_seconds": each.measured.after_seconds,
                 "measured_goodput_ratio": each.measured.goodput_ratio,
                 "measured_degraded_ratio": each.measured.degraded_ratio,

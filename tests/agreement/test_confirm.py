@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ from core.profile import encode
 from core.recovery import Recovery
 from core.scenario import Scenario, parse
 from lab import confirm
-from lab.confirm import Confirmation, ConfirmedPair
+from lab.confirm import Confirmation, ConfirmedPair, MatchedRecovery
 from planning.breakpoint.scenes import Burst
 from planning.breakpoint.search import Boundary
 from planning.breakpoint.study import Breakpoint, BreakpointRequest, DisturbanceAnswer, Trials
@@ -98,7 +99,12 @@ def confirmed(predicted: float | None, real: float, *, void: str = "") -> Confir
         (phase,) = scene.traffic.phases
         after = 4.0 if phase.factor < real else None
         seen = Recovery(after_seconds=after, goodput_ratio=0.9, degraded_ratio=0.0, refused_ratio=0.1)
-        return ConfirmedPair(folder=Path(f"run-{phase.factor:g}"), recovery=seen, void_reasons=(void,) if void else ())
+        return ConfirmedPair(
+            folder=Path(f"run-{phase.factor:g}"),
+            recovery=seen,
+            void_reasons=(void,) if void else (),
+            matched=MatchedRecovery(speed=0.82, recovery=replace(seen, after_seconds=7.0)),
+        )
 
     readings: Mapping[float, tuple[Reading, ...]] = {
         amount: (reading(None if predicted is not None and amount >= predicted else 3.0),)
@@ -152,7 +158,12 @@ def test_the_table_has_both_sides_and_marks_what_differs() -> None:
     assert [line.split()[:2] for line in lines[3:6]] == [["✓", "1.7×"], ["✗", "2.3×"], ["✓", "2.8×"]]
     assert "after 3 s  after 4 s" in lines[3]
     assert all(len(line) <= 80 for line in lines)
+    text = " ".join(" ".join(lines).split())
+    assert (
+        "SPEED 1.7×: at the CPU demand that the run had, 0.82 × the profile's, the model comes back after 7 s" in text
+    )
     told = confirm.record(confirmed(2.0, 2.5))
+    assert [each["matched_back_seconds"] for each in told["runs"]] == [7.0] * 3
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     assert [each["predicted_back"] for each in told["runs"]] == [True, False, False]
     assert confirm.section(confirmed(2.0, 2.5)).tables[0].rows[1].cells[1:3] == ("no", "after 4 s")
