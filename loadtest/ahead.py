@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from http import HTTPStatus
 from typing import Final
 
 import gevent
@@ -32,6 +33,8 @@ BEFORE: Final = {
 _AT_ONCE: Final = 8
 _PROCESSED_SECONDS_MAX: Final = 120.0  # from the last upload until all photos have been rendered
 _LOOK_SECONDS: Final = 0.1
+_ROOM_SECONDS_MAX: Final = 60.0  # for a request that is refused for want of room
+_AGAIN_SECONDS: Final = 0.5
 
 
 def requests_ahead(session: LoadSession, operation: str) -> dict[int, Request]:
@@ -94,8 +97,16 @@ class _Made:
                 gevent.sleep(_LOOK_SECONDS)
 
     def _asked(self, request: Request) -> Answer | None:
-        """The answer; None when the request failed, and then the reason is counted."""
-        answer = self._exchange(request)
+        """The answer; None when the request failed, and then the reason is counted.
+
+        A request that is refused for want of room is sent again, with the same key: uploads ahead are quicker than
+        their processing, and what would wait for too long is refused.
+        """
+        until = time.monotonic() + _ROOM_SECONDS_MAX
+        while (answer := self._exchange(request)).status == HTTPStatus.SERVICE_UNAVAILABLE:
+            if time.monotonic() > until:
+                break
+            gevent.sleep(_AGAIN_SECONDS)
         if answer.outcome is not Outcome.OK:
             self.trouble[f"{request.operation} {answer.outcome} ({answer.status})"] += 1
             return None

@@ -72,7 +72,9 @@ def build() -> web.Application:
         if told.get("drop"):
             assert request.transport is not None
             request.transport.abort()
-        if told.get("status"):
+        if told.get("status") and told.get("times", 1) > 0:
+            if "times" in told:
+                told["times"] -= 1
             return answer({"title": "as told"}, told["status"])
         key = request.headers.get(IDEMPOTENCY_HEADER)
         if key and key in double.replays:

@@ -46,12 +46,21 @@ def test_the_steps_before_a_part_of_a_journey_are_done_ahead(
 
 
 def test_what_cannot_be_prepared_ends_the_run_with_the_reason(setting: Setting) -> None:
-    setting.double.behave({"POST /api/v1/media": {"status": 503}})
+    setting.double.behave({"POST /api/v1/media": {"status": 403}})
     code, said = _drive(setting, "media.complete")
     assert code == 2
     assert "media.complete: " in said
     assert "could not be prepared" in said
-    assert "media.create refused (503)" in said
+    assert "media.create failed (403)" in said
+
+
+def test_what_is_refused_for_want_of_room_is_sent_again_ahead(setting: Setting) -> None:
+    setting.double.behave({"POST /api/v1/media": {"status": 503, "times": 3}})
+    code, said = _drive(setting, "media.complete")
+    assert code in (0, 4), said
+    sent = runs.read_samples(setting.out / runs.SAMPLES_FILE)
+    assert len(sent) > 5
+    assert set(sent.outcome.tolist()) == {"ok"}
 
 
 def test_people_who_are_named_are_the_only_ones_who_act(setting: Setting) -> None:
