@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from core.names import Component, Server
-from core.operations import FANOUT_DELIVER, MEDIA_REMOVE, POST_CREATE, POST_DELETE, STORY_DELETE
+from core.operations import FANOUT_DELIVER, MEDIA_REMOVE, OPERATIONS, POST_CREATE, POST_DELETE, STORY_DELETE
 from core.profile import CpuDemand
 from lab.calibration.point import SteadyPoint
 from lab.calibration.series import FEW, MANY, SHARES
@@ -59,8 +59,15 @@ def below_noise(points: Sequence[SteadyPoint]) -> tuple[str, ...]:
     return tuple(
         f"{operation} at {process}"
         for (operation, process), values in sorted(found.items())
-        if max(each.seconds for each in values) > _NOTHING_SECONDS and not settled(values)
+        if max(each.seconds for each in values) > _NOTHING_SECONDS
+        and not settled(values, is_own=_is_own(operation, process))
     )
+
+
+def _is_own(operation: str, process: str) -> bool:
+    """Whether the process does the operation itself: it has a demand in any case, or the model would refuse it."""
+    name = operation.partition("/")[0]
+    return name in OPERATIONS and process == OPERATIONS[name].component
 
 
 class _Value(NamedTuple):
@@ -71,8 +78,9 @@ class _Value(NamedTuple):
     error_seconds: float = 0.0
 
 
-def settled(values: Sequence[_Value]) -> tuple[float, ...]:
-    """The demand at each rate; empty where all values together do not tell it from zero.
+def settled(values: Sequence[_Value], *, is_own: bool = False) -> tuple[float, ...]:
+    """The demand at each rate; empty where all values together do not tell it from zero, unless it is the operation's
+    own.
 
     The mean of all values, weighted by precision, is the prior of each, which varies by rate; a value without an error
     is kept as it is.
@@ -84,7 +92,7 @@ def settled(values: Sequence[_Value]) -> tuple[float, ...]:
         weights = [each.error_seconds**-2 for each in values]
         mean = sum(weight * each.seconds for weight, each in zip(weights, values, strict=True)) / sum(weights)
         error = float(sum(weights) ** -0.5)
-    if mean <= _SIGNIFICANT * error:
+    if mean <= (0.0 if is_own else _SIGNIFICANT * error):
         return ()
     prior = (_BY_RATE_RATIO * mean) ** 2
     return tuple(
@@ -114,7 +122,7 @@ def _value(point: SteadyPoint, process: str) -> _Value:
 def _demand(
     operation: str, process: str, found: Sequence[_Value], *, variation: float, ratio: float = 1.0
 ) -> Iterator[CpuDemand]:
-    values = tuple(seconds * ratio for seconds in settled(found))
+    values = tuple(seconds * ratio for seconds in settled(found, is_own=_is_own(operation, process)))
     if max(values, default=0.0) > _NOTHING_SECONDS:
         yield CpuDemand(
             operation=operation,

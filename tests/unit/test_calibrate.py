@@ -6,7 +6,7 @@ import ast
 import contextlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -323,6 +323,18 @@ def test_known_demands_are_recovered_from_points_with_noise_and_processes_withou
     assert np.quantile(np.abs(errors), 0.9) < 0.2
     assert np.std(errors) < 0.75 * np.std(unweighted)
     assert free > 0.95 * 2 * runs  # of twice the standard error, chance exceeds one side in 2.3 % of the cases
+
+
+def test_an_operations_own_work_is_never_left_out() -> None:
+    uncertain = {
+        "cpu_seconds": {"upload": 0.001, "redis": 0.001},
+        "error_seconds": {"upload": 0.002, "redis": 0.002},
+    }
+    points = [replace(_point("media.create", rate), **uncertain) for rate in (5.0, 20.0)]
+    found = tuple(demands._shared("media.create", points))
+    assert _cost(found, "media.create", "upload") == pytest.approx((1.0, 1.0))
+    assert _cost(found, "media.create", "redis") == ()
+    assert demands.below_noise(points) == ("media.create at redis",)
 
 
 def test_points_that_are_sure_keep_what_was_measured_at_their_rate() -> None:
