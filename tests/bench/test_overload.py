@@ -147,8 +147,11 @@ class _Bench:
             if step.goodput < KNEE_RATIO * step.sent:
                 step = await self.at(rate)  # once more: a stall of the machine is no knee
                 best = max(best, step.goodput)
-                if step.goodput < KNEE_RATIO * step.sent:
+                if step.goodput < KNEE_RATIO * step.sent and knee:
                     return knee, best
+                if step.goodput < KNEE_RATIO * step.sent:  # the first rate was beyond it
+                    rate *= 0.5
+                    continue
             knee, rate = rate, rate * 1.1
             await self.calm(knee)
 
