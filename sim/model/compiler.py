@@ -179,8 +179,9 @@ class _Compiler:
             case kinds.Each():
                 return self._for_each(step)
             case kinds.Deadline():
+                seconds = self._scenario.traffic.timeout_seconds if step.seconds is None else step.seconds
                 inner = self._all(step.inner)
-                return Instruction(op=Op.DEADLINE, seconds=step.seconds, cancels=step.cancels, children=inner)
+                return Instruction(op=Op.DEADLINE, seconds=seconds, cancels=step.cancels, children=inner)
             case kinds.Rescue():
                 return Instruction(op=Op.RESCUE, children=self._all(step.inner, step.otherwise))
             case kinds.WithBreaker():

@@ -227,7 +227,7 @@ class Deadline:
     ``cancels`` it, work under way in other processes is finished, nothing more is requested, and the slots that it
     holds in pools are free at once."""
 
-    seconds: float
+    seconds: float | None  # None: after as long as a client waits for an answer
     inner: Flow
     cancels: bool = False
 

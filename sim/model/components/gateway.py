@@ -15,6 +15,7 @@ from sim.model.cpu import REQUEST_SHARE
 from sim.model.flow import (
     NOTHING,
     Admit,
+    Deadline,
     Ending,
     Fail,
     Flow,
@@ -37,15 +38,16 @@ def through_gateway(operation: str, inner: Flow, *, behind: Flow = NOTHING, answ
     The gateway refuses a request that finds no room before it verifies the token, while that is cheap. One that finds
     room is counted and given an instance when it is sent on, as the gateway does. The model's gateway may take other
     requests between the two, so that a few more than the limit are under way; to refuse them only then would be dear.
+
+    A service does nothing more for a request whose client has given up.
     """
     component, urgent = OPERATIONS[operation].component, OPERATIONS[operation].writes
     assert isinstance(component, Component)  # operations of servers do not pass the gateway
     looks = Admit(component=component, size=REQUESTS_UNDER_WAY_MAX, urgent=urgent, inner=NOTHING)
     refuse = steps(_own(Use(process=Server.GATEWAY, refusal=True, where=Where.GATEWAY)), Fail(ending=Ending.OVERLOADED))
     arrive = _own(Use(process=Server.GATEWAY, share=REQUEST_SHARE, where=Where.GATEWAY))
-    ask = RemoteCall(
-        link=link(Server.GATEWAY, component), inner=replace(looks, urgent=True, inner=inner), answer_bytes=answer_bytes
-    )
+    served = replace(looks, urgent=True, inner=Deadline(seconds=None, inner=inner, cancels=True))
+    ask = RemoteCall(link=link(Server.GATEWAY, component), inner=served, answer_bytes=answer_bytes)
     answer = _own(Use(process=Server.GATEWAY, share=1.0 - REQUEST_SHARE, where=Where.GATEWAY))
     return OperationFlow(
         admission=Rescue(inner=looks, otherwise=RemoteCall(link=CLIENT_GATEWAY, inner=refuse)),
