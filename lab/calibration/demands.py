@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from core.names import Component, Server
-from core.operations import FANOUT_DELIVER, MEDIA_REMOVE, OPERATIONS, POST_CREATE, POST_DELETE, STORY_DELETE
+from core.operations import BACKGROUND, FANOUT_DELIVER, MEDIA_REMOVE, OPERATIONS, POST_CREATE, POST_DELETE, STORY_DELETE
 from core.profile import CpuDemand
 from lab.calibration.point import SteadyPoint
 from lab.calibration.series import FEW, MANY, SHARES
@@ -65,9 +65,9 @@ def below_noise(points: Sequence[SteadyPoint]) -> tuple[str, ...]:
 
 
 def _is_own(operation: str, process: str) -> bool:
-    """Whether the process does the operation itself: it has a demand in any case, or the model would refuse it."""
+    """Whether the process does the operation or job itself: it has a demand however uncertain it is."""
     name = operation.partition("/")[0]
-    return name in OPERATIONS and process == OPERATIONS[name].component
+    return process == (BACKGROUND[name] if name in BACKGROUND else OPERATIONS[name].component)
 
 
 class _Value(NamedTuple):
@@ -150,7 +150,7 @@ def _fanned_out(
                 _Value(rate, (high.seconds - low.seconds) / (many - few), error / (many - few))
                 for rate, (low, high), error in zip(rates, ends, errors, strict=True)
             ]
-            slope = max(0.0, float(np.mean(settled(slopes) or 0.0)))
+            slope = max(0.0, float(np.mean(settled(slopes, is_own=_is_own(_DELIVER, process)) or 0.0)))
         middle = slope * (few + many) / 2.0
         constants = [
             _Value(rate, (low.seconds + high.seconds) / 2.0 - middle, error / 2.0)

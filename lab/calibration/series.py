@@ -59,8 +59,9 @@ _LONG: Final[dict[str, tuple[float, ...]]] = {
     operations.MEDIA_CREATE: (5.0, 20.0, 60.0),
     operations.MEDIA_COMPLETE: (2.0, 4.0, 6.0),  # each photo takes about 0.1 s of a core
 }
-#: Its points are longer: of few and large requests, more must come until idle use is small beside them.
-_UPLOADS_RATIO: Final = 1.6
+#: Longer points: of few and large requests, more must come until idle use is small beside them; and what a fan-out costs
+#: is the small difference of two costs of a post.
+_RATIOS: Final = {operations.MEDIA_COMPLETE: 1.6, operations.POST_CREATE: 3.0}
 _POST_RATES: Final = (10.0, 30.0)
 #: Measured with the link from the feed to Redis cut, so that every read takes the fallback.
 _DEGRADED_RATES: Final = (15.0, 60.0)
@@ -135,7 +136,7 @@ def planned(scenario: Scenario, *, point_seconds: float = POINT_SECONDS) -> tupl
         Series(
             operation=name,
             rates_per_second=rates,
-            seconds=point_seconds * (_UPLOADS_RATIO if name == operations.MEDIA_COMPLETE else 1.0),
+            seconds=point_seconds * _RATIOS.get(name, 1.0),
         )
         for name, rates in _LONG.items()
     ]
@@ -143,7 +144,7 @@ def planned(scenario: Scenario, *, point_seconds: float = POINT_SECONDS) -> tupl
         Series(
             operation=operations.POST_CREATE,
             rates_per_second=_POST_RATES,
-            seconds=point_seconds,
+            seconds=point_seconds * _RATIOS[operations.POST_CREATE],
             kind=kind,
             people=people,
         )

@@ -74,12 +74,18 @@ def is_measured(profile: Profile, operation: str) -> bool:
     return any(demand.operation == operation for demand in profile.demands)
 
 
+def _has_demand(profile: Profile, name: str) -> bool:
+    """Whether what an operation costs its own process is known. A background job's part of that may be below what can be
+    measured, while its part in a store is known."""
+    return profile.demand(name, own_process(name)) is not None or (name in BACKGROUND and is_measured(profile, name))
+
+
 def check(profile: Profile, operations: Iterable[str]) -> None:
     """Raise NoDemandError for operations and background jobs whose own work would be free.
 
     ``profile`` already contains the demands that the scenario states (`sim.model.stated`).
     """
-    missing = [name for name in operations if profile.demand(name, own_process(name)) is None]
+    missing = [name for name in operations if not _has_demand(profile, name)]
     if missing:
         raise NoDemandError(
             f"the profile {profile.id} has no measured demand for {', '.join(missing)}: measure it with "
