@@ -59,8 +59,8 @@ _LONG: Final[dict[str, tuple[float, ...]]] = {
     operations.MEDIA_CREATE: (5.0, 20.0, 60.0),
     operations.MEDIA_COMPLETE: (2.0, 4.0, 6.0),  # each photo takes about 0.1 s of a core
 }
-#: Longer points: of few and large requests, more must come until idle use is small beside them; and what a fan-out costs
-#: is the small difference of two costs of a post.
+#: Longer points: of few and large requests, more must come until idle use is small beside them; and what a fan-out
+#: costs is the small difference of two costs of a post.
 _RATIOS: Final = {operations.MEDIA_COMPLETE: 1.6, operations.POST_CREATE: 3.0}
 _POST_RATES: Final = (10.0, 30.0)
 #: Measured with the link from the feed to Redis cut, so that every read takes the fallback.

@@ -57,6 +57,7 @@ def deadline(memory: Address, frame: int, value: int) -> int:
         agenda.set_timer(memory, step.lane, EventKind.EXPIRE, frame, frames[frame].turn)
         return WAIT
     below = frames[frame].i
+    r.tasks(memory)[task].died |= r.tasks(memory)[below].died
     if r.tasks(memory)[below].cancelled or value != EXPIRED:
         tasks.part(memory, below)
     return end(unless_cancelled(memory, frame, value))

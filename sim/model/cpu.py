@@ -75,7 +75,7 @@ def is_measured(profile: Profile, operation: str) -> bool:
 
 
 def _has_demand(profile: Profile, name: str) -> bool:
-    """Whether what an operation costs its own process is known. A background job's part of that may be below what can be
+    """Whether what an operation costs its own process is known. A background job's part of that may be too small to be
     measured, while its part in a store is known."""
     return profile.demand(name, own_process(name)) is not None or (name in BACKGROUND and is_measured(profile, name))
 

@@ -270,6 +270,7 @@ class Interpreter:
         self._kernel.start(inner())
         self._kernel.after(step.seconds, expire)
         ending: Ending = yield over
+        task.died = task.died or below.died
         if below.cancelled or ending is not Ending.EXPIRED:
             task.below.remove(below)  # a task that was not cancelled stays, and is cancelled with its parent
         return Ending.CANCELLED if task.cancelled else ending
