@@ -1,8 +1,12 @@
-"""A small program for `test_real_kernel`: jobs of a fixed number of steps, one after the other or at given times.
+"""A small program for `test_real_kernel`: jobs of equal length, one after the other or at given times.
 
-Arguments: the core, the niceness, CPU seconds of a job (about), when to start and to end on the monotonic clock, and
-the mean of the exponential pauses between arrivals with their seed, or ``busy``. Prints a JSON object: ``done``, the
-seconds of each job from when it was due; ``due``, from the start; ``cpu``, those of all.
+A job is a loop that adds up the steps of the clock until it has run for long enough; a long step is time in which
+something else had the core, and does not count. So a job needs the same time however fast the core is at the moment,
+and nothing asks the kernel, whose accounts would be updated by that.
+
+Arguments: the core, the niceness, the seconds of a job, when to start and to end on the monotonic clock, the mean of
+the exponential pauses between arrivals or ``busy``, and a seed. Prints a JSON object: ``done``, the seconds of each job
+from when it was due; ``due``, from the start; ``cpu``, the CPU seconds of all.
 """
 
 from __future__ import annotations
@@ -13,14 +17,17 @@ import random
 import sys
 import time
 
-_STEPS = 20_000
+_STEP_SECONDS_MAX = 30e-6
 
 
-def _seconds(steps: int) -> float:
-    began = time.perf_counter()
-    for _ in range(steps):
-        pass
-    return time.perf_counter() - began
+def _work(seconds: float) -> None:
+    clock = time.perf_counter
+    done, last = 0.0, clock()
+    while done < seconds:
+        now = clock()
+        if now - last < _STEP_SECONDS_MAX:
+            done += now - last
+        last = now
 
 
 def main() -> None:
@@ -28,7 +35,6 @@ def main() -> None:
     pauses = None if sys.argv[6] == "busy" else float(sys.argv[6])
     chance = random.Random(sys.argv[7])
     os.sched_setaffinity(0, {core})
-    steps = int(job / min(_seconds(_STEPS) for _ in range(50)) * _STEPS)
     os.nice(nice)
     clock, done, dues = time.perf_counter, list[float](), list[float]()
     time.sleep(max(0.0, start - clock()))
@@ -38,9 +44,9 @@ def main() -> None:
             due = clock()
         else:
             due += chance.expovariate(1.0 / pauses)
-            time.sleep(max(0.0, due - clock()))
-        for _ in range(steps):
-            pass
+            if due > clock():  # a sleep of no time would give the core away
+                time.sleep(max(0.0, due - clock()))
+        _work(job)
         done.append(clock() - due)
         dues.append(due - start)
     print(json.dumps({"done": done, "due": dues, "cpu": time.process_time() - before}))  # noqa: T201 - its result

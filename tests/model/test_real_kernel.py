@@ -1,8 +1,7 @@
 """The model's host against the kernel: small programs on one core, and the same jobs in the model.
 
-What each job needs is drawn from jobs that ran alone. Shares of the core, and p50 and p99 of the time from when a job
-is due until it is done, are within 10 %. Another process of the machine can spoil a measurement but not repair a model,
-so one good try of several will do.
+Shares of the core, and p50 and p99 of the time from when a job is due until it is done, are within 10 %. Another
+process of the machine can spoil a measurement but not repair a model, so one good try of several will do.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from core import niceness
@@ -30,11 +29,10 @@ from stack import turns
 
 pytestmark = pytest.mark.alone
 
-Floats = npt.NDArray[np.float64]
-
 _TRIES: Final = 4
 _JOB_SECONDS: Final = 0.001
 _SECONDS: Final = 6.0
+_PHASES: Final = 8
 _PROGRAM: Final = Path(__file__).with_name("kernel_program.py")
 
 
@@ -50,8 +48,8 @@ class Program:
 CASES: Final[dict[str, tuple[Program, ...]]] = {
     "busy beside busy": (Program(job_seconds=_JOB_SECONDS), Program(job_seconds=_JOB_SECONDS)),
     "a sleeper beside busy": (
-        Program(job_seconds=_JOB_SECONDS, pause_seconds=0.005),
-        Program(job_seconds=_JOB_SECONDS),
+        Program(job_seconds=_JOB_SECONDS, pause_seconds=0.012),
+        Program(job_seconds=10.0 * _JOB_SECONDS),
     ),
     "three at different shares": (
         Program(job_seconds=_JOB_SECONDS),
@@ -75,7 +73,7 @@ class Seen:
         return cls(share=cpu_seconds / seconds, p50_seconds=float(p50), p99_seconds=float(p99))
 
 
-def _real(programs: Sequence[Program], seconds: float = _SECONDS) -> list[dict[str, Any]]:
+def _real(programs: Sequence[Program]) -> list[dict[str, Any]]:
     """What the programs print that the kernel runs side by side."""
     start = time.perf_counter() + 1.0
     started = [
@@ -83,7 +81,7 @@ def _real(programs: Sequence[Program], seconds: float = _SECONDS) -> list[dict[s
             [
                 sys.executable,
                 str(_PROGRAM),
-                *(str(each) for each in (_core(), program.nice, program.job_seconds, start, start + seconds)),
+                *(str(each) for each in (_core(), program.nice, program.job_seconds, start, start + _SECONDS)),
                 "busy" if program.pause_seconds is None else str(program.pause_seconds),
                 str(seed),
             ],
@@ -94,37 +92,43 @@ def _real(programs: Sequence[Program], seconds: float = _SECONDS) -> list[dict[s
     return [json.loads(process.communicate(timeout=60)[0]) for process in started]
 
 
-def _modelled(
-    programs: Sequence[Program], needs: Sequence[Floats], scheduler: CpuScheduler, seconds: float
-) -> list[Seen]:
-    kernel = Kernel()
-    host = HostCpu(kernel, name="test", cores=1, processes=len(programs), scheduler=scheduler)
+def _modelled(programs: Sequence[Program], told: Sequence[dict[str, Any]], scheduler: CpuScheduler) -> list[Seen]:
+    """The same jobs in the model, due when they were. Who comes at a tick and who after it is chance, so the programs
+    begin at several times within a tick."""
     done: list[list[float]] = [[] for _ in programs]
+    used = np.zeros(len(programs))
+    for phase in range(_PHASES):
+        kernel = Kernel()
+        host = HostCpu(kernel, name="test", cores=1, processes=len(programs), scheduler=scheduler)
+        begin = (phase + 0.5) / _PHASES * scheduler.tick_seconds
+        for number, program in enumerate(programs):
+            weight = niceness.WEIGHTS[program.nice] / niceness.WEIGHTS[0]
+            station = Station(kernel, host, name="test", process=number, workers=1, weight=weight)
+            need = told[number]["cpu"] / len(told[number]["done"])  # with what it takes to sleep and to wake up
+            if program.pause_seconds is None:
+                kernel.after(begin, partial(_again, kernel, station, need, done[number]))
+            else:
+                for due in told[number]["due"]:
+                    kernel.after(begin + due, partial(_once, kernel, station, need, done[number]))
+        kernel.run(until_seconds=begin + _SECONDS)
+        host.account().check()
+        used += host.cpu_seconds
+    return [Seen.of(*each, _PHASES * _SECONDS) for each in zip(done, used.tolist(), strict=True)]
 
-    def start(number: int, program: Program) -> None:
-        weight = niceness.WEIGHTS[program.nice] / niceness.WEIGHTS[0]
-        station = Station(kernel, host, name="test", process=number, workers=1, weight=weight)
-        rng = np.random.default_rng(number)
 
-        def come() -> None:
-            due = kernel.now
+def _once(kernel: Kernel, station: Station, need: float, done: list[float]) -> None:
+    due = kernel.now
+    station.submit(need, lambda _served: done.append(kernel.now - due))
 
-            def end(_served: bool) -> None:
-                done[number].append(kernel.now - due)
-                if program.pause_seconds is None:
-                    come()
 
-            station.submit(float(rng.choice(needs[number])), end)
-            if program.pause_seconds is not None:
-                kernel.after(rng.exponential(program.pause_seconds), come)
+def _again(kernel: Kernel, station: Station, need: float, done: list[float]) -> None:
+    due = kernel.now
 
-        kernel.after(0.0001 * number, come)
+    def end(_served: bool) -> None:
+        done.append(kernel.now - due)
+        _again(kernel, station, need, done)
 
-    for number, program in enumerate(programs):
-        start(number, program)
-    kernel.run(until_seconds=seconds)
-    host.account().check()
-    return [Seen.of(done[number], host.cpu_seconds[number], seconds) for number in range(len(programs))]
+    station.submit(need, end)
 
 
 def _differ(real: Seen, modelled: Seen) -> list[str]:
@@ -133,12 +137,6 @@ def _differ(real: Seen, modelled: Seen) -> list[str]:
         for name in ("share", "p50_seconds", "p99_seconds")
         if abs(getattr(modelled, name) / getattr(real, name) - 1.0) > 0.1
     ]
-
-
-@pytest.fixture(scope="module", name="alone")
-def _alone() -> Floats:
-    """Seconds of jobs that nothing runs beside."""
-    return np.array(_real([Program(job_seconds=_JOB_SECONDS)], 2.0)[0]["done"])
 
 
 @pytest.fixture(scope="module", name="scheduler")
@@ -151,17 +149,27 @@ def _core() -> int:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_programs_share_a_core_in_the_model_as_in_the_kernel(case: str, alone: Floats, scheduler: CpuScheduler) -> None:
-    programs = CASES[case]
-    for left in reversed(range(_TRIES)):
-        told = _real(programs)
-        real = [Seen.of(each["done"], each["cpu"], _SECONDS) for each in told]
-        needs = [alone / alone.mean() * each["cpu"] / len(each["done"]) for each in told]
-        modelled = _modelled(programs, needs, scheduler, 60.0)
-        differences = [_differ(*each) for each in zip(real, modelled, strict=True)]
-        if not any(differences):
+def test_programs_share_a_core_in_the_model_as_in_the_kernel(case: str, scheduler: CpuScheduler) -> None:
+    programs, tries = CASES[case], list[list[dict[str, Any]]]()
+    while len(tries) < _TRIES:
+        tries.append(_real(programs))
+        # the last one, or all of them together: a p99 of some seconds depends on who comes at a tick
+        differences = [_differences(programs, told, scheduler) for told in ([tries[-1]], tries)]
+        if not all(differences):
             return
-        assert left, differences
+    pytest.fail(f"{differences[0]}; all tries together: {differences[1]}")
+
+
+def _differences(
+    programs: Sequence[Program], tries: Sequence[Sequence[dict[str, Any]]], scheduler: CpuScheduler
+) -> list[str]:
+    found = []
+    modelled = _modelled(programs, tries[-1], scheduler)
+    for number, ours in enumerate(modelled):
+        done = [seconds for told in tries for seconds in told[number]["done"]]
+        cpu_seconds = sum(told[number]["cpu"] for told in tries)
+        found += _differ(Seen.of(done, cpu_seconds, _SECONDS * len(tries)), ours)
+    return found
 
 
 def test_who_wakes_up_beside_a_busy_process_gets_the_core_as_soon_as_the_probe_says(scheduler: CpuScheduler) -> None:
