@@ -130,7 +130,7 @@ def test_a_boundary_that_lies_between_the_two_runs_is_confirmed() -> None:
         (1.1, "the real stack does not come back even from 1.41×; predicted 2×"),
     ],
 )
-def test_a_boundary_elsewhere_is_told_with_what_was_measured(real: float, sentence: str) -> None:
+def test_a_boundary_elsewhere_is_reported_with_what_was_measured(real: float, sentence: str) -> None:
     found = confirmed(2.0, real)
     assert (found.confirmed, found.exit_code, found.sentence) == (False, 99, sentence)
     assert len(found.runs) <= confirm.RUNS_MAX
@@ -162,10 +162,10 @@ def test_the_table_has_both_sides_and_marks_what_differs() -> None:
     assert (
         "SPEED 1.7×: at the CPU demand that the run had, 0.82 × the profile's, the model comes back after 7 s" in text
     )
-    told = confirm.record(confirmed(2.0, 2.5))
-    assert [each["matched_back_seconds"] for each in told["runs"]] == [7.0] * 3
-    assert json.loads(json.dumps(told, allow_nan=False)) == told
-    assert [each["predicted_back"] for each in told["runs"]] == [True, False, False]
+    kept = confirm.record(confirmed(2.0, 2.5))
+    assert [each["matched_back_seconds"] for each in kept["runs"]] == [7.0] * 3
+    assert json.loads(json.dumps(kept, allow_nan=False)) == kept
+    assert [each["predicted_back"] for each in kept["runs"]] == [True, False, False]
     assert confirm.section(confirmed(2.0, 2.5)).tables[0].rows[1].cells[1:3] == ("no", "after 4 s")
 
 
@@ -197,10 +197,10 @@ def test_a_small_burst_is_confirmed_on_the_real_stack(tmp_path: Path, data_folde
         cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert said.stdout, said.stderr
-    told = json.loads(said.stdout)
-    assert told == json.loads((out / "breakpoint.json").read_text(encoding="utf-8"))
+    kept = json.loads(said.stdout)
+    assert kept == json.loads((out / "breakpoint.json").read_text(encoding="utf-8"))
     assert "confirm: one run on the real stack, about" in said.stderr
-    confirmation = told["confirmation"]
+    confirmation = kept["confirmation"]
     (only,) = confirmation["runs"]
     assert only["amount"] == 2.0
     assert (Path(only["run"]) / "measured" / "run.json").exists()

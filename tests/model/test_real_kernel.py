@@ -92,7 +92,7 @@ def _real(programs: Sequence[Program]) -> list[dict[str, Any]]:
     return [json.loads(process.communicate(timeout=60)[0]) for process in started]
 
 
-def _modelled(programs: Sequence[Program], told: Sequence[dict[str, Any]], scheduler: CpuScheduler) -> list[Seen]:
+def _modelled(programs: Sequence[Program], printed: Sequence[dict[str, Any]], scheduler: CpuScheduler) -> list[Seen]:
     """The same jobs in the model, due when they were. Who comes at a tick and who after it is chance, so the programs
     begin at several times within a tick."""
     done: list[list[float]] = [[] for _ in programs]
@@ -104,11 +104,11 @@ def _modelled(programs: Sequence[Program], told: Sequence[dict[str, Any]], sched
         for number, program in enumerate(programs):
             weight = niceness.WEIGHTS[program.nice] / niceness.WEIGHTS[0]
             station = Station(kernel, host, name="test", process=number, workers=1, weight=weight)
-            need = told[number]["cpu"] / len(told[number]["done"])  # with what it takes to sleep and to wake up
+            need = printed[number]["cpu"] / len(printed[number]["done"])  # with what it takes to sleep and to wake up
             if program.pause_seconds is None:
                 kernel.after(begin, partial(_again, kernel, station, need, done[number]))
             else:
-                for due in told[number]["due"]:
+                for due in printed[number]["due"]:
                     kernel.after(begin + due, partial(_once, kernel, station, need, done[number]))
         kernel.run(until_seconds=begin + _SECONDS)
         host.account().check()
@@ -154,7 +154,7 @@ def test_programs_share_a_core_in_the_model_as_in_the_kernel(case: str, schedule
     while len(tries) < _TRIES:
         tries.append(_real(programs))
         # the last one, or all of them together: a p99 of some seconds depends on who comes at a tick
-        differences = [_differences(programs, told, scheduler) for told in ([tries[-1]], tries)]
+        differences = [_differences(programs, printed, scheduler) for printed in ([tries[-1]], tries)]
         if not all(differences):
             return
     pytest.fail(f"{differences[0]}; all tries together: {differences[1]}")
@@ -166,8 +166,8 @@ def _differences(
     found = []
     modelled = _modelled(programs, tries[-1], scheduler)
     for number, ours in enumerate(modelled):
-        done = [seconds for told in tries for seconds in told[number]["done"]]
-        cpu_seconds = sum(told[number]["cpu"] for told in tries)
+        done = [seconds for printed in tries for seconds in printed[number]["done"]]
+        cpu_seconds = sum(printed[number]["cpu"] for printed in tries)
         found += _differ(Seen.of(done, cpu_seconds, _SECONDS * len(tries)), ours)
     return found
 
