@@ -16,3 +16,5 @@ TRAY_CACHE_SECONDS: Final = 0.1
 LIKE_COUNT_SECONDS: Final = 0.1
 #: Mean bytes per pixel of a JPEG of quality 85, for photos with sensor noise (0.1–0.3 were measured).
 JPEG_BYTES_PER_PIXEL: Final = 0.18
+#: How often a relay asks which events every consumer group has handled, and deletes them from the outbox.
+OUTBOX_ASK_SECONDS: Final = 1.0

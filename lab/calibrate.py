@@ -2,8 +2,8 @@
 
 CPU demand is what the operating system accounts to each process while one operation runs steadily at a known rate,
 minus what the process uses without traffic, so it contains no waiting time. Points are measured in random order,
-because the speed of a shared machine drifts; for the same reason the fixed work is done before them, after them and
-between them, and its median is kept.
+because the speed of a shared machine drifts; for the same reason the fixed work is done before and after each, and its
+CPU counts as what it would have been at the median speed of the whole calibration.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,14 +39,14 @@ from sim.model import pulls
 from stack import cores, stalls, turns
 from stack.control import RunningStack
 
-STALL_SECONDS: Final = 8.0
+#: Of one probe of stalls; there is one before all points, and one after every few of them.
+STALL_SECONDS: Final = 3.0
+POINTS_BETWEEN_STALLS: Final = 6
 #: A rate limit that calibration never reaches, in the scenario's unit.
 LIMIT_MIN: Final = 100_000
 #: How often a point is tried when requests do not end as expected, and the factor of its rate each time.
 TRIES: Final = 3
 SLOWER: Final = 2 / 3
-#: Points between two readings of the fixed work.
-POINTS_BETWEEN: Final = 8
 #: Seconds of a point in which no requests are sent: the generator starts, and waits for the last answers.
 _AROUND_SECONDS: Final = 5.0
 
@@ -75,19 +75,28 @@ def calibrate(
             with stacks.on_every_core(stack):
                 load.seed(path, stack, work / "seeded")
             with cores.keep_awake(stack.cores):
-                lost = stalls.probe(scenario.system.placement.cores.load[0], STALL_SECONDS)
+                lost = [stalls.probe(scenario.system.placement.cores.load[0], STALL_SECONDS)]
                 still = idle.measure(stack)
                 with task("client"):
                     clients = client.wires(scenario, path, stack, work)
                 measured = MeasuredStack(scenario=scenario, path=path, stack=stack, work=work, idle=still)
-                points = _points(measured, plan, between=lambda: readings.append(fixed_work.measure(on)))
+
+                def between() -> None:
+                    readings.append(fixed_work.measure(on))
+                    if len(readings) % POINTS_BETWEEN_STALLS == 0:
+                        lost.append(stalls.probe(scenario.system.placement.cores.load[0], STALL_SECONDS))
+
+                points = _points(measured, plan, between=between)
+                points = at_one_speed(points, readings)
                 with task("refusals"):
                     refused = refusal.measure(scenario, stack, work)
                 loopback = wire.round_trip(stack.cores)
                 flush = wire.flush(data)
         readings.append(fixed_work.measure(on))
         fixed = median_reading(readings)
-        profile = _profile(scenario, points, still, lost, (loopback, *clients), flush, scheduler, fixed, refused)
+        profile = _profile(
+            scenario, points, still, stalls.merged(lost), (loopback, *clients), flush, scheduler, fixed, refused
+        )
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return profile, tuple(points)
@@ -104,7 +113,7 @@ def _wide(scenario: Scenario) -> Scenario:
 
 
 def _points(measured: MeasuredStack, plan: tuple[Series, ...], *, between: Callable[[], None]) -> list[SteadyPoint]:
-    """All points; ``between`` is called after every POINTS_BETWEEN of them."""
+    """All points; ``between`` is called after each."""
     todo = [(each, rate) for each in plan for rate in each.rates_per_second]
     shuffle = streams.named(measured.scenario.seed, "calibration.order")
     todo = [todo[number] for number in np.argsort(shuffle.uniforms(np.arange(len(todo))))]
@@ -117,8 +126,6 @@ def _points(measured: MeasuredStack, plan: tuple[Series, ...], *, between: Calla
             pace = (time.monotonic() - began) / done if done else 1.0
             left = _left(sum(sizes[number:]) * pace)
             report(done, sum(sizes), f"{each.name} at {rate:g}/s, {number + 1} of {len(todo)}, {left}")
-            if number and number % POINTS_BETWEEN == 0:
-                between()
             with _cut(measured.stack) if each.kind == DEGRADED else contextlib.nullcontext():
                 points.append(
                     _carried(
@@ -127,7 +134,17 @@ def _points(measured: MeasuredStack, plan: tuple[Series, ...], *, between: Calla
                         calm=measured.settle,
                     )
                 )
+            between()
     return points
+
+
+def at_one_speed(points: Sequence[SteadyPoint], readings: Sequence[FixedWork]) -> list[SteadyPoint]:
+    """The points at the median speed of the machine, by a reading of the fixed work before and after each of them."""
+    usual = median_reading(readings).whole_seconds
+    pairs = itertools.pairwise(each.whole_seconds for each in readings)
+    return [
+        point.at_speed(2.0 * usual / (before + after)) for point, (before, after) in zip(points, pairs, strict=True)
+    ]
 
 
 def _left(seconds: float) -> str:

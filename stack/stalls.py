@@ -15,7 +15,8 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -54,6 +55,18 @@ class StallSample:
         return tuple(
             total / count if count else 0.0 for total, count in zip(self.totals_seconds, self.counts, strict=True)
         )
+
+
+def merged(samples: Sequence[StallSample]) -> StallSample:
+    """Several probes of one core as one: a stall of many milliseconds is rare, and one probe sees too many or none."""
+    first = samples[0]
+    return replace(
+        first,
+        seconds=sum(each.seconds for each in samples),
+        counts=tuple(sum(counts) for counts in zip(*(each.counts for each in samples), strict=True)),
+        totals_seconds=tuple(sum(totals) for totals in zip(*(each.totals_seconds for each in samples), strict=True)),
+        longest_seconds=max(each.longest_seconds for each in samples),
+    )
 
 
 def spin(core: int, seconds: float) -> StallSample:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +46,14 @@ class SteadyPoint:
     variation: float
     count: int
     error_seconds: Mapping[str, float] = field(default_factory=dict)  # standard error of `cpu_seconds`
+
+    def at_speed(self, factor: float) -> SteadyPoint:
+        """The point on a machine that needs ``factor`` × the CPU time."""
+        return replace(
+            self,
+            cpu_seconds={name: value * factor for name, value in self.cpu_seconds.items()},
+            error_seconds={name: value * factor for name, value in self.error_seconds.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

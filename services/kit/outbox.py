@@ -26,6 +26,7 @@ from aiohttp import web
 from aiokafka import TopicPartition
 
 from core import messages
+from core.bounds import OUTBOX_ASK_SECONDS
 from core.failures import Failure
 from core.messages import Message
 from services.kit import bus
@@ -51,7 +52,6 @@ _BATCH_MAX: Final = 500  # rows of one shard at a time
 _POLL_SECONDS: Final = 2.0  # how late it may see an event that another process wrote
 _LINGER_SECONDS: Final = 0.005  # after a batch, so that under load the next one holds many; the first never waits
 _STANDBY_SECONDS: Final = 1.0  # how often a standby relay tries to become the leader
-_ASK_SECONDS: Final = 1.0  # between queries for the groups' progress, and so between deletions
 _ENDS_EVERY: Final = 10  # one in so many of these queries also asks for the log's end offsets
 HANDLED_SECONDS: Final = 3.0  # within which a row is deleted once it was handled
 _FULL_SECONDS: Final = 60.0  # between full scans of the rows
@@ -250,7 +250,7 @@ class Outbox:
         """Ask for the groups' progress until cancelled, while rows wait to be handled."""
         count = 0
         while True:
-            await asyncio.sleep(_ASK_SECONDS)
+            await asyncio.sleep(OUTBOX_ASK_SECONDS)
             if not any(sent.count for sent in self._sent):
                 continue
             try:
@@ -258,7 +258,7 @@ class Outbox:
                     while any(sent.count for sent in self._sent):
                         count += 1
                         await self._ask_once(asking, ends=count % _ENDS_EVERY == 0)
-                        await asyncio.sleep(_ASK_SECONDS)
+                        await asyncio.sleep(OUTBOX_ASK_SECONDS)
             except Failure as failure:
                 _log.info("groups_not_asked", error=str(failure))
 

@@ -121,11 +121,11 @@ def end(memory: Address, core: int) -> int:
 
 
 @compiled
-def ended(memory: Address, core: int) -> None:
-    """Let the worker of a core go to sleep, at once if no other waits: else what waits for its last job may at once
-    have more for it, and then it keeps the core."""
+def ended(memory: Address, core: int, is_kept: bool) -> None:
+    """Let the worker of a core go to sleep, at once if no other waits and its station is not kept: else what waits for
+    its last job may at once have more for it, and then it keeps the core."""
     cores, workers = r.cores(memory), r.workers(memory)
-    if cores[core].first < 0:
+    if cores[core].first < 0 and not is_kept:
         run_queue.sleep(memory, core)
         _idle_or_arm(memory, core)
         return

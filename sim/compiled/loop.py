@@ -218,6 +218,8 @@ def _happen(memory: Address, kind: int, row: int, turn: int) -> None:
         logs.rebalance(memory, row)
     elif kind == EventKind.SLEEP:
         cores.sleep(memory, row, turn)
+    elif kind == EventKind.GO_ON:
+        processing.go_on(memory, row)
 
 
 @compiled

@@ -97,7 +97,8 @@ def submit(memory: Address, station: int, seconds: float, frame: int, pool: int,
     made = stations[station].made
     if made < stations[station].workers and made <= stations[station].serving_count + stations[station].waiting_count:
         _add_worker(memory, station)
-    if stations[station].paused or stations[station].serving_count >= stations[station].workers:
+    full = stations[station].serving_count >= stations[station].workers
+    if stations[station].paused or full or _is_kept_from(memory, station, frame):
         if stations[station].waiting < 0:
             stations[station].waiting = job
         else:
@@ -105,7 +106,20 @@ def submit(memory: Address, station: int, seconds: float, frame: int, pool: int,
         stations[station].waiting_last = job
         stations[station].waiting_count += 1
     else:
+        stations[station].keeps = 0
         _begin(memory, station, job)
+
+
+@compiled
+def _serial(memory: Address, frame: int) -> int:
+    return int(r.tasks(memory)[r.frames(memory)[frame].task].serial)
+
+
+@compiled
+def _is_kept_from(memory: Address, station: int, frame: int) -> bool:
+    """Whether a station is kept for another task."""
+    keeps = r.stations(memory)[station].keeps
+    return keeps > 0 and (frame < 0 or keeps != _serial(memory, frame))
 
 
 @compiled
@@ -154,10 +168,24 @@ def ring(memory: Address, core: int) -> None:
         jobs[later].previous = earlier
     stations[station].serving_count -= 1
     hosts[stations[station].host].serving -= 1
-    _next(memory, station)
-    _end(memory, station, job, 1)
+    frame = jobs[job].frame
+    is_kept = stations[station].workers == 1 and stations[station].waiting >= 0 and frame >= 0
+    if is_kept:
+        stations[station].keeps = _serial(memory, frame)
+        _end(memory, station, job, 1)
+        agenda.ready(memory, EventKind.GO_ON, station, 0)
+    else:
+        _next(memory, station)
+        _end(memory, station, job, 1)
     if workers[worker].job < 0:
-        cores.ended(memory, core)
+        cores.ended(memory, core, is_kept)
+
+
+@compiled
+def go_on(memory: Address, station: int) -> None:
+    """Serve those that wait, unless the task that was served last has gone on."""
+    r.stations(memory)[station].keeps = 0
+    _next(memory, station)
 
 
 @compiled
@@ -212,6 +240,7 @@ def die(memory: Address, station: int) -> None:
     stations[station].serving_count = 0
     stations[station].waiting = NOBODY
     stations[station].waiting_count = 0
+    stations[station].keeps = 0
 
 
 @compiled

@@ -120,7 +120,7 @@ class TableId(IntEnum):
         lanes_count="i8", hosts_count="i8", cores_count="i8", dues_max="i8",
         timeout_lane="i8", breaker_failures="i8", retry_attempts="i8", topics_count="i8",
         hot_per_second="f8", own_writes="f8", failover="f8", hot_keys_max="i8", splits="i8", folds="i8",
-        operations_count="i8", arrivals_mask="i8", samples_max="i8", limits_count="i8",
+        operations_count="i8", tasks_count="i8", arrivals_mask="i8", samples_max="i8", limits_count="i8",
         regions="i8", span="i8", links_count="i8", caches_count="i8", jobs_count="i8",
         processes_count="i8", regions_up="i8", reroutes_count="i8", push_mean="f8", health_check="f8",
         breaker_open_seconds="f8", retry_ratio="f8", retry_base="f8", retry_cap="f8",
@@ -142,6 +142,7 @@ class TableId(IntEnum):
         left="i4", next="i4", turn="i4",
     )  # fmt: skip
     TASKS = _row(
+        serial="i8",  # rows are used again, this is not
         request="i4", attempt="i4", cancelled="i4", parent="i4", below="i4", below_last="i4", later="i4", sooner="i4",
         claim="i4", claim_last="i4", next="i4", died="i4",
     )  # fmt: skip
@@ -168,9 +169,11 @@ class TableId(IntEnum):
         waiting="i4", waiting_last="i4", waiting_count="i4", down="i4", paused="i4",
         made="i4",  # workers that it has so far
         idle="i4",  # the worker without a job that was busy last
+        keeps="i8",  # the serial number of the task that was just served, which may go on at once; 0: none
     )  # fmt: skip
     WORKERS = _row(
-        virtual="f8", deadline="f8", protected="f8", lag="f8", weight="f8", process="i4", job="i4", core="i4",
+        virtual="f8", noted="f8", deadline="f8", protected="f8", lag="f8", weight="f8",
+        process="i4", job="i4", core="i4",
         next="i4", previous="i4",  # in its core's queue
         idle="i4",  # the next of its station's idle workers
         queued="i1", ending="i1",
@@ -266,6 +269,7 @@ class EventKind(IntEnum):
     REROUTE = 18
     EMIT = 19  # an event comes to another region
     SLEEP = 20  # a worker of a core has had no more work
+    GO_ON = 21  # a station serves those that wait, unless the last task has gone on
 
 
 class BrokenLaw(IntEnum):

@@ -23,6 +23,7 @@ def use(memory: Address, core: int, seconds: float) -> None:
         at_tick = workers[worker].virtual + (tick - began) / workers[worker].weight
         if at_tick >= workers[worker].deadline - EQUAL_SECONDS:
             workers[worker].deadline = at_tick + clock.slice / workers[worker].weight
+        workers[worker].noted = at_tick
     workers[worker].virtual += seconds / workers[worker].weight
 
 
@@ -49,18 +50,21 @@ def wake(memory: Address, core: int, worker: int) -> None:
         workers[worker].queued = 1
         _run(memory, core, worker)
         return
-    _renew(memory, core)
     others = cores[core].waiting
     if workers[worker].queued:  # in debt when it went to sleep
         others -= 1
+        virtual = workers[running].virtual
+        workers[running].virtual = workers[running].noted
         mean, _ = _mean(memory, core)
         if mean > workers[worker].virtual:
             _drop(memory, core, worker)
             workers[worker].lag = 0.0
             _place(memory, core, worker)
+        workers[running].virtual = virtual
     else:
         workers[worker].queued = 1
         _place(memory, core, worker)
+    _renew(memory, core)
     chosen = _choose(memory, core, running)
     if chosen == worker or (others and workers[running].virtual >= workers[running].protected - EQUAL_SECONDS):
         _switch(memory, core, chosen)
@@ -137,7 +141,10 @@ def _place(memory: Address, core: int, worker: int) -> None:
 @compiled
 def _renew(memory: Address, core: int) -> None:
     workers, worker = r.workers(memory), r.cores(memory)[core].running
-    if worker >= 0 and workers[worker].virtual >= workers[worker].deadline - EQUAL_SECONDS:
+    if worker < 0:
+        return
+    workers[worker].noted = workers[worker].virtual
+    if workers[worker].virtual >= workers[worker].deadline - EQUAL_SECONDS:
         workers[worker].deadline = workers[worker].virtual + r.clock(memory)[0].slice / workers[worker].weight
 
 
@@ -193,6 +200,7 @@ def _run(memory: Address, core: int, worker: int) -> None:
     workers = r.workers(memory)
     r.cores(memory)[core].running = worker
     workers[worker].protected = workers[worker].deadline
+    workers[worker].noted = workers[worker].virtual
 
 
 @compiled

@@ -40,6 +40,8 @@ def new_task(memory: Address, request: int) -> int:
     """Add a task without a parent."""
     tasks, requests = r.tasks(memory), r.requests(memory)
     row = agenda.take(memory, TableId.TASKS, tasks)
+    r.clock(memory)[0].tasks_count += 1
+    tasks[row].serial = r.clock(memory)[0].tasks_count
     tasks[row].request = request
     tasks[row].attempt = 0
     tasks[row].cancelled = 0

@@ -13,6 +13,7 @@ from typing import assert_never
 import numpy as np
 
 from core import niceness
+from core.bounds import OUTBOX_ASK_SECONDS
 from core.names import Cache as CacheName
 from core.names import Server
 from core.policies.breaker import BreakerPolicy
@@ -27,6 +28,7 @@ from sim.model.draws import lognormal_of
 from sim.model.layout import Layout
 from sim.model.program import PoolSpec, Program, Topic
 from sim.model.replication import SHIPPED
+from sim.model.stores import OUTBOX_CLEAR
 
 #: μ and σ of a lognormal time that is always zero.
 _NO_TIME = (-math.inf, 0.0)
@@ -112,6 +114,7 @@ def resources_of(
     loopback = wires.get("loopback", _NO_TIME)  # every link of a stack on one machine
     replication = system.shards.replication
     waits = {delay.station: lognormal_of(delay.median_seconds, delay.p99_seconds) for delay in profile.delays}
+    waits[OUTBOX_CLEAR] = (math.log(OUTBOX_ASK_SECONDS / 2.0), 0.0)
     waits.setdefault(SHIPPED, lognormal_of(replication.lag_seconds, replication.lag_p99_seconds))
     regions = range(len(layout.regions))
     return Resources(

@@ -34,6 +34,8 @@ _REDIS: Final = settings.Redis(host="", port=0)
 _HOMES: Final = {Where.PERSON: Home.PERSON, Where.AUTHOR: Home.AUTHOR}
 #: An answer of the object store or of a cache of photos.
 PHOTO_BYTES: Final = 60_000
+#: The wait (`sim.model.flow.Wait`) between an event's way to the log and its deletion from the outbox.
+OUTBOX_CLEAR: Final = "outbox.clear"
 
 
 def postgres(
@@ -100,14 +102,18 @@ def objects(component: Component, *, share: float = 1.0, trips: float = 1.0, sen
     return RemoteCall(link=name, inner=inner, trips=trips, answer_bytes=PHOTO_BYTES, sent_bytes=sent_bytes)
 
 
-def published(component: Component, *, own: Flow, job: str = "", everywhere: bool = False) -> Flow:
+def published(
+    component: Component, *, own: Flow, cleared: Flow = NOTHING, job: str = "", everywhere: bool = False
+) -> Flow:
     """Publish an event behind an answer: it stays in the outbox until the service's ``own`` work is done and the log
-    has it, however long that takes; then it starts ``job``, if the model has the consumer."""
+    has it, however long that takes; then it starts ``job``, if the model has the consumer. ``cleared`` is the work of
+    deleting it from the outbox, some time later."""
     write = RemoteCall(
         link=link(component, Server.KAFKA), inner=steps(Use(process=Server.KAFKA), Wait(station="kafka.ack"))
     )
     relayed = Retry(inner=steps(own, write), endless=True)
-    return steps(relayed, Emit(job=job, everywhere=everywhere)) if job else relayed
+    emitted = Emit(job=job, everywhere=everywhere) if job else NOTHING
+    return steps(relayed, emitted, *((Wait(station=OUTBOX_CLEAR), cleared) if cleared != NOTHING else ()))
 
 
 def consumed(component: Component, work: Flow) -> Flow:

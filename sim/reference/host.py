@@ -21,6 +21,10 @@ _LINUX: Final = CpuScheduler()
 class JobStation(Protocol):
     """A station, whose work a host does."""
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the worker of the job that has just finished may be given more at once."""
+
     def finished(self, job: Job) -> None:
         """The host is done with ``job``."""
 
@@ -207,7 +211,7 @@ class HostCpu:
         job.station.finished(job)
         if not _is_idle(worker):
             return  # its station had more for it
-        if queue.waiting:
+        if queue.waiting or job.station.is_kept:
             # what waits for this job may at once have more for this worker, which then keeps the core
             self._timers[core] += 1
             self._kernel.after(0.0, lambda: self._sleep(core, worker))

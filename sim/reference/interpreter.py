@@ -91,7 +91,7 @@ class Interpreter:
     def _use(self, step: Instruction, task: RequestTask) -> Walk:
         station, request = self._routing.station(step, task.request), task.request
         seconds = self._demands.seconds(step, step.index, step.share, request, task.attempt)
-        if not (yield station.serve(seconds, begun=request.begun_at(station))):
+        if not (yield station.serve(seconds, task=task, begun=request.begun_at(station))):
             task.died = True
             return Ending.BROKEN
         return Ending.CANCELLED if task.cancelled else Ending.OK
@@ -104,7 +104,8 @@ class Interpreter:
             return Ending.UNAVAILABLE
         if step.proxy >= 0 and step.choices:
             proxy = self._state.stations[step.choices[0] + request.region * self._state.layout.span]
-            if not (yield proxy.serve(self._demands.seconds(step, step.proxy, step.share, request, task.attempt))):
+            seconds = self._demands.seconds(step, step.proxy, step.share, request, task.attempt)
+            if not (yield proxy.serve(seconds, task=task)):
                 return Ending.BROKEN
         half = 0.0
         if link.mu != float("-inf"):

@@ -8,7 +8,9 @@ it was set. What the kernel (`kernel/sched/fair.c`, 6.12 to 6.18) adds to this:
 - It looks at the running worker at ticks only. Two busy workers therefore take turns of one tick, not of one slice.
 - The running worker is protected until the deadline that it had when it began, but only while it is eligible.
 - A worker that wakes up keeps the lag that it had when it went to sleep, so one that uses less than its share gets the
-  core at once. One that has used more stays in the queue, asleep, until the mean has caught up.
+  core at once. One that has used more stays in the queue, asleep, until the mean has caught up. When it wakes up, the
+  kernel decides on its debt by the virtual time that the running worker had at the last event or tick. So it is often
+  put before the running worker, and then gets the core at once.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ class Worker:
     weight: float  # 1 for a niceness of 0
     job: Job | None = None
     virtual: float = 0.0
+    noted: float = 0.0  # `virtual` at the last event or tick of its core
     deadline: float = 0.0
     protected: float = 0.0  # virtual time until which it keeps the core while it is eligible
     lag: float = 0.0  # by how much the mean was ahead of it when it went to sleep
@@ -58,6 +61,7 @@ class RunQueue:
             at_tick = worker.virtual + (tick - began) / worker.weight
             if at_tick >= worker.deadline - EQUAL_SECONDS:
                 worker.deadline = at_tick + self.scheduler.slice_seconds / worker.weight
+            worker.noted = at_tick
         worker.virtual += seconds / worker.weight
 
     def next_look(self, now: float) -> float:
@@ -77,17 +81,19 @@ class RunQueue:
             worker.queued = True
             self._run(worker)
             return
-        self._renew()
         others = len(self.waiting)
         if worker.queued:  # in debt when it went to sleep
             others -= 1
+            virtual, self.running.virtual = self.running.virtual, self.running.noted
             if self._mean()[0] > worker.virtual:
                 self.waiting.remove(worker)
                 worker.lag = 0.0
                 self._place(worker)
+            self.running.virtual = virtual
         else:
             worker.queued = True
             self._place(worker)
+        self._renew()
         chosen = self._choose(self.running)
         if chosen is worker or (others and self.running.virtual >= self.running.protected - EQUAL_SECONDS):
             self._switch(chosen)
@@ -143,7 +149,10 @@ class RunQueue:
 
     def _renew(self) -> None:
         worker = self.running
-        if worker is not None and worker.virtual >= worker.deadline - EQUAL_SECONDS:
+        if worker is None:
+            return
+        worker.noted = worker.virtual
+        if worker.virtual >= worker.deadline - EQUAL_SECONDS:
             worker.deadline = worker.virtual + self.scheduler.slice_seconds / worker.weight
 
     def _choose(self, running: Worker | None) -> Worker:
@@ -183,4 +192,4 @@ class RunQueue:
         self._run(worker)
 
     def _run(self, worker: Worker) -> None:
-        self.running, worker.protected = worker, worker.deadline
+        self.running, worker.protected, worker.noted = worker, worker.deadline, worker.virtual

@@ -1,7 +1,8 @@
 """Stations, which are workers with a queue, and pools of connections; both serve in order of arrival.
 
 An event loop is a station with one worker: its jobs wait for each other even if cores are free (head-of-line blocking).
-Workers do CPU work on the station's host.
+What has just been served there goes on before those that wait, until it waits for something else: a coroutine keeps the
+loop as long as it does not suspend. Workers do CPU work on the station's host.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class _Visit:
     entered_seconds: float
     done: Callable[[bool], object]
     begun: Callable[[], None] | None = None
+    task: object = None
 
 
 class Station:
@@ -43,6 +45,7 @@ class Station:
         self._idle: list[Worker] = []
         self._down = 0
         self._paused = 0
+        self._keeps: object = None  # the task that was just served, which may go on at once
 
     @property
     def host(self) -> HostCpu:
@@ -59,17 +62,27 @@ class Station:
         """Whether it makes progress: it is up and not paused."""
         return self._down == 0 and self._paused == 0
 
-    def serve(self, seconds: float, *, begun: Callable[[], None] | None = None) -> simpy.Event:
-        """Do ``seconds`` of CPU work; the event's value is False if the process died before it was done.
+    @property
+    def is_kept(self) -> bool:
+        """Whether a task that was just served may go on before those that wait."""
+        return self._keeps is not None
+
+    def serve(self, seconds: float, *, task: object = None, begun: Callable[[], None] | None = None) -> simpy.Event:
+        """Do ``seconds`` of CPU work for ``task``; the event's value is False if the process died before it was done.
 
         ``begun`` is called when a worker begins.
         """
         event = self._kernel.event()
-        self.submit(seconds, event.succeed, begun=begun)
+        self.submit(seconds, event.succeed, task=task, begun=begun)
         return event
 
     def submit(
-        self, seconds: float, done: Callable[[bool], object], *, begun: Callable[[], None] | None = None
+        self,
+        seconds: float,
+        done: Callable[[bool], object],
+        *,
+        task: object = None,
+        begun: Callable[[], None] | None = None,
     ) -> None:
         """Like `serve`, with a callback instead of an event."""
         if not self.up:
@@ -77,10 +90,12 @@ class Station:
             return
         now = self._kernel.now
         self.tally.came(now)
-        visit = _Visit(Job(self, seconds, seconds), now, done, begun)
-        if self._paused or len(self._serving) >= self.workers:
+        visit = _Visit(Job(self, seconds, seconds), now, done, begun, task)
+        kept_by_other = self.is_kept and self._keeps is not task
+        if self._paused or kept_by_other or len(self._serving) >= self.workers:
             self._waiting.append(visit)
         else:
+            self._keeps = None
             self._begin(visit)
 
     def finished(self, job: Job) -> None:
@@ -88,8 +103,18 @@ class Station:
         visit = self._serving.pop(job)
         assert job.worker is not None
         self._idle.append(job.worker)
+        if self.workers == 1 and self._waiting and visit.task is not None:
+            self._keeps = visit.task
+            self._end(visit, served=True)
+            self._kernel.after(0.0, self._go_on)
+        else:
+            self._next()
+            self._end(visit, served=True)
+
+    def _go_on(self) -> None:
+        """Serve those that wait, unless the last task has gone on."""
+        self._keeps = None
         self._next()
-        self._end(visit, served=True)
 
     def pause(self) -> None:
         """Stop all progress (SIGSTOP); calls may overlap and end with as many `resume`."""
@@ -117,6 +142,7 @@ class Station:
                 self._leave(job)
         self._serving.clear()
         self._waiting.clear()
+        self._keeps = None
         for visit in lost:
             self._end(visit, served=False)
 

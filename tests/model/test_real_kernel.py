@@ -51,6 +51,10 @@ CASES: Final[dict[str, tuple[Program, ...]]] = {
         Program(job_seconds=_JOB_SECONDS, pause_seconds=0.012),
         Program(job_seconds=10.0 * _JOB_SECONDS),
     ),
+    "a sleeper beside less important work": (
+        Program(job_seconds=_JOB_SECONDS, pause_seconds=0.006),
+        Program(job_seconds=10.0 * _JOB_SECONDS, nice=10),
+    ),
     "three at different shares": (
         Program(job_seconds=_JOB_SECONDS),
         Program(job_seconds=_JOB_SECONDS, nice=5),

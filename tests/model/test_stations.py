@@ -6,7 +6,7 @@ import pytest
 
 from core.profile import CpuScheduler
 from sim.reference.host import HostCpu
-from sim.reference.kernel import Kernel
+from sim.reference.kernel import Kernel, Steps
 from sim.reference.station import BoundedPool, Station
 
 
@@ -24,6 +24,29 @@ def test_busy_processes_take_turns_of_one_tick() -> None:
     # the second process has every other turn, its jobs one after the other; then the first has the core to itself
     assert ended == pytest.approx({"short": 0.49, "behind": 0.98, "long": 1.48})
     assert host.cpu_seconds == pytest.approx([1.0, 0.48])
+    host.account().check()
+
+
+@pytest.mark.parametrize(("pause_seconds", "order"), [(0.0, ["a1", "a2", "b1"]), (0.1, ["a1", "b1", "a2"])])
+def test_a_task_goes_on_at_an_event_loop_until_it_waits(pause_seconds: float, order: list[str]) -> None:
+    kernel = Kernel()
+    host = HostCpu(kernel, name="test", cores=2, processes=1)
+    station = Station(kernel, host, name="test", process=0, workers=1)
+    ended: list[str] = []
+
+    def task(name: str, after_seconds: float) -> Steps[None]:
+        yield kernel.wait(after_seconds)
+        for step in (f"{name}1", f"{name}2"):
+            yield station.serve(0.5, task=name)
+            ended.append(step)
+            if pause_seconds:
+                yield kernel.wait(pause_seconds)
+
+    kernel.start(task("a", 0.0))
+    kernel.start(task("b", 0.1))
+    kernel.run(until_seconds=5.0)
+    assert ended[:3] == order
+    assert sorted(ended) == ["a1", "a2", "b1", "b2"]
     host.account().check()
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from core import operations
+from core.fixed_work import FixedWork
 from core.names import Component
 from core.operations import BACKGROUND, OPERATIONS
 from core.profile import DEGRADED, CpuDemand
@@ -172,18 +173,30 @@ class _Bench:
 def test_no_two_points_do_the_same_acts_again_not_even_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibrate, "_cut", lambda _: contextlib.nullcontext())
     bench = _Bench(too_much=("post.create/many", 30.0))
-    done = list[int]()  # before each reading of the fixed work
+    done = list[int]()  # at each reading of the fixed work
     found = calibrate._points(
         bench,  # type: ignore[arg-type]
         series.planned(bench.scenario),
         between=lambda: done.append(len({(name, rate) for name, rate, _ in bench.asked} - {bench.too_much})),
     )
-    assert done == list(range(calibrate.POINTS_BETWEEN, len(found), calibrate.POINTS_BETWEEN))
+    assert done == list(range(1, len(found) + 1))
     seeds = [seed for _, _, seed in bench.asked]
     assert len(set(seeds)) == len(seeds) == len(found) + 1
     assert bench.scenario.seed not in seeds  # the run's own
     assert ("post.create/many", 20.0) in {(name, rate) for name, rate, _ in bench.asked}
     assert {each.operation for each in found} == {each.name for each in series.planned(bench.scenario)}
+
+
+def test_points_taken_while_the_machine_was_slow_count_as_at_its_usual_speed() -> None:
+    readings = [_reading(milliseconds) for milliseconds in (4.0, 4.0, 8.0, 4.0, 4.0)]
+    spent = (1.0, 1.5, 1.5, 1.0)  # as the machine slowed down during the second and recovered during the third
+    points = [_point("feed.read", rate, feed=each) for rate, each in zip((15.0, 60.0, 90.0, 150.0), spent, strict=True)]
+    found = calibrate.at_one_speed(points, readings)
+    assert [each.cpu_seconds["feed"] for each in found] == pytest.approx([1e-3] * 4)
+
+
+def _reading(milliseconds: float) -> FixedWork:
+    return FixedWork(version=1, cpu_seconds={"json": milliseconds / 1e3}, scatter_ratio=0.01, round_count=140)
 
 
 # --- work that nobody waits for

@@ -17,21 +17,24 @@ _own: Final = used_by(GRAPH)
 
 
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
-    """The graph's operations."""
+    """The graph's operations; for the shares see docs/MODEL.md."""
     write = stage(
         "write",
-        _own(0.2),
+        _own(0.16),
         postgres(GRAPH, share=0.5, trips=4.0, commits=True),
+        _own(0.16),
         postgres(GRAPH, share=0.5, trips=3.0, where=Where.AUTHOR, commits=True),
+        _own(0.16),
         redis(GRAPH),
     )
-    follow = steps(_own(0.3), stage("load", _own(0.1)), write, stage("present", _own(0.2)))
-    unfollow = steps(_own(0.3), write, stage("present", _own(0.3)))
+    follow = steps(_own(0.12), stage("load", _own(0.08)), write, stage("present", _own(0.01)), _own(0.07))
+    unfollow = steps(_own(0.12), write, stage("present", _own(0.01)), _own(0.15))
     found = {
-        GRAPH_FOLLOW: through_gateway(GRAPH_FOLLOW, follow, behind=published(GRAPH, own=_own(0.2))),
-        GRAPH_UNFOLLOW: through_gateway(GRAPH_UNFOLLOW, unfollow, behind=published(GRAPH, own=_own(0.2))),
+        GRAPH_FOLLOW: through_gateway(GRAPH_FOLLOW, follow, behind=published(GRAPH, own=_own(0.24))),
+        GRAPH_UNFOLLOW: through_gateway(GRAPH_UNFOLLOW, unfollow, behind=published(GRAPH, own=_own(0.24))),
     }
     for name in (USER_READ, GRAPH_FOLLOWERS, GRAPH_FOLLOWING):
-        load = stage("load", postgres(GRAPH, trips=2.0, where=Where.AUTHOR, role=READS))
-        found[name] = through_gateway(name, steps(_own(0.3), load, stage("present", _own(0.7))))
+        load = stage("load", _own(0.2), postgres(GRAPH, trips=2.0, where=Where.AUTHOR, role=READS), _own(0.2))
+        read = steps(_own(0.3), load, stage("present", _own(0.03)), _own(0.20))
+        found[name] = through_gateway(name, read, behind=_own(0.07))
     return found

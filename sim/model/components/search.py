@@ -9,16 +9,13 @@ from core.names import Component
 from core.operations import SEARCH_HASHTAGS, SEARCH_USERS
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
-from sim.model.flow import OperationFlow, Use, stage, steps
+from sim.model.flow import OperationFlow, stage, steps, used_by
 
 SEARCH: Final = Component.SEARCH
+_own: Final = used_by(SEARCH)
 
 
 def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
-    """Search's operations."""
-    inner = steps(
-        Use(process=SEARCH, share=0.2),
-        stage("query", Use(process=SEARCH, share=0.5)),
-        stage("present", Use(process=SEARCH, share=0.3)),
-    )
-    return {name: through_gateway(name, inner) for name in (SEARCH_USERS, SEARCH_HASHTAGS)}
+    """Search's operations; for the shares see docs/MODEL.md."""
+    inner = steps(_own(0.25), stage("query", _own(0.35)), stage("present", _own(0.10)), _own(0.22))
+    return {name: through_gateway(name, inner, behind=_own(0.08)) for name in (SEARCH_USERS, SEARCH_HASHTAGS)}

@@ -45,25 +45,32 @@ _BODY_SHARE: Final = 0.9
 def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
     """Upload's operations and the client's own PUT to the object store."""
     create = steps(
-        stage("parse", _own(0.3)),
-        stage("present", _own(0.3)),  # signing the URL is most of it
-        stage("write", _own(0.2), postgres(UPLOAD, trips=5.0, commits=True), _own(0.2)),
+        _own(0.20),
+        stage("parse", _own(0.05)),
+        stage("present", _own(0.30)),  # signing the URL is most of it
+        stage("write", _own(0.17), postgres(UPLOAD, trips=5.0, commits=True), _own(0.17)),
+        _own(0.08),
     )
     complete = steps(
-        stage("load", _own(0.2), postgres(UPLOAD, share=0.3)),
-        stage("verify", _own(0.2), _head(), _own(0.1)),
-        stage("write", _own(0.1), postgres(UPLOAD, share=0.7, trips=4.0, commits=True), _own(0.1)),
-        stage("present", _own(0.1)),
+        _own(0.10),
+        stage("load", _own(0.09), postgres(UPLOAD, share=0.15)),
+        stage("verify", _own(0.02), _head(), _own(0.01)),
+        stage("write", _own(0.08), postgres(UPLOAD, share=0.40, trips=4.0, commits=True), _own(0.08)),
+        stage("present", _own(0.01)),
+        _own(0.05),
     )
     delete = steps(
-        stage("load", _own(0.3), postgres(UPLOAD, share=0.2)),
-        stage("write", _own(0.3), postgres(UPLOAD, share=0.8, trips=7.0, commits=True), _own(0.2)),
-        stage("present", _own(0.2)),
+        _own(0.15),
+        stage("load", _own(0.17), postgres(UPLOAD, share=0.2)),
+        stage("write", _own(0.25), postgres(UPLOAD, share=0.8, trips=7.0, commits=True), _own(0.25)),
+        stage("present", _own(0.01)),
+        _own(0.17),
     )
     read = steps(
         _own(0.3),
-        stage("load", postgres(UPLOAD, trips=2.0, role=READS)),
-        stage("present", _own(0.7)),
+        stage("load", _own(0.2), postgres(UPLOAD, trips=2.0, role=READS), _own(0.2)),
+        stage("present", _own(0.07)),
+        _own(0.16),
     )
     store = steps(Use(process=Server.OBJECTS), Wait(station="objects.put"))
     put = steps(
@@ -71,14 +78,16 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
         stage("store", Rescue(inner=store, otherwise=Fail(ending=Ending.UNAVAILABLE))),
         _front(1.0 - _BODY_SHARE),
     )
+    relayed = steps(postgres(UPLOAD, share=0.20), _own(0.28))
+    cleared = steps(postgres(UPLOAD, share=0.25), _own(0.28))
     photo = scenario.population.photo
     original_bytes = round(photo.width * photo.height * JPEG_BYTES_PER_PIXEL)
     return {
-        MEDIA_CREATE: through_gateway(MEDIA_CREATE, create),
+        MEDIA_CREATE: through_gateway(MEDIA_CREATE, create, behind=_own(0.03)),
         MEDIA_COMPLETE: through_gateway(
-            MEDIA_COMPLETE, complete, behind=published(UPLOAD, own=_own(0.2), job=MEDIA_PROCESS)
+            MEDIA_COMPLETE, complete, behind=published(UPLOAD, own=relayed, cleared=cleared, job=MEDIA_PROCESS)
         ),
-        MEDIA_READ: through_gateway(MEDIA_READ, read),
+        MEDIA_READ: through_gateway(MEDIA_READ, read, behind=_own(0.07)),
         MEDIA_DELETE: through_gateway(MEDIA_DELETE, delete, behind=Emit(job=MEDIA_REMOVE)),
         OBJECT_PUT: OperationFlow(
             front=RemoteCall(link=link("client", Server.OBJECTS), inner=put, sent_bytes=original_bytes)
