@@ -10,7 +10,7 @@ _KINDS: Final = {
     "list": "a list",
     "int": "a whole number",
     "float": "a number",
-    "bool": "true or false",
+    "bool": "on or off",
     "string": "text",
 }
 _PATTERNS: Final = {

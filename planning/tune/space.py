@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from core.scenario import Scenario
-from planning.studies.grid import GridError, Settings, value_of
+from planning.studies.grid import GridError, Settings, flat, value_of
 from planning.studies.values import ValueRange, ValueTextError, number, plain, span, spread
 
 #: A range between whole numbers of a unit that is at least this wide is searched in whole numbers.
@@ -120,6 +121,8 @@ def today(scenario: Scenario, dimensions: Sequence[Dimension]) -> Settings:
     for each in dimensions:
         value = value_of(scenario, each.field)
         if value is None:
-            raise GridError(f"{each.field}: the scenario has no value there that could be varied")
+            close = difflib.get_close_matches(each.field, flat(scenario), n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise GridError(f"{each.field}: the scenario has no value there that could be varied{hint}")
         found.append((each.field, value))
     return tuple(found)

@@ -51,7 +51,7 @@ def test_without_admission_answers_come_too_late() -> None:
 
 
 def test_below_the_knee_nobody_is_refused_and_nothing_else_changes() -> None:
-    with_it, without = (_samples(0.6 * KNEE_PER_SECOND, admission=each) for each in (True, False))
+    with_it, without = (_samples(0.5 * KNEE_PER_SECOND, admission=each) for each in (True, False))
     assert _answered(with_it).all()
     assert with_it.latency_seconds.tolist() == without.latency_seconds.tolist()
 

@@ -134,5 +134,5 @@ def test_defaults_vary_what_the_scenario_has_and_start_where_it_is() -> None:
 
 
 def test_a_field_without_a_value_cannot_be_varied() -> None:
-    with pytest.raises(GridError, match=r"system\.fanout\.treshold"):
+    with pytest.raises(GridError, match=r"system\.fanout\.treshold: .*did you mean system\.fanout\.threshold\?"):
         today(parse(TINY), (Dimension(field="system.fanout.treshold", choices=("1",)),))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.kit.backlog import EVERYBODY, LOOK_SECONDS, STANDING_SECONDS, WAIT_SECONDS_MAX, Key, StandingQueue
+from core.policies.backlog import EVERYBODY, STANDING_SECONDS, WAIT_SECONDS_MAX, Key, StandingQueue
+from services.kit.backlog import LOOK_SECONDS
 
 NEWCOMER = 10_000
 

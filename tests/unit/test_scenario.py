@@ -60,6 +60,7 @@ def test_a_name_alone_is_a_scenario_and_its_explanation_shows_the_defaults() -> 
         ("scenario: x\ntraffic:\n  rate: 24", 3, "traffic.rate", "24", "a rate with its unit, such as 120/s"),
         ("scenario: x\ntraffic:\n  duration: 60", 3, "traffic.duration", "60", "a duration with its unit"),
         ("scenario: x\ntraffic:\n  duration: 0s", 3, "traffic.duration", "'0s'", "expected more than 0"),
+        ("scenario: x\nsystem: {admission: maybe}", 2, "system.admission", "'maybe'", "expected on or off"),
         ("scenario: x\ntraffic: {arrivals: bursty}", 2, "traffic.arrivals", "'bursty'", "'steady' or 'diurnal'"),
         ("scenario: x\ntraffic:\n  mix: {feed.read: 90%}", 3, "traffic.mix", "{'feed.read': '90%'}", "add up to 90%"),
         ("scenario: x\ntraffic:\n  mix: {feed.reed: 100%}", 3, "traffic.mix.feed.reed", "'100%'", "mean feed.read?"),

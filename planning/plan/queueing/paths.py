@@ -39,20 +39,39 @@ class Trip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """Visits, round trips, delays and forks in series, in any order."""
+    """Visits, round trips, delays and forks in series, in any order.
+
+    A task goes on at an event loop until it waits, so two visits of one process with nothing between them are one.
+    """
 
     visits: tuple[SegmentVisit, ...] = ()
     trips: tuple[Trip, ...] = ()
     delays: tuple[str, ...] = ()
     forks: tuple[PathFork, ...] = ()
+    begins_at: str = ""  # the process of the first visit if nothing is before it
+    ends_at: str = ""  # the process of the last visit if nothing is behind it
 
     def __add__(self, other: Segment) -> Segment:
+        if not self or not other:
+            return self or other
+        visits = self.visits + other.visits
+        if self.ends_at and self.ends_at == other.begins_at:
+            visits = (*self.visits[:-1], _together((self.visits[-1], other.visits[0])), *other.visits[1:])
         return Segment(
-            visits=self.visits + other.visits,
+            visits=visits,
             trips=self.trips + other.trips,
             delays=self.delays + other.delays,
             forks=self.forks + other.forks,
+            begins_at=self.begins_at,
+            ends_at=other.ends_at,
         )
+
+    def __bool__(self) -> bool:
+        return bool(self.visits or self.trips or self.delays or self.forks)
+
+    def alone(self) -> Segment:
+        """The segment as something before or behind which a task waits."""
+        return replace(self, begins_at="", ends_at="")
 
     def every(self) -> Iterator[Segment]:
         """This segment and all that its forks hold."""
@@ -115,10 +134,11 @@ class _Walker:
                 yield from _product(*(self.walk(each, missed) for each in inner))
             case flows.Use():
                 visit = self._cost(step, missed)
-                yield Path(segment=Segment(visits=(visit,))) if visit is not None else Path()
+                yield Path(segment=_turn(visit)) if visit is not None else Path()
             case flows.RemoteCall():
                 trip = Trip(link=step.link, count=step.trips, answer_bytes=step.answer_bytes)
-                below = list(self.walk(step.inner, missed))
+                inside = self.walk(step.inner, missed)
+                below = [replace(path, segment=path.segment.alone()) for path in inside]
                 if step.home is not Home.AUTHOR:
                     yield from _product([Path(segment=Segment(trips=(trip,)))], below)
                     return
@@ -146,7 +166,10 @@ class _Walker:
             case flows.Aside():
                 for path in self.walk(step.inner, missed):
                     yield _all_beside(path)
-            case flows.Hold() | flows.Admit() | flows.Deadline() | flows.Rescue() | flows.WithBreaker() | flows.Retry():
+            case flows.Deadline():
+                for path in self.walk(step.inner, missed):  # in a task of its own
+                    yield replace(path, segment=path.segment.alone())
+            case flows.Hold() | flows.Admit() | flows.Rescue() | flows.WithBreaker() | flows.Retry():
                 yield from self.walk(step.inner, missed)  # here nothing waits or fails
             case flows.Stage():
                 yield from self.walk(step.inner, missed)
@@ -162,8 +185,8 @@ class _Walker:
         for path in branches:
             own.append([visit for visit in path.segment.visits if visit.process == self._own])
             others = tuple(visit for visit in path.segment.visits if visit.process != self._own)
-            rest = replace(path.segment, visits=others)
-            if rest != Segment():
+            rest = replace(path.segment, visits=others).alone()
+            if rest:
                 parallel.append(rest)
             beside += path.beside
             hits, misses = hits | path.hits, misses | path.misses
@@ -175,8 +198,14 @@ class _Walker:
         yield Path(hits=hits, misses=misses, segment=serial + alone + Segment(forks=forks), beside=beside)
 
 
+def _turn(visit: SegmentVisit) -> Segment:
+    """One visit; threads take no turns at a loop."""
+    at = "" if visit.threaded else visit.process
+    return Segment(visits=(visit,), begins_at=at, ends_at=at)
+
+
 def _together(visits: Iterable[SegmentVisit | None]) -> SegmentVisit:
-    """Merge simultaneous visits of branches to one loop, which are executed without interruption by other requests."""
+    """Merge visits to one loop that are executed without interruption by other requests."""
     known = [visit for visit in visits if visit is not None]
     seconds = sum(visit.seconds for visit in known)
     variance = sum((visit.seconds * visit.variation) ** 2 for visit in known)
