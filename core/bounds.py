@@ -18,3 +18,5 @@ LIKE_COUNT_SECONDS: Final = 0.1
 JPEG_BYTES_PER_PIXEL: Final = 0.18
 #: How often a relay asks which events every consumer group has handled, and deletes them from the outbox.
 OUTBOX_ASK_SECONDS: Final = 1.0
+#: Within which an event is deleted from the outbox once it was handled.
+OUTBOX_HANDLED_SECONDS: Final = 3.0

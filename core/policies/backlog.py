@@ -1,7 +1,7 @@
 """Backlog: how long new background work will wait, from what waits and at what pace it is done.
 
-The limit on it is that of the services: work that would have to wait longer is refused before it is acknowledged, as by a
-full queue. Time is an argument.
+The limit on it is that of the services: work that would have to wait longer is refused before it is acknowledged, as by
+a full queue. Time is an argument.
 """
 
 from __future__ import annotations
@@ -18,9 +18,44 @@ WAIT_SECONDS_MAX: Final = 10.0
 STANDING_SECONDS: Final = 1.0
 EVERYBODY: Final = 0  # the owner of work that takes no turns; of other work, somebody who has none
 _LOOKS: Final = 6  # over which the pace is taken
-_STALE_SECONDS: Final = 5.0  # an older look says nothing
+STALE_SECONDS: Final = 5.0  # an older look says nothing
+
+LOOK_SECONDS: Final = 0.5
+DECAY_RATIO: Final = (_LOOKS - 1.0) / _LOOKS
 
 Key = tuple[int, int]  # shard and id
+
+
+@dataclass(slots=True)
+class CountedQueue:
+    """`StandingQueue` for work that is done in the order in which it comes and is each of a different owner, as in the
+    model. It needs no more than counts, so that numba can compile the same rules."""
+
+    looked_seconds: float = -math.inf
+    waiting: int = 0  # at the last look
+    done: int = 0
+    stood_seconds: float = 0.0  # how long something has waited, as seen at the looks
+    pace_seconds: float = 0.0  # of the last looks, and how much was done in them
+    pace_done: float = 0.0
+
+    def wait_seconds(self, waiting: int, done: int, *, standing_seconds: float, now: float) -> float:
+        """How long new work will wait behind ``waiting``, of which ``done`` have been done since the beginning; 0 if
+        nothing stands. Looks at the queue if the last look was too long ago."""
+        if now - self.looked_seconds >= LOOK_SECONDS:
+            self._look(waiting, done, now)
+        if self.stood_seconds < standing_seconds or not self.pace_done:
+            return 0.0
+        return waiting * self.pace_seconds / self.pace_done
+
+    def _look(self, waiting: int, done: int, now: float) -> None:
+        seconds = now - self.looked_seconds
+        if seconds <= STALE_SECONDS and done - self.done < self.waiting:  # what waited then waits still
+            self.stood_seconds += seconds
+            self.pace_seconds = DECAY_RATIO * self.pace_seconds + seconds
+            self.pace_done = DECAY_RATIO * self.pace_done + (done - self.done)
+        else:
+            self.stood_seconds = self.pace_seconds = self.pace_done = 0.0
+        self.looked_seconds, self.waiting, self.done = now, waiting, done
 
 
 @dataclass(slots=True)
@@ -64,7 +99,7 @@ class StandingQueue:
     def wait_seconds(self, owner: int, *, now: float) -> float:
         """How long new work of ``owner`` will wait; 0 if nothing stands, or if it is unknown."""
         done = sum(count for _, count in self._paces)
-        if not done or now - self._read_at > _STALE_SECONDS:
+        if not done or now - self._read_at > STALE_SECONDS:
             return 0.0
         turns = self._owned[owner] + 1
         before = sum(min(count, turns) for count in self._owned.values())

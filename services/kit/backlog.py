@@ -19,12 +19,11 @@ import structlog
 from aiohttp import web
 
 from core.failures import Failure, Overloaded
-from core.policies.backlog import EVERYBODY, STANDING_SECONDS, WAIT_SECONDS_MAX, Key, StandingQueue
+from core.policies.backlog import EVERYBODY, LOOK_SECONDS, STANDING_SECONDS, WAIT_SECONDS_MAX, Key, StandingQueue
 from services.kit.bus import run_beside
 from services.kit.metrics import METRICS
 from services.kit.stores.postgres import SHARDS, Shards
 
-LOOK_SECONDS: Final = 0.5
 _UNSEEN_MAX: Final = 8  # requests until the next look while no work stands
 _ROWS_MAX: Final = 500  # of a shard
 _log = structlog.get_logger("backlog")

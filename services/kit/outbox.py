@@ -53,7 +53,6 @@ _POLL_SECONDS: Final = 2.0  # how late it may see an event that another process 
 _LINGER_SECONDS: Final = 0.005  # after a batch, so that under load the next one holds many; the first never waits
 _STANDBY_SECONDS: Final = 1.0  # how often a standby relay tries to become the leader
 _ENDS_EVERY: Final = 10  # one in so many of these queries also asks for the log's end offsets
-HANDLED_SECONDS: Final = 3.0  # within which a row is deleted once it was handled
 _FULL_SECONDS: Final = 60.0  # between full scans of the rows
 _log = structlog.get_logger("outbox")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from core.bounds import OUTBOX_HANDLED_SECONDS
 from core.settings import Member, ProcessSettings
 from services.kit import backlog, idempotency, outbox
 from services.kit.app import application, register
@@ -16,7 +17,7 @@ def build(settings: ProcessSettings, member: Member) -> web.Application:
     app = application(settings, member)
     shards = postgres.use(app, tables=store.TABLES + idempotency.TABLES + removals.TABLES)
     posts = app[routes.POSTS] = store.Posts(shards, outbox.use(app))
-    app[backlog.BACKLOG] = backlog.use(app, outbox.unhandled(member.component), standing_seconds=outbox.HANDLED_SECONDS)
+    app[backlog.BACKLOG] = backlog.use(app, outbox.unhandled(member.component), standing_seconds=OUTBOX_HANDLED_SECONDS)
     events.use(app, posts)
     register(app, routes.ROUTES)
     return app

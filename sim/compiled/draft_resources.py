@@ -92,7 +92,8 @@ def _pools(draft: Draft, tallies: int) -> None:
 def _logs(draft: Draft, tally: int) -> None:
     """Topics, the partitions of each, the members of each one's group; ``tally`` is the row of the first topic's."""
     resources, jobs_count = draft.prepared.resources, len(draft.prepared.program.topics)
-    topics = draft.add(TableId.TOPICS, len(resources.logs), broker=[log.broker for log in resources.logs])
+    brokers = [log.broker for log in resources.logs]
+    topics = draft.add(TableId.TOPICS, len(resources.logs), broker=brokers, looked=-math.inf)
     owners: list[tuple[int, int]] = []
     members: list[int] = []
     for index, (row, log) in enumerate(zip(topics, resources.logs, strict=True)):

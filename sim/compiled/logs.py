@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.bounds import CONSUMER_RECORDS_MAX, CONSUMER_SESSION_SECONDS
+from core.policies.backlog import DECAY_RATIO, LOOK_SECONDS, STALE_SECONDS
 from sim.compiled import agenda, tallies, tasks
 from sim.compiled import records as r
 from sim.compiled.jit import Address, compiled
@@ -64,6 +65,29 @@ def append(memory: Address, job: int, request: int, asked: float) -> None:
     partitions[partition].last = row
     partitions[partition].count += 1
     _take(memory, topic, partitions[partition].owner)
+
+
+@compiled
+def wait_seconds(memory: Address, topic: int, standing_seconds: float) -> float:
+    """How long a new event would wait: `core.policies.backlog.CountedQueue`."""
+    topics, now = r.topics(memory), r.clock(memory)[0].now
+    tally = r.tallies(memory)[topics[topic].tally]
+    if now - topics[topic].looked >= LOOK_SECONDS:
+        seconds, done = now - topics[topic].looked, tally.ended - topics[topic].done
+        if seconds <= STALE_SECONDS and done < topics[topic].waiting:
+            topics[topic].stood += seconds
+            topics[topic].pace_seconds = DECAY_RATIO * topics[topic].pace_seconds + seconds
+            topics[topic].pace_done = DECAY_RATIO * topics[topic].pace_done + done
+        else:
+            topics[topic].stood = 0.0
+            topics[topic].pace_seconds = 0.0
+            topics[topic].pace_done = 0.0
+        topics[topic].looked = now
+        topics[topic].waiting = tally.inside
+        topics[topic].done = tally.ended
+    if topics[topic].stood < standing_seconds or topics[topic].pace_done == 0.0:
+        return 0.0
+    return float(tally.inside * topics[topic].pace_seconds / topics[topic].pace_done)
 
 
 @compiled

@@ -218,6 +218,8 @@ class TableId(IntEnum):
     TOPICS = _row(
         lag="f8", lag_max="f8", lag_count="i8", redelivered="i8", tally="i8", entry="i8", by_author="i8", broker="i8",
         job="i8", partitions="i8", partitions_count="i8", members="i8", members_count="i8",
+        # `core.policies.backlog.CountedQueue`
+        looked="f8", stood="f8", pace_seconds="f8", pace_done="f8", waiting="i8", done="i8",
     )  # fmt: skip
     PARTITIONS = _row(topic="i4", owner="i4", first="i4", last="i4", count="i4", taken="i4", holder="i4", task="i4")
     MEMBERS = _row(expelled="f8", station="i4", busy="i4", away="i4", turn="i4")

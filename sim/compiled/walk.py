@@ -10,7 +10,7 @@ from sim.compiled.holding import admit, hold
 from sim.compiled.jit import Address, compiled
 from sim.compiled.lookups import lookup, missed
 from sim.compiled.moves import OK, end, request_of
-from sim.compiled.work import aside, committed, limit, mark, sequence, stage, use, wait
+from sim.compiled.work import aside, backlog, committed, limit, mark, sequence, stage, use, wait
 from sim.model.program import Op
 
 
@@ -44,6 +44,8 @@ def step(memory: Address, frame: int, value: int) -> int:
         return admit(memory, frame, value)
     if op == Op.LIMIT:
         return limit(memory, frame)
+    if op == Op.BACKLOG:
+        return backlog(memory, frame)
     if op == Op.WAIT:
         return wait(memory, frame)
     if op == Op.RETRY:

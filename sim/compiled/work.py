@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from sim.compiled import agenda, draws, failover, processing, routing, stores
+from core.policies.backlog import WAIT_SECONDS_MAX
+from sim.compiled import agenda, draws, failover, logs, processing, routing, stores
 from sim.compiled import records as r
 from sim.compiled.jit import Address, compiled
 from sim.compiled.moves import (
@@ -12,6 +13,7 @@ from sim.compiled.moves import (
     CANCELLED,
     LIMITED,
     OK,
+    OVERLOADED,
     WAIT,
     Phase,
     child_of,
@@ -70,6 +72,13 @@ def limit(memory: Address, frame: int) -> int:
     request = r.requests(memory)[request_of(memory, frame)]
     row = r.arrivals(memory)[request.arrival].limit_row
     return end(LIMITED if stores.limited(memory, request.entry, row) else OK)
+
+
+@compiled
+def backlog(memory: Address, frame: int) -> int:
+    step = r.instructions(memory)[r.frames(memory)[frame].instruction]
+    topic = step.index + r.requests(memory)[request_of(memory, frame)].region * r.clock(memory)[0].jobs_count
+    return end(OVERLOADED if logs.wait_seconds(memory, topic, step.seconds) > WAIT_SECONDS_MAX else OK)
 
 
 @compiled

@@ -192,6 +192,10 @@ class _Compiler:
                 return Instruction(op=Op.RETRY, endless=step.endless, children=self._all(step.inner))
             case kinds.Decide():
                 return Instruction(op=Op.DECIDE, policy=step.policy, children=self._all(*step.cases))
+            case kinds.Backlog():
+                if not any(self._rates.get(step.job, ())):
+                    return Instruction(op=Op.SEQUENCE)  # this workload has no such events
+                return Instruction(op=Op.BACKLOG, index=_row(program.jobs, step.job), seconds=step.standing_seconds)
             case kinds.Emit():
                 return Instruction(op=Op.EMIT, index=_row(program.jobs, step.job), everywhere=step.everywhere)
             case kinds.Aside():

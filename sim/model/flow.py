@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Final, TypeAlias, assert_never
 
+from core.policies.backlog import STANDING_SECONDS
+
 
 class Ending(IntEnum):
     """How a step ended, best first. Parallel branches end like the worst of them."""
@@ -151,6 +153,14 @@ class Admit:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
     """Apply the gateway's rate limit of this operation, if the scenario sets one: 429 beyond it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """Refuse (503) what would have to wait too long for background work, the events of ``job`` that are not handled."""
+
+    job: str
+    standing_seconds: float = STANDING_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +321,7 @@ Flow: TypeAlias = (
     | Hold
     | Admit
     | Limit
+    | Backlog
     | Wait
     | Commit
     | Committed
@@ -374,7 +385,7 @@ def walk(step: Flow, *, healthy: bool = False) -> Iterator[Flow]:
             children = (step.inner,) if healthy else (step.inner, step.otherwise)
         case RemoteCall() | Hold() | Admit() | Each() | Deadline() | Retry() | Aside() | Stage():
             children = (step.inner,)
-        case Use() | Limit() | Wait() | Commit() | Committed() | Missed() | Emit() | Mark() | Fail():
+        case Use() | Limit() | Backlog() | Wait() | Commit() | Committed() | Missed() | Emit() | Mark() | Fail():
             children = ()
         case _:
             assert_never(step)

@@ -44,6 +44,7 @@ class Op(IntEnum):
     MISSED = 18
     ASIDE = 19
     COMMITTED = 20
+    BACKLOG = 21
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ class Instruction:
     keys: Keys = Keys.PHOTO
     coalesce: bool = False
 
-    # DEADLINE
+    # DEADLINE; of BACKLOG, how long something must have waited
     seconds: float = 0.0
     cancels: bool = False
 

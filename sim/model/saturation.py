@@ -177,7 +177,7 @@ class _Load:
                 for child in step.children:
                     total = total + self._visit(child, rate)
                 return total
-            case Op.LIMIT | Op.MARK | Op.FAIL | Op.MISSED | Op.COMMITTED:
+            case Op.LIMIT | Op.BACKLOG | Op.MARK | Op.FAIL | Op.MISSED | Op.COMMITTED:
                 return nothing
             case _:
                 assert_never(step.op)

@@ -11,6 +11,7 @@ from typing import Final
 
 import simpy
 
+from core.policies.backlog import WAIT_SECONDS_MAX
 from core.policies.breaker import BreakerState
 from core.policies.patience import pause_seconds
 from core.policies.retry import backoff_seconds, may_retry
@@ -189,6 +190,12 @@ class Interpreter:
         request = task.request
         passes = self._state.lets_through(request.operation, request.person, self._kernel.now)
         return Ending.OK if passes else Ending.LIMITED
+
+    def _backlog(self, step: Instruction, task: RequestTask) -> Walk:
+        yield from ()
+        log = self._state.logs[step.index + task.request.region * len(self._program.jobs)]
+        waits = log.wait_seconds(standing_seconds=step.seconds)
+        return Ending.OVERLOADED if waits > WAIT_SECONDS_MAX else Ending.OK
 
     def _wait(self, step: Instruction, task: RequestTask) -> Walk:
         mu, sigma = self._state.delays[step.index]

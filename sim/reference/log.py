@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from core.bounds import CONSUMER_RECORDS_MAX, CONSUMER_SESSION_SECONDS
+from core.policies.backlog import CountedQueue
 from core.policies.partition import owner_of, partition_of
 from sim.model.flow import Ending, Keyed
 from sim.model.program import Topic
@@ -61,6 +62,7 @@ class Log:
     def __init__(self, kernel: Kernel, topic: Topic, *, members: Sequence[Station], broker: Station):
         self.topic = topic
         self._account = LogAccount(job=topic.job, tally=VisitTally(f"{topic.job} on the log", kernel.now))
+        self._backlog = CountedQueue()
         self._kernel, self._members, self._broker = kernel, tuple(members), broker
         self._busy = [0] * len(members)  # partitions that each works on
         self._expelled_seconds = [kernel.now] * len(members)  # until when a member's last session counts
@@ -74,6 +76,13 @@ class Log:
         partition = self._partitions[self.partition_of(request)]
         partition.records.append(Record(request, asked_seconds, self._kernel.now))
         self._take(partition.owner)
+
+    def wait_seconds(self, *, standing_seconds: float) -> float:
+        """How long a new event would wait, by `core.policies.backlog`."""
+        tally = self._account.tally
+        return self._backlog.wait_seconds(
+            tally.inside, tally.ended, standing_seconds=standing_seconds, now=self._kernel.now
+        )
 
     def partition_of(self, request: SimulatedRequest) -> int:
         """The partition of a request's event."""

@@ -56,6 +56,18 @@ def test_below_the_knee_nobody_is_refused_and_nothing_else_changes() -> None:
     assert with_it.latency_seconds.tolist() == without.latency_seconds.tolist()
 
 
+def test_uploads_are_refused_while_photos_would_wait_for_more_than_ten_seconds() -> None:
+    asked = scenario(mix={"media.upload": "100%"}, rate="20/s", duration="30s")
+    samples = simulate(asked, profile(variation=0.0, stalls=QUIET)).samples
+    announced = samples.of("media.create").judged()
+    refused = announced.outcome == Outcome.REFUSED.value
+    early, late = announced.at_seconds < 2.0, announced.at_seconds > 15.0
+    assert not refused[early].any()
+    # five or six of twenty a second are processed, and about as many are let in
+    assert 0.5 < refused[late].mean() < 0.9
+    assert not (samples.of("media.complete").outcome == Outcome.REFUSED.value).any()
+
+
 def test_writes_are_admitted_when_reads_are_not() -> None:
     samples = _samples(500.0, admission=True, mix={"like.add": "50%", "comment.list": "50%"})
     refused = samples.outcome == Outcome.REFUSED.value

@@ -55,6 +55,11 @@ CASES: Final[dict[str, dict[str, Any]]] = {
         "feed": {"instances": 2},
         "faults": [_fault(process="feed-1", action="pause", at="3s"), _fault(process="api", action="kill", at="4s")],
     },
+    "a backlog of photos": {
+        "mix": {"media.upload": "100%"},
+        "rate": "20/s",
+        "duration": "14s",
+    },
     "latency": {"faults": [_LATENCY], "rate": "80/s"},
     "bandwidth": {"faults": [_fault(link="feed_redis", bandwidth="40KiB")]},
     "timeout of a link": {"faults": [_fault(link="feed_redis", timeout="50ms")]},

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from core.policies.backlog import EVERYBODY, STANDING_SECONDS, WAIT_SECONDS_MAX, Key, StandingQueue
-from services.kit.backlog import LOOK_SECONDS
+from core.policies.backlog import (
+    EVERYBODY,
+    LOOK_SECONDS,
+    STANDING_SECONDS,
+    WAIT_SECONDS_MAX,
+    CountedQueue,
+    Key,
+    StandingQueue,
+)
 
 NEWCOMER = 10_000
 
@@ -71,3 +78,21 @@ def test_a_queue_that_was_worked_off_or_was_seen_long_ago_refuses_nothing() -> N
     queue.update({}, now=now + LOOK_SECONDS)
     assert not queue.stands(now + LOOK_SECONDS)
     assert queue.wait_seconds(EVERYBODY, now=now + LOOK_SECONDS) == 0.0
+
+
+def test_counts_say_the_same_of_work_that_is_done_in_order() -> None:
+    counted, (queue, now) = CountedQueue(), standing(each_look=2, waiting=40)
+    waits = [
+        counted.wait_seconds(40, 2 * look, standing_seconds=STANDING_SECONDS, now=look * LOOK_SECONDS)
+        for look in range(20)
+    ]
+    assert waits[:2] == [0.0, 0.0]  # nothing has waited for long
+    assert waits[-1] == pytest.approx(queue.wait_seconds(EVERYBODY, now=now))
+
+
+def test_by_counts_neither_a_burst_is_refused_nor_what_a_worker_leaves_that_is_down() -> None:
+    burst, down = CountedQueue(), CountedQueue()
+    for look in range(20):
+        now = look * LOOK_SECONDS
+        assert burst.wait_seconds(500, 500 * look, standing_seconds=STANDING_SECONDS, now=now) == 0.0
+        assert down.wait_seconds(500, 0, standing_seconds=STANDING_SECONDS, now=now) == 0.0

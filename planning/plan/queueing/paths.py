@@ -173,7 +173,15 @@ class _Walker:
                 yield from self.walk(step.inner, missed)  # here nothing waits or fails
             case flows.Stage():
                 yield from self.walk(step.inner, missed)
-            case flows.Limit() | flows.Committed() | flows.Missed() | flows.Emit() | flows.Mark() | flows.Fail():
+            case (
+                flows.Limit()
+                | flows.Backlog()
+                | flows.Committed()
+                | flows.Missed()
+                | flows.Emit()
+                | flows.Mark()
+                | flows.Fail()
+            ):
                 yield Path()
             case _:
                 assert_never(step)
