@@ -50,7 +50,8 @@ def enter(memory: Address, host: int, job: int, worker: int) -> None:
     r.jobs(memory)[job].worker = worker
     workers[worker].job = job
     before = workers[worker].core
-    if workers[worker].queued and cores[before].running == worker:  # it has just ended another
+    if workers[worker].queued and not workers[worker].asleep:  # it has just ended another
+        advance(memory, before)
         cores[before].jobs += 1
         arm(memory, before)
         return
@@ -138,11 +139,20 @@ def ended(memory: Address, core: int, is_kept: bool) -> None:
 
 @compiled
 def sleep(memory: Address, core: int, worker: int) -> None:
-    """Let a worker go to sleep unless it has got more work or lost the core since `ended`."""
-    r.workers(memory)[worker].ending = 0
-    if r.cores(memory)[core].running == worker and r.workers(memory)[worker].job < 0:
+    """Let a worker go to sleep unless it has got more work since `ended`."""
+    workers = r.workers(memory)
+    workers[worker].ending = 0
+    if workers[worker].core != core or not workers[worker].queued:
+        return
+    if workers[worker].asleep or workers[worker].job >= 0:
+        return
+    advance(memory, core)
+    if r.cores(memory)[core].running == worker:
         run_queue.sleep(memory, core)
         _idle_or_arm(memory, core)
+    else:
+        run_queue.doze(memory, core, worker)
+        arm(memory, core)
 
 
 @compiled

@@ -17,8 +17,8 @@ from sim.results.jobs import CLASSES
 
 #: Fields of instructions that are in their rows as they are.
 _AS_THEY_ARE: Final = (
-    "op", "visit", "index", "share", "trips", "sent_bytes", "answer_bytes", "proxy", "callee", "nodes", "role", "home",
-    "hop", "coalesce", "cancels", "endless", "everywhere", "commits", "ending", "urgent",
+    "op", "visit", "index", "share", "trips", "seconds", "sent_bytes", "answer_bytes", "proxy", "callee", "nodes",
+    "role", "home", "hop", "coalesce", "cancels", "endless", "everywhere", "commits", "ending", "urgent",
 )  # fmt: skip
 
 

@@ -41,7 +41,8 @@ class TableId(IntEnum):
     # --- what does not change during a run ----------------------------------------------------------------------------
 
     INSTRUCTIONS = _row(
-        visit="u8", share="f8", trips="f8", op="i2", nodes="i2", where="i1", per="i1", home="i1", role="i1",
+        visit="u8", share="f8", trips="f8", seconds="f8", op="i2", nodes="i2", where="i1", per="i1", home="i1",
+        role="i1",
         index="i4", proxy="i4", hop="i4",
         children="i4",  # the first of them in `CHILDREN`
         children_count="i4",
@@ -176,7 +177,7 @@ class TableId(IntEnum):
         process="i4", job="i4", core="i4",
         next="i4", previous="i4",  # in its core's queue
         idle="i4",  # the next of its station's idle workers
-        queued="i1", ending="i1",
+        queued="i1", asleep="i1", ending="i1",
     )  # fmt: skip
     HOSTS = _row(
         settled="f8", given="f8", done="f8", possible="f8", stalled="f8",

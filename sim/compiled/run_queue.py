@@ -1,6 +1,6 @@
 """The run queue of one core in compiled code: `sim.reference.run_queue`, whose rules these are.
 
-Waiting workers are a list from ``first`` to ``last``; one without a job is asleep.
+Waiting workers, and those that are asleep in debt, are a list from ``first`` to ``last``.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def wake(memory: Address, core: int, worker: int) -> None:
         _run(memory, core, worker)
         return
     others = cores[core].waiting
-    if workers[worker].queued:  # in debt when it went to sleep
+    if workers[worker].asleep:
+        workers[worker].asleep = 0
         others -= 1
         virtual = workers[running].virtual
         workers[running].virtual = workers[running].noted
@@ -85,11 +86,24 @@ def sleep(memory: Address, core: int) -> None:
     _renew(memory, core)
     workers[worker].lag = _lag(memory, core, worker)
     cores[core].running = NOBODY
-    if workers[worker].lag < -EQUAL_SECONDS and cores[core].first >= 0:
+    in_debt = workers[worker].lag < -EQUAL_SECONDS and cores[core].first >= 0
+    workers[worker].queued = int(in_debt)
+    workers[worker].asleep = int(in_debt)
+    if in_debt:
         _append(memory, core, worker)
-    else:
-        workers[worker].queued = 0
     _next(memory, core)
+
+
+@compiled
+def doze(memory: Address, core: int, worker: int) -> None:
+    """A waiting worker, which lost the core after its last job, has no more work."""
+    workers = r.workers(memory)
+    workers[worker].lag = _lag(memory, core, worker)
+    in_debt = workers[worker].lag < -EQUAL_SECONDS
+    workers[worker].queued = int(in_debt)
+    workers[worker].asleep = int(in_debt)
+    if not in_debt:
+        _drop(memory, core, worker)
 
 
 @compiled
@@ -98,6 +112,7 @@ def remove(memory: Address, core: int, worker: int) -> None:
     cores, workers = r.cores(memory), r.workers(memory)
     workers[worker].lag = _lag(memory, core, worker)
     workers[worker].queued = 0
+    workers[worker].asleep = 0
     if cores[core].running == worker:
         cores[core].running = NOBODY
         _next(memory, core)
@@ -167,10 +182,11 @@ def _choose(memory: Address, core: int, running: int) -> int:
             ):
                 best = worker
             worker = workers[worker].next
-        if best == running or workers[best].job >= 0:
+        if best == running or workers[best].asleep == 0:
             return best
         _drop(memory, core, best)
         workers[best].queued = 0
+        workers[best].asleep = 0
         workers[best].lag = 0.0
         if running < 0 and cores[core].first < 0:
             return NOBODY

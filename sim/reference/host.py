@@ -62,7 +62,8 @@ class HostCpu:
         self._settle_host()
         self._jobs += 1
         job.worker, worker.job = worker, job
-        if worker.queued and self._queues[worker.core].running is worker:  # it has just ended another
+        if worker.queued and not worker.asleep:  # it has just ended another
+            self._advance(worker.core)
             self._queues[worker.core].jobs += 1
             self._arm(worker.core)
             return
@@ -220,9 +221,15 @@ class HostCpu:
             self._idle_or_arm(core)
 
     def _sleep(self, core: int, worker: Worker) -> None:
-        if self._queues[core].running is worker and _is_idle(worker):
+        if worker.core != core or not worker.queued or worker.asleep or not _is_idle(worker):
+            return
+        self._advance(core)
+        if self._queues[core].running is worker:
             self._queues[core].sleep()
             self._idle_or_arm(core)
+        else:
+            self._queues[core].doze(worker)
+            self._arm(core)
 
 
 def _is_idle(worker: Worker) -> bool:

@@ -40,11 +40,12 @@ class Worker:
     lag: float = 0.0  # by how much the mean was ahead of it when it went to sleep
     core: int = -1  # where it is queued, or was last
     queued: bool = False
+    asleep: bool = False  # queued because of its debt only; another one without a job may still get one at this instant
 
 
 @dataclass(slots=True)
 class RunQueue:
-    """Workers of one core: the running one, and those that wait. A waiting worker without a job is asleep."""
+    """Workers of one core: the running one, and those that wait or are asleep."""
 
     scheduler: CpuScheduler
     running: Worker | None = None
@@ -82,7 +83,8 @@ class RunQueue:
             self._run(worker)
             return
         others = len(self.waiting)
-        if worker.queued:  # in debt when it went to sleep
+        if worker.asleep:
+            worker.asleep = False
             others -= 1
             virtual, self.running.virtual = self.running.virtual, self.running.noted
             if self._mean()[0] > worker.virtual:
@@ -111,16 +113,22 @@ class RunQueue:
         self._renew()
         worker.lag = self._lag(worker)
         self.running = None
-        if worker.lag < -EQUAL_SECONDS and self.waiting:
+        worker.queued = worker.asleep = worker.lag < -EQUAL_SECONDS and bool(self.waiting)
+        if worker.asleep:
             self.waiting.append(worker)
-        else:
-            worker.queued = False
         self._next()
+
+    def doze(self, worker: Worker) -> None:
+        """A waiting worker, which lost the core after its last job, has no more work."""
+        worker.lag = self._lag(worker)
+        worker.queued = worker.asleep = worker.lag < -EQUAL_SECONDS
+        if not worker.asleep:
+            self.waiting.remove(worker)
 
     def remove(self, worker: Worker) -> None:
         """Take a worker out of the queue, whether it runs or waits."""
         worker.lag = self._lag(worker)
-        worker.queued = False
+        worker.queued = worker.asleep = False
         if worker is self.running:
             self.running = None
             self._next()
@@ -169,10 +177,10 @@ class RunQueue:
                 if worker.virtual <= mean + EQUAL_SECONDS and (best is None or worker.deadline < best.deadline + slack):
                     best = worker
             assert best is not None  # not all are ahead of their mean
-            if best is running or best.job is not None:
+            if best is running or not best.asleep:
                 return best
             self.waiting.remove(best)
-            best.queued, best.lag = False, 0.0
+            best.queued, best.asleep, best.lag = False, False, 0.0
             if running is None and not self.waiting:
                 return best
 

@@ -118,8 +118,8 @@ def test_own_work_of_branches_at_once_is_one_turn_at_the_loop() -> None:
     (plain, *_) = [path for path in of(made.profile()).operations["feed.read"].paths if not path.misses]
     turns = [visit for visit in plain.segment.visits if visit.process == "feed"]
     assert sum(visit.seconds for visit in turns) == pytest.approx(0.95 * 0.003)  # the rest is behind the answer
-    # arrive; three sources at once; what two of them do with their answers; ask for cards; from reading them to the
-    # answer it waits for nothing
-    assert len(turns) == 5
+    # arrive; three sources at once; what two of them do with their answers; ask for cards; read them, in a task of its
+    # own; rules, present and the answer in one
+    assert len(turns) == 6
     (fork,) = [each for each in plain.segment.forks if not each.server]
     assert len(fork.segments) == 2  # timeline and celebrities; recommendations and ads ask nobody

@@ -66,7 +66,8 @@ def test_a_tuning_tries_today_first_and_looks_again_at_it(found: tunes.Tune) -> 
 
 
 def test_the_best_is_compared_with_today_on_replications_of_their_own(tmp_path: Path) -> None:
-    request = dataclasses.replace(REQUEST, replications=8)  # enough to tell it from today
+    wide = (dimension("system.fanout.threshold=1..60:log"),)
+    request = dataclasses.replace(REQUEST, dimensions=wide, replications=16)  # enough to tell the best from today
     found = _tune(tmp_path, request=request)
     assert not found.stays
     product = found.product
