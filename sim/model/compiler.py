@@ -192,7 +192,7 @@ class _Compiler:
                 return Instruction(op=Op.RETRY, endless=step.endless, children=self._all(step.inner))
             case kinds.Decide():
                 return Instruction(op=Op.DECIDE, policy=step.policy, children=self._all(*step.cases))
-            case kinds.Backlog():
+            case kinds.BacklogLimit():
                 if not any(self._rates.get(step.job, ())):
                     return Instruction(op=Op.SEQUENCE)  # this workload has no such events
                 return Instruction(op=Op.BACKLOG, index=_row(program.jobs, step.job), seconds=step.standing_seconds)

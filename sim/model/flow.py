@@ -156,7 +156,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backlog:
+class BacklogLimit:
     """Refuse (503) what would have to wait too long for background work, the events of ``job`` that are not handled."""
 
     job: str
@@ -321,7 +321,7 @@ Flow: TypeAlias = (
     | Hold
     | Admit
     | Limit
-    | Backlog
+    | BacklogLimit
     | Wait
     | Commit
     | Committed
@@ -385,7 +385,7 @@ def walk(step: Flow, *, healthy: bool = False) -> Iterator[Flow]:
             children = (step.inner,) if healthy else (step.inner, step.otherwise)
         case RemoteCall() | Hold() | Admit() | Each() | Deadline() | Retry() | Aside() | Stage():
             children = (step.inner,)
-        case Use() | Limit() | Backlog() | Wait() | Commit() | Committed() | Missed() | Emit() | Mark() | Fail():
+        case Use() | Limit() | BacklogLimit() | Wait() | Commit() | Committed() | Missed() | Emit() | Mark() | Fail():
             children = ()
         case _:
             assert_never(step)

@@ -93,8 +93,9 @@ def _begin_in_the_future(memory: Memory) -> None:
 
 
 def _hurry(memory: Memory) -> None:
-    job = _first(memory[TableId.STATIONS], "serving_count")["first"]
-    memory[TableId.JOBS]["remaining"][job] = 0.0
+    stations, remaining = memory[TableId.STATIONS], memory[TableId.JOBS]["remaining"]
+    served = stations["first"][stations["serving_count"] > 0]
+    remaining[served[np.argmax(remaining[served])]] = 0.0
 
 
 def _claim_more_work(memory: Memory) -> None:

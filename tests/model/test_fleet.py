@@ -13,9 +13,9 @@ import pytest
 
 from core import population, traffic
 from core.errors import UserError
+from core.names import Outcome
 from core.profile import Profile
 from core.scenario import Scenario, ScenarioError, explain, parse
-from core.stats import quantile
 from planning.fleet import simulate as make
 from planning.fleet import text as told
 from planning.fleet.cell import cell_of
@@ -90,7 +90,10 @@ def test_a_fleet_of_one_cell_is_the_plain_run() -> None:
         assert figures.count == len(rows)
         assert figures.per_second.value == len(rows) / asked.traffic.duration_seconds
         if (median := figures.quantiles[0.5]) is not None:
-            assert median.value == pytest.approx(quantile(rows.latency_seconds, 0.5), rel=0.004)
+            # what was refused ranks behind all answers; a histogram does not interpolate between two samples
+            ranked = np.where(rows.outcome == Outcome.REFUSED.value, math.inf, rows.latency_seconds)
+            low, high = (np.quantile(ranked, 0.5, method=each) for each in ("lower", "higher"))
+            assert 0.996 * low <= median.value <= 1.004 * high
             assert math.isinf(median.high)  # one run says nothing of its spread
 
 

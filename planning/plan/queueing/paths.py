@@ -175,7 +175,7 @@ class _Walker:
                 yield from self.walk(step.inner, missed)
             case (
                 flows.Limit()
-                | flows.Backlog()
+                | flows.BacklogLimit()
                 | flows.Committed()
                 | flows.Missed()
                 | flows.Emit()

@@ -10,7 +10,7 @@ from core.names import Component
 from core.operations import FANOUT_DELIVER, MEDIA_REMOVE, POST_CREATE, POST_DELETE, POST_READ, USER_POSTS
 from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
-from sim.model.flow import READS, Backlog, Emit, OperationFlow, Where, stage, steps, used_by
+from sim.model.flow import READS, BacklogLimit, Emit, OperationFlow, Where, stage, steps, used_by
 from sim.model.stores import postgres, published
 
 POSTS: Final = Component.POSTS
@@ -23,7 +23,7 @@ def flows(_scenario: Scenario) -> Mapping[str, OperationFlow]:
     create = steps(
         _own(0.08),
         stage("parse", _own(0.02)),
-        Backlog(job=FANOUT_DELIVER, standing_seconds=OUTBOX_HANDLED_SECONDS),
+        BacklogLimit(job=FANOUT_DELIVER, standing_seconds=OUTBOX_HANDLED_SECONDS),
         stage("load", _own(0.09), postgres(POSTS, share=0.25, trips=4.0)),
         stage("write", _own(0.11), postgres(POSTS, share=0.35, trips=6.0, commits=True)),
         stage("present", _own(0.01)),

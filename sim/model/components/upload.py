@@ -20,7 +20,7 @@ from core.scenario import Scenario
 from sim.model.components.gateway import through_gateway
 from sim.model.flow import (
     READS,
-    Backlog,
+    BacklogLimit,
     Emit,
     Ending,
     Fail,
@@ -48,7 +48,7 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
     create = steps(
         _own(0.20),
         stage("parse", _own(0.05)),
-        Backlog(job=MEDIA_PROCESS),
+        BacklogLimit(job=MEDIA_PROCESS),
         stage("present", _own(0.30)),  # signing the URL is most of it
         stage("write", _own(0.17), postgres(UPLOAD, trips=5.0, commits=True), _own(0.17)),
         _own(0.08),
