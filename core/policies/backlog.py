@@ -19,9 +19,8 @@ STANDING_SECONDS: Final = 1.0
 EVERYBODY: Final = 0  # the owner of work that takes no turns; of other work, somebody who has none
 _LOOKS: Final = 6  # over which the pace is taken
 STALE_SECONDS: Final = 5.0  # an older look says nothing
-
-LOOK_SECONDS: Final = 0.5
-DECAY_RATIO: Final = (_LOOKS - 1.0) / _LOOKS
+LOOK_SECONDS: Final = 0.5  # between two looks, at least
+DECAY_RATIO: Final = (_LOOKS - 1.0) / _LOOKS  # of what counts in the pace, at each look
 
 Key = tuple[int, int]  # shard and id
 

@@ -95,4 +95,4 @@ def _routes(
 ) -> Iterator[tuple[str, JobRoute]]:
     own = group_of[operation.component]
     yield from routes(segment, group_of=group_of, own=own).items()
-    yield from routes(beside, group_of=group_of, own="").items()  # each step queues separately
+    yield from routes(beside, group_of=group_of, own="").items()  # each visit queues separately
