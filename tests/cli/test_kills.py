@@ -88,6 +88,14 @@ def _everybody(data: Path, child: subprocess.Popen[str]) -> list[tuple[int, int]
     return [(pid, alive.ticks_of(pid)) for root in roots for pid in guard.family(root)]
 
 
+def _command(pid: int) -> bytes:
+    """Its command line, to name it in a failure; a short-lived child may be gone already."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")[:120]
+    except (FileNotFoundError, ProcessLookupError):
+        return b"(gone)"
+
+
 def test_a_service_killed_during_a_run_makes_it_void_and_is_named(
     measuring: tuple[subprocess.Popen[str], Path, Path],
 ) -> None:
@@ -113,7 +121,7 @@ def test_a_runner_killed_during_a_run_leaves_no_process_behind(
     until(lambda: _acting(out, child), "the traffic flows", within_seconds=START_SECONDS_MAX)
     everybody = [*_everybody(data, child), *((pid, alive.ticks_of(pid)) for pid in guard.family(child.pid))]
     assert len(everybody) > 15  # the stack with its Toxiproxy, the generator, the warden, the idle loop
-    names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")[:120] for pid, _ in everybody}
+    names = {pid: _command(pid) for pid, _ in everybody}
     child.kill()
     child.wait()
 
