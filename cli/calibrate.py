@@ -24,7 +24,7 @@ from lab.runnable import load_for_stack
 def command(scenario: Path, out: Path | None, data: Path | None, seconds: float) -> None:
     """Measure the CPU demand of every operation and background job on a stack of SCENARIO and write a dated profile.
 
-    Takes about twelve minutes on a quiet machine with two cores. Ctrl-C stops it without writing anything.
+    Takes about twenty minutes on a quiet machine with two cores. Ctrl-C stops it without writing anything.
     `windtunnel run` and `simulate` use your newest profile.
     """
     from lab.calibrate import calibrate

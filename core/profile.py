@@ -2,20 +2,24 @@
 
 It is the model's only input besides the scenario. Demand is CPU time by the operating system's accounting, so it
 includes no waiting. It depends on the load (cold caches, fewer events per wake-up), so it is given at several rates and
-interpolated over the operation's offered rate.
+interpolated over how busy its process is.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from core import fixed_work
 from core.fixed_work import FixedWork
 
 PROFILE_SCHEMA: Final = 1
+
+Floats = npt.NDArray[np.float64]
 
 #: Behind an operation's name: its fallback path, taken when a store is out of reach (``feed.read/degraded``).
 DEGRADED: Final = "/degraded"
@@ -34,11 +38,18 @@ class CpuDemand(msgspec.Struct, frozen=True, kw_only=True):
         """CPU seconds at a rate: linear between the measured rates, constant outside of them."""
         return float(np.interp(rate_per_second, self.rates_per_second, self.cpu_seconds))
 
+    def while_busy(self, cores: Floats | float) -> Floats:
+        """CPU seconds where the process uses so many cores for everything that it does: those at the rate at which this
+        operation alone used as many; constant outside of what was measured."""
+        used = np.multiply(self.rates_per_second, self.cpu_seconds)
+        return np.asarray(np.interp(cores, np.maximum.accumulate(used), self.cpu_seconds), dtype=np.float64)
+
 
 class LinkDelay(msgspec.Struct, frozen=True, kw_only=True):
     """Time of a round trip on a link that is CPU time of neither caller nor callee (loopback, wake-ups)."""
 
     link: str
+    rate_per_second: float | None = None  # at which it was measured; None: it counts at every rate
     median_seconds: float
     p99_seconds: float
 
@@ -87,9 +98,24 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     cache_hit_ratio: dict[str, float] = {}
     batch_sizes: dict[str, float] = {}
     fixed_work: FixedWork | None = None  # on this machine; None in a profile that was measured before it existed
+    # by process as in `CpuDemand`: CPU under a mix of operations over what they would use each measured alone
+    mix_cpu_ratio: dict[str, float] = {}
     refusal_cpu_seconds: float | None = None  # of the gateway for a request that it does not admit; None: not measured
     notes: tuple[str, ...] = ()
     schema: int = PROFILE_SCHEMA
+
+    def wire(self, link: str, rate_per_second: float) -> LinkDelay | None:
+        """Delay of a link where clients send at this rate: linear between the measured rates, constant outside of them;
+        None if it was not measured."""
+        found = sorted((each for each in self.wires if each.link == link), key=lambda each: each.rate_per_second or 0.0)
+        if not found:
+            return None
+        rates = [each.rate_per_second or 0.0 for each in found]
+        median, p99 = (
+            float(np.interp(rate_per_second, rates, [getattr(each, name) for each in found]))
+            for name in ("median_seconds", "p99_seconds")
+        )
+        return LinkDelay(link=link, rate_per_second=rate_per_second, median_seconds=median, p99_seconds=p99)
 
     def demand(self, operation: str, process: str) -> CpuDemand | None:
         """The demand of ``operation`` on ``process``; None if it does not use it."""
@@ -114,6 +140,9 @@ def decode(data: bytes) -> Profile:
         raise ValueError(f"calibration profile: schema {profile.schema}, this build reads {PROFILE_SCHEMA}")
     if profile.refusal_cpu_seconds is not None and profile.refusal_cpu_seconds < 0:
         raise ValueError("calibration profile: refusal_cpu_seconds: expected a time of at least 0")
+    for name, ratio in profile.mix_cpu_ratio.items():
+        if not 0.0 < ratio < math.inf:
+            raise ValueError(f"calibration profile: mix_cpu_ratio.{name}: expected more than zero")
     for index, demand in enumerate(profile.demands):
         _check(demand, f"demands[{index}] ({demand.operation} at {demand.process})")
     if profile.fixed_work is not None:
@@ -125,6 +154,18 @@ def decode(data: bytes) -> Profile:
         if not 1e-6 <= getattr(profile.scheduler, name) <= 1.0:
             raise ValueError(f"calibration profile: scheduler.{name}: expected between 1 µs and 1 s")
     return profile
+
+
+def under_mix(profile: Profile) -> Profile:
+    """The profile with demands as they are under a mix of operations."""
+    if not profile.mix_cpu_ratio:
+        return profile
+    demands = tuple(_times(each, profile.mix_cpu_ratio.get(each.process, 1.0)) for each in profile.demands)
+    return msgspec.structs.replace(profile, demands=demands, mix_cpu_ratio={})
+
+
+def _times(demand: CpuDemand, factor: float) -> CpuDemand:
+    return msgspec.structs.replace(demand, cpu_seconds=tuple(value * factor for value in demand.cpu_seconds))
 
 
 def _check(demand: CpuDemand, where: str) -> None:
@@ -140,10 +181,7 @@ def scaled(profile: Profile, factor: float) -> Profile:
     """The profile of a machine that needs ``factor`` × the CPU time for everything; waits stay as they are."""
     if not factor > 0:
         raise ValueError(f"speed factor {factor}: expected more than zero")
-    demands = tuple(
-        msgspec.structs.replace(each, cpu_seconds=tuple(value * factor for value in each.cpu_seconds))
-        for each in profile.demands
-    )
+    demands = tuple(_times(each, factor) for each in profile.demands)
     refusal = None if profile.refusal_cpu_seconds is None else profile.refusal_cpu_seconds * factor
     background = {name: ratio * factor for name, ratio in profile.background_cpu_ratio.items()}
     work = fixed_work.scaled(profile.fixed_work, factor) if profile.fixed_work is not None else None

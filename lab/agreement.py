@@ -83,9 +83,14 @@ def cpu_by_second(usage: pa.Table, duration_seconds: float) -> dict[str, Floats]
     found: dict[str, Floats] = {}
     for name, at, value in zip(names, second, used, strict=True):
         if 0 <= at < length:
-            kind = _INSTANCE.sub("", name)
+            kind = kind_of(name)
             found.setdefault(kind, np.zeros(length))[at] += value
     return {kind: found[kind] for kind in sorted(found)}
+
+
+def kind_of(process: str) -> str:
+    """Its name without the number of its instance: ``postgres_0`` and ``postgres_1`` are ``postgres``."""
+    return _INSTANCE.sub("", process)
 
 
 def busy_by_second(cpu: Iterable[Floats], cores: int) -> Floats | None:

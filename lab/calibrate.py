@@ -3,7 +3,8 @@
 CPU demand is what the operating system accounts to each process while one operation runs steadily at a known rate,
 minus what the process uses without traffic, so it contains no waiting time. Points are measured in random order,
 because the speed of a shared machine drifts; for the same reason the fixed work is done before and after each, and its
-CPU counts as what it would have been at the median speed of the whole calibration.
+CPU counts as what it would have been at the median speed of the whole calibration. At the end, the scenario's mix shows
+what operations cost together (`lab.calibration.mixed`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from chaos.toxiproxy import ToxiproxyClient
@@ -30,8 +32,9 @@ from core.operations import FANOUT_DELIVER
 from core.profile import DEGRADED, CpuScheduler, Delay, LinkDelay, Profile, Stalls
 from core.scenario import Scenario, explain
 from lab import client, fixed_work, load, stacks, wire
-from lab.calibration import demands, idle, refusal, series
-from lab.calibration.point import MeasuredStack, OverloadError, SteadyPoint
+from lab.calibration import demands, idle, mixed, refusal, series
+from lab.calibration.mixed import MixedPoint
+from lab.calibration.point import MeasuredStack, OverloadError, SteadyPoint, merged
 from lab.calibration.series import POINT_SECONDS, Series
 from present.progress import task
 from records import provenance
@@ -47,6 +50,8 @@ LIMIT_MIN: Final = 100_000
 #: How often a point is tried when requests do not end as expected, and the factor of its rate each time.
 TRIES: Final = 3
 SLOWER: Final = 2 / 3
+#: Between the seeds of the points of one operation and those of the mix.
+_SEEDS_APART: Final = 10_000
 #: Seconds of a point in which no requests are sent: the generator starts, and waits for the last answers.
 _AROUND_SECONDS: Final = 5.0
 
@@ -54,7 +59,7 @@ _AROUND_SECONDS: Final = 5.0
 def calibrate(
     scenario: Scenario, *, data: Path, point_seconds: float = POINT_SECONDS
 ) -> tuple[Profile, tuple[SteadyPoint, ...]]:
-    """Measure a profile on a stack of ``scenario`` and stop the stack; takes ten minutes; raises UserError."""
+    """Measure a profile on a stack of ``scenario`` and stop the stack; takes a quarter of an hour; raises UserError."""
     if "feed_redis" not in scenario.broken_links:
         raise UserError("calibration needs a scenario with a fault on feed_redis, to measure the fallback path")
     scenario = _wide(scenario)
@@ -87,16 +92,17 @@ def calibrate(
                         lost.append(stalls.probe(scenario.system.placement.cores.load[0], STALL_SECONDS))
 
                 points = _points(measured, plan, between=between)
-                points = at_one_speed(points, readings)
+                points = merged(at_one_speed(points, readings))
                 with task("refusals"):
                     refused = refusal.measure(scenario, stack, work)
                 loopback = wire.round_trip(stack.cores)
                 flush = wire.flush(data)
-        readings.append(fixed_work.measure(on))
-        fixed = median_reading(readings)
-        profile = _profile(
-            scenario, points, still, stalls.merged(lost), (loopback, *clients), flush, scheduler, fixed, refused
-        )
+                fixed = median_reading(readings)
+                profile = _profile(
+                    scenario, points, still, stalls.merged(lost), (loopback, *clients), flush, scheduler, fixed, refused
+                )
+                ratios = _mixed(measured, profile, lambda: fixed_work.measure(on))
+                profile = msgspec.structs.replace(profile, mix_cpu_ratio=ratios)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return profile, tuple(points)
@@ -114,7 +120,7 @@ def _wide(scenario: Scenario) -> Scenario:
 
 def _points(measured: MeasuredStack, plan: tuple[Series, ...], *, between: Callable[[], None]) -> list[SteadyPoint]:
     """All points; ``between`` is called after each."""
-    todo = [(each, rate) for each in plan for rate in each.rates_per_second]
+    todo = [(each, rate) for each in plan for rate in each.rates_per_second for _ in range(each.repeats)]
     shuffle = streams.named(measured.scenario.seed, "calibration.order")
     todo = [todo[number] for number in np.argsort(shuffle.uniforms(np.arange(len(todo))))]
     points, seeds = list[SteadyPoint](), itertools.count(measured.scenario.seed + 1)
@@ -136,6 +142,23 @@ def _points(measured: MeasuredStack, plan: tuple[Series, ...], *, between: Calla
                 )
             between()
     return points
+
+
+def _mixed(measured: MeasuredStack, profile: Profile, read: Callable[[], FixedWork]) -> dict[str, float]:
+    """`Profile.mix_cpu_ratio`, at the speed of the profile; ``read`` does the fixed work."""
+    assert profile.fixed_work is not None
+    todo = mixed.rates(measured.scenario, profile) * mixed.REPEATS
+    found, before = list[MixedPoint](), read()
+    with task("mix") as report:
+        for number, rate in enumerate(todo):
+            report(number, len(todo), f"{rate:.0f}/s")
+            seed = measured.scenario.seed + _SEEDS_APART + number
+            point = mixed.measure(measured, profile, rate, seed=seed)
+            after = read()
+            here = (before.whole_seconds + after.whole_seconds) / 2.0
+            found.append(point.at_speed(profile.fixed_work.whole_seconds / here))
+            before = after
+    return mixed.ratios(measured.scenario, found)
 
 
 def at_one_speed(points: Sequence[SteadyPoint], readings: Sequence[FixedWork]) -> list[SteadyPoint]:
@@ -228,6 +251,7 @@ def _profile(
             "media.process and media.remove: parts of the measured cost of media.complete and media.delete; "
             "see lab/calibration/series.py",
             "below twice the standard error, and so none: " + (", ".join(demands.below_noise(points)) or "nothing"),
+            "mix_cpu_ratio: of the scenario's own mix at three rates; see lab/calibration/mixed.py",
             "refusals: by a gateway that stands before a peer without room; see lab/calibration/refusal.py",
         ),
     )

@@ -2,7 +2,8 @@
 
 The generator is driven as in any run, against a peer that answers at once with the stack's answer to the first request.
 The peer's time is subtracted; the rest is the generator and the way to its server and back, with both wake-ups. The
-model adds this time where a call crosses a client's link (`core.profile.LinkDelay`).
+model adds this time where a call crosses a client's link (`core.profile.LinkDelay`). It depends on the generator's
+rate, whatever it sends: one that is seldom woken up takes longer.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ from loadtest.address import HttpAddress
 from records import run
 from stack.control import RunningStack
 
-SECONDS: Final = 12.0
-RATE_PER_SECOND: Final = 80.0
+SECONDS: Final = 8.0
+RATES_PER_SECOND: Final = (30.0, 100.0, 300.0)
 #: By link: what is read over it.
 READS: Final = {link("client", Server.GATEWAY): FEED_READ, link("client", Server.EDGE): IMAGE_READ}
 _START_SECONDS_MAX: Final = 20.0
@@ -50,11 +51,13 @@ _END: Final = b"\r\n\r\n"
 def wires(
     scenario: Scenario, path: Path, stack: RunningStack, work: Path, *, seconds: float = SECONDS
 ) -> tuple[LinkDelay, ...]:
-    """Delay of each link in `READS`; the stack must be up and seeded. Raises UserError."""
-    return tuple(_wire(name, scenario, path, stack, work, seconds) for name in READS)
+    """Delay of each link in `READS` at all `RATES_PER_SECOND`; the stack must be up and seeded. Raises UserError."""
+    return tuple(_wire(name, rate, scenario, path, stack, work, seconds) for name in READS for rate in RATES_PER_SECOND)
 
 
-def _wire(name: str, scenario: Scenario, path: Path, stack: RunningStack, work: Path, seconds: float) -> LinkDelay:
+def _wire(
+    name: str, rate_per_second: float, scenario: Scenario, path: Path, stack: RunningStack, work: Path, seconds: float
+) -> LinkDelay:
     out = work / "client"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
@@ -68,22 +71,24 @@ def _wire(name: str, scenario: Scenario, path: Path, stack: RunningStack, work: 
             out,
             duration_seconds=_START_SECONDS_MAX + seconds,
             cores=scenario.system.placement.cores.load,
-            only=load.Only(operation=READS[name], rate_per_second=RATE_PER_SECOND, seconds=seconds, seed=scenario.seed),
+            steady=load.Steady(
+                operation=READS[name], rate_per_second=rate_per_second, seconds=seconds, seed=scenario.seed
+            ),
         )
         taken = peer.taken_seconds()
     samples = run.read_samples(out / "samples.parquet").judged()
     found = samples.latency_seconds[samples.outcome == Outcome.OK.value]
     if len(found) < _ANSWERED_RATIO_MIN * len(samples) or not len(samples):
         raise UserError(f"calibration of {name}: {len(found)} of {len(samples)} requests were answered by the peer")
-    return _fitted(name, np.maximum(found - taken, 0.0))
+    return _fitted(name, rate_per_second, np.maximum(found - taken, 0.0))
 
 
-def _fitted(name: str, seconds: npt.NDArray[np.float64]) -> LinkDelay:
+def _fitted(name: str, rate_per_second: float, seconds: npt.NDArray[np.float64]) -> LinkDelay:
     """A lognormal delay with this median and p95; longer delays are caused by stalls and idle work, which the model has
     separately."""
     median, p95 = np.quantile(seconds, (0.5, 0.95))
     p99 = median * (p95 / median) ** (_P99 / _P95) if median > 0 else p95
-    return LinkDelay(link=name, median_seconds=float(median), p99_seconds=float(p99))
+    return LinkDelay(link=name, rate_per_second=rate_per_second, median_seconds=float(median), p99_seconds=float(p99))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

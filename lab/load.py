@@ -21,11 +21,11 @@ Meanwhile = Callable[[], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Only:
-    """A steady run of one operation instead of the scenario's mix. Two runs with one ``seed`` repeat the same
-    requests; a repeated like changes nothing and costs less."""
+class Steady:
+    """A steady run of one operation, or of the scenario's mix. Two runs with one ``seed`` repeat the same requests; a
+    repeated like changes nothing and costs less."""
 
-    operation: str
+    operation: str | None  # None: the mix
     rate_per_second: float
     seconds: float
     seed: int
@@ -58,12 +58,12 @@ def drive(
     lead_seconds: float | None = None,
     duration_seconds: float,
     cores: Sequence[int],
-    only: Only | None = None,
+    steady: Steady | None = None,
     meanwhile: Meanwhile | None = None,
     on_line: Callable[[dict[str, Any]], None] | None = None,
     stop_when: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
-    """Drive the schedule (or one operation) and return ``load.json``; raises UserError when the generator failed.
+    """Drive the schedule (or a steady run) and return ``load.json``; raises UserError when the generator failed.
 
     The generator begins as soon as it is ready, or ``lead_seconds`` later; its first line announces t0, and
     ``load.json`` records it.
@@ -73,11 +73,11 @@ def drive(
     arguments += ["--seeded", str(seeded), "--out", str(out)]
     arguments += ["--lead", f"{lead_seconds:g}"] if lead_seconds is not None else []
     arguments += ["--cores", ",".join(map(str, cores))] if cores else []
-    if only is not None:
-        arguments += ["--only-operation", only.operation, "--rate", f"{only.rate_per_second:g}"]
-        arguments += ["--seconds", f"{only.seconds:g}", "--seed", str(only.seed)]
-        arguments += ["--warm-up", f"{only.warm_up_seconds:g}"]
-        arguments += ["--people", ",".join(map(str, only.people))] if only.people else []
+    if steady is not None:
+        arguments += ["--only-operation", steady.operation] if steady.operation is not None else []
+        arguments += ["--rate", f"{steady.rate_per_second:g}", "--seconds", f"{steady.seconds:g}"]
+        arguments += ["--seed", str(steady.seed), "--warm-up", f"{steady.warm_up_seconds:g}"]
+        arguments += ["--people", ",".join(map(str, steady.people))] if steady.people else []
     ended = child.run(
         "loadtest.drive",
         arguments,

@@ -78,12 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--inflight", type=int, help="concurrent requests; more are refused, which makes the run void")
     parser.add_argument("--only-operation", help="send only this operation; needs --rate and --seconds")
-    parser.add_argument("--rate", type=float, help="its mean rate per second")
-    parser.add_argument("--seconds", type=float, help="its duration in seconds")
+    parser.add_argument("--rate", type=float, help="send at this steady mean rate per second; needs --seconds")
+    parser.add_argument("--seconds", type=float, help="and for so long")
     parser.add_argument("--warm-up", type=float, default=_CALIBRATION_WARM_UP_SECONDS, help="seconds of warm-up")
     parser.add_argument("--people", default="", help="only these people send it, such as 3,17")
     parser.add_argument(
-        "--seed", type=int, help="its seed instead of the scenario's: different acts by the same people"
+        "--seed", type=int, help="with --rate: the seed instead of the scenario's: different acts by the same people"
     )
     return parser
 
@@ -98,11 +98,11 @@ def _session(arguments: argparse.Namespace) -> LoadSession:
         spin=False if arguments.no_spin else None,
         inflight_max=arguments.inflight,
     )
-    if arguments.only_operation is None:
+    if arguments.only_operation is None and arguments.rate is None:
         return session
     if arguments.rate is None or arguments.seconds is None:
-        raise LoadPlanError("--only-operation: expected --rate and --seconds with it")
-    alone = plan.single_operation(
+        raise LoadPlanError("--only-operation, --rate: expected --rate and --seconds together")
+    alone = plan.steady(
         session.scenario,
         arguments.only_operation,
         rate_per_second=arguments.rate,

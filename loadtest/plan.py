@@ -93,21 +93,22 @@ def make_plan(
     )
 
 
-def single_operation(
-    scenario: Scenario, operation: str, *, rate_per_second: float, seconds: float, warm_up_seconds: float
+def steady(
+    scenario: Scenario, operation: str | None, *, rate_per_second: float, seconds: float, warm_up_seconds: float
 ) -> Scenario:
-    """The scenario with traffic of one act at a steady mean rate, for calibration; raises LoadPlanError.
+    """The scenario with traffic of one act, or for None of its mix, at a steady mean rate, for calibration; raises
+    LoadPlanError.
 
     A step of a journey stands for the shortest journey that has it: `loadtest.ahead` performs the steps before it.
     """
     known = {*OPERATIONS, *JOURNEYS}
-    if operation not in known:
+    if operation is not None and operation not in known:
         raise LoadPlanError(f"{operation}: expected one of {', '.join(sorted(known))}")
     if not (rate_per_second > 0 and seconds > 0 and warm_up_seconds >= 0):
         raise LoadPlanError(f"rate {rate_per_second:g}/s for {seconds:g} s: expected more than zero")
     alone = dataclasses.replace(
         scenario.traffic,
-        mix_ratio={act_of(operation): 1.0},
+        mix_ratio=scenario.traffic.mix_ratio if operation is None else {act_of(operation): 1.0},
         rate_per_second=rate_per_second,
         duration_seconds=seconds,
         warm_up_seconds=warm_up_seconds,

@@ -6,16 +6,17 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from core.errors import UserError
-from core.names import Server
+from core.names import Outcome, Server
 from core.operations import OPERATIONS
+from core.run import Samples
 from core.scenario import Scenario
 from lab import load
 from lab.calibration.idle import Idle
@@ -56,6 +57,29 @@ class SteadyPoint:
         )
 
 
+def merged(points: Sequence[SteadyPoint]) -> list[SteadyPoint]:
+    """The medians of points of one operation at one rate."""
+    alike: dict[tuple[str, float], list[SteadyPoint]] = {}
+    for point in points:
+        alike.setdefault((point.operation, point.rate_per_second), []).append(point)
+    return [_median(each) for each in alike.values()]
+
+
+def _median(points: Sequence[SteadyPoint]) -> SteadyPoint:
+    def by_process(kind: Literal["cpu_seconds", "error_seconds"]) -> dict[str, float]:
+        seen: list[Mapping[str, float]] = [getattr(point, kind) for point in points]
+        names = dict.fromkeys(name for each in seen for name in each)
+        return {name: float(np.median([each.get(name, 0.0) for each in seen])) for name in names}
+
+    return replace(
+        points[0],
+        cpu_seconds=by_process("cpu_seconds"),
+        error_seconds=by_process("error_seconds"),
+        variation=float(np.median([point.variation for point in points])),
+        count=sum(point.count for point in points),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredStack:
     """What every point is measured on: a seeded and otherwise idle stack."""
@@ -69,42 +93,17 @@ class MeasuredStack:
     def measure(self, series: Series, rate_per_second: float, *, seed: int) -> SteadyPoint:
         """Measure one point; raises OverloadError if too few requests end as expected, UserError if the
         generator fails."""
-        out = self.work / "point"
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir()
-        accounting = _Readings(self.stack)
-        # it remembers threads that end; the two readings that count are taken when they must be, not every second
-        with UsageSampler(accounting.read, t0_unix=time.time()):
-            load.drive(
-                self.path,
-                self.stack,
-                self.work / "seeded",
-                out,
-                lead_seconds=LEAD_SECONDS,
-                duration_seconds=START_SECONDS_MAX + series.seconds,
-                cores=self.scenario.system.placement.cores.load,
-                only=load.Only(
-                    operation=series.operation,
-                    rate_per_second=rate_per_second,
-                    seconds=series.seconds,
-                    seed=seed,
-                    warm_up_seconds=series.warm_up_seconds,
-                    people=series.people,
-                ),
-                on_line=accounting.on_line,
-            )
-            if series.operation in LEAVES_WORK_TO:
-                self.settle()
-            seconds, used = accounting.since_ready()
-        samples = run.read_samples(out / "samples.parquet")
+        steady = load.Steady(
+            operation=series.operation,
+            rate_per_second=rate_per_second,
+            seconds=series.seconds,
+            seed=seed,
+            warm_up_seconds=series.warm_up_seconds,
+            people=series.people,
+        )
+        seconds, used, samples = self._used(steady, settles=series.operation in LEAVES_WORK_TO)
         first = samples.where(samples.step == 0)
-        as_expected = first.where(first.outcome == series.expected.value)
-        if not len(first) or len(as_expected) < CARRIED_RATIO_MIN * len(first):
-            kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(first.outcome.tolist()).most_common())
-            raise OverloadError(
-                f"{series.name} at {rate_per_second:.3g}/s: of {len(first)} requests {len(as_expected)} were "
-                f"{series.expected} ({kinds})"
-            )
+        as_expected = _as_expected(first, series.expected, what=f"{series.name} at {rate_per_second:.3g}/s")
         spent = {key: value - self.idle.ratio.get(key, 0.0) * seconds for key, value in used.items()}
         squares = {key: self.idle.error_seconds(key, seconds) ** 2 for key in used}
         latencies = np.sort(as_expected.latency_seconds)
@@ -117,6 +116,47 @@ class MeasuredStack:
             variation=float(trimmed.std() / trimmed.mean()),
             count=len(first),
         )
+
+    def measure_mix(
+        self, rate_per_second: float, *, seconds: float, warm_up_seconds: float, seed: int
+    ) -> tuple[float, dict[str, float]]:
+        """Send the scenario's mix at a steady rate: seconds until all work was done, and CPU seconds by process in
+        them. Raises as `measure`."""
+        steady = load.Steady(
+            operation=None,
+            rate_per_second=rate_per_second,
+            seconds=seconds,
+            seed=seed,
+            warm_up_seconds=warm_up_seconds,
+        )
+        lasted, used, samples = self._used(steady, settles=True)
+        _as_expected(samples, Outcome.OK, what=f"the mix at {rate_per_second:.3g}/s")
+        return lasted, used
+
+    def _used(self, steady: load.Steady, *, settles: bool) -> tuple[float, dict[str, float], Samples]:
+        """Seconds, and CPU seconds by process in them, from the generator's readiness until its last answer, or until
+        the stack is idle again; and the requests."""
+        out = self.work / "point"
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        accounting = _Readings(self.stack)
+        # it remembers threads that end; the two readings that count are taken when they must be, not every second
+        with UsageSampler(accounting.read, t0_unix=time.time()):
+            load.drive(
+                self.path,
+                self.stack,
+                self.work / "seeded",
+                out,
+                lead_seconds=LEAD_SECONDS,
+                duration_seconds=START_SECONDS_MAX + steady.seconds,
+                cores=self.scenario.system.placement.cores.load,
+                steady=steady,
+                on_line=accounting.on_line,
+            )
+            if settles:
+                self.settle()
+            seconds, used = accounting.since_ready()
+        return seconds, used, run.read_samples(out / "samples.parquet")
 
     def settle(self) -> None:
         """Wait until deferred work is done: CPU use is near idle for a second."""
@@ -133,6 +173,15 @@ class MeasuredStack:
 
     def _by_class(self, series: Series, values: Mapping[str, float]) -> dict[str, float]:
         return by_class(self.scenario, series.operation, values)
+
+
+def _as_expected(requests: Samples, expected: Outcome, *, what: str) -> Samples:
+    """Those that ended as expected; raises OverloadError where they are too few."""
+    found = requests.where(requests.outcome == expected.value)
+    if not len(requests) or len(found) < CARRIED_RATIO_MIN * len(requests):
+        kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(requests.outcome.tolist()).most_common())
+        raise OverloadError(f"{what}: of {len(requests)} requests {len(found)} were {expected} ({kinds})")
+    return found
 
 
 class _Readings:

@@ -37,6 +37,7 @@ class Series:
     warm_up_seconds: float = 2.0
     kind: str = ""  # behind the operation's name: DEGRADED, FEW, MANY or REFUSED
     people: tuple[int, ...] = ()  # who acts; empty: everybody
+    repeats: int = 1  # of each point, at different times
 
     @property
     def name(self) -> str:
@@ -59,6 +60,11 @@ _LONG: Final[dict[str, tuple[float, ...]]] = {
     operations.MEDIA_CREATE: (5.0, 20.0, 60.0),
     operations.MEDIA_COMPLETE: (2.0, 4.0, 6.0),  # each photo takes about 0.1 s of a core
 }
+#: Most requests are of these, and the CPU of one request differs by up to a third between two points minutes apart
+#: (the fixed work does not), so what counts is the median of so many.
+_REPEATS: Final = dict.fromkeys(
+    (operations.FEED_READ, operations.LIKE_ADD, operations.IMAGE_READ, operations.STORY_TRAY), 3
+)
 #: Longer points: of few and large requests, more must come until idle use is small beside them; and what a fan-out
 #: costs is the small difference of two costs of a post.
 _RATIOS: Final = {operations.MEDIA_COMPLETE: 1.6, operations.POST_CREATE: 3.0}
@@ -137,6 +143,7 @@ def planned(scenario: Scenario, *, point_seconds: float = POINT_SECONDS) -> tupl
             operation=name,
             rates_per_second=rates,
             seconds=point_seconds * _RATIOS.get(name, 1.0),
+            repeats=_REPEATS.get(name, 1),
         )
         for name, rates in _LONG.items()
     ]

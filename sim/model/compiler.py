@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, TypeVar, assert_never
 
+import numpy as np
+
 from core.names import Server, link
 from core.operations import BACKGROUND, FEED_READ
-from core.profile import DEGRADED, Profile
+from core.profile import DEGRADED, Floats, Profile
 from core.scenario import Scenario
 from sim.model import cpu
 from sim.model import flow as kinds
@@ -74,6 +76,7 @@ class _Compiler:
         self.program = Program()
         self._scenario, self._profile, self._layout = scenario, profile, layout
         self._rates = offered_per_second(scenario)
+        self._busy: dict[tuple[int, ...], Floats] = {}  # by processes: cores that the load uses of them in each second
         self._proxied = scenario.broken_links
         self._operation = ""
         self._first = self._visit = 0
@@ -317,7 +320,7 @@ class _Compiler:
             if degraded and note not in self.program.notes and not cpu.is_measured(self._profile, operation + DEGRADED):
                 self.program.notes.append(note)
             return -1
-        return self._demand_row(found, found.at)
+        return self._demand_row(found, found.while_busy)
 
     def _refusal(self, step: kinds.Use) -> int:
         found, admission = cpu.cost(self._profile, self._operation, step.process), self._scenario.system.admission
@@ -327,19 +330,31 @@ class _Compiler:
             self.program.notes.append(_REFUSALS)
 
         return self._demand_row(
-            found, lambda rate: cpu.refusal_seconds(self._profile, found.at(rate), admission=admission)
+            found, lambda busy: cpu.refusal_seconds(self._profile, found.while_busy(busy), admission=admission)
         )
 
-    def _demand_row(self, found: cpu.CpuCost, seconds: Callable[[float], float]) -> int:
-        # regions are assumed alike: each has its part of the rate for which the operation's cost is read
-        rates = [rate / len(self._layout.regions) for rate in self._rates.get(self._operation) or (0.0,)]
+    def _demand_row(self, found: cpu.CpuCost, seconds: Callable[[Floats], Floats]) -> int:
         row = DemandRow(
             operation=found.demand.operation,
             process=found.demand.process,
-            mean_seconds=tuple(seconds(rate) for rate in rates),
+            mean_seconds=tuple(seconds(self._busy_of(found.demand.process)).tolist()),
             sigma=spread_of(found.demand.variation),
         )
         return _row(self.program.demands, row)
+
+    def _busy_of(self, process: str) -> Floats:
+        """Cores that the whole load uses in each second of what hosts ``process``, for which the cost of one operation
+        is read. Regions are assumed alike: each has its part of the rate."""
+        hosts = self._layout.named(process)
+        if hosts not in self._busy:
+            busy = np.zeros(max(map(len, self._rates.values()), default=1))
+            for each in self._profile.demands:
+                rates = self._rates.get(each.operation, ())
+                if any(rates) and self._layout.named(each.process) == hosts:
+                    of_a_region = np.asarray(rates) / len(self._layout.regions)
+                    busy += of_a_region * np.interp(of_a_region, each.rates_per_second, each.cpu_seconds)
+            self._busy[hosts] = busy
+        return self._busy[hosts]
 
 
 def _row(table: list[T], value: T) -> int:

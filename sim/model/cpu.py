@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from core.operations import BACKGROUND, OPERATIONS
-from core.profile import DEGRADED, CpuDemand, Profile
+import numpy as np
 
-#: A rate above all calibrated ones: the demand is that at the highest calibrated rate.
+from core.operations import BACKGROUND, OPERATIONS
+from core.profile import DEGRADED, CpuDemand, Floats, Profile
+
+#: More cores than a process used at any calibrated rate: the demand is that at the highest one.
 BUSY: Final = math.inf
 #: A miss path is calibrated only where at least this share of look-ups missed.
 _MISS_RATIO_MIN: Final = 0.01
@@ -31,10 +33,10 @@ class CpuCost:
     demand: CpuDemand
     usual: CpuDemand | None = None  # of a fallback path: the demand of the usual path, which is subtracted
 
-    def at(self, rate_per_second: float) -> float:
-        """CPU seconds at this rate of the operation (`BUSY`: at the highest calibrated rate)."""
-        seconds = self.demand.at(rate_per_second)
-        return seconds if self.usual is None else max(0.0, seconds - self.usual.at(rate_per_second))
+    def while_busy(self, cores: Floats | float) -> Floats:
+        """CPU seconds while the process uses so many cores (`BUSY`: at the highest calibrated rate)."""
+        seconds = self.demand.while_busy(cores)
+        return seconds if self.usual is None else np.maximum(0.0, seconds - self.usual.while_busy(cores))
 
 
 def own_process(operation: str) -> str:
@@ -52,7 +54,7 @@ def cost(profile: Profile, operation: str, process: str, *, degraded: bool = Fal
     return None if fallback is None else CpuCost(demand=fallback, usual=usual)
 
 
-def refusal_seconds(profile: Profile, request_seconds: float, *, admission: bool) -> float:
+def refusal_seconds(profile: Profile, request_seconds: Floats, *, admission: bool) -> Floats:
     """CPU of the gateway for a request that it refuses, out of ``request_seconds`` for the whole of the operation.
 
     With ``admission`` it refuses before most of the work, and newer profiles say what that costs. Otherwise a refusal
@@ -60,7 +62,7 @@ def refusal_seconds(profile: Profile, request_seconds: float, *, admission: bool
     """
     whole = REQUEST_SHARE * request_seconds
     measured = profile.refusal_cpu_seconds
-    return whole if measured is None or not admission else min(measured, whole)
+    return whole if measured is None or not admission else np.minimum(measured, whole)
 
 
 def per_miss(profile: Profile, cache: str) -> float:

@@ -16,6 +16,7 @@ from core import niceness
 from core.bounds import OUTBOX_ASK_SECONDS
 from core.names import Cache as CacheName
 from core.names import Server
+from core.operations import OPERATIONS
 from core.policies.breaker import BreakerPolicy
 from core.policies.retry import RetryPolicy
 from core.profile import CpuScheduler, Profile
@@ -26,6 +27,7 @@ from sim.model.caches import Held, LruCache
 from sim.model.content import AUTHOR_CARD_BYTES, POST_CARD_BYTES, Content
 from sim.model.draws import lognormal_of
 from sim.model.layout import Layout
+from sim.model.offered import offered_per_second
 from sim.model.program import PoolSpec, Program, Topic
 from sim.model.replication import SHIPPED
 from sim.model.stores import OUTBOX_CLEAR
@@ -110,8 +112,7 @@ def resources_of(
 ) -> Resources:
     """Work out the resources of a run, with caches as seeding and a warm CDN leave them."""
     system, start_seconds = scenario.system, -scenario.traffic.warm_up_seconds
-    wires = {wire.link: lognormal_of(wire.median_seconds, wire.p99_seconds) for wire in profile.wires}
-    loopback = wires.get("loopback", _NO_TIME)  # every link of a stack on one machine
+    wires = _wires(program, scenario=scenario, profile=profile)
     replication = system.shards.replication
     waits = {delay.station: lognormal_of(delay.median_seconds, delay.p99_seconds) for delay in profile.delays}
     waits[OUTBOX_CLEAR] = (math.log(OUTBOX_ASK_SECONDS / 2.0), 0.0)
@@ -121,11 +122,7 @@ def resources_of(
         start_seconds=start_seconds,
         stations=_stations(layout),
         scheduler=profile.scheduler,
-        links=tuple(
-            LinkSpec(name=name, mu=mu, sigma=sigma)
-            for _ in regions
-            for name, (mu, sigma) in ((name, wires.get(name, loopback)) for name in program.links)
-        ),
+        links=tuple(LinkSpec(name=name, mu=mu, sigma=sigma) for _ in regions for name, (mu, sigma) in wires.items()),
         pools=tuple(program.pools),
         caches=_caches(program, content, scenario=scenario, regions=len(regions), now=start_seconds),
         breakers=tuple(instances * len(regions) for _, instances in program.breakers),
@@ -147,6 +144,17 @@ def resources_of(
         own_writes_seconds=replication.own_writes_seconds,
         failover_seconds=replication.detection_seconds + replication.promotion_seconds,
     )
+
+
+def _wires(program: Program, *, scenario: Scenario, profile: Profile) -> dict[str, tuple[float, float]]:
+    """(μ, σ) of a round trip on each link, at the mean rate at which clients send requests."""
+    offered = offered_per_second(scenario)
+    rate = float(np.mean(np.sum([offered[name] for name in OPERATIONS], axis=0)))
+    found = {}
+    for name in program.links:
+        wire = profile.wire(name, rate) or profile.wire("loopback", rate)  # every link of a stack on one machine
+        found[name] = lognormal_of(wire.median_seconds, wire.p99_seconds) if wire is not None else _NO_TIME
+    return found
 
 
 def _stations(layout: Layout) -> tuple[StationSpec, ...]:

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from core.operations import FANOUT_DELIVER
-from core.profile import DEGRADED, Profile
+from core.profile import DEGRADED, Profile, under_mix
 from core.profile import CpuDemand as Cost
 from core.scenario.demand import AT, Core, Demand
 from sim.model import cpu
@@ -44,10 +44,11 @@ def speed(core: Core, *, over: Core) -> float:
 def applied(
     profile: Profile, demand: Demand | None, *, flows: Mapping[str, OperationFlow], grows: Mapping[Per, float]
 ) -> Profile:
-    """The profile with the demands that the scenario states; the same profile where it states none.
+    """The profile with demands as they are under a mix of operations, and those that the scenario states instead.
 
     ``grows`` is the mean work of each kind in this workload over the mean in calibration (`growth`).
     """
+    profile = under_mix(profile)
     if demand is None or not demand.cpu_seconds:
         return profile
     factor = speed(demand.core, over=core_of(profile)) if demand.core is not None else 1.0

@@ -59,7 +59,7 @@ def test_there_is_no_share_of_a_worker_beyond_the_last(scenario: Scenario) -> No
 
 
 def test_one_operation_alone_keeps_the_world_and_drops_the_rest(scenario: Scenario) -> None:
-    alone = plan.single_operation(scenario, "feed.read", rate_per_second=50.0, seconds=20.0, warm_up_seconds=2.0)
+    alone = plan.steady(scenario, "feed.read", rate_per_second=50.0, seconds=20.0, warm_up_seconds=2.0)
     share = plan.make_plan(alone)
     assert {share.act(number) for number in share.numbers.tolist()} == {"feed.read"}
     assert share.schedule.viral_author is None
@@ -78,7 +78,7 @@ def test_a_step_of_a_journey_stands_for_the_shortest_journey_that_has_it() -> No
 @pytest.mark.parametrize(("operation", "rate"), [("feed.reed", 1.0), ("feed.read", 0.0)])
 def test_one_operation_that_cannot_be_sent_alone_is_refused(scenario: Scenario, operation: str, rate: float) -> None:
     with pytest.raises(plan.LoadPlanError, match="expected"):
-        plan.single_operation(scenario, operation, rate_per_second=rate, seconds=1.0, warm_up_seconds=0.0)
+        plan.steady(scenario, operation, rate_per_second=rate, seconds=1.0, warm_up_seconds=0.0)
 
 
 def test_the_generator_has_room_for_all_that_can_wait_at_once(scenario: Scenario) -> None:

@@ -144,7 +144,7 @@ class _Costs:
             if use.degraded and not cpu.is_measured(self.profile, operation + DEGRADED):
                 self.notes.append(f"{operation}: its miss path was not calibrated")
             return None
-        seconds = found.at(cpu.BUSY) * use.share * self._grows.get(use.per, 1.0)
+        seconds = float(found.while_busy(cpu.BUSY)) * use.share * self._grows.get(use.per, 1.0)
         for cache in missed:
             seconds *= cpu.per_miss(self.profile, cache)
         if not seconds:
@@ -161,5 +161,9 @@ class _Costs:
         seen = {str(step.process) for step in flows.walk(whole) if isinstance(step, flows.Use) and not step.degraded}
         seen |= {str(Server.TOXIPROXY), str(Server.PROMETHEUS)}
         for each in self.profile.demands:
-            if each.operation == operation and each.process not in seen and (seconds := each.at(cpu.BUSY)):
+            if (
+                each.operation == operation
+                and each.process not in seen
+                and (seconds := float(each.while_busy(cpu.BUSY)))
+            ):
                 yield SegmentVisit(process=each.process, seconds=seconds, variation=each.variation)
