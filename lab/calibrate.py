@@ -147,11 +147,15 @@ def _points(measured: MeasuredStack, plan: tuple[Series, ...], *, between: Calla
 def _mixed(measured: MeasuredStack, profile: Profile, read: Callable[[], FixedWork]) -> dict[str, float]:
     """`Profile.mix_cpu_ratio`, at the speed of the profile; ``read`` does the fixed work."""
     assert profile.fixed_work is not None
-    todo = mixed.rates(measured.scenario, profile) * mixed.REPEATS
+    count = len(mixed.BUSY_RATIOS)
     found, before = list[MixedPoint](), read()
     with task("mix") as report:
-        for number, rate in enumerate(todo):
-            report(number, len(todo), f"{rate:.0f}/s")
+        for number in range(count * mixed.REPEATS):
+            if number < count:
+                rate = mixed.rate_at(mixed.BUSY_RATIOS[number], measured, profile, found[-1] if found else None)
+            else:
+                rate = found[number % count].rate_per_second
+            report(number, count * mixed.REPEATS, f"{rate:.0f}/s")
             seed = measured.scenario.seed + _SEEDS_APART + number
             point = mixed.measure(measured, profile, rate, seed=seed)
             after = read()

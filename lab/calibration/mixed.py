@@ -23,12 +23,12 @@ from sim.model.prepared import prepare
 from sim.model.saturation import saturation
 from sim.simulate import simulate
 
-#: Utilisation of the stack's cores at the points, by the model; below the knee, where requests fail.
-BUSY_RATIOS: Final = (0.3, 0.5, 0.7)
+#: About how busy the stack's cores are at the points: below the knee, where requests fail.
+BUSY_RATIOS: Final = (0.3, 0.55, 0.8)
 REPEATS: Final = 3
 SECONDS: Final = 10.0
 WARM_UP_SECONDS: Final = 3.0
-#: Of the utilisation at a rate, by which the rates of the points are found.
+#: Where the model is asked for the utilisation by which the first point's rate is found.
 _PROBED_PER_SECOND: Final = 40.0
 #: What these do depends on what caches hold, which is not the same on a stack on which everything else was calibrated.
 _BY_CACHES: Final = frozenset({Server.EDGE, Server.SHIELD, Server.OBJECTS, Server.PROMETHEUS})
@@ -58,11 +58,16 @@ def steady(scenario: Scenario, rate_per_second: float, *, seed: int) -> Scenario
     return dataclasses.replace(alone, seed=seed, faults=after_all)
 
 
-def rates(scenario: Scenario, profile: Profile) -> tuple[float, ...]:
-    """Rates per second of the points."""
-    found = saturation(prepare(steady(scenario, _PROBED_PER_SECOND, seed=scenario.seed), profile))
-    busiest = max(each.mean_ratio for each in found if each.kind == "host")
-    return tuple(_PROBED_PER_SECOND * ratio / busiest for ratio in BUSY_RATIOS)
+def rate_at(busy_ratio: float, measured: MeasuredStack, profile: Profile, last: MixedPoint | None) -> float:
+    """Rate per second at which the stack's cores are at most about so busy: by the ``last`` point, at a lower rate, or
+    by the model. The CPU of a request falls with the rate."""
+    scenario = measured.scenario
+    if last is None:
+        found = saturation(prepare(steady(scenario, _PROBED_PER_SECOND, seed=scenario.seed), profile))
+        return _PROBED_PER_SECOND * busy_ratio / max(each.mean_ratio for each in found if each.kind == "host")
+    cores = len(scenario.system.placement.cores.stack)
+    used = sum(last.measured.values()) / (SECONDS + WARM_UP_SECONDS) + measured.idle.whole_ratio
+    return last.rate_per_second * busy_ratio * cores / used
 
 
 def measure(measured: MeasuredStack, profile: Profile, rate_per_second: float, *, seed: int) -> MixedPoint:
