@@ -34,11 +34,11 @@ class StatedFigure:
     """One figure that a design states. Without ``value`` the design states none, and ``unit`` says how to show it."""
 
     value: Quantity | None = None  # as published
-    unit: Quantity | None = None
+    unit: Words | None = None  # empty: a plain number
     description: Words = ""
     formula: Formula | None = Field(default=None, alias="from")  # of inputs and of other figures
     covers: bool = False  # a capacity: at least what the formula gives; more is not a mistake
-    because: Words = ""  # why it cannot be checked, if so
+    because: Words = ""  # why it cannot be checked, or why it differs
 
     @model_validator(mode="before")
     @classmethod

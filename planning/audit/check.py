@@ -140,9 +140,11 @@ def _judge(
         verdict, reason = AuditVerdict.AGREES, judgement.how(stated, recomputed)
     else:
         own_slip = not judgement.agrees(stated, own, covers=entry.covers)
-        if own_slip and entry.term is not None and not entry.covers:  # a capacity is chosen, not computed
+        if own_slip and entry.term is not None and not entry.covers and not entry.explained:
             guess = diagnosis.conjecture(stated, own, entry.term, _beside(entry, read, as_stated), read.units)
-        reason = "not enough" if own_slip and entry.covers else _how_it_differs(own_slip, guess, causes)
+        here = entry.explained or (f"looks like: {guess}" if guess else "no known slip explains it")
+        # a capacity is chosen, not computed
+        reason = "not enough" if own_slip and entry.covers else _how_it_differs(own_slip, here, causes)
     return Finding(
         name=entry.name,
         says=entry.says,
@@ -178,11 +180,10 @@ def _beside(entry: SheetEntry, read: Sheet, values: Mapping[str, Quantity]) -> d
     return {name: each for name, each in values.items() if entry.name not in {name, *read.below.get(name, ())}}
 
 
-def _how_it_differs(own_slip: bool, guess: str, causes: tuple[str, ...]) -> str:
+def _how_it_differs(own_slip: bool, here: str, causes: tuple[str, ...]) -> str:
     before = f"follows from {', '.join(causes)}"
     if not own_slip:
         return f"{before}; its own arithmetic holds"
-    here = f"looks like: {guess}" if guess else "no known slip explains it"
     return f"{here}; besides it {before}" if causes else here
 
 

@@ -84,6 +84,7 @@ def _of_time() -> Iterator[Slip]:
     for short, long, factor in _TIMES:
         yield Slip(says=f"per {long} taken for per {short}", factor=factor)
         yield Slip(says=f"per {short} taken for per {long}", factor=1 / factor)
+    yield Slip(says="the 24 hours of a day taken for the days of a month", factor=24 / (365 / 12))
 
 
 def _of_size(stated: Amount) -> Iterator[Slip]:

@@ -64,6 +64,13 @@ def why(finding: Finding) -> str:
     return text
 
 
+def because(finding: Finding) -> str:
+    """Where a difference comes from: the reason for its own, or the figures that it follows from."""
+    if finding.own_slip:
+        return f"{finding.name}: {why(finding)}"
+    return f"follows from {', '.join(finding.follows_from)}"
+
+
 def _shown(value: float, unit: Unit, digits: int) -> str:
     above, sign = unit.above, MINUS if value < 0 else ""
     value = abs(value)

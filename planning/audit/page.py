@@ -1,12 +1,15 @@
-"""An audit as a report: a table for each design, as a page or as Markdown."""
+"""An audit as a report, as a page or as Markdown: for each design what its mistakes are worth, then every figure."""
 
 from __future__ import annotations
 
 from planning.audit import AuditVerdict, Finding
 from planning.audit import figures as audit_figures
+from planning.audit.consequences import Consequence
 from planning.audit.record import Audited, Audits
+from planning.audit.units import ratio
 from present.parts import Report, Row, Section, Table, row
 
+_WORTH = ("what it is", "by its own figures", "recomputed", "off by", "because")
 _HEAD = ("figure", "verdict", "stated", "recomputed", "off by", "what it is", "from")
 
 
@@ -17,7 +20,29 @@ def report(audits: Audits) -> Report:
         good=not audits.differs,
         caption="off by: the stated figure over the recomputed one. The mistake named is a conjecture from this alone.",
         says="",
-        sections=tuple(_section(each) for each in audits.designs),
+        sections=(
+            *(_worth(each) for each in audits.designs if each.consequences),
+            *(_section(each) for each in audits.designs),
+        ),
+    )
+
+
+def _worth(audited: Audited) -> Section:
+    return Section(
+        title=f"What the mistakes of {audited.scenario} are worth",
+        sentences=(f"{audited.title[:1].upper()}{audited.title[1:]}. Bills first, then machines.",),
+        tables=(Table.of(_WORTH, map(_consequence, audited.consequences), 3, 4),),
+    )
+
+
+def _consequence(each: Consequence) -> Row:
+    finding = each.finding
+    return row(
+        finding.says or finding.name,
+        audit_figures.amount(each.believed, finding),
+        audit_figures.amount(each.computed, finding),
+        audit_figures.times(ratio(each.believed, each.computed)),
+        audit_figures.because(finding),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import UserError
 from core.scenario.reader import line_of
 from planning.audit import AuditVerdict, DesignError, Finding, audit
+from planning.audit.consequences import Consequence, consequences
 from planning.audit.figures import amount
 from planning.audit.units import ratio
 from records.scenarios import load
@@ -24,6 +25,11 @@ class Audited:
     title: str
     source: str
     findings: tuple[Finding, ...]
+
+    @property
+    def consequences(self) -> tuple[Consequence, ...]:
+        """What the mistakes are worth, the worst first."""
+        return consequences(self.findings)
 
     @property
     def own_slips(self) -> tuple[Finding, ...]:
@@ -121,10 +127,21 @@ def record(audits: Audits) -> dict[str, Any]:
                 "file": str(each.file),
                 "title": each.title,
                 "source": each.source,
+                "worth": [_worth(one) for one in each.consequences],
                 "figures": list(_records(each.findings)),
             }
             for each in audits.designs
         ],
+    }
+
+
+def _worth(each: Consequence) -> dict[str, Any]:
+    return {
+        "name": each.finding.name,
+        "says": each.finding.says,
+        "by_its_own_figures": amount(each.believed, each.finding),
+        "recomputed": amount(each.computed, each.finding),
+        "more_dollars_per_month" if each.is_money else "more_machines": each.more,
     }
 
 

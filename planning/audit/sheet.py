@@ -27,6 +27,7 @@ class SheetEntry:
     says: str
     formula: str
     because: str
+    explained: str  # by the file: why it differs, if it does
     covers: bool
     stated: Amount | None
     unit: Unit | None
@@ -83,6 +84,7 @@ def read(design: Design) -> Sheet:
             says=figure.description,
             formula=figure.formula or "",
             because=figure.because or _why_not(figure, design),
+            explained=figure.because,
             covers=figure.covers,
             stated=stated,
             unit=stated.unit if unit is None and stated is not None else unit,

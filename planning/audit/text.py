@@ -8,9 +8,12 @@ from typing import Final
 
 from planning.audit import AuditVerdict, Finding, figures
 from planning.audit.record import Audited, Audits
+from planning.audit.units import ratio
 from present.tables import MARKS, closing, ends, faint, missed, table, verdict, wrapped
 
 _INDENT: Final = "    "
+#: Bills and numbers of machines that are shown of a design; --all shows every one.
+_WORTH_MAX: Final = 5
 _HELD: Final = {AuditVerdict.AGREES: True, AuditVerdict.DIFFERS: False, AuditVerdict.UNCHECKED: None}
 
 
@@ -27,6 +30,21 @@ def render(audits: Audits, *, target: Path, show_all: bool, exit_code: int) -> s
 
 def _design(audited: Audited, *, show_all: bool) -> Iterable[str]:
     yield from wrapped(f"{audited.scenario.upper()}  {audited.title}")
+    if audited.consequences:
+        worst = audited.consequences[:_WORTH_MAX] if not show_all else audited.consequences
+        rows = [
+            [
+                each.finding.name,
+                figures.amount(each.believed, each.finding),
+                figures.amount(each.computed, each.finding),
+                figures.times(ratio(each.believed, each.computed)),
+            ]
+            for each in worst
+        ]
+        lines, _ = table(["what it is worth", "by its own", "recomputed", "off by"], rows)
+        yield faint(lines[0])
+        yield from lines[1:]
+        yield ""
     shown = audited.findings if show_all else audited.of(AuditVerdict.DIFFERS)
     if shown:
         lines, _ = table(["", "stated", "recomputed", "off by"], [_cells(each) for each in shown])

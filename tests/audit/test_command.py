@@ -20,6 +20,10 @@ from present import document, markdown
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = Path("scenarios/reference")
+WORTH = (
+    "<!-- what the mistakes are worth: also written by `windtunnel audit --out FILE.md` -->\n",
+    "<!-- end of what they are worth -->",
+)
 MARKERS = ("<!-- written by `windtunnel audit --out FILE.md`; a test holds it to that -->\n", "<!-- end -->")
 GOOD = """\
 scenario: good
@@ -62,6 +66,8 @@ def test_the_reference_designs_as_json() -> None:
     assert storage["unit"] == "TB/day"
     assert storage["stated_over_recomputed"] == pytest.approx(1e-3)
     assert storage["conjecture"] == "TB written for PB"
+    assert designs["design_a"]["worth"][0]["name"] == "storage_bill"
+    assert designs["design_a"]["worth"][0]["more_dollars_per_month"] > 1e9
     for design in designs.values():
         for each in design["figures"]:
             assert each["verdict"] in ("agrees", "differs", "cannot be checked")
@@ -83,7 +89,12 @@ def test_the_table_keeps_to_80_columns_and_tells_the_worst_first(show_all: bool)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert not [line for line in plain.splitlines() if len(line) > 80]
     design_a = plain.split("DESIGN_A")[1].split("DESIGN_B")[0]
-    assert design_a.index("storage_day") < design_a.index("engagement_peak") < design_a.index("↳ storage_year")
+    assert (
+        design_a.index("storage_bill")
+        < design_a.index("storage_day")
+        < design_a.index("engagement_peak")
+        < design_a.index("↳ storage_year")
+    )
     assert ("✓ post_rate" in plain) == show_all
     assert ("(--all)" in plain) != show_all
 
@@ -145,9 +156,11 @@ def test_how_far_off_is_told_as_people_say_it(over: float | None, text: str) -> 
 
 
 def test_the_documentation_shows_what_the_command_finds() -> None:
-    documented = (ROOT / "docs" / "AUDIT.md").read_text(encoding="utf-8").split(MARKERS[0])[1].split(MARKERS[1])[0]
+    text = (ROOT / "docs" / "AUDIT.md").read_text(encoding="utf-8")
+    worth, figures = (text.split(begins)[1].split(ends)[0] for begins, ends in (WORTH, MARKERS))
     written = markdown.render(audit_report.report(audit_all(ROOT / REFERENCE)))
-    assert documented.strip() == written[written.index("## ") :].strip()
+    assert f"{worth.strip()}\n\n{figures.strip()}" == written[written.index("## ") :].strip()
+    assert text.index(WORTH[0]) < text.index("## How to read it")
 
 
 def test_the_example_of_the_documentation_is_found_to_be_wrong_as_it_says(tmp_path: Path) -> None:
