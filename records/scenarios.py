@@ -27,9 +27,9 @@ def load(path: Path) -> tuple[Scenario, str]:
     try:
         scenario, text = read(path), path.read_text(encoding="utf-8")
     except ScenarioError as error:
-        count = len(error.problems)
-        head = f"{path} cannot be used, {count} field{'s are' if count > 1 else ' is'} wrong:"
-        raise UserError("\n  ".join([head, *(str(problem) for problem in error.problems)])) from error
+        count = error.count
+        head = f"{path} cannot be used, {count:,} field{'s are' if count > 1 else ' is'} wrong:"
+        raise UserError("\n  ".join([head, *error.lines])) from error
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UserError(f"{path}: {reason}; scenarios that come with windtunnel are in scenarios/") from error

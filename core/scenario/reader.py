@@ -20,6 +20,14 @@ from core.scenario.retired import RENAMED
 from core.scenario.units import in_file
 
 _ADAPTER: TypeAdapter[Scenario] = TypeAdapter(Scenario)
+#: The C parser is ten times as fast.
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: Longest file, and the most values in it, with those of aliases counted wherever they stand.
+CHARACTERS_MAX: Final = 2**18
+VALUES_MAX: Final = 50_000
+#: Wrong fields that are examined, and that are told in full.
+_EXAMINED_MAX: Final = 200
+PROBLEMS_MAX: Final = 19
 #: Modules with the classes that a scenario is made of.
 _PARTS: Final = (model, fault, faults, placement, regions, shards, demand, intent, design)
 
@@ -39,26 +47,39 @@ class FieldProblem:
 
 
 class ScenarioError(ValueError):
-    """A scenario that cannot be used; ``problems`` are in the order of the file."""
+    """A scenario that cannot be used; ``problems`` are the first `PROBLEMS_MAX` of ``count``, in the file's order."""
 
-    def __init__(self, problems: tuple[FieldProblem, ...]):
-        self.problems = problems
-        super().__init__("\n".join(str(problem) for problem in problems))
+    def __init__(self, problems: tuple[FieldProblem, ...], *, count: int | None = None):
+        self.problems = problems[:PROBLEMS_MAX]
+        self.count = len(problems) if count is None else count
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """A line for each problem, and one for those that are left out."""
+        left = self.count - len(self.problems)
+        return (*map(str, self.problems), *([f"… and {left:,} more"] if left else []))
 
 
 def parse(text: str, *, file: str = "scenario") -> Scenario:
     """Read a scenario from its text; raises ScenarioError."""
+    if len(text) > CHARACTERS_MAX:
+        long = f"{len(text):,} characters"
+        raise ScenarioError((_problem(file, 1, "", long, f"expected at most {CHARACTERS_MAX:,} in a scenario"),))
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _composed(text)
         if node is None:
             raise ScenarioError((_problem(file, 1, "", "nothing", "expected a scenario"),))
+        if _values(node, {}) > VALUES_MAX:
+            expected = f"expected at most {VALUES_MAX:,} in a scenario, each alias counted with all that it stands for"
+            raise ScenarioError((_problem(file, 1, "", "too many values", expected),))
         strange = next(_strange_keys(node), None)
         if strange is not None:
             raise ScenarioError(
                 (_problem(file, strange, "", "a list or mapping as a name", "expected a field's name"),)
             )
         lines = dict(_lines(node, ()))
-        data = yaml.safe_load(text)
+        data = yaml.load(text, Loader=_LOADER)  # either is a safe loader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ScenarioError((_problem(file, line, "", str(error.problem), "expected YAML"),)) from error
@@ -81,8 +102,13 @@ def parse(text: str, *, file: str = "scenario") -> Scenario:
     try:
         scenario = _ADAPTER.validate_python(data, context=in_file)
     except ValidationError as error:
-        found = [_of_pydantic(file, lines, data, dict(item)) for item in _distinct(lines, error.errors())]
-        raise ScenarioError(tuple(sorted(found, key=lambda problem: problem.line))) from error
+        items = error.errors(include_url=False, include_context=True, include_input=False)
+        examined = _distinct(lines, items[:_EXAMINED_MAX])
+        found = sorted(
+            (_of_pydantic(file, lines, data, dict(item)) for item in examined), key=lambda problem: problem.line
+        )
+        more = max(0, len(items) - _EXAMINED_MAX)
+        raise ScenarioError(tuple(found), count=len(found) + more) from error
     wrong = [
         _problem(file, _line_of(lines, path), _dotted(path), _shown(_value_at(data, path)), expected)
         for path, expected in impossible(scenario)
@@ -92,16 +118,24 @@ def parse(text: str, *, file: str = "scenario") -> Scenario:
     return scenario
 
 
+def _composed(text: str) -> yaml.Node | None:
+    """The document's tree. Errors are those of the parser in Python, which says better what it found."""
+    try:
+        return yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError:
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
 def line_of(text: str, path: FieldPath) -> int:
     """Line number (from 1) of a field in a scenario's text that `parse` has accepted, or of the part that contains
     it."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    node = yaml.compose(text, Loader=_LOADER)
     return _line_of(dict(_lines(node, ())), path) if node is not None else 1
 
 
 def notes(scenario: Scenario, text: str, *, file: str) -> tuple[str, ...]:
     """Warnings about a scenario that `parse` has read from ``text``: fields with an old name, or without effect."""
-    data = yaml.safe_load(text)
+    data = yaml.load(text, Loader=_LOADER)  # either is a safe loader
     return (
         *(
             f"{file}:{line_of(text, path)}: {_dotted(path)} is called {RENAMED[str(path[-1])]} now; "
@@ -146,6 +180,22 @@ def _lines(node: yaml.Node, path: FieldPath) -> Iterator[tuple[FieldPath, int]]:
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             yield from _lines(value, (*path, index))
+
+
+def _values(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for, with those of aliases wherever they stand; raises RecursionError for one that
+    holds itself. ``known`` keeps the numbers of nodes, which aliases share."""
+    if id(node) not in known:
+        known[id(node)] = 0  # while it is being counted
+        inner: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            inner = [each for pair in node.value for each in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            inner = node.value
+        known[id(node)] = 1 + sum(_values(each, known) for each in inner)
+    elif not known[id(node)]:
+        raise RecursionError
+    return known[id(node)]
 
 
 def _strange_keys(node: yaml.Node) -> Iterator[int]:

@@ -22,6 +22,8 @@ from sim.results.paired import paired_difference
 ALPHA: Final = 0.05
 #: Fewer pairs say nothing about their spread.
 PAIRS_MIN: Final = 3
+#: Replications beyond which no number of them is proposed.
+PAIRS_MOST: Final = 1_000
 #: Two values that differ by less than this ratio are equal: sums in another order differ by rounding.
 ROUNDING: Final = 1e-9
 
@@ -72,7 +74,34 @@ def compare(
         pairs = [(a[name], b[name]) for a, b in zip(first, second, strict=True) if name in a and name in b]
         if len(pairs) >= PAIRS_MIN:
             found.append(_paired(name, pairs))
-    return _held_together(found)
+    return held_together(found)
+
+
+def held_together(found: Sequence[FigureDifference]) -> tuple[FigureDifference, ...]:
+    """The differences of one family, with Holm's adjusted p of each; those that are equal for certain are not in it."""
+    family = sorted((index for index, each in enumerate(found) if not each.same), key=lambda index: found[index].chance)
+    adjusted: dict[int, float] = {}
+    worst = 0.0
+    for rank, index in enumerate(family):
+        worst = max(worst, min(1.0, found[index].chance * (len(family) - rank)))
+        adjusted[index] = worst
+    return tuple(replace(each, together=adjusted.get(index, 1.0)) for index, each in enumerate(found))
+
+
+def pairs_needed(found: FigureDifference, *, comparisons: int = 1) -> int | None:
+    """Pairs with which this difference, if its mean and spread stay as they are, would be distinguishable among so many
+    comparisons; None if more than `PAIRS_MOST` would be needed, or nothing differs."""
+    from scipy.special import stdtrit  # Student's distribution
+
+    if found.same or found.pairs < 2 or not found.difference.value:
+        return None
+    half = (found.difference.high - found.difference.low) / 2.0
+    spread = half / float(stdtrit(found.pairs - 1, 0.975)) * math.sqrt(found.pairs)
+    for pairs in range(PAIRS_MIN, PAIRS_MOST + 1):
+        reach = float(stdtrit(pairs - 1, 1.0 - ALPHA / comparisons / 2.0)) * spread / math.sqrt(pairs)
+        if abs(found.difference.value) > reach:
+            return pairs
+    return None
 
 
 def narrow_enough(differences: Iterable[FigureDifference], relative: float) -> bool:
@@ -106,13 +135,3 @@ def _chance(differences: stats.Floats) -> float:
     if spread <= 1e-12 * max(abs(mean), math.ulp(1.0)):
         return 1.0 if mean == 0.0 else 0.0
     return float(2.0 * stdtr(len(differences) - 1, -abs(mean) / (spread / math.sqrt(len(differences)))))
-
-
-def _held_together(found: Sequence[FigureDifference]) -> tuple[FigureDifference, ...]:
-    family = sorted((each for each in found if not each.same), key=lambda each: each.chance)
-    adjusted: dict[str, float] = {}
-    worst = 0.0
-    for rank, each in enumerate(family):
-        worst = max(worst, min(1.0, each.chance * (len(family) - rank)))
-        adjusted[each.figure] = worst
-    return tuple(replace(each, together=adjusted.get(each.figure, 1.0)) for each in found)

@@ -10,7 +10,7 @@ from core.scenario import explain
 from planning.simulations.readings import measure_of
 from planning.studies import words
 from planning.studies.values import number
-from planning.sweep.study import PointResult, Sweep
+from planning.sweep.study import NeighbourDifference, PointResult, Sweep
 from present import charts
 from present.charts.lines import LINES_MAX, ChartLine, LineSpot, Scale, lines
 from present.parts import LISTING_MAX, Listing, PageFigure, Report, Row, Section, Table, csv_text, row
@@ -33,6 +33,7 @@ def content(sweep: Sweep) -> Report:
         sections=(
             *(_chart(sweep, figure) for figure in sweep.headline),
             _table(sweep),
+            *_neighbours(sweep),
             Section(
                 title="Scenario",
                 listings=(Listing(title="as it is without the settings", text=explain(sweep.scenario)[:LISTING_MAX]),),
@@ -148,6 +149,38 @@ def _csv(drawn: Sequence[ChartLine], field: str) -> str:
         for spot in each.spots
     )
     return csv_text(("others", field, "value", "low", "high"), rows)
+
+
+def _neighbours(sweep: Sweep) -> list[Section]:
+    """A table for the first headline figure; none with too few replications."""
+    for figure in sweep.headline[:1]:
+        rows = [
+            row(
+                each.axis,
+                f"{dict(each.first.point.settings)[each.axis]} → {dict(each.second.point.settings)[each.axis]}",
+                _others(each),
+                "distinguishable" if each.found.distinguishable else "not distinguishable",
+                words.change(figure, each.found.difference),
+                f"{each.found.together:.2g}",
+                mark="" if each.found.distinguishable else "faint",
+            )
+            for each in sweep.neighbours(figure)
+        ]
+        caption = (
+            f"{words.name_of(figure)} from each value to the next, over {sweep.replications} pairs of replications "
+            "with the same seeds, with 95 % intervals; verdicts by Holm's method over these lines together."
+        )
+        head = ("field", "change", "at", "verdict", "difference", "p, Holm")
+        if rows:
+            return [Section(title="From setting to setting", tables=(Table.of(head, rows, 1, 2, 3, caption=caption),))]
+    return []
+
+
+def _others(each: NeighbourDifference) -> str:
+    """The settings that both have."""
+    return ", ".join(
+        f"{field.rpartition('.')[2]} {value}" for field, value in each.first.point.settings if field != each.axis
+    )
 
 
 def _table(sweep: Sweep) -> Section:

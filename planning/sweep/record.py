@@ -49,4 +49,18 @@ def record(sweep: Sweep) -> dict[str, Any]:
             }
             for result in sweep.results
         ],
+        "neighbours": [
+            {
+                "figure": figure,
+                "from": dict(each.first.point.settings),
+                "to": dict(each.second.point.settings),
+                "difference": each.found.difference.value,
+                "low": each.found.difference.low,
+                "high": each.found.difference.high,
+                "p_holm": each.found.together,
+                "distinguishable": each.found.distinguishable,
+            }
+            for figure in sweep.headline
+            for each in sweep.neighbours(figure)
+        ],
     }

@@ -14,7 +14,14 @@ from planning.simulations.readings import Reading
 from planning.simulations.simulator import Simulator, StudySource
 from planning.simulations.task import tasks
 from planning.studies import words
-from planning.studies.difference import ALPHA, compare
+from planning.studies.difference import (
+    ALPHA,
+    PAIRS_MIN,
+    FigureDifference,
+    compare,
+    held_together,
+    pairs_needed,
+)
 from planning.studies.grid import Axis, GridPoint
 
 
@@ -55,6 +62,16 @@ class PointResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NeighbourDifference:
+    """One figure of two settings of which one axis alone differs, from a value to the next one that was swept."""
+
+    axis: str
+    first: PointResult
+    second: PointResult
+    found: FigureDifference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
     """All points of the grid with their results."""
 
@@ -90,6 +107,27 @@ class Sweep:
         """Whether a headline latency is somewhere the client's time limit."""
         return any(result.beyond(figure) for figure in self.headline for result in self.results)
 
+    def neighbours(self, figure: str) -> tuple[NeighbourDifference, ...]:
+        """The figure from each setting to the next along each axis, replication by replication under common random
+        numbers; what is distinguishable is decided over all of them together (Holm 1979)."""
+        known = {result.point.settings: result for result in self.results}
+        pairs = []
+        for result in self.results:
+            for index, axis in enumerate(self.axes):
+                later = axis.values[axis.values.index(result.point.settings[index][1]) + 1 :]
+                changed = list(result.point.settings)
+                changed[index] = (axis.field, later[0] if later else "")
+                if (other := known.get(tuple(changed))) is not None:
+                    pairs.append((axis.field, result, other))
+        sides = [[[reading.figures for reading in each.readings] for each in pair[1:]] for pair in pairs]
+        found = [compare(*side, figures=[figure]) for side in sides]
+        carried = [(pair, each[0]) for pair, each in zip(pairs, found, strict=True) if each]
+        together = held_together([each for _, each in carried])
+        return tuple(
+            NeighbourDifference(axis=axis, first=first, second=second, found=each)
+            for ((axis, first, second), _), each in zip(carried, together, strict=True)
+        )
+
     @property
     def sentence(self) -> str:
         parts = [f"{len(self.results)} settings", *self._extremes()]
@@ -124,11 +162,23 @@ class Sweep:
             sentence = (
                 f"{words.name_of(figure)} from {least} ({low[1].point.name}) to {most} ({high[1].point.name}{others})"
             )
-            sides = [[reading.figures for reading in result.readings] for result in (low[1], high[1])]
-            pairs = math.comb(len(known), 2)  # any two of them might have been the extremes (Bonferroni)
-            noise = all(each.chance * pairs >= ALPHA for each in compare(*sides, figures=[figure]))
-            return [sentence + (", not distinguishable" if self.replications > 1 and noise else "")]
+            return [sentence + (self._noise(figure, low[1], high[1], of=len(known)) if self.replications > 1 else "")]
         return []
+
+    def _noise(self, figure: str, low: PointResult, high: PointResult, *, of: int) -> str:
+        """Words for a figure that does not differ by more than noise: neither between any neighbours, nor between its
+        extremes, which any two of the settings might have been (Bonferroni)."""
+        sides = [[reading.figures for reading in result.readings] for result in (low, high)]
+        comparisons = math.comb(of, 2)
+        extremes = compare(*sides, figures=[figure])
+        if any(each.chance * comparisons < ALPHA for each in extremes):
+            return ""
+        if any(each.found.distinguishable for each in self.neighbours(figure)):
+            return ""
+        needed = pairs_needed(extremes[0], comparisons=comparisons) if extremes else None
+        enough = f"; about {needed} would tell" if needed is not None and needed > self.replications else ""
+        few = f"; at least {PAIRS_MIN} replications are needed" if not extremes else ""
+        return f", not distinguishable with {self.replications} replications{enough}{few}"
 
 
 def make(

@@ -35,6 +35,8 @@ NOTICED_SECONDS: Final = 1.0
 #: Values that are this share of the tried span apart count as separate.
 _APART: Final = 0.08
 _TINY: Final = 1e-12
+#: Two products whose logarithms differ by less tie: their figures differ by rounding.
+_TIE: Final = 1e-9
 WEIGHTS: Final = ("cost", "latency", "freshness")
 
 
@@ -90,7 +92,7 @@ class Optimum:
     """The choice among candidates."""
 
     best: int  # index of the candidate
-    chosen_ratio: tuple[float, ...]  # how often each would be the optimum
+    chosen_ratio: tuple[float, ...]  # how often each would be the optimum; a tie counts for each of those that tie
     spans: tuple[OptimumRange, ...]
 
 
@@ -199,12 +201,13 @@ def choose(candidates: Sequence[TriedSetting], objectives: Sequence[Objective], 
         raise ValueError("candidates with different replications cannot be paired")
     table = _Table(candidates, objectives)
     everything = np.arange(table.replications)
-    best = table.winner(everything)
+    best = int(table.winners(everything)[0])
     won = np.zeros(len(candidates))
     stream = streams.named(seed, "studies.bootstrap")
     for turn in range(RESAMPLES):
         drawn = (stream.uniforms(everything, turn) * table.replications).astype(np.int64)
-        won[table.winner(drawn)] += 1.0
+        winners = table.winners(drawn)
+        won[winners] += 1.0 / len(winners)
     ratios = won / RESAMPLES
     fields = [field for field, _ in candidates[best].settings]
     return Optimum(
@@ -227,9 +230,9 @@ class _Table:
         self._weights = np.array([each.weight for each in objectives])
         self._floors = np.array([each.floor for each in objectives])
 
-    def winner(self, drawn: npt.NDArray[np.int64]) -> int:
+    def winners(self, drawn: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
         """The best by the product of those that hold every limit over the drawn replications, or else the nearest to
-        it."""
+        it; several where they tie up to rounding, in the candidates' order."""
         values = np.maximum(self._values[:, drawn].mean(axis=1) + self._floors, _TINY)
         products = np.log(values) @ self._weights
         excesses = self._excesses[:, drawn]
@@ -237,7 +240,9 @@ class _Table:
         sums = np.where(judged, excesses, 0.0).sum(axis=1)
         means = sums / np.maximum(judged.sum(axis=1), 1)
         over = np.maximum(means.max(axis=1, initial=0.0), 0.0)
-        return int(np.lexsort((products, over))[0])
+        first = int(np.lexsort((products, over))[0])
+        near = np.isclose(products, products[first], rtol=0.0, atol=_TIE) & np.isclose(over, over[first], rtol=_TIE)
+        return np.flatnonzero(near)
 
 
 def scores(candidate: TriedSetting, objectives: Sequence[Objective]) -> tuple[dict[str, float], ...]:

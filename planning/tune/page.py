@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planning.simulations.readings import COST, FRESHNESS, measure_of
+from planning.simulations.readings import COST, measure_of
 from planning.studies import words
 from planning.tune.optimum import PRODUCT, Objective, TriedSetting
 from planning.tune.study import BEST_FILE, Tune, factor
@@ -36,8 +36,8 @@ def _front(tune: Tune) -> Section:
     for trial in tune.trials:
         values = [value * level for value, level in zip(trial.outcome.objectives, levels, strict=True)]
         kind: Kind = "front" if trial.number in on_front else "tried" if trial.outcome.feasible else "missed"
-        fresh = words.value(FRESHNESS, values[indices[FRESHNESS]]) if kind == "front" and FRESHNESS in indices else ""
-        spots.append(FrontSpot(cost=values[indices[COST]], seconds=values[indices[latency]], kind=kind, words=fresh))
+        number = str(trial.number) if kind == "front" else ""
+        spots.append(FrontSpot(cost=values[indices[COST]], seconds=values[indices[latency]], kind=kind, words=number))
     marked = [_marked(tune, tune.today, "today", star=False)]
     if not tune.stays:
         marked.append(_marked(tune, tune.chosen, "best", star=True))
@@ -59,9 +59,9 @@ def _front(tune: Tune) -> Section:
 
     missed = sum(each.kind == "missed" for each in spots)
     caption = (
-        "Large dots are on the front: no setting tried is better in cost, latency and freshness at once"
-        + ("; the words beside them are their freshness" if any(each.words for each in spots) else "")
-        + ". Small dots are beaten, crosses miss an expectation. A dot is what the search saw, brought to the level at "
+        "Large dots are on the front: no setting tried is better in cost, latency and freshness at once; their numbers "
+        "are those of the table. Small dots are beaten, crosses miss an expectation. A dot is what the search saw, "
+        "brought to the level at "
         "which today's setting lies in the mean; bars are 95 % intervals over the replications."
     )
     return Section(
@@ -76,7 +76,36 @@ def _front(tune: Tune) -> Section:
                 data=_csv(tune),
             ),
         ),
+        tables=(_front_table(tune, levels),),
     )
+
+
+def _front_table(tune: Tune, levels: list[float]) -> Table:
+    """The settings on the front by cost, with the figures that the chart shows."""
+    indices, _ = _objectives(tune)
+    patience = tune.scenario.traffic.timeout_seconds
+    on_front = set(tune.front)
+    chosen = sorted(
+        (each for each in tune.trials if each.number in on_front),
+        key=lambda each: (each.outcome.objectives[indices[COST]], each.number),
+    )
+    rows = (
+        row(
+            str(each.number),
+            *(value for _, value in each.settings),
+            *(
+                words.value(one.figure, value * level, patience_seconds=patience)
+                for one, value, level in zip(tune.objectives, each.outcome.objectives, levels, strict=True)
+            ),
+        )
+        for each in chosen
+    )
+    head = (
+        "on the front",
+        *(each.field for each in tune.request.dimensions),
+        *(words.name_of(one.figure) for one in tune.objectives),
+    )
+    return Table.of(head, rows)
 
 
 def _objectives(tune: Tune) -> tuple[dict[str, int], str]:

@@ -42,6 +42,7 @@ def record(tune: Tune) -> dict[str, Any]:
         **asdict(tune.source),
         "sentence": tune.sentence,
         "varied": [each.written() for each in tune.request.dimensions],
+        "not_acting": [each.written() for each in tune.idle],
         "objectives": [{"figure": each.figure, "weight": each.weight} for each in tune.objectives],
         "trials": len(tune.trials),
         "front": list(tune.front),
@@ -54,6 +55,7 @@ def record(tune: Tune) -> dict[str, Any]:
                 "settings": dict(each.settings),
                 "feasible": each.feasible,
                 "chosen_ratio": ratio,
+                "ties_with_best": each in tune.ties,
                 "figures": {
                     one.figure: estimate_record(each.mean(position)) for position, one in enumerate(tune.objectives)
                 },

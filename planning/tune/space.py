@@ -58,6 +58,16 @@ class Dimension:
             return ()
         return tuple(found) if len(found) <= at_most else ()
 
+    def probes(self) -> tuple[str, ...]:
+        """The ends and the middle, as the file writes them."""
+        if self.range is None:
+            found = [self.choices[0], self.choices[len(self.choices) // 2], self.choices[-1]]
+        else:
+            low, high = self.range.low.value, self.range.high.value
+            middle = (low * high) ** 0.5 if self.log else (low + high) / 2.0
+            found = [self.text(round(each) if self.whole else each) for each in (low, middle, high)]
+        return tuple(dict.fromkeys(found))
+
     def parameter(self, value: str) -> Any:
         """The search's value for the text of a file; None if it is outside the range."""
         if self.range is None:

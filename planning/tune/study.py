@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from core.errors import UserError
@@ -20,7 +20,7 @@ from planning.simulations.results import JOURNAL_FILE
 from planning.simulations.simulator import Simulator, StudySource
 from planning.simulations.task import Setup, SimulationTask, tasks
 from planning.studies import grid, words
-from planning.studies.difference import FigureDifference, compare
+from planning.studies.difference import ROUNDING, FigureDifference, compare
 from planning.studies.grid import GridPoint, Settings
 from planning.tune import optimum, search
 from planning.tune.optimum import PRODUCT, MissingFigureError, Objective, Optimum, TriedSetting
@@ -31,6 +31,8 @@ from present.progress import ProgressReport
 
 #: The scenario with the best settings.
 BEST_FILE: Final = "best.yaml"
+#: Settings that tie with the best one and are named.
+_TIES_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,8 @@ class Tune:
     """The trials, the candidates and the choice. The first candidate is today's setting."""
 
     scenario: Scenario
-    request: TuneRequest
+    request: TuneRequest  # without what cannot act
+    idle: tuple[Dimension, ...]  # asked for, and left out because no figure depends on them
     objectives: tuple[Objective, ...]
     trials: tuple[Trial, ...]
     candidates: tuple[TriedSetting, ...]
@@ -68,6 +71,20 @@ class Tune:
     @property
     def chosen(self) -> TriedSetting:
         return self.candidates[self.optimum.best]
+
+    @property
+    def ties(self) -> tuple[TriedSetting, ...]:
+        """Other candidates with the outcomes of the chosen one, in every replication."""
+        return tuple(
+            each for index, each in enumerate(self.candidates) if index != self.optimum.best and self._ties(each)
+        )
+
+    def _ties(self, other: TriedSetting) -> bool:
+        return all(
+            math.isclose(ours, theirs, rel_tol=ROUNDING)
+            for one, two in zip(self.chosen.outcomes, other.outcomes, strict=True)
+            for ours, theirs in zip(one.objectives, two.objectives, strict=True)
+        )
 
     @property
     def stays(self) -> bool:
@@ -91,6 +108,19 @@ class Tune:
 
     @property
     def sentence(self) -> str:
+        parts = [self._sentence()]
+        if self.ties:
+            others = "; ".join(", ".join(value for _, value in each.settings) for each in self.ties[:_TIES_MAX])
+            more = f" and {len(self.ties) - _TIES_MAX} more" if len(self.ties) > _TIES_MAX else ""
+            parts.append(f"A tie: {others}{more} give{'s' if len(self.ties) == 1 else ''} the same figures.")
+        if self.idle:
+            names = ", ".join(each.field for each in self.idle)
+            parts.append(
+                f"Not varied: {names}, because no figure here depends on {'it' if len(self.idle) == 1 else 'them'}."
+            )
+        return " ".join(parts)
+
+    def _sentence(self) -> str:
         where = ", ".join(f"{_last(span.field)} {span.values}" for span in self.optimum.spans)
         before = ", ".join(value for _, value in self.today.settings)
         if self.stays:
@@ -136,11 +166,15 @@ def make(
     *,
     simulator: Simulator,
 ) -> Tune:
-    """Search, simulate the best again, choose, compare; raises UserError if the scenario lacks an objective."""
+    """Search, simulate the best again, choose, compare; raises UserError if the scenario lacks an objective, or none of
+    the fields acts on any."""
     trial_runs = _Trials(scenario, text, request, simulator)
-    before = today(scenario, request.dimensions)
+    asked, before = request.dimensions, today(scenario, request.dimensions)
     objectives = _carried(trial_runs.readings([before], range(1))[0][0], request.objectives)
     trial_runs.objectives = objectives
+    acting = _acting(asked, before, trial_runs)
+    request = replace(request, dimensions=acting)
+    before = today(scenario, acting)
     ask = Ask(
         name=_study(scenario, request, objectives, simulator.shared),
         dimensions=request.dimensions,
@@ -162,6 +196,7 @@ def make(
     return Tune(
         scenario=scenario,
         request=request,
+        idle=tuple(each for each in asked if each not in acting),
         objectives=objectives,
         trials=trials,
         candidates=candidates,
@@ -172,13 +207,34 @@ def make(
     )
 
 
+def _acting(asked: Sequence[Dimension], before: Settings, trial_runs: _Trials) -> tuple[Dimension, ...]:
+    """The dimensions on which an outcome depends: one replication at each dimension's ends and in its middle, with all
+    others as today, is not that of today. Under common random numbers what does not act changes nothing at all."""
+    probes = [
+        (each, tuple((field, value if field == each.field else now) for field, now in before))
+        for each in asked
+        for value in each.probes()
+    ]
+    found = [each.outcomes[0] for each in trial_runs.candidates([before, *(probe for _, probe in probes)], range(1))]
+    changed = {each.field for (each, _), outcome in zip(probes, found[1:], strict=True) if outcome != found[0]}
+    acting = tuple(each for each in asked if each.field in changed)
+    if not acting:
+        names = ", ".join(each.field for each in asked)
+        raise UserError(
+            f"nothing to search: no figure of this scenario depends on {names}; vary something else (--vary)"
+        )
+    return acting
+
+
 class _Trials:
     """Simulates settings and reports the overall progress."""
 
     def __init__(self, scenario: Scenario, text: str, request: TuneRequest, simulator: Simulator):
         self._scenario, self._text, self._request, self._simulator = scenario, text, request, simulator
         self._done = 0
-        self._total = 1 + request.trials * request.search_replications + (request.few + 3) * request.replications
+        probes = sum(len(each.probes()) for each in request.dimensions)
+        searched = request.trials * request.search_replications
+        self._total = 2 + probes + searched + (request.few + 3) * request.replications
         self.objectives = request.objectives
 
     def point(self, settings: Settings) -> GridPoint:

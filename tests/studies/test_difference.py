@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from planning.studies.difference import PAIRS_MIN, compare, narrow_enough
+from planning.studies.difference import PAIRS_MIN, compare, narrow_enough, pairs_needed
 
 
 @pytest.fixture
@@ -106,3 +106,24 @@ def test_an_interval_is_narrow_enough_relative_to_the_first() -> None:
     assert narrow_enough(found, half / 100 * 1.01)
     assert not narrow_enough(found, half / 100 * 0.99)
     assert math.isfinite(half)
+
+
+def test_so_many_pairs_as_are_said_to_be_needed_do_tell() -> None:
+    stream = np.random.default_rng(3)
+    noise = stream.normal(0.0, 1.0, 400)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    (found,) = compare([{"x": 0.0}] * 20, [{"x": 0.4 + each} for each in noise[:20]])
+    needed = pairs_needed(found, comparisons=10)
+    assert needed is not None
+    assert needed > 20
+    spread = np.std(noise[:20], ddof=1)
+    alike = 0.4 + np.mean(noise[:20]) + spread * np.tile([1.0, -1.0], (needed + 1) // 2)[:needed]
+    (then,) = compare([{"x": 0.0}] * needed, [{"x": each} for each in alike])
+    assert then.chance * 10 < 0.06
+
+
+def test_no_number_of_pairs_tells_what_does_not_differ() -> None:
+    (same,) = compare([{"x": 1.0}] * 3, [{"x": 1.0}] * 3)
+    assert pairs_needed(same) is None
+    (tiny,) = compare([{"x": 0.0}] * 3, [{"x": each} for each in (1.0, -1.0, 1e-6)])
+    assert pairs_needed(tiny) is None

@@ -16,7 +16,7 @@ from planning.sweep.page import content
 from planning.sweep.study import PointResult, Sweep
 from planning.tune.optimum import TriedSetting, choose, objectives_of, scores
 from planning.tune.search import Trial, TrialOutcome
-from planning.tune.space import dimension
+from planning.tune.space import Dimension, dimension
 from planning.tune.study import Tune, TuneRequest
 from present.parts import Section
 from present.tables import WIDTH, table
@@ -51,7 +51,49 @@ def test_a_sweep_names_its_extremes_and_says_where_they_are_noise() -> None:
     rising = _sweep((0.10, 0.11, 0.12), (0.20, 0.21, 0.22), (0.30, 0.312, 0.321)).sentence
     assert rising == "3 settings; feed.read p95 from 110 ms (traffic.rate=10/s) to 311 ms (traffic.rate=30/s)."
     noisy = _sweep((0.1, 0.2, 0.3), (0.15, 0.1, 0.4), (0.2, 0.3, 0.1)).sentence
-    assert noisy.endswith("to 217 ms (traffic.rate=20/s), not distinguishable.")
+    assert ", not distinguishable with 3 replications; about " in noisy
+    assert noisy.endswith(" would tell.")
+
+
+def test_a_step_between_neighbours_that_is_no_noise_is_told_apart_though_any_two_of_many_settings_are_not() -> None:
+    """A paired t of 14 over three replications: p is 0.005, which ten pairs of five settings would hide."""
+    axes = (grid.axis("traffic.rate=10/s,20/s,30/s,40/s,50/s"),)
+    rows = ((0.0125, 0.0131, 0.0119),) * 4 + ((0.0281, 0.0303, 0.0264),)
+    results = tuple(
+        PointResult(
+            point=point,
+            readings=tuple(Reading(figures={"feed.read.p95_seconds": value}, excesses={}) for value in row),
+        )
+        for point, row in zip(grid.points(TINY, axes), rows, strict=True)
+    )
+    sweep = dataclasses.replace(_sweep((1.0,) * 3, (1.0,) * 3, (1.0,) * 3), axes=axes, results=results)
+    (found,) = compare(*([each.figures for each in results[place].readings] for place in (3, 4)))
+    assert found.chance * 10 > 0.05
+    steps = sweep.neighbours("feed.read.p95_seconds")
+    assert [each.found.distinguishable for each in steps] == [False, False, False, True]
+    assert "not distinguishable" not in sweep.sentence
+    section = next(each for each in content(sweep).sections if each.title == "From setting to setting")
+    assert [row.cells[1] for row in section.tables[0].rows] == [f"{low}/s → {low + 10}/s" for low in (10, 20, 30, 40)]
+
+
+def test_neighbours_differ_in_one_setting_alone() -> None:
+    axes = (grid.axis("traffic.rate=10/s,20/s,30/s"), grid.axis("system.fanout.threshold=5,9"))
+    results = tuple(
+        PointResult(
+            point=point,
+            readings=tuple(Reading(figures={"feed.read.p95_seconds": 1.0 + one}, excesses={}) for one in (0, 1, 2)),
+        )
+        for point in grid.points(TINY, axes)
+    )
+    sweep = dataclasses.replace(_sweep((1.0,) * 3, (1.0,) * 3, (1.0,) * 3), axes=axes, results=results)
+    steps = sweep.neighbours("feed.read.p95_seconds")
+    assert len(steps) == 2 * 2 + 3 * 1
+    for each in steps:
+        differing = {
+            field for field, value in each.first.point.settings if dict(each.second.point.settings)[field] != value
+        }
+        assert differing == {each.axis}
+    assert not any(each.found.distinguishable for each in steps)
 
 
 def test_a_sweep_tells_the_clients_time_limit_as_such_and_names_no_setting_twice() -> None:
@@ -138,7 +180,11 @@ def _candidate(
     return TriedSetting(settings=(("system.fanout.threshold", str(threshold)),), outcomes=tuple(outcomes))
 
 
-def _tune(*candidates: TriedSetting, fresh: tuple[TriedSetting, TriedSetting] | None = None) -> Tune:
+def _tune(
+    *candidates: TriedSetting,
+    fresh: tuple[TriedSetting, TriedSetting] | None = None,
+    idle: tuple[Dimension, ...] = (),
+) -> Tune:
     found = choose(candidates, OBJECTIVES, seed=1)
     ours, best = fresh or (candidates[0], candidates[found.best])
     trials = tuple(
@@ -154,6 +200,7 @@ def _tune(*candidates: TriedSetting, fresh: tuple[TriedSetting, TriedSetting] | 
             replications=6,
             few=3,
         ),
+        idle=idle,
         objectives=OBJECTIVES,
         trials=trials,
         candidates=candidates,
@@ -199,3 +246,17 @@ def test_a_table_is_never_wider_than_the_terminal_and_names_what_it_leaves_out(c
     assert all(len(line) <= WIDTH for line in lines)
     assert len(missing) == max(0, columns - 4)
     assert not any(name in lines[0].split("  ") for name in missing)
+
+
+def test_a_tie_is_told_as_a_tie() -> None:
+    found = _tune(_candidate(15, 0.2), _candidate(30, 0.1, seed=2), _candidate(60, 0.1, seed=2))
+    assert found.sentence.startswith("threshold 30 [30–60]: ")
+    assert found.sentence.endswith(" A tie: 60 gives the same figures.")
+    assert found.optimum.chosen_ratio == (0.0, 0.5, 0.5)
+    assert _tune(_candidate(15, 0.1), _candidate(30, 0.2, seed=2)).ties == ()
+
+
+def test_what_was_not_varied_is_told() -> None:
+    idle = (dimension("system.cdn.edge.size=16MiB,64MiB"),)
+    said = _tune(_candidate(15, 0.1), _candidate(30, 0.2, seed=2), idle=idle).sentence
+    assert said.endswith("tried. Not varied: system.cdn.edge.size, because no figure here depends on it.")

@@ -24,7 +24,7 @@ from planning.tune.text import render
 from present import page
 from records.scenarios import read
 from tests.model import synthetic
-from tests.studies.conftest import TINY, here, simulator
+from tests.studies.conftest import ROOT, TINY, here, simulator
 from tests.studies.test_runs import Counting
 
 SHARED = setup(synthetic.profile(), "simpy")
@@ -130,6 +130,24 @@ def test_an_objective_that_a_short_run_does_not_carry_is_told(tmp_path: Path) ->
     request = dataclasses.replace(REQUEST, objectives=objectives_of("feed.read", latency="p99"))
     with pytest.raises(UserError, match=r"too few requests for feed\.read p99"):
         _tune(tmp_path, request=request)
+
+
+def test_a_field_on_which_nothing_depends_is_not_varied_and_named(tmp_path: Path) -> None:
+    """Nobody loads an image here, so the CDN does nothing."""
+    asked = (*REQUEST.dimensions, dimension("system.cdn.shield.size=16MiB..256MiB:log"))
+    found = _tune(tmp_path, request=dataclasses.replace(REQUEST, dimensions=asked, trials=4))
+    assert found.request.dimensions == REQUEST.dimensions
+    assert [each.field for each in found.idle] == ["system.cdn.shield.size"]
+    assert "Not varied: system.cdn.shield.size" in found.sentence
+    alone = dataclasses.replace(REQUEST, dimensions=asked[2:])
+    with pytest.raises(UserError, match=r"nothing to search: no figure .* depends on system\.cdn\.shield\.size"):
+        _tune(tmp_path / "alone", request=alone)
+
+
+def test_the_default_fields_act_in_the_default_scenario(tmp_path: Path) -> None:
+    text = (ROOT / "scenarios" / "viral_post_small.yaml").read_text(encoding="utf-8")
+    request = dataclasses.replace(REQUEST, dimensions=dimensions_of((), parse(text)), trials=2, few=1)
+    assert _tune(tmp_path, text=text, request=request).idle == ()
 
 
 def test_without_posts_there_is_no_freshness_to_tune(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
 
@@ -298,3 +299,39 @@ def test_a_scenario_with_every_kind_of_fault_is_explained_and_read_back() -> Non
     read = parse(f"scenario: x\nsystem: {{regions: {{eu: {{people: 50%}}, us: {{people: 50%}}}}}}\nfaults:\n{faults}")
     assert {type(fault) for fault in read.faults} == set(KINDS)
     assert parse(explain(read)) == read
+
+
+def test_a_file_with_thousands_of_wrong_fields_is_told_in_twenty_lines() -> None:
+    text = "scenario: x\n" + "".join(f"bad{number}: 1\n" for number in range(20_000))
+    with pytest.raises(ScenarioError) as caught:
+        parse(text, file="x.yaml")
+    said = str(caught.value).splitlines()
+    assert len(said) == 20
+    assert said[0].startswith("x.yaml:2: bad0: found an unknown field")
+    assert said[-1] == "… and 19,981 more"
+    assert caught.value.count == 20_000
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("scenario: x\n" + "".join(f"b{number}: 1\n" for number in range(50_000)), "488,902 characters"),
+        (
+            "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+            + "".join(f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in pairwise("abcdefghijk")),
+            "too many values",
+        ),
+        ("a: &a [*a]\n", "a list or mapping that holds itself"),
+        ("a: &a {b: *a}\n", "a list or mapping that holds itself"),
+    ],
+    ids=["long", "aliases of aliases", "itself", "itself in a mapping"],
+)
+def test_what_would_take_for_ever_to_read_is_refused_at_once(text: str, found: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse(text, file="x.yaml")
+    assert [each.found for each in caught.value.problems] == [found]
+
+
+def test_an_alias_may_be_used_many_times() -> None:
+    text = "scenario: x\nsystem: {regions: {a: &r {people: 50%}, b: *r}}\n"
+    assert [each.people_ratio for each in parse(text).system.regions.values()] == [0.5, 0.5]
