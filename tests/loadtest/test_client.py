@@ -34,15 +34,21 @@ def _stack(url: str, data: Path) -> RunningStack:
     return RunningStack(data=data, state=state)
 
 
-def test_each_client_link_is_measured_and_the_server_is_asked_once_for_each(setting: Setting, tmp_path: Path) -> None:
+def test_each_client_link_is_measured_and_the_server_is_asked_once_for_each(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = (50.0, 100.0)
+    monkeypatch.setattr(client, "RATES_PER_SECOND", rates)
     before = setting.double.seen()
-    found = client.wires(parse(SCENARIO), setting.scenario, _stack(setting.double.url, tmp_path), tmp_path, seconds=2.0)
-    assert [each.link for each in found] == ["client_gateway", "client_edge"]
+    found = client.wires(parse(SCENARIO), setting.scenario, _stack(setting.double.url, tmp_path), tmp_path, seconds=1.0)
+    assert [(each.link, each.rate_per_second) for each in found] == [
+        (link, rate) for link in ("client_gateway", "client_edge") for rate in rates
+    ]
     for each in found:
         assert 0.0 < each.median_seconds < each.p99_seconds < 1.0
     after = setting.double.seen()
     asked = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
-    assert sum(asked.values()) == 2, asked
+    assert sum(asked.values()) == 2 * len(rates), asked
 
 
 def test_a_refusal_is_not_a_measurement(setting: Setting, tmp_path: Path) -> None:
