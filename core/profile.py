@@ -8,6 +8,7 @@ interpolated over how busy its process is.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -21,6 +22,9 @@ PROFILE_SCHEMA: Final = 1
 
 Floats = npt.NDArray[np.float64]
 
+#: Sizes on which demands depend: posts of a feed page, and pixels of an uploaded photo.
+PAGE: Final = "page"
+PIXELS: Final = "pixels"
 #: Behind an operation's name: its fallback path, taken when a store is out of reach (``feed.read/degraded``).
 DEGRADED: Final = "/degraded"
 
@@ -43,6 +47,16 @@ class CpuDemand(msgspec.Struct, frozen=True, kw_only=True):
         operation alone used as many; constant outside of what was measured."""
         used = np.multiply(self.rates_per_second, self.cpu_seconds)
         return np.asarray(np.interp(cores, np.maximum.accumulate(used), self.cpu_seconds), dtype=np.float64)
+
+
+class SizeShare(msgspec.Struct, frozen=True, kw_only=True):
+    """How a demand grows with a size of the scenario: this share is in proportion to the size, the rest is fixed."""
+
+    operation: str
+    process: str
+    size: str  # PAGE or PIXELS
+    at: float  # the size for which the demand was measured
+    share: float
 
 
 class LinkDelay(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +109,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     stalls: Stalls
     scheduler: CpuScheduler = CpuScheduler()
     background_cpu_ratio: dict[str, float] = {}  # share of a core that each process uses without traffic
+    sizes: tuple[SizeShare, ...] = ()
     cache_hit_ratio: dict[str, float] = {}
     batch_sizes: dict[str, float] = {}
     fixed_work: FixedWork | None = None  # on this machine; None in a profile that was measured before it existed
@@ -140,6 +155,12 @@ def decode(data: bytes) -> Profile:
         raise ValueError(f"calibration profile: schema {profile.schema}, this build reads {PROFILE_SCHEMA}")
     if profile.refusal_cpu_seconds is not None and profile.refusal_cpu_seconds < 0:
         raise ValueError("calibration profile: refusal_cpu_seconds: expected a time of at least 0")
+    for index, share in enumerate(profile.sizes):
+        if not (0.0 <= share.share <= 1.0 and share.at > 0.0 and share.size in (PAGE, PIXELS)):
+            raise ValueError(
+                f"calibration profile: sizes[{index}] ({share.operation} at {share.process}): expected {PAGE} or "
+                f"{PIXELS}, at more than zero, and a share from 0 to 1"
+            )
     for name, ratio in profile.mix_cpu_ratio.items():
         if not 0.0 < ratio < math.inf:
             raise ValueError(f"calibration profile: mix_cpu_ratio.{name}: expected more than zero")
@@ -154,6 +175,31 @@ def decode(data: bytes) -> Profile:
         if not 1e-6 <= getattr(profile.scheduler, name) <= 1.0:
             raise ValueError(f"calibration profile: scheduler.{name}: expected between 1 µs and 1 s")
     return profile
+
+
+def of_sizes(profile: Profile, sizes: Mapping[str, float]) -> Profile:
+    """The profile with demands for these sizes; what was not measured at two sizes stays as it is, and so does a
+    fallback path's surplus."""
+    if all(sizes.get(each.size, each.at) == each.at for each in profile.sizes):
+        return profile
+    factors: dict[tuple[str, str], float] = {}
+    for each in profile.sizes:
+        grown = 1.0 - each.share + each.share * sizes.get(each.size, each.at) / each.at
+        key = each.operation, each.process
+        factors[key] = factors.get(key, 1.0) * grown
+    demands = []
+    usual = {(each.operation, each.process): each for each in profile.demands}
+    for each in profile.demands:
+        name = each.operation.removesuffix(DEGRADED)
+        factor = factors.get((name, each.process), 1.0)
+        less = usual.get((name, each.process))
+        if name == each.operation or less is None:
+            demands.append(_times(each, factor) if name == each.operation else each)
+        else:
+            more = (factor - 1.0) * np.array([less.at(rate) for rate in each.rates_per_second])
+            kept = np.maximum(0.0, np.array(each.cpu_seconds) + more)
+            demands.append(msgspec.structs.replace(each, cpu_seconds=tuple(kept.tolist())))
+    return msgspec.structs.replace(profile, demands=tuple(demands), sizes=())
 
 
 def under_mix(profile: Profile) -> Profile:

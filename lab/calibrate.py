@@ -230,6 +230,7 @@ def _profile(
         machine=provenance.machine(),
         scenario=scenario.name,
         demands=demands.fitted_demands(points, few=few, many=many, timelines=timelines),
+        sizes=demands.fitted_sizes(points, scenario),
         wires=wires,
         delays=(flush,),
         stalls=Stalls(
@@ -256,6 +257,7 @@ def _profile(
             "see lab/calibration/series.py",
             "below twice the standard error, and so none: " + (", ".join(demands.below_noise(points)) or "nothing"),
             "mix_cpu_ratio: of the scenario's own mix at three rates; see lab/calibration/mixed.py",
+            "sizes: by points with a fifth of the page, or a quarter of the pixels; see lab/calibration/demands.py",
             "refusals: by a gateway that stands before a peer without room; see lab/calibration/refusal.py",
         ),
     )

@@ -15,9 +15,10 @@ import numpy as np
 
 from core.names import Component, Server
 from core.operations import BACKGROUND, FANOUT_DELIVER, MEDIA_REMOVE, OPERATIONS, POST_CREATE, POST_DELETE, STORY_DELETE
-from core.profile import CpuDemand
+from core.profile import CpuDemand, SizeShare
+from core.scenario import Scenario
 from lab.calibration.point import SteadyPoint
-from lab.calibration.series import FEW, MANY, SHARES
+from lab.calibration.series import FEW, MANY, SHARES, SIZED, SMALL, size_of, sized
 
 #: A smaller demand counts as none.
 _NOTHING_SECONDS: Final = 1e-6
@@ -44,15 +45,38 @@ def fitted_demands(
     for point in sorted(points, key=lambda each: (each.operation, each.rate_per_second)):
         by_name.setdefault(point.operation, []).append(point)
     sizes = by_name.pop(_POST + FEW), by_name.pop(_POST + MANY)
+    by_name = {name: each for name, each in by_name.items() if not name.endswith(SMALL)}
     found = [demand for name, each in by_name.items() for demand in _shared(name, each)]
     found += _fanned_out(*sizes, few=few, many=many, timelines=timelines)
     return tuple(_without_removals(found))
 
 
+def fitted_sizes(points: Sequence[SteadyPoint], scenario: Scenario) -> tuple[SizeShare, ...]:
+    """How demands grow with a size: by points at one rate with both sizes, each process by itself; jobs that were
+    measured with an operation grow like its part."""
+    known = {(each.operation, each.rate_per_second): each for each in points}
+    found = []
+    for name, (size, _, rates) in SIZED.items():
+        pairs = [(known.get((name, rate)), known.get((name + SMALL, rate))) for rate in rates]
+        both = [(large, small) for large, small in pairs if large is not None and small is not None]
+        at, less = size_of(scenario, size), size_of(sized(scenario, name), size)
+        for process in sorted({process for large, _ in both for process in large.cpu_seconds}):
+            large, small = (sum(each[side].cpu_seconds.get(process, 0.0) for each in both) for side in (0, 1))
+            errors = (each[side].error_seconds.get(process, 0.0) for each in both for side in (0, 1))
+            if large <= 0.0 or large - small <= _SIGNIFICANT * math.hypot(*errors):
+                continue
+            share = min(1.0, (1.0 - small / large) / (1.0 - less / at))
+            found += [
+                SizeShare(operation=job, process=process, size=size, at=at, share=round(share, 4))
+                for job in SHARES.get(name, {}).get(process, {name: 1.0})
+            ]
+    return tuple(found)
+
+
 def below_noise(points: Sequence[SteadyPoint]) -> tuple[str, ...]:
     """Demands above zero that are left out, because they are below the noise, as ``operation at process``."""
     found: dict[tuple[str, str], list[_Value]] = {}
-    for point in points:
+    for point in (each for each in points if not each.operation.endswith(SMALL)):
         for process, seconds in point.cpu_seconds.items():
             value = _Value(point.rate_per_second, seconds, point.error_seconds.get(process, 0.0))
             found.setdefault((point.operation, process), []).append(value)

@@ -17,10 +17,10 @@ from core.errors import UserError
 from core.names import Outcome, Server
 from core.operations import OPERATIONS
 from core.run import Samples
-from core.scenario import Scenario
+from core.scenario import Scenario, explain
 from lab import load
 from lab.calibration.idle import Idle
-from lab.calibration.series import LEAVES_WORK_TO, Series
+from lab.calibration.series import LEAVES_WORK_TO, SMALL, Series, sized
 from lab.sampler import UsageSampler
 from records import run
 from stack.control import RunningStack
@@ -101,7 +101,8 @@ class MeasuredStack:
             warm_up_seconds=series.warm_up_seconds,
             people=series.people,
         )
-        seconds, used, samples = self._used(steady, settles=series.operation in LEAVES_WORK_TO)
+        asked = self.scenario if series.kind != SMALL else sized(self.scenario, series.operation)
+        seconds, used, samples = self._used(steady, asked, settles=series.operation in LEAVES_WORK_TO)
         first = samples.where(samples.step == 0)
         as_expected = _as_expected(first, series.expected, what=f"{series.name} at {rate_per_second:.3g}/s")
         spent = {key: value - self.idle.ratio.get(key, 0.0) * seconds for key, value in used.items()}
@@ -129,21 +130,24 @@ class MeasuredStack:
             seed=seed,
             warm_up_seconds=warm_up_seconds,
         )
-        lasted, used, samples = self._used(steady, settles=True)
+        lasted, used, samples = self._used(steady, self.scenario, settles=True)
         _as_expected(samples, Outcome.OK, what=f"the mix at {rate_per_second:.3g}/s")
         return lasted, used
 
-    def _used(self, steady: load.Steady, *, settles: bool) -> tuple[float, dict[str, float], Samples]:
+    def _used(self, steady: load.Steady, asked: Scenario, *, settles: bool) -> tuple[float, dict[str, float], Samples]:
         """Seconds, and CPU seconds by process in them, from the generator's readiness until its last answer, or until
-        the stack is idle again; and the requests."""
-        out = self.work / "point"
+        the stack is idle again; and the requests. ``asked`` is the scenario as the generator reads it."""
+        out, path = self.work / "point", self.path
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
+        if asked is not self.scenario:
+            path = out / "scenario.yaml"
+            path.write_text(explain(asked), encoding="utf-8")
         accounting = _Readings(self.stack)
         # it remembers threads that end; the two readings that count are taken when they must be, not every second
         with UsageSampler(accounting.read, t0_unix=time.time()):
             load.drive(
-                self.path,
+                path,
                 self.stack,
                 self.work / "seeded",
                 out,

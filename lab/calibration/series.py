@@ -6,6 +6,7 @@ journey is measured alone: `loadtest.ahead` creates what it needs before the clo
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,12 +14,14 @@ import numpy as np
 
 from core import operations, population
 from core.names import Component, Outcome, Server
-from core.profile import DEGRADED
+from core.profile import DEGRADED, PAGE, PIXELS
 from core.scenario import Scenario
 
 POINT_SECONDS: Final = 5.0
 #: Suffixes of an operation's name: by authors with few followers, and by authors with many.
 FEW, MANY = "/few", "/many"
+#: Behind an operation's name: with a smaller page, or smaller photos.
+SMALL: Final = "/small"
 #: Behind an operation's name: the gateway refuses it for want of room.
 REFUSED: Final = "/refused"
 #: Authors of each of the two sizes of fan-out.
@@ -35,7 +38,7 @@ class Series:
     rates_per_second: tuple[float, ...]
     seconds: float  # of one point, behind the warm-up
     warm_up_seconds: float = 2.0
-    kind: str = ""  # behind the operation's name: DEGRADED, FEW, MANY or REFUSED
+    kind: str = ""  # behind the operation's name: DEGRADED, FEW, MANY, SMALL or REFUSED
     people: tuple[int, ...] = ()  # who acts; empty: everybody
     repeats: int = 1  # of each point, at different times
 
@@ -65,6 +68,14 @@ _LONG: Final[dict[str, tuple[float, ...]]] = {
 _REPEATS: Final = dict.fromkeys(
     (operations.FEED_READ, operations.LIKE_ADD, operations.IMAGE_READ, operations.STORY_TRAY), 3
 )
+#: What is measured once more with a smaller size, to tell how its cost grows with it, at rates that are measured with
+#: the scenario's size too; the size, and how much smaller it is.
+SIZED: Final[dict[str, tuple[str, float, tuple[float, ...]]]] = {
+    operations.FEED_READ: (PAGE, 0.2, (60.0, 150.0)),
+    operations.MEDIA_COMPLETE: (PIXELS, 0.25, (4.0,)),
+    operations.OBJECT_PUT: (PIXELS, 0.25, (40.0,)),
+}
+_SIZED_REPEATS: Final = 2
 #: Longer points: of few and large requests, more must come until idle use is small beside them; and what a fan-out
 #: costs is the small difference of two costs of a post.
 _RATIOS: Final = {operations.MEDIA_COMPLETE: 1.6, operations.POST_CREATE: 3.0}
@@ -164,12 +175,44 @@ def planned(scenario: Scenario, *, point_seconds: float = POINT_SECONDS) -> tupl
         Series(
             operation=name,
             rates_per_second=rates,
+            seconds=point_seconds * _RATIOS.get(name, 1.0),
+            kind=SMALL,
+            repeats=_SIZED_REPEATS,
+        )
+        for name, (_, _, rates) in SIZED.items()
+    ]
+    found += [
+        Series(
+            operation=name,
+            rates_per_second=rates,
             seconds=point_seconds * _SHORT_RATIO,
             warm_up_seconds=_SHORT_WARM_UP_SECONDS,
         )
         for name, rates in _SHORT.items()
     ]
     return tuple(found)
+
+
+def sized(scenario: Scenario, name: str) -> Scenario:
+    """The scenario with the smaller size of `SIZED`; raises ValueError where the size cannot be smaller."""
+    size, ratio, _ = SIZED[name]
+    if size == PAGE:
+        feed = scenario.system.feed
+        smaller = dataclasses.replace(feed, page=max(1, round(feed.page * ratio)))
+        found = dataclasses.replace(scenario, system=dataclasses.replace(scenario.system, feed=smaller))
+    else:
+        photo, side = scenario.population.photo, ratio**0.5
+        less = dataclasses.replace(photo, width=round(photo.width * side), height=round(photo.height * side))
+        found = dataclasses.replace(scenario, population=dataclasses.replace(scenario.population, photo=less))
+    if size_of(found, size) > 0.5 * size_of(scenario, size):
+        raise ValueError(f"calibration needs a scenario whose {size} can be made smaller, to measure what it costs")
+    return found
+
+
+def size_of(scenario: Scenario, size: str) -> float:
+    """A size on which demands depend."""
+    photo = scenario.population.photo
+    return float(scenario.system.feed.page if size == PAGE else photo.width * photo.height)
 
 
 def authors(scenario: Scenario) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -81,7 +81,7 @@ def prepare(scenario: Scenario, profile: Profile, *, flows: Mapping[str, Operati
     schedule = next(traffic.windows(scenario, size=WINDOW if long else None))
     content = Content(scenario, viral_author=schedule.viral_author)
     placed, flows = layout.layout_of(scenario), flows or all_flows(scenario)
-    profile = stated.applied(profile, scenario.demand, flows=flows, grows=stated.growth(profile, content))
+    profile = stated.applied(profile, scenario, flows=flows, grows=stated.growth(profile, content))
     program = _program(scenario, profile, placed, flows)
     resources = resources_of(program, content, scenario=scenario, profile=profile, layout=placed)
     return PreparedRun(

@@ -14,10 +14,12 @@ from typing import Final
 
 import msgspec
 
+from core.bounds import JPEG_BYTES_PER_PIXEL
 from core.operations import FANOUT_DELIVER
-from core.profile import DEGRADED, Profile, under_mix
+from core.profile import DEGRADED, PAGE, PIXELS, Profile, of_sizes, under_mix
 from core.profile import CpuDemand as Cost
-from core.scenario.demand import AT, Core, Demand
+from core.scenario import Scenario
+from core.scenario.demand import AT, Core
 from sim.model import cpu
 from sim.model.content import Content
 from sim.model.flow import OperationFlow, Per, Use, steps, walk
@@ -41,14 +43,24 @@ def speed(core: Core, *, over: Core) -> float:
     return core.ghz * core.ipc / (over.ghz * over.ipc)
 
 
+def sizes_of(scenario: Scenario) -> dict[str, float]:
+    """The sizes on which demands depend (`core.profile.of_sizes`): of a page, and of a photo as it is uploaded."""
+    photo, demand = scenario.population.photo, scenario.demand
+    pixels = float(photo.width * photo.height)
+    if demand is not None and demand.sizes.original_bytes is not None:
+        pixels = demand.sizes.original_bytes / JPEG_BYTES_PER_PIXEL
+    return {PAGE: float(scenario.system.feed.page), PIXELS: pixels}
+
+
 def applied(
-    profile: Profile, demand: Demand | None, *, flows: Mapping[str, OperationFlow], grows: Mapping[Per, float]
+    profile: Profile, scenario: Scenario, *, flows: Mapping[str, OperationFlow], grows: Mapping[Per, float]
 ) -> Profile:
-    """The profile with demands as they are under a mix of operations, and those that the scenario states instead.
+    """The profile with demands for the scenario's sizes, as they are under a mix of operations, and those that the
+    scenario states instead.
 
     ``grows`` is the mean work of each kind in this workload over the mean in calibration (`growth`).
     """
-    profile = under_mix(profile)
+    profile, demand = under_mix(of_sizes(profile, sizes_of(scenario))), scenario.demand
     if demand is None or not demand.cpu_seconds:
         return profile
     factor = speed(demand.core, over=core_of(profile)) if demand.core is not None else 1.0

@@ -56,7 +56,7 @@ def _spent(asked: Scenario, process: str, operation: str) -> float:
 
 def _applied(told: Profile, asked: Scenario) -> Profile:
     grows = stated.growth(told, Content(asked, viral_author=None))
-    return stated.applied(told, asked.demand, flows=all_flows(asked), grows=grows)
+    return stated.applied(told, asked, flows=all_flows(asked), grows=grows)
 
 
 def test_a_scenario_that_states_nothing_has_the_calibrated_profile() -> None:

@@ -133,7 +133,7 @@ class _Costs:
             per: pulls.factor(per, followed=graph.celebrities_followed, known=graph.celebrities)
             for per in (Per.PULL, Per.MERGE)
         }
-        self.profile = stated.applied(profile, scenario.demand, flows=pages, grows=self._grows)
+        self.profile = stated.applied(profile, scenario, flows=pages, grows=self._grows)
         self.notes: list[str] = []
 
     def visit(self, operation: str, use: flows.Use, missed: tuple[str, ...]) -> SegmentVisit | None:
