@@ -138,6 +138,7 @@ def _side(samples: Samples | None, seconds: float) -> Side | None:
         count=len(samples),
         per_second=len(samples) / seconds if seconds > 0 else 0.0,
         errors_ratio=float(np.isin(samples.outcome, [each.value for each in ERRORS]).mean()),
+        refused_ratio=float((samples.outcome == Outcome.REFUSED.value).mean()),
         degraded_ratio=float((samples.outcome == Outcome.DEGRADED.value).mean()),
     )
 

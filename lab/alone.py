@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core import judge, stats
-from core.names import ERRORS, Origin
+from core.names import ERRORS, Origin, Outcome
 from core.run import Run, Samples
 from core.stats import Estimate
 from lab import agreement, modelled
@@ -56,6 +56,9 @@ def summarize(run: Run) -> str:
         lines += ["", *table(["EXPECTATIONS", "limit", record.origin.value, "verdict"], judged, remark=True)[0]]
     head = ["OPERATION", "n", "rate/s", "errors", *(f"p{q * 100:g} ms" for q in agreement.QUANTILES)]
     lines += ["", *table(head, [_row(each) for each in operations(run)])[0], ""]
+    refused = _refused(run)
+    if refused:
+        lines += labelled("ERRORS", f"refused of the judged requests: {refused}")
     for label, text in modelled.lines(record.facts):
         lines += labelled(label, text)
     lines += labelled(
@@ -65,6 +68,17 @@ def summarize(run: Run) -> str:
         + (" To see how much runs differ: --replications 20" if record.origin is Origin.SIMULATED else ""),
     )
     return "\n".join(lines)
+
+
+def _refused(run: Run) -> str:
+    """``feed.read 1,204, like.add 3``: refusals among the rows that the run kept, brought to all requests."""
+    samples = run.samples.judged()
+    names, numbers = np.unique(
+        samples.operation[samples.outcome == Outcome.REFUSED.value].astype(str), return_counts=True
+    )
+    return ", ".join(
+        f"{name} {round(number / run.rows_kept_ratio):,}" for name, number in zip(names, numbers.tolist(), strict=True)
+    )
 
 
 def operations(run: Run) -> list[OperationLine]:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from present import figures
+
+#: Utilisation above which a warning stands.
+FULL_RATIO: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,7 @@ def remarks(facts: Mapping[str, Any]) -> tuple[Remark, ...]:
     found = (
         Remark(label="NOTE", title="Assumed, because not measured", text="; ".join(facts.get("assumed", ()))),
         Remark(label="BUSY", title="Busiest at the peak, as predicted", text=_busiest(facts)),
+        Remark(label="WARN", title="Where the model's errors grow", text=_full(facts)),
         Remark(label="OPENED", title="Breakers that opened", text=_opened(facts)),
         Remark(label="LAG", title="Events on the log, until their work began", text=_lag(facts)),
     )
@@ -39,6 +43,12 @@ def lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _busiest(facts: Mapping[str, Any]) -> str:
     return ", ".join(f"{place} {figures.share(ratio)}" for place, ratio in facts.get("busiest", {}).items())
+
+
+def _full(facts: Mapping[str, Any]) -> str:
+    """Resources so busy that a small error of their work is a large one of the waits."""
+    full = [place for place, ratio in facts.get("busiest", {}).items() if ratio > FULL_RATIO]
+    return f"{', '.join(full)} more than {FULL_RATIO:.0%} busy at the peak".replace("%", " %") if full else ""
 
 
 def _opened(facts: Mapping[str, Any]) -> str:

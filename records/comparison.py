@@ -58,7 +58,8 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
     count: int
     per_second: float
-    errors_ratio: float | None = None
+    errors_ratio: float | None = None  # refused, failed or timed out
+    refused_ratio: float | None = None
     degraded_ratio: float | None = None
 
 

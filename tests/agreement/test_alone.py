@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 import numpy as np
 import pytest
 
 from core import stats
-from core.names import Origin
+from core.names import Origin, Outcome
 from core.run import Run
 from lab.alone import operations, summarize
 from present.tables import WIDTH
@@ -36,6 +38,15 @@ def test_every_operation_has_an_interval_and_what_was_never_seen_has_a_bound(sid
         assert lines[each.name].count("±") == len([found for found in figures if found.low < found.high])
         assert all(found.low <= found.value <= found.high for found in figures)
         assert ("<" in lines[each.name]) == (each.errors_ratio.value == 0)
+
+
+def test_refused_requests_are_counted_by_operation(side: Run) -> None:
+    assert "refused" not in click.unstyle(summarize(side))
+    outcomes = side.samples.outcome.copy()
+    likes = np.flatnonzero((side.samples.operation == "like.add") & (side.samples.at_seconds >= 0.0))
+    outcomes[likes[:7]] = Outcome.REFUSED.value
+    refused = replace(side, samples=replace(side.samples, outcome=outcomes))
+    assert "ERRORS refused of the judged requests: like.add 7" in " ".join(click.unstyle(summarize(refused)).split())
 
 
 def _waiting(seed: int, *, busy: float, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 
 from core.names import Origin
 from lab.compare import compare
 from lab.terminal import render
+from present import figures
 from present.tables import WIDTH
 from records.comparison import Comparison
 from tests.agreement import synthetic
@@ -75,3 +77,22 @@ def test_a_run_without_findings_has_no_line_for_them(comparison: Comparison) -> 
     text = click.unstyle(render(comparison))
     assert "\nBUSY" not in text
     assert "\nLAG" not in text
+
+
+def test_a_resource_that_is_nearly_full_is_warned_of(tmp_path: Path) -> None:
+    facts = {**synthetic.FACTS, "busiest": {"host stack": 0.93, "process feed": 0.4}}
+    synthetic.write_pair(tmp_path / "pair", facts=facts)
+    text = " ".join(click.unstyle(render(compare(tmp_path / "pair"))).split())
+    assert "WARN where the model's errors grow: host stack more than 80 % busy at the peak" in text
+
+
+def test_refusals_are_told_apart_from_other_errors(comparison: Comparison) -> None:
+    pair = comparison.operations[0]
+    sides = {
+        "simulated": msgspec.structs.replace(pair.simulated, errors_ratio=0.05, refused_ratio=0.04),
+        "measured": msgspec.structs.replace(pair.measured, errors_ratio=0.02, refused_ratio=0.0),
+    }
+    broken = msgspec.structs.replace(comparison, operations=(msgspec.structs.replace(pair, **sides),))
+    text = " ".join(click.unstyle(render(broken)).split())
+    whole, refused, real = (figures.share(ratio) for ratio in (0.05, 0.04, 0.02))
+    assert f"{pair.operation} {whole} ({refused} refused) simulated, {real} measured" in text
