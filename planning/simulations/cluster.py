@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from typing import Any, Final, Self
 
 from core.errors import UserError
-from planning.simulations.runners import Done, cannot, died
+from planning.simulations.runners import CONTINUE, Done, cannot, died
 from planning.simulations.task import Setup, SimulationTask, code, work
 
 _CONNECT_SECONDS: Final = 10.0
@@ -28,10 +29,13 @@ class Cluster:
         self._client: Any = None
 
     def __enter__(self) -> Self:
+        import dask
         import distributed  # slow to import
         from distributed.comm.addressing import get_address_host_port
 
         client: Any = distributed.Client
+        # also how long it tries to reach a scheduler that it has lost
+        dask.config.set({"distributed.comm.timeouts.connect": self._connect_seconds})
         try:
             get_address_host_port(self._address)  # a client without an address ends only at its deadline
             self._client = client(self._address, timeout=self._connect_seconds, set_as_default=False)
@@ -53,9 +57,9 @@ class Cluster:
     def run(self, tasks: Sequence[SimulationTask], shared: Setup) -> Iterator[Done]:
         waiting = deque(tasks)
         running: dict[Any, SimulationTask] = {}
-        sent: Any = self._client.scatter(shared, broadcast=True) if tasks else None
         alone_seconds = 0.0
         try:
+            sent: Any = self._client.scatter(shared, broadcast=True) if tasks else None
             while waiting or running:
                 while waiting and len(running) < _AHEAD * max(1, self._threads()):
                     task = waiting.popleft()
@@ -64,14 +68,14 @@ class Cluster:
                 finished = self._finished(list(running))  # the scheduler abandons a frozen worker in 5 minutes
                 alone_seconds = 0.0 if finished or self._threads() else alone_seconds + _ASK_SECONDS
                 if alone_seconds >= _ALONE_SECONDS:
-                    raise UserError(
-                        f"all workers of {self._address} are gone; finished simulations are kept", exit_code=3
-                    )
+                    raise UserError(f"all workers of {self._address} are gone{CONTINUE}", exit_code=3)
                 for future in finished:
                     task = running.pop(future)
                     yield task, self._result(future, task)
+        except (OSError, CancelledError) as error:  # the client cancels what it waits for when it loses the scheduler
+            raise self._lost() from error
         finally:
-            with contextlib.suppress(OSError, TimeoutError):
+            with contextlib.suppress(OSError, TimeoutError, CancelledError):
                 self._client.cancel(list(running))
 
     def _finished(self, futures: list[Any]) -> list[Any]:
@@ -97,9 +101,10 @@ class Cluster:
         try:
             return sum(self._client.nthreads(callback_timeout=_ALONE_SECONDS).values())
         except TimeoutError as error:
-            raise UserError(
-                f"the scheduler at {self._address} does not answer; finished simulations are kept", exit_code=3
-            ) from error
+            raise self._lost() from error
+
+    def _lost(self) -> UserError:
+        return UserError(f"the scheduler at {self._address} does not answer any more{CONTINUE}", exit_code=3)
 
     def _same_code(self) -> None:
         """Refuse workers with other code, whose results would be stored under our keys."""

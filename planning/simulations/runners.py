@@ -33,7 +33,7 @@ _ASK_SECONDS: Final = 5.0
 #: … and end one that has used no processor time for this long, because it was stopped or is stuck.
 _FROZEN_SECONDS: Final = 120.0
 #: Advice when a worker of a study is gone.
-_CONTINUE: Final = "; finished simulations are kept, and the same command resumes"
+CONTINUE: Final = "; finished simulations are kept, and the same command resumes"
 
 Done = tuple[SimulationTask, Reading]
 R = TypeVar("R")
@@ -132,7 +132,7 @@ class StudyPool(Workers[Reading]):
     """A study on processes of this machine."""
 
     def __init__(self, workers: int):
-        super().__init__(workers, work, advice=_CONTINUE)
+        super().__init__(workers, work, advice=CONTINUE)
 
 
 @dataclass(slots=True)
@@ -207,7 +207,7 @@ def _begin(parent: int) -> None:
     die_with_parent(parent)
 
 
-def died(task: SimulationTask, advice: str = _CONTINUE) -> UserError:
+def died(task: SimulationTask, advice: str = CONTINUE) -> UserError:
     """The error for a worker that died while it simulated a task."""
     return _gone(task, "died (killed, or out of memory)", advice)
 

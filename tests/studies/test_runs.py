@@ -97,6 +97,60 @@ def test_a_dask_cluster_gives_the_same_and_one_that_is_not_there_is_told(
         _sweep(Cluster(address, connect_seconds=0.5), tmp_path / "gone", shared)
 
 
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[str, dict[str, subprocess.Popen[bytes]]]]:
+    """A Dask scheduler with a worker, each a process of its own; their address."""
+    file, started = tmp_path / "scheduler.json", dict[str, subprocess.Popen[bytes]]()
+    words = {
+        "scheduler": ["--port", "0", "--no-dashboard", "--host", "127.0.0.1"],
+        "worker": ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", "60"],
+    }
+    try:
+        for name, options in words.items():
+            module = f"distributed.cli.dask_{name}"
+            command = [sys.executable, "-m", module, "--scheduler-file", str(file), *options]
+            started[name] = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(file.exists, "the scheduler says where it is", within_seconds=SECONDS_MAX)
+        until(lambda: "address" in file.read_text(encoding="utf-8"), "all of it", within_seconds=SECONDS_MAX)
+        yield json.loads(file.read_text(encoding="utf-8"))["address"], started
+    finally:
+        for process in started.values():
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize(
+    ("dies", "said"),
+    [("scheduler", "the scheduler at .* does not answer any more"), ("worker", "all workers of .* are gone")],
+)
+def test_a_cluster_of_which_a_part_dies_is_a_sentence(
+    cluster: tuple[str, dict[str, subprocess.Popen[bytes]]],
+    tmp_path: Path,
+    shared: Setup,
+    monkeypatch: pytest.MonkeyPatch,
+    dies: str,
+    said: str,
+) -> None:
+    monkeypatch.setattr("planning.simulations.cluster._ALONE_SECONDS", 5.0)
+    address, started = cluster
+    busy = psutil.Process(started["worker"].pid)
+
+    def kill() -> None:
+        until(lambda: busy.cpu_percent(0.3) > 50.0, "the worker simulates", within_seconds=SECONDS_MAX)
+        started[dies].kill()
+
+    killer = threading.Timer(3.0, kill)
+    killer.start()
+    try:
+        with pytest.raises(UserError, match=f"{said}.*; finished simulations are kept") as caught:
+            _sweep(
+                Cluster(address, connect_seconds=20.0), tmp_path / "out", setup(synthetic.profile(), "simpy"), text=LONG
+            )
+    finally:
+        killer.join()
+    assert caught.value.exit_code == 3
+
+
 def test_a_second_call_does_only_what_is_missing_and_force_starts_again(
     in_process: dict[str, bytes], tmp_path: Path, shared: Setup
 ) -> None:
