@@ -30,11 +30,10 @@ def content(plan: Plan, scenario_text: str) -> Report:
         Section(title="Notes on these figures", sentences=(*plan.notes, *plan.bill.assumptions)),
         Section(title="Scenario", listings=(Listing(title="as it was planned", text=scenario_text[:LISTING_MAX]),)),
     ]
-    sure = words.certainty(plan)
     return Report(
         title=f"{brief.scenario.name}: plan",
-        sentence=f"{words.sentence(plan)}{f'. {sure}' if sure else ''}",
-        good=plan.held,
+        sentence=words.headline(plan),
+        good=plan.held and not words.often_short(plan),
         caption=f"prices {plan.bill.prices} · {words.terms(plan)} · calibration {brief.profile.id}",
         says=brief.scenario.description,
         sections=tuple(each for each in sections if each is not None),
@@ -182,7 +181,7 @@ def _knees(plan: Plan) -> Section:
     head = ("tier", "what gives way", "busy now", "peak", "worst", "knee", "headroom now", "at peak", "at worst")
     return Section(
         title="First to give way",
-        sentences=(f"{words.bottleneck(plan).capitalize()}.", f"{words.knee(plan)}."),
+        sentences=(f"{words.sentence_case(words.bottleneck(plan))}.", f"{words.knee(plan)}."),
         tables=(Table.of(head, rows, 1),),
     )
 

@@ -19,8 +19,9 @@ def record(plan: Plan) -> dict[str, Any]:
     brief = plan.brief
     whole = {
         "scenario": brief.scenario.name,
-        "sentence": words.sentence(plan),
+        "sentence": words.headline(plan),
         "held": plan.held,
+        "bottleneck": words.bottleneck(plan),
         "machines": plan.machines,
         "profile": brief.profile.id,
         "prices": plan.bill.prices,

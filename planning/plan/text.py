@@ -20,7 +20,6 @@ _COLUMNS_MAX: Final = 3
 def render(plan: Plan, *, show_all: bool = False, took_seconds: float | None = None, path: str = "") -> str:
     """The plan as text for `click.echo`."""
     took = "" if took_seconds is None else f"   {took_seconds:.1f}s"
-    sure = words.certainty(plan)
     blocks = (
         _limits(plan),
         _counts(plan, show_all=show_all),
@@ -35,7 +34,7 @@ def render(plan: Plan, *, show_all: bool = False, took_seconds: float | None = N
     )
     lines = [
         ends(f"windtunnel plan {plan.brief.scenario.name}", f"prices {plan.bill.prices}   {words.terms(plan)}{took}"),
-        verdict(f"{words.sentence(plan)}{f'. {sure}' if sure else ''}", plan.held),
+        verdict(words.headline(plan), plan.held and not words.often_short(plan)),
     ]
     for block in blocks:
         if found := list(block):
@@ -175,7 +174,7 @@ def _sure(plan: Plan) -> Iterator[str]:
         )
         yield f"  {words.output(output):<28}{middle}"
         if moved:
-            yield f"  {'':<28}moved by {moved}"
+            yield f"  {'':<28}share of its variance: {moved}"
     yield from labelled("", f"Short: {words.SHORT}.")
 
 

@@ -147,6 +147,10 @@ def sentence(plan: Plan) -> str:
             f"{'of' if tightest.held else 'against'} {figures.limit_of(tightest.limit.seconds, 'seconds')}"
         )
     parts.append(f"{money(plan.bill.total_dollars_month)} a month")
+    others = [each.limit.text for each in plan.outlook.percentiles if not each.held and each is not tightest]
+    others += [] if plan.availability.held else [f"availability of {nines(plan.availability.asked_ratio)}"]
+    if others:
+        parts.append(f"missed: {' and '.join(others)}")
     missing = f"; {nothing_left(plan)}" if plan.nothing_left else ""
     return f"{', '.join(parts)}{missing}; {bottleneck(plan)}; {dearest(plan)}"
 
@@ -254,12 +258,26 @@ def paid(term: Paid, plan: Plan) -> tuple[str, str]:
     return money(term.dollars_month), "; ".join(remarks)
 
 
-def certainty(plan: Plan) -> str:
-    """How sure the plan is, if the intent has ranges."""
+def headline(plan: Plan) -> str:
+    """The plan's sentence with how sure it is, if the intent has ranges. That of a fleet which is short more often than
+    not begins with that, and with the fleet of least regret."""
     known = plan.uncertainty
     if known is None:
-        return ""
-    return f"P(limits hold) {percent(known.met_ratio)}, P(short) {percent(known.short_ratio)}"
+        return sentence(plan)
+    sure = f"P(limits hold) {percent(known.met_ratio)}, P(short) {percent(known.short_ratio)}"
+    if not often_short(plan):
+        return f"{sentence(plan)}. {sure}"
+    least = (
+        f"the fleet of least regret is {known.least_regret:.2f} × this one, {money(known.least_regret_dollars)} a month "
+        f"of machines, short in {percent(known.least_regret_short)}"
+    )
+    draws = f"of {known.draws:,} draws from the intent's ranges"
+    return f"short in {percent(known.short_ratio)} {draws}; {least}. As stated: {sentence(plan)}. {sure}"
+
+
+def often_short(plan: Plan) -> bool:
+    """Whether the fleet is short in most draws of the intent's ranges."""
+    return plan.uncertainty is not None and plan.uncertainty.short_ratio > 0.5
 
 
 def machines(plan: Plan) -> str:
