@@ -268,8 +268,8 @@ def headline(plan: Plan) -> str:
     if not often_short(plan):
         return f"{sentence(plan)}. {sure}"
     least = (
-        f"the fleet of least regret is {known.least_regret:.2f} × this one, {money(known.least_regret_dollars)} a month "
-        f"of machines, short in {percent(known.least_regret_short)}"
+        f"the fleet of least regret is {known.least_regret:.2f} × this one, with machines for "
+        f"{money(known.least_regret_dollars)} a month, short in {percent(known.least_regret_short)}"
     )
     draws = f"of {known.draws:,} draws from the intent's ranges"
     return f"short in {percent(known.short_ratio)} {draws}; {least}. As stated: {sentence(plan)}. {sure}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,11 +79,39 @@ def test_it_says_how_sure_it_is(tmp_path: Path) -> None:
         "P(short)",
         "least regret",
         "by its own error",
-        "moved by demand",
+        "share of its variance: demand",
         "Short: a limit is missed, a tier is busier than intent.busy",
     ):
         assert part in found
     assert [line for line in found.splitlines() if len(line) > 80] == []
+
+
+def test_a_fleet_that_is_short_in_most_draws_leads_with_that_and_offers_another(tmp_path: Path) -> None:
+    scenario, profile = written(
+        tmp_path, intent={"ranges": {"demand": [1, 2, 4]}, "slo": {"feed.read": {"p95": "< 1s"}}}
+    )
+    lines = run(scenario, "--profile", profile).stdout.splitlines()
+    told = " ".join(" ".join(lines[1:8]).split())
+    assert re.match(r"✗ short in \d+ % of [\d,]+ draws from the intent's ranges; the fleet of least regret is \d", told)
+    assert " As stated: " in told
+    found = json.loads(run(scenario, "--profile", profile, "--json").stdout)
+    assert found["sentence"].startswith("short in ")
+    assert found["uncertainty"]["short_ratio"] > 0.5
+    assert found["held"] is True  # at the inputs as stated, which decide the exit code
+
+
+def test_every_limit_that_is_missed_is_named(tmp_path: Path) -> None:
+    slo = {"feed.read": {"p50": "< 2ms", "p95": "< 6ms"}, "like.add": {"p95": "< 1ms"}}
+    scenario, profile = written(
+        tmp_path,
+        per_day={"feed.read": 86_400 * 1_000, "like.add": 86_400},
+        intent={"fleet": {"feed": 3, "api": 1}, "slo": slo, "shapes": {"services": "vm.c7g.xlarge"}},
+    )
+    found = run(scenario, "--profile", profile, "--quick").stdout
+    sentence = " ".join(" ".join(found.splitlines()[1:6]).split())
+    missed = [line.split("✗ ")[1].rsplit("<")[0].strip() for line in found.splitlines() if line.startswith("✗ ")][1:]
+    assert len(missed) > 1
+    assert all(each in sentence for each in missed if each != "availability")
 
 
 def test_json_is_the_same_plan() -> None:
