@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "audit": "Recompute published designs and list what does not add up.",
     "dashboard": "Show runs in the browser.",
     "explain": "Print a scenario with all its defaults.",
+    "fields": "Say where a scenario's fields act.",
     "glossary": "Explain a term.",
     "up": "Start the stack in the background.",
     "down": "Stop the stack.",

@@ -28,6 +28,7 @@ def remarks(facts: Mapping[str, Any]) -> tuple[Remark, ...]:
     """All facts of a run; none of a measured one."""
     found = (
         Remark(label="NOTE", title="Assumed, because not measured", text="; ".join(facts.get("assumed", ()))),
+        Remark(label="NOTE", title="In the scenario, but", text="; ".join(facts.get("without_effect", ()))),
         Remark(label="BUSY", title="Busiest at the peak, as predicted", text=_busiest(facts)),
         Remark(label="WARN", title="Where the model's errors grow", text=_full(facts)),
         Remark(label="OPENED", title="Breakers that opened", text=_opened(facts)),

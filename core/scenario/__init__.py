@@ -2,6 +2,6 @@
 
 from core.scenario.faults import Fault
 from core.scenario.model import Expectation, Scenario
-from core.scenario.reader import FieldProblem, ScenarioError, explain, notes, parse
+from core.scenario.reader import FieldProblem, ScenarioError, explain, flat, notes, parse
 
-__all__ = ["Expectation", "Fault", "FieldProblem", "Scenario", "ScenarioError", "explain", "notes", "parse"]
+__all__ = ["Expectation", "Fault", "FieldProblem", "Scenario", "ScenarioError", "explain", "flat", "notes", "parse"]

@@ -164,6 +164,19 @@ def explain(scenario: Scenario) -> str:
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
 
 
+def flat(scenario: Scenario) -> dict[str, str]:
+    """Every field of ``scenario`` by its name in the file, defaults included."""
+    return dict(_flat(yaml.load(explain(scenario), Loader=_LOADER), ""))
+
+
+def _flat(value: Any, name: str) -> list[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        return [each for key, inner in value.items() for each in _flat(inner, f"{name}.{key}" if name else str(key))]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [each for index, inner in enumerate(value) for each in _flat(inner, f"{name}[{index}]")]
+    return [(name, str(value))]
+
+
 def _problem(file: str, line: int, field: str, found: str, expected: str) -> FieldProblem:
     return FieldProblem(file=file, line=line, field=field or "file", found=found, expected=expected)
 

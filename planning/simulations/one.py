@@ -13,6 +13,7 @@ from core.names import Origin
 from core.profile import Profile, scaled
 from core.run import RunRecord, Validity, Written
 from core.scenario import Scenario
+from core.scenario.reach import Side, without_effect
 from planning.simulations import counts, engines
 from present.progress import ProgressReport
 from records import provenance, run
@@ -83,6 +84,7 @@ def write(
     written: Written,
     speed_ahead: SpeedAhead | None = None,
 ) -> RunRecord:
+    idle = without_effect(scenario, Side.MODEL)
     record = RunRecord(
         origin=Origin.SIMULATED,
         scenario=scenario.name,
@@ -94,7 +96,7 @@ def write(
         calibration=calibration,
         speed=speed,
         speed_ahead=speed_ahead,
-        facts={**result.facts, "calibrated_here": own_profile},
+        facts={**result.facts, "calibrated_here": own_profile, **({"without_effect": list(idle)} if idle else {})},
         ledger=dict(result.ledger),
         validity=Validity(scheduled_count=result.outcomes.count, sent_count=result.outcomes.count),
         written=written,

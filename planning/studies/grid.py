@@ -17,7 +17,7 @@ from typing import Any, Final
 import yaml
 
 from core.errors import UserError
-from core.scenario import Scenario, ScenarioError, explain, parse
+from core.scenario import Scenario, ScenarioError, explain, flat, parse
 from core.scenario.units import ratio
 from planning.studies.values import VALUES_MAX, ValueTextError, plain, spread
 
@@ -115,19 +115,6 @@ def value_of(scenario: Scenario, field: str) -> str | None:
         except (KeyError, IndexError, TypeError):
             return None
     return None if isinstance(found, dict | list) else str(found)
-
-
-def flat(scenario: Scenario) -> dict[str, str]:
-    """Every field of ``scenario`` by its name in the file, defaults included."""
-    return dict(_flat(yaml.safe_load(explain(scenario)), ""))
-
-
-def _flat(value: Any, name: str) -> list[tuple[str, str]]:
-    if isinstance(value, dict) and value:
-        return [each for key, inner in value.items() for each in _flat(inner, f"{name}.{key}" if name else str(key))]
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return [each for index, inner in enumerate(value) for each in _flat(inner, f"{name}[{index}]")]
-    return [(name, str(value))]
 
 
 def _read(field: str, value: str) -> Any:

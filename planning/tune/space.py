@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core.scenario import Scenario
-from planning.studies.grid import GridError, Settings, flat, value_of
+from core.scenario import Scenario, flat
+from planning.studies.grid import GridError, Settings, value_of
 from planning.studies.values import ValueRange, ValueTextError, number, plain, span, spread
 
 #: A range between whole numbers of a unit that is at least this wide is searched in whole numbers.
