@@ -30,8 +30,6 @@ from sim.model.flow import Keys
 EDGES_MAX: Final = 2_000_000
 #: Pixels of the JPEG that a feed shows, as the media worker renders it.
 _VARIANT_WIDTH: Final = 640
-POST_CARD_BYTES: Final = 900
-AUTHOR_CARD_BYTES: Final = 150
 
 
 class Content:

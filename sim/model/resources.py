@@ -7,6 +7,7 @@ at k × n.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -24,11 +25,12 @@ from core.scenario import Scenario
 from core.scenario.regions import rtt_seconds
 from sim.model import warmth
 from sim.model.caches import Held, LruCache
-from sim.model.content import AUTHOR_CARD_BYTES, POST_CARD_BYTES, Content
+from sim.model.content import Content
 from sim.model.draws import lognormal_of
 from sim.model.layout import Layout
 from sim.model.offered import offered_per_second
 from sim.model.program import PoolSpec, Program, Topic
+from sim.model.redis_memory import entries_max
 from sim.model.replication import SHIPPED
 from sim.model.stores import OUTBOX_CLEAR
 
@@ -196,15 +198,16 @@ def _caches(
 ) -> tuple[CacheSpec, ...]:
     """Caches of all regions with what seeding leaves in them: a card of every post and author, a timeline of everybody
     who follows someone; and the content of a warm CDN."""
-    caches = [_empty(CacheName(name), scenario) for _ in range(regions) for name in program.caches]
+    room = entries_max(content, scenario)
+    caches = [_empty(CacheName(name), scenario, room) for _ in range(regions) for name in program.caches]
     people, span = content.people, len(program.caches)
     for index, cache in enumerate(caches):
         match cache.name:
             case CacheName.POST_CARD:
                 posts = np.arange(people.posters * scenario.population.posts_per_poster)
-                cache.fill(posts, size_bytes=POST_CARD_BYTES, now=now)
+                cache.fill(posts, size_bytes=1, now=now)
             case CacheName.AUTHOR_CARD:
-                cache.fill(np.arange(people.posters), size_bytes=AUTHOR_CARD_BYTES, now=now)
+                cache.fill(np.arange(people.posters), size_bytes=1, now=now)
             case CacheName.TIMELINE:
                 followers = content.followers()
                 here = followers[content.homes[followers] == index // span]
@@ -220,18 +223,18 @@ def _caches(
     )
 
 
-def _empty(name: CacheName, scenario: Scenario) -> LruCache:
+def _empty(name: CacheName, scenario: Scenario, room: Mapping[CacheName, float]) -> LruCache:
+    """A cache of the CDN holds bytes, one of Redis entries: those of a kind are taken to be of one size."""
     system = scenario.system
-    cdn, redis = system.cdn, system.redis
+    cdn = system.cdn
     match name:
         case CacheName.EDGE:
             return LruCache(name=name, capacity_bytes=cdn.edge.size_bytes, ttl_seconds=cdn.ttl_seconds)
         case CacheName.SHIELD:
             return LruCache(name=name, capacity_bytes=cdn.shield.size_bytes, ttl_seconds=cdn.ttl_seconds)
         case CacheName.TIMELINE:
-            return LruCache(name=name, capacity_bytes=math.inf, ttl_seconds=system.fanout.ttl_seconds)
+            return LruCache(name=name, capacity_bytes=room[name], ttl_seconds=system.fanout.ttl_seconds)
         case CacheName.POST_CARD | CacheName.AUTHOR_CARD:
-            memory_bytes = redis.memory_bytes * redis.nodes
-            return LruCache(name=name, capacity_bytes=memory_bytes, ttl_seconds=system.feed.card_ttl_seconds)
+            return LruCache(name=name, capacity_bytes=room[name], ttl_seconds=system.feed.card_ttl_seconds)
         case _:
             assert_never(name)

@@ -97,7 +97,7 @@ ON_THE_MODEL: Final[dict[str, Change]] = {
     "system.retry.budget": Change("90%", {"faults": [_DOWN], "mix": {"media.upload": "100%"}}),
     "system.fanout.threshold": Change("10"),
     "system.fanout.hysteresis": Change("60%"),
-    "system.fanout.depth": Change("20"),
+    "system.fanout.depth": Change("1", {"redis": {"memory": "100KiB"}}),
     "system.fanout.ttl": Change("2s"),
     "system.fanout.batch": Change("3"),
     "system.shards.logical": Change("5"),

@@ -9,6 +9,7 @@ from core.scenario import Scenario
 from planning.plan.demand import contents, followers, workload
 from planning.plan.demand.workload import Moment, Workload
 from sim.model.content import Content
+from sim.model.redis_memory import sorted_set_bytes
 from tests.planner import made
 
 
@@ -120,4 +121,4 @@ def test_a_timeline_holds_a_week_up_to_its_depth() -> None:
 def test_a_sorted_set_costs_what_redis_was_measured_to_take() -> None:
     # MEMORY USAGE of Redis 7.0: 50 entries 1,072 B, 128 3,120, 350 43,128, 1,000 118,520
     for entries, measured in ((50, 1_072), (128, 3_120), (350, 43_128), (1_000, 118_520)):
-        assert contents.sorted_set_bytes(entries) == pytest.approx(measured, rel=0.25)
+        assert sorted_set_bytes(entries) == pytest.approx(measured, rel=0.25)

@@ -28,18 +28,16 @@ from core.scenario.demand import Demand
 from planning.cost import quantities
 from planning.cost.quantities import BilledSizes
 from planning.plan.demand.workload import DAY_SECONDS, Workload
-from sim.model.content import AUTHOR_CARD_BYTES, POST_CARD_BYTES
+from sim.model.redis_memory import (
+    AUTHOR_CARD_BYTES,
+    CARD_KEY_BYTES,
+    KEY_BYTES,
+    POST_CARD_BYTES,
+    sorted_set_bytes,
+)
 
-#: A sorted set of up to 128 entries is a list with 24 bytes for each; a larger one has 119 for each and 1.6 kB.
-_LISTED_MAX: Final = 128
-_LISTED_BYTES: Final = 24.0
-_SORTED_BYTES: Final = 119.0
-_SORTED_START_BYTES: Final = 1_600.0
-#: Bytes for each number of a set of up to 512, and for the key and header of any value.
+#: Bytes for each number of a set of up to 512.
 _NUMBER_BYTES: Final = 9.0
-_KEY_BYTES: Final = 100.0
-#: Bytes of a card's key beyond the value.
-_CARD_KEY_BYTES: Final = 196.0
 _COUNT_BYTES: Final = 104.0
 #: A timeline is filled with the last seven days of posts and then receives pushes for a day.
 _FILLED_DAYS: Final = 7.0
@@ -89,13 +87,6 @@ def sizes_of(scenario: Scenario, demand: Demand) -> BilledSizes:
     return replace(usual, **stated, assumed=tuple(name for name in usual.assumed if name not in stated))
 
 
-def sorted_set_bytes(entries: float) -> float:
-    """A Redis sorted set of post ids."""
-    if entries <= _LISTED_MAX:
-        return _KEY_BYTES + entries * _LISTED_BYTES
-    return _SORTED_START_BYTES + entries * _SORTED_BYTES
-
-
 def timeline_entries(scenario: Scenario, workload: Workload) -> float:
     """Posts in one timeline: those filled in and half a day of pushes, at most its depth."""
     posts_per_day = workload.per_second[POST_CREATE] * DAY_SECONDS
@@ -128,12 +119,12 @@ def _redis_bytes(scenario: Scenario, workload: Workload) -> float:
     likes_per_user = rates[LIKE_ADD] * DAY_SECONDS / workload.daily_users
     of_a_user = (
         sorted_set_bytes(timeline_entries(scenario, workload))
-        + _KEY_BYTES
+        + KEY_BYTES
         + _NUMBER_BYTES * scenario.population.follows.mean
-        + _KEY_BYTES
+        + KEY_BYTES
         + _NUMBER_BYTES * likes_per_user
     )
     posts = rates[POST_CREATE] * DAY_SECONDS * (_FILLED_DAYS + 1.0)
-    of_a_post = POST_CARD_BYTES + _CARD_KEY_BYTES + 2.0 * _COUNT_BYTES
+    of_a_post = POST_CARD_BYTES + CARD_KEY_BYTES + 2.0 * _COUNT_BYTES
     authors = min(float(workload.people), posts)
-    return workload.daily_users * of_a_user + posts * of_a_post + authors * (AUTHOR_CARD_BYTES + _KEY_BYTES)
+    return workload.daily_users * of_a_user + posts * of_a_post + authors * (AUTHOR_CARD_BYTES + KEY_BYTES)
