@@ -105,7 +105,7 @@ def test_a_percentile_makes_the_fleet_wider_than_the_ceiling_does() -> None:
 
 def test_a_limit_below_what_it_takes_without_any_wait_is_never_held() -> None:
     """Waits that nobody has once had a variance and an endless skew, and made percentiles look better than they are."""
-    with pytest.raises(PlanError, match=r"with no queue anywhere it is 5\.\d+ ms, and < 5\.5 ms is asked"):
+    with pytest.raises(PlanError, match=r"the least is 5\.\d+ ms, and < 5\.5 ms is asked"):
         region(made.briefed(per_day={"feed.read": 86_400 * 2_000}, intent={"slo": {"feed.read": {"p95": "< 5.5ms"}}}))
 
 
@@ -205,7 +205,7 @@ def test_a_like_of_somebody_far_away_takes_the_way_there() -> None:
     far = {"us": {"people": "50%", "rtt": {"eu": "90ms"}}, "eu": {"people": "50%"}}
     slo = {"like.add": {"p50": "< 95ms", "p95": "< 110ms"}}
     assert planned(system={"regions": far}, intent={"slo": slo}).tiers["api"].working
-    with pytest.raises(PlanError, match=r"with no queue anywhere it is 9\d\.?\d* ms, and < 80 ms is asked"):
+    with pytest.raises(PlanError, match=r"the least is 9\d\.?\d* ms, and < 80 ms is asked"):
         planned(system={"regions": far}, intent={"slo": {"like.add": {"p95": "< 80ms"}}})
     assert planned(intent={"slo": {"like.add": {"p95": "< 80ms"}}}).tiers["api"].working
 
@@ -226,7 +226,7 @@ def test_few_instances_are_chosen_in_whole_numbers(shipped: Profile, monkeypatch
 
     with pytest.raises(PlanError) as impossible:
         region(limited(0.1))
-    least = re.search(r"with no queue anywhere it is ([\d.]+) ms", str(impossible.value))
+    least = re.search(r"the least is ([\d.]+) ms", str(impossible.value))
     assert least is not None
     # close enough to the least possible that rounding decides, whatever the shipped profile measured
     known = limited(1.2 * float(least[1]))
@@ -258,7 +258,7 @@ ON_C7G = {"shapes": {"services": "vm.c7g.xlarge"}}
     [
         (
             {"intent": {"slo": {"feed.read": {"p95": "< 2ms"}}}},
-            "intent.slo.feed.read.p95: no number of instances holds it; with no queue anywhere it is",
+            "intent.slo.feed.read.p95: no number of instances holds it; the least is",
         ),
         (
             {"per_day": {"feed.read": 86_400 * 2_000}, "intent": {"fleet": {"feed": 2}, **ON_C7G}},
@@ -291,3 +291,17 @@ def test_a_scenario_without_a_demand_is_no_plan() -> None:
     scenario = replace(made.scenario(), demand=None, intent=None)
     with pytest.raises(PlanError, match="demand: a plan needs the whole service's"):
         brief(scenario, made.profile(), made.book())
+
+
+def test_the_least_latency_that_is_told_is_one_that_some_fleet_has() -> None:
+    """Slightly more than it is asked for, and there is a plan; slightly less, and the error tells the same."""
+    def told(milliseconds: float) -> float:
+        with pytest.raises(PlanError, match=r"the least is ([\d.]+) ms") as error:
+            candidates.choose(made.briefed(intent={"slo": {"feed.read": {"p95": f"< {milliseconds}ms"}}}))
+        found = re.search(r"the least is ([\d.]+) ms", str(error.value))
+        assert found is not None
+        return float(found[1])
+
+    least = told(1.0)
+    assert told(0.97 * least) == pytest.approx(least, rel=0.02)
+    assert candidates.choose(made.briefed(intent={"slo": {"feed.read": {"p95": f"< {1.05 * least:.3f}ms"}}})).regions

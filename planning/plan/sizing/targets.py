@@ -164,18 +164,42 @@ def _of_limit(
 
     found = _least(good)
     given = any(offer.fixed is not None for offer in offers.values())
-    if found or (found is None and given):
+    if found is None or found:
         found = _of_whole(brief, load_of, offers, family, found)
     if found is None:
         if not given:
-            whole = at(brief, load_of, offers, family.targets(_GRID), Case())
-            best = latency(brief, whole, limit.name, Case()).quantile(limit.level)
             raise PlanError(
-                f"{limit.field}: no number of instances holds it; with no queue anywhere it is "
-                f"{float(np.min(best)) * 1e3:.3g} ms, and < {limit.seconds * 1e3:g} ms is asked"
+                f"{limit.field}: no number of instances holds it; the least is "
+                f"{_floor(brief, load_of, offers, family) * 1e3:.3g} ms, and < {limit.seconds * 1e3:g} ms is asked"
             )
         found = 0.0  # given counts are judged, not searched
     return {name: float(each[0]) for name, each in family.targets(np.array([found])).items()}
+
+
+def _floor(
+    brief: Brief, load_of: Mapping[str, GroupLoad], offers: Mapping[str, TierOffer], family: Family
+) -> float:
+    """The least seconds of a limit's percentile, by exact numbers of instances and by whole ones: more of a tier that a
+    request asks all at once take longer, and few idle ones may be better than many."""
+    limit, targets = family.limit, family.targets(_GRID)
+    counts: dict[str, Floats | float] = {
+        name: offer.fixed
+        if offer.fixed is not None
+        else offer.step * np.maximum(1.0, np.ceil(_asked(load_of, offer, name, targets[name]) / offer.step - _EPSILON))
+        for name, offer in offers.items()
+    }
+    units = {name: offer.unit for name, offer in offers.items()}
+    fleets_of = (
+        at(brief, load_of, offers, targets, Case()),
+        fleets.fleet(brief, load_of, counts, units, Case()),
+    )
+    best = (latency(brief, whole, limit.name, Case()).quantile(limit.level) for whole in fleets_of)
+    return min(float(np.nanmin(each)) for each in best)
+
+
+def _asked(load_of: Mapping[str, GroupLoad], offer: TierOffer, name: str, target: Floats) -> Floats:
+    """Units of a tier that the load needs at a utilisation, or that another resource needs anyway."""
+    return np.maximum(load_of.get(name, GroupLoad()).cores / (offer.unit.work * target), offer.least)
 
 
 def _of_whole(
@@ -185,8 +209,8 @@ def _of_whole(
 
     Rounding up adds much capacity to a small tier, and idle capacity in one tier makes up for another. The limit must
     also hold at every lighter load; otherwise counts could fall as demand grows, because the next instance of one tier
-    would let all others have fewer. At ``most`` the limit holds however counts are rounded; it is None if the given
-    counts let no number of the others hold the limit.
+    would let all others have fewer. At ``most`` the limit holds however counts are rounded; it is None if no exact
+    numbers hold it.
     """
     upper = float(_GRID[-1]) if most is None else most
     surely = np.inf if most is None else most
@@ -194,7 +218,7 @@ def _of_whole(
     def good(theta: Floats) -> Floats:
         target = family.targets(theta)
         exact = {
-            name: np.maximum(load_of.get(name, GroupLoad()).cores / (offer.unit.work * target[name]), offer.least)
+            name: _asked(load_of, offer, name, target[name])
             for name, offer in offers.items()
             if offer.fixed is None
         }
