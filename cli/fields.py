@@ -11,10 +11,10 @@ from typing import Final
 import click
 
 from core.errors import UserError
-from core.scenario.reach import FIELDS, Acts, Reach, Side, reach_of
+from core.scenario.reach import FIELDS, FieldEffect, FieldReach, ScenarioSide, reach_of
 
 WIDTH: Final = 80
-_SAYS: Final = {Acts.YES: "acts", Acts.NO: "no", Acts.REFUSED: "refused", Acts.NOT_ITS: "–"}
+_SAYS: Final = {FieldEffect.YES: "acts", FieldEffect.NO: "no", FieldEffect.REFUSED: "refused", FieldEffect.NOT_ITS: "–"}
 
 
 def markdown() -> str:
@@ -37,11 +37,11 @@ def markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _says(reach: Reach) -> list[str]:
-    return [_SAYS[reach.on(side)] for side in Side]
+def _says(reach: FieldReach) -> list[str]:
+    return [_SAYS[reach.on(side)] for side in ScenarioSide]
 
 
-def _known(name: str) -> dict[str, Reach]:
+def _known(name: str) -> dict[str, FieldReach]:
     """The fields of which ``name`` is one, or the beginning; raises UserError."""
     if (reach := reach_of(name)) is not None:
         return {name: reach}
@@ -70,7 +70,7 @@ def command(name: str | None, as_markdown: bool, as_json: bool) -> None:
         sys.stdout.write(markdown())
     elif as_json:
         rows = {
-            field: {**{side.value: reach.on(side).value for side in Side}, "why": reach.why}
+            field: {**{side.value: reach.on(side).value for side in ScenarioSide}, "why": reach.why}
             for field, reach in found.items()
         }
         click.echo(json.dumps(rows, ensure_ascii=False))
@@ -78,7 +78,7 @@ def command(name: str | None, as_markdown: bool, as_json: bool) -> None:
         from present.tables import table
 
         body = [[field, *_says(reach)] for field, reach in found.items()]
-        lines, _ = table(["FIELD", *(side.value for side in Side)], body, texts=4)
+        lines, _ = table(["FIELD", *(side.value for side in ScenarioSide)], body, texts=4)
         click.echo(lines[0])
         for line, reach in zip(lines[1:], found.values(), strict=True):
             click.echo(line)

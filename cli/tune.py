@@ -19,7 +19,7 @@ from core.operations import FEED_READ
     multiple=True,
     metavar="FIELD=RANGE",
     help="What to vary: 10..10_000:log, 40%..80%, or a list 1,2,4; repeat for more fields. "
-    "Default: threshold, shard count, size of the edge cache.",
+    "Default: threshold, shard count, feed processes.",
 )
 @click.option("--operation", default=FEED_READ, show_default=True, help="Operation whose latency counts.")
 @click.option("--latency", type=click.Choice(["p50", "p95", "p99"]), default="p99", show_default=True)

@@ -183,9 +183,9 @@ def of_sizes(profile: Profile, sizes: Mapping[str, float]) -> Profile:
     if all(sizes.get(each.size, each.at) == each.at for each in profile.sizes):
         return profile
     factors: dict[tuple[str, str], float] = {}
-    for each in profile.sizes:
-        grown = 1.0 - each.share + each.share * sizes.get(each.size, each.at) / each.at
-        key = each.operation, each.process
+    for share in profile.sizes:
+        grown = 1.0 - share.share + share.share * sizes.get(share.size, share.at) / share.at
+        key = share.operation, share.process
         factors[key] = factors.get(key, 1.0) * grown
     demands = []
     usual = {(each.operation, each.process): each for each in profile.demands}

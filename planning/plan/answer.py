@@ -12,7 +12,7 @@ from datetime import date
 from core.names import Server
 from core.profile import Profile
 from core.scenario import Scenario
-from core.scenario.reach import Side, without_effect
+from core.scenario.reach import ScenarioSide, without_effect
 from planning.cost import age
 from planning.cost.age import Aged
 from planning.cost.bill import Bill
@@ -126,7 +126,7 @@ def make(
 
 def _notes(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, aged: Aged) -> tuple[str, ...]:
     """Assumptions and limits that a reader must know."""
-    found = [*known.demands.notes, *without_effect(known.scenario, Side.PLAN)]
+    found = [*known.demands.notes, *without_effect(known.scenario, ScenarioSide.PLAN)]
     core = known.demands.core
     found.append(
         f"CPU by profile {known.profile.id}, a core of {core.ghz:g} GHz; other cores by clock × instructions a cycle, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -29,7 +30,12 @@ from sim.model.cpu import NoDemandError
 
 
 class PlanError(ValueError):
-    """No plan is possible; the message names the field or what saturates first."""
+    """No plan is possible; the message names the field or what saturates first. ``least_seconds`` is the least latency
+    of a limit that is missed with every number of instances, on the machines that were tried."""
+
+    def __init__(self, message: str, *, least_seconds: float = math.inf):
+        super().__init__(message)
+        self.least_seconds = least_seconds
 
 
 class GroupKind(StrEnum):

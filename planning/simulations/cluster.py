@@ -29,8 +29,8 @@ class Cluster:
         self._client: Any = None
 
     def __enter__(self) -> Self:
-        import dask
-        import distributed  # slow to import
+        import dask  # slow to import
+        import distributed
         from distributed.comm.addressing import get_address_host_port
 
         client: Any = distributed.Client
@@ -68,12 +68,12 @@ class Cluster:
                 finished = self._finished(list(running))  # the scheduler abandons a frozen worker in 5 minutes
                 alone_seconds = 0.0 if finished or self._threads() else alone_seconds + _ASK_SECONDS
                 if alone_seconds >= _ALONE_SECONDS:
-                    raise UserError(f"all workers of {self._address} are gone{CONTINUE}", exit_code=3)
+                    raise self._gone()
                 for future in finished:
                     task = running.pop(future)
                     yield task, self._result(future, task)
-        except (OSError, CancelledError) as error:  # the client cancels what it waits for when it loses the scheduler
-            raise self._lost() from error
+        except (OSError, CancelledError) as error:  # the client cancels what it waits for when it loses a part
+            raise self._gone() if self._client.status == "running" and not self._threads() else self._lost() from error
         finally:
             with contextlib.suppress(OSError, TimeoutError, CancelledError):
                 self._client.cancel(list(running))
@@ -102,6 +102,9 @@ class Cluster:
             return sum(self._client.nthreads(callback_timeout=_ALONE_SECONDS).values())
         except TimeoutError as error:
             raise self._lost() from error
+
+    def _gone(self) -> UserError:
+        return UserError(f"all workers of {self._address} are gone{CONTINUE}", exit_code=3)
 
     def _lost(self) -> UserError:
         return UserError(f"the scheduler at {self._address} does not answer any more{CONTINUE}", exit_code=3)

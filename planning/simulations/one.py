@@ -13,7 +13,7 @@ from core.names import Origin
 from core.profile import Profile, scaled
 from core.run import RunRecord, Validity, Written
 from core.scenario import Scenario
-from core.scenario.reach import Side, without_effect
+from core.scenario.reach import ScenarioSide, without_effect
 from planning.simulations import counts, engines
 from present.progress import ProgressReport
 from records import provenance, run
@@ -84,7 +84,7 @@ def write(
     written: Written,
     speed_ahead: SpeedAhead | None = None,
 ) -> RunRecord:
-    idle = without_effect(scenario, Side.MODEL)
+    idle = without_effect(scenario, ScenarioSide.MODEL)
     record = RunRecord(
         origin=Origin.SIMULATED,
         scenario=scenario.name,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from core.scenario import Scenario, flat
 from planning.studies.grid import GridError, Settings, value_of
-from planning.studies.values import ValueRange, ValueTextError, number, plain, span, spread
+from planning.studies.values import ValueRange, ValueTextError, number, span, spread
 
 #: A range between whole numbers of a unit that is at least this wide is searched in whole numbers.
 _COARSE_MIN: Final = 10.0
@@ -108,7 +108,9 @@ def dimension(text: str) -> Dimension:
 
 
 def defaults(scenario: Scenario) -> tuple[Dimension, ...]:
-    """The default dimensions: threshold, shard count, size of the edge cache.
+    """The default dimensions: threshold, shard count, feed processes.
+
+    The size of the edge cache is not among them: with few photos no objective depends on it.
 
     The threshold goes from half of the mean number of followers (nearly every post is pulled) to above the most
     followed author (every one is pushed). The mix of a page is not among them: no figure of a simulation says what a
@@ -117,11 +119,11 @@ def defaults(scenario: Scenario) -> tuple[Dimension, ...]:
     follows, shards = scenario.population.follows, scenario.system.shards
     low, high = max(1, round(follows.mean / 2)), follows.maximum + 1
     physical = range(1, min(shards.logical, max(4, 2 * shards.physical)) + 1)
-    edge = scenario.system.cdn.edge.size_bytes / 2**20
-    sizes = dict.fromkeys(f"{plain(max(1, round(edge * factor)))}MiB" for factor in (0.25, 0.5, 1.0, 2.0, 4.0))
+    feeds = scenario.system.feed.instances
+    several = dict.fromkeys(str(count) for count in (max(1, feeds // 2), feeds, 2 * feeds, 4 * feeds))
     found = [dimension(f"system.fanout.threshold={low}..{high}:log")] if low < high else []
     found.append(Dimension(field="system.shards.physical", choices=tuple(str(count) for count in physical)))
-    found.append(Dimension(field="system.cdn.edge.size", choices=tuple(sizes)))
+    found.append(Dimension(field="system.feed.instances", choices=tuple(several)))
     return tuple(found)
 
 

@@ -41,7 +41,9 @@ def warm(tiers: list[LruCache], content: Content, *, scenario: Scenario, region:
         kept, characteristic_seconds = _held(ages, sizes, tier.capacity_bytes)
         for author in kept[::-1].tolist():  # the least recently used first
             tier.keep(author, size_bytes=int(sizes[author]), now=now)
-        rates = rates * np.exp(-rates * characteristic_seconds)
+        # of a tier that has room for all, nothing comes through
+        full = np.isfinite(characteristic_seconds)
+        rates = rates * np.exp(-rates * characteristic_seconds) if full else np.zeros_like(rates)
 
 
 def _held(ages: Floats, sizes: Ints, capacity_bytes: float) -> tuple[Ints, float]:

@@ -295,6 +295,7 @@ def test_a_scenario_without_a_demand_is_no_plan() -> None:
 
 def test_the_least_latency_that_is_told_is_one_that_some_fleet_has() -> None:
     """Slightly more than it is asked for, and there is a plan; slightly less, and the error tells the same."""
+
     def told(milliseconds: float) -> float:
         with pytest.raises(PlanError, match=r"the least is ([\d.]+) ms") as error:
             candidates.choose(made.briefed(intent={"slo": {"feed.read": {"p95": f"< {milliseconds}ms"}}}))

@@ -88,7 +88,7 @@ def test_it_says_how_sure_it_is(tmp_path: Path) -> None:
 
 def test_a_fleet_that_is_short_in_most_draws_leads_with_that_and_offers_another(tmp_path: Path) -> None:
     scenario, profile = written(
-        tmp_path, intent={"ranges": {"demand": [1, 2, 4]}, "slo": {"feed.read": {"p95": "< 1s"}}}
+        tmp_path, intent={"ranges": {"demand": [20, 50, 100]}, "slo": {"feed.read": {"p95": "< 1s"}}}
     )
     lines = run(scenario, "--profile", profile).stdout.splitlines()
     told = " ".join(" ".join(lines[1:8]).split())

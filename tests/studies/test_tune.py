@@ -146,7 +146,13 @@ def test_a_field_on_which_nothing_depends_is_not_varied_and_named(tmp_path: Path
 
 def test_the_default_fields_act_in_the_default_scenario(tmp_path: Path) -> None:
     text = (ROOT / "scenarios" / "viral_post_small.yaml").read_text(encoding="utf-8")
-    request = dataclasses.replace(REQUEST, dimensions=dimensions_of((), parse(text)), trials=2, few=1)
+    request = dataclasses.replace(
+        REQUEST,
+        dimensions=dimensions_of((), parse(text)),
+        objectives=objectives_of("feed.read", latency="p95"),
+        trials=2,
+        few=1,
+    )
     assert _tune(tmp_path, text=text, request=request).idle == ()
 
 

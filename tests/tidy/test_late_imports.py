@@ -9,8 +9,8 @@ from tests.tidy.test_style import MODULES, ROOT
 
 #: Libraries that take 50 ms to 2 s to load, so that only the commands that need them wait for them.
 SLOW_LIBRARIES = {
-    "SALib", "aiokafka", "boto3", "botocore", "distributed", "jinja2", "markupsafe", "optuna", "prometheus_client",
-    "rich", "scipy", "vl_convert",
+    "SALib", "aiokafka", "boto3", "botocore", "dask", "distributed", "jinja2", "markupsafe", "optuna",
+    "prometheus_client", "rich", "scipy", "vl_convert",
 }  # fmt: skip
 #: Our own modules that load others late, and why.
 LATE = {

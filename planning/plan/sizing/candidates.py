@@ -86,7 +86,7 @@ def _pool(brief: Brief, term: str, offered: tuple[Shape, ...], others: Shapes) -
             errors.append(error)
             excuses.append(Excuse(tier=tier, price_id=shape.price_id, reason=str(error)))
     if not costs:
-        raise errors[0]
+        raise min(errors, key=lambda error: error.least_seconds)  # on the machines on which it is the least
     by_name = {shape.price_id: shape for shape in offered}
     # with given counts, a cheap machine may be too slow for a limit
     best = min(costs, key=lambda name: (name in missed, costs[name]))

@@ -168,17 +168,17 @@ def _of_limit(
         found = _of_whole(brief, load_of, offers, family, found)
     if found is None:
         if not given:
+            least = _floor(brief, load_of, offers, family)
             raise PlanError(
-                f"{limit.field}: no number of instances holds it; the least is "
-                f"{_floor(brief, load_of, offers, family) * 1e3:.3g} ms, and < {limit.seconds * 1e3:g} ms is asked"
+                f"{limit.field}: no number of instances holds it; the least is {least * 1e3:.3g} ms, and "
+                f"< {limit.seconds * 1e3:g} ms is asked",
+                least_seconds=least,
             )
         found = 0.0  # given counts are judged, not searched
     return {name: float(each[0]) for name, each in family.targets(np.array([found])).items()}
 
 
-def _floor(
-    brief: Brief, load_of: Mapping[str, GroupLoad], offers: Mapping[str, TierOffer], family: Family
-) -> float:
+def _floor(brief: Brief, load_of: Mapping[str, GroupLoad], offers: Mapping[str, TierOffer], family: Family) -> float:
     """The least seconds of a limit's percentile, by exact numbers of instances and by whole ones: more of a tier that a
     request asks all at once take longer, and few idle ones may be better than many."""
     limit, targets = family.limit, family.targets(_GRID)
@@ -218,9 +218,7 @@ def _of_whole(
     def good(theta: Floats) -> Floats:
         target = family.targets(theta)
         exact = {
-            name: _asked(load_of, offer, name, target[name])
-            for name, offer in offers.items()
-            if offer.fixed is None
+            name: _asked(load_of, offer, name, target[name]) for name, offer in offers.items() if offer.fixed is None
         }
         steps = {name: np.ceil(each / offers[name].step - _EPSILON) for name, each in exact.items()}
         watched = [name for name in steps if family.weights[name]]
