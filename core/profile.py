@@ -113,7 +113,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     cache_hit_ratio: dict[str, float] = {}
     batch_sizes: dict[str, float] = {}
     fixed_work: FixedWork | None = None  # on this machine; None in a profile that was measured before it existed
-    # by process as in `CpuDemand`: CPU under a mix of operations over what they would use each measured alone
+    # by process as in `CpuDemand`: CPU under a mix of operations over what they would use each measured alone. Without
+    # it (older profiles) a demand is read at the operation's own rate, which about makes up for what the mix costs
     mix_cpu_ratio: dict[str, float] = {}
     refusal_cpu_seconds: float | None = None  # of the gateway for a request that it does not admit; None: not measured
     notes: tuple[str, ...] = ()
@@ -203,11 +204,13 @@ def of_sizes(profile: Profile, sizes: Mapping[str, float]) -> Profile:
 
 
 def under_mix(profile: Profile) -> Profile:
-    """The profile with demands as they are under a mix of operations."""
-    if not profile.mix_cpu_ratio:
+    """The profile with demands as they are under a mix of operations, and ratios of 1; one without ratios stays as it
+    is."""
+    ratios = profile.mix_cpu_ratio
+    if all(ratio == 1.0 for ratio in ratios.values()):
         return profile
-    demands = tuple(_times(each, profile.mix_cpu_ratio.get(each.process, 1.0)) for each in profile.demands)
-    return msgspec.structs.replace(profile, demands=demands, mix_cpu_ratio={})
+    demands = tuple(_times(each, ratios.get(each.process, 1.0)) for each in profile.demands)
+    return msgspec.structs.replace(profile, demands=demands, mix_cpu_ratio=dict.fromkeys(ratios, 1.0))
 
 
 def _times(demand: CpuDemand, factor: float) -> CpuDemand:

@@ -147,17 +147,18 @@ def _points(measured: MeasuredStack, plan: tuple[Series, ...], *, between: Calla
 def _mixed(measured: MeasuredStack, profile: Profile, read: Callable[[], FixedWork]) -> dict[str, float]:
     """`Profile.mix_cpu_ratio`, at the speed of the profile; ``read`` does the fixed work."""
     assert profile.fixed_work is not None
+    alone = mixed.unmixed(profile)
     count = len(mixed.BUSY_RATIOS)
     found, before = list[MixedPoint](), read()
     with task("mix") as report:
         for number in range(count * mixed.REPEATS):
             if number < count:
-                rate = mixed.rate_at(mixed.BUSY_RATIOS[number], measured, profile, found[-1] if found else None)
+                rate = mixed.rate_at(mixed.BUSY_RATIOS[number], measured, alone, found[-1] if found else None)
             else:
                 rate = found[number % count].rate_per_second
             report(number, count * mixed.REPEATS, f"{rate:.0f}/s")
             seed = measured.scenario.seed + _SEEDS_APART + number
-            point = mixed.measure(measured, profile, rate, seed=seed)
+            point = mixed.measure(measured, alone, rate, seed=seed)
             after = read()
             here = (before.whole_seconds + after.whole_seconds) / 2.0
             found.append(point.at_speed(profile.fixed_work.whole_seconds / here))

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from core.names import Server
@@ -47,6 +48,11 @@ class MixedPoint(NamedTuple):
     def at_speed(self, factor: float) -> MixedPoint:
         """As measured on a machine that needs ``factor`` × the CPU time."""
         return self._replace(measured={name: seconds * factor for name, seconds in self.measured.items()})
+
+
+def unmixed(profile: Profile) -> Profile:
+    """The profile with a ratio of 1 for every process, so that the model reads costs as it will with the ratios."""
+    return msgspec.structs.replace(profile, mix_cpu_ratio={each.process: 1.0 for each in profile.demands})
 
 
 def steady(scenario: Scenario, rate_per_second: float, *, seed: int) -> Scenario:

@@ -320,7 +320,7 @@ class _Compiler:
             if degraded and note not in self.program.notes and not cpu.is_measured(self._profile, operation + DEGRADED):
                 self.program.notes.append(note)
             return -1
-        return self._demand_row(found, found.while_busy)
+        return self._demand_row(found, lambda seconds: seconds)
 
     def _refusal(self, step: kinds.Use) -> int:
         found, admission = cpu.cost(self._profile, self._operation, step.process), self._scenario.system.admission
@@ -329,22 +329,26 @@ class _Compiler:
         if admission and self._profile.refusal_cpu_seconds is None and _REFUSALS not in self.program.notes:
             self.program.notes.append(_REFUSALS)
 
-        return self._demand_row(
-            found, lambda busy: cpu.refusal_seconds(self._profile, found.while_busy(busy), admission=admission)
-        )
+        return self._demand_row(found, lambda seconds: cpu.refusal_seconds(self._profile, seconds, admission=admission))
 
-    def _demand_row(self, found: cpu.CpuCost, seconds: Callable[[Floats], Floats]) -> int:
+    def _demand_row(self, found: cpu.CpuCost, part: Callable[[Floats], Floats]) -> int:
+        """The row of a part of a demand, which is a function of the whole. Regions are assumed alike: each has its part
+        of the rate."""
+        if self._profile.mix_cpu_ratio:
+            seconds = found.while_busy(self._busy_of(found.demand.process))
+        else:
+            own = self._rates.get(self._operation) or (0.0,)
+            seconds = found.at(np.asarray(own) / len(self._layout.regions))
         row = DemandRow(
             operation=found.demand.operation,
             process=found.demand.process,
-            mean_seconds=tuple(seconds(self._busy_of(found.demand.process)).tolist()),
+            mean_seconds=tuple(part(seconds).tolist()),
             sigma=spread_of(found.demand.variation),
         )
         return _row(self.program.demands, row)
 
     def _busy_of(self, process: str) -> Floats:
-        """Cores that the whole load uses in each second of what hosts ``process``, for which the cost of one operation
-        is read. Regions are assumed alike: each has its part of the rate."""
+        """Cores that the whole load uses in each second of what hosts ``process``."""
         hosts = self._layout.named(process)
         if hosts not in self._busy:
             busy = np.zeros(max(map(len, self._rates.values()), default=1))

@@ -33,10 +33,20 @@ class CpuCost:
     demand: CpuDemand
     usual: CpuDemand | None = None  # of a fallback path: the demand of the usual path, which is subtracted
 
+    def at(self, rates_per_second: Floats) -> Floats:
+        """CPU seconds at these rates of the operation."""
+        seconds = _at(self.demand, rates_per_second)
+        return seconds if self.usual is None else np.maximum(0.0, seconds - _at(self.usual, rates_per_second))
+
     def while_busy(self, cores: Floats | float) -> Floats:
         """CPU seconds while the process uses so many cores (`BUSY`: at the highest calibrated rate)."""
         seconds = self.demand.while_busy(cores)
         return seconds if self.usual is None else np.maximum(0.0, seconds - self.usual.while_busy(cores))
+
+
+def _at(demand: CpuDemand, rates_per_second: Floats) -> Floats:
+    found: Floats = np.interp(rates_per_second, demand.rates_per_second, demand.cpu_seconds)
+    return found
 
 
 def own_process(operation: str) -> str:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from core.profile import CpuDemand, LinkDelay, decode, encode, scaled, under_mix
+from core.profile import CpuDemand, LinkDelay, Profile, decode, encode, scaled, under_mix
 from core.scenario import Scenario
 from lab.calibration import mixed
 from lab.calibration.mixed import MixedPoint
@@ -48,6 +48,13 @@ def test_a_point_counts_at_the_speed_of_the_calibration() -> None:
     assert _point({"redis": 0.9}, {"redis": 1.0}).at_speed(0.5).measured == {"redis": pytest.approx(0.45)}
 
 
+def test_the_model_of_a_point_reads_costs_as_that_with_ratios() -> None:
+    alone = mixed.unmixed(profile())
+    assert set(alone.mix_cpu_ratio.values()) == {1.0}
+    assert under_mix(alone) is alone
+    assert alone.demands == profile().demands
+
+
 def test_the_mix_is_steady_and_no_fault_acts_while_its_proxies_stand() -> None:
     fault = {"at": "1s", "for": "2s", "link": "feed_redis", "latency": "300ms"}
     asked = scenario(faults=[fault], viral={"at": "1s", "author": {"followers": 50}})
@@ -67,12 +74,14 @@ def test_demands_under_a_mix_are_those_of_each_alone_times_the_ratio_of_their_pr
         factor = 0.5 if before.process == "redis" else 1.0
         assert after.cpu_seconds == pytest.approx([factor * each for each in before.cpu_seconds])
     assert under_mix(found) is found
+    assert under_mix(profile()) == profile()
     assert under_mix(scaled(whole, 2.0)) == scaled(found, 2.0)
     assert decode(encode(whole)).mix_cpu_ratio == {"redis": 0.5}
     with pytest.raises(ValueError, match=r"mix_cpu_ratio\.redis: expected more than zero"):
         decode(encode(msgspec.structs.replace(whole, mix_cpu_ratio={"redis": 0.0})))
 
 
+MIXED = msgspec.structs.replace(profile(), mix_cpu_ratio={"gateway": 1.0})
 DEMAND = CpuDemand(operation="x", process="redis", rates_per_second=(10.0, 100.0), cpu_seconds=(0.002, 0.001))
 
 
@@ -85,13 +94,14 @@ def test_a_cost_is_read_at_how_busy_its_process_is(cores: float, seconds: float)
 
 
 def test_what_others_make_a_process_do_makes_an_operation_cheaper() -> None:
-    def cost(asked: Scenario) -> float:
-        rows = prepare(asked, profile()).program.demands
+    def cost(asked: Scenario, known: Profile = MIXED) -> float:
+        rows = prepare(asked, known).program.demands
         return next(max(row.mean_seconds) for row in rows if (row.operation, row.process) == ("like.add", "gateway"))
 
     alone = scenario(mix={"like.add": "100%"}, rate="10/s")
     beside = scenario(mix={"like.add": "10%", "feed.read": "90%"}, rate="100/s")
     assert cost(beside) < 0.9 * cost(alone)
+    assert cost(beside, profile()) == pytest.approx(cost(alone, profile()))  # an older profile, at its own rate of 10/s
 
 
 def test_repeated_points_count_by_their_medians() -> None:
