@@ -121,12 +121,12 @@ def test_defaults_vary_what_the_scenario_has_and_start_where_it_is() -> None:
     assert [each.field for each in found] == [
         "system.fanout.threshold",
         "system.shards.physical",
-        "system.cdn.edge.size",
+        "system.feed.instances",
     ]
     assert today(scenario, found) == (
         ("system.fanout.threshold", "15"),
         ("system.shards.physical", "2"),
-        ("system.cdn.edge.size", "64MiB"),
+        ("system.feed.instances", "1"),
     )
     assert all(
         each.parameter(value) is not None for each, (_, value) in zip(found, today(scenario, found), strict=True)
