@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import distributed
 import psutil
 import pytest
 
@@ -134,12 +135,15 @@ def test_a_cluster_of_which_a_part_dies_is_a_sentence(
     monkeypatch.setattr("planning.simulations.cluster._ALONE_SECONDS", 5.0)
     address, started = cluster
     busy = psutil.Process(started["worker"].pid)
+    with distributed.Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+        client.wait_for_workers(1, timeout=SECONDS_MAX)  # type: ignore[no-untyped-call]
+    idle = busy.cpu_times().user  # it has started, and does nothing more until it gets work
 
     def kill() -> None:
-        until(lambda: busy.cpu_percent(0.3) > 50.0, "the worker simulates", within_seconds=SECONDS_MAX)
+        until(lambda: busy.cpu_times().user > idle + 1.0, "the worker simulates", within_seconds=SECONDS_MAX)
         started[dies].kill()
 
-    killer = threading.Timer(3.0, kill)
+    killer = threading.Thread(target=kill)
     killer.start()
     try:
         with pytest.raises(UserError, match=f"{said}.*; finished simulations are kept") as caught:
