@@ -12,6 +12,7 @@ import click
 
 from core.errors import UserError
 from core.scenario.reach import FIELDS, FieldEffect, FieldReach, ScenarioSide, reach_of
+from present.tables import table
 
 WIDTH: Final = 80
 _SAYS: Final = {FieldEffect.YES: "acts", FieldEffect.NO: "no", FieldEffect.REFUSED: "refused", FieldEffect.NOT_ITS: "–"}
@@ -75,8 +76,6 @@ def command(name: str | None, as_markdown: bool, as_json: bool) -> None:
         }
         click.echo(json.dumps(rows, ensure_ascii=False))
     else:
-        from present.tables import table
-
         body = [[field, *_says(reach)] for field, reach in found.items()]
         lines, _ = table(["FIELD", *(side.value for side in ScenarioSide)], body, texts=4)
         click.echo(lines[0])

@@ -19,7 +19,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -50,6 +50,7 @@ LIMIT_MIN: Final = 100_000
 #: How often a point is tried when requests do not end as expected, and the factor of its rate each time.
 TRIES: Final = 3
 SLOWER: Final = 2 / 3
+_Point = TypeVar("_Point")
 #: Between the seeds of the points of one operation and those of the mix.
 _SEEDS_APART: Final = 10_000
 #: Seconds of a point in which no requests are sent: the generator starts, and waits for the last answers.
@@ -158,7 +159,11 @@ def _mixed(measured: MeasuredStack, profile: Profile, read: Callable[[], FixedWo
                 rate = found[number % count].rate_per_second
             report(number, count * mixed.REPEATS, f"{rate:.0f}/s")
             seed = measured.scenario.seed + _SEEDS_APART + number
-            point = mixed.measure(measured, alone, rate, seed=seed)
+            point = _carried(
+                lambda slower, seed=seed: mixed.measure(measured, alone, slower, seed=seed),  # type: ignore[misc]
+                rate,
+                calm=measured.settle,
+            )
             after = read()
             here = (before.whole_seconds + after.whole_seconds) / 2.0
             found.append(point.at_speed(profile.fixed_work.whole_seconds / here))
@@ -180,7 +185,7 @@ def _left(seconds: float) -> str:
     return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
 
 
-def _carried(measured: Callable[[float], SteadyPoint], rate: float, *, calm: Callable[[], None]) -> SteadyPoint:
+def _carried(measured: Callable[[float], _Point], rate: float, *, calm: Callable[[], None]) -> _Point:
     """A point at this rate, or at a lower one if the machine cannot sustain it: the other work of an overloaded system
     is not demand of the operation."""
     for left in reversed(range(TRIES)):

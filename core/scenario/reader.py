@@ -25,7 +25,7 @@ _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: Longest file, and the most values in it, with those of aliases counted wherever they stand.
 CHARACTERS_MAX: Final = 2**18
 VALUES_MAX: Final = 50_000
-#: Wrong fields that are examined, and that are told in full.
+#: Wrong fields that are examined, and that are shown.
 _EXAMINED_MAX: Final = 200
 PROBLEMS_MAX: Final = 19
 #: Modules with the classes that a scenario is made of.
