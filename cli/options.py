@@ -87,8 +87,13 @@ class Study:
         from present.progress import task
         from records import provenance
 
-        shared = setup(profile, self.engine, scenario=scenario)
-        source = StudySource(commit=provenance.commit(), engine=shared.engine, calibration=profile.id)
+        shared = setup(profile, self.engine, scenario=scenario, draws_demands=kind != "breakpoint")
+        source = StudySource(
+            commit=provenance.commit(),
+            engine=shared.engine,
+            calibration=profile.id,
+            draws_demands=shared.draws_demands,
+        )
         kept = Results(folder, force=self.force, kind=kind)
         with kept as results, choose(self.scheduler, self.workers) as runner, task(kind) as report:
             yield Simulator(shared=shared, runner=runner, results=results, source=source, report=report)

@@ -21,7 +21,7 @@ from core.scenario.intent import Term
 @click.option(
     "--term", type=click.Choice(get_args(Term)), help="How all machines are paid for; default: as the intent says."
 )
-@click.option("--quick", is_flag=True, help="Skip the uncertainty analysis of the intent's ranges.")
+@click.option("--quick", is_flag=True, help="Skip the analysis of uncertain inputs.")
 @click.option("--all", "show_all", is_flag=True, help="Show all rejected candidates and all causes of downtime.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write a page with charts to this file, .html or .md.")

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from statistics import NormalDist
 from typing import Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from core import fixed_work
+from core import fixed_work, streams
 from core.fixed_work import FixedWork
 
 PROFILE_SCHEMA: Final = 1
@@ -37,6 +38,7 @@ class CpuDemand(msgspec.Struct, frozen=True, kw_only=True):
     rates_per_second: tuple[float, ...]  # of the operation, ascending
     cpu_seconds: tuple[float, ...]  # per operation at that rate
     variation: float = 0.5  # coefficient of variation of one execution
+    error_ratio: float = 0.0  # standard error of ``cpu_seconds`` over them, at all rates alike; 0: not known, or exact
 
     def at(self, rate_per_second: float) -> float:
         """CPU seconds at a rate: linear between the measured rates, constant outside of them."""
@@ -203,6 +205,25 @@ def of_sizes(profile: Profile, sizes: Mapping[str, float]) -> Profile:
     return msgspec.structs.replace(profile, demands=tuple(demands), sizes=())
 
 
+def has_errors(profile: Profile) -> bool:
+    """Whether calibration said how sure its demands are."""
+    return any(each.error_ratio for each in profile.demands)
+
+
+def drawn(profile: Profile, seed: int) -> Profile:
+    """The profile with the demands of each operation drawn from the error of their calibration: lognormal, with the
+    measured demand as the mean. All processes of an operation are high or low together, as they are from one measured
+    point to another; and so is its fallback path, because only the difference of both is used."""
+
+    def factor(each: CpuDemand) -> float:
+        uniform = streams.named(seed, f"calibration.error {each.operation.removesuffix(DEGRADED)}").uniform(0)
+        spread = math.sqrt(math.log1p(each.error_ratio**2))
+        return math.exp(spread * NormalDist().inv_cdf(uniform) - spread**2 / 2.0)
+
+    demands = tuple(_times(each, factor(each)) if each.error_ratio else each for each in profile.demands)
+    return msgspec.structs.replace(profile, demands=demands)
+
+
 def under_mix(profile: Profile) -> Profile:
     """The profile with demands as they are under a mix of operations, and ratios of 1; one without ratios stays as it
     is."""
@@ -224,6 +245,8 @@ def _check(demand: CpuDemand, where: str) -> None:
         raise ValueError(f"calibration profile: {where}.rates_per_second: expected at least one rate, ascending")
     if len(demand.cpu_seconds) != len(rates) or min(demand.cpu_seconds) < 0:
         raise ValueError(f"calibration profile: {where}.cpu_seconds: expected a time of at least 0 for each rate")
+    if not 0.0 <= demand.error_ratio < math.inf:
+        raise ValueError(f"calibration profile: {where}.error_ratio: expected at least 0")
 
 
 def scaled(profile: Profile, factor: float) -> Profile:

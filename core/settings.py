@@ -14,6 +14,9 @@ import msgspec
 from core.bounds import REQUESTS_UNDER_WAY_MAX
 
 SETTINGS_VARIABLE: Final = "WINDTUNNEL_SETTINGS"
+#: After which a caller gives up a statement, or its wait for a connection.
+POSTGRES_TIMEOUT_SECONDS: Final = 2.0
+REDIS_TIMEOUT_SECONDS: Final = 1.0
 
 
 class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,8 +31,8 @@ class Postgres(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     dsns: tuple[str, ...]  # libpq connection strings
     logical_shards: int
-    pool_size_max: int = 6  # connections of this component to each instance
-    timeout_seconds: float = 2.0
+    pool_size_max: int  # connections of this component to each instance
+    timeout_seconds: float = POSTGRES_TIMEOUT_SECONDS
 
 
 class Redis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,8 +40,8 @@ class Redis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     host: str
     port: int
-    pool_size_max: int = 32
-    timeout_seconds: float = 1.0
+    pool_size_max: int  # connections of this component to each node
+    timeout_seconds: float = REDIS_TIMEOUT_SECONDS
 
 
 class Kafka(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

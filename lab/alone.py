@@ -13,6 +13,7 @@ from core.run import Run, Samples
 from core.stats import Estimate
 from lab import agreement, modelled
 from planning.simulations import counts
+from planning.studies import words
 from present import figures
 from present.tables import MARKS, ends, labelled, table
 from sim.results.outcomes import Service
@@ -55,12 +56,15 @@ def summarize(run: Run) -> str:
     if judged:
         lines += ["", *table(["EXPECTATIONS", "limit", record.origin.value, "verdict"], judged, remark=True)[0]]
     head = ["OPERATION", "n", "rate/s", "errors", *(f"p{q * 100:g} ms" for q in agreement.QUANTILES)]
-    lines += ["", *table(head, [_row(each) for each in operations(run)])[0], ""]
+    limit, shown = run.scenario.traffic.timeout_seconds, operations(run)
+    lines += ["", *table(head, [_row(each, limit) for each in shown])[0], ""]
     refused = _refused(run)
     if refused:
         lines += labelled("ERRORS", f"refused of the judged requests: {refused}")
     for label, text in modelled.lines(record.facts):
         lines += labelled(label, text)
+    if any(each is not None and figures.at_limit(each.value, limit) for line in shown for each in line.quantiles):
+        lines += labelled("NOTE", words.time_limit(run.scenario))
     lines += labelled(
         "NOTE",
         "± is half of the 95 % interval, from tenths of this one run (for a rate, from its visits); a peak that comes "
@@ -134,11 +138,11 @@ def _within(value: float, about: Estimate | None, scale: float = 1.0) -> Estimat
     return Estimate(value=value, low=value - half, high=value + half)
 
 
-def _row(line: OperationLine) -> list[str]:
+def _row(line: OperationLine, limit_seconds: float) -> list[str]:
     return [
         line.name,
         figures.count(line.count),
         figures.around(line.per_second),
         figures.errors(line.errors_ratio),
-        *(figures.around(each, 1e-3) for each in line.quantiles),
+        *(figures.latency(each, limit_seconds) for each in line.quantiles),
     ]

@@ -34,7 +34,7 @@ from core.scenario import Scenario, explain
 from lab import client, fixed_work, load, stacks, wire
 from lab.calibration import demands, idle, mixed, refusal, series
 from lab.calibration.mixed import MixedPoint
-from lab.calibration.point import MeasuredStack, OverloadError, SteadyPoint, merged
+from lab.calibration.point import MeasuredStack, OverloadError, SteadyPoint, merged, scatter_ratio
 from lab.calibration.series import POINT_SECONDS, Series
 from present.progress import task
 from records import provenance
@@ -93,14 +93,25 @@ def calibrate(
                         lost.append(stalls.probe(scenario.system.placement.cores.load[0], STALL_SECONDS))
 
                 points = _points(measured, plan, between=between)
-                points = merged(at_one_speed(points, readings))
+                points = at_one_speed(points, readings)
+                scatter = scatter_ratio(points)
+                points = merged(points)
                 with task("refusals"):
                     refused = refusal.measure(scenario, stack, work)
                 loopback = wire.round_trip(stack.cores)
                 flush = wire.flush(data)
                 fixed = median_reading(readings)
                 profile = _profile(
-                    scenario, points, still, stalls.merged(lost), (loopback, *clients), flush, scheduler, fixed, refused
+                    scenario,
+                    points,
+                    still,
+                    stalls.merged(lost),
+                    (loopback, *clients),
+                    flush,
+                    scheduler,
+                    fixed,
+                    refused,
+                    scatter,
                 )
                 ratios = _mixed(measured, profile, lambda: fixed_work.measure(on))
                 profile = msgspec.structs.replace(profile, mix_cpu_ratio=ratios)
@@ -223,6 +234,7 @@ def _profile(
     scheduler: CpuScheduler,
     work: FixedWork,
     refused: float,
+    scatter: float,
 ) -> Profile:
     people = population.draw_population(scenario)
     followers = people.follower_counts[: people.posters]
@@ -235,7 +247,9 @@ def _profile(
         commit=provenance.commit(),
         machine=provenance.machine(),
         scenario=scenario.name,
-        demands=demands.fitted_demands(points, few=few, many=many, timelines=timelines),
+        demands=demands.fitted_demands(
+            points, few=few, many=many, timelines=timelines, scatter_ratio=scatter
+        ),
         sizes=demands.fitted_sizes(points, scenario),
         wires=wires,
         delays=(flush,),
@@ -262,6 +276,7 @@ def _profile(
             "media.process and media.remove: parts of the measured cost of media.complete and media.delete; "
             "see lab/calibration/series.py",
             "below twice the standard error, and so none: " + (", ".join(demands.below_noise(points)) or "nothing"),
+            f"error_ratio: by idle use, and by the ± {scatter:.0%} by which a point differs from one time to another",
             "mix_cpu_ratio: of the scenario's own mix at three rates; see lab/calibration/mixed.py",
             "sizes: by points with a fifth of the page, or a quarter of the pixels; see lab/calibration/demands.py",
             "refusals: by a gateway that stands before a peer without room; see lab/calibration/refusal.py",

@@ -39,8 +39,9 @@ ABOVE: Final = 1.15
 _BETWEEN: Final = 1.0
 _HIGHER: Final = (1.4, 2.0)
 _LOWER: Final = (0.7, 0.5)
-#: Real runs at most.
+#: Real runs at most, and how often one that is void is tried.
 RUNS_MAX: Final = 4
+TRIES: Final = 2
 #: About how long a run takes beside its traffic: start, both simulations, check, stop; and seeding a person.
 _AROUND_SECONDS: Final = 45.0
 _PERSON_SECONDS: Final = 0.1
@@ -64,6 +65,7 @@ class ConfirmingRun:
     measured: Recovery
     matched: MatchedRecovery | None = None
     void_reasons: tuple[str, ...] = ()
+    void_before: tuple[Path, ...] = ()  # runs of the same that were void
 
     @property
     def came_back(self) -> bool | None:
@@ -206,7 +208,8 @@ def confirm(
     *,
     measure: Callable[[Scenario], ConfirmedPair],
 ) -> Confirmation:
-    """Run the real stack at some of `amounts`, of which the model's readings are ``predicted``."""
+    """Run the real stack at some of `amounts`, of which the model's readings are ``predicted``. A void run is repeated
+    once."""
     disturbance, boundary = answer.disturbance, answer.boundary.value
     runs: list[ConfirmingRun] = []
     seen: dict[float, bool | None] = {}
@@ -216,7 +219,10 @@ def confirm(
         scene = scenes.disturbed(found.scenario, disturbance, amount, observe_seconds=found.request.observe_seconds)
         made = next((each for each in runs if each.amount == amount), None)
         if made is None:
-            measured = measure(scene)
+            tries = [measure(scene)]
+            while tries[-1].void_reasons and len(tries) < TRIES:
+                tries.append(measure(scene))
+            measured = tries[-1]
             made = ConfirmingRun(
                 amount=amount,
                 folder=measured.folder,
@@ -224,6 +230,7 @@ def confirm(
                 measured=measured.recovery,
                 matched=measured.matched,
                 void_reasons=measured.void_reasons,
+                void_before=tuple(each.folder for each in tries[:-1]),
             )
             runs.append(made)
         seen[probe] = made.came_back
@@ -322,6 +329,9 @@ def render(confirmation: Confirmation) -> str:
                 f"{each.matched.speed:.2f} × the profile's, the model {_comes_back(each.matched.recovery)}",
             )
     for each in confirmation.runs:
+        if each.void_before:
+            names = ", ".join(folder.name for folder in each.void_before)
+            lines += labelled("NOTE", f"{each.folder.name} repeats {names}, which is void")
         if each.void_reasons:
             lines += labelled("VOID", f"{each.folder.name}: {'; '.join(each.void_reasons)}")
     return "\n".join([*lines, f"runs    {', '.join(each.folder.name for each in confirmation.runs)}"])
@@ -351,6 +361,7 @@ def record(confirmation: Confirmation) -> dict[str, Any]:
                 "amount": each.amount,
                 "run": str(each.folder),
                 "void_reasons": list(each.void_reasons),
+                "void_before": [str(folder) for folder in each.void_before],
                 "predicted_back": majority_back(each.predicted),
                 "predicted_goodput_ratio": goodput(each.predicted),
                 "matched_speed": None if each.matched is None else each.matched.speed,

@@ -12,6 +12,8 @@ from records.comparison import ExpectationPair, Judged
 
 MISSING: Final = "–"
 MINUS: Final = "−"
+#: Width of a bucket of `sim.results.histogram` over its value.
+_HISTOGRAM_RATIO: Final = 0.002
 
 
 def duration(seconds: float | None, *, noise_seconds: float = 0.0) -> str:
@@ -96,6 +98,19 @@ def around(found: Estimate | None, unit: float = 1.0, letters: str = "") -> str:
     if found is None:
         return MISSING
     return f"{rounded(found.value / unit, _width(found) / unit)}{letters}{half(found)}"
+
+
+def latency(found: Estimate | None, limit_seconds: float) -> str:
+    """`around` in ms; ``>5,000``, without an interval, for the client's time limit."""
+    if found is not None and at_limit(found.value, limit_seconds):
+        return f">{rounded(limit_seconds * 1e3)}"
+    return around(found, 1e-3)
+
+
+def at_limit(seconds: float, limit_seconds: float) -> bool:
+    """Whether a latency is the client's time limit, within the resolution of a histogram: so many requests were not
+    answered that it is at least that."""
+    return seconds >= limit_seconds * (1.0 - _HISTOGRAM_RATIO)
 
 
 def half(found: Estimate) -> str:

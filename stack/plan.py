@@ -253,9 +253,12 @@ def _stores(ways: Addresses, component: Component, secrets: Secrets) -> settings
     postgres = redis = kafka = objects = clamd = cdn = None
     if Server.POSTGRES in uses:
         dsns = tuple(_dsn(address, secrets) for address in way(Server.POSTGRES))
-        postgres = settings.Postgres(dsns=dsns, logical_shards=system.shards.logical)
+        postgres = settings.Postgres(
+            dsns=dsns, logical_shards=system.shards.logical, pool_size_max=system.shards.connections
+        )
     if Server.REDIS in uses:
-        redis = settings.Redis(host=way(Server.REDIS)[0].host, port=way(Server.REDIS)[0].port)
+        (node,) = way(Server.REDIS)
+        redis = settings.Redis(host=node.host, port=node.port, pool_size_max=system.redis.connections)
     if Server.KAFKA in uses:
         kafka = settings.Kafka(bootstrap=str(way(Server.KAFKA)[0]), partitions=system.kafka.partitions)
     if Server.OBJECTS in uses:

@@ -15,7 +15,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from core.names import Component, Server
-from core.operations import BACKGROUND, JOURNEYS, OPERATIONS
+from core.operations import BACKGROUND, FEED_READ, JOURNEYS, OPERATIONS
 from core.scenario.fields import CONFIG, Count
 from core.scenario.units import Bytes, Ratio, Seconds
 
@@ -62,6 +62,7 @@ class Demand:
     popularity: Annotated[float, Field(ge=0, le=2)] = 0.9  # loads of the k-th image are proportional to k^-popularity
     sizes: Sizes = Sizes()
     cpu_seconds: dict[str, Seconds] = field(default_factory=dict)  # by operation, or operation@process
+    waits_for: tuple[str, ...] = ()  # those of ``cpu`` at another process for which a feed read waits before it answers
     core: Core | None = None  # on which those CPU seconds were measured; the calibrated machine's by default
 
     @property
@@ -89,12 +90,21 @@ def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]
         yield ("demand", "users"), f"expected at least the {demand.daily_users} who come in a day"
     jobs = (*OPERATIONS, *BACKGROUND)
     processes = tuple(str(each) for each in (*Component, *Server))
-    for name in demand.cpu_seconds:
+    for name, seconds in demand.cpu_seconds.items():
         job, at, process = name.partition(AT)
         if job not in jobs:
             yield ("demand", "cpu", name), f"expected an operation{near(job, jobs)}"
         elif at and process not in processes:
             yield ("demand", "cpu", name), f"expected a component or server behind {AT}{near(process, processes)}"
+        elif not seconds and not at:
+            yield ("demand", "cpu", name), "expected more than 0: no operation is free"
+    for number, name in enumerate(demand.waits_for):
+        job, _, process = name.partition(AT)
+        if job != FEED_READ or process in ("", Component.FEED) or name not in demand.cpu_seconds:
+            yield (
+                ("demand", "waits_for", number),
+                f"expected a line of demand.cpu of {FEED_READ} at another component, such as {FEED_READ}@discovery",
+            )
 
 
 def near(name: str, known: tuple[str, ...]) -> str:

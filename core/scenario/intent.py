@@ -149,7 +149,8 @@ def _of_term(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)
 class Intent:
-    """What must hold in the busiest hour at the end of the horizon, with ``lose_regions`` gone and ``spare`` down."""
+    """What must hold in the busiest hour at the end of the horizon, with ``lose_regions`` gone and ``spare`` or
+    ``lose_zones`` down, whichever is more."""
 
     slo: dict[str, Percentiles] = field(default_factory=dict)  # by operation or journey
     availability_ratio: Annotated[Ratio, _SHARE] = 99.9 / 100  # the same value as 99.9% in a file
@@ -164,12 +165,18 @@ class Intent:
     round_trip_seconds: Seconds = 0.0005  # between machines of one region, median
     gateways_together: Annotated[int, Field(ge=1)] = 1  # gateways that send to the same instances; 1: each has its own
     zones: Annotated[int, Field(ge=1, le=10)] = 3  # of a region, among which instances are spread evenly
+    lose_zones: Annotated[int, Field(ge=0, le=9)] = 0  # zones of each region that may be lost together
     hits_ratio: dict[str, Ratio] = field(default_factory=dict)  # by cache: the hit ratio that its size is chosen for
     failures: Failures = Failures()
     fleet: dict[str, Count] = field(default_factory=dict)  # fixed numbers of instances by group, in each region
+    present: dict[str, Count] = field(default_factory=dict)  # the instances of today, likewise: compared with the plan
     shapes: dict[str, str] = field(default_factory=dict)  # by group or pool: the price to use
     #: Payment terms by group; ``default`` is for all others, ``services`` for the other services.
     term: Annotated[dict[str, Term], BeforeValidator(_of_term)] = field(default_factory=dict)
+    #: Time from a change of the load until services' machines have followed it; without it they are never fewer.
+    autoscale_lag_seconds: Annotated[Seconds, _within(lambda each: 0 < each <= 6 * 3600.0, "above 0s, of up to 6h")] | None = (
+        None
+    )
     viewers: dict[str, str] = field(default_factory=dict)  # by region: the CDN's price geography, such as eu+il
     ranges: dict[str, Annotated[Range, BeforeValidator(_of_list)]] = field(default_factory=dict)
     regret: Annotated[float, Field(ge=1, le=1000)] = 4.0  # cost of missing capacity over that of idle capacity
@@ -210,6 +217,8 @@ def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]
     regions = tuple(scenario.system.regions)
     if intent.lose_regions >= len(regions):
         yield ("intent", "lose_regions"), f"expected fewer than the {len(regions)} of system.regions"
+    if intent.lose_zones >= intent.zones:
+        yield ("intent", "lose_zones"), f"expected fewer than the {intent.zones} of intent.zones"
     for name in intent.viewers:
         if name not in regions:
             yield ("intent", "viewers", name), f"expected a region{near(name, regions)}"

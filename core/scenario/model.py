@@ -150,6 +150,7 @@ class RedisServer:
     nodes: Annotated[int, Field(ge=1, le=1_000)] = 1
     hot_per_second: Annotated[PerSecond, Field(gt=0)] = 100.0
     hot_keys: Annotated[int, Field(ge=1, le=100)] = 100
+    connections: Annotated[int, Field(ge=1, le=1_000)] = 32  # of each component's process to each node, at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CONFIG)

@@ -104,6 +104,8 @@ FIELDS: Final[Mapping[str, FieldReach]] = {
     "system.shards.physical": _RUN,
     "system.shards.replicas": FieldReach(_R, _Y, _N, "a plan has intent.replicas"),
     "system.shards.replication.*": FieldReach(_R, _Y, _N, "a plan's replicas follow at once"),
+    "system.shards.connections": FieldReach(_Y, _Y, _N, "a plan's services always find a connection"),
+    "system.redis.connections": FieldReach(_Y, _Y, _N, "a plan's services always find a connection"),
     "system.redis.memory": FieldReach(_Y, _Y, _N, "a plan chooses the machines for what is to be held"),
     "system.redis.nodes": _MODEL,
     "system.redis.hot": _MODEL,

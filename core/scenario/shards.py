@@ -38,3 +38,4 @@ class ShardSettings:
     physical: Count = 2
     replicas: Annotated[int, Field(ge=0, le=5)] = 0
     replication: Replication = Replication()
+    connections: Annotated[int, Field(ge=1, le=100)] = 6  # of each component's process to each instance, at most

@@ -3,6 +3,9 @@
 A point of few requests says little where idle use varies, and more where a process does nothing else. So each point
 counts by its standard error: a demand that all its points together do not tell from zero is none, and a point that is
 uncertain is drawn towards what all of them say.
+
+The error of a demand has two parts: idle use, and that the same point gives another figure at another time. The latter
+is the same share of every point, known from those that are measured several times.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from core.names import Component, Server
@@ -27,6 +31,10 @@ _SIGNIFICANT: Final = 2.0
 #: How much the demands of an operation differ by rate, as a standard deviation over their mean: a point whose standard
 #: error is as large counts for half, and the mean of all points for half.
 _BY_RATE_RATIO: Final = 0.3
+#: Variance of the median of n values of a normal distribution, over theirs, times n: 1.35 for three, and π/2 for many.
+_MEDIAN_VARIANCE: Final = 1.35
+#: A demand that is less sure than this is only known to be there.
+_ERROR_RATIO_MAX: Final = 1.0
 #: Variation of a job's execution: no client waits for it, so its latency is not seen.
 _JOB_VARIATION: Final = 0.3
 #: Stores whose work grows with the number of timelines that a fan-out writes: it reads followers, writes timelines.
@@ -37,17 +45,17 @@ _DELETING: Final = (POST_DELETE, STORY_DELETE)
 
 
 def fitted_demands(
-    points: Sequence[SteadyPoint], *, few: float, many: float, timelines: float
+    points: Sequence[SteadyPoint], *, few: float, many: float, timelines: float, scatter_ratio: float
 ) -> tuple[CpuDemand, ...]:
     """All demands. A fan-out was measured at ``few`` and at ``many`` timelines per post; the profile's is for
-    ``timelines``."""
+    ``timelines``. ``scatter_ratio`` is that of a point measured once (`lab.calibration.point.scatter_ratio`)."""
     by_name: dict[str, list[SteadyPoint]] = {}
     for point in sorted(points, key=lambda each: (each.operation, each.rate_per_second)):
         by_name.setdefault(point.operation, []).append(point)
     sizes = by_name.pop(_POST + FEW), by_name.pop(_POST + MANY)
     by_name = {name: each for name, each in by_name.items() if not name.endswith(SMALL)}
-    found = [demand for name, each in by_name.items() for demand in _shared(name, each)]
-    found += _fanned_out(*sizes, few=few, many=many, timelines=timelines)
+    found = [demand for name, each in by_name.items() for demand in _shared(name, each, scatter_ratio)]
+    found += _fanned_out(*sizes, few=few, many=many, timelines=timelines, scatter_ratio=scatter_ratio)
     return tuple(_without_removals(found))
 
 
@@ -95,11 +103,12 @@ def _is_own(operation: str, process: str) -> bool:
 
 
 class _Value(NamedTuple):
-    """CPU seconds at one rate, with their standard error."""
+    """CPU seconds at one rate, with their standard error by idle use, and by how much they differ at other times."""
 
     rate_per_second: float
     seconds: float
     error_seconds: float = 0.0
+    scatter_seconds: float = 0.0
 
 
 def settled(values: Sequence[_Value], *, is_own: bool = False) -> tuple[float, ...]:
@@ -125,7 +134,7 @@ def settled(values: Sequence[_Value], *, is_own: bool = False) -> tuple[float, .
     )
 
 
-def _shared(operation: str, points: Sequence[SteadyPoint]) -> Iterator[CpuDemand]:
+def _shared(operation: str, points: Sequence[SteadyPoint], scatter_ratio: float = 0.0) -> Iterator[CpuDemand]:
     shares = SHARES.get(operation, {})
     for process in sorted({name for point in points for name in point.cpu_seconds}):
         parts = shares.get(process, {operation: 1.0})
@@ -133,14 +142,16 @@ def _shared(operation: str, points: Sequence[SteadyPoint]) -> Iterator[CpuDemand
             yield from _demand(
                 name,
                 process,
-                [_value(point, process) for point in points],
+                [_value(point, process, scatter_ratio) for point in points],
                 ratio=share / sum(parts.values()),
                 variation=points[0].variation if name == operation else _JOB_VARIATION,
             )
 
 
-def _value(point: SteadyPoint, process: str) -> _Value:
-    return _Value(point.rate_per_second, point.cpu_seconds.get(process, 0.0), point.error_seconds.get(process, 0.0))
+def _value(point: SteadyPoint, process: str, scatter_ratio: float) -> _Value:
+    seconds = point.cpu_seconds.get(process, 0.0)
+    scatter = scatter_ratio * abs(seconds) * min(1.0, _MEDIAN_VARIANCE / point.repeats) ** 0.5
+    return _Value(point.rate_per_second, seconds, point.error_seconds.get(process, 0.0), scatter)
 
 
 def _demand(
@@ -154,11 +165,25 @@ def _demand(
             rates_per_second=tuple(each.rate_per_second for each in found),
             cpu_seconds=values,
             variation=variation,
+            error_ratio=_error_ratio(found),
         )
 
 
+def _error_ratio(values: Sequence[_Value]) -> float:
+    """Standard error of the mean of all values, over it."""
+    mean = float(np.mean([each.seconds for each in values]))
+    squares = math.fsum(each.error_seconds**2 + each.scatter_seconds**2 for each in values)
+    return round(min(_ERROR_RATIO_MAX, squares**0.5 / len(values) / mean), 4) if mean > 0.0 else _ERROR_RATIO_MAX
+
+
 def _fanned_out(
-    small: Sequence[SteadyPoint], large: Sequence[SteadyPoint], *, few: float, many: float, timelines: float
+    small: Sequence[SteadyPoint],
+    large: Sequence[SteadyPoint],
+    *,
+    few: float,
+    many: float,
+    timelines: float,
+    scatter_ratio: float,
 ) -> Iterator[CpuDemand]:
     """A post's fixed cost, and its cost per timeline: a straight line through both sizes at every rate, with one slope
     for all rates."""
@@ -166,22 +191,24 @@ def _fanned_out(
     rates = [min(one.rate_per_second, other.rate_per_second) for one, other in pairs]
     variation = small[0].variation
     for process in sorted({name for point in (*small, *large) for name in point.cpu_seconds}):
-        ends = [(_value(one, process), _value(other, process)) for one, other in pairs]
+        ends = [(_value(one, process, scatter_ratio), _value(other, process, scatter_ratio)) for one, other in pairs]
         errors = [math.hypot(low.error_seconds, high.error_seconds) for low, high in ends]
-        slope = 0.0
+        scatters = [math.hypot(low.scatter_seconds, high.scatter_seconds) for low, high in ends]
+        slope, slopes = 0.0, list[_Value]()
         if process in _PER_TIMELINE:
             slopes = [
-                _Value(rate, (high.seconds - low.seconds) / (many - few), error / (many - few))
-                for rate, (low, high), error in zip(rates, ends, errors, strict=True)
+                _Value(rate, *(each / (many - few) for each in (high.seconds - low.seconds, error, scatter)))
+                for rate, (low, high), error, scatter in zip(rates, ends, errors, scatters, strict=True)
             ]
             slope = max(0.0, float(np.mean(settled(slopes, is_own=_is_own(_DELIVER, process)) or 0.0)))
         middle = slope * (few + many) / 2.0
         constants = [
-            _Value(rate, (low.seconds + high.seconds) / 2.0 - middle, error / 2.0)
-            for rate, (low, high), error in zip(rates, ends, errors, strict=True)
+            _Value(rate, (low.seconds + high.seconds) / 2.0 - middle, error / 2.0, scatter / 2.0)
+            for rate, (low, high), error, scatter in zip(rates, ends, errors, scatters, strict=True)
         ]
         yield from _demand(_POST, process, constants, variation=variation)
-        yield from _demand(_DELIVER, process, [_Value(rates[0], slope * timelines)], variation=_JOB_VARIATION)
+        for each in _demand(_DELIVER, process, [_Value(rates[0], slope * timelines)], variation=_JOB_VARIATION):
+            yield msgspec.structs.replace(each, error_ratio=_error_ratio(slopes))
 
 
 def _without_removals(found: Sequence[CpuDemand]) -> Iterator[CpuDemand]:
@@ -198,7 +225,12 @@ def _without_removals(found: Sequence[CpuDemand]) -> Iterator[CpuDemand]:
             _Value(rate, max(0.0, seconds - removal.at(rate)))
             for rate, seconds in zip(each.rates_per_second, each.cpu_seconds, strict=True)
         ]
-        yield from _demand(each.operation, each.process, values, variation=each.variation)
+        for less in _demand(each.operation, each.process, values, variation=each.variation):
+            squares = (each.error_ratio * sum(each.cpu_seconds)) ** 2 + (
+                removal.error_ratio * sum(map(removal.at, each.rates_per_second))
+            ) ** 2
+            error = min(_ERROR_RATIO_MAX, squares**0.5 / sum(less.cpu_seconds))
+            yield msgspec.structs.replace(less, error_ratio=round(error, 4))
 
 
 def _apart(found: Sequence[CpuDemand], operation: str) -> bool:

@@ -28,6 +28,12 @@ from stack.usage import Accounting
 
 START_SECONDS_MAX: Final = 200.0  # of the generator, with what it does ahead
 LEAD_SECONDS: Final = 0.6  # from the generator's readiness, with which accounting begins, to its first request
+#: Repeats of a point from which its scatter is estimated, and the standard errors, by idle use, by which its CPU exceeds
+#: zero.
+_SCATTER_REPEATS: Final = 3
+_SCATTER_SIGNIFICANT: Final = 10.0
+#: Median standard deviation of three values of a normal distribution, over its own: √(ln 4 / 2), of χ² with 2 degrees.
+_MEDIAN_DEVIATION: Final = 0.8326
 #: Share of a point's requests that must end as expected.
 CARRIED_RATIO_MIN: Final = 0.9
 _SETTLED_SECONDS_MAX: Final = 60.0
@@ -46,7 +52,8 @@ class SteadyPoint:
     cpu_seconds: Mapping[str, float]  # beyond idle use; below zero where the process used less than usual
     variation: float
     count: int
-    error_seconds: Mapping[str, float] = field(default_factory=dict)  # standard error of `cpu_seconds`
+    error_seconds: Mapping[str, float] = field(default_factory=dict)  # of `cpu_seconds`, by idle use: standard error
+    repeats: int = 1  # measurements whose median this is
 
     def at_speed(self, factor: float) -> SteadyPoint:
         """The point on a machine that needs ``factor`` × the CPU time."""
@@ -65,6 +72,22 @@ def merged(points: Sequence[SteadyPoint]) -> list[SteadyPoint]:
     return [_median(each) for each in alike.values()]
 
 
+def scatter_ratio(points: Sequence[SteadyPoint]) -> float:
+    """By how much the CPU of one operation differs between points of one rate at different times, beyond what idle use
+    explains: standard deviation over the mean, the median over processes; 0 where no point was repeated."""
+    alike: dict[tuple[str, float], list[SteadyPoint]] = {}
+    for point in points:
+        alike.setdefault((point.operation, point.rate_per_second), []).append(point)
+    found = []
+    for same in (each[:_SCATTER_REPEATS] for each in alike.values() if len(each) >= _SCATTER_REPEATS):
+        for process in {name for point in same for name in point.cpu_seconds}:
+            seconds = [point.cpu_seconds.get(process, 0.0) for point in same]
+            idle = float(np.mean([point.error_seconds.get(process, 0.0) for point in same]))
+            if (mean := float(np.mean(seconds))) > _SCATTER_SIGNIFICANT * idle:
+                found.append(max(0.0, float(np.var(seconds, ddof=1)) - idle**2) ** 0.5 / mean)
+    return float(np.median(found)) / _MEDIAN_DEVIATION if found else 0.0
+
+
 def _median(points: Sequence[SteadyPoint]) -> SteadyPoint:
     def by_process(kind: Literal["cpu_seconds", "error_seconds"]) -> dict[str, float]:
         seen: list[Mapping[str, float]] = [getattr(point, kind) for point in points]
@@ -77,6 +100,7 @@ def _median(points: Sequence[SteadyPoint]) -> SteadyPoint:
         error_seconds=by_process("error_seconds"),
         variation=float(np.median([point.variation for point in points])),
         count=sum(point.count for point in points),
+        repeats=len(points),
     )
 
 

@@ -40,7 +40,7 @@ def render(diff: Diff, folder: Path, *, show_all: bool = False, took: str = "") 
         said += ["", f"No figure has {PAIRS_MIN} pairs of replications; simulate longer or more often."]
     said += ["", *(line for note in diff.notes for line in wrapped(note))]
     said += [
-        f"{diff.replications} pairs of replications; durations of {diff.source.calibration}",
+        *wrapped(f"{diff.replications} pairs of replications; {diff.source.durations(diff.replications)}"),
         f"page    {folder / 'diff.html'}",
     ]
     return "\n".join(said)

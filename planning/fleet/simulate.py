@@ -64,6 +64,7 @@ class SimulatedFleet:
     verdicts: Mapping[str, StoppingVerdict | None]  # by operation; None if it did not count
     moved: tuple[Moved, ...] = ()  # by cells twice as large
     moved_count: int = 0  # number of pairs of cells compared for that
+    demands_drawn: bool = False  # each replication but the first has demands of its own
 
     @property
     def reached(self) -> bool:
@@ -80,10 +81,12 @@ def simulate(
         until = UNTIL
     profile = chosen.profile if speed == 1.0 else scaled(chosen.profile, speed)
     cell = _cell(scenario, profile)
-    plain = setup(cell.profile, engine, scenario=cell.scenario)
+    # cells of one fleet have the same demands, whatever their error; replications of one system need not
+    plain = setup(cell.profile, engine, scenario=cell.scenario, draws_demands=cell.count == 1)
     shared = CellSetup(
         profile=plain.profile,
         engine=plain.engine,
+        draws_demands=plain.draws_demands,
         folder=str(folder),
         seed=scenario.seed,
         calibration=chosen.profile.id,
@@ -130,7 +133,12 @@ def make(
         fleet = whole(scenario, cell.count, seen)
         found = verdicts(fleet, rule)
         if until is None or StoppingVerdict.MORE not in found.values():
-            return SimulatedFleet(fleet=fleet, until=until, verdicts=found if until is not None else {})
+            return SimulatedFleet(
+                fleet=fleet,
+                until=until,
+                verdicts=found if until is not None else {},
+                demands_drawn=shared.draws_demands and len(seen) > 1,
+            )
         wanted = _more(fleet, found, rule, at_once)
 
 

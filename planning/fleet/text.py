@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from core import judge
+import numpy as np
+
+from core import judge, stats
 from core.stats import Estimate
 from planning.fleet.doubled import Moved
 from planning.fleet.simulate import SimulatedFleet
 from planning.fleet.whole import QUANTILES, WATCHED, Fleet, OperationFigures, changes, over, share, watched
 from planning.plan.words import money
 from planning.studies.records import estimate_record
+from planning.studies.words import time_limit
 from present import figures
 from present.tables import MARKS, ends, labelled, table, wrapped
 from sim.results.replications import StoppingVerdict
@@ -31,13 +34,16 @@ def render(found: SimulatedFleet, *, commit: str, took_seconds: float, folder: P
     right = f"seed {fleet.scenario.seed}   {commit}   {figures.took(took_seconds)}"
     said = [ends(f"windtunnel simulate {fleet.scenario.name}", right), *wrapped(sentence(found), rest="  ")]
     said += _expectations(fleet)
-    rows = [_row(each) for each in fleet.operations]
+    rows = [_row(each, fleet.scenario.traffic.timeout_seconds) for each in fleet.operations]
     said += ["", *table(["OPERATION", "rate/s", *(f"p{q * 100:g} ms" for q in QUANTILES)], rows)[0], ""]
     busy = (f"{tier} {figures.share_around(ratio)}" for tier, ratio in list(fleet.busy_ratio.items())[:_BUSIEST])
     said += labelled("BUSY", ", ".join(busy))
     if fleet.hit_ratio:
         hits = sorted(fleet.hit_ratio.items(), key=lambda each: each[1].value)
         said += labelled("HITS", ", ".join(f"{name} {figures.share_around(ratio)}" for name, ratio in hits))
+    if found.demands_drawn:
+        ranges = (f"{name} {_range(low, high)}" for name, (low, high) in single_runs(fleet).items())
+        said += labelled("ONE RUN", f"p95 of nine replications in ten: {', '.join(ranges)}")
     shares = (f"{each.name} {figures.errors(each.errors_ratio)}" for each in fleet.operations)
     said += labelled("ERRORS", ", ".join(shares))
     said += labelled("COST", _cost(fleet))
@@ -47,6 +53,22 @@ def render(found: SimulatedFleet, *, commit: str, took_seconds: float, folder: P
         said += labelled("NOTE", note)
     said += ["", f"run     {folder}"]
     return "\n".join(said)
+
+
+def single_runs(fleet: Fleet) -> dict[str, tuple[float, float]]:
+    """By operation, between which seconds the p95 of single replications lies, from 5 to 95 % of them: what one run of
+    the system may show, with the error of calibration where demands are drawn."""
+    found = {}
+    for each in fleet.operations:
+        if stats.supported(each.least_count, 0.95):
+            seen = [cell.services[each.name].latency.quantile(0.95) for cell in fleet.seen]
+            low, high = np.quantile(seen, (0.05, 0.95))
+            found[each.name] = float(low), float(high)
+    return found
+
+
+def _range(low: float, high: float) -> str:
+    return f"{figures.rounded(low * 1e3)}–{figures.rounded(high * 1e3)} ms"
 
 
 def _each(fleet: Fleet) -> str:
@@ -80,6 +102,8 @@ def sentence(found: SimulatedFleet) -> str:
 def notes(found: SimulatedFleet) -> tuple[str, ...]:
     fleet = found.fleet
     notes = [f"± is half of the 95 % interval, over {_each(fleet)}s"]
+    if found.demands_drawn:
+        notes.append("each replication but the first draws its CPU demands from the error of their calibration")
     few = [each for each in fleet.operations if each not in _watched(found)]
     if few and found.until is not None:
         names = ", ".join(f"{each.name} ({each.least_count:,})" for each in few)
@@ -87,6 +111,10 @@ def notes(found: SimulatedFleet) -> tuple[str, ...]:
     wide = [name for name, verdict in found.verdicts.items() if verdict is StoppingVerdict.SPENT]
     if wide:
         notes.append(f"wider than asked for, and no more {_each(fleet)}s were allowed: {', '.join(wide)}")
+    limit = fleet.scenario.traffic.timeout_seconds
+    known = (figure for each in fleet.operations for figure in each.quantiles.values() if figure is not None)
+    if any(figures.at_limit(figure.value, limit) for figure in known):
+        notes.append(time_limit(fleet.scenario))
     if fleet.unsteady:
         notes.append(f"{fleet.unsteady}; so the figures depend on the length of the run")
     elif fleet.settled_seconds is None and not changes(fleet.scenario):
@@ -96,8 +124,8 @@ def notes(found: SimulatedFleet) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _row(operation: OperationFigures) -> list[str]:
-    quantiles = [figures.around(operation.quantiles[q], 1e-3) for q in QUANTILES]
+def _row(operation: OperationFigures, limit_seconds: float) -> list[str]:
+    quantiles = [figures.latency(operation.quantiles[q], limit_seconds) for q in QUANTILES]
     return [operation.name, _rate(operation.per_second), *quantiles]
 
 
@@ -196,6 +224,8 @@ def record(found: SimulatedFleet, *, commit: str, calibration: str, took_seconds
         "until_ratio": found.until,
         "reached": found.reached,
         "operations": [_operation(each, found.verdicts) for each in fleet.operations],
+        "demands_drawn": found.demands_drawn,
+        "single_runs_p95_seconds": {name: list(ends) for name, ends in single_runs(fleet).items()},
         "expectations": [
             {
                 "name": first.name,

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core import run
-from core.profile import decode
 from core.scenario import explain, parse
 from planning.fleet.seen import SimulatedCell, seen
 from planning.simulations import one as simulate
-from planning.simulations.task import Setup, SimulationTask
+from planning.simulations.task import Setup, SimulationTask, profile_of
 from records import provenance
 from sim.simulate import simulate as simulate_model
 
@@ -31,7 +30,7 @@ def work(task: SimulationTask, shared: Setup) -> SimulatedCell:
     """Simulate a cell; raises what the model raises."""
     started, clock = provenance.now(), time.monotonic()
     scenario = replace(parse(task.text), seed=task.seed)
-    result = simulate_model(scenario, decode(shared.profile), engine=shared.engine)
+    result = simulate_model(scenario, profile_of(task, shared), engine=shared.engine)
     if isinstance(shared, CellSetup) and task.seed == shared.seed:
         simulate.write(
             Path(shared.folder),

@@ -6,7 +6,8 @@ prices the horizon, examines every moment, and plans again to see what a little 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 
 from core.names import Server
@@ -17,7 +18,7 @@ from planning.cost import age
 from planning.cost.age import Aged
 from planning.cost.bill import Bill
 from planning.cost.prices import PriceBook
-from planning.plan.brief import SPOT, Brief, GroupKind, brief
+from planning.plan.brief import SPOT, Brief, GroupKind, PlanError, brief
 from planning.plan.certainty import outlook, uncertainty
 from planning.plan.certainty.outlook import Outlook
 from planning.plan.certainty.uncertainty import Uncertainty
@@ -51,6 +52,7 @@ class Plan:
     aged: Aged  # the bill, by the age of its prices
     paid: tuple[Paid, ...]  # at one term for everything, and at what this plan has
     uncertainty: Uncertainty | None
+    present: PresentFleet | None
     notes: tuple[str, ...]
 
     @property
@@ -79,6 +81,15 @@ class Plan:
     def count(self, group: str) -> int:
         """Instances of a group in all regions."""
         return sum(region.tiers[group].instances for region in self.regions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresentFleet:
+    """The fleet of today under the same demand and intent."""
+
+    counts: Mapping[str, int]  # instances by group, in each region
+    plan: Plan | None
+    impossible: str  # why there is no plan
 
 
 def make(
@@ -120,8 +131,22 @@ def make(
         )
         if sure
         else None,
+        present=_present(scenario, profile, book),
         notes=_notes(known, regions, spares, aged),
     )
+
+
+def _present(scenario: Scenario, profile: Profile, book: PriceBook) -> PresentFleet | None:
+    """What the intent's present fleet does; groups that it does not name are planned."""
+    intent = scenario.intent
+    if intent is None or not intent.present:
+        return None
+    given = replace(intent, fleet={**intent.fleet, **intent.present}, present={})
+    try:
+        plan, wrong = make(replace(scenario, intent=given), profile, book, sure=False, more=False), ""
+    except PlanError as error:
+        plan, wrong = None, str(error)
+    return PresentFleet(counts=intent.present, plan=plan, impossible=wrong)
 
 
 def _notes(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, aged: Aged) -> tuple[str, ...]:
@@ -129,8 +154,8 @@ def _notes(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, aged: 
     found = [*known.demands.notes, *without_effect(known.scenario, ScenarioSide.PLAN)]
     core = known.demands.core
     found.append(
-        f"CPU by profile {known.profile.id}, a core of {core.ghz:g} GHz; other cores by clock × instructions a cycle, "
-        "which no benchmark of this code has checked"
+        f"CPU by profile {known.profile.id}, whose core does the work of {core.ghz:.3g} GHz of 2017 {_measured(known)}; "
+        "the cores of machines for sale by clock × instructions a cycle, which no benchmark of this code has checked"
     )
     if any(region.tiers[str(Server.GATEWAY)].working > 1 for region in regions):
         found.append(_balancing(known.intent.gateways_together))
@@ -170,12 +195,17 @@ def _notes(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, aged: 
             )
             break
     if known.demand.videos_ratio:
-        found.append("videos are stored and sent; their transcoding was not calibrated and is not priced")
+        found.append("videos are stored as they are uploaded and their renditions as demand.sizes.variants; that they are sent to readers "
+            "and transcoded is neither calibrated nor priced")
     found.append(_dates(known, regions, aged))
     if known.sizes.assumed:
         names = ", ".join(name.removesuffix("_bytes") for name in known.sizes.assumed)
         found.append(f"sizes assumed, not stated: {names}")
     return tuple(found)
+
+
+def _measured(known: Brief) -> str:
+    return "(by the fixed work)" if known.profile.fixed_work is not None else "(by its name, or assumed: no fixed work)"
 
 
 def _balancing(together: int) -> str:

@@ -138,10 +138,11 @@ def brief(scenario: Scenario, profile: Profile, book: PriceBook) -> Brief:
     except NoDemandError as error:
         raise PlanError(f"demand.per_day: {error}") from error
     kinds = _kinds(scenario)
-    for name in intent.fleet:
-        if kinds.get(name) not in (GroupKind.SERVICE, GroupKind.STORE):
-            known = ", ".join(each for each, kind in kinds.items() if kind in (GroupKind.SERVICE, GroupKind.STORE))
-            raise PlanError(f"intent.fleet.{name}: expected one of {known}")
+    for field_name, groups in (("fleet", intent.fleet), ("present", intent.present)):
+        for name in groups:
+            if kinds.get(name) not in (GroupKind.SERVICE, GroupKind.STORE):
+                known = ", ".join(each for each, kind in kinds.items() if kind in (GroupKind.SERVICE, GroupKind.STORE))
+                raise PlanError(f"intent.{field_name}.{name}: expected one of {known}")
     for name in intent.shapes:
         if name != "services" and kinds.get(name) is not GroupKind.STORE:
             raise PlanError(f"intent.shapes.{name}: expected services or one of {', '.join(_STORES)}")

@@ -14,7 +14,7 @@ from present.parts import PageFigure, Section, Table, csv_text, row
 
 
 def sections(plan: Plan) -> Iterator[Section]:
-    """Sections on the intent's ranges; none if it has none."""
+    """Sections on the uncertain inputs; none if there are none."""
     known = plan.uncertainty
     if known is None:
         return
@@ -39,9 +39,10 @@ def sections(plan: Plan) -> Iterator[Section]:
     yield Section(
         title="How sure",
         sentences=(
-            f"{known.draws:,} draws from the intent's ranges. The inputs' uncertainty and the model's error "
-            "are separate; there is no simulation noise, because nothing is simulated. The age of prices is in no "
-            "draw; it has its own bar among those of the bill.",
+            f"{known.draws:,} draws {words.drawn_from(plan)}"
+            + (f" (that of {', '.join(known.calibrated)})" if known.calibrated else "")
+            + ". The inputs' uncertainty and the model's error are separate; there is no simulation noise, because nothing "
+            "is simulated. The age of prices is in no draw; it has its own bar among those of the bill.",
         ),
         tables=(Table.of(("what", "value", "of it"), rows, 2),),
     )

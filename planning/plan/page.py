@@ -20,6 +20,7 @@ def content(plan: Plan, scenario_text: str) -> Report:
     sections = [
         _limits(plan),
         _counts(plan),
+        _present(plan),
         _knees(plan),
         _cost(plan),
         _paid(plan),
@@ -176,6 +177,17 @@ def _counts(plan: Plan) -> Section:
     )
 
 
+def _present(plan: Plan) -> Section | None:
+    if plan.present is None:
+        return None
+    rows = [row(*cells) for cells in words.compared(plan)]
+    return Section(
+        title="Compared with today",
+        sentences=(f"{words.sentence_case(words.present(plan))}.",),
+        tables=(Table.of(("tier, in the largest region", "instances today", "planned", "change"), rows),),
+    )
+
+
 def _knees(plan: Plan) -> Section:
     rows = [row(each.name, each.binds, *words.utilisations(each)) for each in plan.outlook.tiers]
     head = ("tier", "what gives way", "busy now", "peak", "worst", "knee", "headroom now", "at peak", "at worst")
@@ -201,7 +213,7 @@ def _cost(plan: Plan) -> Section:
     shown = [each for each in parts if each[1] > 0]
 
     def drawn(width: int) -> str:
-        return charts.svg(plans.cost_bars(shown, palette=charts.CSS, width=width))
+        return charts.svg(plans.cost_dots(shown, palette=charts.CSS, width=width))
 
     figure = PageFigure(
         caption="Dollars a month by component, logarithmic.",

@@ -48,6 +48,13 @@ def record(plan: Plan) -> dict[str, Any]:
         },
         "margins": [asdict(margin) for margin in plan.margins],
         "uncertainty": asdict(plan.uncertainty) if plan.uncertainty is not None else None,
+        "present": None
+        if plan.present is None
+        else {
+            "counts": dict(plan.present.counts),
+            "sentence": words.present(plan),
+            "held": plan.present.plan is not None and plan.present.plan.held,
+        },
         "excuses": [asdict(excuse) for excuse in plan.excuses],
         "notes": list(plan.notes),
     }

@@ -23,6 +23,7 @@ def render(plan: Plan, *, show_all: bool = False, took_seconds: float | None = N
     blocks = (
         _limits(plan),
         _counts(plan, show_all=show_all),
+        _present(plan),
         _knees(plan),
         _delivery(plan),
         _cost(plan),
@@ -88,6 +89,12 @@ def _counts(plan: Plan, *, show_all: bool) -> Iterator[str]:
             text = f"{need.resource} needs {need.count:,}: {need.says}"
             yield from wrapped(text, first=" " * 13, rest=" " * 15)
     yield from labelled("", words.machines(plan))
+
+
+def _present(plan: Plan) -> Iterator[str]:
+    if plan.present is not None:
+        yield from table(["TODAY", "instances", "planned", "change"], [list(each) for each in words.compared(plan)])[0]
+        yield from labelled("", f"{words.present(plan)}.")
 
 
 def _knees(plan: Plan) -> Iterator[str]:
@@ -165,7 +172,7 @@ def _sure(plan: Plan) -> Iterator[str]:
     known = plan.uncertainty
     if known is None:
         return
-    yield f"HOW SURE, over {known.draws:,} draws of the intent's ranges; 5, 50 and 95 %"
+    yield from wrapped(f"HOW SURE, over {known.draws:,} draws {words.drawn_from(plan)}; 5, 50 and 95 %")
     yield from table(("", "", ""), list(_chances(known)), remark=True)[0][1:]
     for output in known.outputs:
         middle = " – ".join(words.amount(output.quantiles[level], output.unit) for level in (0.05, 0.5, 0.95))
@@ -175,6 +182,8 @@ def _sure(plan: Plan) -> Iterator[str]:
         yield f"  {words.output(output):<28}{middle}"
         if moved:
             yield f"  {'':<28}share of its variance: {moved}"
+    if known.calibrated:
+        yield from labelled("", f"Ranges by the profile's own error: {', '.join(known.calibrated)}.")
     yield from labelled("", f"Short: {words.SHORT}.")
 
 

@@ -249,7 +249,7 @@ def paid(term: Paid, plan: Plan) -> tuple[str, str]:
     """(the bill a month at a term of payment, remarks: what a reservation obliges to, and other spares)."""
     if term.dollars_month is None:
         return figures.MISSING, term.says
-    remarks = ["this plan"] if term.planned else []
+    remarks = ["this plan"] if term.planned else [term.says] if term.says else []
     if term.owed_months:
         remarks.append(f"{money(term.owed_dollars)} owed in {term.owed_months} months")
     if term.spares is not None and term.spares != plan.spares:
@@ -259,7 +259,7 @@ def paid(term: Paid, plan: Plan) -> tuple[str, str]:
 
 
 def headline(plan: Plan) -> str:
-    """The plan's sentence with how sure it is, if the intent has ranges. That of a fleet which is short more often than
+    """The plan's sentence with how sure it is, if an input is uncertain. That of a fleet which is short more often than
     not begins with that, and with the fleet of least regret."""
     known = plan.uncertainty
     if known is None:
@@ -271,12 +271,39 @@ def headline(plan: Plan) -> str:
         f"the fleet of least regret is {known.least_regret:.2f} × this one, with machines for "
         f"{money(known.least_regret_dollars)} a month, short in {percent(known.least_regret_short)}"
     )
-    draws = f"of {known.draws:,} draws from the intent's ranges"
+    draws = f"of {known.draws:,} draws {drawn_from(plan)}"
     return f"short in {percent(known.short_ratio)} {draws}; {least}. As stated: {sentence(plan)}. {sure}"
 
 
+def present(plan: Plan) -> str:
+    """What the fleet of today does under the plan's demand and intent; empty if the intent has none."""
+    known = plan.present
+    if known is None:
+        return ""
+    if known.plan is None:
+        return f"today's fleet is none: {known.impossible}"
+    return f"today's fleet {'holds' if known.plan.held else 'does not hold'} the intent: {sentence(known.plan)}"
+
+
+def compared(plan: Plan) -> list[tuple[str, str, str, str]]:
+    """Group, its instances today and as planned, in the largest region, and what is to be bought or given back."""
+    found = []
+    for name, count in plan.present.counts.items() if plan.present is not None else ():
+        planned = plan.largest.tiers[name].instances
+        change = planned - count
+        found.append((name, f"{count:,}", f"{planned:,}", figures.signed(change) if change else "the same"))
+    return found
+
+
+def drawn_from(plan: Plan) -> str:
+    """Which inputs are uncertain."""
+    calibrated = plan.uncertainty is not None and plan.uncertainty.calibrated
+    sources = ["the intent's ranges"] * bool(plan.brief.intent.ranges) + ["the error of calibration"] * bool(calibrated)
+    return f"from {' and '.join(sources)}"
+
+
 def often_short(plan: Plan) -> bool:
-    """Whether the fleet is short in most draws of the intent's ranges."""
+    """Whether the fleet is short in most draws of the uncertain inputs."""
     return plan.uncertainty is not None and plan.uncertainty.short_ratio > 0.5
 
 

@@ -20,6 +20,12 @@ class StudySource:
     commit: str
     engine: str
     calibration: str  # id of the profile
+    draws_demands: bool = False  # in every replication but the first, from the errors of the profile
+
+    def durations(self, replications: int) -> str:
+        """The profile that the durations of a study are from, and whether its error is in the intervals."""
+        drawn = ", drawn from the error of each demand in all replications but the first"
+        return f"durations of {self.calibration}{drawn if self.draws_demands and replications > 1 else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

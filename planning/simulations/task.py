@@ -2,6 +2,8 @@
 
 Every setting has the same seeds. Because a random number is a function of (seed, stream, entity, visit), two settings
 under one seed see the same arrivals and the same demands, and their difference is not noise (common random numbers).
+Where a study draws demands, each replication but the first has the CPU demands of one possible calibration
+(`core.profile.drawn`), the same for all settings, so that the error of calibration is in every interval.
 
 A result is a function of scenario, seed, profile, code and engine, so its key is a digest of these; code is what
 lies in `core`, `sim` and the parts of `planning` that read figures and bills off a simulation, whether it was committed
@@ -16,7 +18,7 @@ from functools import cache, lru_cache
 from typing import Final
 
 from core import streams
-from core.profile import Profile, decode, encode
+from core.profile import Profile, decode, drawn, encode, has_errors
 from core.scenario import Scenario, explain, parse
 from planning.simulations.readings import Reading, read
 from records.provenance import ROOT
@@ -33,6 +35,7 @@ class Setup:
 
     profile: bytes
     engine: EngineName = "auto"
+    draws_demands: bool = False
 
     @property
     def digest(self) -> str:
@@ -48,10 +51,13 @@ class SimulationTask:
     name: str  # for people
     text: str  # the whole scenario
     seed: int
+    drawn: bool = False  # whether its demands are drawn from the error of their calibration
 
 
-def setup(profile: Profile, engine: EngineName = "auto", *, scenario: Scenario | None = None) -> Setup:
-    """What all simulations with ``profile`` share.
+def setup(
+    profile: Profile, engine: EngineName = "auto", *, scenario: Scenario | None = None, draws_demands: bool = False
+) -> Setup:
+    """What all simulations with ``profile`` share. ``draws_demands`` acts where the profile has errors.
 
     With ``auto``, a study of a ``scenario`` with enough requests uses the compiled engine, which each worker loads once
     for many runs.
@@ -60,7 +66,7 @@ def setup(profile: Profile, engine: EngineName = "auto", *, scenario: Scenario |
         load = scenario.traffic
         if load.rate_per_second * (load.warm_up_seconds + load.duration_seconds) >= _COMPILED_FROM:
             engine = "compiled"
-    return Setup(profile=encode(profile), engine=engine)
+    return Setup(profile=encode(profile), engine=engine, draws_demands=draws_demands and has_errors(profile))
 
 
 def seed_of(seed: int, replication: int) -> int:
@@ -77,16 +83,23 @@ def tasks(
     base = scenario.seed if seed is None else seed
     found = []
     for replication in replications:
-        drawn = seed_of(base, replication)
-        key = _digest(text.encode(), str(drawn).encode(), shared.digest.encode())
-        found.append(SimulationTask(key=key, name=f"{name} (replication {replication})", text=text, seed=drawn))
+        own, drawn = seed_of(base, replication), shared.draws_demands and replication > 0
+        key = _digest(text.encode(), str(own).encode(), shared.digest.encode(), *([b"drawn"] if drawn else []))
+        label = f"{name} (replication {replication})"
+        found.append(SimulationTask(key=key, name=label, text=text, seed=own, drawn=drawn))
     return tuple(found)
 
 
 def work(task: SimulationTask, shared: Setup) -> Reading:
     """Simulate and read; raises what the model raises."""
     scenario = replace(_scenario(task.text), seed=task.seed)
-    return read(scenario, simulate(scenario, _profile(shared.profile), engine=shared.engine))
+    return read(scenario, simulate(scenario, profile_of(task, shared), engine=shared.engine))
+
+
+def profile_of(task: SimulationTask, shared: Setup) -> Profile:
+    """The profile of a task, with its own demands where it has some."""
+    profile = _profile(shared.profile)
+    return drawn(profile, task.seed) if task.drawn else profile
 
 
 @cache

@@ -60,7 +60,7 @@ def beyond(figure: str, amount: float | None, patience_seconds: float | None) ->
     """Whether a latency is the client's time limit: so many requests were not answered that it is at least that."""
     if amount is None or patience_seconds is None or subject_of(figure) == "freshness":
         return False
-    return measure_of(figure).endswith("_seconds") and amount >= patience_seconds * (1 - 1e-6)
+    return measure_of(figure).endswith("_seconds") and figures.at_limit(amount, patience_seconds)
 
 
 def value(figure: str, amount: float | None, *, noise: float = 0.0, patience_seconds: float | None = None) -> str:

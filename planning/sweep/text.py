@@ -30,9 +30,14 @@ def render(sweep: Sweep, folder: Path, *, show: Sequence[str] = (), took: str = 
         "",
         *lines,
         "",
-        f"{sweep.replications} replications a setting, intervals of 95 %; durations of {sweep.source.calibration}"
-        if sweep.replications > 1
-        else f"one replication, so no intervals (--replications 5); durations of {sweep.source.calibration}",
+        *wrapped(
+            (
+                f"{sweep.replications} replications a setting, intervals of 95 %; "
+                if sweep.replications > 1
+                else "one replication, so no intervals (--replications 5); "
+            )
+            + sweep.source.durations(sweep.replications)
+        ),
     ]
     if sweep.limited:
         said.append(words.time_limit(sweep.scenario))

@@ -28,7 +28,10 @@ def render(tune: Tune, folder: Path, *, command: str, took: str = "") -> str:
             said.append(f"  {name:<28}{amount:<30}{'' if change.distinguishable else 'not distinguishable'}".rstrip())
     said += [
         "",
-        f"{len(tune.trials)} settings tried, {len(tune.front)} on the front; durations of {tune.source.calibration}",
+        *wrapped(
+            f"{len(tune.trials)} settings tried, {len(tune.front)} on the front; "
+            f"{tune.source.durations(tune.request.replications)}"
+        ),
         f"page    {folder / 'tune.html'}",
         f"confirm windtunnel run {folder / BEST_FILE}",
         f"        windtunnel run {command}",

@@ -121,13 +121,14 @@ def tornado(
     return framed(layered(layers, width=width, height=max(row * len(rows), 40)), palette)
 
 
-def cost_bars(parts: Sequence[tuple[str, float]], *, palette: Palette, width: int = 460, row: int = 24) -> Any:
-    """Dollars a month by component, the largest on top, on a logarithmic scale because a bill spans decades."""
+def cost_dots(parts: Sequence[tuple[str, float]], *, palette: Palette, width: int = 460, row: int = 24) -> Any:
+    """Dollars a month by component, the largest on top, on a logarithmic scale because a bill spans decades; so there is
+    no zero for a bar to begin at."""
     least = max(parts[0][1] / 1e4, 0.01)
-    rows = [{"name": name, "dollars": max(dollars, least), "from": least} for name, dollars in parts]
+    rows = [{"name": name, "dollars": max(dollars, least)} for name, dollars in parts]
     domain = (least, parts[0][1] * 1.3)
-    x = axes.log("from", domain, title="dollars a month", format="$.3~s", tickCount=5)
+    x = axes.log("dollars", domain, title="dollars a month", format="$.3~s", tickCount=5)
     y = axes.names("name", [name for name, _ in parts], labelLimit=140)
-    bar = {"color": palette.simulated, "opacity": 0.75, "height": 12}
-    layers = [mark(rows, "bar", style=bar, x=x, x2={"field": "dollars"}, y=y)]
+    dot = {"color": palette.simulated, "filled": True, "size": 70, "opacity": 1}
+    layers = [mark(rows, "point", style=dot, x=x, y=y)]
     return framed(layered(layers, width=width, height=max(row * len(rows), 40)), palette)

@@ -76,6 +76,10 @@ class _Compiler:
         self.program = Program()
         self._scenario, self._profile, self._layout = scenario, profile, layout
         self._rates = offered_per_second(scenario)
+        self._connections = {
+            str(Server.POSTGRES): scenario.system.shards.connections,
+            str(Server.REDIS): scenario.system.redis.connections,
+        }
         self._busy: dict[tuple[int, ...], Floats] = {}  # by processes: cores that the load uses of them in each second
         self._proxied = scenario.broken_links
         self._operation = ""
@@ -276,7 +280,8 @@ class _Compiler:
         caller, _, callee = step.pool.partition("_")
         callers, callees = (max(1, len(self._layout.processes_of(name))) for name in (caller, callee))
         nodes = self._layout.nodes(callee)
-        spec = PoolSpec(name=step.pool, size=step.size, callers=callers, callees=callees * nodes)
+        size = step.size if step.size is not None else self._connections[callee]
+        spec = PoolSpec(name=step.pool, size=size, callers=callers, callees=callees * nodes)
         turn = self._each[1] if self._each and self._each[0] == callee and step.where is Where.EACH else -1
         return Instruction(
             op=Op.HOLD,

@@ -126,11 +126,12 @@ class Hold:
     """Hold one slot of the caller's pool (a connection, a worker) during ``inner``; wait while all are in use.
 
     ``pool`` names the caller and the callee, such as ``feed_redis``; each pair of their instances has its own pool.
+    Without a ``size`` it has as many slots as the scenario has connections to the callee.
     """
 
     pool: str
-    size: int
     inner: Flow
+    size: int | None = None
     where: Where = Where.ANY
     role: int = PRIMARY  # that of the step inside
     home: Home = Home.HERE  # that of the step inside

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from core.bounds import JPEG_BYTES_PER_PIXEL
+from core.fixed_work import ROUND_CYCLES, VERSION
 from core.operations import FANOUT_DELIVER
 from core.profile import DEGRADED, PAGE, PIXELS, Profile, of_sizes, under_mix
 from core.profile import CpuDemand as Cost
@@ -27,13 +28,18 @@ from sim.model.pulls import Pulls
 
 #: Variation of a demand that is stated without one.
 STATED_VARIATION: Final = 0.5
-#: Core of a machine whose processor name has no clock rate: one of 2017 at its base clock.
+#: Core of a profile without the fixed work on a machine whose processor name has no clock rate: one of 2017 at its base
+#: clock.
 PLAIN_CORE: Final = Core(ghz=2.5)
 _GHZ: Final = re.compile(r"@\s*([0-9.]+)\s*GHz")
 
 
 def core_of(profile: Profile) -> Core:
-    """The core that a profile was measured on, by the clock rate in its processor's name."""
+    """The core that a profile was measured on: by the fixed work, as a clock rate with the instructions per cycle of
+    `Core.ipc` = 1; in an older profile by the clock rate in the processor's name."""
+    work = profile.fixed_work
+    if work is not None and work.version == VERSION:
+        return Core(ghz=ROUND_CYCLES / work.whole_seconds / 1e9)
     match = _GHZ.search(str(profile.machine.get("processor", "")))
     return Core(ghz=float(match[1])) if match else PLAIN_CORE
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from core import settings
 from core.names import Component, Server, link
+from core.settings import POSTGRES_TIMEOUT_SECONDS, REDIS_TIMEOUT_SECONDS
 from sim.model.flow import (
     NOTHING,
     PRIMARY,
@@ -29,8 +29,6 @@ from sim.model.flow import (
     steps,
 )
 
-_POSTGRES: Final = settings.Postgres(dsns=(), logical_shards=1)
-_REDIS: Final = settings.Redis(host="", port=0)
 _HOMES: Final = {Where.PERSON: Home.PERSON, Where.AUTHOR: Home.AUTHOR}
 #: An answer of the object store or of a cache of photos.
 PHOTO_BYTES: Final = 60_000
@@ -63,8 +61,8 @@ def postgres(
         work = steps(work, Commit(where=where, share=share, home=home))
     name = link(component, Server.POSTGRES)
     call = RemoteCall(link=name, inner=work, trips=trips, answer_bytes=2_000, home=home)
-    held = Hold(pool=name, size=_POSTGRES.pool_size_max, inner=call, where=where, role=role, home=home)
-    return _within(_POSTGRES.timeout_seconds, held)
+    held = Hold(pool=name, inner=call, where=where, role=role, home=home)
+    return _within(POSTGRES_TIMEOUT_SECONDS, held)
 
 
 def every_postgres(component: Component, *, share: float, trips: float = 1.0, degraded: bool = False) -> Flow:
@@ -86,7 +84,7 @@ def redis(
     name = link(component, Server.REDIS)
     work = Use(process=Server.REDIS, share=share, where=where, per=per)
     call = RemoteCall(link=name, inner=work, trips=trips, answer_bytes=answer_bytes)
-    return _within(_REDIS.timeout_seconds, Hold(pool=name, size=_REDIS.pool_size_max, inner=call, where=where))
+    return _within(REDIS_TIMEOUT_SECONDS, Hold(pool=name, inner=call, where=where))
 
 
 def every_redis(component: Component, *, share: float = 1.0, answer_bytes: int = 2_000, per: Per = Per.VISIT) -> Flow:

@@ -19,6 +19,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from core.names import USES, Server
 from stack import probe
 from stack.backing.folders import make, own
 from stack.command import Command
@@ -31,13 +32,16 @@ _ACCOUNT: Final = "postgres"
 _FIRST_PASSWORD: Final = "first"  # of a new cluster, until its first start
 _MADE: Final = "windtunnel.made"  # in a cluster that is complete
 _TEMPLATE: Final = threading.Lock()  # instances are prepared at the same time
+#: Connections of a component outside of its pool, and those of tools and people.
+_BESIDE_A_POOL: Final = 4
+_OTHERS: Final = 50
 _DATA_BYTES: Final = 512 * 2**20  # of each backend
 # recovery_init_sync_method: after a kill it syncs what is not on the disk, 1,900 files one by one or all at once
 _SETTINGS: Final = """
 listen_addresses = '{bind}'
 port = {port}
 unix_socket_directories = ''
-max_connections = 160
+max_connections = {connections}
 shared_buffers = 64MB
 work_mem = 4MB
 maintenance_work_mem = 32MB
@@ -75,7 +79,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
         (folder / _MADE).touch()
     hosts = "127.0.0.1/32" if plan.bind == "127.0.0.1" else "0.0.0.0/0"
     files = {
-        "windtunnel.conf": _SETTINGS.format(bind=plan.bind, port=process.address.port),
+        "windtunnel.conf": _SETTINGS.format(bind=plan.bind, port=process.address.port, connections=_connections(plan)),
         "postgresql.conf": "include 'windtunnel.conf'\n",
         "pg_hba.conf": f"host all all {hosts} scram-sha-256\n",
     }
@@ -90,6 +94,13 @@ def prepare(plan: StackPlan, process: Process) -> Command:
         data_bytes=_DATA_BYTES,
         stop_signal=signal.SIGINT,  # fast shutdown: ends sessions, writes a checkpoint
     )
+
+
+def _connections(plan: StackPlan) -> int:
+    """As many as all pools of services may open, and some for those outside of pools: relays, checks, people."""
+    members = (member for each in plan.processes if each.settings for member in each.settings.members)
+    users = sum(Server.POSTGRES in USES[member.component] for member in members)
+    return users * (plan.scenario.system.shards.connections + _BESIDE_A_POOL) + _OTHERS
 
 
 def template() -> Path:

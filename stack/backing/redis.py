@@ -24,7 +24,7 @@ save ""
 appendonly no
 maxmemory {memory}
 maxmemory-policy volatile-lru
-maxclients 2000
+maxclients 10000
 timeout 0
 tcp-keepalive 60
 tcp-backlog 511

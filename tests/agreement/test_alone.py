@@ -49,6 +49,20 @@ def test_refused_requests_are_counted_by_operation(side: Run) -> None:
     assert "ERRORS refused of the judged requests: like.add 7" in " ".join(click.unstyle(summarize(refused)).split())
 
 
+def test_a_percentile_at_the_time_limit_has_no_interval_and_is_explained(side: Run) -> None:
+    latencies = side.samples.latency_seconds.copy()
+    outcomes = side.samples.outcome.copy()
+    likes = np.flatnonzero((side.samples.operation == "like.add") & (side.samples.at_seconds >= 0.0))
+    latencies[likes] = side.scenario.traffic.timeout_seconds
+    outcomes[likes[: len(likes) // 2]] = Outcome.TIMEOUT.value
+    late = replace(side, samples=replace(side.samples, latency_seconds=latencies, outcome=outcomes))
+    text = click.unstyle(summarize(late))
+    (line,) = [line for line in text.splitlines() if line.startswith("like.add ")]
+    assert line.count(">5,000") == 3
+    assert "is the client's time limit" in " ".join(text.split())
+    assert "time limit" not in click.unstyle(summarize(side))
+
+
 def _waiting(seed: int, *, busy: float, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Times in an M/M/1 (service 1 s in the mean) and when they began: each waits for those before it."""
     draw = np.random.default_rng(seed)

@@ -91,18 +91,19 @@ def study(found: DisturbanceAnswer) -> Breakpoint:
     )
 
 
-def confirmed(predicted: float | None, real: float, *, void: str = "") -> Confirmation:
-    """A confirmation on a stack that does not come back from ``real`` on."""
-    found = answer(predicted)
+def confirmed(predicted: float | None, real: float, *, void: str = "", tries: int = 9) -> Confirmation:
+    """A confirmation on a stack that does not come back from ``real`` on. Its first ``tries`` runs are ``void``."""
+    found, seen_before = answer(predicted), list[Scenario]()
 
     def measure(scene: Scenario) -> ConfirmedPair:
         (phase,) = scene.traffic.phases
+        seen_before.append(scene)
         after = 4.0 if phase.factor < real else None
         seen = Recovery(after_seconds=after, goodput_ratio=0.9, degraded_ratio=0.0, refused_ratio=0.1)
         return ConfirmedPair(
-            folder=Path(f"run-{phase.factor:g}"),
+            folder=Path(f"run-{phase.factor:g}{'-again' * (seen_before.count(scene) - 1)}"),
             recovery=seen,
-            void_reasons=(void,) if void else (),
+            void_reasons=(void,) if void and len(seen_before) <= tries else (),
             matched=MatchedRecovery(speed=0.82, recovery=replace(seen, after_seconds=7.0)),
         )
 
@@ -149,7 +150,15 @@ def test_void_runs_leave_it_open() -> None:
     found = confirmed(2.0, 2.1, void="the host stalled")
     assert (found.confirmed, found.exit_code) == (None, 4)
     assert found.sentence.startswith("not judged, because a run is void: 1.7×: the host stalled; 2.3×:")
-    assert "VOID   run-1.7: the host stalled" in confirm.render(found)
+    assert "VOID   run-1.7-again: the host stalled" in confirm.render(found)
+
+
+def test_a_void_run_is_repeated_once() -> None:
+    found = confirmed(2.0, 2.1, void="the host stalled", tries=1)
+    assert (found.confirmed, [each.amount for each in found.runs]) == (True, [1.7, 2.3, 2.0])
+    assert [each.void_before for each in found.runs] == [(Path("run-1.7"),), (), ()]
+    assert "run-1.7-again repeats run-1.7, which is void" in " ".join(confirm.render(found).split())
+    assert len(confirmed(2.0, 2.1, void="the host stalled").runs) == 2
 
 
 def test_the_table_has_both_sides_and_marks_what_differs() -> None:

@@ -115,6 +115,8 @@ ON_THE_MODEL: Final[dict[str, Change]] = {
     "system.shards.physical": Change("1"),
     "system.shards.replicas": Change("1", {"placement": _REPLICAS["placement"], "shards": {"physical": 2}}),
     "system.shards.replication.*": Change("synchronous", _REPLICAS, "system.shards.replication.mode"),
+    "system.shards.connections": Change("1"),
+    "system.redis.connections": Change("1"),
     "system.redis.memory": Change("16KiB"),
     "system.redis.nodes": Change("3"),
     "system.redis.hot": Change("2/s", {"redis": {"nodes": 3}, "viral": _VIRAL}),

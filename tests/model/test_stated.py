@@ -10,7 +10,7 @@ import pytest
 
 from core.profile import CpuDemand as Cost
 from core.profile import Profile
-from core.scenario import Scenario
+from core.scenario import Scenario, ScenarioError, parse
 from core.scenario.demand import Core, Demand
 from sim.model import stated
 from sim.model.components import all_flows
@@ -103,3 +103,25 @@ def test_what_no_page_knows_is_done_behind_the_answer() -> None:
     )
     spent = _spent(asked, "fanout", "feed.read") - _spent(_asked(), "fanout", "feed.read")
     assert spent == pytest.approx(0.007, rel=0.1)
+
+
+def test_a_read_waits_for_what_the_scenario_says_and_the_work_is_the_same() -> None:
+    behind = _asked(feed_read__discovery=0.050)
+    assert behind.demand is not None
+    waited = replace(behind, demand=replace(behind.demand, waits_for=("feed.read@discovery",)))
+    latencies, spent = [], []
+    for asked in (behind, waited):
+        result = simulate(asked, _calibrated(), engine="simpy")
+        latencies.append(result.outcomes.services()["feed.read"].latency.quantile(0.5))
+        spent.append(sum(seconds for name, _, seconds in result.usage if name == "fanout"))
+    assert latencies[0] < 0.030
+    assert latencies[1] > 0.050
+    assert spent[1] == pytest.approx(spent[0], rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["feed.read@feed", "like.add@discovery", "feed.read", "feed.read@search"])
+def test_a_read_waits_only_for_stated_cpu_of_another_component(name: str) -> None:
+    stated_cpu = "feed.read@discovery: 5ms, feed.read@feed: 5ms, like.add@discovery: 5ms, feed.read: 5ms"
+    text = f"scenario: x\ndemand: {{daily_users: 9, per_day: {{feed.read: 9}}, cpu: {{{stated_cpu}}}, waits_for: [{name}]}}"
+    with pytest.raises(ScenarioError, match=r"demand\.waits_for.*expected a line of demand\.cpu of feed\.read"):
+        parse(text)

@@ -104,9 +104,9 @@ def book() -> PriceBook:
     return prices.read("2026-11")
 
 
-def briefed(**changes: Any) -> Brief:
-    """Its brief."""
-    return brief(scenario(**changes), profile(), book())
+def briefed(*, calibrated: Profile | None = None, **changes: Any) -> Brief:
+    """Its brief, with its own calibration or another."""
+    return brief(scenario(**changes), calibrated or profile(), book())
 
 
 def bought(known: Brief, services: str = "vm.c7g.xlarge", store: str = "vm.c7g.xlarge") -> Shapes:

@@ -44,6 +44,7 @@ def test_numbers_are_as_they_are_said() -> None:
         ({"per_day": {}}, "demand.per_day", "expected acts"),
         ({"demand": {"users": 5}}, "demand.users", "expected at least the 100000"),
         ({"demand": {"cpu": {"feed.read@fed": "1ms"}}}, "demand.cpu.feed.read@fed", "did you mean feed?"),
+        ({"demand": {"cpu": {"feed.read": "0ms"}}}, "demand.cpu.feed.read", "expected more than 0"),
         ({"demand": {"peak_factor": 0.5}}, "demand.peak_factor", "at least 1"),
         ({"intent": {"slo": {"post.read": {"p95": "< 1s"}}}}, "intent.slo.post.read", "demand.per_day has"),
         ({"intent": {"slo": {"feed.read": {"p95": "< 1%"}}}}, "intent.slo.feed.read.p95", "expected a time"),

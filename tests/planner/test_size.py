@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.profile import Profile
-from core.scenario import parse
+from core.scenario import ScenarioError, parse
 from planning.plan.brief import Brief, Case, PlanError, brief
 from planning.plan.sizing import candidates, fleets, shapes, size, targets, tiers
 from planning.plan.sizing.size import RegionPlan, Shapes
@@ -119,6 +119,30 @@ def test_what_is_sized_holds_its_limit() -> None:
 
 
 @lru_cache(maxsize=64)
+@pytest.mark.parametrize("reads", [200, 2_000, 20_000])
+def test_without_a_zone_enough_of_everything_is_left(reads: int) -> None:
+    usual = planned(per_day={"feed.read": 86_400 * reads})
+    found = planned(per_day={"feed.read": 86_400 * reads}, intent={"lose_zones": 1})
+    (pool,) = found.pools
+    lost = -(-pool.machines // 3)
+    assert pool.machines - lost >= pool.working
+    for name in pool.groups:
+        tier = found.tiers[name]
+        assert tier.instances - lost * -(-tier.instances // pool.machines) >= tier.working, name
+    kafka = found.tiers["kafka"]
+    assert kafka.instances - -(-kafka.instances // 3) >= max(kafka.working, tiers.LOG_COPIES)
+    assert found.tiers["postgres"].copies >= 2
+    assert found.dollars_month >= usual.dollars_month
+    if reads == 20_000:  # where a zone is more than one machine
+        assert pool.machines >= 1.4 * usual.pools[0].working
+        assert found.dollars_month > usual.dollars_month
+
+
+def test_at_least_one_zone_is_left() -> None:
+    with pytest.raises(ScenarioError, match=r"intent\.lose_zones.*expected fewer than the 3 of intent\.zones"):
+        made.briefed(intent={"lose_zones": 3})
+
+
 def _counts(reads: float, limit_ms: float, spare: int) -> dict[str, int]:
     found = planned(
         per_day={"feed.read": 86_400.0 * reads, "like.add": 86_400.0 * reads},

@@ -6,17 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from cli.plan import command
+from core.diurnal import kappa
 from core.profile import encode
 from core.scenario import ScenarioError
 from planning.cost.prices import Price, PriceBook
 from planning.plan import answer as plan
 from planning.plan.answer import Plan
 from planning.plan.brief import PlanError, brief
-from planning.plan.sizing import availability, candidates
+from planning.plan.sizing import autoscaling, availability, candidates
 from tests.planner import made
 
 ON_C7G = {"shapes": dict.fromkeys(("services", "redis", "postgres", "kafka"), "vm.c7g.xlarge")}
@@ -41,6 +43,31 @@ def planned(term: Any, *, more: bool = False, book: PriceBook | None = None, **i
         intent={"term": term, "spare": 1, "availability": "99%", **intent},
     )
     return plan.make(scenario, made.profile(), book or with_spot("vm.c7g.xlarge"), sure=False, more=more)
+
+
+def test_machines_that_follow_the_load_are_always_enough_and_cost_less() -> None:
+    for factor, lag in ((3.0, 300.0), (3.0, 3_600.0), (1.5, 600.0), (1.0, 600.0)):
+        day = np.arange(0.0, 86_400.0, 60.0)
+        load = np.exp((kappa(factor) if factor > 1.0 else 0.0) * (np.cos(2 * np.pi * day / 86_400.0) - 1.0))
+        there = autoscaling.needed_ratio(factor, lag)
+        assert (there >= load - 1e-9).all()
+        assert there.max() == pytest.approx(1.0)
+        assert load.mean() <= there.mean() <= 1.0
+    assert autoscaling.needed_ratio(3.0, 300.0).mean() == pytest.approx(1 / 3, rel=0.1)
+    assert autoscaling.needed_ratio(3.0, 7_200.0).mean() > 1.3 * autoscaling.needed_ratio(3.0, 300.0).mean()
+
+
+def test_autoscaling_is_a_line_of_its_own_and_spares_what_is_reserved() -> None:
+    usual = {each.term: each for each in planned("on_demand", more=True, autoscale_lag="5m").paid}
+    assert usual["autoscaled"].dollars_month is not None
+    assert usual["on_demand"].dollars_month is not None
+    assert usual["autoscaled"].dollars_month < usual["on_demand"].dollars_month
+    assert usual["autoscaled"].says.startswith("5 min behind the load: 3")
+    reserved = {each.term: each for each in planned("reserved_3y", more=True, autoscale_lag="5m").paid}
+    assert reserved["autoscaled"].dollars_month == reserved["reserved_3y"].dollars_month
+    assert "autoscaled" not in {each.term for each in planned("on_demand", more=True).paid}
+    with pytest.raises(ScenarioError, match=r"intent\.autoscale_lag.*of up to 6h"):
+        planned("on_demand", autoscale_lag="7h")
 
 
 def test_a_tier_at_another_term_has_a_pool_and_a_price_of_its_own() -> None:

@@ -100,6 +100,25 @@ def test_a_fleet_that_is_short_in_most_draws_leads_with_that_and_offers_another(
     assert found["held"] is True  # at the inputs as stated, which decide the exit code
 
 
+def test_the_fleet_of_today_is_compared_with_the_plan(tmp_path: Path) -> None:
+    intent = {"present": {"feed": 3, "postgres": 1}, "slo": {"feed.read": {"p95": "< 20ms"}}}
+    scenario, profile = written(tmp_path, per_day={"feed.read": 86_400 * 4_000, "like.add": 86_400}, intent=intent)
+    found = run(scenario, "--profile", profile, "--quick").stdout
+    rows = {line.split()[0]: line.split()[1:] for line in found.splitlines() if line.startswith(("feed ", "postgres "))}
+    assert rows["postgres"][:3] == ["1", "2", "+1"]
+    assert rows["feed"][0] == "3" and rows["feed"][2] == f"+{int(rows['feed'][1]) - 3}"
+    assert "today's fleet is none: " in " ".join(found.split()) or "today's fleet does not hold the intent: " in found
+    enough = {"present": {"feed": 40}, "slo": {"feed.read": {"p95": "< 20ms"}}}
+    scenario, profile = written(tmp_path, per_day={"feed.read": 86_400 * 4_000, "like.add": 86_400}, intent=enough)
+    kept = json.loads(run(scenario, "--profile", profile, "--quick", "--json").stdout)["present"]
+    assert kept["held"] is True
+    assert kept["sentence"].startswith("today's fleet holds the intent: ")
+    unknown = {"present": {"fed": 4}, "slo": {"feed.read": {"p95": "< 20ms"}}}
+    scenario, profile = written(tmp_path, intent=unknown)
+    with pytest.raises(UserError, match=r"intent\.present\.fed: expected one of "):
+        run(scenario, "--profile", profile, "--quick")
+
+
 def test_every_limit_that_is_missed_is_named(tmp_path: Path) -> None:
     slo = {"feed.read": {"p50": "< 2ms", "p95": "< 6ms"}, "like.add": {"p95": "< 1ms"}}
     scenario, profile = written(

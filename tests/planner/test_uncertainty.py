@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -66,6 +67,25 @@ def test_without_ranges_there_is_nothing_to_say() -> None:
         uncertainty.uncertainty_of(known, regions, made.bought(known), size.asked(known), spent, error_ratio=0.12)
         is None
     )
+
+
+def test_the_error_of_calibration_is_an_input_unless_the_intent_has_a_range_for_it() -> None:
+    unsure = msgspec.structs.replace(
+        made.profile(),
+        demands=tuple(
+            msgspec.structs.replace(each, error_ratio=0.3 if each.operation == "feed.read" else 0.01)
+            for each in made.profile().demands
+        ),
+    )
+    own = of({}, calibrated=unsure)
+    assert own.calibrated == ("cpu.feed.read",)  # 95 % of the variance of all CPU
+    bill = next(each for each in own.outputs if each.name == "bill")
+    assert [bar.name for bar in bill.tornado] == ["cpu.feed.read"]
+    assert bill.quantiles[0.05] < bill.middle < bill.quantiles[0.95]
+    assert own.short_ratio > 0.1  # a fleet for the mean is too small where reads cost more than that
+    stated = of({"cpu.feed.read": [1, 1, 1]}, calibrated=unsure)
+    assert "cpu.feed.read" not in stated.calibrated
+    assert stated.short_ratio < own.short_ratio
 
 
 def test_with_ranges_of_no_width_the_plan_is_what_it_is() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,7 @@ def test_a_profile_that_does_not_fit_is_refused_with_the_field(change: object, s
         ({"cpu_seconds": (0.002,)}, "for each rate"),
         ({"rates_per_second": (), "cpu_seconds": ()}, r"rates_per_second: expected at least one rate"),
         ({"rates_per_second": (400.0, 100.0)}, "ascending"),
+        ({"error_ratio": -0.1}, r"error_ratio: expected at least 0"),
     ],
 )
 def test_figures_that_no_measurement_gives_are_refused_with_the_field(change: dict[str, object], says: str) -> None:
@@ -136,7 +138,7 @@ def test_a_speed_that_is_none_is_refused(factor: float) -> None:
 
 
 def process() -> settings.ProcessSettings:
-    stores = settings.Stores(redis=settings.Redis(host="127.0.0.1", port=6379))
+    stores = settings.Stores(redis=settings.Redis(host="127.0.0.1", port=6379, pool_size_max=32))
     member = settings.Member(component="feed", listen=settings.Listen(host="127.0.0.1", port=1), stores=stores)
     return settings.ProcessSettings(
         process="feed", members=(member,), scenario_path="s.yaml", public_url="http://127.0.0.1", media_url="http://x",
@@ -162,3 +164,19 @@ def test_settings_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         process().worker = 1  # type: ignore[misc]
     assert msgspec.structs.replace(process(), worker=1).worker == 1
+
+
+def test_drawn_demands_have_the_measured_mean_and_the_error_and_move_together_within_an_operation() -> None:
+    names = (("feed.read", "feed"), ("feed.read", "redis"), ("feed.read/degraded", "feed"), ("like.add", "feed"))
+    made = [msgspec.structs.replace(DEMAND, operation=one, process=at, error_ratio=0.2) for one, at in names]
+    exact = msgspec.structs.replace(DEMAND, operation="user.read")
+    whole = msgspec.structs.replace(PROFILE, demands=(*made, exact))
+    draws = [profile.drawn(whole, seed).demands for seed in range(2_000)]
+    factors = np.array([[each.cpu_seconds[0] / 0.002 for each in demands] for demands in draws])
+    assert factors[:, :4].mean(axis=0) == pytest.approx(np.ones(4), abs=0.02)
+    assert factors[:, :4].std(axis=0) == pytest.approx(np.full(4, 0.2), abs=0.02)
+    assert np.allclose(factors[:, 0], factors[:, 1]) and np.allclose(factors[:, 0], factors[:, 2])
+    assert abs(np.corrcoef(factors[:, 0], factors[:, 3])[0, 1]) < 0.1
+    assert (factors[:, 4] == 1.0).all()
+    assert profile.drawn(whole, 3) == profile.drawn(whole, 3)
+    assert profile.drawn(PROFILE, 3) == PROFILE and not profile.has_errors(PROFILE)

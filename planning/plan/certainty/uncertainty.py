@@ -2,7 +2,8 @@
 
 Every sample is one draw: the inputs are drawn from their ranges and the closed forms are evaluated for all draws at
 once, on the planned fleet (do the limits hold, is anything full?) and on the fleet that this draw would have needed.
-This covers only the inputs. The error of the closed forms (`latency.ERROR_RATIO`) and the age of prices
+The CPU of the operations whose calibration matters most is an input too, with the error that the profile has for it,
+unless the intent has a range for it. This covers only the inputs. The error of the closed forms (`latency.ERROR_RATIO`) and the age of prices
 (`planning.cost.age`) are separate; the latter is one bar of the bill's tornado chart.
 
 A fleet is *short* in a draw in which it misses a limit, or a tier is busier than the intent's `busy`, or something is
@@ -13,6 +14,7 @@ and that fleet is short in 1/(1 + w) of all draws.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -35,6 +37,8 @@ PRICE_AGE: Final = "age of prices"
 #: Sobol indices are given only where their own error is at most this.
 INDEX_ERROR_MAX: Final = 0.5
 _SEED: Final = 20_261_121
+#: Share of the variance of the fleet's CPU, from calibration, that the drawn operations make up.
+_EXPLAINED_RATIO: Final = 0.95
 #: 95 % quantile of the standard normal distribution.
 _Z95: Final = 1.6448536269514722
 _UNITS: Final[Mapping[str, str]] = {BILL: "dollars", DOWN: "minutes"}
@@ -90,6 +94,7 @@ class Uncertainty:
     least_regret_short: float
     least_regret_dollars: float  # a month, of its machines
     regret: float  # w
+    calibrated: tuple[str, ...]  # inputs whose ranges are the profile's own error
     outputs: tuple[Output, ...]
 
 
@@ -104,8 +109,10 @@ def uncertainty_of(
     aged: Aged | None = None,
     samples: int = SAMPLES,
 ) -> Uncertainty | None:
-    """The uncertainty of a plan from the intent's ranges; None without ranges. ``samples`` is a power of two."""
-    ranges = dict(brief.intent.ranges)
+    """The uncertainty of a plan from the intent's ranges and the profile's errors; None without either. ``samples`` is
+    a power of two."""
+    calibrated = {name: each for name, each in calibrated_ranges(brief).items() if name not in brief.intent.ranges}
+    ranges = {**brief.intent.ranges, **calibrated}
     if not ranges:
         return None
     model = DrawModel(brief, regions, shapes, spares, spending, error_ratio)
@@ -129,8 +136,27 @@ def uncertainty_of(
         least_regret_short=float(np.mean(need > least * (1.0 + 1e-12))),
         least_regret_dollars=least * sum(region.dollars_month for region in regions),
         regret=brief.intent.regret,
+        calibrated=tuple(calibrated),
         outputs=tuple(_outputs(model, ranges, found, draws, aged)),
     )
+
+
+def calibrated_ranges(brief: Brief) -> dict[str, Range]:
+    """Ranges of the CPU of operations from the error of their calibration: those that make up most of the variance of
+    the fleet's CPU, the largest first."""
+    known = brief.demands
+    spent = {
+        name: sum(each.cpu_seconds(brief.miss_ratio).values()) * brief.workload.per_second[name]
+        for name, each in known.operations.items()
+    }
+    squares = {name: (spent[name] * known.error_ratio[name]) ** 2 for name in spent if known.error_ratio[name]}
+    found, left = dict[str, Range](), sum(squares.values()) * (1.0 - _EXPLAINED_RATIO)
+    for name in sorted(squares, key=squares.__getitem__):
+        left -= squares[name]
+        if left < 0.0:
+            high = math.exp(_Z95 * math.sqrt(math.log1p(known.error_ratio[name] ** 2)))
+            found[f"cpu.{name}"] = Range(low=1.0 / high, mid=1.0, high=high, shape="lognormal")
+    return dict(reversed(found.items()))
 
 
 def _available(brief: Brief, found: DrawResults, draws: np.typing.NDArray[np.bool_]) -> float | None:

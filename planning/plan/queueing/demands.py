@@ -74,6 +74,7 @@ class WorkloadDemands:
         tuple[str, str], SegmentVisit
     ]  # by operation and process: what its fallback path costs beyond the usual
     core: Core  # the core whose seconds these are
+    error_ratio: Mapping[str, float]  # by operation: standard error of its CPU over it, from calibration
     notes: tuple[str, ...]
 
 
@@ -112,8 +113,18 @@ def demands_of(
             and (visit := costs.fallback(name, each.process)) is not None
         },
         core=stated.core_of(profile),
+        error_ratio={name: _error_ratio(name, each, costs.profile) for name, each in found.items()},
         notes=tuple(dict.fromkeys(costs.notes)),
     )
+
+
+def _error_ratio(name: str, demand: OperationDemand, profile: Profile) -> float:
+    """Standard error of an operation's CPU on all processes over it, with every look-up a hit. Its processes are high
+    or low together (`core.profile.drawn`)."""
+    spent = demand.cpu_seconds({})
+    errors = {each.process: each.error_ratio for each in profile.demands if each.operation == name}
+    whole = sum(spent.values())
+    return sum(spent[each] * errors.get(each, 0.0) for each in spent) / whole if whole else 0.0
 
 
 class _Costs:

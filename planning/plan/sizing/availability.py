@@ -116,12 +116,17 @@ def short_ratio(*, machines: int, working: int, down_ratio: Floats | float) -> F
 
 
 def _causes(brief: Brief, regions: Iterable[RegionPlan], often: Often) -> dict[str, tuple[Floats, str]]:
-    """(share of all people's time, explanation) by cause."""
+    """(share of all people's time, explanation) by cause; where several regions or pools add up, the explanation is of
+    the one with the largest part."""
     found: dict[str, tuple[Floats, str]] = {}
+    largest: dict[str, float] = {}
     for region in regions:
         share = brief.workload.shares[region.name]
         for name, ratio, says in _in_region(brief, region, often):
-            found[name] = (found[name][0] if name in found else 0.0) + ratio * share, says
+            part = float(np.mean(ratio)) * share
+            said = says if part >= largest.get(name, 0.0) else found[name][1]
+            largest[name] = max(part, largest.get(name, 0.0))
+            found[name] = (found[name][0] if name in found else 0.0) + ratio * share, said
     for name, ratio, says in _of_regions(brief, often):
         found[name] = ratio, says
     return found
@@ -144,7 +149,8 @@ def _in_region(brief: Brief, region: RegionPlan, often: Often) -> Iterator[tuple
         yield (
             SPOT_MACHINES if on_spot else MACHINES,
             short_ratio(machines=pool.machines, working=pool.working, down_ratio=either),
-            f"more than {spare} of {pool.machines:,} {'spot ' if on_spot else ''}machines of the services down at once",
+            f"more than {spare} of {pool.machines:,} {'spot ' if on_spot else ''}machines of "
+            f"{', '.join(pool.groups)} in {region.name} down at once",
         )
     if region.pools:
         # until a dead machine gets no more requests, its share of them fails
@@ -169,10 +175,11 @@ def _in_region(brief: Brief, region: RegionPlan, often: Often) -> Iterator[tuple
             failover / node.every_seconds * often.node,
             f"{failover:g} s of detection and promotion for a primary's people",
         )
+    which = f"of a postgres shard in {region.name}"
     yield (
         SHARD,
         gone**primaries.copies,
-        f"all {primaries.copies} down at once" if primaries.copies > 1 else "the only one down",
+        f"all {primaries.copies} copies {which} down at once" if primaries.copies > 1 else f"the only copy {which} down",
     )
 
 

@@ -112,8 +112,14 @@ class Shapes:
 
 
 def asked(brief: Brief) -> Spares:
-    spare = brief.intent.spare
-    return Spares(machines=spare, spot=spare, replicas=max(spare, brief.intent.replicas or 0), nodes=spare)
+    spare, lost = brief.intent.spare, brief.intent.lose_zones
+    copies = max(spare, lost)  # of each part, in zones of their own
+    return Spares(machines=spare, spot=spare, replicas=max(copies, brief.intent.replicas or 0), nodes=copies)
+
+
+def down(brief: Brief, count: int, spare: int) -> int:
+    """How many of ``count``, spread evenly over the zones, may be down: the spares, or those in the lost zones."""
+    return max(spare, brief.intent.lose_zones * -(-count // brief.intent.zones))
 
 
 def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None) -> RegionPlan:
@@ -141,7 +147,8 @@ def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None
     for pool in pools:
         for group in pool.groups:
             if not found[group].given:
-                found[group] = _spread(found[group], pool, spares.of_term(pool.term))
+                spare = down(brief, pool.machines, spares.of_term(pool.term))
+                found[group] = _spread(found[group], pool, spare)
     for group in brief.of_kind(GroupKind.STORE):
         found[group] = _store(brief, name, group, load_of.get(group, GroupLoad()), busy[group], chosen, volume, spares)
     return RegionPlan(
@@ -216,7 +223,7 @@ def offer(brief: Brief, region_name: str, group: str, chosen: Shapes, volume: Vo
     fixed = None
     if given is not None:
         spare = spares.of_term(brief.terms[group]) if brief.kinds[group] is GroupKind.SERVICE else 0
-        fixed = float(max(1, given - spare))
+        fixed = float(max(1, given - down(brief, given, spare)))
     step = loops_of(shape) if group == Server.REDIS else 1
     return TierOffer(unit=unit, dollars=price, least=least, fixed=fixed, step=step)
 
@@ -239,8 +246,8 @@ def _service(
     given = brief.intent.fleet.get(group)
     unit = unit_of(group, shape)
     needs = tiers.service_needs(cores=float(load.cores[0]), busy=busy, speed=shape.speed, room=room)
-    spare = spares.of_term(brief.terms[group])
-    working = max(1, needs[0].count) if given is None else max(1, given - spare)
+    missing = 0 if given is None else down(brief, given, spares.of_term(brief.terms[group]))
+    working = max(1, needs[0].count) if given is None else max(1, given - missing)
     return Tier(
         name=group,
         kind=GroupKind.SERVICE,
@@ -253,7 +260,7 @@ def _service(
         shape=shape,
         machines=0,
         given=given is not None,
-        nothing_left=given is not None and given <= spare,
+        nothing_left=given is not None and given <= missing,
     )
 
 
@@ -267,11 +274,21 @@ def _pool(
     needs = tiers.pool_needs(
         shape, processes=sum(found[name].working for name in groups), network_bytes_per_second=moved
     )
-    machines = max(1, needs[0].count) + spare
-    while sum(_instances(found[name], machines, spare) for name in groups) > machines * shape.vcpu:
-        machines += max(1, machines // 1000)
     working = max(1, needs[0].count)
+    machines = _with_spares(brief, working, spare)
+    while (
+        sum(_instances(found[name], machines, down(brief, machines, spare)) for name in groups) > machines * shape.vcpu
+    ):
+        machines += max(1, machines // 1000)
     return MachinePool(term=term, groups=groups, needs=needs, working=working, machines=machines, shape=shape)
+
+
+def _with_spares(brief: Brief, working: int, spare: int) -> int:
+    """The smallest number of machines of which ``working`` are left."""
+    count = working + spare
+    while count - down(brief, count, spare) < working:
+        count = working + down(brief, count, spare)
+    return count
 
 
 def _instances(tier: Tier, machines: int, spare: int) -> int:
@@ -307,7 +324,7 @@ def _store(
     if group == Server.KAFKA:
         working, instances, machines = nodes, nodes, nodes
         if given is None:
-            instances = machines = max(nodes, tiers.LOG_COPIES) + spares.machines
+            instances = machines = _with_spares(brief, max(nodes, tiers.LOG_COPIES), spares.machines)
     elif group == Server.REDIS:
         copies = 1 + spares.nodes
         loops = loops_of(shape)
@@ -331,7 +348,7 @@ def _store(
         shape=shape,
         machines=machines,
         given=given is not None,
-        nothing_left=group == Server.KAFKA and given is not None and given <= spares.machines,
+        nothing_left=group == Server.KAFKA and given is not None and given <= down(brief, given, spares.machines),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Final, get_args
 from core.scenario.intent import DEFAULT, Term
 from planning.cost.prices import PriceError
 from planning.plan.brief import Brief, PlanError, brief
-from planning.plan.sizing import candidates, spending
+from planning.plan.sizing import autoscaling, candidates, spending
 from planning.plan.sizing.size import RegionPlan, Spares
 from planning.plan.sizing.spares import reached
 from planning.plan.sizing.spending import Spending
@@ -41,7 +41,27 @@ def compare(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, spent
     own = known.intent.term or {DEFAULT: TERMS[0]}
     name = ", ".join(term if group == DEFAULT else f"{group} {term}" for group, term in own.items())
     found = [_paid(name, regions, spares, spent, planned=True)]
+    if known.intent.autoscale_lag_seconds is not None:
+        found.append(_autoscaled(known, regions, spares, spent, lag_seconds=known.intent.autoscale_lag_seconds))
     return (*found, *(_at(known, term) for term in TERMS if own != {DEFAULT: term}))
+
+
+def _autoscaled(
+    known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, spent: Spending, *, lag_seconds: float
+) -> Paid:
+    """As planned, with services' machines that follow the load of a mean day."""
+    factor = known.demand.peak_factor
+    saved = autoscaling.saved_dollars_month(regions, peak_factor=factor, lag_seconds=lag_seconds)
+    mean = float(autoscaling.needed_ratio(factor, lag_seconds).mean())
+    return Paid(
+        term="autoscaled",
+        planned=False,
+        dollars_month=spent.mean.total_dollars_month - saved,
+        owed_dollars=sum(dollars * OWED_MONTHS.get(term, 0) for term, dollars in _machines(regions)),
+        owed_months=max((OWED_MONTHS.get(term, 0) for term, _ in _machines(regions)), default=0),
+        spares=spares,
+        says=f"{lag_seconds / 60.0:g} min behind the load: {mean:.0%} of the services' machines in the mean",
+    )
 
 
 def _at(known: Brief, term: Term) -> Paid:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from core import settings
 from core.names import USES, Component, Server, link
 from core.operations import FEED_READ, IMAGE_READ, OBJECT_PUT, OPERATIONS
 from planning.plan.brief import Brief, GroupKind, PlanError
@@ -211,7 +210,7 @@ def kafka_needs(shape: Shape, *, cores: float, busy: float, bytes_per_second: fl
 
 def connections(brief: Brief, *, processes: Mapping[str, int]) -> int:
     """Connections that services may open to one instance of PostgreSQL."""
-    pool = settings.Postgres(dsns=(), logical_shards=1).pool_size_max
+    pool = brief.scenario.system.shards.connections
     users = {
         name: sum(1 for component in members if _uses_postgres(component))
         for name, members in brief.scenario.system.placement.processes.items()

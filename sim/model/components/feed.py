@@ -13,6 +13,7 @@ from typing import Final
 from core.names import Cache, Component
 from core.operations import FEED_READ
 from core.scenario import Scenario
+from core.scenario.demand import AT
 from sim.model.components.gateway import through_gateway
 from sim.model.flow import (
     NOTHING,
@@ -63,7 +64,8 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
         otherwise=Mark(reason="celebrities"),
     )
     in_memory = _own(0.08)  # recommendations and ads: they are refreshed by timers, which is idle work
-    sources = Parallel(branches=(steps(_own(0.09), timeline), steps(_own(0.07), celebrities), in_memory))
+    asked = tuple(Use(process=process) for process in _waits_for(scenario))
+    sources = Parallel(branches=(steps(_own(0.09), timeline), steps(_own(0.07), celebrities), in_memory, *asked))
     # all followed posts, celebrities' included: the reader's followees, then their posts on every instance
     followed = steps(
         Use(process=FEED, share=0.15, degraded=True),
@@ -93,6 +95,12 @@ def flows(scenario: Scenario) -> Mapping[str, OperationFlow]:
         _own(0.08),
     )
     return {FEED_READ: through_gateway(FEED_READ, read, behind=_own(0.05), answer_bytes=_PAGE_BYTES)}
+
+
+def _waits_for(scenario: Scenario) -> tuple[str, ...]:
+    """Processes at which a design has CPU for which the read waits, as for a source of its own."""
+    named = scenario.demand.waits_for if scenario.demand is not None else ()
+    return tuple(name.partition(AT)[2] for name in named)
 
 
 def _from_postgres() -> Flow:

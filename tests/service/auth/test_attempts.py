@@ -210,7 +210,7 @@ async def test_an_account_knows_its_latest_addresses_and_everything_kept_has_a_t
 
 async def test_without_redis_guesses_are_still_limited_and_owners_log_in(running: Running, servers: Any) -> None:
     stores = servers.stores(Component.AUTH)
-    nowhere = msgspec.structs.replace(stores, redis=settings.Redis(host="127.0.0.1", port=1))
+    nowhere = msgspec.structs.replace(stores, redis=settings.Redis(host="127.0.0.1", port=1, pool_size_max=32))
     async with running(Component.AUTH, stores={"auth": nowhere}) as system:
         owner, attacker = await signed_up(system, elsewhere()), elsewhere()
         await limited(system, owner.username, attacker)

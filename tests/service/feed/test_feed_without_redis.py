@@ -15,7 +15,6 @@ import msgspec
 import pytest
 
 from core.names import DEGRADED_HEADER, Component, Key
-from core.settings import Redis
 from services.kit.stores.redis import REDIS
 from stack import ports
 from tests.children import WITH_US
@@ -81,7 +80,7 @@ async def system(running: Running, servers: Any, own_redis: OwnRedis) -> AsyncIt
     for component in COMPONENTS:
         told = servers.stores(component)
         if told.redis is not None:
-            stores[component] = msgspec.structs.replace(told, redis=Redis(host="127.0.0.1", port=own_redis.port))
+            stores[component] = msgspec.structs.replace(told, redis=msgspec.structs.replace(told.redis, host="127.0.0.1", port=own_redis.port))
     async with running(*COMPONENTS, stores=stores) as system:
         yield system
 
