@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cli.up import DEFAULT_SCENARIO
+from core.profile import errors
 from lab.runnable import load_for_stack
 
 
@@ -29,6 +30,7 @@ def command(scenario: Path, out: Path | None, data: Path | None, seconds: float)
     """
     from lab.calibrate import calibrate
     from lab.stacks import data_folder
+    from present.tables import labelled
     from records import profiles
 
     read, _ = load_for_stack(scenario)
@@ -39,6 +41,9 @@ def command(scenario: Path, out: Path | None, data: Path | None, seconds: float)
         largest = sorted(point.cpu_seconds.items(), key=lambda item: -item[1])[:5]
         shown = "  ".join(f"{name} {seconds * 1e3:.2f}" for name, seconds in largest if seconds)
         click.echo(f"{point.operation:<22}{point.rate_per_second:>6.4g}/s  {shown}")
+    unsure = ", ".join(f"{name} ±{error * 1.96:.0%}" for name, error in sorted(errors(profile).items()))
+    for line in labelled("ERRORS", f"95 % intervals of the CPU of operations and jobs: {unsure or 'not known'}"):
+        click.echo(line)
     stalls = profile.stalls
     click.echo(f"host    stalls take {stalls.lost_ratio:.2%} of a spinning loop's time")
     if profile.fixed_work is not None:

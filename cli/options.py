@@ -87,7 +87,7 @@ class Study:
         from present.progress import task
         from records import provenance
 
-        shared = setup(profile, self.engine, scenario=scenario, draws_demands=kind != "breakpoint")
+        shared = setup(profile, self.engine, scenario=scenario, draws_demands=True)
         source = StudySource(
             commit=provenance.commit(),
             engine=shared.engine,

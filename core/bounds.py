@@ -16,6 +16,8 @@ TRAY_CACHE_SECONDS: Final = 0.1
 LIKE_COUNT_SECONDS: Final = 0.1
 #: Mean bytes per pixel of a JPEG of quality 85, for photos with sensor noise (0.1–0.3 were measured).
 JPEG_BYTES_PER_PIXEL: Final = 0.18
+#: Searches that one instance of search does at once, in threads; others wait.
+SEARCHES_AT_ONCE: Final = 2
 #: How often a relay asks which events every consumer group has handled, and deletes them from the outbox.
 OUTBOX_ASK_SECONDS: Final = 1.0
 #: Within which an event is deleted from the outbox once it was handled.

@@ -30,6 +30,11 @@ PIXELS: Final = "pixels"
 DEGRADED: Final = "/degraded"
 
 
+#: By how much the CPU of the whole stack differs from one calibration to another, after both are brought to one time of
+#: the fixed work: a standard deviation, of four calibrations on two machines (1, 0.99, 0.95 and 1.25).
+BETWEEN_CALIBRATIONS_RATIO: Final = 0.12
+
+
 class CpuDemand(msgspec.Struct, frozen=True, kw_only=True):
     """CPU seconds that one operation costs one process, at several rates."""
 
@@ -210,17 +215,33 @@ def has_errors(profile: Profile) -> bool:
     return any(each.error_ratio for each in profile.demands)
 
 
+def errors(profile: Profile) -> dict[str, float]:
+    """Standard error of each operation's CPU on all processes, over it, at the highest rates; those that have one."""
+    whole, unsure = dict[str, float](), dict[str, float]()
+    for each in profile.demands:
+        whole[each.operation] = whole.get(each.operation, 0.0) + each.cpu_seconds[-1]
+        unsure[each.operation] = unsure.get(each.operation, 0.0) + each.cpu_seconds[-1] * each.error_ratio
+    return {name: unsure[name] / seconds for name, seconds in whole.items() if seconds and unsure[name]}
+
+
 def drawn(profile: Profile, seed: int) -> Profile:
-    """The profile with the demands of each operation drawn from the error of their calibration: lognormal, with the
-    measured demand as the mean. All processes of an operation are high or low together, as they are from one measured
-    point to another; and so is its fallback path, because only the difference of both is used."""
+    """The profile as another calibration might have it: everything by one factor (`BETWEEN_CALIBRATIONS_RATIO`), and
+    the demands of each operation by their own error. Factors are lognormal with a mean of 1. All processes of an operation
+    are high or low together, as they are from one measured point to another; and so is its fallback path, because only
+    the difference of both is used. A profile without errors stays as it is."""
+    if not has_errors(profile):
+        return profile
 
-    def factor(each: CpuDemand) -> float:
-        uniform = streams.named(seed, f"calibration.error {each.operation.removesuffix(DEGRADED)}").uniform(0)
-        spread = math.sqrt(math.log1p(each.error_ratio**2))
-        return math.exp(spread * NormalDist().inv_cdf(uniform) - spread**2 / 2.0)
+    def factor(name: str, error_ratio: float) -> float:
+        spread = math.sqrt(math.log1p(error_ratio**2))
+        standard = NormalDist().inv_cdf(streams.named(seed, f"calibration.error {name}").uniform(0))
+        return math.exp(spread * standard - spread**2 / 2.0)
 
-    demands = tuple(_times(each, factor(each)) if each.error_ratio else each for each in profile.demands)
+    whole = factor("", BETWEEN_CALIBRATIONS_RATIO)
+    demands = tuple(
+        _times(each, whole * factor(each.operation.removesuffix(DEGRADED), each.error_ratio))
+        for each in profile.demands
+    )
     return msgspec.structs.replace(profile, demands=demands)
 
 

@@ -247,10 +247,8 @@ def _profile(
         commit=provenance.commit(),
         machine=provenance.machine(),
         scenario=scenario.name,
-        demands=demands.fitted_demands(
-            points, few=few, many=many, timelines=timelines, scatter_ratio=scatter
-        ),
-        sizes=demands.fitted_sizes(points, scenario),
+        demands=demands.fitted_demands(points, few=few, many=many, timelines=timelines, scatter_ratio=scatter),
+        sizes=demands.fitted_sizes(points, scenario, scatter_ratio=scatter),
         wires=wires,
         delays=(flush,),
         stalls=Stalls(

@@ -174,9 +174,9 @@ class Intent:
     #: Payment terms by group; ``default`` is for all others, ``services`` for the other services.
     term: Annotated[dict[str, Term], BeforeValidator(_of_term)] = field(default_factory=dict)
     #: Time from a change of the load until services' machines have followed it; without it they are never fewer.
-    autoscale_lag_seconds: Annotated[Seconds, _within(lambda each: 0 < each <= 6 * 3600.0, "above 0s, of up to 6h")] | None = (
-        None
-    )
+    autoscale_lag_seconds: (
+        Annotated[Seconds, _within(lambda each: 0 < each <= 6 * 3600.0, "above 0s, of up to 6h")] | None
+    ) = None
     viewers: dict[str, str] = field(default_factory=dict)  # by region: the CDN's price geography, such as eu+il
     ranges: dict[str, Annotated[Range, BeforeValidator(_of_list)]] = field(default_factory=dict)
     regret: Annotated[float, Field(ge=1, le=1000)] = 4.0  # cost of missing capacity over that of idle capacity

@@ -59,9 +59,9 @@ def fitted_demands(
     return tuple(_without_removals(found))
 
 
-def fitted_sizes(points: Sequence[SteadyPoint], scenario: Scenario) -> tuple[SizeShare, ...]:
-    """How demands grow with a size: by points at one rate with both sizes, each process by itself; jobs that were
-    measured with an operation grow like its part."""
+def fitted_sizes(points: Sequence[SteadyPoint], scenario: Scenario, *, scatter_ratio: float) -> tuple[SizeShare, ...]:
+    """How demands grow with a size: by points at one rate with both sizes, each process by itself, where the difference
+    is more than their error; jobs that were measured with an operation grow like its part."""
     known = {(each.operation, each.rate_per_second): each for each in points}
     found = []
     for name, (size, _, rates) in SIZED.items():
@@ -70,8 +70,9 @@ def fitted_sizes(points: Sequence[SteadyPoint], scenario: Scenario) -> tuple[Siz
         at, less = size_of(scenario, size), size_of(sized(scenario, name), size)
         for process in sorted({process for large, _ in both for process in large.cpu_seconds}):
             large, small = (sum(each[side].cpu_seconds.get(process, 0.0) for each in both) for side in (0, 1))
-            errors = (each[side].error_seconds.get(process, 0.0) for each in both for side in (0, 1))
-            if large <= 0.0 or large - small <= _SIGNIFICANT * math.hypot(*errors):
+            values = [_value(each[side], process, scatter_ratio) for each in both for side in (0, 1)]
+            error = math.hypot(*(math.hypot(each.error_seconds, each.scatter_seconds) for each in values))
+            if large <= 0.0 or large - small <= _SIGNIFICANT * error:
                 continue
             share = min(1.0, (1.0 - small / large) / (1.0 - less / at))
             found += [

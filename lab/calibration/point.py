@@ -22,14 +22,17 @@ from lab import load
 from lab.calibration.idle import Idle
 from lab.calibration.series import LEAVES_WORK_TO, SMALL, Series, sized
 from lab.sampler import UsageSampler
+from loadtest import photo
+from loadtest.seeded import read as read_seeded
+from loadtest.seeded import write as write_seeded
 from records import run
 from stack.control import RunningStack
 from stack.usage import Accounting
 
 START_SECONDS_MAX: Final = 200.0  # of the generator, with what it does ahead
 LEAD_SECONDS: Final = 0.6  # from the generator's readiness, with which accounting begins, to its first request
-#: Repeats of a point from which its scatter is estimated, and the standard errors, by idle use, by which its CPU exceeds
-#: zero.
+#: Repeats of a point from which its scatter is estimated, and by how many standard errors, of idle use, its CPU must
+#: exceed zero.
 _SCATTER_REPEATS: Final = 3
 _SCATTER_SIGNIFICANT: Final = 10.0
 #: Median standard deviation of three values of a normal distribution, over its own: √(ln 4 / 2), of χ² with 2 degrees.
@@ -164,16 +167,19 @@ class MeasuredStack:
         out, path = self.work / "point", self.path
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
+        seeded = self.work / "seeded"
         if asked is not self.scenario:
             path = out / "scenario.yaml"
             path.write_text(explain(asked), encoding="utf-8")
+            if asked.population.photo != self.scenario.population.photo:
+                seeded = with_photos(seeded, out / "seeded", asked)
         accounting = _Readings(self.stack)
         # it remembers threads that end; the two readings that count are taken when they must be, not every second
         with UsageSampler(accounting.read, t0_unix=time.time()):
             load.drive(
                 path,
                 self.stack,
-                self.work / "seeded",
+                seeded,
                 out,
                 lead_seconds=LEAD_SECONDS,
                 duration_seconds=START_SECONDS_MAX + steady.seconds,
@@ -201,6 +207,19 @@ class MeasuredStack:
 
     def _by_class(self, series: Series, values: Mapping[str, float]) -> dict[str, float]:
         return by_class(self.scenario, series.operation, values)
+
+
+def with_photos(seeded: Path, folder: Path, scenario: Scenario) -> Path:
+    """A copy of seeded data in ``folder`` whose photos to upload have the size of ``scenario``."""
+    known = read_seeded(seeded)
+    photos = [
+        photo.taken_by(number, seed=scenario.seed, photo=scenario.population.photo)
+        for number in range(len(known.photos))
+    ]
+    write_seeded(
+        folder, summary=known.summary, people=known.people, posts=known.posts, stories=known.stories, photos=photos
+    )
+    return folder
 
 
 def _as_expected(requests: Samples, expected: Outcome, *, what: str) -> Samples:

@@ -41,8 +41,8 @@ def sections(plan: Plan) -> Iterator[Section]:
         sentences=(
             f"{known.draws:,} draws {words.drawn_from(plan)}"
             + (f" (that of {', '.join(known.calibrated)})" if known.calibrated else "")
-            + ". The inputs' uncertainty and the model's error are separate; there is no simulation noise, because nothing "
-            "is simulated. The age of prices is in no draw; it has its own bar among those of the bill.",
+            + ". The inputs' uncertainty and the model's error are separate; there is no simulation noise, because "
+            "nothing is simulated. The age of prices is in no draw; it has its own bar among those of the bill.",
         ),
         tables=(Table.of(("what", "value", "of it"), rows, 2),),
     )

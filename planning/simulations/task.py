@@ -84,7 +84,7 @@ def tasks(
     found = []
     for replication in replications:
         own, drawn = seed_of(base, replication), shared.draws_demands and replication > 0
-        key = _digest(text.encode(), str(own).encode(), shared.digest.encode(), *([b"drawn"] if drawn else []))
+        key = _digest(text.encode(), str(own).encode(), shared.digest.encode(), b"drawn" if drawn else b"")
         label = f"{name} (replication {replication})"
         found.append(SimulationTask(key=key, name=label, text=text, seed=own, drawn=drawn))
     return tuple(found)

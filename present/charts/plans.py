@@ -122,8 +122,8 @@ def tornado(
 
 
 def cost_dots(parts: Sequence[tuple[str, float]], *, palette: Palette, width: int = 460, row: int = 24) -> Any:
-    """Dollars a month by component, the largest on top, on a logarithmic scale because a bill spans decades; so there is
-    no zero for a bar to begin at."""
+    """Dollars a month by component, the largest on top, on a logarithmic scale because a bill spans decades; so there
+    is no zero for a bar to begin at."""
     least = max(parts[0][1] / 1e4, 0.01)
     rows = [{"name": name, "dollars": max(dollars, least)} for name, dollars in parts]
     domain = (least, parts[0][1] * 1.3)

@@ -19,7 +19,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
-from core.names import USES, Server
+from core.names import USES, Component, Server
 from stack import probe
 from stack.backing.folders import make, own
 from stack.command import Command
@@ -99,7 +99,7 @@ def prepare(plan: StackPlan, process: Process) -> Command:
 def _connections(plan: StackPlan) -> int:
     """As many as all pools of services may open, and some for those outside of pools: relays, checks, people."""
     members = (member for each in plan.processes if each.settings for member in each.settings.members)
-    users = sum(Server.POSTGRES in USES[member.component] for member in members)
+    users = sum(Server.POSTGRES in USES[Component(member.component)] for member in members)
     return users * (plan.scenario.system.shards.connections + _BESIDE_A_POOL) + _OTHERS
 
 

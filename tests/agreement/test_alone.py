@@ -58,7 +58,7 @@ def test_a_percentile_at_the_time_limit_has_no_interval_and_is_explained(side: R
     late = replace(side, samples=replace(side.samples, latency_seconds=latencies, outcome=outcomes))
     text = click.unstyle(summarize(late))
     (line,) = [line for line in text.splitlines() if line.startswith("like.add ")]
-    assert line.count(">5,000") == 3
+    assert line.count(">5,000") == 2  # too few requests for a p99
     assert "is the client's time limit" in " ".join(text.split())
     assert "time limit" not in click.unstyle(summarize(side))
 

@@ -115,7 +115,7 @@ ON_THE_MODEL: Final[dict[str, Change]] = {
     "system.shards.physical": Change("1"),
     "system.shards.replicas": Change("1", {"placement": _REPLICAS["placement"], "shards": {"physical": 2}}),
     "system.shards.replication.*": Change("synchronous", _REPLICAS, "system.shards.replication.mode"),
-    "system.shards.connections": Change("1"),
+    "system.shards.connections": Change("1", {"rate": "300/s"}),
     "system.redis.connections": Change("1"),
     "system.redis.memory": Change("16KiB"),
     "system.redis.nodes": Change("3"),

@@ -127,3 +127,13 @@ def test_ten_per_cent_more_demand_and_ten_milliseconds_less_cost_something() -> 
     assert limits is not None
     assert demand == pytest.approx(0.1 * found.bill.total_dollars_month, rel=0.1)
     assert 0.0 < limits < math.inf
+
+
+def test_a_cause_says_which_machines_and_where() -> None:
+    regions = {"us": {"people": "70%", "rtt": {"eu": "80ms"}}, "eu": {"people": "30%"}}
+    found = of(system={"regions": regions}, intent={"spare": 1})
+    says = {each.name: each.says for each in found.causes}
+    assert says[availability.MACHINES].endswith(" down at once")
+    assert " machines of gateway, " in says[availability.MACHINES]
+    assert " in us " in says[availability.MACHINES]  # which has the larger part
+    assert says[availability.SHARD] == "all 2 copies of a postgres shard in us down at once"

@@ -37,8 +37,11 @@ def with_spot(*names: str, ratio: float = 0.3) -> PriceBook:
     return PriceBook(book="made", built=known.built, prices=(*known.prices, *map(cheaper, names)))
 
 
-def planned(term: Any, *, more: bool = False, book: PriceBook | None = None, **intent: Any) -> Plan:
+def planned(
+    term: Any, *, more: bool = False, book: PriceBook | None = None, peak_factor: float = 1.0, **intent: Any
+) -> Plan:
     scenario = made.scenario(
+        demand={"peak_factor": peak_factor},
         per_day={"feed.read": 86_400 * 5_000, "like.add": 86_400 * 1_000},
         intent={"term": term, "spare": 1, "availability": "99%", **intent},
     )
@@ -58,12 +61,13 @@ def test_machines_that_follow_the_load_are_always_enough_and_cost_less() -> None
 
 
 def test_autoscaling_is_a_line_of_its_own_and_spares_what_is_reserved() -> None:
-    usual = {each.term: each for each in planned("on_demand", more=True, autoscale_lag="5m").paid}
+    follows = {"more": True, "peak_factor": 3.0, "autoscale_lag": "5m"}
+    usual = {each.term: each for each in planned("on_demand", **follows).paid}
     assert usual["autoscaled"].dollars_month is not None
     assert usual["on_demand"].dollars_month is not None
     assert usual["autoscaled"].dollars_month < usual["on_demand"].dollars_month
     assert usual["autoscaled"].says.startswith("5 min behind the load: 3")
-    reserved = {each.term: each for each in planned("reserved_3y", more=True, autoscale_lag="5m").paid}
+    reserved = {each.term: each for each in planned("reserved_3y", **follows).paid}
     assert reserved["autoscaled"].dollars_month == reserved["reserved_3y"].dollars_month
     assert "autoscaled" not in {each.term for each in planned("on_demand", more=True).paid}
     with pytest.raises(ScenarioError, match=r"intent\.autoscale_lag.*of up to 6h"):

@@ -78,13 +78,13 @@ def test_the_error_of_calibration_is_an_input_unless_the_intent_has_a_range_for_
         ),
     )
     own = of({}, calibrated=unsure)
-    assert own.calibrated == ("cpu.feed.read",)  # 95 % of the variance of all CPU
+    assert own.calibrated == ("cpu", "cpu.feed.read")  # the latter is 95 % of the variance beside the whole
     bill = next(each for each in own.outputs if each.name == "bill")
-    assert [bar.name for bar in bill.tornado] == ["cpu.feed.read"]
+    assert [bar.name for bar in bill.tornado] == ["cpu.feed.read", "cpu"]
     assert bill.quantiles[0.05] < bill.middle < bill.quantiles[0.95]
     assert own.short_ratio > 0.1  # a fleet for the mean is too small where reads cost more than that
-    stated = of({"cpu.feed.read": [1, 1, 1]}, calibrated=unsure)
-    assert "cpu.feed.read" not in stated.calibrated
+    stated = of({"cpu.feed.read": [1, 1, 1], "cpu": [1, 1, 1]}, calibrated=unsure)
+    assert stated.calibrated == ()
     assert stated.short_ratio < own.short_ratio
 
 

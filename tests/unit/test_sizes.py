@@ -44,7 +44,7 @@ def test_the_share_that_grows_is_found(share: float) -> None:
         *(_point("feed.read", rate, feed=2.0, gateway=0.3) for rate in (60.0, 150.0)),
         *(_point("feed.read" + SMALL, rate, feed=_planted(share), gateway=0.3) for rate in (60.0, 150.0)),
     ]
-    (found,) = demands.fitted_sizes(points, SMALL_SCENARIO)
+    (found,) = demands.fitted_sizes(points, SMALL_SCENARIO, scatter_ratio=0.0)
     assert (found.operation, found.process, found.size, found.at) == ("feed.read", "feed", PAGE, 50.0)
     assert found.share == pytest.approx(share, abs=1e-3)
 
@@ -54,15 +54,15 @@ def test_a_job_that_was_measured_with_an_operation_grows_like_its_part() -> None
         _point("media.complete", 4.0, media=100.0, upload=3.0),
         _point("media.complete" + SMALL, 4.0, media=40.0, upload=3.0),
     ]
-    found = demands.fitted_sizes(points, SMALL_SCENARIO)
+    found = demands.fitted_sizes(points, SMALL_SCENARIO, scatter_ratio=0.0)
     assert [(each.operation, each.process, each.size) for each in found] == [("media.process", "media", PIXELS)]
     assert found[0].share == pytest.approx(0.6 / 0.75, abs=1e-3)
 
 
 def test_without_a_point_of_both_sizes_nothing_grows() -> None:
-    assert demands.fitted_sizes([_point("feed.read", 60.0, feed=2.0)], SMALL_SCENARIO) == ()
+    assert demands.fitted_sizes([_point("feed.read", 60.0, feed=2.0)], SMALL_SCENARIO, scatter_ratio=0.0) == ()
     rates = [_point("feed.read", 60.0, feed=2.0), _point("feed.read" + SMALL, 40.0, feed=1.0)]
-    assert demands.fitted_sizes(rates, SMALL_SCENARIO) == ()
+    assert demands.fitted_sizes(rates, SMALL_SCENARIO, scatter_ratio=0.0) == ()
 
 
 def test_the_smaller_sizes_are_smaller() -> None:
@@ -72,7 +72,9 @@ def test_the_smaller_sizes_are_smaller() -> None:
     one = replace(SMALL_SCENARIO.system.feed, page=1)
     with pytest.raises(ValueError, match="page can be made smaller"):
         sized(replace(SMALL_SCENARIO, system=replace(SMALL_SCENARIO.system, feed=one)), "feed.read")
-    assert {each.operation for each in series.planned(SMALL_SCENARIO) if each.kind == SMALL} == series.SIZED.keys()
+    assert {
+        each.operation for each in series.planned(SMALL_SCENARIO, scatter_ratio=0.0) if each.kind == SMALL
+    } == series.SIZED.keys()
 
 
 def _sized() -> Profile:

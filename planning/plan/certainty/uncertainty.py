@@ -3,7 +3,8 @@
 Every sample is one draw: the inputs are drawn from their ranges and the closed forms are evaluated for all draws at
 once, on the planned fleet (do the limits hold, is anything full?) and on the fleet that this draw would have needed.
 The CPU of the operations whose calibration matters most is an input too, with the error that the profile has for it,
-unless the intent has a range for it. This covers only the inputs. The error of the closed forms (`latency.ERROR_RATIO`) and the age of prices
+unless the intent has a range for it. This covers only the inputs. The error of the closed forms
+(`latency.ERROR_RATIO`) and the age of prices
 (`planning.cost.age`) are separate; the latter is one bar of the bill's tornado chart.
 
 A fleet is *short* in a draw in which it misses a limit, or a tier is busier than the intent's `busy`, or something is
@@ -21,6 +22,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from core.profile import BETWEEN_CALIBRATIONS_RATIO
 from core.scenario.intent import Range
 from planning.cost.age import Aged
 from planning.plan.brief import Brief
@@ -142,9 +144,11 @@ def uncertainty_of(
 
 
 def calibrated_ranges(brief: Brief) -> dict[str, Range]:
-    """Ranges of the CPU of operations from the error of their calibration: those that make up most of the variance of
-    the fleet's CPU, the largest first."""
+    """Ranges of CPU from the error of calibration: that of everything together, and those of the operations that make
+    up most of the rest of the variance of the fleet's CPU, the largest first."""
     known = brief.demands
+    if not any(known.error_ratio.values()):
+        return {}
     spent = {
         name: sum(each.cpu_seconds(brief.miss_ratio).values()) * brief.workload.per_second[name]
         for name, each in known.operations.items()
@@ -154,9 +158,13 @@ def calibrated_ranges(brief: Brief) -> dict[str, Range]:
     for name in sorted(squares, key=squares.__getitem__):
         left -= squares[name]
         if left < 0.0:
-            high = math.exp(_Z95 * math.sqrt(math.log1p(known.error_ratio[name] ** 2)))
-            found[f"cpu.{name}"] = Range(low=1.0 / high, mid=1.0, high=high, shape="lognormal")
-    return dict(reversed(found.items()))
+            found[f"cpu.{name}"] = _lognormal(known.error_ratio[name])
+    return {"cpu": _lognormal(BETWEEN_CALIBRATIONS_RATIO), **dict(reversed(found.items()))}
+
+
+def _lognormal(error_ratio: float) -> Range:
+    high = math.exp(_Z95 * math.sqrt(math.log1p(error_ratio**2)))
+    return Range(low=1.0 / high, mid=1.0, high=high, shape="lognormal")
 
 
 def _available(brief: Brief, found: DrawResults, draws: np.typing.NDArray[np.bool_]) -> float | None:

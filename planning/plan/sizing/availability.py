@@ -179,7 +179,9 @@ def _in_region(brief: Brief, region: RegionPlan, often: Often) -> Iterator[tuple
     yield (
         SHARD,
         gone**primaries.copies,
-        f"all {primaries.copies} copies {which} down at once" if primaries.copies > 1 else f"the only copy {which} down",
+        f"all {primaries.copies} copies {which} down at once"
+        if primaries.copies > 1
+        else f"the only copy {which} down",
     )
 
 

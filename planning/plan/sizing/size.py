@@ -15,7 +15,7 @@ from planning.plan.brief import SPOT, Brief, Case, GroupKind, PlanError
 from planning.plan.demand.workload import Moment
 from planning.plan.queueing.latency import LatencyModel
 from planning.plan.queueing.loads import GroupLoad
-from planning.plan.sizing import concurrency, fleets, targets, tiers
+from planning.plan.sizing import concurrency, fleets, targets, tiers, zones
 from planning.plan.sizing.fleets import GroupInstance
 from planning.plan.sizing.shapes import Shape
 from planning.plan.sizing.targets import TierOffer
@@ -117,11 +117,6 @@ def asked(brief: Brief) -> Spares:
     return Spares(machines=spare, spot=spare, replicas=max(copies, brief.intent.replicas or 0), nodes=copies)
 
 
-def down(brief: Brief, count: int, spare: int) -> int:
-    """How many of ``count``, spread evenly over the zones, may be down: the spares, or those in the lost zones."""
-    return max(spare, brief.intent.lose_zones * -(-count // brief.intent.zones))
-
-
 def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None) -> RegionPlan:
     """The counts of one region with the intent's spares, or those given; raises PlanError where there are none."""
     spares = spares or asked(brief)
@@ -147,7 +142,7 @@ def region(brief: Brief, name: str, chosen: Shapes, spares: Spares | None = None
     for pool in pools:
         for group in pool.groups:
             if not found[group].given:
-                spare = down(brief, pool.machines, spares.of_term(pool.term))
+                spare = zones.down(brief, pool.machines, spares.of_term(pool.term))
                 found[group] = _spread(found[group], pool, spare)
     for group in brief.of_kind(GroupKind.STORE):
         found[group] = _store(brief, name, group, load_of.get(group, GroupLoad()), busy[group], chosen, volume, spares)
@@ -223,7 +218,7 @@ def offer(brief: Brief, region_name: str, group: str, chosen: Shapes, volume: Vo
     fixed = None
     if given is not None:
         spare = spares.of_term(brief.terms[group]) if brief.kinds[group] is GroupKind.SERVICE else 0
-        fixed = float(max(1, given - down(brief, given, spare)))
+        fixed = float(max(1, given - zones.down(brief, given, spare)))
     step = loops_of(shape) if group == Server.REDIS else 1
     return TierOffer(unit=unit, dollars=price, least=least, fixed=fixed, step=step)
 
@@ -246,7 +241,7 @@ def _service(
     given = brief.intent.fleet.get(group)
     unit = unit_of(group, shape)
     needs = tiers.service_needs(cores=float(load.cores[0]), busy=busy, speed=shape.speed, room=room)
-    missing = 0 if given is None else down(brief, given, spares.of_term(brief.terms[group]))
+    missing = 0 if given is None else zones.down(brief, given, spares.of_term(brief.terms[group]))
     working = max(1, needs[0].count) if given is None else max(1, given - missing)
     return Tier(
         name=group,
@@ -275,20 +270,13 @@ def _pool(
         shape, processes=sum(found[name].working for name in groups), network_bytes_per_second=moved
     )
     working = max(1, needs[0].count)
-    machines = _with_spares(brief, working, spare)
+    machines = zones.with_spares(brief, working, spare)
     while (
-        sum(_instances(found[name], machines, down(brief, machines, spare)) for name in groups) > machines * shape.vcpu
+        sum(_instances(found[name], machines, zones.down(brief, machines, spare)) for name in groups)
+        > machines * shape.vcpu
     ):
         machines += max(1, machines // 1000)
     return MachinePool(term=term, groups=groups, needs=needs, working=working, machines=machines, shape=shape)
-
-
-def _with_spares(brief: Brief, working: int, spare: int) -> int:
-    """The smallest number of machines of which ``working`` are left."""
-    count = working + spare
-    while count - down(brief, count, spare) < working:
-        count = working + down(brief, count, spare)
-    return count
 
 
 def _instances(tier: Tier, machines: int, spare: int) -> int:
@@ -324,7 +312,7 @@ def _store(
     if group == Server.KAFKA:
         working, instances, machines = nodes, nodes, nodes
         if given is None:
-            instances = machines = _with_spares(brief, max(nodes, tiers.LOG_COPIES), spares.machines)
+            instances = machines = zones.with_spares(brief, max(nodes, tiers.LOG_COPIES), spares.machines)
     elif group == Server.REDIS:
         copies = 1 + spares.nodes
         loops = loops_of(shape)
@@ -348,7 +336,7 @@ def _store(
         shape=shape,
         machines=machines,
         given=given is not None,
-        nothing_left=group == Server.KAFKA and given is not None and given <= down(brief, given, spares.machines),
+        nothing_left=group == Server.KAFKA and given is not None and given <= zones.down(brief, given, spares.machines),
     )
 
 

@@ -18,6 +18,7 @@ import structlog
 import tantivy
 
 from core import niceness
+from core.bounds import SEARCHES_AT_ONCE
 from core.failures import Overloaded
 from core.messages import Message, PostCreated, PostDeleted, PostHidden, UserCreated
 from core.text import beginnings, words
@@ -27,7 +28,6 @@ from services.search.rules import WORDS_MAX, Hit, folded, typos
 R = TypeVar("R")
 
 _WRITER_BYTES: Final = 15_000_000
-_READERS: Final = 2
 _WAITING_MAX: Final = 64  # queries that wait for a reader; more are refused
 _CANDIDATES: Final = 4  # hits fetched for each one shown, before the names themselves are compared
 _TERMS_MAX: Final = 10_000
@@ -64,7 +64,7 @@ class Index:
         self._folder = folder
         self._schema = _schema()
         self._writing = nicer_threads(1, name="index", by=niceness.INDEXING)
-        self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="search")
+        self._reading = ThreadPoolExecutor(SEARCHES_AT_ONCE, thread_name_prefix="search")
         self._waiting = 0
         self._index: Any = None
         self._writer: Any = None

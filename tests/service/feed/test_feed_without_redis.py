@@ -80,7 +80,9 @@ async def system(running: Running, servers: Any, own_redis: OwnRedis) -> AsyncIt
     for component in COMPONENTS:
         told = servers.stores(component)
         if told.redis is not None:
-            stores[component] = msgspec.structs.replace(told, redis=msgspec.structs.replace(told.redis, host="127.0.0.1", port=own_redis.port))
+            stores[component] = msgspec.structs.replace(
+                told, redis=msgspec.structs.replace(told.redis, host="127.0.0.1", port=own_redis.port)
+            )
     async with running(*COMPONENTS, stores=stores) as system:
         yield system
 

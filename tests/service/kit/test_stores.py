@@ -100,7 +100,10 @@ async def test_a_transaction_is_whole_and_acts_after_commit_only(shards: Shards)
 
 async def test_a_slow_statement_is_ended_and_reported_as_a_deadline(servers: Any) -> None:
     told: settings.Postgres = servers.stores(Component.POSTS).postgres
-    quick = Shards(settings.Postgres(dsns=told.dsns, logical_shards=16, pool_size_max=6, timeout_seconds=0.2), component="kit-quick")
+    quick = Shards(
+        settings.Postgres(dsns=told.dsns, logical_shards=16, pool_size_max=6, timeout_seconds=0.2),
+        component="kit-quick",
+    )
     await quick.open()
     try:
         with pytest.raises(DeadlineExceeded):
@@ -160,7 +163,9 @@ async def test_after_the_server_dropped_every_connection_the_next_callers_are_se
 
 async def test_a_missing_server_is_reported_at_once_on_start() -> None:
     nowhere = Shards(
-        settings.Postgres(dsns=("host=127.0.0.1 port=1 user=nobody",), logical_shards=1, pool_size_max=6, timeout_seconds=0.2),
+        settings.Postgres(
+            dsns=("host=127.0.0.1 port=1 user=nobody",), logical_shards=1, pool_size_max=6, timeout_seconds=0.2
+        ),
         component="kit-nowhere",
     )
 
