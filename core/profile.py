@@ -226,9 +226,9 @@ def errors(profile: Profile) -> dict[str, float]:
 
 def drawn(profile: Profile, seed: int) -> Profile:
     """The profile as another calibration might have it: everything by one factor (`BETWEEN_CALIBRATIONS_RATIO`), and
-    the demands of each operation by their own error. Factors are lognormal with a mean of 1. All processes of an operation
-    are high or low together, as they are from one measured point to another; and so is its fallback path, because only
-    the difference of both is used. A profile without errors stays as it is."""
+    the demands of each operation by their own error. Factors are lognormal with a mean of 1. All processes of an
+    operation are high or low together, as they are from one measured point to another; and so is its fallback path,
+    because only the difference of both is used. A profile without errors stays as it is."""
     if not has_errors(profile):
         return profile
 

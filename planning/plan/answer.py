@@ -155,7 +155,8 @@ def _notes(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, aged: 
     core = known.demands.core
     found.append(
         f"CPU by profile {known.profile.id}, whose core does the work of {core.ghz:.3g} GHz of 2017 "
-        f"{_measured(known)}; the cores of machines for sale by clock × instructions a cycle, which no benchmark of this code has checked"
+        f"{_measured(known)}; the cores of machines for sale by clock × instructions a cycle, which no benchmark of "
+        "this code has checked"
     )
     if any(region.tiers[str(Server.GATEWAY)].working > 1 for region in regions):
         found.append(_balancing(known.intent.gateways_together))
@@ -196,8 +197,8 @@ def _notes(known: Brief, regions: tuple[RegionPlan, ...], spares: Spares, aged: 
             break
     if known.demand.videos_ratio:
         found.append(
-            "videos are stored as they are uploaded and their renditions as demand.sizes.variants; that they are sent to "
-            "readers and transcoded is neither calibrated nor priced"
+            "videos are stored as they are uploaded and their renditions as demand.sizes.variants; that they are sent "
+            "to readers and transcoded is neither calibrated nor priced"
         )
     found.append(_dates(known, regions, aged))
     if known.sizes.assumed:

@@ -133,7 +133,7 @@ def test_a_size_says_whether_it_is_tera_or_peta() -> None:
         stored(spent(per_day={"media.upload": 1_000}, demand={"videos": "100%", "sizes": {"video": size}}))
         for size in ("1TB", "1PB")
     )
-    assert large == pytest.approx(1_000 * small, rel=1e-3)
+    assert large == pytest.approx(1_000 * small, rel=3e-3)  # but for the tiers of volume
 
 
 def stored(found: Spending) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.profile import Profile
+from core.profile import Profile, under_mix
 from planning.plan.queueing import demands
 from planning.plan.queueing.demands import FollowGraph
 from sim.model import flow as flows
@@ -49,7 +49,7 @@ def test_the_shipped_calibration_is_used_up_too(shipped: Profile) -> None:
             for well in (False, True)
         )
         spent = found.operations[name].cpu_seconds({})
-        for each in shipped.demands:
+        for each in under_mix(shipped).demands:
             only_where_something_fails = each.process in visited - healthy
             if each.operation == name and each.process != "toxiproxy" and not only_where_something_fails:
                 assert spent.get(each.process, 0.0) == pytest.approx(each.cpu_seconds[-1]), (name, each.process)

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import pyvips
 
+from core.operations import MEDIA_COMPLETE
 from core.profile import DEGRADED, PAGE, PIXELS, Profile, SizeShare, decode, encode, of_sizes
 from core.scenario import parse
 from lab.calibration import demands, series
-from lab.calibration.point import SteadyPoint
+from lab.calibration.point import SteadyPoint, with_photos
 from lab.calibration.series import SMALL, sized
+from loadtest import photo, seeded
 from records.scenarios import read
 from sim.model.prepared import prepare
 from sim.model.stated import sizes_of
@@ -59,6 +62,26 @@ def test_a_job_that_was_measured_with_an_operation_grows_like_its_part() -> None
     assert found[0].share == pytest.approx(0.6 / 0.75, abs=1e-3)
 
 
+def test_points_with_smaller_photos_upload_smaller_photos(tmp_path: Path) -> None:
+    summary = seeded.Summary(
+        scenario="x", seed=7, gateway="", people=0, follows=0, photos=2, posts=0, stories=0, tokens_expire_unix=0.0,
+        seconds={},
+    )  # fmt: skip
+    large = [photo.taken_by(number, seed=7, photo=SMALL_SCENARIO.population.photo) for number in range(2)]
+    seeded.write(tmp_path / "large", summary=summary, people=(), posts=(), stories=(), photos=large)
+    made = with_photos(tmp_path / "large", tmp_path / "small", sized(SMALL_SCENARIO, MEDIA_COMPLETE))
+    found = seeded.read(made)
+    assert found.summary == summary
+    sides = [pyvips.Image.new_from_buffer(each, "").width for each in (*large, *found.photos)]
+    assert sides == [1600, 1600, 800, 800]
+
+
+def test_a_difference_within_the_scatter_of_points_is_no_growth() -> None:
+    points = [_point("feed.read", 60.0, feed=2.0), _point("feed.read" + SMALL, 60.0, feed=1.6)]
+    assert len(demands.fitted_sizes(points, SMALL_SCENARIO, scatter_ratio=0.02)) == 1
+    assert demands.fitted_sizes(points, SMALL_SCENARIO, scatter_ratio=0.15) == ()
+
+
 def test_without_a_point_of_both_sizes_nothing_grows() -> None:
     assert demands.fitted_sizes([_point("feed.read", 60.0, feed=2.0)], SMALL_SCENARIO, scatter_ratio=0.0) == ()
     rates = [_point("feed.read", 60.0, feed=2.0), _point("feed.read" + SMALL, 40.0, feed=1.0)]
@@ -72,9 +95,7 @@ def test_the_smaller_sizes_are_smaller() -> None:
     one = replace(SMALL_SCENARIO.system.feed, page=1)
     with pytest.raises(ValueError, match="page can be made smaller"):
         sized(replace(SMALL_SCENARIO, system=replace(SMALL_SCENARIO.system, feed=one)), "feed.read")
-    assert {
-        each.operation for each in series.planned(SMALL_SCENARIO, scatter_ratio=0.0) if each.kind == SMALL
-    } == series.SIZED.keys()
+    assert {each.operation for each in series.planned(SMALL_SCENARIO) if each.kind == SMALL} == series.SIZED.keys()
 
 
 def _sized() -> Profile:

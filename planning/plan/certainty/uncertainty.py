@@ -41,6 +41,8 @@ INDEX_ERROR_MAX: Final = 0.5
 _SEED: Final = 20_261_121
 #: Share of the variance of the fleet's CPU, from calibration, that the drawn operations make up.
 _EXPLAINED_RATIO: Final = 0.95
+#: A standard error of less than this share of the fleet's CPU is no input.
+_LEAST_RATIO: Final = 0.005
 #: 95 % quantile of the standard normal distribution.
 _Z95: Final = 1.6448536269514722
 _UNITS: Final[Mapping[str, str]] = {BILL: "dollars", DOWN: "minutes"}
@@ -153,7 +155,12 @@ def calibrated_ranges(brief: Brief) -> dict[str, Range]:
         name: sum(each.cpu_seconds(brief.miss_ratio).values()) * brief.workload.per_second[name]
         for name, each in known.operations.items()
     }
-    squares = {name: (spent[name] * known.error_ratio[name]) ** 2 for name in spent if known.error_ratio[name]}
+    least = _LEAST_RATIO * sum(spent.values())
+    squares = {
+        name: (seconds * known.error_ratio[name]) ** 2
+        for name, seconds in spent.items()
+        if seconds * known.error_ratio[name] > least
+    }
     found, left = dict[str, Range](), sum(squares.values()) * (1.0 - _EXPLAINED_RATIO)
     for name in sorted(squares, key=squares.__getitem__):
         left -= squares[name]

@@ -271,9 +271,8 @@ def _pool(
     )
     working = max(1, needs[0].count)
     machines = zones.with_spares(brief, working, spare)
-    while (
-        sum(_instances(found[name], machines, zones.down(brief, machines, spare)) for name in groups)
-        > machines * shape.vcpu
+    while machines * shape.vcpu < sum(
+        _instances(found[name], machines, zones.down(brief, machines, spare)) for name in groups
     ):
         machines += max(1, machines // 1000)
     return MachinePool(term=term, groups=groups, needs=needs, working=working, machines=machines, shape=shape)
