@@ -246,7 +246,7 @@ def _is_personal(program: Program, operation: str) -> bool:
     pending = [entry.front, entry.behind]
     while pending:
         step = program.instructions[pending.pop()]
-        if step.where not in (Where.ANY, Where.GATEWAY, Where.EACH):
+        if step.where not in (Where.ANY, Where.TURN, Where.GATEWAY, Where.EACH):
             return True
         pending += step.children
     return False

@@ -22,6 +22,7 @@ _AUTHOR = WHERE_CODES[Where.AUTHOR]
 _OWN_KEYS = WHERE_CODES[Where.OWN_KEYS]
 _COUNTER = WHERE_CODES[Where.COUNTER]
 _EACH = WHERE_CODES[Where.EACH]
+_TURN = WHERE_CODES[Where.TURN]
 
 
 @compiled
@@ -76,6 +77,8 @@ def _turn(memory: Address, where: int, count: int, request: int) -> int:
     if where == _COUNTER:
         keys = max(1, r.counters(memory)[counter(memory, request)].keys)
         return stores.node_of(arrivals[asked.arrival].counter_node, asked.number % keys, count)
+    if where == _TURN:
+        return asked.number % count
     return asked.instance % count
 
 

@@ -227,6 +227,8 @@ class _Compiler:
         share, where = step.share * self._scale, step.where
         if where is Where.EACH:
             choices, share, where = self._turn(step.process, choices, share)
+        if where is Where.ANY and choices != self._layout.named(self._component):
+            where = Where.TURN  # the gateway chose an instance of another process
         if step.threaded:
             choices = tuple(len(self._layout.processes) + process for process in choices)
         return Instruction(

@@ -32,7 +32,8 @@ class Ending(IntEnum):
 class Where(StrEnum):
     """Which of several instances serves a step."""
 
-    ANY = "any"  # the one that the gateway chose for the request; of other servers, round robin by request
+    ANY = "any"  # the one that the gateway chose for the request; compiled to `TURN` for other processes than its own
+    TURN = "turn"  # round robin by request
     GATEWAY = "gateway"  # the gateway that the client's connection came to
     PERSON = "person"  # the shard of the person who acts
     AUTHOR = "author"  # the shard of the author of the post or profile

@@ -103,6 +103,8 @@ class Routing:
                 return self._content.node(request.person)
             case Where.COUNTER:
                 return self._counter(count, request)
+            case Where.TURN:
+                return request.number % count
             case Where.ANY | Where.GATEWAY | Where.EACH:
                 return request.instance % count
             case _:
