@@ -77,7 +77,7 @@ def test_processes_share_the_cores_of_their_own_host_and_no_others() -> None:
     together = _pages_beside_photos()
     apart = _pages_beside_photos(hosts=SPLIT)
     assert apart[0] == pytest.approx(0.00095, rel=0.05)  # gateway 0.12 ms, 92 % of the 0.8 ms of search, and the wire
-    assert together[0] == pytest.approx(apart[0], rel=0.05)  # who wakes up beside a busy process gets the core at once
+    assert together[0] < 1.25 * apart[0]  # who wakes up beside a busy process gets the core at once, its thread too
     assert together[1] > 2.0 * apart[1]  # unless it has used its share: then it waits for a tick
 
 

@@ -31,7 +31,7 @@ def _ranked(asked: Scenario, told: Profile | None = None) -> dict[str, Utilisati
 
 def test_a_place_is_busy_for_what_comes_times_what_it_needs() -> None:
     found = _ranked(scenario(mix=SEARCH, rate="100/s"))
-    assert found["process api"].mean_ratio == pytest.approx(100 * 0.0008 / 1.25)
+    assert found["process api"].mean_ratio == pytest.approx(100 * 0.75 * 0.0008 / 1.25)  # a quarter is in threads
     assert found["process gateway"].peak_ratio == pytest.approx(100 * 0.00012 / 1.25)
     assert found["host stack"].mean_ratio == pytest.approx(100 * (0.0008 + 0.00012) / 1.25)
 
@@ -39,7 +39,7 @@ def test_a_place_is_busy_for_what_comes_times_what_it_needs() -> None:
 def test_instances_and_hosts_share_it() -> None:
     placement = {"instances": {"api": 4}, "hosts": {"a": {"cores": 1}, "b": {"cores": 4, "runs": ["api"]}}}
     found = _ranked(scenario(mix=SEARCH, rate="100/s", placement=placement))
-    assert found["process api-3"].mean_ratio == pytest.approx(25 * 0.0008 / 1.25)
+    assert found["process api-3"].mean_ratio == pytest.approx(25 * 0.75 * 0.0008 / 1.25)
     assert found["host b"].mean_ratio == pytest.approx(25 * 0.0008 / 1.25)
     assert found["host a"].mean_ratio == pytest.approx(100 * 0.00012 / 1.25)
 
