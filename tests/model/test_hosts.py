@@ -169,3 +169,17 @@ def test_a_placement_that_cannot_be_is_refused(placement: dict[str, Any], field:
         parse(text(placement=placement))
     assert caught.value.problems[0].field == field
     assert expected in caught.value.problems[0].expected
+
+
+def test_work_at_another_process_is_spread_over_all_of_its_instances() -> None:
+    """It once came to as many of them as the request's own process has."""
+    rest = ["feed", "search", "posts", "upload", "auth", "graph", "media", "fanout", "stories", "ads"]
+    processes = {"engagement": ["engagement"], "discovery": ["discovery"], "rest": rest}
+    asked = scenario(
+        mix={"like.add": "100%"},
+        rate="100/s",
+        placement={"processes": processes, "instances": {"engagement": 2, "discovery": 6}},
+    )
+    spent = _spent(simulate(asked, profile(variation=0.0, stalls=QUIET, idle=False)))
+    found = [spent.get(f"discovery-{number}", 0.0) for number in range(1, 7)]
+    assert min(found) > 0.8 * max(found) > 0.0
