@@ -76,6 +76,7 @@ def command(
     windtunnel simulate scenarios/viral_post_small.yaml --until 10% --out runs/mine
     windtunnel simulate scenarios/reference/design_a_peak.yaml
     """
+    from lab.compare import compare
     from planning.fleet.simulate import FleetRequest
     from planning.studies.arguments import relative
     from records import folders, profiles
@@ -99,6 +100,8 @@ def command(
             _one(read, text, chosen, folder, request, as_json=as_json)
         else:
             _fleet(read, chosen, folder, request, as_json=as_json)
+        if out is None and read.system.cells == 1:
+            compare(folder.parent)  # the dashboard shows what has been judged
 
 
 def _one(scenario: Scenario, text: str, chosen: Chosen, folder: Path, request: FleetRequest, *, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from cli.main import windtunnel as group
 from core.errors import UserError
 from core.scenario import parse
+from dashboards import data
 from lab.compare import compare
 from records import run
 from tests.cli.test_command_line import ROOT
@@ -140,3 +141,16 @@ def test_ctrl_c_ends_a_fleet_and_leaves_no_process(fleet: Path, profile: Path, t
     assert len(mine) >= started
     assert not psutil.wait_procs(mine, timeout=10)[1]
     assert "Traceback" not in said[1]
+
+
+def test_a_simulation_in_the_usual_folder_is_judged_for_the_dashboard(
+    profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = tmp_path / "one.yaml"
+    scenario.write_text(FLEET.replace("cells: 4, ", "").replace("240/s", "60/s"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    _windtunnel("simulate", scenario, "--profile", profile, "--engine", "simpy")
+    (entry,) = data.entries(tmp_path / "runs")
+    assert entry.word == "held, only simulated"
+    assert entry.comparison is not None
+    assert entry.comparison.sentence.startswith("1 of 1 expectations held by the simulation")
