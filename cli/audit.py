@@ -27,13 +27,15 @@ def command(target: Path, show_all: bool, as_json: bool, out: Path | None, stric
     """
     from planning.audit import text as audit_terminal
     from planning.audit.record import audit_all, record
+    from present import document
 
+    if out is not None:
+        document.check(out)
     audits = audit_all(target)
     for path in audits.without:
         click.echo(f"note: {path} has no design and is left out", err=True)
     if out is not None:
         from planning.audit.page import report
-        from present import document
 
         document.write(report(audits), out)
         click.echo(f"wrote {out}", err=True)

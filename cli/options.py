@@ -141,11 +141,16 @@ def load_with_profile(
     if both_sides:
         check_for_run(scenario, read, chosen.profile)
     if not chosen.own:
-        click.echo(
-            f"note: durations are from another machine ({chosen.profile.id}); measure yours with: windtunnel calibrate",
-            err=True,
-        )
+        note_of_another_machine(chosen)
     return read, text, chosen
+
+
+def note_of_another_machine(chosen: profiles.Chosen) -> None:
+    """Say on stderr where durations are from."""
+    click.echo(
+        f"note: durations are from another machine ({chosen.profile.id}); measure yours with: windtunnel calibrate",
+        err=True,
+    )
 
 
 def new_folder(out: Path) -> Path:

@@ -46,8 +46,11 @@ def command(
     from planning.plan.answer import make
     from planning.plan.brief import PlanError
     from planning.plan.record import record
+    from present import document
 
     started = time.monotonic()
+    if out is not None:
+        document.check(out)
     read, text, chosen = load_with_profile(scenario, profile_path)
     if term is not None:
         read = replace(read, intent=replace(read.intent or Intent(), term={DEFAULT: term}))
@@ -58,7 +61,6 @@ def command(
         raise UserError(f"{scenario}: {error}") from error
     if out is not None:
         from planning.plan.page import content  # importing the charts is slow
-        from present import document
 
         document.write(content(plan, text), out)
     if as_json:

@@ -93,18 +93,23 @@ def command(
         workers=workers,
     )
     chosen = profiles.choose(profile_path)
-    folder = out or Path("runs") / new_id() / "simulated"
-    _clear(folder, force=force)
-    with folders.making(out or folder.parent):
+    if not chosen.own:
+        options.note_of_another_machine(chosen)
+    shown = out or Path("runs") / new_id() / "simulated"
+    folder = _prepared(shown, force=force)
+    with folders.making(folder if out else folder.parent):
         if read.system.cells == 1 and request.of_one_run:
-            _one(read, text, chosen, folder, request, as_json=as_json)
+            say = _one(read, text, chosen, folder, request, as_json=as_json)
         else:
-            _fleet(read, chosen, folder, request, as_json=as_json)
+            say = _fleet(read, chosen, folder, request, as_json=as_json, shown=shown)
         if out is None and read.system.cells == 1:
             compare(folder.parent)  # the dashboard shows what has been judged
+    if folder != shown:
+        _replace(shown, by=folder)
+    click.echo(say if as_json else f"{say}\nrun     {shown}")
 
 
-def _one(scenario: Scenario, text: str, chosen: Chosen, folder: Path, request: FleetRequest, *, as_json: bool) -> None:
+def _one(scenario: Scenario, text: str, chosen: Chosen, folder: Path, request: FleetRequest, *, as_json: bool) -> str:
     from lab.alone import summarize
     from planning.simulations.one import simulate
     from present.progress import task
@@ -124,13 +129,13 @@ def _one(scenario: Scenario, text: str, chosen: Chosen, folder: Path, request: F
     if "no_steady_state" in record.facts:
         click.echo(f"note: {record.facts['no_steady_state']}", err=True)
     if as_json:
-        click.echo(json.dumps(json.loads((folder / run.RECORD_FILE).read_text(encoding="utf-8"))))
-    else:
-        click.echo(summarize(run.read(folder)))
-        click.echo(f"run     {folder}")
+        return json.dumps(json.loads((folder / run.RECORD_FILE).read_text(encoding="utf-8")))
+    return summarize(run.read(folder))
 
 
-def _fleet(scenario: Scenario, chosen: Chosen, folder: Path, request: FleetRequest, *, as_json: bool) -> None:
+def _fleet(
+    scenario: Scenario, chosen: Chosen, folder: Path, request: FleetRequest, *, as_json: bool, shown: Path
+) -> str:
     from planning.fleet import text
     from planning.fleet.simulate import simulate
     from planning.simulations.files import write_json
@@ -144,19 +149,36 @@ def _fleet(scenario: Scenario, chosen: Chosen, folder: Path, request: FleetReque
     record = text.record(found, commit=provenance.commit(), calibration=chosen.profile.id, took_seconds=took)
     write_json(folder / text.RECORD_FILE, record)
     if as_json:
-        click.echo(json.dumps(record, ensure_ascii=False))
-    else:
-        click.echo(text.render(found, commit=provenance.commit(), took_seconds=took, folder=folder))
+        return json.dumps(record, ensure_ascii=False)
+    return text.render(found, commit=provenance.commit(), took_seconds=took)
 
 
-def _clear(folder: Path, *, force: bool) -> None:
+def _prepared(folder: Path, *, force: bool) -> Path:
+    """The folder to write into: this one or, where it holds a run that is to be replaced, one beside it, so that the
+    old run is lost only to a complete one."""
+    from planning.simulations.results import RESULTS_FILE
     from records import run
 
+    if (folder / RESULTS_FILE).exists():
+        raise UserError(f"{folder} holds a study; choose another --out")
     if (folder / run.RECORD_FILE).exists():
         if not force:
             raise UserError(f"{folder} holds a run already; choose another --out, or --force to replace it")
-        shutil.rmtree(folder)
+        folder = folder.with_name(f".{folder.name}.new")
+        shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--out {folder}: {error.strerror or error}") from error
+    return folder
+
+
+def _replace(old: Path, *, by: Path) -> None:
+    """Put the files of a run in the place of those of another; what else lies there stays."""
+    for name in ("run.json", "scenario.yaml", "journal.jsonl", "fleet.json"):
+        (old / name).unlink(missing_ok=True)
+    for path in old.glob("*.parquet"):
+        path.unlink()
+    for path in by.iterdir():
+        path.replace(old / path.name)
+    by.rmdir()

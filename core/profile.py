@@ -266,8 +266,8 @@ def _check(demand: CpuDemand, where: str) -> None:
         raise ValueError(f"calibration profile: {where}.rates_per_second: expected at least one rate, ascending")
     if len(demand.cpu_seconds) != len(rates) or min(demand.cpu_seconds) < 0:
         raise ValueError(f"calibration profile: {where}.cpu_seconds: expected a time of at least 0 for each rate")
-    if not 0.0 <= demand.error_ratio < math.inf:
-        raise ValueError(f"calibration profile: {where}.error_ratio: expected at least 0")
+    if not 0.0 <= demand.error_ratio <= 1.0:
+        raise ValueError(f"calibration profile: {where}.error_ratio: expected from 0 to 1")
 
 
 def scaled(profile: Profile, factor: float) -> Profile:

@@ -100,10 +100,11 @@ def impossible(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], str]
             yield ("demand", "cpu", name), "expected more than 0: no operation is free"
     for number, name in enumerate(demand.waits_for):
         job, _, process = name.partition(AT)
-        if job != FEED_READ or process in ("", Component.FEED) or name not in demand.cpu_seconds:
+        twice = name in demand.waits_for[:number]
+        if twice or job != FEED_READ or process in ("", Component.FEED) or name not in demand.cpu_seconds:
             yield (
                 ("demand", "waits_for", number),
-                f"expected a line of demand.cpu of {FEED_READ} at another component, such as {FEED_READ}@discovery",
+                f"expected a line of demand.cpu of {FEED_READ} at another component, once, as {FEED_READ}@discovery",
             )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from core.scenario import Scenario
+from core.scenario.reach import ScenarioSide, without_effect
 from planning.simulations.readings import COST, FRESHNESS, Reading
 from planning.simulations.simulator import Simulator, StudySource
 from planning.simulations.task import tasks
@@ -97,6 +98,8 @@ class Diff:
                 found.append(f"{name}: {unsteady}; its figures depend on the length of the simulation.")
         if any(text.startswith(">") for each in self.differences for text in self.values(each)):
             found += dict.fromkeys(words.time_limit(side) for side in (self.first, self.second))
+        for name, side in zip(self.names, (self.first, self.second), strict=True):
+            found += [f"{name}: {note}." for note in without_effect(side, ScenarioSide.MODEL)]
         if self.first.seed != self.second.seed:
             found.append(f"Both are simulated from the seed of {self.names[0]}, {self.first.seed}.")
         if self.enough is False:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from core import judge, stats
+from core.scenario.reach import ScenarioSide, without_effect
 from core.stats import Estimate
 from planning.fleet.doubled import Moved
 from planning.fleet.simulate import SimulatedFleet
@@ -29,7 +29,7 @@ _SPLIT: Final = ("p50", "p99", "busy")
 _RATES: Final = ((1e6, " M"), (1e3, " k"))
 
 
-def render(found: SimulatedFleet, *, commit: str, took_seconds: float, folder: Path) -> str:
+def render(found: SimulatedFleet, *, commit: str, took_seconds: float) -> str:
     fleet = found.fleet
     right = f"seed {fleet.scenario.seed}   {commit}   {figures.took(took_seconds)}"
     said = [ends(f"windtunnel simulate {fleet.scenario.name}", right), *wrapped(sentence(found), rest="  ")]
@@ -42,8 +42,9 @@ def render(found: SimulatedFleet, *, commit: str, took_seconds: float, folder: P
         hits = sorted(fleet.hit_ratio.items(), key=lambda each: each[1].value)
         said += labelled("HITS", ", ".join(f"{name} {figures.share_around(ratio)}" for name, ratio in hits))
     if found.demands_drawn:
-        ranges = (f"{name} {_range(low, high)}" for name, (low, high) in single_runs(fleet).items())
-        said += labelled("ONE RUN", f"p95 of nine replications in ten: {', '.join(ranges)}")
+        limit = fleet.scenario.traffic.timeout_seconds
+        ranges = (f"{name} {_range(low, high, limit)}" for name, (low, high) in single_runs(fleet).items())
+        said += labelled("RUNS", f"p95 of nine replications in ten: {', '.join(ranges)}")
     shares = (f"{each.name} {figures.errors(each.errors_ratio)}" for each in fleet.operations)
     said += labelled("ERRORS", ", ".join(shares))
     said += labelled("COST", _cost(fleet))
@@ -51,8 +52,7 @@ def render(found: SimulatedFleet, *, commit: str, took_seconds: float, folder: P
         said += labelled("SPLIT", _split(found))
     for note in notes(found):
         said += labelled("NOTE", note)
-    said += ["", f"run     {folder}"]
-    return "\n".join(said)
+    return "\n".join([*said, ""])
 
 
 def single_runs(fleet: Fleet) -> dict[str, tuple[float, float]]:
@@ -67,8 +67,15 @@ def single_runs(fleet: Fleet) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _range(low: float, high: float) -> str:
-    return f"{figures.rounded(low * 1e3)}–{figures.rounded(high * 1e3)} ms"
+def _range(low: float, high: float, limit_seconds: float) -> str:
+    if figures.at_limit(low, limit_seconds):
+        return f">{figures.rounded(limit_seconds * 1e3)} ms"
+    most = (
+        f">{figures.rounded(limit_seconds * 1e3)}"
+        if figures.at_limit(high, limit_seconds)
+        else f"{figures.rounded(high * 1e3)}"
+    )
+    return f"{figures.rounded(low * 1e3)}–{most} ms"
 
 
 def _each(fleet: Fleet) -> str:
@@ -121,7 +128,7 @@ def notes(found: SimulatedFleet) -> tuple[str, ...]:
         notes.append("MSER-5 sees no steady state: simulate longer")
     elif fleet.settled_seconds is not None and fleet.settled_seconds > 0:
         notes.append(f"MSER-5 sees a steady state from {fleet.settled_seconds:g} s on only: lengthen the warm-up")
-    return tuple(notes)
+    return (*notes, *without_effect(fleet.scenario, ScenarioSide.MODEL))
 
 
 def _row(operation: OperationFigures, limit_seconds: float) -> list[str]:

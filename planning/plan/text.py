@@ -93,7 +93,9 @@ def _counts(plan: Plan, *, show_all: bool) -> Iterator[str]:
 
 def _present(plan: Plan) -> Iterator[str]:
     if plan.present is not None:
-        yield from table(["TODAY", "instances", "planned", "change"], [list(each) for each in words.compared(plan)])[0]
+        yield from table(
+            ["TODAY, without copies", "instances", "planned", "change"], [list(each) for each in words.compared(plan)]
+        )[0]
         yield from labelled("", f"{words.present(plan)}.")
 
 
@@ -181,7 +183,7 @@ def _sure(plan: Plan) -> Iterator[str]:
         )
         yield f"  {words.output(output):<28}{middle}"
         if moved:
-            yield f"  {'':<28}share of its variance: {moved}"
+            yield f"  {'':<28}of its variance, with interactions: {moved}"
     if known.calibrated:
         yield from labelled("", f"Ranges by the profile's own error: {', '.join(known.calibrated)}.")
     yield from labelled("", f"Short: {words.SHORT}.")

@@ -105,7 +105,7 @@ def bits(bytes_per_second: float) -> str:
 def with_error(seconds: float) -> str:
     """``150 [135–165] ms``: the closed forms' own error."""
     if not math.isfinite(seconds):
-        return "never"
+        return "without end"
     scale, unit = (1.0, "s") if seconds >= 0.9995 else (1e-3, "ms")
     value, low, high = (
         figures.rounded(each / scale, seconds * ERROR_RATIO / scale)
@@ -121,8 +121,11 @@ def worst(plan: Plan) -> str:
         parts = [f"the busiest hour in {plan.brief.intent.years:g} y"]
     if lose:
         parts.append(f"{lose} region{'s' if lose > 1 else ''} lost")
+    lost = plan.brief.intent.lose_zones
+    if lost:
+        parts.append(f"{lost} of {plan.brief.intent.zones} zones lost")
     if spare:
-        parts.append(f"{spare} of everything down")
+        parts.append(f"{'or ' if lost else ''}{spare} of everything down")
     return " with ".join([parts[0], " and ".join(parts[1:])]) if len(parts) > 1 else parts[0]
 
 
@@ -162,14 +165,14 @@ def bottleneck(plan: Plan) -> str:
         return f"{first.name} gives way first, none of it is left in the worst hour"
     room = first.headroom[Moment.LOST]
     if room < 0.005:
-        return f"{first.name} gives way first, its {first.binds} is used up in the worst hour"
+        return f"{first.name} gives way first, without any {first.binds} left in the worst hour"
     return f"{first.name} gives way first, its {first.binds} at {headroom(room)} on the worst hour"
 
 
 def nothing_left(plan: Plan) -> str:
     """Why nobody is served with the spares down, if too few instances are given; else empty."""
     given, spare = plan.brief.intent.fleet, plan.brief.intent.spare
-    groups = " and ".join(f"{name} (intent.fleet.{name}: {given[name]})" for name in plan.nothing_left)
+    groups = " and ".join(f"{name} ({given[name]} given)" for name in plan.nothing_left)
     return f"with {spare} down none is left of {groups}" if groups else ""
 
 
@@ -289,7 +292,8 @@ def compared(plan: Plan) -> list[tuple[str, str, str, str]]:
     """Group, its instances today and as planned, in the largest region, and what is to be bought or given back."""
     found = []
     for name, count in plan.present.counts.items() if plan.present is not None else ():
-        planned = plan.largest.tiers[name].instances
+        tier = plan.largest.tiers[name]
+        planned = tier.instances // tier.copies  # as intent.present and intent.fleet count them: without copies
         change = planned - count
         found.append((name, f"{count:,}", f"{planned:,}", figures.signed(change) if change else "the same"))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.scenario.reach import ScenarioSide, without_effect
 from planning.studies import words
 from planning.sweep.study import Sweep
 from present.tables import MARKS, table, wrapped
@@ -41,6 +42,9 @@ def render(sweep: Sweep, folder: Path, *, show: Sequence[str] = (), took: str = 
     ]
     if sweep.limited:
         said.append(words.time_limit(sweep.scenario))
+    scenarios = (result.point.scenario for result in sweep.results)
+    for note in dict.fromkeys(note for each in scenarios for note in without_effect(each, ScenarioSide.MODEL)):
+        said += wrapped(f"note    {note}", rest=" " * 8)
     if missing:
         said.append(f"also    {', '.join(missing)}")
     said += [f"files   {folder / 'sweep.csv'}, sweep.parquet, sweep.json", f"page    {folder / 'sweep.html'}"]

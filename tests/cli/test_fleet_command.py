@@ -154,3 +154,31 @@ def test_a_simulation_in_the_usual_folder_is_judged_for_the_dashboard(
     assert entry.word == "held, only simulated"
     assert entry.comparison is not None
     assert " held by the simulation" in entry.comparison.sentence
+
+
+def test_a_run_is_replaced_by_a_complete_one_only_and_what_else_lies_there_stays(
+    profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario, out = tmp_path / "one.yaml", tmp_path / "out"
+    scenario.write_text(FLEET.replace("cells: 4, ", ""), encoding="utf-8")
+    words = ("simulate", scenario, "--profile", profile, "--engine", "simpy", "--out", out)
+    _windtunnel(*words)
+    (out / "notes.txt").write_text("mine", encoding="utf-8")
+    before = (out / "run.json").read_bytes()
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr("planning.simulations.one.simulate_model", stopped)
+        interrupted = CliRunner().invoke(group, [*map(str, words), "--force"])
+    assert interrupted.exit_code == 1  # in this process; the command line says 130
+    assert (out / "run.json").read_bytes() == before
+    said = _windtunnel(*words, "--force")
+    assert said.rstrip().endswith(f"run     {out}")
+    assert (out / "run.json").read_bytes() != before
+    assert (out / "notes.txt").read_text(encoding="utf-8") == "mine"
+    assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == []
+    (out / "results.jsonl").touch()
+    with pytest.raises(UserError, match="holds a study"):
+        _windtunnel(*words, "--force")

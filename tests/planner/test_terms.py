@@ -66,7 +66,7 @@ def test_autoscaling_is_a_line_of_its_own_and_spares_what_is_reserved() -> None:
     assert usual["autoscaled"].dollars_month is not None
     assert usual["on_demand"].dollars_month is not None
     assert usual["autoscaled"].dollars_month < usual["on_demand"].dollars_month
-    assert usual["autoscaled"].says.startswith("5 min behind the load: 3")
+    assert usual["autoscaled"].says.startswith("5 min behind the load: on average ")
     reserved = {each.term: each for each in planned("reserved_3y", **follows).paid}
     assert reserved["autoscaled"].dollars_month == reserved["reserved_3y"].dollars_month
     assert "autoscaled" not in {each.term for each in planned("on_demand", more=True).paid}

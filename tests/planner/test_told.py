@@ -79,7 +79,7 @@ def test_it_says_how_sure_it_is(tmp_path: Path) -> None:
         "P(short)",
         "least regret",
         "by its own error",
-        "share of its variance: demand",
+        "of its variance, with interactions: demand",
         "Short: a limit is missed, a tier is busier than intent.busy",
     ):
         assert part in found
@@ -248,7 +248,7 @@ def test_a_fleet_of_which_nothing_is_left_with_the_spares_down_misses(tmp_path: 
         )
         result = run(scenario, "--profile", profile, "--quick")
         assert result.return_value == code
-        missed = "with 1 down none is left of feed (intent.fleet.feed: 1)"
+        missed = "with 1 down none is left of feed (1 given)"
         assert (missed in " ".join(result.stdout.split())) == (count == 1)
 
 

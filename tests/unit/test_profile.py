@@ -56,7 +56,7 @@ def test_a_profile_that_does_not_fit_is_refused_with_the_field(change: object, s
         ({"cpu_seconds": (0.002,)}, "for each rate"),
         ({"rates_per_second": (), "cpu_seconds": ()}, r"rates_per_second: expected at least one rate"),
         ({"rates_per_second": (400.0, 100.0)}, "ascending"),
-        ({"error_ratio": -0.1}, r"error_ratio: expected at least 0"),
+        ({"error_ratio": -0.1}, r"error_ratio: expected from 0 to 1"),
     ],
 )
 def test_figures_that_no_measurement_gives_are_refused_with_the_field(change: dict[str, object], says: str) -> None:

@@ -183,7 +183,8 @@ class DrawModel:
             needed = np.maximum(1.0, np.ceil(processes[pool.term] / planned_count * pool.working - 1e-9))
             dollars = dollars + (needed + pool.machines - pool.working) * self._machine(pool.shape, inputs)
         scale = sum(each.dollars_month for each in self._regions) / self.region.dollars_month
-        return np.where(np.isnan(need), np.inf, need), dollars * scale
+        endless = np.where(np.isnan(dollars), np.inf, dollars)  # of a draw that no fleet holds
+        return np.where(np.isnan(need), np.inf, need), endless * scale
 
     def _machine(self, shape: Shape, inputs: _Inputs) -> Floats:
         """Dollars a month of one machine, at every draw's prices."""

@@ -265,7 +265,8 @@ def _outputs(
                 name=name,
                 unit=_UNITS.get(name, "seconds"),
                 middle=float(at[0]),
-                quantiles={level: float(np.quantile(known, level)) for level in (0.05, 0.5, 0.95)},
+                # of the draws themselves: between a number and an endless one there is nothing
+                quantiles={level: float(np.quantile(known, level, method="nearest")) for level in (0.05, 0.5, 0.95)},
                 tornado=tuple(sorted(bars, key=lambda bar: -bar.swing)),
                 sobol=reliable(indices),
             )

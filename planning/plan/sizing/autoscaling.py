@@ -8,7 +8,7 @@ more than the plan has for the peak. Spares, stores and reserved machines stay.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -34,12 +34,19 @@ def needed_ratio(peak_factor: float, lag_seconds: float) -> Floats:
     return np.asarray(np.minimum(1.0, before * headroom), dtype=np.float64)
 
 
-def saved_dollars_month(regions: Iterable[RegionPlan], *, peak_factor: float, lag_seconds: float) -> float:
-    """What machines of services that may be given back cost less."""
-    ratio, saved = needed_ratio(peak_factor, lag_seconds), 0.0
-    for region in regions:
-        for pool in region.pools:
-            if pool.term in _BY_THE_HOUR:
-                there = np.maximum(1.0, np.ceil(pool.working * ratio - 1e-9))
-                saved += (pool.working - float(there.mean())) * pool.shape.dollars_month
-    return saved
+class FollowedLoad(NamedTuple):
+    """Machines of services that may be given back, beside the spares."""
+
+    working: int  # in the worst hour
+    mean: float  # over a mean day
+    saved_dollars_month: float
+
+
+def followed(regions: Iterable[RegionPlan], *, peak_factor: float, lag_seconds: float) -> FollowedLoad:
+    """Machines that follow the load, whole ones, of all regions."""
+    ratio, working, mean, saved = needed_ratio(peak_factor, lag_seconds), 0, 0.0, 0.0
+    for pool in (pool for region in regions for pool in region.pools if pool.term in _BY_THE_HOUR):
+        there = float(np.maximum(1.0, np.ceil(pool.working * ratio - 1e-9)).mean())
+        working, mean = working + pool.working, mean + there
+        saved += (pool.working - there) * pool.shape.dollars_month
+    return FollowedLoad(working, mean, saved)

@@ -51,16 +51,16 @@ def _autoscaled(
 ) -> Paid:
     """As planned, with services' machines that follow the load of a mean day."""
     factor = known.demand.peak_factor
-    saved = autoscaling.saved_dollars_month(regions, peak_factor=factor, lag_seconds=lag_seconds)
-    mean = float(autoscaling.needed_ratio(factor, lag_seconds).mean())
+    found = autoscaling.followed(regions, peak_factor=factor, lag_seconds=lag_seconds)
     return Paid(
         term="autoscaled",
         planned=False,
-        dollars_month=spent.mean.total_dollars_month - saved,
+        dollars_month=spent.mean.total_dollars_month - found.saved_dollars_month,
         owed_dollars=sum(dollars * OWED_MONTHS.get(term, 0) for term, dollars in _machines(regions)),
         owed_months=max((OWED_MONTHS.get(term, 0) for term, _ in _machines(regions)), default=0),
         spares=spares,
-        says=f"{lag_seconds / 60.0:g} min behind the load: {mean:.0%} of the services' machines in the mean",
+        says=f"{lag_seconds / 60.0:g} min behind the load: on average {found.mean:.3g} of the {found.working:,} "
+        "machines of services that the worst hour needs",
     )
 
 
