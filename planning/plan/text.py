@@ -183,7 +183,9 @@ def _sure(plan: Plan) -> Iterator[str]:
         )
         yield f"  {words.output(output):<28}{middle}"
         if moved:
-            yield f"  {'':<28}of its variance, with interactions: {moved}"
+            yield f"  {'':<28}of its variance: {moved}"
+    if any(output.sobol for output in known.outputs):
+        yield from labelled("", "Shares of variance count interactions, so together they may be more than 100 %.")
     if known.calibrated:
         yield from labelled("", f"Ranges by the profile's own error: {', '.join(known.calibrated)}.")
     yield from labelled("", f"Short: {words.SHORT}.")

@@ -79,7 +79,7 @@ def test_it_says_how_sure_it_is(tmp_path: Path) -> None:
         "P(short)",
         "least regret",
         "by its own error",
-        "of its variance, with interactions: demand",
+        "of its variance: demand",
         "Short: a limit is missed, a tier is busier than intent.busy",
     ):
         assert part in found
