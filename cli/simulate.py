@@ -66,8 +66,9 @@ def command(
 ) -> None:
     """Simulate SCENARIO and write a run. The same file, seed and profile give the same bytes.
 
-    For a scenario with cells, enough cells are simulated to know every p99 to ± 2 %, and the figures are those of the
-    whole fleet; the run that is written is the first cell's. --replications and --until do the same for one system.
+    For a scenario with cells, enough cells, at most 100, are simulated to know every p99 to ± 2 %, and the figures are
+    those of the whole fleet; the run that is written is the first cell's. --replications and --until do the same for
+    one system.
 
     The exit code is 0 even if the model misses an expectation, because a prediction is not a failure.
 

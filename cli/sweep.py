@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 import click
 
 from cli import options
+from core.errors import UserError
 
 
 @click.command("sweep")
@@ -44,6 +46,7 @@ def command(
           --set system.fanout.threshold=10..1_000:3log \\
           --set system.shards.physical=1,2
     """
+    from planning.simulations.readings import measure_of, subject_of
     from planning.studies import grid
     from planning.sweep.record import record, write
     from planning.sweep.study import make
@@ -56,4 +59,10 @@ def command(
     with study.simulator("sweep", folder, read, chosen.profile) as simulator:
         found = make(read, points, axes, replications=replications, simulator=simulator)
     write(found, folder)
+    known = sorted({figure for reading in found.readings for figure in reading.figures})
+    subjects, measures = set(map(subject_of, known)), set(map(measure_of, known))
+    for figure in show:
+        if subject_of(figure) not in subjects or measure_of(figure) not in measures:
+            close = difflib.get_close_matches(figure, known, n=3, cutoff=0.4) or known[:3]
+            raise UserError(f"--show {figure}: no simulation has this figure; expected one such as {', '.join(close)}")
     study.show(record(found), lambda took: render(found, folder, show=show, took=took))

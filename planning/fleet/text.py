@@ -108,7 +108,7 @@ def sentence(found: SimulatedFleet) -> str:
 
 def notes(found: SimulatedFleet) -> tuple[str, ...]:
     fleet = found.fleet
-    notes = [f"± is half of the 95 % interval, over {_each(fleet)}s"]
+    notes = [f"± is half of the 95 % interval, over {_each(fleet)}s; of a share, in percentage points"]
     if found.demands_drawn:
         notes.append("each replication but the first draws its CPU demands from the error of their calibration")
     few = [each for each in fleet.operations if each not in _watched(found)]

@@ -130,7 +130,8 @@ class Sweep:
 
     @property
     def sentence(self) -> str:
-        parts = [f"{len(self.results)} settings", *self._extremes()]
+        count = len(self.results)
+        parts = [f"{count} setting{'' if count == 1 else 's'}", *self._extremes()]
         judged = [result for result in self.results if result.held is not None]
         if judged:
             parts.append(f"expectations hold at {sum(result.held is True for result in judged)} of {len(judged)}")
@@ -155,7 +156,7 @@ class Sweep:
                 most += ", the client's time limit"
             if low[0] == high[0]:
                 where = (
-                    "every setting" if len(known) == len(self.results) else f"the {len(known)} settings that carry it"
+                    "every setting" if len(known) == len(self.results) else f"the {len(known)} settings that have it"
                 )
                 return [f"{words.name_of(figure)} {most}{',' if limited else ''} at {where}"]
             others = f", and {limited - 1} more" if limited > 1 else ""

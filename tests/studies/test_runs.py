@@ -358,6 +358,9 @@ def test_the_command_shows_a_table_a_page_and_a_record(tiny: Path, profile: Path
         {"system.fanout.threshold": "5"},
         {"system.fanout.threshold": "15"},
     ]
+    expected = r"--show feed.reed.p95_seconds: no simulation has this figure; expected one such as feed\.read\."
+    with pytest.raises(UserError, match=expected):
+        here(*words, "--show", "feed.reed.p95_seconds")
 
 
 def _lines(folder: Path) -> int:
