@@ -117,7 +117,7 @@ def _one(scenario: Scenario, text: str, chosen: Chosen, folder: Path, request: F
     from records import run
 
     with task("simulate") as report:
-        record = simulate(
+        simulate(
             scenario,
             text,
             chosen.profile,
@@ -127,8 +127,6 @@ def _one(scenario: Scenario, text: str, chosen: Chosen, folder: Path, request: F
             own_profile=chosen.own,
             report=report,
         )
-    if "no_steady_state" in record.facts:
-        click.echo(f"note: {record.facts['no_steady_state']}", err=True)
     if as_json:
         return json.dumps(json.loads((folder / run.RECORD_FILE).read_text(encoding="utf-8")))
     return summarize(run.read(folder))

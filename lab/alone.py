@@ -64,7 +64,7 @@ def summarize(run: Run) -> str:
     for label, text in modelled.lines(record.facts):
         lines += labelled(label, text)
     if any(each is not None and figures.at_limit(each.value, limit) for line in shown for each in line.quantiles):
-        lines += labelled("NOTE", words.time_limit(run.scenario))
+        lines += labelled("NOTE", words.time_limit(run.scenario, milliseconds=True))
     lines += labelled(
         "NOTE",
         "± is half of the 95 % interval, from tenths of this one run (for a rate, from its visits); a peak that comes "

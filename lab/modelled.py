@@ -30,6 +30,7 @@ def remarks(facts: Mapping[str, Any]) -> tuple[Remark, ...]:
         Remark(label="NOTE", title="Assumed, because not measured", text="; ".join(facts.get("assumed", ()))),
         Remark(label="NOTE", title="In the scenario, but", text="; ".join(facts.get("without_effect", ()))),
         Remark(label="BUSY", title="Busiest at the peak, as predicted", text=_busiest(facts)),
+        Remark(label="WARN", title="No steady state", text=_saturated(facts)),
         Remark(label="WARN", title="Where the model's errors grow", text=_full(facts)),
         Remark(label="OPENED", title="Breakers that opened", text=_opened(facts)),
         Remark(label="LAG", title="Events on the log, until their work began", text=_lag(facts)),
@@ -44,6 +45,11 @@ def lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _busiest(facts: Mapping[str, Any]) -> str:
     return ", ".join(f"{place} {figures.share(ratio)}" for place, ratio in facts.get("busiest", {}).items())
+
+
+def _saturated(facts: Mapping[str, Any]) -> str:
+    """What saturates first, so that the figures depend on the length of the run."""
+    return str(facts.get("no_steady_state", "")).removeprefix("no steady state, ")
 
 
 def _full(facts: Mapping[str, Any]) -> str:

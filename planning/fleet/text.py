@@ -121,7 +121,7 @@ def notes(found: SimulatedFleet) -> tuple[str, ...]:
     limit = fleet.scenario.traffic.timeout_seconds
     known = (figure for each in fleet.operations for figure in each.quantiles.values() if figure is not None)
     if any(figures.at_limit(figure.value, limit) for figure in known):
-        notes.append(time_limit(fleet.scenario))
+        notes.append(time_limit(fleet.scenario, milliseconds=True))
     if fleet.unsteady:
         notes.append(f"{fleet.unsteady}; so the figures depend on the length of the run")
     elif fleet.settled_seconds is None and not changes(fleet.scenario):

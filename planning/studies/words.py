@@ -132,9 +132,10 @@ def mean(readings: Iterable[Reading], figure: str) -> Estimate | None:
     return Estimate(value=found.value, low=max(found.low, 0.0), high=found.high) if len(values) > 1 else found
 
 
-def time_limit(scenario: Scenario) -> str:
-    """What ``>5.00 s`` means."""
-    limit = value("p99_seconds", scenario.traffic.timeout_seconds)
+def time_limit(scenario: Scenario, *, milliseconds: bool = False) -> str:
+    """What ``>5.00 s`` means, or ``>5,000`` in a table of milliseconds."""
+    seconds = scenario.traffic.timeout_seconds
+    limit = f"{figures.rounded(seconds * 1e3)} ms" if milliseconds else value("p99_seconds", seconds)
     return f">{limit} is the client's time limit: requests that were not answered count as slower."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import click
+import msgspec
 import numpy as np
 import pytest
 
@@ -61,6 +62,15 @@ def test_a_percentile_at_the_time_limit_has_no_interval_and_is_explained(side: R
     assert line.count(">5,000") == 2  # too few requests for a p99
     assert "is the client's time limit" in " ".join(text.split())
     assert "time limit" not in click.unstyle(summarize(side))
+
+
+def test_what_saturates_is_named(side: Run) -> None:
+    sentence = "no steady state, first saturated: host stack at ρ = 1.40 in the mean"
+    record = msgspec.structs.replace(side.record, facts={**side.record.facts, "no_steady_state": sentence})
+    full = replace(side, record=record)
+    text = " ".join(click.unstyle(summarize(full)).split())
+    assert "WARN no steady state: first saturated: host stack at ρ = 1.40 in the mean" in text
+    assert "no steady state" not in click.unstyle(summarize(side))
 
 
 def _waiting(seed: int, *, busy: float, count: int) -> tuple[np.ndarray, np.ndarray]:
