@@ -131,21 +131,25 @@ def make(
         )
         if sure
         else None,
-        present=_present(scenario, profile, book),
+        present=_present(scenario, profile, book, choice.shapes),
         notes=_notes(known, regions, spares, aged),
     )
 
 
-def _present(scenario: Scenario, profile: Profile, book: PriceBook) -> PresentFleet | None:
-    """What the intent's present fleet does; groups that it does not name are planned."""
+def _present(scenario: Scenario, profile: Profile, book: PriceBook, shapes: Shapes) -> PresentFleet | None:
+    """What the intent's present fleet does, on the machines that were chosen for the plan; groups that it does not name
+    are planned."""
     intent = scenario.intent
     if intent is None or not intent.present:
         return None
-    given = replace(intent, fleet={**intent.fleet, **intent.present}, present={})
+    chosen = {name: shape.price_id for name, shape in shapes.stores.items()}
+    chosen["services"] = next(iter(shapes.services.values())).price_id
+    counts = {**intent.fleet, **intent.present}
+    given = replace(intent, fleet=counts, present={}, shapes={**chosen, **intent.shapes})
     try:
         plan, wrong = make(replace(scenario, intent=given), profile, book, sure=False, more=False), ""
     except PlanError as error:
-        plan, wrong = None, str(error)
+        plan, wrong = None, str(error).replace("intent.fleet.", "intent.present.")
     return PresentFleet(counts=intent.present, plan=plan, impossible=wrong)
 
 

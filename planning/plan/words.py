@@ -284,7 +284,7 @@ def present(plan: Plan) -> str:
     if known is None:
         return ""
     if known.plan is None:
-        return f"today's fleet is none: {known.impossible}"
+        return f"today's fleet cannot carry it: {known.impossible}"
     return f"today's fleet {'holds' if known.plan.held else 'does not hold'} the intent: {sentence(known.plan)}"
 
 

@@ -110,7 +110,8 @@ def test_the_fleet_of_today_is_compared_with_the_plan(tmp_path: Path) -> None:
     today, planned, change = rows["feed"]
     assert today == "3"
     assert change == f"+{int(planned) - 3}"
-    assert "today's fleet is none: " in " ".join(found.split()) or "today's fleet does not hold the intent: " in found
+    said = " ".join(found.split())
+    assert "today's fleet cannot carry it: " in said or "today's fleet does not hold the intent: " in said
     enough = {"present": {"feed": 40}, "slo": {"feed.read": {"p95": "< 20ms"}}}
     scenario, profile = written(tmp_path, per_day={"feed.read": 86_400 * 4_000, "like.add": 86_400}, intent=enough)
     kept = json.loads(run(scenario, "--profile", profile, "--quick", "--json").stdout)["present"]
