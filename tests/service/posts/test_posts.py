@@ -228,6 +228,7 @@ async def test_bad_pages_and_unknown_objects_are_named(system: System, ann: Some
 async def test_with_the_log_down_a_post_is_accepted_and_published_when_it_is_back(
     servers: Any, system: System, ann: Someone, photo: str
 ) -> None:
+    await system.drain()  # of what tests before this one have published
     with servers.broken("posts_kafka"):
         made = await posted(system, ann, photo, caption="while the log is down")
         assert (await system.call("post.read", user=ann, post_id=made["id"])).status == 200
