@@ -112,7 +112,7 @@ def test_a_sweep_tells_the_clients_time_limit_as_such_and_names_no_setting_twice
     )
     bare = dataclasses.replace(full.results[0], readings=(Reading(figures={}, excesses={}),))
     part = dataclasses.replace(full, results=(bare, *full.results[1:]))
-    assert part.sentence.endswith("time limit, at the 2 settings that carry it.")
+    assert part.sentence.endswith("time limit, at the 2 settings that have it.")
     assert not _sweep((0.1, 0.1, 0.1), (0.2, 0.2, 0.2), (4.9, 4.9, 4.9)).limited
     assert _sweep((0.1,) * 3, (0.1,) * 3, (0.1,) * 3).sentence == "3 settings; feed.read p95 100 ms at every setting."
 
