@@ -151,7 +151,13 @@ async def test_a_card_read_before_the_deletion_cannot_come_back(system: System) 
     post_id = await post(system, author, photo)
     await arrived(system, reader, [post_id])
     redis: Any = system.apps["feed"][REDIS]
-    card = await redis.get(Key.POST_CARD.format(post=post_id))
+    await page(system, reader)  # what it lacks is loaded, and written back behind the answer
+
+    async def known() -> Any:
+        return await redis.get(Key.POST_CARD.format(post=post_id))
+
+    await until(known, within_seconds=5)
+    card = await known()
     assert (await system.call("post.delete", user=author, post_id=post_id)).status == 204
 
     async def buried() -> bool:
