@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,7 +102,7 @@ def command(
         if read.system.cells == 1 and request.of_one_run:
             say = _one(read, text, chosen, folder, request, as_json=as_json)
         else:
-            say = _fleet(read, chosen, folder, request, as_json=as_json, shown=shown)
+            say = _fleet(read, chosen, folder, request, as_json=as_json)
         if out is None and read.system.cells == 1:
             compare(folder.parent)  # the dashboard shows what has been judged
     if folder != shown:
@@ -132,9 +132,7 @@ def _one(scenario: Scenario, text: str, chosen: Chosen, folder: Path, request: F
     return summarize(run.read(folder))
 
 
-def _fleet(
-    scenario: Scenario, chosen: Chosen, folder: Path, request: FleetRequest, *, as_json: bool, shown: Path
-) -> str:
+def _fleet(scenario: Scenario, chosen: Chosen, folder: Path, request: FleetRequest, *, as_json: bool) -> str:
     from planning.fleet import text
     from planning.fleet.simulate import simulate
     from planning.simulations.files import write_json
@@ -163,8 +161,8 @@ def _prepared(folder: Path, *, force: bool) -> Path:
     if (folder / run.RECORD_FILE).exists():
         if not force:
             raise UserError(f"{folder} holds a run already; choose another --out, or --force to replace it")
-        folder = folder.with_name(f".{folder.name}.new")
-        shutil.rmtree(folder, ignore_errors=True)
+        whole = folder.resolve()  # "." has no name
+        folder = whole.with_name(f".{whole.name}.{os.getpid()}")  # two commands may replace it at the same time
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -173,11 +171,14 @@ def _prepared(folder: Path, *, force: bool) -> Path:
 
 
 def _replace(old: Path, *, by: Path) -> None:
-    """Put the files of a run in the place of those of another; what else lies there stays."""
-    for name in ("run.json", "scenario.yaml", "journal.jsonl", "fleet.json"):
+    """Put the files of a run in the place of those of another; what else lies there stays. The record goes first and
+    comes last: a command that is killed between leaves no run of which a part is another's."""
+    from records.run import RECORD_FILE
+
+    for name in (RECORD_FILE, "scenario.yaml", "journal.jsonl", "fleet.json"):
         (old / name).unlink(missing_ok=True)
     for path in old.glob("*.parquet"):
-        path.unlink()
-    for path in by.iterdir():
+        path.unlink(missing_ok=True)
+    for path in sorted(by.iterdir(), key=lambda each: each.name == RECORD_FILE):
         path.replace(old / path.name)
     by.rmdir()

@@ -183,7 +183,7 @@ def _present(plan: Plan) -> Section | None:
     rows = [row(*cells) for cells in words.compared(plan)]
     return Section(
         title="Compared with today",
-        sentences=(f"{words.sentence_case(words.present(plan))}.",),
+        sentences=(f"{words.sentence_case(words.todays_fleet(plan))}.",),
         tables=(Table.of(("tier, in the largest region", "instances today", "planned", "change"), rows),),
     )
 

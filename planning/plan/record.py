@@ -52,7 +52,7 @@ def record(plan: Plan) -> dict[str, Any]:
         if plan.present is None
         else {
             "counts": dict(plan.present.counts),
-            "sentence": words.present(plan),
+            "sentence": words.todays_fleet(plan),
             "held": plan.present.plan is not None and plan.present.plan.held,
         },
         "excuses": [asdict(excuse) for excuse in plan.excuses],

@@ -96,7 +96,7 @@ def _present(plan: Plan) -> Iterator[str]:
         yield from table(
             ["TODAY, without copies", "instances", "planned", "change"], [list(each) for each in words.compared(plan)]
         )[0]
-        yield from labelled("", f"{words.present(plan)}.")
+        yield from labelled("", f"{words.todays_fleet(plan)}.")
 
 
 def _knees(plan: Plan) -> Iterator[str]:

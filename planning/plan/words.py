@@ -278,7 +278,7 @@ def headline(plan: Plan) -> str:
     return f"short in {percent(known.short_ratio)} {draws}; {least}. As stated: {sentence(plan)}. {sure}"
 
 
-def present(plan: Plan) -> str:
+def todays_fleet(plan: Plan) -> str:
     """What the fleet of today does under the plan's demand and intent; empty if the intent has none."""
     known = plan.present
     if known is None:

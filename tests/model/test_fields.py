@@ -264,10 +264,12 @@ _IN_A_PLAN: Final = [
 def _planned(text: str) -> str:
     """All that a plan says, but for its notes and what its scenario is called."""
     try:
-        told = record(make(parse(text), made.profile(), made.book(), sure=False, more=False))
+        planned = record(make(parse(text), made.profile(), made.book(), sure=False, more=False))
     except PlanError as error:
         return str(error)
-    return json.dumps({name: value for name, value in told.items() if name not in ("notes", "scenario")}, default=str)
+    return json.dumps(
+        {name: value for name, value in planned.items() if name not in ("notes", "scenario")}, default=str
+    )
 
 
 def _for_a_plan(name: str) -> tuple[str, str]:

@@ -291,3 +291,4 @@ async def test_following_someone_brings_their_posts_at_once_or_soon(system: Syst
         return set(mine) <= set(followed_of(await page(system, reader)))
 
     await until(there, within_seconds=5)
+    assert await there()

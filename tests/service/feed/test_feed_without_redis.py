@@ -78,10 +78,10 @@ def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRedis]:
 async def system(running: Running, servers: Any, own_redis: OwnRedis) -> AsyncIterator[System]:
     stores = {}
     for component in COMPONENTS:
-        told = servers.stores(component)
-        if told.redis is not None:
+        own = servers.stores(component)
+        if own.redis is not None:
             stores[component] = msgspec.structs.replace(
-                told, redis=msgspec.structs.replace(told.redis, host="127.0.0.1", port=own_redis.port)
+                own, redis=msgspec.structs.replace(own.redis, host="127.0.0.1", port=own_redis.port)
             )
     async with running(*COMPONENTS, stores=stores) as system:
         yield system

@@ -99,9 +99,9 @@ async def test_a_transaction_is_whole_and_acts_after_commit_only(shards: Shards)
 
 
 async def test_a_slow_statement_is_ended_and_reported_as_a_deadline(servers: Any) -> None:
-    told: settings.Postgres = servers.stores(Component.POSTS).postgres
+    own: settings.Postgres = servers.stores(Component.POSTS).postgres
     quick = Shards(
-        settings.Postgres(dsns=told.dsns, logical_shards=16, pool_size_max=6, timeout_seconds=0.2),
+        settings.Postgres(dsns=own.dsns, logical_shards=16, pool_size_max=6, timeout_seconds=0.2),
         component="kit-quick",
     )
     await quick.open()
@@ -116,9 +116,9 @@ async def test_a_slow_statement_is_ended_and_reported_as_a_deadline(servers: Any
 
 
 async def test_more_callers_than_connections_wait_in_a_bounded_queue(servers: Any) -> None:
-    told: settings.Postgres = servers.stores(Component.POSTS).postgres
+    own: settings.Postgres = servers.stores(Component.POSTS).postgres
     small = Shards(
-        settings.Postgres(dsns=told.dsns, logical_shards=16, pool_size_max=1, timeout_seconds=0.3),
+        settings.Postgres(dsns=own.dsns, logical_shards=16, pool_size_max=1, timeout_seconds=0.3),
         component="kit-small",
     )
     await small.open()
@@ -226,8 +226,8 @@ async def test_a_caller_of_redis_that_is_cancelled_at_any_moment_does_not_contin
 
 
 async def test_a_server_that_is_frozen_is_given_up_at_our_deadline_and_used_again_when_it_is_back(servers: Any) -> None:
-    told = msgspec.structs.replace(servers.stores(Component.POSTS).postgres, timeout_seconds=0.5, pool_size_max=2)
-    shards = Shards(told, component="kit-frozen")
+    own = msgspec.structs.replace(servers.stores(Component.POSTS).postgres, timeout_seconds=0.5, pool_size_max=2)
+    shards = Shards(own, component="kit-frozen")
     await shards.open()
     async with shards.on_instance(0) as connection:
         row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
